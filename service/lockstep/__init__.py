@@ -1,0 +1,11 @@
+"""Lockstep: event → measure → rule → alert → notify → deliver, in the order in which the data flows.
+
+event        what the shop says: one CloudEvent, decoded and checked
+measure/     numbers over event time: aggregates, buckets, the meter, histories and baselines
+rule/        what is worth telling: the rule language, conditions, verdicts
+alert        the lifecycle of one alert, as one table
+judge        the fold of samples into transitions
+notify/      who hears what, in which words
+deliver      attempts, retries, dead letters: decided, not sent
+ports        what all of them ask of the world; adapters/ answers, app builds, cli calls
+"""

@@ -1,0 +1,59 @@
+"""The exception tree on one screen. Ask: who can act on it?
+
+A message has four parts on one line: where, what, the way out, code.
+"""
+
+
+class LockstepError(Exception):
+    """Everything that Lockstep raises on purpose. What is not one of these is a bug and rises."""
+
+
+class EventError(LockstepError):
+    """The sender of an event can act: the event is refused, with its reason."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        """One word for metrics and dead letters: `json`, `envelope`, `data`, `number`, `future`, `tombstone`."""
+        self.detail = detail
+
+
+class RuleError(LockstepError):
+    """The rule's author can act: a file cannot be used. Carries one line for each fault."""
+
+
+class SettingsError(LockstepError):
+    """The operator can act: a setting, a topic or the broker is not as it must be."""
+
+
+class BrokerError(LockstepError):
+    """The broker refused or vanished; `retryable` says whether trying again can help."""
+
+    def __init__(self, message: str, *, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class Fenced(BrokerError):
+    """Another worker owns this partition now: drop everything of this assignment."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=False)
+
+
+class StateError(LockstepError):
+    """Stored state does not fit this program: an unknown format, another chunk size, another topic under the name."""
+
+
+class DeliveryError(LockstepError):
+    """One attempt of one delivery failed.
+
+    reason: one of clientError, serverError, authError, rateLimited, timeout, connection, ambiguous, configuration.
+    retry_after_s: what the destination asked for, in seconds, or None.
+    """
+
+    def __init__(self, reason: str, message: str, *, retryable: bool, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.retryable = retryable
+        self.retry_after_s = retry_after_s

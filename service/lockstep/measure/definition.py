@@ -1,0 +1,109 @@
+"""What a series is, fully: its aggregate, where its numbers come from, how it is grouped. A changed one is another."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+from lockstep.labels import stable_id
+
+
+class Aggregate(StrEnum):
+    """How the events of one bucket become one number. LAST is a level, everything else a flow."""
+
+    COUNT = "count"
+    SUM = "sum"
+    AVERAGE = "average"
+    MINIMUM = "minimum"
+    MAXIMUM = "maximum"
+    LAST = "last"
+    DISTINCT = "distinct"
+    PERCENTILE = "percentile"
+
+
+@dataclass(frozen=True)
+class SeriesDef:
+    """One measure under one grouping, as compiled from a rule file.
+
+    event_type: the one event type that feeds it. source: the role of the topic that carries that type
+    (orders, traffic, inventory, plans); settings map roles to topic names.
+    field: path in the event's data, `total` or `lines.quantity`; None for a count.
+    quantile: 0.9 for p90, only for PERCENTILE.
+    where: label filters, all must hold: (label, allowed values); a value may end in `*`.
+    by: label names, sorted. A label of the order lines has no prefix here; `line_labels` says which those are.
+    bucket_s: width of the base slice in seconds (60, 10 or 1); 0 for a level.
+    stale_after_s: a level older than this is no_data; None: never.
+    """
+
+    aggregate: Aggregate
+    event_type: str
+    source: str
+    field: str | None = None
+    quantile: float | None = None
+    where: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    by: tuple[str, ...] = ()
+    line_labels: tuple[str, ...] = ()
+    bucket_s: int = 60
+    stale_after_s: int | None = None
+
+    @cached_property
+    def id(self) -> str:
+        """Names the series in partials and state: a changed definition is a new series, never a mixture."""
+        return stable_id(
+            "series-1",
+            self.aggregate,
+            self.event_type,
+            self.source,
+            self.field,
+            self.quantile,
+            self.where,
+            self.by,
+            self.line_labels,
+            self.bucket_s,
+        )[:16]
+
+    @property
+    def is_level(self) -> bool:
+        return self.aggregate is Aggregate.LAST
+
+    @property
+    def is_additive(self) -> bool:
+        """Whether nothing is zero: a closed bucket without events counts 0 for a known group."""
+        return self.aggregate in (Aggregate.COUNT, Aggregate.SUM, Aggregate.DISTINCT)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A leaf of a formula: one series."""
+
+    series: SeriesDef
+
+
+@dataclass(frozen=True)
+class Number:
+    """A constant in a formula."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Operation:
+    """left op right, op one of + - * /."""
+
+    op: str
+    left: "Expression"
+    right: "Expression"
+
+
+Expression = Measured | Number | Operation
+"""What a condition looks at: one series, or a formula of several over the same labels."""
+
+
+def series_of(expression: Expression) -> tuple[SeriesDef, ...]:
+    """Every series in an expression, in reading order, each once."""
+    match expression:
+        case Measured(series):
+            return (series,)
+        case Number():
+            return ()
+        case Operation(_, left, right):
+            return tuple(dict.fromkeys(series_of(left) + series_of(right)))

@@ -1,0 +1,203 @@
+"""Conditions as the judge sees them: compiled, in numbers and seconds, with nothing left to look up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import time
+from enum import IntEnum, StrEnum
+
+from lockstep.measure.definition import Expression, SeriesDef, series_of
+
+
+class Severity(IntEnum):
+    INFO = 1
+    WARNING = 2
+    CRITICAL = 3
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+class NoData(StrEnum):
+    """What a verdict of no_data does to an alert: keep its state, count as clear, or count as breach."""
+
+    KEEP = "keep"
+    OK = "ok"
+    ALERT = "alert"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Numbers that a value is compared with; every one that is set must hold. above and below exclude the number."""
+
+    above: float | None = None
+    below: float | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def hold(self, value: float) -> bool:
+        return (
+            (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+            and (self.at_least is None or value >= self.at_least)
+            and (self.at_most is None or value <= self.at_most)
+        )
+
+    @property
+    def is_set(self) -> bool:
+        return any(n is not None for n in (self.above, self.below, self.at_least, self.at_most))
+
+
+@dataclass(frozen=True)
+class Level:
+    """One severity of a threshold: when it breaches and when it is clear (None: when it does not breach)."""
+
+    severity: Severity
+    breach: Bounds
+    clear: Bounds | None = None
+
+
+@dataclass(frozen=True)
+class Override:
+    """Other levels for groups that match: label → pattern (`*` at the end or alone matches any rest)."""
+
+    match: tuple[tuple[str, str], ...]
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A value against fixed numbers.
+
+    window_s: length of the window for flows, None when only levels are read.
+    levels: lowest severity first, at least one. overrides: the first that matches replaces the levels.
+    """
+
+    expression: Expression
+    window_s: int | None
+    levels: tuple[Level, ...]
+    overrides: tuple[Override, ...] = ()
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What the window usually is.
+
+    previous_s: mean per window length over that many seconds just before the window; else None.
+    weeks / days: median (and MAD) of the same window in each of the last k weeks or days, in the shop's time zone.
+    """
+
+    previous_s: int | None = None
+    weeks: int | None = None
+    days: int | None = None
+
+
+@dataclass(frozen=True)
+class Spike:
+    """A value against its baseline.
+
+    above: breach when value > above × baseline; below: when value < below × baseline; either suffices.
+    deviations: must hold in that direction too; alone it means both directions.
+    at_least: a rise needs this value. usual_at_least: any ratio needs this baseline.
+    clear_below / clear_above: hysteresis as ratios (`clear: {below: 1.5x}`).
+    """
+
+    expression: Expression
+    window_s: int
+    baseline: Baseline
+    severity: Severity
+    above: float | None = None
+    below: float | None = None
+    deviations: float | None = None
+    at_least: float | None = None
+    usual_at_least: float | None = None
+    clear_below: float | None = None
+    clear_above: float | None = None
+
+
+@dataclass(frozen=True)
+class Hours:
+    """When something is expected, in the shop's time zone: weekdays (Monday is 0) and [start, end) of the day.
+
+    end of time(0, 0) means midnight at the end of the day.
+    """
+
+    weekdays: frozenset[int]
+    start: time
+    end: time
+
+
+@dataclass(frozen=True)
+class Absence:
+    """Nothing for a known group (or the whole source) for window_s; the window lies within expected hours."""
+
+    expression: Expression
+    window_s: int
+    severity: Severity
+    hours: tuple[Hours, ...] = ()
+
+
+@dataclass(frozen=True)
+class All:
+    parts: tuple["Condition", ...]
+    severity: Severity
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    parts: tuple["Condition", ...]
+    severity: Severity
+
+
+@dataclass(frozen=True)
+class Not:
+    part: "Condition"
+    severity: Severity
+
+
+Condition = Threshold | Spike | Absence | All | AnyOf | Not
+
+
+def series_of_condition(condition: Condition) -> tuple[SeriesDef, ...]:
+    """Every series that a condition reads, each once."""
+    match condition:
+        case Threshold(expression=e) | Spike(expression=e) | Absence(expression=e):
+            return series_of(e)
+        case All(parts=parts) | AnyOf(parts=parts):
+            return tuple(dict.fromkeys(s for p in parts for s in series_of_condition(p)))
+        case Not(part=part):
+            return series_of_condition(part)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule, compiled. Its identity is its name; its groups are told apart by `by`, sorted.
+
+    durations in seconds of event time. teams: who hears of it. say: team (or `summary`) → Jinja2 template.
+    bucket_s: the base slice of its flows; 0 when it reads levels only.
+    version: changes whenever anything that it judges by changes.
+    place: `rules/orders.yml:14`, for messages to its author.
+    """
+
+    name: str
+    by: tuple[str, ...]
+    condition: Condition
+    for_s: int
+    keep_firing_for_s: int
+    no_data: NoData
+    teams: tuple[str, ...]
+    say: Mapping[str, str] = field(default_factory=dict)
+    runbook: str | None = None
+    forget_after_s: int = 7 * 86400
+    bucket_s: int = 60
+    version: str = ""
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All rules of a directory, compiled, with the series that they need. fingerprint: the plan's version."""
+
+    rules: tuple[Rule, ...]
+    series: tuple[SeriesDef, ...]
+    fingerprint: str = ""

@@ -1,0 +1,141 @@
+"""Environment → one frozen Settings; deploy/lockstep.env.example is made from here."""
+
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from lockstep.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """What an operator can set, with defaults that work on a laptop. Durations are in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="LOCKSTEP_", frozen=True, extra="ignore")
+
+    broker: str = Field(
+        "sqlite:///lockstep.db", description="Where events live: sqlite:///FILE or kafka://HOST:PORT[,HOST:PORT]"
+    )
+    rules: Path = Field(Path("rules"), description="Folder of rule files")
+    timezone: str = Field("Europe/London", description="The shop's time zone: baselines, hours and shown times use it")
+    http_host: str = Field(
+        "127.0.0.1", description="Address to listen on; anything but loopback needs LOCKSTEP_API_TOKEN"
+    )
+    http_port: int = Field(8480, description="Port of the API, /metrics, /healthz and /readyz", ge=0, le=65535)
+    api_token: SecretStr | None = Field(
+        None, description="Bearer token of the API; without one the server stays on loopback"
+    )
+    log_format: str = Field("auto", description="console, json, or auto: console on a terminal, JSON elsewhere")
+    log_level: str = Field("info", description="debug, info, warning or error")
+
+    topic_orders: str = Field("orders", description="Topic of order and feedback events")
+    topic_traffic: str = Field("traffic", description="Topic of traffic events")
+    topic_inventory: str = Field("inventory", description="Topic of stock and supplier events")
+    topic_plans: str = Field("plans", description="Topic of campaign and capacity events")
+    lateness: float = Field(10, description="How long stragglers are waited for, in event time", ge=0)
+    lateness_orders: float | None = Field(None, description="Lateness of the orders topic, where it differs", ge=0)
+    lateness_traffic: float | None = Field(None, description="Lateness of the traffic topic, where it differs", ge=0)
+    lateness_inventory: float | None = Field(
+        None, description="Lateness of the inventory topic, where it differs", ge=0
+    )
+    future_limit: float = Field(
+        300, description="An event this far ahead of the time the broker got it is refused", gt=0
+    )
+    idle_after: float = Field(
+        30, description="A topic read to its end for this long counts as quiet, and time goes on without it", gt=0
+    )
+    flush_interval: float = Field(0.1, description="Longest wait between two flushes of meter and judge", gt=0)
+    chunk_size: int = Field(8192, description="Offsets in a chunk; fixed for the life of a topic", ge=16)
+
+    source_partitions: int = Field(
+        0, description="Partitions of input topics that Lockstep creates; 0: 1 on SQLite, 4 on Kafka", ge=0
+    )
+    samples_partitions: int = Field(
+        0, description="Partitions of lockstep.samples; 0: 1 on SQLite, 4 on Kafka; fixed once made", ge=0
+    )
+    delivery_partitions: int = Field(
+        0, description="Partitions of lockstep.deliveries; 0: 1 on SQLite, 4 on Kafka; fixed once made", ge=0
+    )
+    create_source_topics: bool = Field(
+        True, description="Create missing input topics; false: wait for them and name them"
+    )
+    retention: float = Field(
+        7 * 86400, description="How long events, samples, deliveries and dead letters are kept", gt=0
+    )
+    alert_retention: float = Field(30 * 86400, description="How long lockstep.alerts is kept", gt=0)
+
+    app_id: str = Field("lockstep", description="Consumer group; two services on one broker need two names")
+    kafka_replication: int = Field(
+        0, description="Replication factor of topics that Lockstep creates; 0: the broker's default", ge=0
+    )
+    kafka_session_timeout: float = Field(6, description="A worker silent for this long loses its partitions", gt=0)
+    kafka_heartbeat_interval: float = Field(1, description="How often a worker says that it lives", gt=0)
+    kafka_lean: bool = Field(
+        True, description="Read records without building one object each; false: the client's own path"
+    )
+    kafka_security_protocol: str = Field("PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
+    kafka_sasl_mechanism: str = Field("PLAIN", description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
+    kafka_sasl_username: str | None = Field(None, description="SASL user name")
+    kafka_sasl_password: SecretStr | None = Field(None, description="SASL password")
+    kafka_ssl_cafile: Path | None = Field(None, description="CA certificates of the brokers")
+    kafka_ssl_certfile: Path | None = Field(None, description="Client certificate")
+    kafka_ssl_keyfile: Path | None = Field(None, description="Key of the client certificate")
+
+    smtp_host: str = Field("127.0.0.1", description="Mail relay")
+    smtp_port: int = Field(25, description="Port of the mail relay", ge=1, le=65535)
+    smtp_tls: str = Field("none", description="none, starttls or tls")
+    smtp_username: str | None = Field(None, description="User name at the mail relay")
+    smtp_password: SecretStr | None = Field(None, description="Password at the mail relay")
+    smtp_from: str = Field("lockstep@localhost", description="Sender address; its domain is used in message ids")
+    slack_base_url: str = Field(
+        "https://slack.com/api/", description="Slack's Web API; tests and the demo point it elsewhere"
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"no such time zone: {value!r}; write one like Europe/London") from error
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.broker.startswith("sqlite:")
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """Role (orders, traffic, inventory, plans) → topic name."""
+        return {
+            "orders": self.topic_orders,
+            "traffic": self.topic_traffic,
+            "inventory": self.topic_inventory,
+            "plans": self.topic_plans,
+        }
+
+    def lateness_of(self, role: str) -> float:
+        """Seconds that stragglers of a topic's role are waited for."""
+        own = getattr(self, f"lateness_{role}", None)
+        return self.lateness if own is None else float(own)
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment; `overrides` (command-line options) win where they are not None.
+
+    Raises SettingsError naming every variable that is wrong.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type] # pydantic checks what mypy cannot see
+    except ValidationError as error:
+        faults = "; ".join(
+            f"LOCKSTEP_{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        )
+        raise SettingsError(f"settings: {faults}") from error

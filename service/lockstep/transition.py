@@ -1,0 +1,79 @@
+"""A transition: one change of an alert, the only thing that later stages hear of. Also its public form."""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class TransitionName(StrEnum):
+    PENDING = "pending"
+    FIRING = "firing"
+    SEVERITY = "severity"
+    RESOLVED = "resolved"
+    CANCELLED = "cancelled"
+
+
+class Transition(msgspec.Struct, frozen=True, kw_only=True):
+    """As published on `lockstep.alerts` (in a CloudEvent's data) and printed by `backtest --json`.
+
+    state: the transition's name. at, started_at: RFC 3339 in UTC, event time. number: 1, 2, … within the episode.
+    value: None when there was no data. baseline: None for thresholds on numbers. ratio: value / baseline or None.
+    window_start, window_end: None for a level. limit: the number that was crossed, for thresholds.
+    so_far: decided before the window had closed. watermark: event time up to which everything had been seen.
+    counts: further numbers that led to the verdict (events, weeks used, deviations, …), by name.
+    reason: why, where it is not the verdict itself (`rule_removed`, `no_data`), else "".
+    """
+
+    transition_id: str
+    alert_id: str
+    episode_id: str
+    number: int
+    rule: str
+    labels: dict[str, str]
+    state: TransitionName
+    at: str
+    started_at: str
+    severity: str
+    value: float | None
+    baseline: float | None
+    ratio: float | None
+    limit: float | None
+    window_start: str | None
+    window_end: str | None
+    so_far: bool
+    watermark: str | None
+    rule_version: str
+    previous_severity: str | None = None
+    counts: dict[str, float] = {}
+    reason: str = ""
+
+
+def as_cloudevent(transition: Transition) -> dict[str, Any]:
+    """The form on `lockstep.alerts`: a CloudEvent whose id is the transition's."""
+    return {
+        "specversion": "1.0",
+        "id": transition.transition_id,
+        "source": "lockstep",
+        "type": f"lockstep.alert.{transition.state}",
+        "time": transition.at,
+        "subject": transition.alert_id,
+        "datacontenttype": "application/json",
+        "data": msgspec.to_builtins(transition),
+    }
+
+
+def encode(transition: Transition) -> bytes:
+    return msgspec.json.encode(as_cloudevent(transition))
+
+
+class _Envelope(msgspec.Struct):
+    data: Transition
+
+
+_DECODER = msgspec.json.Decoder(_Envelope)
+
+
+def decode(value: bytes) -> Transition:
+    """The transition in a record of `lockstep.alerts` or `lockstep.alert-state`. Raises msgspec.MsgspecError."""
+    return _DECODER.decode(value).data
