@@ -1,0 +1,334 @@
+"""Histories: what the judge remembers of a series, in blocks, and how a window of it is read.
+
+A flow keeps, per bucket, a folded base and the open partial of the current chunk of each source partition. A partial
+that is not newer than what is known is ignored, a newer one overwrites, a higher chunk folds the open one first; so
+replays, duplicates and frozen meters change nothing. Storage is in blocks of buckets: a flush rewrites only the blocks
+that changed, and expiry drops whole blocks.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from lockstep.errors import StateError
+from lockstep.measure.aggregate import SCALE, merge_all, merger, valuer
+from lockstep.measure.definition import Aggregate, SeriesDef
+
+BUCKETS_PER_BLOCK = 240
+
+Source = tuple[str, int]
+"""(role, partition) of a source."""
+
+Place = tuple[int, int]
+"""(chunk, last offset included): how far a series has been told by a source."""
+
+
+@dataclass(slots=True)
+class Late:
+    """What came for a closed bucket and was refused: how much of it, for counting it once."""
+
+    bucket: int
+    first_offset: int
+    last_offset: int
+
+
+@dataclass(slots=True)
+class _Block:
+    """base: folded; open: per source the current chunk's partial; refused: per source what was last seen too late."""
+
+    base: dict[int, Any] = field(default_factory=dict)
+    open: dict[Source, dict[int, Any]] = field(default_factory=dict)
+    refused: dict[Source, dict[int, Any]] = field(default_factory=dict)
+
+
+class FlowHistory:
+    """One flow series: its buckets in order, exact under replays.
+
+    starts and totals are parallel: the bucket starts (seconds) that have data, and their aggregates.
+    """
+
+    __slots__ = (
+        "_blocks",
+        "_merge",
+        "_value",
+        "block_s",
+        "dirty",
+        "head_dirty",
+        "is_additive",
+        "places",
+        "starts",
+        "totals",
+    )
+
+    def __init__(self, series: SeriesDef) -> None:
+        self.block_s = BUCKETS_PER_BLOCK * series.bucket_s
+        self.is_additive = series.aggregate in (Aggregate.COUNT, Aggregate.SUM)
+        self._merge = merger(series)
+        self._value = valuer(series)
+        self._blocks: dict[int, _Block] = {}
+        self.starts: list[int] = []
+        self.totals: list[Any] = []
+        self.places: dict[Source, Place] = {}
+        self.dirty: set[int] = set()
+        self.head_dirty = False
+
+    # ---- in -------------------------------------------------------------------------------------------------------
+
+    def apply(
+        self, source: Source, chunk: int, upto: int, buckets: list[tuple[int, Any]], *, closed: int | None
+    ) -> tuple[int | None, list[Late]]:
+        """Take a partial. closed: buckets that end at or before this second accept nothing more.
+
+        Returns the start of the earliest bucket whose total changed (None: none did), and what came too late.
+        """
+        place = self.places.get(source)
+        if place is not None and (chunk, upto) <= place:
+            return None, []
+        if place is not None and chunk > place[0]:
+            self.fold(source)
+        self.places[source] = (chunk, upto)
+        self.head_dirty = True
+        changed: int | None = None
+        late: list[Late] = []
+        width = self.block_s // BUCKETS_PER_BLOCK
+        for bucket, aggregate in buckets:
+            number = bucket // self.block_s
+            block = self._blocks.get(number)
+            if block is None:
+                block = self._blocks[number] = _Block()
+            opened = block.open.get(source)
+            known = None if opened is None else opened.get(bucket)
+            if closed is not None and bucket + width <= closed:
+                refused = block.refused.setdefault(source, {})
+                seen = refused.get(bucket, known)
+                if seen != aggregate:
+                    refused[bucket] = aggregate
+                    self.dirty.add(number)
+                    late.append(Late(bucket, place[1] + 1 if place else chunk, upto))
+                continue
+            if known == aggregate:
+                continue
+            if opened is None:
+                opened = block.open[source] = {}
+            opened[bucket] = aggregate
+            self.dirty.add(number)
+            self._retotal(block, bucket)
+            if changed is None or bucket < changed:
+                changed = bucket
+        return changed, late
+
+    def fold(self, source: Source) -> bool:
+        """The chunk of this source is over: its open partial becomes part of the base."""
+        folded = False
+        for number, block in self._blocks.items():
+            opened = block.open.pop(source, None)
+            if opened:
+                for bucket, aggregate in opened.items():
+                    old = block.base.get(bucket)
+                    block.base[bucket] = aggregate if old is None else self._merge(old, aggregate)
+            gone = block.refused.pop(source, None)
+            if opened or gone:
+                self.dirty.add(number)
+                folded = True
+        return folded
+
+    def _retotal(self, block: _Block, bucket: int) -> None:
+        total = block.base.get(bucket)
+        for opened in block.open.values():
+            part = opened.get(bucket)
+            if part is not None:
+                total = part if total is None else self._merge(total, part)
+        starts = self.starts
+        if not starts or bucket > starts[-1]:
+            starts.append(bucket)
+            self.totals.append(total)
+            return
+        at = bisect_left(starts, bucket)
+        if starts[at] == bucket:
+            self.totals[at] = total
+        else:
+            starts.insert(at, bucket)
+            self.totals.insert(at, total)
+
+    def expire(self, before: int) -> list[int]:
+        """Drop the blocks that end at or before this second; returns their numbers."""
+        gone = [n for n in self._blocks if (n + 1) * self.block_s <= before]
+        if gone:
+            for number in gone:
+                del self._blocks[number]
+                self.dirty.discard(number)
+            at = bisect_left(self.starts, (max(gone) + 1) * self.block_s)
+            del self.starts[:at]
+            del self.totals[:at]
+        return gone
+
+    # ---- out ------------------------------------------------------------------------------------------------------
+
+    def aggregate(self, start: int, end: int) -> Any:
+        """The merged aggregate of the buckets in [start, end), None when there is none."""
+        lo = bisect_left(self.starts, start)
+        hi = bisect_left(self.starts, end, lo)
+        if lo == hi:
+            return None
+        if hi - lo == 1:
+            return self.totals[lo]
+        return merge_all(self._merge, self.totals[lo:hi])
+
+    def value(self, start: int, end: int) -> float | None:
+        """The measure over [start, end); None when nothing is there (the caller knows whether nothing is zero)."""
+        merged = self.aggregate(start, end)
+        return None if merged is None else self._value(merged)
+
+    def next_start(self, after: int) -> int | None:
+        """The first bucket with data that starts after this second."""
+        at = bisect_right(self.starts, after)
+        return self.starts[at] if at < len(self.starts) else None
+
+    @property
+    def last_start(self) -> int | None:
+        return self.starts[-1] if self.starts else None
+
+    # ---- state ----------------------------------------------------------------------------------------------------
+
+    def head(self) -> list[Any]:
+        return [[*source, *place] for source, place in self.places.items()]
+
+    def block(self, number: int) -> list[Any] | None:
+        block = self._blocks.get(number)
+        if block is None:
+            return None
+        return [
+            list(block.base.items()),
+            [[*source, list(part.items())] for source, part in block.open.items()],
+            [[*source, list(part.items())] for source, part in block.refused.items()],
+        ]
+
+    def restore_head(self, rows: list[Any]) -> None:
+        self.places = {(role, partition): (chunk, upto) for role, partition, chunk, upto in rows}
+
+    def restore_block(self, number: int, parts: list[Any]) -> None:
+        base, opened, refused = parts
+        block = self._blocks[number] = _Block(
+            dict(base),
+            {(role, p): dict(rows) for role, p, rows in opened},
+            {(role, p): dict(rows) for role, p, rows in refused},
+        )
+        for bucket in sorted({*block.base, *(b for part in block.open.values() for b in part)}):
+            self._retotal(block, bucket)
+
+    @property
+    def blocks(self) -> Iterator[int]:
+        yield from self._blocks
+
+
+@dataclass(slots=True)
+class _Identity:
+    """One thing's level: its values in time order, the newest one last. Values in millionths, times in µs."""
+
+    values: list[tuple[int, int, int]] = field(default_factory=list)  # (time, offset, value)
+    source: Source = ("", 0)
+
+
+class LevelHistory:
+    """One level series: per identity the newest value, and older ones as long as a bucket end may ask for them."""
+
+    __slots__ = ("_identities", "dirty", "marks", "older")
+
+    def __init__(self) -> None:
+        self._identities: dict[str, _Identity] = {}
+        self.marks: dict[Source, int] = {}
+        self.dirty = False
+        self.older = 0
+
+    def apply(self, source: Source, identity: str, time_us: int, offset: int, value: int) -> bool:
+        """Take a value; False when it changes nothing: seen before, or older than the newest of its identity."""
+        mark = self.marks.get(source)
+        if mark is not None and offset <= mark:
+            return False
+        self.dirty = True
+        known = self._identities.get(identity)
+        if known is None:
+            known = self._identities[identity] = _Identity()
+        if known.values and time_us < known.values[-1][0]:
+            self.older += 1
+            return False
+        known.source = source
+        known.values.append((time_us, offset, value))
+        return True
+
+    def seen(self, source: Source, offset: int) -> None:
+        """Every value of this source up to `offset` has been applied."""
+        if offset > self.marks.get(source, -1):
+            self.marks[source] = offset
+            self.dirty = True
+
+    def trim(self, before_us: int | None) -> None:
+        """Forget values that no instant at or after `before_us` can ask for (None: only the newest is asked for)."""
+        for known in self._identities.values():
+            keep = len(known.values) - 1
+            if before_us is not None:
+                # The newest value strictly before the instant is still in force at it.
+                while keep > 0 and known.values[keep][0] >= before_us:
+                    keep -= 1
+            if keep > 0:
+                del known.values[:keep]
+                self.dirty = True
+
+    def now(self) -> float:
+        """The sum of the newest values."""
+        return sum(k.values[-1][2] for k in self._identities.values()) / SCALE
+
+    def newest_us(self) -> int:
+        """When the newest value was set."""
+        return max(k.values[-1][0] for k in self._identities.values())
+
+    def as_of(self, instant_us: int, stale_us: int | None) -> float | None:
+        """The sum of the values in force just before an instant; None when none is, or the newest is stale."""
+        total, newest = 0, None
+        for known in self._identities.values():
+            for time_us, _, value in reversed(known.values):
+                if time_us < instant_us:
+                    total += value
+                    newest = time_us if newest is None else max(newest, time_us)
+                    break
+        if newest is None or (stale_us is not None and instant_us - newest >= stale_us):
+            return None
+        return total / SCALE
+
+    def next_time(self, after_us: int) -> int | None:
+        """The first kept value that was set at or after an instant."""
+        times = [t for k in self._identities.values() for t, _, _ in k.values if t >= after_us]
+        return min(times, default=None)
+
+    def state(self) -> list[Any]:
+        return [
+            [[*s, mark] for s, mark in self.marks.items()],
+            [[name, *k.source, k.values] for name, k in self._identities.items()],
+            self.older,
+        ]
+
+    def restore(self, state: list[Any]) -> None:
+        marks, identities, self.older = state
+        self.marks = {(role, p): mark for role, p, mark in marks}
+        self._identities = {
+            name: _Identity([(t, o, v) for t, o, v in values], (role, p)) for name, role, p, values in identities
+        }
+
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+_DECODE = msgspec.msgpack.Decoder().decode
+
+
+def pack(state: Any) -> bytes:
+    return _ENCODE(state)
+
+
+def unpack(value: bytes) -> Any:
+    """Raises StateError for bytes that are no state of ours."""
+    try:
+        return _DECODE(value)
+    except msgspec.MsgspecError as error:
+        raise StateError(f"stored state cannot be read: {error}") from error

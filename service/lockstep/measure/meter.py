@@ -1,0 +1,364 @@
+"""The meter: reads one source partition and turns events into samples. It has no durable state.
+
+The offsets of a partition are cut in fixed chunks. The meter keeps cumulative partials of the current chunk only, so
+after a start or a rebalance it begins again at the chunk's head and builds the same sums: replays can only repeat a
+prefix, which the judge ignores. It reads one chunk further back, only to know the ids in it, because an event whose
+id and source came before in this chunk or the one before counts once.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lockstep.dead import DeadEvent, dead_record
+from lockstep.event import Decoder, Refused, type_of
+from lockstep.labels import partition_of
+from lockstep.measure.aggregate import EXACT_DISTINCT, merge_distinct, merger
+from lockstep.measure.definition import Aggregate, SeriesDef
+from lockstep.measure.fold import Groups, Labels, folder, level_rows
+from lockstep.measure.sample import Frame, LevelValue, Partial, Progress, encode
+from lockstep.ports import Batch, Record
+
+ROWS_PER_FRAME = 2_000
+"""Series in one frame; keeps a frame well below a broker's message limit of 1 MiB."""
+
+PROGRESS_EVERY_US = 1_000_000
+"""Progress is told at least this often, also when nothing happens."""
+
+
+def wanted_fields(series: Iterable[SeriesDef]) -> dict[str, set[str]]:
+    """event type → every path in its data that the series read: what a decoder must keep of extra fields."""
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for s in series:
+        lines = set(s.line_labels)
+        names = {*s.by, *(name for name, _ in s.where)}
+        wanted[s.event_type] |= {f"lines.{n}" if n in lines else n for n in names}
+        if s.field:
+            wanted[s.event_type].add(s.field)
+    return dict(wanted)
+
+
+@dataclass(frozen=True)
+class MeterSettings:
+    """What a meter needs to know beside its series. Times in microseconds.
+
+    position: the committed offset (None: never), earliest: the oldest offset that the broker still has.
+    live: False in a replay of files, where arrival times mean nothing and no event is ahead of its time.
+    """
+
+    role: str
+    topic: str
+    partition: int
+    partitions: int
+    source: str
+    samples_topic: str
+    samples_partitions: int
+    chunk_size: int
+    lateness_us: int
+    future_limit_us: int
+    idle_after_us: int
+    position: int | None
+    earliest: int
+    live: bool = True
+
+
+@dataclass
+class MeterCounts:
+    """What happened since the last `take_counts`, for metrics."""
+
+    events: int = 0
+    duplicates: int = 0
+    unknown: int = 0
+    dead: int = 0
+
+
+class Meter:
+    """One source partition in one assignment.
+
+    start: the offset to seek to. position: the next offset whose effects `flush` has handed out.
+    """
+
+    def __init__(self, settings: MeterSettings, series: Sequence[SeriesDef], decoder: Decoder) -> None:
+        self._settings = settings
+        self._series = {s.id: s for s in series if s.source == settings.role}
+        self._decoder = decoder
+        size = settings.chunk_size
+        committed = settings.earliest if settings.position is None else settings.position
+        head = committed // size * size
+        self.start = max(settings.earliest, head - size)
+        # Retention took the chunk's head: what was counted there is gone for us, so a new partial begins after it.
+        self._first = head if settings.earliest <= head else max(committed, settings.earliest)
+        self.position = committed
+        self._quiet_before = committed  # dead letters before this were written by an earlier assignment
+        self._complete = self._first == 0
+        self._begun = False
+
+        self._chunk = self._first // size
+        self._upto = self._first - 1
+        self._totals: dict[tuple[str, int], Groups] = {}
+        self._delta: dict[tuple[str, int], Groups] = {}
+        self._levels: list[LevelValue] = []
+        self._ids: set[tuple[str, str]] = set()
+        self._ids_before: set[tuple[str, str]] = set()
+        self._ids_chunk = self.start // size
+        self._sealed: list[Frame] = []
+        self._dead: list[Record] = []
+
+        self._newest: int | None = None
+        self._oldest: int | None = None
+        self._last_arrival: int | None = None
+        self._at_end_since: int | None = None
+        self._idle = False
+        self._watermark: int | None = None
+        self._told: tuple[int | None, bool, int] | None = None
+        self._told_at: int | None = None
+        self.counts = MeterCounts()
+
+        self._mergers = {s.id: merger(s) for s in self._series.values() if not s.is_level}
+        self._folds: dict[str, list[tuple[str, int, Any]]] = defaultdict(list)
+        self._level_reads: dict[str, list[tuple[str, Any]]] = defaultdict(list)
+        for s in self._series.values():
+            if s.is_level:
+                self._level_reads[s.event_type].append((s.id, level_rows(s)))
+            else:
+                self._folds[s.event_type].append((s.id, s.bucket_s, folder(s)))
+        self._partition_of: dict[Labels, int] = {}
+
+    # ---- in -------------------------------------------------------------------------------------------------------
+
+    def feed(self, batch: Batch) -> None:
+        """Fold a batch that follows what was fed before (its `previous` is the caller's to check)."""
+        size = self._settings.chunk_size
+        events = self._decoder.decode(batch.values, batch.headers)
+        begin = 0
+        offsets = batch.offsets
+        while begin < len(offsets):
+            chunk = offsets[begin] // size
+            end = len(offsets)
+            if offsets[-1] // size != chunk:
+                border = (chunk + 1) * size
+                end = next(i for i in range(begin, len(offsets)) if offsets[i] >= border)
+            self._enter(chunk)
+            self._fold(batch, events, begin, end)
+            begin = end
+        self._upto = max(self._upto, batch.next - 1)
+        self._enter_upto()
+        self._at_end_since = None
+        self._idle = False
+
+    def _enter(self, chunk: int) -> None:
+        if chunk != self._ids_chunk:
+            self._ids_before = self._ids if chunk == self._ids_chunk + 1 else set()
+            self._ids = set()
+            self._ids_chunk = chunk
+        if chunk > self._chunk:
+            self._seal()
+            self._chunk = chunk
+            self._first = chunk * self._settings.chunk_size
+            self._upto = self._first - 1
+            self._totals = {}
+
+    def _enter_upto(self) -> None:
+        """Control records behind the last event may lead into the next chunk."""
+        chunk = self._upto // self._settings.chunk_size
+        if chunk > self._chunk:
+            upto = self._upto
+            self._enter(chunk)
+            self._upto = upto
+
+    def _fold(self, batch: Batch, events: Sequence[Any], begin: int, end: int) -> None:
+        live, first, counts = self._settings.live, self._first, self.counts
+        limit = self._settings.future_limit_us
+        newest, oldest = self._newest, self._oldest
+        ids, ids_before, delta = self._ids, self._ids_before, self._delta
+        folds, level_reads = self._folds, self._level_reads
+        for i in range(begin, end):
+            event = events[i]
+            offset = batch.offsets[i]
+            if event is None:
+                counts.unknown += 1
+                continue
+            if event.__class__ is Refused:
+                self._refuse(batch, i, event.reason, event.detail)
+                continue
+            key = (event.source, event.id)
+            if key in ids or key in ids_before:
+                counts.duplicates += offset >= first
+                continue
+            ids.add(key)
+            time_us = round(event.time.timestamp() * 1_000_000)
+            clock = time_us
+            if live:
+                arrived = batch.timestamps_ms[i] * 1000
+                if time_us > arrived + limit:
+                    ahead = (time_us - arrived) // 1_000_000
+                    self._refuse(
+                        batch, i, "future", f"time is {ahead} s ahead of its arrival; check the sender's clock"
+                    )
+                    continue
+                clock = min(time_us, arrived + 999)  # arrival is known to the millisecond
+            if newest is None or clock > newest:
+                newest = clock
+            if oldest is None or time_us < oldest:
+                oldest = time_us
+            if offset < first:
+                continue
+            counts.events += offset >= self._quiet_before
+            data = event.data
+            kind = type_of(event)
+            second = time_us // 1_000_000
+            for series, width, fold in folds.get(kind, ()):
+                bucket = (series, second - second % width)
+                groups = delta.get(bucket)
+                if groups is None:
+                    groups = delta[bucket] = {}
+                fold(data, groups)
+            for series, read in level_reads.get(kind, ()):
+                for labels, identity, value in read(data):
+                    self._levels.append(
+                        LevelValue(series, labels, identity, time_us, offset, value, f"{event.source} {event.id}")
+                    )
+        self._newest, self._oldest = newest, oldest
+        self._upto = max(self._upto, batch.offsets[end - 1])
+        self._last_arrival = batch.timestamps_ms[end - 1] * 1000 if batch.append_time else None
+
+    def _refuse(self, batch: Batch, i: int, reason: str, detail: str) -> None:
+        if batch.offsets[i] < self._quiet_before:
+            return
+        self.counts.dead += 1
+        dead = DeadEvent(batch.topic, batch.partition, batch.offsets[i], reason, detail, batch.values[i])
+        self._dead.append(dead_record(dead))
+
+    def observe(self, *, at_end: bool, now: datetime) -> None:
+        """Whether a fetch that succeeded found the log's end; False also when a fetch failed."""
+        now_us = round(now.timestamp() * 1_000_000)
+        if not at_end:
+            self._at_end_since = None
+            self._idle = False
+            return
+        if self._at_end_since is None:
+            self._at_end_since = now_us
+        self._idle = now_us - self._at_end_since >= self._settings.idle_after_us
+
+    # ---- out ------------------------------------------------------------------------------------------------------
+
+    def flush(self, now: datetime) -> list[Record]:
+        """Everything that changed since the last flush, then progress to every samples partition; often nothing."""
+        now_us = round(now.timestamp() * 1_000_000)
+        self._advance(now_us)
+        self._seal()
+        frames, self._sealed = self._sealed, []
+        told = (self._watermark, self._idle, self._upto)
+        due = self._told_at is None or now_us - self._told_at >= PROGRESS_EVERY_US or now_us < self._told_at
+        if not (frames or told != self._told or due):
+            records, self._dead = self._dead, []
+            return records
+        records = self._dead
+        self._dead = []
+        progress = self._progress()
+        for partition in range(self._settings.samples_partitions):
+            records.extend(self._records(frames, partition))
+            records.append(self._record(self._frame(progress=progress), partition))
+        self._told, self._told_at = told, now_us
+        self.position = max(self.position, self._upto + 1)
+        return records
+
+    def frames(self, now: datetime) -> list[Frame]:
+        """What `flush` would publish to a single samples partition, as it is: for replays in one process."""
+        self._advance(round(now.timestamp() * 1_000_000))
+        self._seal()
+        frames, self._sealed = self._sealed, []
+        return [*frames, self._frame(progress=self._progress())]
+
+    def advance_to(self, time_us: int) -> None:
+        """A replay's clock: everything up to this event time has been fed."""
+        self._watermark = time_us if self._watermark is None else max(self._watermark, time_us)
+
+    def _advance(self, now_us: int) -> None:
+        if self._newest is None or not self._settings.live:
+            return
+        mark = self._newest - self._settings.lateness_us
+        if self._idle and self._at_end_since is not None:
+            # The clock goes on from the last event at wall speed. With the broker's own times that event's arrival is
+            # known, also after a restart; else the moment at which the end was seen stands for it.
+            since = self._at_end_since if self._last_arrival is None else min(self._last_arrival, self._at_end_since)
+            mark += max(0, now_us - since - self._settings.idle_after_us)
+        self._watermark = mark if self._watermark is None else max(self._watermark, mark)
+
+    def _progress(self) -> Progress:
+        begins, complete = None, False
+        if not self._begun:
+            begins, complete, self._begun = sorted(self._series), self._complete, True
+        silent = self._newest is None and self._idle
+        return Progress(self._newest, self._oldest, self._watermark, silent, begins, complete)
+
+    def _seal(self) -> None:
+        """Move what changed into frames of the current chunk."""
+        if not self._delta and not self._levels:
+            return
+        partials: dict[tuple[str, Labels], list[tuple[int, Any]]] = defaultdict(list)
+        for (series, bucket), groups in self._delta.items():
+            total = self._totals.setdefault((series, bucket), {})
+            for labels, change in groups.items():
+                merged = self._cumulate(series, total.get(labels), change)
+                total[labels] = merged
+                partials[series, labels].append((bucket, self._sent_form(series, merged)))
+        self._delta.clear()
+        rows = [Partial(series, labels, buckets) for (series, labels), buckets in partials.items()]
+        levels, self._levels = self._levels, []
+        while rows or levels:
+            self._sealed.append(self._frame(partials=rows[:ROWS_PER_FRAME], levels=levels[:ROWS_PER_FRAME]))
+            rows, levels = rows[ROWS_PER_FRAME:], levels[ROWS_PER_FRAME:]
+
+    def _cumulate(self, series: str, old: Any, change: Any) -> Any:
+        if old is None:
+            return change
+        if self._series[series].aggregate is Aggregate.DISTINCT:
+            old |= change
+            return old
+        return self._mergers[series](old, change)
+
+    def _sent_form(self, series: str, aggregate: Any) -> Any:
+        if aggregate.__class__ is set:
+            items = sorted(aggregate)
+            return items if len(items) <= EXACT_DISTINCT else merge_distinct(items, [])
+        return aggregate.copy() if aggregate.__class__ in (list, dict) else aggregate
+
+    def _frame(self, **parts: Any) -> Frame:
+        s = self._settings
+        return Frame(
+            role=s.role,
+            partition=s.partition,
+            partitions=s.partitions,
+            source=s.source,
+            chunk_size=s.chunk_size,
+            chunk=self._chunk,
+            first=self._first,
+            upto=self._upto,
+            **parts,
+        )
+
+    def _records(self, frames: Sequence[Frame], partition: int) -> Iterable[Record]:
+        """Frames cut down to the series that live on one samples partition."""
+        one = self._settings.samples_partitions == 1
+        for frame in frames:
+            if not one:
+                partials = [p for p in frame.partials if self._home(p.labels) == partition]
+                levels = [v for v in frame.levels if self._home(v.labels) == partition]
+                if not partials and not levels:
+                    continue
+                fields: Mapping[str, Any] = {name: getattr(frame, name) for name in frame.__struct_fields__}
+                frame = Frame(**{**fields, "partials": partials, "levels": levels})
+            yield self._record(frame, partition)
+
+    def _home(self, labels: Labels) -> int:
+        home = self._partition_of.get(labels)
+        if home is None:
+            home = self._partition_of[labels] = partition_of(labels, self._settings.samples_partitions)
+        return home
+
+    def _record(self, frame: Frame, partition: int) -> Record:
+        key = f"{self._settings.topic}/{self._settings.partition}".encode()
+        return Record(topic=self._settings.samples_topic, value=encode(frame), key=key, partition=partition)
