@@ -22,8 +22,8 @@ BUCKETS_PER_BLOCK = 240
 Source = tuple[str, int]
 """(role, partition) of a source."""
 
-Place = tuple[int, int]
-"""(chunk, last offset included): how far a series has been told by a source."""
+Place = tuple[int, int, int]
+"""(chunk, first offset of it that is counted, last one): how far a series has been told by a source."""
 
 
 @dataclass(slots=True)
@@ -78,18 +78,21 @@ class FlowHistory:
     # ---- in -------------------------------------------------------------------------------------------------------
 
     def apply(
-        self, source: Source, chunk: int, upto: int, buckets: list[tuple[int, Any]], *, closed: int | None
+        self, source: Source, place: Place, buckets: list[tuple[int, Any]], *, closed: int | None
     ) -> tuple[int | None, list[Late]]:
         """Take a partial. closed: buckets that end at or before this second accept nothing more.
 
+        A later `first` in the same chunk means that retention took the chunk's head: what we have is folded, too.
+
         Returns the start of the earliest bucket whose total changed (None: none did), and what came too late.
         """
-        place = self.places.get(source)
-        if place is not None and (chunk, upto) <= place:
-            return None, []
-        if place is not None and chunk > place[0]:
-            self.fold(source)
-        self.places[source] = (chunk, upto)
+        known_place = self.places.get(source)
+        if known_place is not None:
+            if place <= known_place:
+                return None, []
+            if place[:2] > known_place[:2]:
+                self.fold(source)
+        self.places[source] = place
         self.head_dirty = True
         changed: int | None = None
         late: list[Late] = []
@@ -107,7 +110,7 @@ class FlowHistory:
                 if seen != aggregate:
                     refused[bucket] = aggregate
                     self.dirty.add(number)
-                    late.append(Late(bucket, place[1] + 1 if place else chunk, upto))
+                    late.append(Late(bucket, known_place[2] + 1 if known_place else place[1], place[2]))
                 continue
             if known == aggregate:
                 continue
@@ -207,7 +210,7 @@ class FlowHistory:
         ]
 
     def restore_head(self, rows: list[Any]) -> None:
-        self.places = {(role, partition): (chunk, upto) for role, partition, chunk, upto in rows}
+        self.places = {(role, p): (chunk, first, upto) for role, p, chunk, first, upto in rows}
 
     def restore_block(self, number: int, parts: list[Any]) -> None:
         base, opened, refused = parts
@@ -248,6 +251,7 @@ class LevelHistory:
         mark = self.marks.get(source)
         if mark is not None and offset <= mark:
             return False
+        self.marks[source] = offset
         self.dirty = True
         known = self._identities.get(identity)
         if known is None:
@@ -258,12 +262,6 @@ class LevelHistory:
         known.source = source
         known.values.append((time_us, offset, value))
         return True
-
-    def seen(self, source: Source, offset: int) -> None:
-        """Every value of this source up to `offset` has been applied."""
-        if offset > self.marks.get(source, -1):
-            self.marks[source] = offset
-            self.dirty = True
 
     def trim(self, before_us: int | None) -> None:
         """Forget values that no instant at or after `before_us` can ask for (None: only the newest is asked for)."""

@@ -6,6 +6,7 @@ prefix, which the judge ignores. It reads one chunk further back, only to know t
 id and source came before in this chunk or the one before counts once.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ class Meter:
         # Retention took the chunk's head: what was counted there is gone for us, so a new partial begins after it.
         self._first = head if settings.earliest <= head else max(committed, settings.earliest)
         self.position = committed
-        self._quiet_before = committed  # dead letters before this were written by an earlier assignment
+        self._told_before = committed  # an earlier assignment published what comes before this, dead letters too
         self._complete = self._first == 0
         self._begun = False
 
@@ -136,12 +137,15 @@ class Meter:
         offsets = batch.offsets
         while begin < len(offsets):
             chunk = offsets[begin] // size
-            end = len(offsets)
-            if offsets[-1] // size != chunk:
-                border = (chunk + 1) * size
-                end = next(i for i in range(begin, len(offsets)) if offsets[i] >= border)
+            border = (chunk + 1) * size
+            if offsets[begin] < self._told_before:
+                # What was told before this assignment is told again apart from what is new, so that it is known as such.
+                border = min(border, self._told_before)
+            end = bisect_left(offsets, border, begin)
             self._enter(chunk)
             self._fold(batch, events, begin, end)
+            if border == self._told_before:
+                self._seal()
             begin = end
         self._upto = max(self._upto, batch.next - 1)
         self._enter_upto()
@@ -205,7 +209,7 @@ class Meter:
                 oldest = time_us
             if offset < first:
                 continue
-            counts.events += offset >= self._quiet_before
+            counts.events += offset >= self._told_before
             data = event.data
             kind = type_of(event)
             second = time_us // 1_000_000
@@ -225,7 +229,7 @@ class Meter:
         self._last_arrival = batch.timestamps_ms[end - 1] * 1000 if batch.append_time else None
 
     def _refuse(self, batch: Batch, i: int, reason: str, detail: str) -> None:
-        if batch.offsets[i] < self._quiet_before:
+        if batch.offsets[i] < self._told_before:
             return
         self.counts.dead += 1
         dead = DeadEvent(batch.topic, batch.partition, batch.offsets[i], reason, detail, batch.values[i])

@@ -1,0 +1,411 @@
+"""Verdicts: what judging one group at one instant gives, with the numbers that led to it.
+
+Everything here is a pure function of a condition, the histories behind a `View` and an instant. Whole windows are
+compared with whole windows; a point never judges itself; missing is not zero and nothing is not missing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from functools import lru_cache
+from math import sqrt
+from statistics import median
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from lockstep.measure.definition import Aggregate, Expression, Measured, SeriesDef, series_of
+from lockstep.measure.formula import evaluate
+from lockstep.rule.condition import (
+    Absence,
+    All,
+    AnyOf,
+    Bounds,
+    Condition,
+    Hours,
+    Level,
+    Not,
+    Severity,
+    Spike,
+    Threshold,
+)
+
+MAD_TO_SIGMA = 1.4826
+"""The median absolute deviation of a normal distribution times this is its standard deviation."""
+
+
+class Kind(Enum):
+    """UNJUDGED: the window reaches back to where nothing was measured yet; nobody is to conclude anything."""
+
+    BREACH = "breach"
+    CLEAR = "clear"
+    NO_DATA = "no_data"
+    UNJUDGED = "unjudged"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """severity: of a breach. limit: the number that was crossed. Times in seconds since the epoch."""
+
+    kind: Kind
+    severity: Severity | None = None
+    value: float | None = None
+    baseline: float | None = None
+    limit: float | None = None
+    window_start: int | None = None
+    window_end: int | None = None
+    counts: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times the usual the value is."""
+        return None if self.value is None or not self.baseline else self.value / self.baseline
+
+
+UNJUDGED = Verdict(Kind.UNJUDGED)
+
+
+class View(Protocol):
+    """The histories of one group, as its rule sees them."""
+
+    @property
+    def zone(self) -> ZoneInfo: ...
+
+    def flow(self, series: SeriesDef, start: int, end: int) -> float | None:
+        """The measure over [start, end) in seconds: 0 or None for nothing, as its aggregate says."""
+
+    def level(self, series: SeriesDef, instant_us: int | None) -> float | None:
+        """The level in force just before an instant (None: the newest); None when none is or it is stale."""
+
+    def complete_from(self, series: SeriesDef) -> float:
+        """From which second on the series has seen everything; infinity when its source never had an event."""
+
+    def has_events(self, series: SeriesDef) -> bool:
+        """Whether the series' source ever had an event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """When to judge. end: the bucket's end in seconds, for flows; us: the same instant in microseconds.
+
+    newest: judge at a value of a level that has just come, with the newest values of all.
+    """
+
+    end: int
+    us: int
+    newest: bool = False
+
+
+def judge(condition: Condition, view: View, at: Instant, firing: Severity | None) -> Verdict:
+    """The verdict on one group. firing: the severity at which the alert fires now (None: it does not)."""
+    match condition:
+        case Threshold():
+            return _threshold(condition, view, at, firing)
+        case Spike():
+            return _spike(condition, view, at, firing)
+        case Absence():
+            return _absence(condition, view, at)
+        case All():
+            return _combine([judge(p, view, at, firing) for p in condition.parts], condition.severity, Kind.CLEAR)
+        case AnyOf():
+            return _combine([judge(p, view, at, firing) for p in condition.parts], condition.severity, Kind.BREACH)
+        case Not():
+            inner = judge(condition.part, view, at, None)
+            flipped = {Kind.BREACH: Kind.CLEAR, Kind.CLEAR: Kind.BREACH}.get(inner.kind, inner.kind)
+            return _as(inner, flipped, condition.severity)
+
+
+def _as(verdict: Verdict, kind: Kind, severity: Severity) -> Verdict:
+    return Verdict(
+        kind,
+        severity if kind is Kind.BREACH else None,
+        verdict.value,
+        verdict.baseline,
+        verdict.limit,
+        verdict.window_start,
+        verdict.window_end,
+        verdict.counts,
+    )
+
+
+def _combine(parts: list[Verdict], severity: Severity, decisive: Kind) -> Verdict:
+    """Kleene logic: `all` is decided by one clear, `any` by one breach; else an unknown part makes it unknown."""
+    first = parts[0]
+    kinds = [p.kind for p in parts]
+    if decisive in kinds:
+        kind, shown = decisive, parts[kinds.index(decisive)]
+    elif Kind.UNJUDGED in kinds:
+        kind, shown = Kind.UNJUDGED, first
+    elif Kind.NO_DATA in kinds:
+        kind, shown = Kind.NO_DATA, first
+    else:
+        kind, shown = (Kind.BREACH if decisive is Kind.CLEAR else Kind.CLEAR), first
+    return _as(shown, kind, severity)
+
+
+# ---- reading -------------------------------------------------------------------------------------------------------
+
+
+def _value(expression: Expression, view: View, at: Instant, start: int, end: int, scale: float = 1.0) -> float | None:
+    """scale: what counts and sums are multiplied with, to compare stretches of different length."""
+
+    def read(series: SeriesDef) -> float | None:
+        if series.is_level:
+            if end != at.end:
+                return view.level(series, end * 1_000_000)
+            return view.level(series, None if at.newest else at.us)
+        value = view.flow(series, start, end)
+        if value is None or scale == 1.0 or series.aggregate not in (Aggregate.COUNT, Aggregate.SUM):
+            return value
+        return value * scale
+
+    return evaluate(expression, read)
+
+
+def _is_complete(expression: Expression, view: View, start: int) -> bool:
+    return all(start >= view.complete_from(s) for s in series_of(expression) if not s.is_level)
+
+
+# ---- threshold -----------------------------------------------------------------------------------------------------
+
+
+def levels_of(condition: Threshold, labels: dict[str, str]) -> tuple[Level, ...]:
+    """The levels that hold for a group: the first override that matches, else the rule's own."""
+    for override in condition.overrides:
+        if all(_matches(labels.get(name, ""), pattern) for name, pattern in override.match):
+            return override.levels
+    return condition.levels
+
+
+def _matches(value: str, pattern: str) -> bool:
+    return value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern
+
+
+def resolve(condition: Condition, labels: dict[str, str]) -> Condition:
+    """The condition as it stands for one group: overrides applied."""
+    match condition:
+        case Threshold() if condition.overrides:
+            return Threshold(condition.expression, condition.window_s, levels_of(condition, labels))
+        case All(parts=parts, severity=severity):
+            return All(tuple(resolve(p, labels) for p in parts), severity)
+        case AnyOf(parts=parts, severity=severity):
+            return AnyOf(tuple(resolve(p, labels) for p in parts), severity)
+        case Not(part=part, severity=severity):
+            return Not(resolve(part, labels), severity)
+        case _:
+            return condition
+
+
+def rises_only(condition: Condition, non_negative: bool) -> bool:
+    """Whether more events cannot undo a breach, so that it may be told before its window has closed."""
+    match condition:
+        case Threshold(expression=Measured(series), levels=levels):
+            bounds = all(level.breach.below is None and level.breach.at_most is None for level in levels)
+        case Spike(expression=Measured(series), below=None, above=float() | int()):
+            bounds = True
+        case _:
+            return False
+    return bounds and (series.aggregate is Aggregate.COUNT or (series.aggregate is Aggregate.SUM and non_negative))
+
+
+def _threshold(condition: Threshold, view: View, at: Instant, firing: Severity | None) -> Verdict:
+    window = condition.window_s or 0
+    start = at.end - window
+    flows = [s for s in series_of(condition.expression) if not s.is_level]
+    value = _value(condition.expression, view, at, start, at.end)
+    incomplete = bool(flows) and not _is_complete(condition.expression, view, start)
+    if incomplete:
+        # What is missing can only add to a count or a sum: a breach from above stands all the same.
+        single = isinstance(condition.expression, Measured)
+        if not (single and flows[0].aggregate in (Aggregate.COUNT, Aggregate.SUM) and view.has_events(flows[0])):
+            return UNJUDGED if all(view.has_events(s) for s in flows) else _no_data(start, at, flows)
+    if value is None:
+        return _no_data(start, at, flows)
+    severity, limit = _reached(condition.levels, value, firing)
+    bounds = next(
+        (level.breach for level in condition.levels if level.severity == severity), condition.levels[0].breach
+    )
+    if incomplete and (severity is None or bounds.below is not None or bounds.at_most is not None):
+        return UNJUDGED
+    kind = Kind.CLEAR if severity is None else Kind.BREACH
+    span = (start, at.end) if flows else (None, None)
+    return Verdict(kind, severity, value, None, limit, *span)
+
+
+def _no_data(start: int, at: Instant, flows: list[SeriesDef]) -> Verdict:
+    span = (start, at.end) if flows else (None, None)
+    return Verdict(Kind.NO_DATA, None, None, None, None, *span)
+
+
+def _limit(bounds: Bounds) -> float | None:
+    return next((n for n in (bounds.above, bounds.at_least, bounds.below, bounds.at_most) if n is not None), None)
+
+
+def _reached(levels: tuple[Level, ...], value: float, firing: Severity | None) -> tuple[Severity | None, float | None]:
+    """The highest level that breaches, or that fires already and is not clear; with the number that it stands for."""
+    for level in reversed(levels):
+        if level.breach.hold(value):
+            return level.severity, _limit(level.breach)
+        if firing is not None and level.severity <= firing and level.clear is not None and not level.clear.hold(value):
+            return level.severity, _limit(level.breach)
+    return None, _limit(levels[0].breach)
+
+
+# ---- spike ---------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=65_536)
+def same_wall_clock(instant: int, days: int, zone: ZoneInfo) -> int:
+    """The instant that many days earlier at the same local time, so that a 23- or 25-hour day shifts nothing."""
+    local = datetime.fromtimestamp(instant, zone)
+    earlier = (local.replace(tzinfo=None) - timedelta(days=days)).replace(tzinfo=zone, fold=local.fold)
+    return int(earlier.astimezone(UTC).timestamp())
+
+
+def seasonal_days(condition: Spike) -> list[int]:
+    """How many days back each baseline window lies; empty for a previous stretch."""
+    baseline = condition.baseline
+    if baseline.weeks:
+        return [7 * i for i in range(1, baseline.weeks + 1)]
+    if baseline.days:
+        return list(range(1, baseline.days + 1))
+    return []
+
+
+def _baseline(condition: Spike, view: View, at: Instant) -> tuple[float, float, int] | Kind:
+    """(baseline, its MAD, how many windows it was made of), or why there is none."""
+    window, expression = condition.window_s, condition.expression
+    days = seasonal_days(condition)
+    if not days:
+        length = condition.baseline.previous_s or window
+        end = at.end - window
+        if not _is_complete(expression, view, end - length):
+            return Kind.UNJUDGED
+        usual = _value(expression, view, at, end - length, end, window / length)
+        return Kind.NO_DATA if usual is None else (usual, 0.0, 1)
+    windows = 0
+    values: list[float] = []
+    for back in days:
+        end = same_wall_clock(at.end, back, view.zone)
+        if not _is_complete(expression, view, end - window):
+            continue
+        windows += 1
+        value = _value(expression, view, at, end - window, end)
+        if value is not None:
+            values.append(value)
+    least = min(len(days), 3)
+    if windows < least:
+        return Kind.UNJUDGED
+    if len(values) < least:
+        return Kind.NO_DATA
+    middle = median(values)
+    return middle, median([abs(v - middle) for v in values]), len(values)
+
+
+def _is_count(expression: Expression) -> bool:
+    return isinstance(expression, Measured) and expression.series.aggregate is Aggregate.COUNT
+
+
+def _spike(condition: Spike, view: View, at: Instant, firing: Severity | None) -> Verdict:
+    start = at.end - condition.window_s
+    if not all(view.has_events(s) for s in series_of(condition.expression)):
+        return Verdict(Kind.NO_DATA, None, None, None, None, start, at.end)
+    if not _is_complete(condition.expression, view, start):
+        return UNJUDGED
+    usual = _baseline(condition, view, at)
+    if usual is Kind.UNJUDGED:
+        return UNJUDGED
+    value = _value(condition.expression, view, at, start, at.end)
+    if isinstance(usual, Kind) or value is None:
+        return Verdict(Kind.NO_DATA, None, value, None, None, start, at.end)
+    baseline, mad, windows = usual
+    sigma = max(MAD_TO_SIGMA * mad, sqrt(max(baseline, 0.0)) if _is_count(condition.expression) else 0.0)
+    counts: dict[str, float] = {"windows": windows}
+    if condition.deviations is not None or not condition.baseline.previous_s:
+        counts["sigma"] = sigma
+    breach = _spike_breaches(condition, value, baseline, sigma)
+    held = firing is not None and not breach and _spike_holds(condition, value, baseline)
+    kind = Kind.BREACH if breach or held else Kind.CLEAR
+    severity = condition.severity if kind is Kind.BREACH else None
+    ratio = condition.above if condition.above is not None and value >= baseline else condition.below
+    limit = None if ratio is None else ratio * baseline
+    return Verdict(kind, severity, value, baseline, limit, start, at.end, counts)
+
+
+def _spike_breaches(condition: Spike, value: float, baseline: float, sigma: float) -> bool:
+    least = condition.usual_at_least
+    if baseline <= 0 if least is None else baseline < least:
+        return False
+    far = condition.deviations
+    alone = far is not None and condition.above is None and condition.below is None
+    rise = alone or (condition.above is not None and value > condition.above * baseline)
+    rise = rise and (condition.at_least is None or value >= condition.at_least)
+    rise = rise and (far is None or value - baseline > far * sigma)
+    fall = alone or (condition.below is not None and value < condition.below * baseline)
+    fall = fall and (far is None or baseline - value > far * sigma)
+    return rise or fall
+
+
+def _spike_holds(condition: Spike, value: float, baseline: float) -> bool:
+    """Inside the band between breach and clear."""
+    below, above = condition.clear_below, condition.clear_above
+    if below is None and above is None:
+        return False
+    clear = (below is None or value < below * baseline) and (above is None or value > above * baseline)
+    return not clear
+
+
+# ---- absence -------------------------------------------------------------------------------------------------------
+
+
+def _absence(condition: Absence, view: View, at: Instant) -> Verdict:
+    start = at.end - condition.window_s
+    if not all(view.has_events(s) for s in series_of(condition.expression)):
+        return Verdict(Kind.NO_DATA, None, None, None, None, start, at.end)
+    value = _value(condition.expression, view, at, start, at.end)
+    if value:
+        return Verdict(Kind.CLEAR, None, value, None, None, start, at.end)
+    if not _is_complete(condition.expression, view, start):
+        return UNJUDGED
+    if condition.hours and not _expected(condition.hours, start, at.end, view.zone):
+        return UNJUDGED
+    return Verdict(Kind.BREACH, condition.severity, value or 0.0, None, None, start, at.end)
+
+
+def expected_stretches(hours: tuple[Hours, ...], around: int, zone: ZoneInfo, days: int) -> list[tuple[int, int]]:
+    """Stretches [start, end) in seconds in which something is expected, from `days` before to `days` after an instant.
+
+    Stretches that touch or overlap (24:00 to 00:00) are one.
+    """
+    today = datetime.fromtimestamp(around, zone).date()
+    found: list[tuple[int, int]] = []
+    for shift in range(-days, days + 1):
+        day = today + timedelta(days=shift)
+        for entry in hours:
+            if day.weekday() not in entry.weekdays:
+                continue
+            opens = datetime.combine(day, entry.start, zone)
+            last = day if entry.end > entry.start else day + timedelta(days=1)
+            closes = datetime.combine(last, entry.end, zone)
+            found.append((int(opens.timestamp()), int(closes.timestamp())))
+    merged: list[tuple[int, int]] = []
+    for opens_s, closes_s in sorted(found):
+        if merged and opens_s <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], closes_s))
+        else:
+            merged.append((opens_s, closes_s))
+    return merged
+
+
+def _expected(hours: tuple[Hours, ...], start: int, end: int, zone: ZoneInfo) -> bool:
+    days = (end - start) // 86400 + 2
+    return any(o <= start and end <= c for o, c in expected_stretches(hours, start, zone, days))
+
+
+def next_expected(condition: Absence, after: int, zone: ZoneInfo) -> Iterable[int]:
+    """Instants after `after` at which an absence becomes judged although nothing happens, within nine days."""
+    days = condition.window_s // 86400 + 9
+    for opens, closes in expected_stretches(condition.hours, after, zone, days):
+        end = opens + condition.window_s
+        if end > after and end <= closes:
+            yield end
