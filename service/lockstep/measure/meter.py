@@ -11,16 +11,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from lockstep.dead import DeadEvent, dead_record
-from lockstep.event import Decoder, Refused, type_of
+from lockstep.event import Refused, type_of
 from lockstep.labels import partition_of
 from lockstep.measure.aggregate import EXACT_DISTINCT, merge_distinct, merger
 from lockstep.measure.definition import Aggregate, SeriesDef
 from lockstep.measure.fold import Groups, Labels, folder, level_rows
 from lockstep.measure.sample import Frame, LevelValue, Partial, Progress, encode
-from lockstep.ports import Batch, Record
+from lockstep.ports import Batch, Headers, Record
 
 ROWS_PER_FRAME = 2_000
 """Series in one frame; keeps a frame well below a broker's message limit of 1 MiB."""
@@ -75,13 +75,19 @@ class MeterCounts:
     dead: int = 0
 
 
+class EventDecoder(Protocol):
+    """What turns values into events, None or Refused (lockstep.event.Decoder does)."""
+
+    def decode(self, values: Sequence[bytes | None], headers: Sequence[Headers] | None = None) -> list[Any]: ...
+
+
 class Meter:
     """One source partition in one assignment.
 
     start: the offset to seek to. position: the next offset whose effects `flush` has handed out.
     """
 
-    def __init__(self, settings: MeterSettings, series: Sequence[SeriesDef], decoder: Decoder) -> None:
+    def __init__(self, settings: MeterSettings, series: Sequence[SeriesDef], decoder: EventDecoder) -> None:
         self._settings = settings
         self._series = {s.id: s for s in series if s.source == settings.role}
         self._decoder = decoder
@@ -139,7 +145,7 @@ class Meter:
             chunk = offsets[begin] // size
             border = (chunk + 1) * size
             if offsets[begin] < self._told_before:
-                # What was told before this assignment is told again apart from what is new, so that it is known as such.
+                # What was told before this assignment is told again apart from what is new: so it is known as such.
                 border = min(border, self._told_before)
             end = bisect_left(offsets, border, begin)
             self._enter(chunk)
@@ -295,7 +301,7 @@ class Meter:
         begins, complete = None, False
         if not self._begun:
             begins, complete, self._begun = sorted(self._series), self._complete, True
-        silent = self._newest is None and self._idle
+        silent = self._newest is None and (self._idle or not self._settings.live)
         return Progress(self._newest, self._oldest, self._watermark, silent, begins, complete)
 
     def _seal(self) -> None:

@@ -1,0 +1,1010 @@
+"""The judge: a fold of one samples partition. Frames in, transitions out; it reads no clock.
+
+A group is visited only when its verdict could change: when a bucket with data enters or leaves one of its windows, when
+its history becomes long enough, when a level changed, or when a timer of its alert runs out. Between those instants the
+verdict is the same at every bucket end, so the result is that of judging every one of them.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from heapq import heappop, heappush
+from math import inf
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from lockstep.alert import (
+    Alert,
+    Change,
+    State,
+    alert_id,
+    apply_verdict,
+    due,
+    remove,
+    restored,
+    run_timer,
+    stored,
+)
+from lockstep.dead import DeadEvent, dead_record
+from lockstep.errors import StateError
+from lockstep.labels import partition_of, stable_id
+from lockstep.measure.definition import Measured, SeriesDef
+from lockstep.measure.history import FlowHistory, Late, LevelHistory, Source, pack, unpack
+from lockstep.measure.sample import FORMAT, Frame, LevelValue, Partial, Progress, decode
+from lockstep.ports import Batch, Cut, Record
+from lockstep.rule.condition import (
+    Absence,
+    All,
+    AnyOf,
+    Condition,
+    Not,
+    Plan,
+    Rule,
+    Severity,
+    Spike,
+    Threshold,
+    series_of_condition,
+)
+from lockstep.rule.verdict import Instant, Kind, judge, next_expected, resolve, rises_only, seasonal_days
+from lockstep.transition import Transition, TransitionName, encode
+
+STATE_FORMAT = 1
+SECOND = 1_000_000
+DAY = 86_400
+CLOCK_CHANGE = 3_600
+"""How far a daylight-saving change can shift the same wall-clock time, in seconds."""
+
+ALERTS = "lockstep.alerts"
+ALERT_STATE = "lockstep.alert-state"
+
+Labels = tuple[str, ...]
+SeriesKey = tuple[str, Labels]
+
+
+@dataclass(slots=True)
+class _SourceState:
+    """What a source partition promised last. place: (chunk, first, upto)."""
+
+    place: tuple[int, int, int]
+    partitions: int
+    newest: int | None = None
+    watermark: int | None = None
+    silent: bool = False
+    since: dict[str, int] = field(default_factory=dict)  # series id → complete from this second
+
+
+@dataclass(slots=True)
+class _Topic:
+    """A source topic over its partitions. first: its first event's time, mark: its watermark; microseconds."""
+
+    first: int | None = None
+    mark: int | None = None
+    silent: bool = False
+    swept: int = 0
+
+
+class _Group:
+    """One rule on one group of labels. visit_at: when it is due to be visited, microseconds."""
+
+    __slots__ = ("alert", "condition", "labels", "runtime", "visit_at")
+
+    def __init__(self, runtime: "_RuleRuntime", labels: Labels, alert: Alert) -> None:
+        self.runtime = runtime
+        self.labels = labels
+        self.alert = alert
+        self.condition = resolve(runtime.rule.condition, dict(zip(runtime.rule.by, labels, strict=True)))
+        self.visit_at: int | None = None
+
+
+class _RuleRuntime:
+    """A rule with everything about it that need not be worked out per group."""
+
+    __slots__ = (
+        "absences",
+        "ahead",
+        "closed",
+        "early",
+        "flows",
+        "groups",
+        "heap",
+        "levels",
+        "offsets",
+        "roles",
+        "rule",
+        "top",
+        "width",
+    )
+
+    def __init__(self, rule: Rule, non_negative: bool) -> None:
+        self.rule = rule
+        series = series_of_condition(rule.condition)
+        self.flows = tuple(s for s in series if not s.is_level)
+        self.levels = tuple(s for s in series if s.is_level)
+        self.roles = tuple(dict.fromkeys(s.source for s in series))
+        self.width = rule.bucket_s or 60
+        self.early = rises_only(rule.condition, non_negative)
+        self.top = _top_severity(rule.condition)
+        self.offsets = tuple(sorted(_offsets(rule.condition)))
+        self.absences = tuple(_absences(rule.condition))
+        self.closed: int | None = None
+        self.groups: dict[Labels, _Group] = {}
+        self.heap: list[tuple[int, Labels]] = []
+        self.ahead: set[Labels] = set()
+
+    @property
+    def level_only(self) -> bool:
+        return not self.flows
+
+
+def _top_severity(condition: Condition) -> Severity:
+    return condition.levels[-1].severity if isinstance(condition, Threshold) else condition.severity
+
+
+def _offsets(condition: Condition) -> set[int]:
+    """How long after a bucket's end it may still change a verdict, each in seconds: window and baseline borders."""
+    match condition:
+        case Threshold(window_s=window):
+            return {0, window or 0}
+        case Absence(window_s=window):
+            return {0, window}
+        case Spike(window_s=window, baseline=baseline):
+            found = {0, window}
+            days = seasonal_days(condition)
+            if not days:
+                found.add(window + (baseline.previous_s or window))
+            for back in days:
+                for shift in (-CLOCK_CHANGE, 0, CLOCK_CHANGE):
+                    found |= {back * DAY + shift, back * DAY + window + shift}
+            return found
+        case All(parts=parts) | AnyOf(parts=parts):
+            return {o for p in parts for o in _offsets(p)}
+        case Not(part=part):
+            return _offsets(part)
+
+
+def _absences(condition: Condition) -> list[Absence]:
+    match condition:
+        case Absence():
+            return [condition] if condition.hours else []
+        case All(parts=parts) | AnyOf(parts=parts):
+            return [a for p in parts for a in _absences(p)]
+        case Not(part=part):
+            return _absences(part)
+        case _:
+            return []
+
+
+class _View:
+    """The histories of one group; what `lockstep.rule.verdict.View` asks for."""
+
+    __slots__ = ("_judge", "labels")
+
+    def __init__(self, judge: "Judge") -> None:
+        self._judge = judge
+        self.labels: Labels = ()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return self._judge.zone
+
+    def flow(self, series: SeriesDef, start: int, end: int) -> float | None:
+        history = self._judge.flows.get((series.id, self.labels))
+        value = None if history is None else history.value(start, end)
+        if value is not None or not series.is_additive:
+            return value
+        if history is not None and history.aggregate(start, end) is not None:
+            return None  # there is something, but it has no value: mixed currencies, a sum beyond 64 bits
+        return 0.0 if self.has_events(series) else None
+
+    def level(self, series: SeriesDef, instant_us: int | None) -> float | None:
+        history = self._judge.levels.get((series.id, self.labels))
+        if history is None:
+            return None
+        if instant_us is None:
+            return history.now()
+        return history.as_of(instant_us, None if series.stale_after_s is None else series.stale_after_s * SECOND)
+
+    def complete_from(self, series: SeriesDef) -> float:
+        return self._judge.complete_from(series)
+
+    def has_events(self, series: SeriesDef) -> bool:
+        topic = self._judge.topics.get(series.source)
+        return topic is not None and topic.first is not None
+
+
+@dataclass
+class JudgeCounts:
+    """What happened since the judge began, for metrics. overlaps: chunks whose head retention had removed."""
+
+    late: int = 0
+    older_levels: int = 0
+    overlaps: int = 0
+    transitions: int = 0
+
+
+class Judge:
+    """One samples partition. early: whether verdicts that more events cannot undo are given before a bucket closes."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        zone: ZoneInfo,
+        partition: int = 0,
+        partitions: int = 1,
+        topics: Mapping[str, str] | None = None,
+        non_negative: Iterable[str] = (),
+        early: bool = True,
+    ) -> None:
+        """topics: role → topic name, for dead events. non_negative: ids of the series whose sums cannot fall."""
+        self.zone = zone
+        self._plan = plan
+        self._partition, self._partitions = partition, partitions
+        self._topic_names = dict(topics or {})
+        self._early = early
+        self.flows: dict[SeriesKey, FlowHistory] = {}
+        self.levels: dict[SeriesKey, LevelHistory] = {}
+        self.topics: dict[str, _Topic] = {}
+        self.sources: dict[Source, _SourceState] = {}
+        self.counts = JudgeCounts()
+        self.transitions: list[Transition] = []
+        self._open_by_source: dict[Source, set[SeriesKey]] = {}
+        self._records: list[Record] = []
+        self._gone: dict[bytes, None] = {}
+        self._dirty_flows: set[SeriesKey] = set()
+        self._dirty_levels: set[SeriesKey] = set()
+        self._dirty_alerts: dict[tuple[str, Labels], _Group] = {}
+        self._dirty_meta = False
+        self._chunk_size: int | None = None
+        self._source_ids: dict[str, str] = {}
+
+        never_falls = set(non_negative)
+        self._series = {s.id: s for r in plan.rules for s in series_of_condition(r.condition)}
+        self._rules: list[_RuleRuntime] = []
+        self._rules_of: dict[str, list[_RuleRuntime]] = {}
+        self._reach: dict[str, int] = {}
+        self._asked: dict[str, list[_RuleRuntime]] = {}  # levels → the rules that read them at bucket ends
+        for rule in plan.rules:
+            condition = rule.condition
+            expression = getattr(condition, "expression", None)
+            single = expression.series.id if isinstance(expression, Measured) else ""
+            runtime = _RuleRuntime(rule, single in never_falls)
+            self._rules.append(runtime)
+            for s in (*runtime.flows, *runtime.levels):
+                self._rules_of.setdefault(s.id, []).append(runtime)
+                if s.is_level and not runtime.level_only:
+                    self._asked.setdefault(s.id, []).append(runtime)
+            for s in runtime.flows:
+                reach = max(runtime.offsets, default=0) + CLOCK_CHANGE + runtime.width
+                self._reach[s.id] = max(self._reach.get(s.id, 0), reach)
+        self._view = _View(self)
+
+    # ---- in: ports.Stage ------------------------------------------------------------------------------------------
+
+    def feed(self, batch: Batch) -> None:
+        """Fold samples records in. Raises StateError when they do not fit what was stored."""
+        for value in batch.values:
+            if value is None:
+                continue
+            try:
+                frame = decode(value)
+            except msgspec.MsgspecError as error:
+                raise StateError(f"{batch.topic}: a record is no frame of samples: {error}") from error
+            self.take(frame)
+
+    def tick(self, now: datetime) -> None:
+        """The judge has no clock; time comes with the samples."""
+
+    def take(self, frame: Frame) -> None:
+        """Fold one frame in."""
+        self._check(frame)
+        begun = len(self.transitions)
+        source: Source = (frame.role, frame.partition)
+        place = (frame.chunk, frame.first, frame.upto)
+        topic = self.topics.setdefault(frame.role, _Topic())
+        state = self.sources.get(source)
+        closed = None if topic.mark is None else topic.mark // SECOND
+        for partial in frame.partials:
+            self._take_partial(source, place, partial, state, closed)
+        for value in frame.levels:
+            self._take_level(source, value, topic)
+        if frame.progress is not None:
+            self._take_progress(source, place, frame, frame.progress, topic)
+            self._advance_rules(frame.role)
+        elif self._early and frame.partials:
+            self._judge_early(frame.role)
+        new = self.transitions[begun:]
+        if len(new) > 1:
+            new.sort(key=_in_order)
+            self.transitions[begun:] = new
+
+    def _check(self, frame: Frame) -> None:
+        if frame.format != FORMAT:
+            raise StateError(f"samples of format {frame.format}, this program knows {FORMAT}; update the older worker")
+        if self._chunk_size is None:
+            self._chunk_size = frame.chunk_size
+        if frame.chunk_size != self._chunk_size:
+            raise StateError(
+                f"LOCKSTEP_CHUNK_SIZE is {frame.chunk_size}, the stored state was made with {self._chunk_size}; "
+                "set it back, or begin anew under another LOCKSTEP_APP_ID"
+            )
+        known = self._source_ids.setdefault(frame.role, frame.source)
+        if known != frame.source:
+            name = self._topic_names.get(frame.role, frame.role)
+            raise StateError(
+                f"topic '{name}' was deleted and made again: its offsets mean other events than the stored state; "
+                "begin anew under another LOCKSTEP_APP_ID"
+            )
+
+    def _take_partial(
+        self,
+        source: Source,
+        place: tuple[int, int, int],
+        partial: Partial,
+        state: _SourceState | None,
+        closed: int | None,
+    ) -> None:
+        series = self._series.get(partial.series)
+        if series is None:
+            return
+        if state is not None and place <= state.place and partial.series in state.since:
+            return  # told and promised before: a replay
+        key = (partial.series, partial.labels)
+        history = self.flows.get(key)
+        if history is None:
+            history = self.flows[key] = FlowHistory(series)
+        before = history.places.get(source)
+        if before is not None and before[0] == place[0] and place[1] > before[1]:
+            self.counts.overlaps += 1
+        changed, late = history.apply(source, place, partial.buckets, closed=closed)
+        self._dirty_flows.add(key)
+        self._open_by_source.setdefault(source, set()).add(key)
+        for refused in late:
+            self._refuse_late(source, series, partial.labels, refused)
+        if changed is None:
+            return
+        end = changed + series.bucket_s
+        for runtime in self._rules_of[series.id]:
+            group = self._group(runtime, partial.labels)
+            closed_here = runtime.closed
+            self._schedule(group, (end if closed_here is None or end > closed_here else closed_here + runtime.width))
+            if runtime.early and (closed_here is None or changed >= closed_here):
+                runtime.ahead.add(partial.labels)
+
+    def _refuse_late(self, source: Source, series: SeriesDef, labels: Labels, late: Late) -> None:
+        self.counts.late += 1
+        topic = self._topic_names.get(source[0], source[0])
+        named = dict(zip(series.by, labels, strict=True))
+        note = {
+            "series": series.id,
+            "measure": f"{series.aggregate.value} of {series.field or series.event_type}",
+            "labels": named,
+            "bucket": _rfc3339(late.bucket * SECOND),
+            "first_offset": late.first_offset,
+            "last_offset": late.last_offset,
+        }
+        detail = f"came after {_rfc3339(late.bucket * SECOND)} had been judged for {named or 'the whole shop'}"
+        dead = DeadEvent(topic, source[1], late.last_offset, "late", detail, json.dumps(note).encode())
+        self._records.append(dead_record(dead))
+
+    def _take_level(self, source: Source, value: LevelValue, topic: _Topic) -> None:
+        series = self._series.get(value.series)
+        if series is None:
+            return
+        key = (value.series, value.labels)
+        history = self.levels.get(key)
+        if history is None:
+            history = self.levels[key] = LevelHistory()
+        older = history.older
+        applied = history.apply(source, value.identity, value.time_us, value.offset, value.value)
+        if history.dirty:
+            self._dirty_levels.add(key)
+        self.counts.older_levels += history.older - older
+        if not applied:
+            return
+        if topic.first is None or (value.time_us < topic.first and (topic.mark is None or value.time_us >= topic.mark)):
+            topic.first = value.time_us
+            self._dirty_meta = True
+        history.trim(self._asked_from(series))
+        for runtime in self._rules_of[series.id]:
+            group = self._group(runtime, value.labels)
+            if runtime.level_only:
+                self._judge_level(group, max(value.time_us, group.alert.at), value.event, newest=True)
+            else:
+                second = value.time_us // SECOND
+                end = second - second % runtime.width + runtime.width
+                self._schedule(group, end if runtime.closed is None else max(end, runtime.closed + runtime.width))
+
+    def _asked_from(self, series: SeriesDef) -> int | None:
+        """The earliest instant at which a rule may still ask for this level's past; None: nobody asks."""
+        asked = self._asked.get(series.id)
+        if not asked:
+            return None
+        closed = [r.closed for r in asked]
+        return 0 if None in closed else min(c for c in closed if c is not None) * SECOND
+
+    def _take_progress(
+        self, source: Source, place: tuple[int, int, int], frame: Frame, progress: Progress, topic: _Topic
+    ) -> None:
+        state = self.sources.get(source)
+        if state is None:
+            state = self.sources[source] = _SourceState(place, frame.partitions)
+        if progress.begins is not None:
+            start = 0 if progress.complete or state.newest is None else -(-state.newest // SECOND)
+            state.since = {s: state.since.get(s, start) for s in progress.begins}
+        if place[:2] > state.place[:2]:
+            for key in self._open_by_source.pop(source, ()):
+                history = self.flows.get(key)
+                if history is not None and history.places.get(source, place) < place and history.fold(source):
+                    self._dirty_flows.add(key)
+        state.place = max(state.place, place)
+        state.partitions = max(state.partitions, frame.partitions)
+        if progress.newest is not None and (state.newest is None or progress.newest > state.newest):
+            state.newest = progress.newest
+        if progress.watermark is not None and (state.watermark is None or progress.watermark > state.watermark):
+            state.watermark = progress.watermark
+        state.silent = progress.silent
+        oldest = progress.oldest
+        # An event from behind the watermark is late; it does not make the past better known.
+        in_time = oldest is not None and (topic.mark is None or oldest >= topic.mark)
+        if oldest is not None and in_time and (topic.first is None or oldest < topic.first):
+            topic.first = oldest
+        self._dirty_meta = True
+        self._mark_topic(frame.role, topic)
+
+    def _mark_topic(self, role: str, topic: _Topic) -> None:
+        """The watermark of a topic is the minimum over its partitions, and it never goes back."""
+        mine = {p: s for (r, p), s in self.sources.items() if r == role}
+        partitions = max(s.partitions for s in mine.values())
+        if len(mine) < partitions:
+            return
+        topic.silent = all(s.newest is None and s.silent for s in mine.values())
+        marks = [s.watermark for s in mine.values() if s.newest is not None]
+        waited_for = [s for s in mine.values() if s.newest is None and not s.silent]
+        if waited_for or not marks or None in marks:
+            return
+        mark = min(m for m in marks if m is not None)
+        if topic.mark is None or mark > topic.mark:
+            topic.mark = mark
+
+    def complete_from(self, series: SeriesDef) -> float:
+        """From which second on a series has seen everything that its source said."""
+        topic = self.topics.get(series.source)
+        if topic is None or topic.first is None:
+            return inf
+        begun = [s.since.get(series.id) for (role, _), s in self.sources.items() if role == series.source]
+        if not begun or None in begun:
+            return inf
+        return max(topic.first / SECOND, *(b for b in begun if b is not None))
+
+    # ---- judging --------------------------------------------------------------------------------------------------
+
+    def _group(self, runtime: _RuleRuntime, labels: Labels) -> _Group:
+        group = runtime.groups.get(labels)
+        if group is None:
+            alert = Alert(alert_id(runtime.rule.name, runtime.rule.by, labels))
+            group = runtime.groups[labels] = _Group(runtime, labels, alert)
+        return group
+
+    def _schedule(self, group: _Group, second: int) -> None:
+        self._schedule_us(group, second * SECOND)
+
+    def _schedule_us(self, group: _Group, instant: int) -> None:
+        if group.visit_at is None or instant < group.visit_at:
+            group.visit_at = instant
+            heappush(group.runtime.heap, (instant, group.labels))
+
+    def _mark(self, runtime: _RuleRuntime) -> int | None:
+        """The watermark of a rule: of the topics that it reads, but those that never had an event hold nobody up."""
+        marks: list[int] = []
+        for role in runtime.roles:
+            topic = self.topics.get(role)
+            if topic is None:
+                return None
+            if topic.first is None and topic.silent:
+                continue
+            if topic.mark is None:
+                return None
+            marks.append(topic.mark)
+        return min(marks, default=None)
+
+    def _advance_rules(self, role: str) -> None:
+        for runtime in self._rules:
+            if role in runtime.roles:
+                self._advance(runtime)
+        topic = self.topics[role]
+        if topic.mark is not None and topic.mark - topic.swept > 6 * 3600 * SECOND:
+            topic.swept = topic.mark
+            self._expire(role, topic.mark // SECOND)
+
+    def _advance(self, runtime: _RuleRuntime) -> None:
+        if not runtime.rule.by:
+            self._know_whole(runtime)
+        mark = self._mark(runtime)
+        if mark is None:
+            return
+        heap = runtime.heap
+        width = runtime.width
+        while heap and heap[0][0] <= mark:
+            instant, labels = heappop(heap)
+            group = runtime.groups.get(labels)
+            if group is None or group.visit_at != instant:
+                continue
+            group.visit_at = None
+            if runtime.level_only:
+                self._visit_level(group, instant)
+            else:
+                self._visit(group, instant)
+        closed = mark // SECOND // width * width
+        if runtime.closed is None or closed > runtime.closed:
+            runtime.closed = closed
+            self._dirty_meta = True
+        if self._early:
+            self._judge_ahead(runtime)
+
+    def _know_whole(self, runtime: _RuleRuntime) -> None:
+        """A rule without labels has one group, known from the first event of any topic that it reads."""
+        if () in runtime.groups or partition_of((), self._partitions) != self._partition:
+            return
+        firsts = [t.first for r in runtime.roles if (t := self.topics.get(r)) is not None and t.first is not None]
+        if not firsts or runtime.level_only:
+            return
+        second = min(firsts) // SECOND
+        end = second - second % runtime.width + runtime.width
+        group = self._group(runtime, ())
+        self._schedule(group, end if runtime.closed is None else max(end, runtime.closed + runtime.width))
+
+    def _visit(self, group: _Group, instant: int) -> None:
+        runtime = group.runtime
+        second = instant // SECOND
+        if instant % SECOND == 0 and second % runtime.width == 0:
+            self._timers(group, before=instant)
+            self._judge_at(group, second)
+            self._timers(group, before=instant + 1)
+            last = second
+        else:
+            self._timers(group, before=instant + 1)
+            last = second - second % runtime.width
+        self._plan_next(group, last)
+
+    def _judge_at(self, group: _Group, end: int, *, so_far: bool = False) -> None:
+        self._view.labels = group.labels
+        alert = group.alert
+        verdict = judge(group.condition, self._view, Instant(end, end * SECOND), alert.firing)
+        kind, shown = alert.kind, alert.verdict
+        changes = apply_verdict(alert, group.runtime.rule, verdict, end * SECOND, so_far=so_far)
+        if changes or alert.is_open or alert.kind is not kind or shown.kind is not alert.verdict.kind:
+            self._dirty_alerts[group.runtime.rule.name, group.labels] = group
+        self._publish(group, changes)
+
+    def _timers(self, group: _Group, *, before: int) -> None:
+        """Run the timers that are due before an instant."""
+        rule, alert = group.runtime.rule, group.alert
+        while (instant := due(alert, rule)) is not None and instant < before:
+            changes = run_timer(alert, rule, instant)
+            alert.at = max(alert.at, instant)
+            self._dirty_alerts[rule.name, group.labels] = group
+            self._publish(group, changes)
+
+    def _plan_next(self, group: _Group, last: int) -> None:
+        """Schedule the next instant after the bucket end `last` at which anything may change."""
+        runtime = group.runtime
+        after = self._next_change(group, last)
+        timer = due(group.alert, runtime.rule)
+        if timer is not None and (after is None or timer < after * SECOND):
+            self._schedule_us(group, timer)
+        elif after is not None:
+            self._schedule(group, after)
+        else:
+            self._forget(group)
+
+    def _next_change(self, group: _Group, last: int) -> int | None:
+        runtime = group.runtime
+        width = runtime.width
+        soonest: int | None = None
+        for series in runtime.flows:
+            history = self.flows.get((series.id, group.labels))
+            if history is not None and history.starts:
+                for offset in runtime.offsets:
+                    start = history.next_start(last - width - offset)
+                    if start is not None:
+                        end = start + width + offset
+                        if end == last + width:
+                            return end
+                        if soonest is None or end < soonest:
+                            soonest = end
+            complete = self.complete_from(series)
+            if complete != inf:
+                begun = -int(-complete // width) * width
+                for offset in runtime.offsets:
+                    end = begun + offset
+                    if last < end and (soonest is None or end < soonest):
+                        soonest = end
+        for series in runtime.levels:
+            level = self.levels.get((series.id, group.labels))
+            if level is None:
+                continue
+            times = [level.next_time(last * SECOND)]
+            if series.stale_after_s is not None:
+                # Stale from this instant on, so the bucket end at or after it sees it.
+                times.append(level.newest_us() + series.stale_after_s * SECOND - 1)
+            for time_us in times:
+                if time_us is not None:
+                    end = time_us // SECOND // width * width + width
+                    if last < end and (soonest is None or end < soonest):
+                        soonest = end
+        for absence in runtime.absences:
+            for end in next_expected(absence, last, self.zone):
+                end = -(-end // width) * width
+                if last < end and (soonest is None or end < soonest):
+                    soonest = end
+        active = self._last_active(runtime, group.labels)
+        if active is not None and not group.alert.is_open and group.labels:
+            forget = -(-(active + runtime.rule.forget_after_s) // width) * width
+            if last >= forget:
+                return None
+            soonest = forget if soonest is None else min(soonest, forget)
+        return soonest
+
+    def _forget(self, group: _Group) -> None:
+        """Nothing can change until the next event: a group that is not open is known no longer."""
+        runtime = group.runtime
+        if group.alert.is_open or not group.labels:
+            return
+        del runtime.groups[group.labels]
+        runtime.ahead.discard(group.labels)
+        self._dirty_alerts.pop((runtime.rule.name, group.labels), None)
+        self._gone[_alert_key(runtime.rule.name, group.labels)] = None
+
+    def _judge_level(self, group: _Group, instant: int, event: str, *, newest: bool) -> None:
+        self._timers(group, before=instant)
+        self._view.labels = group.labels
+        verdict = judge(group.condition, self._view, Instant(0, instant, newest), group.alert.firing)
+        changes = apply_verdict(group.alert, group.runtime.rule, verdict, instant, event=event)
+        self._dirty_alerts[group.runtime.rule.name, group.labels] = group
+        self._publish(group, changes)
+        self._timers(group, before=instant + 1)
+        self._plan_level(group)
+
+    def _visit_level(self, group: _Group, instant: int) -> None:
+        stale = self._stale_at(group)
+        if stale is not None and stale <= instant:
+            self._judge_level(group, stale, "", newest=False)
+        else:
+            self._timers(group, before=instant + 1)
+            self._plan_level(group)
+
+    def _plan_level(self, group: _Group) -> None:
+        instants = [due(group.alert, group.runtime.rule), self._stale_at(group)]
+        soonest = min((i for i in instants if i is not None), default=None)
+        if soonest is not None:
+            self._schedule_us(group, soonest)
+
+    def _stale_at(self, group: _Group) -> int | None:
+        """When the first of the group's levels becomes stale, unless it was judged then."""
+        found: int | None = None
+        for series in group.runtime.levels:
+            level = self.levels.get((series.id, group.labels))
+            if level is not None and series.stale_after_s is not None:
+                instant = level.newest_us() + series.stale_after_s * SECOND
+                if instant > group.alert.at and (found is None or instant < found):
+                    found = instant
+        return found
+
+    # ---- early verdicts -------------------------------------------------------------------------------------------
+
+    def judge_open(self) -> None:
+        """Give the verdicts of the earliest open buckets that more events cannot undo."""
+        begun = len(self.transitions)
+        for runtime in self._rules:
+            self._judge_ahead(runtime)
+        self.transitions[begun:] = sorted(self.transitions[begun:], key=_in_order)
+
+    def _judge_early(self, role: str) -> None:
+        for runtime in self._rules:
+            if role in runtime.roles:
+                self._judge_ahead(runtime)
+
+    def _judge_ahead(self, runtime: _RuleRuntime) -> None:
+        if not runtime.ahead or runtime.closed is None:
+            return
+        series = runtime.flows[0]
+        gone: list[Labels] = []
+        for labels in runtime.ahead:
+            history = self.flows.get((series.id, labels))
+            if history is None or history.last_start is None or history.last_start < runtime.closed:
+                gone.append(labels)
+            elif (group := runtime.groups.get(labels)) is not None:
+                self._judge_group_early(group, runtime.closed + runtime.width)
+        runtime.ahead.difference_update(gone)
+
+    def _judge_group_early(self, group: _Group, end: int) -> None:
+        alert, runtime = group.alert, group.runtime
+        self._view.labels = group.labels
+        verdict = judge(group.condition, self._view, Instant(end, end * SECOND), alert.firing)
+        # A lower severity than the highest might still rise before the bucket closes: that one waits.
+        if verdict.kind is not Kind.BREACH or verdict.severity != runtime.top:
+            return
+        timer = due(alert, runtime.rule)
+        burning = alert.state is State.FIRING and alert.severity == runtime.top and alert.clear_since is None
+        waiting = alert.state is State.PENDING and (timer is None or timer > end * SECOND)
+        if burning or waiting:
+            return
+        self._timers(group, before=end * SECOND)
+        self._judge_at(group, end, so_far=True)
+        self._timers(group, before=end * SECOND + 1)
+        self._schedule(group, end)
+
+    # ---- out ------------------------------------------------------------------------------------------------------
+
+    def _publish(self, group: _Group, changes: list[Change]) -> None:
+        for change in changes:
+            self.counts.transitions += 1
+            rule = group.runtime.rule
+            mark = self._mark(group.runtime)
+            labels = dict(zip(rule.by, group.labels, strict=True))
+            transition = _transition(change, rule.name, labels, group.alert.id, rule.version, mark)
+            self._emit(transition)
+
+    def _emit(self, transition: Transition) -> None:
+        self.transitions.append(transition)
+
+    def cut(self) -> Cut:
+        """Records and entries since the last cut; see ports.Stage."""
+        cut = Cut(records=self._records)
+        self._records = []
+        for transition in self.transitions:
+            value = encode(transition)
+            key = transition.alert_id.encode()
+            cut.records.append(Record(topic=ALERTS, value=value, key=key, partition=0))
+            cut.records.append(Record(topic=ALERT_STATE, value=value, key=key))
+        self.transitions = []
+        entries = cut.entries
+        for key in self._gone:
+            entries[key] = None
+        self._gone = {}
+        for series_key in self._dirty_flows:
+            self._store_flow(series_key, entries)
+        self._dirty_flows.clear()
+        for series_key in self._dirty_levels:
+            level = self.levels[series_key]
+            entries[b"l" + pack(series_key)] = pack(level.state())
+            level.dirty = False
+        self._dirty_levels.clear()
+        for (rule, labels), group in self._dirty_alerts.items():
+            entries[_alert_key(rule, labels)] = pack([group.runtime.rule.by, stored(group.alert)])
+        self._dirty_alerts.clear()
+        if self._dirty_meta:
+            entries[b"m"] = pack(self._meta())
+            self._dirty_meta = False
+        return cut
+
+    def _store_flow(self, key: SeriesKey, entries: dict[bytes, bytes | None]) -> None:
+        history = self.flows[key]
+        if history.head_dirty:
+            entries[b"s" + pack(key)] = pack(history.head())
+            history.head_dirty = False
+        for number in history.dirty:
+            block = history.block(number)
+            entries[b"b" + pack([*key, number])] = None if block is None else pack(block)
+        history.dirty.clear()
+
+    def _meta(self) -> list[Any]:
+        return [
+            STATE_FORMAT,
+            self._chunk_size,
+            self._partitions,
+            list(self._source_ids.items()),
+            [[*source, *_source_row(state)] for source, state in self.sources.items()],
+            [[role, t.first, t.mark, t.silent, t.swept] for role, t in self.topics.items()],
+            [[r.rule.name, r.closed] for r in self._rules],
+            [self.counts.late, self.counts.older_levels, self.counts.overlaps, self.counts.transitions],
+        ]
+
+    def _expire(self, role: str, mark: int) -> None:
+        for key, history in list(self.flows.items()):
+            series = self._series.get(key[0])
+            if series is None or series.source != role:
+                continue
+            for number in history.expire(mark - self._reach[series.id]):
+                self._gone[b"b" + pack([*key, number])] = None
+            if not history.starts and not any(True for _ in history.blocks):
+                del self.flows[key]
+                self._dirty_flows.discard(key)
+                self._gone[b"s" + pack(key)] = None
+
+    # ---- state ----------------------------------------------------------------------------------------------------
+
+    def restore(self, entries: Mapping[bytes, bytes]) -> None:
+        """Take back what cuts stored. Alerts whose rule is gone end; new rules begin with the next bucket."""
+        meta = entries.get(b"m")
+        if meta is None:
+            return
+        known_rules = self._restore_meta(unpack(meta))
+        removed: list[bytes] = []
+        for key, value in entries.items():
+            if key[:1] == b"s":
+                series, labels = unpack(key[1:])
+                if series in self._series:
+                    history = self._history(series, tuple(labels))
+                    history.restore_head(unpack(value))
+                else:
+                    removed.append(key)
+            elif key[:1] == b"b":
+                series, labels, number = unpack(key[1:])
+                if series in self._series:
+                    self._history(series, tuple(labels)).restore_block(number, unpack(value))
+                else:
+                    removed.append(key)
+            elif key[:1] == b"l":
+                series, labels = unpack(key[1:])
+                if series in self._series:
+                    level = self.levels[series, tuple(labels)] = LevelHistory()
+                    level.restore(unpack(value))
+                else:
+                    removed.append(key)
+        for (series_id, labels), history in self.flows.items():
+            for source in history.places:
+                self._open_by_source.setdefault(source, set()).add((series_id, labels))
+        self._restore_alerts(entries, removed)
+        self._wake(known_rules)
+        for key in removed:
+            self._gone[key] = None
+
+    def _history(self, series: str, labels: Labels) -> FlowHistory:
+        history = self.flows.get((series, labels))
+        if history is None:
+            history = self.flows[series, labels] = FlowHistory(self._series[series])
+        return history
+
+    def _restore_meta(self, meta: list[Any]) -> dict[str, int | None]:
+        if meta[0] != STATE_FORMAT:
+            raise StateError(f"stored state has format {meta[0]}, this program knows {STATE_FORMAT}; use the newer one")
+        _, self._chunk_size, partitions, source_ids, sources, topics, rules, counts = meta
+        if partitions != self._partitions:
+            raise StateError(
+                f"lockstep.samples has {self._partitions} partitions, the stored state was made with {partitions}; "
+                "set LOCKSTEP_SAMPLES_PARTITIONS back, or begin anew under another LOCKSTEP_APP_ID"
+            )
+        self._source_ids = dict(source_ids)
+        for role, partition, place, count, newest, watermark, silent, since in sources:
+            self.sources[role, partition] = _SourceState(
+                (place[0], place[1], place[2]), count, newest, watermark, silent, dict(since)
+            )
+        self.topics = {role: _Topic(*rest) for role, *rest in topics}
+        self.counts = JudgeCounts(*counts)
+        return dict(rules)
+
+    def _restore_alerts(self, entries: Mapping[bytes, bytes], removed: list[bytes]) -> None:
+        by_name = {r.rule.name: r for r in self._rules}
+        for key, value in entries.items():
+            if key[:1] != b"a":
+                continue
+            name, labels = unpack(key[1:])
+            names, row = unpack(value)
+            alert = restored(row)
+            runtime = by_name.get(name)
+            if runtime is not None and list(runtime.rule.by) == names:
+                runtime.groups[tuple(labels)] = _Group(runtime, tuple(labels), alert)
+                continue
+            removed.append(key)
+            marks = [t.mark for t in self.topics.values() if t.mark is not None]
+            for change in remove(alert, max([alert.at, *marks])):
+                named = dict(zip(names, labels, strict=True))
+                self._emit(_transition(change, name, named, alert.id, "", None))
+
+    def _wake(self, known: Mapping[str, int | None]) -> None:
+        """Schedule every group after the instant up to which its rule was judged."""
+        for runtime in self._rules:
+            runtime.closed = known.get(runtime.rule.name)
+            if runtime.closed is None:
+                mark = self._mark(runtime)
+                runtime.closed = None if mark is None else mark // SECOND // runtime.width * runtime.width
+            for series in (*runtime.flows, *runtime.levels):
+                for name, labels in (*self.flows, *self.levels):
+                    if name == series.id and not self._is_forgotten(runtime, labels):
+                        self._group(runtime, labels)
+            for labels, group in list(runtime.groups.items()):
+                if runtime.level_only:
+                    self._plan_level(group)
+                elif runtime.closed is None:
+                    self._schedule_first(group)
+                else:
+                    # Judging the next bucket end again is harmless, and finds what a changed rule makes of the history.
+                    timer = due(group.alert, runtime.rule)
+                    end = (runtime.closed + runtime.width) * SECOND
+                    self._schedule_us(group, end if timer is None else min(end, timer))
+                if runtime.early:
+                    runtime.ahead.add(labels)
+
+    def _last_active(self, runtime: _RuleRuntime, labels: Labels) -> int | None:
+        """The second of the newest event of a group, as far as its histories still know."""
+        times: list[int] = []
+        for series in runtime.flows:
+            history = self.flows.get((series.id, labels))
+            if history is not None and history.starts:
+                times.append(history.starts[-1])
+        for series in runtime.levels:
+            level = self.levels.get((series.id, labels))
+            if level is not None:
+                times.append(level.newest_us() // SECOND)
+        return max(times, default=None)
+
+    def _is_forgotten(self, runtime: _RuleRuntime, labels: Labels) -> bool:
+        if not labels or runtime.level_only or runtime.closed is None:
+            return False
+        active = self._last_active(runtime, labels)
+        return active is None or active + runtime.rule.forget_after_s <= runtime.closed
+
+    def _schedule_first(self, group: _Group) -> None:
+        """Nothing of this rule has been judged yet: begin at the group's first data."""
+        width = group.runtime.width
+        ends: list[int] = []
+        for series in group.runtime.flows:
+            history = self.flows.get((series.id, group.labels))
+            if history is not None and history.starts:
+                ends.append(history.starts[0] + width)
+        for series in group.runtime.levels:
+            level = self.levels.get((series.id, group.labels))
+            first = None if level is None else level.next_time(0)
+            if first is not None:
+                ends.append(first // SECOND // width * width + width)
+        if ends:
+            self._schedule(group, min(ends))
+
+
+def _alert_key(rule: str, labels: Labels) -> bytes:
+    return b"a" + pack([rule, labels])
+
+
+def _source_row(state: _SourceState) -> list[Any]:
+    return [
+        state.place,
+        state.partitions,
+        state.newest,
+        state.watermark,
+        state.silent,
+        list(state.since.items()),
+    ]
+
+
+def _in_order(transition: Transition) -> tuple[str, str, list[tuple[str, str]], int]:
+    return transition.at, transition.rule, sorted(transition.labels.items()), transition.number
+
+
+def _rfc3339(time_us: int) -> str:
+    moment = datetime.fromtimestamp(time_us // SECOND, UTC).replace(microsecond=time_us % SECOND)
+    return moment.isoformat(timespec="microseconds" if time_us % SECOND else "seconds").replace("+00:00", "Z")
+
+
+def _transition(
+    change: Change, rule: str, labels: dict[str, str], alert: str, version: str, mark: int | None
+) -> Transition:
+    v = change.verdict
+    return Transition(
+        transition_id=stable_id("transition", change.episode_id, change.number),
+        alert_id=alert,
+        episode_id=change.episode_id,
+        number=change.number,
+        rule=rule,
+        labels=labels,
+        state=TransitionName(change.name),
+        at=_rfc3339(change.at),
+        started_at=_rfc3339(change.started_at),
+        severity=change.severity.word,
+        previous_severity=None if change.previous_severity is None else change.previous_severity.word,
+        value=v.value,
+        baseline=v.baseline,
+        ratio=v.ratio,
+        limit=v.limit,
+        window_start=None if v.window_start is None else _rfc3339(v.window_start * SECOND),
+        window_end=None if v.window_end is None else _rfc3339(v.window_end * SECOND),
+        so_far=change.so_far,
+        watermark=None if mark is None else _rfc3339(mark),
+        rule_version=version,
+        counts=v.counts,
+        reason=change.reason,
+    )

@@ -1,0 +1,120 @@
+"""Durations, ratios, percents and hours as people write them. Every error names the way out after a semicolon."""
+
+import re
+from datetime import time
+
+from lockstep.rule.condition import Hours
+
+UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+_DURATION = re.compile(r"([0-9]+)(s|m|h|d|w)")
+_HOURS = re.compile(r"(?:(?P<days>[A-Za-z,\- ]+?) +)?(?P<from>[0-9]{1,2}:[0-9]{2}) *- *(?P<to>[0-9]{1,2}:[0-9]{2})")
+
+
+def duration_s(value: object) -> int:
+    """`90s`, `15m`, `1h30m`, `7d` in seconds. Raises ValueError."""
+    text = str(value).strip()
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == 0:
+        return 0
+    if text.isdigit() and text != "0":
+        raise ValueError(f"'{text}' has no unit; write {text}s, {text}m or {text}h [LS104]")
+    parts = _DURATION.findall(text.replace(" ", ""))
+    if text == "0":
+        return 0
+    if not parts or "".join(n + u for n, u in parts) != text.replace(" ", ""):
+        raise ValueError(f"'{text}' is no duration; write one like 90s, 15m, 1h30m or 7d [LS104]")
+    total = sum(int(n) * UNITS_S[u] for n, u in parts)
+    if total > 366 * 86400:
+        raise ValueError(f"'{text}' is longer than a year; write at most 366d [LS104]")
+    return total
+
+
+def duration_text(seconds: int) -> str:
+    """Seconds as people write them: 5400 → `1h30m`."""
+    if seconds == 0:
+        return "0s"
+    text = ""
+    for unit, size in sorted(UNITS_S.items(), key=lambda item: -item[1]):
+        if unit != "w" and seconds >= size:
+            text += f"{seconds // size}{unit}"
+            seconds %= size
+    return text
+
+
+def ratio(value: object) -> float:
+    """`2x`, `1.5x` or `200%` as a factor. Raises ValueError."""
+    text = str(value).strip()
+    try:
+        if text.endswith("x"):
+            number = float(text[:-1])
+        elif text.endswith("%"):
+            number = float(text[:-1]) / 100
+        else:
+            raise ValueError
+    except ValueError:
+        hint = f"write {text}x" if _is_number(text) else "write one like 2x or 0.5x"
+        raise ValueError(f"'{text}' is no ratio; {hint} [LS105]") from None
+    if not 0 <= number < 1e9:
+        raise ValueError(f"'{text}' is no ratio; write one like 2x or 0.5x [LS105]")
+    return number
+
+
+def number(value: object) -> float:
+    """`20`, `2.5` or `25%` (= 0.25) as a number. Raises ValueError."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        result = float(value)
+    else:
+        text = str(value).strip()
+        if text.endswith("x") and _is_number(text[:-1]):
+            raise ValueError(f"'{text}' is a ratio, here stands a number; write {text[:-1]} [LS106]")
+        try:
+            result = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+        except ValueError:
+            raise ValueError(f"'{text}' is no number; write one like 20, 2.5 or 25% [LS106]") from None
+    if not abs(result) <= 9e12:
+        raise ValueError(f"'{value}' is too large; write a number within ±9,000,000,000,000 [LS106]")
+    return result
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _time(text: str) -> time:
+    hour, minute = (int(p) for p in text.split(":"))
+    if (hour, minute) == (24, 0):
+        return time(0, 0)
+    if hour > 23 or minute > 59:
+        raise ValueError
+    return time(hour, minute)
+
+
+def hours(value: object) -> Hours:
+    """`Mon-Fri 08:00-18:00`, `Sun 10:00-16:00`, `08:00-20:00` (every day). Raises ValueError."""
+    text = str(value).strip()
+    hint = "write it like 'Mon-Fri 08:00-18:00' [LS107]"
+    match = _HOURS.fullmatch(text)
+    if match is None:
+        raise ValueError(f"'{text}' are no hours; {hint}")
+    try:
+        days = _weekdays(match["days"] or "daily")
+        start, end = _time(match["from"]), _time(match["to"])
+    except ValueError:
+        raise ValueError(f"'{text}' are no hours; {hint}") from None
+    return Hours(days, start, end)
+
+
+def _weekdays(text: str) -> frozenset[int]:
+    found: set[int] = set()
+    for part in text.lower().replace(" ", "").split(","):
+        if part in ("daily", "mon-sun"):
+            return frozenset(range(7))
+        first, _, last = part.partition("-")
+        a, b = DAYS.index(first[:3]), DAYS.index((last or first)[:3])
+        found |= set(range(a, b + 1)) if a <= b else {*range(a, 7), *range(b + 1)}
+    return frozenset(found)
