@@ -197,17 +197,19 @@ def _fault(document: Document, model: type[BaseModel], error: Any) -> Fault:
     return document.fault(pointer, f"'{name}': {message[:1].lower()}{message[1:]}", "see rules/README.md", "LS114")
 
 
-def _in_document(data: Any, location: Pointer) -> Pointer:
+def _in_document(root: Any, location: Pointer) -> Pointer:
     """The steps of a pydantic location that are steps in the document (it names models of unions, too)."""
+    data: Any = root
     found: list[str | int] = []
     for step in location:
-        if isinstance(data, dict) and step in data:
-            data = data[step]
-        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
-            data = data[step]
-        else:
-            continue
-        found.append(step)
+        children: dict[str | int, Any] = {}
+        if isinstance(data, dict):
+            children = data
+        elif isinstance(data, list):
+            children = dict(enumerate(data))
+        if step in children:
+            data = children[step]
+            found.append(step)
     return tuple(found)
 
 

@@ -1,0 +1,124 @@
+"""Faults beyond syntax that a whole rule shows, and what every code means."""
+
+from zoneinfo import ZoneInfo
+
+from lockstep.document import Document, Fault, Pointer, did_you_mean
+from lockstep.errors import RuleError
+from lockstep.rule import wording
+from lockstep.rule.condition import Absence, All, AnyOf, Condition, Not, Rule
+from lockstep.rule.verdict import expected_stretches
+
+CODES: dict[str, str] = {
+    "LS101": "the file cannot be read",
+    "LS102": "the file is not YAML",
+    "LS103": "a key stands twice",
+    "LS104": "a duration needs a unit",
+    "LS105": "a ratio is written like 2x",
+    "LS106": "a number is expected",
+    "LS107": "hours are written like Mon-Fri 08:00-18:00",
+    "LS110": "an unknown key",
+    "LS111": "a key is missing",
+    "LS112": "a value is not possible here",
+    "LS113": "an unknown word",
+    "LS114": "a value has the wrong form",
+    "LS115": "a measure is not complete",
+    "LS116": "a baseline has exactly one form",
+    "LS117": "a spike needs a direction",
+    "LS118": "a rule has exactly one known condition",
+    "LS120": "a flow needs a window",
+    "LS121": "a level has no window",
+    "LS122": "this condition has no clear",
+    "LS123": "a level is never absent",
+    "LS124": "a threshold needs its numbers, once",
+    "LS125": "a clear that can never hold, or always does",
+    "LS126": "a spike compares flows",
+    "LS127": "a spike without minimums",
+    "LS128": "an override that cannot match",
+    "LS130": "an unknown measure",
+    "LS131": "a formula is not understood",
+    "LS132": "an unknown event type",
+    "LS133": "a field is no number",
+    "LS134": "a sum of whole orders by a label of their lines",
+    "LS135": "a label that the event type does not name",
+    "LS136": "a label with very many values",
+    "LS140": "two rules or measures of one name",
+    "LS141": "a template names what does not exist",
+    "LS142": "a template cannot be filled in",
+    "LS143": "a text for a team that does not hear of the rule",
+    "LS144": "a window longer than any expected stretch",
+    "LS145": "a window of zero",
+    "LS150": "an unknown team or receiver",
+    "LS151": "a secret stands in a file",
+    "LS152": "an address cannot be right",
+}
+"""code → what it is about."""
+
+SAMPLE = {
+    "value": "42",
+    "baseline": "12",
+    "ratio": "3.5x",
+    "window": "15 minutes",
+    "severity": "warning",
+    "at": "24 Nov 09:30 GMT",
+    "rule": "Sample",
+    "runbook": "",
+}
+
+
+def lint(document: Document, rule: Rule, index: int) -> list[Fault]:
+    """What is wrong with a compiled rule as a whole."""
+    pointer: Pointer = ("rules", index)
+    faults: list[Fault] = []
+    for key, text in rule.say.items():
+        at = (*pointer, "say", key)
+        faults += _wording(document, at, text, rule)
+        if key not in ("summary", *rule.teams):
+            faults.append(
+                document.fault(
+                    at,
+                    f"a text for '{key}', who does not hear of this rule",
+                    did_you_mean(key, ("summary", *rule.teams)),
+                    "LS143",
+                    level="warning",
+                    key=True,
+                )
+            )
+    for absence in _absences(rule.condition):
+        stretches = expected_stretches(absence.hours, 1_700_000_000, ZoneInfo("UTC"), 9)
+        longest = max((c - o for o, c in stretches), default=0)
+        if absence.hours and absence.window_s > longest:
+            faults.append(
+                document.fault(
+                    pointer,
+                    f"rule '{rule.name}': the window is longer than any stretch of 'hours', it can never fire",
+                    "shorten the window or widen the hours",
+                    "LS144",
+                )
+            )
+    return faults
+
+
+def _wording(document: Document, at: Pointer, text: str, rule: Rule) -> list[Fault]:
+    try:
+        unknown = wording.unknown_names(text)
+        if unknown:
+            return [
+                document.fault(at, f"the text names '{name}'", did_you_mean(name, wording.NAMES), "LS141")
+                for name in unknown
+            ]
+        wording.render(text, {**SAMPLE, "labels": dict.fromkeys(rule.by, "sample")})
+    except RuleError as error:
+        return [document.fault(at, str(error), "try it with fewer words; names are written {{ value }}", "LS142")]
+    return []
+
+
+def _absences(condition: Condition) -> list[Absence]:
+    match condition:
+        case Absence():
+            return [condition]
+        case All(parts=parts) | AnyOf(parts=parts):
+            return [a for p in parts for a in _absences(p)]
+        case Not(part=part):
+            return _absences(part)
+        case _:
+            return []

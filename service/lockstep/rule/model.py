@@ -1,0 +1,286 @@
+"""Rule files as their authors write them: the source of the editor's schema. Descriptions are the hover texts."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from lockstep.document import did_you_mean
+from lockstep.rule import quantity
+from lockstep.rule.condition import Hours
+
+Duration = Annotated[
+    int,
+    BeforeValidator(quantity.duration_s),
+    WithJsonSchema({"type": ["string", "integer"], "examples": ["90s", "15m", "1h30m", "7d"]}),
+]
+Ratio = Annotated[
+    float,
+    BeforeValidator(quantity.ratio),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+(x|%)$", "examples": ["2x", "0.5x"]}),
+]
+Limit = Annotated[
+    float,
+    BeforeValidator(quantity.number),
+    WithJsonSchema({"type": ["number", "string"], "examples": [20, "25%"]}),
+]
+Stretch = Annotated[
+    Hours,
+    BeforeValidator(quantity.hours),
+    WithJsonSchema({"type": "string", "examples": ["Mon-Fri 08:00-18:00", "Sun 10:00-16:00", "00:00-24:00"]}),
+]
+SeverityWord = Literal["info", "warning", "critical"]
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
+
+
+def _one_or_many(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _texts(value: Any) -> Any:
+    """Label values may be written as numbers or flags; they are compared as text."""
+    if isinstance(value, dict):
+        return {k: [_text(v) for v in (vs if isinstance(vs, list) else [vs])] for k, vs in value.items()}
+    return value
+
+
+def _text(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, int | float) else value
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, arbitrary_types_allowed=True)
+
+
+AGGREGATES = ("count", "sum", "average", "minimum", "maximum", "last", "distinct", "formula")
+SHORT = {"avg": "average", "min": "minimum", "max": "maximum"}
+
+
+class MeasureModel(_Strict):
+    """A number kept over event time, per group of the rules that use it. Name exactly one of its kinds."""
+
+    count: str | None = Field(None, description="How many events of this type, `order.placed`")
+    sum: str | None = Field(None, description="Sum of a field, `total` or `lines.quantity`; needs `of`")
+    average: str | None = Field(None, description="Average of a field; needs `of`")
+    minimum: str | None = Field(None, description="Smallest value of a field; needs `of`")
+    maximum: str | None = Field(None, description="Largest value of a field; needs `of`")
+    last: str | None = Field(None, description="A level: the newest value of a field, `available`; needs `of`")
+    distinct: str | None = Field(None, description="How many different values of a field; needs `of`")
+    percentile: str | None = Field(
+        None, description="Written as `p90: hours_to_ship`, any from p1 to p99.9; needs `of`"
+    )
+    quantile: float | None = Field(None, exclude=True)
+    formula: str | None = Field(None, description="Other measures with + - * / and parentheses, `orders / sessions`")
+    of: str | None = Field(None, description="The event type that the field belongs to")
+    where: Annotated[dict[str, list[str]], BeforeValidator(_texts)] = Field(
+        default_factory=dict, description="Only events whose label has this value (or one of a list; `*` ends a prefix)"
+    )
+    stale_after: Duration | None = Field(None, description="A level older than this is no data")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spelled(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise ValueError("a measure is written as keys and values; write one like {count: order.placed} [LS114]")
+        result: dict[str, Any] = {}
+        for key, value in data.items():
+            percent = re.fullmatch(r"p([0-9]{1,2}(?:\.[0-9]+)?)", str(key))
+            if percent:
+                result["percentile"], result["quantile"] = value, float(percent[1]) / 100
+            else:
+                result[SHORT.get(str(key), str(key))] = value
+        return result
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "MeasureModel":
+        kinds = [k for k in (*AGGREGATES, "percentile") if getattr(self, k) is not None]
+        if len(kinds) != 1:
+            found = f"{len(kinds)} kinds ({', '.join(kinds)})" if kinds else "no kind"
+            raise ValueError(f"a measure has one kind, this has {found}; write one like count: order.placed [LS115]")
+        if kinds[0] not in ("count", "formula") and self.of is None:
+            raise ValueError(f"'{kinds[0]}' needs the event type of its field; add 'of: order.placed' [LS115]")
+        if self.stale_after is not None and kinds[0] != "last":
+            raise ValueError("only a level (last) can be stale; remove 'stale_after' [LS115]")
+        return self
+
+
+class BoundsModel(_Strict):
+    above: Limit | None = Field(None, description="More than this; the number itself does not count")
+    below: Limit | None = Field(None, description="Less than this; the number itself does not count")
+    at_least: Limit | None = Field(None, description="This or more")
+    at_most: Limit | None = Field(None, description="This or less")
+
+
+class LevelModel(BoundsModel):
+    """One severity of a threshold."""
+
+    clear: BoundsModel | None = Field(None, description="When it is over; default: when it does not hold any more")
+
+
+class LevelsModel(_Strict):
+    """Several severities in one episode."""
+
+    info: LevelModel | None = None
+    warning: LevelModel | None = None
+    critical: LevelModel | None = None
+
+
+class ThresholdModel(BoundsModel):
+    """A measure against numbers."""
+
+    measure: str = Field(description="Name of a measure")
+    window: Duration | None = Field(None, description="The last whole buckets that count; a flow needs it, a level not")
+    levels: LevelsModel | None = Field(None, description="Instead of one number: a number for each severity")
+
+
+class BaselineModel(_Strict):
+    """What the window usually is."""
+
+    previous: Duration | None = Field(None, description="Mean per window length over this stretch just before it")
+    same_time_of_day: Annotated[int, Field(ge=1, le=60)] | None = Field(None, description="Median of so many days")
+    same_time_of_week: Annotated[int, Field(ge=1, le=26)] | None = Field(None, description="Median of so many weeks")
+
+    @model_validator(mode="after")
+    def _one_form(self) -> "BaselineModel":
+        if sum(v is not None for v in (self.previous, self.same_time_of_day, self.same_time_of_week)) != 1:
+            raise ValueError("a baseline has one form; write previous, same_time_of_day or same_time_of_week [LS116]")
+        return self
+
+
+class SpikeModel(_Strict):
+    """A measure against what it usually is."""
+
+    measure: str = Field(description="Name of a measure")
+    window: Duration = Field(description="The last whole buckets that are compared")
+    baseline: Literal["previous"] | BaselineModel = Field("previous", description="What is usual")
+    above: Ratio | None = Field(None, description="A rise: more than this times the usual, `2x`")
+    below: Ratio | None = Field(None, description="A fall: less than this times the usual, `0.5x`")
+    deviations: Annotated[float, Field(gt=0, le=1000)] | None = Field(
+        None, description="And this many deviations away from the usual; alone: in both directions"
+    )
+    at_least: Limit | None = Field(None, description="A rise needs this value, so that 1 to 3 is no spike")
+    usual_at_least: Limit | None = Field(None, description="Any ratio needs this baseline")
+
+    @model_validator(mode="after")
+    def _a_direction(self) -> "SpikeModel":
+        if self.above is None and self.below is None and self.deviations is None:
+            raise ValueError("a spike needs a direction; add above: 2x, below: 0.5x or deviations: 5 [LS117]")
+        return self
+
+
+class AbsenceModel(_Strict):
+    """Nothing where something is expected."""
+
+    measure: str = Field(description="Name of a measure")
+    window: Duration = Field(description="Nothing for this long")
+    hours: Annotated[list[Stretch], BeforeValidator(_one_or_many)] = Field(
+        default_factory=list, description="When something is expected, in the shop's time zone: `Mon-Fri 08:00-18:00`"
+    )
+
+
+class RatioClearModel(_Strict):
+    above: Any = None
+    below: Any = None
+    at_least: Any = None
+    at_most: Any = None
+
+
+CONDITIONS = ("threshold", "spike", "absence", "all", "any", "not")
+
+
+class PartModel(_Strict):
+    """A condition. Name exactly one."""
+
+    threshold: ThresholdModel | None = Field(None, description="A measure against numbers")
+    spike: SpikeModel | None = Field(None, description="A measure against what it usually is")
+    absence: AbsenceModel | None = Field(None, description="Nothing where something is expected")
+    all: list["PartModel"] | None = Field(None, description="All of these, over the same labels", min_length=1)
+    any: list["PartModel"] | None = Field(None, description="At least one of these", min_length=1)
+    not_: "PartModel | None" = Field(None, alias="not", description="This does not hold")
+    clear: RatioClearModel | None = Field(
+        None, description="When it is over: bounds, for a spike ratios (`below: 1.5x`)"
+    )
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> "PartModel":
+        found = [c for c in CONDITIONS if getattr(self, "not_" if c == "not" else c) is not None]
+        if len(found) != 1:
+            what = f"has {len(found)} conditions ({', '.join(found)})" if found else "has no condition"
+            raise ValueError(f"it {what}; write exactly one of {', '.join(CONDITIONS)} [LS118]")
+        return self
+
+
+class OverrideModel(BoundsModel):
+    """Other numbers for groups that match."""
+
+    match: dict[str, Annotated[str, BeforeValidator(_text)]] = Field(
+        description="Label and value; `*` ends a prefix", min_length=1
+    )
+    severity: SeverityWord | None = Field(None, description="Default: the rule's")
+    clear: BoundsModel | None = Field(None, description="When it is over")
+    levels: LevelsModel | None = Field(None, description="A number for each severity")
+
+
+class RuleModel(PartModel):
+    """A rule: a condition, how long it must hold, who hears of it in which words."""
+
+    name: Name = Field(description="Names the rule in messages and keeps its state")
+    by: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(
+        default_factory=list, description="One alert for each value of these labels; none: one for the whole shop"
+    )
+    for_: Duration = Field(0, alias="for", description="How long it must hold before it fires")
+    keep_firing_for: Duration = Field(0, description="How long it must be clear before it is over")
+    severity: SeverityWord = Field("warning", description="info, warning or critical")
+    no_data: Literal["keep", "ok", "alert"] = Field(
+        "keep", description="What no data does: keep the state, end it, alert"
+    )
+    teams: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(
+        default_factory=lambda: ["marketing", "operations"], description="Who hears of it; default both", min_length=1
+    )
+    say: dict[str, str] = Field(
+        default_factory=dict,
+        description="Texts: `summary` for all, and one for each team, with {{ value }} and the like",
+    )
+    runbook: str | None = Field(None, description="Where it is written what to do")
+    overrides: list[OverrideModel] = Field(default_factory=list, description="Other numbers for groups that match")
+    forget_after: Duration = Field(7 * 86400, description="A group silent for this long is forgotten")
+    enabled: bool = Field(True, description="false: the rule is checked but not judged")
+    owner: str | None = Field(None, description="Who looks after this rule")
+
+
+class RuleFile(_Strict):
+    """Measures and rules. Measures of all files of a folder are shared."""
+
+    measures: dict[Name, MeasureModel] = Field(default_factory=dict, description="Numbers kept over event time")
+    rules: list[RuleModel] = Field(default_factory=list, description="What is worth telling")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_conditions(cls, data: Any) -> Any:
+        later = {"change", "new_value", "projection", "anomaly"}
+        rules = data.get("rules") if isinstance(data, dict) else None
+        for rule in rules if isinstance(rules, list) else ():
+            if isinstance(rule, dict) and later & rule.keys() and not set(CONDITIONS) & rule.keys():
+                word = sorted(later & rule.keys())[0]
+                raise ValueError(
+                    f"rule '{rule.get('name', '?')}': the condition '{word}' is not known to this version; "
+                    f"{did_you_mean('', CONDITIONS)} [LS118]"
+                )
+        return data
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema 2020-12 of rule files, for editors."""
+    schema = RuleFile.model_json_schema(by_alias=True)
+    measure = schema["$defs"]["MeasureModel"]
+    percentile = measure["properties"].pop("percentile")
+    measure["properties"].pop("quantile", None)
+    measure["patternProperties"] = {r"^p[0-9]{1,2}(\.[0-9]+)?$": percentile}
+    for short, word in SHORT.items():
+        measure["properties"][short] = measure["properties"][word]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://lockstep.example/schemas/rules.schema.json",
+        **schema,
+        "title": "Lockstep rule file",
+    }
