@@ -158,6 +158,9 @@ def apply_verdict(
 ) -> list[Change]:
     """Step by a verdict at an instant. event: for levels, source and id of the event that set the value."""
     kind = verdict.kind
+    if kind is Kind.CLEAR and not alert.is_open:  # the common case, without a look at the table: see its first row
+        alert.kind, alert.at = kind, max(alert.at, at)
+        return []
     if kind is Kind.NO_DATA and rule.no_data is not NoData.KEEP:
         kind = Kind.CLEAR if rule.no_data is NoData.OK else Kind.BREACH
     alert.kind, alert.at = kind, max(alert.at, at)

@@ -6,7 +6,7 @@ verdict is the same at every bucket end, so the result is that of judging every 
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from heapq import heappop, heappush
@@ -31,7 +31,7 @@ from lockstep.alert import (
 from lockstep.dead import DeadEvent, dead_record
 from lockstep.errors import StateError
 from lockstep.labels import partition_of, stable_id
-from lockstep.measure.definition import Measured, SeriesDef
+from lockstep.measure.definition import SeriesDef
 from lockstep.measure.history import FlowHistory, Late, LevelHistory, Source, pack, unpack
 from lockstep.measure.sample import FORMAT, Frame, LevelValue, Partial, Progress, decode
 from lockstep.ports import Batch, Cut, Record
@@ -48,7 +48,7 @@ from lockstep.rule.condition import (
     Threshold,
     series_of_condition,
 )
-from lockstep.rule.verdict import Instant, Kind, judge, next_expected, resolve, rises_only, seasonal_days
+from lockstep.rule.verdict import Instant, Kind, judge, may_be_early, next_expected, only_rises, resolve, seasonal_days
 from lockstep.transition import Transition, TransitionName, encode
 
 STATE_FORMAT = 1
@@ -112,20 +112,22 @@ class _RuleRuntime:
         "heap",
         "levels",
         "offsets",
+        "rises",
         "roles",
         "rule",
         "top",
         "width",
     )
 
-    def __init__(self, rule: Rule, non_negative: bool) -> None:
+    def __init__(self, rule: Rule) -> None:
         self.rule = rule
         series = series_of_condition(rule.condition)
         self.flows = tuple(s for s in series if not s.is_level)
         self.levels = tuple(s for s in series if s.is_level)
         self.roles = tuple(dict.fromkeys(s.source for s in series))
         self.width = rule.bucket_s or 60
-        self.early = rises_only(rule.condition, non_negative)
+        self.early = may_be_early(rule.condition)
+        self.rises = only_rises(rule.condition)
         self.top = _top_severity(rule.condition)
         self.offsets = tuple(sorted(_offsets(rule.condition)))
         self.absences = tuple(_absences(rule.condition))
@@ -236,10 +238,9 @@ class Judge:
         partition: int = 0,
         partitions: int = 1,
         topics: Mapping[str, str] | None = None,
-        non_negative: Iterable[str] = (),
         early: bool = True,
     ) -> None:
-        """topics: role → topic name, for dead events. non_negative: ids of the series whose sums cannot fall."""
+        """topics: role → topic name, for dead events."""
         self.zone = zone
         self._plan = plan
         self._partition, self._partitions = partition, partitions
@@ -260,18 +261,15 @@ class Judge:
         self._dirty_meta = False
         self._chunk_size: int | None = None
         self._source_ids: dict[str, str] = {}
+        self._complete: dict[str, float] = {}
 
-        never_falls = set(non_negative)
         self._series = {s.id: s for r in plan.rules for s in series_of_condition(r.condition)}
         self._rules: list[_RuleRuntime] = []
         self._rules_of: dict[str, list[_RuleRuntime]] = {}
         self._reach: dict[str, int] = {}
         self._asked: dict[str, list[_RuleRuntime]] = {}  # levels → the rules that read them at bucket ends
         for rule in plan.rules:
-            condition = rule.condition
-            expression = getattr(condition, "expression", None)
-            single = expression.series.id if isinstance(expression, Measured) else ""
-            runtime = _RuleRuntime(rule, single in never_falls)
+            runtime = _RuleRuntime(rule)
             self._rules.append(runtime)
             for s in (*runtime.flows, *runtime.levels):
                 self._rules_of.setdefault(s.id, []).append(runtime)
@@ -407,6 +405,7 @@ class Judge:
             return
         if topic.first is None or (value.time_us < topic.first and (topic.mark is None or value.time_us >= topic.mark)):
             topic.first = value.time_us
+            self._complete.clear()
             self._dirty_meta = True
         history.trim(self._asked_from(series))
         for runtime in self._rules_of[series.id]:
@@ -432,8 +431,10 @@ class Judge:
         state = self.sources.get(source)
         if state is None:
             state = self.sources[source] = _SourceState(place, frame.partitions)
+            self._complete.clear()
         if progress.begins is not None:
             start = 0 if progress.complete or state.newest is None else -(-state.newest // SECOND)
+            self._complete.clear()
             state.since = {s: state.since.get(s, start) for s in progress.begins}
         if place[:2] > state.place[:2]:
             for key in self._open_by_source.pop(source, ()):
@@ -452,6 +453,7 @@ class Judge:
         in_time = oldest is not None and (topic.mark is None or oldest >= topic.mark)
         if oldest is not None and in_time and (topic.first is None or oldest < topic.first):
             topic.first = oldest
+            self._complete.clear()
         self._dirty_meta = True
         self._mark_topic(frame.role, topic)
 
@@ -472,6 +474,12 @@ class Judge:
 
     def complete_from(self, series: SeriesDef) -> float:
         """From which second on a series has seen everything that its source said."""
+        known = self._complete.get(series.id)
+        if known is None:
+            known = self._complete[series.id] = self._complete_from(series)
+        return known
+
+    def _complete_from(self, series: SeriesDef) -> float:
         topic = self.topics.get(series.source)
         if topic is None or topic.first is None:
             return inf
@@ -605,10 +613,12 @@ class Judge:
         runtime = group.runtime
         width = runtime.width
         soonest: int | None = None
+        # What leaves a window cannot begin a breach of a rule that only rises: then only new data matters.
+        offsets = (0,) if runtime.rises and not group.alert.is_open else runtime.offsets
         for series in runtime.flows:
             history = self.flows.get((series.id, group.labels))
             if history is not None and history.starts:
-                for offset in runtime.offsets:
+                for offset in offsets:
                     start = history.next_start(last - width - offset)
                     if start is not None:
                         end = start + width + offset
@@ -619,7 +629,7 @@ class Judge:
             complete = self.complete_from(series)
             if complete != inf:
                 begun = -int(-complete // width) * width
-                for offset in runtime.offsets:
+                for offset in offsets:
                     end = begun + offset
                     if last < end and (soonest is None or end < soonest):
                         soonest = end

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import time
 from enum import IntEnum, StrEnum
+from functools import cached_property
 
 from lockstep.measure.definition import Expression, SeriesDef, series_of
 
@@ -65,8 +66,22 @@ class Override:
     levels: tuple[Level, ...]
 
 
+class _OfExpression:
+    """What conditions on one expression share."""
+
+    expression: Expression
+
+    @cached_property
+    def series(self) -> tuple[SeriesDef, ...]:
+        return series_of(self.expression)
+
+    @cached_property
+    def flows(self) -> tuple[SeriesDef, ...]:
+        return tuple(s for s in self.series if not s.is_level)
+
+
 @dataclass(frozen=True)
-class Threshold:
+class Threshold(_OfExpression):
     """A value against fixed numbers.
 
     window_s: length of the window for flows, None when only levels are read.
@@ -93,7 +108,7 @@ class Baseline:
 
 
 @dataclass(frozen=True)
-class Spike:
+class Spike(_OfExpression):
     """A value against its baseline.
 
     above: breach when value > above × baseline; below: when value < below × baseline; either suffices.
@@ -128,7 +143,7 @@ class Hours:
 
 
 @dataclass(frozen=True)
-class Absence:
+class Absence(_OfExpression):
     """Nothing for a known group (or the whole source) for window_s; the window lies within expected hours."""
 
     expression: Expression

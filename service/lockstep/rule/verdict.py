@@ -5,7 +5,6 @@ compared with whole windows; a point never judges itself; missing is not zero an
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import lru_cache
@@ -14,7 +13,10 @@ from statistics import median
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from lockstep.measure.definition import Aggregate, Expression, Measured, SeriesDef, series_of
+import msgspec
+
+from lockstep.event import is_non_negative
+from lockstep.measure.definition import Aggregate, Expression, Measured, SeriesDef
 from lockstep.measure.formula import evaluate
 from lockstep.rule.condition import (
     Absence,
@@ -43,8 +45,7 @@ class Kind(Enum):
     UNJUDGED = "unjudged"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """severity: of a breach. limit: the number that was crossed. Times in seconds since the epoch."""
 
     kind: Kind
@@ -54,7 +55,7 @@ class Verdict:
     limit: float | None = None
     window_start: int | None = None
     window_end: int | None = None
-    counts: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, float] = {}
 
     @property
     def ratio(self) -> float | None:
@@ -84,8 +85,7 @@ class View(Protocol):
         """Whether the series' source ever had an event."""
 
 
-@dataclass(frozen=True, slots=True)
-class Instant:
+class Instant(msgspec.Struct, frozen=True):
     """When to judge. end: the bucket's end in seconds, for flows; us: the same instant in microseconds.
 
     newest: judge at a value of a level that has just come, with the newest values of all.
@@ -106,9 +106,9 @@ def judge(condition: Condition, view: View, at: Instant, firing: Severity | None
         case Absence():
             return _absence(condition, view, at)
         case All():
-            return _combine([judge(p, view, at, firing) for p in condition.parts], condition.severity, Kind.CLEAR)
+            return _combine(condition.parts, condition.severity, Kind.CLEAR, view, at, firing)
         case AnyOf():
-            return _combine([judge(p, view, at, firing) for p in condition.parts], condition.severity, Kind.BREACH)
+            return _combine(condition.parts, condition.severity, Kind.BREACH, view, at, firing)
         case Not():
             inner = judge(condition.part, view, at, None)
             flipped = {Kind.BREACH: Kind.CLEAR, Kind.CLEAR: Kind.BREACH}.get(inner.kind, inner.kind)
@@ -128,19 +128,24 @@ def _as(verdict: Verdict, kind: Kind, severity: Severity) -> Verdict:
     )
 
 
-def _combine(parts: list[Verdict], severity: Severity, decisive: Kind) -> Verdict:
+def _combine(
+    parts: tuple[Condition, ...], severity: Severity, decisive: Kind, view: View, at: Instant, firing: Severity | None
+) -> Verdict:
     """Kleene logic: `all` is decided by one clear, `any` by one breach; else an unknown part makes it unknown."""
-    first = parts[0]
-    kinds = [p.kind for p in parts]
-    if decisive in kinds:
-        kind, shown = decisive, parts[kinds.index(decisive)]
-    elif Kind.UNJUDGED in kinds:
-        kind, shown = Kind.UNJUDGED, first
+    verdicts = []
+    for part in parts:
+        verdict = judge(part, view, at, firing)
+        if verdict.kind is decisive:
+            return _as(verdict, decisive, severity)
+        verdicts.append(verdict)
+    kinds = {v.kind for v in verdicts}
+    if Kind.UNJUDGED in kinds:
+        kind = Kind.UNJUDGED
     elif Kind.NO_DATA in kinds:
-        kind, shown = Kind.NO_DATA, first
+        kind = Kind.NO_DATA
     else:
-        kind, shown = (Kind.BREACH if decisive is Kind.CLEAR else Kind.CLEAR), first
-    return _as(shown, kind, severity)
+        kind = Kind.BREACH if decisive is Kind.CLEAR else Kind.CLEAR
+    return _as(verdicts[0], kind, severity)
 
 
 # ---- reading -------------------------------------------------------------------------------------------------------
@@ -148,6 +153,9 @@ def _combine(parts: list[Verdict], severity: Severity, decisive: Kind) -> Verdic
 
 def _value(expression: Expression, view: View, at: Instant, start: int, end: int, scale: float = 1.0) -> float | None:
     """scale: what counts and sums are multiplied with, to compare stretches of different length."""
+
+    if expression.__class__ is Measured and scale == 1.0 and not expression.series.is_level:
+        return view.flow(expression.series, start, end)
 
     def read(series: SeriesDef) -> float | None:
         if series.is_level:
@@ -162,8 +170,8 @@ def _value(expression: Expression, view: View, at: Instant, start: int, end: int
     return evaluate(expression, read)
 
 
-def _is_complete(expression: Expression, view: View, start: int) -> bool:
-    return all(start >= view.complete_from(s) for s in series_of(expression) if not s.is_level)
+def _is_complete(flows: tuple[SeriesDef, ...], view: View, start: int) -> bool:
+    return all(start >= view.complete_from(s) for s in flows)
 
 
 # ---- threshold -----------------------------------------------------------------------------------------------------
@@ -196,7 +204,14 @@ def resolve(condition: Condition, labels: dict[str, str]) -> Condition:
             return condition
 
 
-def rises_only(condition: Condition, non_negative: bool) -> bool:
+def _only_grows(series: SeriesDef) -> bool:
+    """Whether more events can only add to it: a count, or a sum of what is declared never negative."""
+    if series.aggregate is Aggregate.SUM:
+        return series.field is not None and is_non_negative(series.event_type, series.field)
+    return series.aggregate is Aggregate.COUNT
+
+
+def may_be_early(condition: Condition) -> bool:
     """Whether more events cannot undo a breach, so that it may be told before its window has closed."""
     match condition:
         case Threshold(expression=Measured(series), levels=levels):
@@ -205,15 +220,27 @@ def rises_only(condition: Condition, non_negative: bool) -> bool:
             bounds = True
         case _:
             return False
-    return bounds and (series.aggregate is Aggregate.COUNT or (series.aggregate is Aggregate.SUM and non_negative))
+    return bounds and _only_grows(series)
+
+
+def only_rises(condition: Condition) -> bool:
+    """Whether data that leaves a window can only end a breach, never begin one (levels aside)."""
+    match condition:
+        case Threshold(expression=Measured(series), levels=levels):
+            up = all(level.breach.below is None and level.breach.at_most is None for level in levels)
+            return series.is_level or (up and _only_grows(series))
+        case All(parts=parts) | AnyOf(parts=parts):
+            return all(only_rises(p) for p in parts)
+        case _:
+            return False
 
 
 def _threshold(condition: Threshold, view: View, at: Instant, firing: Severity | None) -> Verdict:
     window = condition.window_s or 0
     start = at.end - window
-    flows = [s for s in series_of(condition.expression) if not s.is_level]
+    flows = condition.flows
     value = _value(condition.expression, view, at, start, at.end)
-    incomplete = bool(flows) and not _is_complete(condition.expression, view, start)
+    incomplete = bool(flows) and not _is_complete(condition.flows, view, start)
     if incomplete:
         # What is missing can only add to a count or a sum: a breach from above stands all the same.
         single = isinstance(condition.expression, Measured)
@@ -221,18 +248,17 @@ def _threshold(condition: Threshold, view: View, at: Instant, firing: Severity |
             return UNJUDGED if all(view.has_events(s) for s in flows) else _no_data(start, at, flows)
     if value is None:
         return _no_data(start, at, flows)
-    severity, limit = _reached(condition.levels, value, firing)
-    bounds = next(
-        (level.breach for level in condition.levels if level.severity == severity), condition.levels[0].breach
-    )
+    level = _reached(condition.levels, value, firing)
+    severity = None if level is None else level.severity
+    bounds = (level or condition.levels[0]).breach
     if incomplete and (severity is None or bounds.below is not None or bounds.at_most is not None):
         return UNJUDGED
     kind = Kind.CLEAR if severity is None else Kind.BREACH
     span = (start, at.end) if flows else (None, None)
-    return Verdict(kind, severity, value, None, limit, *span)
+    return Verdict(kind, severity, value, None, _limit(bounds), span[0], span[1])
 
 
-def _no_data(start: int, at: Instant, flows: list[SeriesDef]) -> Verdict:
+def _no_data(start: int, at: Instant, flows: tuple[SeriesDef, ...]) -> Verdict:
     span = (start, at.end) if flows else (None, None)
     return Verdict(Kind.NO_DATA, None, None, None, None, *span)
 
@@ -241,14 +267,14 @@ def _limit(bounds: Bounds) -> float | None:
     return next((n for n in (bounds.above, bounds.at_least, bounds.below, bounds.at_most) if n is not None), None)
 
 
-def _reached(levels: tuple[Level, ...], value: float, firing: Severity | None) -> tuple[Severity | None, float | None]:
-    """The highest level that breaches, or that fires already and is not clear; with the number that it stands for."""
+def _reached(levels: tuple[Level, ...], value: float, firing: Severity | None) -> Level | None:
+    """The highest level that breaches, or that fires already and is not clear."""
     for level in reversed(levels):
         if level.breach.hold(value):
-            return level.severity, _limit(level.breach)
+            return level
         if firing is not None and level.severity <= firing and level.clear is not None and not level.clear.hold(value):
-            return level.severity, _limit(level.breach)
-    return None, _limit(levels[0].breach)
+            return level
+    return None
 
 
 # ---- spike ---------------------------------------------------------------------------------------------------------
@@ -279,7 +305,7 @@ def _baseline(condition: Spike, view: View, at: Instant) -> tuple[float, float, 
     if not days:
         length = condition.baseline.previous_s or window
         end = at.end - window
-        if not _is_complete(expression, view, end - length):
+        if not _is_complete(condition.flows, view, end - length):
             return Kind.UNJUDGED
         usual = _value(expression, view, at, end - length, end, window / length)
         return Kind.NO_DATA if usual is None else (usual, 0.0, 1)
@@ -287,7 +313,7 @@ def _baseline(condition: Spike, view: View, at: Instant) -> tuple[float, float, 
     values: list[float] = []
     for back in days:
         end = same_wall_clock(at.end, back, view.zone)
-        if not _is_complete(expression, view, end - window):
+        if not _is_complete(condition.flows, view, end - window):
             continue
         windows += 1
         value = _value(expression, view, at, end - window, end)
@@ -308,9 +334,9 @@ def _is_count(expression: Expression) -> bool:
 
 def _spike(condition: Spike, view: View, at: Instant, firing: Severity | None) -> Verdict:
     start = at.end - condition.window_s
-    if not all(view.has_events(s) for s in series_of(condition.expression)):
+    if not all(view.has_events(s) for s in condition.series):
         return Verdict(Kind.NO_DATA, None, None, None, None, start, at.end)
-    if not _is_complete(condition.expression, view, start):
+    if not _is_complete(condition.flows, view, start):
         return UNJUDGED
     usual = _baseline(condition, view, at)
     if usual is Kind.UNJUDGED:
@@ -360,12 +386,12 @@ def _spike_holds(condition: Spike, value: float, baseline: float) -> bool:
 
 def _absence(condition: Absence, view: View, at: Instant) -> Verdict:
     start = at.end - condition.window_s
-    if not all(view.has_events(s) for s in series_of(condition.expression)):
+    if not all(view.has_events(s) for s in condition.series):
         return Verdict(Kind.NO_DATA, None, None, None, None, start, at.end)
     value = _value(condition.expression, view, at, start, at.end)
     if value:
         return Verdict(Kind.CLEAR, None, value, None, None, start, at.end)
-    if not _is_complete(condition.expression, view, start):
+    if not _is_complete(condition.flows, view, start):
         return UNJUDGED
     if condition.hours and not _expected(condition.hours, start, at.end, view.zone):
         return UNJUDGED

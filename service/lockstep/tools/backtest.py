@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from lockstep.errors import EventError
-from lockstep.event import TYPES, Decoder, Refused, is_non_negative, type_of
+from lockstep.event import TYPES, Decoder, Refused, type_of
 from lockstep.judge import Judge
-from lockstep.measure.definition import Aggregate, SeriesDef
+from lockstep.measure.definition import SeriesDef
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.ports import Batch, Headers
 from lockstep.rule.condition import Plan
@@ -67,15 +67,6 @@ class _Decoded:
 
     def decode(self, values: Sequence[Any], headers: Sequence[Headers] | None = None) -> list[Any]:
         return list(values)
-
-
-def non_negative_series(series: Iterable[SeriesDef]) -> list[str]:
-    """Ids of the sums that can only grow, because the event model declares their numbers non-negative."""
-    return [
-        s.id
-        for s in series
-        if s.aggregate is Aggregate.SUM and s.field is not None and is_non_negative(s.event_type, s.field)
-    ]
 
 
 def backtest(
@@ -225,7 +216,7 @@ def _replay(
     progress: Progress | None = None,
 ) -> Replay:
     result = Replay()
-    judge = Judge(plan, zone=zone, non_negative=non_negative_series(plan.series), early=False)
+    judge = Judge(plan, zone=zone, early=False)
     feeds = {role: _Feed(role, plan.series) for role in ROLES}
     role_of = {name: kind.role for name, kind in TYPES.items()}
     count = 0
