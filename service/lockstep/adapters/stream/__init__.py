@@ -1,0 +1,21 @@
+"""Brokers: the same topics, partitions and owned partitions on a SQLite file and on Kafka, chosen by URL alone."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from lockstep.errors import SettingsError
+from lockstep.settings import Settings
+
+
+def open_broker(settings: Settings, *, clock: Callable[[], datetime]) -> Any:
+    """The broker behind LOCKSTEP_BROKER (ports.Broker), not yet started."""
+    if settings.is_sqlite:
+        from lockstep.adapters.stream.sqlite import SqliteBroker
+
+        return SqliteBroker(settings.broker, group=settings.app_id, clock=clock)
+    if settings.broker.startswith("kafka://"):
+        from lockstep.adapters.stream.kafka import KafkaBroker
+
+        return KafkaBroker(settings, clock=clock)
+    raise SettingsError(f"LOCKSTEP_BROKER: '{settings.broker}' is neither sqlite:///FILE nor kafka://HOST:PORT")

@@ -1,0 +1,375 @@
+"""A durable log with topics and partitions in one SQLite file.
+
+WAL, one writer thread with group commit, first in, first out: what was accepted earlier is durable earlier. Compacted
+topics keep one record a key. Offsets are never used again, also after everything was removed. Other processes may
+append to the same file; their records are seen within POLL_S.
+"""
+
+import contextlib
+import json
+import sqlite3
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from lockstep.errors import BrokerError, Fenced, LockstepError, SettingsError, StateError
+from lockstep.ports import Batch, Headers, Record, TopicInfo, TopicSpec
+
+FORMAT = 1
+POLL_S = 0.05
+SHIFT = 40
+MASK = (1 << SHIFT) - 1
+MOST_WAITING = 2_000
+"""Operations in one group commit."""
+
+SCHEMA = """
+create table if not exists meta(name text primary key, value text not null) without rowid;
+create table if not exists topic(
+  name text primary key, uid text not null, partitions int not null, compacted int not null, retention_s real);
+create table if not exists tp(
+  id integer primary key, topic text not null, partition int not null, next int not null, unique(topic, partition));
+create table if not exists log(id integer primary key, ts_ms int not null, key blob, value blob, headers text);
+create table if not exists klog(
+  id integer primary key, tp int not null, ts_ms int not null, key blob, value blob, headers text, unique(tp, key));
+create table if not exists committed(grp text, tp int, next int not null, primary key(grp, tp)) without rowid;
+create table if not exists owner(
+  stage text, partition int, epoch int not null, positions text not null, primary key(stage, partition)) without rowid;
+create table if not exists entry(
+  stage text, partition int, key blob, value blob not null, primary key(stage, partition, key)) without rowid;
+"""
+
+T = TypeVar("T")
+TP = tuple[str, int]
+
+
+def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    connection.executescript(
+        "pragma journal_mode=wal; pragma wal_autocheckpoint=4000; pragma cache_size=-32000;"
+        f"pragma mmap_size=268435456; pragma synchronous={synchronous};"
+    )
+    return connection
+
+
+class Log:
+    """The file. Appending and cutting go through the writer thread; reading happens on the caller's thread.
+
+    now_ms: the clock, Unix milliseconds; records get its time when they are written.
+    """
+
+    def __init__(self, path: Path, *, now_ms: Callable[[], int], synchronous: str = "normal") -> None:
+        self.path = path
+        self._now_ms = now_ms
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._reader = _connect(path, synchronous)
+            self._writer = _connect(path, synchronous)
+            self._writer.executescript(SCHEMA)
+        except (sqlite3.Error, OSError) as error:
+            raise SettingsError(f"{path}: cannot be used as a broker: {error}; name another file") from error
+        self._check_format()
+        self._queue: SimpleQueue[tuple[Callable[[sqlite3.Connection], Any], Future[Any]] | None] = SimpleQueue()
+        self._waiters: set[Callable[[], None]] = set()
+        self._broken: BaseException | None = None
+        self._version: int | None = None
+        self.topics: dict[str, TopicInfo] = {}
+        self.next: dict[TP, int] = {}
+        self._ids: dict[TP, int] = {}
+        self.refresh()
+        self._thread = threading.Thread(target=self._write, name="lockstep-log", daemon=True)
+        self._thread.start()
+
+    def _check_format(self) -> None:
+        self._writer.execute("insert or ignore into meta values('format', ?)", (str(FORMAT),))
+        (found,) = self._writer.execute("select value from meta where name = 'format'").fetchone()
+        if found != str(FORMAT):
+            raise StateError(
+                f"{self.path} has format {found}, this program knows {FORMAT}; use the program that wrote it"
+            )
+
+    def close(self) -> None:
+        """Write what was accepted, then close."""
+        self._queue.put(None)
+        self._thread.join()
+        self._reader.close()
+        self._writer.close()
+
+    # ---- what there is --------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Take note of what any connection committed since the last call; a few microseconds when nothing was."""
+        (version,) = self._reader.execute("pragma data_version").fetchone()
+        if version == self._version:
+            return
+        self._version = version
+        self.topics = {
+            name: TopicInfo(name, uid, partitions, bool(compacted), True, retention)
+            for name, uid, partitions, compacted, retention in self._reader.execute("select * from topic")
+        }
+        rows = self._reader.execute("select id, topic, partition, next from tp").fetchall()
+        self._ids = {(topic, partition): i for i, topic, partition, _ in rows}
+        self.next = {(topic, partition): n for _, topic, partition, n in rows}
+
+    def earliest(self, tp: TP) -> int:
+        first = self._ids[tp] << SHIFT
+        table = "klog" if self.topics[tp[0]].compacted else "log"
+        (found,) = self._reader.execute(
+            f"select min(id) from {table} where id >= ? and id < ?", (first, first + MASK)
+        ).fetchone()
+        return self.next[tp] if found is None else int(found & MASK)
+
+    def size_bytes(self) -> int:
+        """Of the file with its write-ahead log."""
+        parts = [self.path, self.path.with_name(self.path.name + "-wal")]
+        return sum(p.stat().st_size for p in parts if p.exists())
+
+    def committed(self, group: str) -> dict[TP, int]:
+        rows = self._reader.execute(
+            "select topic, partition, committed.next from committed join tp on tp.id = tp where grp = ?", (group,)
+        )
+        return {(topic, partition): offset for topic, partition, offset in rows}
+
+    def read(self, tp: TP, position: int, most: int) -> Batch | None:
+        """At most `most` records from `position` on; None when there is none."""
+        first = self._ids[tp] << SHIFT
+        table = "klog" if self.topics[tp[0]].compacted else "log"
+        rows = self._reader.execute(
+            f"select id, ts_ms, key, value, headers from {table} where id >= ? and id < ? order by id limit ?",
+            (first | position, first + MASK, most),
+        ).fetchall()
+        if not rows:
+            return None
+        ids, times, keys, values, headers = zip(*rows, strict=True)
+        offsets = [i & MASK for i in ids]
+        parsed: list[Headers] | None = None
+        if any(h is not None for h in headers):
+            parsed = [_headers(h) for h in headers]
+        return Batch(tp[0], tp[1], offsets, values, keys, times, position - 1, offsets[-1] + 1, parsed, True)
+
+    # ---- writing --------------------------------------------------------------------------------------------------
+
+    def submit(self, operation: Callable[[sqlite3.Connection], T]) -> "Future[T]":
+        """Run an operation in the next transaction; the future is done when it is durable."""
+        future: Future[T] = Future()
+        if self._broken is not None:
+            future.set_exception(BrokerError(f"{self.path}: {self._broken}", retryable=False))
+        else:
+            self._queue.put((operation, future))
+        return future
+
+    def on_commit(self, callback: Callable[[], None]) -> None:
+        """Call back, on the writer's thread, after each commit of this process."""
+        self._waiters.add(callback)
+
+    def off_commit(self, callback: Callable[[], None]) -> None:
+        self._waiters.discard(callback)
+
+    def _write(self) -> None:
+        stop = False
+        while not stop:
+            taken = [self._queue.get()]
+            with contextlib.suppress(Empty):
+                while len(taken) < MOST_WAITING:
+                    taken.append(self._queue.get_nowait())
+            stop = None in taken
+            operations = [t for t in taken if t is not None]
+            if operations:
+                self._commit(operations)
+
+    def _commit(self, operations: Sequence[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]]) -> None:
+        writer = self._writer
+        results: list[tuple[Future[Any], Any, LockstepError | None]] = []
+        try:
+            writer.execute("begin immediate")
+            for operation, future in operations:
+                writer.execute("savepoint one")
+                try:
+                    results.append((future, operation(writer), None))
+                except LockstepError as error:  # this one is refused, the others are not its business
+                    writer.execute("rollback to one")
+                    results.append((future, None, error))
+                writer.execute("release one")
+            writer.execute("commit")
+        except BaseException as error:  # the disk is full, the file is gone: nothing more can be promised
+            self._broken = error
+            with contextlib.suppress(sqlite3.Error):
+                writer.execute("rollback")
+            for _, future in operations:
+                future.set_exception(BrokerError(f"{self.path}: {error}", retryable=False))
+            return
+        for future, result, refusal in results:
+            if refusal is None:
+                future.set_result(result)
+            else:
+                future.set_exception(refusal)
+        for callback in list(self._waiters):
+            callback()
+
+    def declare(self, specs: Iterable[TopicSpec]) -> Callable[[sqlite3.Connection], None]:
+        """The operation that makes topics, and checks those that are there."""
+        wanted = list(specs)
+
+        def operation(writer: sqlite3.Connection) -> None:
+            for spec in wanted:
+                writer.execute(
+                    "insert or ignore into topic values(?, ?, ?, ?, ?)",
+                    (spec.name, uuid.uuid4().hex, spec.partitions, int(spec.compacted), spec.retention_s),
+                )
+                partitions, compacted = writer.execute(
+                    "select partitions, compacted from topic where name = ?", (spec.name,)
+                ).fetchone()
+                if partitions != spec.partitions or bool(compacted) != spec.compacted:
+                    has = f"{partitions} partitions{' and is compacted' if compacted else ''}"
+                    must = f"{spec.partitions} partitions{' and be compacted' if spec.compacted else ''}"
+                    raise SettingsError(
+                        f"topic '{spec.name}' has {has} but must have {must}; "
+                        "set the partitions back, or use another file"
+                    )
+                writer.execute("update topic set retention_s = ? where name = ?", (spec.retention_s, spec.name))
+                writer.executemany(
+                    "insert or ignore into tp(topic, partition, next) values(?, ?, 0)",
+                    [(spec.name, p) for p in range(spec.partitions)],
+                )
+
+        return operation
+
+    def append(self, records: Sequence[tuple[Record, int]]) -> Callable[[sqlite3.Connection], list[tuple[int, int]]]:
+        """The operation that appends records to (record, partition); it returns (partition, offset) of each."""
+
+        def operation(writer: sqlite3.Connection) -> list[tuple[int, int]]:
+            return self.append_now(writer, records)
+
+        return operation
+
+    def append_now(self, writer: sqlite3.Connection, records: Sequence[tuple[Record, int]]) -> list[tuple[int, int]]:
+        now_ms = self._now_ms()
+        heads: dict[TP, list[Any]] = {}
+        plain: list[Any] = []
+        placed = []
+        for record, partition in records:
+            tp = (record.topic, partition)
+            head = heads.get(tp)
+            if head is None:
+                row = writer.execute(
+                    "select id, next, compacted from tp join topic on name = topic where topic = ? and partition = ?",
+                    tp,
+                ).fetchone()
+                if row is None:
+                    raise BrokerError(f"there is no topic '{record.topic}' with partition {partition}", retryable=False)
+                head = heads[tp] = list(row)
+            offset = head[1]
+            head[1] += 1
+            placed.append((partition, offset))
+            headers = None
+            if record.headers:
+                headers = json.dumps([(k, v.decode("latin-1")) for k, v in record.headers])
+            row_id = (head[0] << SHIFT) | offset
+            if head[2]:
+                writer.execute(
+                    "insert or replace into klog values(?, ?, ?, ?, ?, ?)",
+                    (row_id, head[0], now_ms, record.key, record.value, headers),
+                )
+            else:
+                plain.append((row_id, now_ms, record.key, record.value, headers))
+        writer.executemany("insert into log values(?, ?, ?, ?, ?)", plain)
+        writer.executemany("update tp set next = ? where id = ?", [(h[1], h[0]) for h in heads.values()])
+        return placed
+
+    def commit(self, group: str, offsets: Mapping[TP, int]) -> Callable[[sqlite3.Connection], None]:
+        """The operation that stores a group's positions."""
+        rows = [(group, offset, topic, partition) for (topic, partition), offset in offsets.items()]
+
+        def operation(writer: sqlite3.Connection) -> None:
+            writer.executemany(
+                "insert or replace into committed select ?, id, ? from tp where topic = ? and partition = ?", rows
+            )
+
+        return operation
+
+    # ---- owned partitions -----------------------------------------------------------------------------------------
+
+    def take_over(self, stage: str, partition: int) -> Callable[[sqlite3.Connection], tuple[int, dict[TP, int], Any]]:
+        """The operation that fences earlier owners; returns (epoch, positions, entries)."""
+
+        def operation(writer: sqlite3.Connection) -> tuple[int, dict[TP, int], Any]:
+            key = (stage, partition)
+            writer.execute("insert or ignore into owner values(?, ?, 0, '[]')", key)
+            writer.execute("update owner set epoch = epoch + 1 where stage = ? and partition = ?", key)
+            epoch, positions = writer.execute(
+                "select epoch, positions from owner where stage = ? and partition = ?", key
+            ).fetchone()
+            entries = dict(writer.execute("select key, value from entry where stage = ? and partition = ?", key))
+            return epoch, {(topic, p): n for topic, p, n in json.loads(positions)}, entries
+
+        return operation
+
+    def cut(
+        self,
+        stage: str,
+        partition: int,
+        epoch: int,
+        records: Sequence[tuple[Record, int]],
+        entries: Mapping[bytes, bytes | None],
+        positions: Mapping[TP, int],
+    ) -> Callable[[sqlite3.Connection], None]:
+        """The operation that makes records, entries and positions visible together."""
+        key = (stage, partition)
+        rows = json.dumps([[topic, p, n] for (topic, p), n in positions.items()])
+
+        def operation(writer: sqlite3.Connection) -> None:
+            (current,) = writer.execute("select epoch from owner where stage = ? and partition = ?", key).fetchone()
+            if current != epoch:
+                raise Fenced(f"{stage} {partition}: another worker owns it now")
+            self.append_now(writer, records)
+            writer.executemany(
+                "insert or replace into entry values(?, ?, ?, ?)",
+                [(*key, k, v) for k, v in entries.items() if v is not None],
+            )
+            writer.executemany(
+                "delete from entry where stage = ? and partition = ? and key = ?",
+                [(*key, k) for k, v in entries.items() if v is None],
+            )
+            writer.execute("update owner set positions = ? where stage = ? and partition = ?", (rows, *key))
+
+        return operation
+
+    # ---- retention ------------------------------------------------------------------------------------------------
+
+    def retain(self, now_ms: int, *, chunk: int = 5_000) -> int:
+        """Remove records older than their topic's retention, in small transactions; returns how many."""
+        self.refresh()
+        removed = 0
+        for topic in list(self.topics.values()):
+            if topic.retention_s is None or topic.compacted:
+                continue
+            for partition in range(topic.partitions):
+                first = self._ids[topic.name, partition] << SHIFT
+                oldest = now_ms - round(topic.retention_s * 1000)
+                (end,) = self._reader.execute(
+                    "select coalesce((select min(id) from log where id >= ? and id < ? and ts_ms >= ?), ?)",
+                    (first, first + MASK, oldest, first | self.next[topic.name, partition]),
+                ).fetchone()
+                while True:
+                    gone = self.submit(_delete(first, end, chunk)).result()
+                    removed += gone
+                    if gone < chunk:
+                        break
+        return removed
+
+
+def _delete(first: int, end: int, chunk: int) -> Callable[[sqlite3.Connection], int]:
+    def operation(writer: sqlite3.Connection) -> int:
+        return writer.execute(
+            "delete from log where id in (select id from log where id >= ? and id < ? order by id limit ?)",
+            (first, end, chunk),
+        ).rowcount
+
+    return operation
+
+
+def _headers(text: str | None) -> Headers:
+    return () if text is None else tuple((k, v.encode("latin-1")) for k, v in json.loads(text))

@@ -1,0 +1,313 @@
+"""The embedded broker: one process, one file, nothing to install. And the Faust transport that reads it."""
+
+import asyncio
+import fcntl
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+from aiokafka.partitioner import DefaultPartitioner
+from faust.transport import base
+from faust.transport.consumer import Consumer as FaustConsumer
+from faust.transport.consumer import ensure_TP
+from faust.types import TP
+
+from lockstep.adapters.stream.consumer import Coalescing
+from lockstep.adapters.stream.log import POLL_S, Log
+from lockstep.errors import SettingsError
+from lockstep.ports import Batch, Cut, Ownership, Positions, Record, TopicInfo, TopicSpec
+
+MOST_RECORDS = 8_192
+"""Records in one fetch."""
+
+
+def path_of(url: str) -> tuple[Path, str]:
+    """(file, synchronous) of `sqlite:///FILE?sync=full`; four slashes for an absolute path."""
+    rest = url.removeprefix("sqlite://")
+    name, _, query = rest.partition("?")
+    name = name[1:] if name.startswith("/") else name
+    if not name:
+        raise SettingsError(f"LOCKSTEP_BROKER: '{url}' names no file; write sqlite:///lockstep.db")
+    synchronous = dict(p.partition("=")[::2] for p in query.split("&") if p).get("sync", "normal")
+    if synchronous not in ("normal", "full"):
+        raise SettingsError(f"LOCKSTEP_BROKER: sync={synchronous}; write sync=normal or sync=full")
+    return Path(name), synchronous
+
+
+async def _done(future: "Future[Any]") -> Any:
+    return await asyncio.wrap_future(future)
+
+
+class SqliteBroker:
+    """ports.Broker on a file."""
+
+    def __init__(self, url: str, *, group: str, clock: Callable[[], datetime]) -> None:
+        self._path, self._synchronous = path_of(url)
+        self._clock = clock
+        self.group = group
+        self._log: Log | None = None
+        self._partitioner = DefaultPartitioner()
+
+    @property
+    def log(self) -> Log:
+        if self._log is None:
+            raise RuntimeError("the broker has not been started")
+        return self._log
+
+    async def start(self) -> None:
+        self._log = Log(
+            self._path, now_ms=lambda: round(self._clock().timestamp() * 1000), synchronous=self._synchronous
+        )
+
+    async def stop(self) -> None:
+        if self._log is not None:
+            log, self._log = self._log, None
+            await asyncio.to_thread(log.close)
+
+    async def describe(self, topics: Iterable[str]) -> Mapping[str, TopicInfo]:
+        self.log.refresh()
+        return {name: self.log.topics[name] for name in topics if name in self.log.topics}
+
+    async def declare(self, specs: Sequence[TopicSpec]) -> None:
+        await _done(self.log.submit(self.log.declare(specs)))
+        self.log.refresh()
+
+    async def publish(self, records: Sequence[Record]) -> list[tuple[int, int]]:
+        placed: list[tuple[int, int]] = await _done(self.log.submit(self.log.append(self._placed(records))))
+        return placed
+
+    def _placed(self, records: Sequence[Record]) -> list[tuple[Record, int]]:
+        return [(r, self._partition(r) if r.partition is None else r.partition) for r in records]
+
+    def _partition(self, record: Record) -> int:
+        info = self.log.topics.get(record.topic)
+        if info is None:
+            self.log.refresh()
+            info = self.log.topics.get(record.topic)
+        if info is None or info.partitions == 1:
+            return 0
+        every = list(range(info.partitions))
+        return int(self._partitioner(record.key, every, every))
+
+    async def bounds(self, topic: str) -> Mapping[int, tuple[int, int]]:
+        self.log.refresh()
+        count = self.log.topics[topic].partitions
+        return {p: (self.log.earliest((topic, p)), self.log.next[topic, p]) for p in range(count)}
+
+    async def read(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[Batch]:
+        self.log.refresh()
+        position = start
+        while position < end:
+            batch = self.log.read((topic, partition), position, min(MOST_RECORDS, end - position))
+            if batch is None or batch.offsets[0] >= end:
+                return
+            if batch.offsets[-1] >= end:  # a compacted topic has holes
+                keep = next(i for i, o in enumerate(batch.offsets) if o >= end)
+                batch = Batch(
+                    topic,
+                    partition,
+                    batch.offsets[:keep],
+                    batch.values[:keep],
+                    batch.keys[:keep],
+                    batch.timestamps_ms[:keep],
+                    position - 1,
+                    end,
+                    None if batch.headers is None else batch.headers[:keep],
+                )
+            yield batch
+            position = batch.next
+            await asyncio.sleep(0)
+
+    def own(self, stage: str, partition: int) -> Ownership:
+        return _SqliteOwnership(self, stage, partition)
+
+    async def retain(self) -> int:
+        """Remove what is older than its topic's retention."""
+        return await asyncio.to_thread(self.log.retain, round(self._clock().timestamp() * 1000))
+
+    def size_bytes(self) -> int:
+        return self.log.size_bytes()
+
+
+class _SqliteOwnership:
+    """ports.Ownership: one SQL transaction a cut, an epoch as the fence."""
+
+    def __init__(self, broker: SqliteBroker, stage: str, partition: int) -> None:
+        self._broker = broker
+        self._stage = f"{broker.group}/{stage}"
+        self._partition = partition
+        self._epoch = 0
+
+    async def recover(self) -> tuple[Positions, Mapping[bytes, bytes]]:
+        log = self._broker.log
+        self._epoch, positions, entries = await _done(log.submit(log.take_over(self._stage, self._partition)))
+        return positions, entries
+
+    async def cut(self, cut: Cut, positions: Positions) -> None:
+        log = self._broker.log
+        records = self._broker._placed(cut.records)
+        await _done(
+            log.submit(log.cut(self._stage, self._partition, self._epoch, records, cut.entries, dict(positions)))
+        )
+
+    async def close(self) -> None:
+        """The next owner's epoch ends this one; nothing is held open."""
+
+
+def _open_lock(path: str) -> IO[str]:
+    return open(path, "w")
+
+
+class _FileConsumer(FaustConsumer):  # type: ignore[misc] # faust has no types that hold
+    """Reads the file for Faust; the one member of its group, so it is assigned everything."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._broker: SqliteBroker = self.app.lockstep_broker
+        self._topics: list[str] = []
+        self._assigned: set[TP] = set()
+        self._positions: dict[TP, int] = {}
+        self._generation = 0
+        self._wake = asyncio.Event()
+        self._file_lock: Any = None
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        self._file_lock = _open_lock(f"{self._broker.log.path}.{self.app.conf.id}.lock")
+        try:
+            fcntl.flock(self._file_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SettingsError(
+                f"{self._broker.log.path} is in use by another `lockstep serve`; stop it, or give this one another file"
+            ) from error
+        self._loop = asyncio.get_running_loop()
+        self._broker.log.on_commit(self._waker)
+
+    def _waker(self) -> None:
+        self._loop.call_soon_threadsafe(self._wake.set)
+
+    async def on_stop(self) -> None:
+        await super().on_stop()
+        if self._file_lock is not None:
+            self._broker.log.off_commit(self._waker)
+            self._file_lock.close()
+
+    async def create_topic(self, *args: Any, **options: Any) -> None:
+        """Topics are declared through the broker before Faust starts."""
+
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        self._topics = list(topics)
+        self.add_future(self._assign())
+
+    async def _assign(self) -> None:
+        log = self._broker.log
+        log.refresh()
+        known = [t for t in self._topics if t in log.topics]
+        assigned = {TP(t, p) for t in known for p in range(log.topics[t].partitions)}
+        self.app.on_rebalance_start()
+        await self.on_partitions_revoked(self._assigned)
+        self._generation += 1
+        self.app.consumer_generation_id = self._generation
+        self._assigned = assigned
+        await self.on_partitions_assigned(set(assigned), self._generation)
+
+    def assignment(self) -> set[TP]:
+        return set(self._assigned)
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        return {}
+
+    async def _seek(self, partition: TP, offset: int) -> None:
+        self._positions[ensure_TP(partition)] = offset
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        for tp, offset in partitions.items():
+            self._positions[ensure_TP(tp)] = offset
+
+    async def position(self, tp: TP) -> int | None:
+        return self._positions.get(tp)
+
+    def highwater(self, tp: TP) -> int:
+        return self._broker.log.next[tp.topic, tp.partition]
+
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        self._broker.log.refresh()
+        return {tp: self.highwater(tp) for tp in partitions}
+
+    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
+        return {tp: self._broker.log.earliest((tp.topic, tp.partition)) for tp in partitions}
+
+    def topic_partitions(self, topic: str) -> int | None:
+        info = self._broker.log.topics.get(topic)
+        return None if info is None else info.partitions
+
+    def key_partition(self, topic: str, key: bytes | None, partition: int | None = None) -> int | None:
+        return partition
+
+    def _new_topicpartition(self, topic: str, partition: int) -> TP:
+        return TP(topic, partition)
+
+    def close(self) -> None:
+        """Nothing is open but the log, which the broker closes."""
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        log = self._broker.log
+        plain = {(tp.topic, tp.partition): offset for tp, offset in offsets.items()}
+        await _done(log.submit(log.commit(self.app.conf.id, plain)))
+        return True
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, Batch]:
+        """Batches from the current positions; waits for the first at most `timeout` seconds."""
+        log = self._broker.log
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout
+        while self.flow_active and not self.should_stop:
+            self._wake.clear()
+            log.refresh()
+            found: dict[TP, Batch] = {}
+            for tp in active_partitions or ():
+                position = self._positions.get(tp)
+                if position is not None and position < log.next[tp.topic, tp.partition]:
+                    batch = log.read((tp.topic, tp.partition), position, MOST_RECORDS)
+                    if batch is None:
+                        self._positions[tp] = log.next[tp.topic, tp.partition]
+                    else:
+                        found[tp] = batch
+                        self._positions[tp] = batch.next
+            left = end - loop.time()
+            if found or left <= 0:
+                return found
+            try:
+                await asyncio.wait_for(self._wake.wait(), min(left, POLL_S))
+            except TimeoutError:
+                continue  # another process may have written meanwhile
+        return {}
+
+
+class SqliteConsumer(Coalescing, _FileConsumer):  # type: ignore[misc] # the mixin narrows what is fetched
+    """The consumer that agents are fed from."""
+
+    async def committed_positions(self, assigned: set[TP]) -> Mapping[TP, int]:
+        committed = self._broker.log.committed(self.app.conf.id)
+        return {tp: committed[tp.topic, tp.partition] for tp in assigned if (tp.topic, tp.partition) in committed}
+
+    def make_batch(self, tp: TP, records: Any) -> Batch | None:
+        return records  # type: ignore[no-any-return] # the log reads batches
+
+
+class SqliteProducer(base.Producer):  # type: ignore[misc] # faust has no types that hold
+    """Faust wants one; Lockstep publishes through the broker."""
+
+    async def create_topic(self, *args: Any, **options: Any) -> None:
+        """Topics are declared through the broker before Faust starts."""
+
+    async def flush(self) -> None:
+        """Nothing is ever waiting here."""
+
+
+class SqliteTransport(base.Transport):  # type: ignore[misc] # faust has no types that hold
+    Consumer = SqliteConsumer
+    Producer = SqliteProducer
+    driver_version = "lockstep-sqlite"
