@@ -9,3 +9,5 @@ notify/      who hears what, in which words
 deliver      attempts, retries, dead letters: decided, not sent
 ports        what all of them ask of the world; adapters/ answers, app builds, cli calls
 """
+
+VERSION = "0.1.0"

@@ -1,33 +1,54 @@
 """The composition root: builds the parts, starts and stops them. The only reader of the clock."""
 
 import asyncio
+import contextlib
 import json
 import os
 import random
 import signal
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import structlog
 
-from lockstep.adapters.stream import open_broker
+from lockstep.adapters.channels import secrets_from
+from lockstep.adapters.channels.email import EmailChannel
+from lockstep.adapters.channels.slack import SlackChannel
+from lockstep.adapters.channels.webhook import WebhookChannel
+from lockstep.adapters.dispatch import Dispatcher
+from lockstep.adapters.follow import AlertBoard
+from lockstep.adapters.http.server import HttpServer, check_exposure
+from lockstep.adapters.metrics import Metrics
+from lockstep.adapters.stream import open_broker, transport_for
 from lockstep.adapters.stream.consumer import Faults
-from lockstep.adapters.stream.runtime import Runtime, SourceSpec, StageSpec
+from lockstep.adapters.stream.runtime import Runtime, SourceSpec, SourceStage, StageSpec
 from lockstep.dead import TOPIC as DEAD_EVENTS
+from lockstep.deliver import DEAD_DELIVERIES, Deliver
+from lockstep.errors import BrokerError, DeliveryError, RuleError, SettingsError
 from lockstep.event import Decoder
 from lockstep.judge import ALERT_STATE, ALERTS, Judge
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
-from lockstep.ports import TopicInfo, TopicSpec
+from lockstep.notify.decide import DELIVERIES, Notify
+from lockstep.notify.route import Routing, load_routing
+from lockstep.ports import Channel, TopicInfo, TopicSpec
 from lockstep.rule.condition import Plan
+from lockstep.rule.load import load_rules
 from lockstep.settings import Settings
 
 log = structlog.get_logger("lockstep")
 
 SAMPLES = "lockstep.samples"
 COMMANDS = "lockstep.commands"
-DELIVERIES = "lockstep.deliveries"
-DEAD_DELIVERIES = "lockstep.dead-deliveries"
+
+EXIT_OK = 0
+EXIT_FATAL = 70
+"""A worker that cannot heal by itself; its supervisor starts a new one, which goes on from what is durable."""
+
+HOUSEKEEPING_S = 60.0
+METRICS_S = 2.0
+SOURCES_POLL_S = 2.0
 
 
 def utc_now() -> datetime:
@@ -35,27 +56,363 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def partitions_of(settings: Settings, setting: int) -> int:
+    """A number of partitions, or the broker's default where it is 0."""
+    return setting or (1 if settings.is_sqlite else 4)
+
+
 def topic_specs(settings: Settings) -> list[TopicSpec]:
     """Every topic of ours, as it must exist."""
-    many = 1 if settings.is_sqlite else 4
     keep, keep_alerts = round(settings.retention), round(settings.alert_retention)
+    samples = partitions_of(settings, settings.samples_partitions)
+    deliveries = partitions_of(settings, settings.delivery_partitions)
     return [
-        TopicSpec(SAMPLES, settings.samples_partitions or many, retention_s=keep),
+        TopicSpec(SAMPLES, samples, retention_s=keep),
         TopicSpec(ALERTS, 1, retention_s=keep_alerts),
         TopicSpec(ALERT_STATE, 1, compacted=True),
-        TopicSpec(DELIVERIES, settings.delivery_partitions or many, retention_s=keep),
+        TopicSpec(DELIVERIES, deliveries, retention_s=keep),
         TopicSpec(COMMANDS, 1, retention_s=keep),
         TopicSpec(DEAD_EVENTS, 1, retention_s=keep),
         TopicSpec(DEAD_DELIVERIES, 1, retention_s=keep),
+        *([] if settings.is_sqlite else _state_specs(samples, deliveries)),
+    ]
+
+
+def _state_specs(samples: int, deliveries: int) -> list[TopicSpec]:
+    return [
+        TopicSpec("lockstep.judge-state", samples, compacted=True),
+        TopicSpec("lockstep.notify-state", 1, compacted=True),
+        TopicSpec("lockstep.deliver-state", deliveries, compacted=True),
     ]
 
 
 def source_specs(settings: Settings) -> list[TopicSpec]:
     """The input topics, as Lockstep makes them where they are missing."""
-    many = settings.source_partitions or (1 if settings.is_sqlite else 4)
-    return [TopicSpec(name, many, retention_s=round(settings.retention)) for name in settings.topics.values()]
+    count = partitions_of(settings, settings.source_partitions)
+    return [TopicSpec(name, count, retention_s=round(settings.retention)) for name in settings.topics.values()]
 
 
-def faults_from_environment(environ: Mapping[str, str]) -> Faults:
+async def prepare(settings: Settings, broker: Any) -> list[str]:
+    """Make our topics, and the input topics that are missing; returns the names of those still missing."""
+    await broker.declare(topic_specs(settings))
+    names = list(settings.topics.values())
+    known = await broker.describe(names)
+    if settings.create_source_topics:
+        await broker.declare([s for s in source_specs(settings) if s.name not in known])
+        return []
+    return [name for name in names if name not in known]
+
+
+def faults_from(environ: Mapping[str, str]) -> Faults:
     """LOCKSTEP_TEST_FAULTS: the switches of the kill tests as JSON; never set in service."""
     return Faults(**json.loads(environ.get("LOCKSTEP_TEST_FAULTS", "{}")))
+
+
+def load_plan(folder: Path) -> Plan:
+    """The rules of a folder; bad ones are logged and left out. Raises RuleError when there is none at all."""
+    if not folder.exists():
+        raise RuleError(f"{folder}: there is no such folder; name one with --rules")
+    loaded = load_rules(folder)
+    for fault in loaded.faults:
+        (log.error if fault.level == "error" else log.warning)(str(fault))
+    if not loaded.plan.rules:
+        raise RuleError(f"{folder}: there is no rule that can be used; see `lockstep check {folder}`")
+    return loaded.plan
+
+
+def load_routes(folder: Path) -> Routing:
+    """The routing of a folder. Raises RuleError for one that cannot be used: nobody would be told."""
+    routing, faults = load_routing(folder / "routing.yml")
+    for fault in faults:
+        (log.error if fault.level == "error" else log.warning)(str(fault))
+    if routing is None:
+        raise RuleError("; ".join(str(f) for f in faults if f.level == "error"))
+    if not any(routing.destinations.values()):
+        log.warning(f"nobody is told: {folder / 'routing.yml'} names no receiver")
+    return routing
+
+
+def build_channels(settings: Settings, environ: Mapping[str, str]) -> dict[str, Channel]:
+    """A channel of each kind."""
+    secrets = secrets_from(environ)
+    return {
+        "email": EmailChannel(settings),
+        "slack": SlackChannel(secrets, base_url=settings.slack_base_url),
+        "webhook": WebhookChannel(secrets),
+    }
+
+
+def check_secrets(routing: Routing, environ: Mapping[str, str]) -> list[str]:
+    """What is said at start about secrets that are not set."""
+    read = secrets_from(environ)
+    missing = []
+    for destinations in routing.destinations.values():
+        for destination in destinations:
+            for name in destination.options.values():
+                try:
+                    read(name)
+                except DeliveryError as error:
+                    missing.append(f"receiver '{destination.receiver}': {error}")
+    return missing
+
+
+class Service:
+    """One worker: everything between the broker and the channels."""
+
+    def __init__(self, settings: Settings, *, dry_run: bool = False, environ: Mapping[str, str] | None = None) -> None:
+        self.settings = settings
+        self._environ = os.environ if environ is None else environ
+        check_exposure(settings)
+        self.plan = load_plan(settings.rules)
+        self.routing = load_routes(settings.rules)
+        self.broker: Any = open_broker(settings, clock=utc_now)
+        self.metrics = Metrics()
+        self.board = AlertBoard(self.broker, clock=utc_now)
+        self.fatal: asyncio.Future[str] | None = None
+        self.runtime: Runtime | None = None
+        self._reason = "the broker has not answered yet"
+        self._meters: dict[tuple[str, int], Meter] = {}
+        self._judges: dict[int, Judge] = {}
+        self._delivers: dict[int, Deliver] = {}
+        self._channels = build_channels(settings, self._environ)
+        self._dispatcher = Dispatcher(
+            self._channels,
+            clock=utc_now,
+            jitter=random.random,
+            wake=lambda partition: self._runtime.wake("deliver", partition),
+            observer=self.metrics,
+            dry_run=dry_run,
+        )
+        self.http = HttpServer(
+            settings, broker=self.broker, board=self.board, status=self.status, metrics=self._metrics_text
+        )
+
+    @property
+    def _runtime(self) -> Runtime:
+        if self.runtime is None:
+            raise RuntimeError("the service has not been started")
+        return self.runtime
+
+    # ---- life -----------------------------------------------------------------------------------------------------
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Serve until `stop` is set or nothing can heal; returns the exit code."""
+        self.fatal = asyncio.get_running_loop().create_future()
+        async with contextlib.AsyncExitStack() as stack:
+            await self.http.start()
+            stack.push_async_callback(self.http.stop)
+            log.info("listening", url=f"http://{self.settings.http_host}:{self.http.port}", token=self._token_said())
+            starting = asyncio.create_task(self._start(stack))
+            waiting = [starting, asyncio.create_task(stop.wait())]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                starting.cancel()
+            waiting[1].cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await starting
+            if stop.is_set():
+                return EXIT_OK
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self.board.follow()),
+                    group.create_task(self._housekeep()),
+                    group.create_task(self._measure_self()),
+                ]
+                stopping = asyncio.create_task(stop.wait())
+                await asyncio.wait([stopping, self.fatal], return_when=asyncio.FIRST_COMPLETED)
+                stopping.cancel()
+                for task in tasks:
+                    task.cancel()
+            self._reason = "stopping"
+        return EXIT_FATAL if self.fatal.done() else EXIT_OK
+
+    def _token_said(self) -> str:
+        return "none: loopback only" if self.settings.api_token is None else "set"
+
+    async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+        await self.broker.start()
+        stack.push_async_callback(self.broker.stop)
+        for said in check_secrets(self.routing, self._environ):
+            log.warning(said)
+        while missing := await prepare(self.settings, self.broker):
+            self._reason = f"input topics are missing: {', '.join(missing)}"
+            log.warning(self._reason)
+            await asyncio.sleep(SOURCES_POLL_S)
+        await self._check_sources()
+        for channel in self._channels.values():
+            stack.push_async_callback(channel.close)
+        self.runtime = Runtime(
+            self.settings,
+            self.broker,
+            transport=transport_for(self.settings),
+            sources=[SourceSpec(name, self._meter_for(role)) for role, name in self.settings.topics.items()],
+            stages=self._stages(),
+            clock=utc_now,
+            on_fatal=self._on_fatal,
+            observer=self.metrics,
+            faults=faults_from(self._environ),
+            options=self.broker.faust_options(),
+        )
+        stack.push_async_callback(self.runtime.stop)
+        await self.runtime.start()
+        log.info("serving", rules=len(self.plan.rules), plan=self.plan.fingerprint)
+
+    async def _check_sources(self) -> None:
+        for info in (await self.broker.describe(self.settings.topics.values())).values():
+            if info.compacted and info.name != self.settings.topic_plans:
+                raise SettingsError(
+                    f"topic '{info.name}' is compacted: counts over it would be wrong; set cleanup.policy=delete"
+                )
+            if not info.append_time:
+                log.warning(
+                    "the topic carries its producers' times; set message.timestamp.type=LogAppendTime", topic=info.name
+                )
+
+    def _on_fatal(self, reason: str) -> None:
+        if self.fatal is not None and not self.fatal.done():
+            self.fatal.set_result(reason)
+
+    # ---- stages ---------------------------------------------------------------------------------------------------
+
+    def _meter_for(self, role: str) -> Callable[[TopicInfo, int, int | None, int], SourceStage]:
+        s = self.settings
+
+        def make(info: TopicInfo, partition: int, committed: int | None, earliest: int) -> SourceStage:
+            settings = MeterSettings(
+                role=role,
+                topic=info.name,
+                partition=partition,
+                partitions=info.partitions,
+                source=info.id,
+                samples_topic=SAMPLES,
+                samples_partitions=partitions_of(s, s.samples_partitions),
+                chunk_size=s.chunk_size,
+                lateness_us=round(s.lateness_of(role) * 1e6),
+                future_limit_us=round(s.future_limit * 1e6),
+                idle_after_us=round(s.idle_after * 1e6),
+                position=committed,
+                earliest=earliest,
+            )
+            meter = Meter(settings, self.plan.series, Decoder(wanted_fields(self.plan.series)))
+            self._meters[info.name, partition] = meter
+            return meter
+
+        return make
+
+    def _stages(self) -> list[StageSpec]:
+        s = self.settings
+        deliveries = partitions_of(s, s.delivery_partitions)
+        return [
+            StageSpec("judge", (SAMPLES,), self._make_judge),
+            StageSpec(
+                "notify",
+                (ALERTS, COMMANDS),
+                lambda _: Notify(
+                    self.plan,
+                    self.routing,
+                    zone=s.zone,
+                    delivery_partitions=deliveries,
+                    group_wait_s=s.group_wait,
+                ),
+            ),
+            StageSpec(
+                "deliver",
+                (DELIVERIES,),
+                self._make_deliver,
+                after_cut=self._dispatcher.dispatch,
+                released=self._dispatcher.release,
+            ),
+        ]
+
+    def _make_judge(self, partition: int) -> Judge:
+        judge = Judge(
+            self.plan,
+            zone=self.settings.zone,
+            partition=partition,
+            partitions=partitions_of(self.settings, self.settings.samples_partitions),
+            topics=self.settings.topics,
+        )
+        self._judges[partition] = judge
+        return judge
+
+    def _make_deliver(self, partition: int) -> Deliver:
+        stage = self._delivers[partition] = Deliver()
+        return stage
+
+    # ---- looking at itself ----------------------------------------------------------------------------------------
+
+    def status(self) -> Any:
+        """What /healthz and /readyz say."""
+        if self.runtime is None:
+            return _NotYet(self._reason)
+        return self.runtime.status()
+
+    def _metrics_text(self) -> bytes:
+        self._collect()
+        return self.metrics.text()
+
+    def _collect(self) -> None:
+        m = self.metrics
+        for (topic, _), meter in self._meters.items():
+            counts = meter.take_counts()
+            m.events.labels(topic).inc(counts.events)
+            m.duplicates.labels(topic).inc(counts.duplicates)
+            m.unknown.labels(topic).inc(counts.unknown)
+            m.dead.labels(topic).inc(counts.dead)
+        judges = self._judges.values()
+        m.late.set(sum(j.counts.late for j in judges))
+        m.older.set(sum(j.counts.older_levels for j in judges))
+        m.overlaps.set(sum(j.counts.overlaps for j in judges))
+        m.transitions.set(sum(j.counts.transitions for j in judges))
+        now = utc_now().timestamp()
+        for judge in judges:
+            for role, topic in judge.topics.items():
+                if topic.mark is not None:
+                    m.watermark_delay.labels(role).set(now - topic.mark / 1e6)
+        for channel in self._channels:
+            m.pending.labels(channel).set(sum(d.pending.get(channel, 0) for d in self._delivers.values()))
+        for deliver in self._delivers.values():
+            for (channel, reason), count in deliver.counts.dead.items():
+                m.dead_deliveries.labels(channel, reason).set(count)
+        status = self.status()
+        m.ready.set(int(status.ready))
+        for lane in getattr(status, "lanes", ()):
+            m.lag.labels(lane.topic, str(lane.partition)).set(lane.lag)
+        size = getattr(self.broker, "size_bytes", None)
+        if size is not None and self.runtime is not None:
+            m.storage.set(size())
+
+    async def _measure_self(self) -> None:
+        while True:
+            await asyncio.sleep(METRICS_S)
+            self._collect()
+
+    async def _housekeep(self) -> None:
+        """What is older than its retention goes; Kafka does this itself."""
+        retain = getattr(self.broker, "retain", None)
+        while retain is not None:
+            try:
+                await retain()
+            except BrokerError as error:
+                log.warning("retention did not run", reason=str(error))
+            await asyncio.sleep(HOUSEKEEPING_S)
+
+
+class _NotYet:
+    """The status of a service that is starting."""
+
+    ready = False
+    live = True
+    live_reason = ""
+
+    def __init__(self, reason: str) -> None:
+        self.ready_reason = reason
+
+
+async def serve(settings: Settings, *, dry_run: bool = False) -> int:
+    """`lockstep serve`: run until SIGTERM or SIGINT; returns the exit code."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    return await Service(settings, dry_run=dry_run).run(stop)

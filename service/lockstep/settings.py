@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     )
     alert_retention: float = Field(30 * 86400, description="How long lockstep.alerts is kept", gt=0)
 
+    group_wait: float = Field(10, description="How long transitions of a rule are gathered for people", ge=0)
+
     app_id: str = Field("lockstep", description="Consumer group; two services on one broker need two names")
     kafka_replication: int = Field(
         0, description="Replication factor of topics that Lockstep creates; 0: the broker's default", ge=0

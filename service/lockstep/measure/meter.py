@@ -241,6 +241,11 @@ class Meter:
         dead = DeadEvent(batch.topic, batch.partition, batch.offsets[i], reason, detail, batch.values[i])
         self._dead.append(dead_record(dead))
 
+    def take_counts(self) -> MeterCounts:
+        """What happened since the last call."""
+        counts, self.counts = self.counts, MeterCounts()
+        return counts
+
     def observe(self, *, at_end: bool, now: datetime) -> None:
         """Whether a fetch that succeeded found the log's end; False also when a fetch failed."""
         now_us = round(now.timestamp() * 1_000_000)

@@ -19,3 +19,14 @@ def open_broker(settings: Settings, *, clock: Callable[[], datetime]) -> Any:
 
         return KafkaBroker(settings, clock=clock)
     raise SettingsError(f"LOCKSTEP_BROKER: '{settings.broker}' is neither sqlite:///FILE nor kafka://HOST:PORT")
+
+
+def transport_for(settings: Settings) -> Callable[[Any, Any], Any]:
+    """(url, app) → the Faust transport behind LOCKSTEP_BROKER."""
+    if settings.is_sqlite:
+        from lockstep.adapters.stream.sqlite import SqliteTransport
+
+        return SqliteTransport
+    from lockstep.adapters.stream.kafka_transport import KafkaTransport
+
+    return KafkaTransport

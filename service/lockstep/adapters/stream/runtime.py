@@ -50,7 +50,7 @@ class SourceSpec:
 class StageSpec:
     """name: of its state. inputs: topics with equal partition counts, read by one owner.
 
-    after_cut: called with (partition, stage) after every cut and once after recovery: acts on what is now durable.
+    after_cut: called with (partition, stage) after recovery and after every step: acts on what is now durable.
     released: called when the partition is given up.
     """
 
@@ -103,9 +103,9 @@ class _Lane:
     def __init__(self, runtime: "Runtime", starts: Mapping[TP, int]) -> None:
         self.runtime = runtime
         self.at = {tp: start - 1 for tp, start in starts.items()}  # last offset applied
-        self.next = dict(starts)
+        self.next: dict[TP, int] = dict(starts)
         self.ends: dict[TP, int] = {}  # of the logs, when they were last asked
-        self.durable = dict(starts)
+        self.durable: dict[TP, int] = dict(starts)
         self.wake = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
         self.moved_at = runtime.loop_time()
@@ -207,8 +207,8 @@ class _StageLane(_Lane):
             if positions != self.durable:
                 self.moved_at = runtime.loop_time()
             self.durable = positions
-            if self.spec.after_cut is not None:
-                self.spec.after_cut(self.partition, self.stage)
+        if self.spec.after_cut is not None:
+            self.spec.after_cut(self.partition, self.stage)
         if self.durable != self._committed and began - self._committed_at >= COMMIT_EVERY_S:
             await self.commit()
 
@@ -463,7 +463,9 @@ class Runtime:
     def status(self) -> RuntimeStatus:
         """Whether this worker is ready and alive, and where its lanes stand."""
         lanes = [
-            LaneStatus(tp.topic, tp.partition, lane.next[tp], int(lane.ends.get(tp, lane.next[tp])), lane.durable[tp])
+            LaneStatus(
+                tp.topic, tp.partition, lane.next[tp], max(lane.ends.get(tp, 0), lane.next[tp]), lane.durable[tp]
+            )
             for tp, lane in self._lanes.items()
         ]
         stuck = ""

@@ -127,6 +127,10 @@ class SqliteBroker:
         """Remove what is older than its topic's retention."""
         return await asyncio.to_thread(self.log.retain, round(self._clock().timestamp() * 1000))
 
+    def faust_options(self) -> dict[str, Any]:
+        """Nothing of Faust needs setting for one process on one file."""
+        return {}
+
     def size_bytes(self) -> int:
         return self.log.size_bytes()
 

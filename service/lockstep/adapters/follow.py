@@ -1,0 +1,75 @@
+"""The read model: follows lockstep.alert-state into memory, so that every worker answers the same questions."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import msgspec
+import structlog
+
+from lockstep.errors import LockstepError
+from lockstep.ports import Broker
+from lockstep.transition import Transition, TransitionName, decode
+
+log = structlog.get_logger("lockstep.follow")
+
+TOPIC = "lockstep.alert-state"
+KEEP_ENDED = timedelta(days=1)
+ENDED = (TransitionName.RESOLVED, TransitionName.CANCELLED)
+
+
+class AlertBoard:
+    """What is pending or firing now, and what ended within a day."""
+
+    def __init__(self, broker: Broker, *, clock: Callable[[], datetime]) -> None:
+        self._broker = broker
+        self._clock = clock
+        self._at: dict[int, int] = {}
+        self._latest: dict[str, Transition] = {}
+
+    async def refresh(self) -> None:
+        """Read on to the end of the topic. Raises BrokerError."""
+        if not await self._broker.describe([TOPIC]):
+            return
+        for partition, (earliest, end) in (await self._broker.bounds(TOPIC)).items():
+            start = max(self._at.get(partition, 0), earliest)
+            if start < end:
+                async for batch in self._broker.read(TOPIC, partition, start, end):
+                    for value in batch.values:
+                        self._take(value)
+            self._at[partition] = end
+
+    def _take(self, value: bytes | None) -> None:
+        if value is None:
+            return
+        try:
+            transition = decode(value)
+        except msgspec.MsgspecError:
+            return  # written by a newer version; the next one of this alert may be readable
+        known = self._latest.get(transition.alert_id)
+        # A frozen judge may speak up late: of one episode the highest number counts, of two the later start.
+        if known is None or (transition.started_at, transition.number) >= (known.started_at, known.number):
+            self._latest[transition.alert_id] = transition
+
+    async def follow(self, every_s: float = 0.5) -> None:
+        """Read on for ever."""
+        while True:
+            try:
+                await self.refresh()
+            except LockstepError as error:
+                log.warning("the alert board stands still", reason=str(error))
+            self._forget()
+            await asyncio.sleep(every_s)
+
+    def _forget(self) -> None:
+        oldest = self._clock() - KEEP_ENDED
+        for key, transition in list(self._latest.items()):
+            if transition.state in ENDED and datetime.fromisoformat(transition.at) < oldest:
+                del self._latest[key]
+
+    def alerts(self, *, rule: str | None = None, every: bool = False) -> list[Transition]:
+        """The last transition of each alert that is pending or firing (every: of those that ended, too)."""
+        found = [
+            t for t in self._latest.values() if (every or t.state not in ENDED) and (rule is None or t.rule == rule)
+        ]
+        return sorted(found, key=lambda t: (t.started_at, t.rule, sorted(t.labels.items())))

@@ -1,0 +1,201 @@
+"""The HTTP server: events in, alerts out, health and metrics. Without a token it stays on loopback."""
+
+import hmac
+import ipaddress
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import msgspec
+from aiohttp import web
+
+from lockstep import VERSION
+from lockstep.adapters.follow import AlertBoard
+from lockstep.errors import BrokerError, SettingsError
+from lockstep.event import LARGEST_EVENT
+from lockstep.ports import Broker
+from lockstep.settings import Settings
+from lockstep.tools.send import BadEvents, to_records
+
+OPEN = ("/healthz", "/readyz", "/metrics")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Status(Protocol):
+    """Whether the worker is alive and ready, and why not."""
+
+    ready: bool
+    ready_reason: str
+    live: bool
+    live_reason: str
+
+
+def check_exposure(settings: Settings) -> None:
+    """Raises SettingsError when the server would be open to others without a token."""
+    if settings.api_token is not None or settings.http_host == "localhost":
+        return
+    try:
+        loopback = ipaddress.ip_address(settings.http_host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise SettingsError(
+            f"LOCKSTEP_HTTP_HOST: {settings.http_host} is open to others; "
+            "set LOCKSTEP_API_TOKEN, or listen on 127.0.0.1"
+        )
+
+
+class HttpServer:
+    """Start, then `port` is the one in use."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        broker: Broker,
+        board: AlertBoard,
+        status: Callable[[], Status],
+        metrics: Callable[[], bytes],
+    ) -> None:
+        check_exposure(settings)
+        self._settings, self._broker, self._board = settings, broker, board
+        self._status, self._metrics = status, metrics
+        self._runner: web.AppRunner | None = None
+        self.port = settings.http_port
+
+    async def start(self) -> None:
+        app = web.Application(middlewares=[self._guard], client_max_size=LARGEST_EVENT + 1)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._show_metrics)
+        app.router.add_get("/v1/alerts", self._alerts)
+        app.router.add_post("/v1/events", self._events)
+        app.router.add_get("/v1/openapi.json", self._openapi)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._settings.http_host, self._settings.http_port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise SettingsError(
+                f"cannot listen on {self._settings.http_host}:{self._settings.http_port}: {error.strerror}; "
+                "set LOCKSTEP_HTTP_PORT to a free port"
+            ) from error
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        token = self._settings.api_token
+        if token is not None and request.path not in OPEN:
+            given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+            if not hmac.compare_digest(given.encode(), token.get_secret_value().encode()):
+                return web.json_response({"error": "a Bearer token is needed"}, status=401)
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            return web.json_response({"error": error.reason}, status=error.status)
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        status = self._status()
+        body = {"live": status.live, "reason": status.live_reason}
+        return web.json_response(body, status=200 if status.live else 503)
+
+    async def _readyz(self, request: web.Request) -> web.Response:
+        status = self._status()
+        body = {"ready": status.ready, "reason": status.ready_reason}
+        return web.json_response(body, status=200 if status.ready else 503)
+
+    async def _show_metrics(self, request: web.Request) -> web.Response:
+        return web.Response(body=self._metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    async def _alerts(self, request: web.Request) -> web.Response:
+        rule = request.query.get("rule")
+        state = request.query.get("state")
+        every = state == "all"
+        found = self._board.alerts(rule=rule, every=every)
+        if state and not every:
+            found = [t for t in found if _state(t.state.value) == state]
+        body = [{**msgspec.to_builtins(t), "state": _state(t.state.value), "since": t.started_at} for t in found]
+        return web.json_response({"alerts": body})
+
+    async def _events(self, request: web.Request) -> web.Response:
+        raw = await request.read()
+        if len(raw) > LARGEST_EVENT:
+            return web.json_response({"error": f"at most {LARGEST_EVENT} bytes"}, status=413)
+        headers = {k.lower(): v for k, v in request.headers.items()}
+        try:
+            records = to_records(raw, headers, self._settings.topics)
+        except BadEvents as error:
+            return web.json_response({"errors": error.faults}, status=415 if error.wrong_type else 400)
+        try:
+            await self._broker.publish(records)
+        except BrokerError as error:
+            return web.json_response({"error": str(error)}, status=503)
+        return web.json_response({"accepted": len(records)}, status=202)
+
+    async def _openapi(self, request: web.Request) -> web.Response:
+        return web.json_response(openapi())
+
+
+def _state(name: str) -> str:
+    """The state that a transition leads to."""
+    return {"severity": "firing", "cancelled": "inactive"}.get(name, name)
+
+
+def openapi() -> dict[str, Any]:
+    """The OpenAPI 3.1 document of this server."""
+    said = {"application/json": {"schema": {"type": "object"}}}
+    events: dict[str, Any] = {
+        name: {"schema": {"type": kind}}
+        for name, kind in (
+            ("application/cloudevents+json", "object"),
+            ("application/cloudevents-batch+json", "array"),
+        )
+    }
+    answer: Callable[[str], dict[str, Any]] = lambda text: {"description": text, "content": said}  # noqa: E731 # one line a use
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Lockstep", "version": VERSION},
+        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+        "security": [{"token": []}],
+        "paths": {
+            "/v1/events": {
+                "post": {
+                    "summary": "Publish one event or a batch; answers when the broker has it",
+                    "requestBody": {"required": True, "content": events},
+                    "responses": {
+                        "202": answer("The broker has them"),
+                        "400": answer("Which element and which field is wrong; nothing was published"),
+                        "401": answer("No token, or another one"),
+                        "413": answer("More than 1 MiB"),
+                        "415": answer("No CloudEvents"),
+                        "503": answer("The broker does not answer"),
+                    },
+                }
+            },
+            "/v1/alerts": {
+                "get": {
+                    "summary": "What is pending or firing now, since when, with its numbers",
+                    "parameters": [
+                        {"name": "rule", "in": "query", "schema": {"type": "string"}},
+                        {
+                            "name": "state",
+                            "in": "query",
+                            "schema": {"enum": ["pending", "firing", "resolved", "all"]},
+                        },
+                    ],
+                    "responses": {"200": answer("The alerts"), "401": answer("No token, or another one")},
+                }
+            },
+            "/healthz": {"get": {"security": [], "summary": "Alive?", "responses": {"200": answer("Yes")}}},
+            "/readyz": {"get": {"security": [], "summary": "Ready?", "responses": {"200": answer("Yes")}}},
+            "/metrics": {
+                "get": {"security": [], "summary": "For Prometheus", "responses": {"200": {"description": "Text"}}}
+            },
+        },
+    }

@@ -1,0 +1,77 @@
+"""Metrics for Prometheus: one registry of our own, no label whose values could grow without end."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+
+from lockstep import VERSION
+
+disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no annotation here
+
+
+class Metrics:
+    """What a worker counts. Observes the runtime and the dispatcher."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        build = Gauge("lockstep_build_info", "Version of this worker", ["version"], registry=registry)
+        build.labels(VERSION).set(1)
+        self.events = Counter("lockstep_events", "Events counted", ["topic"], registry=registry)
+        self.duplicates = Counter("lockstep_events_duplicate", "Events that came before", ["topic"], registry=registry)
+        self.unknown = Counter(
+            "lockstep_events_unknown", "Events of a type that is not ours", ["topic"], registry=registry
+        )
+        self.dead = Counter(
+            "lockstep_events_dead", "Events refused to the dead-letter topic", ["topic"], registry=registry
+        )
+        self.late = Gauge(
+            "lockstep_events_late", "Buckets' worth of events that came too late, ever", registry=registry
+        )
+        self.older = Gauge("lockstep_levels_older", "Level values older than the newest, ever", registry=registry)
+        self.overlaps = Gauge(
+            "lockstep_chunk_overlaps", "Chunks whose head retention had removed, ever", registry=registry
+        )
+        self.transitions = Gauge("lockstep_transitions", "Transitions decided, ever", registry=registry)
+        self.lag = Gauge("lockstep_lag", "Records not yet taken in", ["topic", "partition"], registry=registry)
+        self.watermark_delay = Gauge(
+            "lockstep_watermark_delay_seconds", "How far the watermark is behind the clock", ["role"], registry=registry
+        )
+        self.flush = Histogram(
+            "lockstep_flush_duration_seconds",
+            "Time of one flush or cut",
+            ["stage"],
+            registry=registry,
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+        )
+        self.sent = Counter("lockstep_notifications", "Attempts to deliver", ["channel"], registry=registry)
+        self.failed = Counter(
+            "lockstep_notifications_failed", "Attempts that failed", ["channel", "reason"], registry=registry
+        )
+        self.duration = Histogram(
+            "lockstep_notification_duration_seconds", "Time of one attempt", ["channel"], registry=registry
+        )
+        self.age = Histogram(
+            "lockstep_alert_to_delivery_seconds",
+            "From deciding a delivery to its arrival",
+            ["channel"],
+            registry=registry,
+            buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200),
+        )
+        self.pending = Gauge("lockstep_deliveries_pending", "Deliveries that wait", ["channel"], registry=registry)
+        self.dead_deliveries = Gauge(
+            "lockstep_deliveries_dead", "Deliveries given up since the start", ["channel", "reason"], registry=registry
+        )
+        self.ready = Gauge("lockstep_ready", "1 when ready", registry=registry)
+        self.storage = Gauge("lockstep_storage_size_bytes", "Size of the embedded broker's file", registry=registry)
+
+    def flushed(self, stage: str, seconds: float) -> None:
+        self.flush.labels(stage).observe(seconds)
+
+    def attempted(self, channel: str, reason: str, seconds: float, since_created_s: float) -> None:
+        self.sent.labels(channel).inc()
+        self.duration.labels(channel).observe(seconds)
+        if reason:
+            self.failed.labels(channel, reason).inc()
+        else:
+            self.age.labels(channel).observe(max(0.0, since_created_s))
+
+    def text(self) -> bytes:
+        return generate_latest(self.registry)

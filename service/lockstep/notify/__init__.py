@@ -1,0 +1,1 @@
+"""NOTIFY: who hears what, in which words. Decided here, sent by deliver."""

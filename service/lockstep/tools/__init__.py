@@ -1,0 +1,1 @@
+"""Offline users of the same core: backtest, check, send, schemas, the demo."""
