@@ -8,7 +8,7 @@ What the file says and what we make of it:
   goods: they count in `total`, postage also in `shipping`, and never in `lines`.
 - Lines without a price or with a quantity of the wrong sign are corrections of the stock and are left out. An invoice
   without any product left (a bank charge, a discount, found stock) is no order and gives no event.
-- `channel` is `web`, `currency` is GBP. A customer number is a pseudonym already; where it is missing, so is `customer`.
+- `channel` is `web`, `currency` is GBP. A customer's number is a pseudonym already; without one, no `customer`.
 """
 
 import csv
@@ -138,7 +138,7 @@ def _pounds(amount: Decimal) -> float:
 def _open(path: Path) -> TextIO:
     try:
         if path.suffix == ".gz":
-            return gzip.open(path, "rt", encoding="utf-8-sig", newline="")  # type: ignore[return-value] # reads text
+            return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
         return path.open(encoding="utf-8-sig", newline="")
     except OSError as error:
         raise EventError("file", f"{path}: {error.strerror}; name a CSV file of order lines") from error
