@@ -203,11 +203,11 @@ class Service:
             stack.push_async_callback(self.http.stop)
             log.info("listening", url=f"http://{self.settings.http_host}:{self.http.port}", token=self._token_said())
             starting = asyncio.create_task(self._start(stack))
-            waiting = [starting, asyncio.create_task(stop.wait())]
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
             if not starting.done():
                 starting.cancel()
-            waiting[1].cancel()
+            stopping.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await starting
             if stop.is_set():
@@ -219,7 +219,8 @@ class Service:
                     group.create_task(self._measure_self()),
                 ]
                 stopping = asyncio.create_task(stop.wait())
-                await asyncio.wait([stopping, self.fatal], return_when=asyncio.FIRST_COMPLETED)
+                ended: list[asyncio.Future[Any]] = [stopping, self.fatal]
+                await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
                 stopping.cancel()
                 for task in tasks:
                     task.cancel()
@@ -366,9 +367,9 @@ class Service:
         m.transitions.set(sum(j.counts.transitions for j in judges))
         now = utc_now().timestamp()
         for judge in judges:
-            for role, topic in judge.topics.items():
-                if topic.mark is not None:
-                    m.watermark_delay.labels(role).set(now - topic.mark / 1e6)
+            for role, state in judge.topics.items():
+                if state.mark is not None:
+                    m.watermark_delay.labels(role).set(now - state.mark / 1e6)
         for channel in self._channels:
             m.pending.labels(channel).set(sum(d.pending.get(channel, 0) for d in self._delivers.values()))
         for deliver in self._delivers.values():

@@ -208,9 +208,7 @@ def _show_episodes(episodes: list[Any], settings: Settings) -> None:
 
 @app.command()
 def send(
-    files: Annotated[
-        list[Path], typer.Argument(help="Files of CloudEvents, one a line or a JSON array; - reads stdin")
-    ],
+    files: Annotated[list[Path], typer.Argument(help="Files of CloudEvents, one a line or an array; - is stdin")],
     broker: BrokerOption = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad events out instead of stopping")] = False,
 ) -> None:
