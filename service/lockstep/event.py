@@ -586,9 +586,9 @@ def parse_event(value: bytes | None) -> BaseModel:
         raise EventError("json", f"{len(value)} bytes; at most {LARGEST_EVENT} are taken")
     try:
         kind = _HEADER.decode(value).type
-    except (msgspec.ValidationError, RecursionError) as error:
+    except msgspec.ValidationError as error:
         raise EventError("envelope", f"type: {error}; one of {', '.join(TYPES)}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EventError("json", f"not a JSON object: {error}") from error
     model = MODELS.get(kind)
     if model is None:
