@@ -89,7 +89,7 @@ class _Topic:
 class _Group:
     """One rule on one group of labels. visit_at: when it is due to be visited, microseconds."""
 
-    __slots__ = ("alert", "condition", "labels", "runtime", "visit_at")
+    __slots__ = ("alert", "asleep", "condition", "gates", "labels", "runtime", "visit_at")
 
     def __init__(self, runtime: "_RuleRuntime", labels: Labels, alert: Alert) -> None:
         self.runtime = runtime
@@ -97,6 +97,10 @@ class _Group:
         self.alert = alert
         self.condition = resolve(runtime.rule.condition, dict(zip(runtime.rule.by, labels, strict=True)))
         self.visit_at: int | None = None
+        # Levels that all of the rule needs: while one of them is clear, no flow can begin an episode.
+        parts = self.condition.parts if isinstance(self.condition, All) else ()
+        self.gates = tuple(p for p in parts if all(s.is_level for s in series_of_condition(p)))
+        self.asleep = False
 
 
 class _RuleRuntime:
@@ -367,6 +371,8 @@ class Judge:
         end = changed + series.bucket_s
         for runtime in self._rules_of[series.id]:
             group = self._group(runtime, partial.labels)
+            if group.asleep:
+                continue
             closed_here = runtime.closed
             self._schedule(group, (end if closed_here is None or end > closed_here else closed_here + runtime.width))
             if runtime.early and (closed_here is None or changed >= closed_here):
@@ -581,7 +587,14 @@ class Judge:
     def _judge_at(self, group: _Group, end: int, *, so_far: bool = False) -> None:
         self._view.labels = group.labels
         alert = group.alert
-        verdict = judge(group.condition, self._view, Instant(end, end * SECOND), alert.firing)
+        at = Instant(end, end * SECOND)
+        group.asleep = not alert.is_open and any(
+            judge(gate, self._view, at, None).kind is Kind.CLEAR for gate in group.gates
+        )
+        if group.asleep:
+            alert.kind, alert.at = Kind.CLEAR, max(alert.at, end * SECOND)
+            return
+        verdict = judge(group.condition, self._view, at, alert.firing)
         kind, shown = alert.kind, alert.verdict
         changes = apply_verdict(alert, group.runtime.rule, verdict, end * SECOND, so_far=so_far)
         if changes or alert.is_open or alert.kind is not kind or shown.kind is not alert.verdict.kind:
@@ -613,11 +626,16 @@ class Judge:
         runtime = group.runtime
         width = runtime.width
         soonest: int | None = None
+        active: int | None = None
         # What leaves a window cannot begin a breach of a rule that only rises: then only new data matters.
         offsets = (0,) if runtime.rises and not group.alert.is_open else runtime.offsets
         for series in runtime.flows:
             history = self.flows.get((series.id, group.labels))
             if history is not None and history.starts:
+                if active is None or history.starts[-1] > active:
+                    active = history.starts[-1]
+                if group.asleep:
+                    continue
                 for offset in offsets:
                     start = history.next_start(last - width - offset)
                     if start is not None:
@@ -626,7 +644,7 @@ class Judge:
                             return end
                         if soonest is None or end < soonest:
                             soonest = end
-            complete = self.complete_from(series)
+            complete = inf if group.asleep else self.complete_from(series)
             if complete != inf:
                 begun = -int(-complete // width) * width
                 for offset in offsets:
@@ -637,6 +655,9 @@ class Judge:
             level = self.levels.get((series.id, group.labels))
             if level is None:
                 continue
+            newest = level.newest_us() // SECOND
+            if active is None or newest > active:
+                active = newest
             times = [level.next_time(last * SECOND)]
             if series.stale_after_s is not None:
                 # Stale from this instant on, so the bucket end at or after it sees it.
@@ -651,7 +672,6 @@ class Judge:
                 end = -(-end // width) * width
                 if last < end and (soonest is None or end < soonest):
                     soonest = end
-        active = self._last_active(runtime, group.labels)
         if active is not None and not group.alert.is_open and group.labels:
             forget = -(-(active + runtime.rule.forget_after_s) // width) * width
             if last >= forget:
@@ -819,7 +839,9 @@ class Judge:
             series = self._series.get(key[0])
             if series is None or series.source != role:
                 continue
-            for number in history.expire(mark - self._reach[series.id]):
+            # A rule that waits for another topic too has still to ask for what this topic has long left behind.
+            judged = min(0 if runtime.closed is None else runtime.closed for runtime in self._rules_of[series.id])
+            for number in history.expire(min(mark, judged) - self._reach[series.id]):
                 self._gone[b"b" + pack([*key, number])] = None
             if not history.starts and not any(True for _ in history.blocks):
                 del self.flows[key]
