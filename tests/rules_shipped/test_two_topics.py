@@ -1,0 +1,49 @@
+"""A rule that reads two topics waits for the slower one, and what it still has to ask for is kept so long."""
+
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from lockstep.rule.load import load_texts
+from lockstep.tools.backtest import replay_events
+
+RULE = """
+measures:
+  stock: {last: available, of: stock.level}
+  views: {count: traffic.session}
+rules:
+  - name: SoldOutStillVisited
+    by: [sku]
+    all:
+      - threshold: {measure: views, window: 2h, at_least: 60}
+      - threshold: {measure: stock, at_most: 0}
+"""
+
+
+def _event(number, kind, time, **data):
+    return {
+        "specversion": "1.0",
+        "id": str(number),
+        "source": "test",
+        "type": kind,
+        "time": time,
+        "data": {"sku": "A", **data},
+    }
+
+
+@pytest.mark.parametrize("last_visit", ["2011-03-07T15:59:00Z", "2011-03-20T15:59:00Z"])
+def test_a_topic_far_ahead_keeps_what_a_waiting_rule_needs(last_visit):
+    """Visits are read days ahead of the stock: the window in which both met is judged all the same."""
+    events = [
+        _event(0, "traffic.session", "2011-03-07T07:00:00Z", count=1),
+        _event(1, "stock.level", "2011-03-07T08:00:00Z", available=3),
+        _event(2, "stock.level", "2011-03-07T10:28:00Z", available=0),
+        _event(3, "traffic.session", "2011-03-07T10:59:00Z", count=70),
+        _event(4, "traffic.session", last_visit, count=1),
+        _event(5, "stock.level", "2011-03-20T16:59:00Z", available=0),
+    ]
+    found = replay_events(load_texts({"rules.yml": RULE}).plan, events, zone=ZoneInfo("UTC"))
+    assert [(t.state.value, t.at, t.value) for t in found] == [
+        ("firing", "2011-03-07T11:00:00Z", 70.0),
+        ("resolved", "2011-03-07T13:00:00Z", 0.0),
+    ]
