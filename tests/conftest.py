@@ -1,0 +1,67 @@
+"""What every test may ask for: a real Kafka, fetched and started once a session."""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+_missing: list[str] = []
+
+
+def _load(name: str, path: Path) -> ModuleType:
+    """A module of the tests by its path: the test folders are no packages."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise ImportError(str(path))
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+kafka = _load("kafka_for_tests", Path(__file__).parent / "kafka" / "broker.py")
+
+
+def kafka_jars() -> Path:
+    """The broker's jars; without Java or Maven the test is skipped, and in CI it fails."""
+    try:
+        libs: Path = kafka.jars()
+    except LookupError as error:
+        said = f"no Kafka for the tests: {error}"
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(said, pytrace=False)
+        _missing.append(said)
+        pytest.skip(said)
+    return libs
+
+
+@pytest.fixture(scope="session")
+def kafka_libs() -> Path:
+    """For tests that start, kill and restart brokers of their own."""
+    return kafka_jars()
+
+
+@pytest.fixture(scope="session")
+def kafka_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """HOST:PORT of a broker that the whole session shares: every test makes its own topics and group ids."""
+    given = os.environ.get("LOCKSTEP_TEST_KAFKA")
+    if given:
+        yield given
+        return
+    broker = kafka.Broker(tmp_path_factory.mktemp("kafka"), libs=kafka_jars()).start()
+    try:
+        broker.wait_ready()
+        yield broker.address
+    finally:
+        broker.kill()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A skipped Kafka must not go unnoticed among hundreds of green dots."""
+    if _missing:
+        terminalreporter.section("KAFKA WAS NOT TESTED", red=True, bold=True)
+        terminalreporter.line(_missing[0], red=True, bold=True)
