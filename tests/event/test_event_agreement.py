@@ -9,10 +9,11 @@ import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from shop_events import DATA, TIME, event, raw
+from shop_events import TIME, event, raw
 
 from lockstep.errors import EventError
 from lockstep.event import LARGEST_EVENT, TYPES, Decoder, Refused, known_paths, parse_event, type_of
+from lockstep.tools.schema import EXAMPLE_DATA as DATA
 
 EXTRAS = ("gift", "lines.colour")
 PLAIN = Decoder()

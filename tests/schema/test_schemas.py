@@ -1,0 +1,153 @@
+"""The published schemas say what the models do: generated, valid, and true of what Lockstep takes and sends."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from lockstep.document import read_document
+from lockstep.event import TYPES, known_paths, parse_event
+from lockstep.notify.message import Writer
+from lockstep.settings import Settings
+from lockstep.tools.schema import EXAMPLE_DATA, differences, example_event, generate, write
+from lockstep.transition import Transition, TransitionName, as_cloudevent
+
+REPOSITORY = Path(__file__).parents[2]
+SCHEMAS = REPOSITORY / "schemas"
+DOCUMENTS = {name: json.loads(text) for name, text in generate().items() if name.endswith(".schema.json")}
+
+TRANSITION = Transition(
+    transition_id="t-1",
+    alert_id="a-1",
+    episode_id="e-1",
+    number=1,
+    rule="OrderSpike",
+    labels={"channel": "web"},
+    state=TransitionName.FIRING,
+    at="2026-11-24T09:30:00Z",
+    started_at="2026-11-24T09:25:00Z",
+    severity="warning",
+    value=42.0,
+    baseline=20.0,
+    ratio=2.1,
+    limit=None,
+    window_start="2026-11-24T09:15:00Z",
+    window_end="2026-11-24T09:30:00Z",
+    so_far=False,
+    watermark="2026-11-24T09:30:00Z",
+    rule_version="v1",
+)
+
+
+def test_committed_schemas_are_the_generated_ones() -> None:
+    """Whoever changes a model runs `lockstep schema` and commits what it wrote."""
+    assert differences(SCHEMAS) == []
+
+
+def test_write_mends_what_differs_and_removes_what_is_gone(tmp_path: Path) -> None:
+    """A folder of anything becomes the generated one, and only what differs is written."""
+    folder = tmp_path / "schemas"
+    assert sorted(write(folder)) == sorted(generate())
+    (folder / "webhook.schema.json").write_text("{}")
+    (folder / "events" / "cart.filled.schema.json").write_text("{}")
+    (folder / "README.md").write_text("ours")
+    assert differences(folder) == ["events/cart.filled.schema.json", "webhook.schema.json"]
+    assert write(folder) == ["events/cart.filled.schema.json", "webhook.schema.json"]
+    assert differences(folder) == []
+    assert (folder / "README.md").exists()
+
+
+@pytest.mark.parametrize("name", sorted(DOCUMENTS))
+def test_every_schema_is_one(name: str) -> None:
+    """JSON Schema 2020-12, with an id that ends in its own path and a title."""
+    document = DOCUMENTS[name]
+    Draft202012Validator.check_schema(document)
+    assert document["$id"].endswith(f"/schemas/{name}")
+    assert document["title"]
+
+
+@pytest.mark.parametrize("kind", sorted(TYPES))
+def test_examples_hold_by_schema_and_by_contract(kind: str) -> None:
+    """The example shows every field of the contract, and both accept it."""
+    example = example_event(kind)
+    assert DOCUMENTS[f"events/{kind}.schema.json"]["examples"] == [example]
+    Draft202012Validator(DOCUMENTS[f"events/{kind}.schema.json"]).validate(example)
+    parse_event(json.dumps(example).encode())
+    assert set(EXAMPLE_DATA[kind]) | {"count"} == {path for path in known_paths(kind) if "." not in path}
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        pytest.param("order.placed", {"total": "49.90"}, id="a number as text"),
+        pytest.param("order.placed", {"total": 1e13}, id="a number too large"),
+        pytest.param("order.placed", {"lines": [{"sku": "A", "quantity": -1, "unit_price": 1}]}, id="less than none"),
+        pytest.param("traffic.session", {"count": 0}, id="a count of nothing"),
+        pytest.param("stock.receipt", {"status": "lost"}, id="an unknown status"),
+        pytest.param("stock.lot", {"expires_on": "31.01.2027"}, id="a day written another way"),
+    ],
+)
+def test_schema_refuses_what_the_contract_refuses(kind: str, change: dict[str, Any]) -> None:
+    """A producer who checks against the schema hears of it before we do."""
+    example = example_event(kind)
+    example["data"] |= change
+    with pytest.raises(ValidationError):
+        Draft202012Validator(DOCUMENTS[f"events/{kind}.schema.json"]).validate(example)
+
+
+def test_what_is_published_and_sent_holds_by_its_schema() -> None:
+    """Subscribers may rely on the schemas."""
+    Draft202012Validator(DOCUMENTS["alert.schema.json"]).validate(as_cloudevent(TRANSITION))
+    body = Writer(ZoneInfo("Europe/London")).webhook(TRANSITION, None, ("marketing", "operations"))
+    Draft202012Validator(DOCUMENTS["webhook.schema.json"]).validate(body)
+    del body["data"]["alert_id"]
+    with pytest.raises(ValidationError):
+        Draft202012Validator(DOCUMENTS["webhook.schema.json"]).validate(body)
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "rules").glob("*.yml")), ids=lambda path: path.name)
+def test_shipped_rule_files_hold_by_the_editors_schema(path: Path) -> None:
+    """An editor that uses the schema underlines nothing in what we ship."""
+    document, faults = read_document(path)
+    assert document is not None, faults
+    schema = DOCUMENTS["routing.schema.json" if path.name == "routing.yml" else "rules.schema.json"]
+    Draft202012Validator(schema).validate(json.loads(json.dumps(document.data)))
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for part in node.values():
+            yield from _references(part)
+    elif isinstance(node, list):
+        for part in node:
+            yield from _references(part)
+
+
+def test_asyncapi_points_at_what_exists_and_names_every_type() -> None:
+    """Every reference leads somewhere, every event type is on the topic of its role."""
+    document = json.loads(generate()["asyncapi.json"])
+    for reference in _references(document):
+        if reference.startswith("#/"):
+            node = document
+            for step in reference[2:].split("/"):
+                node = node[step]
+        else:
+            assert reference.removeprefix("./") in DOCUMENTS
+    for kind, event_type in TYPES.items():
+        assert kind in document["channels"][event_type.role]["messages"]
+
+
+def test_every_setting_stands_in_the_example_file() -> None:
+    """What can be set can be found, with its default."""
+    text = generate()["../deploy/lockstep.env.example"]
+    for name in Settings.model_fields:
+        assert f"\n#LOCKSTEP_{name.upper()}=" in text
+    assert "#LOCKSTEP_HTTP_PORT=8480\n" in text
+    assert "#LOCKSTEP_KAFKA_LEAN=true\n" in text
