@@ -1,0 +1,52 @@
+# Everything here needs Python 3.11 or newer with venv, git and make; the rest comes from the package registries.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+READY := .venv/ready
+SOAK_KILLS := $(or $(KILLS),200)
+
+.PHONY: demo demo-six-months test check format bench schema soak clean
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Lockstep needs Python 3.11 or newer"; exit 1; }
+	@echo "setting up .venv (once, about a minute)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,demo]' -c constraints.txt
+	@touch $@
+
+demo: $(READY)  ## replay six weeks of a real shop and watch the alerts
+	@$(BIN)/lockstep demo
+
+demo-six-months: $(READY)  ## backtest the shipped rules on six months, where the data is there
+	@csv="$${LOCKSTEP_RETAIL_CSV:-$$(ls ../shared/data/online-retail/*.csv.gz 2>/dev/null | head -n 1)}"; \
+	if [ -z "$$csv" ]; then echo "skipped: set LOCKSTEP_RETAIL_CSV to the Online Retail CSV (see rules/README.md)"; \
+	else $(BIN)/lockstep convert retail "$$csv" > .venv/six-months.ndjson && \
+	$(BIN)/lockstep backtest rules --events .venv/six-months.ndjson; fi
+
+test: $(READY)  ## the tests; with Java and Maven also on a real Kafka
+	@$(BIN)/python -m pytest
+
+check: $(READY)  ## format, lint, types, import contracts, schemas, rules, compose file
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/lockstep schema --check
+	$(BIN)/lockstep check rules
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	@if docker compose version >/dev/null 2>&1; then docker compose config --quiet; fi
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY)  ## measured on this machine, as ratios against a limit in the same run
+	@$(BIN)/python -m tests.bench.run
+
+schema: $(READY)  ## write schemas/ and deploy/lockstep.env.example from the models
+	@$(BIN)/lockstep schema
+
+soak: $(READY)  ## the long kill test: make soak KILLS=200
+	@KILLS=$(SOAK_KILLS) $(BIN)/python -m pytest -m soak -p no:randomly tests/exactness
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

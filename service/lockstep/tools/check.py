@@ -1,0 +1,58 @@
+"""`lockstep check`: every fault of every file at once."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lockstep.document import Fault, did_you_mean
+from lockstep.notify.route import load_routing
+from lockstep.rule.load import load_rules, rule_files
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """faults in the order of files and lines; how many rules can be used, in how many files."""
+
+    faults: tuple[Fault, ...]
+    rules: int
+    files: int
+
+    @property
+    def errors(self) -> tuple[Fault, ...]:
+        return tuple(f for f in self.faults if f.level == "error")
+
+
+def check(paths: Sequence[Path]) -> CheckReport:
+    """Look at rule files and folders, and at the routing beside them."""
+    faults: list[Fault] = [
+        Fault(str(p), 1, 1, "there is no such file", "check the path", "LS101") for p in paths if not p.exists()
+    ]
+    found = [p for p in paths if p.exists()]
+    loaded = load_rules(*found)
+    faults += loaded.faults
+    files = len(rule_files(found))
+    for path in _routing_files(found):
+        routing, wrong = load_routing(path)
+        files += 1
+        faults += wrong
+        if routing is not None and routing.teams:
+            for rule in loaded.plan.rules:
+                file, _, line = rule.place.rpartition(":")
+                for team in rule.teams:
+                    if team not in routing.teams:
+                        message = f"rule '{rule.name}' is for the team '{team}', which {path} does not name"
+                        remedy = did_you_mean(team, routing.teams)
+                        faults.append(Fault(file, int(line), 1, message, remedy, "LS150", "warning"))
+    return CheckReport(tuple(sorted(set(faults))), len(loaded.plan.rules), files)
+
+
+def _routing_files(paths: Iterable[Path]) -> list[Path]:
+    found = [p / "routing.yml" for p in paths if p.is_dir()] + [p for p in paths if p.name == "routing.yml"]
+    return [p for p in found if p.exists()]
+
+
+def exit_code(report: CheckReport, *, strict: bool) -> int:
+    """0 clean, 1 errors, 3 warnings where they count."""
+    if report.errors:
+        return 1
+    return 3 if strict and report.faults else 0
