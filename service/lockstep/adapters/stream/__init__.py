@@ -29,4 +29,5 @@ def transport_for(settings: Settings) -> Callable[[Any, Any], Any]:
         return SqliteTransport
     from lockstep.adapters.stream.kafka_transport import KafkaTransport
 
-    return KafkaTransport
+    transport: Callable[[Any, Any], Any] = KafkaTransport
+    return transport

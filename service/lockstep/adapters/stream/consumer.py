@@ -101,8 +101,9 @@ class Coalescing:
         await super().on_partitions_assigned(assigned, generation_id)  # type: ignore[misc] # as above
 
     def open_gate(self) -> None:
-        """Faust's rebalance has ended; hand out, if this epoch has sought."""
-        if self._sought == self.epoch:
+        """Faust's rebalance has ended; hand out, if this epoch has sought or has nothing to seek."""
+        nothing = not self._between and not self.assignment()  # type: ignore[attr-defined] # of the consumer behind
+        if self._open_epoch != self.epoch and (self._sought == self.epoch or nothing):
             self._open_epoch = self.epoch
             self._gate.set()
             self._host.opened(self.epoch)

@@ -16,7 +16,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from lockstep.errors import BrokerError, Fenced, LockstepError, SettingsError, StateError
+from lockstep.errors import BrokerError, Fenced, SettingsError, StateError
 from lockstep.ports import Batch, Headers, Record, TopicInfo, TopicSpec
 
 FORMAT = 1
@@ -25,9 +25,11 @@ SHIFT = 40
 MASK = (1 << SHIFT) - 1
 MOST_WAITING = 2_000
 """Operations in one group commit."""
+MOST_BYTES = 4 << 20
+"""A batch that is read ends soon after so many bytes of values; at a megabyte an event it is still bounded."""
+READ_ROWS = 128
 
 SCHEMA = """
-create table if not exists meta(name text primary key, value text not null) without rowid;
 create table if not exists topic(
   name text primary key, uid text not null, partitions int not null, compacted int not null, retention_s real);
 create table if not exists tp(
@@ -68,13 +70,14 @@ class Log:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._reader = _connect(path, synchronous)
             self._writer = _connect(path, synchronous)
+            self._check_format()
             self._writer.executescript(SCHEMA)
         except (sqlite3.Error, OSError) as error:
             raise SettingsError(f"{path}: cannot be used as a broker: {error}; name another file") from error
-        self._check_format()
         self._queue: SimpleQueue[tuple[Callable[[sqlite3.Connection], Any], Future[Any]] | None] = SimpleQueue()
         self._waiters: set[Callable[[], None]] = set()
         self._broken: BaseException | None = None
+        self._accepting = threading.Lock()
         self._version: int | None = None
         self.topics: dict[str, TopicInfo] = {}
         self.next: dict[TP, int] = {}
@@ -84,6 +87,9 @@ class Log:
         self._thread.start()
 
     def _check_format(self) -> None:
+        self._writer.execute(
+            "create table if not exists meta(name text primary key, value text not null) without rowid"
+        )
         self._writer.execute("insert or ignore into meta values('format', ?)", (str(FORMAT),))
         (found,) = self._writer.execute("select value from meta where name = 'format'").fetchone()
         if found != str(FORMAT):
@@ -93,7 +99,9 @@ class Log:
 
     def close(self) -> None:
         """Write what was accepted, then close."""
-        self._queue.put(None)
+        with self._accepting:
+            self._broken = self._broken or RuntimeError("the log is closed")
+            self._queue.put(None)
         self._thread.join()
         self._reader.close()
         self._writer.close()
@@ -114,8 +122,13 @@ class Log:
         self._ids = {(topic, partition): i for i, topic, partition, _ in rows}
         self.next = {(topic, partition): n for _, topic, partition, n in rows}
 
+    def _first(self, tp: TP) -> int:
+        if tp not in self._ids:
+            raise BrokerError(f"there is no topic '{tp[0]}' with partition {tp[1]}", retryable=False)
+        return self._ids[tp] << SHIFT
+
     def earliest(self, tp: TP) -> int:
-        first = self._ids[tp] << SHIFT
+        first = self._first(tp)
         table = "klog" if self.topics[tp[0]].compacted else "log"
         (found,) = self._reader.execute(
             f"select min(id) from {table} where id >= ? and id < ?", (first, first + MASK)
@@ -134,13 +147,19 @@ class Log:
         return {(topic, partition): offset for topic, partition, offset in rows}
 
     def read(self, tp: TP, position: int, most: int) -> Batch | None:
-        """At most `most` records from `position` on; None when there is none."""
-        first = self._ids[tp] << SHIFT
+        """At most `most` records from `position` on, and hardly more than MOST_BYTES; None when there is none."""
+        first = self._first(tp)
         table = "klog" if self.topics[tp[0]].compacted else "log"
-        rows = self._reader.execute(
+        found = self._reader.execute(
             f"select id, ts_ms, key, value, headers from {table} where id >= ? and id < ? order by id limit ?",
             (first | position, first + MASK, most),
-        ).fetchall()
+        )
+        rows: list[Any] = []
+        size = 0
+        while size < MOST_BYTES and (some := found.fetchmany(READ_ROWS)):
+            rows += some
+            size += sum(len(row[3]) for row in some if row[3] is not None)
+        found.close()
         if not rows:
             return None
         ids, times, keys, values, headers = zip(*rows, strict=True)
@@ -155,10 +174,11 @@ class Log:
     def submit(self, operation: Callable[[sqlite3.Connection], T]) -> "Future[T]":
         """Run an operation in the next transaction; the future is done when it is durable."""
         future: Future[T] = Future()
-        if self._broken is not None:
-            future.set_exception(BrokerError(f"{self.path}: {self._broken}", retryable=False))
-        else:
-            self._queue.put((operation, future))
+        with self._accepting:
+            if self._broken is not None:
+                future.set_exception(BrokerError(f"{self.path}: {self._broken}", retryable=False))
+            else:
+                self._queue.put((operation, future))
         return future
 
     def on_commit(self, callback: Callable[[], None]) -> None:
@@ -176,20 +196,23 @@ class Log:
                 while len(taken) < MOST_WAITING:
                     taken.append(self._queue.get_nowait())
             stop = None in taken
-            operations = [t for t in taken if t is not None]
+            # One that nobody waits for any more is left out whole; from here on it can no longer be cancelled.
+            operations = [t for t in taken if t is not None and t[1].set_running_or_notify_cancel()]
             if operations:
                 self._commit(operations)
 
     def _commit(self, operations: Sequence[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]]) -> None:
         writer = self._writer
-        results: list[tuple[Future[Any], Any, LockstepError | None]] = []
+        results: list[tuple[Future[Any], Any, Exception | None]] = []
         try:
             writer.execute("begin immediate")
             for operation, future in operations:
                 writer.execute("savepoint one")
                 try:
                     results.append((future, operation(writer), None))
-                except LockstepError as error:  # this one is refused, the others are not its business
+                except Exception as error:  # this one is refused, the others are not its business
+                    if _is_the_file(error):
+                        raise
                     writer.execute("rollback to one")
                     results.append((future, None, error))
                 writer.execute("release one")
@@ -321,8 +344,8 @@ class Log:
         rows = json.dumps([[topic, p, n] for (topic, p), n in positions.items()])
 
         def operation(writer: sqlite3.Connection) -> None:
-            (current,) = writer.execute("select epoch from owner where stage = ? and partition = ?", key).fetchone()
-            if current != epoch:
+            found = writer.execute("select epoch from owner where stage = ? and partition = ?", key).fetchone()
+            if found != (epoch,):
                 raise Fenced(f"{stage} {partition}: another worker owns it now")
             self.append_now(writer, records)
             writer.executemany(
@@ -340,25 +363,43 @@ class Log:
     # ---- retention ------------------------------------------------------------------------------------------------
 
     def retain(self, now_ms: int, *, chunk: int = 5_000) -> int:
-        """Remove records older than their topic's retention, in small transactions; returns how many."""
-        self.refresh()
+        """Remove records older than their topic's retention, in small transactions; returns how many.
+
+        Blocks; not to be called on the event loop. A record stays as long as one before it stays.
+        """
         removed = 0
-        for topic in list(self.topics.values()):
-            if topic.retention_s is None or topic.compacted:
-                continue
-            for partition in range(topic.partitions):
-                first = self._ids[topic.name, partition] << SHIFT
-                oldest = now_ms - round(topic.retention_s * 1000)
-                (end,) = self._reader.execute(
-                    "select coalesce((select min(id) from log where id >= ? and id < ? and ts_ms >= ?), ?)",
-                    (first, first + MASK, oldest, first | self.next[topic.name, partition]),
-                ).fetchone()
-                while True:
-                    gone = self.submit(_delete(first, end, chunk)).result()
-                    removed += gone
-                    if gone < chunk:
-                        break
+        for first, end in self.submit(_expired(now_ms)).result():
+            gone = chunk
+            while gone == chunk:
+                gone = self.submit(_delete(first, end, chunk)).result()
+                removed += gone
         return removed
+
+
+def _is_the_file(error: Exception) -> bool:
+    """Whether the file failed, and not this one operation."""
+    return isinstance(error, sqlite3.OperationalError | sqlite3.InternalError) or type(error) is sqlite3.DatabaseError
+
+
+def _expired(now_ms: int) -> Callable[[sqlite3.Connection], list[tuple[int, int]]]:
+    """The operation that finds what is to be removed: [first id, end id) of each partition."""
+
+    def operation(writer: sqlite3.Connection) -> list[tuple[int, int]]:
+        partitions = writer.execute(
+            "select id, tp.next, retention_s from tp join topic on name = topic "
+            "where retention_s is not null and not compacted"
+        ).fetchall()
+        found = []
+        for tp, head, retention_s in partitions:
+            first, oldest = tp << SHIFT, now_ms - round(retention_s * 1000)
+            (end,) = writer.execute(
+                "select coalesce((select min(id) from log where id >= ? and id < ? and ts_ms >= ?), ?)",
+                (first, first + MASK, oldest, first | head),
+            ).fetchone()
+            found.append((first, end))
+        return found
+
+    return operation
 
 
 def _delete(first: int, end: int, chunk: int) -> Callable[[sqlite3.Connection], int]:

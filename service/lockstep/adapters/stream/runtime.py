@@ -13,18 +13,23 @@ from typing import Any, Protocol
 
 import faust
 import structlog
+from faust.tables import TableManager
 from faust.types import TP
 
 from lockstep.adapters.stream.consumer import Coalescing, Faults, Handed, PassThrough
-from lockstep.errors import LockstepError
-from lockstep.ports import Batch, Broker, Ownership, Record, Stage, TopicInfo
+from lockstep.errors import LockstepError, StateError
+from lockstep.ports import Batch, Broker, Cut, Ownership, Record, Stage, TopicInfo
 from lockstep.settings import Settings
 
 log = structlog.get_logger("lockstep.runtime")
 
 COMMIT_EVERY_S = 1.0
 STUCK_AFTER_S = 60.0
-"""A lane whose lag grows while its position stands still for so long is not alive."""
+"""A lane that is behind and stands still for so long is not alive; nor one whose position the group does not learn."""
+STOP_S = 1.5
+"""How long a last flush may take when the service stops."""
+NEVER_S = 1e9
+"""Faust's own watching goes by acknowledgements, which nobody gives here."""
 
 
 class SourceStage(Protocol):
@@ -106,9 +111,13 @@ class _Lane:
         self.next: dict[TP, int] = dict(starts)
         self.ends: dict[TP, int] = {}  # of the logs, when they were last asked
         self.durable: dict[TP, int] = dict(starts)
+        self.committed: dict[TP, int] = dict(starts)  # what the group was told
+        self.committed_at = 0.0
+        self.behind_since: float | None = None
+        self.untold_since: float | None = None
         self.wake = asyncio.Event()
+        self.closing = False
         self.task: asyncio.Task[None] | None = None
-        self.moved_at = runtime.loop_time()
 
     def take(self, tp: TP, batch: Batch) -> None:
         if batch.previous != self.at[tp]:
@@ -128,27 +137,72 @@ class _Lane:
         raise RuntimeError("a lane of its own kind steps")
 
     async def pump(self, idle_s: float) -> None:
-        """Step at once when the last step is older than the flush interval, else at the interval."""
+        """Step at once when the last step is older than the flush interval, else at the interval.
+
+        Ends with a last step and a commit once `closing` is set. A step is never cut short: what a stage handed over
+        and nobody published would be lost.
+        """
         interval = self.runtime.settings.flush_interval
         last = 0.0
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.wake.wait(), idle_s)
             wait = last + interval - self.runtime.loop_time()
-            if wait > 0:
+            if wait > 0 and not self.closing:
                 await asyncio.sleep(wait)
             self.wake.clear()
+            closing = self.closing
             last = self.runtime.loop_time()
             await self.step()
+            if closing or last - self.committed_at >= COMMIT_EVERY_S:
+                await self.commit()
+            if closing:
+                return
+
+    async def commit(self) -> None:
+        """Tell the group how far we are. It is for watching lag, and for a meter the place to go on from; a loss of it
+        costs a re-read, never a record."""
+        durable = dict(self.durable)
+        if durable != self.committed and await self.runtime.consumer._commit(durable):
+            self.committed = durable
+            self.untold_since = None
+        self.committed_at = self.runtime.loop_time()
+
+    def stuck(self, now: float) -> str:
+        """What stands still, "" for nothing. now: loop time."""
+        for since, what in (
+            (self.behind_since, "has stood still"),
+            (self.untold_since, "cannot commit its position"),
+        ):
+            if since is not None and now - since > STUCK_AFTER_S:
+                where = ", ".join(f"{tp.topic}/{tp.partition} at {at}" for tp, at in self.durable.items())
+                return f"{where} {what} for {now - since:.0f} s"
+        return ""
+
+    def watch(self, now: float) -> None:
+        """Note since when this lane is behind, and since when the group has not heard of its position."""
+        if all(self.ends.get(tp, 0) <= at for tp, at in self.durable.items()):
+            self.behind_since = None
+        elif self.behind_since is None:
+            self.behind_since = now
+        if self.durable == self.committed:
+            self.untold_since = None
+        elif self.untold_since is None:
+            self.untold_since = now
+
+    def reached(self, positions: Mapping[TP, int]) -> None:
+        """These are durable now."""
+        if positions != self.durable:
+            self.behind_since = None
+        self.durable = dict(positions)
 
 
 class _SourceLane(_Lane):
     def __init__(self, runtime: "Runtime", spec: SourceSpec, tp: TP, meter: SourceStage) -> None:
         super().__init__(runtime, {tp: meter.start})
         self.spec, self.tp, self.meter = spec, tp, meter
-        self.durable[tp] = meter.position
-        self._committed = meter.position
-        self._committed_at = 0.0
+        self.durable = {tp: meter.position}
+        self.committed = dict(self.durable)
 
     def feed(self, batch: Batch) -> None:
         self.meter.feed(batch)
@@ -162,18 +216,7 @@ class _SourceLane(_Lane):
             await asyncio.sleep(runtime.faults.before_cut_s)
             await runtime.broker.publish(records)
             runtime.observer.flushed("meter", runtime.loop_time() - began)
-        if position != self.durable[self.tp]:
-            self.moved_at = runtime.loop_time()
-        self.durable[self.tp] = position
-        if position != self._committed and began - self._committed_at >= COMMIT_EVERY_S:
-            await self.commit()
-
-    async def commit(self) -> None:
-        """The group commit follows what is durable; a loss of it costs a re-read, never an event."""
-        position = self.durable[self.tp]
-        if position != self._committed:
-            await self.runtime.consumer._commit({self.tp: position})
-            self._committed, self._committed_at = position, self.runtime.loop_time()
+        self.reached({self.tp: position})
 
 
 class _StageLane(_Lane):
@@ -188,8 +231,6 @@ class _StageLane(_Lane):
     ) -> None:
         super().__init__(runtime, starts)
         self.spec, self.partition, self.stage, self.owned = spec, partition, stage, owned
-        self._committed = dict(starts)
-        self._committed_at = 0.0
 
     def feed(self, batch: Batch) -> None:
         self.stage.feed(batch)
@@ -201,22 +242,23 @@ class _StageLane(_Lane):
         cut = self.stage.cut()
         positions = dict(self.next)
         if cut or positions != self.durable:
+            if runtime.faults.torn_cut:
+                await self._tear(cut)
             await asyncio.sleep(runtime.faults.before_cut_s)
-            await self.owned.cut(cut, {(tp.topic, tp.partition): n for tp, n in positions.items()})
+            await self.owned.cut(cut, _plain(positions))
             runtime.observer.flushed(self.spec.name, runtime.loop_time() - began)
-            if positions != self.durable:
-                self.moved_at = runtime.loop_time()
-            self.durable = positions
-        if self.spec.after_cut is not None:
-            self.spec.after_cut(self.partition, self.stage)
-        if self.durable != self._committed and began - self._committed_at >= COMMIT_EVERY_S:
-            await self.commit()
+            self.reached(positions)
+        self.act()
 
-    async def commit(self) -> None:
-        """For watching lag only: the position that counts lives with the state."""
-        if self.durable != self._committed:
-            await self.runtime.consumer._commit(dict(self.durable))
-            self._committed, self._committed_at = dict(self.durable), self.runtime.loop_time()
+    def act(self) -> None:
+        """Let the outside act on what is durable; not when we are about to leave."""
+        if self.spec.after_cut is not None and not self.closing:
+            self.spec.after_cut(self.partition, self.stage)
+
+    async def _tear(self, cut: Cut) -> None:
+        """Test only: half of the cut becomes durable before the rest, and without the position."""
+        await self.owned.cut(Cut(list(cut.records), {}), _plain(self.durable))
+        cut.records.clear()
 
 
 class Runtime:
@@ -250,7 +292,8 @@ class Runtime:
         self._reason = "starting"
         self._failed = False
         self.app: Any = None
-        self._watch: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._watch: list[asyncio.Task[None]] = []
 
     def loop_time(self) -> float:
         return asyncio.get_running_loop().time()
@@ -276,6 +319,9 @@ class Runtime:
             stream_buffer_maxsize=64,
             table_standby_replicas=0,
             store="memory://",
+            broker_commit_livelock_soft_timeout=NEVER_S,
+            stream_processing_timeout=NEVER_S,
+            TableManager=_NoTables,
             **self._options,
         )
         app.lockstep_host = self
@@ -286,7 +332,10 @@ class Runtime:
             app.agent(topic, name=f"lockstep-{name}")(self._reader())
         self._reason = "waiting for partitions"
         await app.start()
-        self._watch = asyncio.create_task(self._watch_ends(), name="lockstep-watch")
+        self._watch = [asyncio.create_task(self._watch_ends(), name="lockstep-watch")]
+        if not self.settings.is_sqlite:
+            lease = self._keep_lease(self.settings.kafka_session_timeout)
+            self._watch.append(asyncio.create_task(lease, name="lockstep-lease"))
 
     def _reader(self) -> Any:
         async def read(stream: Any) -> None:
@@ -299,18 +348,21 @@ class Runtime:
 
     async def stop(self) -> None:
         """Flush, cut, commit, leave the group."""
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
+        self._stopping = True
+        self._reason = "stopping"
+        for task in self._watch:
+            task.cancel()
+        await asyncio.gather(*self._watch, return_exceptions=True)
         lanes = list(dict.fromkeys(self._lanes.values()))
-        await self._stop_pumps(lanes)
+        self._lanes = {}
         if not self._failed:
-            try:
-                for lane in lanes:  # meters first: their samples are then the judge's to read after the restart
-                    await lane.step()
-                    await lane.commit()  # type: ignore[attr-defined] # both kinds commit
-            except LockstepError as error:
-                log.warning("stopped without a last flush", reason=str(error))
+            for lane in lanes:
+                lane.closing = True
+                lane.wake.set()
+            pumps = [lane.task for lane in lanes if lane.task is not None]
+            if pumps and (await asyncio.wait(pumps, timeout=STOP_S))[1]:
+                log.warning("stopped without a last flush", after_s=STOP_S)
+        await self._stop_pumps(lanes)
         await self._release(lanes)
         if self.app is not None:
             await self.app.stop()
@@ -337,6 +389,7 @@ class Runtime:
         await asyncio.sleep(self.faults.before_recovery_s)
         lanes: dict[TP, _Lane] = {}
         places: dict[TP, int] = {}
+        kept = False
         try:
             infos = await self.broker.describe({tp.topic for tp in assigned})
             for tp in sorted(assigned):
@@ -349,18 +402,24 @@ class Runtime:
                 for key, offset in lane.next.items():
                     lanes[key] = lane
                     places[key] = offset
+            if epoch == self.consumer.epoch and not self._stopping:
+                self._lanes, kept = lanes, True
         except LockstepError as error:
             self.fail(str(error))
             return {}
-        if epoch == self.consumer.epoch:
-            self._lanes = lanes
-        else:
-            await self._release(list(dict.fromkeys(lanes.values())))
+        except Exception as error:
+            log.exception("recovery broke")
+            self.fail(repr(error))
+            return {}
+        finally:
+            if not kept:
+                await self._release(list(dict.fromkeys(lanes.values())))
         return places
 
     async def _source_lane(self, tp: TP, info: TopicInfo, committed: int | None) -> _SourceLane:
         spec = self._sources[tp.topic]
-        earliest, _ = (await self.broker.bounds(tp.topic))[tp.partition]
+        earliest, end = (await self.broker.bounds(tp.topic))[tp.partition]
+        _check_end(tp, committed or 0, end)
         meter = spec.make(info, tp.partition, committed, earliest)
         if self.faults.no_rewind:
             meter.start = meter.position
@@ -373,8 +432,9 @@ class Runtime:
         stage.restore(entries)
         starts: dict[TP, int] = {}
         for topic in spec.inputs:
-            earliest, _ = (await self.broker.bounds(topic))[partition]
+            earliest, end = (await self.broker.bounds(topic))[partition]
             stored = positions.get((topic, partition), 0)
+            _check_end(TP(topic, partition), stored, end)
             if stored < earliest and stored:
                 log.warning("records were removed before they were read", topic=topic, from_=stored, to=earliest)
             starts[TP(topic, partition)] = max(stored, earliest)
@@ -382,17 +442,16 @@ class Runtime:
 
     def opened(self, epoch: int) -> None:
         for lane in dict.fromkeys(self._lanes.values()):
-            if isinstance(lane, _StageLane):
-                if lane.spec.after_cut is not None:
-                    lane.spec.after_cut(lane.partition, lane.stage)
-                lane.task = asyncio.create_task(self._guarded(lane, lane.spec.tick_s))
-            else:
-                lane.task = asyncio.create_task(self._guarded(lane, 1.0))
+            idle_s = lane.spec.tick_s if isinstance(lane, _StageLane) else 1.0
             lane.wake.set()
-        self._reason = ""
+            lane.task = asyncio.create_task(self._guarded(lane, idle_s))
+        if not self._stopping:
+            self._reason = ""
 
     async def _guarded(self, lane: _Lane, idle_s: float) -> None:
         try:
+            if isinstance(lane, _StageLane):
+                lane.act()
             await lane.pump(idle_s)
         except LockstepError as error:
             self.fail(str(error))
@@ -456,9 +515,30 @@ class Runtime:
             for tp, lane in lanes.items():
                 end = ends.get(tp)
                 if end is not None:
-                    lane.ends[tp] = end
+                    # What lies between the last record and the end may be markers that nobody is handed.
+                    lane.ends[tp] = lane.next[tp] if await self._all_handed(tp, lane, end) else end
                 if isinstance(lane, _SourceLane):
-                    lane.meter.observe(at_end=end is not None and lane.next[tp] >= end, now=now)
+                    lane.meter.observe(at_end=end is not None and lane.next[tp] >= lane.ends[tp], now=now)
+                lane.watch(self.loop_time())
+
+    async def _all_handed(self, tp: TP, lane: _Lane, end: int) -> bool:
+        if lane.next[tp] >= end:
+            return True
+        if self.consumer.handed.get(tp) != lane.at[tp]:
+            return False
+        position = await self.consumer.position(tp)
+        return position is not None and position >= end and self.consumer.handed.get(tp) == lane.at[tp]
+
+    async def _keep_lease(self, session_s: float) -> None:
+        """A process that was not scheduled for a session's length has lost its partitions, whatever it believes."""
+        last = self.loop_time()
+        while True:
+            await asyncio.sleep(session_s / 12)
+            now = self.loop_time()
+            if now - last > session_s:
+                self.fail(f"not scheduled for {now - last:.1f} s, longer than the session of {session_s:g} s")
+                return
+            last = now
 
     def status(self) -> RuntimeStatus:
         """Whether this worker is ready and alive, and where its lanes stand."""
@@ -468,16 +548,30 @@ class Runtime:
             )
             for tp, lane in self._lanes.items()
         ]
-        stuck = ""
         now = self.loop_time()
-        for tp, lane in self._lanes.items():
-            behind = lane.ends.get(tp, 0) > lane.durable[tp]
-            if behind and now - lane.moved_at > STUCK_AFTER_S:
-                stuck = (
-                    f"{tp.topic}/{tp.partition} has stood still at {lane.durable[tp]} for {now - lane.moved_at:.0f} s"
-                )
-        live = not stuck and not self._failed
-        return RuntimeStatus(not self._reason, self._reason, live, stuck or ("failed" if self._failed else ""), lanes)
+        stuck = "failed" if self._failed else next(filter(None, (lane.stuck(now) for lane in self._lanes.values())), "")
+        ready = not self._reason and not self._failed
+        return RuntimeStatus(ready, self._reason or stuck if not ready else "", not stuck, stuck, lanes)
+
+
+def _plain(positions: Mapping[TP, int]) -> dict[tuple[str, int], int]:
+    return {(tp.topic, tp.partition): n for tp, n in positions.items()}
+
+
+def _check_end(tp: TP, position: int, end: int) -> None:
+    if position > end:
+        raise StateError(
+            f"topic '{tp.topic}', partition {tp.partition} ends at {end}, but was read up to {position}: it was made "
+            "again, or lost its tail; start under another LOCKSTEP_APP_ID, or on another file"
+        )
+
+
+class _NoTables(TableManager):  # type: ignore[misc] # faust has no types that hold
+    """Faust waits a second for tables to be registered; there are none."""
+
+    async def on_start(self) -> None:
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class _App(faust.App):  # type: ignore[misc] # faust has no types that hold

@@ -1,6 +1,7 @@
 """The embedded broker: one process, one file, nothing to install. And the Faust transport that reads it."""
 
 import asyncio
+import contextlib
 import fcntl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -16,7 +17,7 @@ from faust.types import TP
 
 from lockstep.adapters.stream.consumer import Coalescing
 from lockstep.adapters.stream.log import POLL_S, Log
-from lockstep.errors import SettingsError
+from lockstep.errors import BrokerError, SettingsError
 from lockstep.ports import Batch, Cut, Ownership, Positions, Record, TopicInfo, TopicSpec
 
 MOST_RECORDS = 8_192
@@ -93,6 +94,8 @@ class SqliteBroker:
 
     async def bounds(self, topic: str) -> Mapping[int, tuple[int, int]]:
         self.log.refresh()
+        if topic not in self.log.topics:
+            raise BrokerError(f"there is no topic '{topic}'", retryable=False)
         count = self.log.topics[topic].partitions
         return {p: (self.log.earliest((topic, p)), self.log.next[topic, p]) for p in range(count)}
 
@@ -190,7 +193,8 @@ class _FileConsumer(FaustConsumer):  # type: ignore[misc] # faust has no types t
         self._broker.log.on_commit(self._waker)
 
     def _waker(self) -> None:
-        self._loop.call_soon_threadsafe(self._wake.set)
+        with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile: nobody waits
+            self._loop.call_soon_threadsafe(self._wake.set)
 
     async def on_stop(self) -> None:
         await super().on_stop()

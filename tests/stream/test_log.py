@@ -1,0 +1,159 @@
+"""The SQLite file: what it promises beyond the broker contract."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lockstep.adapters.stream import open_broker
+from lockstep.adapters.stream.log import MOST_BYTES
+from lockstep.adapters.stream.sqlite import SqliteBroker, path_of
+from lockstep.errors import BrokerError, Fenced, SettingsError, StateError
+from lockstep.ports import Cut, Record, TopicSpec
+from lockstep.settings import Settings
+
+
+@pytest.fixture
+async def opened(sqlite_settings: Settings, clock: Any):
+    broker = open_broker(sqlite_settings, clock=clock)
+    await broker.start()
+    await broker.declare([TopicSpec("orders", 2, retention_s=3600), TopicSpec("state", 1, compacted=True)])
+    yield broker
+    await broker.stop()
+
+
+async def test_retention_removes_what_is_old_and_no_offset_is_used_again(opened: SqliteBroker, clock: Any) -> None:
+    await opened.publish([Record("orders", b"old", partition=0)] * 12_000)
+    await opened.publish([Record("state", b"kept", b"k")])
+    clock.move(minutes=59)
+    await opened.publish([Record("orders", b"new", partition=0), Record("orders", b"new", partition=1)])
+    assert await opened.retain() == 0
+    clock.move(minutes=2)
+    assert await opened.retain() == 12_000
+    assert await opened.bounds("orders") == {0: (12_000, 12_001), 1: (0, 1)}
+    clock.move(hours=2)
+    assert await opened.retain() == 2
+    assert await opened.bounds("orders") == {0: (12_001, 12_001), 1: (1, 1)}
+    assert await opened.publish([Record("orders", b"next", partition=0)]) == [(0, 12_001)]
+    assert await opened.bounds("state") == {0: (0, 1)}
+
+
+async def test_records_carry_the_time_at_which_they_were_written(opened: SqliteBroker, clock: Any) -> None:
+    await opened.publish([Record("orders", b"x", partition=0)])
+    clock.move(seconds=5)
+    await opened.publish([Record("orders", b"y", partition=0)])
+    (batch,) = [b async for b in opened.read("orders", 0, 0, 2)]
+    now_ms = round(clock().timestamp() * 1000)
+    assert list(batch.timestamps_ms) == [now_ms - 5_000, now_ms]
+    assert batch.append_time
+
+
+async def test_another_process_appends_to_the_same_file(
+    opened: SqliteBroker, sqlite_settings: Settings, clock: Any
+) -> None:
+    """Topics, records and offsets of one are seen by the other."""
+    other = open_broker(sqlite_settings, clock=clock)
+    await other.start()
+    try:
+        assert await other.publish([Record("orders", b"theirs", partition=0)]) == [(0, 0)]
+        assert await opened.publish([Record("orders", b"ours", partition=0)]) == [(0, 1)]
+        assert await other.bounds("orders") == {0: (0, 2), 1: (0, 0)}
+        await other.declare([TopicSpec("later", 1)])
+        assert set(await opened.describe(["later"])) == {"later"}
+    finally:
+        await other.stop()
+
+
+async def test_large_values_come_in_smaller_batches(opened: SqliteBroker) -> None:
+    """A thousand events of a megabyte are never in memory at once."""
+    big = bytes(256 << 10)
+    await opened.publish([Record("orders", big, partition=0)] * 300)
+    sizes = [sum(len(v or b"") for v in batch.values) async for batch in opened.read("orders", 0, 0, 300)]
+    assert sum(sizes) == 300 * len(big)
+    assert max(sizes) <= MOST_BYTES + 128 * len(big)
+    assert len(sizes) > 1
+
+
+async def test_one_refused_operation_costs_only_itself(opened: SqliteBroker) -> None:
+    with pytest.raises(BrokerError, match="there is no topic 'nowhere'"):
+        await opened.publish([Record("orders", b"half", partition=0), Record("nowhere", b"x", partition=0)])
+    with pytest.raises(sqlite3.Error):
+        await opened.publish([Record("orders", object(), partition=0)])  # type: ignore[arg-type] # a fault of a caller
+    assert await opened.publish([Record("orders", b"fine", partition=0)]) == [(0, 0)]
+
+
+async def test_a_cut_that_cannot_be_published_leaves_nothing(opened: SqliteBroker) -> None:
+    owned = opened.own("judge", 0)
+    await owned.recover()
+    with pytest.raises(BrokerError):
+        await owned.cut(Cut([Record("orders", b"x"), Record("nowhere", b"x")], {b"k": b"v"}), {("s", 0): 1})
+    assert await opened.own("judge", 0).recover() == ({}, {})
+    assert await opened.bounds("orders") == {0: (0, 0), 1: (0, 0)}
+
+
+async def test_who_never_recovered_may_not_cut(opened: SqliteBroker) -> None:
+    with pytest.raises(Fenced):
+        await opened.own("judge", 0).cut(Cut(), {("s", 0): 1})
+
+
+async def test_unknown_topics_have_no_bounds(opened: SqliteBroker) -> None:
+    with pytest.raises(BrokerError, match="nowhere"):
+        await opened.bounds("nowhere")
+
+
+async def test_after_the_stop_nothing_is_accepted(sqlite_settings: Settings, clock: Any) -> None:
+    broker = open_broker(sqlite_settings, clock=clock)
+    await broker.start()
+    log = broker.log
+    await broker.stop()
+    with pytest.raises(BrokerError, match="closed"):
+        log.submit(lambda writer: None).result(timeout=5)
+
+
+async def test_a_file_of_another_format(sqlite_settings: Settings, clock: Any, tmp_path: Path) -> None:
+    broker = open_broker(sqlite_settings, clock=clock)
+    await broker.start()
+    await broker.stop()
+    with sqlite3.connect(tmp_path / "lockstep.db") as file:
+        file.execute("update meta set value = '99' where name = 'format'")
+    file.close()
+    with pytest.raises(StateError, match="format 99"):
+        await open_broker(sqlite_settings, clock=clock).start()
+
+
+async def test_a_file_that_is_no_database(sqlite_settings: Settings, clock: Any, tmp_path: Path) -> None:
+    (tmp_path / "lockstep.db").write_bytes(b"a shopping list, longer than a header of SQLite" * 40)
+    with pytest.raises(SettingsError, match=r"lockstep\.db"):
+        await open_broker(sqlite_settings, clock=clock).start()
+
+
+async def test_the_size_counts_the_write_ahead_log(opened: SqliteBroker) -> None:
+    before = opened.size_bytes()
+    await opened.publish([Record("orders", bytes(1000), partition=0)] * 1000)
+    assert opened.size_bytes() > before + 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("sqlite:///lockstep.db", (Path("lockstep.db"), "normal")),
+        ("sqlite:////var/lib/lockstep.db", (Path("/var/lib/lockstep.db"), "normal")),
+        ("sqlite:///data/lockstep.db?sync=full", (Path("data/lockstep.db"), "full")),
+    ],
+)
+def test_path_of(url: str, expected: tuple[Path, str]) -> None:
+    assert path_of(url) == expected
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///a.db?sync=sometimes"])
+def test_a_url_that_names_no_file(url: str) -> None:
+    with pytest.raises(SettingsError, match="LOCKSTEP_BROKER"):
+        path_of(url)
+
+
+@pytest.mark.parametrize("url", ["redis://localhost", "lockstep.db"])
+def test_a_broker_of_an_unknown_kind(url: str, clock: Callable[[], Any]) -> None:
+    with pytest.raises(SettingsError, match="neither sqlite"):
+        open_broker(Settings(broker=url), clock=clock)
