@@ -224,19 +224,14 @@ def _keys_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]
     return [f.alias or name for name, f in fields.items()]
 
 
-def _inside(annotation: Any, step: str | int) -> Any:
-
-    fields = getattr(annotation, "model_fields", None)
-    if fields is not None:
-        for name, info in fields.items():
-            if step in (name, info.alias):
-                return _model_in(info.annotation)
-        return annotation if isinstance(step, str) and annotation.__name__ == step else None
-    for arg in get_args(annotation):
-        found = _model_in(arg)
-        if found is not None:
-            return found
-    return None
+def _inside(model: Any, step: str | int) -> Any:
+    """The model at a step inside another; a list's index stays with the model of its items."""
+    if isinstance(step, int):
+        return model
+    for name, info in getattr(model, "model_fields", {}).items():
+        if step in (name, info.alias):
+            return _model_in(info.annotation)
+    return model if getattr(model, "__name__", "") == step else None
 
 
 def _model_in(annotation: Any) -> Any:

@@ -101,6 +101,9 @@ class Compiler:
 
     def _rule(self, model: RuleModel, pointer: Pointer) -> Rule:
         by = tuple(sorted({label.removeprefix("lines.") for label in model.by}))
+        if 0 in _lengths(model):
+            self.note(pointer, f"rule '{model.name}': a window of zero holds nothing", "write one like 15m", "LS145")
+            raise Stop
         bucket_s = _bucket_s(model)
         scope = _Scope(by, tuple(sorted(set(model.by))), bucket_s, Severity[model.severity.upper()])
         condition = self._condition(model, pointer, scope)
@@ -180,7 +183,7 @@ class Compiler:
                     pointer, "no number to compare with", "add above, below, at_least or at_most", "LS124", key=True
                 )
                 raise Stop
-            self._check_clear(breach, clear, pointer)
+            self._check_clear(breach, clear, (*pointer[:-1], "clear") if clear is not None else pointer)
             return (Level(severity, breach, clear),)
         if breach.is_set:
             self.note(pointer, "both a number and 'levels'", "keep one of them", "LS124", key=True)

@@ -50,6 +50,7 @@ CODES: dict[str, str] = {
     "LS150": "an unknown team or receiver",
     "LS151": "a secret stands in a file",
     "LS152": "an address cannot be right",
+    "LS153": "two receivers reach the same destination in different ways",
 }
 """code → what it is about."""
 

@@ -1,0 +1,299 @@
+"""Rule files: what is taken, what is refused, and how it is said."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lockstep.document import parse_document
+from lockstep.rule.condition import Absence, All, Severity, Spike, Threshold
+from lockstep.rule.lint import CODES
+from lockstep.rule.load import load_texts
+
+MEASURES = """\
+measures:
+  orders: {count: order.placed}
+  revenue: {sum: total, of: order.placed}
+  units: {sum: lines.quantity, of: order.placed}
+  ship_hours: {p90: hours_to_ship, of: order.shipped}
+  sessions: {count: traffic.session}
+  stock: {last: available, of: stock.level}
+  conversion: {formula: orders / sessions}
+"""
+
+
+def _rules(text: str) -> str:
+    return MEASURES + "rules:\n" + text
+
+
+def _said(text: str) -> list[str]:
+    return [str(f) for f in load_texts({"r.yml": text}).faults]
+
+
+def test_the_design_s_example_loads():
+    """Measures, a seasonal spike with hysteresis, a level with an override."""
+    loaded = load_texts(
+        {
+            "r.yml": _rules(
+                """\
+  - name: OrderSpike
+    by: [channel]
+    spike: {measure: orders, window: 15m, baseline: {same_time_of_week: 4}, above: 2x, at_least: 20, usual_at_least: 5}
+    clear: {below: 1.5x}
+    for: 5m
+    keep_firing_for: 10m
+    severity: warning
+    say:
+      summary: "{{ labels.channel }}: {{ value }} orders in {{ window }}, usually {{ baseline }}"
+  - name: LowStock
+    by: [sku]
+    threshold: {measure: stock, at_most: 20}
+    clear: {above: 30}
+    overrides:
+      - {match: {sku: "KEY-*"}, at_most: 60, severity: critical}
+"""
+            )
+        }
+    )
+    assert [str(f) for f in loaded.faults] == []
+    spike, low = loaded.plan.rules
+    assert isinstance(spike.condition, Spike)
+    assert (spike.condition.baseline.weeks, spike.condition.above, spike.condition.clear_below) == (4, 2.0, 1.5)
+    assert (spike.for_s, spike.keep_firing_for_s, spike.bucket_s) == (300, 600, 60)
+    assert isinstance(low.condition, Threshold)
+    assert low.bucket_s == 0
+    assert low.condition.overrides[0].levels[0].severity is Severity.CRITICAL
+
+
+def test_labels_reach_into_the_lines():
+    """`by: [sku]` means the order's lines for a measure of orders, the event itself for a measure of stock."""
+    loaded = load_texts(
+        {
+            "r.yml": _rules(
+                """\
+  - name: SoldOut
+    by: sku
+    all:
+      - threshold: {measure: stock, at_most: 0}
+      - threshold: {measure: units, window: 1h, at_least: 1}
+"""
+            )
+        }
+    )
+    assert [str(f) for f in loaded.faults] == []
+    (rule,) = loaded.plan.rules
+    assert isinstance(rule.condition, All)
+    assert {s.event_type: s.line_labels for s in loaded.plan.series} == {"stock.level": (), "order.placed": ("sku",)}
+
+
+def test_a_window_that_asks_for_it_gets_a_narrow_bucket():
+    """One minute, or ten seconds or one second where a rule's windows are no whole minutes."""
+    text = "".join(
+        f"  - {{name: R{w}, threshold: {{measure: orders, window: {w}, above: 5}}}}\n"
+        for w in ("5m", "90s", "7s", "30s")
+    )
+    plan = load_texts({"r.yml": _rules(text)}).plan
+    assert [r.bucket_s for r in plan.rules] == [60, 10, 1, 10]
+
+
+def test_hours_of_an_absence():
+    """Days and times, in lists."""
+    loaded = load_texts(
+        {"r.yml": _rules("  - {name: Quiet, absence: {measure: orders, window: 2h, hours: [Mon-Fri 8:00-18:00]}}\n")}
+    )
+    (rule,) = loaded.plan.rules
+    assert isinstance(rule.condition, Absence)
+    assert rule.condition.hours[0].weekdays == frozenset(range(5))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            "  - {name: A, threshold: {measure: ordrs, window: 1h, above: 5}}\n",
+            "r.yml:10:36: unknown measure 'ordrs'; did you mean 'orders'? [LS130]",
+            id="a measure with a typo",
+        ),
+        pytest.param(
+            "  - {name: A, threshold: {measure: orders, windw: 1h, above: 5}}\n",
+            "r.yml:10:44: unknown key 'windw'; did you mean 'window'? [LS110]",
+            id="a key with a typo",
+        ),
+        pytest.param(
+            "  - {name: A, threshold: {measure: orders, window: 90, above: 5}}\n",
+            "r.yml:10:52: '90' has no unit; write 90s, 90m or 90h [LS104]",
+            id="a duration without a unit",
+        ),
+        pytest.param(
+            "  - {name: A, threshold: {measure: orders, above: 5}}\n",
+            "r.yml:10:15: 'orders' is a flow and needs a window; add 'window: 15m' [LS120]",
+            id="a flow without a window",
+        ),
+        pytest.param(
+            "  - {name: A, threshold: {measure: stock, window: 1h, at_most: 5}}\n",
+            "r.yml:10:43: 'stock' is a level and has no window; remove 'window' [LS121]",
+            id="a level with a window",
+        ),
+        pytest.param(
+            "  - {name: A, spike: {measure: orders, window: 1h, above: 2}}\n",
+            "r.yml:10:59: '2' is no ratio; write 2x [LS105]",
+            id="a ratio without its x",
+        ),
+        pytest.param(
+            "  - {name: A, severity: bad, threshold: {measure: stock, at_most: 5}}\n",
+            "r.yml:10:25: 'bad' is no severity; known are critical, info, warning [LS113]",
+            id="an unknown severity",
+        ),
+        pytest.param(
+            "  - {name: A, threshold: {measure: stock, at_most: 5}, clear: {below: 3}}\n",
+            "r.yml:10:63: 'clear' holds while it breaches; write clear: {above: 5} [LS125]",
+            id="a clear on the wrong side",
+        ),
+        pytest.param(
+            "  - {name: A, by: [sku], threshold: {measure: revenue, window: 1h, above: 5}}\n",
+            "r.yml:10:47: 'revenue' adds up 'total' of whole orders, the rule is by 'sku' of their lines; "
+            "an order would count once per line; use lines.quantity or group by a label of the order [LS134]",
+            id="a sum of whole orders by a label of their lines",
+        ),
+        pytest.param(
+            "  - {name: A, threshold: {measure: stock, at_most: 5}, say: {summary: '{{ room_left }}'}}\n",
+            "r.yml:10:71: the text names 'room_left'; known are at, baseline, labels, ratio, rule, runbook, severity, "
+            "value, window [LS141]",
+            id="a name that no template has",
+        ),
+        pytest.param(
+            "  - {name: A, absence: {measure: orders, window: 12h, hours: Mon-Fri 09:00-17:00}}\n",
+            "r.yml:10:5: rule 'A': the window is longer than any stretch of 'hours', it can never fire; "
+            "shorten the window or widen the hours [LS144]",
+            id="an absence that can never fire",
+        ),
+        pytest.param(
+            "  - {name: A, threshold: {measure: orders, window: 0s, above: 5}}\n",
+            "r.yml:10:5: rule 'A': a window of zero holds nothing; write one like 15m [LS145]",
+            id="a window of zero",
+        ),
+        pytest.param(
+            "  - {name: A, change: {measure: stock}}\n",
+            "r.yml:1:1: rule 'A': the condition 'change' is not known to this version; "
+            "known are absence, all, any, not, spike, threshold [LS118]",
+            id="a condition of a later version",
+        ),
+    ],
+)
+def test_a_fault_says_where_what_and_the_way_out(text, expected):
+    """One line, read by people who edit YAML and have never seen the code."""
+    assert _said(_rules(text)) == [expected]
+
+
+def test_every_fault_of_a_file_is_said_at_once():
+    """Nobody mends a file one error at a time."""
+    text = _rules(
+        """\
+  - {name: A, threshold: {measure: ordrs, window: 1h, above: 5}}
+  - {name: B, threshold: {measure: stock, window: 1h, at_most: 5}}
+  - {name: B, threshold: {measure: stock, at_most: 5}}
+  - {name: B, threshold: {measure: stock, at_most: 5}}
+"""
+    )
+    assert [s.rpartition("[")[2] for s in _said(text)] == ["LS130]", "LS121]", "LS140]"]
+
+
+def test_a_bad_file_costs_only_itself():
+    """The rules of the others are used."""
+    loaded = load_texts(
+        {
+            "a.yml": MEASURES + "rules:\n  - {name: A, threshold: {measure: stock, at_most: 5}}\n",
+            "b.yml": "rules:\n  - {name: B, treshold: 5}\n",
+            "c.yml": "rules: [",
+        }
+    )
+    assert [r.name for r in loaded.plan.rules] == ["A"]
+    assert {f.path for f in loaded.errors} == {"b.yml", "c.yml"}
+
+
+def test_a_spike_without_minimums_is_a_warning():
+    """1 to 3 is no spike; the file is taken all the same."""
+    loaded = load_texts({"r.yml": _rules("  - {name: A, spike: {measure: orders, window: 1h, above: 2x}}\n")})
+    assert [(f.code, f.level) for f in loaded.faults] == [("LS127", "warning")] * 2
+    assert len(loaded.plan.rules) == 1
+
+
+def test_every_code_is_explained():
+    """Each code that the source uses stands in the table, and none is left over."""
+    package = Path(__file__).parents[2] / "service" / "lockstep"
+    table = package / "rule" / "lint.py"
+    sources = [f.read_text() for f in package.rglob("*.py") if f != table] + [table.read_text().split("SAMPLE =")[1]]
+    used = {code for text in sources for code in re.findall(r"LS1[0-9]{2}", text)}
+    assert used == set(CODES)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(max_size=200))
+def test_no_text_gives_a_traceback(text):
+    """Whatever a file holds, its author gets faults."""
+    load_texts({"r.yml": text})
+
+
+_WORDS = st.sampled_from(
+    [
+        "measures",
+        "rules",
+        "name",
+        "by",
+        "threshold",
+        "spike",
+        "absence",
+        "all",
+        "any",
+        "not",
+        "clear",
+        "for",
+        "levels",
+        "measure",
+        "window",
+        "above",
+        "below",
+        "orders",
+        "stock",
+        "1h",
+        "2x",
+        "count",
+        "order.placed",
+        "formula",
+        "of",
+        "say",
+        "where",
+        "overrides",
+        "match",
+        "baseline",
+        "same_time_of_week",
+        "hours",
+        "severity",
+        "teams",
+        "p90",
+        "sum",
+    ]
+)
+_SCALARS = _WORDS | st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
+_TREES = st.recursive(
+    _SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_WORDS, inner, max_size=5), max_leaves=25
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(_TREES)
+def test_no_structure_gives_a_traceback(tree):
+    """Any nesting of our own words is taken or refused with a fault."""
+    text = json.dumps({"measures": {"orders": {"count": "order.placed"}}, "rules": [tree]})
+    load_texts({"r.yml": text, "s.yml": json.dumps(tree)})
+
+
+def test_a_document_knows_its_places():
+    """Line and column of keys and values, from 1."""
+    document, _ = parse_document("r.yml", "rules:\n  - name: A\n    for: 5m\n")
+    assert document is not None
+    assert document.place(("rules", 0, "for")) == (3, 10)
+    assert document.place(("rules", 0, "for"), key=True) == (3, 5)
