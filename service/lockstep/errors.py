@@ -3,6 +3,8 @@
 A message has four parts on one line: where, what, the way out, code.
 """
 
+from collections.abc import Sequence
+
 
 class LockstepError(Exception):
     """Everything that Lockstep raises on purpose. What is not one of these is a bug and rises."""
@@ -11,11 +13,13 @@ class LockstepError(Exception):
 class EventError(LockstepError):
     """The sender of an event can act: the event is refused, with its reason."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, faults: Sequence[tuple[str, str, str]] = ()) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         """One word for metrics and dead letters: `json`, `envelope`, `data`, `number`, `future`, `tombstone`."""
         self.detail = detail
+        self.faults = tuple(faults) or (("", reason, detail),)
+        """(field such as `data.lines.0.quantity`, reason, message) of each; the field is "" where there is none."""
 
 
 class RuleError(LockstepError):

@@ -497,7 +497,7 @@ class Decoder:
         """One result a value: an event, None for a type that is not ours, or Refused."""
         given: Sequence[Any] = values
         if headers is not None:
-            given = [_structured(v, h) if h else v for v, h in zip(values, headers, strict=True)]
+            given = [structured(v, h) if h else v for v, h in zip(values, headers, strict=True)]
         try:
             events = list(map(self._decode, given))
         except (*_UNREADABLE, TypeError):  # TypeError: a tombstone, or one that is refused already
@@ -556,7 +556,7 @@ def _is_foreign(value: bytes) -> bool:
         return False
 
 
-def _structured(value: bytes | None, headers: Headers) -> bytes | Refused | None:
+def structured(value: bytes | None, headers: Headers) -> bytes | Refused | None:
     """A record in Kafka's binary mode (`ce_` headers, data as the value) as one structured event."""
     fields = {
         k[3:]: v for k, v in headers if k.startswith("ce_") and v is not None
@@ -587,29 +587,39 @@ def parse_event(value: bytes | None) -> BaseModel:
     try:
         kind = _HEADER.decode(value).type
     except msgspec.ValidationError as error:
-        raise EventError("envelope", f"type: {error}; one of {', '.join(TYPES)}") from error
+        raise _wrong_type(str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EventError("json", f"not a JSON object: {error}") from error
     model = MODELS.get(kind)
     if model is None:
-        raise EventError("envelope", f"type: '{kind[:100]}' is not one of {', '.join(TYPES)}")
+        raise _wrong_type(f"'{kind[:100]}' is not one of {', '.join(TYPES)}")
     try:
         event = model.model_validate_json(value)
     except ValidationError as error:
-        faults = [(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
-        kinds = {e["type"] for e in error.errors()}
-        reason = "data"
-        if kinds & {"greater_than_equal", "less_than_equal", "finite_number"}:
-            reason = "number"
-        elif "json_invalid" in kinds:
-            reason = "json"
-        elif all(not place.startswith("data.") for place, _ in faults):
-            reason = "envelope"
-        told = [f"{place}: {text}" if place else text for place, text in faults[:5]]
-        raise EventError(reason, "; ".join(told)) from error
+        faults = [_fault(e["type"], ".".join(map(str, e["loc"])), e["msg"]) for e in error.errors()]
+        reasons = {reason for _, reason, _ in faults}
+        reason = next(reason for reason in ("number", "json", "data", "envelope") if reason in reasons)
+        told = "; ".join(f"{field}: {message}" if field else message for field, _, message in faults[:5])
+        raise EventError(reason, told, faults) from error
     try:
         # The hot path has the last word: a name that stands twice, first wrong and then right, is refused by both.
         _STRUCTS(value)
     except _UNREADABLE as error:
-        raise EventError("data", str(error)) from error
+        message, _, place = str(error).partition(" - at `$.")
+        field = place.rstrip("`")
+        raise EventError("data", f"{field}: {message}", [(field, "data", message)]) from error
     return event
+
+
+def _wrong_type(message: str) -> EventError:
+    return EventError("envelope", f"type: {message}", [("type", "envelope", message)])
+
+
+def _fault(kind: str, field: str, message: str) -> tuple[str, str, str]:
+    if kind in ("greater_than_equal", "less_than_equal", "finite_number"):
+        reason = "number"
+    elif kind == "json_invalid":
+        reason = "json"
+    else:
+        reason = "data" if field.startswith("data.") else "envelope"
+    return field, reason, message.removeprefix("Value error, ")
