@@ -231,7 +231,8 @@ def _inside(model: Any, step: str | int) -> Any:
     for name, info in getattr(model, "model_fields", {}).items():
         if step in (name, info.alias):
             return _model_in(info.annotation)
-    return model if getattr(model, "__name__", "") == step else None
+    # No field: a key of a mapping of such models, or the model's own name within a union.
+    return model
 
 
 def _model_in(annotation: Any) -> Any:
