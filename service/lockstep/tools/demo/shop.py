@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,9 @@ def _surge(orders: Iterable[Event], rng: random.Random) -> Iterator[Event]:
 
 def _bestsellers(orders: Iterable[Event]) -> list[str]:
     """The products that stand in most orders, most first."""
-    lines = Counter(s for o in orders if o["type"] == "order.placed" for s in {line["sku"] for line in o["data"]["lines"]})
+    lines = Counter(
+        s for o in orders if o["type"] == "order.placed" for s in {line["sku"] for line in o["data"]["lines"]}
+    )
     return [sku for sku, _ in sorted(lines.items(), key=lambda item: (-item[1], item[0]))[:BESTSELLERS]]
 
 
@@ -232,7 +235,7 @@ def _share(local: datetime) -> float:
 
 def _drawn(mean: float, rng: random.Random) -> int:
     """A count around its mean, as independent visitors give it."""
-    return max(0, round(mean + mean**0.5 * rng.gauss(0, 1)))
+    return max(0, round(mean + sqrt(mean) * rng.gauss(0, 1)))
 
 
 def _visits(bestsellers: list[str], rng: random.Random, *, planted: bool) -> Iterator[Event]:

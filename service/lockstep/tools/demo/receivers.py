@@ -1,0 +1,146 @@
+"""Stand-ins for the places that messages go to, on loopback: a mail server, a Slack, and somebody's webhook endpoint.
+
+They keep what they get in a folder, so that it can be looked at afterwards.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from standardwebhooks import Webhook, WebhookVerificationError
+
+HOST = "127.0.0.1"
+
+
+@dataclass
+class Mailbox:
+    """Every mail, in the order of arrival."""
+
+    folder: Path
+    port: int = 0
+    mails: list[EmailMessage] = field(default_factory=list)
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 # aiosmtpd's name for it
+        mail = message_from_bytes(envelope.content, policy=policy.default)
+        self.mails.append(mail)
+        name = f"{len(self.mails):03}-{envelope.rcpt_tos[0].partition('@')[0]}"
+        (self.folder / f"{name}.eml").write_bytes(envelope.content)
+        page = mail.get_body(("html",))
+        if page is not None:
+            (self.folder / f"{name}.html").write_text(page.get_content(), encoding="utf-8")
+        return "250 kept"
+
+
+@asynccontextmanager
+async def mail_server(folder: Path) -> AsyncIterator[Mailbox]:
+    """A mail server that delivers into a folder, as .eml and, to look at in a browser, as .html."""
+    from aiosmtpd.smtp import SMTP
+
+    box = Mailbox(_made(folder))
+    server = await asyncio.get_running_loop().create_server(
+        lambda: SMTP(box, hostname="demo.invalid", enable_SMTPUTF8=True), HOST, 0
+    )
+    box.port = server.sockets[0].getsockname()[1]
+    try:
+        yield box
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+@dataclass
+class Slack:
+    """Every message that was posted, with the `ts` that it got. replies: those that went into a thread."""
+
+    token: str
+    folder: Path
+    url: str = ""
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    refused: int = 0
+
+    @property
+    def replies(self) -> int:
+        return sum(1 for message in self.messages if message.get("thread_ts"))
+
+    async def post(self, request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") != f"Bearer {self.token}":
+            self.refused += 1
+            return web.json_response({"ok": False, "error": "invalid_auth"})
+        message = await request.json() if request.content_type == "application/json" else dict(await request.post())
+        message["ts"] = f"{1_300_000_000 + len(self.messages)}.000100"
+        self.messages.append(message)
+        (self.folder / "messages.json").write_text(json.dumps(self.messages, indent=1), encoding="utf-8")
+        return web.json_response({"ok": True, "channel": message["channel"], "ts": message["ts"], "message": {}})
+
+
+@asynccontextmanager
+async def slack_server(folder: Path, *, token: str) -> AsyncIterator[Slack]:
+    """A Slack that knows chat.postMessage and one token."""
+    slack = Slack(token, _made(folder))
+    async with _served("/api/chat.postMessage", slack.post) as url:
+        slack.url = f"{url}/api/"
+        yield slack
+
+
+@dataclass
+class Hook:
+    """Every webhook whose signature was right, once per id. on_alert: told of each at once."""
+
+    secret: str
+    folder: Path
+    on_alert: Callable[[dict[str, Any]], None]
+    url: str = ""
+    received: dict[str, dict[str, Any]] = field(default_factory=dict)
+    repeated: int = 0
+    forged: int = 0
+
+    async def post(self, request: web.Request) -> web.Response:
+        raw = await request.read()
+        try:
+            Webhook(self.secret).verify(raw, dict(request.headers))
+        except WebhookVerificationError:
+            self.forged += 1
+            return web.Response(status=400, text="the signature is not right")
+        name = request.headers["webhook-id"]
+        if name in self.received:
+            self.repeated += 1
+            return web.Response(status=204)
+        body = json.loads(raw)
+        self.received[name] = body
+        (self.folder / f"{len(self.received):03}-{body['type']}.json").write_bytes(raw)
+        self.on_alert(body)
+        return web.Response(status=204)
+
+
+@asynccontextmanager
+async def hook_server(folder: Path, *, secret: str, on_alert: Callable[[dict[str, Any]], None]) -> AsyncIterator[Hook]:
+    """A subscriber that checks signatures with the verifier that Standard Webhooks publishes."""
+    hook = Hook(secret, _made(folder), on_alert)
+    async with _served("/lockstep", hook.post) as url:
+        hook.url = f"{url}/lockstep"
+        yield hook
+
+
+@asynccontextmanager
+async def _served(path: str, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_post(path, handler)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, HOST, 0).start()
+        yield f"http://{HOST}:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

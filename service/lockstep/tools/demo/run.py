@@ -1,0 +1,418 @@
+"""`lockstep demo`: the real service on a real shop's orders, faster than life, with receivers that check what they get.
+
+It starts `lockstep serve` in a process of its own, posts events to it over HTTP as a shop would, and watches what comes
+out at the other end: webhooks, Slack messages, mails. What must come is not written down anywhere: the same events are
+replayed through the judge in this process, and the service has to say the same, transition by transition.
+"""
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from rich.console import Console
+from rich.markup import escape
+
+from lockstep.errors import LockstepError, RuleError
+from lockstep.rule.condition import Plan
+from lockstep.rule.load import OTHER_FILES, load_rules, rule_files
+from lockstep.tools.backtest import replay_events
+from lockstep.tools.demo import shop
+from lockstep.tools.demo.receivers import HOST, Hook, Mailbox, Slack, hook_server, mail_server, slack_server
+from lockstep.tools.demo.view import View
+from lockstep.tools.retail import ZONE
+from lockstep.transition import Transition, TransitionName
+
+AT_ONCE = 2_000
+"""Events in one request, at most; a request stays below the service's limit of 1 MiB."""
+MOST_BYTES = 900_000
+GROUP_WAIT_S = 0.5
+"""How long the service gathers for people; ten seconds in real life, too long for somebody who watches."""
+START_S = 20.0
+FINISH_S = 20.0
+MARKETING, OPERATIONS = "marketing@shop.example", "operations@shop.example"
+
+ROUTING = """\
+teams:
+  marketing: [marketing-mail, shop-slack, shop-hook]
+  operations: [operations-mail, shop-slack, shop-hook]
+receivers:
+  marketing-mail: {{email: {{to: [{marketing}]}}}}
+  operations-mail: {{email: {{to: [{operations}]}}}}
+  shop-slack: {{slack: {{channel: "#shop", token: {{secret: DEMO_SLACK}}}}}}
+  shop-hook: {{webhook: {{url: "{hook}", secret: {{secret: DEMO_HOOK}}}}}}
+"""
+
+_TOLD = (TransitionName.FIRING, TransitionName.RESOLVED, TransitionName.SEVERITY)
+
+
+class DemoError(LockstepError):
+    """The demo could not be shown: something that it needs is missing, or the service did not do its part."""
+
+
+@dataclass
+class Replayed:
+    """The weeks as bytes to post. shown: index of the first event that is shown."""
+
+    events: Sequence[shop.Event]
+    lines: Sequence[bytes]
+    shown: int
+
+    @property
+    def history(self) -> Sequence[bytes]:
+        return self.lines[: self.shown]
+
+
+@dataclass
+class Expected:
+    """What the judge says of these events when it is asked directly; told: what receivers hear of."""
+
+    plan: Plan
+    told: Mapping[str, Transition]
+    heard: dict[str, Transition] = field(default_factory=dict)
+    unexpected: list[str] = field(default_factory=list)
+
+    @property
+    def missing(self) -> list[Transition]:
+        return [t for name, t in self.told.items() if name not in self.heard]
+
+
+def rules_folder(start: Path) -> Path:
+    """The rules of the folder we are in, else those of the checkout that this program runs from."""
+    for folder in (start / "rules", Path(__file__).parents[4] / "rules"):
+        if rule_files([folder]) and folder.is_dir():
+            return folder
+    raise RuleError("no folder 'rules' here; run the demo in a checkout of Lockstep, or in a folder with rules")
+
+
+def prepare(plan: Plan, folder: Path) -> tuple[Replayed, list[Transition]]:
+    """The six weeks, written down for a look at them, and what the judge says of them when it is asked directly."""
+    events = shop.events()
+    lines = [json.dumps(event, separators=(",", ":")).encode() for event in events]
+    (folder / "events.ndjson").write_bytes(b"\n".join(lines) + b"\n")
+    border = shop.SHOWN_FROM.timestamp()
+    shown = next(i for i, event in enumerate(events) if shop.time_of(event).timestamp() >= border)
+    return Replayed(events, lines, shown), replay_events(plan, events, zone=ZONE)
+
+
+async def run_demo(*, seconds: float = 6.0, console: Console | None = None) -> int:
+    """Show it; returns the exit code. seconds: how long the two shown weeks take."""
+    console = console or Console()
+    folder = Path(tempfile.mkdtemp(prefix="lockstep-demo-"))
+    try:
+        return await _shown(folder, console, seconds)
+    except (LockstepError, TimeoutError) as error:
+        console.print(f"[red]lockstep demo:[/red] {escape(str(error) or 'the service did not answer in time')}")
+        console.print(f"what there is to look at: {folder}", highlight=False)
+        return 1
+
+
+async def _shown(folder: Path, console: Console, seconds: float) -> int:
+    rules = rules_folder(Path.cwd())
+    loaded = load_rules(rules)
+    if loaded.errors:
+        raise RuleError(f"{rules} has faults; see `lockstep check {rules}`")
+    token, secret = secrets.token_hex(16), f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+    view = View(console)
+    view.say("[bold]Lockstep demo[/bold]: six weeks of a gift shop, real orders of 2011 (visits and stock simulated)")
+    expected = Expected(loaded.plan, {})
+    async with AsyncExitStack() as stack:
+        stack.enter_context(view)
+        view.begin("starting the service and its receivers", 1)
+        preparing = asyncio.create_task(asyncio.to_thread(prepare, loaded.plan, folder))
+        stack.push_async_callback(asyncio.wait, [preparing])
+        mailbox = await stack.enter_async_context(_mails(folder / "mails"))
+        slack = await stack.enter_async_context(slack_server(folder / "slack", token=token))
+        on_alert = partial(_hear, expected, view)
+        hook = await stack.enter_async_context(hook_server(folder / "webhooks", secret=secret, on_alert=on_alert))
+        environ = _environment(folder, mailbox=mailbox, slack=slack, token=token, secret=secret)
+        _write_rules(rules, folder / "rules", hook.url)
+        url = await stack.enter_async_context(_service(folder, environ))
+        session = await stack.enter_async_context(
+            aiohttp.ClientSession(base_url=url, timeout=aiohttp.ClientTimeout(total=FINISH_S), trust_env=False)
+        )
+        replayed, transitions = await preparing
+        expected.told = {t.transition_id: t for t in transitions if t.state in _TOLD}
+        rate = await _read_history(session, replayed, view)
+        await _show(session, replayed, view, seconds)
+        view.begin("the last messages go out", len(expected.told))
+        await _finish(expected, hook, mailbox, slack)
+    return _conclude(
+        view, expected, hook, mailbox, slack, folder=folder, rules=rules, events=len(replayed.lines), rate=rate
+    )
+
+
+@asynccontextmanager
+async def _mails(folder: Path) -> AsyncIterator[Mailbox]:
+    try:
+        async with mail_server(folder) as mailbox:
+            yield mailbox
+    except ImportError as error:
+        raise DemoError("the demo's mail server is not installed; pip install 'lockstep[demo]'") from error
+
+
+# ---- the service ----------------------------------------------------------------------------------------------------
+
+
+def _environment(folder: Path, *, mailbox: Mailbox, slack: Slack, token: str, secret: str) -> dict[str, str]:
+    """The service's environment: nothing of the caller's own settings reaches the demo, and nothing of it the world."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCKSTEP_")}
+    return kept | {
+        "LOCKSTEP_BROKER": f"sqlite:///{folder / 'lockstep.db'}",
+        "LOCKSTEP_RULES": str(folder / "rules"),
+        "LOCKSTEP_TIMEZONE": str(ZONE),
+        "LOCKSTEP_HTTP_HOST": HOST,
+        "LOCKSTEP_HTTP_PORT": "0",
+        "LOCKSTEP_LOG_FORMAT": "json",
+        "LOCKSTEP_GROUP_WAIT": str(GROUP_WAIT_S),
+        "LOCKSTEP_SMTP_HOST": HOST,
+        "LOCKSTEP_SMTP_PORT": str(mailbox.port),
+        "LOCKSTEP_SMTP_FROM": "lockstep@shop.example",
+        "LOCKSTEP_SLACK_BASE_URL": slack.url,
+        "LOCKSTEP_SECRET_DEMO_SLACK": token,
+        "LOCKSTEP_SECRET_DEMO_HOOK": secret,
+    }
+
+
+def _write_rules(rules: Path, folder: Path, hook: str) -> None:
+    """The shipped rules, with a routing that leads to the receivers of the demo."""
+    folder.mkdir()
+    for file in rule_files([rules]):
+        if file.stem not in OTHER_FILES:
+            shutil.copy(file, folder / file.name)
+    routing = ROUTING.format(marketing=MARKETING, operations=OPERATIONS, hook=hook)
+    (folder / "routing.yml").write_text(routing, encoding="utf-8")
+
+
+@asynccontextmanager
+async def _service(folder: Path, environ: Mapping[str, str]) -> AsyncIterator[str]:
+    """`lockstep serve`, ready, at this URL; ended with the block."""
+    log = folder / "serve.log"
+    with log.open("wb") as said:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "lockstep", "serve", stdout=said, stderr=said, env=dict(environ), cwd=folder
+        )
+    try:
+        try:
+            async with asyncio.timeout(START_S):
+                url = await _ready(process, log)
+        except TimeoutError as error:
+            raise DemoError(f"the service was not ready after {START_S:g} s; see {log}") from error
+        yield url
+    finally:
+        await _ended(process)
+
+
+async def _ready(process: asyncio.subprocess.Process, log: Path) -> str:
+    async with aiohttp.ClientSession(trust_env=False) as session:
+        while True:
+            if process.returncode is not None:
+                raise DemoError(f"the service ended with {process.returncode} while it started; see {log}")
+            found = _listening(log)
+            if found:
+                url = found[0]
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with session.get(f"{url}/readyz") as answer:
+                        if answer.status == 200:
+                            return url
+            await asyncio.sleep(0.05)
+
+
+def _listening(log: Path) -> re.Match[str] | None:
+    """Where the service says that it listens."""
+    return re.search(rf"http://{re.escape(HOST)}:\d+", log.read_text(encoding="utf-8"))
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), 10.0)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+# ---- the replay -----------------------------------------------------------------------------------------------------
+
+
+async def _post(session: aiohttp.ClientSession, lines: Sequence[bytes]) -> None:
+    headers = {"Content-Type": "application/cloudevents-batch+json"}
+    async with session.post("/v1/events", data=b"[" + b",".join(lines) + b"]", headers=headers) as answer:
+        if answer.status != 202:
+            raise DemoError(f"the service refused events: HTTP {answer.status}: {(await answer.text())[:500]}")
+
+
+def _requests(lines: Sequence[bytes]) -> list[tuple[int, int]]:
+    """Ranges of lines that fit into one request each."""
+    found, start, size = [], 0, 0
+    for i, line in enumerate(lines):
+        if i > start and (i - start >= AT_ONCE or size + len(line) > MOST_BYTES):
+            found.append((start, i))
+            start, size = i, 0
+        size += len(line) + 1
+    if start < len(lines):
+        found.append((start, len(lines)))
+    return found
+
+
+async def _read_history(session: aiohttp.ClientSession, replayed: Replayed, view: View) -> float:
+    """The first weeks, as fast as they go; returns events per second, from the first request until all are counted."""
+    loop = asyncio.get_running_loop()
+    lines = replayed.history
+    view.begin("reading four weeks of history", len(lines))
+    began = loop.time()
+    for start, end in _requests(lines):
+        await _post(session, lines[start:end])
+        view.advance(end - start, shop.time_of(replayed.events[end - 1]))
+    await _until_counted(session, len(lines))
+    rate = len(lines) / (loop.time() - began)
+    view.say(
+        f"four weeks of history: {len(lines):,} events at {rate:,.0f} a second; from here on you see what is decided"
+    )
+    return rate
+
+
+async def _until_counted(session: aiohttp.ClientSession, events: int) -> None:
+    async with asyncio.timeout(FINISH_S):
+        while True:
+            if await _counted(session) >= events:
+                return
+            await asyncio.sleep(0.02)
+
+
+async def _counted(session: aiohttp.ClientSession) -> int:
+    """How many events the service has counted into measures so far, by its own metrics."""
+    async with session.get("/metrics") as answer:
+        text = await answer.text()
+    return round(sum(float(n) for n in re.findall(r"^lockstep_events_total\{[^}]*\} (\S+)$", text, re.MULTILINE)))
+
+
+async def _show(session: aiohttp.ClientSession, replayed: Replayed, view: View, seconds: float) -> None:
+    """The last weeks in so many seconds: each event when its time has come."""
+    loop = asyncio.get_running_loop()
+    begin, end = shop.SHOWN_FROM.timestamp(), shop.END.timestamp()
+    times = [shop.time_of(e) for e in replayed.events[replayed.shown :]]
+    lines = replayed.lines[replayed.shown :]
+    view.begin("two weeks in fast motion", len(lines))
+    troubles = list(shop.TRUTH)
+    began, at = loop.time(), 0
+    while at < len(lines):
+        clock = begin + (end - begin) * (loop.time() - began) / seconds if seconds > 0 else end
+        upto = at
+        while upto < len(lines) and times[upto].timestamp() <= clock and upto - at < AT_ONCE // 4:
+            upto += 1
+        if upto > at:
+            while troubles and troubles[0].starts <= times[upto - 1]:
+                view.planted(troubles.pop(0))
+            await _post(session, lines[at:upto])
+            view.advance(upto - at, times[upto - 1])
+            at = upto
+        await asyncio.sleep(0.02)
+
+
+def _hear(expected: Expected, view: View, body: Mapping[str, Any]) -> None:
+    """A webhook came in and its signature was right."""
+    data = body["data"]
+    name = data["transition_id"]
+    transition = expected.told.get(name)
+    if transition is None:
+        expected.unexpected.append(f"{data['rule']} {data['state']} {data['at']}")
+        return
+    expected.heard[name] = transition
+    rule = next((r for r in expected.plan.rules if r.name == transition.rule), None)
+    view.alert(transition, rule, data["texts"])
+
+
+# ---- the end --------------------------------------------------------------------------------------------------------
+
+
+def _unfinished(expected: Expected, mailbox: Mailbox, slack: Slack) -> list[str]:
+    """What must have come and has not; empty when everything has."""
+    wanted = {t.rule for t in expected.told.values() if t.state is TransitionName.FIRING}
+    found = [f"a webhook for {t.rule} {t.state.value} at {t.at}" for t in expected.missing]
+    for address in (MARKETING, OPERATIONS):
+        told = {str(m["Subject"]).partition(":")[0] for m in mailbox.mails if address in str(m["To"])}
+        found += [f"a mail to {address} about {rule}" for rule in sorted(wanted - told)]
+    if len(slack.messages) < len(wanted):
+        found.append(f"{len(wanted) - len(slack.messages)} Slack messages")
+    return found
+
+
+async def _finish(expected: Expected, hook: Hook, mailbox: Mailbox, slack: Slack) -> None:
+    """Wait until everything has arrived that must, and for what is still gathered for people."""
+    loop = asyncio.get_running_loop()
+    until, counts, since = loop.time() + FINISH_S, (-1, -1, -1), loop.time()
+    while loop.time() < until:
+        now = (len(hook.received), len(mailbox.mails), len(slack.messages))
+        if now != counts:
+            counts, since = now, loop.time()
+        if not _unfinished(expected, mailbox, slack) and loop.time() - since > 2 * GROUP_WAIT_S:
+            return
+        await asyncio.sleep(0.05)
+
+
+def _conclude(
+    view: View,
+    expected: Expected,
+    hook: Hook,
+    mailbox: Mailbox,
+    slack: Slack,
+    *,
+    folder: Path,
+    rules: Path,
+    events: int,
+    rate: float,
+) -> int:
+    """Say what was done; returns 0 when everything happened that had to."""
+    fired = Counter(t.rule for t in expected.heard.values() if t.state is TransitionName.FIRING)
+    people = Counter(str(m["To"]) for m in mailbox.mails)
+    mails = ", ".join(f"{count} to {address}" for address, count in sorted(people.items()))
+    view.summary(
+        "What it did",
+        [
+            ("events", f"{events:,} read, none twice; the history at {rate:,.0f} a second"),
+            ("alerts", ", ".join(f"{rule} {count}" for rule, count in sorted(fired.items())) or "none"),
+            ("the same?", f"{len(expected.heard)} of {len(expected.told)} as the judge says when it is asked directly"),
+            ("mails", f"{mails or 'none'}, in {folder / 'mails'} (open the .html in a browser)"),
+            ("Slack", f"{len(slack.messages)} messages, {slack.replies} of them in threads, in {folder / 'slack'}"),
+            (
+                "webhooks",
+                f"{len(hook.received)} with a right signature, {hook.forged} without, in {folder / 'webhooks'}",
+            ),
+        ],
+    )
+    shown = os.path.relpath(rules)
+    view.summary(
+        "What to try next",
+        [
+            ("change a rule", f"edit {shown}/orders.yml, then: lockstep check {shown}"),
+            ("would it tell?", f"lockstep backtest {shown} --events {folder / 'events.ndjson'}"),
+            ("for real", f"name your receivers in {shown}/routing.yml, then: lockstep serve"),
+            ("tidy up", f"rm -r {folder}"),
+        ],
+    )
+    wrong = _unfinished(expected, mailbox, slack)
+    wrong += [f"nobody expected {what}" for what in expected.unexpected]
+    wrong += [f"{hook.forged} webhooks with a wrong signature"] if hook.forged else []
+    wrong += [] if fired else ["not a single alert"]
+    for trouble in shop.TRUTH:
+        wrong += [f"{rule} said nothing of '{trouble.name}'" for rule in trouble.rules if not fired[rule]]
+    for what in wrong[:20]:
+        view.say(f"[red]missing or wrong:[/red] {escape(what)}")
+    return 1 if wrong else 0
