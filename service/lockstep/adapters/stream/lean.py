@@ -1,0 +1,97 @@
+"""Fetched Kafka records as lists, without one Python object handed on per record.
+
+The client builds a record object for each record, which costs more than decoding and counting the event in it. Here
+a fetched run becomes columns. The client's own rules stay: checksums, aborted transactions, control batches, holes of
+compaction, the position after the last batch. It reads private parts of aiokafka.consumer.fetcher.PartitionRecords;
+a randomised test compares it with that class, and LOCKSTEP_KAFKA_LEAN=false does without it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka.consumer.fetcher import READ_COMMITTED
+from aiokafka.errors import CorruptRecordException
+
+from lockstep.ports import Batch, Headers
+
+LOG_APPEND_TIME = 1
+
+
+@dataclass(slots=True)
+class Run:
+    """Records of one partition in columns. headers: as long as the others, or None when no record has any."""
+
+    offsets: list[int] = field(default_factory=list)
+    values: list[bytes | None] = field(default_factory=list)
+    keys: list[bytes | None] = field(default_factory=list)
+    timestamps_ms: list[int] = field(default_factory=list)
+    headers: list[Headers] | None = None
+    append_time: bool = True
+
+    def add(self, records: Iterable[Any]) -> None:
+        """Records of the client, as it iterates them."""
+        rows = list(records)
+        before = len(self.offsets)
+        self.offsets += [r.offset for r in rows]
+        self.values += [r.value for r in rows]
+        self.keys += [r.key for r in rows]
+        self.timestamps_ms += [r.timestamp for r in rows]
+        headers = [r.headers for r in rows]
+        if self.headers is not None or any(headers):
+            if self.headers is None:
+                self.headers = [()] * before
+            self.headers += [tuple((k, v or b"") for k, v in h) for h in headers]
+
+    def batch(self, topic: str, partition: int, *, start: int, next_: int, end: int | None = None) -> Batch:
+        """As ports.Batch. start: the position it was read from; next_: the one after it; end: cut off from there on."""
+        keep = len(self.offsets)
+        if end is not None and next_ > end:
+            next_ = end
+            while keep and self.offsets[keep - 1] >= end:
+                keep -= 1
+        return Batch(
+            topic,
+            partition,
+            self.offsets[:keep],
+            self.values[:keep],
+            self.keys[:keep],
+            self.timestamps_ms[:keep],
+            start - 1,
+            next_,
+            None if self.headers is None else self.headers[:keep],
+            self.append_time,
+        )
+
+
+def take(records: Any, most: int) -> tuple[Run, bool]:
+    """Whole record batches from a PartitionRecords until `most` records are reached; whether any are left.
+
+    records.next_fetch_offset is the position afterwards. Raises CorruptRecordException.
+    """
+    run = Run()
+    source = records._records
+    while source.has_next():
+        batch = source.next_batch()
+        if records._check_crcs and not batch.validate_crc():
+            raise CorruptRecordException(f"invalid checksum in {records._tp}")
+        if records._isolation_level == READ_COMMITTED and batch.producer_id is not None:
+            records._consume_aborted_up_to(batch.base_offset)
+            if batch.is_control_batch and records._contains_abort_marker(batch):
+                records._aborted_producers.discard(batch.producer_id)
+            if batch.is_transactional and batch.producer_id in records._aborted_producers:
+                records.next_fetch_offset = batch.next_offset
+                continue
+        if batch.is_control_batch:
+            records.next_fetch_offset = batch.next_offset
+            continue
+        position = records.next_fetch_offset
+        # The broker sends whole batches, so the first may begin before the position asked for.
+        whole = getattr(batch, "base_offset", -1) >= position  # batches of before Kafka 0.11 do not say
+        run.add(batch if whole else (r for r in batch if r.offset >= position))
+        if getattr(batch, "timestamp_type", None) != LOG_APPEND_TIME:
+            run.append_time = False
+        records.next_fetch_offset = batch.next_offset
+        if len(run.offsets) >= most:
+            break
+    return run, source.has_next()
