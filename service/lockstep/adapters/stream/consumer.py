@@ -161,7 +161,7 @@ class Coalescing:
         return ConsumerMessage(
             tp.topic,
             tp.partition,
-            batch.offsets[-1],
+            batch.next - 1,
             0.0,
             1,
             (),

@@ -376,6 +376,10 @@ class Runtime:
 
     # ---- Host: called by the consumer -----------------------------------------------------------------------------
 
+    def together(self) -> list[tuple[str, ...]]:
+        """Topics whose partitions of one number must be assigned to one worker."""
+        return [s.inputs for s in self._stages]
+
     async def revoked(self) -> None:
         lanes = list(dict.fromkeys(self._lanes.values()))
         self._lanes = {}
