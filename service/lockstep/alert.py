@@ -158,6 +158,9 @@ def apply_verdict(
 ) -> list[Change]:
     """Step by a verdict at an instant. event: for levels, source and id of the event that set the value."""
     kind = verdict.kind
+    if kind is Kind.UNJUDGED:  # nobody is to conclude anything: a `for` that runs goes on
+        alert.at = max(alert.at, at)
+        return []
     if kind is Kind.CLEAR and not alert.is_open:  # the common case, without a look at the table: see its first row
         alert.kind, alert.at = kind, max(alert.at, at)
         return []

@@ -89,13 +89,17 @@ class _Topic:
 class _Group:
     """One rule on one group of labels. visit_at: when it is due to be visited, microseconds."""
 
-    __slots__ = ("alert", "asleep", "condition", "gates", "labels", "runtime", "visit_at")
+    __slots__ = ("alert", "asleep", "condition", "early", "gates", "labels", "rises", "runtime", "top", "visit_at")
 
     def __init__(self, runtime: "_RuleRuntime", labels: Labels, alert: Alert) -> None:
         self.runtime = runtime
         self.labels = labels
         self.alert = alert
         self.condition = resolve(runtime.rule.condition, dict(zip(runtime.rule.by, labels, strict=True)))
+        # An override may look the other way than the rule's own levels.
+        self.early = may_be_early(self.condition)
+        self.rises = only_rises(self.condition)
+        self.top = _top_severity(self.condition)
         self.visit_at: int | None = None
         # Levels that all of the rule needs: while one of them is clear, no flow can begin an episode.
         parts = self.condition.parts if isinstance(self.condition, All) else ()
@@ -110,16 +114,13 @@ class _RuleRuntime:
         "absences",
         "ahead",
         "closed",
-        "early",
         "flows",
         "groups",
         "heap",
         "levels",
         "offsets",
-        "rises",
         "roles",
         "rule",
-        "top",
         "width",
     )
 
@@ -130,9 +131,6 @@ class _RuleRuntime:
         self.levels = tuple(s for s in series if s.is_level)
         self.roles = tuple(dict.fromkeys(s.source for s in series))
         self.width = rule.bucket_s or 60
-        self.early = may_be_early(rule.condition)
-        self.rises = only_rises(rule.condition)
-        self.top = _top_severity(rule.condition)
         self.offsets = tuple(sorted(_offsets(rule.condition)))
         self.absences = tuple(_absences(rule.condition))
         self.closed: int | None = None
@@ -203,7 +201,7 @@ class _View:
             return value
         if history is not None and history.aggregate(start, end) is not None:
             return None  # there is something, but it has no value: mixed currencies, a sum beyond 64 bits
-        return 0.0 if self.has_events(series) else None
+        return 0.0 if self.has_events(series, end) else None
 
     def level(self, series: SeriesDef, instant_us: int | None) -> float | None:
         history = self._judge.levels.get((series.id, self.labels))
@@ -216,9 +214,9 @@ class _View:
     def complete_from(self, series: SeriesDef) -> float:
         return self._judge.complete_from(series)
 
-    def has_events(self, series: SeriesDef) -> bool:
+    def has_events(self, series: SeriesDef, before: int) -> bool:
         topic = self._judge.topics.get(series.source)
-        return topic is not None and topic.first is not None
+        return topic is not None and topic.first is not None and topic.first < before * SECOND
 
 
 @dataclass
@@ -320,7 +318,7 @@ class Judge:
             self._judge_early(frame.role)
         new = self.transitions[begun:]
         if len(new) > 1:
-            new.sort(key=_in_order)
+            new.sort(key=in_order)
             self.transitions[begun:] = new
 
     def _check(self, frame: Frame) -> None:
@@ -375,7 +373,7 @@ class Judge:
                 continue
             closed_here = runtime.closed
             self._schedule(group, (end if closed_here is None or end > closed_here else closed_here + runtime.width))
-            if runtime.early and (closed_here is None or changed >= closed_here):
+            if group.early and (closed_here is None or changed >= closed_here):
                 runtime.ahead.add(partial.labels)
 
     def _refuse_late(self, source: Source, series: SeriesDef, labels: Labels, late: Late) -> None:
@@ -605,6 +603,8 @@ class Judge:
         """Run the timers that are due before an instant."""
         rule, alert = group.runtime.rule, group.alert
         while (instant := due(alert, rule)) is not None and instant < before:
+            if not group.runtime.level_only:
+                _look_at_last_bucket(alert, instant // SECOND // group.runtime.width * group.runtime.width)
             changes = run_timer(alert, rule, instant)
             alert.at = max(alert.at, instant)
             self._dirty_alerts[rule.name, group.labels] = group
@@ -628,7 +628,7 @@ class Judge:
         soonest: int | None = None
         active: int | None = None
         # What leaves a window cannot begin a breach of a rule that only rises: then only new data matters.
-        offsets = (0,) if runtime.rises and not group.alert.is_open else runtime.offsets
+        offsets = (0,) if group.rises and not group.alert.is_open else runtime.offsets
         for series in runtime.flows:
             history = self.flows.get((series.id, group.labels))
             if history is not None and history.starts:
@@ -731,7 +731,7 @@ class Judge:
         begun = len(self.transitions)
         for runtime in self._rules:
             self._judge_ahead(runtime)
-        self.transitions[begun:] = sorted(self.transitions[begun:], key=_in_order)
+        self.transitions[begun:] = sorted(self.transitions[begun:], key=in_order)
 
     def _judge_early(self, role: str) -> None:
         for runtime in self._rules:
@@ -756,10 +756,10 @@ class Judge:
         self._view.labels = group.labels
         verdict = judge(group.condition, self._view, Instant(end, end * SECOND), alert.firing)
         # A lower severity than the highest might still rise before the bucket closes: that one waits.
-        if verdict.kind is not Kind.BREACH or verdict.severity != runtime.top:
+        if verdict.kind is not Kind.BREACH or verdict.severity != group.top:
             return
         timer = due(alert, runtime.rule)
-        burning = alert.state is State.FIRING and alert.severity == runtime.top and alert.clear_since is None
+        burning = alert.state is State.FIRING and alert.severity == group.top and alert.clear_since is None
         waiting = alert.state is State.PENDING and (timer is None or timer > end * SECOND)
         if burning or waiting:
             return
@@ -949,7 +949,7 @@ class Judge:
                     timer = due(group.alert, runtime.rule)
                     end = (runtime.closed + runtime.width) * SECOND
                     self._schedule_us(group, end if timer is None else min(end, timer))
-                if runtime.early:
+                if group.early:
                     runtime.ahead.add(labels)
 
     def _last_active(self, runtime: _RuleRuntime, labels: Labels) -> int | None:
@@ -988,6 +988,17 @@ class Judge:
             self._schedule(group, min(ends))
 
 
+def _look_at_last_bucket(alert: Alert, end: int) -> None:
+    """Move the last verdict's window to the bucket end that precedes a timer.
+
+    Buckets in between were not visited because their numbers are the same; that must not show.
+    """
+    verdict = alert.verdict
+    if verdict.window_start is not None and verdict.window_end is not None and verdict.window_end < end:
+        begun = verdict.window_start + end - verdict.window_end
+        alert.verdict = msgspec.structs.replace(verdict, window_start=begun, window_end=end)
+
+
 def _alert_key(rule: str, labels: Labels) -> bytes:
     return b"a" + pack([rule, labels])
 
@@ -1003,8 +1014,10 @@ def _source_row(state: _SourceState) -> list[Any]:
     ]
 
 
-def _in_order(transition: Transition) -> tuple[str, str, list[tuple[str, str]], int]:
-    return transition.at, transition.rule, sorted(transition.labels.items()), transition.number
+def in_order(transition: Transition) -> tuple[str, str, list[tuple[str, str]], int]:
+    """Sorts transitions by instant, rule, labels and number."""
+    # Without the Z: 12:00:00.5Z comes before 12:00:00Z as text.
+    return transition.at.removesuffix("Z"), transition.rule, sorted(transition.labels.items()), transition.number
 
 
 def _rfc3339(time_us: int) -> str:

@@ -81,8 +81,8 @@ class View(Protocol):
     def complete_from(self, series: SeriesDef) -> float:
         """From which second on the series has seen everything; infinity when its source never had an event."""
 
-    def has_events(self, series: SeriesDef) -> bool:
-        """Whether the series' source ever had an event."""
+    def has_events(self, series: SeriesDef, before: int) -> bool:
+        """Whether the series' source had an event before a second: what comes later must not show earlier."""
 
 
 class Instant(msgspec.Struct, frozen=True):
@@ -244,8 +244,10 @@ def _threshold(condition: Threshold, view: View, at: Instant, firing: Severity |
     if incomplete:
         # What is missing can only add to a count or a sum: a breach from above stands all the same.
         single = isinstance(condition.expression, Measured)
-        if not (single and flows[0].aggregate in (Aggregate.COUNT, Aggregate.SUM) and view.has_events(flows[0])):
-            return UNJUDGED if all(view.has_events(s) for s in flows) else _no_data(start, at, flows)
+        if not (
+            single and flows[0].aggregate in (Aggregate.COUNT, Aggregate.SUM) and view.has_events(flows[0], at.end)
+        ):
+            return UNJUDGED if all(view.has_events(s, at.end) for s in flows) else _no_data(start, at, flows)
     if value is None:
         return _no_data(start, at, flows)
     level = _reached(condition.levels, value, firing)
@@ -334,7 +336,7 @@ def _is_count(expression: Expression) -> bool:
 
 def _spike(condition: Spike, view: View, at: Instant, firing: Severity | None) -> Verdict:
     start = at.end - condition.window_s
-    if not all(view.has_events(s) for s in condition.series):
+    if not all(view.has_events(s, at.end) for s in condition.series):
         return Verdict(Kind.NO_DATA, None, None, None, None, start, at.end)
     if not _is_complete(condition.flows, view, start):
         return UNJUDGED
@@ -386,7 +388,7 @@ def _spike_holds(condition: Spike, value: float, baseline: float) -> bool:
 
 def _absence(condition: Absence, view: View, at: Instant) -> Verdict:
     start = at.end - condition.window_s
-    if not all(view.has_events(s) for s in condition.series):
+    if not all(view.has_events(s, at.end) for s in condition.series):
         return Verdict(Kind.NO_DATA, None, None, None, None, start, at.end)
     value = _value(condition.expression, view, at, start, at.end)
     if value:

@@ -14,7 +14,7 @@ import msgspec
 
 from lockstep.errors import EventError
 from lockstep.event import TYPES, Decoder, Refused, type_of
-from lockstep.judge import Judge
+from lockstep.judge import Judge, in_order
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.ports import Batch, Headers
@@ -259,7 +259,7 @@ def _replay(
         judge.judge_open()
         result.transitions.extend(judge.transitions)
     result.last = newest
-    result.transitions.sort(key=lambda t: (t.at, t.rule, sorted(t.labels.items()), t.number))
+    result.transitions.sort(key=in_order)
     for feed in feeds.values():
         result.events += feed.meter.counts.events
         result.duplicates += feed.meter.counts.duplicates

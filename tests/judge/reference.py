@@ -1,0 +1,691 @@
+"""The slow, obvious judge: the specification written down once more, with every window summed from the raw events.
+
+It shares nothing with the service but the plan's words, the labels' value for "missing" and the ids. Every bucket end
+of every group is judged; sums are exact fractions, percentiles and distinct counts exact. Times are microseconds
+since the epoch. Weakness: it takes the events of one partition a topic, fewer than a chunk, and levels of stock only.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from functools import cache
+from math import ceil, isqrt, sqrt
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from lockstep.labels import NONE, stable_id
+from lockstep.measure.definition import (
+    Aggregate,
+    Expression,
+    Measured,
+    Number,
+    Operation,
+    SeriesDef,
+    series_of,
+)
+from lockstep.rule.condition import (
+    Absence,
+    All,
+    AnyOf,
+    Condition,
+    Level,
+    NoData,
+    Not,
+    Plan,
+    Rule,
+    Severity,
+    Spike,
+    Threshold,
+    series_of_condition,
+)
+
+SECOND = 1_000_000
+DAY = 86_400 * SECOND
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NON_NEGATIVE = {
+    ("order.placed", "lines.quantity"),
+    ("order.returned", "lines.quantity"),
+    ("traffic.spend", "amount"),
+}
+"""(event type, field) that can never be below zero: only their sums cannot be undone by more events."""
+
+ROLES = {
+    "order": "orders",
+    "feedback": "orders",
+    "traffic": "traffic",
+    "stock": "inventory",
+    "supplier": "inventory",
+    "campaign": "plans",
+    "capacity": "plans",
+}
+
+Group = tuple[str, ...]
+
+
+def micros(text: str) -> int:
+    """Microseconds since the epoch of an RFC 3339 time."""
+    return (datetime.fromisoformat(text) - EPOCH) // timedelta(microseconds=1)
+
+
+def moment(at: int) -> datetime:
+    return EPOCH + timedelta(microseconds=at)
+
+
+# ---- what events contribute -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What one event gives one group of one series. numbers: exact, each with the weight `weight`."""
+
+    time: int
+    weight: int
+    numbers: tuple[Fraction, ...]
+    texts: tuple[str, ...]
+    identity: Group
+    currency: str
+    event_id: str
+    place: int
+
+
+def _text(value: object) -> str:
+    if value is None or value == "":
+        return NONE
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _number(value: float) -> Fraction:
+    """As the door rounds it: to a millionth."""
+    return Fraction(round(Fraction(str(value)) * SECOND), SECOND)
+
+
+def _matches(value: str, pattern: str) -> bool:
+    return value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern
+
+
+def _facts(series: SeriesDef, place: int, event: Mapping[str, Any]) -> Iterable[tuple[Group, Fact]]:
+    """The groups of `series` that an event belongs to, with what it gives each of them."""
+    if event["type"] != series.event_type:
+        return
+    data = event["data"]
+
+    def filtered(of: Mapping[str, Any], names: Callable[[str], bool]) -> bool:
+        return all(any(_matches(_text(of.get(n)), p) for p in allowed) for n, allowed in series.where if names(n))
+
+    if not filtered(data, lambda n: n not in series.line_labels):
+        return
+    in_lines = bool(series.line_labels) or (series.field or "").startswith("lines.")
+    parts: list[Mapping[str, Any]] = [data]
+    if in_lines:
+        parts = [line for line in data["lines"] if filtered(line, lambda n: n in series.line_labels)]
+    groups: dict[Group, list[Mapping[str, Any]]] = {}
+    for part in parts:
+        key = tuple(_text((part if n in series.line_labels else data).get(n)) for n in series.by)
+        groups.setdefault(key, []).append(part)
+    for key, members in groups.items():
+        name = series.field
+        values = [] if name is None else [m.get(name.removeprefix("lines.")) for m in members]
+        if name is not None and not name.startswith("lines."):
+            values = [data.get(name)]
+        values = [v for v in values if v is not None]
+        if name is not None and not values:
+            continue
+        yield (
+            key,
+            Fact(
+                time=micros(event["time"]),
+                weight=data.get("count", 1),
+                numbers=tuple(_number(v) for v in values if isinstance(v, int | float)),
+                texts=tuple(_text(v) for v in values),
+                identity=(_text(data.get("sku")), _text(data.get("location"))),
+                currency=_text(data.get("currency")),
+                event_id=f"{event['source']} {event['id']}",
+                place=place,
+            ),
+        )
+
+
+class Events:
+    """The events as the judge may know them: in time order, each id once, nothing after `until`."""
+
+    def __init__(self, events: Iterable[Mapping[str, Any]], until: int | None) -> None:
+        ordered = sorted(events, key=lambda e: micros(e["time"]))
+        last = max((micros(e["time"]) for e in ordered), default=0)
+        self.until = last if until is None else until
+        self.first: dict[str, int] = {}
+        self.times: dict[str, list[int]] = {}
+        self.kept: list[Mapping[str, Any]] = []
+        seen: set[tuple[str, str, str]] = set()
+        for event in ordered:
+            time, role = micros(event["time"]), ROLES[event["type"].split(".")[0]]
+            if time > self.until:
+                continue
+            self.first.setdefault(role, time)
+            self.times.setdefault(role, []).append(time)
+            key = (role, event["source"], event["id"])
+            if key not in seen:
+                seen.add(key)
+                self.kept.append(event)
+        self._of: dict[SeriesDef, dict[Group, list[Fact]]] = {}
+
+    def of(self, series: SeriesDef) -> dict[Group, list[Fact]]:
+        """Group → what it got, in order."""
+        if series not in self._of:
+            groups: dict[Group, list[Fact]] = {}
+            for place, event in enumerate(self.kept):
+                for group, fact in _facts(series, place, event):
+                    groups.setdefault(group, []).append(fact)
+            self._of[series] = groups
+        return self._of[series]
+
+
+# ---- values ---------------------------------------------------------------------------------------------------------
+
+
+def aggregate(series: SeriesDef, facts: list[Fact]) -> Fraction | None:
+    """The number that these facts make; None is no_data."""
+    numbers = [n for f in facts for n in f.numbers]
+    match series.aggregate:
+        case Aggregate.COUNT:
+            return Fraction(sum(f.weight for f in facts))
+        case Aggregate.SUM:
+            is_money = series.field == "total" and "currency" not in series.by
+            if is_money and len({f.currency for f in facts}) > 1:
+                return None
+            return sum(numbers, Fraction())
+        case Aggregate.DISTINCT:
+            return Fraction(len({t for f in facts for t in f.texts}))
+        case Aggregate.AVERAGE:
+            weight = sum(f.weight * len(f.numbers) for f in facts)
+            return sum((n * f.weight for f in facts for n in f.numbers), Fraction()) / weight if weight else None
+        case Aggregate.MINIMUM:
+            return min(numbers, default=None)
+        case Aggregate.MAXIMUM:
+            return max(numbers, default=None)
+        case Aggregate.PERCENTILE:
+            assert series.quantile is not None
+            ranked = sorted(numbers)
+            return ranked[max(ceil(Fraction(str(series.quantile)) * len(ranked)), 1) - 1] if ranked else None
+        case _:
+            raise AssertionError(series.aggregate)
+
+
+Levels = Callable[[SeriesDef, Group], Fraction | None]
+
+
+@dataclass
+class Reader:
+    """Reads expressions for one group as of one instant."""
+
+    events: Events
+    group: Group
+    levels: Levels
+    asof: int
+
+    def flow(self, series: SeriesDef, start: int, end: int) -> Fraction | None:
+        first = self.events.first.get(series.source)
+        if first is None or first >= self.asof:
+            return None
+        facts = self.events.of(series).get(self.group, [])
+        return aggregate(series, [f for f in facts if start <= f.time < end])
+
+    def value(self, expression: Expression, start: int, end: int, scale: Fraction = Fraction(1)) -> Fraction | None:
+        match expression:
+            case Number(value):
+                return Fraction(str(value))
+            case Measured(series) if series.is_level:
+                return self.levels(series, self.group)
+            case Measured(series):
+                found = self.flow(series, start, end)
+                additive = series.aggregate in (Aggregate.COUNT, Aggregate.SUM)
+                return found * scale if found is not None and additive else found
+            case Operation(op, left, right):
+                a, b = self.value(left, start, end, scale), self.value(right, start, end, scale)
+                if a is None or b is None:
+                    return None
+                match op:
+                    case "+":
+                        return a + b
+                    case "-":
+                        return a - b
+                    case "*":
+                        return a * b
+                    case _:
+                        return a / b if b else None
+
+    def complete(self, expression: Expression, start: int) -> bool:
+        """Whether every flow in the expression has been seen since `start`. A topic without events is no_data."""
+        return all(
+            s.is_level or (first := self.events.first.get(s.source)) is None or first >= self.asof or start >= first
+            for s in series_of(expression)
+        )
+
+
+# ---- verdicts -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """kind: breach, clear, no_data or unjudged. window: [start, end) of the flows it looked at."""
+
+    kind: str
+    severity: Severity = Severity.INFO
+    value: float | None = None
+    baseline: float | None = None
+    window: tuple[int, int] | None = None
+
+
+UNJUDGED = Verdict("unjudged")
+
+
+def _levels_for(condition: Threshold, labels: Mapping[str, str]) -> tuple[Level, ...]:
+    for override in condition.overrides:
+        if all(_matches(labels.get(name, NONE), pattern) for name, pattern in override.match):
+            return override.levels
+    return condition.levels
+
+
+def _only_rising(levels: Iterable[Level]) -> bool:
+    return all(lv.breach.below is None and lv.breach.at_most is None for lv in levels)
+
+
+def _single(expression: Expression, *kinds: Aggregate) -> SeriesDef | None:
+    if isinstance(expression, Measured) and expression.series.aggregate in kinds:
+        return expression.series
+    return None
+
+
+def threshold(c: Threshold, read: Reader, labels: Mapping[str, str], end: int, firing: Severity | None) -> Verdict:
+    levels = _levels_for(c, labels)
+    start = end - (c.window_s or 0) * SECOND
+    complete = read.complete(c.expression, start)
+    may_breach = _only_rising(levels) and _single(c.expression, Aggregate.COUNT, Aggregate.SUM)
+    if not complete and not may_breach:
+        return UNJUDGED
+    window = (start, end) if c.flows else None
+    found = read.value(c.expression, start, end)
+    if found is None:
+        return Verdict("no_data", levels[0].severity, window=window) if complete else UNJUDGED
+    value = float(found)
+    holding = []
+    for level in levels:
+        breaches = level.breach.hold(value)
+        is_clear = not breaches if level.clear is None else level.clear.hold(value)
+        if breaches or (firing is not None and level.severity <= firing and not is_clear):
+            holding.append(level.severity)
+    if not holding:
+        return Verdict("clear", value=value, window=window) if complete else UNJUDGED
+    return Verdict("breach", max(holding), value, window=window)
+
+
+def _middle(values: list[Fraction]) -> Fraction:
+    ranked, half = sorted(values), len(values) // 2
+    return ranked[half] if len(values) % 2 else (ranked[half - 1] + ranked[half]) / 2
+
+
+def _root(x: Fraction) -> float:
+    exact = isqrt(int(x)) if x == int(x) else -1
+    return float(exact) if exact * exact == x else sqrt(x)
+
+
+def _earlier(end: int, days: int, zone: ZoneInfo) -> int:
+    """The same wall-clock time so many days earlier."""
+    there = moment(end).astimezone(zone).replace(tzinfo=None) - timedelta(days=days)
+    return (there.replace(tzinfo=zone).astimezone(UTC) - EPOCH) // timedelta(microseconds=1)
+
+
+def spike(c: Spike, read: Reader, end: int, firing: Severity | None, zone: ZoneInfo) -> Verdict:
+    width = c.window_s * SECOND
+    start = end - width
+    value = read.value(c.expression, start, end)
+    spread = Fraction()
+    baseline: Fraction | None
+    if c.baseline.weeks is None and c.baseline.days is None:
+        stretch = (c.baseline.previous_s or c.window_s) * SECOND
+        if not read.complete(c.expression, start - stretch):
+            return UNJUDGED
+        baseline = read.value(c.expression, start - stretch, start, Fraction(width, stretch))
+    else:
+        if not read.complete(c.expression, start):
+            return UNJUDGED
+        times, step = (c.baseline.weeks, 7) if c.baseline.weeks else (c.baseline.days or 0, 1)
+        ends = [_earlier(end, step * i, zone) for i in range(1, times + 1)]
+        ends = [e for e in ends if read.complete(c.expression, e - width)]
+        known = [v for e in ends if (v := read.value(c.expression, e - width, e)) is not None]
+        if len(ends) < min(times, 3):
+            return UNJUDGED
+        baseline = _middle(known) if len(known) >= min(times, 3) else None
+        if baseline is not None:
+            spread = _middle([abs(v - baseline) for v in known])
+    if value is None or baseline is None:
+        return Verdict("no_data", c.severity, window=(start, end))
+    numbers = {"value": float(value), "baseline": float(baseline), "window": (start, end)}
+    enough = baseline > 0 if c.usual_at_least is None else baseline >= Fraction(str(c.usual_at_least))
+    sigma = 1.4826 * float(spread)
+    if _single(c.expression, Aggregate.COUNT):
+        sigma = max(sigma, _root(baseline))
+    difference = float(value - baseline)
+    up, down = c.above is not None, c.below is not None
+    if not up and not down and c.deviations is not None:
+        up = down = True
+    rises = (
+        up
+        and (c.above is None or value > Fraction(str(c.above)) * baseline)
+        and (c.at_least is None or value >= Fraction(str(c.at_least)))
+        and (c.deviations is None or difference > c.deviations * sigma)
+    )
+    falls = (
+        down
+        and (c.below is None or value < Fraction(str(c.below)) * baseline)
+        and (c.deviations is None or -difference > c.deviations * sigma)
+    )
+    if enough and (rises or falls):
+        return Verdict("breach", c.severity, **numbers)
+    is_clear = True
+    if c.clear_below is not None or c.clear_above is not None:
+        is_clear = (c.clear_below is None or value < Fraction(str(c.clear_below)) * baseline) and (
+            c.clear_above is None or value > Fraction(str(c.clear_above)) * baseline
+        )
+    if firing is not None and not is_clear:
+        return Verdict("breach", c.severity, **numbers)
+    return Verdict("clear", c.severity, **numbers)
+
+
+def _expected(c: Absence, start: int, end: int, zone: ZoneInfo) -> bool:
+    """Whether [start, end) lies within one stretch of expected hours; days that touch at midnight join."""
+    if not c.hours:
+        return True
+    first, last = moment(start).astimezone(zone).date(), moment(end).astimezone(zone).date()
+    stretches: list[tuple[datetime, datetime]] = []
+    for n in range(-1, (last - first).days + 2):
+        day = first + timedelta(days=n)
+        for hours in c.hours:
+            if day.weekday() in hours.weekdays:
+                over = hours.end.hour == 0 and hours.end.minute == 0
+                opens = datetime.combine(day, hours.start, zone).astimezone(UTC)
+                closes = datetime.combine(day + timedelta(days=over), hours.end, zone).astimezone(UTC)
+                stretches.append((opens, closes))
+    joined: list[tuple[datetime, datetime]] = []
+    for opens, closes in sorted(stretches):
+        if joined and opens <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], closes))
+        else:
+            joined.append((opens, closes))
+    return any(opens <= moment(start) and moment(end) <= closes for opens, closes in joined)
+
+
+def absence(c: Absence, read: Reader, end: int, zone: ZoneInfo) -> Verdict:
+    start = end - c.window_s * SECOND
+    value = read.value(c.expression, start, end)
+    if value is not None and value > 0:
+        return Verdict("clear", c.severity, float(value), window=(start, end))
+    if not read.complete(c.expression, start):
+        return UNJUDGED
+    if value is None:
+        return Verdict("no_data", c.severity, window=(start, end))
+    if _expected(c, start, end, zone):
+        return Verdict("breach", c.severity, 0.0, window=(start, end))
+    return UNJUDGED
+
+
+def _all(parts: list[Verdict]) -> str:
+    kinds = {p.kind for p in parts}
+    return next((k for k in ("clear", "unjudged", "no_data") if k in kinds), "breach")
+
+
+def verdict(
+    c: Condition, read: Reader, labels: Mapping[str, str], end: int, firing: Severity | None, zone: ZoneInfo
+) -> Verdict:
+    match c:
+        case Threshold():
+            return threshold(c, read, labels, end, firing)
+        case Spike():
+            return spike(c, read, end, firing, zone)
+        case Absence():
+            return absence(c, read, end, zone)
+        case All(parts, severity):
+            return Verdict(_all([verdict(p, read, labels, end, firing, zone) for p in parts]), severity)
+        case AnyOf(parts, severity):
+            swapped = [_swap(verdict(p, read, labels, end, firing, zone)) for p in parts]
+            return Verdict(_swap(Verdict(_all(swapped))).kind, severity)
+        case Not(part, severity):
+            return Verdict(_swap(verdict(part, read, labels, end, None, zone)).kind, severity)
+
+
+def _swap(v: Verdict) -> Verdict:
+    return replace(v, kind={"breach": "clear", "clear": "breach"}.get(v.kind, v.kind))
+
+
+def early(c: Condition, read: Reader, labels: Mapping[str, str], end: int, zone: ZoneInfo) -> Verdict | None:
+    """The breach of an open bucket that more events cannot undo, or None."""
+    match c:
+        case Threshold() | Spike():
+            series = _single(c.expression, Aggregate.COUNT, Aggregate.SUM)
+            lasting = series is not None and (
+                series.aggregate is Aggregate.COUNT or (series.event_type, series.field) in NON_NEGATIVE
+            )
+            if isinstance(c, Threshold):
+                lasting = lasting and _only_rising(_levels_for(c, labels))
+            else:
+                lasting = lasting and c.above is not None and c.below is None
+            found = verdict(c, read, labels, end, None, zone) if lasting else UNJUDGED
+            top = c.severity if isinstance(c, Spike) else _levels_for(c, labels)[-1].severity
+            # A lower severity might still rise before the bucket closes; then it would have been told wrongly.
+            return found if found.kind == "breach" and found.severity == top else None
+        case _:
+            return None
+
+
+# ---- the lifecycle --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Alert:
+    """One alert, stepped by verdicts in order.
+
+    said: its transitions. last: the last verdict that was data (or was counted as such by the policy), whose numbers
+    a timer's transition carries. waits: the last one was not, so `for` does not run out.
+    """
+
+    rule: Rule
+    labels: dict[str, str]
+    said: list[dict[str, Any]] = field(default_factory=list)
+    state: str = "inactive"
+    started: int = 0
+    severity: Severity = Severity.INFO
+    clear_since: int | None = None
+    number: int = 0
+    episode: str = ""
+    last: Verdict = UNJUDGED
+    waits: bool = False
+    seen_whole: bool = True
+
+    @property
+    def firing(self) -> Severity | None:
+        return self.severity if self.state == "firing" else None
+
+    def _say(self, state: str, at: int, so_far: bool = False) -> None:
+        self.number += 1
+        window = self.last.window
+        self.said.append(
+            {
+                "rule": self.rule.name,
+                "labels": self.labels,
+                "alert_id": alert_id(self.rule, self.labels),
+                "episode_id": self.episode,
+                "transition_id": stable_id("transition", self.episode, self.number),
+                "number": self.number,
+                "state": state,
+                "at": at,
+                "started_at": self.started,
+                "severity": self.severity.word,
+                "value": self.last.value,
+                "baseline": self.last.baseline,
+                "window_start": window and window[0],
+                "window_end": window and window[1],
+                "so_far": so_far,
+                "window_known": self.seen_whole,
+            }
+        )
+
+    def timers(self, up_to: int) -> None:
+        """What is due at or before `up_to` happens at its own instant."""
+        if self.state == "pending":
+            due = self.started + self.rule.for_s * SECOND
+            if due <= up_to and not self.waits:
+                self.state = "firing"
+                self._say("firing", due)
+        if self.state == "firing" and self.clear_since is not None:
+            due = self.clear_since + self.rule.keep_firing_for_s * SECOND
+            if due <= up_to:
+                self._end("resolved", due)
+
+    def _end(self, state: str, at: int) -> None:
+        self._say(state, at)
+        self.state, self.clear_since = "inactive", None
+
+    def judged(self, at: int, v: Verdict, event_id: str = "", so_far: bool = False) -> None:
+        """A verdict at `at`, after `timers(at - 1)`."""
+        self.seen_whole = v.kind not in ("unjudged", "no_data")
+        if v.kind == "unjudged":
+            return
+        self.waits = v.kind == "no_data" and self.rule.no_data is NoData.KEEP
+        if self.waits:
+            return
+        self.last = v
+        kind = v.kind
+        if kind == "no_data":
+            kind = "clear" if self.rule.no_data is NoData.OK else "breach"
+            if self.state != "inactive":
+                v = replace(v, severity=self.severity)
+        if kind == "breach":
+            before = self.severity
+            self.severity = v.severity
+            if self.state == "inactive":
+                self.started, self.number = at, 0
+                self.episode = episode_id(self.rule, self.labels, at, event_id)
+                self.state = "pending" if self.rule.for_s else "firing"
+                self._say(self.state, at, so_far)
+            elif self.state == "pending":
+                if at > self.started + self.rule.for_s * SECOND:
+                    self.state = "firing"
+                    self._say("firing", at, so_far)
+            else:
+                self.clear_since = None
+                if before != v.severity:
+                    self._say("severity", at, so_far)
+        elif self.state == "pending":
+            self._end("cancelled", at)
+        elif self.state == "firing":
+            if self.rule.keep_firing_for_s == 0:
+                self._end("resolved", at)
+            elif self.clear_since is None:
+                self.clear_since = at
+
+
+def alert_id(rule: Rule, labels: Mapping[str, str]) -> str:
+    return stable_id("alert", rule.name, *(part for name in rule.by for part in (name, labels[name])))
+
+
+def episode_id(rule: Rule, labels: Mapping[str, str], at: int, event_id: str) -> str:
+    return stable_id("episode", alert_id(rule, labels), at, event_id)
+
+
+# ---- one rule -------------------------------------------------------------------------------------------------------
+
+
+def _sum_of_newest(facts: Iterable[Fact], series: SeriesDef, asof: int) -> Fraction | None:
+    """The newest value of each identity, added; None when there is none."""
+    newest: dict[Group, Fact] = {}
+    for fact in facts:
+        held = newest.get(fact.identity)
+        if held is None or fact.time >= held.time:
+            newest[fact.identity] = fact
+    if series.stale_after_s is not None and any(asof - f.time > series.stale_after_s * SECOND for f in newest.values()):
+        return None
+    return sum((f.numbers[-1] for f in newest.values()), Fraction()) if newest else None
+
+
+def _level_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
+    """Only levels inside: judged at each value."""
+    series = series_of_condition(rule.condition)
+    for group in dict.fromkeys(g for s in series for g in events.of(s)):
+        alert = Alert(rule, dict(zip(rule.by, group, strict=True)))
+        places = sorted({(f.time, f.place, f.event_id) for s in series for f in events.of(s).get(group, [])})
+        for time, place, event_id in places:
+
+            def levels(s: SeriesDef, g: Group, place: int = place, time: int = time) -> Fraction | None:
+                return _sum_of_newest([f for f in events.of(s).get(g, []) if f.place <= place], s, time)
+
+            alert.timers(time - 1)
+            found = verdict(rule.condition, Reader(events, group, levels, time), alert.labels, time, alert.firing, zone)
+            alert.judged(time, found, event_id)
+        alert.timers(events.until)
+        yield alert
+
+
+def _flow_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
+    series = series_of_condition(rule.condition)
+    width = rule.bucket_s * SECOND
+    heard: dict[Group, list[int]] = {}
+    if rule.by:
+        for s in series:
+            for group, facts in events.of(s).items():
+                heard.setdefault(group, []).extend(f.time for f in facts)
+    else:
+        heard[()] = [t for role in {s.source for s in series} for t in events.times.get(role, [])]
+    for group, times in heard.items():
+        if not times:
+            continue
+        alert = Alert(rule, dict(zip(rule.by, group, strict=True)))
+
+        def reader(end: int, group: Group = group) -> Reader:
+            @cache
+            def levels(s: SeriesDef, g: Group) -> Fraction | None:
+                return _sum_of_newest([f for f in events.of(s).get(g, []) if f.time < end], s, end)
+
+            return Reader(events, group, levels, end)
+
+        end = (min(times) // width + 1) * width
+        while True:
+            since = end - rule.forget_after_s * SECOND
+            known = not rule.by or alert.state != "inactive" or any(since <= t < end for t in times)
+            if end > events.until:
+                break
+            alert.timers(end - 1)
+            if known:
+                found = verdict(rule.condition, reader(end), alert.labels, end, alert.firing, zone)
+                alert.judged(end, found)
+            end += width
+        alert.timers(events.until)
+        found_early = early(rule.condition, reader(end), alert.labels, end, zone) if known else None
+        if found_early is not None:
+            alert.timers(end - 1)
+            alert.judged(end, found_early, so_far=True)
+            alert.timers(end)
+        yield alert
+
+
+def reference_transitions(
+    plan: Plan, events: list[Mapping[str, Any]], *, zone: ZoneInfo, until: datetime | None = None
+) -> list[dict[str, Any]]:
+    """Every transition that these events lead to, sorted by instant, rule, labels and number.
+
+    at, started_at, window_start and window_end are microseconds since the epoch.
+    """
+    seen = Events(events, None if until is None else micros(until.isoformat()))
+    said: list[dict[str, Any]] = []
+    for rule in plan.rules:
+        only_levels = all(s.is_level for s in series_of_condition(rule.condition))
+        for alert in (_level_rule if only_levels else _flow_rule)(rule, seen, zone):
+            said += alert.said
+    return sorted(said, key=lambda t: (t["at"], t["rule"], sorted(t["labels"].items()), t["number"]))
+
+
+def without_repeats(transitions: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether no transition id stands twice."""
+    return all(n == 1 for n in Counter(t["transition_id"] for t in transitions).values())
