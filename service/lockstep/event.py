@@ -405,8 +405,12 @@ def _struct_of(
     return msgspec.defstruct(model.__name__, required + optional, gc=False)
 
 
+_Extra = Annotated[str, msgspec.Meta(max_length=256)] | int | float | bool | None
+"""What a rule can use of a field that the contract does not name, as a label or a number."""
+
+
 def _event_struct(kind: EventType, wanted: Iterable[str], raw: bool) -> type[msgspec.Struct]:
-    extra_type = (msgspec.Raw, msgspec.Raw(b"null")) if raw else (Any, None)
+    extra_type = (msgspec.Raw, msgspec.Raw(b"null")) if raw else (_Extra, None)
     names = list(wanted)
     lines: dict[type[BaseModel], type[msgspec.Struct]] = {}
     field = kind.data.model_fields.get("lines")
@@ -486,7 +490,8 @@ def _is_odd(value: bytes) -> bool:
 class Decoder:
     """Decodes batches into structs. wanted: event type → paths that rules read; those beyond the model are kept.
 
-    An extra field that cannot be read as a value (1e400) is None: what rules read never decides what is refused.
+    An extra field that is no text of at most 256 characters, number or flag is None: what rules read never decides
+    what is refused, and no label grows without a limit.
     """
 
     def __init__(self, wanted: Mapping[str, Iterable[str]] | None = None) -> None:
@@ -544,7 +549,7 @@ def _with_extras(event: Any) -> Any:
 
 def _any_value(raw: msgspec.Raw) -> Any:
     try:
-        return msgspec.json.decode(raw)
+        return msgspec.json.decode(raw, type=_Extra)
     except _UNREADABLE:
         return None
 

@@ -311,17 +311,33 @@ def test_every_type_is_read_with_all_its_fields(kind: str) -> None:
 def test_wanted_extras_are_attributes_and_none_where_absent() -> None:
     """A rule may use what the contract does not name, also on lines."""
     line = {"sku": "A", "quantity": 1, "unit_price": 1}
-    data = {"order_id": "1", "total": 1, "lines": [{**line, "colour": "red"}, line], "gift": {"a": [1]}}
+    data = {"order_id": "1", "total": 1, "lines": [{**line, "colour": "red"}, line], "gift": "red wrap"}
     first, second = WANTING.decode([raw(data=data), raw()])
-    assert (first.data.gift, second.data.gift) == ({"a": [1]}, None)
+    assert (first.data.gift, second.data.gift) == ("red wrap", None)
     assert [part.colour for part in first.data.lines] == ["red", None]
 
 
-def test_an_extra_that_is_no_value_is_none() -> None:
-    """1e400 cannot be measured, but it does not make an event of a shop worthless."""
-    value = _with('"gift":1e400,"landing":"/a"')
-    found = WANTING.decode([value])[0]
-    assert (found.data.gift, found.data.landing) == (None, "/a")
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [
+        ("null", None),
+        ("true", True),
+        ("7", 7),
+        ("2.5", 2.5),
+        ('"red"', "red"),
+        pytest.param(f'"{"a" * 256}"', "a" * 256, id="256 characters"),
+        pytest.param(f'"{"a" * 257}"', None, id="a label must not grow without a limit"),
+        pytest.param(f'"{"a" * 500_000}"', None, id="nor make an event's size the size of an alert"),
+        pytest.param("1e400", None, id="no number can hold it"),
+        pytest.param("[1]", None, id="a list is no label"),
+        pytest.param('{"a": 1}', None, id="nor is an object"),
+    ],
+)
+def test_extras_are_values_or_none(token: str, expected: object) -> None:
+    """What cannot be a label or a number is absent for rules; the event counts for everything else."""
+    for value in WANTING.decode([_with(f'"gift":{token},"landing":"/a"')] * 2):
+        assert (value.data.gift, value.data.landing) == (expected, "/a")
+        assert type(value.data.gift) is type(expected)
 
 
 def test_unknown_types_are_ignored_and_keep_their_place() -> None:
