@@ -116,9 +116,16 @@ def check(
             colour = "red" if fault.level == "error" else "yellow"
             out.print(f"[{colour}]{escape(str(fault))}[/{colour}]", soft_wrap=True, highlight=False)
         errors, warnings = len(report.errors), len(report.faults) - len(report.errors)
-        said = f"{report.rules} rules in {report.files} files: {errors} errors, {warnings} warnings"
+        said = (
+            f"{_many(report.rules, 'rule')} in {_many(report.files, 'file')}: "
+            f"{_many(errors, 'error')}, {_many(warnings, 'warning')}"
+        )
         out.print(f"[{'red' if errors else 'green'}]{said}[/]", highlight=False)
     raise SystemExit(exit_code(report, strict=strict))
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -203,7 +210,7 @@ def _show_episodes(episodes: list[Any], settings: Settings) -> None:
     for rule, count in sorted(counts.items(), key=lambda item: -item[1]):
         out.print(f"{rule:32} {'█' * max(1, round(30 * count / most))} {count}", highlight=False)
     pending = len(episodes) - len(fired)
-    out.print(f"{len(fired)} episodes fired, {pending} were over before they did", highlight=False)
+    out.print(f"{_many(len(fired), 'episode')} fired, {pending} ended before they did", highlight=False)
 
 
 @app.command()
@@ -229,7 +236,7 @@ def send(
     report = _with_broker(settings, act)
     for fault in report.faults:
         err.print(escape(fault), soft_wrap=True, highlight=False)
-    out.print(f"{report.sent:,} events sent", highlight=False)
+    out.print(f"{_many(report.sent, 'event')} sent", highlight=False)
     if report.faults and not skip_bad:
         _fail("stopped at a bad event; mend it, or use --skip-bad (what was sent counts once when it is sent again)", 1)
 

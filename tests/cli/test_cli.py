@@ -1,0 +1,133 @@
+"""The command line as people and programs use it: output, exit codes, no traceback."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+EVENTS = [
+    {
+        "id": str(i),
+        "source": "/s",
+        "type": "stock.level",
+        "time": f"2026-01-05T{clock}Z",
+        "data": {"sku": "A", "available": available},
+    }
+    for i, (clock, available) in enumerate([("09:00:00", 35), ("09:05:00", 12), ("11:00:00", 90)])
+]
+RULES = """\
+measures:
+  stock: {last: available, of: stock.level}
+rules:
+  - name: LowStock
+    by: [sku]
+    threshold: {measure: stock, at_most: 20}
+"""
+
+
+@pytest.fixture
+def shop(tmp_path):
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "stock.yml").write_text(RULES)
+    (tmp_path / "events.ndjson").write_text("".join(json.dumps(e) + "\n" for e in EVENTS))
+    return tmp_path
+
+
+def lockstep(*args, cwd, stdin=None):
+    done = subprocess.run(
+        [sys.executable, "-m", "lockstep", *args], cwd=cwd, input=stdin, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_check_is_quiet_about_good_rules(shop):
+    """Exit 0, and what was looked at."""
+    done = lockstep("check", "rules", cwd=shop)
+    assert (done.returncode, done.stdout) == (0, "1 rule in 1 file: 0 errors, 0 warnings\n")
+
+
+def test_check_says_where_what_and_the_way_out(shop):
+    """Exit 1 for errors; 3 for warnings where they count."""
+    (shop / "rules" / "stock.yml").write_text(RULES.replace("at_most", "at_mots"))
+    done = lockstep("check", "rules", cwd=shop)
+    assert done.returncode == 1
+    assert "rules/stock.yml:6:33: unknown key 'at_mots'; did you mean 'at_most'? [LS110]" in done.stdout
+    (shop / "rules" / "stock.yml").write_text(RULES.replace("[sku]", "[colour]"))
+    assert lockstep("check", "rules", cwd=shop).returncode == 0
+    assert lockstep("check", "rules", "--strict", cwd=shop).returncode == 3
+
+
+def test_backtest_prints_transitions_for_programs(shop):
+    """One object a line, with the fields that others rely on."""
+    done = lockstep("backtest", "rules", "--events", "events.ndjson", "--json", cwd=shop)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(t["state"], t["at"], t["value"]) for t in lines] == [
+        ("firing", "2026-01-05T09:05:00Z", 12.0),
+        ("resolved", "2026-01-05T11:00:00Z", 90.0),
+    ]
+    assert set(lines[0]) == {
+        "rule", "labels", "alert_id", "episode_id", "state", "at", "value", "baseline", "window_start", "window_end",
+        "severity",
+    }  # fmt: skip
+
+
+def test_backtest_reads_several_files_in_any_order(shop):
+    """Events are replayed by their time, whatever file and line they stand in."""
+    (shop / "late.ndjson").write_text(json.dumps(EVENTS[2]) + "\n" + json.dumps(EVENTS[0]) + "\n")
+    (shop / "early.ndjson").write_text(json.dumps(EVENTS[1]) + "\n")
+    mixed = lockstep("backtest", "rules", "--events", "late.ndjson", "early.ndjson", "--json", cwd=shop)
+    plain = lockstep("backtest", "rules", "--events", "events.ndjson", "--json", cwd=shop)
+    assert mixed.stdout == plain.stdout
+    assert plain.stdout
+
+
+def test_backtest_until_stops_there(shop):
+    """Later events are as if they had not happened."""
+    done = lockstep(
+        "backtest", "rules", "--events", "events.ndjson", "--until", "2026-01-05T10:00:00Z", "--json", cwd=shop
+    )
+    assert [json.loads(line)["state"] for line in done.stdout.splitlines()] == ["firing"]
+
+
+def test_backtest_shows_episodes_to_people(shop):
+    """A table, and how often each rule spoke."""
+    done = lockstep("backtest", "rules", "--events", "events.ndjson", cwd=shop)
+    assert "LowStock" in done.stdout
+    assert "1 episode fired" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        pytest.param(("backtest", "rules", "--events", "nothing.ndjson"), "nothing.ndjson", id="no such file"),
+        pytest.param(("serve", "--rules", "nowhere"), "nowhere: there is no such folder", id="no such folder"),
+        pytest.param(("serve", "--broker", "mysql://x"), "neither sqlite:///FILE nor kafka://", id="an unknown broker"),
+        pytest.param(("send", "nothing.ndjson"), "nothing.ndjson", id="nothing to send"),
+        pytest.param(("notify", "test", "nobody"), "nobody", id="an unknown receiver"),
+    ],
+)
+def test_an_error_is_one_line(shop, args, said):
+    """Exit 2 (or 1), and no traceback."""
+    done = lockstep(*args, cwd=shop)
+    assert done.returncode in (1, 2)
+    assert said in done.stderr.replace("\n", "")
+
+
+def test_what_is_sent_badly_is_named_and_the_rest_is_sent(shop):
+    """With --skip-bad; without it, sending stops at the first bad event."""
+    bad = json.dumps(EVENTS[0]).replace("35", '"35"')
+    text = json.dumps(EVENTS[0]) + "\n" + bad + "\n" + json.dumps(EVENTS[1]) + "\n"
+    done = lockstep("send", "-", cwd=shop, stdin=text)
+    assert done.returncode == 1
+    assert "-:2: data: data.available" in done.stderr.replace("\n", "")
+    assert "1 event sent" in done.stdout
+    assert "2 events sent" in lockstep("send", "-", "--skip-bad", cwd=shop, stdin=text).stdout
+
+
+def test_nothing_fires_and_nothing_is_dead_before_anything_ran(shop):
+    """Tables, empty."""
+    assert "0 alerts" in lockstep("alerts", cwd=shop).stdout
+    assert "0 dead events" in lockstep("dead", "events", cwd=shop).stdout
+    assert "0 dead deliveries" in lockstep("dead", "deliveries", cwd=shop).stdout

@@ -1,0 +1,203 @@
+"""The HTTP server, on a real service on a real file."""
+
+import asyncio
+import io
+import json
+import shutil
+import subprocess
+from datetime import timedelta
+
+import aiohttp
+import pytest
+from pydantic import SecretStr
+
+from lockstep.adapters.http.server import openapi
+from lockstep.app import Service, utc_now
+from lockstep.errors import SettingsError
+from lockstep.settings import load_settings
+
+RULES = """\
+measures:
+  stock: {last: available, of: stock.level}
+rules:
+  - name: LowStock
+    by: [sku]
+    threshold: {measure: stock, at_most: 20}
+"""
+CLOUDEVENT = {"content-type": "application/cloudevents+json"}
+
+
+async def until(fact, timeout_s=20.0):
+    """Wait for a fact (an async function's truth), by asking again."""
+    async with asyncio.timeout(timeout_s):
+        while not (found := await fact()):
+            await asyncio.sleep(0.02)  # the fact is in another process's hands: there is no event
+        return found
+
+
+@pytest.fixture
+async def served(tmp_path):
+    """(base URL, session) of a running service; a token may be set by the test through `served.token`."""
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "stock.yml").write_text(RULES)
+    settings = load_settings(broker=f"sqlite:///{tmp_path}/shop.db", rules=rules, http_port=0)
+    service, stop = Service(settings, environ={}), asyncio.Event()
+    running = asyncio.create_task(service.run(stop))
+    async with aiohttp.ClientSession() as session:
+
+        async def ready():
+            try:
+                async with session.get(f"http://127.0.0.1:{service.http.port}/readyz") as answer:
+                    return answer.status == 200
+            except aiohttp.ClientError:
+                return False
+
+        await until(ready)
+        yield f"http://127.0.0.1:{service.http.port}", session
+        stop.set()
+        assert await running == 0
+
+
+def _stock(number, available, *, sku="A", moment=None):
+    return {
+        "id": str(number),
+        "source": "/shop",
+        "type": "stock.level",
+        "time": (moment or utc_now()).isoformat(),
+        "data": {"sku": sku, "available": available},
+    }
+
+
+async def test_an_event_becomes_an_alert(served):
+    """POST answers when the broker has it; the alert shows with its numbers, and ends with the next value."""
+    base, session = served
+    async with session.post(f"{base}/v1/events", json=_stock(1, 12), headers=CLOUDEVENT) as answer:
+        assert (answer.status, await answer.json()) == (202, {"accepted": 1})
+
+    async def alerts():
+        async with session.get(f"{base}/v1/alerts") as answer:
+            return (await answer.json())["alerts"]
+
+    (alert,) = await until(alerts)
+    assert (alert["rule"], alert["labels"], alert["state"], alert["value"], alert["limit"]) == (
+        "LowStock",
+        {"sku": "A"},
+        "firing",
+        12.0,
+        20.0,
+    )
+    batch = {"content-type": "application/cloudevents-batch+json"}
+    body = json.dumps([_stock(2, 50), _stock(3, 40, sku="B")])
+    async with session.post(f"{base}/v1/events", data=body, headers=batch) as answer:
+        assert (answer.status, await answer.json()) == (202, {"accepted": 2})
+
+    async def over():
+        return not await alerts()
+
+    await until(over)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "said"),
+    [
+        pytest.param(b"{", CLOUDEVENT, 400, "json", id="no JSON"),
+        pytest.param(b"[{}]", CLOUDEVENT, 400, "envelope", id="no event"),
+        pytest.param(b"{}", {"content-type": "text/plain"}, 415, "", id="another content type"),
+        pytest.param(b"x" * (1 << 20) + b"xx", CLOUDEVENT, 413, "", id="more than 1 MiB"),
+    ],
+)
+async def test_what_cannot_be_taken_is_refused(served, body, headers, status, said):
+    """Nothing is published, and the answer says why."""
+    base, session = served
+    async with session.post(f"{base}/v1/events", data=io.BytesIO(body), headers=headers) as answer:
+        assert answer.status == status
+        assert said in await answer.text()
+
+
+async def test_a_refusal_names_element_and_field(served):
+    """One bad element of a batch refuses the batch, so that nothing of it is sent twice."""
+    base, session = served
+    bad = _stock(2, "many")
+    batch = {"content-type": "application/cloudevents-batch+json"}
+    async with session.post(f"{base}/v1/events", data=json.dumps([_stock(1, 5), bad]), headers=batch) as answer:
+        assert answer.status == 400
+        (fault,) = (await answer.json())["errors"]
+    assert (fault["element"], fault["field"], fault["reason"]) == (1, "data.available", "data")
+
+
+async def test_an_event_ahead_of_its_time_is_dead_not_lost(served):
+    """A till whose clock is an hour fast closes nobody's buckets; the event is listed with its reason."""
+    base, session = served
+    event = _stock(9, 1, moment=utc_now() + timedelta(hours=1))
+    async with session.post(f"{base}/v1/events", json=event, headers=CLOUDEVENT) as answer:
+        assert answer.status == 202
+
+    async def counted():
+        async with session.get(f"{base}/metrics") as answer:
+            return 'lockstep_events_dead_total{topic="inventory"} 1.0' in await answer.text()
+
+    await until(counted)
+
+
+async def test_metrics_are_well_formed(served):
+    """As promtool sees it, where it is installed; else by its simplest rules."""
+    base, session = served
+    async with session.get(f"{base}/metrics") as answer:
+        text = await answer.text()
+    names = {line.split()[2] for line in text.splitlines() if line.startswith("# HELP")}
+    assert {"lockstep_build_info", "lockstep_lag", "lockstep_ready", "lockstep_storage_size_bytes"} <= names
+    assert not [line for line in text.splitlines() if "_created" in line]
+    promtool = shutil.which("promtool")
+    if promtool is not None:
+        checked = await asyncio.to_thread(
+            subprocess.run, [promtool, "check", "metrics"], input=text.encode(), capture_output=True, check=False
+        )
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def _settings(tmp_path, **more):
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "stock.yml").write_text(RULES)
+    return load_settings(broker=f"sqlite:///{tmp_path}/shop.db", rules=rules, http_port=0, **more)
+
+
+def test_without_a_token_the_server_stays_on_loopback(tmp_path):
+    """Listening to others without a token is refused at the start."""
+    with pytest.raises(SettingsError, match="set LOCKSTEP_API_TOKEN"):
+        Service(_settings(tmp_path, http_host="0.0.0.0"), environ={})
+
+
+async def test_with_a_token_the_api_needs_it_and_health_does_not(tmp_path):
+    """Prometheus and the load balancer have no token; everybody else must."""
+    service = Service(_settings(tmp_path, api_token=SecretStr("s3cret")), environ={})
+    stop = asyncio.Event()
+    running = asyncio.create_task(service.run(stop))
+    await until(lambda: asyncio.sleep(0, service.runtime is not None and service.status().ready))
+    base = f"http://127.0.0.1:{service.http.port}"
+    seen = {}
+    async with aiohttp.ClientSession() as session:
+        for path, token in [
+            ("/healthz", ""),
+            ("/metrics", ""),
+            ("/v1/alerts", ""),
+            ("/v1/alerts", "no"),
+            ("/v1/alerts", "s3cret"),
+        ]:
+            async with session.get(base + path, headers={"Authorization": f"Bearer {token}"}) as answer:
+                seen[path, token] = answer.status
+    stop.set()
+    await running
+    assert seen == {
+        ("/healthz", ""): 200,
+        ("/metrics", ""): 200,
+        ("/v1/alerts", ""): 401,
+        ("/v1/alerts", "no"): 401,
+        ("/v1/alerts", "s3cret"): 200,
+    }
+
+
+def test_the_openapi_document_names_every_route():
+    """What is served is what is published."""
+    assert set(openapi()["paths"]) == {"/v1/events", "/v1/alerts", "/healthz", "/readyz", "/metrics"}

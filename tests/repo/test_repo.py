@@ -1,0 +1,72 @@
+"""What the repository promises about itself."""
+
+import itertools
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import lockstep
+from lockstep import alert
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_the_top_level_holds_what_it_should():
+    """Nothing else is tracked there."""
+    names = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    top = {n.partition("/")[0] for n in names if not n.startswith(".")}
+    folders = {"service", "rules", "schemas", "deploy", "tests"}
+    files = {
+        "pyproject.toml",
+        "docker-compose.yml",
+        "README.md",
+        "Makefile",
+        "constraints.txt",
+        "LICENSE",
+        "CHANGELOG.md",
+    }
+    assert top == folders | files
+
+
+def test_every_dependency_earns_a_sentence():
+    """The line above each says what it does for us."""
+    text = (ROOT / "pyproject.toml").read_text()
+    lines = text[text.index("dependencies = [") : text.index("[project.optional-dependencies]")].splitlines()
+    for before, line in itertools.pairwise(lines):
+        if line.strip().startswith('"'):
+            assert before.strip().startswith("#"), line
+
+
+def test_constraints_pin_every_dependency():
+    """What was tested is what is installed."""
+    pinned = {
+        line.partition("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().split()
+    }
+    wanted = PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["dev"]
+    assert {re.split(r"[<>=\[]", w)[0].lower() for w in wanted} <= pinned
+
+
+def test_the_version_is_one():
+    """In the package and in its metadata."""
+    assert PROJECT["project"]["version"] == lockstep.VERSION
+
+
+def test_the_lifecycle_is_drawn_from_its_table():
+    """The docstring shows the table that is executed."""
+    assert alert.drawn() in (alert.__doc__ or "")
+
+
+def test_the_core_can_be_imported_without_the_world():
+    """Judging needs neither Faust nor a client of anything."""
+    code = (
+        "import sys, lockstep.judge, lockstep.deliver, lockstep.notify.decide;"
+        "bad = {'faust', 'aiohttp', 'aiokafka', 'slack_sdk', 'aiosmtplib', 'structlog'} & set(sys.modules);"
+        "sys.exit(', '.join(sorted(bad)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
