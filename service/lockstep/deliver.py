@@ -1,19 +1,18 @@
 """The deliver stage: lanes, attempts, retry delays, breakers, dead letters. Decided here, sent by adapters/dispatch.
 
-A destination is a lane: one attempt at a time, in order within an episode, and a lane that fails or hangs delays no
+A destination is a lane: one attempt at a time, in order within an alert, and a lane that fails or hangs delays no
 other. What is to be attempted is durable before it is attempted, so attempts are at least once, under the same id.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from lockstep.dead import DeadEvent, dead_record
-from lockstep.errors import DeliveryError
+from lockstep.errors import DeliveryError, StateError
 from lockstep.ports import Batch, Cut, Destination, Record, Sent
 
 DEAD_DELIVERIES = "lockstep.dead-deliveries"
@@ -29,32 +28,38 @@ LONGEST_RETRY_AFTER_S = 3600.0
 BREAKER_AFTER = 5
 """Failures in a row after which a lane only probes."""
 PROBE_EVERY_S = 30.0
+THREAD_LIFE_S = 30 * 86400.0
 
 
 def retry_delay(attempt: int, *, jitter: float, retry_after_s: float | None = None) -> timedelta:
     """Wait before the attempt after number `attempt` (1 is the first).
 
     jitter: a draw from [0, 1), made by the caller so that this stays a pure function; the delay is 80 to 120 % of its
-    step. retry_after_s: what the destination asked for; never waited shorter than that, at most an hour.
+    step. retry_after_s: what the destination asked for; never waited shorter than that, but at most an hour for it.
     """
     step = STEPS_S[min(attempt, len(STEPS_S)) - 1] * (0.8 + 0.4 * jitter)
     return timedelta(seconds=max(step, min(retry_after_s or 0.0, LONGEST_RETRY_AFTER_S)))
 
 
-@dataclass
+@dataclass(eq=False)
 class Delivery:
-    """One notification to one destination. Times in seconds since the epoch. thread: what it answers to."""
+    """One notification to one destination. Times in seconds since the epoch.
+
+    alerts, episodes: what it is about. state: firing, severity or resolved. created: when it was decided.
+    first_at: of the first attempt, None before. thread: the reference of the message that it answers to.
+    """
 
     id: str
     destination: Destination
     rule: str
-    episode: str
-    episodes: list[str]
     state: str
+    alerts: list[str]
+    episodes: list[str]
     body: dict[str, Any]
     sequence: int
     created: float
     attempts: int = 0
+    first_at: float | None = None
     next_at: float = 0.0
     last_error: str = ""
     reason: str = ""
@@ -63,15 +68,19 @@ class Delivery:
 
 @dataclass
 class _Lane:
-    waiting: list[Delivery] = field(default_factory=list)
+    """One destination. failures: in a row; paused_until: no attempt before, of whatever delivery."""
+
+    waiting: dict[str, Delivery] = field(default_factory=dict)
     busy: str | None = None
     failures: int = 0
     paused_until: float = 0.0
+    last_error: str = ""
+    reason: str = ""
 
 
 @dataclass
 class DeliverCounts:
-    """Since the stage began, for metrics. dead: channel and reason → how many."""
+    """Since the stage began, for metrics. failed and dead: (channel, reason) → how many."""
 
     sent: dict[str, int] = field(default_factory=dict)
     failed: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -84,12 +93,12 @@ class Deliver:
     def __init__(self) -> None:
         self._lanes: dict[str, _Lane] = {}
         self._by_id: dict[str, Delivery] = {}
-        self._threads: dict[tuple[str, str], str] = {}
+        self._threads: dict[tuple[str, str], tuple[str, float]] = {}
         self._cut = Cut()
         self._dirty: set[str] = set()
-        self._now = 0.0
         self._sequence = 0
-        self._durable = 0
+        self._handed = 0  # sequence number that the last cut went up to
+        self._durable = 0  # the same of the last cut that became visible
         self.counts = DeliverCounts()
 
     # ---- ports.Stage ----------------------------------------------------------------------------------------------
@@ -98,127 +107,124 @@ class Deliver:
         found: list[Delivery] = []
         for key, value in entries.items():
             row = msgspec.json.decode(value)
-            if key[:1] == b"t":
-                self._threads[row["destination"], row["episode"]] = row["reference"]
-            else:
-                row["destination"] = Destination(**row["destination"])
-                found.append(Delivery(**row))
+            stored = row.pop("format", None)
+            if stored != FORMAT:
+                raise StateError(f"lockstep.deliver-state: an entry of format {stored}, this version reads {FORMAT}")
+            match key[:1]:
+                case b"t":
+                    self._threads[row["destination"], row["episode"]] = row["reference"], row["at"]
+                case b"l":
+                    self._lanes[key[1:].decode()] = _Lane(**row)
+                case _:
+                    found.append(Delivery(**{**row, "destination": Destination(**row["destination"])}))
         for delivery in sorted(found, key=lambda d: d.sequence):
             self._enqueue(delivery)
-        self._sequence = max((d.sequence for d in found), default=0)
-        self._durable = self._sequence
+        self._sequence = self._handed = self._durable = max((d.sequence for d in found), default=0)
 
     def feed(self, batch: Batch) -> None:
-        for offset, value in zip(batch.offsets, batch.values, strict=True):
+        for offset, value, arrived_ms in zip(batch.offsets, batch.values, batch.timestamps_ms, strict=True):
+            if value is None:
+                continue
             try:
-                row = json.loads(value or b"null")
-                if row["format"] != FORMAT:
-                    raise ValueError(f"unknown format {row['format']}")
-                destination = Destination(**row["destination"])
-                fields = {k: row[k] for k in ("id", "rule", "episode", "episodes", "state", "body")}
-            except (ValueError, KeyError, TypeError) as error:
+                row = msgspec.json.decode(value)
+                stored = row.pop("format")
+                if isinstance(stored, int) and stored > FORMAT:
+                    raise StateError(f"{batch.topic}: a delivery of format {stored}, this version reads {FORMAT}")
+                destination = Destination(**row.pop("destination"))
+                delivery = Delivery(
+                    destination=destination, sequence=self._sequence + 1, created=arrived_ms / 1000, **row
+                )
+            except (msgspec.MsgspecError, KeyError, TypeError, AttributeError) as error:
                 dead = DeadEvent(batch.topic, batch.partition, offset, "data", f"no delivery: {error}", value)
                 self._cut.records.append(dead_record(dead))
                 continue
-            if fields["id"] in self._by_id:
-                continue
-            self._sequence += 1
-            created = batch.timestamps_ms[batch.offsets.index(offset)] / 1000
-            delivery = Delivery(destination=destination, sequence=self._sequence, created=created, **fields)
-            self._enqueue(delivery)
-            self._dirty.add(delivery.id)
-
-    def _enqueue(self, delivery: Delivery) -> None:
-        self._by_id[delivery.id] = delivery
-        self._lanes.setdefault(delivery.destination.id, _Lane()).waiting.append(delivery)
+            if delivery.id not in self._by_id:
+                self._sequence += 1
+                self._enqueue(delivery)
+                self._dirty.add(delivery.id)
 
     def tick(self, now: datetime) -> None:
-        self._now = now.timestamp()
+        moment = now.timestamp()
+        for delivery in list(self._by_id.values()):
+            lane = self._lanes[delivery.destination.id]
+            given_up = delivery.attempts > 0 or lane.failures >= BREAKER_AFTER
+            if given_up and lane.busy != delivery.id and self._ends(delivery) < moment:
+                delivery.last_error = delivery.last_error or lane.last_error
+                delivery.reason = delivery.reason or lane.reason
+                self._bury(delivery, moment)
+        for key in [k for k, (_, at) in self._threads.items() if at < moment - THREAD_LIFE_S]:
+            self._forget_thread(*key)
 
     def cut(self) -> Cut:
         cut, self._cut = self._cut, Cut()
         for number in self._dirty:
             delivery = self._by_id.get(number)
-            row = None if delivery is None else msgspec.json.encode(delivery)
-            cut.entries[b"d" + number.encode()] = row
+            cut.entries[b"d" + number.encode()] = None if delivery is None else _encoded(asdict(delivery))
         self._dirty.clear()
-        self._durable = self._sequence
+        self._handed = self._sequence
         return cut
 
     # ---- attempts -------------------------------------------------------------------------------------------------
 
-    def due(self) -> list[Delivery]:
-        """What is to be attempted now, one a lane; each is marked as under way until `sent` or `failed`."""
-        found: list[Delivery] = []
-        for lane in self._lanes.values():
-            if lane.busy is not None or lane.paused_until > self._now:
-                continue
-            blocked: set[str] = set()
-            for delivery in lane.waiting:
-                if delivery.sequence > self._durable:
-                    break
-                if delivery.next_at <= self._now and not blocked.intersection(delivery.episodes):
-                    lane.busy = delivery.id
-                    references = [self._threads.get((delivery.destination.id, e)) for e in delivery.episodes]
-                    delivery.thread = next((r for r in references if r), None)
-                    found.append(delivery)
-                    break
-                blocked.update(delivery.episodes)  # what follows in an episode waits for its beginning
-        return found
+    def confirm(self) -> None:
+        """The last cut has become visible: what was fed before it may be attempted."""
+        self._durable = self._handed
 
-    def sent(self, delivery: Delivery, sent: Sent) -> None:
+    def due(self, now: datetime) -> list[Delivery]:
+        """What is to be attempted now, one a lane; each is under way until `sent` or `failed`."""
+        found = [self.take(destination, now) for destination in list(self._lanes)]
+        return [delivery for delivery in found if delivery is not None]
+
+    def take(self, destination: str, now: datetime) -> Delivery | None:
+        """The next attempt of a lane, which is then under way; None when there is nothing to do or not yet."""
+        lane, moment = self._lanes.get(destination), now.timestamp()
+        if lane is None or lane.busy is not None or lane.paused_until > moment:
+            return None
+        held: set[str] = set()
+        for delivery in lane.waiting.values():
+            if delivery.sequence > self._durable:
+                return None
+            if delivery.next_at <= moment and held.isdisjoint(delivery.alerts):
+                lane.busy = delivery.id
+                delivery.thread = self._thread(delivery)
+                return delivery
+            held.update(delivery.alerts)  # what follows in an alert waits for what came before
+        return None
+
+    def sent(self, delivery: Delivery, sent: Sent, *, now: datetime) -> None:
         """It arrived."""
-        lane = self._lanes[delivery.destination.id]
-        lane.busy, lane.failures, lane.paused_until = None, 0, 0.0
-        channel = delivery.destination.channel
-        self.counts.sent[channel] = self.counts.sent.get(channel, 0) + 1
-        if sent.reference:
-            for episode in delivery.episodes:
-                if delivery.state == "resolved":
-                    self._forget_thread(delivery.destination.id, episode)
-                elif delivery.thread is None:
-                    self._remember_thread(delivery.destination.id, episode, sent.reference)
+        destination, moment = delivery.destination, now.timestamp()
         self._drop(delivery)
+        self._settle(destination.id, failures=0, paused_until=0.0)
+        self.counts.sent[destination.channel] = self.counts.sent.get(destination.channel, 0) + 1
+        for episode in delivery.episodes:
+            if delivery.state == "resolved":
+                self._forget_thread(destination.id, episode)
+            elif sent.reference and (destination.id, episode) not in self._threads:
+                self._remember_thread(destination.id, episode, sent.reference, moment)
 
-    def failed(self, delivery: Delivery, error: DeliveryError, *, jitter: float) -> None:
-        """It did not arrive: try again later, or give it up to the dead letters."""
-        lane = self._lanes[delivery.destination.id]
+    def failed(self, delivery: Delivery, error: DeliveryError, *, now: datetime, jitter: float) -> None:
+        """It did not arrive: try again later, or give it up to the dead letters. jitter: a draw from [0, 1)."""
+        destination, moment = delivery.destination, now.timestamp()
+        lane = self._lanes[destination.id]
         lane.busy = None
         delivery.attempts += 1
+        delivery.first_at = moment if delivery.first_at is None else delivery.first_at
         delivery.last_error, delivery.reason = str(error)[:500], error.reason
-        channel = delivery.destination.channel
-        key = (channel, error.reason)
+        key = (destination.channel, error.reason)
         self.counts.failed[key] = self.counts.failed.get(key, 0) + 1
         delay = retry_delay(delivery.attempts, jitter=jitter, retry_after_s=error.retry_after_s)
-        delivery.next_at = self._now + delay.total_seconds()
+        delivery.next_at = moment + delay.total_seconds()
         self._dirty.add(delivery.id)
         if error.retryable:
-            lane.failures += 1
-            if lane.failures >= BREAKER_AFTER:
-                lane.paused_until = self._now + PROBE_EVERY_S
-        if not error.retryable or delivery.next_at > delivery.created + LIFE_S.get(channel, 3600.0):
-            self._bury(delivery, key)
-
-    def _bury(self, delivery: Delivery, key: tuple[str, str]) -> None:
-        self.counts.dead[key] = self.counts.dead.get(key, 0) + 1
-        value = msgspec.to_builtins(delivery)
-        record = Record(DEAD_DELIVERIES, json.dumps(value).encode(), delivery.id.encode(), 0)
-        self._cut.records.append(record)
-        self._drop(delivery)
-
-    def _drop(self, delivery: Delivery) -> None:
-        self._lanes[delivery.destination.id].waiting.remove(delivery)
-        del self._by_id[delivery.id]
-        self._dirty.add(delivery.id)
-
-    def _remember_thread(self, destination: str, episode: str, reference: str) -> None:
-        self._threads[destination, episode] = reference
-        row = {"destination": destination, "episode": episode, "reference": reference}
-        self._cut.entries[_thread_key(destination, episode)] = msgspec.json.encode(row)
-
-    def _forget_thread(self, destination: str, episode: str) -> None:
-        if self._threads.pop((destination, episode), None) is not None:
-            self._cut.entries[_thread_key(destination, episode)] = None
+            lane.last_error, lane.reason = delivery.last_error, delivery.reason
+            failures = lane.failures + 1
+            pause = moment + PROBE_EVERY_S if failures >= BREAKER_AFTER else 0.0
+            # "Not now" is said to everybody who comes from us, not to this delivery alone.
+            asked = moment + delay.total_seconds() if error.retry_after_s is not None else 0.0
+            self._settle(destination.id, failures=failures, paused_until=max(lane.paused_until, pause, asked))
+        if not error.retryable or delivery.next_at > self._ends(delivery):
+            self._bury(delivery, moment)
 
     @property
     def pending(self) -> dict[str, int]:
@@ -227,6 +233,82 @@ class Deliver:
         for delivery in self._by_id.values():
             found[delivery.destination.channel] = found.get(delivery.destination.channel, 0) + 1
         return found
+
+    @property
+    def paused(self) -> dict[str, int]:
+        """channel → destinations that are only probed."""
+        found: dict[str, int] = {}
+        for lane in self._lanes.values():
+            if lane.failures >= BREAKER_AFTER and lane.waiting:
+                channel = next(iter(lane.waiting.values())).destination.channel
+                found[channel] = found.get(channel, 0) + 1
+        return found
+
+    def oldest(self, now: datetime) -> float:
+        """Age in seconds of the oldest delivery that waits."""
+        return max((now.timestamp() - d.created for d in self._by_id.values()), default=0.0)
+
+    # ---- inside ---------------------------------------------------------------------------------------------------
+
+    def _enqueue(self, delivery: Delivery) -> None:
+        self._by_id[delivery.id] = delivery
+        self._lanes.setdefault(delivery.destination.id, _Lane()).waiting[delivery.id] = delivery
+
+    def _settle(self, destination: str, *, failures: int, paused_until: float) -> None:
+        """How a lane stands: in the state while it fails, gone with its last delivery when it does not."""
+        lane, key = self._lanes[destination], b"l" + destination.encode()
+        if failures:
+            lane.failures, lane.paused_until = failures, paused_until
+            row = {"failures": failures, "paused_until": paused_until, "last_error": lane.last_error}
+            self._cut.entries[key] = _encoded({**row, "reason": lane.reason})
+            return
+        if lane.failures:
+            self._cut.entries[key] = None
+        lane.failures, lane.paused_until, lane.last_error, lane.reason = 0, 0.0, "", ""
+        if not lane.waiting:
+            del self._lanes[destination]
+
+    @staticmethod
+    def _ends(delivery: Delivery) -> float:
+        return delivery.created + LIFE_S.get(delivery.destination.channel, 3600.0)
+
+    def _bury(self, delivery: Delivery, moment: float) -> None:
+        key = (delivery.destination.channel, delivery.reason)
+        self.counts.dead[key] = self.counts.dead.get(key, 0) + 1
+        value = _encoded({**asdict(delivery), "given_up_at": moment})
+        self._cut.records.append(Record(DEAD_DELIVERIES, value, delivery.id.encode(), 0))
+        if delivery.state == "resolved":
+            for episode in delivery.episodes:
+                self._forget_thread(delivery.destination.id, episode)
+        self._drop(delivery)
+
+    def _drop(self, delivery: Delivery) -> None:
+        lane = self._lanes[delivery.destination.id]
+        del lane.waiting[delivery.id]
+        if lane.busy == delivery.id:
+            lane.busy = None
+        del self._by_id[delivery.id]
+        self._dirty.add(delivery.id)
+
+    def _thread(self, delivery: Delivery) -> str | None:
+        """The message that this one answers to: never for news, which belongs where everybody looks."""
+        if delivery.state == "firing":
+            return None
+        found = {self._threads.get((delivery.destination.id, episode), (None,))[0] for episode in delivery.episodes}
+        return found.pop() if len(found) == 1 else None
+
+    def _remember_thread(self, destination: str, episode: str, reference: str, moment: float) -> None:
+        self._threads[destination, episode] = reference, moment
+        row = {"destination": destination, "episode": episode, "reference": reference, "at": moment}
+        self._cut.entries[_thread_key(destination, episode)] = _encoded(row)
+
+    def _forget_thread(self, destination: str, episode: str) -> None:
+        if self._threads.pop((destination, episode), None) is not None:
+            self._cut.entries[_thread_key(destination, episode)] = None
+
+
+def _encoded(row: dict[str, Any]) -> bytes:
+    return msgspec.json.encode({"format": FORMAT, **row})
 
 
 def _thread_key(destination: str, episode: str) -> bytes:

@@ -1,17 +1,26 @@
-"""Runs the attempts that deliver has decided: a task each, so that one that hangs delays no other destination."""
+"""Runs the attempts that deliver has decided: a task per lane, so that one that hangs delays no other destination."""
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 import structlog
 
 from lockstep.deliver import Deliver, Delivery
-from lockstep.errors import DeliveryError
+from lockstep.document import did_you_mean
+from lockstep.errors import DeliveryError, SettingsError
+from lockstep.labels import stable_id
+from lockstep.notify.message import sample_message
+from lockstep.notify.route import Routing
 from lockstep.ports import Channel, Sent
 
 log = structlog.get_logger("lockstep.deliver")
+
+ATTEMPT_S = {"webhook": 20.0, "slack": 20.0, "email": 720.0}
+"""The end of an attempt whose channel forgot to end it; each channel's own time-outs are shorter."""
 
 
 class DispatchObserver(Protocol):
@@ -21,8 +30,9 @@ class DispatchObserver(Protocol):
 
 
 class Dispatcher:
-    """channels: by name. jitter: a draw from [0, 1). wake: (partition) look at the deliver stage again.
+    """Owns the tasks of all lanes that this worker owns.
 
+    channels: by name. jitter: a draw from [0, 1). wake: (partition) look at the deliver stage again.
     dry_run: attempts succeed without being made.
     """
 
@@ -40,40 +50,71 @@ class Dispatcher:
         self._clock, self._jitter, self._wake = clock, jitter, wake
         self._observer = observer
         self._dry_run = dry_run
+        self._draining = False
         self._tasks: dict[int, set[asyncio.Task[None]]] = {}
 
     def dispatch(self, partition: int, stage: Deliver) -> None:
         """Attempt everything that is due; called after each cut, when it is durable."""
-        for delivery in stage.due():
-            task = asyncio.create_task(self._attempt(partition, stage, delivery), name=f"deliver-{delivery.id}")
+        stage.confirm()
+        if self._draining:
+            return
+        for delivery in stage.due(self._clock()):
+            task = asyncio.create_task(self._lane(partition, stage, delivery), name=f"lane-{delivery.destination.id}")
             tasks = self._tasks.setdefault(partition, set())
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
-    async def _attempt(self, partition: int, stage: Deliver, delivery: Delivery) -> None:
-        now = self._clock()
-        began = asyncio.get_running_loop().time()
+    async def _lane(self, partition: int, stage: Deliver, delivery: Delivery) -> None:
+        """Attempts of one destination, one after the other, as long as there is one to make."""
+        following: Delivery | None = delivery
+        while following is not None:
+            await self._attempt(stage, following)
+            self._wake(partition)
+            following = None if self._draining else stage.take(delivery.destination.id, self._clock())
+
+    async def _attempt(self, stage: Deliver, delivery: Delivery) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         channel = delivery.destination.channel
-        reason = ""
+        outcome = await self._send(delivery)
+        now = self._clock()
+        if isinstance(outcome, Sent):
+            stage.sent(delivery, outcome, now=now)
+        else:
+            stage.failed(delivery, outcome, now=now, jitter=self._jitter())
+            log.warning("a delivery failed", attempt=delivery.attempts, reason=str(outcome))
+        reason = "" if isinstance(outcome, Sent) else outcome.reason
+        self._observer.attempted(channel, reason, loop.time() - began, now.timestamp() - delivery.created)
+
+    async def _send(self, delivery: Delivery) -> Sent | DeliveryError:
+        name, destination = delivery.destination.channel, delivery.destination
+        if self._dry_run:
+            log.info(
+                "would send", channel=name, receiver=destination.receiver, rule=delivery.rule, state=delivery.state
+            )
+            return Sent(detail="dry run")
+        channel = self._channels.get(name)
+        if channel is None:
+            return DeliveryError("configuration", f"{name}: this worker has no such channel", retryable=True)
+        limit = ATTEMPT_S.get(name, 60.0)
         try:
-            if self._dry_run:
-                sent = Sent(detail="dry run")
-                log.info("would send", channel=channel, receiver=delivery.destination.receiver, rule=delivery.rule)
-            else:
-                sent = await self._channels[channel].send(delivery.destination, delivery, now=now)
-            stage.sent(delivery, sent)
+            async with asyncio.timeout(limit):
+                return await channel.send(destination, delivery, now=self._clock())
         except DeliveryError as error:
-            reason = error.reason
-            stage.failed(delivery, error, jitter=self._jitter())
-            log.warning("a delivery failed", attempt=delivery.attempts, reason=str(error))
+            return error
+        except TimeoutError:
+            return DeliveryError("timeout", f"{name}/{destination.receiver}: no end in {limit:g} s", retryable=True)
         except Exception as error:
-            # Whatever a library raises that its channel did not expect costs this attempt, not the lane.
-            reason = "other"
-            log.exception("a channel broke", channel=channel)
-            stage.failed(delivery, DeliveryError("other", repr(error), retryable=True), jitter=self._jitter())
-        seconds = asyncio.get_running_loop().time() - began
-        self._observer.attempted(channel, reason, seconds, self._clock().timestamp() - delivery.created)
-        self._wake(partition)
+            # What a library raises and its channel did not expect costs this attempt, not the lane.
+            log.exception("a channel broke", channel=name)
+            return DeliveryError("other", f"{name}/{destination.receiver}: {type(error).__name__}", retryable=True)
+
+    async def drain(self, timeout_s: float) -> None:
+        """Begin nothing more and let what is under way end, at most so long; before the last cut of a clean stop."""
+        self._draining = True
+        tasks = [task for tasks in self._tasks.values() for task in tasks]
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout_s)
 
     async def release(self, partition: int, stage: Deliver) -> None:
         """The partition is another worker's now: what was under way is attempted again there."""
@@ -81,3 +122,48 @@ class Dispatcher:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """End every lane of this worker."""
+        tasks = [task for tasks in self._tasks.values() for task in tasks]
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """A delivery that no alert stands behind."""
+
+    id: str
+    body: Mapping[str, Any]
+    thread: str | None = None
+
+
+async def send_test(
+    receiver: str, routing: Routing, channels: Mapping[str, Channel], *, clock: Callable[[], datetime], zone: ZoneInfo
+) -> list[tuple[str, str]]:
+    """Send a marked test message to every destination of a receiver, at once and without retries.
+
+    Returns (destination in words, "" or what went wrong) for each. Raises SettingsError for an unknown receiver.
+    """
+    destinations = routing.destinations.get(receiver)
+    if destinations is None:
+        raise SettingsError(f"no receiver '{receiver}' in routing.yml; {did_you_mean(receiver, routing.destinations)}")
+    teams = tuple(team for team, names in routing.teams.items() if receiver in names) or ("nobody",)
+    results: list[tuple[str, str]] = []
+    for destination in destinations:
+        now = clock()
+        body = sample_message(now, teams, zone, webhook=destination.channel == "webhook")
+        sample = _Sample(stable_id("test", destination.id, now.isoformat()), body)
+        target = destination.target.partition("?")[0]  # what follows may be a token
+        try:
+            async with asyncio.timeout(ATTEMPT_S["webhook"]):
+                await channels[destination.channel].send(destination, sample, now=now)
+            results.append((f"{destination.channel} {target}", ""))
+        except DeliveryError as error:
+            results.append((f"{destination.channel} {target}", str(error)))
+        except TimeoutError:
+            results.append((f"{destination.channel} {target}", "no answer"))
+    return results

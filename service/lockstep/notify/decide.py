@@ -1,12 +1,12 @@
 """The notify stage: every transition to firing or resolved becomes deliveries, and people are not flooded.
 
 Webhooks get each transition at once. People get the transitions of one rule within GROUP_WAIT_S as one message, at most
-MOST_MESSAGES of them per rule and destination in MESSAGES_PER_S, and then one summary of the rest.
+MOST_MESSAGES of them per rule and destination in MESSAGES_PER_S, and then one summary of what came meanwhile.
+A group's timer is set and runs out in `tick`, and stands in the state: a restart neither loses nor repeats a message.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from lockstep.dead import DeadEvent, dead_record
+from lockstep.errors import StateError
 from lockstep.labels import partition_of, stable_id
-from lockstep.notify.message import people_item, webhook_body
+from lockstep.notify.message import Writer, labels_text
 from lockstep.notify.route import Routing
 from lockstep.ports import Batch, Cut, Destination, Record
 from lockstep.rule.condition import Plan
@@ -27,22 +28,29 @@ FORMAT = 1
 GROUP_WAIT_S = 10.0
 MOST_MESSAGES = 20
 MESSAGES_PER_S = 600.0
-MOST_ITEMS = 50
-"""Items shown in one message; more are counted."""
+MOST_ITEMS = 30
+"""Items shown in one message, the most severe of them; the rest is counted."""
 
+CAME_AND_WENT = "fired and resolved"
 _RANK = {"info": 1, "warning": 2, "critical": 3}
 
 
 @dataclass
 class _Group:
-    """What waits for one rule and destination. number: of the last message. sent: times of recent messages."""
+    """What waits for one rule and destination.
 
+    number: of the last message. due: when the next one goes out, None while nothing waits. held: too many went out,
+    the next one is a summary. more: how many items were dropped. sent: when the recent messages went out.
+    """
+
+    rule: str
     destination: Destination
     teams: tuple[str, ...]
     number: int = 0
     due: float | None = None
+    held: bool = False
     items: list[dict[str, Any]] = field(default_factory=list)
-    dropped: int = 0
+    more: int = 0
     sent: list[float] = field(default_factory=list)
 
 
@@ -60,29 +68,25 @@ class Notify:
     ) -> None:
         self._rules = {r.name: r for r in plan.rules}
         self._routing = routing
-        self._zone = zone
+        self._writer = Writer(zone)
         self._partitions = delivery_partitions
         self._wait_s = group_wait_s
         self._groups: dict[tuple[str, str], _Group] = {}
         self._dirty: set[tuple[str, str]] = set()
         self._cut = Cut()
-        self._now = 0.0
+        self._reported: set[tuple[str, str]] = set()
 
     # ---- ports.Stage ----------------------------------------------------------------------------------------------
 
     def restore(self, entries: Mapping[bytes, bytes]) -> None:
         for value in entries.values():
             row = msgspec.json.decode(value)
-            rule, destination = row["rule"], Destination(**row["destination"])
-            self._groups[rule, destination.id] = _Group(
-                destination,
-                tuple(row["teams"]),
-                row["number"],
-                row["due"],
-                row["items"],
-                row["dropped"],
-                row["sent"],
-            )
+            found = row.pop("format", None)
+            if found != FORMAT:
+                raise StateError(f"lockstep.notify-state: a group of format {found}, this version reads {FORMAT}")
+            row.update(destination=Destination(**row["destination"]), teams=tuple(row["teams"]))
+            group = _Group(**row)
+            self._groups[group.rule, group.destination.id] = group
 
     def feed(self, batch: Batch) -> None:
         for offset, value in zip(batch.offsets, batch.values, strict=True):
@@ -93,133 +97,165 @@ class Notify:
                 continue
             try:
                 transition = decode(value)
-            except msgspec.MsgspecError as error:
+                for moment in (transition.at, transition.started_at, transition.window_start, transition.window_end):
+                    if moment is not None and datetime.fromisoformat(moment).tzinfo is None:
+                        raise ValueError(f"'{moment}' has no zone")
+                rank = _RANK[transition.severity]
+            except (msgspec.MsgspecError, ValueError, KeyError) as error:
                 self._refuse(batch, offset, value, f"no transition: {error}")
                 continue
-            self._decide(transition)
+            self._decide(transition, rank)
+
+    def tick(self, now: datetime) -> None:
+        moment = now.timestamp()
+        for key, group in sorted(
+            self._groups.items(), key=lambda pair: pair[0]
+        ):  # in an order that a restart does not change
+            if group.due is None:
+                if group.items:
+                    group.due = moment + self._wait_s
+                    self._dirty.add(key)
+                elif group.sent and group.sent[-1] <= moment - MESSAGES_PER_S:
+                    group.sent = []
+                    self._dirty.add(key)
+                continue
+            # A clock that was put back must not hold a message for longer than it could ever have waited.
+            group.due = min(group.due, moment + max(self._wait_s, MESSAGES_PER_S))
+            if group.due <= moment:
+                self._close(key, group, moment)
+
+    def cut(self) -> Cut:
+        cut, self._cut = self._cut, Cut()
+        for key in self._dirty:
+            row = {"format": FORMAT, **asdict(self._groups[key])}
+            cut.entries["\x1f".join(key).encode()] = msgspec.json.encode(row)
+        self._dirty.clear()
+        return cut
+
+    def take_reports(self) -> list[str]:
+        """Texts of rules that could not be filled in since the last call, each said once."""
+        fresh = [text for key, text in self._writer.reports.items() if key not in self._reported]
+        self._reported.update(self._writer.reports)
+        return fresh
+
+    # ---- deciding -------------------------------------------------------------------------------------------------
 
     def _refuse(self, batch: Batch, offset: int, value: bytes, detail: str) -> None:
         dead = DeadEvent(batch.topic, batch.partition, offset, "data", detail, value)
         self._cut.records.append(dead_record(dead))
 
-    def tick(self, now: datetime) -> None:
-        self._now = now.timestamp()
-        for key, group in list(self._groups.items()):
-            if group.due is None and (group.items or group.dropped):
-                group.due = self._now + self._wait_s
-                self._dirty.add(key)
-            elif group.due is not None and group.due <= self._now:
-                self._send(key, group)
-            elif group.due is None and (not group.sent or group.sent[-1] + MESSAGES_PER_S < self._now) and group.sent:
-                group.sent = []
-                self._dirty.add(key)
-
-    def cut(self) -> Cut:
-        cut, self._cut = self._cut, Cut()
-        for key in self._dirty:
-            group = self._groups[key]
-            row = {
-                "rule": key[0],
-                "destination": msgspec.to_builtins(group.destination),
-                "teams": group.teams,
-                "number": group.number,
-                "due": group.due,
-                "items": group.items,
-                "dropped": group.dropped,
-                "sent": group.sent,
-            }
-            cut.entries["\x1f".join(key).encode()] = msgspec.json.encode(row)
-        self._dirty.clear()
-        return cut
-
-    # ---- deciding -------------------------------------------------------------------------------------------------
-
-    def _decide(self, transition: Transition) -> None:
+    def _decide(self, transition: Transition, rank: int) -> None:
         state = transition.state
         if state in (TransitionName.PENDING, TransitionName.CANCELLED):
             return
-        if state is TransitionName.SEVERITY:
-            rises = _RANK[transition.severity] > _RANK.get(transition.previous_severity or "info", 0)
-            if not rises:
-                return
+        if state is TransitionName.SEVERITY and rank <= _RANK.get(transition.previous_severity or "", 0):
+            return
         rule = self._rules.get(transition.rule)
+        # Of a removed rule only its name is left: everybody hears that its alerts have ended.
         teams = tuple(self._routing.teams) if rule is None else rule.teams
         for destination, sharing in self._routing.for_teams(teams):
             if destination.channel == "webhook":
-                body = webhook_body(transition, rule, sharing, self._zone)
-                number = stable_id("delivery", destination.id, transition.transition_id, state.value)
-                self._deliver(number, destination, transition.rule, transition.episode_id, state.value, body)
+                self._deliver(
+                    stable_id("delivery", destination.id, transition.transition_id, state.value),
+                    destination,
+                    rule=transition.rule,
+                    state=state.value,
+                    about=[(transition.alert_id, transition.episode_id)],
+                    body=self._writer.webhook(transition, rule, sharing),
+                )
             else:
-                item = people_item(transition, rule, sharing, self._zone)
-                self._gather(transition.rule, destination, sharing, item)
+                self._gather(destination, sharing, transition.rule, self._writer.item(transition, rule, sharing))
 
-    def _gather(self, rule: str, destination: Destination, teams: tuple[str, ...], item: dict[str, Any]) -> None:
+    def _gather(self, destination: Destination, teams: tuple[str, ...], rule: str, item: dict[str, Any]) -> None:
         key = (rule, destination.id)
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = _Group(destination, teams)
+            group = self._groups[key] = _Group(rule, destination, teams)
         group.destination, group.teams = destination, teams
-        for earlier in group.items:
+        self._dirty.add(key)
+        for place, earlier in enumerate(group.items):
             if earlier["episode_id"] == item["episode_id"]:
-                # Nobody was told that it began: one note says that it came and went.
-                was = earlier["state"]
-                earlier.update(item, state="fired and resolved" if item["state"] == "resolved" else was)
-                break
-        else:
-            if len(group.items) < MOST_ITEMS:
-                group.items.append(item)
-            else:
-                group.dropped += 1
-        self._dirty.add(key)
+                group.items[place] = _joined(earlier, item)
+                return
+        group.items.append(item)
+        if len(group.items) > MOST_ITEMS:
+            group.items.remove(min(group.items, key=_weight))
+            group.more += 1
 
-    def _send(self, key: tuple[str, str], group: _Group) -> None:
-        recent = [t for t in group.sent if t > self._now - MESSAGES_PER_S]
+    def _close(self, key: tuple[str, str], group: _Group, moment: float) -> None:
         self._dirty.add(key)
-        if len(recent) >= MOST_MESSAGES and group.due is not None and group.due < recent[0] + MESSAGES_PER_S:
-            group.due = recent[0] + MESSAGES_PER_S
-            group.sent = recent
+        recent = [t for t in group.sent if moment - MESSAGES_PER_S < t <= moment]
+        if len(recent) >= MOST_MESSAGES and not group.held:
+            group.due, group.held, group.sent = recent[0] + MESSAGES_PER_S, True, recent
             return
-        summary = len(recent) >= MOST_MESSAGES - 1 and len(group.items) + group.dropped > 1
+        items = sorted(group.items, key=_weight, reverse=True)
         group.number += 1
-        group.sent = [*recent, self._now][-MOST_MESSAGES:]
-        rule = key[0]
-        states = {item["state"] for item in group.items}
-        state = "resolved" if states <= {"resolved", "fired and resolved"} else "firing"
-        episodes = {item["episode_id"] for item in group.items}
-        body = {
-            "subject": f"{rule}: {_about(group.items)}",
-            "state": state,
-            "rule": rule,
-            "severity": max((i["severity"] for i in group.items), key=_RANK.__getitem__),
-            "teams": list(group.teams),
-            "items": group.items,
-            "more": group.dropped,
-            "summary": summary,
-        }
-        number = stable_id("delivery", rule, group.destination.id, "group", group.number)
-        episode = next(iter(episodes)) if len(episodes) == 1 else stable_id("group", *sorted(episodes))
-        self._deliver(number, group.destination, rule, episode, state, body)
-        group.items, group.dropped, group.due = [], 0, None
+        begins = any(item["state"] in ("firing", "severity") for item in items)
+        state = "resolved" if not begins else items[0]["state"] if len(items) == 1 else "firing"
+        self._deliver(
+            stable_id("delivery", group.rule, group.destination.id, "group", group.number),
+            group.destination,
+            rule=group.rule,
+            state=state,
+            about=[(item["alert_id"], item["episode_id"]) for item in items],
+            body={
+                "subject": f"{group.rule}: {_about(items)}",
+                "state": state,
+                "rule": group.rule,
+                "severity": max((item["severity"] for item in items), key=_RANK.__getitem__),
+                "teams": list(group.teams),
+                "items": items,
+                "more": group.more,
+                "summary": group.held,
+            },
+        )
+        group.sent = [*recent, moment][-MOST_MESSAGES:]
+        group.items, group.more, group.due, group.held = [], 0, None, False
 
     def _deliver(
-        self, number: str, destination: Destination, rule: str, episode: str, state: str, body: dict[str, Any]
+        self,
+        number: str,
+        destination: Destination,
+        *,
+        rule: str,
+        state: str,
+        about: list[tuple[str, str]],
+        body: dict[str, Any],
     ) -> None:
+        """about: (alert, episode) of every item in the body."""
         value = {
             "format": FORMAT,
             "id": number,
-            "destination": msgspec.to_builtins(destination),
+            "destination": destination,
             "rule": rule,
-            "episode": episode,
-            "episodes": sorted({i["episode_id"] for i in body.get("items", ())}) or [episode],
             "state": state,
+            "alerts": list(dict.fromkeys(alert for alert, _ in about)),
+            "episodes": list(dict.fromkeys(episode for _, episode in about)),
             "body": body,
         }
         partition = partition_of((destination.id,), self._partitions)
-        record = Record(DELIVERIES, json.dumps(value).encode(), destination.id.encode(), partition)
-        self._cut.records.append(record)
+        self._cut.records.append(Record(DELIVERIES, msgspec.json.encode(value), destination.id.encode(), partition))
+
+
+def _joined(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
+    """Two items of one episode that go out together, as one."""
+    if later["state"] == "resolved":
+        if earlier["state"] != "firing":
+            return later
+        # Nobody was told that it began: one note, with the numbers of its beginning, says that it came and went.
+        texts = dict.fromkeys(later["texts"], f"It was over again at {later['at']}; there is nothing to do.")
+        return {**earlier, "state": CAME_AND_WENT, "at": later["at"], "texts": texts}
+    if earlier["state"] == "firing":
+        return {**later, "state": "firing"}
+    return later
+
+
+def _weight(item: dict[str, Any]) -> tuple[bool, int]:
+    """What goes first in a message and is dropped last: what goes on, then what is severe."""
+    return item["state"] in ("firing", "severity"), _RANK[item["severity"]]
 
 
 def _about(items: list[dict[str, Any]]) -> str:
     """The groups that a message is about; the same for the same groups, so that mails of an episode stay together."""
-    names = list(dict.fromkeys(", ".join(i["labels"].values()) or "the whole shop" for i in items))
+    names = list(dict.fromkeys(labels_text(item["labels"]) for item in items))
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

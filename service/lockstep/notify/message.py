@@ -1,48 +1,58 @@
 """Messages: what a transition says to a team, in its own words and in numbers that people read."""
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from lockstep.errors import RuleError
 from lockstep.rule import wording
 from lockstep.rule.condition import Rule
-from lockstep.rule.quantity import duration_text
 from lockstep.transition import Transition, TransitionName
 
 BAR = 24
 """Characters of the longest bar."""
 
+LARGEST_WEBHOOK = 20_000
+"""Bytes of a webhook's body, as Standard Webhooks recommends; longer texts are cut to fit."""
+
+LONGEST_HEADLINE = 300
+LONGEST_TEXT = 1_000
+"""Characters of one team's text in a message to people, of which a message may hold many."""
+
 
 class WebhookData(BaseModel):
     """The transition, as `backtest --json` prints it, and what it says to the teams that share the destination."""
 
-    transition_id: str = Field(description="The same for every delivery of this transition")
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+    transition_id: str = Field(description="The same in every delivery of this transition")
     rule: str
     labels: dict[str, str]
     alert_id: str = Field(description="The rule on these labels, for ever the same")
-    episode_id: str = Field(description="From its first pending or firing instant until it is resolved")
-    state: str = Field(description="firing, severity or resolved")
-    at: str = Field(description="Event time, RFC 3339")
-    value: float | None
-    baseline: float | None
+    episode_id: str = Field(description="From the alert's first pending or firing instant until it is resolved")
+    state: Literal["firing", "severity", "resolved"]
+    at: str = Field(description="When it happened: event time, RFC 3339")
+    value: float | None = Field(description="What was measured; null where there was no data")
+    baseline: float | None = Field(description="What is usual; null for a threshold")
     window_start: str | None
     window_end: str | None
-    severity: str
-    team: str = Field(description="The team, or several joined by a comma where they share the destination")
-    text: str = Field(description="What it says to the first of them")
+    severity: Literal["info", "warning", "critical"]
+    team: str = Field(description="The team it is for; several, joined by commas, where they share this destination")
+    text: str = Field(description="What it says to that team; to several, one line each")
     texts: dict[str, str] = Field(description="Team → what it says to that team")
-    so_far: bool = Field(description="Decided before the window had closed; value and baseline may still change")
+    so_far: bool = Field(description="Decided before the window had closed; value and baseline may still grow")
 
 
 class WebhookPayload(BaseModel):
-    """The body of a webhook delivery. Its `webhook-id` is the delivery's id: use it to drop repeats."""
+    """The body of a webhook delivery. Its `webhook-id` header is the delivery's id: use it to drop repeats."""
 
-    type: str = Field(description="alert.firing, alert.severity or alert.resolved")
-    timestamp: str = Field(description="When it happened, event time")
+    type: Literal["alert.firing", "alert.severity", "alert.resolved"]
+    timestamp: str = Field(description="When it happened: event time, the same as data.at")
     data: WebhookData
 
 
@@ -51,160 +61,301 @@ def webhook_json_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://lockstep.example/schemas/webhook.schema.json",
-        **WebhookPayload.model_json_schema(),
+        **WebhookPayload.model_json_schema(mode="serialization"),
         "title": "Lockstep webhook delivery",
     }
 
 
+# ---- numbers, times and labels as people read them ----------------------------------------------------------------
+
+
 def number_text(value: float | None) -> str:
-    """A number without noise: 42, 1,234, 0.25."""
+    """A number without noise: 42, 1,234, 12.5, 0.25."""
     if value is None:
         return "no data"
+    if abs(value) >= 1e15 or value != value:
+        return f"{value:.3g}"
     if value == int(value) or abs(value) >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.3g}" if abs(value) < 1 else f"{value:.2f}".rstrip("0").rstrip(".")
+    if abs(value) >= 1:
+        return f"{value:.2f}".rstrip("0").rstrip(".")
+    return f"{value:.3g}"
+
+
+def ratio_text(value: float | None) -> str:
+    """`3.1x`; "" for None."""
+    return "" if value is None else f"{number_text(round(value, 1 if abs(value) >= 1 else 2))}x"
 
 
 def time_text(moment: str, zone: ZoneInfo) -> str:
-    """A moment in the shop's zone, with the zone: `Tue 24 Nov 09:30 GMT`."""
-    return datetime.fromisoformat(moment).astimezone(zone).strftime("%a %d %b %H:%M %Z")
+    """A moment in the shop's zone, with the zone: `Tue 24 Nov 2026 09:30 GMT`."""
+    local = datetime.fromisoformat(moment).astimezone(zone)
+    name = local.strftime("%Z")
+    return f"{local:%a} {local.day} {local:%b %Y %H:%M} {name if name[:1].isalpha() else 'UTC' + name}"
+
+
+def duration_words(seconds: float) -> str:
+    """`90 seconds`, `15 minutes`, `2 hours 5 minutes`, `3 days`; never more than two units."""
+    left = max(0, round(seconds))
+    if left < 60 or (left < 120 and left % 60):
+        return _many(left, "second")
+    left -= left % (60 if left >= 600 else 1)
+    words: list[str] = []
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        if left >= size and len(words) < 2:
+            words.append(_many(left // size, unit))
+            left %= size
+    return " ".join(words)
+
+
+def _many(count: int, unit: str) -> str:
+    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 def labels_text(labels: Mapping[str, str]) -> str:
-    return ", ".join(labels.values()) or "the whole shop"
+    return _shown(", ".join(labels.values()), 120) or "the whole shop"
 
 
 def window_text(transition: Transition) -> str:
-    """The window's length as people say it: `15 minutes`."""
+    """The window's length as people say it, `15 minutes`; `now` for a level."""
     if transition.window_start is None or transition.window_end is None:
         return "now"
     begin, end = (datetime.fromisoformat(t) for t in (transition.window_start, transition.window_end))
-    seconds = round((end - begin).total_seconds())
-    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds % size == 0:
-            count = seconds // size
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    return duration_text(seconds)
-
-
-def names_for(transition: Transition, rule: Rule | None, zone: ZoneInfo) -> dict[str, Any]:
-    """What templates may use, as people read it."""
-    return {
-        "labels": dict(transition.labels),
-        "value": number_text(transition.value),
-        "baseline": number_text(transition.baseline if transition.baseline is not None else transition.limit),
-        "ratio": "" if transition.ratio is None else f"{transition.ratio:.1f}x",
-        "window": window_text(transition),
-        "severity": transition.severity,
-        "at": time_text(transition.at, zone),
-        "rule": transition.rule,
-        "runbook": (rule.runbook if rule is not None else None) or "",
-    }
-
-
-def _usual(transition: Transition) -> str:
-    if transition.baseline is not None:
-        return f", usually {number_text(transition.baseline)}"
-    if transition.limit is not None:
-        return f", the limit is {number_text(transition.limit)}"
-    return ""
-
-
-def _measured(transition: Transition) -> str:
-    span = window_text(transition)
-    within = "" if span == "now" else f" in {span}"
-    return f"{number_text(transition.value)}{within}{_usual(transition)}"
-
-
-def headline(transition: Transition, rule: Rule | None, zone: ZoneInfo) -> str:
-    """One line that says what happened: the rule's summary, or the numbers."""
-    if transition.state is TransitionName.RESOLVED:
-        why = "the rule was removed" if transition.reason == "rule_removed" else _measured(transition)
-        return f"Over: {transition.rule} for {labels_text(transition.labels)}: {why}"
-    text = None if rule is None else _filled(rule.say.get("summary"), transition, rule, zone)
-    return text or f"{transition.rule} for {labels_text(transition.labels)}: {_measured(transition)}"
-
-
-def team_text(transition: Transition, rule: Rule | None, team: str, zone: ZoneInfo) -> str:
-    """What it means for a team and what to do: the rule's words for it, else built-in ones."""
-    if transition.state is TransitionName.RESOLVED:
-        return f"Nothing more to do: {transition.rule} is over since {time_text(transition.at, zone)}."
-    text = None if rule is None else _filled(rule.say.get(team), transition, rule, zone)
-    if text:
-        return text
-    runbook = f" See {rule.runbook}." if rule is not None and rule.runbook else ""
-    return (
-        f"{transition.rule} ({transition.severity}) for {labels_text(transition.labels)}: {_measured(transition)}. "
-        f"Look at what changed before {time_text(transition.started_at, zone)}.{runbook}"
-    )
-
-
-def _filled(text: str | None, transition: Transition, rule: Rule, zone: ZoneInfo) -> str | None:
-    """The author's text, or None when there is none or it cannot be filled in: an alert is never lost to a text."""
-    if not text:
-        return None
-    try:
-        return wording.render(text, names_for(transition, rule, zone)) or None
-    except RuleError:
-        return None
+    return duration_words((end - begin).total_seconds())
 
 
 def bars(transition: Transition) -> tuple[str, str]:
-    """Value and usual (or limit) as bars of the same scale."""
-    usual = transition.baseline if transition.baseline is not None else transition.limit
-    value = transition.value or 0.0
-    most = max(abs(value), abs(usual or 0.0))
-    if not most:
+    """Value and usual (or limit) as bars of the same scale; two empty ones when there is nothing to compare."""
+    usual = _reference(transition)
+    if transition.value is None or usual is None or not max(abs(transition.value), abs(usual)):
         return "", ""
-    return _bar(value, most), _bar(usual or 0.0, most)
+    most = max(abs(transition.value), abs(usual))
+    return _bar(transition.value, most), _bar(usual, most)
 
 
 def _bar(number: float, most: float) -> str:
     return "█" * max(1 if number else 0, round(BAR * abs(number) / most))
 
 
-def webhook_body(transition: Transition, rule: Rule | None, teams: tuple[str, ...], zone: ZoneInfo) -> dict[str, Any]:
-    """The body of a webhook delivery, see WebhookPayload."""
-    texts = {team: team_text(transition, rule, team, zone) for team in teams}
-    data = WebhookData(
-        transition_id=transition.transition_id,
-        rule=transition.rule,
-        labels=transition.labels,
-        alert_id=transition.alert_id,
-        episode_id=transition.episode_id,
-        state=transition.state.value,
-        at=transition.at,
-        value=transition.value,
-        baseline=transition.baseline,
-        window_start=transition.window_start,
-        window_end=transition.window_end,
-        severity=transition.severity,
-        team=",".join(teams),
-        text=next(iter(texts.values()), ""),
-        texts=texts,
-        so_far=transition.so_far,
-    )
-    payload = WebhookPayload(type=f"alert.{transition.state.value}", timestamp=transition.at, data=data)
-    return payload.model_dump()
+def _shown(text: str, longest: int) -> str:
+    """Text without control, bidi and line-breaking characters, cut with an ellipsis."""
+    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return flat if len(flat) <= longest else flat[: longest - 1] + "…"
 
 
-def people_item(transition: Transition, rule: Rule | None, teams: tuple[str, ...], zone: ZoneInfo) -> dict[str, Any]:
-    """One transition inside a message to people."""
-    value_bar, usual_bar = bars(transition)
+def _reference(transition: Transition) -> float | None:
+    """What the value is compared with: its baseline, else the limit that was crossed."""
+    return transition.baseline if transition.baseline is not None else transition.limit
+
+
+# ---- words --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes what transitions of one plan say.
+
+    reports: where a rule's text could not be used, each said once; whoever owns the writer passes them on.
+    """
+
+    zone: ZoneInfo
+    reports: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def names(self, transition: Transition, rule: Rule | None) -> dict[str, Any]:
+        """What templates may use, as people read it."""
+        return {
+            "labels": dict(transition.labels),
+            "value": number_text(transition.value),
+            "baseline": number_text(_reference(transition)),
+            "ratio": ratio_text(transition.ratio),
+            "window": window_text(transition),
+            "severity": transition.severity,
+            "at": time_text(transition.at, self.zone),
+            "rule": transition.rule,
+            "runbook": (rule.runbook if rule is not None else None) or "",
+        }
+
+    def headline(self, transition: Transition, rule: Rule | None) -> str:
+        """One line that says what happened: the rule's summary, or the numbers."""
+        what = f"{transition.rule}, {labels_text(transition.labels)}"
+        if transition.state is TransitionName.RESOLVED:
+            why = _ENDED.get(transition.reason) or _measured(transition)
+            return _shown(f"Over after {self._lasted(transition)}: {what}: {why}", LONGEST_HEADLINE)
+        text = self._filled("summary", transition, rule) or f"{what}: {_measured(transition)}"
+        return _shown(text, LONGEST_HEADLINE)
+
+    def team_text(self, transition: Transition, rule: Rule | None, team: str) -> str:
+        """What it means for a team and what to do: the rule's words for it, else built-in ones."""
+        if transition.state is TransitionName.RESOLVED:
+            return f"Nothing more to do: it was over at {time_text(transition.at, self.zone)}."
+        text = self._filled(team, transition, rule)
+        if text:
+            return text
+        runbook = f" See {rule.runbook}." if rule is not None and rule.runbook else ""
+        direction, comparison = _compared(transition)
+        advice = _ADVICE.get((team, direction), "find out what changed, and tell the teams that work with it")
+        return f"{comparison} since {time_text(transition.started_at, self.zone)}: {advice}.{runbook}"
+
+    def webhook(self, transition: Transition, rule: Rule | None, teams: Sequence[str]) -> dict[str, Any]:
+        """The body of a webhook delivery, see WebhookPayload; at most LARGEST_WEBHOOK bytes."""
+        texts = {team: self.team_text(transition, rule, team) for team in teams}
+        for longest in (wording.LONGEST_TEXT, 1_500, 400, 100):
+            cut = {team: _shown(text, longest) for team, text in texts.items()}
+            labels = {k: v if longest > 100 else _shown(v, 200) for k, v in transition.labels.items()}
+            body = _webhook_body(transition, labels, cut)
+            if len(json.dumps(body, ensure_ascii=False).encode()) < LARGEST_WEBHOOK:
+                break
+        return body
+
+    def item(self, transition: Transition, rule: Rule | None, teams: Sequence[str]) -> dict[str, Any]:
+        """One transition inside a message to people."""
+        value_bar, usual_bar = bars(transition)
+        headline = self.headline(transition, rule)
+        texts = {team: _shown(self.team_text(transition, rule, team), LONGEST_TEXT) for team in teams}
+        broken = [part for part in ("summary", *teams) if self._is_broken(part, transition, rule)]
+        return {
+            "state": transition.state.value,
+            "severity": transition.severity,
+            "headline": headline,
+            "labels": {_shown(k, 60): _shown(v, 120) for k, v in transition.labels.items()},
+            "value": number_text(transition.value),
+            "usual": "" if _reference(transition) is None else number_text(_reference(transition)),
+            "usual_is": "usual" if transition.baseline is not None else "limit",
+            "window": window_text(transition),
+            "at": time_text(transition.at, self.zone),
+            "since": time_text(transition.started_at, self.zone),
+            "value_bar": value_bar,
+            "usual_bar": usual_bar,
+            "texts": texts,
+            "note": f"the rule's own text for {' and '.join(broken)} could not be filled in" if broken else "",
+            "runbook": (rule.runbook if rule is not None else None) or "",
+            "alert_id": transition.alert_id,
+            "episode_id": transition.episode_id,
+        }
+
+    def _lasted(self, transition: Transition) -> str:
+        begin, end = (datetime.fromisoformat(t) for t in (transition.started_at, transition.at))
+        return duration_words((end - begin).total_seconds())
+
+    def _is_broken(self, part: str, transition: Transition, rule: Rule | None) -> bool:
+        """Whether a text of this rule has failed before and fails here, too: it may do for other labels."""
+        if (transition.rule, part) not in self.reports or transition.state is TransitionName.RESOLVED:
+            return False
+        return self._filled(part, transition, rule) is None
+
+    def _filled(self, team: str, transition: Transition, rule: Rule | None) -> str | None:
+        """The author's text, or None when there is none or it cannot be filled in: no alert is lost to a text."""
+        template = None if rule is None else rule.say.get(team)
+        if rule is None or not template:
+            return None
+        try:
+            return _shown(wording.render(template, self.names(transition, rule)), wording.LONGEST_TEXT) or None
+        except RuleError as error:
+            self.reports[rule.name, team] = f"{rule.place}: rule '{rule.name}': the text for '{team}': {error}"
+            return None
+
+
+_ENDED = {"rule_removed": "the rule was removed", "no_data": "there is no data any more"}
+
+_ADVICE = {
+    ("marketing", "above"): "find out whether a campaign, price or post of yours brings it, and ask operations "
+    "whether they can carry it before you add to it",
+    ("marketing", "below"): "check that campaigns, feeds and landing pages work, and hold back what you pay for "
+    "until the cause is known",
+    ("marketing", ""): "look at the campaigns that it touches, and hold back what you pay for until the cause is known",
+    ("operations", "above"): "check that stock, staff and systems can carry it, and tell marketing if they cannot",
+    ("operations", "below"): "check the systems and supplies behind it, and tell marketing what they can promise",
+    ("operations", ""): "check the systems behind it and whether their events still arrive",
+}
+
+
+def _compared(transition: Transition) -> tuple[str, str]:
+    """(`above`, `below` or "", the same in words)."""
+    usual, value = _reference(transition), transition.value
+    if usual is None or value is None:
+        return "", "It has been so"
+    name = "the usual" if transition.baseline is not None else "the limit of"
+    if value == usual:
+        return "", f"It has been at {name} {number_text(usual)}"
+    direction = "above" if value > usual else "below"
+    return direction, f"It has been {direction} {name} {number_text(usual)}"
+
+
+def _measured(transition: Transition) -> str:
+    span = window_text(transition)
+    within = "" if span == "now" else f" within {span}"
+    usual = ""
+    if transition.baseline is not None:
+        usual = f", usually {number_text(transition.baseline)}"
+    elif transition.limit is not None:
+        usual = f", the limit is {number_text(transition.limit)}"
+    return f"{number_text(transition.value)}{within}{usual}"
+
+
+def _webhook_body(transition: Transition, labels: dict[str, str], texts: dict[str, str]) -> dict[str, Any]:
+    lines = [f"{team.capitalize()}: {text}" for team, text in texts.items()] if len(texts) > 1 else texts.values()
     return {
-        "state": transition.state.value,
+        "type": f"alert.{transition.state.value}",
+        "timestamp": transition.at,
+        "data": {
+            "transition_id": transition.transition_id,
+            "rule": transition.rule,
+            "labels": labels,
+            "alert_id": transition.alert_id,
+            "episode_id": transition.episode_id,
+            "state": transition.state.value,
+            "at": transition.at,
+            "value": transition.value,
+            "baseline": transition.baseline,
+            "window_start": transition.window_start,
+            "window_end": transition.window_end,
+            "severity": transition.severity,
+            "team": ",".join(texts),
+            "text": "\n".join(lines),
+            "texts": texts,
+            "so_far": transition.so_far,
+        },
+    }
+
+
+def sample_message(now: datetime, teams: Sequence[str], zone: ZoneInfo, *, webhook: bool) -> dict[str, Any]:
+    """A message that is marked as a test, in the form that webhooks or people get. now: aware."""
+    moment = now.isoformat()
+    number = "test-" + moment
+    transition = Transition(
+        transition_id=number,
+        alert_id="test",
+        episode_id=number,
+        number=1,
+        rule="TestMessage",
+        labels={"test": "true"},
+        state=TransitionName.FIRING,
+        at=moment,
+        started_at=moment,
+        severity="info",
+        value=42.0,
+        baseline=14.0,
+        ratio=3.0,
+        limit=None,
+        window_start=(now - timedelta(minutes=15)).isoformat(),
+        window_end=moment,
+        so_far=False,
+        watermark=None,
+        rule_version="",
+    )
+    text = "This is a test: nothing has happened. Alerts for you would arrive here and look like this."
+    texts = dict.fromkeys(teams, text)
+    if webhook:
+        return _webhook_body(transition, transition.labels, texts)
+    item = Writer(zone).item(transition, None, teams)
+    item.update(headline="Test message from Lockstep: 42 within 15 minutes, usually 14", texts=texts)
+    return {
+        "subject": "Lockstep: test message",
+        "state": "firing",
+        "rule": transition.rule,
         "severity": transition.severity,
-        "headline": headline(transition, rule, zone),
-        "labels": dict(transition.labels),
-        "value": number_text(transition.value),
-        "usual": number_text(transition.baseline if transition.baseline is not None else transition.limit),
-        "usual_is": "usual" if transition.baseline is not None else "limit",
-        "window": window_text(transition),
-        "at": time_text(transition.at, zone),
-        "since": time_text(transition.started_at, zone),
-        "value_bar": value_bar,
-        "usual_bar": usual_bar,
-        "texts": {team: team_text(transition, rule, team, zone) for team in teams},
-        "runbook": (rule.runbook if rule is not None else None) or "",
-        "episode_id": transition.episode_id,
+        "teams": list(teams),
+        "items": [item],
+        "more": 0,
+        "summary": False,
     }

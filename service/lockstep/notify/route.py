@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from email.errors import HeaderParseError
+from email.headerregistry import Address
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from lockstep.document import Document, Fault, did_you_mean, read_document, validate
+from lockstep.document import Document, Fault, Pointer, did_you_mean, read_document, validate
 from lockstep.labels import stable_id
 from lockstep.ports import Destination
 
@@ -22,10 +24,22 @@ def _many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _secret_name(value: Any) -> Any:
+    # The value is not repeated: whoever writes a secret here must not find it in a log as well.
+    if isinstance(value, str) and not _SECRET_NAME.fullmatch(value):
+        raise ValueError("this is no secret's name; write capitals, digits and _, as in SHOP_HOOK [LS151]")
+    return value
+
+
+_SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+
+
 class SecretName(_Strict):
     """A secret by its name: the value comes from LOCKSTEP_SECRET_NAME or the file LOCKSTEP_SECRET_NAME_FILE."""
 
-    secret: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+    secret: Annotated[
+        str, BeforeValidator(_secret_name), WithJsonSchema({"type": "string", "pattern": f"^{_SECRET_NAME.pattern}$"})
+    ]
 
 
 def _not_clear(value: Any) -> Any:
@@ -48,7 +62,7 @@ class EmailModel(_Strict):
 class SlackModel(_Strict):
     """A message in a Slack channel."""
 
-    channel: str = Field(min_length=1, description="`#orders` or a channel's id")
+    channel: str = Field(min_length=1, pattern=r"^\S+$", description="`#orders` or a channel's id")
     token: Secret = Field(description="The bot's token, by name: {secret: SLACK_TOKEN}")
 
 
@@ -94,6 +108,10 @@ class Routing:
                         sharing.append(team)
         return [(destination, tuple(sharing)) for destination, sharing in found.values()]
 
+    def deaf(self, teams: Iterable[str]) -> tuple[str, ...]:
+        """Those of these teams that nothing reaches."""
+        return tuple(dict.fromkeys(t for t in teams if not self.for_teams([t])))
+
 
 NOBODY = Routing({}, {})
 
@@ -119,7 +137,8 @@ def _compile(model: RoutingFile) -> Routing:
     for name, receiver in model.receivers.items():
         found: list[Destination] = []
         if receiver.email is not None:
-            found += [_destination("email", address, name, {}) for address in receiver.email.to]
+            addresses = dict.fromkeys(_address(text) or text for text in receiver.email.to)
+            found += [_destination("email", address, name, {}) for address in addresses]
         if receiver.slack is not None:
             found.append(_destination("slack", receiver.slack.channel, name, {"token": receiver.slack.token.secret}))
         if receiver.webhook is not None:
@@ -131,46 +150,71 @@ def _compile(model: RoutingFile) -> Routing:
 
 
 def _destination(channel: str, target: str, receiver: str, options: dict[str, str]) -> Destination:
-    return Destination(stable_id("destination", channel, target), channel, target, receiver, options)
+    # The receiver is no part of the id: two receivers with one address are one destination, which hears things once.
+    # A Slack channel's name means something only within the workspace that its token belongs to.
+    workspace = options.get("token", "") if channel == "slack" else ""
+    return Destination(stable_id("destination", channel, target, workspace), channel, target, receiver, options)
 
 
-_ADDRESS = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+")
+def _address(text: str) -> str | None:
+    """The address with its domain in lower case, or None for what is none."""
+    try:
+        address = Address(addr_spec=text)
+    except (HeaderParseError, ValueError, IndexError):
+        return None
+    if not address.username or not address.domain or any(c.isspace() or not c.isprintable() for c in text):
+        return None
+    return f"{text.rpartition('@')[0]}@{address.domain.lower()}"
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    if any(c.isspace() or not c.isprintable() for c in text) or port == 0:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
 
 
 def _lint(document: Document, model: RoutingFile) -> list[Fault]:
     faults: list[Fault] = []
+
+    def fault(at: Pointer, message: str, remedy: str, code: str, *, warn: bool = False) -> None:
+        faults.append(document.fault(at, message, remedy, code, level="warning" if warn else "error", key=warn))
+
     for team, names in model.teams.items():
         for i, name in enumerate(names):
             if name not in model.receivers:
-                message = f"team '{team}' names the unknown receiver '{name}'"
+                at: Pointer = ("teams", team, i) if isinstance(document.data["teams"][team], list) else ("teams", team)
                 remedy = did_you_mean(name, model.receivers)
-                pointer = ("teams", team, i) if isinstance(document.data["teams"][team], list) else ("teams", team)
-                faults.append(document.fault(pointer, message, remedy, "LS150"))
+                fault(at, f"team '{team}' names the unknown receiver '{name}'", remedy, "LS150")
         if not names:
-            faults.append(
-                document.fault(
-                    ("teams", team), f"team '{team}' has no receiver", "name one", "LS150", level="warning", key=True
-                )
-            )
+            fault(("teams", team), f"team '{team}' has no receiver", "name one", "LS150", warn=True)
+    used = {name for names in model.teams.values() for name in names}
+    secrets: dict[str, str] = {}
     for name, receiver in model.receivers.items():
-        at = ("receivers", name)
+        here: Pointer = ("receivers", name)
+        if receiver.email is None and receiver.slack is None and receiver.webhook is None:
+            fault(here, f"receiver '{name}' reaches nobody", "add email, slack or webhook", "LS150", warn=True)
+        elif name not in used:
+            fault(here, f"no team uses receiver '{name}'", "add it to a team or remove it", "LS150", warn=True)
         if receiver.email is not None:
             for i, address in enumerate(receiver.email.to):
-                if not _ADDRESS.fullmatch(address):
-                    message = f"'{address}' is no email address"
-                    faults.append(document.fault((*at, "email", "to", i), message, "write name@example.com", "LS152"))
+                if _address(address) is None:
+                    several = isinstance(document.data["receivers"][name]["email"]["to"], list)
+                    at = (*here, "email", "to", i) if several else (*here, "email", "to")
+                    fault(at, f"'{address}' is no email address", "write one like name@example.com", "LS152")
         if receiver.webhook is not None:
-            parts = urlsplit(receiver.webhook.url)
-            if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-                message = "a webhook's url must be http(s)://host/path without a user"
-                faults.append(
-                    document.fault((*at, "webhook", "url"), message, "write https://example.com/hook", "LS152")
-                )
-        if receiver.email is None and receiver.slack is None and receiver.webhook is None:
-            message = f"receiver '{name}' reaches nobody"
-            faults.append(
-                document.fault(at, message, "add email, slack or webhook", "LS150", level="warning", key=True)
-            )
+            at = (*here, "webhook", "url")
+            if not _is_url(receiver.webhook.url):
+                message = "a webhook's url must be http(s)://host/path, without a user"
+                fault(at, message, "write one like https://example.com/hook", "LS152")
+            elif secrets.setdefault(receiver.webhook.url, receiver.webhook.secret.secret) != (
+                receiver.webhook.secret.secret
+            ):
+                fault(at, "this url has another secret in an earlier receiver", "give it one secret", "LS153")
     return faults
 
 

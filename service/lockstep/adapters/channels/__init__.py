@@ -1,7 +1,11 @@
 """Channels: how one delivery reaches one destination. Each raises DeliveryError for whatever went wrong underneath."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from lockstep.errors import DeliveryError
 
@@ -9,41 +13,78 @@ Secrets = Callable[[str], str]
 """name → value. Raises DeliveryError('configuration') for a secret that is not set."""
 
 
+def read_secret(name: str, environ: Mapping[str, str]) -> str:
+    """The secret from LOCKSTEP_SECRET_NAME, or from the file that LOCKSTEP_SECRET_NAME_FILE names; read every time.
+
+    Raises DeliveryError('configuration'): worth a retry, as the operator can set it meanwhile.
+    """
+    value = environ.get(f"LOCKSTEP_SECRET_{name}")
+    if value:
+        return value
+    path = environ.get(f"LOCKSTEP_SECRET_{name}_FILE")
+    if path is None:
+        way_out = f"set LOCKSTEP_SECRET_{name} or LOCKSTEP_SECRET_{name}_FILE"
+        raise DeliveryError("configuration", f"secret {name} is not set; {way_out}", retryable=True)
+    try:
+        value = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not a text"
+        raise DeliveryError("configuration", f"secret {name}: {path}: {why}", retryable=True) from error
+    if not value:
+        raise DeliveryError("configuration", f"secret {name}: {path} is empty", retryable=True)
+    return value
+
+
 def secrets_from(environ: Mapping[str, str]) -> Secrets:
-    """Secrets from LOCKSTEP_SECRET_NAME, or from the file that LOCKSTEP_SECRET_NAME_FILE names."""
-
-    def read(name: str) -> str:
-        value = environ.get(f"LOCKSTEP_SECRET_{name}")
-        if value:
-            return value
-        path = environ.get(f"LOCKSTEP_SECRET_{name}_FILE")
-        if path:
-            try:
-                return Path(path).read_text().strip()
-            except OSError as error:
-                raise DeliveryError(
-                    "configuration", f"secret {name}: {path}: {error.strerror}", retryable=True
-                ) from error
-        raise DeliveryError(
-            "configuration",
-            f"secret {name} is not set; set LOCKSTEP_SECRET_{name} or LOCKSTEP_SECRET_{name}_FILE",
-            retryable=True,
-        )
-
-    return read
+    """`read_secret` over one environment."""
+    return lambda name: read_secret(name, environ)
 
 
 def host_of(url: str) -> str:
-    """What may be said of a URL in logs and errors: its host."""
-    return url.partition("://")[2].partition("/")[0]
+    """What may be said of a URL in logs and errors: its host and port, never its path, which may hold a token."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
-def reason_of(status: int) -> tuple[str, bool]:
-    """(reason, retryable) of an HTTP status that is no success."""
-    if status == 429:
-        return "rateLimited", True
-    if status in (401, 403):
-        return "authError", True
-    if status >= 500 or status == 408:
-        return "serverError", True
-    return "clientError", False
+def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
+    """What a Retry-After header asks for, in seconds: a number or an HTTP date; None without or with nonsense."""
+    value = headers.get("Retry-After")
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def is_over(item: Mapping[str, Any]) -> bool:
+    """Whether an item of a message to people tells of an end."""
+    return item["state"] not in ("firing", "severity")
+
+
+def badge(item: Mapping[str, Any]) -> str:
+    """The word before an item: how severe, or that it is over."""
+    if is_over(item):
+        return "came and went" if item["state"] != "resolved" else "over"
+    return f"now {item['severity']}" if item["state"] == "severity" else str(item["severity"])
+
+
+def when(item: Mapping[str, Any]) -> str:
+    """When it began, and where it ended, when that was."""
+    if item["since"] == item["at"]:
+        return str(item["at"])
+    return f"{item['since']} to {item['at']}" if is_over(item) else f"{item['at']}, since {item['since']}"
+
+
+def remarks(body: Mapping[str, Any], *, shown: int) -> list[str]:
+    """What a message to people says below its items. shown: how many of them stand above."""
+    found = []
+    more = len(body["items"]) - shown + int(body["more"])
+    if more > 0:
+        found.append(f"… and {more} more.")
+    if body["summary"]:
+        found.append("Summary: there were so many messages of this rule that the latest were gathered into this one.")
+    return found

@@ -2,14 +2,17 @@
 
 import asyncio
 import ssl
+from collections.abc import Mapping
 from datetime import datetime
+from email.errors import MessageError
 from email.message import EmailMessage
-from email.utils import format_datetime
+from email.utils import format_datetime, parseaddr
 from html import escape
 from typing import Any
 
 import aiosmtplib
 
+from lockstep.adapters.channels import badge, is_over, remarks, when
 from lockstep.errors import DeliveryError
 from lockstep.ports import DeliveryLike, Destination, Sent
 from lockstep.settings import Settings
@@ -19,94 +22,128 @@ TOTAL_S = 660.0
 """A relay may take ten minutes to answer the final dot (RFC 5321 4.5.3.2.6); the lane is this destination's own."""
 
 _COLOURS = {"critical": "#b42318", "warning": "#b54708", "info": "#175cd3"}
+_OVER, _GREY, _LINE = "#067647", "#667085", "#e4e7ec"
 
 
-def _clean(text: str) -> str:
-    return " ".join(text.split())
-
-
-def text_part(body: Any) -> str:
+def text_part(body: Mapping[str, Any]) -> str:
     """The message as plain text."""
     lines: list[str] = []
     for item in body["items"]:
-        over = item["state"] in ("resolved", "fired and resolved")
-        lines += [f"[{'over' if over else item['severity'].upper()}] {item['headline']}"]
-        if not over:
-            if item["value_bar"]:
-                lines += [
-                    f"  {item['value_bar']} {item['value']}",
-                    f"  {item['usual_bar']} {item['usual']} {item['usual_is']}",
-                ]
-            for team, text in item["texts"].items():
-                lines += [f"  {team.capitalize()}: {text}"]
-        lines += [f"  {item['at']}, since {item['since']}", ""]
-    if body["more"]:
-        lines += [f"and {body['more']} more", ""]
-    return "\n".join(lines)
+        lines += [f"[{badge(item)}] {item['headline']}"]
+        if not is_over(item) and item["value_bar"]:
+            lines += [
+                f"  {item['value_bar']} {item['value']} ({item['window']})",
+                f"  {item['usual_bar']} {item['usual']} ({item['usual_is']})",
+            ]
+        lines += [f"  {team.capitalize()}: {text}" for team, text in item["texts"].items()]
+        lines += [f"  {item['runbook']}"] if item["runbook"] and not is_over(item) else []
+        lines += [f"  Note: {item['note']}"] if item["note"] else []
+        lines += [f"  {when(item)}", ""]
+    lines += remarks(body, shown=len(body["items"]))
+    return "\n".join(lines).rstrip() + "\n"
 
 
-def html_part(body: Any) -> str:
-    """The message as one table an item: what happened, value against usual as bars, each team's part."""
-    parts: list[str] = []
-    for item in body["items"]:
-        over = item["state"] in ("resolved", "fired and resolved")
-        colour = "#067647" if over else _COLOURS.get(item["severity"], "#b54708")
-        word = "over" if over else item["severity"]
-        rows = [
-            f'<tr><td style="padding:16px 20px 4px;font-size:12px;font-weight:bold;color:{colour};'
-            f'text-transform:uppercase">{escape(word)}</td></tr>',
-            f'<tr><td style="padding:0 20px 10px;font-size:18px;line-height:1.35">{escape(item["headline"])}</td></tr>',
-        ]
-        if not over and item["value_bar"]:
-            longest = max(len(item["value_bar"]), len(item["usual_bar"]), 1)
-            for bar, number, name, tint in (
-                (item["value_bar"], item["value"], item["window"], colour),
-                (item["usual_bar"], item["usual"], item["usual_is"], "#98a2b3"),
-            ):
-                width = max(2, round(280 * len(bar) / longest))
-                rows.append(
-                    f'<tr><td style="padding:2px 20px;font-size:13px"><span style="display:inline-block;height:12px;'
-                    f'width:{width}px;background:{tint};vertical-align:middle"></span>&nbsp; <b>{escape(number)}</b> '
-                    f'<span style="color:#667085">{escape(name)}</span></td></tr>'
-                )
-        if not over:
-            for team, text in item["texts"].items():
-                rows.append(
-                    '<tr><td style="padding:10px 20px 0;font-size:14px;line-height:1.5">'
-                    f"<b>{escape(team.capitalize())}</b><br>{escape(text)}</td></tr>"
-                )
-        rows.append(
-            f'<tr><td style="padding:12px 20px 16px;font-size:12px;color:#667085">{escape(item["at"])}, '
-            f"since {escape(item['since'])}</td></tr>"
-        )
-        parts.append(
-            '<table role="presentation" width="560" cellpadding="0" cellspacing="0" style="background:#fff;'
-            f'border:1px solid #e4e7ec;border-left:5px solid {colour};margin:0 auto 14px">{"".join(rows)}</table>'
-        )
-    more = f"<p>and {int(body['more'])} more</p>" if body["more"] else ""
+def html_part(body: Mapping[str, Any]) -> str:
+    """The message as one table an item: what happened, value against usual as bars, each team's part.
+
+    Tables and inline styles only: that is what every mail client shows.
+    """
+    items = "".join(_card(item) for item in body["items"])
+    foot = "".join(
+        f'<p style="margin:0 4px 10px;font-size:13px;color:{_GREY}">{escape(text)}</p>'
+        for text in remarks(body, shown=len(body["items"]))
+    )
+    # The first line of a mail is what its list shows behind the subject.
+    preview = "; ".join(f"{badge(item)}: {item['headline']}" for item in body["items"])[:140]
     return (
-        '<!doctype html><html><body style="margin:0;padding:20px;background:#f2f4f7;'
-        f'font-family:Helvetica,Arial,sans-serif;color:#101828">{"".join(parts)}{more}</body></html>'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1"></head>'
+        '<body style="margin:0;padding:0;background:#f2f4f7;color:#101828;'
+        'font-family:-apple-system,Segoe UI,Helvetica,Arial,sans-serif">'
+        f'<div style="display:none;max-height:0;overflow:hidden">{escape(preview)}</div>'
+        '<table role="presentation" width="100%" cellpadding="0" cellspacing="0"><tr><td align="center" '
+        'style="padding:20px 10px"><table role="presentation" width="100%" cellpadding="0" cellspacing="0" '
+        f'style="max-width:600px"><tr><td align="left">{items}{foot}</td></tr></table></td></tr></table></body></html>'
     )
 
 
+def _card(item: Mapping[str, Any]) -> str:
+    over = is_over(item)
+    colour = _OVER if over else _COLOURS.get(item["severity"], "#b54708")
+    rows = [
+        _row(
+            f'<span style="display:inline-block;padding:2px 9px;border-radius:9px;background:{colour};color:#ffffff;'
+            f'font-size:12px;font-weight:bold">{escape(badge(item))}</span>',
+            "16px 20px 6px",
+        ),
+        _row(f'<span style="font-size:18px;line-height:1.35">{escape(item["headline"])}</span>', "0 20px 10px"),
+    ]
+    if not over and item["value_bar"]:
+        longest = max(len(item["value_bar"]), len(item["usual_bar"]))
+        value = _bar(item["value_bar"], longest, colour, item["value"], item["window"])
+        usual = _bar(item["usual_bar"], longest, "#98a2b3", item["usual"], item["usual_is"])
+        rows.append(
+            _row(
+                f'<table role="presentation" width="100%" cellpadding="0" cellspacing="0">{value}{usual}</table>',
+                "2px 20px 6px",
+            )
+        )
+    for team, text in item["texts"].items():
+        name = f'<b style="font-size:13px;color:{_GREY}">{escape(team.capitalize())}</b>'
+        rows.append(_row(f'{name}<br><span style="font-size:15px;line-height:1.5">{escape(text)}</span>', "8px 20px 0"))
+    foot = escape(when(item))
+    if item["runbook"] and not over:
+        foot = f"{_link(item['runbook'])}<br>{foot}"
+    if item["note"]:
+        foot += f"<br>{escape(item['note'])}"
+    rows.append(_row(f'<span style="font-size:12px;line-height:1.6;color:{_GREY}">{foot}</span>', "12px 20px 16px"))
+    return (
+        '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="background:#ffffff;'
+        f'border:1px solid {_LINE};border-left:5px solid {colour};margin:0 0 14px">{"".join(rows)}</table>'
+    )
+
+
+def _row(content: str, padding: str) -> str:
+    return f'<tr><td style="padding:{padding}">{content}</td></tr>'
+
+
+def _bar(bar: str, longest: int, colour: str, number: str, name: str) -> str:
+    """One bar as a cell whose width is its share, its number behind it."""
+    share = round(60 * len(bar) / longest)
+    cell = f'<td width="{share}%" style="background:{colour};font-size:1px;line-height:14px;height:14px">&nbsp;</td>'
+    says = f'<b>{escape(number)}</b> <span style="color:{_GREY}">{escape(name)}</span>'
+    return (
+        '<tr><td style="padding:2px 0"><table role="presentation" width="100%" cellpadding="0" cellspacing="0"><tr>'
+        f'{cell if share else ""}<td style="padding-left:{8 if share else 0}px;font-size:14px">{says}</td>'
+        "</tr></table></td></tr>"
+    )
+
+
+def _link(url: str) -> str:
+    if not url.startswith(("https://", "http://")):
+        return escape(url)
+    return f'<a href="{escape(url)}" style="color:#175cd3">{escape(url)}</a>'
+
+
 def message(destination: Destination, delivery: DeliveryLike, *, sender: str, now: datetime) -> EmailMessage:
-    """The mail. Its id is the delivery's; its references name the episode, so that clients keep it in one thread."""
+    """The mail. Its id is the delivery's, the same in every attempt; its references name the episode.
+
+    No mail has that name: clients join an episode's mails by it and by their equal subject, whoever came first.
+    """
     body: Any = delivery.body
-    domain = sender.partition("@")[2].rstrip(">") or "localhost"
+    domain = parseaddr(sender)[1].partition("@")[2] or "localhost"
+    root = f"<episode-{body['items'][0]['episode_id']}@{domain}>"
     mail = EmailMessage()
     mail["From"] = sender
     mail["To"] = destination.target
-    # No state in the subject: mail clients join an episode's mails by an equal subject.
-    mail["Subject"] = _clean(body["subject"])[:200]
+    mail["Subject"] = " ".join(body["subject"].split())[:200]
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = f"<{delivery.id}@{domain}>"
-    root = f"<episode-{body['items'][0]['episode_id']}@{domain}>" if body["items"] else f"<{delivery.id}@{domain}>"
     mail["References"] = root
     mail["In-Reply-To"] = root
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
-    mail["List-Id"] = f"<lockstep.{domain}>"
+    mail["List-Id"] = f"Lockstep <lockstep.{domain}>"
     mail["X-Lockstep-Delivery"] = delivery.id
     mail.set_content(text_part(body))
     mail.add_alternative(html_part(body), subtype="html")
@@ -114,17 +151,21 @@ def message(destination: Destination, delivery: DeliveryLike, *, sender: str, no
 
 
 class EmailChannel:
-    """ports.Channel over one relay."""
+    """ports.Channel over one relay. total_s: the end of an attempt; timeout_s: of one command within it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, timeout_s: float = TIMEOUT_S, total_s: float = TOTAL_S) -> None:
         self._settings = settings
+        self._timeout_s, self._total_s = timeout_s, total_s
 
     async def send(self, destination: Destination, delivery: DeliveryLike, *, now: datetime) -> Sent:
         s = self._settings
-        where = f"email/{destination.target.partition('@')[2]}"
-        mail = message(destination, delivery, sender=s.smtp_from, now=now)
+        where = f"email/{destination.target.rpartition('@')[2]}"
         try:
-            async with asyncio.timeout(TOTAL_S):
+            mail = message(destination, delivery, sender=s.smtp_from, now=now)
+        except (MessageError, ValueError, LookupError) as error:
+            raise DeliveryError("clientError", f"{where}: no mail: {type(error).__name__}", retryable=False) from error
+        try:
+            async with asyncio.timeout(self._total_s):
                 refused, _ = await aiosmtplib.send(
                     mail,
                     hostname=s.smtp_host,
@@ -133,31 +174,44 @@ class EmailChannel:
                     start_tls=s.smtp_tls == "starttls",
                     username=s.smtp_username,
                     password=None if s.smtp_password is None else s.smtp_password.get_secret_value(),
-                    timeout=TIMEOUT_S,
+                    timeout=self._timeout_s,
                 )
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            raise _refusal(where, error.recipients[0].code, "recipient refused") from error
-        except aiosmtplib.SMTPAuthenticationError as error:
-            raise DeliveryError("authError", f"{where}: the relay refuses the login", retryable=True) from error
-        except aiosmtplib.SMTPResponseException as error:
-            raise _refusal(where, error.code, "the relay refuses") from error
-        except (aiosmtplib.SMTPTimeoutError, TimeoutError) as error:
-            raise DeliveryError("timeout", f"{where}: the relay does not answer", retryable=True) from error
-        except ssl.SSLError as error:
-            raise DeliveryError("configuration", f"{where}: TLS: {error.reason}", retryable=True) from error
-        except (aiosmtplib.SMTPException, OSError) as error:
-            raise DeliveryError("connection", f"{where}: {type(error).__name__}", retryable=True) from error
-        if refused:
-            code = next(iter(refused.values())).code
-            raise _refusal(where, code, "recipient refused")
+        except (aiosmtplib.SMTPException, ssl.SSLError, OSError, ValueError) as error:
+            raise _failure(where, error) from error
+        # One recipient a mail: a refusal of some is a refusal of this one, though the library calls it a success.
+        for answer in refused.values():
+            raise _refusal(where, answer.code, "recipient refused")
         return Sent(detail=mail["Message-ID"])
 
     async def close(self) -> None:
         """Each mail has a connection of its own."""
 
 
+def _failure(where: str, error: Exception) -> DeliveryError:
+    match error:
+        case aiosmtplib.SMTPRecipientsRefused():
+            code = error.recipients[0].code if error.recipients else 550
+            return _refusal(where, code, "recipient refused")
+        case aiosmtplib.SMTPAuthenticationError():
+            return DeliveryError("authError", f"{where}: the relay refuses the login ({error.code})", retryable=True)
+        case aiosmtplib.SMTPNotSupported():
+            return DeliveryError("configuration", f"{where}: the relay cannot do what is set: {error}", retryable=True)
+        case aiosmtplib.SMTPResponseException():
+            return _refusal(where, error.code, "the relay refuses")
+        case aiosmtplib.SMTPTimeoutError() | TimeoutError():
+            return DeliveryError("timeout", f"{where}: the relay does not answer", retryable=True)
+        case ssl.SSLError():
+            reason = error.reason or type(error).__name__
+            return DeliveryError("configuration", f"{where}: TLS with the relay: {reason}", retryable=True)
+        case _:
+            return DeliveryError("connection", f"{where}: {type(error).__name__}", retryable=True)
+
+
 def _refusal(where: str, code: int, what: str) -> DeliveryError:
     # 530 (TLS required) and 535 (login) are faults of our settings; the mail itself is fine.
-    retryable = 400 <= code < 500 or code in (530, 535)
-    reason = "authError" if code in (530, 535) else "serverError" if retryable else "clientError"
-    return DeliveryError(reason, f"{where}: {what} ({code})", retryable=retryable)
+    if code in (530, 534, 535, 538):
+        return DeliveryError("authError", f"{where}: {what} ({code})", retryable=True)
+    retryable = not 500 <= code < 600
+    return DeliveryError(
+        "serverError" if retryable else "clientError", f"{where}: {what} ({code})", retryable=retryable
+    )

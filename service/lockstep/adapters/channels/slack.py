@@ -1,55 +1,105 @@
 """Slack: chat.postMessage with a bot's token; what ends an episode is said in its thread."""
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from lockstep.adapters.channels import Secrets
+from lockstep.adapters.channels import Secrets, badge, is_over, remarks, retry_after_s, when
 from lockstep.errors import DeliveryError
 from lockstep.ports import DeliveryLike, Destination, Sent
 
 TIMEOUT_S = 15.0
 MOST_ITEMS = 8
-LONGEST_SECTION = 1_400
+LONGEST_SECTION = 1_300
+"""Characters of one item: with MOST_ITEMS of them below the 12,000 that all blocks together may have, and the 3,000
+that one may have."""
 
-_AUTH = {"invalid_auth", "account_inactive", "token_revoked", "not_authed", "missing_scope", "token_expired"}
-_FINAL = {"channel_not_found", "is_archived", "invalid_blocks", "msg_too_long", "restricted_action", "no_text"}
+_AUTH = {
+    "invalid_auth",
+    "account_inactive",
+    "token_revoked",
+    "token_expired",
+    "not_authed",
+    "missing_scope",
+    "no_permission",
+}
+_FINAL = {
+    "invalid_blocks",
+    "invalid_blocks_format",
+    "msg_blocks_too_long",
+    "msg_too_long",
+    "no_text",
+    "restricted_action",
+    "is_archived",
+    "channel_not_found",
+}
 _MARKS = {"critical": ":red_circle:", "warning": ":large_orange_circle:", "info": ":large_blue_circle:"}
 
 
 def escaped(text: str) -> str:
-    """Text that Slack shows as it is: no mention, no link of somebody's making."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "@\u200b")
+    """Text that Slack shows as it is: no mention, no link of somebody's making, no formatting by accident."""
+    for plain, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("@", "@\u200b"), ("*", "∗"), ("`", "ˋ")):
+        text = text.replace(plain, safe)
+    return text
 
 
-def blocks(body: Any) -> list[dict[str, Any]]:
+def _item(item: Mapping[str, Any]) -> str:
+    over = is_over(item)
+    mark = ":white_check_mark:" if over else _MARKS.get(item["severity"], ":large_orange_circle:")
+    lines = [f"{mark} *{escaped(badge(item).capitalize())}:* {escaped(item['headline'])}"]
+    if not over and item["value_bar"]:
+        lines.append(f"`{item['value_bar']}` *{item['value']}* {escaped(item['window'])}")
+        lines.append(f"`{item['usual_bar'] or ' '}` {item['usual']} {item['usual_is']}")
+    foot = f"_{escaped(when(item))}_"
+    if item["runbook"] and not over:
+        foot = f"{escaped(item['runbook'])}\n{foot}"
+    note = f"\n_{escaped(item['note'])}_" if item["note"] else ""
+    # Only the teams' words give way where there is too much: figures, time and markup stay whole.
+    left = LONGEST_SECTION - sum(len(line) + 1 for line in lines) - len(foot) - len(note)
+    share = max(40, left // max(1, len(item["texts"])) - 60)
+    for team, text in item["texts"].items():
+        lines.append(f"*{escaped(team.capitalize()[:30])}:* {_cut(text, share)}")
+    return "\n".join([*lines, foot]) + note
+
+
+def _cut(text: str, longest: int) -> str:
+    """Escaped text of at most that many characters; cut before it is escaped, so that no escape is cut in two."""
+    length = len(text)
+    while len(escaped(text[:length])) > longest:
+        length -= 1 + (len(escaped(text[:length])) - longest) // 5
+    return escaped(text) if length == len(text) else escaped(text[: max(0, length - 1)]) + "…"
+
+
+def blocks(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A message's blocks, within Slack's limits."""
-    found: list[dict[str, Any]] = []
-    for item in body["items"][:MOST_ITEMS]:
-        over = item["state"] in ("resolved", "fired and resolved")
-        mark = ":white_check_mark:" if over else _MARKS.get(item["severity"], ":large_orange_circle:")
-        lines = [f"{mark} *{escaped(item['headline'])}*"]
-        if not over and item["value_bar"]:
-            lines.append(f"`{item['value_bar']}` {item['value']}")
-            lines.append(f"`{item['usual_bar'] or ' '}` {item['usual']} {item['usual_is']}")
-        for team, text in item["texts"].items():
-            if not over:
-                lines.append(f"*{escaped(team.capitalize())}:* {escaped(text)}")
-        lines.append(f"_{escaped(item['at'])}_")
-        text = "\n".join(lines)[:LONGEST_SECTION]
-        found.append({"type": "section", "text": {"type": "mrkdwn", "text": text}})
-    more = max(0, len(body["items"]) - MOST_ITEMS) + int(body["more"])
-    if more:
-        found.append({"type": "section", "text": {"type": "mrkdwn", "text": f"and {more} more"}})
-    return found
+    shown = body["items"][:MOST_ITEMS]
+    texts = [_item(item) for item in shown] + remarks(body, shown=len(shown))
+    return [{"type": "section", "text": {"type": "mrkdwn", "text": text}} for text in texts]
+
+
+def plain_text(body: Mapping[str, Any]) -> str:
+    """What a phone's lock screen shows."""
+    lines = [f"{badge(item).capitalize()}: {item['headline']}" for item in body["items"][:MOST_ITEMS]]
+    return _cut("; ".join([*lines, *remarks(body, shown=len(lines))]), 3_000)
+
+
+async def _refuse_redirect(
+    _: aiohttp.ClientSession, __: SimpleNamespace, params: aiohttp.TraceRequestRedirectParams
+) -> None:
+    # The library follows redirects, and the token would go along.
+    raise DeliveryError(
+        "clientError", f"slack: HTTP {params.response.status}: redirects are not followed", retryable=True
+    )
 
 
 class SlackChannel:
-    """ports.Channel. Retries are ours alone: the library's would post twice."""
+    """ports.Channel. Retries are ours alone: the library's would post twice. No proxies of the environment either."""
 
     def __init__(self, secrets: Secrets, *, base_url: str, timeout_s: float = TIMEOUT_S) -> None:
         self._secrets = secrets
@@ -59,32 +109,45 @@ class SlackChannel:
 
     def _client(self, token: str) -> AsyncWebClient:
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._timeout_s), trust_env=False)
-        return AsyncWebClient(
+            trace = aiohttp.TraceConfig()
+            trace.on_request_redirect.append(_refuse_redirect)
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=self._timeout_s),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                connector=aiohttp.TCPConnector(limit=0),
+                trace_configs=[trace],
+                trust_env=False,
+            )
+        client = AsyncWebClient(
             token=token,
             base_url=self._base_url,
             session=self._session,
             retry_handlers=[],
             timeout=math.ceil(self._timeout_s),
         )
+        client.proxy = None  # it has read HTTPS_PROXY by itself
+        return client
 
     async def send(self, destination: Destination, delivery: DeliveryLike, *, now: datetime) -> Sent:
         client = self._client(self._secrets(destination.options["token"]))
         where = f"slack/{destination.target}"
         body: Any = delivery.body
-        text = escaped("; ".join(item["headline"] for item in body["items"][:MOST_ITEMS]))[:3_000]
+        # Worse news must be seen in the channel, too.
+        broadcast = True if delivery.thread and body["state"] == "severity" else None
         try:
             answer = await client.chat_postMessage(
                 channel=destination.target,
-                text=text,
+                text=plain_text(body),
                 blocks=blocks(body),
-                thread_ts=delivery.thread,
                 metadata={"event_type": "lockstep_alert", "event_payload": {"delivery_id": delivery.id}},
                 unfurl_links=False,
+                unfurl_media=False,
+                thread_ts=delivery.thread,
+                reply_broadcast=broadcast,
             )
-            return Sent(reference=str(answer["ts"]))
+            reference = answer.get("ts")
         except SlackApiError as error:
-            raise self._failure(where, error) from error
+            raise self._failure(where, error, now) from error
         except TimeoutError as error:
             raise DeliveryError("timeout", f"{where}: no answer in {self._timeout_s:g} s", retryable=True) from error
         except (aiohttp.ClientError, OSError) as error:
@@ -92,26 +155,21 @@ class SlackChannel:
         except (SlackClientError, AttributeError, ValueError, TypeError, KeyError) as error:
             # The library lets errors of its own insides out when the answer is not Slack's.
             raise DeliveryError("ambiguous", f"{where}: an answer that is not Slack's", retryable=True) from error
+        return Sent(reference=reference if isinstance(reference, str) else None)
 
-    def _failure(self, where: str, error: SlackApiError) -> DeliveryError:
+    def _failure(self, where: str, error: SlackApiError, now: datetime) -> DeliveryError:
         response: Any = error.response
         status = getattr(response, "status_code", 200)
-        try:
-            code = str(response["error"])
-        except (KeyError, TypeError, ValueError):
-            code = f"HTTP {status}"
-        after = None
-        try:
-            after = float(response.headers.get("Retry-After", ""))
-        except (AttributeError, ValueError, TypeError):
-            after = None
-        if code == "ratelimited" or status == 429:
+        data = getattr(response, "data", response)
+        code = str(data.get("error") or f"HTTP {status}")[:100] if isinstance(data, dict) else f"HTTP {status}"
+        after = retry_after_s(getattr(response, "headers", None) or {}, now)
+        if code in ("ratelimited", "rate_limited") or status == 429:
             return DeliveryError("rateLimited", f"{where}: rate limited", retryable=True, retry_after_s=after)
         if code in _AUTH:
             return DeliveryError("authError", f"{where}: {code}; check the bot's token and scopes", retryable=True)
         if code == "not_in_channel":
-            return DeliveryError("clientError", f"{where}: invite the bot to the channel", retryable=True)
-        if code in _FINAL:
+            return DeliveryError("configuration", f"{where}: {code}; invite the bot to the channel", retryable=True)
+        if code in _FINAL or (400 <= status < 500 and status != 408):
             return DeliveryError("clientError", f"{where}: {code}", retryable=False)
         return DeliveryError("serverError", f"{where}: {code}", retryable=True, retry_after_s=after)
 

@@ -1,22 +1,21 @@
 """Webhooks: a POST signed by Standard Webhooks v1. The id is the delivery's, the same in every attempt."""
 
-import asyncio
 import base64
 import binascii
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import aiohttp
 from standardwebhooks import Webhook
 
-from lockstep.adapters.channels import Secrets, host_of, reason_of
+from lockstep.adapters.channels import Secrets, host_of, retry_after_s
 from lockstep.errors import DeliveryError
 from lockstep.ports import DeliveryLike, Destination, Sent
 
 TIMEOUT_S = 15.0
-LARGEST_ANSWER = 20_000
+
+_NEVER = {400, 410, 413, 414, 415, 422, 431}
+"""Answers that say that this will not be taken, now or later. A 404 may be a receiver that is being deployed."""
 
 
 def signer(secret: str) -> Webhook:
@@ -30,24 +29,24 @@ def signer(secret: str) -> Webhook:
     return Webhook(secret)
 
 
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """What a Retry-After header asks for, in seconds: a number or an HTTP date."""
-
-    value = headers.get("Retry-After")
-    if value is None:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
-    except (ValueError, TypeError):
-        return None
+def failure(where: str, status: int, *, after_s: float | None = None) -> DeliveryError:
+    """What an HTTP status that is no success means for the delivery."""
+    says = f"{where}: HTTP {status}"
+    if status == 410:
+        return DeliveryError("clientError", f"{says}: the receiver is gone for good", retryable=False)
+    if status in _NEVER:
+        return DeliveryError("clientError", f"{says}: the receiver does not take it", retryable=False)
+    if 300 <= status < 400:
+        message = f"{says}: redirects are not followed; name the final address"
+        return DeliveryError("clientError", message, retryable=True, retry_after_s=after_s)
+    if status == 429:
+        return DeliveryError("rateLimited", says, retryable=True, retry_after_s=after_s)
+    reason = "authError" if status in (401, 403, 407) else "serverError" if status >= 500 else "clientError"
+    return DeliveryError(reason, says, retryable=True, retry_after_s=after_s)
 
 
 class WebhookChannel:
-    """ports.Channel. One session without cookies, redirects or environment proxies; bodies are read up to a limit."""
+    """ports.Channel. One session without cookies, redirects or environment proxies; answers' bodies are not read."""
 
     def __init__(self, secrets: Secrets, *, timeout_s: float = TIMEOUT_S) -> None:
         self._secrets = secrets
@@ -59,15 +58,17 @@ class WebhookChannel:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=self._timeout_s),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                connector=aiohttp.TCPConnector(limit=0, limit_per_host=4),
+                # A lane has one attempt at a time, so there are never more connections than destinations.
+                connector=aiohttp.TCPConnector(limit=0),
                 trust_env=False,
             )
         return self._session
 
     async def send(self, destination: Destination, delivery: DeliveryLike, *, now: datetime) -> Sent:
+        where = f"webhook/{host_of(destination.target)}"
         hook = signer(self._secrets(destination.options["secret"]))
         body = json.dumps(delivery.body, ensure_ascii=False, separators=(",", ":"))
-        moment = now.astimezone(UTC)
+        moment = now.astimezone(UTC)  # the library signs a wrong time for any other zone
         headers = {
             "content-type": "application/json",
             "user-agent": "lockstep",
@@ -75,28 +76,17 @@ class WebhookChannel:
             "webhook-timestamp": str(int(moment.timestamp())),
             "webhook-signature": hook.sign(delivery.id, moment, body),
         }
-        where = host_of(destination.target)
         try:
             async with self._open().post(
                 destination.target, data=body.encode(), headers=headers, allow_redirects=False
             ) as answer:
-                await answer.content.read(LARGEST_ANSWER)
                 if 200 <= answer.status < 300:
                     return Sent(detail=f"HTTP {answer.status}")
-                reason, retryable = reason_of(answer.status)
-                raise DeliveryError(
-                    reason,
-                    f"webhook/{where}: HTTP {answer.status}",
-                    retryable=retryable,
-                    retry_after_s=retry_after(answer.headers, now),
-                )
+                raise failure(where, answer.status, after_s=retry_after_s(answer.headers, now))
         except TimeoutError as error:
-            raise DeliveryError(
-                "timeout", f"webhook/{where}: no answer in {self._timeout_s:g} s", retryable=True
-            ) from error
-        except (aiohttp.ClientError, OSError, ValueError, asyncio.IncompleteReadError) as error:
-            name = type(error).__name__
-            raise DeliveryError("connection", f"webhook/{where}: {name}", retryable=True) from error
+            raise DeliveryError("timeout", f"{where}: no answer in {self._timeout_s:g} s", retryable=True) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise DeliveryError("connection", f"{where}: {type(error).__name__}", retryable=True) from error
 
     async def close(self) -> None:
         if self._session is not None:

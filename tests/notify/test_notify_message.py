@@ -1,0 +1,210 @@
+"""What a person reads: numbers, times, words, and the fallback that never loses an alert."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from alert_samples import LONDON, NOON, rule, transition
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from lockstep.notify.message import (
+    LARGEST_WEBHOOK,
+    Writer,
+    duration_words,
+    number_text,
+    ratio_text,
+    sample_message,
+    time_text,
+    webhook_json_schema,
+    window_text,
+)
+
+GOLDEN = Path(__file__).parent / "golden"
+BOTH = ("marketing", "operations")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (42.0, "42"),
+        (1234.0, "1,234"),
+        (1234.56, "1,235"),
+        (12.5, "12.5"),
+        (12.345, "12.35"),
+        (100.0, "100"),
+        (0.25, "0.25"),
+        (1 / 3, "0.333"),
+        (0.0, "0"),
+        (-3.0, "-3"),
+        (1.999, "2"),
+        (9e18, "9e+18"),
+        (None, "no data"),
+    ],
+)
+def test_number_text(value, expected):
+    """A number as people write it, without the noise of floats."""
+    assert number_text(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(3.1, "3.1x"), (3.0, "3x"), (12.04, "12x"), (0.253, "0.25x"), (0.0, "0x"), (None, "")]
+)
+def test_ratio_text(value, expected):
+    """How many times the usual."""
+    assert ratio_text(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("moment", "expected"),
+    [
+        pytest.param("2026-11-24T09:05:00+00:00", "Tue 24 Nov 2026 09:05 GMT", id="winter"),
+        pytest.param("2026-07-01T09:05:00Z", "Wed 1 Jul 2026 10:05 BST", id="summer"),
+    ],
+)
+def test_time_text(moment, expected):
+    """The shop's wall clock, and which one."""
+    assert time_text(moment, LONDON) == expected
+
+
+def test_a_zone_without_letters_is_an_offset():
+    """Many zones have no abbreviation; a bare +04 would be a riddle."""
+    assert time_text("2026-11-24T09:05:00Z", type(LONDON)("Asia/Dubai")) == "Tue 24 Nov 2026 13:05 UTC+04"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0, "0 seconds"),
+        (1, "1 second"),
+        (60, "1 minute"),
+        (90, "90 seconds"),
+        (150, "2 minutes 30 seconds"),
+        (900, "15 minutes"),
+        (3600, "1 hour"),
+        (7500, "2 hours 5 minutes"),
+        (90061, "1 day 1 hour"),
+        (604800, "7 days"),
+    ],
+)
+def test_duration_words(seconds, expected):
+    """Two units are enough."""
+    assert duration_words(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        pytest.param({}, "15 minutes", id="a window"),
+        pytest.param({"window_start": None, "window_end": None}, "now", id="a level"),
+    ],
+)
+def test_window_text(changed, expected):
+    """A level has no window: it is so now."""
+    assert window_text(transition(**changed)) == expected
+
+
+SAY = {
+    "summary": "{{ labels.channel }}: {{ value }} orders in {{ window }}, usually {{ baseline }} ({{ ratio }})",
+    "marketing": "Check what runs before {{ at }}. {{ severity }}/{{ rule }} {{ runbook }}",
+    "operations": "Stock of {{ labels.sku }} may run out.",
+}
+
+
+def test_a_rule_s_own_words_are_filled_in():
+    """Every name that a template may use, as people read it."""
+    written = Writer(LONDON)
+    own = rule(say=SAY, runbook="https://shop.example/spikes")
+    assert written.headline(transition(), own) == "web: 62 orders in 15 minutes, usually 20 (3.1x)"
+    assert written.team_text(transition(), own, "marketing") == (
+        "Check what runs before Tue 24 Nov 2026 12:00 GMT. warning/OrderSpike https://shop.example/spikes"
+    )
+
+
+def test_a_broken_template_costs_its_words_and_nothing_else():
+    """`labels.sku` does not exist: the built-in words stand in, and the rule's author is told where."""
+    written = Writer(LONDON)
+    item = written.item(transition(), rule(say=SAY), BOTH)
+    assert item["texts"]["marketing"].startswith("Check what runs before")
+    assert item["texts"]["operations"] == (
+        "It has been above the usual 20 since Tue 24 Nov 2026 12:00 GMT: "
+        "check that stock, staff and systems can carry it, and tell marketing if they cannot."
+    )
+    assert item["note"] == "the rule's own text for operations could not be filled in"
+    (report,) = written.reports.values()
+    assert report.startswith("rules/orders.yml:14: rule 'OrderSpike': the text for 'operations': ")
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("above", {}),
+        ("below", {"value": 3.0, "ratio": 0.15}),
+        ("limit", {"baseline": None, "ratio": None, "limit": 20.0, "value": 14.0, "window_start": None}),
+        ("no-data", {"value": None, "baseline": None, "ratio": None}),
+        ("severity", {"state": "severity", "severity": "critical", "previous_severity": "warning", "minute": 20}),
+        ("resolved", {"state": "resolved", "minute": 65, "value": 22.0, "ratio": 1.1}),
+        ("removed", {"state": "resolved", "minute": 65, "reason": "rule_removed"}),
+        ("odd-labels", {"labels": {"channel": "we\nb\u202e <b>&", "sku": "x" * 300}}),
+    ],
+)
+def test_built_in_words(name, changed):
+    """Without a text of its own a rule says what happened, what it means for each team and what to do."""
+    item = Writer(LONDON).item(transition(**changed), None, (*BOTH, "finance"))
+    shown = [item["headline"], *(f"{team}: {text}" for team, text in item["texts"].items())]
+    shown += [item["value_bar"] or "(no bar)", item["usual_bar"] or "(no bar)"]
+    expected = GOLDEN / f"built-in-{name}.txt"
+    assert "\n".join(shown) + "\n" == expected.read_text()
+
+
+def test_a_webhook_body_says_it_all():
+    """The fields of `backtest --json`, the team and its text."""
+    body = Writer(LONDON).webhook(transition(), rule(), ("operations",))
+    Draft202012Validator(webhook_json_schema()).validate(body)
+    data = body["data"]
+    assert (body["type"], body["timestamp"]) == ("alert.firing", NOON.isoformat())
+    assert {k: data[k] for k in ("rule", "labels", "state", "value", "baseline", "severity", "team")} == {
+        "rule": "OrderSpike",
+        "labels": {"channel": "web"},
+        "state": "firing",
+        "value": 62.0,
+        "baseline": 20.0,
+        "severity": "warning",
+        "team": "operations",
+    }
+    assert data["text"] == data["texts"]["operations"]
+    assert data["window_start"] == (NOON - timedelta(minutes=15)).isoformat()
+
+
+def test_teams_that_share_a_webhook_each_have_a_line():
+    """One delivery, each team's part."""
+    data = Writer(LONDON).webhook(transition(), rule(), BOTH)["data"]
+    assert data["team"] == "marketing,operations"
+    assert [line.partition(":")[0] for line in data["text"].split("\n")] == ["Marketing", "Operations"]
+    assert set(data["texts"]) == set(BOTH)
+
+
+@settings(deadline=None)
+@given(
+    label=st.text(max_size=3000),
+    said=st.text(st.characters(codec="utf-8"), max_size=3900),
+    value=st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    state=st.sampled_from(["firing", "severity", "resolved"]),
+)
+def test_a_webhook_body_is_small_and_fits_its_schema(label, said, value, state):
+    """Whatever labels and texts hold, Standard Webhooks' 20 kB are kept."""
+    text = "{% raw %}" + said.replace("{%", "") + "{% endraw %}"
+    happened = transition(state, value=value, labels={"channel": label}, previous_severity="info")
+    body = Writer(LONDON).webhook(happened, rule(say={"marketing": text, "operations": text}), BOTH)
+    assert len(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")) < LARGEST_WEBHOOK
+    Draft202012Validator(webhook_json_schema()).validate(body)
+
+
+def test_a_test_message_looks_like_any_other():
+    """`notify test` shows what an alert would look like, and says that it is none."""
+    Draft202012Validator(webhook_json_schema()).validate(sample_message(NOON, BOTH, LONDON, webhook=True))
+    body = sample_message(NOON, BOTH, LONDON, webhook=False)
+    assert set(body["items"][0]) == set(Writer(LONDON).item(transition(), rule(), BOTH))
+    assert "test" in body["items"][0]["headline"].lower()
