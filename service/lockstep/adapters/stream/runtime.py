@@ -5,7 +5,6 @@ of judge, notify or deliver: recover, then feed, tick and cut, each cut one tran
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +15,7 @@ import structlog
 from faust.tables import TableManager
 from faust.types import TP
 
-from lockstep.adapters.stream.consumer import Coalescing, Faults, Handed, PassThrough
+from lockstep.adapters.stream.consumer import Coalescing, Faults, Handed, PassThrough, within
 from lockstep.errors import LockstepError, StateError
 from lockstep.ports import Batch, Broker, Cut, Ownership, Record, Stage, TopicInfo
 from lockstep.settings import Settings
@@ -116,7 +115,7 @@ class _Lane:
         self.behind_since: float | None = None
         self.untold_since: float | None = None
         self.wake = asyncio.Event()
-        self.closing = False
+        self.closing = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
     def take(self, tp: TP, batch: Batch) -> None:
@@ -145,13 +144,12 @@ class _Lane:
         interval = self.runtime.settings.flush_interval
         last = 0.0
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.wake.wait(), idle_s)
+            await within(idle_s, self.wake)
             wait = last + interval - self.runtime.loop_time()
-            if wait > 0 and not self.closing:
-                await asyncio.sleep(wait)
+            if wait > 0:
+                await within(wait, self.closing)
             self.wake.clear()
-            closing = self.closing
+            closing = self.closing.is_set()
             last = self.runtime.loop_time()
             await self.step()
             if closing or last - self.committed_at >= COMMIT_EVERY_S:
@@ -252,7 +250,7 @@ class _StageLane(_Lane):
 
     def act(self) -> None:
         """Let the outside act on what is durable; not when we are about to leave."""
-        if self.spec.after_cut is not None and not self.closing:
+        if self.spec.after_cut is not None and not self.closing.is_set():
             self.spec.after_cut(self.partition, self.stage)
 
     async def _tear(self, cut: Cut) -> None:
@@ -316,7 +314,7 @@ class Runtime:
             topic_disable_leader=True,
             topic_allow_declare=False,
             stream_wait_empty=False,
-            stream_buffer_maxsize=64,
+            stream_buffer_maxsize=16,
             table_standby_replicas=0,
             store="memory://",
             broker_commit_livelock_soft_timeout=NEVER_S,
@@ -357,7 +355,7 @@ class Runtime:
         self._lanes = {}
         if not self._failed:
             for lane in lanes:
-                lane.closing = True
+                lane.closing.set()
                 lane.wake.set()
             pumps = [lane.task for lane in lanes if lane.task is not None]
             if pumps and (await asyncio.wait(pumps, timeout=STOP_S))[1]:
@@ -511,7 +509,8 @@ class Runtime:
             if not lanes:
                 continue
             try:
-                ends = await asyncio.wait_for(self.consumer.highwaters(*lanes), 5.0)
+                async with asyncio.timeout(5.0):
+                    ends = await self.consumer.highwaters(*lanes)
             except Exception as error:  # whatever the client raises: the broker did not answer
                 log.debug("the broker does not say where its logs end", reason=repr(error))
                 ends = {}

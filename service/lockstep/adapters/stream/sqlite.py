@@ -15,7 +15,7 @@ from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.consumer import ensure_TP
 from faust.types import TP
 
-from lockstep.adapters.stream.consumer import Coalescing
+from lockstep.adapters.stream.consumer import Coalescing, within
 from lockstep.adapters.stream.log import POLL_S, Log
 from lockstep.errors import BrokerError, SettingsError
 from lockstep.ports import Batch, Cut, Ownership, Positions, Record, TopicInfo, TopicSpec
@@ -287,10 +287,7 @@ class _FileConsumer(FaustConsumer):  # type: ignore[misc] # faust has no types t
             left = end - loop.time()
             if found or left <= 0:
                 return found
-            try:
-                await asyncio.wait_for(self._wake.wait(), min(left, POLL_S))
-            except TimeoutError:
-                continue  # another process may have written meanwhile
+            await within(min(left, POLL_S), self._wake)  # another process may have written meanwhile
         return {}
 
 
