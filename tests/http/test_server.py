@@ -31,7 +31,7 @@ async def until(fact, timeout_s=20.0):
     """Wait for a fact (an async function's truth), by asking again."""
     async with asyncio.timeout(timeout_s):
         while not (found := await fact()):
-            await asyncio.sleep(0.02)  # the fact is in another process's hands: there is no event
+            await asyncio.sleep(0.02)
         return found
 
 
