@@ -1,9 +1,9 @@
 """The demo's shop: six weeks of real orders, visits and stock simulated from them, and trouble planted in the last two.
 
-Real: orders and returns (see data/NOTICE). Simulated: visits (by channel and by product) and the stock of the
-bestsellers, which falls with every real sale and is topped up by simulated receipts; all of it has the source
-`simulated` and `simulated: true` in its data. Planted: what TRUTH lists and nothing else. The same seed gives the same
-events, ids included.
+Real: orders and returns (see data/NOTICE). Simulated: visits (by channel and by product), shipments of the orders, and
+the stock of the bestsellers, which falls with every real sale and is topped up by simulated receipts; all of it has the
+source `simulated` and `simulated: true` in its data. Planted: what TRUTH lists and nothing else. The same seed gives
+the same events, ids included.
 """
 
 import random
@@ -61,7 +61,7 @@ CHECKOUT = Planted(
 )
 RUNS_LOW = Planted(
     name="a product runs low",
-    what=f"the simulated receipt of {LOW} comes late",
+    what=f"the simulated receipt of {LOW}, a set of cake tins, comes late",
     starts=_local("2011-03-03T12:00"),
     ends=_local("2011-03-04T07:30"),
     rules=("LowStock",),
@@ -69,7 +69,7 @@ RUNS_LOW = Planted(
 )
 SELLS_OUT = Planted(
     name="a product sells out while a newsletter promotes it",
-    what=f"real lines of {SOLD_OUT} removed once its simulated stock is gone; more simulated visits to it",
+    what=f"{SOLD_OUT}, a cake stand: no order for it once its simulated stock is gone, more simulated visits to it",
     starts=_local("2011-03-06T10:00"),
     ends=_local("2011-03-08T12:00"),
     rules=("LowStock", "OutOfStock", "SoldOutStillVisited"),
@@ -77,7 +77,7 @@ SELLS_OUT = Planted(
 )
 SURGE = Planted(
     name="orders surge",
-    what="real orders of these hours copied, after simulated visits from the newsletter",
+    what="real orders copied three times, simulated visits from the newsletter before",
     starts=_local("2011-03-10T12:00"),
     ends=_local("2011-03-10T15:00"),
     rules=("OrderSpike", "TrafficSurge"),
@@ -101,7 +101,12 @@ def events(*, planted: bool = True, seed: int = SEED) -> list[Event]:
         orders += list(_surge(orders, rng))
     orders.sort(key=lambda o: (o["time"], o["id"]))
     bestsellers = _bestsellers(orders)
-    found = [*orders, *_stock(orders, bestsellers, planted=planted), *_visits(bestsellers, rng, planted=planted)]
+    found = [
+        *orders,
+        *_shipments(orders, rng),
+        *_stock(orders, bestsellers, planted=planted),
+        *_visits(bestsellers, rng, planted=planted),
+    ]
     found.sort(key=lambda e: e["time"])  # stable: at equal times a product's levels keep their order
     return found
 
@@ -154,6 +159,22 @@ def _surge(orders: Iterable[Event], rng: random.Random) -> Iterator[Event]:
             data = {**deepcopy(order["data"]), "order_id": name, "campaign": "newsletter"}
             data.pop("customer", None)
             yield _event("order.placed", name, SURGE.starts + timedelta(seconds=int(rng.random() * span)), name, data)
+
+
+def _shipments(orders: Iterable[Event], rng: random.Random) -> Iterator[Event]:
+    """Each order leaves on the next working day."""
+    for order in orders:
+        if order["type"] != "order.placed":
+            continue
+        placed = time_of(order)
+        day = placed.astimezone(ZONE).replace(hour=8, minute=0) + timedelta(days=1)
+        while day.weekday() > 4:
+            day += timedelta(days=1)
+        sent = day + timedelta(minutes=int(rng.random() * 540))
+        if sent < END:
+            hours = round((sent - placed).total_seconds() / 3600, 1)
+            data = {"order_id": order["id"], "hours_to_ship": hours, "channel": order["data"]["channel"]}
+            yield _event("order.shipped", f"shipped-{order['id']}", sent, order["id"], data)
 
 
 def _bestsellers(orders: Iterable[Event]) -> list[str]:
@@ -239,7 +260,7 @@ def _drawn(mean: float, rng: random.Random) -> int:
 
 
 def _visits(bestsellers: list[str], rng: random.Random, *, planted: bool) -> Iterator[Event]:
-    """Counts of visits as an analytics export would send them: by channel each half hour, by product each hour."""
+    """Counts of visits as an analytics export would send them: by channel each half hour, by product every two."""
     slot = FIRST
     while slot < END:
         stamp, sent = slot.strftime("%Y%m%dT%H%M"), slot + _SLOT - timedelta(seconds=1)
@@ -248,12 +269,12 @@ def _visits(bestsellers: list[str], rng: random.Random, *, planted: bool) -> Ite
             if planted and channel == "newsletter" and NEWSLETTER_AT <= slot < SURGE.ends:
                 mean *= 7
             yield from _session(channel, None, _drawn(mean, rng), sent, stamp)
-        if slot.minute:
+        if slot.minute and slot.hour % 2:
             for place, sku in enumerate(bestsellers):
-                mean = 90 / (1 + place / 12) * _share(slot)
+                mean = 180 / (1 + place / 12) * _share(slot)
                 yield from _session("search", sku, _drawn(mean, rng), sent, stamp)
             if planted and SELLS_OUT.starts + timedelta(days=1) <= slot < SELLS_OUT.ends:
-                yield from _session("newsletter", SOLD_OUT, _drawn(500 * _share(slot), rng), sent, stamp)
+                yield from _session("newsletter", SOLD_OUT, _drawn(1_000 * _share(slot), rng), sent, stamp)
         slot += _SLOT
 
 

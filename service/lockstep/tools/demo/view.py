@@ -96,7 +96,7 @@ class View:
                 (when, "dim"), "  ", (f" {transition.severity:8} ", f"bold reverse {colour}"), (f" {about}", "bold")
             )
         )
-        self._console.print(Padding(Group(*self._details(transition, rule, texts, colour)), (0, 0, 0, 4)))
+        self._console.print(Padding(Group(*self._details(transition, rule, texts, colour)), (0, 0, 0, 4), expand=False))
 
     def _details(self, transition: Transition, rule: Rule | None, texts: Mapping[str, str], colour: str) -> list[Any]:
         table = Table.grid(padding=(0, 2))
@@ -117,7 +117,7 @@ class View:
         table.add_column(overflow="fold")
         for name, found in rows:
             table.add_row(name, found)
-        self._console.print(Padding(table, (0, 0, 0, 2)))
+        self._console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
 
 def _when(moment: datetime) -> str:
@@ -128,9 +128,9 @@ def _bars(transition: Transition) -> list[tuple[str, str, str]]:
     """(name, bar, number) of the value and of what it is compared with, on one scale."""
     value = transition.value or 0.0
     usual = transition.baseline if transition.baseline is not None else transition.limit
-    if usual is None:
-        return [] if transition.value is None else [("now", "", number_text(value))]
-    most = max(abs(value), abs(usual)) or 1.0
+    if usual is None or not (value or usual):
+        return []
+    most = max(abs(value), abs(usual))
     name = "usual" if transition.baseline is not None else "limit"
     return [("now", _bar(value / most), number_text(value)), (name, _bar(usual / most), number_text(usual))]
 
