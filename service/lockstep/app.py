@@ -315,6 +315,7 @@ class Service:
                     delivery_partitions=deliveries,
                     group_wait_s=s.group_wait,
                 ),
+                tick_s=min(1.0, max(0.05, s.group_wait)),
             ),
             StageSpec(
                 "deliver",
