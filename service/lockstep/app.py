@@ -48,6 +48,8 @@ EXIT_FATAL = 70
 
 HOUSEKEEPING_S = 60.0
 METRICS_S = 2.0
+FEW_S = 0.005
+"""Shortest time between two cuts of notify and deliver: there is little to gather there, and people wait."""
 SOURCES_POLL_S = 2.0
 
 
@@ -316,11 +318,13 @@ class Service:
                     group_wait_s=s.group_wait,
                 ),
                 tick_s=min(1.0, max(0.05, s.group_wait)),
+                interval_s=FEW_S,
             ),
             StageSpec(
                 "deliver",
                 (DELIVERIES,),
                 self._make_deliver,
+                interval_s=FEW_S,
                 after_cut=self._dispatcher.dispatch,
                 released=self._dispatcher.release,
             ),

@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     idle_after: float = Field(
         30, description="A topic read to its end for this long counts as quiet, and time goes on without it", gt=0
     )
-    flush_interval: float = Field(0.1, description="Longest wait between two flushes of meter and judge", gt=0)
+    flush_interval: float = Field(0.05, description="Longest wait between two flushes of meter and judge", gt=0)
     chunk_size: int = Field(8192, description="Offsets in a chunk; fixed for the life of a topic", ge=16)
 
     source_partitions: int = Field(

@@ -81,6 +81,17 @@ class EventDecoder(Protocol):
     def decode(self, values: Sequence[bytes | None], headers: Sequence[Headers] | None = None) -> list[Any]: ...
 
 
+class _Feed:
+    """One flow series of an event type: its fold, and the groups of the bucket that it saw last."""
+
+    __slots__ = ("bucket", "fold", "groups", "series", "width")
+
+    def __init__(self, series: SeriesDef) -> None:
+        self.series, self.width, self.fold = series.id, series.bucket_s, folder(series)
+        self.bucket = -1
+        self.groups: Groups = {}
+
+
 class Meter:
     """One source partition in one assignment.
 
@@ -124,13 +135,13 @@ class Meter:
         self.counts = MeterCounts()
 
         self._mergers = {s.id: merger(s) for s in self._series.values() if not s.is_level}
-        self._folds: dict[str, list[tuple[str, int, Any]]] = defaultdict(list)
+        self._feeds: dict[str, list[_Feed]] = defaultdict(list)
         self._level_reads: dict[str, list[tuple[str, Any]]] = defaultdict(list)
         for s in self._series.values():
             if s.is_level:
                 self._level_reads[s.event_type].append((s.id, level_rows(s)))
             else:
-                self._folds[s.event_type].append((s.id, s.bucket_s, folder(s)))
+                self._feeds[s.event_type].append(_Feed(s))
         self._partition_of: dict[Labels, int] = {}
 
     # ---- in -------------------------------------------------------------------------------------------------------
@@ -183,12 +194,12 @@ class Meter:
         limit = self._settings.future_limit_us
         newest, oldest = self._newest, self._oldest
         ids, ids_before, delta = self._ids, self._ids_before, self._delta
-        folds, level_reads = self._folds, self._level_reads
+        feeds, level_reads = self._feeds, self._level_reads
         for i in range(begin, end):
             event = events[i]
             offset = batch.offsets[i]
             if event is None:
-                counts.unknown += 1
+                counts.unknown += offset >= self._told_before
                 continue
             if event.__class__ is Refused:
                 self._refuse(batch, i, event.reason, event.detail)
@@ -219,12 +230,12 @@ class Meter:
             data = event.data
             kind = type_of(event)
             second = time_us // 1_000_000
-            for series, width, fold in folds.get(kind, ()):
-                bucket = (series, second - second % width)
-                groups = delta.get(bucket)
-                if groups is None:
-                    groups = delta[bucket] = {}
-                fold(data, groups)
+            for feed in feeds.get(kind, ()):
+                bucket = second - second % feed.width
+                if bucket != feed.bucket:
+                    feed.bucket = bucket
+                    feed.groups = delta.setdefault((feed.series, bucket), {})
+                feed.fold(data, feed.groups)
             for series, read in level_reads.get(kind, ()):
                 for labels, identity, value in read(data):
                     self._levels.append(
@@ -321,6 +332,9 @@ class Meter:
                 total[labels] = merged
                 partials[series, labels].append((bucket, self._sent_form(series, merged)))
         self._delta.clear()
+        for feeds in self._feeds.values():
+            for feed in feeds:
+                feed.bucket = -1
         rows = [Partial(series, labels, buckets) for (series, labels), buckets in partials.items()]
         levels, self._levels = self._levels, []
         while rows or levels:

@@ -54,6 +54,7 @@ class SourceSpec:
 class StageSpec:
     """name: of its state. inputs: topics with equal partition counts, read by one owner.
 
+    interval_s: shortest time between two cuts; None: the flush interval, which gathers what changes often.
     after_cut: called with (partition, stage) after recovery and after every step: acts on what is now durable.
     released: called when the partition is given up.
     """
@@ -62,6 +63,7 @@ class StageSpec:
     inputs: tuple[str, ...]
     make: Callable[[int], Stage]
     tick_s: float = 1.0
+    interval_s: float | None = None
     after_cut: Callable[[int, Any], None] | None = None
     released: Callable[[int, Any], Awaitable[None]] | None = None
 
@@ -106,6 +108,7 @@ class _Lane:
 
     def __init__(self, runtime: "Runtime", starts: Mapping[TP, int]) -> None:
         self.runtime = runtime
+        self.interval_s = runtime.settings.flush_interval
         self.at = {tp: start - 1 for tp, start in starts.items()}  # last offset applied
         self.next: dict[TP, int] = dict(starts)
         self.ends: dict[TP, int] = {}  # of the logs, when they were last asked
@@ -141,7 +144,7 @@ class _Lane:
         Ends with a last step and a commit once `closing` is set. A step is never cut short: what a stage handed over
         and nobody published would be lost.
         """
-        interval = self.runtime.settings.flush_interval
+        interval = self.interval_s
         last = 0.0
         while True:
             await within(idle_s, self.wake)
@@ -163,8 +166,8 @@ class _Lane:
         durable = dict(self.durable)
         if durable != self.committed and await self.runtime.consumer._commit(durable):
             self.committed = durable
+            self.committed_at = self.runtime.loop_time()
             self.untold_since = None
-        self.committed_at = self.runtime.loop_time()
 
     def stuck(self, now: float) -> str:
         """What stands still, "" for nothing. now: loop time."""
@@ -229,6 +232,8 @@ class _StageLane(_Lane):
     ) -> None:
         super().__init__(runtime, starts)
         self.spec, self.partition, self.stage, self.owned = spec, partition, stage, owned
+        if spec.interval_s is not None:
+            self.interval_s = spec.interval_s
 
     def feed(self, batch: Batch) -> None:
         self.stage.feed(batch)
