@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gc
 import json
 import sys
 from collections.abc import Awaitable, Callable
@@ -95,6 +96,7 @@ def serve(
 
     settings = load_settings(broker=broker, rules=rules, http_host=http_host, http_port=http_port)
     logs.configure(settings.log_format, settings.log_level)
+    _collect_rarely()
     raise SystemExit(asyncio.run(run(settings, dry_run=dry_run)))
 
 
@@ -128,6 +130,11 @@ def _many(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def _collect_rarely() -> None:
+    """Histories and caches are many objects without cycles; looking through them often costs a seventh of the time."""
+    gc.set_threshold(200_000, 50, 100)
+
+
 def _moment(text: str | None) -> datetime | None:
     if text is None:
         return None
@@ -150,6 +157,7 @@ def backtest(
     from lockstep.rule.load import load_rules
     from lockstep.tools import backtest as bt
 
+    _collect_rarely()
     settings = load_settings()
     loaded = load_rules(rules)
     for fault in loaded.faults:

@@ -41,11 +41,6 @@ _MAPPING = LogarithmicMapping(PERCENTILE_ACCURACY)
 _KEY_OFFSET = 10_000  # keys of positive numbers become positive, so that sorted keys are sorted numbers
 
 
-def fixed(number: float) -> int:
-    """A number of an event as an integer of a millionth, rounded once."""
-    return number * SCALE if isinstance(number, int) else round(number * SCALE)
-
-
 def tracks_currency(series: SeriesDef) -> bool:
     """Whether a sum of money could mix currencies: then it remembers which one it saw."""
     return (

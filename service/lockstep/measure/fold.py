@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from lockstep.labels import NONE, SEPARATOR
-from lockstep.measure.aggregate import LARGEST, distinct_hash, fixed, percentile_key, tracks_currency
+from lockstep.measure.aggregate import LARGEST, SCALE, distinct_hash, percentile_key, tracks_currency
 from lockstep.measure.definition import Aggregate, SeriesDef
 
 Labels = tuple[str, ...]
@@ -41,9 +41,11 @@ def label_text(value: Any) -> str:
 
 def number(value: Any) -> int | None:
     """An event's number in millionths; None for what is no number or too large (an extra field may be anything)."""
-    if value.__class__ is not int and value.__class__ is not float:
-        return None
-    return fixed(value) if -LARGEST <= value <= LARGEST else None
+    if value.__class__ is float:
+        return round(value * SCALE) if -LARGEST <= value <= LARGEST else None
+    if value.__class__ is int:
+        return value * SCALE if -LARGEST <= value <= LARGEST else None  # type: ignore[no-any-return] # an int, as seen
+    return None
 
 
 def _matcher(allowed: Sequence[str]) -> Callable[[str], bool]:
