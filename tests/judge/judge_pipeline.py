@@ -1,0 +1,182 @@
+"""Meters and judges on logs that are plain lists: everything a broker does, in the order that a test asks for."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from comparison import plain
+from reference import EPOCH, ROLES, micros
+from shorthand import LONDON, Event
+
+from lockstep.event import Decoder
+from lockstep.judge import ALERTS, Judge
+from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
+from lockstep.ports import Batch
+from lockstep.rule.condition import Plan
+from lockstep.transition import decode
+
+SAMPLES = "lockstep.samples"
+CHUNK = 16
+LATENESS_S = 60
+
+Source = tuple[str, int]
+
+
+def role_of(event: Event) -> str:
+    return ROLES[event["type"].split(".")[0]]
+
+
+@dataclass
+class Log:
+    """One partition: values and the times at which they were appended, and how far its reader is."""
+
+    values: list[bytes] = field(default_factory=list)
+    times_ms: list[int] = field(default_factory=list)
+    at: int = 0
+    committed: int = 0
+
+    def batch(self, topic: str, partition: int, size: int) -> Batch:
+        begin, end = self.at, min(self.at + size, len(self.values))
+        self.at = end
+        none = (None,) * (end - begin)
+        values, times = self.values[begin:end], self.times_ms[begin:end]
+        return Batch(topic, partition, range(begin, end), values, none, times, begin - 1, end)
+
+
+class Pipeline:
+    """`sources` partitions of every topic, `samples` judges. Two switches break it: a comparison must notice.
+
+    rewinds: False reads on from the committed offset after a crash instead of the chunk's head.
+    remembers: False restores a judge from nothing.
+    """
+
+    def __init__(
+        self, plan: Plan, *, sources: int = 1, samples: int = 1, rewinds: bool = True, remembers: bool = True
+    ) -> None:
+        self._plan = plan
+        self._rewinds, self._remembers = rewinds, remembers
+        self._count = sources
+        self.now = EPOCH
+        self.logs = {(role, p): Log() for role in dict.fromkeys(ROLES.values()) for p in range(sources)}
+        self.samples = [Log() for _ in range(samples)]
+        self._entries: list[dict[bytes, bytes]] = [{} for _ in range(samples)]
+        self.said: list[dict[str, Any]] = []
+        self._meters = {source: self._meter(source, None) for source in self.logs}
+        self._judges = [self._judge(n) for n in range(samples)]
+
+    def _meter(self, source: Source, position: int | None) -> Meter:
+        settings = MeterSettings(
+            role=source[0],
+            topic=source[0],
+            partition=source[1],
+            partitions=self._count,
+            source=f"id-{source[0]}",
+            samples_topic=SAMPLES,
+            samples_partitions=len(self.samples),
+            chunk_size=CHUNK,
+            lateness_us=LATENESS_S * 1_000_000,
+            future_limit_us=300_000_000,
+            idle_after_us=30_000_000,
+            position=position,
+            earliest=0,
+        )
+        return Meter(settings, self._plan.series, Decoder(wanted_fields(self._plan.series)))
+
+    def _judge(self, n: int) -> Judge:
+        judge = Judge(self._plan, zone=LONDON, partition=n, partitions=len(self.samples))
+        judge.restore(self._entries[n])
+        return judge
+
+    # ---- what may happen ------------------------------------------------------------------------------------------
+
+    def arrive(self, event: Event, partition: int, late_s: float = 0) -> None:
+        """The broker gets an event, `late_s` after it happened."""
+        log = self.logs[role_of(event), partition]
+        at = EPOCH + timedelta(microseconds=micros(event["time"])) + timedelta(seconds=late_s)
+        self.now = max(self.now, at)
+        log.values.append(msgspec.json.encode(event))
+        log.times_ms.append(int(self.now.timestamp() * 1000))
+
+    def measure(self, source: Source, size: int = 1_000_000) -> None:
+        """A meter reads on and flushes."""
+        log, meter = self.logs[source], self._meters[source]
+        batch = log.batch(source[0], source[1], size)
+        if len(batch):
+            meter.feed(batch)
+        self._flush(source)
+
+    def _flush(self, source: Source) -> None:
+        for record in self._meters[source].flush(self.now):
+            assert record.topic == SAMPLES, record
+            assert record.partition is not None
+            assert record.value is not None
+            self.samples[record.partition].values.append(record.value)
+            self.samples[record.partition].times_ms.append(0)
+
+    def commit_source(self, source: Source) -> None:
+        self.logs[source].committed = self._meters[source].position
+
+    def crash_meter(self, source: Source) -> None:
+        """The meter is gone; another one takes over from what was committed."""
+        log = self.logs[source]
+        meter = self._meters[source] = self._meter(source, log.committed)
+        log.at = meter.start if self._rewinds else log.committed
+
+    def judge(self, n: int, size: int = 1_000_000) -> None:
+        self._judges[n].feed(self.samples[n].batch(SAMPLES, n, size))
+
+    def cut(self, n: int) -> None:
+        """Everything that a judge decided becomes visible together with its position."""
+        cut = self._judges[n].cut()
+        for key, value in cut.entries.items():
+            if value is None:
+                self._entries[n].pop(key, None)
+            else:
+                self._entries[n][key] = value
+        self.said += [plain(decode(r.value)) for r in cut.records if r.topic == ALERTS and r.value is not None]
+        self.samples[n].committed = self.samples[n].at
+
+    def crash_judge(self, n: int) -> None:
+        """The judge is gone with what it had not cut; another one takes over."""
+        if not self._remembers:
+            self._entries[n] = {}
+        self._judges[n] = self._judge(n)
+        self.samples[n].at = self.samples[n].committed
+
+    # ---- a whole run ----------------------------------------------------------------------------------------------
+
+    def finish(self, until: datetime) -> list[dict[str, Any]]:
+        """Read everything to its end, with time at `until`; all transitions, sorted."""
+        for source, meter in self._meters.items():
+            self.measure(source)
+            if self.logs[source].values:
+                meter.advance_to(micros(until.isoformat()))
+            else:
+                meter.observe(at_end=True, now=self.now)
+                meter.observe(at_end=True, now=self.now + timedelta(seconds=31))
+            self._flush(source)
+        for n in range(len(self.samples)):
+            self.judge(n)
+            self.cut(n)
+        return sorted(self.said, key=lambda t: (t["at"], t["rule"], sorted(t["labels"].items()), t["number"]))
+
+
+def arrivals(
+    events: Iterable[Event], *, sources: int, jitter: list[float], spread: list[int], again: list[int]
+) -> list[tuple[Event, int, float]]:
+    """(event, partition, seconds late) in an order within lateness; levels keep the order of each product.
+
+    jitter, spread, again: how late each is, where it goes, which come a second time (soon after, at the same place).
+    """
+    found = []
+    for i, event in enumerate(sorted(events, key=lambda e: micros(e["time"]))):
+        is_level = event["type"] == "stock.level"
+        late = 0.0 if is_level else jitter[i % len(jitter)]
+        key = sum(event["data"]["sku"].encode()) if is_level else spread[i % len(spread)]
+        found.append((micros(event["time"]) + int(late * 1e6), i, (event, key % sources, late)))
+    ordered = [item for _, _, item in sorted(found, key=lambda f: f[:2])]
+    for place in sorted((a % len(ordered) for a in again), reverse=True):
+        ordered.insert(min(place + 3, len(ordered)), ordered[place])
+    return ordered

@@ -1,0 +1,355 @@
+"""Random rules on random events: however it is fed, cut and restored, the service says what the reference says.
+
+The examples are the same in every run; `LOCKSTEP_TEST_FACTOR=50` looks that many times further, at new ones.
+"""
+
+import os
+from datetime import time, timedelta
+from typing import Any
+
+import pytest
+from comparison import differences, judged, plain, with_numbers
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from judge_pipeline import LATENESS_S, Pipeline, arrivals
+from reference import reference_transitions
+from shorthand import (
+    LONDON,
+    ORDERS,
+    SESSIONS,
+    STOCK,
+    Event,
+    clock,
+    event,
+    flow,
+    level,
+    of,
+    orders,
+    plan,
+    ratio,
+    rule,
+    when,
+)
+
+from lockstep.measure.definition import SeriesDef
+from lockstep.rule.condition import (
+    Absence,
+    All,
+    AnyOf,
+    Baseline,
+    Condition,
+    Hours,
+    Not,
+    Override,
+    Plan,
+    Rule,
+    Severity,
+    Spike,
+)
+from lockstep.tools.backtest import replay_events
+
+START = clock("12:00")
+LENGTH_S = 1_200
+END = START + timedelta(seconds=LENGTH_S)
+
+FACTOR = float(os.environ.get("LOCKSTEP_TEST_FACTOR", "1"))
+
+
+def examples(count: int) -> settings:
+    unhurried = [HealthCheck.too_slow, HealthCheck.large_base_example]
+    return settings(
+        max_examples=int(count * FACTOR),
+        derandomize=FACTOR == 1,
+        database=None,
+        deadline=None,
+        suppress_health_check=unhurried,
+        phases=[Phase.generate, Phase.shrink],
+    )
+
+
+# ---- events ---------------------------------------------------------------------------------------------------------
+
+CHANNELS = st.sampled_from(["web", "app"])
+SKUS = st.sampled_from(["A", "B"])
+# Bursts on and around the borders of buckets, and anything in between.
+SECONDS = st.one_of(
+    st.integers(0, LENGTH_S // 60 - 1).map(lambda m: m * 60.0),
+    st.integers(0, LENGTH_S // 60 - 1).map(lambda m: m * 60 + 59.999999),
+    st.integers(0, LENGTH_S - 1).map(float),
+)
+
+
+@st.composite
+def streams(draw: st.DrawFn, most: int = 50) -> list[Event]:
+    found = []
+    for i in range(draw(st.integers(1, most))):
+        at = START + timedelta(seconds=draw(SECONDS))
+        kind = draw(st.sampled_from(["order.placed", "order.placed", "traffic.session", "stock.level"]))
+        data: dict[str, Any]
+        if kind == "stock.level":
+            at += timedelta(microseconds=-i if at.microsecond else i)  # equal times have an order of their own
+            data = {"sku": draw(SKUS), "available": draw(st.integers(0, 6))}
+            if draw(st.booleans()):
+                data["location"] = "WH2"
+        else:
+            data = {"channel": draw(CHANNELS)}
+            if draw(st.booleans()):
+                data["count"] = draw(st.integers(1, 3))
+            if kind == "order.placed":
+                line = {"sku": draw(SKUS), "quantity": draw(st.integers(0, 3)), "unit_price": 1}
+                total = draw(st.sampled_from([0.1, 1, 10, 100, -5]))
+                customer = draw(st.sampled_from(["x", "y", "z"]))
+                data |= {"order_id": "o", "total": total, "lines": [line], "customer": customer}
+        found.append(event(kind, at, i, **data))
+    return found
+
+
+# ---- rules ----------------------------------------------------------------------------------------------------------
+
+WINDOWS = st.sampled_from([60, 120, 300])
+NUMBERS = st.sampled_from([0, 1, 2, 3, 4])
+SEVERITIES = st.sampled_from(list(Severity))
+SUM = flow("sum", field="total")
+BY_CHANNEL = [
+    ORDERS,
+    SESSIONS,
+    SUM,
+    flow("average", field="total"),
+    flow("minimum", field="total"),
+    flow("maximum", field="total"),
+    flow("distinct", field="customer"),
+    flow("percentile", field="total", quantile=0.9),
+    ratio(ORDERS, SESSIONS),
+]
+BY_SKU = [
+    flow("count", by=("sku",), line_labels=("sku",)),
+    flow("sum", field="lines.quantity", by=("sku",), line_labels=("sku",)),
+    STOCK,
+]
+BY_NOTHING = [flow("count", by=()), flow("count", "traffic.session", by=()), level(by=())]
+
+
+@st.composite
+def bounds_texts(draw: st.DrawFn, clear: bool) -> list[str]:
+    """One or two levels in one direction."""
+    rising = draw(st.booleans())
+    word, back = (
+        (draw(st.sampled_from(["above", "at_least"])), "below")
+        if rising
+        else (draw(st.sampled_from(["below", "at_most"])), "above")
+    )
+    first = draw(NUMBERS)
+    texts = [f"{word} {first}"]
+    if draw(st.booleans()):
+        texts.append(f"critical {word} {first + (2 if rising else -2)}")
+    if clear and draw(st.booleans()):
+        texts[0] += f" clear {back} {first + (-1 if rising else 1)}"
+    return texts
+
+
+@st.composite
+def thresholds(draw: st.DrawFn, measures: list[Any], clear: bool = True) -> Condition:
+    measure = draw(st.sampled_from(measures))
+    is_level = isinstance(measure, SeriesDef) and measure.is_level
+    overrides: tuple[Override, ...] = ()
+    if draw(st.integers(0, 4)) == 0:
+        other = when(ORDERS, *draw(bounds_texts(clear)))
+        overrides = (Override((("channel", "a*"),), other.levels),)
+    return when(measure, *draw(bounds_texts(clear)), window=None if is_level else draw(WINDOWS), overrides=overrides)
+
+
+@st.composite
+def spikes(draw: st.DrawFn, measures: list[Any], baselines: st.SearchStrategy[Baseline]) -> Condition:
+    measure = draw(st.sampled_from(measures))
+    above = draw(st.sampled_from([None, 1.0, 1.5, 2.0]))
+    below = draw(st.sampled_from([None, 0.5, 0.75]))
+    deviations = draw(st.sampled_from([None, None, 0.5, 1.25]))
+    if above is None and below is None and deviations is None:
+        above = 1.5
+    return Spike(
+        of(measure) if isinstance(measure, SeriesDef) else measure,
+        draw(WINDOWS),
+        draw(baselines),
+        draw(SEVERITIES),
+        above=above,
+        below=below,
+        deviations=deviations,
+        at_least=draw(st.sampled_from([None, 2])),
+        usual_at_least=draw(st.sampled_from([None, 0, 1])),
+        clear_below=draw(st.sampled_from([None, 1.0])) if above else None,
+        clear_above=draw(st.sampled_from([None, 0.75])) if below and not above else None,
+    )
+
+
+@st.composite
+def absences(draw: st.DrawFn, measures: list[SeriesDef]) -> Condition:
+    measure = draw(st.sampled_from(measures))
+    hours = draw(st.sampled_from([(), (Hours(frozenset({2}), time(12, 5), time(12, 12)),)]))
+    return Absence(of(measure), draw(WINDOWS), draw(SEVERITIES), hours)
+
+
+@st.composite
+def conditions(draw: st.DrawFn) -> Condition:
+    measures = draw(st.sampled_from([BY_CHANNEL, BY_CHANNEL, BY_SKU, BY_NOTHING]))
+    flows = [m for m in measures if not isinstance(m, SeriesDef) or not m.is_level]
+    counts = [m for m in flows if isinstance(m, SeriesDef) and m.aggregate.value == "count"]
+    previous = st.sampled_from([Baseline(), Baseline(previous_s=120), Baseline(previous_s=300)])
+    # In a combination the text leaves open what a part's own band means, so parts have none.
+    parts = st.one_of(thresholds(measures, clear=False), absences(counts))
+    match draw(st.integers(0, 7)):
+        case 0 | 1 | 2:
+            return draw(thresholds(measures))
+        case 3 | 4:
+            return draw(spikes(flows, previous))
+        case 5:
+            return draw(absences(counts))
+        case 6:
+            kind = draw(st.sampled_from([All, AnyOf]))
+            return kind(tuple(draw(st.lists(parts, min_size=2, max_size=3))), draw(SEVERITIES))
+        case _:
+            return Not(draw(parts), draw(SEVERITIES))
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    found: list[Rule] = []
+    for n in range(draw(st.integers(1, 3))):
+        found.append(
+            rule(
+                draw(conditions()),
+                hold=draw(st.sampled_from([0, 0, 30, 60, 90, 150])),
+                keep=draw(st.sampled_from([0, 0, 30, 60, 90])),
+                no_data=draw(st.sampled_from(["keep", "ok", "alert"])),
+                name=f"R{n}",
+                forget_after_s=draw(st.sampled_from([7 * 86_400, 7 * 86_400, 300])),
+            )
+        )
+    return plan(*found)
+
+
+# ---- the properties -------------------------------------------------------------------------------------------------
+
+
+@examples(250)
+@given(plans(), streams(), st.randoms(use_true_random=False), st.integers(0, 200))
+def test_the_service_says_what_the_reference_says(watched, events, random, more):
+    """In any order of the file, with events that stand in it twice, up to any instant."""
+    shuffled = [*events, *random.sample(events, len(events) // 4)]
+    random.shuffle(shuffled)
+    until = END + timedelta(seconds=more - 100)
+    kept = [e for e in shuffled if e["time"] <= until.isoformat()]
+    if kept:
+        judged(watched, shuffled, until=until, tolerance=0.011)
+
+
+@st.composite
+def weeks(draw: st.DrawFn) -> list[Event]:
+    """Orders at about the same time on several days around a clock change."""
+    found = []
+    for i in range(draw(st.integers(8, 30))):
+        day = clock("2026-03-26 09:00") + timedelta(days=draw(st.integers(0, 5)))
+        at = day + timedelta(seconds=draw(st.sampled_from([0, 60, 120, 3600, 3660, 3720, 3719])))
+        found.append(event("order.placed", at, i, order_id="o", total=10.0, lines=[], channel="web"))
+    return found
+
+
+@examples(12)
+@given(spikes([ORDERS], st.builds(Baseline, days=st.integers(1, 4))), weeks(), st.sampled_from([0, 90]))
+def test_seasons(condition, events, hold):
+    """The same time of day in earlier days, across a clock change."""
+    judged(plan(rule(condition, hold=hold)), events)
+
+
+STEPS = st.lists(st.integers(0, 10**6), min_size=5, max_size=60)
+
+
+def run(pipeline: Pipeline, coming: list[tuple[Event, int, float]], steps: list[int]) -> list[dict[str, Any]]:
+    """Let things happen in the order that `steps` says, then read everything to its end."""
+    queue = list(coming)
+    for step in steps:
+        action, size = step % 8, step // 8 % 9 + 1
+        source = list(pipeline.logs)[step // 72 % len(pipeline.logs)]
+        n = step // 72 % len(pipeline.samples)
+        if action in (0, 1, 2):
+            for item in queue[: size * 2]:
+                pipeline.arrive(*item)
+            del queue[: size * 2]
+            for each, log in pipeline.logs.items():
+                if log.at < len(log.values) and action:
+                    pipeline.measure(each, size)
+        elif action == 3:
+            pipeline.measure(source, size)
+        elif action == 4:
+            pipeline.commit_source(source)
+            pipeline.judge(n, size)
+        elif action == 5:
+            pipeline.judge(n, size * 4)
+            pipeline.cut(n)
+        elif action == 6:
+            pipeline.crash_meter(source)
+        else:
+            pipeline.crash_judge(n)
+    for item in queue:
+        pipeline.arrive(*item)
+    return pipeline.finish(END)
+
+
+def compared(watched: Plan, events: list[Event], said: list[dict[str, Any]]) -> list[str]:
+    expected = reference_transitions(watched, events, zone=LONDON, until=END)
+    return differences(expected, said, numbers_of=with_numbers(watched), tolerance=0.011)
+
+
+@examples(200)
+@given(
+    plans(),
+    streams(),
+    st.sampled_from([(1, 1), (3, 1), (1, 4), (2, 4)]),
+    st.lists(st.floats(0, LATENESS_S - 1), min_size=1, max_size=7),
+    st.lists(st.integers(0, 5), min_size=1, max_size=7),
+    st.lists(st.integers(0, 100), max_size=5),
+    STEPS,
+)
+def test_cut_anywhere_and_fed_in_any_order(watched, events, shape, jitter, spread, again, steps):
+    """Out of order within lateness, twice, over partitions, with meters and judges that die: the same transitions."""
+    sources, samples = shape
+    coming = arrivals(events, sources=sources, jitter=jitter, spread=spread, again=again)
+    found = compared(watched, events, run(Pipeline(watched, sources=sources, samples=samples), coming, steps))
+    assert not found, "\n".join(found)
+
+
+BREAKABLE = [e for m in range(10) for e in orders(f"web: 12:0{m} x{5 + m % 3}")]
+
+
+@pytest.mark.parametrize(
+    ("broken", "is_noticed"),
+    [
+        pytest.param({}, False, id="nothing is broken"),
+        pytest.param({"rewinds": False}, True, id="no rewind to the chunk's head"),
+        pytest.param({"remembers": False}, True, id="state dropped at restore"),
+    ],
+)
+def test_a_broken_scheme_is_noticed(broken, is_noticed):
+    """The comparison can fail: without the rewind or the state the transitions differ."""
+    watched = plan(rule(when(ORDERS, "above 6"), hold=60), rule(when(ORDERS, "at_most 5"), name="S"))
+    pipeline = Pipeline(watched, **broken)
+    coming = arrivals(BREAKABLE, sources=1, jitter=[0.0], spread=[0], again=[])
+    for i, item in enumerate(coming):
+        pipeline.arrive(*item)
+        if i % 5 == 4:
+            pipeline.measure(("orders", 0))
+            pipeline.commit_source(("orders", 0))
+            pipeline.judge(0)
+            pipeline.cut(0)
+        if i % 10 == 9:
+            pipeline.crash_meter(("orders", 0))
+            pipeline.crash_judge(0)
+    found = compared(watched, BREAKABLE, pipeline.finish(END))
+    assert bool(found) == is_noticed, "\n".join(found)
+
+
+def test_the_reference_can_be_wrong():
+    """A reference that is told other events differs from the service."""
+    events = orders("web: 12:00 x6")
+    watched = plan(rule(when(ORDERS, "above 5")))
+    actual = [plain(t) for t in replay_events(watched, events, zone=LONDON)]
+    assert differences(reference_transitions(watched, events[1:], zone=LONDON), actual)
