@@ -32,6 +32,7 @@ class Faults:
     after_seek_s: wait after the seek. ungated: hand out before the rebalance has ended. no_rewind: meters resume at the
     committed position. slow_agent_s: agents take their time. before_cut_s: wait between taking a cut and sending it.
     before_recovery_s: wait before an owned partition is recovered. torn_cut: send entries apart from positions.
+    inside_cut_s: wait between writing a cut and committing it (Kafka).
     """
 
     after_seek_s: float = 0.0
@@ -41,6 +42,7 @@ class Faults:
     before_cut_s: float = 0.0
     before_recovery_s: float = 0.0
     torn_cut: bool = False
+    inside_cut_s: float = 0.0
 
 
 async def within(seconds: float, event: asyncio.Event) -> bool:
@@ -141,6 +143,7 @@ class Coalescing:
     def _open_early(self, assigned: set[TP]) -> None:
         """Test only: fetch and hand out before Faust empties its queues, as its own recovery of tables does."""
         self.open_gate()
+        self.app.flow_control.resume()
         self.resume_partitions(assigned)  # type: ignore[attr-defined] # of the consumer behind
         self.resume_flow()  # type: ignore[attr-defined] # of the consumer behind
 

@@ -189,6 +189,8 @@ class KafkaBroker:
         self._producer_lock = asyncio.Lock()
         self._partitioner = DefaultPartitioner()
         self._known: set[str] = set()
+        self.inside_cut_s = 0.0
+        """Test only: wait between writing a cut and committing it."""
 
     @property
     def client(self) -> AIOKafkaClient:
@@ -501,7 +503,7 @@ class KafkaBroker:
         if error is not kafka_errors.NoError:
             raise error(f"{topic}/{partition}")
         tp = TopicPartition(topic, partition)
-        aborted = row["aborted_transactions"]
+        aborted = [(a["producer_id"], a["first_offset"]) for a in row["aborted_transactions"] or ()]
         records = PartitionRecords(
             tp, MemoryRecords(row["message_set"]), aborted, position, None, None, True, READ_COMMITTED
         )
@@ -673,9 +675,17 @@ class _KafkaOwnership:
             transactional_id=f"{broker.settings.app_id}-{self._stage}-{self._partition}",
             transaction_timeout_ms=round(TRANSACTION_S * 1000),
         )
+        try:
+            entries = await self._read_state()
+        except BaseException:  # an assignment that ended meanwhile cancels us; nobody else would close it
+            await self.close()
+            raise
+        return _positions(self._topic, entries.pop(POSITION, None)), entries
+
+    async def _read_state(self) -> dict[bytes, bytes]:
         entries: dict[bytes, bytes] = {}
-        end = (await broker.ends([(self._topic, self._partition)]))[self._topic, self._partition]
-        async for batch in broker.read(self._topic, self._partition, 0, end):
+        end = (await self._broker.ends([(self._topic, self._partition)]))[self._topic, self._partition]
+        async for batch in self._broker.read(self._topic, self._partition, 0, end):
             for key, value in zip(batch.keys, batch.values, strict=True):
                 if key is None:
                     continue
@@ -683,7 +693,7 @@ class _KafkaOwnership:
                     entries.pop(key, None)
                 else:
                     entries[key] = value
-        return _positions(self._topic, entries.pop(POSITION, None)), entries
+        return entries
 
     async def cut(self, cut: Cut, positions: Positions) -> None:
         broker, producer = self._broker, self._producer
@@ -699,6 +709,7 @@ class _KafkaOwnership:
             await producer.begin_transaction()
             self._sending = True
             await broker.send(producer, placed)
+            await asyncio.sleep(broker.inside_cut_s)
             self._sending = False
             await producer.commit_transaction()
         except (*FENCED, Fenced) as error:

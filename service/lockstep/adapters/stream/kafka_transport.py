@@ -264,3 +264,7 @@ class KafkaTransport(stock.Transport):  # type: ignore[misc] # faust has no type
     Consumer = KafkaConsumer
     Producer = _NoProducer
     driver_version = f"lockstep-kafka aiokafka={aiokafka.__version__}"
+
+    def __init__(self, url: Any, app: Any, **options: Any) -> None:
+        super().__init__(url, app, **options)
+        app.lockstep_broker.inside_cut_s = app.lockstep_host.faults.inside_cut_s
