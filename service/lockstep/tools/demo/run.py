@@ -177,8 +177,18 @@ async def _shown(folder: Path, console: Console, seconds: float) -> int:
         await _show(session, replayed, view, seconds, paced(expected.told.values()))
         view.begin("the last messages go out", len(expected.told))
         await _finish(expected, hook, mailbox, slack)
+        counted = await _counted(session)
     return _conclude(
-        view, expected, hook, mailbox, slack, folder=folder, rules=rules, events=len(replayed.lines), rate=rate
+        view,
+        expected,
+        hook,
+        mailbox,
+        slack,
+        folder=folder,
+        rules=rules,
+        events=len(replayed.lines),
+        counted=counted,
+        rate=rate,
     )
 
 
@@ -423,6 +433,7 @@ def _conclude(
     folder: Path,
     rules: Path,
     events: int,
+    counted: int,
     rate: float,
 ) -> int:
     """Say what was done; returns 0 when everything happened that had to."""
@@ -432,7 +443,7 @@ def _conclude(
     view.summary(
         "What it did",
         [
-            ("events", f"{events:,} read, none twice; the history at {rate:,.0f} a second"),
+            ("events", f"{events:,} sent, {counted:,} counted; the history at {rate:,.0f} a second"),
             ("alerts", ", ".join(f"{rule} {count}" for rule, count in sorted(fired.items())) or "none"),
             ("the same?", f"{len(expected.heard)} of {len(expected.told)} as the judge says when it is asked directly"),
             ("mails", f"{mails or 'none'}, in {folder / 'mails'} (open the .html in a browser)"),
@@ -454,6 +465,7 @@ def _conclude(
         ],
     )
     wrong = _unfinished(expected, mailbox, slack)
+    wrong += [f"{counted:,} events counted, {events:,} sent"] if counted != events else []
     wrong += [f"nobody expected {what}" for what in expected.unexpected]
     wrong += [f"{hook.forged} webhooks with a wrong signature"] if hook.forged else []
     wrong += [] if fired else ["not a single alert"]

@@ -93,19 +93,18 @@ SURGE_COPIES = 3
 
 def events(*, planted: bool = True, seed: int = SEED) -> list[Event]:
     """Six weeks of the shop in the order of time. planted: false leaves the shop as quiet as it was."""
-    rng = random.Random(seed)
     orders = list(convert(ORDERS_FILE))
     if planted:
         orders = [o for o in orders if not _lost(o)]
         orders = [kept for o in orders if (kept := _without_sold_out(o)) is not None]
-        orders += list(_surge(orders, rng))
+        orders += list(_surge(orders, random.Random(f"{seed} surge")))
     orders.sort(key=lambda o: (o["time"], o["id"]))
     bestsellers = _bestsellers(orders)
     found = [
         *orders,
-        *_shipments(orders, rng),
+        *_shipments(orders, random.Random(f"{seed} shipments")),
         *_stock(orders, bestsellers, planted=planted),
-        *_visits(bestsellers, rng, planted=planted),
+        *_visits(bestsellers, random.Random(f"{seed} visits"), planted=planted),
     ]
     found.sort(key=lambda e: e["time"])  # stable: at equal times a product's levels keep their order
     return found
@@ -273,8 +272,8 @@ def _visits(bestsellers: list[str], rng: random.Random, *, planted: bool) -> Ite
             for place, sku in enumerate(bestsellers):
                 mean = 180 / (1 + place / 12) * _share(slot)
                 yield from _session("search", sku, _drawn(mean, rng), sent, stamp)
-            if planted and SELLS_OUT.starts + timedelta(days=1) <= slot < SELLS_OUT.ends:
-                yield from _session("newsletter", SOLD_OUT, _drawn(1_000 * _share(slot), rng), sent, stamp)
+        if planted and slot.minute and SELLS_OUT.starts + timedelta(days=1) <= slot < SELLS_OUT.ends:
+            yield from _session("newsletter", SOLD_OUT, _drawn(420 * _share(slot), rng), sent, stamp)
         slot += _SLOT
 
 

@@ -1,0 +1,110 @@
+"""The demo as somebody sees it: the real service, and receivers that check what they get."""
+
+import io
+import itertools
+import re
+import shutil
+from pathlib import Path
+
+import aiohttp
+import pytest
+from rich.console import Console
+
+from lockstep.tools.demo import receivers, run, shop
+from lockstep.transition import Transition, TransitionName
+
+
+async def test_the_demo_shows_what_was_planted(tmp_path, monkeypatch):
+    """Every planted trouble is told by webhook, mail and Slack, and the end says so."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    said = io.StringIO()
+    code = await run.run_demo(seconds=1.5, console=Console(file=said, width=120))
+    text = said.getvalue()
+    assert code == 0, text
+    for trouble in shop.TRUTH:
+        assert f"planted: {trouble.name}" in text
+        assert all(rule in text for rule in trouble.rules)
+    assert re.search(r"webhooks +\d\d with a right signature, 0 without", text)
+    assert len(list(tmp_path.glob("lockstep-demo-*/mails/*.html"))) >= 14
+
+
+async def test_a_service_that_does_not_start_is_said(tmp_path, monkeypatch):
+    """No rules that can be used: one line and exit code 1, not a trace."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "bad.yml").write_text("rules: [{name: A}]\n")
+    said = io.StringIO()
+    assert await run.run_demo(console=Console(file=said, width=200)) == 1
+    assert "has faults; see `lockstep check" in said.getvalue()
+
+
+async def test_a_forged_webhook_is_not_taken(tmp_path):
+    """The subscriber counts what is signed by somebody else and shows nothing of it."""
+    heard = []
+    secret = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    async with (
+        receivers.hook_server(tmp_path / "hooks", secret=secret, on_alert=heard.append) as hook,
+        aiohttp.ClientSession() as session,
+    ):
+        headers = {"webhook-id": "a", "webhook-timestamp": "1700000000", "webhook-signature": "v1,AAAA"}
+        async with session.post(hook.url, data=b"{}", headers=headers) as answer:
+            assert answer.status == 400
+    assert (heard, hook.received, hook.forged) == ([], {}, 1)
+
+
+async def test_slack_wants_its_token(tmp_path):
+    """Another token gets Slack's own words for it."""
+    async with (
+        receivers.slack_server(tmp_path / "slack", token="right") as slack,
+        aiohttp.ClientSession() as session,
+    ):
+        for token, answered in (("wrong", False), ("right", True)):
+            headers = {"Authorization": f"Bearer {token}"}
+            url = f"{slack.url}chat.postMessage"
+            async with session.post(url, json={"channel": "#shop", "text": "hello"}, headers=headers) as answer:
+                assert (await answer.json())["ok"] is answered
+    assert (len(slack.messages), slack.refused) == (1, 1)
+
+
+def _told(at):
+    return Transition(
+        transition_id=at,
+        alert_id="a",
+        episode_id="e",
+        number=1,
+        rule="R",
+        labels={},
+        state=TransitionName.FIRING,
+        at=at,
+        started_at=at,
+        severity="warning",
+        value=1.0,
+        baseline=None,
+        ratio=None,
+        limit=None,
+        window_start=None,
+        window_end=None,
+        so_far=False,
+        watermark=None,
+        rule_version="",
+    )
+
+
+def test_the_show_lingers_where_something_is_told():
+    """The clock goes from the first shown hour to the end, and slowest in the hours after an alert."""
+    clock = run.paced([_told("2011-03-01T12:30:00Z")])
+    assert clock(0.0) == shop.SHOWN_FROM.timestamp()
+    assert clock(1.0) == shop.END.timestamp()
+    moments = [clock(part / 1000) for part in range(1001)]
+    steps = [b - a for a, b in itertools.pairwise(moments)]
+    assert min(steps) > 0
+    assert max(steps) == pytest.approx(run.SLOWER * min(steps), rel=0.01)
+
+
+def test_the_rules_here_come_first(tmp_path):
+    """A folder of one's own is shown; elsewhere the shipped one is."""
+    shipped = Path(run.__file__).parents[4] / "rules"
+    assert run.rules_folder(tmp_path) == shipped
+    shutil.copytree(shipped, tmp_path / "rules")
+    assert run.rules_folder(tmp_path) == tmp_path / "rules"
