@@ -163,7 +163,7 @@ def test_twenty_messages_then_one_summary():
     assert len(run.to("webhook")) == 50
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(gaps=st.lists(st.integers(0, 40), min_size=40, max_size=120))
 def test_never_more_than_twenty_in_ten_minutes(gaps):
     """Whatever the rhythm: in any ten minutes at most twenty messages, and everybody is mentioned."""

@@ -180,7 +180,7 @@ class Writer:
         what = f"{transition.rule}, {labels_text(transition.labels)}"
         if transition.state is TransitionName.RESOLVED:
             why = _ENDED.get(transition.reason) or _measured(transition)
-            return _shown(f"Over after {self._lasted(transition)}: {what}: {why}", LONGEST_HEADLINE)
+            return _shown(f"{what}: {why}; it lasted {self._lasted(transition)}", LONGEST_HEADLINE)
         text = self._filled("summary", transition, rule) or f"{what}: {_measured(transition)}"
         return _shown(text, LONGEST_HEADLINE)
 

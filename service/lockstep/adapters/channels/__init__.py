@@ -73,10 +73,29 @@ def badge(item: Mapping[str, Any]) -> str:
 
 
 def when(item: Mapping[str, Any]) -> str:
-    """When it began, and where it ended, when that was."""
-    if item["since"] == item["at"]:
-        return str(item["at"])
-    return f"{item['since']} to {item['at']}" if is_over(item) else f"{item['at']}, since {item['since']}"
+    """When it began, and when it ended, when it has; the day said once where it is the same."""
+    since, at = str(item["since"]), str(item["at"])
+    if since == at:
+        return at
+    (day, begin, zone), (last_day, end, last_zone) = _parts(since), _parts(at)
+    same_day = (day, zone) == (last_day, last_zone)
+    if is_over(item):
+        return f"{day} {begin} to {end} {zone}" if same_day else f"{since} to {at}"
+    return f"{at}, since {begin}" if same_day else f"{at}, since {since}"
+
+
+def _parts(moment: str) -> tuple[str, str, str]:
+    """Day, time and zone of what `time_text` made."""
+    day, time, zone = moment.rsplit(" ", 2)
+    return day, time, zone
+
+
+def team_parts(item: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(team as a title, its text) in their order; one with the title "" where all are told the same."""
+    texts: Mapping[str, str] = item["texts"]
+    if is_over(item) and len(set(texts.values())) == 1:
+        return [("", next(iter(texts.values())))]
+    return [(team[:1].upper() + team[1:], text) for team, text in texts.items()]
 
 
 def remarks(body: Mapping[str, Any], *, shown: int) -> list[str]:

@@ -1,6 +1,7 @@
 """Email: one recipient a transaction, text and HTML, the mails of an episode in one thread."""
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,7 +13,7 @@ from typing import Any
 
 import aiosmtplib
 
-from lockstep.adapters.channels import badge, is_over, remarks, when
+from lockstep.adapters.channels import badge, is_over, remarks, team_parts, when
 from lockstep.errors import DeliveryError
 from lockstep.ports import DeliveryLike, Destination, Sent
 from lockstep.settings import Settings
@@ -20,6 +21,8 @@ from lockstep.settings import Settings
 TIMEOUT_S = 60.0
 TOTAL_S = 660.0
 """A relay may take ten minutes to answer the final dot (RFC 5321 4.5.3.2.6); the lane is this destination's own."""
+GOODBYE_S = 5.0
+"""The relay has the mail by then; whether it says goodbye changes nothing."""
 
 _COLOURS = {"critical": "#b42318", "warning": "#b54708", "info": "#175cd3"}
 _OVER, _GREY, _LINE = "#067647", "#667085", "#e4e7ec"
@@ -35,7 +38,7 @@ def text_part(body: Mapping[str, Any]) -> str:
                 f"  {item['value_bar']} {item['value']} ({item['window']})",
                 f"  {item['usual_bar']} {item['usual']} ({item['usual_is']})",
             ]
-        lines += [f"  {team.capitalize()}: {text}" for team, text in item["texts"].items()]
+        lines += [f"  {team}: {text}" if team else f"  {text}" for team, text in team_parts(item)]
         lines += [f"  {item['runbook']}"] if item["runbook"] and not is_over(item) else []
         lines += [f"  Note: {item['note']}"] if item["note"] else []
         lines += [f"  {when(item)}", ""]
@@ -88,14 +91,14 @@ def _card(item: Mapping[str, Any]) -> str:
                 "2px 20px 6px",
             )
         )
-    for team, text in item["texts"].items():
-        name = f'<b style="font-size:13px;color:{_GREY}">{escape(team.capitalize())}</b>'
-        rows.append(_row(f'{name}<br><span style="font-size:15px;line-height:1.5">{escape(text)}</span>', "8px 20px 0"))
+    for team, text in team_parts(item):
+        name = f'<b style="font-size:13px;color:{_GREY}">{escape(team)}</b><br>' if team else ""
+        rows.append(_row(f'{name}<span style="font-size:15px;line-height:1.5">{escape(text)}</span>', "8px 20px 0"))
     foot = escape(when(item))
     if item["runbook"] and not over:
         foot = f"{_link(item['runbook'])}<br>{foot}"
     if item["note"]:
-        foot += f"<br>{escape(item['note'])}"
+        foot += f"<br>Note: {escape(item['note'])}"
     rows.append(_row(f'<span style="font-size:12px;line-height:1.6;color:{_GREY}">{foot}</span>', "12px 20px 16px"))
     return (
         '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="background:#ffffff;'
@@ -166,22 +169,35 @@ class EmailChannel:
             raise DeliveryError("clientError", f"{where}: no mail: {type(error).__name__}", retryable=False) from error
         try:
             async with asyncio.timeout(self._total_s):
-                refused, _ = await aiosmtplib.send(
-                    mail,
-                    hostname=s.smtp_host,
-                    port=s.smtp_port,
-                    use_tls=s.smtp_tls == "tls",
-                    start_tls=s.smtp_tls == "starttls",
-                    username=s.smtp_username,
-                    password=None if s.smtp_password is None else s.smtp_password.get_secret_value(),
-                    timeout=self._timeout_s,
-                )
+                refused = await self._submit(mail)
         except (aiosmtplib.SMTPException, ssl.SSLError, OSError, ValueError) as error:
             raise _failure(where, error) from error
         # One recipient a mail: a refusal of some is a refusal of this one, though the library calls it a success.
         for answer in refused.values():
             raise _refusal(where, answer.code, "recipient refused")
         return Sent(detail=mail["Message-ID"])
+
+    async def _submit(self, mail: EmailMessage) -> Mapping[str, aiosmtplib.SMTPResponse]:
+        """One transaction on a connection of its own; returns the refused recipients."""
+        s = self._settings
+        client = aiosmtplib.SMTP(
+            hostname=s.smtp_host,
+            port=s.smtp_port,
+            use_tls=s.smtp_tls == "tls",
+            start_tls=s.smtp_tls == "starttls",
+            username=s.smtp_username,
+            password=None if s.smtp_password is None else s.smtp_password.get_secret_value(),
+            timeout=self._timeout_s,
+        )
+        # Not `async with`: it says goodbye also when we are cancelled, and waits for the answer of a relay that hangs.
+        try:
+            await client.connect()
+            refused, _ = await client.send_message(mail)
+            with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+                await client.quit(timeout=min(GOODBYE_S, self._timeout_s))
+            return refused
+        finally:
+            client.close()
 
     async def close(self) -> None:
         """Each mail has a connection of its own."""
@@ -194,8 +210,6 @@ def _failure(where: str, error: Exception) -> DeliveryError:
             return _refusal(where, code, "recipient refused")
         case aiosmtplib.SMTPAuthenticationError():
             return DeliveryError("authError", f"{where}: the relay refuses the login ({error.code})", retryable=True)
-        case aiosmtplib.SMTPNotSupported():
-            return DeliveryError("configuration", f"{where}: the relay cannot do what is set: {error}", retryable=True)
         case aiosmtplib.SMTPResponseException():
             return _refusal(where, error.code, "the relay refuses")
         case aiosmtplib.SMTPTimeoutError() | TimeoutError():
@@ -203,6 +217,9 @@ def _failure(where: str, error: Exception) -> DeliveryError:
         case ssl.SSLError():
             reason = error.reason or type(error).__name__
             return DeliveryError("configuration", f"{where}: TLS with the relay: {reason}", retryable=True)
+        case aiosmtplib.SMTPException() if not isinstance(error, OSError):
+            # What is left of the library's own: STARTTLS, SMTPUTF8 or a way to log in that the relay does not offer.
+            return DeliveryError("configuration", f"{where}: the relay cannot do what is set: {error}", retryable=True)
         case _:
             return DeliveryError("connection", f"{where}: {type(error).__name__}", retryable=True)
 

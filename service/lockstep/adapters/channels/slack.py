@@ -10,7 +10,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from lockstep.adapters.channels import Secrets, badge, is_over, remarks, retry_after_s, when
+from lockstep.adapters.channels import Secrets, badge, is_over, remarks, retry_after_s, team_parts, when
 from lockstep.errors import DeliveryError
 from lockstep.ports import DeliveryLike, Destination, Sent
 
@@ -59,12 +59,12 @@ def _item(item: Mapping[str, Any]) -> str:
     foot = f"_{escaped(when(item))}_"
     if item["runbook"] and not over:
         foot = f"{escaped(item['runbook'])}\n{foot}"
-    note = f"\n_{escaped(item['note'])}_" if item["note"] else ""
+    note = f"\n_Note: {escaped(item['note'])}_" if item["note"] else ""
     # Only the teams' words give way where there is too much: figures, time and markup stay whole.
     left = LONGEST_SECTION - sum(len(line) + 1 for line in lines) - len(foot) - len(note)
-    share = max(40, left // max(1, len(item["texts"])) - 60)
-    for team, text in item["texts"].items():
-        lines.append(f"*{escaped(team.capitalize()[:30])}:* {_cut(text, share)}")
+    parts = team_parts(item)
+    share = max(40, left // max(1, len(parts)) - 60)
+    lines += [f"*{escaped(team[:30])}:* {_cut(text, share)}" if team else _cut(text, share) for team, text in parts]
     return "\n".join([*lines, foot]) + note
 
 
@@ -162,6 +162,8 @@ class SlackChannel:
         status = getattr(response, "status_code", 200)
         data = getattr(response, "data", response)
         code = str(data.get("error") or f"HTTP {status}")[:100] if isinstance(data, dict) else f"HTTP {status}"
+        if not isinstance(data, dict) and status < 300:
+            return DeliveryError("ambiguous", f"{where}: an answer that is not Slack's", retryable=True)
         after = retry_after_s(getattr(response, "headers", None) or {}, now)
         if code in ("ratelimited", "rate_limited") or status == 429:
             return DeliveryError("rateLimited", f"{where}: rate limited", retryable=True, retry_after_s=after)

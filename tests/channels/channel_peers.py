@@ -1,0 +1,208 @@
+"""What the channels are tested against: a real SMTP server, an HTTP server that behaves as told, sample messages."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from lockstep.notify.decide import CAME_AND_WENT
+from lockstep.notify.message import Writer
+from lockstep.transition import Transition, TransitionName
+
+NOW = datetime(2026, 11, 24, 12, 0, 30, tzinfo=UTC)
+LONDON = ZoneInfo("Europe/London")
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+ENVIRON = {"LOCKSTEP_SECRET_HOOK": SECRET, "LOCKSTEP_SECRET_SLACK": "xoxb-test"}
+
+
+@dataclass
+class Letter:
+    """What a channel sees of a delivery."""
+
+    id: str
+    body: dict[str, Any]
+    thread: str | None = None
+
+
+def transition(state: str = "firing", channel: str = "web", **changed: Any) -> Transition:
+    at = NOW - timedelta(seconds=30)
+    return Transition(
+        **{
+            "transition_id": f"t-{state}-{channel}",
+            "alert_id": f"alert-{channel}",
+            "episode_id": f"episode-{channel}",
+            "number": 1,
+            "rule": "OrderSpike",
+            "labels": {"channel": channel},
+            "state": TransitionName(state),
+            "at": at.isoformat(),
+            "started_at": (at - timedelta(minutes=20)).isoformat(),
+            "severity": "warning",
+            "value": 62.0,
+            "baseline": 20.0,
+            "ratio": 3.1,
+            "limit": None,
+            "window_start": (at - timedelta(minutes=15)).isoformat(),
+            "window_end": at.isoformat(),
+            "so_far": False,
+            "watermark": at.isoformat(),
+            "rule_version": "v1",
+            **changed,
+        }
+    )
+
+
+def item(*args: Any, teams: tuple[str, ...] = ("marketing", "operations"), **changed: Any) -> dict[str, Any]:
+    own = {k: changed.pop(k) for k in ("note", "runbook", "headline", "texts") if k in changed}
+    return {**Writer(LONDON).item(transition(*args, **changed), None, teams), **own}
+
+
+def body(*items: dict[str, Any], **changed: Any) -> dict[str, Any]:
+    found = items or (item(),)
+    return {
+        "subject": "OrderSpike: web",
+        "state": found[0]["state"],
+        "rule": "OrderSpike",
+        "severity": "warning",
+        "teams": ["marketing", "operations"],
+        "items": list(found),
+        "more": 0,
+        "summary": False,
+        **changed,
+    }
+
+
+def mixed() -> dict[str, Any]:
+    """A message with one item of each kind."""
+    went = {**item(channel="shop"), "state": CAME_AND_WENT, "texts": {"marketing": "It was over again at once."}}
+    return body(
+        item("severity", "app", severity="critical", runbook="https://shop.example/spikes?a=1&b=2"),
+        item(note="the rule's own text for operations could not be filled in"),
+        item("resolved", "kiosk", value=22.0),
+        went,
+        subject="OrderSpike: app and 3 more",
+        more=7,
+        summary=True,
+    )
+
+
+def webhook_body() -> dict[str, Any]:
+    return Writer(LONDON).webhook(transition(), None, ("operations",))
+
+
+@dataclass
+class Inbox:
+    """An SMTP server's handler. answers: what it says instead of `250` to rcpt, data, … (`hang` never answers)."""
+
+    answers: dict[str, str] = field(default_factory=dict)
+    mails: list[Envelope] = field(default_factory=list)
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd looks for this name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if "rcpt" not in self.answers:
+            envelope.rcpt_tos.append(address)
+        return self.answers.get("rcpt", "250 ok")
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - as above
+        answer = self.answers.get("data", "250 ok")
+        if answer == "hang":
+            await asyncio.Event().wait()
+        if answer.startswith("250"):
+            self.mails.append(envelope)
+        return answer
+
+
+@asynccontextmanager
+async def smtp_server(inbox: Inbox, **options: Any) -> AsyncIterator[int]:
+    """The port of a real SMTP server on loopback."""
+    loop = asyncio.get_running_loop()
+    protocols: list[SMTP] = []
+
+    def connected() -> SMTP:
+        protocols.append(SMTP(inbox, enable_SMTPUTF8=True, hostname="inbox.test", **options))
+        return protocols[-1]
+
+    server = await loop.create_server(connected, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for protocol in protocols:
+            if protocol.transport is not None:
+                protocol.transport.abort()
+            handler = protocol._handler_coroutine
+            if handler is not None:
+                handler.cancel()
+                await asyncio.gather(handler, return_exceptions=True)
+
+
+Behaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class HttpPeer:
+    """An HTTP server that behaves as told and remembers what it was sent."""
+
+    behaviour: Behaviour
+    requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.requests.append((request.path, headers, await request.read()))
+        return await self.behaviour(request)
+
+
+@asynccontextmanager
+async def http_server(peer: HttpPeer) -> AsyncIterator[str]:
+    """The base URL of the peer on loopback."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", peer.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.01)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+def answers(status: int, text: str = "", **headers: str) -> Behaviour:
+    async def behave(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=status, text=text, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    return behave
+
+
+async def hangs(request: web.Request) -> web.StreamResponse:
+    await asyncio.Event().wait()
+    return web.Response()
+
+
+async def drops(request: web.Request) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.close()
+    return web.Response()
+
+
+async def trickles(request: web.Request) -> web.StreamResponse:
+    """A success whose body never ends."""
+    response = web.StreamResponse(status=200, headers={"content-length": "1000000"})
+    await response.prepare(request)
+    await response.write(b"x")
+    await asyncio.Event().wait()
+    return response
+
+
+def says(data: Any, status: int = 200, **headers: str) -> Behaviour:
+    async def behave(request: web.Request) -> web.StreamResponse:
+        return web.json_response(data, status=status, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    return behave

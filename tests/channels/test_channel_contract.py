@@ -1,0 +1,339 @@
+"""Every channel keeps the port: a delivery arrives, or DeliveryError says why and whether to try again."""
+
+import asyncio
+import base64
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import aiohttp
+import aiosmtplib
+import pytest
+from channel_peers import (
+    ENVIRON,
+    NOW,
+    HttpPeer,
+    Inbox,
+    Letter,
+    answers,
+    body,
+    drops,
+    hangs,
+    http_server,
+    says,
+    smtp_server,
+    trickles,
+    webhook_body,
+)
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from lockstep.adapters.channels import secrets_from
+from lockstep.adapters.channels.email import EmailChannel, _failure
+from lockstep.adapters.channels.slack import SlackChannel
+from lockstep.adapters.channels.webhook import WebhookChannel
+from lockstep.errors import DeliveryError
+from lockstep.ports import Channel, Destination
+from lockstep.settings import Settings
+
+REASONS = {
+    "clientError",
+    "serverError",
+    "authError",
+    "rateLimited",
+    "timeout",
+    "connection",
+    "ambiguous",
+    "configuration",
+}
+SHORT_S = 0.3
+"""The channels' time-out in these tests: what is waited for never comes, so nothing is decided by its length."""
+
+Setup = tuple[Channel, Destination, Letter]
+
+
+@asynccontextmanager
+async def _webhook(behaviour: Any) -> AsyncIterator[Setup]:
+    async with http_server(HttpPeer(behaviour)) as url:
+        channel = WebhookChannel(secrets_from(ENVIRON), timeout_s=SHORT_S)
+        destination = Destination("d", "webhook", f"{url}/token-in-path", "hook", {"secret": "HOOK"})
+        try:
+            yield channel, destination, Letter("l1", webhook_body())
+        finally:
+            await channel.close()
+
+
+@asynccontextmanager
+async def _slack(behaviour: Any) -> AsyncIterator[Setup]:
+    async with http_server(HttpPeer(behaviour)) as url:
+        channel = SlackChannel(secrets_from(ENVIRON), base_url=f"{url}/api/", timeout_s=SHORT_S)
+        try:
+            yield channel, Destination("d", "slack", "#ops", "ops", {"token": "SLACK"}), Letter("l1", body())
+        finally:
+            await channel.close()
+
+
+@asynccontextmanager
+async def _email(given: dict[str, str]) -> AsyncIterator[Setup]:
+    async with smtp_server(Inbox(given)) as port:
+        channel = EmailChannel(Settings(smtp_port=port), timeout_s=SHORT_S)
+        yield channel, Destination("d", "email", "anna@example.com", "mail"), Letter("l1", body())
+
+
+@asynccontextmanager
+async def _nobody(kind: str) -> AsyncIterator[Setup]:
+    """Nothing listens: a port that was just closed."""
+    server = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    secrets = secrets_from(ENVIRON)
+    channel: Channel
+    if kind == "email":
+        channel = EmailChannel(Settings(smtp_port=port), timeout_s=SHORT_S)
+        destination, letter = Destination("d", "email", "a@b.example", "mail"), Letter("l1", body())
+    elif kind == "slack":
+        channel = SlackChannel(secrets, base_url=f"http://127.0.0.1:{port}/api/", timeout_s=SHORT_S)
+        destination, letter = Destination("d", "slack", "#ops", "ops", {"token": "SLACK"}), Letter("l1", body())
+    else:
+        channel = WebhookChannel(secrets, timeout_s=SHORT_S)
+        destination = Destination("d", "webhook", f"http://127.0.0.1:{port}/x", "hook", {"secret": "HOOK"})
+        letter = Letter("l1", webhook_body())
+    yield channel, destination, letter
+    await channel.close()
+
+
+GOOD_SLACK = says({"ok": True, "ts": "171.5"})
+
+
+@pytest.mark.parametrize(
+    ("peer", "reference"),
+    [
+        pytest.param(lambda: _webhook(answers(204)), None, id="webhook"),
+        pytest.param(lambda: _webhook(trickles), None, id="webhook whose answer's body never ends"),
+        pytest.param(lambda: _webhook(answers(200, "x" * 5_000_000)), None, id="webhook with a huge answer"),
+        pytest.param(lambda: _slack(GOOD_SLACK), "171.5", id="slack"),
+        pytest.param(lambda: _email({}), None, id="email"),
+    ],
+)
+async def test_a_delivery_arrives(peer: Callable[[], AbstractAsyncContextManager[Setup]], reference):
+    """Sent says by what a later message can answer to it."""
+    async with peer() as (channel, destination, letter):
+        sent = await channel.send(destination, letter, now=NOW)
+        assert sent.reference == reference
+
+
+def _says(error: str) -> Any:
+    return says({"ok": False, "error": error})
+
+
+@pytest.mark.parametrize(
+    ("peer", "reason", "retryable"),
+    [
+        pytest.param(lambda: _webhook(answers(410)), "clientError", False, id="webhook: gone"),
+        pytest.param(lambda: _webhook(answers(400)), "clientError", False, id="webhook: refused"),
+        pytest.param(lambda: _webhook(answers(404)), "clientError", True, id="webhook: being deployed"),
+        pytest.param(lambda: _webhook(answers(401)), "authError", True, id="webhook: another secret"),
+        pytest.param(lambda: _webhook(answers(302, Location="/x")), "clientError", True, id="webhook: redirect"),
+        pytest.param(lambda: _webhook(answers(429)), "rateLimited", True, id="webhook: too many"),
+        pytest.param(lambda: _webhook(answers(500)), "serverError", True, id="webhook: broken"),
+        pytest.param(lambda: _webhook(answers(504)), "serverError", True, id="webhook: its proxy"),
+        pytest.param(lambda: _webhook(hangs), "timeout", True, id="webhook: never answers"),
+        pytest.param(lambda: _webhook(drops), "connection", True, id="webhook: hangs up"),
+        pytest.param(lambda: _nobody("webhook"), "connection", True, id="webhook: nobody listens"),
+        pytest.param(lambda: _slack(_says("channel_not_found")), "clientError", False, id="slack: no such channel"),
+        pytest.param(lambda: _slack(_says("not_in_channel")), "configuration", True, id="slack: not invited"),
+        pytest.param(lambda: _slack(_says("invalid_auth")), "authError", True, id="slack: bad token"),
+        pytest.param(lambda: _slack(_says("fatal_error")), "serverError", True, id="slack: its own fault"),
+        pytest.param(lambda: _slack(_says("ratelimited")), "rateLimited", True, id="slack: too many"),
+        pytest.param(lambda: _slack(answers(429, "slow", Retry_After="7")), "rateLimited", True, id="slack: 429"),
+        pytest.param(lambda: _slack(answers(502, "<html>")), "serverError", True, id="slack: 502"),
+        pytest.param(lambda: _slack(answers(200, "hello")), "ambiguous", True, id="slack: a captive portal"),
+        pytest.param(lambda: _slack(says([])), "ambiguous", True, id="slack: a list"),
+        pytest.param(lambda: _slack(answers(302, Location="/x")), "clientError", True, id="slack: redirect"),
+        pytest.param(lambda: _slack(hangs), "timeout", True, id="slack: never answers"),
+        pytest.param(lambda: _slack(drops), "connection", True, id="slack: hangs up"),
+        pytest.param(lambda: _nobody("slack"), "connection", True, id="slack: nobody listens"),
+        pytest.param(lambda: _email({"rcpt": "550 no such user"}), "clientError", False, id="email: no such user"),
+        pytest.param(lambda: _email({"rcpt": "451 greylisted"}), "serverError", True, id="email: greylisted"),
+        pytest.param(lambda: _email({"rcpt": "530 TLS first"}), "authError", True, id="email: wants TLS"),
+        pytest.param(lambda: _email({"data": "552 too large"}), "clientError", False, id="email: too large"),
+        pytest.param(lambda: _email({"data": "421 closing"}), "serverError", True, id="email: closing"),
+        pytest.param(lambda: _email({"data": "hang"}), "timeout", True, id="email: never answers"),
+        pytest.param(lambda: _nobody("email"), "connection", True, id="email: nobody listens"),
+    ],
+)
+async def test_a_failure_is_a_delivery_error(peer, reason, retryable):
+    """Its reason is of the known vocabulary, its text says where and holds neither token nor full URL."""
+    async with peer() as (channel, destination, letter):
+        with pytest.raises(DeliveryError) as raised:
+            await channel.send(destination, letter, now=NOW)
+    error = raised.value
+    assert (error.reason, error.retryable) == (reason, retryable)
+    assert error.reason in REASONS
+    assert "token-in-path" not in str(error)
+    assert "xoxb" not in str(error)
+    assert str(error).startswith(destination.channel)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("7", 7.0),
+        ("1.5", 1.5),
+        ("Tue, 24 Nov 2026 12:01:30 GMT", 60.0),
+        ("Tue, 24 Nov 2020 12:01:30 GMT", 0.0),
+        ("-5", 0.0),
+        ("soon", None),
+    ],
+)
+@pytest.mark.parametrize("peer", [_webhook, _slack])
+async def test_what_the_destination_asks_for_is_understood(peer, header, expected):
+    """Retry-After in seconds or as a date; nonsense is no wish."""
+    async with peer(answers(429, Retry_After=header)) as (channel, destination, letter):
+        with pytest.raises(DeliveryError) as raised:
+            await channel.send(destination, letter, now=NOW)
+    assert raised.value.retry_after_s == expected
+
+
+async def test_a_slow_relay_ends_with_the_attempt():
+    """Each command in time and the whole too late: the attempt has an end of its own, without a goodbye."""
+    async with asyncio.timeout(10), smtp_server(Inbox({"data": "hang"})) as port:
+        channel = EmailChannel(Settings(smtp_port=port), timeout_s=60, total_s=SHORT_S)
+        with pytest.raises(DeliveryError, match="does not answer") as raised:
+            await channel.send(Destination("d", "email", "a@b.example", "mail"), Letter("l1", body()), now=NOW)
+    assert raised.value.reason == "timeout"
+
+
+async def test_a_relay_without_starttls_is_a_fault_of_the_settings():
+    """Mail is not sent in the clear because TLS failed."""
+    async with smtp_server(inbox := Inbox()) as port:
+        channel = EmailChannel(Settings(smtp_port=port, smtp_tls="starttls"), timeout_s=5)
+        with pytest.raises(DeliveryError) as raised:
+            await channel.send(Destination("d", "email", "a@b.example", "mail"), Letter("l1", body()), now=NOW)
+    assert raised.value.reason == "configuration"
+    assert inbox.mails == []
+
+
+def _tree(root: type[BaseException]) -> list[type[BaseException]]:
+    return [root, *(leaf for child in root.__subclasses__() for leaf in _tree(child))]
+
+
+def _made(kind: type[BaseException]) -> BaseException:
+    """An instance of a foreign exception, however it wants to be made."""
+    if kind is aiosmtplib.SMTPRecipientsRefused:
+        return kind([aiosmtplib.SMTPRecipientRefused(550, "no", "a@b.example")])
+    key = aiohttp.client_reqrep.ConnectionKey("h", 80, False, True, None, None, None)
+    for arguments in (
+        ("x",),
+        (550, "no"),
+        (550, "no", "a@b.example"),
+        (key, OSError(1, "x")),
+        (key, ssl.SSLCertVerificationError("x")),
+        (b"a", b"b", "h", 80),
+        ("/s", key, OSError(1, "x")),
+        (aiohttp.RequestInfo(URL("http://h/"), "POST", CIMultiDictProxy(CIMultiDict()), URL("http://h/")), ()),
+    ):
+        try:
+            made = kind(*arguments)
+            str(made)
+        except (TypeError, AttributeError):
+            continue
+        return made
+    raise AssertionError(f"do not know how to make a {kind.__name__}")
+
+
+SMTP_TREE = sorted(_tree(aiosmtplib.SMTPException), key=lambda k: k.__name__)
+
+
+@pytest.mark.parametrize("kind", SMTP_TREE, ids=lambda k: k.__name__)
+def test_every_exception_of_the_mail_library_has_a_meaning(kind):
+    """The foreign tree is walked: none is left to chance when the library grows."""
+    error = _failure("email/x", _made(kind))  # type: ignore[arg-type] # the tree holds exceptions only
+    assert error.reason in REASONS
+
+
+HTTP_TREE = sorted(_tree(aiohttp.ClientError), key=lambda k: k.__name__)
+
+
+@pytest.mark.parametrize("kind", HTTP_TREE, ids=lambda k: k.__name__)
+@pytest.mark.parametrize("peer", [_webhook, _slack])
+async def test_every_exception_of_the_http_library_becomes_ours(peer, kind):
+    """Whatever aiohttp raises from inside a request, the channel says it in its own words."""
+    raised_by_library = _made(kind)
+
+    async def fail(*_: Any) -> None:
+        raise raised_by_library
+
+    async with peer(answers(500)) as (channel, destination, letter):
+        with pytest.raises(DeliveryError, match="500"):
+            await channel.send(destination, letter, now=NOW)  # opens the session
+        channel._session.trace_configs[:] = [_tracing(fail)]
+        with pytest.raises(DeliveryError) as raised:
+            await channel.send(destination, letter, now=NOW)
+    assert raised.value.reason in ("connection", "timeout")
+
+
+def _tracing(handler: Any) -> aiohttp.TraceConfig:
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(handler)
+    trace.freeze()
+    return trace
+
+
+@pytest.mark.parametrize("kind", ["webhook", "slack"])
+async def test_a_missing_secret_says_how_to_set_it(kind):
+    """The operator can act, and meanwhile the delivery waits."""
+    channel: Channel
+    if kind == "webhook":
+        channel = WebhookChannel(secrets_from({}))
+        destination = Destination("d", kind, "http://127.0.0.1:1/", "hook", {"secret": "HOOK"})
+    else:
+        channel = SlackChannel(secrets_from({}), base_url="http://127.0.0.1:1/api/")
+        destination = Destination("d", kind, "#ops", "ops", {"token": "HOOK"})
+    message = r"secret HOOK is not set; set LOCKSTEP_SECRET_HOOK or LOCKSTEP_SECRET_HOOK_FILE"
+    with pytest.raises(DeliveryError, match=message) as raised:
+        await channel.send(destination, Letter("l1", body()), now=NOW)
+    assert (raised.value.reason, raised.value.retryable) == ("configuration", True)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param(b"from-file\n", None, id="a file with a line's end"),
+        pytest.param(b"", "is empty", id="an empty file"),
+        pytest.param(b"\xff\xfe", "not a text", id="no text"),
+        pytest.param(None, "No such file", id="no file"),
+    ],
+)
+def test_a_secret_may_stand_in_a_file(tmp_path, content, message):
+    """As containers hand them over; what is wrong names the file, never its content."""
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    read = secrets_from({"LOCKSTEP_SECRET_X_FILE": str(path)})
+    if message is None:
+        assert read("X") == "from-file"
+    else:
+        with pytest.raises(DeliveryError, match=message):
+            read("X")
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        pytest.param("whsec_" + base64.b64encode(b"x" * 23).decode(), id="too short"),
+        pytest.param("whsec_" + base64.b64encode(b"x" * 65).decode(), id="too long"),
+        pytest.param(base64.b64encode(b"x" * 32).decode(), id="without its prefix"),
+        pytest.param("whsec_not base64!", id="no base64"),
+    ],
+)
+async def test_a_weak_webhook_secret_is_refused(secret):
+    """The library would sign with one byte, and with what is no base64; we do not."""
+    channel = WebhookChannel(secrets_from({"LOCKSTEP_SECRET_HOOK": secret}))
+    destination = Destination("d", "webhook", "http://127.0.0.1:1/", "hook", {"secret": "HOOK"})
+    with pytest.raises(DeliveryError) as raised:
+        await channel.send(destination, Letter("l1", webhook_body()), now=NOW)
+    assert raised.value.reason == "configuration"
+    assert secret not in str(raised.value)

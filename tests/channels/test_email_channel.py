@@ -1,0 +1,86 @@
+"""Email: what arrives, how it threads, and how it reads."""
+
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+
+import pytest
+from channel_peers import NOW, Inbox, Letter, body, item, mixed, smtp_server
+
+from lockstep.adapters.channels.email import EmailChannel, html_part, message, text_part
+from lockstep.ports import Destination
+from lockstep.settings import Settings
+
+GOLDEN = Path(__file__).parent / "golden"
+ANNA = Destination("d", "email", "anna@example.com", "mail")
+
+
+async def _arrived(letter: Letter, destination: Destination = ANNA) -> EmailMessage:
+    inbox = Inbox()
+    async with smtp_server(inbox) as port:
+        channel = EmailChannel(Settings(smtp_port=port, smtp_from="Lockstep <alerts@shop.example>"))
+        await channel.send(destination, letter, now=NOW)
+        await channel.close()
+    (envelope,) = inbox.mails
+    assert envelope.rcpt_tos == [destination.target]
+    assert envelope.mail_from == "alerts@shop.example"
+    found = message_from_bytes(envelope.content, policy=default)
+    assert isinstance(found, EmailMessage)
+    return found
+
+
+async def test_a_mail_arrives_whole():
+    """Text and HTML, an id that every attempt has, marked as made by a machine."""
+    mail = await _arrived(Letter("l1", body()))
+    assert mail["Message-ID"] == "<l1@shop.example>"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["Date"].datetime == NOW
+    assert mail["Subject"] == "OrderSpike: web"
+    parts = [part.get_content_type() for part in mail.walk()]
+    assert parts == ["multipart/alternative", "text/plain", "text/html"]
+    plain = mail.get_body(("plain",))
+    assert plain is not None
+    assert plain.get_content().replace("\r\n", "\n") == text_part(body())
+
+
+async def test_the_mails_of_an_episode_make_one_thread():
+    """Equal subjects and one common reference, which no mail is, whatever came first."""
+    first = await _arrived(Letter("l1", body()))
+    last = await _arrived(Letter("l2", body(item("resolved"))))
+    other = await _arrived(Letter("l3", body(item(episode_id="another"))))
+    assert first["Subject"] == last["Subject"]
+    assert first["References"] == last["References"] == last["In-Reply-To"]
+    assert first["References"] not in (first["Message-ID"], last["Message-ID"])
+    assert other["References"] != first["References"]
+    for word in ("firing", "resolved", "over"):
+        assert word not in first["Subject"].lower() + last["Subject"].lower()
+
+
+def test_every_attempt_has_the_same_id():
+    """A relay or reader that sees it twice can tell."""
+    later = NOW.replace(hour=13)
+    one, two = (message(ANNA, Letter("l1", body()), sender="a@b.example", now=now) for now in (NOW, later))
+    assert one["Message-ID"] == two["Message-ID"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Größe 60 × 40 🛒", "a\r\nBcc: all@example.com", "x" * 5000, "<script>alert(1)</script>", "."],
+    ids=["umlauts", "a header of somebody's making", "a long line", "html", "a dot"],
+)
+async def test_odd_texts_stay_texts(text):
+    """What an event or a rule says is shown, never obeyed."""
+    mail = await _arrived(Letter("l1", body(item(texts={"marketing": text}, headline=text), subject=text)))
+    assert mail["Bcc"] is None
+    rendered = mail.get_body(("html",))
+    assert rendered is not None
+    assert "<script" not in rendered.get_content()
+
+
+@pytest.mark.parametrize("name", ["mixed", "single"])
+def test_what_people_read(name):
+    """The text and the HTML of a message, whole."""
+    shown = mixed() if name == "mixed" else body()
+    assert text_part(shown) == (GOLDEN / f"email-{name}.txt").read_text()
+    assert html_part(shown) + "\n" == (GOLDEN / f"email-{name}.html").read_text()
