@@ -640,8 +640,6 @@ class Judge:
                     start = history.next_start(last - width - offset)
                     if start is not None:
                         end = start + width + offset
-                        if end == last + width:
-                            return end
                         if soonest is None or end < soonest:
                             soonest = end
             complete = inf if group.asleep else self.complete_from(series)

@@ -362,7 +362,8 @@ def spike(c: Spike, read: Reader, end: int, firing: Severity | None, zone: ZoneI
         if baseline is not None:
             spread = _middle([abs(v - baseline) for v in known])
     if value is None or baseline is None:
-        return Verdict("no_data", c.severity, window=(start, end))
+        shown = None if value is None else float(value)
+        return Verdict("no_data", c.severity, shown, window=(start, end))
     numbers = {"value": float(value), "baseline": float(baseline), "window": (start, end)}
     enough = baseline > 0 if c.usual_at_least is None else baseline >= Fraction(str(c.usual_at_least))
     sigma = 1.4826 * float(spread)

@@ -170,8 +170,9 @@ def _value(expression: Expression, view: View, at: Instant, start: int, end: int
     return evaluate(expression, read)
 
 
-def _is_complete(flows: tuple[SeriesDef, ...], view: View, start: int) -> bool:
-    return all(start >= view.complete_from(s) for s in flows)
+def _is_complete(flows: tuple[SeriesDef, ...], view: View, at: Instant, start: int) -> bool:
+    """Whether all was seen since `start`. A source that never had an event has no value and leaves nothing open."""
+    return all(start >= view.complete_from(s) or not view.has_events(s, at.end) for s in flows)
 
 
 # ---- threshold -----------------------------------------------------------------------------------------------------
@@ -240,14 +241,12 @@ def _threshold(condition: Threshold, view: View, at: Instant, firing: Severity |
     start = at.end - window
     flows = condition.flows
     value = _value(condition.expression, view, at, start, at.end)
-    incomplete = bool(flows) and not _is_complete(condition.flows, view, start)
+    incomplete = not _is_complete(flows, view, at, start)
     if incomplete:
         # What is missing can only add to a count or a sum: a breach from above stands all the same.
         single = isinstance(condition.expression, Measured)
-        if not (
-            single and flows[0].aggregate in (Aggregate.COUNT, Aggregate.SUM) and view.has_events(flows[0], at.end)
-        ):
-            return UNJUDGED if all(view.has_events(s, at.end) for s in flows) else _no_data(start, at, flows)
+        if not (single and flows[0].aggregate in (Aggregate.COUNT, Aggregate.SUM)):
+            return UNJUDGED
     if value is None:
         return _no_data(start, at, flows)
     level = _reached(condition.levels, value, firing)
@@ -307,7 +306,7 @@ def _baseline(condition: Spike, view: View, at: Instant) -> tuple[float, float, 
     if not days:
         length = condition.baseline.previous_s or window
         end = at.end - window
-        if not _is_complete(condition.flows, view, end - length):
+        if not _is_complete(condition.flows, view, at, end - length):
             return Kind.UNJUDGED
         usual = _value(expression, view, at, end - length, end, window / length)
         return Kind.NO_DATA if usual is None else (usual, 0.0, 1)
@@ -315,7 +314,7 @@ def _baseline(condition: Spike, view: View, at: Instant) -> tuple[float, float, 
     values: list[float] = []
     for back in days:
         end = same_wall_clock(at.end, back, view.zone)
-        if not _is_complete(condition.flows, view, end - window):
+        if not _is_complete(condition.flows, view, at, end - window):
             continue
         windows += 1
         value = _value(expression, view, at, end - window, end)
@@ -336,9 +335,7 @@ def _is_count(expression: Expression) -> bool:
 
 def _spike(condition: Spike, view: View, at: Instant, firing: Severity | None) -> Verdict:
     start = at.end - condition.window_s
-    if not all(view.has_events(s, at.end) for s in condition.series):
-        return Verdict(Kind.NO_DATA, None, None, None, None, start, at.end)
-    if not _is_complete(condition.flows, view, start):
+    if not _is_complete(condition.flows, view, at, start):
         return UNJUDGED
     usual = _baseline(condition, view, at)
     if usual is Kind.UNJUDGED:
@@ -388,13 +385,13 @@ def _spike_holds(condition: Spike, value: float, baseline: float) -> bool:
 
 def _absence(condition: Absence, view: View, at: Instant) -> Verdict:
     start = at.end - condition.window_s
-    if not all(view.has_events(s, at.end) for s in condition.series):
-        return Verdict(Kind.NO_DATA, None, None, None, None, start, at.end)
     value = _value(condition.expression, view, at, start, at.end)
     if value:
         return Verdict(Kind.CLEAR, None, value, None, None, start, at.end)
-    if not _is_complete(condition.flows, view, start):
+    if not _is_complete(condition.flows, view, at, start):
         return UNJUDGED
+    if value is None and any(s.is_additive or not view.has_events(s, at.end) for s in condition.flows):
+        return Verdict(Kind.NO_DATA, None, None, None, None, start, at.end)
     if condition.hours and not _expected(condition.hours, start, at.end, view.zone):
         return UNJUDGED
     return Verdict(Kind.BREACH, condition.severity, value or 0.0, None, None, start, at.end)
