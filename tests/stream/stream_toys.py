@@ -21,7 +21,7 @@ from lockstep.adapters.stream.runtime import Runtime, SourceSpec, StageSpec
 from lockstep.ports import Batch, Broker, Cut, Record, TopicInfo, TopicSpec
 from lockstep.settings import Settings
 
-CHUNK = 256
+CHUNK = 1024
 STEP = 50
 """A total that passes a multiple of this is an alert."""
 

@@ -22,7 +22,8 @@ from lockstep.settings import Settings
 
 log = structlog.get_logger("lockstep.runtime")
 
-COMMIT_EVERY_S = 1.0
+COMMIT_EVERY_S = 0.5
+COMMIT_S = 5.0
 STUCK_AFTER_S = 60.0
 """A lane that is behind and stands still for so long is not alive; nor one whose position the group does not learn."""
 STOP_S = 1.5
@@ -114,7 +115,6 @@ class _Lane:
         self.ends: dict[TP, int] = {}  # of the logs, when they were last asked
         self.durable: dict[TP, int] = dict(starts)
         self.committed: dict[TP, int] = dict(starts)  # what the group was told
-        self.committed_at = 0.0
         self.behind_since: float | None = None
         self.untold_since: float | None = None
         self.wake = asyncio.Event()
@@ -141,7 +141,7 @@ class _Lane:
     async def pump(self, idle_s: float) -> None:
         """Step at once when the last step is older than the flush interval, else at the interval.
 
-        Ends with a last step and a commit once `closing` is set. A step is never cut short: what a stage handed over
+        Ends with a last step once `closing` is set. A step is never cut short: what a stage handed over
         and nobody published would be lost.
         """
         interval = self.interval_s
@@ -154,20 +154,11 @@ class _Lane:
             self.wake.clear()
             closing = self.closing.is_set()
             last = self.runtime.loop_time()
+            if self.runtime.failed:  # a stage that broke in the middle of a batch has folded half of it
+                return
             await self.step()
-            if closing or last - self.committed_at >= COMMIT_EVERY_S:
-                await self.commit()
             if closing:
                 return
-
-    async def commit(self) -> None:
-        """Tell the group how far we are. It is for watching lag, and for a meter the place to go on from; a loss of it
-        costs a re-read, never a record."""
-        durable = dict(self.durable)
-        if durable != self.committed and await self.runtime.consumer._commit(durable):
-            self.committed = durable
-            self.committed_at = self.runtime.loop_time()
-            self.untold_since = None
 
     def stuck(self, now: float) -> str:
         """What stands still, "" for nothing. now: loop time."""
@@ -194,8 +185,14 @@ class _Lane:
     def reached(self, positions: Mapping[TP, int]) -> None:
         """These are durable now."""
         if positions != self.durable:
+            self.durable = dict(positions)
             self.behind_since = None
-        self.durable = dict(positions)
+            self.runtime.moved.set()
+
+    def told(self, positions: Mapping[TP, int]) -> None:
+        """The group knows these."""
+        self.committed.update(positions)
+        self.untold_since = None
 
 
 class _SourceLane(_Lane):
@@ -293,9 +290,10 @@ class Runtime:
         self._options = dict(options or {})
         self._lanes: dict[TP, _Lane] = {}
         self._reason = "starting"
-        self._failed = False
+        self.failed = False
         self.app: Any = None
         self._stopping = False
+        self.moved = asyncio.Event()
         self._watch: list[asyncio.Task[None]] = []
 
     def loop_time(self) -> float:
@@ -335,7 +333,10 @@ class Runtime:
             app.agent(topic, name=f"lockstep-{name}")(self._reader())
         self._reason = "waiting for partitions"
         await app.start()
-        self._watch = [asyncio.create_task(self._watch_ends(), name="lockstep-watch")]
+        self._watch = [
+            asyncio.create_task(self._watch_ends(), name="lockstep-watch"),
+            asyncio.create_task(self._tell_always(), name="lockstep-commit"),
+        ]
         if not self.settings.is_sqlite:
             lease = self._keep_lease(self.settings.kafka_session_timeout)
             self._watch.append(asyncio.create_task(lease, name="lockstep-lease"))
@@ -358,13 +359,14 @@ class Runtime:
         await asyncio.gather(*self._watch, return_exceptions=True)
         lanes = list(dict.fromkeys(self._lanes.values()))
         self._lanes = {}
-        if not self._failed:
+        if not self.failed:
             for lane in lanes:
                 lane.closing.set()
                 lane.wake.set()
             pumps = [lane.task for lane in lanes if lane.task is not None]
             if pumps and (await asyncio.wait(pumps, timeout=STOP_S))[1]:
                 log.warning("stopped without a last flush", after_s=STOP_S)
+            await self._tell(lanes)
         await self._stop_pumps(lanes)
         await self._release(lanes)
         if self.app is not None:
@@ -372,8 +374,8 @@ class Runtime:
 
     def fail(self, reason: str) -> None:
         """What cannot heal in this process: the supervisor starts a new one, which recovers from what is durable."""
-        if not self._failed:
-            self._failed = True
+        if not self.failed:
+            self.failed = True
             log.error("this worker gives up", reason=reason)
             self._on_fatal(reason)
 
@@ -485,7 +487,7 @@ class Runtime:
         batch = handed.batch
         tp = TP(batch.topic, batch.partition)
         lane = self._lanes.get(tp)
-        if lane is None or handed.epoch != self.consumer.epoch or self._failed:
+        if lane is None or handed.epoch != self.consumer.epoch or self.failed:
             return  # of an assignment that is over
         try:
             lane.take(tp, batch)
@@ -529,6 +531,32 @@ class Runtime:
                     lane.meter.observe(at_end=end is not None and lane.next[tp] >= lane.ends[tp], now=now)
                 lane.watch(self.loop_time())
 
+    async def _tell_always(self) -> None:
+        while True:
+            await self.moved.wait()
+            self.moved.clear()
+            if not await self._tell(list(dict.fromkeys(self._lanes.values()))):
+                self.moved.set()
+            await asyncio.sleep(COMMIT_EVERY_S)
+
+    async def _tell(self, lanes: Sequence[_Lane]) -> bool:
+        """Commit to the group how far the lanes are; whether it knows now.
+
+        It is for watching lag, and for a meter the place to go on from: a loss of it costs a re-read, never a record.
+        """
+        news = {lane: {tp: n for tp, n in lane.durable.items() if lane.committed.get(tp) != n} for lane in lanes}
+        every = {tp: n for positions in news.values() for tp, n in positions.items()}
+        try:
+            async with asyncio.timeout(COMMIT_S):
+                if every and not await self.consumer._commit(every):
+                    return False
+        except Exception as error:  # whatever the client raises; the next one says it all again
+            log.debug("the group was not told", reason=repr(error))
+            return False
+        for lane, positions in news.items():
+            lane.told(positions)
+        return True
+
     async def _all_handed(self, tp: TP, lane: _Lane, end: int) -> bool:
         if lane.next[tp] >= end:
             return True
@@ -557,8 +585,8 @@ class Runtime:
             for tp, lane in self._lanes.items()
         ]
         now = self.loop_time()
-        stuck = "failed" if self._failed else next(filter(None, (lane.stuck(now) for lane in self._lanes.values())), "")
-        ready = not self._reason and not self._failed
+        stuck = "failed" if self.failed else next(filter(None, (lane.stuck(now) for lane in self._lanes.values())), "")
+        ready = not self._reason and not self.failed
         return RuntimeStatus(ready, self._reason or stuck if not ready else "", not stuck, stuck, lanes)
 
 
