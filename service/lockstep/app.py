@@ -16,7 +16,7 @@ import structlog
 from lockstep.adapters.channels import secrets_from
 from lockstep.adapters.channels.email import EmailChannel
 from lockstep.adapters.channels.slack import SlackChannel
-from lockstep.adapters.channels.webhook import WebhookChannel
+from lockstep.adapters.channels.webhook import WebhookChannel, signer
 from lockstep.adapters.dispatch import Dispatcher
 from lockstep.adapters.follow import AlertBoard
 from lockstep.adapters.http.server import HttpServer, check_exposure
@@ -51,6 +51,9 @@ METRICS_S = 2.0
 FEW_S = 0.005
 """Shortest time between two cuts of notify and deliver: there is little to gather there, and people wait."""
 SOURCES_POLL_S = 2.0
+
+DRAIN_S = 5.0
+"""How long a clean stop waits for deliveries that are under way, so that nobody hears them again."""
 
 
 def utc_now() -> datetime:
@@ -152,10 +155,17 @@ def check_secrets(routing: Routing, environ: Mapping[str, str]) -> list[str]:
         for destination in destinations:
             for name in destination.options.values():
                 try:
-                    read(name)
+                    secret = read(name)
+                    if destination.channel == "webhook":
+                        signer(secret)
                 except DeliveryError as error:
                     missing.append(f"receiver '{destination.receiver}': {error}")
     return missing
+
+
+def _say_reports(_: int, notify: Notify) -> None:
+    for said in notify.take_reports():
+        log.warning(said)
 
 
 class Service:
@@ -257,6 +267,7 @@ class Service:
             options=self.broker.faust_options(),
         )
         stack.push_async_callback(self.runtime.stop)
+        stack.push_async_callback(self._dispatcher.drain, DRAIN_S)
         await self.runtime.start()
         log.info("serving", rules=len(self.plan.rules), plan=self.plan.fingerprint)
 
@@ -317,6 +328,7 @@ class Service:
                     delivery_partitions=deliveries,
                     group_wait_s=s.group_wait,
                 ),
+                after_cut=_say_reports,
                 tick_s=min(1.0, max(0.05, s.group_wait)),
                 interval_s=FEW_S,
             ),

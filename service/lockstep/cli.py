@@ -4,6 +4,7 @@ import asyncio
 import base64
 import gc
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -368,10 +369,21 @@ def notify_test(
     receiver: Annotated[str, typer.Argument(help="Name of a receiver in routing.yml")], rules: RulesOption = None
 ) -> None:
     """Send a marked test message to a receiver."""
-    from lockstep.tools.notify_test import send_test
+    from lockstep.adapters.dispatch import send_test
+    from lockstep.app import build_channels, load_routes, utc_now
 
     settings = load_settings(rules=rules)
-    results = asyncio.run(send_test(settings, receiver))
+    routing = load_routes(settings.rules)
+
+    async def act() -> list[tuple[str, str]]:
+        channels = build_channels(settings, os.environ)
+        try:
+            return await send_test(receiver, routing, channels, clock=utc_now, zone=settings.zone)
+        finally:
+            for channel in channels.values():
+                await channel.close()
+
+    results = asyncio.run(act())
     for where, failure in results:
         out.print(f"{escape(where)}: {'sent' if not failure else escape(failure)}", highlight=False)
     if any(failure for _, failure in results):

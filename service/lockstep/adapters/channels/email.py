@@ -221,7 +221,7 @@ def _failure(where: str, error: Exception) -> DeliveryError:
             # What is left of the library's own: STARTTLS, SMTPUTF8 or a way to log in that the relay does not offer.
             return DeliveryError("configuration", f"{where}: the relay cannot do what is set: {error}", retryable=True)
         case _:
-            return DeliveryError("connection", f"{where}: {type(error).__name__}", retryable=True)
+            return DeliveryError("connection", f"{where}: cannot be reached ({type(error).__name__})", retryable=True)
 
 
 def _refusal(where: str, code: int, what: str) -> DeliveryError:

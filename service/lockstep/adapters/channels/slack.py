@@ -151,7 +151,9 @@ class SlackChannel:
         except TimeoutError as error:
             raise DeliveryError("timeout", f"{where}: no answer in {self._timeout_s:g} s", retryable=True) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise DeliveryError("connection", f"{where}: {type(error).__name__}", retryable=True) from error
+            raise DeliveryError(
+                "connection", f"{where}: cannot be reached ({type(error).__name__})", retryable=True
+            ) from error
         except (SlackClientError, AttributeError, ValueError, TypeError, KeyError) as error:
             # The library lets errors of its own insides out when the answer is not Slack's.
             raise DeliveryError("ambiguous", f"{where}: an answer that is not Slack's", retryable=True) from error

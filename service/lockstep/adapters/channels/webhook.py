@@ -86,7 +86,9 @@ class WebhookChannel:
         except TimeoutError as error:
             raise DeliveryError("timeout", f"{where}: no answer in {self._timeout_s:g} s", retryable=True) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise DeliveryError("connection", f"{where}: {type(error).__name__}", retryable=True) from error
+            raise DeliveryError(
+                "connection", f"{where}: cannot be reached ({type(error).__name__})", retryable=True
+            ) from error
 
     async def close(self) -> None:
         if self._session is not None:
