@@ -153,3 +153,10 @@ async def test_the_npm_verifier_accepts_it(node_verifier):
     good, odd, changed = json.loads(said)
     assert (good, odd) == (webhook_body(), ODD)
     assert changed == "No matching signature found"
+
+
+def test_the_example_for_subscribers_is_a_delivery():
+    """What schemas/README.md shows fits the schema that stands beside it."""
+    readme = (Path(__file__).parents[2] / "schemas" / "README.md").read_text()
+    example = readme.partition("## Webhook subscribers")[2].partition("```json\n")[2].partition("```")[0]
+    Draft202012Validator(webhook_json_schema()).validate(json.loads(example))
