@@ -5,7 +5,7 @@ of judge, notify or deliver: recover, then feed, tick and cut, each cut one tran
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -333,13 +333,10 @@ class Runtime:
             app.agent(topic, name=f"lockstep-{name}")(self._reader())
         self._reason = "waiting for partitions"
         await app.start()
-        self._watch = [
-            asyncio.create_task(self._watch_ends(), name="lockstep-watch"),
-            asyncio.create_task(self._tell_always(), name="lockstep-commit"),
-        ]
+        timers = [self._watch_ends(), self._tell_always()]
         if not self.settings.is_sqlite:
-            lease = self._keep_lease(self.settings.kafka_session_timeout)
-            self._watch.append(asyncio.create_task(lease, name="lockstep-lease"))
+            timers.append(self._keep_lease(self.settings.kafka_session_timeout))
+        self._watch = [asyncio.create_task(self._timer(body)) for body in timers]
 
     def _reader(self) -> Any:
         async def read(stream: Any) -> None:
@@ -466,6 +463,13 @@ class Runtime:
             self.fail(str(error))
         except Exception as error:
             log.exception("a lane broke")
+            self.fail(repr(error))
+
+    async def _timer(self, body: Coroutine[Any, Any, None]) -> None:
+        try:
+            await body
+        except Exception as error:
+            log.exception("a timer broke")
             self.fail(repr(error))
 
     async def _stop_pumps(self, lanes: Sequence[_Lane]) -> None:
