@@ -59,6 +59,8 @@ CLOCK_CHANGE = 3_600
 
 ALERTS = "lockstep.alerts"
 ALERT_STATE = "lockstep.alert-state"
+FAR = 1 << 40
+"""A second after all events."""
 
 Labels = tuple[str, ...]
 SeriesKey = tuple[str, Labels]
@@ -561,21 +563,25 @@ class Judge:
         """A rule without labels has one group, known from the first event of any topic that it reads."""
         if () in runtime.groups or partition_of((), self._partitions) != self._partition:
             return
-        firsts = [t.first for r in runtime.roles if (t := self.topics.get(r)) is not None and t.first is not None]
-        if not firsts or runtime.level_only:
+        end = self._first_end(runtime)
+        if end is None or runtime.level_only:
             return
-        second = min(firsts) // SECOND
-        end = second - second % runtime.width + runtime.width
         group = self._group(runtime, ())
         self._schedule(group, end if runtime.closed is None else max(end, runtime.closed + runtime.width))
+
+    def _first_end(self, runtime: _RuleRuntime) -> int | None:
+        """The end of the bucket of the first event of any topic that a rule reads."""
+        firsts = [t.first for r in runtime.roles if (t := self.topics.get(r)) is not None and t.first is not None]
+        return min(firsts) // SECOND // runtime.width * runtime.width + runtime.width if firsts else None
 
     def _visit(self, group: _Group, instant: int) -> None:
         runtime = group.runtime
         second = instant // SECOND
         if instant % SECOND == 0 and second % runtime.width == 0:
             self._timers(group, before=instant)
-            self._judge_at(group, second)
-            self._timers(group, before=instant + 1)
+            if self._is_known(group, second):
+                self._judge_at(group, second)
+                self._timers(group, before=instant + 1)
             last = second
         else:
             self._timers(group, before=instant + 1)
@@ -625,17 +631,14 @@ class Judge:
     def _next_change(self, group: _Group, last: int) -> int | None:
         runtime = group.runtime
         width = runtime.width
+        if not self._is_known(group, last + width):
+            return self._next_event(group, last)
         soonest: int | None = None
-        active: int | None = None
         # What leaves a window cannot begin a breach of a rule that only rises: then only new data matters.
         offsets = (0,) if group.rises and not group.alert.is_open else runtime.offsets
         for series in runtime.flows:
             history = self.flows.get((series.id, group.labels))
-            if history is not None and history.starts:
-                if active is None or history.starts[-1] > active:
-                    active = history.starts[-1]
-                if group.asleep:
-                    continue
+            if history is not None and history.starts and not group.asleep:
                 for offset in offsets:
                     start = history.next_start(last - width - offset)
                     if start is not None:
@@ -653,13 +656,11 @@ class Judge:
             level = self.levels.get((series.id, group.labels))
             if level is None:
                 continue
-            newest = level.newest_us() // SECOND
-            if active is None or newest > active:
-                active = newest
             times = [level.next_time(last * SECOND)]
-            if series.stale_after_s is not None:
+            newest = level.newest_before(last * SECOND)
+            if series.stale_after_s is not None and newest is not None:
                 # Stale from this instant on, so the bucket end at or after it sees it.
-                times.append(level.newest_us() + series.stale_after_s * SECOND - 1)
+                times.append(newest + series.stale_after_s * SECOND - 1)
             for time_us in times:
                 if time_us is not None:
                     end = time_us // SECOND // width * width + width
@@ -670,12 +671,51 @@ class Judge:
                 end = -(-end // width) * width
                 if last < end and (soonest is None or end < soonest):
                     soonest = end
-        if active is not None and not group.alert.is_open and group.labels:
-            forget = -(-(active + runtime.rule.forget_after_s) // width) * width
-            if last >= forget:
-                return None
-            soonest = forget if soonest is None else min(soonest, forget)
         return soonest
+
+    def _active(self, runtime: _RuleRuntime, labels: Labels, before: int) -> int | None:
+        """The second of a group's newest event before a second; of a flow's, its bucket's start."""
+        newest: int | None = None
+        for series in runtime.flows:
+            history = self.flows.get((series.id, labels))
+            start = None if history is None else history.newest_start(before)
+            if start is not None and (newest is None or start > newest):
+                newest = start
+        for series in runtime.levels:
+            level = self.levels.get((series.id, labels))
+            set_at = None if level is None else level.newest_before(before * SECOND)
+            if set_at is not None and (newest is None or set_at // SECOND > newest):
+                newest = set_at // SECOND
+        return newest
+
+    def _is_known(self, group: _Group, end: int) -> bool:
+        """Whether a group is judged at a bucket end: what fires or had an event within `forget_after`."""
+        if group.alert.is_open:
+            return True
+        if not group.labels:
+            first = self._first_end(group.runtime)
+            return first is not None and first <= end
+        active = self._active(group.runtime, group.labels, end)
+        return active is not None and end <= active + group.runtime.rule.forget_after_s
+
+    def _next_event(self, group: _Group, last: int) -> int | None:
+        """The end of the first bucket from `last` on in which a group has an event, as far as is known."""
+        runtime = group.runtime
+        if not group.labels:
+            return self._first_end(runtime)
+        width = runtime.width
+        starts: list[int] = []
+        for series in runtime.flows:
+            history = self.flows.get((series.id, group.labels))
+            start = None if history is None else history.next_start(last - 1)
+            if start is not None:
+                starts.append(start)
+        for series in runtime.levels:
+            level = self.levels.get((series.id, group.labels))
+            set_at = None if level is None else level.next_time(last * SECOND)
+            if set_at is not None:
+                starts.append(set_at // SECOND // width * width)
+        return min(starts) + width if starts else None
 
     def _forget(self, group: _Group) -> None:
         """Nothing can change until the next event: a group that is not open is known no longer."""
@@ -950,23 +990,10 @@ class Judge:
                 if group.early:
                     runtime.ahead.add(labels)
 
-    def _last_active(self, runtime: _RuleRuntime, labels: Labels) -> int | None:
-        """The second of the newest event of a group, as far as its histories still know."""
-        times: list[int] = []
-        for series in runtime.flows:
-            history = self.flows.get((series.id, labels))
-            if history is not None and history.starts:
-                times.append(history.starts[-1])
-        for series in runtime.levels:
-            level = self.levels.get((series.id, labels))
-            if level is not None:
-                times.append(level.newest_us() // SECOND)
-        return max(times, default=None)
-
     def _is_forgotten(self, runtime: _RuleRuntime, labels: Labels) -> bool:
         if not labels or runtime.level_only or runtime.closed is None:
             return False
-        active = self._last_active(runtime, labels)
+        active = self._active(runtime, labels, FAR)
         return active is None or active + runtime.rule.forget_after_s <= runtime.closed
 
     def _schedule_first(self, group: _Group) -> None:

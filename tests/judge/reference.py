@@ -606,7 +606,8 @@ def _sum_of_newest(facts: Iterable[Fact], series: SeriesDef, asof: int) -> Fract
         held = newest.get(fact.identity)
         if held is None or fact.time >= held.time:
             newest[fact.identity] = fact
-    if series.stale_after_s is not None and any(asof - f.time > series.stale_after_s * SECOND for f in newest.values()):
+    stale = None if series.stale_after_s is None else asof - series.stale_after_s * SECOND
+    if stale is not None and all(f.time <= stale for f in newest.values()):
         return None
     return sum((f.numbers[-1] for f in newest.values()), Fraction()) if newest else None
 

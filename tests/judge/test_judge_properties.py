@@ -97,7 +97,7 @@ def streams(draw: st.DrawFn, most: int = 50) -> list[Event]:
                 data["count"] = draw(st.integers(1, 3))
             if kind == "order.placed":
                 line = {"sku": draw(SKUS), "quantity": draw(st.integers(0, 3)), "unit_price": 1}
-                total = draw(st.sampled_from([0.1, 1, 10, 100, -5]))
+                total = draw(st.sampled_from([0.1, 1.5, 10, 100, -5]))
                 customer = draw(st.sampled_from(["x", "y", "z"]))
                 data |= {"order_id": "o", "total": total, "lines": [line], "customer": customer}
         found.append(event(kind, at, i, **data))

@@ -190,6 +190,11 @@ class FlowHistory:
         at = bisect_right(self.starts, after)
         return self.starts[at] if at < len(self.starts) else None
 
+    def newest_start(self, before: int) -> int | None:
+        """The last bucket with data that starts before this second."""
+        at = bisect_left(self.starts, before)
+        return self.starts[at - 1] if at else None
+
     @property
     def last_start(self) -> int | None:
         return self.starts[-1] if self.starts else None
@@ -282,6 +287,11 @@ class LevelHistory:
     def newest_us(self) -> int:
         """When the newest value was set."""
         return max(k.values[-1][0] for k in self._identities.values())
+
+    def newest_before(self, instant_us: int) -> int | None:
+        """When the newest value before an instant was set."""
+        times = [t for k in self._identities.values() for t, _, _ in k.values if t < instant_us]
+        return max(times, default=None)
 
     def as_of(self, instant_us: int, stale_us: int | None) -> float | None:
         """The sum of the values in force just before an instant; None when none is, or the newest is stale."""
