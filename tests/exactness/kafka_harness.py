@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from aiokafka import TopicPartition
+
 from lockstep.adapters.stream.kafka import POSITION, KafkaBroker
 from lockstep.app import SAMPLES, prepare
 from lockstep.errors import LockstepError
@@ -227,6 +229,13 @@ class Shop:
             self.outcome.hurt["hung on SIGTERM"] += 1
         self.outcome.exits[code] += 1
         self.workers[i] = self._worker()
+
+    async def leader(self, topic: str, partition: int) -> int:
+        """The node that leads this partition; any node's number while none does."""
+        with contextlib.suppress(LockstepError):
+            await self.broker.bounds(topic)
+        leader = self.broker.client.cluster.leader_for_partition(TopicPartition(topic, partition))
+        return leader if leader in (1, 2, 3) else self.random.randrange(1, 4)
 
     async def publish(self, seconds: float) -> None:
         """All events, spread over this time, each once."""

@@ -51,7 +51,6 @@ async def test_workers_and_the_broker_are_killed(tmp_path: Path, kafka_libs: Pat
         await s.hurt("kill")
         await publishing
         outcome = await s.settle()
-        print(outcome)
         assert outcome.exact, f"{outcome}\n{s.log_tail()}"
         assert outcome.transitions > 50
 
@@ -68,7 +67,7 @@ async def test_a_leader_dies_while_partitions_change_hands(tmp_path: Path, kafka
             await s.hurt("term")
             await s.pause(s.random.uniform(0.5, 2.5))
             partition = s.random.randrange(4)
-            leader = cluster.node(s.broker._leader(topic, partition))
+            leader = cluster.node(await s.leader(topic, partition))
             leader.kill()
             s.outcome.hurt[f"leader of {topic}"] += 1
             await s.pause(s.random.uniform(2, 4))
@@ -132,10 +131,7 @@ async def test_soak(tmp_path: Path, kafka_libs: Path) -> None:
                 await s.pause(s.random.uniform(0.5, 4))
                 topic = s.random.choice(["lockstep.judge-state", SAMPLES, "orders", "lockstep.alerts"])
                 partition = 0 if topic == "lockstep.alerts" else s.random.randrange(4)
-                with contextlib.suppress(Exception):  # no leader at this moment: then a random node
-                    await s.broker._know(topic)
-                leader = s.broker.client.cluster.leader_for_partition((topic, partition))
-                node = cluster.node(leader) if leader in (1, 2, 3) else s.random.choice(cluster.nodes)
+                node = cluster.node(await s.leader(topic, partition))
                 node.kill()
                 s.outcome.hurt["broker"] += 1
                 await s.pause(s.random.uniform(1, 6))

@@ -414,9 +414,7 @@ class KafkaBroker:
     # ---- reading --------------------------------------------------------------------------------------------------
 
     async def bounds(self, topic: str) -> Mapping[int, tuple[int, int]]:
-        await self._know(topic)
-        partitions = sorted(self.client.cluster.partitions_for_topic(topic) or ())
-        return await self._bounds(topic, partitions)
+        return await self._bounds(topic, await self._know(topic))
 
     async def _bounds(self, topic: str, partitions: Sequence[int]) -> dict[int, tuple[int, int]]:
         tps = [(topic, p) for p in partitions]
@@ -454,20 +452,23 @@ class KafkaBroker:
             raise kafka_errors.LeaderNotAvailableError(f"{topic}/{partition}")
         return int(leader)
 
-    async def _know(self, topic: str) -> None:
-        """Follow this topic's metadata. Only topics that exist: the client's own request might create it."""
-        if topic in self._known:
-            return
-        if topic not in await self._topics([topic]):
-            raise BrokerError(f"there is no topic '{topic}'", retryable=False)
-        self._known.add(topic)
+    async def _know(self, topic: str) -> list[int]:
+        """Follow this topic's metadata; its partitions. Only of what exists: the client's own request may create."""
+        if topic not in self._known:
+            if topic not in await self._topics([topic]):
+                raise BrokerError(f"there is no topic '{topic}'", retryable=False)
+            self._known.add(topic)
 
-        async def follow() -> None:
+        async def partitions() -> list[int]:
             await self.client.add_topic(topic)
-            if self.client.cluster.partitions_for_topic(topic) is None:
+            # Metadata of fewer topics, asked for a moment earlier, may have replaced what we had.
+            found = self.client.cluster.partitions_for_topic(topic)
+            if found is None:
+                await self.client.force_metadata_update()
                 raise kafka_errors.LeaderNotAvailableError(topic)
+            return sorted(found)
 
-        await self._ask(f"finding {topic}", follow)
+        return await self._ask(f"finding {topic}", partitions)
 
     async def read(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[Batch]:
         await self._know(topic)
@@ -547,10 +548,7 @@ class KafkaBroker:
 
     async def placed(self, records: Sequence[Record]) -> list[tuple[Record, int]]:
         """Each record with its partition."""
-        for topic in {r.topic for r in records}:
-            await self._know(topic)
-        cluster = self.client.cluster
-        partitions = {r.topic: sorted(cluster.partitions_for_topic(r.topic) or ()) for r in records}
+        partitions = {topic: await self._know(topic) for topic in {r.topic for r in records}}
         found = []
         for record in records:
             every = partitions[record.topic]
