@@ -1,7 +1,8 @@
 """A YAML file with places: every fault can say where it is, what is wrong and what to do."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
@@ -13,6 +14,10 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 LARGEST_FILE = 1 << 20
 """Bytes of one rule file."""
+MOST_VALUES = 200_000
+"""Keys, items and scalars of one file, with its aliases written out."""
+DEEPEST = 100
+"""Brackets within brackets."""
 
 Pointer = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
@@ -54,7 +59,7 @@ class Document:
             last = depth == len(pointer) - 1
             try:
                 if isinstance(node, CommentedMap) and step in node:
-                    line, column = node.lc.key(step) if key and last else node.lc.value(step)
+                    line, column = node.lc.key(step) if last and (key or node[step] is None) else node.lc.value(step)
                 elif isinstance(node, CommentedSeq) and isinstance(step, int) and step < len(node):
                     line, column = node.lc.item(step)
                 else:
@@ -76,7 +81,19 @@ class Document:
         key: bool = False,
     ) -> Fault:
         line, column = self.place(pointer, key=key)
-        return Fault(self.path, line, column, message, remedy, code, level)
+        return Fault(self.path, line, column, f"{self._subject(pointer)}{message}", remedy, code, level)
+
+    def _subject(self, pointer: Pointer) -> str:
+        """`rule 'OrderDrop': ` or `measure 'orders': `: a line in a log must say it without the file at hand."""
+        match pointer[:2]:
+            case ("measures", str(name)):
+                return f"measure '{name}': "
+            case ("rules", int(index)):
+                rule = self.data["rules"][index]
+                name = rule.get("name") if isinstance(rule, dict) else None
+                return f"rule '{name}': " if isinstance(name, str) and pointer[2:] != ("name",) else ""
+            case _:
+                return ""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -88,28 +105,94 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"known are {', '.join(names)}" if names else "none are known"
 
 
-def _plain(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {str(k): _plain(v) for k, v in node.items()}
-    if isinstance(node, list):
-        return [_plain(v) for v in node]
-    if isinstance(node, bool) or node is None:
-        return node
-    if isinstance(node, int):
-        return int(node)
-    if isinstance(node, float):
-        return float(node)
-    return str(node)
+class _Odd(Exception):
+    """Something that YAML allows and no file of ours needs. at: line and column from 0, where known."""
+
+    def __init__(self, message: str, remedy: str, code: str, at: tuple[int, int] = (0, 0)) -> None:
+        super().__init__(message)
+        self.message, self.remedy, self.code, self.at = message, remedy, code, at
+
+
+class _Plain:
+    """Makes plain dicts, lists and scalars of what the parser gives, at most MOST_VALUES of them."""
+
+    def __init__(self) -> None:
+        self._left = MOST_VALUES
+
+    def of(self, node: Any) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            # Aliases of aliases: a few lines can stand for billions of values.
+            raise _Odd(f"more than {MOST_VALUES:,} values", "write aliases (*name) out, or split the file", "LS102")
+        if isinstance(node, dict):
+            return self._mapping(node)
+        if isinstance(node, list):
+            return [self.of(v) for v in node]
+        if isinstance(node, bool) or node is None:
+            return node
+        if isinstance(node, int):
+            width = getattr(node, "_width", None)
+            if width:
+                return f"{int(node):0{width}d}"  # 010002 is a name that looks like a number
+            # Larger ones are no number that anybody means, and have no text either.
+            return int(node) if node.bit_length() <= 64 else float("inf")
+        if isinstance(node, float):
+            return float(node)
+        return str(node)
+
+    def _mapping(self, node: dict[Any, Any]) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key, value in node.items():
+            at = node.lc.key(key) if isinstance(node, CommentedMap) and key in (node.lc.data or {}) else (0, 0)
+            if not isinstance(key, str | int | float | None):
+                raise _Odd("a key that is no word", "write keys as plain words", "LS102", at)
+            if str(key) in result:
+                raise _Odd(f"the key '{key}' stands twice", "remove one of them", "LS103", at)
+            result[str(key)] = self.of(value)
+        return result
+
+
+_IN_WORDS = {
+    "mapping values are not allowed here": ("a second colon in one line", "put the text in quotes"),
+    "found another document": ("a second document begins (---)", "write one document a file"),
+    "found undefined alias": ("an alias (*name) of nothing", "name it with &name first, or quote a text with *"),
+    "found unexpected end of stream": ("the file ends within quotes or brackets", "close them"),
+    "expected ',' or": ("a bracket or brace is not closed, or a comma is missing", "close it on this line"),
+    "expected <block end>": ("the indentation does not fit", "give all keys of one item the same indentation"),
+    "could not find expected ':'": ("a colon is missing after a key", "write `key: value`"),
+    "cannot start any token": ("this character cannot begin a value", "put the text in quotes"),
+}
+"""What the parser says → what it means to somebody who edits YAML, and the way out."""
+
+
+def _said(problem: str) -> tuple[str, str]:
+    for words, meaning in _IN_WORDS.items():
+        if words in problem:
+            return meaning
+    return problem, "check indentation, colons and quotes on this line and the one above"
+
+
+def _is_deep(text: str) -> bool:
+    """Whether a text nests so deeply that the parser would only find it out slowly."""
+    depth = 0
+    for bracket in re.finditer(r"[\[\]{}]|(?:- ){100}", text):
+        if len(bracket[0]) > 1:
+            return True
+        depth += 1 if bracket[0] in "[{" else -1
+        if depth > DEEPEST:
+            return True
+    return False
 
 
 def parse_document(path: str, text: str) -> tuple[Document | None, list[Fault]]:
     """The document in a text, or the fault that keeps it from being one."""
-    if "&" in text and text.count("*") > 200:
-        return None, [Fault(path, 1, 1, "more than 200 aliases", "write the values out", "LS102")]
+    if _is_deep(text):
+        return None, [Fault(path, 1, 1, "nested too deeply", "write it flat", "LS102")]
     yaml = YAML(typ="rt")
     yaml.allow_duplicate_keys = False
     try:
         node = yaml.load(text)
+        data = _Plain().of(node)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -117,19 +200,19 @@ def parse_document(path: str, text: str) -> tuple[Document | None, list[Fault]]:
         if "duplicate key" in problem:
             key = problem.split('"')[1] if '"' in problem else "?"
             return None, [Fault(path, line, column, f"the key '{key}' stands twice", "remove one of them", "LS103")]
-        if "\\t" in problem or "'\\t'" in problem:
+        if "\\t" in problem:
             problem, remedy = "a tab where spaces must be", "indent with spaces"
         else:
-            remedy = "check indentation, colons and quotes on this line and the one above"
+            problem, remedy = _said(problem)
         return None, [Fault(path, line, column, f"not YAML: {problem}", remedy, "LS102")]
-    except (YAMLError, ValueError, RecursionError, TypeError, AttributeError, KeyError, IndexError) as error:
+    except _Odd as odd:
+        return None, [Fault(path, odd.at[0] + 1, odd.at[1] + 1, odd.message, odd.remedy, odd.code)]
+    except RecursionError:
+        return None, [Fault(path, 1, 1, "nested too deeply", "write it flat", "LS102")]
+    except (YAMLError, ValueError, TypeError, AttributeError, KeyError, IndexError, ArithmeticError) as error:
         # The parser lets a few errors of its own insides out for odd input; to the author they are all one thing.
         problem = " ".join(str(error).split())[:200]
         return None, [Fault(path, 1, 1, f"not YAML: {problem}", "check the file with a YAML editor", "LS102")]
-    try:
-        data = _plain(node)
-    except RecursionError:
-        return None, [Fault(path, 1, 1, "nested too deeply", "write it flat", "LS102")]
     return Document(path, data, node), []
 
 
@@ -158,90 +241,124 @@ def validate(document: Document, model: type[M]) -> tuple[M | None, list[Fault]]
         return None, sorted({_fault(document, model, e) for e in error.errors()})
 
 
+_WANTED = {
+    "a text": ("string_type",),
+    "a whole number": ("int_type", "int_parsing", "int_from_float", "int_parsing_size"),
+    "a number": ("float_type", "float_parsing", "finite_number"),
+    "true or false": ("bool_type", "bool_parsing"),
+    "a list": ("list_type", "tuple_type", "set_type"),
+    "keys and values": ("dict_type", "model_type", "model_attributes_type"),
+}
+"""What stands in a message → kinds of pydantic errors."""
+
+_LIMITS = {
+    "greater_than": "be more than {gt:g}",
+    "greater_than_equal": "be at least {ge:g}",
+    "less_than": "be less than {lt:g}",
+    "less_than_equal": "be at most {le:g}",
+    "too_short": "have at least {min_length} of them",
+    "too_long": "have at most {max_length} of them",
+    "string_too_short": "have at least {min_length} characters",
+    "string_too_long": "have at most {max_length} characters",
+}
+
+
 def _fault(document: Document, model: type[BaseModel], error: Any) -> Fault:
     location: Pointer = tuple(error["loc"])
     pointer = _in_document(document.data, location)
-    kind, message = error["type"], error["msg"]
-    name = str(pointer[-1]) if pointer else "the file"
+    kind, message, context = error["type"], error["msg"], error.get("ctx", {})
+    name = _called(pointer)
+    owner = _model_at(model, location[:-1])
     if kind == "extra_forbidden":
-        known = error.get("ctx", {}).get("known") or _keys_at(model, location[:-1])
-        return document.fault(pointer, f"unknown key '{name}'", did_you_mean(name, known), "LS110", key=True)
+        explain = getattr(owner, "unknown_key", None)
+        explained = explain(str(location[-1]), _data_at(document.data, pointer[:-1])) if explain else None
+        if explained is not None:
+            return document.fault(pointer, *explained, key=True)
+        return document.fault(
+            pointer, f"unknown key {name}", did_you_mean(str(location[-1]), keys(owner)), "LS110", key=True
+        )
     if kind == "missing":
         missing = str(location[-1])
         return document.fault(pointer, f"'{missing}' is missing", f"add '{missing}: …'", "LS111")
     if kind in ("value_error", "assertion_error"):
-        text = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
-        text, _, rest = text.partition("; ")
-        remedy, code = rest, "LS112"
-        if remedy.endswith("]") and "[LS" in remedy:
-            remedy, _, tail = remedy.rpartition(" [")
-            code = tail[:-1]
+        text, remedy, code = parted(message.removeprefix("Value error, ").removeprefix("Assertion failed, "))
+        if text.startswith("'"):  # a value: of which key?
+            text = f"{next((s for s in reversed(pointer) if isinstance(s, str)), '')} {text}".lstrip()
         return document.fault(pointer, text, remedy, code)
     if kind in ("literal_error", "enum"):
-        expected = str(error.get("ctx", {}).get("expected", ""))
-        words = [w.strip(" '") for w in expected.replace(" or ", ",").split(",")]
-        given = str(error.get("input"))
-        return document.fault(pointer, f"'{given}' is no {name}", did_you_mean(given, words), "LS113")
-    wanted = {
-        "string_type": "a text",
-        "int_type": "a whole number",
-        "float_type": "a number",
-        "bool_type": "true or false",
-        "list_type": "a list",
-        "dict_type": "keys and values",
-        "model_type": "keys and values",
-        "model_attributes_type": "keys and values",
-    }.get(kind)
-    if wanted:
-        return document.fault(pointer, f"'{name}' must be {wanted}", f"write {wanted} here", "LS114")
-    return document.fault(pointer, f"'{name}': {message[:1].lower()}{message[1:]}", "see rules/README.md", "LS114")
+        words = [w.strip(" '") for w in str(context.get("expected", "")).replace(" or ", ",").split(",")]
+        value = error.get("input")
+        what = f"{name} is empty" if value is None else f"{name} cannot be '{str(value)[:100]}'"
+        return document.fault(pointer, what, did_you_mean(str(value)[:100], words), "LS113")
+    if kind == "string_pattern_mismatch" and (location[-1] == "[key]" or name == "'name'"):
+        given = str(error.get("input"))[:100]
+        remedy = "write letters, digits, _ and -, with a letter first"
+        return document.fault(pointer, f"'{given}' is no name", remedy, "LS114", key=location[-1] == "[key]")
+    for wanted, kinds in _WANTED.items():
+        if kind in kinds:
+            inner = _model_at(model, location) if wanted == "keys and values" else None
+            remedy = f"known are {', '.join(sorted(keys(inner)))}" if keys(inner) else f"write {wanted} here"
+            return document.fault(pointer, f"{name} must be {wanted}", remedy, "LS114")
+    if kind in _LIMITS:
+        must = _LIMITS[kind].format(**context)
+        return document.fault(pointer, f"{name} must {must}", "change it", "LS112")
+    return document.fault(pointer, f"{name}: {message[:1].lower()}{message[1:]}", "see rules/README.md", "LS114")
+
+
+def parted(text: str) -> tuple[str, str, str]:
+    """(what is wrong, the way out, code) of a message such as `'90' has no unit; write 90s [LS104]`."""
+    message, _, rest = text.partition("; ")
+    remedy, _, code = rest.rpartition(" [")
+    return (message, remedy, code[:-1]) if code.startswith("LS") else (message, rest, "LS112")
+
+
+def _called(pointer: Pointer) -> str:
+    """How a message names what a pointer leads to."""
+    if not pointer:
+        return "the file"
+    last = pointer[-1]
+    if isinstance(last, str):
+        return f"'{last}'"
+    return f"item {last + 1} of '{pointer[-2]}'" if len(pointer) > 1 else f"item {last + 1}"
 
 
 def _in_document(root: Any, location: Pointer) -> Pointer:
     """The steps of a pydantic location that are steps in the document (it names models of unions, too)."""
-    data: Any = root
     found: list[str | int] = []
+    data: Any = root
     for step in location:
-        children: dict[str | int, Any] = {}
-        if isinstance(data, dict):
-            children = data
-        elif isinstance(data, list):
-            children = dict(enumerate(data))
-        if step in children:
-            data = children[step]
+        inside = step in data if isinstance(data, dict) else isinstance(data, list) and isinstance(step, int)
+        if inside:
+            data = data[step]
             found.append(step)
     return tuple(found)
 
 
-def _keys_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    """The keys that a model knows at a place."""
+def _data_at(root: Any, pointer: Pointer) -> Any:
+    for step in pointer:
+        root = root[step]
+    return root
+
+
+def keys(model: Any) -> list[str]:
+    """The keys that a model of a file knows."""
+    fields = getattr(model, "model_fields", {})
+    return [f.alias or name for name, f in fields.items() if f.exclude is not True]
+
+
+def _model_at(model: type[BaseModel], location: Pointer) -> Any:
+    """The model at a place, or the one around it; None where there is no model."""
     current: Any = model
     for step in location:
-        current = _inside(current, step)
-        if current is None:
-            return []
-    fields = getattr(current, "model_fields", {})
-    return [f.alias or name for name, f in fields.items()]
-
-
-def _inside(model: Any, step: str | int) -> Any:
-    """The model at a step inside another; a list's index stays with the model of its items."""
-    if isinstance(step, int):
-        return model
-    for name, info in getattr(model, "model_fields", {}).items():
-        if step in (name, info.alias):
-            return _model_in(info.annotation)
-    # No field: a key of a mapping of such models, or the model's own name within a union.
-    return model
+        field = next((f for n, f in getattr(current, "model_fields", {}).items() if step in (n, f.alias)), None)
+        # No field: a list's index, a key of a mapping of such models, or the model's own name within a union.
+        if field is not None:
+            current = _model_in(field.annotation)
+    return current
 
 
 def _model_in(annotation: Any) -> Any:
     """The model that an annotation is about: itself, or what a list, dict or union of it holds."""
-
     if hasattr(annotation, "model_fields"):
         return annotation
-    for arg in get_args(annotation):
-        found = _model_in(arg)
-        if found is not None:
-            return found
-    return None
+    return next((found for found in map(_model_in, get_args(annotation)) if found is not None), None)

@@ -1,23 +1,12 @@
 """Rule files → Plan: names resolved, words turned into numbers, everything that can be wrong said with its place."""
 
-import ast
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Literal
 
-from lockstep.document import Document, Fault, Pointer, did_you_mean
-from lockstep.event import TYPES, field_kind, known_paths, line_fields
+from lockstep.document import Document, Fault, Pointer, did_you_mean, parted
 from lockstep.labels import stable_id
-from lockstep.measure.definition import (
-    Aggregate,
-    Expression,
-    Measured,
-    Number,
-    Operation,
-    SeriesDef,
-    series_of,
-)
+from lockstep.measure.definition import Expression, Operation, SeriesDef, series_of
 from lockstep.rule import quantity
 from lockstep.rule.condition import (
     Absence,
@@ -36,33 +25,17 @@ from lockstep.rule.condition import (
     Threshold,
     series_of_condition,
 )
+from lockstep.rule.measures import Grouping, Measures, label_fault, series_of_measure
 from lockstep.rule.model import (
-    AGGREGATES,
     BoundsModel,
+    ClearModel,
     LevelModel,
     LevelsModel,
-    MeasureModel,
     PartModel,
-    RatioClearModel,
     RuleModel,
     SpikeModel,
     ThresholdModel,
 )
-
-_OPERATORS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
-
-
-@dataclass(frozen=True)
-class NamedMeasure:
-    """A measure and where it stands."""
-
-    name: str
-    model: MeasureModel
-    document: Document
-
-    @property
-    def pointer(self) -> Pointer:
-        return ("measures", self.name)
 
 
 class Stop(Exception):
@@ -72,7 +45,7 @@ class Stop(Exception):
 class Compiler:
     """Compiles the rules of one document; faults are gathered, a rule with an error is left out."""
 
-    def __init__(self, document: Document, measures: Mapping[str, NamedMeasure]) -> None:
+    def __init__(self, document: Document, measures: Measures) -> None:
         self._document = document
         self._measures = measures
         self.faults: list[Fault] = []
@@ -101,11 +74,14 @@ class Compiler:
 
     def _rule(self, model: RuleModel, pointer: Pointer) -> Rule:
         by = tuple(sorted({label.removeprefix("lines.") for label in model.by}))
+        if len(by) < len(model.by):
+            self.note((*pointer, "by"), "a label stands twice", "remove one of them", "LS112")
+            raise Stop
         if 0 in _lengths(model):
-            self.note(pointer, f"rule '{model.name}': a window of zero holds nothing", "write one like 15m", "LS145")
+            self.note(pointer, "a window of zero holds nothing", "write one like 15m", "LS145")
             raise Stop
         bucket_s = _bucket_s(model)
-        scope = _Scope(by, tuple(sorted(set(model.by))), bucket_s, Severity[model.severity.upper()])
+        scope = _Scope(by, Grouping(tuple(model.by), bucket_s), Severity[model.severity.upper()])
         condition = self._condition(model, pointer, scope)
         if model.overrides:
             condition = self._overridden(condition, model, pointer, scope)
@@ -140,8 +116,13 @@ class Compiler:
         if model.absence is not None:
             at = (*pointer, "absence")
             expression = self._expression(model.absence.measure, (*at, "measure"), scope)
-            if any(s.is_level for s in series_of(expression)):
-                self.note(at, "a level is never absent", "use a flow such as a count of events", "LS123")
+            wrong = next((s for s in series_of(expression) if not s.is_additive), None)
+            if wrong is not None or _divides(expression):
+                what = "a division by nothing" if wrong is None else f"the {wrong.aggregate} of nothing"
+                what = "a level" if wrong is not None and wrong.is_level else what
+                self.note(
+                    (*at, "measure"), f"{what} is never 0, so it is never absent", "use a count of events", "LS123"
+                )
             return Absence(expression, model.absence.window, scope.severity, tuple(model.absence.hours))
         if model.all is not None:
             parts = [self._condition(p, (*pointer, "all", i), scope) for i, p in enumerate(model.all)]
@@ -153,7 +134,7 @@ class Compiler:
         return Not(self._condition(model.not_, (*pointer, "not"), scope), scope.severity)
 
     def _threshold(
-        self, model: ThresholdModel, clear: RatioClearModel | None, pointer: Pointer, scope: "_Scope"
+        self, model: ThresholdModel, clear: ClearModel | None, pointer: Pointer, scope: "_Scope"
     ) -> Threshold:
         at = (*pointer, "threshold")
         expression = self._expression(model.measure, (*at, "measure"), scope)
@@ -183,11 +164,12 @@ class Compiler:
                     pointer, "no number to compare with", "add above, below, at_least or at_most", "LS124", key=True
                 )
                 raise Stop
-            self._check_clear(breach, clear, (*pointer[:-1], "clear") if clear is not None else pointer)
+            self._check_bounds(breach, pointer)
+            self._check_clear(breach, clear, (*pointer[:-1], "clear") if pointer[-1] == "threshold" else pointer)
             return (Level(severity, breach, clear),)
         if breach.is_set:
             self.note(pointer, "both a number and 'levels'", "keep one of them", "LS124", key=True)
-        found = []
+        found: list[Level] = []
         for word in ("info", "warning", "critical"):
             level: LevelModel | None = getattr(levels, word)
             if level is None:
@@ -199,13 +181,33 @@ class Compiler:
                     at, f"level '{word}' has no number", "add above, below, at_least or at_most", "LS124", key=True
                 )
                 continue
+            self._check_bounds(bounds, at)
             own_clear = _bounds(level.clear) if level.clear is not None else clear
             self._check_clear(bounds, own_clear, at)
+            lower = found[-1] if found else None
+            if lower is not None and _implies(lower.breach, bounds):
+                self.note(
+                    at,
+                    f"'{word}' always holds when '{lower.severity.word}' does, which nobody will ever see",
+                    "the higher severity needs the harder number",
+                    "LS129",
+                    level="warning",
+                )
             found.append(Level(Severity[word.upper()], bounds, own_clear))
         if not found:
             self.note(pointer, "'levels' names no level", "add warning or critical", "LS124", key=True)
             raise Stop
         return tuple(found)
+
+    def _check_bounds(self, breach: Bounds, pointer: Pointer) -> None:
+        lowest, highest = _span(breach)
+        if lowest > highest or (lowest == highest and (breach.above == lowest or breach.below == highest)):
+            self.note(
+                pointer,
+                "no number is on both sides, this can never hold",
+                "for outside of a band write any: [threshold …, threshold …]",
+                "LS124",
+            )
 
     def _check_clear(self, breach: Bounds, clear: Bounds | None, pointer: Pointer) -> None:
         if clear is None:
@@ -213,8 +215,7 @@ class Compiler:
         if not clear.is_set:
             self.note(pointer, "'clear' has no number", "add above, below, at_least or at_most", "LS125")
             return
-        lowest = max((n for n in (clear.above, clear.at_least) if n is not None), default=float("-inf"))
-        highest = min((n for n in (clear.below, clear.at_most) if n is not None), default=float("inf"))
+        lowest, highest = _span(clear)
         up = next((n for n in (breach.above, breach.at_least) if n is not None), None)
         down = next((n for n in (breach.below, breach.at_most) if n is not None), None)
         if lowest > highest or (lowest == highest and (clear.above == lowest or clear.below == highest)):
@@ -228,7 +229,7 @@ class Compiler:
         elif down is not None and up is None and lowest < down:
             self.note(pointer, f"'clear' begins below {down:g}, where it breaches", f"write at least {down:g}", "LS125")
 
-    def _clear_bounds(self, clear: RatioClearModel | None, pointer: Pointer) -> Bounds | None:
+    def _clear_bounds(self, clear: ClearModel | None, pointer: Pointer) -> Bounds | None:
         if clear is None:
             return None
         found: dict[str, float] = {}
@@ -242,16 +243,26 @@ class Compiler:
         try:
             return float(read(value))
         except ValueError as error:
-            message, _, remedy = str(error).partition("; ")
-            remedy, _, code = remedy.rpartition(" [")
-            self.note(pointer, message, remedy, code.rstrip("]"))
+            message, remedy, code = parted(str(error))
+            self.note(pointer, f"{pointer[-1]} {message}", remedy, code)
             raise Stop from error
 
-    def _spike(self, model: SpikeModel, clear: RatioClearModel | None, pointer: Pointer, scope: "_Scope") -> Spike:
+    def _spike(self, model: SpikeModel, clear: ClearModel | None, pointer: Pointer, scope: "_Scope") -> Spike:
         at = (*pointer, "spike")
         expression = self._expression(model.measure, (*at, "measure"), scope)
-        if not any(not s.is_level for s in series_of(expression)):
-            self.note(at, f"'{model.measure}' is a level and has no window to compare", "use a flow", "LS126", key=True)
+        if any(s.is_level for s in series_of(expression)):
+            self.note(
+                (*at, "measure"), f"'{model.measure}' is a level and has no window to compare", "use a flow", "LS126"
+            )
+        if model.above is not None and model.above < 1:
+            self.note(
+                (*at, "above"),
+                f"{model.above:g}x of the usual is no rise",
+                f"write {1 + model.above:g}x for {model.above:.0%} more than usual",
+                "LS105",
+            )
+        if model.below is not None and model.below > 1:
+            self.note((*at, "below"), f"{model.below:g}x of the usual is no fall", "write one like 0.5x", "LS105")
         baseline = Baseline(previous_s=model.window)
         if model.baseline != "previous":
             given = model.baseline
@@ -274,18 +285,7 @@ class Compiler:
                 level="warning",
                 key=True,
             )
-        ratios: dict[str, float] = {}
-        if clear is not None:
-            for word in ("above", "below"):
-                value = getattr(clear, word)
-                if value is not None:
-                    ratios[word] = self._quantity(quantity.ratio, value, (*pointer, "clear", word))
-            if clear.at_least is not None or clear.at_most is not None or not ratios:
-                self.note((*pointer, "clear"), "a spike clears by a ratio", "write clear: {below: 1.5x}", "LS125")
-            if model.above is not None and ratios.get("below", 0) > model.above:
-                self.note(
-                    (*pointer, "clear"), "'clear' holds while it breaches", f"write below {model.above:g}x", "LS125"
-                )
+        ratios = self._spike_clear(model, clear, (*pointer, "clear")) if clear is not None else {}
         return Spike(
             expression=expression,
             window_s=model.window,
@@ -300,6 +300,24 @@ class Compiler:
             clear_above=ratios.get("above"),
         )
 
+    def _spike_clear(self, model: SpikeModel, clear: ClearModel, at: Pointer) -> dict[str, float]:
+        """The ratios at which a spike is over; a rise needs one below, a fall one above."""
+        ratios: dict[str, float] = {}
+        for word in ("above", "below"):
+            value = getattr(clear, word)
+            if value is not None:
+                ratios[word] = self._quantity(quantity.ratio, value, (*at, word))
+        if clear.at_least is not None or clear.at_most is not None or not ratios:
+            self.note(at, "a spike clears by a ratio", "write clear: {below: 1.5x}", "LS125")
+        rises, falls = model.above is not None, model.below is not None
+        if ratios.get("above", 0) >= ratios.get("below", float("inf")):
+            self.note(at, "'clear' can never hold", "widen it", "LS125")
+        elif model.above is not None and ratios.get("below", 0 if falls else float("inf")) > model.above:
+            self.note(at, "'clear' holds while it breaches", f"write below: {model.above:g}x or less", "LS125")
+        elif model.below is not None and ratios.get("above", float("inf") if rises else 0) < model.below:
+            self.note(at, "'clear' holds while it breaches", f"write above: {model.below:g}x or more", "LS125")
+        return ratios
+
     def _overridden(self, condition: Condition, model: RuleModel, pointer: Pointer, scope: "_Scope") -> Condition:
         if not isinstance(condition, Threshold):
             self.note((*pointer, "overrides"), "only a threshold has overrides", "remove them", "LS128", key=True)
@@ -313,7 +331,7 @@ class Compiler:
                 if label not in scope.by:
                     self.note(
                         (*at, "match", label),
-                        f"the rule is not by '{label}'",
+                        f"it is not by '{label}'",
                         did_you_mean(label, scope.by),
                         "LS128",
                         key=True,
@@ -322,105 +340,27 @@ class Compiler:
             overrides.append(Override(tuple(sorted(override.match.items())), levels))
         return replace(condition, overrides=tuple(overrides))
 
-    # ---- measures -------------------------------------------------------------------------------------------------
+    # ---- measures and labels --------------------------------------------------------------------------------------
 
-    def _expression(self, name: str, pointer: Pointer, scope: "_Scope", seen: tuple[str, ...] = ()) -> Expression:
-        measure = self._measures.get(name)
-        if measure is None:
-            self.note(pointer, f"unknown measure '{name}'", did_you_mean(name, self._measures), "LS130")
+    def _expression(self, name: str, pointer: Pointer, scope: "_Scope") -> Expression:
+        if not self._measures.is_known(name):
+            self.note(pointer, f"unknown measure '{name}'", self._measures.remedy(name), "LS130")
             raise Stop
-        if name in seen:
-            self.note(pointer, f"the formula of '{name}' uses itself", "break the circle", "LS131")
-            raise Stop
-        model = measure.model
-        if model.formula is not None:
-            return self._formula(model.formula, name, pointer, scope, (*seen, name))
-        return Measured(self._series(measure, pointer, scope))
-
-    def _formula(self, text: str, name: str, pointer: Pointer, scope: "_Scope", seen: tuple[str, ...]) -> Expression:
-        def bad(what: str) -> Stop:
-            self.note(
-                pointer, f"formula '{text}' of '{name}': {what}", "write names, numbers, + - * / and ( )", "LS131"
+        if not self._measures.is_usable(name):
+            raise Stop  # said where the measure stands
+        for measure in self._measures.named_in(name):
+            line_label = next(
+                (s.line_labels[0] for s in [series_of_measure(measure, scope.grouping)] if s.line_labels), ""
             )
-            return Stop()
-
-        def build(node: ast.expr) -> Expression:
-            match node:
-                case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-                    return Operation(_OPERATORS[type(op)], build(left), build(right))
-                case ast.UnaryOp(op=ast.USub(), operand=operand):
-                    return Operation("-", Number(0.0), build(operand))
-                case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
-                    return Number(float(value))
-                case ast.Name(id=other):
-                    return self._expression(other, pointer, scope, seen)
-                case _:
-                    raise bad(f"column {node.col_offset + 1} is not understood")
-
-        try:
-            return build(ast.parse(text.strip(), mode="eval").body)
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            column = getattr(error, "offset", None)
-            raise bad(f"column {column} is not understood" if column else "it is not understood") from error
-
-    def _series(self, measure: NamedMeasure, pointer: Pointer, scope: "_Scope") -> SeriesDef:
-        model = measure.model
-        kind = next(k for k in (*AGGREGATES, "percentile") if getattr(model, k) is not None)
-        event_type = model.count if kind == "count" else model.of
-        assert event_type is not None
-        if event_type not in TYPES:
-            self.note(
-                pointer,
-                f"measure '{measure.name}': unknown event type '{event_type}'",
-                did_you_mean(event_type, TYPES),
-                "LS132",
-            )
-            raise Stop
-        field = None if kind == "count" else str(getattr(model, kind))
-        in_lines = set(line_fields(event_type))
-        top = {p for p in known_paths(event_type) if not p.startswith("lines.")}
-        line_labels: list[str] = []
-        by: list[str] = []
-        for label in scope.spelled:
-            plain = label.removeprefix("lines.")
-            by.append(plain)
-            if label != plain or (plain in in_lines and plain not in top):
-                line_labels.append(plain)
-        if (
-            field is not None
-            and kind not in ("distinct",)
-            and field_kind(event_type, field) not in ("number", "unknown")
-        ):
-            self.note(
-                pointer,
-                f"measure '{measure.name}': '{field}' of {event_type} is no number",
-                did_you_mean(field, [p for p in known_paths(event_type) if field_kind(event_type, p) == "number"]),
-                "LS133",
-            )
-        if kind in ("sum", "average") and field is not None and line_labels and not field.startswith("lines."):
-            self.note(
-                pointer,
-                f"'{measure.name}' adds up '{field}' of whole orders, the rule is by '{line_labels[0]}' of their lines",
-                "an order would count once per line; use lines.quantity or group by a label of the order",
-                "LS134",
-            )
-        where = []
-        for label, allowed in sorted(model.where.items()):
-            plain = label.removeprefix("lines.")
-            in_line = label != plain or (plain in in_lines and plain not in top)
-            where.append((f"lines.{plain}" if in_line else plain, tuple(sorted(allowed))))
-        return SeriesDef(
-            aggregate=Aggregate(kind),
-            event_type=event_type,
-            source=TYPES[event_type].role,
-            field=field,
-            quantile=model.quantile,
-            where=tuple(where),
-            by=tuple(sorted(by)),
-            line_labels=tuple(sorted(line_labels)),
-            bucket_s=0 if kind == "last" else scope.bucket_s,
-            stale_after_s=model.stale_after,
-        )
+            if measure.kind == "sum" and line_label and not str(measure.field).startswith("lines."):
+                self.note(
+                    pointer,
+                    f"'{measure.name}' adds up '{measure.field}' of whole orders, the rule is by '{line_label}' of "
+                    "their lines",
+                    "an order would count once per line; use lines.quantity or group by a label of the order",
+                    "LS134",
+                )
+        return self._measures.expression(name, scope.grouping)
 
     def _check_labels(self, model: RuleModel, series: tuple[SeriesDef, ...], pointer: Pointer) -> None:
         for i, label in enumerate(model.by):
@@ -429,23 +369,11 @@ class Compiler:
                 if isinstance(self._document.data["rules"][pointer[1]].get("by"), list)
                 else (*pointer, "by")
             )
-            plain = label.removeprefix("lines.")
-            for s in series:
-                path = f"lines.{plain}" if plain in s.line_labels else plain
-                if field_kind(s.event_type, path) == "unknown":
-                    known = {
-                        p.removeprefix("lines.")
-                        for p in known_paths(s.event_type)
-                        if field_kind(s.event_type, p) == "text"
-                    }
-                    self.note(
-                        at,
-                        f"{s.event_type} has no '{label}' of its own",
-                        f"{did_you_mean(plain, known)} (an extra field is fine, too)",
-                        "LS135",
-                        level="warning",
-                    )
-            if plain in ("order_id", "customer", "visitor"):
+            for event_type in dict.fromkeys(s.event_type for s in series):
+                odd = label_fault(event_type, label)
+                if odd is not None:
+                    self.note(at, odd[0], odd[1], "LS135", level=odd[2])
+            if label in ("order_id", "customer", "visitor"):
                 self.note(
                     at, f"one alert for each '{label}' will be very many", "group by less", "LS136", level="warning"
                 )
@@ -453,16 +381,36 @@ class Compiler:
 
 @dataclass(frozen=True)
 class _Scope:
-    """What a rule gives its measures: labels, sorted; as spelled; the bucket; the severity."""
+    """What a rule gives its conditions. by: labels, sorted."""
 
     by: tuple[str, ...]
-    spelled: tuple[str, ...]
-    bucket_s: int
+    grouping: Grouping
     severity: Severity
 
 
 def _bounds(model: BoundsModel) -> Bounds:
     return Bounds(model.above, model.below, model.at_least, model.at_most)
+
+
+def _divides(expression: Expression) -> bool:
+    return isinstance(expression, Operation) and (
+        expression.op == "/" or _divides(expression.left) or _divides(expression.right)
+    )
+
+
+def _span(bounds: Bounds) -> tuple[float, float]:
+    """The numbers between which bounds hold, their ends apart."""
+    lower = max((n for n in (bounds.above, bounds.at_least) if n is not None), default=float("-inf"))
+    upper = min((n for n in (bounds.below, bounds.at_most) if n is not None), default=float("inf"))
+    return lower, upper
+
+
+def _implies(one: Bounds, other: Bounds) -> bool:
+    """Whether other holds wherever one does."""
+    (low, high), (other_low, other_high) = _span(one), _span(other)
+    low_in = other_low < low or (other_low == low and (other.above != low or one.above == low))
+    high_in = other_high > high or (other_high == high and (other.below != high or one.below == high))
+    return low_in and high_in
 
 
 def _lengths(model: PartModel) -> list[int]:

@@ -2,7 +2,7 @@
 
 from zoneinfo import ZoneInfo
 
-from lockstep.document import Document, Fault, Pointer, did_you_mean
+from lockstep.document import Document, Fault, Pointer, did_you_mean, parted
 from lockstep.errors import RuleError
 from lockstep.rule import wording
 from lockstep.rule.condition import Absence, All, AnyOf, Condition, Not, Rule
@@ -34,6 +34,7 @@ CODES: dict[str, str] = {
     "LS126": "a spike compares flows",
     "LS127": "a spike without minimums",
     "LS128": "an override that cannot match",
+    "LS129": "a severity that nobody will ever see",
     "LS130": "an unknown measure",
     "LS131": "a formula is not understood",
     "LS132": "an unknown event type",
@@ -85,13 +86,13 @@ def lint(document: Document, rule: Rule, index: int) -> list[Fault]:
                 )
             )
     for absence in _absences(rule.condition):
-        stretches = expected_stretches(absence.hours, 1_700_000_000, ZoneInfo("UTC"), 9)
+        stretches = expected_stretches(absence.hours, 1_700_000_000, ZoneInfo("UTC"), 9 + absence.window_s // 86400)
         longest = max((c - o for o, c in stretches), default=0)
         if absence.hours and absence.window_s > longest:
             faults.append(
                 document.fault(
                     pointer,
-                    f"rule '{rule.name}': the window is longer than any stretch of 'hours', it can never fire",
+                    "the window is longer than any stretch of 'hours', it can never fire",
                     "shorten the window or widen the hours",
                     "LS144",
                 )
@@ -100,16 +101,20 @@ def lint(document: Document, rule: Rule, index: int) -> list[Fault]:
 
 
 def _wording(document: Document, at: Pointer, text: str, rule: Rule) -> list[Fault]:
+    """Every name in a text must exist, and the text must come out with sample values."""
     try:
-        unknown = wording.unknown_names(text)
+        unknown = [(name, did_you_mean(name, wording.NAMES)) for name in wording.unknown_names(text)]
+        for label in wording.labels_in(text):
+            if label not in rule.by:
+                known = [f"labels.{name}" for name in rule.by]
+                remedy = did_you_mean(f"labels.{label}", known) if known else "the rule has no 'by'"
+                unknown.append((f"labels.{label}", remedy))
         if unknown:
-            return [
-                document.fault(at, f"the text names '{name}'", did_you_mean(name, wording.NAMES), "LS141")
-                for name in unknown
-            ]
+            return [document.fault(at, f"the text names '{name}'", remedy, "LS141") for name, remedy in unknown]
         wording.render(text, {**SAMPLE, "labels": dict.fromkeys(rule.by, "sample")})
     except RuleError as error:
-        return [document.fault(at, str(error), "try it with fewer words; names are written {{ value }}", "LS142")]
+        message, remedy, _ = parted(str(error))
+        return [document.fault(at, message, remedy, "LS142")]
     return []
 
 

@@ -1,15 +1,21 @@
 """Reads a folder of rule files: every fault of every file, and a plan of all rules that are without one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from lockstep.document import Document, Fault, parse_document, read_document, validate
 from lockstep.labels import stable_id
-from lockstep.rule.compile import Compiler, NamedMeasure
+from lockstep.rule.compile import Compiler
 from lockstep.rule.condition import Plan, Rule, series_of_condition
 from lockstep.rule.lint import lint
-from lockstep.rule.model import RuleFile
+from lockstep.rule.measures import Measures, NamedMeasure
+from lockstep.rule.model import MeasureModel, RuleFile, RuleModel
+
+M = TypeVar("M", bound=BaseModel)
 
 OTHER_FILES = ("routing", "calendar")
 """Files of the folder that are not rule files."""
@@ -40,62 +46,94 @@ def rule_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def load_rules(*paths: Path) -> Loaded:
-    """The rules of files and folders."""
+    """The rules of files and folders. A file's measures may stand in its folder's other files."""
     files = rule_files(paths)
-    documents, faults = [], []
-    for file in files:
-        document, wrong = read_document(file)
-        faults += wrong
-        if document is not None:
-            documents.append(document)
-    return _load(documents, faults, [str(f) for f in files])
+    documents, faults = _read(files)
+    loaded = _load(documents, faults, [str(f) for f in files])
+    if any(f.code == "LS130" for f in loaded.faults):
+        beside = [f for f in rule_files({p.parent for p in paths if p.is_file()}) if f not in files]
+        others, _ = _read(beside)
+        if others:
+            loaded = _load(documents, faults, [str(f) for f in files], beside=others)
+    return loaded
 
 
 def load_texts(texts: dict[str, str]) -> Loaded:
     """The rules in texts by name; as `load_rules`, without files."""
-    documents, faults = [], []
+    documents: list[Document] = []
+    faults: list[Fault] = []
     for name, text in texts.items():
         document, wrong = parse_document(name, text)
         faults += wrong
-        if document is not None:
-            documents.append(document)
+        documents += [document] if document is not None else []
     return _load(documents, faults, list(texts))
 
 
-def _load(documents: Sequence[Document], faults: list[Fault], files: Sequence[str]) -> Loaded:
-    models: list[tuple[Document, RuleFile]] = []
-    for document in documents:
-        model, wrong = validate(document, RuleFile)
+def _read(files: Iterable[Path]) -> tuple[list[Document], list[Fault]]:
+    documents: list[Document] = []
+    faults: list[Fault] = []
+    for file in files:
+        document, wrong = read_document(file)
         faults += wrong
-        if model is not None:
-            models.append((document, model))
+        documents += [document] if document is not None else []
+    return documents, faults
+
+
+def _load(
+    documents: Sequence[Document], unread: Sequence[Fault], files: Sequence[str], *, beside: Sequence[Document] = ()
+) -> Loaded:
+    """A bad measure or rule costs only itself and what uses it. beside: files that only lend measures."""
+    faults = list(unread)
     measures: dict[str, NamedMeasure] = {}
-    for document, model in models:
-        for name, measure in model.measures.items():
-            other = measures.get(name)
-            if other is None:
-                measures[name] = NamedMeasure(name, measure, document)
-            else:
-                where = f"{other.document.path}:{other.document.place(other.pointer, key=True)[0]}"
-                message = f"measure '{name}' stands also in {where}"
+    broken: set[str] = set()
+    for document, borrowed in [*((d, False) for d in documents), *((d, True) for d in beside)]:
+        if not borrowed:
+            faults += validate(document, RuleFile)[1]
+        for name, model in _items(document, "measures", MeasureModel):
+            other = measures.get(str(name))
+            if other is not None and not borrowed:
+                where = f"{other.document.path}:{other.document.place(('measures', name), key=True)[0]}"
+                message = f"the name stands also in {where}"
                 faults.append(document.fault(("measures", name), message, "rename one of them", "LS140", key=True))
+            elif model is None:
+                broken.add(str(name))
+            elif other is None:
+                measures[str(name)] = NamedMeasure(str(name), model, document)
+    known = Measures(measures, broken - measures.keys(), [f.path for f in unread])
+    faults += [f for f in known.faults if f.path not in {d.path for d in beside}]
     rules: dict[str, Rule] = {}
-    for document, model in models:
-        compiler = Compiler(document, measures)
-        for index, rule_model in enumerate(model.rules):
-            rule = compiler.rule(rule_model, index)
+    places: dict[str, str] = {}
+    for document in documents:
+        compiler = Compiler(document, known)
+        for index, rule_model in _items(document, "rules", RuleModel):
+            if rule_model is None:
+                continue
+            name, pointer = rule_model.name, ("rules", index)
+            if name in places:
+                message = f"rule '{name}' stands also in {places[name]}"
+                faults.append(document.fault((*pointer, "name"), message, "rename one of them", "LS140"))
+                continue
+            places[name] = f"{document.path}:{document.place(pointer)[0]}"
+            rule = compiler.rule(rule_model, int(index))
             if rule is None:
                 continue
-            wrong = lint(document, rule, index)
-            other_rule = rules.get(rule.name)
-            if other_rule is not None:
-                message = f"rule '{rule.name}' stands also in {other_rule.place}"
-                wrong.append(document.fault(("rules", index, "name"), message, "rename one of them", "LS140"))
+            wrong = lint(document, rule, int(index))
             faults += wrong
             if rule_model.enabled and not any(f.level == "error" for f in wrong):
-                rules[rule.name] = rule
+                rules[name] = rule
         faults += compiler.faults
     series = dict.fromkeys(s for r in rules.values() for s in series_of_condition(r.condition))
     fingerprint = stable_id("plan-1", *(r.version for r in rules.values()))[:12]
     plan = Plan(tuple(rules.values()), tuple(series), fingerprint)
     return Loaded(plan, tuple(sorted(set(faults))), tuple(files))
+
+
+def _items(document: Document, key: str, model: type[M]) -> Iterator[tuple[str | int, M | None]]:
+    """The measures by name or the rules by place; None for one that is not as it must be."""
+    items = document.data.get(key) if isinstance(document.data, dict) else None
+    numbered = items.items() if isinstance(items, dict) else enumerate(items if isinstance(items, list) else ())
+    for step, item in numbered:
+        try:
+            yield step, model.model_validate(item)
+        except ValidationError:
+            yield step, None

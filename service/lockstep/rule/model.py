@@ -3,9 +3,18 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
-from lockstep.document import did_you_mean
+from lockstep.document import did_you_mean, keys
 from lockstep.rule import quantity
 from lockstep.rule.condition import Hours
 
@@ -22,19 +31,42 @@ Ratio = Annotated[
 Limit = Annotated[
     float,
     BeforeValidator(quantity.number),
-    WithJsonSchema({"type": ["number", "string"], "examples": [20, "25%"]}),
+    WithJsonSchema({"type": ["number", "string"], "pattern": r"^-?[0-9.]+%?$", "examples": [20, "25%"]}),
 ]
 Stretch = Annotated[
     Hours,
     BeforeValidator(quantity.hours),
-    WithJsonSchema({"type": "string", "examples": ["Mon-Fri 08:00-18:00", "Sun 10:00-16:00", "00:00-24:00"]}),
 ]
 SeverityWord = Literal["info", "warning", "critical"]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 
 
+def _label(value: Any) -> Any:
+    if isinstance(value, str) and not _LABEL.fullmatch(value):
+        raise ValueError(f"'{value[:100]}' cannot be a label; write a field's name: letters, digits and _ [LS135]")
+    return value
+
+
+_LABEL = re.compile(r"(lines\.)?[A-Za-z][A-Za-z0-9_]{0,99}")
+
+Label = Annotated[
+    str, BeforeValidator(_label), WithJsonSchema({"type": "string", "examples": ["channel", "sku", "lines.sku"]})
+]
+"""A label of the event, or of its lines."""
+
+
 def _one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
+
+
+def _listed(items: dict[str, Any]) -> WithJsonSchema:
+    """What may be written once or as a list."""
+    return WithJsonSchema({"anyOf": [items, {"type": "array", "items": items}]})
+
+
+_TEXT = {"type": "string"}
+_HOURS = {"type": "string", "examples": ["Mon-Fri 08:00-18:00", "Sun 10:00-16:00", "00:00-24:00"]}
+_VALUE = {"type": ["string", "number", "boolean"]}
 
 
 def _texts(value: Any) -> Any:
@@ -53,6 +85,7 @@ class _Strict(BaseModel):
 
 
 AGGREGATES = ("count", "sum", "average", "minimum", "maximum", "last", "distinct", "formula")
+_PERCENTILE = re.compile(r"p([1-9][0-9]?(?:\.[0-9]{1,2})?)")
 SHORT = {"avg": "average", "min": "minimum", "max": "maximum"}
 
 
@@ -67,12 +100,18 @@ class MeasureModel(_Strict):
     last: str | None = Field(None, description="A level: the newest value of a field, `available`; needs `of`")
     distinct: str | None = Field(None, description="How many different values of a field; needs `of`")
     percentile: str | None = Field(
-        None, description="Written as `p90: hours_to_ship`, any from p1 to p99.9; needs `of`"
+        None, description="Written as `p90: hours_to_ship`, any from p1 to p99.9; needs `of`", exclude=True
     )
     quantile: float | None = Field(None, exclude=True)
     formula: str | None = Field(None, description="Other measures with + - * / and parentheses, `orders / sessions`")
     of: str | None = Field(None, description="The event type that the field belongs to")
-    where: Annotated[dict[str, list[str]], BeforeValidator(_texts)] = Field(
+    where: Annotated[
+        dict[Label, Annotated[list[str], Field(min_length=1)]],
+        BeforeValidator(_texts),
+        WithJsonSchema(
+            {"type": "object", "additionalProperties": {"anyOf": [_VALUE, {"type": "array", "items": _VALUE}]}}
+        ),
+    ] = Field(
         default_factory=dict, description="Only events whose label has this value (or one of a list; `*` ends a prefix)"
     )
     stale_after: Duration | None = Field(None, description="A level older than this is no data")
@@ -84,12 +123,23 @@ class MeasureModel(_Strict):
             raise ValueError("a measure is written as keys and values; write one like {count: order.placed} [LS114]")
         result: dict[str, Any] = {}
         for key, value in data.items():
-            percent = re.fullmatch(r"p([0-9]{1,2}(?:\.[0-9]+)?)", str(key))
+            percent = _PERCENTILE.fullmatch(key)
+            word = "percentile" if percent else SHORT.get(str(key), str(key))
+            if word in result:
+                raise ValueError(f"a measure has one kind, this has '{key}' and one more; keep one of them [LS115]")
+            if key in ("percentile", "quantile"):
+                raise ValueError("a percentile is written with its number; write one like p90: hours_to_ship [LS115]")
+            result[word] = value
             if percent:
-                result["percentile"], result["quantile"] = value, float(percent[1]) / 100
-            else:
-                result[SHORT.get(str(key), str(key))] = value
+                result["quantile"] = float(percent[1]) / 100
         return result
+
+    @classmethod
+    def unknown_key(cls, key: str, given: Any) -> tuple[str, str, str] | None:
+        """What to say about a key that no measure has; None for the usual words."""
+        if re.fullmatch(r"p[0-9.]+", key):
+            return f"'{key}' is no percentile", "write one from p1 to p99.9", "LS115"
+        return None
 
     @model_validator(mode="after")
     def _one_kind(self) -> "MeasureModel":
@@ -147,12 +197,26 @@ class BaselineModel(_Strict):
         return self
 
 
+def _baseline_word(value: Any) -> Any:
+    if value != "previous":
+        forms = "previous, {previous: 6h}, {same_time_of_day: 7} or {same_time_of_week: 4}"
+        raise ValueError(f"'{str(value)[:100]}' is no baseline; write {forms} [LS116]")
+    return value
+
+
+BaselineForm = Annotated[
+    Annotated[Literal["previous"], BeforeValidator(_baseline_word), Tag("word")]
+    | Annotated[BaselineModel, Tag("BaselineModel")],
+    Discriminator(lambda value: "BaselineModel" if isinstance(value, dict | BaselineModel) else "word"),
+]
+
+
 class SpikeModel(_Strict):
     """A measure against what it usually is."""
 
     measure: str = Field(description="Name of a measure")
     window: Duration = Field(description="The last whole buckets that are compared")
-    baseline: Literal["previous"] | BaselineModel = Field("previous", description="What is usual")
+    baseline: BaselineForm = Field("previous", description="What is usual")
     above: Ratio | None = Field(None, description="A rise: more than this times the usual, `2x`")
     below: Ratio | None = Field(None, description="A fall: less than this times the usual, `0.5x`")
     deviations: Annotated[float, Field(gt=0, le=1000)] | None = Field(
@@ -173,16 +237,21 @@ class AbsenceModel(_Strict):
 
     measure: str = Field(description="Name of a measure")
     window: Duration = Field(description="Nothing for this long")
-    hours: Annotated[list[Stretch], BeforeValidator(_one_or_many)] = Field(
+    hours: Annotated[list[Stretch], BeforeValidator(_one_or_many), _listed(_HOURS)] = Field(
         default_factory=list, description="When something is expected, in the shop's time zone: `Mon-Fri 08:00-18:00`"
     )
 
 
-class RatioClearModel(_Strict):
-    above: Any = None
-    below: Any = None
-    at_least: Any = None
-    at_most: Any = None
+_NUMBER: dict[str, Any] = {"type": ["number", "string"]}
+
+
+class ClearModel(_Strict):
+    """When it is over: bounds, for a spike ratios."""
+
+    above: Any = Field(None, description="More than this; for a spike a ratio, `0.8x`", json_schema_extra=_NUMBER)
+    below: Any = Field(None, description="Less than this; for a spike a ratio, `1.5x`", json_schema_extra=_NUMBER)
+    at_least: Any = Field(None, description="This or more; not for a spike", json_schema_extra=_NUMBER)
+    at_most: Any = Field(None, description="This or less; not for a spike", json_schema_extra=_NUMBER)
 
 
 CONDITIONS = ("threshold", "spike", "absence", "all", "any", "not")
@@ -197,9 +266,17 @@ class PartModel(_Strict):
     all: list["PartModel"] | None = Field(None, description="All of these, over the same labels", min_length=1)
     any: list["PartModel"] | None = Field(None, description="At least one of these", min_length=1)
     not_: "PartModel | None" = Field(None, alias="not", description="This does not hold")
-    clear: RatioClearModel | None = Field(
-        None, description="When it is over: bounds, for a spike ratios (`below: 1.5x`)"
-    )
+    clear: ClearModel | None = Field(None, description="When it is over: bounds, for a spike ratios (`below: 1.5x`)")
+
+    @classmethod
+    def unknown_key(cls, key: str, given: Any) -> tuple[str, str, str] | None:
+        """What to say about a key that no rule has, when it stands where a condition should; else None."""
+        known = [*keys(cls), *(c for c in CONDITIONS if c == "not")]
+        if any(c in given for c in CONDITIONS) or did_you_mean(key, known).startswith("did"):
+            return None
+        if isinstance(given[key], dict | list):
+            return f"the condition '{key}' is not known to this version", did_you_mean("", CONDITIONS), "LS118"
+        return None
 
     @model_validator(mode="after")
     def _one_condition(self) -> "PartModel":
@@ -213,9 +290,10 @@ class PartModel(_Strict):
 class OverrideModel(BoundsModel):
     """Other numbers for groups that match."""
 
-    match: dict[str, Annotated[str, BeforeValidator(_text)]] = Field(
-        description="Label and value; `*` ends a prefix", min_length=1
-    )
+    match: Annotated[
+        dict[Label, Annotated[str, BeforeValidator(_text)]],
+        WithJsonSchema({"type": "object", "additionalProperties": _VALUE}),
+    ] = Field(description="Label and value; `*` ends a prefix", min_length=1)
     severity: SeverityWord | None = Field(None, description="Default: the rule's")
     clear: BoundsModel | None = Field(None, description="When it is over")
     levels: LevelsModel | None = Field(None, description="A number for each severity")
@@ -225,7 +303,7 @@ class RuleModel(PartModel):
     """A rule: a condition, how long it must hold, who hears of it in which words."""
 
     name: Name = Field(description="Names the rule in messages and keeps its state")
-    by: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(
+    by: Annotated[list[Label], BeforeValidator(_one_or_many), _listed(_TEXT)] = Field(
         default_factory=list, description="One alert for each value of these labels; none: one for the whole shop"
     )
     for_: Duration = Field(0, alias="for", description="How long it must hold before it fires")
@@ -234,7 +312,7 @@ class RuleModel(PartModel):
     no_data: Literal["keep", "ok", "alert"] = Field(
         "keep", description="What no data does: keep the state, end it, alert"
     )
-    teams: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(
+    teams: Annotated[list[str], BeforeValidator(_one_or_many), _listed(_TEXT)] = Field(
         default_factory=lambda: ["marketing", "operations"], description="Who hears of it; default both", min_length=1
     )
     say: dict[str, str] = Field(
@@ -254,28 +332,14 @@ class RuleFile(_Strict):
     measures: dict[Name, MeasureModel] = Field(default_factory=dict, description="Numbers kept over event time")
     rules: list[RuleModel] = Field(default_factory=list, description="What is worth telling")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _known_conditions(cls, data: Any) -> Any:
-        later = {"change", "new_value", "projection", "anomaly"}
-        rules = data.get("rules") if isinstance(data, dict) else None
-        for rule in rules if isinstance(rules, list) else ():
-            if isinstance(rule, dict) and later & rule.keys() and not set(CONDITIONS) & rule.keys():
-                word = sorted(later & rule.keys())[0]
-                raise ValueError(
-                    f"rule '{rule.get('name', '?')}': the condition '{word}' is not known to this version; "
-                    f"{did_you_mean('', CONDITIONS)} [LS118]"
-                )
-        return data
-
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema 2020-12 of rule files, for editors."""
-    schema = RuleFile.model_json_schema(by_alias=True)
+    schema = _without_null(RuleFile.model_json_schema(by_alias=True))
     measure = schema["$defs"]["MeasureModel"]
     percentile = measure["properties"].pop("percentile")
     measure["properties"].pop("quantile", None)
-    measure["patternProperties"] = {r"^p[0-9]{1,2}(\.[0-9]+)?$": percentile}
+    measure["patternProperties"] = {f"^{_PERCENTILE.pattern}$": percentile}
     for short, word in SHORT.items():
         measure["properties"][short] = measure["properties"][word]
     return {
@@ -284,3 +348,18 @@ def json_schema() -> dict[str, Any]:
         **schema,
         "title": "Lockstep rule file",
     }
+
+
+def _without_null(node: Any) -> Any:
+    """The schema without "or null" at every optional key: editors would offer it, and say nothing clear any more."""
+    if isinstance(node, list):
+        return [_without_null(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    found = {k: _without_null(v) for k, v in node.items() if not (k == "default" and v is None)}
+    choices = found.get("anyOf")
+    if isinstance(choices, list) and {"type": "null"} in choices:
+        rest = [c for c in choices if c != {"type": "null"}]
+        del found["anyOf"]
+        found = {**rest[0], **found} if len(rest) == 1 else {**found, "anyOf": rest}
+    return found

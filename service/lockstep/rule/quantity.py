@@ -6,15 +6,16 @@ from datetime import time
 from lockstep.rule.condition import Hours
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 _DURATION = re.compile(r"([0-9]+)(s|m|h|d|w)")
+_SPELLED_OUT = re.compile(r"([0-9]+) *(sec(?:ond)?s?|min(?:ute)?s?|h(?:ou)?rs?|days?|weeks?)")
 _HOURS = re.compile(r"(?:(?P<days>[A-Za-z,\- ]+?) +)?(?P<from>[0-9]{1,2}:[0-9]{2}) *- *(?P<to>[0-9]{1,2}:[0-9]{2})")
 
 
 def duration_s(value: object) -> int:
     """`90s`, `15m`, `1h30m`, `7d` in seconds. Raises ValueError."""
-    text = str(value).strip()
+    text = _text(value, "duration", "90s, 15m, 1h30m or 7d", "LS104")
     if isinstance(value, int | float) and not isinstance(value, bool) and value == 0:
         return 0
     if text.isdigit() and text != "0":
@@ -23,6 +24,9 @@ def duration_s(value: object) -> int:
     if text == "0":
         return 0
     if not parts or "".join(n + u for n, u in parts) != text.replace(" ", ""):
+        spelled = _SPELLED_OUT.fullmatch(text.lower())
+        if spelled:
+            raise ValueError(f"'{text}' is no duration; write {spelled[1]}{spelled[2][0]} [LS104]")
         raise ValueError(f"'{text}' is no duration; write one like 90s, 15m, 1h30m or 7d [LS104]")
     total = sum(int(n) * UNITS_S[u] for n, u in parts)
     if total > 366 * 86400:
@@ -44,7 +48,7 @@ def duration_text(seconds: int) -> str:
 
 def ratio(value: object) -> float:
     """`2x`, `1.5x` or `200%` as a factor. Raises ValueError."""
-    text = str(value).strip()
+    text = _text(value, "ratio", "2x or 0.5x", "LS105")
     try:
         if text.endswith("x"):
             number = float(text[:-1])
@@ -65,7 +69,7 @@ def number(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         result = float(value)
     else:
-        text = str(value).strip()
+        text = _text(value, "number", "20, 2.5 or 25%", "LS106")
         if text.endswith("x") and _is_number(text[:-1]):
             raise ValueError(f"'{text}' is a ratio, here stands a number; write {text[:-1]} [LS106]")
         try:
@@ -75,6 +79,18 @@ def number(value: object) -> float:
     if not abs(result) <= 9e12:
         raise ValueError(f"'{value}' is too large; write a number within ±9,000,000,000,000 [LS106]")
     return result
+
+
+def _text(value: object, what: str, example: str, code: str) -> str:
+    """What the author wrote, or a ValueError for what cannot be a quantity at all."""
+    if value is None:
+        raise ValueError(f"nothing stands here, a {what} is needed; write one like {example} [{code}]")
+    if isinstance(value, dict | list | bool):
+        raise ValueError(f"this is no {what}; write one like {example} [{code}]")
+    text = str(value).strip()
+    if len(text) > 100:
+        raise ValueError(f"'{text[:20]}…' is no {what}; write one like {example} [{code}]")
+    return text
 
 
 def _is_number(text: str) -> bool:
@@ -96,7 +112,7 @@ def _time(text: str) -> time:
 
 def hours(value: object) -> Hours:
     """`Mon-Fri 08:00-18:00`, `Sun 10:00-16:00`, `08:00-20:00` (every day). Raises ValueError."""
-    text = str(value).strip()
+    text = _text(value, "time of the week", "Mon-Fri 08:00-18:00", "LS107")
     hint = "write it like 'Mon-Fri 08:00-18:00' [LS107]"
     match = _HOURS.fullmatch(text)
     if match is None:
@@ -106,7 +122,17 @@ def hours(value: object) -> Hours:
         start, end = _time(match["from"]), _time(match["to"])
     except ValueError:
         raise ValueError(f"'{text}' are no hours; {hint}") from None
+    if start == end and start != time(0, 0):
+        raise ValueError(f"'{text}' are no hours, it ends where it begins; {hint}")
     return Hours(days, start, end)
+
+
+def _weekday(word: str) -> int:
+    """The day that a word of three letters or more begins. Raises ValueError."""
+    days = [i for i, name in enumerate(_DAY_NAMES) if len(word) >= 3 and name.startswith(word)]
+    if not days:
+        raise ValueError(word)
+    return days[0]
 
 
 def _weekdays(text: str) -> frozenset[int]:
@@ -115,6 +141,6 @@ def _weekdays(text: str) -> frozenset[int]:
         if part in ("daily", "mon-sun"):
             return frozenset(range(7))
         first, _, last = part.partition("-")
-        a, b = DAYS.index(first[:3]), DAYS.index((last or first)[:3])
+        a, b = _weekday(first), _weekday(last or first)
         found |= set(range(a, b + 1)) if a <= b else {*range(a, 7), *range(b + 1)}
     return frozenset(found)

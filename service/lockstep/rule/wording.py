@@ -1,10 +1,14 @@
-"""Team wording: templates of rule files, rendered in a sandbox."""
+"""Team wording: templates of rule files, rendered in a sandbox.
+
+Jinja's sandbox keeps a template from secrets, not from taking all memory: `'x' * 10 ** 9` is legal there.
+So templates here have only what a sentence needs: names, comparisons, `if`, one `for` at a time, a few filters.
+"""
 
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, meta
+from jinja2 import StrictUndefined, Template, TemplateError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from lockstep.errors import RuleError
@@ -12,31 +16,100 @@ from lockstep.errors import RuleError
 NAMES = ("labels", "value", "baseline", "ratio", "window", "severity", "at", "rule", "runbook")
 """What templates may use."""
 
+FILTERS = ("capitalize", "d", "default", "first", "last", "length", "lower", "title", "trim", "upper")
+"""What templates may do to a name; none of them makes much out of little."""
+
 LONGEST_TEXT = 4_000
 LONGEST_TEMPLATE = 4_000
 
-_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-# A sandbox has no limit of time or memory: without loops' sources there is nothing to spend them on.
+_ALLOWED: tuple[type[nodes.Node], ...] = (
+    nodes.Template,
+    nodes.Output,
+    nodes.TemplateData,
+    nodes.Name,
+    nodes.Const,
+    nodes.Getattr,
+    nodes.Getitem,
+    nodes.Concat,
+    nodes.If,
+    nodes.For,
+    nodes.CondExpr,
+    nodes.Compare,
+    nodes.Operand,
+    nodes.And,
+    nodes.Or,
+    nodes.Not,
+    nodes.Test,
+    nodes.Filter,
+    nodes.Keyword,
+)
+_IN_WORDS: dict[type[nodes.Node], str] = {
+    nodes.Call: "calls something",
+    nodes.Mul: "multiplies",
+    nodes.Pow: "multiplies",
+    nodes.Assign: "sets a name",
+}
+
+# Without the optimizer nothing is worked out before it has been looked at.
+_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, optimized=False)
 _ENVIRONMENT.globals.clear()
+_ENVIRONMENT.filters = {name: f for name, f in _ENVIRONMENT.filters.items() if name in FILTERS}
+
+
+def parse(text: str) -> nodes.Template:
+    """The template in a text. Raises RuleError for what is none, or does more than fill in names."""
+    if len(text) > LONGEST_TEMPLATE:
+        raise RuleError(f"a text of {len(text)} characters; write at most {LONGEST_TEMPLATE}")
+    try:
+        tree = _ENVIRONMENT.parse(text)
+    except TemplateError as error:
+        raise RuleError(f"not a template: {str(error).rstrip('.')}; write names like {{{{ value }}}}") from error
+    except RecursionError as error:
+        raise RuleError("not a template: nested too deeply; write it flat") from error
+    _check(tree, within_for=False)
+    return tree
+
+
+def _check(node: nodes.Node, *, within_for: bool) -> None:
+    if not isinstance(node, _ALLOWED):
+        what = _IN_WORDS.get(type(node), f"uses '{type(node).__name__.lower()}'")
+        raise RuleError(f"the template {what}; texts fill in names, with 'if' and a few filters")
+    if isinstance(node, nodes.Filter) and node.name not in FILTERS:
+        raise RuleError(f"no filter '{node.name}'; known are {', '.join(FILTERS)}")
+    if isinstance(node, nodes.For):
+        # A loop within a loop within a loop takes hours over a few words.
+        if within_for or node.recursive:
+            raise RuleError("a loop within a loop; write one at a time")
+        within_for = True
+    for child in node.iter_child_nodes():
+        _check(child, within_for=within_for)
 
 
 def unknown_names(text: str) -> list[str]:
     """The names in a template that nobody gives it. Raises RuleError for what is no template."""
-    try:
-        return sorted(meta.find_undeclared_variables(_ENVIRONMENT.parse(text)) - set(NAMES))
-    except TemplateError as error:
-        raise RuleError(f"no template: {error}") from error
+    return sorted(meta.find_undeclared_variables(parse(text)) - set(NAMES))
+
+
+def labels_in(text: str) -> list[str]:
+    """The labels that a template names, as `labels.sku` or `labels['sku']`. Raises RuleError."""
+    found: set[str] = set()
+    tree = parse(text)
+    for attribute in tree.find_all(nodes.Getattr):
+        if isinstance(attribute.node, nodes.Name) and attribute.node.name == "labels":
+            found.add(attribute.attr)
+    for item in tree.find_all(nodes.Getitem):
+        if isinstance(item.node, nodes.Name) and item.node.name == "labels" and isinstance(item.arg, nodes.Const):
+            found.add(str(item.arg.value))
+    return sorted(found)
 
 
 @lru_cache(maxsize=4096)
 def _compiled(text: str) -> Template:
-    return _ENVIRONMENT.from_string(text)
+    return _ENVIRONMENT.from_string(parse(text))
 
 
 def render(text: str, names: Mapping[str, Any]) -> str:
     """The text with its names filled in, at most LONGEST_TEXT characters. Raises RuleError."""
-    if len(text) > LONGEST_TEMPLATE:
-        raise RuleError(f"a text of {len(text)} characters; write at most {LONGEST_TEMPLATE}")
     try:
         pieces, length = [], 0
         for piece in _compiled(text).generate(**names):
@@ -44,6 +117,14 @@ def render(text: str, names: Mapping[str, Any]) -> str:
             length += len(piece)
             if length > LONGEST_TEXT:
                 break
-    except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
-        raise RuleError(f"the text cannot be filled in: {error}") from error
+    except (
+        TemplateError,
+        ArithmeticError,
+        TypeError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        raise RuleError(f"the text cannot be filled in: {error}; names are written {{{{ value }}}}") from error
     return " ".join("".join(pieces).split())[:LONGEST_TEXT]

@@ -28,6 +28,11 @@ def check(paths: Sequence[Path]) -> CheckReport:
         Fault(str(p), 1, 1, "there is no such file", "check the path", "LS101") for p in paths if not p.exists()
     ]
     found = [p for p in paths if p.exists()]
+    faults += [
+        Fault(str(p), 1, 1, "no rule file in this folder", "name the folder that holds your *.yml", "LS101", "warning")
+        for p in found
+        if p.is_dir() and not rule_files([p])
+    ]
     loaded = load_rules(*found)
     faults += loaded.faults
     files = len(rule_files(found))

@@ -1,0 +1,164 @@
+"""Every fault that rule files can have, each with its whole report at the top of the file that shows it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lockstep.notify.route import load_routing
+from lockstep.rule.lint import CODES
+from lockstep.rule.load import load_rules, load_texts
+from lockstep.tools.check import check, exit_code
+
+FOLDER = Path(__file__).parent / "faults"
+FILES = sorted(FOLDER.glob("*.yml"))
+ELSEWHERE = {"LS101"}
+"""Codes of files that cannot stand here: not UTF-8, too large, not there."""
+
+
+def _expected(text: str) -> list[str]:
+    return [line.removeprefix("#> ") for line in text.splitlines() if line.startswith("#> ")]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
+def test_a_bad_file_gets_this_report(file):
+    """Where, what, the way out, code: all of it, as the author reads it."""
+    text = file.read_text()
+    if file.stem.startswith("routing"):
+        said = [str(f).removeprefix(f"{file}:") for f in load_routing(file)[1]]
+    else:
+        said = [str(f).removeprefix("r.yml:") for f in load_texts({"r.yml": text}).faults]
+    assert said == _expected(text)
+
+
+def test_every_code_has_a_file_that_shows_it():
+    """A code that nobody can get would be explained for nothing."""
+    shown = {code for file in FILES for line in _expected(file.read_text()) for code in re.findall(r"LS\d{3}", line)}
+    assert shown == set(CODES) - ELSEWHERE
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    """Not there, not UTF-8, too large, a folder without rules: a report, never a traceback."""
+    latin, large, empty = tmp_path / "latin.yml", tmp_path / "large.yml", tmp_path / "empty"
+    latin.write_bytes(b"measures:\n  # f\xfcr\n")
+    large.write_bytes(b"#" * (1 << 20) + b"\n")
+    empty.mkdir()
+    report = check([latin, large, empty, tmp_path / "gone.yml"])
+    assert [str(f).removeprefix(f"{tmp_path}/") for f in report.faults] == [
+        "empty:1:1: warning: no rule file in this folder; name the folder that holds your *.yml [LS101]",
+        "gone.yml:1:1: there is no such file; check the path [LS101]",
+        "large.yml:1:1: 1048577 bytes; at most 1048576; split the file [LS101]",
+        "latin.yml:2:1: not UTF-8; save the file as UTF-8 [LS101]",
+    ]
+
+
+GOOD = "measures: {stock: {last: available, of: stock.level}}\nrules:\n"
+
+
+def _folder(path: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (path / name).parent.mkdir(exist_ok=True)
+        (path / name).write_text(text)
+    return path
+
+
+def test_a_bad_rule_costs_only_itself(tmp_path):
+    """The measures and the other rules of its file are used, by other files too."""
+    folder = _folder(
+        tmp_path,
+        {
+            "a.yml": GOOD + "  - {name: Bad, treshold: 5}\n  - {name: A, threshold: {measure: stock, at_most: 5}}\n",
+            "b.yml": "rules:\n  - {name: B, threshold: {measure: stock, at_most: 5}}\n",
+            "c.yml": "rules: [",
+        },
+    )
+    loaded = load_rules(folder)
+    assert [r.name for r in loaded.plan.rules] == ["A", "B"]
+    assert [(Path(f.path).name, f.code) for f in loaded.errors] == [("a.yml", "LS110"), ("c.yml", "LS102")]
+
+
+def test_a_bad_measure_is_said_once():
+    """Not again for every rule and formula that uses it."""
+    text = """\
+measures:
+  orders: {count: order.plced}
+  rate: {formula: orders / sessions}
+  sessions: {count: traffic.session}
+rules:
+  - {name: A, threshold: {measure: orders, window: 1h, above: 5}}
+  - {name: B, threshold: {measure: rate, window: 1h, above: 5}}
+  - {name: C, threshold: {measure: sessions, window: 1h, above: 5}}
+"""
+    loaded = load_texts({"r.yml": text})
+    assert [f.code for f in loaded.faults] == ["LS132"]
+    assert [r.name for r in loaded.plan.rules] == ["C"]
+
+
+def test_a_measure_of_an_unreadable_file_may_be_there():
+    """Whoever looks for a typo in the name is told where else to look."""
+    rules = "rules:\n  - {name: A, threshold: {measure: stock, at_most: 5}}\n"
+    said = [str(f) for f in load_texts({"a.yml": rules, "m.yml": "measures: ["}).faults]
+    assert said[0] == (
+        "a.yml:2:36: rule 'A': unknown measure 'stock'; none are known "
+        "(or does it stand in m.yml, which cannot be read?) [LS130]"
+    )
+
+
+def test_a_file_alone_borrows_the_measures_of_its_folder(tmp_path):
+    """`lockstep check rules/stock.yml` says of a file what `lockstep check rules` says, and nothing of the others."""
+    folder = _folder(
+        tmp_path,
+        {
+            "measures.yml": "measures: {stock: {last: available, of: stock.level}, odd: {count: x}}\n",
+            "stock.yml": "rules:\n  - {name: A, threshold: {measure: stock, at_most: 5}}\n",
+        },
+    )
+    report = check([folder / "stock.yml"])
+    assert (report.faults, report.rules, report.files) == ((), 1, 1)
+    assert [f.code for f in check([folder]).faults] == ["LS132"]
+
+
+def test_one_name_in_two_files_is_told_with_both_places(tmp_path):
+    """The first keeps the name."""
+    rule = "  - {name: A, threshold: {measure: stock, at_most: 5}}\n"
+    loaded = load_texts({"a.yml": GOOD + rule, "b.yml": GOOD + rule})
+    assert [str(f) for f in loaded.faults] == [
+        "b.yml:1:12: measure 'stock': the name stands also in a.yml:1; rename one of them [LS140]",
+        "b.yml:3:12: rule 'A' stands also in a.yml:3; rename one of them [LS140]",
+    ]
+    assert [r.place for r in loaded.plan.rules] == ["a.yml:3"]
+
+
+def test_routing_and_rules_are_looked_at_together(tmp_path):
+    """A team that nobody reaches is told at the rule; tests/ and calendar.yml are no rule files."""
+    rule = "  - {name: A, teams: [marketng], threshold: {measure: stock, at_most: 5}}\n"
+    folder = _folder(
+        tmp_path,
+        {
+            "r.yml": GOOD + rule,
+            "routing.yml": "teams: {marketing: [mail]}\nreceivers: {mail: {email: {to: a@b.example}}}\n",
+            "calendar.yml": "holidays: []\n",
+            "tests/t.yml": "anything: at all\n",
+        },
+    )
+    report = check([folder])
+    assert [str(f).removeprefix(f"{tmp_path}/") for f in report.faults] == [
+        f"r.yml:3:1: warning: rule 'A' is for the team 'marketng', which {folder}/routing.yml does not name; "
+        "did you mean 'marketing'? [LS150]"
+    ]
+    assert (report.rules, report.files) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("rule", "strict", "expected"),
+    [
+        pytest.param("threshold: {measure: stock, at_most: 5}", True, 0, id="clean"),
+        pytest.param("threshold: {measure: stok, at_most: 5}", False, 1, id="an error"),
+        pytest.param("by: [colour], threshold: {measure: stock, at_most: 5}", False, 0, id="a warning"),
+        pytest.param("by: [colour], threshold: {measure: stock, at_most: 5}", True, 3, id="a warning that counts"),
+    ],
+)
+def test_the_exit_code(tmp_path, rule, strict, expected):
+    """0 clean, 1 errors, 3 warnings with --strict."""
+    report = check([_folder(tmp_path, {"r.yml": f"{GOOD}  - {{name: A, {rule}}}\n"})])
+    assert exit_code(report, strict=strict) == expected
