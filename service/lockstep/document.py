@@ -90,8 +90,8 @@ class Document:
                 return f"measure '{name}': "
             case ("rules", int(index)):
                 rule = self.data["rules"][index]
-                name = rule.get("name") if isinstance(rule, dict) else None
-                return f"rule '{name}': " if isinstance(name, str) and pointer[2:] != ("name",) else ""
+                named = rule.get("name") if isinstance(rule, dict) else None
+                return f"rule '{named}': " if isinstance(named, str) and pointer[2:] != ("name",) else ""
             case _:
                 return ""
 

@@ -53,7 +53,9 @@ def test_check_says_where_what_and_the_way_out(shop):
     (shop / "rules" / "stock.yml").write_text(RULES.replace("at_most", "at_mots"))
     done = lockstep("check", "rules", cwd=shop)
     assert done.returncode == 1
-    assert "rules/stock.yml:6:33: rule 'LowStock': unknown key 'at_mots'; did you mean 'at_most'? [LS110]" in done.stdout
+    assert (
+        "rules/stock.yml:6:33: rule 'LowStock': unknown key 'at_mots'; did you mean 'at_most'? [LS110]" in done.stdout
+    )
     (shop / "rules" / "stock.yml").write_text(RULES.replace("[sku]", "[colour]"))
     assert lockstep("check", "rules", cwd=shop).returncode == 0
     assert lockstep("check", "rules", "--strict", cwd=shop).returncode == 3

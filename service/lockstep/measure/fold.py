@@ -3,10 +3,11 @@
 Nothing is looked up per event that can be decided per series: which fields, which labels, which filters.
 """
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
+
+import msgspec
 
 from lockstep.labels import NONE, SEPARATOR
 from lockstep.measure.aggregate import LARGEST, SCALE, distinct_hash, percentile_key, tracks_currency
@@ -36,7 +37,7 @@ def label_text(value: Any) -> str:
         return value or NONE
     if value is None:
         return NONE
-    return json.dumps(value, separators=(",", ":"), sort_keys=True)
+    return str(msgspec.json.encode(value, order="sorted"), "utf-8")
 
 
 def number(value: Any) -> int | None:
@@ -44,7 +45,7 @@ def number(value: Any) -> int | None:
     if value.__class__ is float:
         return round(value * SCALE) if -LARGEST <= value <= LARGEST else None
     if value.__class__ is int:
-        return value * SCALE if -LARGEST <= value <= LARGEST else None  # type: ignore[no-any-return] # an int, as seen
+        return value * SCALE if -LARGEST <= value <= LARGEST else None
     return None
 
 

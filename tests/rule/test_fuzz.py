@@ -1,0 +1,190 @@
+"""No input gives a traceback, and no plan that is accepted surprises those who use it."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lockstep.document import Fault
+from lockstep.errors import RuleError
+from lockstep.event import TYPES, Decoder
+from lockstep.measure.fold import folder, level_rows
+from lockstep.measure.meter import wanted_fields
+from lockstep.rule import quantity, wording
+from lockstep.rule.lint import CODES, SAMPLE
+from lockstep.rule.load import Loaded, load_texts
+
+ROOT = Path(__file__).parents[2]
+VALID = [
+    *re.findall(r"```yaml\n(.*?)```", (ROOT / "rules" / "README.md").read_text(), re.DOTALL),
+    *[p.read_text() for p in sorted((ROOT / "rules").glob("*.yml"))],
+    *[p.read_text() for p in sorted((Path(__file__).parent / "faults").glob("*.yml"))],
+]
+ODD = (
+    "null", "~", "true", "no", "0", "-1", "1e400", ".nan", ".inf", "0x" + "f" * 5000, "9" * 5000, "007", "''", "[]",
+    "{}", "[[]]", "{a: {}}", "2x", "25%", "90", "15m", "0s", "366d", "lines", "lines.sku", "lines.", "__class__",
+    "a.b", "class", "order.placed", "stock.level", "count", "p50", "p0", "last", "formula", "sku", "channel",
+    "channels", "*", "*a", "&a x", "<<", "? x", "|", ">-", "'", '"', "!!python/object:os.system x", "!!set {a}",
+    "2026-01-01", "2026-99-99", "\t", "\x00", "\ud7ff", "🛒", "{{ value }}", "{% if %}", "{{ labels['x'] }}", "\u2028",
+    "%YAML 1.1\n---\n", "---", "...", "- " * 200, "[" * 200,
+)  # fmt: skip
+EVENTS = [
+    {"type": "order.placed", "order_id": "1", "total": 9.5, "lines": [{"sku": "A", "quantity": 1, "unit_price": 9.5}]},
+    {"type": "order.returned", "order_id": "1", "lines": [{"sku": "A", "quantity": 1}]},
+    {"type": "order.shipped", "order_id": "1"},
+    {"type": "traffic.session"},
+    {"type": "stock.level", "sku": "A", "available": 3},
+]
+
+
+def _use(loaded: Loaded) -> None:
+    """What the meter does with a plan, and what people do with a report."""
+    for fault in loaded.faults:
+        assert isinstance(fault, Fault)
+        assert fault.code in CODES
+        assert fault.message
+        assert (fault.line, fault.column) >= (1, 1)
+        assert "\n" not in str(fault)
+    series = loaded.plan.series
+    decoder = Decoder(wanted_fields(series))
+    lines = [
+        json.dumps({"id": "1", "source": "/t", "time": "2026-11-24T09:00:00Z", "type": e["type"], "data": e}).encode()
+        for e in EVENTS
+    ]
+    for kind, event in zip([e["type"] for e in EVENTS], decoder.decode(lines), strict=True):
+        for s in series:
+            if s.event_type == kind:
+                if s.is_level:
+                    list(level_rows(s)(event.data))
+                else:
+                    folder(s)(event.data, {})
+    for rule in loaded.plan.rules:
+        for text in rule.say.values():
+            wording.render(text, {**SAMPLE, "labels": dict.fromkeys(rule.by, "x")})
+
+
+@st.composite
+def _mutated(draw: st.DrawFn) -> str:
+    text = draw(st.sampled_from(VALID))
+    for _ in range(draw(st.integers(1, 3))):
+        words = list(re.finditer(r"[^\s{}\[\],:#]+", text))
+        if not words:
+            break
+        word = draw(st.sampled_from(words))
+        new = draw(st.sampled_from(ODD) | st.sampled_from([w[0] for w in words]) | st.text(max_size=5))
+        start, end = draw(st.sampled_from([word.span(), (word.start(), word.start()), (word.start(), word.end() + 1)]))
+        text = text[:start] + new + text[end:]
+    return text
+
+
+@settings(max_examples=250, deadline=None)
+@given(_mutated())
+def test_no_mutation_of_a_file_gives_a_traceback(text):
+    """One or a few words of a good or bad file replaced, doubled or cut."""
+    _use(load_texts({"r.yml": text}))
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_no_odd_value_anywhere_gives_a_traceback(odd):
+    """Each odd value at each place of a rule."""
+    whole = """\
+measures:
+  orders: {count: order.placed, where: {channel: web}}
+  stock: {last: available, of: stock.level, stale_after: 2d}
+  rate: {formula: orders / orders}
+rules:
+  - name: A
+    by: [sku]
+    threshold: {measure: orders, window: 1h, above: 5}
+    clear: {below: 3}
+    overrides: [{match: {sku: A}, above: 7, severity: info}]
+    for: 5m
+    say: {summary: hello}
+  - name: B
+    spike: {measure: orders, window: 1h, baseline: {previous: 6h}, above: 2x, at_least: 5, usual_at_least: 3}
+    clear: {below: 1.5x}
+  - name: C
+    all:
+      - threshold: {measure: stock, at_most: 3}
+      - {not: {absence: {measure: orders, window: 1h, hours: 08:00-09:00}}}
+"""
+    for word in re.finditer(r"[^\s{}\[\],:]+", whole):
+        _use(load_texts({"r.yml": whole[: word.start()] + odd + whole[word.end() :]}))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet="{}%| .'\"()[]~-+*/abvluelsfornidt01#\n", max_size=60) | st.text(max_size=40))
+def test_no_text_of_a_template_gives_a_traceback(text):
+    """A text is filled in or refused."""
+    for function in (wording.unknown_names, wording.labels_in, lambda t: wording.render(t, {**SAMPLE, "labels": {}})):
+        try:
+            assert len(function(text)) <= wording.LONGEST_TEXT
+        except RuleError as refused:
+            said = str(refused)
+        else:
+            continue
+        assert said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ 'x' * 1000000000 }}",
+        "{{ 10 ** 10 ** 10 }}",
+        "{{ '%01000000000d' % 5 }}",
+        "{{ 'x'.ljust(1000000000) }}",
+        "{{ value|center(1000000000) }}",
+        "{{ value|replace('', value)|replace('', value) }}",
+        "{% for a in value %}{% for b in value %}{% endfor %}{% endfor %}",
+        "{% for a in value recursive %}{{ loop(value) }}{% endfor %}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "{% set x = value ~ value %}{{ x }}",
+        "{% include 'secret' %}",
+        "{{ value.__class__.__mro__ }}",
+        "{{ labels.pop('sku') }}",
+    ],
+)
+def test_a_template_cannot_run_away(text):
+    """Nothing in a text takes memory, time or anything that it was not given."""
+    with pytest.raises(RuleError):
+        wording.render(text, {**SAMPLE, "labels": {"sku": "A"}})
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 366 * 86400))
+def test_a_duration_reads_as_it_was_written(seconds):
+    """What we write about a duration can be put into a rule file."""
+    assert quantity.duration_s(quantity.duration_text(seconds)) == seconds
+
+
+_READERS = (quantity.duration_s, quantity.ratio, quantity.number, quantity.hours)
+_VALUES = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.lists(st.none(), max_size=1)
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(_VALUES | st.sampled_from(ODD), st.sampled_from(_READERS))
+def test_a_quantity_is_read_or_refused_with_a_way_out(value, read):
+    """Every refusal names what to write, and a code."""
+    try:
+        read(value)
+    except ValueError as refused:
+        said = str(refused)
+    else:
+        return
+    assert re.fullmatch(r"(?s).+; .+ \[LS10[4-7]\]", said)
+
+
+@pytest.mark.parametrize("kind", list(TYPES))
+@pytest.mark.parametrize("spelled", ["sku", "lines.sku", "colour", "lines.colour", "channel"])
+def test_any_label_of_any_event_type_can_be_read(kind, spelled):
+    """A label that a type does not have is `none`, whether it was looked for in lines or not."""
+    text = f"measures: {{m: {{count: {kind}}}}}\n"
+    text += f"rules: [{{name: A, by: [{spelled}], threshold: {{measure: m, window: 1h, above: 5}}}}]\n"
+    loaded = load_texts({"r.yml": text})
+    assert len(loaded.plan.rules) == 1
+    _use(loaded)
