@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLWarning
 
 LARGEST_FILE = 1 << 20
 """Bytes of one rule file."""
@@ -138,7 +139,7 @@ class _Plain:
             return int(node) if node.bit_length() <= 64 else float("inf")
         if isinstance(node, float):
             return float(node)
-        return str(node)
+        return _text(str(node))
 
     def _mapping(self, node: dict[Any, Any]) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -146,10 +147,22 @@ class _Plain:
             at = node.lc.key(key) if isinstance(node, CommentedMap) and key in (node.lc.data or {}) else (0, 0)
             if not isinstance(key, str | int | float | None):
                 raise _Odd("a key that is no word", "write keys as plain words", "LS102", at)
-            if str(key) in result:
-                raise _Odd(f"the key '{key}' stands twice", "remove one of them", "LS103", at)
-            result[str(key)] = self.of(value)
+            word = _text(str(key), at)
+            if word in result:
+                raise _Odd(f"the key '{word}' stands twice", "remove one of them", "LS103", at)
+            result[word] = self.of(value)
         return result
+
+
+def _text(text: str, at: tuple[int, int] = (0, 0)) -> str:
+    r"""The text with the two halves of a character (`\ud83d\ude00`, as JSON writes it) put together."""
+    if text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text):
+        return text
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        shown = text.encode("ascii", "backslashreplace").decode()[:100]
+        raise _Odd(f"'{shown}' holds half a character", "write the character itself", "LS102", at) from None
 
 
 _IN_WORDS = {
@@ -191,7 +204,10 @@ def parse_document(path: str, text: str) -> tuple[Document | None, list[Fault]]:
     yaml = YAML(typ="rt")
     yaml.allow_duplicate_keys = False
     try:
-        node = yaml.load(text)
+        with warnings.catch_warnings():
+            # An anchor set twice and an old form of a float are YAML; what they mean is said by what uses them.
+            warnings.simplefilter("ignore", YAMLWarning)
+            node = yaml.load(text)
         data = _Plain().of(node)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

@@ -164,17 +164,19 @@ class Pipeline:
 
 
 def arrivals(
-    events: Iterable[Event], *, sources: int, jitter: list[float], spread: list[int], again: list[int]
+    watched: Plan, events: Iterable[Event], *, sources: int, jitter: list[float], spread: list[int], again: list[int]
 ) -> list[tuple[Event, int, float]]:
-    """(event, partition, seconds late) in an order within lateness; levels keep the order of each product.
+    """(event, partition, seconds late) in an order within lateness; levels keep the order of each series.
 
     jitter, spread, again: how late each is, where it goes, which come a second time (soon after, at the same place).
     """
+    levels = [set(s.by) for s in watched.series if s.is_level]
+    keys = sorted(set.intersection(*levels)) if levels else ["sku"]  # as the text asks of producers
     found = []
     for i, event in enumerate(sorted(events, key=lambda e: micros(e["time"]))):
         is_level = event["type"] == "stock.level"
         late = 0.0 if is_level else jitter[i % len(jitter)]
-        key = sum(event["data"]["sku"].encode()) if is_level else spread[i % len(spread)]
+        key = sum("".join(event["data"][k] for k in keys).encode()) if is_level else spread[i % len(spread)]
         found.append((micros(event["time"]) + int(late * 1e6), i, (event, key % sources, late)))
     ordered = [item for _, _, item in sorted(found, key=lambda f: f[:2])]
     for place in sorted((a % len(ordered) for a in again), reverse=True):

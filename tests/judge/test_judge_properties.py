@@ -312,7 +312,7 @@ def compared(watched: Plan, events: list[Event], said: list[dict[str, Any]]) -> 
 def test_cut_anywhere_and_fed_in_any_order(watched, events, shape, jitter, spread, again, steps):
     """Out of order within lateness, twice, over partitions, with meters and judges that die: the same transitions."""
     sources, samples = shape
-    coming = arrivals(events, sources=sources, jitter=jitter, spread=spread, again=again)
+    coming = arrivals(watched, events, sources=sources, jitter=jitter, spread=spread, again=again)
     found = compared(watched, events, run(Pipeline(watched, sources=sources, samples=samples), coming, steps))
     assert not found, "\n".join(found)
 
@@ -332,7 +332,7 @@ def test_a_broken_scheme_is_noticed(broken, is_noticed):
     """The comparison can fail: without the rewind or the state the transitions differ."""
     watched = plan(rule(when(ORDERS, "above 6"), hold=60), rule(when(ORDERS, "at_most 5"), name="S"))
     pipeline = Pipeline(watched, **broken)
-    coming = arrivals(BREAKABLE, sources=1, jitter=[0.0], spread=[0], again=[])
+    coming = arrivals(watched, BREAKABLE, sources=1, jitter=[0.0], spread=[0], again=[])
     for i, item in enumerate(coming):
         pipeline.arrive(*item)
         if i % 5 == 4:

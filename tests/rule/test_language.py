@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -209,6 +210,31 @@ def test_no_structure_gives_a_traceback(tree):
     """Any nesting of our own words is taken or refused with a fault."""
     text = json.dumps({"measures": {"orders": {"count": "order.placed"}}, "rules": [tree]})
     load_texts({"r.yml": text, "s.yml": json.dumps(tree)})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param('{"say": "\\ud83d\\ude00"}', {"say": "😀"}, id="two halves, as JSON writes them"),
+        pytest.param('{"\\ud83d\\ude00": 1}', {"😀": 1}, id="in a key, too"),
+        pytest.param(
+            "a: &x 1\nb: &x 2\nc: *x\n", {"a": 1, "b": 2, "c": 2}, id="an anchor set twice: the last one counts"
+        ),
+    ],
+)
+def test_odd_but_right(text, expected):
+    """What YAML allows is read, without a word on the terminal."""
+    document, faults = parse_document("r.yml", text)
+    assert document is not None, faults
+    assert document.data == expected
+
+
+def test_half_a_character_is_a_fault():
+    """It could not be sent to anybody."""
+    _, faults = parse_document("r.yml", '{"say": "\\ud83d"}')
+    assert [str(f) for f in faults] == [
+        "r.yml:1:1: '\\ud83d' holds half a character; write the character itself [LS102]"
+    ]
 
 
 def test_a_document_knows_its_places():

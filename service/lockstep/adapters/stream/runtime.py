@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 import faust
@@ -333,9 +334,9 @@ class Runtime:
             app.agent(topic, name=f"lockstep-{name}")(self._reader())
         self._reason = "waiting for partitions"
         await app.start()
-        timers = [self._watch_ends(), self._tell_always()]
+        timers = [self._watch_ends, self._tell_always]
         if not self.settings.is_sqlite:
-            timers.append(self._keep_lease(self.settings.kafka_session_timeout))
+            timers.append(partial(self._keep_lease, self.settings.kafka_session_timeout))
         self._watch = [asyncio.create_task(self._timer(body)) for body in timers]
 
     def _reader(self) -> Any:
@@ -465,9 +466,10 @@ class Runtime:
             log.exception("a lane broke")
             self.fail(repr(error))
 
-    async def _timer(self, body: Coroutine[Any, Any, None]) -> None:
+    async def _timer(self, body: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """body: called here, so that a timer that is cancelled before it began leaves nothing behind."""
         try:
-            await body
+            await body()
         except Exception as error:
             log.exception("a timer broke")
             self.fail(repr(error))
