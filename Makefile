@@ -46,7 +46,7 @@ schema: $(READY)  ## write schemas/ and deploy/lockstep.env.example from the mod
 	@$(BIN)/lockstep schema
 
 soak: $(READY)  ## the long kill test: make soak KILLS=200
-	@KILLS=$(SOAK_KILLS) $(BIN)/python -m pytest -m soak -p no:randomly tests/exactness
+	@KILLS=$(SOAK_KILLS) $(BIN)/python -m pytest -m soak -n 0 -p no:randomly tests/exactness
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-_missing: list[str] = []
+NO_KAFKA = "no Kafka for the tests"
 
 
 def _load(name: str, path: Path) -> ModuleType:
@@ -31,10 +31,9 @@ def kafka_jars() -> Path:
     try:
         libs: Path = kafka.jars()
     except LookupError as error:
-        said = f"no Kafka for the tests: {error}"
+        said = f"{NO_KAFKA}: {error}"
         if os.environ.get("CI", "").lower() == "true":
             pytest.fail(said, pytrace=False)
-        _missing.append(said)
         pytest.skip(said)
     return libs
 
@@ -60,8 +59,17 @@ def kafka_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         broker.kill()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs a Kafka runs in one process, so that a session starts one broker; the rest runs beside it."""
+    for item in items:
+        if item.get_closest_marker("kafka"):
+            item.add_marker(pytest.mark.xdist_group("kafka"))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """A skipped Kafka must not go unnoticed among hundreds of green dots."""
-    if _missing:
+    said = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
+    missing = next((text for text in said if NO_KAFKA in text), None)
+    if missing is not None:
         terminalreporter.section("KAFKA WAS NOT TESTED", red=True, bold=True)
-        terminalreporter.line(_missing[0], red=True, bold=True)
+        terminalreporter.line(missing, red=True, bold=True)
