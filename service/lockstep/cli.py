@@ -105,26 +105,73 @@ def serve(
 def check(
     paths: Annotated[list[Path], typer.Argument(help="Rule files or folders")],
     strict: Annotated[bool, typer.Option("--strict", help="Warnings give exit code 3")] = False,
-    output: Annotated[str, typer.Option("--format", help="text or json")] = "text",
+    output: Annotated[str, typer.Option("--format", help="text, json, sarif or github")] = "text",
+    kept: Annotated[
+        str | None, typer.Option(help="How long events are kept, `7d`; default: LOCKSTEP_RETENTION where it is set")
+    ] = None,
 ) -> None:
     """Look for every fault in rule files: where, what, the way out."""
+    from lockstep.tools import faults
     from lockstep.tools.check import check as run
     from lockstep.tools.check import exit_code
 
-    report = run(paths)
+    if output not in faults.FORMATS:
+        _fail(f"--format: '{output}' is unknown; write one of {', '.join(faults.FORMATS)}")
+    report = run(paths, kept_s=_kept_s(kept))
+    sources = faults.Sources()
     if output == "json":
-        out.print_json(json.dumps([vars(f) for f in report.faults]))
+        sys.stdout.write(faults.as_json(report.faults, sources) + "\n")
+    elif output == "sarif":
+        sys.stdout.write(faults.as_sarif(report.faults) + "\n")
+    elif output == "github":
+        sys.stdout.write(faults.as_github(report.faults))
     else:
-        for fault in report.faults:
-            colour = "red" if fault.level == "error" else "yellow"
-            out.print(f"[{colour}]{escape(str(fault))}[/{colour}]", soft_wrap=True, highlight=False)
+        for line in faults.shown(report.faults, sources):
+            out.print(line, soft_wrap=True, highlight=False)
         errors, warnings = len(report.errors), len(report.faults) - len(report.errors)
         said = (
             f"{_many(report.rules, 'rule')} in {_many(report.files, 'file')}: "
             f"{_many(errors, 'error')}, {_many(warnings, 'warning')}"
         )
         out.print(f"[{'red' if errors else 'green'}]{said}[/]", highlight=False)
+        if report.faults:
+            out.print(f"`lockstep explain {report.faults[0].code}` says more, with an example", highlight=False)
     raise SystemExit(exit_code(report, strict=strict))
+
+
+def _kept_s(text: str | None) -> int | None:
+    """How long events are kept, where somebody has said so: the default of the setting says nothing of your topics."""
+    from lockstep.rule.quantity import duration_s
+
+    if text is None:
+        settings = load_settings()
+        return round(settings.retention) if "retention" in settings.model_fields_set else None
+    try:
+        return duration_s(text)
+    except ValueError as error:
+        _fail(f"--kept: {error}")
+
+
+@app.command()
+def explain(
+    what: Annotated[str, typer.Argument(help="A code of `lockstep check`, such as LS104")],
+) -> None:
+    """Say what a code means, with an example."""
+    _explain_code(what)
+
+
+def _explain_code(code: str) -> None:
+    from rich.syntax import Syntax
+
+    from lockstep.tools.codes import explanation
+
+    explained = explanation(code.upper())
+    out.print(f"[bold]{explained.code}: {escape(explained.title)}[/]\n", highlight=False)
+    out.print(escape(explained.text), highlight=False)
+    for said, colour, example in (("wrong", "red", explained.bad), ("right", "green", explained.good)):
+        if example:
+            out.print(f"\n[{colour}]So it is {said}:[/]\n", highlight=False)
+            out.print(Syntax(example.rstrip(), "yaml", background_color="default", theme="ansi_dark"))
 
 
 def _many(count: int, noun: str) -> str:

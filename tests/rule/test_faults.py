@@ -12,8 +12,8 @@ from lockstep.tools.check import check, exit_code
 
 FOLDER = Path(__file__).parent / "faults"
 FILES = sorted(FOLDER.glob("*.yml"))
-ELSEWHERE = {"LS101"}
-"""Codes of files that cannot stand here: not UTF-8, too large, not there."""
+ELSEWHERE = {"LS101", "LS154", "LS162"}
+"""Codes that one file alone does not show: not UTF-8, not there, teams and rules together, how long events are kept."""
 
 
 def _expected(text: str) -> list[str]:

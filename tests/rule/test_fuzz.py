@@ -3,10 +3,11 @@
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lockstep.document import Fault
@@ -17,6 +18,8 @@ from lockstep.measure.meter import wanted_fields
 from lockstep.rule import quantity, wording
 from lockstep.rule.lint import CODES, SAMPLE
 from lockstep.rule.load import Loaded, load_texts
+from lockstep.tools import faults as report
+from lockstep.tools.check import check
 
 ROOT = Path(__file__).parents[2]
 FACTOR = float(os.environ.get("LOCKSTEP_TEST_FACTOR", "1"))
@@ -69,14 +72,14 @@ def _use(loaded: Loaded) -> None:
 
 
 @st.composite
-def _mutated(draw: st.DrawFn) -> str:
-    text = draw(st.sampled_from(VALID))
+def _mutated(draw: st.DrawFn, valid: Sequence[str] = VALID, odd: Sequence[str] = ODD) -> str:
+    text = draw(st.sampled_from(valid))
     for _ in range(draw(st.integers(1, 3))):
         words = list(re.finditer(r"[^\s{}\[\],:#]+", text))
         if not words:
             break
         word = draw(st.sampled_from(words))
-        new = draw(st.sampled_from(ODD) | st.sampled_from([w[0] for w in words]) | st.text(max_size=5))
+        new = draw(st.sampled_from(odd) | st.sampled_from([w[0] for w in words]) | st.text(max_size=5))
         start, end = draw(st.sampled_from([word.span(), (word.start(), word.start()), (word.start(), word.end() + 1)]))
         text = text[:start] + new + text[end:]
     return text
@@ -87,6 +90,36 @@ def _mutated(draw: st.DrawFn) -> str:
 def test_no_mutation_of_a_file_gives_a_traceback(text):
     """One or a few words of a good or bad file replaced, doubled or cut."""
     _use(load_texts({"r.yml": text}))
+
+
+ROUTING = """\
+teams:
+  marketing: [mail, hook]
+  operations: slack
+receivers:
+  mail: {email: {to: [anna@example.com, ben@example.com]}}
+  slack: {slack: {channel: "#orders", token: {secret: SLACK_TOKEN}}}
+  hook: {webhook: {url: "https://shop.example:8443/hook", secret: {secret: SHOP_HOOK}}}
+"""
+ODD_ADDRESSES = (
+    "a@b@c", "@", "a@[::1]", '"a b"@c.example', "a@b\u2028c", "http://", "http://[", "http://[::1]:99999/", "//x", "http://a:b@c",
+)  # fmt: skip
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_mutated([ROUTING], [*ODD, *ODD_ADDRESSES]))
+def test_no_mutation_of_the_routing_gives_a_traceback(tmp_path, text):
+    """Looked at as `lockstep check` does, and shown in each format."""
+    rule = "rules: [{name: A, teams: [marketing], threshold: {measure: m, window: 1h, above: 5}}]\n"
+    (tmp_path / "rules.yml").write_text("measures: {m: {count: order.placed}}\n" + rule)
+    (tmp_path / "routing.yml").write_text(text, "utf-8", errors="surrogatepass")
+    faults = check([tmp_path]).faults
+    for fault in faults:
+        assert fault.code in CODES
+        assert (fault.line, fault.column) >= (1, 1)
+    sources = report.Sources()
+    assert all(line.plain.isprintable() for line in report.shown(faults, sources))
+    (report.as_json(faults, sources) + report.as_sarif(faults) + report.as_github(faults)).encode()
 
 
 @pytest.mark.parametrize("odd", ODD)

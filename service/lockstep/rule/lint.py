@@ -52,6 +52,11 @@ CODES: dict[str, str] = {
     "LS151": "a secret stands in a file",
     "LS152": "an address cannot be right",
     "LS153": "two receivers reach the same destination in different ways",
+    "LS154": "a team that no rule tells anything",
+    "LS160": "two rules that say the same",
+    "LS161": "a length that needs slices finer than a minute",
+    "LS162": "a baseline that reaches further back than events are kept",
+    "LS163": "a baseline shorter than its window",
 }
 """code → what it is about."""
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from lockstep.document import Document, Fault, parse_document, read_document, validate
 from lockstep.labels import stable_id
+from lockstep.rule.advice import advice, echoes
 from lockstep.rule.compile import Compiler
 from lockstep.rule.condition import Plan, Rule, series_of_condition
 from lockstep.rule.lint import lint
@@ -103,6 +104,7 @@ def _load(
     faults += [f for f in known.faults if f.path not in {d.path for d in beside}]
     rules: dict[str, Rule] = {}
     places: dict[str, str] = {}
+    stand: list[tuple[Document, int, Rule]] = []
     for document in documents:
         compiler = Compiler(document, known)
         for index, rule_model in _items(document, "rules", RuleModel):
@@ -117,11 +119,13 @@ def _load(
             rule = compiler.rule(rule_model, int(index))
             if rule is None:
                 continue
-            wrong = lint(document, rule, int(index))
+            wrong = [*lint(document, rule, int(index)), *advice(document, rule, int(index))]
             faults += wrong
             if rule_model.enabled and not any(f.level == "error" for f in wrong):
                 rules[name] = rule
+                stand.append((document, int(index), rule))
         faults += compiler.faults
+    faults += echoes(stand)
     series = dict.fromkeys(s for r in rules.values() for s in series_of_condition(r.condition))
     fingerprint = stable_id("plan-1", *(r.version for r in rules.values()))[:12]
     plan = Plan(tuple(rules.values()), tuple(series), fingerprint)

@@ -1,11 +1,12 @@
 """`lockstep check`: every fault of every file at once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lockstep.document import Fault, did_you_mean
+from lockstep.document import Fault, did_you_mean, read_document
 from lockstep.notify.route import load_routing
+from lockstep.rule.advice import out_of_reach
 from lockstep.rule.load import load_rules, rule_files
 
 
@@ -22,8 +23,11 @@ class CheckReport:
         return tuple(f for f in self.faults if f.level == "error")
 
 
-def check(paths: Sequence[Path]) -> CheckReport:
-    """Look at rule files and folders, and at the routing beside them."""
+def check(paths: Sequence[Path], *, kept_s: int | None = None) -> CheckReport:
+    """Look at rule files and folders, and at the routing beside them.
+
+    kept_s: how long events are kept, where that is known.
+    """
     faults: list[Fault] = [
         Fault(str(p), 1, 1, "there is no such file", "check the path", "LS101") for p in paths if not p.exists()
     ]
@@ -35,11 +39,15 @@ def check(paths: Sequence[Path]) -> CheckReport:
     ]
     loaded = load_rules(*found)
     faults += loaded.faults
+    if kept_s is not None:
+        faults += out_of_reach(loaded.plan.rules, kept_s=kept_s)
     files = len(rule_files(found))
     for path in _routing_files(found):
         routing, wrong = load_routing(path)
         files += 1
         faults += wrong
+        if routing is not None and path.parent in found and not loaded.errors:
+            faults += _unheard(path, routing.teams, {team for rule in loaded.plan.rules for team in rule.teams})
         if routing is not None and routing.teams:
             for rule in loaded.plan.rules:
                 file, _, line = rule.place.rpartition(":")
@@ -49,6 +57,20 @@ def check(paths: Sequence[Path]) -> CheckReport:
                         remedy = did_you_mean(team, routing.teams)
                         faults.append(Fault(file, int(line), 1, message, remedy, "LS150", "warning"))
     return CheckReport(tuple(sorted(set(faults))), len(loaded.plan.rules), files)
+
+
+def _unheard(path: Path, teams: Iterable[str], told: Collection[str]) -> list[Fault]:
+    """Teams of the routing whom no rule tells anything. told: the teams of all rules of the folder."""
+    document, _ = read_document(path)
+    # A rule that tells an unknown team is named for it; the team that it meant need not be named, too.
+    if document is None or not told or set(told) - set(teams):
+        return []
+    faults = []
+    for team in teams:
+        if team not in told:
+            message, remedy = f"no rule tells team '{team}' anything", did_you_mean(team, told)
+            faults.append(document.fault(("teams", team), message, remedy, "LS154", level="warning", key=True))
+    return faults
 
 
 def _routing_files(paths: Iterable[Path]) -> list[Path]:

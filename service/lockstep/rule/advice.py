@@ -1,0 +1,126 @@
+"""What works and will still disappoint: rules that say the same, windows that cost too much, baselines out of reach."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from lockstep.document import Document, Fault
+from lockstep.rule.condition import Baseline, Rule, Severity
+from lockstep.rule.quantity import duration_text
+
+DAY_S = 86_400
+LONG_ENOUGH = 10
+"""A window of so many slices needs no finer ones: 10 minutes, 100 seconds."""
+
+
+def advice(document: Document, rule: Rule, index: int) -> list[Fault]:
+    """What a compiled rule costs or misses without need."""
+    pointer = ("rules", index)
+    faults: list[Fault] = []
+
+    def warn(message: str, remedy: str, code: str) -> None:
+        faults.append(document.fault(pointer, message, remedy, code, level="warning"))
+
+    for length in sorted(set(lengths(rule.condition))):
+        wide = next((w for w in (60, 10) if length >= LONG_ENOUGH * w and rule.bucket_s < w and length % w), None)
+        if wide is not None:
+            down, up = duration_text(length // wide * wide), duration_text((length // wide + 1) * wide)
+            warn(
+                f"{duration_text(length)} is no multiple of {duration_text(wide)}, so everything is kept in slices of "
+                f"{rule.bucket_s} s",
+                f"write {down} or {up}",
+                "LS161",
+            )
+    for window, previous in _stretches(rule.condition):
+        if previous < window:
+            warn(
+                f"its baseline of {duration_text(previous)} is shorter than its window of {duration_text(window)}",
+                f"write one like previous: {duration_text(6 * window)}",
+                "LS163",
+            )
+    return faults
+
+
+def echoes(rules: Iterable[tuple[Document, int, Rule]]) -> list[Fault]:
+    """Rules that judge what an earlier one judges already, for a team that hears of both."""
+    faults: list[Fault] = []
+    first: dict[Any, list[Rule]] = {}
+    for document, index, rule in rules:
+        judged = (rule.by, _unranked(rule.condition), rule.for_s, rule.keep_firing_for_s, rule.no_data)
+        same = first.setdefault(judged, [])
+        twin = next((r for r in same if set(r.teams) & set(rule.teams)), None)
+        if twin is not None:
+            message = f"it judges the same as rule '{twin.name}' ({twin.place})"
+            remedy = "keep one; two severities are 'levels', two texts are keys of 'say'"
+            faults.append(document.fault(("rules", index), message, remedy, "LS160", level="warning"))
+        same.append(rule)
+    return faults
+
+
+def out_of_reach(rules: Iterable[Rule], *, kept_s: int) -> list[Fault]:
+    """Rules whose baseline reaches further back than events are kept."""
+    faults = []
+    for rule in rules:
+        reach = reach_s(rule.condition)
+        if reach > kept_s:
+            file, _, line = rule.place.rpartition(":")
+            message = f"rule '{rule.name}': it looks {duration_text(reach)} back, events are kept for " + duration_text(
+                kept_s
+            )
+            remedy = "until it has watched for so long itself it says nothing; keep events longer or compare with less"
+            faults.append(Fault(file, int(line), 1, message, remedy, "LS162", "warning"))
+    return faults
+
+
+def reach_s(condition: Any) -> int:
+    """How far back from the end of a window a condition looks, in seconds."""
+    found = [0]
+    for part in _parts(condition):
+        window = getattr(part, "window_s", None) or 0
+        found.append(window)
+        baseline = getattr(part, "baseline", None)
+        if isinstance(baseline, Baseline):
+            found.append(window + (baseline.previous_s or 0))
+            found.append(window + 7 * DAY_S * (baseline.weeks or 0))
+            found.append(window + DAY_S * (baseline.days or 0))
+    return max(found)
+
+
+def lengths(condition: Any) -> list[int]:
+    """Every window and previous stretch of a condition, in seconds."""
+    found = [w for part in _parts(condition) if (w := getattr(part, "window_s", None))]
+    return found + [previous for _, previous in _stretches(condition)]
+
+
+def _stretches(condition: Any) -> list[tuple[int, int]]:
+    """(window, previous stretch) of everything that is compared with the stretch before it."""
+    pairs = []
+    for part in _parts(condition):
+        baseline = getattr(part, "baseline", None)
+        if isinstance(baseline, Baseline) and baseline.previous_s:
+            pairs.append((part.window_s, baseline.previous_s))
+    return pairs
+
+
+def _parts(condition: Any) -> Iterable[Any]:
+    """A condition and what it is made of, whatever kinds there are."""
+    yield condition
+    for f in fields(condition) if is_dataclass(condition) else ():
+        value = getattr(condition, f.name)
+        for inner in value if isinstance(value, tuple) else (value,):
+            if hasattr(inner, "severity") and is_dataclass(inner):
+                yield from _parts(inner)
+
+
+def _unranked(value: Any) -> Any:
+    """A condition with all severities alike."""
+    if isinstance(value, Severity):
+        return Severity.WARNING
+    if isinstance(value, tuple):
+        return tuple(_unranked(v) for v in value)
+    if isinstance(value, Mapping):
+        return tuple(sorted((k, _unranked(v)) for k, v in value.items()))
+    if is_dataclass(value) and not isinstance(value, type):
+        inner = {f.name: getattr(value, f.name) for f in fields(value) if f.name != "expression"}
+        return replace(value, **{name: _unranked(v) for name, v in inner.items()})
+    return value

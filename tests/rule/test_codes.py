@@ -1,0 +1,70 @@
+"""`lockstep explain LSnnn`: every code is explained, and its examples are what they are said to be."""
+
+import re
+
+import pytest
+
+from lockstep.errors import RuleError
+from lockstep.rule.lint import CODES
+from lockstep.tools.check import check
+from lockstep.tools.codes import explanation
+
+MEASURES = """\
+measures:
+  orders: {count: order.placed}
+  revenue: {sum: total, of: order.placed}
+  units: {sum: lines.quantity, of: order.placed}
+  sessions: {count: traffic.session}
+  stock: {last: available, of: stock.level}
+  conversion: {formula: orders / sessions}
+"""
+RULE = "rules: [{{name: Any, teams: [{team}], threshold: {{measure: stock, at_most: 20}}}}]\n"
+WITHOUT_EXAMPLE = {"LS101"}
+"""A file that cannot be read cannot be shown."""
+
+
+def _codes_of(folder, example):
+    """What `lockstep check` says of an example in the folder of a shop."""
+    (folder / "measures.yml").write_text("" if example.startswith("measures:") else MEASURES)
+    is_routing = example.startswith("teams:")
+    (folder / ("routing.yml" if is_routing else "rules.yml")).write_text(example)
+    if is_routing:
+        team = "operations" if "operations:" in example else "marketing"
+        (folder / "rules.yml").write_text(RULE.format(team=team))
+    return {f.code for f in check([folder], kept_s=7 * 86400 if "same_time" in example else None).faults}
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_the_bad_example_gets_the_code_and_the_good_one_nothing(code, tmp_path):
+    """Who copies the good one is done; who has the bad one finds it explained."""
+    explained = explanation(code)
+    if code in WITHOUT_EXAMPLE:
+        assert (explained.bad, explained.good) == ("", "")
+        return
+    assert code in _codes_of(tmp_path, explained.bad)
+    assert _codes_of(tmp_path, explained.good) - _beside_the_point(explained.good) == set()
+
+
+def _beside_the_point(example):
+    """LS162 is told of every baseline of weeks when events are kept for seven days, as this test says."""
+    return {"LS162"} if "same_time_of_week" in example else set()
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_an_explanation_is_a_paragraph(code):
+    """More than the title, less than a page, and about the reader's file."""
+    explained = explanation(code)
+    assert explained.title == CODES[code]
+    assert 60 < len(explained.text) < 700
+    assert "```" not in explained.text
+    assert all(part in explained.markdown() for part in (code, explained.text, explained.bad, explained.good))
+
+
+def test_there_is_no_explanation_of_what_nobody_says(tmp_path):
+    """A file for each code, and none besides."""
+    from importlib.resources import files
+
+    names = [f.name for f in (files("lockstep.tools") / "codes").iterdir()]
+    assert sorted(names) == [f"{code}.md" for code in sorted(CODES)]
+    with pytest.raises(RuleError, match=re.escape("there is no code 'LS999'; they run from LS101 to LS")):
+        explanation("LS999")
