@@ -18,7 +18,7 @@ from typing import Any
 
 from lockstep.labels import stable_id
 from lockstep.rule.condition import NoData, Rule, Severity
-from lockstep.rule.verdict import Kind, Verdict
+from lockstep.rule.view import Kind, Verdict
 from lockstep.transition import TransitionName
 
 

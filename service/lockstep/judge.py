@@ -31,6 +31,7 @@ from lockstep.alert import (
 from lockstep.dead import DeadEvent, dead_record
 from lockstep.errors import StateError
 from lockstep.labels import partition_of, stable_id
+from lockstep.measure.aggregate import SCALE
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.history import FlowHistory, Late, LevelHistory, Source, pack, unpack
 from lockstep.measure.sample import FORMAT, Frame, LevelValue, Partial, Progress, decode
@@ -44,11 +45,24 @@ from lockstep.rule.condition import (
     Plan,
     Rule,
     Severity,
+    Share,
     Spike,
     Threshold,
     series_of_condition,
 )
-from lockstep.rule.verdict import Instant, Kind, judge, may_be_early, next_expected, only_rises, resolve, seasonal_days
+from lockstep.rule.timing import (
+    beginning_offsets,
+    flow_offsets,
+    is_always_restless,
+    is_level_only,
+    is_restless,
+    level_offsets,
+    memory_s,
+    next_day,
+    reach_s,
+)
+from lockstep.rule.verdict import judge, may_be_early, next_expected, only_rises, resolve, seasonal_days
+from lockstep.rule.view import Instant, Kind
 from lockstep.transition import Transition, TransitionName, encode
 
 STATE_FORMAT = 1
@@ -115,12 +129,19 @@ class _RuleRuntime:
     __slots__ = (
         "absences",
         "ahead",
+        "always_restless",
+        "beginnings",
         "closed",
         "flows",
         "groups",
         "heap",
+        "level_offsets",
+        "level_only",
         "levels",
+        "memory_s",
         "offsets",
+        "reach_s",
+        "restless",
         "roles",
         "rule",
         "width",
@@ -134,19 +155,22 @@ class _RuleRuntime:
         self.roles = tuple(dict.fromkeys(s.source for s in series))
         self.width = rule.bucket_s or 60
         self.offsets = tuple(sorted(_offsets(rule.condition)))
+        self.beginnings = tuple(sorted({*self.offsets, *beginning_offsets(rule.condition)}))
+        self.level_offsets = tuple(sorted(level_offsets(rule.condition)))
+        self.level_only = is_level_only(rule.condition)
+        self.reach_s = max(*self.offsets, reach_s(rule.condition))
+        self.memory_s = memory_s(rule.condition)
+        self.restless = is_restless(rule.condition)
+        self.always_restless = is_always_restless(rule.condition)
         self.absences = tuple(_absences(rule.condition))
         self.closed: int | None = None
         self.groups: dict[Labels, _Group] = {}
         self.heap: list[tuple[int, Labels]] = []
         self.ahead: set[Labels] = set()
 
-    @property
-    def level_only(self) -> bool:
-        return not self.flows
-
 
 def _top_severity(condition: Condition) -> Severity:
-    return condition.levels[-1].severity if isinstance(condition, Threshold) else condition.severity
+    return condition.levels[-1].severity if isinstance(condition, Threshold | Share) else condition.severity
 
 
 def _offsets(condition: Condition) -> set[int]:
@@ -169,6 +193,8 @@ def _offsets(condition: Condition) -> set[int]:
             return {o for p in parts for o in _offsets(p)}
         case Not(part=part):
             return _offsets(part)
+        case _:
+            return flow_offsets(condition)
 
 
 def _absences(condition: Condition) -> list[Absence]:
@@ -184,13 +210,17 @@ def _absences(condition: Condition) -> list[Absence]:
 
 
 class _View:
-    """The histories of one group; what `lockstep.rule.verdict.View` asks for."""
+    """The histories of one group; what `lockstep.rule.view.View` asks for."""
 
-    __slots__ = ("_judge", "labels")
+    __slots__ = ("_judge", "labels", "width")
 
     def __init__(self, judge: "Judge") -> None:
         self._judge = judge
         self.labels: Labels = ()
+        self.width = 60
+
+    def look_at(self, group: _Group) -> None:
+        self.labels, self.width = group.labels, group.runtime.width
 
     @property
     def zone(self) -> ZoneInfo:
@@ -212,6 +242,23 @@ class _View:
         if instant_us is None:
             return history.now()
         return history.as_of(instant_us, None if series.stale_after_s is None else series.stale_after_s * SECOND)
+
+    def moved(self, series: SeriesDef) -> float | None:
+        history = self._judge.levels.get((series.id, self.labels))
+        return None if history is None or history.moved is None else history.moved / SCALE
+
+    def fallen(self, series: SeriesDef, start: int, end: int) -> float | None:
+        history = self._judge.levels.get((series.id, self.labels))
+        return None if history is None else history.fallen(start * SECOND, end * SECOND, self.width * SECOND)
+
+    def first_seen(self, series: SeriesDef, start: int, end: int) -> int | None:
+        history = self._judge.flows.get((series.id, self.labels))
+        found = None if history is None else history.next_start(start - 1)
+        return found if found is not None and found < end else None
+
+    def last_seen(self, series: SeriesDef, before: int) -> int | None:
+        history = self._judge.flows.get((series.id, self.labels))
+        return None if history is None else history.last_seen(before)
 
     def complete_from(self, series: SeriesDef) -> float:
         return self._judge.complete_from(series)
@@ -271,7 +318,9 @@ class Judge:
         self._rules: list[_RuleRuntime] = []
         self._rules_of: dict[str, list[_RuleRuntime]] = {}
         self._reach: dict[str, int] = {}
+        self._memory: dict[str, int] = {}  # flows → how long their last event is remembered
         self._asked: dict[str, list[_RuleRuntime]] = {}  # levels → the rules that read them at bucket ends
+        self._grain: dict[str, int] = {}  # and the narrowest of their buckets, in microseconds
         for rule in plan.rules:
             runtime = _RuleRuntime(rule)
             self._rules.append(runtime)
@@ -279,9 +328,12 @@ class Judge:
                 self._rules_of.setdefault(s.id, []).append(runtime)
                 if s.is_level and not runtime.level_only:
                     self._asked.setdefault(s.id, []).append(runtime)
+                    grain = runtime.width * SECOND
+                    self._grain[s.id] = min(self._grain.get(s.id, grain), grain)
             for s in runtime.flows:
-                reach = max(runtime.offsets, default=0) + CLOCK_CHANGE + runtime.width
+                reach = runtime.reach_s + CLOCK_CHANGE + runtime.width
                 self._reach[s.id] = max(self._reach.get(s.id, 0), reach)
+                self._memory[s.id] = max(self._memory.get(s.id, 0), runtime.memory_s)
         self._view = _View(self)
 
     # ---- in: ports.Stage ------------------------------------------------------------------------------------------
@@ -403,7 +455,8 @@ class Judge:
         if history is None:
             history = self.levels[key] = LevelHistory()
         older = history.older
-        applied = history.apply(source, value.identity, value.time_us, value.offset, value.value)
+        grain = self._grain.get(series.id, 0)
+        applied = history.apply(source, value.identity, value.time_us, value.offset, value.value, grain)
         if history.dirty:
             self._dirty_levels.add(key)
         self.counts.older_levels += history.older - older
@@ -428,7 +481,7 @@ class Judge:
         asked = self._asked.get(series.id)
         if not asked:
             return None
-        closed = [r.closed for r in asked]
+        closed = [None if r.closed is None else r.closed - r.level_offsets[-1] for r in asked]
         return 0 if None in closed else min(c for c in closed if c is not None) * SECOND
 
     def _take_progress(
@@ -589,7 +642,7 @@ class Judge:
         self._plan_next(group, last)
 
     def _judge_at(self, group: _Group, end: int, *, so_far: bool = False) -> None:
-        self._view.labels = group.labels
+        self._view.look_at(group)
         alert = group.alert
         at = Instant(end, end * SECOND)
         group.asleep = not alert.is_open and any(
@@ -647,25 +700,30 @@ class Judge:
                             soonest = end
             complete = inf if group.asleep else self.complete_from(series)
             if complete != inf:
-                begun = -int(-complete // width) * width
-                for offset in offsets:
-                    end = begun + offset
+                for offset in runtime.beginnings:
+                    end = -int(-(complete + offset) // width) * width
                     if last < end and (soonest is None or end < soonest):
                         soonest = end
         for series in runtime.levels:
             level = self.levels.get((series.id, group.labels))
             if level is None:
                 continue
-            times = [level.next_time(last * SECOND)]
-            newest = level.newest_before(last * SECOND)
-            if series.stale_after_s is not None and newest is not None:
-                # Stale from this instant on, so the bucket end at or after it sees it.
-                times.append(newest + series.stale_after_s * SECOND - 1)
-            for time_us in times:
-                if time_us is not None:
-                    end = time_us // SECOND // width * width + width
-                    if last < end and (soonest is None or end < soonest):
-                        soonest = end
+            for offset in runtime.level_offsets:
+                instant = (last - offset) * SECOND
+                times = [level.next_time(instant)]
+                newest = level.newest_before(instant)
+                if series.stale_after_s is not None and newest is not None:
+                    # Stale from this instant on, so the bucket end at or after it sees it.
+                    times.append(newest + series.stale_after_s * SECOND - 1)
+                for time_us in times:
+                    if time_us is not None:
+                        end = time_us // SECOND // width * width + width + offset
+                        if last < end and (soonest is None or end < soonest):
+                            soonest = end
+        if runtime.restless:
+            awake = runtime.always_restless or group.alert.is_open
+            end = last + width if awake else -(-next_day(last, self.zone) // width) * width + width
+            soonest = end if soonest is None else min(soonest, end)
         for absence in runtime.absences:
             for end in next_expected(absence, last, self.zone):
                 end = -(-end // width) * width
@@ -729,7 +787,7 @@ class Judge:
 
     def _judge_level(self, group: _Group, instant: int, event: str, *, newest: bool) -> None:
         self._timers(group, before=instant)
-        self._view.labels = group.labels
+        self._view.look_at(group)
         verdict = judge(group.condition, self._view, Instant(0, instant, newest), group.alert.firing)
         changes = apply_verdict(group.alert, group.runtime.rule, verdict, instant, event=event)
         self._dirty_alerts[group.runtime.rule.name, group.labels] = group
@@ -791,7 +849,7 @@ class Judge:
 
     def _judge_group_early(self, group: _Group, end: int) -> None:
         alert, runtime = group.alert, group.runtime
-        self._view.labels = group.labels
+        self._view.look_at(group)
         verdict = judge(group.condition, self._view, Instant(end, end * SECOND), alert.firing)
         # A lower severity than the highest might still rise before the bucket closes: that one waits.
         if verdict.kind is not Kind.BREACH or verdict.severity != group.top:
@@ -881,7 +939,10 @@ class Judge:
             judged = min(0 if runtime.closed is None else runtime.closed for runtime in self._rules_of[series.id])
             for number in history.expire(min(mark, judged) - self._reach[series.id]):
                 self._gone[b"b" + pack([*key, number])] = None
-            if not history.starts and not any(True for _ in history.blocks):
+            if history.seen is not None and history.seen + self._memory[series.id] > min(mark, judged):
+                if history.head_dirty:
+                    self._dirty_flows.add(key)
+            elif not history.starts and not any(True for _ in history.blocks):
                 del self.flows[key]
                 self._dirty_flows.discard(key)
                 self._gone[b"s" + pack(key)] = None

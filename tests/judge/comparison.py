@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from reference import micros, reference_transitions
 from shorthand import LONDON, Event, lines
 
-from lockstep.rule.condition import Absence, Plan, Spike, Threshold
+from lockstep.rule.condition import Absence, Change, NewValue, Plan, Projection, Share, Spike, Threshold
 from lockstep.tools.backtest import replay_events
 from lockstep.transition import Transition
 
@@ -60,7 +60,8 @@ def differences(
 
 def with_numbers(plan: Plan) -> frozenset[str]:
     """Rules that look at one thing: of a combination the text does not say whose numbers are shown."""
-    return frozenset(r.name for r in plan.rules if isinstance(r.condition, Threshold | Spike | Absence))
+    told = Threshold | Spike | Absence | Change | NewValue | Share | Projection
+    return frozenset(r.name for r in plan.rules if isinstance(r.condition, told))
 
 
 def judged(

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from functools import cache
+from itertools import pairwise
 from math import ceil, isqrt, sqrt
+from statistics import NormalDist
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -29,13 +31,17 @@ from lockstep.rule.condition import (
     Absence,
     All,
     AnyOf,
+    Change,
     Condition,
     Level,
+    NewValue,
     NoData,
     Not,
     Plan,
+    Projection,
     Rule,
     Severity,
+    Share,
     Spike,
     Threshold,
     series_of_condition,
@@ -219,12 +225,18 @@ Levels = Callable[[SeriesDef, Group], Fraction | None]
 
 @dataclass
 class Reader:
-    """Reads expressions for one group as of one instant."""
+    """Reads expressions for one group as of one instant.
+
+    earlier: the same group as of an instant before. before_last: a level as it was before its newest value.
+    """
 
     events: Events
     group: Group
     levels: Levels
     asof: int
+    width: int = 0
+    earlier: Callable[[int], "Reader"] | None = None
+    before_last: Levels | None = None
 
     def flow(self, series: SeriesDef, start: int, end: int) -> Fraction | None:
         first = self.events.first.get(series.source)
@@ -282,7 +294,7 @@ class Verdict:
 UNJUDGED = Verdict("unjudged")
 
 
-def _levels_for(condition: Threshold, labels: Mapping[str, str]) -> tuple[Level, ...]:
+def _levels_for(condition: Threshold | Share, labels: Mapping[str, str]) -> tuple[Level, ...]:
     for override in condition.overrides:
         if all(_matches(labels.get(name, NONE), pattern) for name, pattern in override.match):
             return override.levels
@@ -433,6 +445,118 @@ def absence(c: Absence, read: Reader, end: int, zone: ZoneInfo) -> Verdict:
     return UNJUDGED
 
 
+def change(c: Change, read: Reader, end: int) -> Verdict:
+    if c.window_s is None:
+        assert read.before_last is not None
+        (series,) = series_of(c.expression)
+        window = None
+        now, before = read.levels(series, read.group), read.before_last(series, read.group)
+    else:
+        assert read.earlier is not None
+        width = c.window_s * SECOND
+        window = (end - width, end)
+        if not read.complete(c.expression, end - 2 * width):
+            return UNJUDGED
+        now = read.value(c.expression, end - width, end)
+        before = read.earlier(end - width).value(c.expression, end - 2 * width, end - width)
+    if now is None or before is None:
+        only_levels = all(s.is_level for s in series_of(c.expression))
+        first = before is None and only_levels and (now is not None or c.window_s is not None)
+        shown = None if now is None else float(now)
+        return UNJUDGED if first else Verdict("no_data", c.severity, shown, window=window)
+    moved = now - before
+    right_way = (moved > 0 and c.up) or (moved < 0 and c.down)
+    far = (c.by is None or abs(moved) >= Fraction(str(c.by))) and (
+        c.by_ratio is None or abs(moved) >= Fraction(str(c.by_ratio)) * abs(before)
+    )
+    return Verdict("breach" if right_way and far else "clear", c.severity, float(now), float(before), window)
+
+
+def new_value(c: NewValue, read: Reader, end: int) -> Verdict:
+    (series,) = series_of(c.expression)
+    start = end - c.window_s * SECOND
+    begun = read.events.first.get(series.source)
+    buckets = [f.time // read.width * read.width for f in read.events.of(series).get(read.group, []) if f.time < end]
+    inside = [b for b in buckets if b >= start]
+    looked_at = min(inside, default=start)
+    if begun is None or begun >= end or looked_at < begun + c.learn_s * SECOND:
+        return UNJUDGED
+    value = read.value(c.expression, start, end)
+    assert value is not None
+    is_new = bool(inside) and not any(looked_at - c.in_s * SECOND <= b < looked_at for b in buckets)
+    return Verdict("breach" if is_new else "clear", c.severity, float(value), window=(start, end))
+
+
+def share(c: Share, read: Reader, labels: Mapping[str, str], end: int, firing: Severity | None) -> Verdict:
+    levels = _levels_for(c, labels)
+    start = end - (c.window_s or 0) * SECOND
+    window = (start, end) if c.flows else None
+    if not read.complete(c.expression, start):
+        return UNJUDGED
+    part, whole = read.value(c.part, start, end), read.value(c.whole, start, end)
+    if part is None or whole is None:
+        return Verdict("no_data", levels[0].severity, window=window)
+    if whole < Fraction(str(c.least)) or whole <= 0:
+        return Verdict("clear", window=window)
+    value = low = high = float(part / whole)
+    if c.confidence is not None:
+        # The interval's ends are the true shares from which what was seen is exactly z deviations away.
+        n, p, z = float(whole), min(max(value, 0.0), 1.0), NormalDist().inv_cdf(c.confidence)
+        root = z * sqrt(4 * n * p * (1 - p) + z * z)
+        low, high = (2 * n * p + z * z - root) / (2 * (n + z * z)), (2 * n * p + z * z + root) / (2 * (n + z * z))
+        low, high = round(low, 12), round(high, 12)
+    holding = []
+    for level in levels:
+        is_rise = level.breach.above is not None or level.breach.at_least is not None
+        breaches = level.breach.hold(low if is_rise else high)
+        is_clear = not breaches if level.clear is None else level.clear.hold(value)
+        if breaches or (firing is not None and level.severity <= firing and not is_clear):
+            holding.append(level.severity)
+    kind, severity = ("breach", max(holding)) if holding else ("clear", levels[0].severity)
+    return Verdict(kind, severity, value, window=window)
+
+
+def projection(c: Projection, read: Reader, end: int, zone: ZoneInfo) -> Verdict:
+    width = c.window_s * SECOND
+    today = moment(end - 1).astimezone(zone).date()
+    begins, ends = (
+        (datetime(d.year, d.month, d.day, tzinfo=zone).astimezone(UTC) - EPOCH) // timedelta(microseconds=1)
+        for d in (today, today + timedelta(days=1))
+    )
+    ahead = ends - end if c.within_s is None else c.within_s * SECOND
+    is_level = all(s.is_level for s in series_of(c.measure))
+    since = end - width if is_level else min(begins, end - width)
+    if not read.complete(c.expression, since):
+        return UNJUDGED
+    now = read.value(c.measure, begins, end)
+    if is_level and c.pace is None:
+        (series,) = series_of(c.measure)
+        assert read.earlier is not None
+        if read.earlier(end - width).levels(series, read.group) is None:
+            return UNJUDGED
+        pace = Fraction()
+        for identity in {f.identity for f in read.events.of(series)[read.group]}:
+            facts = [f for f in read.events.of(series)[read.group] if f.identity == identity]
+            at_ends = []
+            for e in range(end - width, end + 1, read.width):
+                at_ends.append(next((f.numbers[-1] for f in reversed(facts) if f.time < e), None))
+            for a, b in pairwise(at_ends):
+                pace += max(a - b, Fraction()) if a is not None and b is not None else 0
+    else:
+        found = read.value(c.pace or c.measure, end - width, end)
+        if found is None:
+            return Verdict("no_data", c.severity, None if now is None else float(now), window=(end - width, end))
+        pace = found
+    window = (end - width, end)
+    if now is None:
+        return Verdict("no_data", c.severity, window=window)
+    step = max(pace, Fraction()) * ahead / width
+    then = now - step if is_level else now + step
+    limit = Fraction(str(c.reaches))
+    reached = (min(now, then) <= limit) if is_level else (max(now, then) >= limit)
+    return Verdict("breach" if reached else "clear", c.severity, float(now), float(then), window)
+
+
 def _all(parts: list[Verdict]) -> str:
     kinds = {p.kind for p in parts}
     return next((k for k in ("clear", "unjudged", "no_data") if k in kinds), "breach")
@@ -448,6 +572,14 @@ def verdict(
             return spike(c, read, end, firing, zone)
         case Absence():
             return absence(c, read, end, zone)
+        case Change():
+            return change(c, read, end)
+        case NewValue():
+            return new_value(c, read, end)
+        case Share():
+            return share(c, read, labels, end, firing)
+        case Projection():
+            return projection(c, read, end, zone)
         case All(parts, severity):
             return Verdict(_all([verdict(p, read, labels, end, firing, zone) for p in parts]), severity)
         case AnyOf(parts, severity):
@@ -464,6 +596,9 @@ def _swap(v: Verdict) -> Verdict:
 def early(c: Condition, read: Reader, labels: Mapping[str, str], end: int, zone: ZoneInfo) -> Verdict | None:
     """The breach of an open bucket that more events cannot undo, or None."""
     match c:
+        case NewValue():
+            found = new_value(c, read, end)
+            return found if found.kind == "breach" else None
         case Threshold() | Spike():
             series = _single(c.expression, Aggregate.COUNT, Aggregate.SUM)
             lasting = series is not None and (
@@ -623,8 +758,12 @@ def _level_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
             def levels(s: SeriesDef, g: Group, place: int = place, time: int = time) -> Fraction | None:
                 return _sum_of_newest([f for f in events.of(s).get(g, []) if f.place <= place], s, time)
 
+            def before_last(s: SeriesDef, g: Group, place: int = place, time: int = time) -> Fraction | None:
+                return _sum_of_newest([f for f in events.of(s).get(g, []) if f.place <= place][:-1], s, time)
+
             alert.timers(time - 1)
-            found = verdict(rule.condition, Reader(events, group, levels, time), alert.labels, time, alert.firing, zone)
+            reader = Reader(events, group, levels, time, before_last=before_last)
+            found = verdict(rule.condition, reader, alert.labels, time, alert.firing, zone)
             alert.judged(time, found, event_id)
         alert.timers(events.until)
         yield alert
@@ -650,7 +789,7 @@ def _flow_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
             def levels(s: SeriesDef, g: Group) -> Fraction | None:
                 return _sum_of_newest([f for f in events.of(s).get(g, []) if f.time < end], s, end)
 
-            return Reader(events, group, levels, end)
+            return Reader(events, group, levels, end, width, lambda earlier: reader(earlier, group))
 
         end = (min(times) // width + 1) * width
         while True:
@@ -672,6 +811,17 @@ def _flow_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
         yield alert
 
 
+def _looks_back(c: Condition) -> bool:
+    match c:
+        case All(parts, _) | AnyOf(parts, _):
+            return any(_looks_back(p) for p in parts)
+        case Not(part, _):
+            return _looks_back(part)
+        case _:
+            falls = isinstance(c, Projection) and c.pace is None and all(s.is_level for s in series_of(c.measure))
+            return falls or (isinstance(c, Change) and c.window_s is not None)
+
+
 def reference_transitions(
     plan: Plan, events: list[Mapping[str, Any]], *, zone: ZoneInfo, until: datetime | None = None
 ) -> list[dict[str, Any]]:
@@ -682,7 +832,7 @@ def reference_transitions(
     seen = Events(events, None if until is None else micros(until.isoformat()))
     said: list[dict[str, Any]] = []
     for rule in plan.rules:
-        only_levels = all(s.is_level for s in series_of_condition(rule.condition))
+        only_levels = all(s.is_level for s in series_of_condition(rule.condition)) and not _looks_back(rule.condition)
         for alert in (_level_rule if only_levels else _flow_rule)(rule, seen, zone):
             said += alert.said
     return sorted(said, key=lambda t: (t["at"], t["rule"], sorted(t["labels"].items()), t["number"]))

@@ -4,6 +4,7 @@ The examples are the same in every run; `LOCKSTEP_TEST_FACTOR=50` looks that man
 """
 
 import os
+from dataclasses import replace
 from datetime import time, timedelta
 from typing import Any
 
@@ -37,13 +38,18 @@ from lockstep.rule.condition import (
     All,
     AnyOf,
     Baseline,
+    Bounds,
+    Change,
     Condition,
     Hours,
+    NewValue,
     Not,
     Override,
     Plan,
+    Projection,
     Rule,
     Severity,
+    Share,
     Spike,
 )
 from lockstep.tools.backtest import replay_events
@@ -189,14 +195,85 @@ def absences(draw: st.DrawFn, measures: list[SeriesDef]) -> Condition:
 
 
 @st.composite
+def changes(draw: st.DrawFn, measures: list[Any]) -> Condition:
+    measure = draw(st.sampled_from(measures))
+    is_level = isinstance(measure, SeriesDef) and measure.is_level
+    return Change(
+        of(measure) if isinstance(measure, SeriesDef) else measure,
+        draw(WINDOWS) if not is_level or draw(st.booleans()) else None,
+        draw(SEVERITIES),
+        by=draw(st.sampled_from([None, 1, 2])),
+        by_ratio=draw(st.sampled_from([None, None, 0.5])),
+        up=draw(st.booleans()),
+    )
+
+
+@st.composite
+def new_values(draw: st.DrawFn, counts: list[SeriesDef]) -> Condition:
+    return NewValue(
+        of(draw(st.sampled_from(counts))),
+        draw(st.sampled_from([60, 120])),
+        draw(st.sampled_from([120, 150, 300])),
+        draw(st.sampled_from([0, 90, 300])),
+        draw(SEVERITIES),
+    )
+
+
+@st.composite
+def shares(draw: st.DrawFn, measures: list[Any], clear: bool = True) -> Condition:
+    part, whole = draw(st.sampled_from(measures)), draw(st.sampled_from(measures))
+    texts = draw(bounds_texts(clear))
+    levels = when(part, *texts, window=60).levels
+    scale = draw(st.sampled_from([1, 0.25]))
+    halved = [replace(x, breach=_scaled(x.breach, scale), clear=x.clear and _scaled(x.clear, scale)) for x in levels]
+    is_level = part.is_level and whole.is_level
+    return Share(
+        of(part),
+        of(whole),
+        None if is_level else draw(WINDOWS),
+        tuple(halved),
+        draw(st.sampled_from([1, 3])),
+        draw(st.sampled_from([None, 0.9])),
+    )
+
+
+def _scaled(bounds: Bounds, scale: float) -> Bounds:
+    words = ("above", "below", "at_least", "at_most")
+    return Bounds(**{w: None if getattr(bounds, w) is None else getattr(bounds, w) * scale for w in words})
+
+
+@st.composite
+def projections(draw: st.DrawFn, flows: list[Any], levels: list[SeriesDef]) -> Condition:
+    flow = of(draw(st.sampled_from(flows)))
+    level = of(draw(st.sampled_from(levels))) if levels and draw(st.booleans()) else None
+    within = draw(st.sampled_from([None, 300, 600])) if level else None
+    reaches = draw(st.sampled_from([0, 2] if level else [3, 50, 400]))
+    pace = flow if level and draw(st.booleans()) else None
+    return Projection(level or flow, pace, reaches, within, draw(WINDOWS), draw(SEVERITIES))
+
+
+@st.composite
 def conditions(draw: st.DrawFn) -> Condition:
     measures = draw(st.sampled_from([BY_CHANNEL, BY_CHANNEL, BY_SKU, BY_NOTHING]))
     flows = [m for m in measures if not isinstance(m, SeriesDef) or not m.is_level]
     counts = [m for m in flows if isinstance(m, SeriesDef) and m.aggregate.value == "count"]
     previous = st.sampled_from([Baseline(), Baseline(previous_s=120), Baseline(previous_s=300)])
     # In a combination the text leaves open what a part's own band means, so parts have none.
-    parts = st.one_of(thresholds(measures, clear=False), absences(counts))
-    match draw(st.integers(0, 7)):
+    single = [m for m in measures if isinstance(m, SeriesDef) and m.aggregate.value in ("count", "sum", "last")]
+    sums = [m for m in single if not m.is_level]
+    levels = [m for m in single if m.is_level]
+    windowed = changes(measures).filter(lambda c: c.window_s is not None)
+    others = [shares(single, clear=False), windowed, projections(sums, levels), new_values(counts)]
+    parts = st.one_of(thresholds(measures, clear=False), absences(counts), *others)
+    match draw(st.integers(0, 11)):
+        case 8:
+            return draw(changes(measures))
+        case 9:
+            return draw(new_values(counts))
+        case 10:
+            return draw(shares(single))
+        case 11:
+            return draw(projections(sums, levels))
         case 0 | 1 | 2:
             return draw(thresholds(measures))
         case 3 | 4:

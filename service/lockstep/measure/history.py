@@ -48,6 +48,7 @@ class FlowHistory:
     """One flow series: its buckets in order, exact under replays.
 
     starts and totals are parallel: the bucket starts (seconds) that have data, and their aggregates.
+    seen: the newest start that expired.
     """
 
     __slots__ = (
@@ -59,6 +60,7 @@ class FlowHistory:
         "head_dirty",
         "is_additive",
         "places",
+        "seen",
         "starts",
         "totals",
     )
@@ -72,6 +74,7 @@ class FlowHistory:
         self.starts: list[int] = []
         self.totals: list[Any] = []
         self.places: dict[Source, Place] = {}
+        self.seen: int | None = None
         self.dirty: set[int] = set()
         self.head_dirty = False
 
@@ -164,6 +167,9 @@ class FlowHistory:
                 del self._blocks[number]
                 self.dirty.discard(number)
             at = bisect_left(self.starts, (max(gone) + 1) * self.block_s)
+            if at:
+                self.seen = self.starts[at - 1]
+                self.head_dirty = True
             del self.starts[:at]
             del self.totals[:at]
         return gone
@@ -195,6 +201,11 @@ class FlowHistory:
         at = bisect_left(self.starts, before)
         return self.starts[at - 1] if at else None
 
+    def last_seen(self, before: int) -> int | None:
+        """As `newest_start`, also for what has expired since."""
+        newest = self.newest_start(before)
+        return newest if newest is not None or self.seen is None or self.seen >= before else self.seen
+
     @property
     def last_start(self) -> int | None:
         return self.starts[-1] if self.starts else None
@@ -202,7 +213,7 @@ class FlowHistory:
     # ---- state ----------------------------------------------------------------------------------------------------
 
     def head(self) -> list[Any]:
-        return [[*source, *place] for source, place in self.places.items()]
+        return [[[*source, *place] for source, place in self.places.items()], self.seen]
 
     def block(self, number: int) -> list[Any] | None:
         block = self._blocks.get(number)
@@ -214,7 +225,8 @@ class FlowHistory:
             [[*source, list(part.items())] for source, part in block.refused.items()],
         ]
 
-    def restore_head(self, rows: list[Any]) -> None:
+    def restore_head(self, head: list[Any]) -> None:
+        rows, self.seen = head
         self.places = {(role, p): (chunk, first, upto) for role, p, chunk, first, upto in rows}
 
     def restore_block(self, number: int, parts: list[Any]) -> None:
@@ -241,18 +253,25 @@ class _Identity:
 
 
 class LevelHistory:
-    """One level series: per identity the newest value, and older ones as long as a bucket end may ask for them."""
+    """One level series: per identity the newest value, and older ones as long as a bucket end may ask for them.
 
-    __slots__ = ("_identities", "dirty", "marks", "older")
+    moved: by how much the newest value changed the sum; None when it was the first of all.
+    """
+
+    __slots__ = ("_identities", "dirty", "marks", "moved", "older")
 
     def __init__(self) -> None:
         self._identities: dict[str, _Identity] = {}
         self.marks: dict[Source, int] = {}
         self.dirty = False
         self.older = 0
+        self.moved: int | None = None
 
-    def apply(self, source: Source, identity: str, time_us: int, offset: int, value: int) -> bool:
-        """Take a value; False when it changes nothing: seen before, or older than the newest of its identity."""
+    def apply(self, source: Source, identity: str, time_us: int, offset: int, value: int, grain_us: int = 0) -> bool:
+        """Take a value; False when it changes nothing: seen before, or older than the newest of its identity.
+
+        grain_us: the past is asked for at multiples of this only, so of each such stretch the last value is enough.
+        """
         mark = self.marks.get(source)
         if mark is not None and offset <= mark:
             return False
@@ -264,7 +283,13 @@ class LevelHistory:
         if known.values and time_us < known.values[-1][0]:
             self.older += 1
             return False
+        if known.values:
+            self.moved = value - known.values[-1][2]
+        else:
+            self.moved = value if len(self._identities) > 1 else None
         known.source = source
+        if grain_us and known.values and known.values[-1][0] // grain_us == time_us // grain_us:
+            known.values.pop()
         known.values.append((time_us, offset, value))
         return True
 
@@ -306,6 +331,25 @@ class LevelHistory:
             return None
         return total / SCALE
 
+    def fallen(self, start_us: int, end_us: int, grain_us: int) -> float:
+        """What the identities lost between the multiples of grain_us in [start_us, end_us], their rises left aside."""
+        total = 0
+        for known in self._identities.values():
+            before: int | None = None  # at the last multiple looked at
+            at, newest = start_us, None
+            for time_us, _, value in known.values:
+                if time_us >= end_us:
+                    break
+                if time_us >= at:
+                    if before is not None and newest is not None and newest < before:
+                        total += before - newest
+                    before = newest
+                    at = time_us // grain_us * grain_us + grain_us
+                newest = value
+            if before is not None and newest is not None and newest < before:
+                total += before - newest
+        return total / SCALE
+
     def next_time(self, after_us: int) -> int | None:
         """The first kept value that was set at or after an instant."""
         times = [t for k in self._identities.values() for t, _, _ in k.values if t >= after_us]
@@ -316,10 +360,11 @@ class LevelHistory:
             [[*s, mark] for s, mark in self.marks.items()],
             [[name, *k.source, k.values] for name, k in self._identities.items()],
             self.older,
+            self.moved,
         ]
 
     def restore(self, state: list[Any]) -> None:
-        marks, identities, self.older = state
+        marks, identities, self.older, self.moved = state
         self.marks = {(role, p): mark for role, p, mark in marks}
         self._identities = {
             name: _Identity([(t, o, v) for t, o, v in values], (role, p)) for name, role, p, values in identities

@@ -77,7 +77,7 @@ def reach_s(condition: Any) -> int:
     found = [0]
     for part in _parts(condition):
         window = getattr(part, "window_s", None) or 0
-        found.append(window)
+        found.append(window + max(getattr(part, "in_s", 0), getattr(part, "learn_s", 0)))
         baseline = getattr(part, "baseline", None)
         if isinstance(baseline, Baseline):
             found.append(window + (baseline.previous_s or 0))

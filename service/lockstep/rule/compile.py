@@ -1,6 +1,7 @@
 """Rule files → Plan: names resolved, words turned into numbers, everything that can be wrong said with its place."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import Any, Literal
 
@@ -8,6 +9,7 @@ from lockstep.document import Document, Fault, Pointer, did_you_mean, parted
 from lockstep.labels import stable_id
 from lockstep.measure.definition import Expression, Operation, SeriesDef, series_of
 from lockstep.rule import quantity
+from lockstep.rule.compile_more import change_of, new_value_of, projection_of, share_of
 from lockstep.rule.condition import (
     Absence,
     All,
@@ -21,6 +23,7 @@ from lockstep.rule.condition import (
     Override,
     Rule,
     Severity,
+    Share,
     Spike,
     Threshold,
     series_of_condition,
@@ -32,10 +35,13 @@ from lockstep.rule.model import (
     LevelModel,
     LevelsModel,
     PartModel,
+    RatioModel,
     RuleModel,
+    ShareModel,
     SpikeModel,
     ThresholdModel,
 )
+from lockstep.rule.timing import compares_values, is_level_only
 
 
 class Stop(Exception):
@@ -87,6 +93,9 @@ class Compiler:
             condition = self._overridden(condition, model, pointer, scope)
         series = series_of_condition(condition)
         self._check_labels(model, series, pointer)
+        if not is_level_only(condition) and compares_values(condition):
+            message = "a rule that is judged at every bucket does not see every value"
+            self.note(pointer, f"{message}, a 'change' in it needs a window", "add 'window: 1h'", "LS185")
         rule = Rule(
             name=model.name,
             by=by,
@@ -98,7 +107,7 @@ class Compiler:
             say=dict(model.say),
             runbook=model.runbook,
             forget_after_s=model.forget_after,
-            bucket_s=bucket_s if any(not s.is_level for s in series) else 0,
+            bucket_s=0 if is_level_only(condition) else bucket_s,
             place=f"{self._document.path}:{self._document.place(pointer)[0]}",
         )
         judged_by = (rule.by, rule.condition, rule.for_s, rule.keep_firing_for_s, rule.no_data, rule.forget_after_s)
@@ -111,8 +120,15 @@ class Compiler:
             return self._threshold(model.threshold, model.clear, pointer, scope)
         if model.spike is not None:
             return self._spike(model.spike, model.clear, pointer, scope)
+        for word, given in (("share", model.share), ("ratio", model.ratio)):
+            if given is not None:
+                return self._share(given, model.clear, (*pointer, word), scope)
         if model.clear is not None:
-            self.note((*pointer, "clear"), "only a threshold or a spike has a 'clear'", "remove it", "LS122", key=True)
+            message = "only a threshold, a spike, a share or a ratio has a 'clear'"
+            self.note((*pointer, "clear"), message, "remove it", "LS122", key=True)
+        more = self._more(model, pointer, scope)
+        if more is not None:
+            return more
         if model.absence is not None:
             at = (*pointer, "absence")
             expression = self._expression(model.absence.measure, (*at, "measure"), scope)
@@ -132,6 +148,24 @@ class Compiler:
             return AnyOf(tuple(parts), scope.severity)
         assert model.not_ is not None
         return Not(self._condition(model.not_, (*pointer, "not"), scope), scope.severity)
+
+    def _more(self, model: PartModel, pointer: Pointer, scope: "_Scope") -> Condition | None:
+        named = partial(self._expression, scope=scope)
+        if model.change is not None:
+            return change_of(model.change, (*pointer, "change"), named, self.note, scope.severity)
+        if model.new_value is not None:
+            at = (*pointer, "new_value")
+            return new_value_of(model.new_value, at, named, self.note, scope.severity, scope.by)
+        if model.projection is not None:
+            return projection_of(model.projection, (*pointer, "projection"), named, self.note, scope.severity)
+        return None
+
+    def _share(
+        self, model: ShareModel | RatioModel, clear: ClearModel | None, at: Pointer, scope: "_Scope"
+    ) -> Condition:
+        bounds = self._clear_bounds(clear, (*at[:-1], "clear"))
+        levels = partial(self._levels, model, model.levels, bounds, at, scope.severity)
+        return share_of(model, at, partial(self._expression, scope=scope), self.note, levels)
 
     def _threshold(
         self, model: ThresholdModel, clear: ClearModel | None, pointer: Pointer, scope: "_Scope"
@@ -165,7 +199,9 @@ class Compiler:
                 )
                 raise Stop
             self._check_bounds(breach, pointer)
-            self._check_clear(breach, clear, (*pointer[:-1], "clear") if pointer[-1] == "threshold" else pointer)
+            self._check_clear(
+                breach, clear, (*pointer[:-1], "clear") if pointer[-1] in ("threshold", "share", "ratio") else pointer
+            )
             return (Level(severity, breach, clear),)
         if breach.is_set:
             self.note(pointer, "both a number and 'levels'", "keep one of them", "LS124", key=True)
@@ -319,8 +355,9 @@ class Compiler:
         return ratios
 
     def _overridden(self, condition: Condition, model: RuleModel, pointer: Pointer, scope: "_Scope") -> Condition:
-        if not isinstance(condition, Threshold):
-            self.note((*pointer, "overrides"), "only a threshold has overrides", "remove them", "LS128", key=True)
+        if not isinstance(condition, Threshold | Share):
+            message = "only a threshold, a share or a ratio has overrides"
+            self.note((*pointer, "overrides"), message, "remove them", "LS128", key=True)
             return condition
         overrides = []
         for i, override in enumerate(model.overrides):
@@ -424,6 +461,8 @@ def _lengths(model: PartModel) -> list[int]:
         found.append(model.spike.window)
         if model.spike.baseline != "previous" and model.spike.baseline.previous is not None:
             found.append(model.spike.baseline.previous)
+    others = (model.change, model.new_value, model.share, model.ratio, model.projection)
+    found += [other.window for other in others if other is not None and other.window is not None]
     parts = chain(model.all or (), model.any or (), [model.not_] if model.not_ is not None else [])
     return found + [n for part in parts for n in _lengths(part)]
 

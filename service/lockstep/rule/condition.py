@@ -6,7 +6,7 @@ from datetime import time
 from enum import IntEnum, StrEnum
 from functools import cached_property
 
-from lockstep.measure.definition import Expression, SeriesDef, series_of
+from lockstep.measure.definition import Expression, Operation, SeriesDef, series_of
 
 
 class Severity(IntEnum):
@@ -43,6 +43,11 @@ class Bounds:
             and (self.at_least is None or value >= self.at_least)
             and (self.at_most is None or value <= self.at_most)
         )
+
+    @property
+    def shown(self) -> float | None:
+        """The number that a message names."""
+        return next((n for n in (self.above, self.at_least, self.below, self.at_most) if n is not None), None)
 
     @property
     def is_set(self) -> bool:
@@ -153,6 +158,86 @@ class Absence(_OfExpression):
 
 
 @dataclass(frozen=True)
+class Change(_OfExpression):
+    """A value that is not what it was.
+
+    window_s: what is compared: a level with itself that long ago, a flow's window with the one just before. None, for
+    levels only: each value with the one before it.
+    by: it differs by so much or more (None: at all); by_ratio: by so much of what it was. up, down: which way counts.
+    """
+
+    expression: Expression
+    window_s: int | None
+    severity: Severity
+    by: float | None = None
+    by_ratio: float | None = None
+    up: bool = True
+    down: bool = True
+
+
+@dataclass(frozen=True)
+class NewValue(_OfExpression):
+    """The first event of a group after in_s or more without one; told of for window_s from its bucket on.
+
+    expression: one count by the label that may be new. learn_s: as long after the source's beginning everything is
+    new, so nothing is.
+    """
+
+    expression: Expression
+    window_s: int
+    in_s: int
+    learn_s: int
+    severity: Severity
+
+
+@dataclass(frozen=True)
+class Share(_OfExpression):
+    """One measure as a part of another, against numbers.
+
+    least: below this much of the whole there is nothing to tell. confidence: compare not the share itself but the
+    bound on its side that the true one keeps with this probability (None: the share itself).
+    levels, overrides, window_s: as for a threshold.
+    """
+
+    part: Expression
+    whole: Expression
+    window_s: int | None
+    levels: tuple[Level, ...]
+    least: float
+    confidence: float | None = None
+    overrides: tuple[Override, ...] = ()
+
+    @property
+    def expression(self) -> Expression:  # type: ignore[override] # made of the two, not given
+        return Operation("/", self.part, self.whole)
+
+
+@dataclass(frozen=True)
+class Projection(_OfExpression):
+    """Where a measure gets at its present pace.
+
+    A level falls and reaches `reaches` or less; its pace over window_s is a flow, or (None) the falls of the level
+    itself. A flow grows from the day's beginning as in the last window_s and reaches `reaches` or more.
+    within_s: how far ahead; None: to the end of the shop's day.
+    """
+
+    measure: Expression
+    pace: Expression | None
+    reaches: float
+    within_s: int | None
+    window_s: int
+    severity: Severity
+
+    @cached_property
+    def is_of_level(self) -> bool:
+        return all(s.is_level for s in series_of(self.measure))
+
+    @property
+    def expression(self) -> Expression:  # type: ignore[override] # both, to name every series
+        return self.measure if self.pace is None else Operation("-", self.measure, self.pace)
+
+
+@dataclass(frozen=True)
 class All:
     parts: tuple["Condition", ...]
     severity: Severity
@@ -170,7 +255,7 @@ class Not:
     severity: Severity
 
 
-Condition = Threshold | Spike | Absence | All | AnyOf | Not
+Condition = Threshold | Spike | Absence | Change | NewValue | Share | Projection | All | AnyOf | Not
 
 
 def series_of_condition(condition: Condition) -> tuple[SeriesDef, ...]:
@@ -178,6 +263,8 @@ def series_of_condition(condition: Condition) -> tuple[SeriesDef, ...]:
     match condition:
         case Threshold(expression=e) | Spike(expression=e) | Absence(expression=e):
             return series_of(e)
+        case Change() | NewValue() | Share() | Projection():
+            return condition.series
         case All(parts=parts) | AnyOf(parts=parts):
             return tuple(dict.fromkeys(s for p in parts for s in series_of_condition(p)))
         case Not(part=part):

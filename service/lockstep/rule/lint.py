@@ -57,6 +57,12 @@ CODES: dict[str, str] = {
     "LS161": "a length that needs slices finer than a minute",
     "LS162": "a baseline that reaches further back than events are kept",
     "LS163": "a baseline shorter than its window",
+    "LS180": "a new value is one of a label that the rule is by",
+    "LS181": "a change needs to know what it is compared with",
+    "LS182": "a share is of two counts",
+    "LS183": "a share or a ratio without a least number of the whole",
+    "LS184": "a projection needs a pace that adds up",
+    "LS185": "a change against the value before, where buckets are judged",
 }
 """code → what it is about."""
 

@@ -33,6 +33,12 @@ Limit = Annotated[
     BeforeValidator(quantity.number),
     WithJsonSchema({"type": ["number", "string"], "pattern": r"^-?[0-9.]+%?$", "examples": [20, "25%"]}),
 ]
+By = Annotated[
+    tuple[float | None, float | None],
+    BeforeValidator(quantity.difference),
+    WithJsonSchema({"type": ["number", "string"], "pattern": r"^[0-9.]+%?$", "examples": [5, "20%"]}),
+]
+"""A difference: as a number, or as a part of what was before."""
 Stretch = Annotated[
     Hours,
     BeforeValidator(quantity.hours),
@@ -242,6 +248,79 @@ class AbsenceModel(_Strict):
     )
 
 
+class ShareModel(BoundsModel):
+    """One count as a part of another, from 0 to 1: `above: 10%`."""
+
+    measure: str = Field(description="Name of a measure: the part, `returns`")
+    of: str = Field(description="Name of a measure: the whole, `orders`")
+    window: Duration | None = Field(None, description="The last whole buckets that count")
+    of_at_least: Limit | None = Field(None, description="Below this much of the whole there is nothing to tell; needed")
+    confidence: Annotated[Limit | None, Field(gt=0.5, lt=1)] = Field(
+        None, description="Compare what the true share is with this certainty (`95%`, Wilson), not what was seen"
+    )
+    levels: LevelsModel | None = Field(None, description="Instead of one number: a number for each severity")
+
+
+class RatioModel(BoundsModel):
+    """One measure for each of another: `spend` of `revenue`."""
+
+    measure: str = Field(description="Name of a measure: what is divided")
+    of: str = Field(description="Name of a measure: by what")
+    window: Duration | None = Field(None, description="The last whole buckets that count")
+    of_at_least: Limit | None = Field(None, description="Below this much of it there is nothing to tell; needed")
+    levels: LevelsModel | None = Field(None, description="Instead of one number: a number for each severity")
+
+
+class ChangeModel(_Strict):
+    """A value that is not what it was."""
+
+    measure: str = Field(description="Name of a measure")
+    by: By | None = Field(None, description="By so much or more, `5` or `20%`; none: at all")
+    window: Duration | None = Field(
+        None,
+        description="A level against itself so long ago, a flow against the window before; "
+        "none: each value of a level against the one before it",
+    )
+    direction: Literal["up", "down", "both"] = Field("both", description="Which way counts")
+
+
+class NewValueModel(_Strict):
+    """The first event of a label's value in a long time."""
+
+    label: Label | None = Field(None, description="Whose values may be new, `campaign`; the rule is by it")
+    field: Label | None = Field(None, description="The same as `label`")
+    measure: str = Field(description="Name of a count: the events that are looked at")
+    in_: Duration = Field(alias="in", description="New is what did not come for so long, `30d`")
+    window: Duration | None = Field(None, description="How long it is told as new; default 1h, or as `in`")
+    learn: Duration | None = Field(
+        None, description="So long after the first event of all everything is new and nothing is told; default: as `in`"
+    )
+
+    @model_validator(mode="after")
+    def _one_label(self) -> "NewValueModel":
+        if (self.label is None) == (self.field is None):
+            raise ValueError("whose values may be new is not said; write one like label: campaign [LS180]")
+        return self
+
+
+def _within(value: Any) -> Any:
+    return value if value == "day" else quantity.duration_s(value)
+
+
+class ProjectionModel(_Strict):
+    """Where a measure gets at its present pace."""
+
+    measure: str = Field(description="Name of a measure: a level that falls, or a flow that adds up over the day")
+    reaches: Limit = Field(description="A level: this or less; a flow: this or more")
+    within: Annotated[
+        int | Literal["day"],
+        BeforeValidator(_within),
+        WithJsonSchema({"type": ["string", "integer"], "examples": ["3d", "day"]}),
+    ] = Field(description="How far ahead, `3d`; `day`: to the end of the shop's day")
+    pace: str | None = Field(None, description="For a level, the flow that takes from it; default: what it lost itself")
+    window: Duration | None = Field(None, description="The pace is that of so long; default 7d, with `within: day` 2h")
+
+
 _NUMBER: dict[str, Any] = {"type": ["number", "string"]}
 
 
@@ -254,7 +333,19 @@ class ClearModel(_Strict):
     at_most: Any = Field(None, description="This or less; not for a spike", json_schema_extra=_NUMBER)
 
 
-CONDITIONS = ("threshold", "spike", "absence", "all", "any", "not")
+CONDITIONS = (
+    "threshold",
+    "spike",
+    "absence",
+    "change",
+    "new_value",
+    "share",
+    "ratio",
+    "projection",
+    "all",
+    "any",
+    "not",
+)
 
 
 class PartModel(_Strict):
@@ -263,6 +354,11 @@ class PartModel(_Strict):
     threshold: ThresholdModel | None = Field(None, description="A measure against numbers")
     spike: SpikeModel | None = Field(None, description="A measure against what it usually is")
     absence: AbsenceModel | None = Field(None, description="Nothing where something is expected")
+    change: ChangeModel | None = Field(None, description="A value that is not what it was")
+    new_value: NewValueModel | None = Field(None, description="The first of its kind in a long time")
+    share: ShareModel | None = Field(None, description="One count as a part of another")
+    ratio: RatioModel | None = Field(None, description="One measure for each of another")
+    projection: ProjectionModel | None = Field(None, description="Where a measure gets at its present pace")
     all: list["PartModel"] | None = Field(None, description="All of these, over the same labels", min_length=1)
     any: list["PartModel"] | None = Field(None, description="At least one of these", min_length=1)
     not_: "PartModel | None" = Field(None, alias="not", description="This does not hold")

@@ -81,6 +81,16 @@ def number(value: object) -> float:
     return result
 
 
+def difference(value: object) -> tuple[float | None, float | None]:
+    """`5` as (5, None), `20%` as (None, 0.2): by how much, or by how much of what was. Raises ValueError."""
+    if isinstance(value, tuple):
+        return value
+    size = number(value)
+    if size <= 0:
+        raise ValueError(f"'{value}' is no difference; write one like 5 or 20% [LS106]")
+    return (None, size) if str(value).strip().endswith("%") else (size, None)
+
+
 def _text(value: object, what: str, example: str, code: str) -> str:
     """What the author wrote, or a ValueError for what cannot be a quantity at all."""
     if value is None:

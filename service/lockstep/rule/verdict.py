@@ -5,95 +5,39 @@ compared with whole windows; a point never judges itself; missing is not zero an
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from enum import Enum
 from functools import lru_cache
 from math import sqrt
 from statistics import median
-from typing import Protocol
 from zoneinfo import ZoneInfo
-
-import msgspec
 
 from lockstep.event import is_non_negative
 from lockstep.measure.definition import Aggregate, Expression, Measured, SeriesDef
-from lockstep.measure.formula import evaluate
+from lockstep.rule.change import judge_change
 from lockstep.rule.condition import (
     Absence,
     All,
     AnyOf,
-    Bounds,
+    Change,
     Condition,
     Hours,
     Level,
+    NewValue,
     Not,
+    Projection,
     Severity,
+    Share,
     Spike,
     Threshold,
 )
+from lockstep.rule.novelty import judge_new_value
+from lockstep.rule.projection import judge_projection
+from lockstep.rule.share import judge_share
+from lockstep.rule.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 
 MAD_TO_SIGMA = 1.4826
 """The median absolute deviation of a normal distribution times this is its standard deviation."""
-
-
-class Kind(Enum):
-    """UNJUDGED: the window reaches back to where nothing was measured yet; nobody is to conclude anything."""
-
-    BREACH = "breach"
-    CLEAR = "clear"
-    NO_DATA = "no_data"
-    UNJUDGED = "unjudged"
-
-
-class Verdict(msgspec.Struct, frozen=True):
-    """severity: of a breach. limit: the number that was crossed. Times in seconds since the epoch."""
-
-    kind: Kind
-    severity: Severity | None = None
-    value: float | None = None
-    baseline: float | None = None
-    limit: float | None = None
-    window_start: int | None = None
-    window_end: int | None = None
-    counts: dict[str, float] = {}
-
-    @property
-    def ratio(self) -> float | None:
-        """How many times the usual the value is."""
-        return None if self.value is None or not self.baseline else self.value / self.baseline
-
-
-UNJUDGED = Verdict(Kind.UNJUDGED)
-
-
-class View(Protocol):
-    """The histories of one group, as its rule sees them."""
-
-    @property
-    def zone(self) -> ZoneInfo: ...
-
-    def flow(self, series: SeriesDef, start: int, end: int) -> float | None:
-        """The measure over [start, end) in seconds: 0 or None for nothing, as its aggregate says."""
-
-    def level(self, series: SeriesDef, instant_us: int | None) -> float | None:
-        """The level in force just before an instant (None: the newest); None when none is or it is stale."""
-
-    def complete_from(self, series: SeriesDef) -> float:
-        """From which second on the series has seen everything; infinity when its source never had an event."""
-
-    def has_events(self, series: SeriesDef, before: int) -> bool:
-        """Whether the series' source had an event before a second: what comes later must not show earlier."""
-
-
-class Instant(msgspec.Struct, frozen=True):
-    """When to judge. end: the bucket's end in seconds, for flows; us: the same instant in microseconds.
-
-    newest: judge at a value of a level that has just come, with the newest values of all.
-    """
-
-    end: int
-    us: int
-    newest: bool = False
 
 
 def judge(condition: Condition, view: View, at: Instant, firing: Severity | None) -> Verdict:
@@ -105,6 +49,14 @@ def judge(condition: Condition, view: View, at: Instant, firing: Severity | None
             return _spike(condition, view, at, firing)
         case Absence():
             return _absence(condition, view, at)
+        case Change():
+            return judge_change(condition, view, at)
+        case NewValue():
+            return judge_new_value(condition, view, at)
+        case Share():
+            return judge_share(condition, view, at, firing)
+        case Projection():
+            return judge_projection(condition, view, at)
         case All():
             return _combine(condition.parts, condition.severity, Kind.CLEAR, view, at, firing)
         case AnyOf():
@@ -148,37 +100,10 @@ def _combine(
     return _as(verdicts[0], kind, severity)
 
 
-# ---- reading -------------------------------------------------------------------------------------------------------
-
-
-def _value(expression: Expression, view: View, at: Instant, start: int, end: int, scale: float = 1.0) -> float | None:
-    """scale: what counts and sums are multiplied with, to compare stretches of different length."""
-
-    if expression.__class__ is Measured and scale == 1.0 and not expression.series.is_level:
-        return view.flow(expression.series, start, end)
-
-    def read(series: SeriesDef) -> float | None:
-        if series.is_level:
-            if end != at.end:
-                return view.level(series, end * 1_000_000)
-            return view.level(series, None if at.newest else at.us)
-        value = view.flow(series, start, end)
-        if value is None or scale == 1.0 or series.aggregate not in (Aggregate.COUNT, Aggregate.SUM):
-            return value
-        return value * scale
-
-    return evaluate(expression, read)
-
-
-def _is_complete(flows: tuple[SeriesDef, ...], view: View, at: Instant, start: int) -> bool:
-    """Whether all was seen since `start`. A source that never had an event has no value and leaves nothing open."""
-    return all(start >= view.complete_from(s) or not view.has_events(s, at.end) for s in flows)
-
-
 # ---- threshold -----------------------------------------------------------------------------------------------------
 
 
-def levels_of(condition: Threshold, labels: dict[str, str]) -> tuple[Level, ...]:
+def levels_of(condition: Threshold | Share, labels: dict[str, str]) -> tuple[Level, ...]:
     """The levels that hold for a group: the first override that matches, else the rule's own."""
     for override in condition.overrides:
         if all(_matches(labels.get(name, ""), pattern) for name, pattern in override.match):
@@ -195,6 +120,8 @@ def resolve(condition: Condition, labels: dict[str, str]) -> Condition:
     match condition:
         case Threshold() if condition.overrides:
             return Threshold(condition.expression, condition.window_s, levels_of(condition, labels))
+        case Share() if condition.overrides:
+            return replace(condition, levels=levels_of(condition, labels), overrides=())
         case All(parts=parts, severity=severity):
             return All(tuple(resolve(p, labels) for p in parts), severity)
         case AnyOf(parts=parts, severity=severity):
@@ -219,6 +146,8 @@ def may_be_early(condition: Condition) -> bool:
             bounds = all(level.breach.below is None and level.breach.at_most is None for level in levels)
         case Spike(expression=Measured(series), below=None, above=float() | int()):
             bounds = True
+        case NewValue(expression=Measured(series)):
+            bounds = True
         case _:
             return False
     return bounds and _only_grows(series)
@@ -230,6 +159,8 @@ def only_rises(condition: Condition) -> bool:
         case Threshold(expression=Measured(series), levels=levels):
             up = all(level.breach.below is None and level.breach.at_most is None for level in levels)
             return series.is_level or (up and _only_grows(series))
+        case NewValue():
+            return True
         case All(parts=parts) | AnyOf(parts=parts):
             return all(only_rises(p) for p in parts)
         case _:
@@ -240,8 +171,8 @@ def _threshold(condition: Threshold, view: View, at: Instant, firing: Severity |
     window = condition.window_s or 0
     start = at.end - window
     flows = condition.flows
-    value = _value(condition.expression, view, at, start, at.end)
-    incomplete = not _is_complete(flows, view, at, start)
+    value = value_of(condition.expression, view, at, start, at.end)
+    incomplete = not is_complete(flows, view, at, start)
     if incomplete:
         # What is missing can only add to a count or a sum: a breach from above stands all the same.
         single = isinstance(condition.expression, Measured)
@@ -256,16 +187,12 @@ def _threshold(condition: Threshold, view: View, at: Instant, firing: Severity |
         return UNJUDGED
     kind = Kind.CLEAR if severity is None else Kind.BREACH
     span = (start, at.end) if flows else (None, None)
-    return Verdict(kind, severity, value, None, _limit(bounds), span[0], span[1])
+    return Verdict(kind, severity, value, None, bounds.shown, span[0], span[1])
 
 
 def _no_data(start: int, at: Instant, flows: tuple[SeriesDef, ...]) -> Verdict:
     span = (start, at.end) if flows else (None, None)
     return Verdict(Kind.NO_DATA, None, None, None, None, *span)
-
-
-def _limit(bounds: Bounds) -> float | None:
-    return next((n for n in (bounds.above, bounds.at_least, bounds.below, bounds.at_most) if n is not None), None)
 
 
 def _reached(levels: tuple[Level, ...], value: float, firing: Severity | None) -> Level | None:
@@ -306,18 +233,18 @@ def _baseline(condition: Spike, view: View, at: Instant) -> tuple[float, float, 
     if not days:
         length = condition.baseline.previous_s or window
         end = at.end - window
-        if not _is_complete(condition.flows, view, at, end - length):
+        if not is_complete(condition.flows, view, at, end - length):
             return Kind.UNJUDGED
-        usual = _value(expression, view, at, end - length, end, window / length)
+        usual = value_of(expression, view, at, end - length, end, window / length)
         return Kind.NO_DATA if usual is None else (usual, 0.0, 1)
     windows = 0
     values: list[float] = []
     for back in days:
         end = same_wall_clock(at.end, back, view.zone)
-        if not _is_complete(condition.flows, view, at, end - window):
+        if not is_complete(condition.flows, view, at, end - window):
             continue
         windows += 1
-        value = _value(expression, view, at, end - window, end)
+        value = value_of(expression, view, at, end - window, end)
         if value is not None:
             values.append(value)
     least = min(len(days), 3)
@@ -335,12 +262,12 @@ def _is_count(expression: Expression) -> bool:
 
 def _spike(condition: Spike, view: View, at: Instant, firing: Severity | None) -> Verdict:
     start = at.end - condition.window_s
-    if not _is_complete(condition.flows, view, at, start):
+    if not is_complete(condition.flows, view, at, start):
         return UNJUDGED
     usual = _baseline(condition, view, at)
     if usual is Kind.UNJUDGED:
         return UNJUDGED
-    value = _value(condition.expression, view, at, start, at.end)
+    value = value_of(condition.expression, view, at, start, at.end)
     if isinstance(usual, Kind) or value is None:
         return Verdict(Kind.NO_DATA, None, value, None, None, start, at.end)
     baseline, mad, windows = usual
@@ -385,10 +312,10 @@ def _spike_holds(condition: Spike, value: float, baseline: float) -> bool:
 
 def _absence(condition: Absence, view: View, at: Instant) -> Verdict:
     start = at.end - condition.window_s
-    value = _value(condition.expression, view, at, start, at.end)
+    value = value_of(condition.expression, view, at, start, at.end)
     if value:
         return Verdict(Kind.CLEAR, None, value, None, None, start, at.end)
-    if not _is_complete(condition.flows, view, at, start):
+    if not is_complete(condition.flows, view, at, start):
         return UNJUDGED
     if value is None and any(s.is_additive or not view.has_events(s, at.end) for s in condition.flows):
         return Verdict(Kind.NO_DATA, None, None, None, None, start, at.end)

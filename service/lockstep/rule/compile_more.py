@@ -1,0 +1,136 @@
+"""Compiles the conditions beyond threshold, spike and absence: change, new_value, share, ratio, projection."""
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from lockstep.document import Pointer, did_you_mean
+from lockstep.measure.definition import Aggregate, Expression, Measured, series_of
+from lockstep.rule.condition import Change, Level, NewValue, Projection, Severity, Share
+from lockstep.rule.model import ChangeModel, NewValueModel, ProjectionModel, RatioModel, ShareModel
+
+DAY_S = 86_400
+LONGEST_LOOK_S = 31 * DAY_S
+"""How far back the values of a level are kept for a comparison."""
+
+
+class Note(Protocol):
+    """Notes a fault at a place of the document."""
+
+    def __call__(
+        self,
+        pointer: Pointer,
+        message: str,
+        remedy: str,
+        code: str,
+        *,
+        level: Literal["error", "warning"] = "error",
+        key: bool = False,
+    ) -> None: ...
+
+
+Named = Callable[[str, Pointer], Expression]
+"""The expression of a measure's name; what is wrong with it is noted and ends the rule."""
+
+
+def change_of(model: ChangeModel, at: Pointer, named: Named, note: Note, severity: Severity) -> Change:
+    expression = named(model.measure, (*at, "measure"))
+    series = series_of(expression)
+    flows = [s for s in series if not s.is_level]
+    by, by_ratio = model.by or (None, None)
+    if flows and model.window is None:
+        note(at, f"'{model.measure}' is a flow and needs a window", "add 'window: 1h'", "LS120", key=True)
+    if flows and model.by is None:
+        note(at, "a flow is never quite what it was", "add 'by: 20%'", "LS181", key=True)
+    if model.window is None and len(series) > 1:
+        note(at, f"'{model.measure}' has several levels, none of which is the one before", "add 'window: 1h'", "LS181")
+    if not flows and model.window is not None and model.window > LONGEST_LOOK_S:
+        note((*at, "window"), "the values of a level are not kept that long", "write at most 31d", "LS181")
+    return Change(
+        expression,
+        model.window,
+        severity,
+        by,
+        by_ratio,
+        up=model.direction in ("up", "both"),
+        down=model.direction in ("down", "both"),
+    )
+
+
+def new_value_of(
+    model: NewValueModel, at: Pointer, named: Named, note: Note, severity: Severity, by: tuple[str, ...]
+) -> NewValue:
+    expression = named(model.measure, (*at, "measure"))
+    if not isinstance(expression, Measured) or expression.series.aggregate is not Aggregate.COUNT:
+        note(
+            (*at, "measure"), f"'{model.measure}' is no count of events", "use one like {count: order.placed}", "LS180"
+        )
+    word = "label" if model.label is not None else "field"
+    label = (model.label or model.field or "").removeprefix("lines.")
+    if label not in by:
+        remedy = did_you_mean(label, by) if by else ""
+        remedy = remedy if remedy.startswith("did") else f"add 'by: [{', '.join((*by, label))}]'"
+        note((*at, word), f"the rule is not by '{label}', each value needs an alert of its own", remedy, "LS180")
+    learn = model.in_ if model.learn is None else model.learn
+    window = min(3_600, model.in_) if model.window is None else model.window
+    if window > model.in_:
+        note((*at, "window"), "it would be told as new longer than it is", "make 'window' shorter than 'in'", "LS180")
+    if learn < model.in_:
+        note(
+            (*at, "learn"),
+            "what is seen after 'learn' and before 'in' is called new without knowing it",
+            "learn for as long as 'in', unless the broker holds the history",
+            "LS180",
+            level="warning",
+        )
+    return NewValue(expression, window, model.in_, learn, severity)
+
+
+def share_of(
+    model: ShareModel | RatioModel, at: Pointer, named: Named, note: Note, levels: Callable[[], tuple[Level, ...]]
+) -> Share:
+    part, whole = named(model.measure, (*at, "measure")), named(model.of, (*at, "of"))
+    flows = [s for s in (*series_of(part), *series_of(whole)) if not s.is_level]
+    confidence = model.confidence if isinstance(model, ShareModel) else None
+    if flows and model.window is None:
+        note(at, f"'{model.measure}' of '{model.of}' needs a window", "add 'window: 1h'", "LS120", key=True)
+    if not flows and model.window is not None:
+        note((*at, "window"), "levels have no window", "remove 'window'", "LS121", key=True)
+    if isinstance(model, ShareModel):
+        for word, expression in (("measure", part), ("of", whole)):
+            single = isinstance(expression, Measured) and expression.series.aggregate is Aggregate.COUNT
+            if not single:
+                note((*at, word), f"a share counts, '{getattr(model, word)}' is no count", "write ratio: …", "LS182")
+    if model.of_at_least is None or model.of_at_least <= 0:
+        note(
+            at if model.of_at_least is None else (*at, "of_at_least"),
+            f"without a least number of '{model.of}' one in one is 100 %",
+            "add 'of_at_least: 50'",
+            "LS183",
+            key=True,
+        )
+    return Share(part, whole, model.window if flows else None, levels(), model.of_at_least or 1.0, confidence)
+
+
+def projection_of(model: ProjectionModel, at: Pointer, named: Named, note: Note, severity: Severity) -> Projection:
+    measure = named(model.measure, (*at, "measure"))
+    pace = None if model.pace is None else named(model.pace, (*at, "pace"))
+    series = series_of(measure)
+    within = None if model.within == "day" else model.within
+    window = model.window if model.window is not None else (7 * DAY_S if within is not None else 7_200)
+    if all(s.is_level for s in series):
+        if pace is None and len(series) > 1:
+            note(at, f"'{model.measure}' has several levels, what they lose is not known", "add 'pace: …'", "LS184")
+        if pace is not None and any(not s.is_additive for s in series_of(pace)):
+            note((*at, "pace"), f"'{model.pace}' does not add up to a pace", "use a count or a sum", "LS184")
+        if pace is None and window > LONGEST_LOOK_S:
+            note((*at, "window"), "the values of a level are not kept that long", "write at most 31d", "LS184")
+    else:
+        if pace is not None:
+            note((*at, "pace"), f"'{model.measure}' is a flow and has its own pace", "remove 'pace'", "LS184", key=True)
+        if within is not None:
+            note((*at, "within"), "a flow adds up over the shop's day", "write within: day", "LS184")
+        wrong = next((s for s in series if not s.is_additive), None)
+        if wrong is not None:
+            message = f"'{model.measure}' does not add up over a day"
+            note((*at, "measure"), message, "use a count or a sum", "LS184")
+    return Projection(measure, pace, model.reaches, within, window, severity)

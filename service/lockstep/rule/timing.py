@@ -1,0 +1,105 @@
+"""When the verdict of a condition may change: what lets the judge visit a group only then.
+
+For the conditions whose timing is more than the borders of a window; `lockstep.judge` puts everything together.
+"""
+
+from collections.abc import Iterator
+from typing import TypeGuard
+from zoneinfo import ZoneInfo
+
+from lockstep.rule.condition import (
+    All,
+    AnyOf,
+    Change,
+    Condition,
+    NewValue,
+    Not,
+    Projection,
+    Share,
+    series_of_condition,
+)
+from lockstep.rule.projection import LONGEST_DAY_S, shop_day
+
+Extra = Change | NewValue | Share | Projection
+
+
+def leaves(condition: Condition, *, denied: bool = False) -> Iterator[tuple[Condition, bool]]:
+    """Every condition in a combination, with whether a `not` stands above it."""
+    match condition:
+        case All(parts=parts) | AnyOf(parts=parts):
+            for part in parts:
+                yield from leaves(part, denied=denied)
+        case Not(part=part):
+            yield from leaves(part, denied=True)
+        case _:
+            yield condition, denied
+
+
+def flow_offsets(condition: Extra) -> set[int]:
+    """How long after a bucket's end it may still change the verdict, each in seconds."""
+    match condition:
+        case Change(window_s=window):
+            return {0, window or 0, 2 * (window or 0)}
+        case NewValue(window_s=window) | Share(window_s=window) | Projection(window_s=window):
+            return {0, window or 0}
+
+
+def level_offsets(condition: Condition) -> set[int]:
+    """How long after a level's value it may still change the verdict at bucket ends, each in seconds."""
+    return {0}.union(leaf.window_s or 0 for leaf, _ in leaves(condition) if _reads_the_past(leaf))
+
+
+def beginning_offsets(condition: Condition) -> set[int]:
+    """How long after a source's beginning something is judged that was not yet, beside what data does then."""
+    found: set[int] = set()
+    for leaf, _ in leaves(condition):
+        if isinstance(leaf, NewValue):
+            found |= {leaf.learn_s, leaf.learn_s + leaf.window_s}
+    return found
+
+
+def reach_s(condition: Condition) -> int:
+    """How far back flows are read where that is further than any offset."""
+    days = (leaf for leaf, _ in leaves(condition) if isinstance(leaf, Projection) and leaf.within_s is None)
+    return max((LONGEST_DAY_S + leaf.window_s for leaf in days), default=0)
+
+
+def memory_s(condition: Condition) -> int:
+    """How long a group's last event is remembered, beyond its history."""
+    return max((leaf.in_s + leaf.window_s for leaf, _ in leaves(condition) if isinstance(leaf, NewValue)), default=0)
+
+
+def _reads_the_past(leaf: Condition) -> TypeGuard[Change | Projection]:
+    if isinstance(leaf, Projection):
+        return leaf.is_of_level and leaf.pace is None
+    return isinstance(leaf, Change) and leaf.window_s is not None
+
+
+def reads_the_past(condition: Condition) -> bool:
+    """Whether levels are asked for what they were, so that the rule is judged at bucket ends."""
+    return any(_reads_the_past(leaf) for leaf, _ in leaves(condition))
+
+
+def compares_values(condition: Condition) -> bool:
+    """Whether each value of a level is compared with the one before it, which a bucket end cannot do."""
+    return any(isinstance(leaf, Change) and leaf.window_s is None for leaf, _ in leaves(condition))
+
+
+def is_level_only(condition: Condition) -> bool:
+    """Whether a rule is judged at each value of its levels; else at bucket ends."""
+    return all(s.is_level for s in series_of_condition(condition)) and not reads_the_past(condition)
+
+
+def is_restless(condition: Condition) -> bool:
+    """Whether time alone ends a breach: what is left of the day shrinks, until the next one begins."""
+    return any(isinstance(leaf, Projection) and leaf.within_s is None for leaf, _ in leaves(condition))
+
+
+def is_always_restless(condition: Condition) -> bool:
+    """Whether time alone can begin a breach, because a restless condition is denied."""
+    return any(denied and is_restless(leaf) for leaf, denied in leaves(condition))
+
+
+def next_day(after: int, zone: ZoneInfo) -> int:
+    """The first midnight of the shop at or after a second."""
+    return shop_day(after - 1, zone)[1]

@@ -1,0 +1,110 @@
+"""What a verdict is and what it is read from: the histories of one group as of one instant.
+
+Missing is not zero, and nothing is not missing: a view says which it is.
+"""
+
+from enum import Enum
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from lockstep.measure.definition import Aggregate, Expression, Measured, SeriesDef
+from lockstep.measure.formula import evaluate
+from lockstep.rule.condition import Severity
+
+
+class Kind(Enum):
+    """UNJUDGED: the window reaches back to where nothing was measured yet; nobody is to conclude anything."""
+
+    BREACH = "breach"
+    CLEAR = "clear"
+    NO_DATA = "no_data"
+    UNJUDGED = "unjudged"
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """severity: of a breach. limit: the number that was crossed. Times in seconds since the epoch."""
+
+    kind: Kind
+    severity: Severity | None = None
+    value: float | None = None
+    baseline: float | None = None
+    limit: float | None = None
+    window_start: int | None = None
+    window_end: int | None = None
+    counts: dict[str, float] = {}
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times the usual the value is."""
+        return None if self.value is None or not self.baseline else self.value / self.baseline
+
+
+UNJUDGED = Verdict(Kind.UNJUDGED)
+
+
+class View(Protocol):
+    """The histories of one group, as its rule sees them."""
+
+    @property
+    def zone(self) -> ZoneInfo: ...
+
+    def flow(self, series: SeriesDef, start: int, end: int) -> float | None:
+        """The measure over [start, end) in seconds: 0 or None for nothing, as its aggregate says."""
+
+    def level(self, series: SeriesDef, instant_us: int | None) -> float | None:
+        """The level in force just before an instant (None: the newest); None when none is or it is stale."""
+
+    def moved(self, series: SeriesDef) -> float | None:
+        """By how much its newest value moved a level; None when it was the group's first."""
+
+    def fallen(self, series: SeriesDef, start: int, end: int) -> float | None:
+        """What a level lost in [start, end), from bucket end to bucket end, its rises left aside."""
+
+    def first_seen(self, series: SeriesDef, start: int, end: int) -> int | None:
+        """The start of the first bucket in [start, end) in which a flow has data."""
+
+    def last_seen(self, series: SeriesDef, before: int) -> int | None:
+        """The start of the last bucket with data before a second, as far back as the series is remembered."""
+
+    def complete_from(self, series: SeriesDef) -> float:
+        """From which second on the series has seen everything; infinity when its source never had an event."""
+
+    def has_events(self, series: SeriesDef, before: int) -> bool:
+        """Whether the series' source had an event before a second: what comes later must not show earlier."""
+
+
+class Instant(msgspec.Struct, frozen=True):
+    """When to judge. end: the bucket's end in seconds, for flows; us: the same instant in microseconds.
+
+    newest: judge at a value of a level that has just come, with the newest values of all.
+    """
+
+    end: int
+    us: int
+    newest: bool = False
+
+
+def value_of(expression: Expression, view: View, at: Instant, start: int, end: int, scale: float = 1.0) -> float | None:
+    """scale: what counts and sums are multiplied with, to compare stretches of different length."""
+
+    if expression.__class__ is Measured and scale == 1.0 and not expression.series.is_level:
+        return view.flow(expression.series, start, end)
+
+    def read(series: SeriesDef) -> float | None:
+        if series.is_level:
+            if end != at.end:
+                return view.level(series, end * 1_000_000)
+            return view.level(series, None if at.newest else at.us)
+        value = view.flow(series, start, end)
+        if value is None or scale == 1.0 or series.aggregate not in (Aggregate.COUNT, Aggregate.SUM):
+            return value
+        return value * scale
+
+    return evaluate(expression, read)
+
+
+def is_complete(flows: tuple[SeriesDef, ...], view: View, at: Instant, start: int) -> bool:
+    """Whether all was seen since `start`. A source that never had an event has no value and leaves nothing open."""
+    return all(start >= view.complete_from(s) or not view.has_events(s, at.end) for s in flows)

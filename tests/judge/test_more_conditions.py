@@ -1,0 +1,318 @@
+"""Change, new value, share, ratio, projection: small events, transitions computed by hand, told by both judges."""
+
+from datetime import timedelta
+
+import pytest
+from comparison import judged
+from shorthand import (
+    LONDON,
+    ORDERS,
+    ORDERS_ALL,
+    SESSIONS,
+    STOCK,
+    clock,
+    flow,
+    level,
+    lines,
+    of,
+    orders,
+    plan,
+    rule,
+    sessions,
+    stock,
+    when,
+)
+
+from lockstep.measure.history import BUCKETS_PER_BLOCK
+from lockstep.rule.condition import All, Change, NewValue, Not, Projection, Severity, Share
+from lockstep.rule.projection import shop_day
+from lockstep.rule.share import wilson_bounds
+
+WARNING = Severity.WARNING
+UNITS = flow("sum", field="lines.quantity", by=("sku",), line_labels=("sku",))
+HOUR, DAY = 3_600, 86_400
+
+
+def change(measure=STOCK, window=None, **more):
+    return Change(of(measure), window, WARNING, **more)
+
+
+def share(*levels, part=ORDERS, whole=SESSIONS, window=60, least=10, confidence=None):
+    return Share(of(part), of(whole), window, when(part, *levels).levels, least, confidence)
+
+
+def told(watched, events, until):
+    return lines(judged(plan(watched), events, until=clock(until)))
+
+
+@pytest.mark.parametrize(
+    ("watched", "levels", "until", "expected"),
+    [
+        pytest.param(
+            rule(change()),
+            "A: 12:00 30, 12:01 30, 12:02:10 35, 12:03 35, 12:04 34",
+            "12:10",
+            ["12:02:10 A firing warning", "12:03 A resolved warning", "12:04 A firing warning"],
+            id="a value that is not the one before it",
+        ),
+        pytest.param(
+            rule(change(by=5)),
+            "A: 12:00 30, 12:01 34, 12:02 39, 12:03 39",
+            "12:10",
+            ["12:02 A firing warning", "12:03 A resolved warning"],
+            id="by so much, this included",
+        ),
+        pytest.param(
+            rule(change(by_ratio=0.5, up=False)),
+            "A: 12:00 10, 12:01 20, 12:02 12, 12:03 6, 12:04 0, 12:05 0",
+            "12:10",
+            ["12:03 A firing warning", "12:05 A resolved warning"],
+            id="down only, by a part of what it was",
+        ),
+        pytest.param(
+            rule(change()),
+            "A: 12:00 30 WH1, 12:01 5 WH2, 12:02 5 WH2",
+            "12:10",
+            ["12:01 A firing warning", "12:02 A resolved warning"],
+            id="the level of all places counts",
+        ),
+        pytest.param(
+            rule(change(window=300, by=10)),
+            "A: 12:00 30, 12:07:30 24, 12:08:30 18, 12:20 18",
+            "12:30",
+            ["12:09 A firing warning", "12:13 A resolved warning"],
+            id="over a window, small steps add up and leave again",
+        ),
+        pytest.param(
+            rule(change(window=300)),
+            "A: 12:00 30, 12:07:10 24, 12:07:50 30",
+            "12:30",
+            [],
+            id="there and back within a bucket is no change",
+        ),
+    ],
+)
+def test_change_of_a_level(watched, levels, until, expected):
+    """A level against what it was; the first value is no change."""
+    assert told(watched, stock(levels), until) == expected
+
+
+def test_change_of_a_flow():
+    """A window against the one before it."""
+    events = orders("web: 12:00 x4, 12:01 x4, 12:02 x10, 12:03 x9, 12:04 x9")
+    watched = rule(change(ORDERS, window=60, by_ratio=1.0))
+    assert told(watched, events, "12:06") == [
+        "12:03 web firing warning",
+        "12:04 web resolved warning",
+        "12:06 web firing warning",
+    ]
+
+
+def new(in_s, learn_s, window=600):
+    return rule(NewValue(of(ORDERS), window, in_s, learn_s, WARNING))
+
+
+@pytest.mark.parametrize(
+    ("watched", "text", "until", "expected"),
+    [
+        pytest.param(
+            new(HOUR, 0),
+            "web: 12:00, 12:05; app: 12:20:30, 12:25",
+            "12:40",
+            [
+                "12:01 web firing warning",
+                "12:11 web resolved warning",
+                "12:21 app firing warning",
+                "12:31 app resolved warning",
+            ],
+            id="new from its first event on, for the window",
+        ),
+        pytest.param(
+            new(HOUR, HOUR),
+            "web: 12:00, 12:30, 13:00, 13:05; app: 12:20; shop: 13:10",
+            "13:15",
+            ["13:11 shop firing warning"],
+            id="while the source is learnt nothing is new",
+        ),
+        pytest.param(
+            new(HOUR, 0),
+            "web: 12:00, 12:59, 13:58, 14:59",
+            "15:30",
+            [
+                "12:01 web firing warning",
+                "12:11 web resolved warning",
+                "15:00 web firing warning",
+                "15:10 web resolved warning",
+            ],
+            id="new again after as long without one",
+        ),
+    ],
+)
+def test_new_value(watched, text, until, expected):
+    """The first event of a group in a long time."""
+    assert told(watched, orders(text), until) == expected
+
+
+def test_a_new_value_is_known_by_more_than_the_history_kept():
+    """Blocks of buckets expire; when a value was seen last is kept for as long as it matters."""
+    first = clock("2026-01-01 00:00")
+    steady = [first + timedelta(hours=h) for h in range(0, 72, 3)]
+    quiet = [first, first + timedelta(seconds=BUCKETS_PER_BLOCK * 60 * 15)]
+    text = "; ".join(
+        f"{name}: " + ", ".join(f"{t:%Y-%m-%d %H:%M}" for t in times)
+        for name, times in (("web", steady), ("app", quiet))
+    )
+    again = ["2026-01-03 12:01 app firing warning", "2026-01-03 12:11 app resolved warning"]
+    for days, expected in ((3, []), (2, again)):
+        watched = plan(rule(NewValue(of(ORDERS), 600, days * DAY, DAY, WARNING), forget_after_s=DAY))
+        assert lines(judged(watched, orders(text), until=first + timedelta(days=3))) == expected
+
+
+@pytest.mark.parametrize(
+    ("watched", "bought", "visits", "expected"),
+    [
+        pytest.param(
+            rule(share("above 0.2 clear below 0.1")),
+            "web: 12:00 *3, 12:01 *2, 12:02 *1",
+            "web: 12:00 *10, 12:01 *10, 12:02 *20",
+            ["12:01 web firing warning", "12:03 web resolved warning"],
+            id="a part of the whole, with a band",
+        ),
+        pytest.param(
+            rule(share("above 0.2", least=11)),
+            "web: 12:00 *3, 12:01 *3",
+            "web: 12:00 *10, 12:01 *11",
+            ["12:02 web firing warning"],
+            id="too few of the whole tell nothing",
+        ),
+        pytest.param(
+            rule(share("above 0.2", confidence=0.95)),
+            "web: 12:00 *3, 12:01 *30",
+            "web: 12:00 *10, 12:01 *100",
+            ["12:02 web firing warning"],
+            id="surely above: 3 in 10 may be less, 30 in 100 hardly",
+        ),
+        pytest.param(
+            rule(share("below 0.2", confidence=0.95)),
+            "web: 12:00 *1, 12:01 *10",
+            "web: 12:00 *10, 12:01 *100",
+            ["12:02 web firing warning"],
+            id="surely below",
+        ),
+        pytest.param(
+            rule(share("warning above 0.2", "critical above 0.5")),
+            "web: 12:00 *3, 12:01 *6",
+            "web: 12:00 *10, 12:01 *10",
+            ["12:01 web firing warning", "12:02 web severity critical"],
+            id="with levels",
+        ),
+    ],
+)
+def test_share(watched, bought, visits, expected):
+    """Orders per session, judged where there are enough sessions."""
+    assert told(watched, [*orders(bought), *sessions(visits)], expected[-1].split()[0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("seen", "whole", "expected"),
+    [
+        pytest.param(0.2, 10, (0.0567, 0.5098), id="2 in 10"),
+        pytest.param(0.2, 1000, (0.1764, 0.2259), id="200 in 1000"),
+        pytest.param(0.0, 10, (0.0, 0.2775), id="none"),
+        pytest.param(1.5, 10, (0.7225, 1.0), id="more than all count as all"),
+    ],
+)
+def test_wilson_s_bounds(seen, whole, expected):
+    """The two-sided 95 % interval of the literature is the one-sided one of 97.5 %."""
+    assert wilson_bounds(seen, whole, 0.975) == pytest.approx(expected, abs=5e-5)
+
+
+def projection(measure, reaches, within, window, pace=None):
+    return rule(Projection(of(measure), None if pace is None else of(pace), reaches, within, window, WARNING))
+
+
+def bought(text):
+    """`A: 12:00 x3`: orders of one unit."""
+    found = orders(text)
+    for event in found:
+        event["data"]["lines"] = [{"sku": event["data"].pop("channel"), "quantity": 1, "unit_price": 1}]
+    return found
+
+
+def test_days_of_cover():
+    """What is left, divided by what is sold a minute: 6 left and 1 a minute last 6 minutes."""
+    events = [*bought("A: 12:00 x4, 12:05 x5, 12:10 x20"), *stock("A: 12:00 40, 12:04 20, 12:10:30 30, 12:12 100")]
+    watched = projection(STOCK, 0, 600, 300, UNITS)
+    assert told(watched, events, "12:20") == ["12:11 A firing warning", "12:13 A resolved warning"]
+
+
+def test_days_of_cover_by_the_level_itself():
+    """Without a measure for the pace: what the level lost, receipts left aside."""
+    watched = projection(STOCK, 0, 600, 300)
+    levels = "A: 12:00 40, 12:06 37, 12:07 34, 12:08 70, 12:09 64, 12:10 22, 12:20 22"
+    assert told(watched, stock(levels), "12:30") == ["12:11 A firing warning", "12:16 A resolved warning"]
+
+
+def test_what_is_reached_already_is_reached():
+    """Whatever the pace."""
+    watched = projection(STOCK, 5, 600, 60, UNITS)
+    events = [*bought("A: 12:00"), *stock("A: 12:00 40, 12:04 5, 12:06 6")]
+    assert told(watched, events, "12:10") == ["12:05 A firing warning", "12:07 A resolved warning"]
+
+
+def test_a_day_s_orders():
+    """Until midnight as many an hour as in the last one; time alone ends it, and the next day begins anew."""
+    watched = projection(ORDERS_ALL, 100, None, HOUR)
+    events = orders("web: 2026-01-13 08:00, 10:10 *7, 21:10 *40, 22:30 *2, 23:10 *9; app: 2026-01-15 00:30")
+    assert told(watched, events, "2026-01-15 03:00") == [
+        "10:11 firing warning",
+        "10:43 resolved warning",
+        "21:11 firing warning",
+        "22:11 resolved warning",
+        "2026-01-15 00:01 firing warning",
+        "2026-01-15 00:11 resolved warning",
+    ]
+
+
+def test_a_denied_projection_begins_by_time_alone():
+    """`not` turns the end of one into the beginning of the other."""
+    watched = rule(Not(Projection(of(ORDERS_ALL), None, 100, None, HOUR, WARNING), WARNING))
+    events = orders("web: 2026-01-13 08:00, 00:10 *1, 20:10 *25")
+    assert told(watched, events, "21:05") == [
+        "00:01 firing warning",
+        "20:11 resolved warning",
+        "21:03 firing warning",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("moment", "hours"),
+    [
+        pytest.param("2026-03-29 12:00", 23, id="clocks go forward"),
+        pytest.param("2026-10-25 12:00", 25, id="clocks go back"),
+        pytest.param("2026-11-25 00:00", 24, id="midnight belongs to the day that begins"),
+    ],
+)
+def test_a_shop_s_day(moment, hours):
+    """From midnight to midnight on the wall."""
+    second = int(clock(moment).timestamp())
+    begins, ends = shop_day(second, LONDON)
+    assert (ends - begins, begins <= second < ends) == (hours * 3600, True)
+
+
+def test_a_combination_of_them():
+    """Little cover, and a share of visits that surely buy: both over the same labels."""
+    watched = rule(
+        All(
+            (
+                change(level(by=("channel",)), window=300),
+                share("above 0.2", window=300, least=5),
+            ),
+            WARNING,
+        )
+    )
+    events = [*orders("web: 12:00, 12:06 *3, 12:07 *3"), *sessions("web: 12:00 *10, 12:06 *10")]
+    moves = stock("A: 12:00 5, 12:08 4")
+    for event in moves:
+        event["data"]["channel"] = "web"
+    assert told(watched, [*events, *moves], "12:20") == ["12:09 web firing warning", "12:12 web resolved warning"]
