@@ -28,6 +28,7 @@ from lockstep.dead import TOPIC as DEAD_EVENTS
 from lockstep.deliver import DEAD_DELIVERIES, Deliver
 from lockstep.errors import BrokerError, DeliveryError, RuleError, SettingsError
 from lockstep.event import Decoder
+from lockstep.explain import ask, public
 from lockstep.judge import ALERT_STATE, ALERTS, Judge
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.notify.decide import DELIVERIES, Notify
@@ -36,6 +37,7 @@ from lockstep.ports import Channel, TopicInfo, TopicSpec
 from lockstep.rule.condition import Plan
 from lockstep.rule.load import load_rules
 from lockstep.settings import Settings
+from lockstep.tools.explain import by_alert, from_transitions, named
 
 log = structlog.get_logger("lockstep")
 
@@ -196,7 +198,12 @@ class Service:
             dry_run=dry_run,
         )
         self.http = HttpServer(
-            settings, broker=self.broker, board=self.board, status=self.status, metrics=self._metrics_text
+            settings,
+            broker=self.broker,
+            board=self.board,
+            status=self.status,
+            metrics=self._metrics_text,
+            explain=self._explain,
         )
 
     @property
@@ -317,7 +324,7 @@ class Service:
         s = self.settings
         deliveries = partitions_of(s, s.delivery_partitions)
         return [
-            StageSpec("judge", (SAMPLES,), self._make_judge),
+            StageSpec("judge", (SAMPLES,), self._make_judge, released=self._release_judge),
             StageSpec(
                 "notify",
                 (ALERTS, COMMANDS),
@@ -352,6 +359,28 @@ class Service:
         )
         self._judges[partition] = judge
         return judge
+
+    async def _release_judge(self, partition: int, judge: Judge) -> None:
+        """The partition is another worker's now; what this judge knows grows old."""
+        if self._judges.get(partition) is judge:
+            del self._judges[partition]
+
+    def _explain(self, what: str, wanted: dict[str, str]) -> dict[str, Any]:
+        """The answer of /v1/explain: of the groups that this worker judges; of others what was published last."""
+        told = self.board.alerts(every=True)
+        rule, labels = named(what, wanted, {r.name for r in self.plan.rules}, told)
+        held = len(self._judges) == partitions_of(self.settings, self.settings.samples_partitions)
+        asked = self._judges.values() if self._judges else [Judge(self.plan, zone=self.settings.zone)]
+        found = [public(e) for e in ask(asked, rule, labels) if e.known or held]
+        known = {e["alert_id"] for e in found}
+        latest = by_alert(told)
+        answer = [{**e, "told": latest.get(e["alert_id"], [])} for e in found]
+        elsewhere = [
+            t for t in told if t.rule == rule and t.alert_id not in known and labels.items() <= t.labels.items()
+        ]
+        if not held:
+            answer += from_transitions(rule, elsewhere)["explanations"]
+        return {"source": "worker", "rule": rule, "explanations": answer, "other_workers_may_know_more": not held}
 
     def _make_deliver(self, partition: int) -> Deliver:
         stage = self._delivers[partition] = Deliver()

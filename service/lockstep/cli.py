@@ -5,6 +5,7 @@ import base64
 import gc
 import json
 import os
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -154,10 +155,78 @@ def _kept_s(text: str | None) -> int | None:
 
 @app.command()
 def explain(
-    what: Annotated[str, typer.Argument(help="A code of `lockstep check`, such as LS104")],
+    what: Annotated[str, typer.Argument(help="A rule, an alert's id, or a code such as LS104")],
+    labels: Annotated[list[str] | None, typer.Option("--labels", help="sku=A-1; may be given several times")] = None,
+    at: Annotated[str | None, typer.Option(help="With --events: as things were at this event time")] = None,
+    events: Annotated[list[Path] | None, typer.Option(help="Files of CloudEvents; without: ask the service")] = None,
+    more: Annotated[list[Path] | None, typer.Argument(help="Further files of events")] = None,
+    rules: RulesOption = None,
+    url: Annotated[str | None, typer.Option(help="Of a worker; default: LOCKSTEP_HTTP_HOST and _PORT")] = None,
+    broker: BrokerOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs")] = False,
 ) -> None:
-    """Say what a code means, with an example."""
-    _explain_code(what)
+    """Say why an alert fires, or why it does not; or what a code of `lockstep check` means."""
+    from lockstep.tools import explain as ex
+
+    if re.fullmatch(r"(?i)LS[0-9]+", what):
+        _explain_code(what)
+        return
+    settings = load_settings(rules=rules, broker=broker)
+    wanted = ex.labels_from(labels or [])
+    if events:
+        plan = _usable_plan(settings.rules)
+        with _bar("replaying") as bar:
+            task = bar.add_task("", total=None)
+            answer = ex.explain_events(
+                plan,
+                [*events, *(more or [])],
+                what,
+                wanted,
+                zone=settings.zone,
+                at=_moment(at, "--at"),
+                progress=lambda n: bar.update(task, advance=n),
+            )
+    else:
+        if at is not None:
+            _fail("--at needs the past: add --events FILE; a service knows its present only")
+        asked = url or f"http://{settings.http_host}:{settings.http_port}"
+        token = None if settings.api_token is None else settings.api_token.get_secret_value()
+        live = ex.explain_live(asked, token, what, wanted)
+        answer = live if live is not None else _told_last(settings, what, wanted, asked)
+    if as_json:
+        sys.stdout.write(json.dumps(answer, indent=2) + "\n")
+        return
+    for part in ex.shown(answer, settings.zone):
+        out.print(part, highlight=False)
+
+
+def _usable_plan(rules: Path) -> Any:
+    from lockstep.rule.load import load_rules
+
+    loaded = load_rules(rules)
+    for fault in loaded.errors:
+        err.print(escape(str(fault)), soft_wrap=True, highlight=False)
+    if not loaded.plan.rules:
+        _fail(f"{rules} cannot be used as it is; see `lockstep check {rules}`", 1)
+    return loaded.plan
+
+
+def _told_last(settings: Settings, what: str, wanted: dict[str, str], url: str) -> dict[str, Any]:
+    """Nobody answers: what the service published last is on the broker, what it would say now is not."""
+    from lockstep.adapters.follow import AlertBoard
+    from lockstep.app import utc_now
+    from lockstep.tools import explain as ex
+
+    async def act(opened: Any) -> list[Any]:
+        board = AlertBoard(opened, clock=utc_now)
+        await board.refresh()
+        return board.alerts(every=True)
+
+    told = _with_broker(settings, act)
+    rule, labels = ex.named(what, wanted, {t.rule for t in told}, told)
+    found = [t for t in told if t.rule == rule and all(t.labels.get(n) == v for n, v in labels.items())]
+    err.print(f"no worker answers at {escape(url)}: this is what was published last", highlight=False)
+    return ex.from_transitions(rule, found)
 
 
 def _explain_code(code: str) -> None:
@@ -183,13 +252,13 @@ def _collect_rarely() -> None:
     gc.set_threshold(200_000, 50, 100)
 
 
-def _moment(text: str | None) -> datetime | None:
+def _moment(text: str | None, option: str = "--until") -> datetime | None:
     if text is None:
         return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        _fail(f"--until: '{text}' is no time; write 2026-11-24T09:30:00Z")
+        _fail(f"{option}: '{text}' is no time; write 2026-11-24T09:30:00Z")
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -268,6 +268,23 @@ class _View:
         return topic is not None and topic.first is not None and topic.first < before * SECOND
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a judge knows of one group of one rule, for explaining it; see `lockstep.explain`.
+
+    known: whether the group ever had an event or an alert and is not forgotten. judged_to: the bucket end up to which
+    all was judged, in seconds; None before the first, and for a rule on levels alone. watermark: microseconds.
+    """
+
+    rule: Rule
+    condition: Condition
+    alert: Alert
+    known: bool
+    view: _View
+    judged_to: int | None
+    watermark: int | None
+
+
 @dataclass
 class JudgeCounts:
     """What happened since the judge began, for metrics. overlaps: chunks whose head retention had removed."""
@@ -438,11 +455,11 @@ class Judge:
             "series": series.id,
             "measure": f"{series.aggregate.value} of {series.field or series.event_type}",
             "labels": named,
-            "bucket": _rfc3339(late.bucket * SECOND),
+            "bucket": rfc3339(late.bucket * SECOND),
             "first_offset": late.first_offset,
             "last_offset": late.last_offset,
         }
-        detail = f"came after {_rfc3339(late.bucket * SECOND)} had been judged for {named or 'the whole shop'}"
+        detail = f"came after {rfc3339(late.bucket * SECOND)} had been judged for {named or 'the whole shop'}"
         dead = DeadEvent(topic, source[1], late.last_offset, "late", detail, json.dumps(note).encode())
         self._records.append(dead_record(dead))
 
@@ -820,6 +837,44 @@ class Judge:
                     found = instant
         return found
 
+    # ---- being asked ----------------------------------------------------------------------------------------------
+
+    def seen(self, rule: str, labels: Labels) -> Seen | None:
+        """What is known of a group, in the order of the rule's `by`; None for a rule that is not there."""
+        runtime = next((r for r in self._rules if r.rule.name == rule), None)
+        if runtime is None:
+            return None
+        group = runtime.groups.get(labels)
+        shown = group or _Group(runtime, labels, Alert(alert_id(rule, runtime.rule.by, labels)))
+        view = _View(self)
+        view.labels = labels
+        # A group of which nothing can change until its next event is not kept; its history still is.
+        active = bool(labels) and runtime.closed is not None and self._is_known(shown, runtime.closed)
+        return Seen(
+            runtime.rule,
+            shown.condition,
+            shown.alert,
+            group is not None or active,
+            view,
+            None if runtime.level_only else runtime.closed,
+            self._mark(runtime),
+        )
+
+    def about(self, rule: str) -> Rule | None:
+        """A rule by its name."""
+        return next((r.rule for r in self._rules if r.rule.name == rule), None)
+
+    def rule_names(self) -> list[str]:
+        return [r.rule.name for r in self._rules]
+
+    def groups_of(self, rule: str) -> list[Labels]:
+        """The groups of a rule that have a history or an alert here, sorted."""
+        runtime = next((r for r in self._rules if r.rule.name == rule), None)
+        if runtime is None:
+            return []
+        read = {s.id for s in (*runtime.flows, *runtime.levels)}
+        return sorted({*runtime.groups, *(labels for s, labels in (*self.flows, *self.levels) if s in read)})
+
     # ---- early verdicts -------------------------------------------------------------------------------------------
 
     def judge_open(self) -> None:
@@ -1106,7 +1161,8 @@ def in_order(transition: Transition) -> tuple[str, str, list[tuple[str, str]], i
     return transition.at.removesuffix("Z"), transition.rule, sorted(transition.labels.items()), transition.number
 
 
-def _rfc3339(time_us: int) -> str:
+def rfc3339(time_us: int) -> str:
+    """An instant in microseconds as text, in UTC."""
     moment = datetime.fromtimestamp(time_us // SECOND, UTC).replace(microsecond=time_us % SECOND)
     return moment.isoformat(timespec="microseconds" if time_us % SECOND else "seconds").replace("+00:00", "Z")
 
@@ -1123,18 +1179,18 @@ def _transition(
         rule=rule,
         labels=labels,
         state=TransitionName(change.name),
-        at=_rfc3339(change.at),
-        started_at=_rfc3339(change.started_at),
+        at=rfc3339(change.at),
+        started_at=rfc3339(change.started_at),
         severity=change.severity.word,
         previous_severity=None if change.previous_severity is None else change.previous_severity.word,
         value=v.value,
         baseline=v.baseline,
         ratio=v.ratio,
         limit=v.limit,
-        window_start=None if v.window_start is None else _rfc3339(v.window_start * SECOND),
-        window_end=None if v.window_end is None else _rfc3339(v.window_end * SECOND),
+        window_start=None if v.window_start is None else rfc3339(v.window_start * SECOND),
+        window_end=None if v.window_end is None else rfc3339(v.window_end * SECOND),
         so_far=change.so_far,
-        watermark=None if mark is None else _rfc3339(mark),
+        watermark=None if mark is None else rfc3339(mark),
         rule_version=version,
         counts=v.counts,
         reason=change.reason,

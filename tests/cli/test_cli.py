@@ -100,6 +100,21 @@ def test_backtest_shows_episodes_to_people(shop):
     assert "1 episode fired" in done.stdout
 
 
+def test_explain_says_why(shop):
+    """From files of events: at the end, at an earlier instant, for programs; and what a code means."""
+    done = lockstep("explain", "LowStock", "--events", "events.ndjson", "--at", "2026-01-05T10:00:00Z", cwd=shop)
+    assert "it fires since Mon 05 Jan 09:05: available of stock.level is 12 (asked: warning" in done.stdout
+    assert "rules/stock.yml:4" in done.stdout
+    answer = json.loads(lockstep("explain", "LowStock", "--events", "events.ndjson", "--json", cwd=shop).stdout)
+    (found,) = answer["explanations"]
+    assert (found["labels"], found["clock"]["state"], found["at"]) == ({"sku": "A"}, "resolved", "2026-01-05T11:00:00Z")
+    assert [t["state"] for t in found["told"]] == ["firing", "resolved"]
+    assert "A duration is a number with a unit" in lockstep("explain", "ls104", cwd=shop).stdout
+    nothing = lockstep("explain", "LowStock", "--url", "http://127.0.0.1:9", cwd=shop)
+    assert "no worker answers at http://127.0.0.1:9" in nothing.stderr
+    assert "'LowStock' knows no group with these labels here" in nothing.stdout
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
@@ -108,6 +123,13 @@ def test_backtest_shows_episodes_to_people(shop):
         pytest.param(("serve", "--broker", "mysql://x"), "neither sqlite:///FILE nor kafka://", id="an unknown broker"),
         pytest.param(("send", "nothing.ndjson"), "nothing.ndjson", id="nothing to send"),
         pytest.param(("notify", "test", "nobody"), "nobody", id="an unknown receiver"),
+        pytest.param(("explain", "LS999"), "there is no code 'LS999'", id="an unknown code"),
+        pytest.param(
+            ("explain", "LowStok", "--events", "events.ndjson"), "did you mean 'LowStock'?", id="an unknown rule"
+        ),
+        pytest.param(("explain", "LowStock", "--at", "2026-01-05"), "--at needs the past", id="no past to look at"),
+        pytest.param(("check", "rules", "--format", "xml"), "'xml' is unknown", id="an unknown format"),
+        pytest.param(("check", "rules", "--kept", "7"), "'7' has no unit", id="no unit"),
     ],
 )
 def test_an_error_is_one_line(shop, args, said):

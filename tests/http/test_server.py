@@ -15,6 +15,7 @@ from lockstep.adapters.http.server import openapi
 from lockstep.app import Service, utc_now
 from lockstep.errors import SettingsError
 from lockstep.settings import load_settings
+from lockstep.tools.explain import explain_live
 
 RULES = """\
 measures:
@@ -67,6 +68,43 @@ def _stock(number, available, *, sku="A", moment=None):
         "time": (moment or utc_now()).isoformat(),
         "data": {"sku": sku, "available": available},
     }
+
+
+async def test_an_alert_is_explained(served):
+    """The verdict with its numbers, where the alert stands and what was said; a group that does not fire, too."""
+    base, session = served
+    for number, sku, available in [(1, "A", 12), (2, "B", 80)]:
+        async with session.post(f"{base}/v1/events", json=_stock(number, available, sku=sku), headers=CLOUDEVENT) as a:
+            assert a.status == 202
+
+    async def explained(*labels, what="LowStock"):
+        query = [("what", what), *(("label", label) for label in labels)]
+        async with session.get(f"{base}/v1/explain", params=query) as answer:
+            return answer.status, await answer.json()
+
+    async def both():
+        _, body = await explained()
+        found = body["explanations"]
+        return len(found) == 2 and all(e["verdict"] for e in found) and found[0]["told"] and found
+
+    fires, quiet = await until(both)
+    assert (fires["clock"]["state"], fires["verdict"]["verdict"], fires["verdict"]["value"]) == ("firing", "breach", 12)
+    assert [t["state"] for t in fires["told"]] == ["firing"]
+    assert quiet["why"] == "it does not fire: available of stock.level is 80 (asked: warning at_most 20)"
+    status, by_id = await explained(what=fires["alert_id"])
+    assert (status, by_id["explanations"][0]["labels"], by_id["source"]) == (200, {"sku": "A"}, "worker")
+    status, unknown = await explained("sku=Z")
+    assert [e["known"] for e in unknown["explanations"]] == [False]
+    for query, expected, said in [
+        ({"what": "LowStok"}, 404, "did you mean 'LowStock'?"),
+        ({"what": "LowStock", "label": "skew=A"}, 404, "is not by 'skew'"),
+        ({"what": "LowStock", "label": "A"}, 404, "write one like sku=A-1"),
+        ({}, 400, "what?"),
+    ]:
+        async with session.get(f"{base}/v1/explain", params=query) as answer:
+            assert (answer.status, said in (await answer.json())["error"]) == (expected, True)
+    shown = await asyncio.to_thread(explain_live, base, None, "LowStock", {"sku": "A"})
+    assert shown["explanations"][0]["alert_id"] == fires["alert_id"]
 
 
 async def test_an_event_becomes_an_alert(served):
@@ -200,4 +238,4 @@ async def test_with_a_token_the_api_needs_it_and_health_does_not(tmp_path):
 
 def test_the_openapi_document_names_every_route():
     """What is served is what is published."""
-    assert set(openapi()["paths"]) == {"/v1/events", "/v1/alerts", "/healthz", "/readyz", "/metrics"}
+    assert set(openapi()["paths"]) == {"/v1/events", "/v1/alerts", "/v1/explain", "/healthz", "/readyz", "/metrics"}

@@ -31,7 +31,10 @@ Progress = Callable[[int], None]
 
 @dataclass
 class Replay:
-    """What a replay read and said. refused: (place, reason) of events that could not be read, the first hundred."""
+    """What a replay read and said. refused: (place, reason) of events that could not be read, the first hundred.
+
+    judge: as it was at the end, to be asked why.
+    """
 
     transitions: list[Transition] = field(default_factory=list)
     events: int = 0
@@ -41,6 +44,7 @@ class Replay:
     refused: list[tuple[str, str]] = field(default_factory=list)
     first: datetime | None = None
     last: datetime | None = None
+    judge: Judge | None = None
 
 
 @dataclass(frozen=True)
@@ -98,11 +102,18 @@ def replay_events(
     plan: Plan, events: Iterable[Mapping[str, Any]], *, zone: ZoneInfo, until: datetime | None = None
 ) -> list[Transition]:
     """The transitions that these events (CloudEvents as dicts, any order) lead to."""
+    return replayed(plan, events, zone=zone, until=until).transitions
+
+
+def replayed(
+    plan: Plan, events: Iterable[Mapping[str, Any]], *, zone: ZoneInfo, until: datetime | None = None
+) -> Replay:
+    """What a replay of these events (CloudEvents as dicts, any order) reads and says."""
     decoder = Decoder(wanted_fields(plan.series))
     values = [msgspec.json.encode(e) for e in events]
     items = [(f"event {i}", event) for i, event in enumerate(decoder.decode(values))]
     items.sort(key=_time)
-    return _replay(plan, items, zone=zone, until=until).transitions
+    return _replay(plan, items, zone=zone, until=until)
 
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -258,7 +269,7 @@ def _replay(
         advance(_microseconds(end))
         judge.judge_open()
         result.transitions.extend(judge.transitions)
-    result.last = newest
+    result.last, result.judge = newest, judge
     result.transitions.sort(key=in_order)
     for feed in feeds.values():
         result.events += feed.meter.counts.events

@@ -10,10 +10,11 @@ from aiohttp import web
 
 from lockstep import VERSION
 from lockstep.adapters.follow import AlertBoard
-from lockstep.errors import BrokerError, SettingsError
+from lockstep.errors import BrokerError, RuleError, SettingsError
 from lockstep.event import LARGEST_EVENT
 from lockstep.ports import Broker
 from lockstep.settings import Settings
+from lockstep.tools.explain import labels_from
 from lockstep.tools.send import BadEvents, to_records
 
 OPEN = ("/healthz", "/readyz", "/metrics")
@@ -55,10 +56,12 @@ class HttpServer:
         board: AlertBoard,
         status: Callable[[], Status],
         metrics: Callable[[], bytes],
+        explain: Callable[[str, dict[str, str]], dict[str, Any]],
     ) -> None:
+        """explain: (rule or id, labels) → the answer of /v1/explain; raises RuleError for what is not there."""
         check_exposure(settings)
         self._settings, self._broker, self._board = settings, broker, board
-        self._status, self._metrics = status, metrics
+        self._status, self._metrics, self._explained = status, metrics, explain
         self._runner: web.AppRunner | None = None
         self.port = settings.http_port
 
@@ -68,6 +71,7 @@ class HttpServer:
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._show_metrics)
         app.router.add_get("/v1/alerts", self._alerts)
+        app.router.add_get("/v1/explain", self._explain)
         app.router.add_post("/v1/events", self._events)
         app.router.add_get("/v1/openapi.json", self._openapi)
         self._runner = web.AppRunner(app, access_log=None)
@@ -122,6 +126,16 @@ class HttpServer:
             found = [t for t in found if _state(t.state.value) == state]
         body = [{**msgspec.to_builtins(t), "state": _state(t.state.value), "since": t.started_at} for t in found]
         return web.json_response({"alerts": body})
+
+    async def _explain(self, request: web.Request) -> web.Response:
+        what = request.query.get("what")
+        if not what:
+            return web.json_response({"error": "what? write ?what=RULE&label=sku=A-1"}, status=400)
+        try:
+            answer = self._explained(what, labels_from(request.query.getall("label", [])))
+        except RuleError as error:
+            return web.json_response({"error": str(error)}, status=404)
+        return web.json_response(answer)
 
     async def _events(self, request: web.Request) -> web.Response:
         raw = await request.read()
@@ -190,6 +204,32 @@ def openapi() -> dict[str, Any]:
                         },
                     ],
                     "responses": {"200": answer("The alerts"), "401": answer("No token, or another one")},
+                }
+            },
+            "/v1/explain": {
+                "get": {
+                    "summary": "Why a rule fires or does not, for the groups that this worker judges",
+                    "parameters": [
+                        {
+                            "name": "what",
+                            "in": "query",
+                            "required": True,
+                            "description": "A rule's name, or the id of an alert, an episode or a transition",
+                            "schema": {"type": "string"},
+                        },
+                        {
+                            "name": "label",
+                            "in": "query",
+                            "description": "`sku=A-1`; may stand several times",
+                            "schema": {"type": "array", "items": {"type": "string"}},
+                        },
+                    ],
+                    "responses": {
+                        "200": answer("The verdict with every number that it read, and where the alert stands"),
+                        "400": answer("Nothing was asked for"),
+                        "401": answer("No token, or another one"),
+                        "404": answer("No such rule, label or id"),
+                    },
                 }
             },
             "/healthz": {"get": {"security": [], "summary": "Alive?", "responses": {"200": answer("Yes")}}},

@@ -1,0 +1,298 @@
+"""Why an alert fires, or why it does not: the verdict with every number behind it, and the clock of its lifecycle.
+
+Nothing is judged a second way: the condition is asked again by the code that judges, at the last instant that was
+judged, and what it reads is written down.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from lockstep.alert import Alert, State, due
+from lockstep.document import did_you_mean
+from lockstep.errors import RuleError
+from lockstep.judge import Judge, Labels, Seen, rfc3339
+from lockstep.measure.definition import SeriesDef
+from lockstep.rule.condition import Rule, series_of_condition
+from lockstep.rule.explain import Explained, explain_condition
+from lockstep.rule.quantity import duration_text
+from lockstep.rule.view import Instant
+
+SECOND = 1_000_000
+
+
+class Clock(msgspec.Struct, frozen=True):
+    """Where an alert stands in its lifecycle; times in microseconds, None where nothing runs.
+
+    breach_since: what `for` counts from. clear_since: what `keep_firing_for` counts from. next_at: when the clock that
+    runs is over, if nothing changes before; then is what it does: `fires` or `resolves`.
+    """
+
+    state: str
+    severity: str | None
+    episode_id: str
+    started_at: int | None
+    breach_since: int | None
+    clear_since: int | None
+    next_at: int | None
+    then: str
+    for_s: int
+    keep_firing_for_s: int
+    no_data: str
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """One rule on one group of labels.
+
+    at: the instant that is explained, microseconds; None before anything was judged. known: whether the group ever had
+    an event. why: one sentence for people. last: the verdict that last changed or kept the alert, as it was then.
+    """
+
+    rule: str
+    rule_version: str
+    place: str
+    by: tuple[str, ...]
+    labels: dict[str, str]
+    alert_id: str
+    known: bool
+    at: int | None
+    watermark: int | None
+    clock: Clock
+    why: str
+    verdict: Explained | None
+    last: dict[str, Any]
+
+
+MOST_GROUPS = 100
+"""Groups that one question is answered for."""
+
+
+def ask(judges: Iterable[Judge], rule: str, wanted: Mapping[str, str]) -> list[Explanation]:
+    """The groups of a rule that have these labels, as far as these judges hold them, at most MOST_GROUPS.
+
+    A group that none of them knows is explained as unknown when all its labels are given, else the list is empty.
+    Raises RuleError for an unknown rule or label.
+    """
+    asked = list(judges)
+    seen = next((s for judge in asked for s in [judge.about(rule)] if s is not None), None)
+    if seen is None:
+        names = {name for judge in asked for name in judge.rule_names()}
+        raise RuleError(f"there is no rule '{rule}'; {did_you_mean(rule, names)}")
+    for name in wanted:
+        if name not in seen.by:
+            remedy = did_you_mean(name, seen.by) if seen.by else "it has no 'by'"
+            raise RuleError(f"rule '{rule}' is not by '{name}'; {remedy}")
+    found: list[Explanation] = []
+    for judge in asked:
+        for labels in judge.groups_of(rule):
+            if len(found) < MOST_GROUPS and all(
+                dict(zip(seen.by, labels, strict=True))[n] == v for n, v in wanted.items()
+            ):
+                found += [e for e in [explain(judge, rule, labels)] if e is not None]
+    if not found and asked and set(wanted) == set(seen.by):
+        unknown = explain(asked[0], rule, tuple(wanted[name] for name in seen.by))
+        found += [unknown] if unknown is not None else []
+    return found
+
+
+def explain(judge: Judge, rule: str, labels: Labels) -> Explanation | None:
+    """The explanation of a group as of the last instant judged; None for a rule that is not there.
+
+    labels: values in the order of the rule's `by`.
+    """
+    seen = judge.seen(rule, labels)
+    if seen is None:
+        return None
+    instant = _instant(seen)
+    alert = seen.alert
+    verdict = None if instant is None else explain_condition(seen.condition, seen.view, instant, alert.firing)
+    at = None if instant is None else (instant.end * SECOND if seen.judged_to is not None else instant.us - 1)
+    return Explanation(
+        rule=seen.rule.name,
+        rule_version=seen.rule.version,
+        place=seen.rule.place,
+        by=seen.rule.by,
+        labels=dict(zip(seen.rule.by, labels, strict=True)),
+        alert_id=alert.id,
+        known=seen.known,
+        at=at,
+        watermark=seen.watermark,
+        clock=_clock(alert, seen.rule),
+        why=why(seen, verdict, at, judge.zone),
+        verdict=verdict,
+        last={} if alert.state is State.INACTIVE and not alert.episode_id else _last(alert),
+    )
+
+
+def _instant(seen: Seen) -> Instant | None:
+    """The last instant that was judged, early verdicts included."""
+    if seen.judged_to is None:
+        if not all(s.is_level for s in _series(seen)):
+            return None
+        newest = max(seen.alert.at, seen.watermark or 0)
+        # Just after it: a level counts from its own instant on.
+        return Instant(0, newest + 1) if newest else None
+    end = max(seen.judged_to, seen.alert.at // SECOND) if seen.alert.so_far else seen.judged_to
+    return Instant(end, end * SECOND)
+
+
+def _series(seen: Seen) -> Sequence[SeriesDef]:
+    return series_of_condition(seen.condition)
+
+
+def _clock(alert: Alert, rule: Rule) -> Clock:
+    next_at = due(alert, rule)
+    is_open = alert.is_open
+    return Clock(
+        state=alert.state.value,
+        severity=alert.severity.word if is_open else None,
+        episode_id=alert.episode_id,
+        started_at=alert.started_at if alert.episode_id else None,
+        breach_since=alert.since if is_open else None,
+        clear_since=alert.clear_since,
+        next_at=next_at,
+        then="" if next_at is None else "fires" if alert.state is State.PENDING else "resolves",
+        for_s=rule.for_s,
+        keep_firing_for_s=rule.keep_firing_for_s,
+        no_data=rule.no_data.value,
+    )
+
+
+def _last(alert: Alert) -> dict[str, Any]:
+    v = alert.verdict
+    return {
+        "verdict": v.kind.value,
+        "value": v.value,
+        "baseline": v.baseline,
+        "limit": v.limit,
+        "window_start": v.window_start,
+        "window_end": v.window_end,
+        "counts": dict(v.counts),
+        "so_far": alert.so_far,
+    }
+
+
+# ---- in words --------------------------------------------------------------------------------------------------------
+
+
+def why(seen: Seen, verdict: Explained | None, at: int | None, zone: ZoneInfo) -> str:
+    """One sentence: the state, and the number that decides it."""
+    named = ", ".join(f"{n}={v}" for n, v in zip(seen.rule.by, seen.view.labels, strict=True)) or "the whole shop"
+    if verdict is None:
+        return f"nothing has been judged yet: no event of {' or '.join(_roles(seen))} has come whose bucket is closed"
+    if not seen.known:
+        return f"{named} is not known: no event of it was seen (or none within {duration_text(_forget(seen))})"
+    alert, because = seen.alert, _because(verdict, zone)
+    match alert.state:
+        case State.FIRING if alert.clear_since is not None:
+            since, next_at = _moment(alert.clear_since, zone), due(alert, seen.rule)
+            end = "" if next_at is None else f" until {_moment(next_at, zone)}"
+            return f"it is clear since {since} and goes on firing{end} (keep_firing_for): {because}"
+        case State.FIRING if verdict.verdict in ("unjudged", "no_data"):
+            return f"it fires since {_moment(alert.started_at, zone)}, and nothing ends it: {because}"
+        case State.FIRING:
+            return f"it fires since {_moment(alert.started_at, zone)}: {because}"
+        case State.PENDING:
+            next_at = due(alert, seen.rule)
+            end = "when it is seen again" if next_at is None else f"at {_moment(next_at, zone)}"
+            return f"it is pending since {_moment(alert.since, zone)} and fires {end} if it still holds: {because}"
+        case _:
+            return f"it does not fire: {because}"
+
+
+def _roles(seen: Seen) -> list[str]:
+    return sorted({s.source for s in _series(seen)})
+
+
+def _forget(seen: Seen) -> int:
+    return seen.rule.forget_after_s
+
+
+_COMPARED = {"change": ", it was {} before", "projection": ", at this pace it gets to {}"}
+"""kind → what its baseline is; elsewhere it is the usual value."""
+
+
+def _because(e: Explained, zone: ZoneInfo) -> str:
+    if e.parts:
+        return _combined(e, zone)
+    named = e.of
+    if e.verdict == "unjudged":
+        unseen = [name for name, second in e.complete_from.items() if second is None]
+        if unseen:
+            return f"not judged, {unseen[0]} never had an event"
+        since = max((s for s in e.complete_from.values() if s is not None), default=None)
+        if "hours" in e.asked and any(g.name == "hours" for g in e.blocked_by):
+            return f"not judged, the window does not lie within the hours {e.asked['hours']}"
+        if since is None:
+            return "not judged, it looks back to where nothing was measured yet"
+        known = _moment(round(since * SECOND), zone)
+        return f"not judged, it looks back to before {known}, from where on {named} is known"
+    if e.verdict == "no_data":
+        return f"there is no data for {named}"
+    value = f"{named} is {'not told' if e.value is None else _n(e.value)}"
+    if e.baseline is not None:
+        ratio = f" ({e.ratio:.2f}x)" if e.ratio is not None else ""
+        value += _COMPARED.get(e.kind, " where {} is usual" + ratio).format(_n(e.baseline))
+    if e.blocked_by:
+        asked = " and ".join(
+            f"{g.name} asks for {_n(g.asked)}" + (f", it is {_n(g.got)}" if g.got is not None else "")
+            for g in e.blocked_by
+        )
+        return f"{value}, but {asked}"
+    asked = "; ".join(f"{name} {_n(v)}" for name, v in e.asked.items() if name not in ("baseline", "hours"))
+    return value + (f" (asked: {asked})" if asked else "")
+
+
+def _combined(e: Explained, zone: ZoneInfo) -> str:
+    """The part that decides, or all that hold."""
+    if e.kind == "not":
+        return f"the opposite of: {_because(e.parts[0], zone)}"
+    decisive = "clear" if e.kind == "all" else "breach"
+    deciding = [p for p in e.parts if p.verdict == decisive]
+    unknown = [p for p in e.parts if p.verdict in ("unjudged", "no_data")]
+    shown = deciding[:1] or unknown[:1] or list(e.parts)
+    return " and ".join(_because(p, zone) for p in shown)
+
+
+def _n(value: float | str | None) -> str:
+    if value is None:
+        return "nothing"
+    return value if isinstance(value, str) else f"{value:,.6g}"
+
+
+def _moment(time_us: int, zone: ZoneInfo) -> str:
+    local = datetime.fromtimestamp(time_us / SECOND, UTC).astimezone(zone)
+    return local.strftime("%a %d %b %H:%M:%S" if local.second else "%a %d %b %H:%M")
+
+
+# ---- as others read it -----------------------------------------------------------------------------------------------
+
+_MICROSECONDS = {"at", "watermark", "started_at", "breach_since", "clear_since", "next_at"}
+_SECONDS = {"window_start", "window_end", "start", "end"}
+
+
+def public(explanation: Explanation) -> dict[str, Any]:
+    """The explanation as JSON: times in RFC 3339."""
+    found: dict[str, Any] = _public(msgspec.to_builtins(explanation))
+    return found
+
+
+def _public(node: Any) -> Any:
+    if isinstance(node, list | tuple):
+        return [_public(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    result: dict[str, Any] = {}
+    for key, value in node.items():
+        if key == "complete_from":
+            result[key] = {n: None if s is None else rfc3339(round(s * SECOND)) for n, s in value.items()}
+        elif isinstance(value, int) and key in _MICROSECONDS:
+            result[key] = rfc3339(value)
+        elif isinstance(value, int) and key in _SECONDS:
+            result[key] = rfc3339(value * SECOND)
+        else:
+            result[key] = _public(value)
+    return result

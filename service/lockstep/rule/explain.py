@@ -1,0 +1,287 @@
+"""Why a condition says what it says: the same verdict code, with every number that it read written down."""
+
+from dataclasses import fields, replace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from lockstep.measure.definition import Aggregate, Expression, Measured, Number, Operation, SeriesDef, series_of
+from lockstep.measure.formula import evaluate
+from lockstep.rule.condition import All, AnyOf, Bounds, Condition, Hours, Level, Not, Severity
+from lockstep.rule.quantity import duration_text
+from lockstep.rule.verdict import judge
+from lockstep.rule.view import Instant, Kind, Verdict, View
+
+
+class Window(msgspec.Struct, frozen=True):
+    """The condition's measure over one stretch, in seconds since the epoch. value: None where there was no data."""
+
+    start: int
+    end: int
+    value: float | None
+
+
+class Guard(msgspec.Struct, frozen=True):
+    """A number of the condition without which it would hold. got: what it is compared with, where that has a name."""
+
+    name: str
+    asked: float | str
+    got: float | None = None
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """One condition at one instant.
+
+    kind: threshold, spike, … of: what it measures. verdict: breach, clear, no_data or unjudged. asked: the numbers that
+    it compares with, as compiled. terms: each series of a formula in the window. history: the stretches that the
+    baseline is made of, oldest first. complete_from: series → the second since which all of it was seen, None when
+    nothing ever was. blocked_by: what alone (or, where no single one does, together) keeps it from holding.
+    parts: of a combination.
+    """
+
+    kind: str
+    of: str
+    verdict: str
+    severity: str | None
+    value: float | None
+    baseline: float | None
+    ratio: float | None
+    limit: float | None
+    window_start: int | None
+    window_end: int | None
+    counts: dict[str, float]
+    asked: dict[str, float | str]
+    terms: dict[str, float | None]
+    history: tuple[Window, ...]
+    complete_from: dict[str, float | None]
+    blocked_by: tuple[Guard, ...]
+    parts: tuple["Explained", ...] = ()
+
+
+class _Notes:
+    """A view that writes down what it is asked. What it does not know itself, it passes on."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self.flows: dict[tuple[SeriesDef, int, int], float | None] = {}
+        self.levels: dict[SeriesDef, float | None] = {}
+        self.complete: dict[SeriesDef, float] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._view, name)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return self._view.zone
+
+    def flow(self, series: SeriesDef, start: int, end: int) -> float | None:
+        value = self.flows[series, start, end] = self._view.flow(series, start, end)
+        return value
+
+    def level(self, series: SeriesDef, instant_us: int | None) -> float | None:
+        value = self.levels[series] = self._view.level(series, instant_us)
+        return value
+
+    def complete_from(self, series: SeriesDef) -> float:
+        second = self.complete[series] = self._view.complete_from(series)
+        return second
+
+    def has_events(self, series: SeriesDef, before: int) -> bool:
+        return self._view.has_events(series, before)
+
+
+def explain_condition(condition: Condition, view: View, at: Instant, firing: Severity | None) -> Explained:
+    """What `judge` says of a condition at an instant, and why."""
+    notes = _Notes(view)
+    verdict = judge(condition, notes, at, firing)
+    inner: tuple[Explained, ...] = ()
+    if isinstance(condition, All | AnyOf):
+        inner = tuple(explain_condition(part, view, at, firing) for part in condition.parts)
+    elif isinstance(condition, Not):
+        inner = (explain_condition(condition.part, view, at, None),)
+    expression: Expression | None = getattr(condition, "expression", None)
+    window = getattr(condition, "window_s", None)
+    start, end = (at.end - window, at.end) if window else (verdict.window_start, verdict.window_end)
+    return Explained(
+        kind=_kind_word(condition),
+        of="" if expression is None else said_of(expression),
+        verdict=verdict.kind.value,
+        severity=None if verdict.severity is None else verdict.severity.word,
+        value=verdict.value,
+        baseline=verdict.baseline,
+        ratio=verdict.ratio,
+        limit=verdict.limit,
+        window_start=start,
+        window_end=end,
+        counts=dict(verdict.counts),
+        asked=_asked(condition),
+        terms={} if expression is None or inner else _terms(expression, notes, start, end),
+        history=() if expression is None or inner else _history(expression, notes, start, end),
+        complete_from={said_of(Measured(s)): None if c == float("inf") else c for s, c in notes.complete.items()}
+        if not inner
+        else {},
+        blocked_by=() if inner else _blocked_by(condition, view, at, firing, verdict),
+        parts=inner,
+    )
+
+
+def _kind_word(condition: Condition) -> str:
+    return {"AnyOf": "any"}.get(type(condition).__name__, type(condition).__name__.lower())
+
+
+# ---- what it compares with -----------------------------------------------------------------------------------------
+
+_NOT_ASKED = {"expression", "measure", "whole", "severity", "parts", "part", "overrides", "window_s"}
+
+
+def _asked(condition: Any) -> dict[str, float | str]:
+    """The numbers of a condition by name, whatever kind it is."""
+    found: dict[str, float | str] = {}
+    for f in fields(condition):
+        value = getattr(condition, f.name)
+        if f.name in _NOT_ASKED or value is None or value == () or value is True:
+            continue
+        if f.name == "levels":
+            found |= {level.severity.word: _level_text(level) for level in value}
+        else:
+            found[_written(f.name)] = _plain(f.name, value)
+    return found
+
+
+_WRITTEN = {"least": "of_at_least", "by_ratio": "by", "clear_below": "clear below", "clear_above": "clear above"}
+
+
+def _written(name: str) -> str:
+    """A field as authors of rules write it."""
+    return _WRITTEN.get(name, name.removesuffix("_s"))
+
+
+def _plain(name: str, value: Any) -> float | str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) and name.endswith("_s"):
+        return duration_text(value)
+    if isinstance(value, int | float):
+        return float(value)
+    if isinstance(value, Measured | Number | Operation):
+        return said_of(value)
+    if isinstance(value, tuple):
+        return ", ".join(str(_plain(name, v)) for v in value)
+    if isinstance(value, Hours):
+        return f"{_days(value.weekdays)} {value.start:%H:%M}-{value.end:%H:%M}"
+    if hasattr(value, "__dataclass_fields__"):
+        inner = ((f.name, getattr(value, f.name)) for f in fields(value))
+        return ", ".join(f"{n} {_number(_plain(n, v))}" for n, v in inner if v is not None and v != ())
+    return str(value)
+
+
+def _days(weekdays: frozenset[int]) -> str:
+    """`Mon-Fri`, `Sat,Sun`."""
+    names, days = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"), sorted(weekdays)
+    if len(days) > 2 and days[-1] - days[0] == len(days) - 1:
+        return f"{names[days[0]]}-{names[days[-1]]}"
+    return ",".join(names[d] for d in days)
+
+
+def _number(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def _level_text(level: Level) -> str:
+    clear = f", clear {_bounds_text(level.clear)}" if level.clear is not None else ""
+    return f"{_bounds_text(level.breach)}{clear}"
+
+
+def _bounds_text(bounds: Bounds) -> str:
+    named = ((f.name, getattr(bounds, f.name)) for f in fields(bounds))
+    return " and ".join(f"{name} {value:g}" for name, value in named if value is not None)
+
+
+# ---- what it read --------------------------------------------------------------------------------------------------
+
+
+def said_of(expression: Expression) -> str:
+    """`count of order.placed`, `sum of lines.quantity of order.placed`, formulas with their signs."""
+    match expression:
+        case Number(value):
+            return f"{value:g}"
+        case Operation(op, left, right):
+            return f"({said_of(left)} {op} {said_of(right)})"
+        case Measured(s):
+            kind = s.aggregate.value
+            if s.aggregate is Aggregate.PERCENTILE and s.quantile is not None:
+                kind = f"p{s.quantile * 100:g}"
+            only = ", ".join(f"{name} {' or '.join(values)}" for name, values in s.where)
+            what = s.event_type if s.field is None else f"{s.field} of {s.event_type}"
+            named = what if s.is_level else f"{kind} of {what}"
+            return named + (f" where {only}" if only else "")
+
+
+def _read(notes: _Notes, series: SeriesDef, start: int, end: int) -> float | None:
+    return notes.levels.get(series) if series.is_level else notes.flows.get((series, start, end))
+
+
+def _terms(expression: Expression, notes: _Notes, start: int | None, end: int | None) -> dict[str, float | None]:
+    if isinstance(expression, Measured):
+        return {}
+    named = dict.fromkeys([*notes.levels, *(s for s, _, _ in notes.flows)])
+    return {said_of(Measured(s)): _read(notes, s, start or 0, end or 0) for s in named}
+
+
+def _history(expression: Expression, notes: _Notes, start: int | None, end: int | None) -> tuple[Window, ...]:
+    needed = {s for s in series_of(expression) if not s.is_level}
+    stretches = sorted(
+        (b, e)
+        for b, e in {(b, e) for _, b, e in notes.flows}
+        if (b, e) != (start, end) and all((s, b, e) in notes.flows for s in needed)
+    )
+    return tuple(Window(b, e, evaluate(expression, lambda s, b=b, e=e: _read(notes, s, b, e))) for b, e in stretches)  # type: ignore[misc] # the stretch is bound on purpose
+
+
+# ---- what kept it from holding -------------------------------------------------------------------------------------
+
+_DIRECTIONS = ("above", "below")
+_LEAST = ("least",)
+"""Minimums that a condition always has."""
+
+
+def _blocked_by(
+    condition: Any, view: View, at: Instant, firing: Severity | None, verdict: Verdict
+) -> tuple[Guard, ...]:
+    """The minimums and hours without which the same code would say breach; found by asking it again without them."""
+    if verdict.kind is Kind.BREACH:
+        return ()
+    guards: dict[str, Any] = {}
+    for f in fields(condition):
+        value = getattr(condition, f.name)
+        if f.name in _LEAST:
+            guards[f.name] = 0.0
+        elif f.default in (None, ()) and value not in (None, ()) and f.name not in (*_NOT_ASKED, *_DIRECTIONS):
+            guards[f.name] = f.default
+    found = [{name: default} for name, default in guards.items()]
+    single = [g for g in found if judge(replace(condition, **g), view, at, firing).kind is Kind.BREACH]
+    together = [guards] if len(guards) > 1 else []
+    blocking = single or [g for g in together if judge(replace(condition, **g), view, at, firing).kind is Kind.BREACH]
+    names = list(dict.fromkeys(name for guard in blocking for name in guard))
+    return tuple(Guard(_written(n), _plain(n, getattr(condition, n)), _got(n, verdict)) for n in names)
+
+
+def _got(name: str, verdict: Verdict) -> float | None:
+    match name:
+        case "at_least":
+            return verdict.value
+        case "usual_at_least":
+            return verdict.baseline
+        case "least":
+            return verdict.counts.get("of")
+        case "by":
+            change = verdict.counts.get("change")
+            return None if change is None else abs(change)
+        case "deviations":
+            sigma = verdict.counts.get("sigma")
+            if sigma and verdict.value is not None and verdict.baseline is not None:
+                return abs(verdict.value - verdict.baseline) / sigma
+            return None
+        case _:
+            return None
