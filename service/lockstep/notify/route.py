@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from lockstep.document import Document, Fault, Pointer, did_you_mean, read_document, validate
 from lockstep.labels import stable_id
 from lockstep.ports import Destination
+from lockstep.rule.model import without_null
 
 
 class _Strict(BaseModel):
@@ -22,6 +23,15 @@ class _Strict(BaseModel):
 
 def _many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
+
+
+_TEXT = {"type": "string"}
+Texts = Annotated[
+    list[str],
+    BeforeValidator(_many),
+    WithJsonSchema({"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}),
+]
+"""Texts, or one without a list around it."""
 
 
 def _secret_name(value: Any) -> Any:
@@ -39,7 +49,7 @@ class SecretName(_Strict):
 
     secret: Annotated[
         str, BeforeValidator(_secret_name), WithJsonSchema({"type": "string", "pattern": f"^{_SECRET_NAME.pattern}$"})
-    ]
+    ] = Field(description="NAME: read from LOCKSTEP_SECRET_NAME, or from the file that LOCKSTEP_SECRET_NAME_FILE names")
 
 
 def _not_clear(value: Any) -> Any:
@@ -54,9 +64,7 @@ Secret = Annotated[SecretName, BeforeValidator(_not_clear)]
 class EmailModel(_Strict):
     """Mail to each of these addresses."""
 
-    to: Annotated[list[str], BeforeValidator(_many)] = Field(
-        min_length=1, description="Addresses; each gets its own mail"
-    )
+    to: Texts = Field(min_length=1, description="Addresses; each gets its own mail")
 
 
 class SlackModel(_Strict):
@@ -76,17 +84,15 @@ class WebhookModel(_Strict):
 class ReceiverModel(_Strict):
     """A named way to reach a team; several kinds at once are fine."""
 
-    email: EmailModel | None = None
-    slack: SlackModel | None = None
-    webhook: WebhookModel | None = None
+    email: EmailModel | None = Field(None, description="Mail to each of these addresses")
+    slack: SlackModel | None = Field(None, description="A message in a Slack channel")
+    webhook: WebhookModel | None = Field(None, description="A signed POST for each transition")
 
 
 class RoutingFile(_Strict):
     """Who is reached how."""
 
-    teams: dict[str, Annotated[list[str], BeforeValidator(_many)]] = Field(
-        default_factory=dict, description="Team → names of receivers"
-    )
+    teams: dict[str, Texts] = Field(default_factory=dict, description="Team → names of receivers")
     receivers: dict[str, ReceiverModel] = Field(default_factory=dict, description="Receivers by name")
 
 
@@ -223,6 +229,6 @@ def json_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://lockstep.example/schemas/routing.schema.json",
-        **RoutingFile.model_json_schema(),
+        **without_null(RoutingFile.model_json_schema()),
         "title": "Lockstep routing file",
     }

@@ -176,9 +176,9 @@ class LevelModel(BoundsModel):
 class LevelsModel(_Strict):
     """Several severities in one episode."""
 
-    info: LevelModel | None = None
-    warning: LevelModel | None = None
-    critical: LevelModel | None = None
+    info: LevelModel | None = Field(None, description="Good to know")
+    warning: LevelModel | None = Field(None, description="Somebody should look at it today")
+    critical: LevelModel | None = Field(None, description="Somebody should look at it now")
 
 
 class ThresholdModel(BoundsModel):
@@ -431,7 +431,7 @@ class RuleFile(_Strict):
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema 2020-12 of rule files, for editors."""
-    schema = _without_null(RuleFile.model_json_schema(by_alias=True))
+    schema = without_null(RuleFile.model_json_schema(by_alias=True))
     measure = schema["$defs"]["MeasureModel"]
     percentile = measure["properties"].pop("percentile")
     measure["properties"].pop("quantile", None)
@@ -446,13 +446,13 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _without_null(node: Any) -> Any:
+def without_null(node: Any) -> Any:
     """The schema without "or null" at every optional key: editors would offer it, and say nothing clear any more."""
     if isinstance(node, list):
-        return [_without_null(item) for item in node]
+        return [without_null(item) for item in node]
     if not isinstance(node, dict):
         return node
-    found = {k: _without_null(v) for k, v in node.items() if not (k == "default" and v is None)}
+    found = {k: without_null(v) for k, v in node.items() if not (k == "default" and v is None)}
     choices = found.get("anyOf")
     if isinstance(choices, list) and {"type": "null"} in choices:
         rest = [c for c in choices if c != {"type": "null"}]
