@@ -7,15 +7,25 @@ import json
 import os
 import re
 import sys
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from lockstep import VERSION
@@ -175,8 +185,7 @@ def explain(
     wanted = ex.labels_from(labels or [])
     if events:
         plan = _usable_plan(settings.rules)
-        with _bar("replaying") as bar:
-            task = bar.add_task("", total=None)
+        with _share("replaying") as told:
             answer = ex.explain_events(
                 plan,
                 [*events, *(more or [])],
@@ -184,7 +193,7 @@ def explain(
                 wanted,
                 zone=settings.zone,
                 at=_moment(at, "--at"),
-                progress=lambda n: bar.update(task, advance=n),
+                progress=told,
             )
     else:
         if at is not None:
@@ -262,80 +271,159 @@ def _moment(text: str | None, option: str = "--until") -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+@contextmanager
+def _share(description: str) -> Iterator[Callable[[int, float | None], None]]:
+    """A bar that is told how many events came and which part of all is done."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[events]:,} events"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(description, total=None, events=0)
+        events = 0
+
+        def told(count: int, done: float | None) -> None:
+            nonlocal events
+            events += count
+            bar.update(task, total=None if done is None else 1.0, completed=done or 0.0, events=events)
+
+        yield told
+
+
+def _hours(text: str) -> list[Any]:
+    from lockstep.rule.quantity import hours
+
+    try:
+        return [hours(part) for part in text.split(";") if part.strip()]
+    except ValueError as error:
+        _fail(f"working hours: {error}")
+
+
+@contextmanager
+def _events(files: list[Path], broker: str | None, since: str | None) -> Iterator[tuple[list[Path], str]]:
+    """The files to replay and what to call them: those that were named, or what the broker's topics hold."""
+    if broker is None:
+        if not files:
+            _fail("no events; name files with --events, or a broker with --broker")
+        if since is not None:
+            _fail("--since goes with --broker; for files use the rules' own history, or --until")
+        yield files, files[0].name if len(files) == 1 else f"{len(files)} files"
+        return
+    from lockstep.adapters.stream.sqlite import path_of
+    from lockstep.app import utc_now
+    from lockstep.rule.quantity import duration_s
+    from lockstep.tools.spool import spool
+
+    if files:
+        _fail("--events and --broker; name one of them")
+    settings = load_settings(broker=broker)
+    if settings.is_sqlite and not path_of(settings.broker)[0].exists():
+        _fail(f"{settings.broker}: there is no such file")
+    try:
+        begin = None if since is None else utc_now() - timedelta(seconds=duration_s(since))
+    except ValueError as error:
+        _fail(f"--since: {error}")
+    with tempfile.TemporaryDirectory(prefix="lockstep-") as folder:
+        with _share("reading the broker") as told:
+            found = _with_broker(
+                settings, lambda b: spool(b, settings.topics, Path(folder), since=begin, progress=told)
+            )
+        yield found, f"the topics of {settings.broker.partition(':')[0]}" + ("" if since is None else f", last {since}")
+
+
+def _usable(loaded: Any, name: str, *, quiet: bool) -> Any:
+    for fault in loaded.faults:
+        if fault.level == "error" or not quiet:
+            err.print(escape(str(fault)), soft_wrap=True, highlight=False)
+    if loaded.errors or not loaded.plan.rules:
+        _fail(f"{name} cannot be used as it is; see `lockstep check {name}`", 1)
+    return loaded.plan
+
+
 @app.command()
 def backtest(
     rules: Annotated[Path, typer.Argument(help="Rule file or folder")],
-    events: Annotated[list[Path], typer.Option(help="Files of CloudEvents, one a line, .gz too; - is standard input")],
+    events: Annotated[
+        list[Path] | None, typer.Option(help="Files of CloudEvents, one a line, .gz too; - is standard input")
+    ] = None,
     more: Annotated[list[Path] | None, typer.Argument(help="Further files of events")] = None,
+    broker: Annotated[
+        str | None, typer.Option(help="Instead of files: what the topics of sqlite:///FILE or kafka://HOST:PORT hold")
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="With --broker: only the last 7d, 12h, …")] = None,
     until: Annotated[str | None, typer.Option(help="Judge everything up to this event time")] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Another version to compare with: a folder, a file, or a Git commit like HEAD~1")
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="What really was wrong, for precision and recall: CSV (start,end,rule,…) or YAML"),
+    ] = None,
+    working_hours: Annotated[
+        str | None, typer.Option(help="Outside of these an alert would have woken you, 'Mon-Fri 08:00-18:00; Sat …'")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the report as one page for a browser")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One transition a line")] = False,
 ) -> None:
     """Say what the rules would have told, had they watched these events."""
     from lockstep.rule.load import load_rules
     from lockstep.tools import backtest as bt
+    from lockstep.tools import report as rp
 
     _collect_rarely()
     settings = load_settings()
-    loaded = load_rules(rules)
-    for fault in loaded.faults:
-        if fault.level == "error" or not as_json:
-            err.print(escape(str(fault)), soft_wrap=True, highlight=False)
-    if loaded.errors or not loaded.plan.rules:
-        _fail(f"{rules} cannot be used as it is; see `lockstep check {rules}`", 1)
-    files = [*events, *(more or [])]
-    with _bar("replaying") as bar:
-        task = bar.add_task("", total=None)
-        result = bt.backtest(
-            loaded.plan,
-            files,
-            zone=settings.zone,
-            until=_moment(until),
-            progress=lambda n: bar.update(task, advance=n),
-        )
+    plan = _usable(load_rules(rules), str(rules), quiet=as_json)
+    other = None
+    if against is not None:
+        from lockstep.tools.versions import load_version
+
+        other = _usable(load_version(against, rules), against, quiet=True)
+    working = working_hours or settings.working_hours
+    hours = _hours(working)
+    windows = None if labels is None else rp.read_windows(labels, settings.zone)
+    end = _moment(until)
+    files = [*(events or []), *(more or [])]
+    if other is not None and any(str(f) == "-" for f in files):
+        _fail("--against reads the events twice, standard input can be read once; name a file")
+    with _events(files, broker, since) as (found, sources):
+        before = None
+        with _share("replaying") as told:
+            result = bt.backtest(plan, found, zone=settings.zone, until=end, progress=told, watch=not as_json)
+        if other is not None:
+            with _share(f"replaying {against}") as told:
+                before = bt.backtest(other, found, zone=settings.zone, until=end, progress=told)
     for place, reason in result.refused:
         err.print(f"{escape(place)}: refused: {escape(reason)}", soft_wrap=True, highlight=False)
     if as_json:
         for transition in result.transitions:
             sys.stdout.write(bt.json_line(transition) + "\n")
         return
-    _show_episodes(bt.episodes(result.transitions), settings)
-    refused = f", {result.bad} refused" if result.bad else ""
-    duplicates = f", {result.duplicates} came twice" if result.duplicates else ""
+    from lockstep.tools.view import views
+
+    said = bt.episodes(result.transitions)
+    report = rp.make_report(plan, result, said, zone=settings.zone, working=hours, windows=windows)
+    changes = None if before is None else rp.compare(bt.episodes(before.transitions), said)
+    if html is not None:
+        from lockstep.tools.page import Shown, page
+
+        shown = Shown(str(rules), sources, working, against)
+        text = page(report, plan, result.curves, shown, zone=settings.zone, changes=changes)
+        try:
+            html.write_text(text, encoding="utf-8")
+        except OSError as error:
+            _fail(f"--html {html}: {error.strerror}; name a file that can be written")
+    for view in views(report, result.curves, zone=settings.zone, changes=changes, working=working, width=out.width):
+        out.print(view, highlight=False)
+    refused = f", {result.bad:,} refused" if result.bad else ""
+    duplicates = f", {result.duplicates:,} came twice" if result.duplicates else ""
     out.print(f"{result.events:,} events from {result.first} to {result.last}{refused}{duplicates}", highlight=False)
-
-
-def _show_episodes(episodes: list[Any], settings: Settings) -> None:
-    from lockstep.notify.message import number_text, time_text
-
-    table = Table(title="Episodes", header_style="bold")
-    for name in ("began", "lasted", "severity", "rule", "labels"):
-        table.add_column(name)
-    table.add_column("value", justify="right")
-    table.add_column("usual", justify="right")
-    fired = [e for e in episodes if e.fired is not None]
-    colours = {"critical": "red", "warning": "yellow", "info": "blue"}
-    for e in fired:
-        lasted = "goes on"
-        if e.ended is not None:
-            lasted = str(datetime.fromisoformat(e.ended) - datetime.fromisoformat(e.fired))
-        table.add_row(
-            time_text(e.fired, settings.zone),
-            lasted,
-            f"[{colours[e.severity]}]{e.severity}[/]",
-            e.rule,
-            escape(", ".join(e.labels.values()) or "the whole shop"),
-            number_text(e.value),
-            "" if e.baseline is None else number_text(e.baseline),
-        )
-    out.print(table)
-    counts: dict[str, int] = {}
-    for e in fired:
-        counts[e.rule] = counts.get(e.rule, 0) + 1
-    most = max(counts.values(), default=0)
-    for rule, count in sorted(counts.items(), key=lambda item: -item[1]):
-        out.print(f"{rule:32} {'█' * max(1, round(30 * count / most))} {count}", highlight=False)
-    pending = len(episodes) - len(fired)
-    out.print(f"{_many(len(fired), 'episode')} fired, {pending} ended before they did", highlight=False)
+    if html is not None:
+        out.print(f"the report is in {escape(str(html))}", highlight=False)
 
 
 @app.command()

@@ -19,6 +19,10 @@ class Settings(BaseSettings):
     )
     rules: Path = Field(Path("rules"), description="Folder of rule files")
     timezone: str = Field("Europe/London", description="The shop's time zone: baselines, hours and shown times use it")
+    working_hours: str = Field(
+        "Mon-Fri 08:00-18:00",
+        description="When people are at work, several joined by `;`; a backtest counts alerts outside of it",
+    )
     http_host: str = Field(
         "127.0.0.1", description="Address to listen on; anything but loopback needs LOCKSTEP_API_TOKEN"
     )

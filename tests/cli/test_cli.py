@@ -115,9 +115,41 @@ def test_explain_says_why(shop):
     assert "'LowStock' knows no group with these labels here" in nothing.stdout
 
 
+def test_backtest_writes_a_page_and_compares_versions(shop):
+    """The report for a browser, what another version would tell, and how rightly."""
+    (shop / "old").mkdir()
+    (shop / "old" / "stock.yml").write_text(RULES.replace("at_most: 20", "at_most: 5"))
+    (shop / "labels.csv").write_text("start,end\n2026-01-05T09:00,2026-01-05T10:00\n")
+    done = lockstep(
+        "backtest", "rules", "--events", "events.ndjson", "--html", "report.html", "--against", "old", "--labels",
+        "labels.csv", "--working-hours", "Mon 10:00-12:00", cwd=shop,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "1 gained, 0 lost, 0 moved, 0 the same" in done.stdout
+    assert "precision 100%" in done.stdout
+    assert "would have woken you 1 time: 0 critical, 1 warning outside Mon 10:00-12:00" in done.stdout
+    assert "against old" in (shop / "report.html").read_text()
+
+
+def test_backtest_reads_a_broker(shop):
+    """What `send` put there; the file is left as it was."""
+    broker = ("--broker", "sqlite:///shop.db")
+    lockstep("send", "events.ndjson", *broker, cwd=shop)
+    done = lockstep("backtest", "rules", *broker, "--since", "1d", "--json", cwd=shop)
+    files = lockstep("backtest", "rules", "--events", "events.ndjson", "--json", cwd=shop)
+    assert done.stdout == files.stdout != ""
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
+        pytest.param(("backtest", "rules"), "no events; name files with --events", id="no events"),
+        pytest.param(("backtest", "rules", "--broker", "sqlite:///no.db"), "there is no such file", id="no broker"),
+        pytest.param(
+            ("backtest", "rules", "--events", "events.ndjson", "--against", "HEAD"),
+            "neither a path nor a commit",
+            id="no version",
+        ),
         pytest.param(("backtest", "rules", "--events", "nothing.ndjson"), "nothing.ndjson", id="no such file"),
         pytest.param(("serve", "--rules", "nowhere"), "nowhere: there is no such folder", id="no such folder"),
         pytest.param(("serve", "--broker", "mysql://x"), "neither sqlite:///FILE nor kafka://", id="an unknown broker"),

@@ -3,9 +3,12 @@
 import gzip
 import heapq
 import sys
+import tempfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
@@ -19,21 +22,25 @@ from lockstep.measure.definition import SeriesDef
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.ports import Batch, Headers
 from lockstep.rule.condition import Plan
+from lockstep.tools.watch import Curve, WatchingJudge
 from lockstep.transition import Transition, TransitionName
 
 SLICE = 8_192
 ROLES = ("orders", "traffic", "inventory", "plans")
 CHUNK_SIZE = 8_192
 
-Progress = Callable[[int], None]
-"""Told how many events have been read since the last call."""
+MOST_IN_MEMORY = 300_000
+"""Events that are sorted in memory; more of them go through sorted runs on disk."""
+
+Progress = Callable[[int, float | None], None]
+"""Told how many events have been judged since the last call, and which part of all is done (None: nobody knows)."""
 
 
 @dataclass
 class Replay:
     """What a replay read and said. refused: (place, reason) of events that could not be read, the first hundred.
 
-    judge: as it was at the end, to be asked why.
+    judge: as it was at the end, to be asked why. curves: episode id → the numbers around it, where they were asked for.
     """
 
     transitions: list[Transition] = field(default_factory=list)
@@ -42,6 +49,7 @@ class Replay:
     unknown: int = 0
     bad: int = 0
     refused: list[tuple[str, str]] = field(default_factory=list)
+    curves: dict[str, Curve] = field(default_factory=dict)
     first: datetime | None = None
     last: datetime | None = None
     judge: Judge | None = None
@@ -60,6 +68,13 @@ class Episode:
     value: float | None
     baseline: float | None
     cancelled: bool
+    id: str
+    transitions: tuple[Transition, ...]
+
+    @property
+    def told(self) -> Transition:
+        """The transition that people hear of: the first firing, else how it began."""
+        return next((t for t in self.transitions if t.state is TransitionName.FIRING), self.transitions[0])
 
 
 class _Unsorted(Exception):
@@ -80,22 +95,31 @@ def backtest(
     zone: ZoneInfo,
     until: datetime | None = None,
     progress: Progress | None = None,
+    watch: bool = False,
 ) -> Replay:
     """Replay files of CloudEvents (one a line, `.gz` too, `-` is standard input) through meter and judge.
 
-    until: judge everything up to this event time; default: the last event's. Raises EventError for a file that
-    cannot be read at all; single bad events are counted and named in the result.
+    Files in the order of time are streamed; others are sorted first, on disk where they are large.
+    until: judge everything up to this event time; default: the last event's. watch: keep the numbers around episodes.
+    Raises EventError for a file that cannot be read at all; single bad events are counted and named in the result.
     """
     decoder = Decoder(wanted_fields(plan.series))
-    standard_input = any(str(f) == "-" for f in files)
-    if not standard_input:
+    if not any(str(f) == "-" for f in files):
+        sources = Sources(files, decoder)
         try:
-            return _replay(plan, _merged(files, decoder, strict=True), zone=zone, until=until, progress=progress)
+            streams = [_sorted(sources.lines(f)) for f in files]
+            items = streams[0] if len(streams) == 1 else heapq.merge(*streams, key=_time)
+            return _replay(plan, items, zone=zone, until=until, progress=_of(sources, progress), watch=watch)
         except _Unsorted:
             pass
-    events = [item for file in files for item in _lines(file, decoder)]
-    events.sort(key=_time)
-    return _replay(plan, events, zone=zone, until=until, progress=progress)
+    sources = Sources(files, decoder)
+    with tempfile.TemporaryDirectory(prefix="lockstep-") as folder:
+        items = _sorted_outside(sources, Path(folder))
+        return _replay(plan, items, zone=zone, until=until, progress=_of(sources, progress), watch=watch)
+
+
+def _of(sources: "Sources", progress: Progress | None) -> Progress | None:
+    return None if progress is None else lambda count, _: progress(count, sources.done)
 
 
 def replay_events(
@@ -106,14 +130,19 @@ def replay_events(
 
 
 def replayed(
-    plan: Plan, events: Iterable[Mapping[str, Any]], *, zone: ZoneInfo, until: datetime | None = None
+    plan: Plan,
+    events: Iterable[Mapping[str, Any]],
+    *,
+    zone: ZoneInfo,
+    until: datetime | None = None,
+    watch: bool = False,
 ) -> Replay:
-    """What a replay of these events (CloudEvents as dicts, any order) reads and says."""
+    """What these events (CloudEvents as dicts, any order) lead to; see `backtest`."""
     decoder = Decoder(wanted_fields(plan.series))
     values = [msgspec.json.encode(e) for e in events]
     items = [(f"event {i}", event) for i, event in enumerate(decoder.decode(values))]
     items.sort(key=_time)
-    return _replay(plan, items, zone=zone, until=until)
+    return _replay(plan, items, zone=zone, until=until, watch=watch)
 
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -124,46 +153,104 @@ def _time(item: tuple[str, Any]) -> datetime:
     return _EARLIEST if event is None or event.__class__ is Refused else event.time
 
 
-def _open(file: Path) -> BinaryIO:
-    if str(file) == "-":
-        return sys.stdin.buffer
-    try:
-        return gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb")  # type: ignore[return-value] # GzipFile reads like one
-    except OSError as error:
-        raise EventError("file", f"{file}: {error.strerror}; name a file of CloudEvents, one a line") from error
+class Sources:
+    """Files of events as they are read. done: which part of their bytes has been read; None for standard input."""
 
-
-def _lines(file: Path, decoder: Decoder) -> Iterator[tuple[str, Any]]:
-    """(place, decoded event) of every line."""
-    with _open(file) as stream:
-        number = 0
-        pending: list[bytes] = []
+    def __init__(self, files: Sequence[Path], decoder: Decoder) -> None:
+        self.files = files
+        self.decoder = decoder
+        self._open: list[BinaryIO] = []
+        self._read = 0
         try:
-            for line in stream:
-                pending.append(line)
-                if len(pending) == SLICE:
-                    yield from _placed(file, number, decoder, pending)
-                    number += len(pending)
-                    pending = []
-        except (OSError, EOFError) as error:
-            raise EventError("file", f"{file}: cannot be read to its end: {error}") from error
-        yield from _placed(file, number, decoder, pending)
+            self._size = sum(f.stat().st_size for f in files if str(f) != "-" and f.is_file())
+        except OSError as error:
+            raise EventError("file", f"{error.filename}: {error.strerror}") from error
+        self._known = all(str(f) != "-" for f in files) and self._size > 0
+
+    @property
+    def done(self) -> float | None:
+        if not self._known:
+            return None
+        return min(1.0, (self._read + sum(raw.tell() for raw in self._open)) / self._size)
+
+    def lines(self, file: Path) -> Iterator[tuple[str, Any]]:
+        """(place, decoded event) of every line. Raises EventError."""
+        for number, _, event in self.raw(file):
+            yield (f"{file}:{number}" if event.__class__ is Refused else "", event)
+
+    def raw(self, file: Path) -> Iterator[tuple[int, bytes, Any]]:
+        """(line number, line, decoded event) of every line that is not empty. Raises EventError."""
+        if str(file) == "-":
+            yield from _decoded(sys.stdin.buffer, self.decoder, file)
+            return
+        try:
+            raw = file.open("rb")
+        except OSError as error:
+            raise EventError("file", f"{file}: {error.strerror}; name a file of CloudEvents, one a line") from error
+        self._open.append(raw)
+        with raw, _unzipped(raw, file) as stream:
+            yield from _decoded(stream, self.decoder, file)
+            self._read += raw.tell()
+            self._open.remove(raw)
 
 
-def _placed(file: Path, before: int, decoder: Decoder, lines: list[bytes]) -> Iterator[tuple[str, Any]]:
+def _unzipped(raw: BinaryIO, file: Path) -> BinaryIO:
+    return gzip.GzipFile(fileobj=raw) if file.suffix == ".gz" else raw  # type: ignore[return-value] # it reads like one
+
+
+def _decoded(stream: BinaryIO, decoder: Decoder, file: Path) -> Iterator[tuple[int, bytes, Any]]:
+    number = 0
+    pending: list[bytes] = []
+    try:
+        for line in stream:
+            pending.append(line)
+            if len(pending) == SLICE:
+                yield from _numbered(number, decoder, pending)
+                number += len(pending)
+                pending = []
+    except (OSError, EOFError, zlib.error) as error:
+        raise EventError("file", f"{file}: cannot be read to its end: {error}") from error
+    yield from _numbered(number, decoder, pending)
+
+
+def _numbered(before: int, decoder: Decoder, lines: list[bytes]) -> Iterator[tuple[int, bytes, Any]]:
     values = [line.strip() for line in lines]
+    numbers: Sequence[int] = range(before + 1, before + 1 + len(values))
     if not all(values):
-        kept = [(i, v) for i, v in enumerate(values) if v]
-        numbers, values = [i for i, _ in kept], [v for _, v in kept]
-    else:
-        numbers = list(range(len(values)))
-    for i, event in zip(numbers, decoder.decode(values), strict=True):
-        yield (f"{file}:{before + i + 1}" if event.__class__ is Refused else "", event)
+        kept = [(n, v) for n, v in zip(numbers, values, strict=True) if v]
+        numbers, values = [n for n, _ in kept], [v for _, v in kept]
+    yield from zip(numbers, values, decoder.decode(values), strict=True)
 
 
-def _merged(files: Sequence[Path], decoder: Decoder, *, strict: bool) -> Iterator[tuple[str, Any]]:
-    streams = [_sorted(_lines(file, decoder)) if strict else _lines(file, decoder) for file in files]
-    return streams[0] if len(streams) == 1 else heapq.merge(*streams, key=_time)
+def _sorted_outside(sources: Sources, folder: Path) -> Iterator[tuple[str, Any]]:
+    """The events of files in any order, in the order of time; equal times in the order of files and lines.
+
+    Odd ones come first, as they have no time. What does not fit into memory lies in sorted runs in `folder`.
+    """
+    runs: list[Path] = []
+    held: list[tuple[datetime, bytes, Any]] = []
+    for file in sources.files:
+        for number, line, event in sources.raw(file):
+            if event is None or event.__class__ is Refused:
+                yield f"{file}:{number}", event
+                continue
+            held.append((event.time, line, event))
+            if len(held) == MOST_IN_MEMORY:
+                runs.append(_run(held, folder / f"{len(runs)}.ndjson"))
+                held = []
+    held.sort(key=itemgetter(0))
+    rest = (("", event) for _, _, event in held)
+    if not runs:
+        yield from rest
+        return
+    spilled = Sources(runs, sources.decoder)
+    yield from heapq.merge(*(spilled.lines(run) for run in runs), rest, key=_time)
+
+
+def _run(held: list[tuple[datetime, bytes, Any]], path: Path) -> Path:
+    held.sort(key=itemgetter(0))
+    path.write_bytes(b"".join(line + b"\n" for _, line, _ in held))
+    return path
 
 
 def _sorted(items: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
@@ -225,9 +312,11 @@ def _replay(
     zone: ZoneInfo,
     until: datetime | None = None,
     progress: Progress | None = None,
+    watch: bool = False,
 ) -> Replay:
     result = Replay()
-    judge = Judge(plan, zone=zone, early=False)
+    watching = WatchingJudge(plan, zone=zone, early=False) if watch else None
+    judge = watching or Judge(plan, zone=zone, early=False)
     feeds = {role: _Feed(role, plan.series) for role in ROLES}
     role_of = {name: kind.role for name, kind in TYPES.items()}
     count = 0
@@ -242,7 +331,7 @@ def _replay(
         result.transitions.extend(judge.transitions)
         judge.transitions = []
         if progress is not None:
-            progress(count)
+            progress(count, None)
         count = 0
 
     newest: datetime | None = None
@@ -268,6 +357,9 @@ def _replay(
     if end is not None:
         advance(_microseconds(end))
         judge.judge_open()
+        if watching is not None:
+            watching.finish()
+            result.curves = watching.curves
         result.transitions.extend(judge.transitions)
     result.last, result.judge = newest, judge
     result.transitions.sort(key=in_order)
@@ -324,6 +416,8 @@ def episodes(transitions: Iterable[Transition]) -> list[Episode]:
                 value=shown.value,
                 baseline=shown.baseline,
                 cancelled=last.state is TransitionName.CANCELLED,
+                id=shown.episode_id,
+                transitions=tuple(parts),
             )
         )
     return found

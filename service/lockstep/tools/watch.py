@@ -1,0 +1,230 @@
+"""A judge that also keeps, for each episode, the verdicts around it: what a report draws.
+
+The numbers are those of `lockstep.rule.verdict.judge` on the judge's own histories, asked at bucket ends before, in and
+after an episode; nothing is computed a second time. Memory is bounded: so many episodes a rule and in all, so many
+points an episode (a long one is seen more coarsely), so many groups whose newest levels are remembered.
+"""
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from lockstep.judge import CLOCK_CHANGE, DAY, SECOND, Judge
+from lockstep.measure.sample import Frame
+from lockstep.rule.condition import All, AnyOf, Condition, Not, Plan, Rule, Severity
+from lockstep.rule.verdict import judge, resolve
+from lockstep.rule.view import Instant, Kind, Verdict
+from lockstep.transition import Transition, TransitionName
+
+MOST_PER_RULE = 40
+MOST_IN_ALL = 300
+MOST_POINTS = 160
+"""Points of one curve; beyond, every other one is left out and the step doubles."""
+POINTS_BEFORE = 40
+LEVELS_BEFORE = 24
+LEVELS_AFTER = 8
+MOST_GROUPS = 4_000
+"""Groups whose newest level values are remembered, those of late ones first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A verdict's numbers at one instant (seconds). sigma: the usual scatter around the baseline, where it is known."""
+
+    at: float
+    value: float | None
+    baseline: float | None
+    sigma: float | None
+    limit: float | None
+
+
+@dataclass
+class Curve:
+    """The numbers around one episode, in the order of time. steps: values hold until the next one (a level)."""
+
+    points: list[Point] = field(default_factory=list)
+    steps: bool = False
+
+
+@dataclass
+class _Watch:
+    """An episode that is being looked at. next, step, until in seconds; until: None while it goes on."""
+
+    curve: Curve
+    rule: str
+    labels: tuple[str, ...]
+    condition: Condition
+    fired: float
+    severity: Severity
+    next: int
+    step: int
+    after: int
+    ended: float | None = None
+    left: int = LEVELS_AFTER
+
+    @property
+    def until(self) -> float | None:
+        return None if self.ended is None else self.ended + self.after
+
+    def add(self, point: Point) -> None:
+        self.curve.points.append(point)
+        if len(self.curve.points) > MOST_POINTS:
+            del self.curve.points[1::2]
+            self.step *= 2
+
+
+def longest_window_s(condition: Any) -> int:
+    """The longest window that a condition looks at, in seconds; 0 for levels."""
+    own = getattr(condition, "window_s", None) or 0
+    parts = chain(getattr(condition, "parts", ()), [p for p in (getattr(condition, "part", None),) if p is not None])
+    return max([own, *(longest_window_s(p) for p in parts)])
+
+
+def _drawn(condition: Condition) -> Condition:
+    """The part of a combination whose numbers stand for it: the first."""
+    match condition:
+        case All(parts=parts) | AnyOf(parts=parts):
+            return _drawn(parts[0])
+        case Not(part=part):
+            return _drawn(part)
+        case _:
+            return condition
+
+
+def _before_s(rule: Rule) -> int:
+    """How much is shown before an episode."""
+    return min(max(4 * longest_window_s(rule.condition), 3_600), 3 * DAY)
+
+
+class WatchingJudge(Judge):
+    """curves: episode id → what its series did. At most MOST_PER_RULE a rule, MOST_IN_ALL together, the first ones."""
+
+    def __init__(self, plan: Plan, *, zone: ZoneInfo, early: bool = True) -> None:
+        super().__init__(plan, zone=zone, early=early)
+        self.curves: dict[str, Curve] = {}
+        self._watches: dict[str, _Watch] = {}
+        self._watched_of: dict[str, int] = {}
+        self._runtimes = {r.rule.name: r for r in self._rules}
+        self._eye = type(self._view)(self)
+        self._recent: OrderedDict[tuple[str, tuple[str, ...]], deque[Point]] = OrderedDict()
+        for runtime in self._rules:
+            behind = _before_s(runtime.rule) + runtime.rule.for_s + runtime.width
+            for series in runtime.flows:
+                reach = max(runtime.offsets, default=0) + CLOCK_CHANGE + runtime.width + behind
+                self._reach[series.id] = max(self._reach[series.id], reach)
+
+    # ---- what the judge does, watched ------------------------------------------------------------------------------
+
+    def take(self, frame: Frame) -> None:
+        super().take(frame)
+        self._look()
+
+    def _expire(self, role: str, mark: int) -> None:
+        self._look()  # before what it looks at is gone
+        super()._expire(role, mark)
+
+    def _judge_level(self, group: Any, instant: int, event: str, *, newest: bool) -> None:
+        self._eye.look_at(group)
+        verdict = judge(_drawn(group.condition), self._eye, Instant(0, instant, newest), group.alert.firing)
+        point = _point(instant / SECOND, verdict)
+        key = (group.runtime.rule.name, group.labels)
+        recent = self._recent.get(key)
+        if recent is None:
+            recent = self._recent[key] = deque(maxlen=LEVELS_BEFORE)
+            if len(self._recent) > MOST_GROUPS:
+                self._recent.popitem(last=False)
+        else:
+            self._recent.move_to_end(key)
+        recent.append(point)
+        watch = self._watches.get(group.alert.episode_id)
+        if watch is not None:
+            watch.add(point)
+            watch.left -= watch.ended is not None
+            if not watch.left:
+                del self._watches[group.alert.episode_id]
+        super()._judge_level(group, instant, event, newest=newest)
+
+    def _emit(self, transition: Transition) -> None:
+        super()._emit(transition)
+        name, episode = transition.state, transition.episode_id
+        if name is TransitionName.FIRING:
+            self._begin(transition)
+        elif (watch := self._watches.get(episode)) is not None:
+            if name is TransitionName.SEVERITY:
+                watch.severity = Severity[transition.severity.upper()]
+            else:
+                watch.ended = _seconds(transition.at)
+
+    # ---- watching --------------------------------------------------------------------------------------------------
+
+    def _begin(self, transition: Transition) -> None:
+        count = self._watched_of.get(transition.rule, 0)
+        runtime = self._runtimes.get(transition.rule)
+        if runtime is None or count >= MOST_PER_RULE or len(self.curves) >= MOST_IN_ALL:
+            return
+        self._watched_of[transition.rule] = count + 1
+        rule, width = runtime.rule, runtime.width
+        labels = tuple(transition.labels[name] for name in rule.by)
+        curve = self.curves[transition.episode_id] = Curve(steps=runtime.level_only)
+        before = _before_s(rule)
+        begun = int(_seconds(transition.started_at)) - before
+        watch = _Watch(
+            curve=curve,
+            rule=rule.name,
+            labels=labels,
+            condition=self._leading(resolve(rule.condition, transition.labels), runtime.width, labels, transition),
+            fired=_seconds(transition.at),
+            severity=Severity[transition.severity.upper()],
+            next=begun - begun % width,
+            step=max(1, before // POINTS_BEFORE // width) * width,
+            after=before // 2,
+        )
+        self._watches[transition.episode_id] = watch
+        if runtime.level_only:
+            curve.points += self._recent.get((rule.name, labels), ())
+
+    def _leading(self, condition: Condition, width: int, labels: tuple[str, ...], transition: Transition) -> Condition:
+        """The part whose numbers the transition carries."""
+        if not isinstance(condition, AnyOf) or transition.window_end is None:
+            return _drawn(condition)
+        self._eye.labels, self._eye.width = labels, width
+        end = int(_seconds(transition.window_end))
+        at = Instant(end, end * SECOND)
+        parts = (p for p in condition.parts if judge(p, self._eye, at, None).kind is Kind.BREACH)
+        return _drawn(next(parts, condition))
+
+    def _look(self, *, ahead: bool = False) -> None:
+        """Ask for the verdicts of the bucket ends that have closed since. ahead: of the earliest open one, too."""
+        for episode, watch in list(self._watches.items()):
+            runtime = self._runtimes[watch.rule]
+            if runtime.level_only or runtime.closed is None:
+                continue
+            last = runtime.closed + (runtime.width if ahead else 0)
+            until = watch.until
+            while watch.next <= last and (until is None or watch.next <= until):
+                watch.add(self._at(watch, watch.next))
+                watch.next += watch.step
+            if until is not None and watch.next > until:
+                del self._watches[episode]
+
+    def _at(self, watch: _Watch, end: int) -> Point:
+        self._eye.labels, self._eye.width = watch.labels, self._runtimes[watch.rule].width
+        burns = end > watch.fired and (watch.ended is None or end <= watch.ended)
+        verdict = judge(watch.condition, self._eye, Instant(end, end * SECOND), watch.severity if burns else None)
+        return _point(end, verdict)
+
+    def finish(self) -> None:
+        """Nothing more comes: look at what is left."""
+        self._look(ahead=True)
+        self._watches.clear()
+
+
+def _point(at: float, verdict: Verdict) -> Point:
+    return Point(at, verdict.value, verdict.baseline, verdict.counts.get("sigma"), verdict.limit)
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()

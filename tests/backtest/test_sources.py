@@ -1,0 +1,159 @@
+"""Where a backtest's events and rules come from: files in any order, a broker, an earlier version."""
+
+import gzip
+import json
+import random
+import subprocess
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lockstep.adapters.stream.sqlite import SqliteBroker
+from lockstep.errors import EventError, RuleError, SettingsError
+from lockstep.ports import Record, TopicSpec
+from lockstep.rule.load import load_texts
+from lockstep.tools import backtest as bt
+from lockstep.tools.retail import ZONE
+from lockstep.tools.spool import spool
+from lockstep.tools.versions import load_version
+
+RULES = """\
+measures: {stock: {last: available, of: stock.level}, orders: {count: order.placed}}
+rules:
+  - {name: Low, by: [sku], threshold: {measure: stock, at_most: 20}}
+"""
+PLAN = load_texts({"rules.yml": RULES}).plan
+BEGIN = datetime(2026, 1, 5, 9, tzinfo=UTC)
+
+
+def levels(count):
+    draw = random.Random(count)
+    for i in range(count):
+        data = {"sku": draw.choice("AB"), "available": draw.randrange(60)}
+        time = (BEGIN + timedelta(minutes=i)).isoformat()
+        yield {"id": str(i), "source": "/t", "type": "stock.level", "time": time, "data": data}
+
+
+def written(path, events):
+    text = "".join(json.dumps(e) + "\n" for e in events).encode()
+    path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
+    return path
+
+
+@pytest.mark.parametrize("in_memory", [10_000, 7], ids=["in memory", "in sorted runs on disk"])
+@pytest.mark.parametrize("name", ["events.ndjson", "events.ndjson.gz"])
+def test_order_does_not_matter(tmp_path, monkeypatch, in_memory, name):
+    """Shuffled lines, bad ones between them, in two files: the same transitions, the same complaints."""
+    events = list(levels(100))
+    expected = bt.replayed(PLAN, events, zone=ZONE).transitions
+    assert len(expected) > 20
+    monkeypatch.setattr(bt, "MOST_IN_MEMORY", in_memory)
+    random.Random(1).shuffle(events)
+    bad = {**events[0], "data": {"sku": "A"}}
+    files = [written(tmp_path / f"1{name}", [*events[:60], bad]), written(tmp_path / f"2{name}", events[60:])]
+    found = bt.backtest(PLAN, files, zone=ZONE)
+    assert found.transitions == expected
+    assert (found.events, found.bad, [place for place, _ in found.refused]) == (100, 1, [f"{files[0]}:61"])
+
+
+@pytest.mark.parametrize("name", ["events.ndjson", "events.ndjson.gz"])
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_progress_ends_at_all(tmp_path, monkeypatch, name, shuffled):
+    """It never goes back, and says how many events came."""
+    monkeypatch.setattr(bt, "SLICE", 50)
+    events = list(levels(400))
+    if shuffled:
+        events.reverse()
+    told = []
+    bt.backtest(PLAN, [written(tmp_path / name, events)], zone=ZONE, progress=lambda n, done: told.append((n, done)))
+    assert sum(n for n, _ in told) == 400
+    parts = [done for _, done in told]
+    assert parts == sorted(parts)
+    assert (len(parts) >= 8, parts[-1]) == (True, 1.0)
+
+
+@pytest.mark.parametrize("text", [b"\x1f\x8b\x08garbage", gzip.compress(b"{}\n" * 5_000)[:-20]], ids=["odd", "cut off"])
+def test_a_broken_archive_is_said(tmp_path, text):
+    """One line, no traceback."""
+    path = tmp_path / "events.ndjson.gz"
+    path.write_bytes(text)
+    with pytest.raises(EventError, match="cannot be read to its end"):
+        bt.backtest(PLAN, [path], zone=ZONE)
+
+
+TOPICS = {"inventory": "stock-topic", "orders": "orders"}
+
+
+async def _filled(tmp_path, events):
+    clock = [BEGIN]
+    broker = SqliteBroker(f"sqlite:///{tmp_path}/shop.db", group="g", clock=lambda: clock[0])
+    await broker.start()
+    await broker.declare([TopicSpec("stock-topic", 3)])
+    for i, event in enumerate(events):
+        clock[0] = datetime.fromisoformat(event["time"])
+        value = json.dumps(event, indent=1).encode()
+        headers = ()
+        if i % 5 == 0:  # binary mode: the envelope is in the headers
+            value = json.dumps(event["data"]).encode()
+            headers = tuple((f"ce_{k}", v.encode()) for k, v in event.items() if k != "data")
+        await broker.publish([Record("stock-topic", value, event["data"]["sku"].encode(), headers=headers)])
+    return broker
+
+
+async def test_topics_are_replayed_like_files(tmp_path):
+    """Every partition, structured or binary, from a moment on; the consumer group's positions stay untouched."""
+    events = list(levels(60))
+    broker = await _filled(tmp_path, events)
+    try:
+        told = []
+        files = await spool(broker, TOPICS, tmp_path, since=None, progress=lambda n, done: told.append((n, done)))
+        assert len(files) == 3
+        assert (sum(n for n, _ in told), told[-1][1]) == (60, 1.0)
+        found = bt.backtest(PLAN, files, zone=ZONE)
+        assert (found.events, found.bad) == (60, 0)
+        assert found.transitions == bt.replayed(PLAN, events, zone=ZONE).transitions
+        later = await spool(broker, TOPICS, tmp_path, since=BEGIN + timedelta(minutes=40))
+        assert bt.backtest(PLAN, later, zone=ZONE).events == 20
+        assert broker.log.committed("g") == {}
+    finally:
+        await broker.stop()
+
+
+async def test_a_broker_without_our_topics_is_said(tmp_path):
+    """Nothing to read is no quiet success."""
+    broker = await _filled(tmp_path, [])
+    try:
+        with pytest.raises(SettingsError, match="none of the topics 'orders' exists"):
+            await spool(broker, {"orders": "orders"}, tmp_path, since=None)
+    finally:
+        await broker.stop()
+
+
+@pytest.fixture
+def repository(tmp_path):
+    def git(*arguments):
+        subprocess.run(["git", "-C", str(tmp_path), *arguments], check=True, capture_output=True)
+
+    folder = tmp_path / "shop" / "rules"
+    folder.mkdir(parents=True)
+    (folder / "stock.yml").write_text(RULES)
+    git("init", "-q")
+    git("add", ".")
+    git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "first")
+    (folder / "stock.yml").write_text(RULES.replace("at_most: 20", "at_most: 50"))
+    return folder
+
+
+def test_a_version_is_a_commit_or_a_path(repository):
+    """The folder, or one file in it, as it was."""
+    now = load_version(str(repository), repository).plan
+    for path in (repository, repository / "stock.yml"):
+        before = load_version("HEAD", path).plan
+        assert before.fingerprint == PLAN.fingerprint != now.fingerprint
+
+
+@pytest.mark.parametrize("version", ["nowhere", "--output=x", "HEAD~9", ""])
+def test_what_is_no_version_is_said(repository, version):
+    """Neither a path nor a commit."""
+    with pytest.raises(RuleError, match=r"name a folder|commit"):
+        load_version(version, repository)
