@@ -105,7 +105,21 @@ class _Topic:
 class _Group:
     """One rule on one group of labels. visit_at: when it is due to be visited, microseconds."""
 
-    __slots__ = ("alert", "asleep", "condition", "early", "gates", "labels", "rises", "runtime", "top", "visit_at")
+    __slots__ = (
+        "alert",
+        "asleep",
+        "condition",
+        "deaf",
+        "early",
+        "gates",
+        "labels",
+        "narrow",
+        "rises",
+        "runtime",
+        "top",
+        "visit_at",
+        "wide",
+    )
 
     def __init__(self, runtime: "_RuleRuntime", labels: Labels, alert: Alert) -> None:
         self.runtime = runtime
@@ -119,8 +133,16 @@ class _Group:
         self.visit_at: int | None = None
         # Levels that all of the rule needs: while one of them is clear, no flow can begin an episode.
         parts = self.condition.parts if isinstance(self.condition, All) else ()
-        self.gates = tuple(p for p in parts if all(s.is_level for s in series_of_condition(p)))
+        self.narrow = tuple(p for p in parts if all(s.by == runtime.rule.by for s in series_of_condition(p)))
+        self.gates = tuple(p for p in self.narrow if all(s.is_level for s in series_of_condition(p)))
         self.asleep = False
+        # The labels of series that are shared with other groups; deaf: a part of its own is clear, whatever they are.
+        self.wide = {name: tuple([labels[i] for i in places]) for name, places in runtime.wide.items()}
+        self.deaf = False
+
+    def labels_of(self, series: SeriesDef) -> Labels:
+        """The labels under which the group reads a series."""
+        return self.wide.get(series.id, self.labels) if self.wide else self.labels
 
 
 class _RuleRuntime:
@@ -135,15 +157,20 @@ class _RuleRuntime:
         "flows",
         "groups",
         "heap",
+        "key_places",
         "level_offsets",
         "level_only",
         "levels",
+        "listening",
         "memory_s",
         "offsets",
+        "own_flows",
+        "own_levels",
         "reach_s",
         "restless",
         "roles",
         "rule",
+        "wide",
         "width",
     )
 
@@ -159,10 +186,19 @@ class _RuleRuntime:
         self.level_offsets = tuple(sorted(level_offsets(rule.condition)))
         self.level_only = is_level_only(rule.condition)
         self.reach_s = max(*self.offsets, reach_s(rule.condition))
-        self.memory_s = memory_s(rule.condition)
         self.restless = is_restless(rule.condition)
         self.always_restless = is_always_restless(rule.condition)
         self.absences = tuple(_absences(rule.condition))
+        self.own_flows = tuple(s for s in self.flows if s.by == rule.by)
+        self.own_levels = tuple(s for s in self.levels if s.by == rule.by)
+        # Series over fewer labels than the rule's: id → where these stand among the rule's.
+        self.wide = {s.id: tuple(rule.by.index(name) for name in s.by) for s in series if s.by != rule.by}
+        self.listening: set[Labels] = set()
+        key = next((s.key for s in series if s.key is not None), None)
+        self.key_places = None if key is None else tuple(rule.by.index(name) for name in key)
+        # Where something may change long after a group's last event, it must be known when that was.
+        outlives = self.restless or self.absences or self.wide
+        self.memory_s = max(memory_s(rule.condition), rule.forget_after_s if outlives else 0)
         self.closed: int | None = None
         self.groups: dict[Labels, _Group] = {}
         self.heap: list[tuple[int, Labels]] = []
@@ -212,22 +248,26 @@ def _absences(condition: Condition) -> list[Absence]:
 class _View:
     """The histories of one group; what `lockstep.rule.view.View` asks for."""
 
-    __slots__ = ("_judge", "labels", "width")
+    __slots__ = ("_judge", "labels", "wide", "width")
 
     def __init__(self, judge: "Judge") -> None:
         self._judge = judge
         self.labels: Labels = ()
+        self.wide: Mapping[str, Labels] = {}
         self.width = 60
 
     def look_at(self, group: _Group) -> None:
-        self.labels, self.width = group.labels, group.runtime.width
+        self.labels, self.wide, self.width = group.labels, group.wide, group.runtime.width
+
+    def _key(self, series: SeriesDef) -> SeriesKey:
+        return series.id, self.wide.get(series.id, self.labels) if self.wide else self.labels
 
     @property
     def zone(self) -> ZoneInfo:
         return self._judge.zone
 
     def flow(self, series: SeriesDef, start: int, end: int) -> float | None:
-        history = self._judge.flows.get((series.id, self.labels))
+        history = self._judge.flows.get(self._key(series))
         value = None if history is None else history.value(start, end)
         if value is not None or not series.is_additive:
             return value
@@ -236,7 +276,7 @@ class _View:
         return 0.0 if self.has_events(series, end) else None
 
     def level(self, series: SeriesDef, instant_us: int | None) -> float | None:
-        history = self._judge.levels.get((series.id, self.labels))
+        history = self._judge.levels.get(self._key(series))
         if history is None:
             return None
         if instant_us is None:
@@ -244,20 +284,20 @@ class _View:
         return history.as_of(instant_us, None if series.stale_after_s is None else series.stale_after_s * SECOND)
 
     def moved(self, series: SeriesDef) -> float | None:
-        history = self._judge.levels.get((series.id, self.labels))
+        history = self._judge.levels.get(self._key(series))
         return None if history is None or history.moved is None else history.moved / SCALE
 
     def fallen(self, series: SeriesDef, start: int, end: int) -> float | None:
-        history = self._judge.levels.get((series.id, self.labels))
+        history = self._judge.levels.get(self._key(series))
         return None if history is None else history.fallen(start * SECOND, end * SECOND, self.width * SECOND)
 
     def first_seen(self, series: SeriesDef, start: int, end: int) -> int | None:
-        history = self._judge.flows.get((series.id, self.labels))
+        history = self._judge.flows.get(self._key(series))
         found = None if history is None else history.next_start(start - 1)
         return found if found is not None and found < end else None
 
     def last_seen(self, series: SeriesDef, before: int) -> int | None:
-        history = self._judge.flows.get((series.id, self.labels))
+        history = self._judge.flows.get(self._key(series))
         return None if history is None else history.last_seen(before)
 
     def complete_from(self, series: SeriesDef) -> float:
@@ -287,12 +327,16 @@ class Seen:
 
 @dataclass
 class JudgeCounts:
-    """What happened since the judge began, for metrics. overlaps: chunks whose head retention had removed."""
+    """What happened since the judge began, for metrics. overlaps: chunks whose head retention had removed.
+
+    visits: how often a group was judged at a bucket end, since the last start.
+    """
 
     late: int = 0
     older_levels: int = 0
     overlaps: int = 0
     transitions: int = 0
+    visits: int = 0
 
 
 class Judge:
@@ -439,6 +483,9 @@ class Judge:
             return
         end = changed + series.bucket_s
         for runtime in self._rules_of[series.id]:
+            if series.id in runtime.wide:
+                self._tell_listeners(runtime, series, partial.labels, end)
+                continue
             group = self._group(runtime, partial.labels)
             if group.asleep:
                 continue
@@ -485,13 +532,25 @@ class Judge:
             self._dirty_meta = True
         history.trim(self._asked_from(series))
         for runtime in self._rules_of[series.id]:
+            second = value.time_us // SECOND
+            end = second - second % runtime.width + runtime.width
+            if series.id in runtime.wide:
+                self._tell_listeners(runtime, series, value.labels, end)
+                continue
             group = self._group(runtime, value.labels)
             if runtime.level_only:
                 self._judge_level(group, max(value.time_us, group.alert.at), value.event, newest=True)
             else:
-                second = value.time_us // SECOND
-                end = second - second % runtime.width + runtime.width
                 self._schedule(group, end if runtime.closed is None else max(end, runtime.closed + runtime.width))
+
+    def _tell_listeners(self, runtime: _RuleRuntime, series: SeriesDef, labels: Labels, end: int) -> None:
+        """What several groups share has changed: those are visited that it can make any difference to."""
+        if runtime.closed is not None:
+            end = max(end, runtime.closed + runtime.width)
+        for name in runtime.listening:
+            group = runtime.groups[name]
+            if group.wide[series.id] == labels:
+                self._schedule(group, end)
 
     def _asked_from(self, series: SeriesDef) -> int | None:
         """The earliest instant at which a rule may still ask for this level's past; None: nobody asks."""
@@ -631,13 +690,18 @@ class Judge:
 
     def _know_whole(self, runtime: _RuleRuntime) -> None:
         """A rule without labels has one group, known from the first event of any topic that it reads."""
-        if () in runtime.groups or partition_of((), self._partitions) != self._partition:
+        if () in runtime.groups or self._home(runtime, ()) != self._partition:
             return
         end = self._first_end(runtime)
         if end is None or runtime.level_only:
             return
         group = self._group(runtime, ())
         self._schedule(group, end if runtime.closed is None else max(end, runtime.closed + runtime.width))
+
+    def _home(self, runtime: _RuleRuntime, labels: Labels) -> int:
+        """The samples partition on which a group lives."""
+        places = runtime.key_places
+        return partition_of(labels if places is None else [labels[i] for i in places], self._partitions)
 
     def _first_end(self, runtime: _RuleRuntime) -> int | None:
         """The end of the bucket of the first event of any topic that a rule reads."""
@@ -659,6 +723,7 @@ class Judge:
         self._plan_next(group, last)
 
     def _judge_at(self, group: _Group, end: int, *, so_far: bool = False) -> None:
+        self.counts.visits += 1
         self._view.look_at(group)
         alert = group.alert
         at = Instant(end, end * SECOND)
@@ -667,6 +732,7 @@ class Judge:
         )
         if group.asleep:
             alert.kind, alert.at = Kind.CLEAR, max(alert.at, end * SECOND)
+            self._listen(group, deaf=True)
             return
         verdict = judge(group.condition, self._view, at, alert.firing)
         kind, shown = alert.kind, alert.verdict
@@ -674,6 +740,17 @@ class Judge:
         if changes or alert.is_open or alert.kind is not kind or shown.kind is not alert.verdict.kind:
             self._dirty_alerts[group.runtime.rule.name, group.labels] = group
         self._publish(group, changes)
+        if group.wide:
+            clear = any(judge(part, self._view, at, None).kind is Kind.CLEAR for part in group.narrow)
+            self._listen(group, deaf=clear and not alert.is_open)
+
+    def _listen(self, group: _Group, *, deaf: bool) -> None:
+        """Whether a group hears what it shares with others: not while a part of its own keeps all of it clear."""
+        group.deaf = deaf
+        if group.wide and not deaf:
+            group.runtime.listening.add(group.labels)
+        else:
+            group.runtime.listening.discard(group.labels)
 
     def _timers(self, group: _Group, *, before: int) -> None:
         """Run the timers that are due before an instant."""
@@ -696,7 +773,7 @@ class Judge:
         elif after is not None:
             self._schedule(group, after)
         else:
-            self._forget(group)
+            self._forget(group, last)
 
     def _next_change(self, group: _Group, last: int) -> int | None:
         runtime = group.runtime
@@ -706,8 +783,8 @@ class Judge:
         soonest: int | None = None
         # What leaves a window cannot begin a breach of a rule that only rises: then only new data matters.
         offsets = (0,) if group.rises and not group.alert.is_open else runtime.offsets
-        for series in runtime.flows:
-            history = self.flows.get((series.id, group.labels))
+        for series in runtime.own_flows if group.deaf else runtime.flows:
+            history = self.flows.get((series.id, group.labels_of(series)))
             if history is not None and history.starts and not group.asleep:
                 for offset in offsets:
                     start = history.next_start(last - width - offset)
@@ -721,8 +798,8 @@ class Judge:
                     end = -int(-(complete + offset) // width) * width
                     if last < end and (soonest is None or end < soonest):
                         soonest = end
-        for series in runtime.levels:
-            level = self.levels.get((series.id, group.labels))
+        for series in runtime.own_levels if group.deaf else runtime.levels:
+            level = self.levels.get((series.id, group.labels_of(series)))
             if level is None:
                 continue
             for offset in runtime.level_offsets:
@@ -751,12 +828,12 @@ class Judge:
     def _active(self, runtime: _RuleRuntime, labels: Labels, before: int) -> int | None:
         """The second of a group's newest event before a second; of a flow's, its bucket's start."""
         newest: int | None = None
-        for series in runtime.flows:
+        for series in runtime.own_flows:
             history = self.flows.get((series.id, labels))
-            start = None if history is None else history.newest_start(before)
+            start = None if history is None else history.last_seen(before)
             if start is not None and (newest is None or start > newest):
                 newest = start
-        for series in runtime.levels:
+        for series in runtime.own_levels:
             level = self.levels.get((series.id, labels))
             set_at = None if level is None else level.newest_before(before * SECOND)
             if set_at is not None and (newest is None or set_at // SECOND > newest):
@@ -780,23 +857,31 @@ class Judge:
             return self._first_end(runtime)
         width = runtime.width
         starts: list[int] = []
-        for series in runtime.flows:
+        for series in runtime.own_flows:
             history = self.flows.get((series.id, group.labels))
             start = None if history is None else history.next_start(last - 1)
             if start is not None:
                 starts.append(start)
-        for series in runtime.levels:
+        for series in runtime.own_levels:
             level = self.levels.get((series.id, group.labels))
             set_at = None if level is None else level.next_time(last * SECOND)
             if set_at is not None:
                 starts.append(set_at // SECOND // width * width)
         return min(starts) + width if starts else None
 
-    def _forget(self, group: _Group) -> None:
+    def _forget(self, group: _Group, last: int) -> None:
         """Nothing can change until the next event: a group that is not open is known no longer."""
         runtime = group.runtime
         if group.alert.is_open or not group.labels:
             return
+        if group.labels in runtime.listening and self._is_known(group, last + runtime.width):
+            # What it shares with others may still change; when it is silent for too long that is over.
+            active = self._active(runtime, group.labels, last + runtime.width)
+            if active is not None:
+                over = active + runtime.rule.forget_after_s + 1
+                self._schedule(group, -(-over // runtime.width) * runtime.width)
+                return
+        runtime.listening.discard(group.labels)
         del runtime.groups[group.labels]
         runtime.ahead.discard(group.labels)
         self._dirty_alerts.pop((runtime.rule.name, group.labels), None)
@@ -896,10 +981,13 @@ class Judge:
         gone: list[Labels] = []
         for labels in runtime.ahead:
             history = self.flows.get((series.id, labels))
-            if history is None or history.last_start is None or history.last_start < runtime.closed:
-                gone.append(labels)
-            elif (group := runtime.groups.get(labels)) is not None:
+            group = runtime.groups.get(labels)
+            has_data = history is not None and history.last_start is not None and history.last_start >= runtime.closed
+            if group is not None and (has_data or group.alert.state is State.PENDING):
+                # What breached already and has still its data in the window breaches without new data, too.
                 self._judge_group_early(group, runtime.closed + runtime.width)
+            elif not has_data:
+                gone.append(labels)
         runtime.ahead.difference_update(gone)
 
     def _judge_group_early(self, group: _Group, end: int) -> None:
@@ -1089,7 +1177,7 @@ class Judge:
             if runtime.closed is None:
                 mark = self._mark(runtime)
                 runtime.closed = None if mark is None else mark // SECOND // runtime.width * runtime.width
-            for series in (*runtime.flows, *runtime.levels):
+            for series in (*runtime.own_flows, *runtime.own_levels):
                 for name, labels in (*self.flows, *self.levels):
                     if name == series.id and not self._is_forgotten(runtime, labels):
                         self._group(runtime, labels)
@@ -1116,11 +1204,11 @@ class Judge:
         """Nothing of this rule has been judged yet: begin at the group's first data."""
         width = group.runtime.width
         ends: list[int] = []
-        for series in group.runtime.flows:
+        for series in group.runtime.own_flows:
             history = self.flows.get((series.id, group.labels))
             if history is not None and history.starts:
                 ends.append(history.starts[0] + width)
-        for series in group.runtime.levels:
+        for series in group.runtime.own_levels:
             level = self.levels.get((series.id, group.labels))
             first = None if level is None else level.next_time(0)
             if first is not None:

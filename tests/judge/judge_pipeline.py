@@ -145,6 +145,11 @@ class Pipeline:
         self._judges[n] = self._judge(n)
         self.samples[n].at = self.samples[n].committed
 
+    @property
+    def visits(self) -> int:
+        """How often the judges that live now have looked at a group."""
+        return sum(judge.counts.visits for judge in self._judges)
+
     # ---- a whole run ----------------------------------------------------------------------------------------------
 
     def finish(self, until: datetime) -> list[dict[str, Any]]:

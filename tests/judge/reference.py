@@ -231,26 +231,32 @@ class Reader:
     """
 
     events: Events
-    group: Group
+    group: dict[str, str]
     levels: Levels
     asof: int
     width: int = 0
     earlier: Callable[[int], "Reader"] | None = None
     before_last: Levels | None = None
 
+    def of(self, series: SeriesDef) -> Group:
+        """The values of the labels that a series has: all of the rule's, or fewer."""
+        return tuple(self.group[name] for name in series.by)
+
+    def facts(self, series: SeriesDef) -> list[Fact]:
+        return self.events.of(series).get(self.of(series), [])
+
     def flow(self, series: SeriesDef, start: int, end: int) -> Fraction | None:
         first = self.events.first.get(series.source)
         if first is None or first >= self.asof:
             return None
-        facts = self.events.of(series).get(self.group, [])
-        return aggregate(series, [f for f in facts if start <= f.time < end])
+        return aggregate(series, [f for f in self.facts(series) if start <= f.time < end])
 
     def value(self, expression: Expression, start: int, end: int, scale: Fraction = Fraction(1)) -> Fraction | None:
         match expression:
             case Number(value):
                 return Fraction(str(value))
             case Measured(series) if series.is_level:
-                return self.levels(series, self.group)
+                return self.levels(series, self.of(series))
             case Measured(series):
                 found = self.flow(series, start, end)
                 additive = series.aggregate in (Aggregate.COUNT, Aggregate.SUM)
@@ -450,7 +456,7 @@ def change(c: Change, read: Reader, end: int) -> Verdict:
         assert read.before_last is not None
         (series,) = series_of(c.expression)
         window = None
-        now, before = read.levels(series, read.group), read.before_last(series, read.group)
+        now, before = read.levels(series, read.of(series)), read.before_last(series, read.of(series))
     else:
         assert read.earlier is not None
         width = c.window_s * SECOND
@@ -476,7 +482,7 @@ def new_value(c: NewValue, read: Reader, end: int) -> Verdict:
     (series,) = series_of(c.expression)
     start = end - c.window_s * SECOND
     begun = read.events.first.get(series.source)
-    buckets = [f.time // read.width * read.width for f in read.events.of(series).get(read.group, []) if f.time < end]
+    buckets = [f.time // read.width * read.width for f in read.facts(series) if f.time < end]
     inside = [b for b in buckets if b >= start]
     looked_at = min(inside, default=start)
     if begun is None or begun >= end or looked_at < begun + c.learn_s * SECOND:
@@ -532,11 +538,11 @@ def projection(c: Projection, read: Reader, end: int, zone: ZoneInfo) -> Verdict
     if is_level and c.pace is None:
         (series,) = series_of(c.measure)
         assert read.earlier is not None
-        if read.earlier(end - width).levels(series, read.group) is None:
+        if read.earlier(end - width).levels(series, read.of(series)) is None:
             return UNJUDGED
         pace = Fraction()
-        for identity in {f.identity for f in read.events.of(series)[read.group]}:
-            facts = [f for f in read.events.of(series)[read.group] if f.identity == identity]
+        for identity in {f.identity for f in read.facts(series)}:
+            facts = [f for f in read.facts(series) if f.identity == identity]
             at_ends = []
             for e in range(end - width, end + 1, read.width):
                 at_ends.append(next((f.numbers[-1] for f in reversed(facts) if f.time < e), None))
@@ -762,7 +768,7 @@ def _level_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
                 return _sum_of_newest([f for f in events.of(s).get(g, []) if f.place <= place][:-1], s, time)
 
             alert.timers(time - 1)
-            reader = Reader(events, group, levels, time, before_last=before_last)
+            reader = Reader(events, alert.labels, levels, time, before_last=before_last)
             found = verdict(rule.condition, reader, alert.labels, time, alert.firing, zone)
             alert.judged(time, found, event_id)
         alert.timers(events.until)
@@ -774,7 +780,7 @@ def _flow_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
     width = rule.bucket_s * SECOND
     heard: dict[Group, list[int]] = {}
     if rule.by:
-        for s in series:
+        for s in (s for s in series if s.by == rule.by):
             for group, facts in events.of(s).items():
                 heard.setdefault(group, []).extend(f.time for f in facts)
     else:
@@ -784,12 +790,12 @@ def _flow_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
             continue
         alert = Alert(rule, dict(zip(rule.by, group, strict=True)))
 
-        def reader(end: int, group: Group = group) -> Reader:
+        def reader(end: int, labels: dict[str, str] = alert.labels) -> Reader:
             @cache
             def levels(s: SeriesDef, g: Group) -> Fraction | None:
                 return _sum_of_newest([f for f in events.of(s).get(g, []) if f.time < end], s, end)
 
-            return Reader(events, group, levels, end, width, lambda earlier: reader(earlier, group))
+            return Reader(events, labels, levels, end, width, lambda earlier: reader(earlier, labels))
 
         end = (min(times) // width + 1) * width
         while True:
@@ -832,7 +838,8 @@ def reference_transitions(
     seen = Events(events, None if until is None else micros(until.isoformat()))
     said: list[dict[str, Any]] = []
     for rule in plan.rules:
-        only_levels = all(s.is_level for s in series_of_condition(rule.condition)) and not _looks_back(rule.condition)
+        series = series_of_condition(rule.condition)
+        only_levels = all(s.is_level and s.by == rule.by for s in series) and not _looks_back(rule.condition)
         for alert in (_level_rule if only_levels else _flow_rule)(rule, seen, zone):
             said += alert.said
     return sorted(said, key=lambda t: (t["at"], t["rule"], sorted(t["labels"].items()), t["number"]))

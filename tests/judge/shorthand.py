@@ -17,7 +17,7 @@ from lockstep.rule.condition import (
     Threshold,
     series_of_condition,
 )
-from lockstep.rule.timing import reads_the_past
+from lockstep.rule.timing import is_level_only
 
 LONDON = ZoneInfo("Europe/London")
 DAY = "2026-01-14"
@@ -131,8 +131,9 @@ def rule(
     condition: Condition, hold: int = 0, keep: int = 0, no_data: str = "keep", name: str = "R", **more: Any
 ) -> Rule:
     series = series_of_condition(condition)
-    bucket = min((s.bucket_s for s in series if not s.is_level), default=60 if reads_the_past(condition) else 0)
-    return Rule(name, series[0].by, condition, hold, keep, NoData(no_data), ("marketing",), bucket_s=bucket, **more)
+    bucket = min((s.bucket_s for s in series if not s.is_level), default=0 if is_level_only(condition) else 60)
+    by = max((s.by for s in series), key=len)
+    return Rule(name, by, condition, hold, keep, NoData(no_data), ("marketing",), bucket_s=bucket, **more)
 
 
 def plan(*rules: Rule) -> Plan:

@@ -252,20 +252,57 @@ def projections(draw: st.DrawFn, flows: list[Any], levels: list[SeriesDef]) -> C
     return Projection(level or flow, pace, reaches, within, draw(WINDOWS), draw(SEVERITIES))
 
 
+CHANNEL = ("channel",)
+WIDE = [
+    ([replace(m, key=()) for m in BY_CHANNEL if isinstance(m, SeriesDef)], BY_NOTHING),
+    ([replace(m, key=()) for m in BY_SKU], BY_NOTHING),
+    (
+        [
+            flow("count", by=("channel", "customer"), key=CHANNEL),
+            flow("sum", field="total", by=("channel", "customer"), key=CHANNEL),
+        ],
+        [ORDERS, SESSIONS, flow("maximum", field="total")],
+    ),
+]
+"""Series by all labels of a rule and by fewer, published under the labels that they share."""
+
+
+@st.composite
+def wide_conditions(draw: st.DrawFn) -> Condition:
+    """Parts over a group's own labels and over wider ones."""
+    own, wider = draw(st.sampled_from(WIDE))
+    found = [draw(conditions_of(own)), draw(conditions_of(wider))]
+    found += draw(st.lists(st.one_of(conditions_of(own), conditions_of(wider)), max_size=1))
+    kind = draw(st.sampled_from([All, All, AnyOf]))
+    return kind(tuple(draw(st.permutations(found))), draw(SEVERITIES))
+
+
+def conditions_of(measures: list[Any]) -> st.SearchStrategy[Condition]:
+    """What can be a part of a combination."""
+    single = [m for m in measures if isinstance(m, SeriesDef) and m.aggregate.value in ("count", "sum", "last")]
+    sums = [m for m in single if not m.is_level]
+    counts = [m for m in sums if m.aggregate.value == "count"]
+    levels = [m for m in single if m.is_level]
+    windowed = changes(measures).filter(lambda c: c.window_s is not None)
+    others = [shares(single, clear=False), windowed, projections(sums, levels), new_values(counts)]
+    # In a combination the text leaves open what a part's own band means, so parts have none.
+    found = st.one_of(thresholds(measures, clear=False), thresholds(measures, clear=False), absences(counts), *others)
+    return st.one_of(found, found, found, st.builds(Not, found, SEVERITIES))
+
+
 @st.composite
 def conditions(draw: st.DrawFn) -> Condition:
     measures = draw(st.sampled_from([BY_CHANNEL, BY_CHANNEL, BY_SKU, BY_NOTHING]))
     flows = [m for m in measures if not isinstance(m, SeriesDef) or not m.is_level]
     counts = [m for m in flows if isinstance(m, SeriesDef) and m.aggregate.value == "count"]
     previous = st.sampled_from([Baseline(), Baseline(previous_s=120), Baseline(previous_s=300)])
-    # In a combination the text leaves open what a part's own band means, so parts have none.
     single = [m for m in measures if isinstance(m, SeriesDef) and m.aggregate.value in ("count", "sum", "last")]
     sums = [m for m in single if not m.is_level]
     levels = [m for m in single if m.is_level]
-    windowed = changes(measures).filter(lambda c: c.window_s is not None)
-    others = [shares(single, clear=False), windowed, projections(sums, levels), new_values(counts)]
-    parts = st.one_of(thresholds(measures, clear=False), absences(counts), *others)
-    match draw(st.integers(0, 11)):
+    parts = conditions_of(measures)
+    match draw(st.integers(0, 14)):
+        case 12 | 13 | 14:
+            return draw(wide_conditions())
         case 8:
             return draw(changes(measures))
         case 9:

@@ -1,14 +1,17 @@
 """Change, new value, share, ratio, projection: small events, transitions computed by hand, told by both judges."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
-from comparison import judged
+from comparison import differences, judged
+from judge_pipeline import Pipeline, role_of
+from reference import reference_transitions
 from shorthand import (
     LONDON,
     ORDERS,
     ORDERS_ALL,
     SESSIONS,
+    SESSIONS_ALL,
     STOCK,
     clock,
     flow,
@@ -24,7 +27,7 @@ from shorthand import (
 )
 
 from lockstep.measure.history import BUCKETS_PER_BLOCK
-from lockstep.rule.condition import All, Change, NewValue, Not, Projection, Severity, Share
+from lockstep.rule.condition import Absence, All, Change, Hours, NewValue, Not, Projection, Severity, Share
 from lockstep.rule.projection import shop_day
 from lockstep.rule.share import wilson_bounds
 
@@ -43,6 +46,21 @@ def share(*levels, part=ORDERS, whole=SESSIONS, window=60, least=10, confidence=
 
 def told(watched, events, until):
     return lines(judged(plan(watched), events, until=clock(until)))
+
+
+def told_in_steps(watched, events, until):
+    """As the service tells it event by event, its state cut and restored on the way; the reference says the same."""
+    pipeline = Pipeline(watched)
+    for n, event in enumerate(sorted(events, key=lambda e: e["time"])):
+        pipeline.arrive(event, 0)
+        pipeline.measure((role_of(event), 0))
+        pipeline.judge(0)
+        if n % 5 == 4:
+            pipeline.cut(0)
+            pipeline.crash_judge(0)
+    found = pipeline.finish(until)
+    assert not differences(reference_transitions(watched, events, zone=LONDON, until=until), found)
+    return lines(found)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +183,30 @@ def test_a_new_value_is_known_by_more_than_the_history_kept():
     again = ["2026-01-03 12:01 app firing warning", "2026-01-03 12:11 app resolved warning"]
     for days, expected in ((3, []), (2, again)):
         watched = plan(rule(NewValue(of(ORDERS), 600, days * DAY, DAY, WARNING), forget_after_s=DAY))
-        assert lines(judged(watched, orders(text), until=first + timedelta(days=3))) == expected
+        assert told_in_steps(watched, orders(text), first + timedelta(days=3)) == expected
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        pytest.param(when(ORDERS, "above 0", window=120), id="a count"),
+        pytest.param(NewValue(of(ORDERS), 120, HOUR, 0, WARNING), id="a new value"),
+    ],
+)
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_breach_that_lasts_into_the_open_bucket_fires_at_once(condition, restarts):
+    """Nothing new came, but what is in the window stays there; a restart in between changes nothing."""
+    watched = plan(rule(condition, hold=30))
+    pipeline = Pipeline(watched)
+    for event in orders("app: 12:00; web: 12:19"):
+        pipeline.arrive(event, 0)
+    if restarts:
+        pipeline.measure(("orders", 0))
+        pipeline.judge(0)
+        pipeline.cut(0)
+        pipeline.crash_judge(0)
+    told = lines(pipeline.finish(clock("12:20")))
+    assert told[-2:] == ["12:20 web pending warning", "12:20:30 web firing warning"]
 
 
 @pytest.mark.parametrize(
@@ -316,3 +357,73 @@ def test_a_combination_of_them():
     for event in moves:
         event["data"]["channel"] = "web"
     assert told(watched, [*events, *moves], "12:20") == ["12:09 web firing warning", "12:12 web resolved warning"]
+
+
+# ---- wider labels ---------------------------------------------------------------------------------------------------
+
+SOLD_OUT = when(level(key=()), "at_most 0", window=None)
+RUSH = when(SESSIONS_ALL, "at_least 20", window=300)
+
+
+def test_a_product_and_the_whole_shop():
+    """A rule by product asks about all traffic: sold out while the shop is full, from either side."""
+    watched = rule(All((SOLD_OUT, RUSH), WARNING))
+    events = [
+        *stock("A: 12:00 3, 12:07:30 0, 12:20 9; B: 12:00 0; C: 12:00 5"),
+        *sessions("web: 12:00, 12:05 *30; app: 12:16 *20"),
+    ]
+    assert told(watched, events, "12:30") == [
+        "12:06 B firing warning",
+        "12:08 A firing warning",
+        "12:11 A resolved warning",
+        "12:11 B resolved warning",
+        "12:17 A firing warning",
+        "12:17 B firing warning",
+        "12:21 A resolved warning",
+        "12:22 B resolved warning",
+    ]
+
+
+def test_a_silent_group_still_hears_the_shop():
+    """Its own history has long expired; known it is until `forget_after`."""
+    few = when(flow("count", key=()), "at_most 0", window=60)
+    watched = plan(rule(All((few, RUSH), WARNING), forget_after_s=2 * DAY))
+    hours = [f"2026-01-{day} {hour:02}:30" for day in (12, 13) for hour in range(24)]
+    events = [
+        *orders("web: 2026-01-12 00:00; shop: " + ", ".join(hours)),
+        *sessions("x: 2026-01-12 00:00, 2026-01-13 00:10 *20, " + ", ".join(hours) + ", 00:10 *20"),
+    ]
+    assert told_in_steps(watched, events, clock("00:30")) == [
+        "2026-01-13 00:11 shop firing warning",
+        "2026-01-13 00:11 web firing warning",
+        "2026-01-13 00:16 shop resolved warning",
+        "2026-01-13 00:16 web resolved warning",
+        "00:11 shop firing warning",
+        "00:16 shop resolved warning",
+    ]
+
+
+def test_a_silent_group_is_absent_in_the_morning():
+    """A window of an hour expires overnight; that the group exists does not."""
+    expected = Absence(of(ORDERS), 3_600, WARNING, (Hours(frozenset(range(7)), time(9), time(17)),))
+    watched = plan(rule(expected))
+    events = orders(
+        "web: 2026-01-12 16:30, 12:00; app: " + ", ".join(f"2026-01-{12 + h // 24} {h % 24:02}:10" for h in range(61))
+    )
+    assert told_in_steps(watched, events, clock("13:00")) == [
+        "2026-01-13 10:00 web firing warning",
+        "12:01 web resolved warning",
+    ]
+
+
+def test_only_groups_that_it_can_matter_to_are_visited():
+    """The shop's traffic changes every minute; a thousand products that are in stock are not looked at."""
+    watched = plan(rule(All((SOLD_OUT, RUSH), WARNING)))
+    names = [f"S{n}" for n in range(1000)]
+    levels = stock("; ".join(f"{name}: 12:00 {0 if name in ('S1', 'S2') else 5}" for name in names))
+    events = [*levels, *sessions("web: " + ", ".join(f"12:{m:02}" for m in range(60)))]
+    pipeline = Pipeline(watched)
+    for event in events:
+        pipeline.arrive(event, 0)
+    assert lines(pipeline.finish(clock("13:00"))) == []
+    assert 1000 + 2 * 55 < pipeline.visits < 1000 + 2 * 65

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockstep.document import parse_document
-from lockstep.rule.condition import Absence, All, Severity, Spike, Threshold
+from lockstep.rule.condition import Absence, All, Severity, Spike, Threshold, series_of_condition
 from lockstep.rule.lint import CODES
 from lockstep.rule.load import load_texts
 
@@ -243,3 +243,36 @@ def test_a_document_knows_its_places():
     assert document is not None
     assert document.place(("rules", 0, "for")) == (3, 10)
     assert document.place(("rules", 0, "for"), key=True) == (3, 5)
+
+
+def test_a_part_over_the_whole_shop_meets_the_rest_on_one_partition():
+    """What a rule joins is published under the labels that all of it has; what stands alone keeps its own."""
+    loaded = load_texts(
+        {
+            "r.yml": _rules(
+                """\
+  - name: Alone
+    by: [sku]
+    threshold: {measure: stock, at_most: 0}
+  - name: Joined
+    by: [sku]
+    all:
+      - threshold: {measure: stock, at_most: 0}
+      - threshold: {measure: sessions, by: [], window: 1h, at_least: 1000}
+  - name: Partly
+    by: [lines.sku, channel]
+    all:
+      - threshold: {measure: units, window: 1h, at_least: 1}
+      - share: {measure: orders, of: sessions, by: channel, window: 1h, of_at_least: 50, below: 1%}
+"""
+            )
+        }
+    )
+    assert [str(f) for f in loaded.faults] == []
+    assert [(r.name, [(s.by, s.key) for s in series_of_condition(r.condition)]) for r in loaded.plan.rules] == [
+        ("Alone", [(("sku",), None)]),
+        ("Joined", [(("sku",), ()), ((), None)]),
+        ("Partly", [(("channel", "sku"), ("channel",)), (("channel",), None), (("channel",), None)]),
+    ]
+    assert len({s.id for s in loaded.plan.series}) == 6
+    assert [r.bucket_s for r in loaded.plan.rules] == [0, 60, 60]

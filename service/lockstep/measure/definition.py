@@ -32,6 +32,8 @@ class SeriesDef:
     by: label names, sorted. A label of the order lines has no prefix here; `line_labels` says which those are.
     bucket_s: width of the base slice in seconds (60, 10 or 1); 0 for a level.
     stale_after_s: a level older than this is no_data; None: never.
+    key: the labels, a part of `by`, whose values say on which samples partition the series lives, because a rule joins
+    it with measures that have no more in common; None: all of `by`. Under two keys it is two series.
     """
 
     aggregate: Aggregate
@@ -44,6 +46,7 @@ class SeriesDef:
     line_labels: tuple[str, ...] = ()
     bucket_s: int = 60
     stale_after_s: int | None = None
+    key: tuple[str, ...] | None = None
 
     @cached_property
     def id(self) -> str:
@@ -59,7 +62,13 @@ class SeriesDef:
             self.by,
             self.line_labels,
             self.bucket_s,
+            *([] if self.key is None else [self.key]),
         )[:16]
+
+    @cached_property
+    def key_places(self) -> tuple[int, ...] | None:
+        """Where the labels of the key stand in `by`; None: all of them, as they are."""
+        return None if self.key is None else tuple(self.by.index(label) for label in self.key)
 
     @property
     def is_level(self) -> bool:

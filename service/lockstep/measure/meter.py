@@ -374,15 +374,18 @@ class Meter:
         one = self._settings.samples_partitions == 1
         for frame in frames:
             if not one:
-                partials = [p for p in frame.partials if self._home(p.labels) == partition]
-                levels = [v for v in frame.levels if self._home(v.labels) == partition]
+                partials = [p for p in frame.partials if self._home(p.series, p.labels) == partition]
+                levels = [v for v in frame.levels if self._home(v.series, v.labels) == partition]
                 if not partials and not levels:
                     continue
                 fields: Mapping[str, Any] = {name: getattr(frame, name) for name in frame.__struct_fields__}
                 frame = Frame(**{**fields, "partials": partials, "levels": levels})
             yield self._record(frame, partition)
 
-    def _home(self, labels: Labels) -> int:
+    def _home(self, series: str, labels: Labels) -> int:
+        places = self._series[series].key_places
+        if places is not None:
+            labels = tuple([labels[place] for place in places])
         home = self._partition_of.get(labels)
         if home is None:
             home = self._partition_of[labels] = partition_of(labels, self._settings.samples_partitions)

@@ -42,6 +42,7 @@ from lockstep.rule.model import (
     ThresholdModel,
 )
 from lockstep.rule.timing import compares_values, is_level_only
+from lockstep.rule.wider import plain, shared_key
 
 
 class Stop(Exception):
@@ -87,11 +88,15 @@ class Compiler:
             self.note(pointer, "a window of zero holds nothing", "write one like 15m", "LS145")
             raise Stop
         bucket_s = _bucket_s(model)
-        scope = _Scope(by, Grouping(tuple(model.by), bucket_s), Severity[model.severity.upper()])
+        grouping = Grouping(tuple(model.by), bucket_s, shared_key(model, by))
+        scope = _Scope(by, grouping, Severity[model.severity.upper()])
         condition = self._condition(model, pointer, scope)
         if model.overrides:
             condition = self._overridden(condition, model, pointer, scope)
         series = series_of_condition(condition)
+        if series and all(s.by != by for s in series):
+            message = f"nothing in it is by {' and '.join(by)}, so it has no groups"
+            self.note((*pointer, "by"), message, "give the rule the labels of its parts", "LS186")
         self._check_labels(model, series, pointer)
         if not is_level_only(condition) and compares_values(condition):
             message = "a rule that is judged at every bucket does not see every value"
@@ -131,6 +136,7 @@ class Compiler:
             return more
         if model.absence is not None:
             at = (*pointer, "absence")
+            scope = self._within(model.absence.by, at, scope)
             expression = self._expression(model.absence.measure, (*at, "measure"), scope)
             wrong = next((s for s in series_of(expression) if not s.is_additive), None)
             if wrong is not None or _divides(expression):
@@ -149,7 +155,21 @@ class Compiler:
         assert model.not_ is not None
         return Not(self._condition(model.not_, (*pointer, "not"), scope), scope.severity)
 
+    def _within(self, by: list[str] | None, pointer: Pointer, scope: "_Scope") -> "_Scope":
+        """The scope of a part that has labels of its own."""
+        if by is None:
+            return scope
+        for i, label in enumerate(by):
+            if plain(label) not in scope.by:
+                at = (*pointer, "by", i) if len(by) > 1 else (*pointer, "by")
+                remedy = did_you_mean(plain(label), scope.by) if scope.by else "add it to the rule's 'by'"
+                self.note(at, f"the rule is not by '{label}', and a part never looks closer", remedy, "LS186")
+                raise Stop
+        return replace(scope, grouping=replace(scope.grouping, by=tuple(by)))
+
     def _more(self, model: PartModel, pointer: Pointer, scope: "_Scope") -> Condition | None:
+        if model.projection is not None:
+            scope = self._within(model.projection.by, (*pointer, "projection"), scope)
         named = partial(self._expression, scope=scope)
         if model.change is not None:
             return change_of(model.change, (*pointer, "change"), named, self.note, scope.severity)
@@ -163,6 +183,7 @@ class Compiler:
     def _share(
         self, model: ShareModel | RatioModel, clear: ClearModel | None, at: Pointer, scope: "_Scope"
     ) -> Condition:
+        scope = self._within(model.by, at, scope)
         bounds = self._clear_bounds(clear, (*at[:-1], "clear"))
         levels = partial(self._levels, model, model.levels, bounds, at, scope.severity)
         return share_of(model, at, partial(self._expression, scope=scope), self.note, levels)
@@ -171,6 +192,7 @@ class Compiler:
         self, model: ThresholdModel, clear: ClearModel | None, pointer: Pointer, scope: "_Scope"
     ) -> Threshold:
         at = (*pointer, "threshold")
+        scope = self._within(model.by, at, scope)
         expression = self._expression(model.measure, (*at, "measure"), scope)
         flows = [s for s in series_of(expression) if not s.is_level]
         if flows and model.window is None:
@@ -285,6 +307,7 @@ class Compiler:
 
     def _spike(self, model: SpikeModel, clear: ClearModel | None, pointer: Pointer, scope: "_Scope") -> Spike:
         at = (*pointer, "spike")
+        scope = self._within(model.by, at, scope)
         expression = self._expression(model.measure, (*at, "measure"), scope)
         if any(s.is_level for s in series_of(expression)):
             self.note(
@@ -406,7 +429,7 @@ class Compiler:
                 if isinstance(self._document.data["rules"][pointer[1]].get("by"), list)
                 else (*pointer, "by")
             )
-            for event_type in dict.fromkeys(s.event_type for s in series):
+            for event_type in dict.fromkeys(s.event_type for s in series if plain(label) in s.by):
                 odd = label_fault(event_type, label)
                 if odd is not None:
                     self.note(at, odd[0], odd[1], "LS135", level=odd[2])

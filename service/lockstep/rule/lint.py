@@ -63,6 +63,7 @@ CODES: dict[str, str] = {
     "LS183": "a share or a ratio without a least number of the whole",
     "LS184": "a projection needs a pace that adds up",
     "LS185": "a change against the value before, where buckets are judged",
+    "LS186": "a part of a rule looks at fewer labels, never at others",
 }
 """code → what it is about."""
 

@@ -41,10 +41,14 @@ class NamedMeasure:
 
 @dataclass(frozen=True)
 class Grouping:
-    """What a rule asks of its measures. by: labels as spelled (`sku` or `lines.sku`); bucket_s: the base slice."""
+    """What a rule asks of its measures. by: labels as spelled (`sku` or `lines.sku`); bucket_s: the base slice.
+
+    key: the labels that all measures of the rule share, where that is less than `by`.
+    """
 
     by: tuple[str, ...]
     bucket_s: int
+    key: tuple[str, ...] | None = None
 
 
 class BadFormula(Exception):
@@ -224,6 +228,7 @@ def series_of_measure(measure: NamedMeasure, grouping: Grouping) -> SeriesDef:
         line_labels=tuple(sorted(label for label, path in paths.items() if path.startswith("lines."))),
         bucket_s=0 if measure.kind == "last" else grouping.bucket_s,
         stale_after_s=measure.model.stale_after,
+        key=None if grouping.key == tuple(sorted(paths)) else grouping.key,
     )
 
 

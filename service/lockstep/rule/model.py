@@ -181,7 +181,13 @@ class LevelsModel(_Strict):
     critical: LevelModel | None = Field(None, description="Somebody should look at it now")
 
 
-class ThresholdModel(BoundsModel):
+class _Wider(_Strict):
+    by: Annotated[list[Label] | None, BeforeValidator(_one_or_many), _listed(_TEXT)] = Field(
+        None, description="In a combination: fewer labels than the rule's, `[]` for the whole shop; default: the rule's"
+    )
+
+
+class ThresholdModel(BoundsModel, _Wider):
     """A measure against numbers."""
 
     measure: str = Field(description="Name of a measure")
@@ -217,7 +223,7 @@ BaselineForm = Annotated[
 ]
 
 
-class SpikeModel(_Strict):
+class SpikeModel(_Wider):
     """A measure against what it usually is."""
 
     measure: str = Field(description="Name of a measure")
@@ -238,7 +244,7 @@ class SpikeModel(_Strict):
         return self
 
 
-class AbsenceModel(_Strict):
+class AbsenceModel(_Wider):
     """Nothing where something is expected."""
 
     measure: str = Field(description="Name of a measure")
@@ -248,7 +254,7 @@ class AbsenceModel(_Strict):
     )
 
 
-class ShareModel(BoundsModel):
+class ShareModel(BoundsModel, _Wider):
     """One count as a part of another, from 0 to 1: `above: 10%`."""
 
     measure: str = Field(description="Name of a measure: the part, `returns`")
@@ -261,7 +267,7 @@ class ShareModel(BoundsModel):
     levels: LevelsModel | None = Field(None, description="Instead of one number: a number for each severity")
 
 
-class RatioModel(BoundsModel):
+class RatioModel(BoundsModel, _Wider):
     """One measure for each of another: `spend` of `revenue`."""
 
     measure: str = Field(description="Name of a measure: what is divided")
@@ -307,7 +313,7 @@ def _within(value: Any) -> Any:
     return value if value == "day" else quantity.duration_s(value)
 
 
-class ProjectionModel(_Strict):
+class ProjectionModel(_Wider):
     """Where a measure gets at its present pace."""
 
     measure: str = Field(description="Name of a measure: a level that falls, or a flow that adds up over the day")
@@ -359,7 +365,7 @@ class PartModel(_Strict):
     share: ShareModel | None = Field(None, description="One count as a part of another")
     ratio: RatioModel | None = Field(None, description="One measure for each of another")
     projection: ProjectionModel | None = Field(None, description="Where a measure gets at its present pace")
-    all: list["PartModel"] | None = Field(None, description="All of these, over the same labels", min_length=1)
+    all: list["PartModel"] | None = Field(None, description="All of these", min_length=1)
     any: list["PartModel"] | None = Field(None, description="At least one of these", min_length=1)
     not_: "PartModel | None" = Field(None, alias="not", description="This does not hold")
     clear: ClearModel | None = Field(None, description="When it is over: bounds, for a spike ratios (`below: 1.5x`)")

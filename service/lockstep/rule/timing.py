@@ -87,7 +87,8 @@ def compares_values(condition: Condition) -> bool:
 
 def is_level_only(condition: Condition) -> bool:
     """Whether a rule is judged at each value of its levels; else at bucket ends."""
-    return all(s.is_level for s in series_of_condition(condition)) and not reads_the_past(condition)
+    series = series_of_condition(condition)
+    return all(s.is_level for s in series) and len({s.by for s in series}) == 1 and not reads_the_past(condition)
 
 
 def is_restless(condition: Condition) -> bool:
