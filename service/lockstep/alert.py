@@ -288,6 +288,7 @@ def stored(alert: Alert) -> list[Any]:
             v.window_start,
             v.window_end,
             v.counts,
+            v.baseline_of,
         ],
         alert.so_far,
     ]

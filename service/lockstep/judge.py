@@ -61,15 +61,13 @@ from lockstep.rule.timing import (
     next_day,
     reach_s,
 )
-from lockstep.rule.verdict import judge, may_be_early, next_expected, only_rises, resolve, seasonal_days
+from lockstep.rule.usual import CLOCK_CHANGE, Borders, choices, furthest, is_dated, is_seasonal, offsets
+from lockstep.rule.verdict import judge, may_be_early, next_expected, only_rises, resolve
 from lockstep.rule.view import Instant, Kind
 from lockstep.transition import Transition, TransitionName, encode
 
 STATE_FORMAT = 1
 SECOND = 1_000_000
-DAY = 86_400
-CLOCK_CHANGE = 3_600
-"""How far a daylight-saving change can shift the same wall-clock time, in seconds."""
 
 ALERTS = "lockstep.alerts"
 ALERT_STATE = "lockstep.alert-state"
@@ -153,6 +151,7 @@ class _RuleRuntime:
         "ahead",
         "always_restless",
         "beginnings",
+        "borders",
         "closed",
         "flows",
         "groups",
@@ -181,11 +180,16 @@ class _RuleRuntime:
         self.levels = tuple(s for s in series if s.is_level)
         self.roles = tuple(dict.fromkeys(s.source for s in series))
         self.width = rule.bucket_s or 60
-        self.offsets = tuple(sorted(_offsets(rule.condition)))
+        spikes = tuple(_spikes(rule.condition))
+        fixed = _offsets(rule.condition)
+        seasonal = any(is_seasonal(s.baseline) for s in spikes)
+        self.borders = Borders(spikes, fixed, self.width) if seasonal else None
+        self.offsets = tuple(sorted(fixed))
         self.beginnings = tuple(sorted({*self.offsets, *beginning_offsets(rule.condition)}))
         self.level_offsets = tuple(sorted(level_offsets(rule.condition)))
         self.level_only = is_level_only(rule.condition)
-        self.reach_s = max(*self.offsets, reach_s(rule.condition))
+        furthest_s = (furthest(s.baseline, s.window_s) for s in spikes)
+        self.reach_s = max(*self.offsets, reach_s(rule.condition), *furthest_s)
         self.restless = is_restless(rule.condition)
         self.always_restless = is_always_restless(rule.condition)
         self.absences = tuple(_absences(rule.condition))
@@ -217,20 +221,26 @@ def _offsets(condition: Condition) -> set[int]:
         case Absence(window_s=window):
             return {0, window}
         case Spike(window_s=window, baseline=baseline):
-            found = {0, window}
-            days = seasonal_days(condition)
-            if not days:
-                found.add(window + (baseline.previous_s or window))
-            for back in days:
-                for shift in (-CLOCK_CHANGE, 0, CLOCK_CHANGE):
-                    found |= {back * DAY + shift, back * DAY + window + shift}
-            return found
+            # What depends on the day is looked up on the day.
+            return {0, window} if is_dated(baseline) else offsets(choices(baseline, window, None), window)
         case All(parts=parts) | AnyOf(parts=parts):
             return {o for p in parts for o in _offsets(p)}
         case Not(part=part):
             return _offsets(part)
         case _:
             return flow_offsets(condition)
+
+
+def _spikes(condition: Condition) -> list[Spike]:
+    match condition:
+        case Spike():
+            return [condition]
+        case All(parts=parts) | AnyOf(parts=parts):
+            return [s for p in parts for s in _spikes(p)]
+        case Not(part=part):
+            return _spikes(part)
+        case _:
+            return []
 
 
 def _absences(condition: Condition) -> list[Absence]:
@@ -782,11 +792,15 @@ class Judge:
             return self._next_event(group, last)
         soonest: int | None = None
         # What leaves a window cannot begin a breach of a rule that only rises: then only new data matters.
-        offsets = (0,) if group.rises and not group.alert.is_open else runtime.offsets
+        borders = (0,) if group.rises and not group.alert.is_open else runtime.offsets
+        beginnings = runtime.beginnings
+        if runtime.borders is not None and not group.asleep:
+            borders, soonest = runtime.borders.at(last, self.zone)
+            beginnings = (*borders, *beginnings)
         for series in runtime.own_flows if group.deaf else runtime.flows:
             history = self.flows.get((series.id, group.labels_of(series)))
             if history is not None and history.starts and not group.asleep:
-                for offset in offsets:
+                for offset in borders:
                     start = history.next_start(last - width - offset)
                     if start is not None:
                         end = start + width + offset
@@ -794,7 +808,7 @@ class Judge:
                             soonest = end
             complete = inf if group.asleep else self.complete_from(series)
             if complete != inf:
-                for offset in runtime.beginnings:
+                for offset in beginnings:
                     end = -int(-(complete + offset) // width) * width
                     if last < end and (soonest is None or end < soonest):
                         soonest = end
@@ -1281,5 +1295,6 @@ def _transition(
         watermark=None if mark is None else rfc3339(mark),
         rule_version=version,
         counts=v.counts,
+        baseline_of=v.baseline_of,
         reason=change.reason,
     )

@@ -21,6 +21,8 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     value: None when there was no data. baseline: None for thresholds on numbers. ratio: value / baseline or None.
     window_start, window_end: None for a level. limit: the number that was crossed, for thresholds.
     so_far: decided before the window had closed. watermark: event time up to which everything had been seen.
+    baseline_of: which stretches the baseline is of, and why not better ones: `the last 7 days, because only 2 weeks are
+    known`; "" where there is none.
     counts: further numbers that led to the verdict (events, weeks used, deviations, …), by name.
     reason: why, where it is not the verdict itself (`rule_removed`, `no_data`), else "".
     """
@@ -46,6 +48,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     rule_version: str
     previous_severity: str | None = None
     counts: dict[str, float] = {}
+    baseline_of: str = ""
     reason: str = ""
 
 

@@ -15,11 +15,14 @@ from lockstep.transition import Transition
 
 SAME = ("rule", "labels", "alert_id", "episode_id", "transition_id", "number", "state", "at", "started_at", "severity")
 NUMBERS = ("value", "baseline")
+WORDS = ("baseline_of",)
 
 
 def plain(transition: Transition) -> dict[str, Any]:
     """A published transition in the reference's form: instants in microseconds."""
-    found = {name: getattr(transition, name) for name in (*SAME, *NUMBERS, "window_start", "window_end", "so_far")}
+    found = {
+        name: getattr(transition, name) for name in (*SAME, *NUMBERS, *WORDS, "window_start", "window_end", "so_far")
+    }
     for name in ("at", "started_at", "window_start", "window_end"):
         found[name] = None if found[name] is None else micros(found[name])
     return {**found, "state": str(found["state"])}
@@ -45,7 +48,8 @@ def differences(
         a, b = left[i], right[i]
         unequal = [n for n in SAME if a[n] != b[n]]
         if not unequal and a["rule"] in numbers_of and not b["so_far"]:
-            unequal = [n for n in ("window_start", "window_end") if a.get("window_known", True) and a[n] != b[n]]
+            told = ("window_start", "window_end", *WORDS)
+            unequal = [n for n in told if a.get("window_known", True) and a[n] != b[n]]
             unequal += [
                 n
                 for n in NUMBERS

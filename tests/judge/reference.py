@@ -8,7 +8,7 @@ since the epoch. Weakness: it takes the events of one partition a topic, fewer t
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
@@ -31,6 +31,7 @@ from lockstep.rule.condition import (
     Absence,
     All,
     AnyOf,
+    Baseline,
     Change,
     Condition,
     Level,
@@ -295,6 +296,7 @@ class Verdict:
     value: float | None = None
     baseline: float | None = None
     window: tuple[int, int] | None = None
+    baseline_of: str = ""
 
 
 UNJUDGED = Verdict("unjudged")
@@ -356,59 +358,173 @@ def _earlier(end: int, days: int, zone: ZoneInfo) -> int:
     return (there.replace(tzinfo=zone).astimezone(UTC) - EPOCH) // timedelta(microseconds=1)
 
 
+@dataclass(frozen=True)
+class Usual:
+    """A baseline: its value, its spread (MAD), of how many windows, how many window lengths that is."""
+
+    value: Fraction
+    level: float
+    spread: Fraction
+    windows: int
+    lengths: Fraction
+    of: str
+
+
+def _days(start: int, end: int, zone: ZoneInfo) -> list[date]:
+    """Every local day that [start, end) touches."""
+    first, last = (moment(t).astimezone(zone).date() for t in (start, end - 1))
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def _marks(b: Baseline, days: list[date], back: int) -> set[str]:
+    return set() if b.calendar is None else {k for d in days for k in b.calendar.kinds(d - timedelta(days=back))}
+
+
+def _seen(c: Spike, read: Reader, ends: list[int]) -> tuple[int, list[Fraction]]:
+    """How many of the windows that end at these instants were seen whole, and the values of those that have one."""
+    width = c.window_s * SECOND
+    whole = [e for e in ends if read.complete(c.expression, e - width)]
+    return len(whole), [v for e in whole if (v := read.value(c.expression, e - width, e)) is not None]
+
+
+def usual(c: Spike, b: Baseline, read: Reader, end: int, zone: ZoneInfo, because: tuple[str, ...] = ()) -> Usual | str:
+    """What is usual, or "unjudged" or "no_data"."""
+    width = c.window_s * SECOND
+    start = end - width
+
+    def made(known: list[Fraction], of: str) -> Usual:
+        middle = _middle(known)
+        spread = _middle([abs(v - middle) for v in known])
+        wide = 3 * max(1.4826 * float(spread), sqrt(max(float(middle), 1.0)))
+        level = sum(min(max(float(v - middle), -wide), wide) for v in known) / len(known) + float(middle)
+        return Usual(middle, level, spread, len(known), Fraction(len(known)), _said(of, because))
+
+    if b.weeks is None and b.days is None:
+        stretch = (b.previous_s or c.window_s) * SECOND
+        if not read.complete(c.expression, start - stretch):
+            return "unjudged"
+        found = read.value(c.expression, start - stretch, start, Fraction(width, stretch))
+        if found is None:
+            return "no_data"
+        return Usual(
+            found,
+            float(found),
+            Fraction(),
+            1,
+            Fraction(stretch, width),
+            _said(f"the {_length(stretch)} before", because),
+        )
+    asked, step, word = (b.weeks, 7, "week") if b.weeks else (b.days or 0, 1, "day")
+    days = _days(start, end, zone)
+    today = _marks(b, days, 0)
+    missing = "unjudged"
+    if today:
+        alike = [n for n in range(1, asked * step + 1) if _marks(b, days, n) == today][: max(asked, 3)]
+        whole, known = _seen(c, read, [_earlier(end, n, zone) for n in alike])
+        kind = "closed" if "closed" in today else min(today)
+        name = {"campaign": "campaign day", "holiday": "holiday", "closed": "closed day"}[kind]
+        if len(known) >= 3:
+            return made(known, f"the last {len(known)} {name}s")
+        missing = "no_data" if whole >= 3 else missing
+        n = len(known) if whole >= 3 else whole
+        because = (*because, f"only {n} {name}{'' if n == 1 else 's'} {'is' if n == 1 else 'are'} known")
+        if "closed" in today:
+            return missing
+    backs = [step * n for n in range(1, asked + 1) if not _marks(b, days, step * n)]
+    whole, known = _seen(c, read, [_earlier(end, n, zone) for n in backs])
+    least = b.known_at_least or min(asked, 3)
+    if len(known) >= least:
+        said = f"{asked} {word}s" if asked > 1 else word
+        return made(known, f"the last {said}" if len(known) == asked else f"{len(known)} of the last {said}")
+    missing = "no_data" if whole >= least else missing
+    if b.otherwise is None:
+        return missing
+    n = len(known) if whole >= least else whole
+    left_out = "" if len(backs) == asked else "unmarked "
+    said = f"only {n} {left_out}{word}{'' if n == 1 else 's'} {'is' if n == 1 else 'are'} known"
+    instead = usual(c, b.otherwise, read, end, zone, (*because, said))
+    return missing if instead == "unjudged" else instead
+
+
+def _said(of: str, because: tuple[str, ...]) -> str:
+    return of + (f", because {' and '.join(because)}" if because else "")
+
+
+def _length(stretch: int) -> str:
+    seconds = stretch // SECOND
+    size, word = next(
+        (s, w) for s, w in ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")) if seconds % s == 0
+    )
+    return f"{seconds // size} {word}{'' if seconds == size else 's'}"
+
+
+def chance_of(c: Spike, value: Fraction, found: Usual) -> float:
+    """How likely chance alone makes a count as far away: its probabilities added one by one."""
+    mean, n = found.level, float(found.lengths)
+    corrections = {2: 1.196, 3: 1.495, 4: 1.363, 5: 1.206, 6: 1.2, 7: 1.14, 8: 1.129, 9: 1.107}
+    scatter = 1.0
+    if found.windows > 1 and mean > 0:
+        correction = corrections.get(found.windows, found.windows / (found.windows - 0.8))
+        scatter = max(1.0, (correction * 1.4826 * float(found.spread)) ** 2 / mean)
+    center = mean + 0.5 / n
+    variance = scatter * center * (1 + 1 / n)
+    p, r = center / variance, center**2 / (variance - center)
+    likely = [p**r]
+    for k in range(int(value)):
+        likely.append(likely[-1] * (k + r) / (k + 1) * (1 - p))
+    return 1 - sum(likely[:-1]) if value >= found.value else sum(likely)
+
+
 def spike(c: Spike, read: Reader, end: int, firing: Severity | None, zone: ZoneInfo) -> Verdict:
     width = c.window_s * SECOND
     start = end - width
+    if not read.complete(c.expression, start):
+        return UNJUDGED
     value = read.value(c.expression, start, end)
-    spread = Fraction()
-    baseline: Fraction | None
-    if c.baseline.weeks is None and c.baseline.days is None:
-        stretch = (c.baseline.previous_s or c.window_s) * SECOND
-        if not read.complete(c.expression, start - stretch):
-            return UNJUDGED
-        baseline = read.value(c.expression, start - stretch, start, Fraction(width, stretch))
-    else:
-        if not read.complete(c.expression, start):
-            return UNJUDGED
-        times, step = (c.baseline.weeks, 7) if c.baseline.weeks else (c.baseline.days or 0, 1)
-        ends = [_earlier(end, step * i, zone) for i in range(1, times + 1)]
-        ends = [e for e in ends if read.complete(c.expression, e - width)]
-        known = [v for e in ends if (v := read.value(c.expression, e - width, e)) is not None]
-        if len(ends) < min(times, 3):
-            return UNJUDGED
-        baseline = _middle(known) if len(known) >= min(times, 3) else None
-        if baseline is not None:
-            spread = _middle([abs(v - baseline) for v in known])
-    if value is None or baseline is None:
+    found = usual(c, c.baseline, read, end, zone)
+    if found == "unjudged":
+        return UNJUDGED
+    baseline = found.value if isinstance(found, Usual) else None
+    if value is None or baseline is None or isinstance(found, str):
         shown = None if value is None else float(value)
         return Verdict("no_data", c.severity, shown, window=(start, end))
-    numbers = {"value": float(value), "baseline": float(baseline), "window": (start, end)}
-    enough = baseline > 0 if c.usual_at_least is None else baseline >= Fraction(str(c.usual_at_least))
-    sigma = 1.4826 * float(spread)
+    numbers = {"value": float(value), "baseline": float(baseline), "window": (start, end), "baseline_of": found.of}
+    enough = c.usual_at_least is None or baseline >= Fraction(str(c.usual_at_least))
+    comparable = c.usual_at_least is not None or baseline > 0  # a ratio of nothing is none, a difference is one
+    sigma = 1.4826 * float(found.spread)
     if _single(c.expression, Aggregate.COUNT):
         sigma = max(sigma, _root(baseline))
     difference = float(value - baseline)
-    up, down = c.above is not None, c.below is not None
-    if not up and not down and c.deviations is not None:
-        up = down = True
+    up = c.above is not None or c.above_by is not None
+    down = c.below is not None or c.below_by is not None
+    alone = c.deviations is not None and not up and not down
     rises = (
-        up
+        (up or alone)
+        and (comparable or not (alone or c.above is not None))
         and (c.above is None or value > Fraction(str(c.above)) * baseline)
+        and (c.above_by is None or value - baseline > Fraction(str(c.above_by)))
         and (c.at_least is None or value >= Fraction(str(c.at_least)))
         and (c.deviations is None or difference > c.deviations * sigma)
     )
     falls = (
-        down
+        (down or alone)
+        and (comparable or not (alone or c.below is not None))
         and (c.below is None or value < Fraction(str(c.below)) * baseline)
+        and (c.below_by is None or baseline - value > Fraction(str(c.below_by)))
         and (c.deviations is None or -difference > c.deviations * sigma)
     )
-    if enough and (rises or falls):
+    breaches = enough and (rises or falls)
+    if breaches and c.chance is not None and _single(c.expression, Aggregate.COUNT):
+        breaches = chance_of(c, value, found) <= c.chance
+    if breaches:
         return Verdict("breach", c.severity, **numbers)
-    is_clear = True
-    if c.clear_below is not None or c.clear_above is not None:
-        is_clear = (c.clear_below is None or value < Fraction(str(c.clear_below)) * baseline) and (
-            c.clear_above is None or value > Fraction(str(c.clear_above)) * baseline
-        )
+    bands = [
+        (c.clear_below, lambda n: value < Fraction(str(n)) * baseline),
+        (c.clear_above, lambda n: value > Fraction(str(n)) * baseline),
+        (c.clear_below_by, lambda n: value - baseline < Fraction(str(n))),
+        (c.clear_above_by, lambda n: value - baseline > Fraction(str(n))),
+    ]
+    is_clear = all(holds(n) for n, holds in bands if n is not None)
     if firing is not None and not is_clear:
         return Verdict("breach", c.severity, **numbers)
     return Verdict("clear", c.severity, **numbers)
@@ -613,7 +729,8 @@ def early(c: Condition, read: Reader, labels: Mapping[str, str], end: int, zone:
             if isinstance(c, Threshold):
                 lasting = lasting and _only_rising(_levels_for(c, labels))
             else:
-                lasting = lasting and c.above is not None and c.below is None
+                rises = c.above is not None or c.above_by is not None
+                lasting = lasting and rises and c.below is None and c.below_by is None
             found = verdict(c, read, labels, end, None, zone) if lasting else UNJUDGED
             top = c.severity if isinstance(c, Spike) else _levels_for(c, labels)[-1].severity
             # A lower severity might still rise before the bucket closes; then it would have been told wrongly.
@@ -667,6 +784,7 @@ class Alert:
                 "severity": self.severity.word,
                 "value": self.last.value,
                 "baseline": self.last.baseline,
+                "baseline_of": self.last.baseline_of,
                 "window_start": window and window[0],
                 "window_end": window and window[1],
                 "so_far": so_far,

@@ -13,7 +13,7 @@ HANDBOOK = Path(__file__).parents[2] / "rules" / "README.md"
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", HANDBOOK.read_text(), re.DOTALL)
 
 
-@pytest.mark.parametrize("text", [e for e in EXAMPLES if not e.startswith("# routing")])
+@pytest.mark.parametrize("text", [e for e in EXAMPLES if not e.startswith(("# routing", "# calendar"))])
 def test_an_example_loads_clean(text):
     """A reader may copy any of them."""
     loaded = load_texts({"example.yml": text})
@@ -28,6 +28,12 @@ def test_the_routing_example_loads_clean(tmp_path):
     path.write_text(example)
     routing, faults = load_routing(path)
     assert (routing is not None, [str(f) for f in faults]) == (True, [])
+
+
+def test_the_calendar_example_loads_clean():
+    """The example of calendar.yml."""
+    (example,) = [e for e in EXAMPLES if e.startswith("# calendar")]
+    assert [str(f) for f in load_texts({"calendar.yml": example}).faults] == []
 
 
 def test_the_table_of_codes_is_complete():

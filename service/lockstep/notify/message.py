@@ -39,6 +39,9 @@ class WebhookData(BaseModel):
     at: str = Field(description="When it happened: event time, RFC 3339")
     value: float | None = Field(description="What was measured; null where there was no data")
     baseline: float | None = Field(description="What is usual; null for a threshold")
+    baseline_of: str = Field(
+        description="Which stretches that is of, and why not better ones; empty where there is none"
+    )
     window_start: str | None
     window_end: str | None
     severity: Literal["info", "warning", "critical"]
@@ -167,6 +170,7 @@ class Writer:
             "labels": dict(transition.labels),
             "value": number_text(transition.value),
             "baseline": number_text(_reference(transition)),
+            "baseline_of": transition.baseline_of,
             "ratio": ratio_text(transition.ratio),
             "window": window_text(transition),
             "severity": transition.severity,
@@ -287,6 +291,8 @@ def _measured(transition: Transition) -> str:
     usual = ""
     if transition.baseline is not None:
         usual = f", usually {number_text(transition.baseline)}"
+        if ", because" in transition.baseline_of:
+            usual += f" ({transition.baseline_of})"
     elif transition.limit is not None:
         usual = f", the limit is {number_text(transition.limit)}"
     return f"{number_text(transition.value)}{within}{usual}"
@@ -307,6 +313,7 @@ def _webhook_body(transition: Transition, labels: dict[str, str], texts: dict[st
             "at": transition.at,
             "value": transition.value,
             "baseline": transition.baseline,
+            "baseline_of": transition.baseline_of,
             "window_start": transition.window_start,
             "window_end": transition.window_end,
             "severity": transition.severity,

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
+from math import inf
 from typing import Any, Literal
 
+from lockstep.calendar import Calendar
 from lockstep.document import Document, Fault, Pointer, did_you_mean, parted
 from lockstep.labels import stable_id
-from lockstep.measure.definition import Expression, Operation, SeriesDef, series_of
+from lockstep.measure.definition import Aggregate, Expression, Measured, Operation, SeriesDef, series_of
 from lockstep.rule import quantity
 from lockstep.rule.compile_more import change_of, new_value_of, projection_of, share_of
 from lockstep.rule.condition import (
@@ -30,6 +32,8 @@ from lockstep.rule.condition import (
 )
 from lockstep.rule.measures import Grouping, Measures, label_fault, series_of_measure
 from lockstep.rule.model import (
+    BaselineForm,
+    BaselineModel,
     BoundsModel,
     ClearModel,
     LevelModel,
@@ -44,6 +48,9 @@ from lockstep.rule.model import (
 from lockstep.rule.timing import compares_values, is_level_only
 from lockstep.rule.wider import plain, shared_key
 
+CHANCE_WITHOUT_MINIMUMS = 0.001
+"""A count that is compared by a bare ratio must be so unlikely, else 1 to 3 would be a spike."""
+
 
 class Stop(Exception):
     """This rule cannot be compiled; why has been noted."""
@@ -52,7 +59,8 @@ class Stop(Exception):
 class Compiler:
     """Compiles the rules of one document; faults are gathered, a rule with an error is left out."""
 
-    def __init__(self, document: Document, measures: Measures) -> None:
+    def __init__(self, document: Document, measures: Measures, calendar: Calendar | None = None) -> None:
+        self._calendar = calendar
         self._document = document
         self._measures = measures
         self.faults: list[Fault] = []
@@ -298,8 +306,11 @@ class Compiler:
         return Bounds(**found)
 
     def _quantity(self, read: Any, value: object, pointer: Pointer) -> float:
+        return float(self._read(read, value, pointer))
+
+    def _read(self, read: Any, value: object, pointer: Pointer) -> Any:
         try:
-            return float(read(value))
+            return read(value)
         except ValueError as error:
             message, remedy, code = parted(str(error))
             self.note(pointer, f"{pointer[-1]} {message}", remedy, code)
@@ -313,20 +324,11 @@ class Compiler:
             self.note(
                 (*at, "measure"), f"'{model.measure}' is a level and has no window to compare", "use a flow", "LS126"
             )
-        if model.above is not None and model.above < 1:
-            self.note(
-                (*at, "above"),
-                f"{model.above:g}x of the usual is no rise",
-                f"write {1 + model.above:g}x for {model.above:.0%} more than usual",
-                "LS105",
-            )
-        if model.below is not None and model.below > 1:
-            self.note((*at, "below"), f"{model.below:g}x of the usual is no fall", "write one like 0.5x", "LS105")
-        baseline = Baseline(previous_s=model.window)
-        if model.baseline != "previous":
-            given = model.baseline
-            baseline = Baseline(given.previous, given.same_time_of_week, given.same_time_of_day)
-        if model.usual_at_least is None:
+        above, above_by = self._rise(model, at)
+        below, below_by = self._fall(model, at)
+        alone = model.above is None and model.below is None
+        baseline = self._baseline(model.baseline, model.window)
+        if model.usual_at_least is None and (alone or above is not None or below is not None):
             self.note(
                 at,
                 "a spike without 'usual_at_least' compares with next to nothing",
@@ -335,7 +337,7 @@ class Compiler:
                 level="warning",
                 key=True,
             )
-        if model.at_least is None and model.below is None:
+        if model.at_least is None and model.below is None and above_by is None and model.chance is None:
             self.note(
                 at,
                 "a spike without 'at_least' fires on small numbers",
@@ -344,38 +346,107 @@ class Compiler:
                 level="warning",
                 key=True,
             )
-        ratios = self._spike_clear(model, clear, (*pointer, "clear")) if clear is not None else {}
+        clears = self._spike_clear(model, clear, (*pointer, "clear"))
         return Spike(
             expression=expression,
             window_s=model.window,
             baseline=baseline,
             severity=scope.severity,
-            above=model.above,
-            below=model.below,
+            above=above,
+            below=below,
             deviations=model.deviations,
             at_least=model.at_least,
             usual_at_least=model.usual_at_least,
-            clear_below=ratios.get("below"),
-            clear_above=ratios.get("above"),
+            clear_below=clears["below"][0],
+            clear_above=clears["above"][0],
+            above_by=above_by,
+            below_by=below_by,
+            clear_below_by=clears["below"][1],
+            clear_above_by=clears["above"][1],
+            chance=self._chance(model, expression, at),
         )
 
-    def _spike_clear(self, model: SpikeModel, clear: ClearModel, at: Pointer) -> dict[str, float]:
-        """The ratios at which a spike is over; a rise needs one below, a fall one above."""
-        ratios: dict[str, float] = {}
+    def _rise(self, model: SpikeModel, at: Pointer) -> tuple[float | None, float | None]:
+        ratio, difference = model.above or (None, None)
+        if ratio is not None and ratio < 1:
+            self.note(
+                (*at, "above"),
+                f"{ratio:g}x of the usual is no rise",
+                f"write {1 + ratio:g}x for {ratio:.0%} more than usual",
+                "LS105",
+            )
+        if difference is not None and difference < 0:
+            self.note((*at, "above"), "less than usual is no rise", f"write {-difference:g} more", "LS105")
+        return ratio, difference
+
+    def _fall(self, model: SpikeModel, at: Pointer) -> tuple[float | None, float | None]:
+        ratio, difference = model.below or (None, None)
+        if ratio is not None and ratio > 1:
+            self.note((*at, "below"), f"{ratio:g}x of the usual is no fall", "write one like 0.5x", "LS105")
+        if difference is not None and difference > 0:
+            self.note((*at, "below"), "more than usual is no fall", f"write {difference:g} less", "LS105")
+        return ratio, None if difference is None else -difference
+
+    def _chance(self, model: SpikeModel, expression: Expression, at: Pointer) -> float | None:
+        """How rare chance must make it. A count without any minimum is judged by its own noise all the same."""
+        if isinstance(expression, Measured) and expression.series.aggregate is Aggregate.COUNT:
+            ratio_alone = model.above is not None and model.above[1] is None and model.below is None
+            bare = ratio_alone and model.deviations is None and model.at_least is None and model.usual_at_least is None
+            return CHANCE_WITHOUT_MINIMUMS if model.chance is None and bare else model.chance
+        if model.chance is not None:
+            self.note((*at, "chance"), "only a count has a noise of its own", "write deviations: 4", "LS112", key=True)
+        return None
+
+    def _baseline(self, model: BaselineForm, window: int) -> Baseline:
+        if isinstance(model, str):
+            return Baseline(previous_s=window)
+        otherwise = None if model.otherwise is None else self._baseline(model.otherwise, window)
+        if model.previous is not None:
+            return Baseline(model.previous)
+        calendar = None if self._calendar is None else self._calendar.only(model.without)
+        return Baseline(
+            None, model.same_time_of_week, model.same_time_of_day, model.known_at_least, calendar, otherwise
+        )
+
+    def _spike_clear(
+        self, model: SpikeModel, clear: ClearModel | None, at: Pointer
+    ) -> dict[str, tuple[float | None, float | None]]:
+        """The ratios and differences at which a spike is over; a rise needs one below, a fall one above."""
+        found: dict[str, tuple[float | None, float | None]] = {"above": (None, None), "below": (None, None)}
+        if clear is None:
+            return found
         for word in ("above", "below"):
             value = getattr(clear, word)
             if value is not None:
-                ratios[word] = self._quantity(quantity.ratio, value, (*at, word))
-        if clear.at_least is not None or clear.at_most is not None or not ratios:
+                found[word] = self._read(quantity.away, value, (*at, word))
+        ratios = {word: ratio for word, (ratio, _) in found.items() if ratio is not None}
+        steps = {word: step for word, (_, step) in found.items() if step is not None}
+        if clear.at_least is not None or clear.at_most is not None or not (ratios or steps):
             self.note(at, "a spike clears by a ratio", "write clear: {below: 1.5x}", "LS125")
-        rises, falls = model.above is not None, model.below is not None
-        if ratios.get("above", 0) >= ratios.get("below", float("inf")):
+        (up, up_by), (down, down_by) = model.above or (None, None), model.below or (None, None)
+        self._check_spike_clear(up, down, ratios, {*steps, *_opposite(model)}, (0, inf), "x", at)
+        self._check_spike_clear(up_by, down_by, steps, {*ratios, *_opposite(model)}, (-inf, inf), " more", at)
+        return found
+
+    def _check_spike_clear(
+        self,
+        rise: float | None,
+        fall: float | None,
+        clears: dict[str, float],
+        free: set[str],
+        ends: tuple[float, float],
+        unit: str,
+        at: Pointer,
+    ) -> None:
+        """What a clear cannot be. free: the words that it need not have, because something else says enough."""
+        lowest, highest = ends
+        if clears.get("above", lowest) >= clears.get("below", highest):
             self.note(at, "'clear' can never hold", "widen it", "LS125")
-        elif model.above is not None and ratios.get("below", 0 if falls else float("inf")) > model.above:
-            self.note(at, "'clear' holds while it breaches", f"write below: {model.above:g}x or less", "LS125")
-        elif model.below is not None and ratios.get("above", float("inf") if rises else 0) < model.below:
-            self.note(at, "'clear' holds while it breaches", f"write above: {model.below:g}x or more", "LS125")
-        return ratios
+        elif rise is not None and clears.get("below", lowest if "below" in free else highest) > rise:
+            self.note(at, "'clear' holds while it breaches", f"write below: {rise:g}{unit} or less", "LS125")
+        elif fall is not None and clears.get("above", highest if "above" in free else lowest) < fall:
+            less = f"{fall:g}{unit}" if fall >= 0 else f"{-fall:g} less"
+            self.note(at, "'clear' holds while it breaches", f"write above: {less} or more", "LS125")
 
     def _overridden(self, condition: Condition, model: RuleModel, pointer: Pointer, scope: "_Scope") -> Condition:
         if not isinstance(condition, Threshold | Share):
@@ -448,6 +519,11 @@ class _Scope:
     severity: Severity
 
 
+def _opposite(model: SpikeModel) -> set[str]:
+    """The words that a clear may leave out because the spike goes the other way, too."""
+    return ({"below"} if model.below is not None else set()) | ({"above"} if model.above is not None else set())
+
+
 def _bounds(model: BoundsModel) -> Bounds:
     return Bounds(model.above, model.below, model.at_least, model.at_most)
 
@@ -482,8 +558,10 @@ def _lengths(model: PartModel) -> list[int]:
         found.append(model.absence.window)
     if model.spike is not None:
         found.append(model.spike.window)
-        if model.spike.baseline != "previous" and model.spike.baseline.previous is not None:
-            found.append(model.spike.baseline.previous)
+        link: Any = model.spike.baseline
+        while isinstance(link, BaselineModel):
+            found += [link.previous] if link.previous is not None else []
+            link = link.otherwise
     others = (model.change, model.new_value, model.share, model.ratio, model.projection)
     found += [other.window for other in others if other is not None and other.window is not None]
     parts = chain(model.all or (), model.any or (), [model.not_] if model.not_ is not None else [])

@@ -6,6 +6,7 @@ from datetime import time
 from enum import IntEnum, StrEnum
 from functools import cached_property
 
+from lockstep.calendar import Calendar
 from lockstep.measure.definition import Expression, Operation, SeriesDef, series_of
 
 
@@ -105,11 +106,17 @@ class Baseline:
 
     previous_s: mean per window length over that many seconds just before the window; else None.
     weeks / days: median (and MAD) of the same window in each of the last k weeks or days, in the shop's time zone.
+    known_at_least: so many of them must be known; None: min(k, 3).
+    calendar: the marked days that are left out, or are the usual of their kind; only the kinds that matter.
+    otherwise: what stands in for it where too little is known. See `lockstep.rule.usual`.
     """
 
     previous_s: int | None = None
     weeks: int | None = None
     days: int | None = None
+    known_at_least: int | None = None
+    calendar: Calendar | None = None
+    otherwise: "Baseline | None" = None
 
 
 @dataclass(frozen=True)
@@ -117,9 +124,11 @@ class Spike(_OfExpression):
     """A value against its baseline.
 
     above: breach when value > above × baseline; below: when value < below × baseline; either suffices.
+    above_by, below_by: the same as a difference, value > baseline + above_by; where a direction has both, both hold.
+    chance: a count must be so far away that chance alone does it at most so often; see `lockstep.rule.noise`.
     deviations: must hold in that direction too; alone it means both directions.
     at_least: a rise needs this value. usual_at_least: any ratio needs this baseline.
-    clear_below / clear_above: hysteresis as ratios (`clear: {below: 1.5x}`).
+    clear_below / clear_above: hysteresis as ratios; _by: as signed differences (`10 more` is 10).
     """
 
     expression: Expression
@@ -133,6 +142,19 @@ class Spike(_OfExpression):
     usual_at_least: float | None = None
     clear_below: float | None = None
     clear_above: float | None = None
+    above_by: float | None = None
+    below_by: float | None = None
+    clear_below_by: float | None = None
+    clear_above_by: float | None = None
+    chance: float | None = None
+
+    @property
+    def rises(self) -> bool:
+        return self.above is not None or self.above_by is not None
+
+    @property
+    def falls(self) -> bool:
+        return self.below is not None or self.below_by is not None
 
 
 @dataclass(frozen=True)

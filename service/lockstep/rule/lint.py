@@ -57,6 +57,8 @@ CODES: dict[str, str] = {
     "LS161": "a length that needs slices finer than a minute",
     "LS162": "a baseline that reaches further back than events are kept",
     "LS163": "a baseline shorter than its window",
+    "LS170": "a day of the calendar is written like 2026-12-25, 12-25 or Sat",
+    "LS171": "an entry of the calendar has days, in order",
     "LS180": "a new value is one of a label that the rule is by",
     "LS181": "a change needs to know what it is compared with",
     "LS182": "a share is of two counts",
@@ -70,6 +72,7 @@ CODES: dict[str, str] = {
 SAMPLE = {
     "value": "42",
     "baseline": "12",
+    "baseline_of": "the last 4 weeks",
     "ratio": "3.5x",
     "window": "15 minutes",
     "severity": "warning",

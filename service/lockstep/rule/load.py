@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from lockstep.calendar import Calendar, read_calendar
 from lockstep.document import Document, Fault, parse_document, read_document, validate
 from lockstep.labels import stable_id
 from lockstep.rule.advice import advice, echoes
@@ -50,24 +51,51 @@ def load_rules(*paths: Path) -> Loaded:
     """The rules of files and folders. A file's measures may stand in its folder's other files."""
     files = rule_files(paths)
     documents, faults = _read(files)
-    loaded = _load(documents, faults, [str(f) for f in files])
+    calendar, wrong = _calendar(paths)
+    faults += wrong
+    loaded = _load(documents, faults, [str(f) for f in files], calendar=calendar)
     if any(f.code == "LS130" for f in loaded.faults):
         beside = [f for f in rule_files({p.parent for p in paths if p.is_file()}) if f not in files]
         others, _ = _read(beside)
         if others:
-            loaded = _load(documents, faults, [str(f) for f in files], beside=others)
+            loaded = _load(documents, faults, [str(f) for f in files], beside=others, calendar=calendar)
     return loaded
+
+
+def calendar_file(paths: Iterable[Path]) -> Path | None:
+    """The calendar that goes with files and folders: the first calendar.yml in or beside them."""
+    for path in paths:
+        folder = path if path.is_dir() else path.parent
+        for name in ("calendar.yml", "calendar.yaml"):
+            if (folder / name).exists():
+                return folder / name
+    return None
+
+
+def _calendar(paths: Iterable[Path]) -> tuple[Calendar | None, list[Fault]]:
+    file = calendar_file(paths)
+    if file is None:
+        return None, []
+    document, faults = read_document(file)
+    if document is None:
+        return None, faults
+    return read_calendar(document)
 
 
 def load_texts(texts: dict[str, str]) -> Loaded:
     """The rules in texts by name; as `load_rules`, without files."""
     documents: list[Document] = []
     faults: list[Fault] = []
+    calendar: Calendar | None = None
     for name, text in texts.items():
         document, wrong = parse_document(name, text)
         faults += wrong
-        documents += [document] if document is not None else []
-    return _load(documents, faults, list(texts))
+        if document is not None and Path(name).stem == "calendar":
+            calendar, wrong = read_calendar(document)
+            faults += wrong
+        elif document is not None:
+            documents.append(document)
+    return _load(documents, faults, list(texts), calendar=calendar)
 
 
 def _read(files: Iterable[Path]) -> tuple[list[Document], list[Fault]]:
@@ -81,7 +109,12 @@ def _read(files: Iterable[Path]) -> tuple[list[Document], list[Fault]]:
 
 
 def _load(
-    documents: Sequence[Document], unread: Sequence[Fault], files: Sequence[str], *, beside: Sequence[Document] = ()
+    documents: Sequence[Document],
+    unread: Sequence[Fault],
+    files: Sequence[str],
+    *,
+    beside: Sequence[Document] = (),
+    calendar: Calendar | None = None,
 ) -> Loaded:
     """A bad measure or rule costs only itself and what uses it. beside: files that only lend measures."""
     faults = list(unread)
@@ -106,7 +139,7 @@ def _load(
     places: dict[str, str] = {}
     stand: list[tuple[Document, int, Rule]] = []
     for document in documents:
-        compiler = Compiler(document, known)
+        compiler = Compiler(document, known, calendar)
         for index, rule_model in _items(document, "rules", RuleModel):
             if rule_model is None:
                 continue

@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from lockstep.calendar import KINDS
 from lockstep.document import did_you_mean, keys
 from lockstep.rule import quantity
 from lockstep.rule.condition import Hours
@@ -27,6 +28,17 @@ Ratio = Annotated[
     float,
     BeforeValidator(quantity.ratio),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+(x|%)$", "examples": ["2x", "0.5x"]}),
+]
+Away = Annotated[
+    tuple[float | None, float | None],
+    BeforeValidator(quantity.away),
+    WithJsonSchema({"type": "string", "examples": ["2x", "0.5x", "20 more", "20 less", "2x and 20 more"]}),
+]
+"""(ratio, signed difference): how far from the usual."""
+Chance = Annotated[
+    float,
+    BeforeValidator(quantity.chance),
+    WithJsonSchema({"type": "string", "examples": ["1 in 1000", "0.1%"]}),
 ]
 Limit = Annotated[
     float,
@@ -43,6 +55,7 @@ Stretch = Annotated[
     Hours,
     BeforeValidator(quantity.hours),
 ]
+DayKind = Literal["campaign", "holiday", "closed"]
 SeverityWord = Literal["info", "warning", "critical"]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 
@@ -201,11 +214,28 @@ class BaselineModel(_Strict):
     previous: Duration | None = Field(None, description="Mean per window length over this stretch just before it")
     same_time_of_day: Annotated[int, Field(ge=1, le=60)] | None = Field(None, description="Median of so many days")
     same_time_of_week: Annotated[int, Field(ge=1, le=26)] | None = Field(None, description="Median of so many weeks")
+    known_at_least: Annotated[int, Field(ge=1, le=60)] | None = Field(
+        None, description="So many of the days or weeks must have been seen; default 3, or all where there are fewer"
+    )
+    without: Annotated[list[DayKind], BeforeValidator(_one_or_many), _listed({"enum": list(KINDS)})] = Field(
+        default=["campaign", "holiday", "closed"],
+        description="Days of calendar.yml that are no part of what is usual; default all that are marked, [] none",
+    )
+    otherwise: "BaselineForm | None" = Field(
+        None, description="The baseline to use as long as too little of this one is known"
+    )
 
     @model_validator(mode="after")
     def _one_form(self) -> "BaselineModel":
         if sum(v is not None for v in (self.previous, self.same_time_of_day, self.same_time_of_week)) != 1:
             raise ValueError("a baseline has one form; write previous, same_time_of_day or same_time_of_week [LS116]")
+        asked = self.same_time_of_week or self.same_time_of_day
+        if asked is None:
+            odd = next((w for w in ("known_at_least", "without", "otherwise") if w in self.model_fields_set), None)
+            if odd is not None:
+                raise ValueError(f"'{odd}' is for days and weeks; remove it, or write same_time_of_week [LS116]")
+        elif self.known_at_least is not None and self.known_at_least > asked:
+            raise ValueError(f"of {asked} never {self.known_at_least} are known; write at most {asked} [LS116]")
         return self
 
 
@@ -223,19 +253,29 @@ BaselineForm = Annotated[
 ]
 
 
+BaselineModel.model_rebuild()
+
+
 class SpikeModel(_Wider):
     """A measure against what it usually is."""
 
     measure: str = Field(description="Name of a measure")
     window: Duration = Field(description="The last whole buckets that are compared")
     baseline: BaselineForm = Field("previous", description="What is usual")
-    above: Ratio | None = Field(None, description="A rise: more than this times the usual, `2x`")
-    below: Ratio | None = Field(None, description="A fall: less than this times the usual, `0.5x`")
+    above: Away | None = Field(
+        None, description="A rise: more than this times the usual, `2x`, or this much more, `20 more`"
+    )
+    below: Away | None = Field(
+        None, description="A fall: less than this times the usual, `0.5x`, or this much less, `20 less`"
+    )
     deviations: Annotated[float, Field(gt=0, le=1000)] | None = Field(
         None, description="And this many deviations away from the usual; alone: in both directions"
     )
     at_least: Limit | None = Field(None, description="A rise needs this value, so that 1 to 3 is no spike")
     usual_at_least: Limit | None = Field(None, description="Any ratio needs this baseline")
+    chance: Chance | None = Field(
+        None, description="For counts: so rare must it be that chance alone makes such a window, `1 in 1000`"
+    )
 
     @model_validator(mode="after")
     def _a_direction(self) -> "SpikeModel":

@@ -57,11 +57,51 @@ def ratio(value: object) -> float:
         else:
             raise ValueError
     except ValueError:
-        hint = f"write {text}x" if _is_number(text) else "write one like 2x or 0.5x"
+        hint = f"write {text}x, or {text} more" if _is_number(text) else "write one like 2x or 0.5x"
         raise ValueError(f"'{text}' is no ratio; {hint} [LS105]") from None
     if not 0 <= number < 1e9:
         raise ValueError(f"'{text}' is no ratio; write one like 2x or 0.5x [LS105]")
     return number
+
+
+def away(value: object) -> tuple[float | None, float | None]:
+    """How far from the usual: `2x` or `50%`, `20 more` (20) or `20 less` (-20), `2x and 20 more`; (ratio, difference).
+
+    Raises ValueError.
+    """
+    if isinstance(value, tuple):
+        return value
+    text = _text(value, "ratio", "2x, 20 more or 20 less", "LS105")
+    factor: float | None = None
+    difference: float | None = None
+    for part in re.split(r"\s+and\s+", text):
+        match = _DIFFERENCE.fullmatch(part)
+        if match is not None and difference is None:
+            difference = number(match[1]) * (1 if match[2] == "more" else -1)
+        elif match is None and factor is None:
+            factor = ratio(part)
+        else:
+            raise ValueError(
+                f"'{text}' says the same thing twice; write one like 2x, 20 more or 2x and 20 more [LS105]"
+            )
+    return factor, difference
+
+
+def chance(value: object) -> float:
+    """`1 in 1000` or `0.1%`. Raises ValueError."""
+    text = _text(value, "chance", "1 in 1000", "LS106")
+    match = _CHANCE.fullmatch(text)
+    try:
+        found = 1 / float(match[1].replace(",", "")) if match is not None else float(text.removesuffix("%")) / 100
+    except (ValueError, ZeroDivisionError):
+        found = 0.0
+    if not (match is not None or text.endswith("%")) or not 1e-12 <= found <= 0.5:
+        raise ValueError(f"'{text}' is no chance; write one like 1 in 1000 [LS106]")
+    return found
+
+
+_DIFFERENCE = re.compile(r"\+?([0-9][0-9.]*) *(more|less|fewer)")
+_CHANCE = re.compile(r"1 in ([0-9][0-9,.]*)")
 
 
 def number(value: object) -> float:

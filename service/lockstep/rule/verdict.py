@@ -5,15 +5,16 @@ compared with whole windows; a point never judges itself; missing is not zero an
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from math import sqrt
+from math import inf, sqrt
 from statistics import median
 from zoneinfo import ZoneInfo
 
 from lockstep.event import is_non_negative
 from lockstep.measure.definition import Aggregate, Expression, Measured, SeriesDef
+from lockstep.rule import usual
 from lockstep.rule.change import judge_change
 from lockstep.rule.condition import (
     Absence,
@@ -31,9 +32,11 @@ from lockstep.rule.condition import (
     Spike,
     Threshold,
 )
+from lockstep.rule.noise import Noise, mean_within, noise_of
 from lockstep.rule.novelty import judge_new_value
 from lockstep.rule.projection import judge_projection
 from lockstep.rule.share import judge_share
+from lockstep.rule.usual import Choice
 from lockstep.rule.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 
 MAD_TO_SIGMA = 1.4826
@@ -77,6 +80,7 @@ def _as(verdict: Verdict, kind: Kind, severity: Severity) -> Verdict:
         verdict.window_start,
         verdict.window_end,
         verdict.counts,
+        verdict.baseline_of,
     )
 
 
@@ -144,8 +148,8 @@ def may_be_early(condition: Condition) -> bool:
     match condition:
         case Threshold(expression=Measured(series), levels=levels):
             bounds = all(level.breach.below is None and level.breach.at_most is None for level in levels)
-        case Spike(expression=Measured(series), below=None, above=float() | int()):
-            bounds = True
+        case Spike(expression=Measured(series)):
+            bounds = condition.rises and not condition.falls
         case NewValue(expression=Measured(series)):
             bounds = True
         case _:
@@ -216,30 +220,54 @@ def same_wall_clock(instant: int, days: int, zone: ZoneInfo) -> int:
     return int(earlier.astimezone(UTC).timestamp())
 
 
-def seasonal_days(condition: Spike) -> list[int]:
-    """How many days back each baseline window lies; empty for a previous stretch."""
-    baseline = condition.baseline
-    if baseline.weeks:
-        return [7 * i for i in range(1, baseline.weeks + 1)]
-    if baseline.days:
-        return list(range(1, baseline.days + 1))
-    return []
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """What is usual. mad: of its windows; windows: how many; lengths: their length in windows; of: in words.
+
+    level: their mean, with what lies far out pulled in, for the noise of counts.
+    """
+
+    value: float
+    mad: float
+    windows: int
+    lengths: float
+    level: float
+    of: str
 
 
-def _baseline(condition: Spike, view: View, at: Instant) -> tuple[float, float, int] | Kind:
-    """(baseline, its MAD, how many windows it was made of), or why there is none."""
+def _baseline(condition: Spike, view: View, at: Instant) -> _Usual | Kind:
+    """The first choice of which enough is known, or why there is none."""
+    baseline, window = condition.baseline, condition.window_s
+    dates = usual.dates_of(baseline, window, at.end, view.zone)
+    because = ""
+    kind = Kind.UNJUDGED
+    for choice in usual.choices(baseline, window, dates):
+        found = _previous(condition, choice, view, at) if choice.previous_s else _season(condition, choice, view, at)
+        if isinstance(found, _Usual):
+            return found if not because else replace(found, of=f"{found.of}, because {because}")
+        known, reason = found
+        if reason is Kind.NO_DATA:
+            kind = reason
+        because = f"{because} and {choice.shortage(known)}" if because else choice.shortage(known)
+    return kind
+
+
+def _previous(condition: Spike, choice: Choice, view: View, at: Instant) -> _Usual | tuple[int, Kind]:
+    window, length = condition.window_s, choice.previous_s
+    end = at.end - window
+    if not is_complete(condition.flows, view, at, end - length):
+        return 0, Kind.UNJUDGED
+    value = value_of(condition.expression, view, at, end - length, end, window / length)
+    if value is None:
+        return 0, Kind.NO_DATA
+    return _Usual(value, 0.0, 1, length / window, value, choice.known(1))
+
+
+def _season(condition: Spike, choice: Choice, view: View, at: Instant) -> _Usual | tuple[int, Kind]:
     window, expression = condition.window_s, condition.expression
-    days = seasonal_days(condition)
-    if not days:
-        length = condition.baseline.previous_s or window
-        end = at.end - window
-        if not is_complete(condition.flows, view, at, end - length):
-            return Kind.UNJUDGED
-        usual = value_of(expression, view, at, end - length, end, window / length)
-        return Kind.NO_DATA if usual is None else (usual, 0.0, 1)
     windows = 0
     values: list[float] = []
-    for back in days:
+    for back in choice.backs:
         end = same_wall_clock(at.end, back, view.zone)
         if not is_complete(condition.flows, view, at, end - window):
             continue
@@ -247,13 +275,14 @@ def _baseline(condition: Spike, view: View, at: Instant) -> tuple[float, float, 
         value = value_of(expression, view, at, end - window, end)
         if value is not None:
             values.append(value)
-    least = min(len(days), 3)
-    if windows < least:
-        return Kind.UNJUDGED
-    if len(values) < least:
-        return Kind.NO_DATA
+    if windows < choice.least:
+        return windows, Kind.UNJUDGED
+    if len(values) < choice.least:
+        return len(values), Kind.NO_DATA
     middle = median(values)
-    return middle, median([abs(v - middle) for v in values]), len(values)
+    mad = median([abs(v - middle) for v in values])
+    known = len(values)
+    return _Usual(middle, mad, known, known, mean_within(values, middle, MAD_TO_SIGMA * mad), choice.known(known))
 
 
 def _is_count(expression: Expression) -> bool:
@@ -264,36 +293,68 @@ def _spike(condition: Spike, view: View, at: Instant, firing: Severity | None) -
     start = at.end - condition.window_s
     if not is_complete(condition.flows, view, at, start):
         return UNJUDGED
-    usual = _baseline(condition, view, at)
-    if usual is Kind.UNJUDGED:
+    found = _baseline(condition, view, at)
+    if found is Kind.UNJUDGED:
         return UNJUDGED
     value = value_of(condition.expression, view, at, start, at.end)
-    if isinstance(usual, Kind) or value is None:
+    if isinstance(found, Kind) or value is None:
         return Verdict(Kind.NO_DATA, None, value, None, None, start, at.end)
-    baseline, mad, windows = usual
-    sigma = max(MAD_TO_SIGMA * mad, sqrt(max(baseline, 0.0)) if _is_count(condition.expression) else 0.0)
-    counts: dict[str, float] = {"windows": windows}
+    baseline = found.value
+    is_count = _is_count(condition.expression)
+    sigma = max(MAD_TO_SIGMA * found.mad, sqrt(max(baseline, 0.0)) if is_count else 0.0)
+    counts: dict[str, float] = {"windows": found.windows}
     if condition.deviations is not None or not condition.baseline.previous_s:
         counts["sigma"] = sigma
     breach = _spike_breaches(condition, value, baseline, sigma)
+    if breach and is_count and condition.chance is not None:
+        noise = noise_of(found.level, MAD_TO_SIGMA * found.mad, found.lengths, is_sampled=found.windows > 1)
+        counts["dispersion"] = noise.dispersion
+        counts["chance"] = _chance(noise, value, baseline)
+        breach = counts["chance"] <= condition.chance
     held = firing is not None and not breach and _spike_holds(condition, value, baseline)
     kind = Kind.BREACH if breach or held else Kind.CLEAR
     severity = condition.severity if kind is Kind.BREACH else None
-    ratio = condition.above if condition.above is not None and value >= baseline else condition.below
-    limit = None if ratio is None else ratio * baseline
-    return Verdict(kind, severity, value, baseline, limit, start, at.end, counts)
+    limit = _spike_limit(condition, baseline, up=value >= baseline)
+    return Verdict(kind, severity, value, baseline, limit, start, at.end, counts, found.of)
+
+
+def _chance(noise: Noise, value: float, baseline: float) -> float:
+    return noise.rises(value) if value >= baseline else noise.falls(value)
+
+
+def _spike_limit(condition: Spike, baseline: float, *, up: bool) -> float | None:
+    """The number that a value in this direction is compared with."""
+    if up and condition.rises:
+        ratio, difference = condition.above, condition.above_by
+        return max(
+            baseline * ratio if ratio is not None else -inf,
+            baseline + difference if difference is not None else -inf,
+        )
+    if condition.falls:
+        ratio, difference = condition.below, condition.below_by
+        return min(
+            baseline * ratio if ratio is not None else inf,
+            baseline - difference if difference is not None else inf,
+        )
+    return None
 
 
 def _spike_breaches(condition: Spike, value: float, baseline: float, sigma: float) -> bool:
-    least = condition.usual_at_least
-    if baseline <= 0 if least is None else baseline < least:
-        return False
     far = condition.deviations
-    alone = far is not None and condition.above is None and condition.below is None
-    rise = alone or (condition.above is not None and value > condition.above * baseline)
+    alone = far is not None and not condition.rises and not condition.falls
+    least = condition.usual_at_least
+    if least is not None and baseline < least:
+        return False
+    # Nothing is a multiple of nothing, but a difference needs no baseline.
+    has_ratio = least is not None or baseline > 0
+    rise = (alone and has_ratio) or (condition.rises and (has_ratio or condition.above is None))
+    rise = rise and (condition.above is None or value > condition.above * baseline)
+    rise = rise and (condition.above_by is None or value > baseline + condition.above_by)
     rise = rise and (condition.at_least is None or value >= condition.at_least)
     rise = rise and (far is None or value - baseline > far * sigma)
-    fall = alone or (condition.below is not None and value < condition.below * baseline)
+    fall = (alone and has_ratio) or (condition.falls and (has_ratio or condition.below is None))
+    fall = fall and (condition.below is None or value < condition.below * baseline)
+    fall = fall and (condition.below_by is None or value < baseline - condition.below_by)
     fall = fall and (far is None or baseline - value > far * sigma)
     return rise or fall
 
@@ -301,10 +362,15 @@ def _spike_breaches(condition: Spike, value: float, baseline: float, sigma: floa
 def _spike_holds(condition: Spike, value: float, baseline: float) -> bool:
     """Inside the band between breach and clear."""
     below, above = condition.clear_below, condition.clear_above
-    if below is None and above is None:
+    below_by, above_by = condition.clear_below_by, condition.clear_above_by
+    if below is None and above is None and below_by is None and above_by is None:
         return False
-    clear = (below is None or value < below * baseline) and (above is None or value > above * baseline)
-    return not clear
+    return not (
+        (below is None or value < below * baseline)
+        and (above is None or value > above * baseline)
+        and (below_by is None or value < baseline + below_by)
+        and (above_by is None or value > baseline + above_by)
+    )
 
 
 # ---- absence -------------------------------------------------------------------------------------------------------

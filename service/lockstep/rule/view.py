@@ -24,7 +24,10 @@ class Kind(Enum):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """severity: of a breach. limit: the number that was crossed. Times in seconds since the epoch."""
+    """severity: of a breach. limit: the number that was crossed. Times in seconds since the epoch.
+
+    baseline_of: which stretches the baseline is of, in words, and why not better ones.
+    """
 
     kind: Kind
     severity: Severity | None = None
@@ -34,6 +37,7 @@ class Verdict(msgspec.Struct, frozen=True):
     window_start: int | None = None
     window_end: int | None = None
     counts: dict[str, float] = {}
+    baseline_of: str = ""
 
     @property
     def ratio(self) -> float | None:

@@ -389,7 +389,10 @@ JSON_FIELDS = (
 def json_line(transition: Transition) -> str:
     """A transition as `backtest --json` prints it."""
     fields = msgspec.to_builtins(transition)
-    return msgspec.json.encode({name: fields[name] for name in JSON_FIELDS}).decode()
+    shown = {name: fields[name] for name in JSON_FIELDS}
+    if transition.baseline_of:
+        shown["baseline_of"] = transition.baseline_of
+    return msgspec.json.encode(shown).decode()
 
 
 def episodes(transitions: Iterable[Transition]) -> list[Episode]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from lockstep.document import Fault, did_you_mean, read_document
 from lockstep.notify.route import load_routing
 from lockstep.rule.advice import out_of_reach
-from lockstep.rule.load import load_rules, rule_files
+from lockstep.rule.load import calendar_file, load_rules, rule_files
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def check(paths: Sequence[Path], *, kept_s: int | None = None) -> CheckReport:
     faults += loaded.faults
     if kept_s is not None:
         faults += out_of_reach(loaded.plan.rules, kept_s=kept_s)
-    files = len(rule_files(found))
+    files = len(rule_files(found)) + (calendar_file(found) is not None)
     for path in _routing_files(found):
         routing, wrong = load_routing(path)
         files += 1

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from pydantic import SecretStr
 
-from lockstep import VERSION
+from lockstep import VERSION, calendar
 from lockstep.dead import TOPIC as DEAD_EVENTS
 from lockstep.event import MODELS, TYPES
 from lockstep.judge import ALERT_STATE, ALERTS
@@ -111,6 +111,7 @@ def generate() -> dict[str, str]:
     documents["alert.schema.json"] = _alert_schema()
     documents["webhook.schema.json"] = _plain(message.webhook_json_schema())
     documents["rules.schema.json"] = _plain(rule_model.json_schema())
+    documents["calendar.schema.json"] = _plain(calendar.json_schema())
     documents["routing.schema.json"] = _plain(route.json_schema())
     documents["asyncapi.json"] = _asyncapi()
     files = {path: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for path, document in documents.items()}

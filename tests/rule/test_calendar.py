@@ -1,0 +1,121 @@
+"""calendar.yml: which days are marked, and that rules are judged by it."""
+
+from datetime import date
+
+import pytest
+
+from lockstep.calendar import Calendar
+from lockstep.rule.condition import Baseline, Spike
+from lockstep.rule.load import load_rules, load_texts
+from lockstep.tools.check import check
+
+RULE = """
+measures:
+  orders: {count: order.placed}
+rules:
+  - name: A
+    spike:
+      measure: orders
+      window: 1h
+      baseline: BASELINE
+      above: 2x
+      at_least: 20
+      usual_at_least: 5
+"""
+CALENDAR = """
+campaigns:
+  - {name: Black Friday, from: 2026-11-27, to: 2026-11-30}
+holidays:
+  - {name: Christmas, on: [12-25, 12-26]}
+  - {name: Easter Monday, on: 2027-03-29}
+closed:
+  - {name: no dispatch, on: Sat}
+"""
+
+
+def _baseline(text: str, calendar: str = CALENDAR) -> Baseline:
+    loaded = load_texts({"r.yml": RULE.replace("BASELINE", text), "calendar.yml": calendar})
+    assert [str(f) for f in loaded.faults] == []
+    (rule,) = loaded.plan.rules
+    assert isinstance(rule.condition, Spike)
+    return rule.condition.baseline
+
+
+def _marked(calendar: Calendar | None, day: str) -> set[str]:
+    return set() if calendar is None else set(calendar.kinds(date.fromisoformat(day)))
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        pytest.param("2026-11-26", set(), id="the day before a campaign"),
+        pytest.param("2026-11-27", {"campaign"}, id="its first day"),
+        pytest.param("2026-11-28", {"campaign", "closed"}, id="a Saturday in it"),
+        pytest.param("2026-11-30", {"campaign"}, id="its last day"),
+        pytest.param("2026-12-01", set(), id="the day after it"),
+        pytest.param("2026-12-25", {"holiday"}, id="a day of every year"),
+        pytest.param("2031-12-26", {"holiday"}, id="the same in another year"),
+        pytest.param("2027-03-29", {"holiday"}, id="a date"),
+        pytest.param("2028-03-29", set(), id="not the same date a year later"),
+        pytest.param("2026-12-05", {"closed"}, id="a weekday"),
+    ],
+)
+def test_which_days_are_marked(day, expected):
+    """Dates, days of every year, weekdays, stretches with both ends."""
+    assert _marked(_baseline("{same_time_of_week: 4}").calendar, day) == expected
+
+
+@pytest.mark.parametrize(
+    ("baseline", "expected"),
+    [
+        pytest.param("{same_time_of_week: 4}", {"campaign", "closed"}, id="all kinds, when nothing is said"),
+        pytest.param("{same_time_of_week: 4, without: campaign}", {"campaign"}, id="one kind"),
+        pytest.param("{same_time_of_day: 7, without: [closed, holiday]}", {"closed"}, id="two kinds"),
+        pytest.param("{same_time_of_week: 4, without: []}", set(), id="none"),
+        pytest.param("previous", set(), id="the stretch before has no days"),
+    ],
+)
+def test_a_rule_says_which_days_matter(baseline, expected):
+    """`without` names the kinds of days that are not part of what is usual."""
+    assert _marked(_baseline(baseline).calendar, "2026-11-28") == expected
+
+
+def test_otherwise_may_be_chained():
+    """From weeks to days to the stretch before, each with its own words."""
+    found = _baseline(
+        "{same_time_of_week: 4, known_at_least: 2, otherwise: {same_time_of_day: 7, otherwise: {previous: 6h}}}"
+    )
+    assert found.otherwise is not None
+    assert (found.weeks, found.known_at_least, found.otherwise.days) == (4, 2, 7)
+    assert found.otherwise.otherwise == Baseline(previous_s=6 * 3600)
+
+
+def test_the_calendar_is_part_of_the_rule_version():
+    """Another day marked is another version of the rules that look at it, and of the plan."""
+    texts = {"r.yml": RULE.replace("BASELINE", "{same_time_of_week: 4}"), "calendar.yml": CALENDAR}
+    plans = [load_texts({**texts, "calendar.yml": c}).plan for c in (CALENDAR, CALENDAR.replace("12-26", "12-27"))]
+    assert plans[0].fingerprint != plans[1].fingerprint
+    assert plans[0].rules[0].version != plans[1].rules[0].version
+    assert load_texts(texts).plan.fingerprint == plans[0].fingerprint
+
+
+def test_a_rule_that_looks_at_no_day_keeps_its_version():
+    """A day marked changes nothing for it."""
+    text = RULE.replace("BASELINE", "{previous: 6h}")
+    plans = [load_texts({"r.yml": text, "calendar.yml": c}).plan for c in (CALENDAR, "{}")]
+    assert plans[0].fingerprint == plans[1].fingerprint
+
+
+def test_a_bad_entry_costs_only_itself(tmp_path):
+    """The other days are marked, the fault is told by `check`, and a file alone finds the calendar beside it."""
+    (tmp_path / "r.yml").write_text(RULE.replace("BASELINE", "{same_time_of_week: 4}"))
+    (tmp_path / "calendar.yml").write_text(CALENDAR.replace("2027-03-29", "soon"))
+    for path in (tmp_path, tmp_path / "r.yml"):
+        (fault,) = check([path]).faults
+        assert str(fault).removeprefix(f"{tmp_path}/") == (
+            "calendar.yml:6:31: on 'soon' is no day; write one like 2026-12-25, 12-25 (every year) or Sat (every week) "
+            "[LS170]"
+        )
+        (rule,) = load_rules(path).plan.rules
+        assert isinstance(rule.condition, Spike)
+        assert _marked(rule.condition.baseline.calendar, "2026-12-25") == {"holiday"}
