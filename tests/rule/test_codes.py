@@ -27,7 +27,9 @@ def _codes_of(folder, example):
     """What `lockstep check` says of an example in the folder of a shop."""
     (folder / "measures.yml").write_text("" if example.startswith("measures:") else MEASURES)
     is_routing = example.startswith("teams:")
-    (folder / ("routing.yml" if is_routing else "rules.yml")).write_text(example)
+    is_calendar = example.startswith(("campaigns:", "holidays:", "closed:"))
+    name = "routing.yml" if is_routing else "calendar.yml" if is_calendar else "rules.yml"
+    (folder / name).write_text(example)
     if is_routing:
         team = "operations" if "operations:" in example else "marketing"
         (folder / "rules.yml").write_text(RULE.format(team=team))

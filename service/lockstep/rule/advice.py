@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+from lockstep.calendar import Calendar
 from lockstep.document import Document, Fault
 from lockstep.rule.condition import Baseline, Rule, Severity
 from lockstep.rule.quantity import duration_text
+from lockstep.rule.usual import chain
 
 DAY_S = 86_400
 LONG_ENOUGH = 10
@@ -80,9 +82,10 @@ def reach_s(condition: Any) -> int:
         found.append(window + max(getattr(part, "in_s", 0), getattr(part, "learn_s", 0)))
         baseline = getattr(part, "baseline", None)
         if isinstance(baseline, Baseline):
-            found.append(window + (baseline.previous_s or 0))
-            found.append(window + 7 * DAY_S * (baseline.weeks or 0))
-            found.append(window + DAY_S * (baseline.days or 0))
+            for link in chain(baseline):
+                found.append(window + (link.previous_s or 0))
+                found.append(window + 7 * DAY_S * (link.weeks or 0))
+                found.append(window + DAY_S * (link.days or 0))
     return max(found)
 
 
@@ -116,6 +119,8 @@ def _unranked(value: Any) -> Any:
     """A condition with all severities alike."""
     if isinstance(value, Severity):
         return Severity.WARNING
+    if isinstance(value, Calendar):
+        return value
     if isinstance(value, tuple):
         return tuple(_unranked(v) for v in value)
     if isinstance(value, Mapping):
