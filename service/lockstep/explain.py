@@ -236,6 +236,7 @@ def _because(e: Explained, zone: ZoneInfo) -> str:
     if e.baseline is not None:
         ratio = f" ({e.ratio:.2f}x)" if e.ratio is not None else ""
         value += _COMPARED.get(e.kind, " where {} is usual" + ratio).format(_n(e.baseline))
+        value += f" ({e.baseline_of})" if ", because" in e.baseline_of else ""
     if e.blocked_by:
         asked = " and ".join(
             f"{g.name} asks for {_n(g.asked)}" + (f", it is {_n(g.got)}" if g.got is not None else "")

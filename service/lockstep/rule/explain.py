@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from lockstep.calendar import Calendar
 from lockstep.measure.definition import Aggregate, Expression, Measured, Number, Operation, SeriesDef, series_of
 from lockstep.measure.formula import evaluate
 from lockstep.rule.condition import All, AnyOf, Bounds, Condition, Hours, Level, Not, Severity
@@ -46,6 +47,7 @@ class Explained(msgspec.Struct, frozen=True):
     severity: str | None
     value: float | None
     baseline: float | None
+    baseline_of: str
     ratio: float | None
     limit: float | None
     window_start: int | None
@@ -110,6 +112,7 @@ def explain_condition(condition: Condition, view: View, at: Instant, firing: Sev
         severity=None if verdict.severity is None else verdict.severity.word,
         value=verdict.value,
         baseline=verdict.baseline,
+        baseline_of=verdict.baseline_of,
         ratio=verdict.ratio,
         limit=verdict.limit,
         window_start=start,
@@ -149,7 +152,16 @@ def _asked(condition: Any) -> dict[str, float | str]:
     return found
 
 
-_WRITTEN = {"least": "of_at_least", "by_ratio": "by", "clear_below": "clear below", "clear_above": "clear above"}
+_WRITTEN = {
+    "least": "of_at_least",
+    "by_ratio": "by",
+    "clear_below": "clear below",
+    "clear_above": "clear above",
+    "above_by": "above the usual by",
+    "below_by": "below the usual by",
+    "clear_below_by": "clear below the usual by",
+    "clear_above_by": "clear above the usual by",
+}
 
 
 def _written(name: str) -> str:
@@ -168,6 +180,8 @@ def _plain(name: str, value: Any) -> float | str:
         return said_of(value)
     if isinstance(value, tuple):
         return ", ".join(str(_plain(name, v)) for v in value)
+    if isinstance(value, Calendar):
+        return value.fingerprint
     if isinstance(value, Hours):
         return f"{_days(value.weekdays)} {value.start:%H:%M}-{value.end:%H:%M}"
     if hasattr(value, "__dataclass_fields__"):
@@ -241,7 +255,7 @@ def _history(expression: Expression, notes: _Notes, start: int | None, end: int 
 
 # ---- what kept it from holding -------------------------------------------------------------------------------------
 
-_DIRECTIONS = ("above", "below")
+_DIRECTIONS = ("above", "below", "above_by", "below_by")
 _LEAST = ("least",)
 """Minimums that a condition always has."""
 
@@ -273,6 +287,8 @@ def _got(name: str, verdict: Verdict) -> float | None:
             return verdict.value
         case "usual_at_least":
             return verdict.baseline
+        case "chance":
+            return verdict.counts.get("chance")
         case "least":
             return verdict.counts.get("of")
         case "by":

@@ -12,9 +12,10 @@ from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from lockstep.judge import CLOCK_CHANGE, DAY, SECOND, Judge
+from lockstep.judge import SECOND, Judge
 from lockstep.measure.sample import Frame
 from lockstep.rule.condition import All, AnyOf, Condition, Not, Plan, Rule, Severity
+from lockstep.rule.usual import CLOCK_CHANGE, DAY
 from lockstep.rule.verdict import judge, resolve
 from lockstep.rule.view import Instant, Kind, Verdict
 from lockstep.transition import Transition, TransitionName
@@ -113,7 +114,7 @@ class WatchingJudge(Judge):
         for runtime in self._rules:
             behind = _before_s(runtime.rule) + runtime.rule.for_s + runtime.width
             for series in runtime.flows:
-                reach = max(runtime.offsets, default=0) + CLOCK_CHANGE + runtime.width + behind
+                reach = runtime.reach_s + CLOCK_CHANGE + runtime.width + behind
                 self._reach[series.id] = max(self._reach[series.id], reach)
 
     # ---- what the judge does, watched ------------------------------------------------------------------------------
