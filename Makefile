@@ -25,13 +25,15 @@ demo-six-months: $(READY)  ## backtest the shipped rules on six months, where th
 test: $(READY)  ## the tests; with Java and Maven also on a real Kafka
 	@$(BIN)/python -m pytest
 
-check: $(READY)  ## format, lint, types, import contracts, schemas, rules, compose file
+check: $(READY)  ## format, lint, types, import contracts, schemas, rules and their tests, compose file
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/lockstep schema --check
 	$(BIN)/lockstep check rules
+	$(BIN)/lockstep test rules
+	$(BIN)/check-jsonschema --schemafile schemas/ruletest.schema.json rules/tests/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	@if docker compose version >/dev/null 2>&1; then docker compose config --quiet; fi
 

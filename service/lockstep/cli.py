@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -343,6 +344,65 @@ def _usable(loaded: Any, name: str, *, quiet: bool) -> Any:
     if loaded.errors or not loaded.plan.rules:
         _fail(f"{name} cannot be used as it is; see `lockstep check {name}`", 1)
     return loaded.plan
+
+
+@app.command("test")
+def rule_tests(
+    paths: Annotated[list[Path], typer.Argument(help="Folders of rules, rule files or files of tests")],
+    only: Annotated[str | None, typer.Option("-k", help="Only tests whose name or file contains this")] = None,
+    coverage: Annotated[bool, typer.Option("--coverage", help="Say what the tests leave open")] = False,
+    junit: Annotated[Path | None, typer.Option(help="Write the results to this file, as JUnit")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Run them again whenever a file changes")] = False,
+) -> None:
+    """Run the tests of rules: stories of events, with what the rules should say of them."""
+    from lockstep.tools.ruletest import watch as watching
+
+    zone = load_settings().zone
+
+    def once() -> int:
+        return _tested(paths, zone, only, coverage=coverage, junit=junit)
+
+    code = once()
+    if watch:
+        for _ in watching.changes(paths):
+            out.rule()
+            code = once()
+    raise SystemExit(code)
+
+
+def _tested(paths: list[Path], zone: Any, only: str | None, *, coverage: bool, junit: Path | None) -> int:
+    """Run the tests once and say what came of them; the exit code."""
+    from lockstep.tools import faults
+    from lockstep.tools.ruletest import report
+    from lockstep.tools.ruletest.coverage import gaps
+    from lockstep.tools.ruletest.run import run
+    from lockstep.tools.ruletest.suite import load_suite
+
+    begun = time.perf_counter()
+    suite = load_suite(paths, zone)
+    for line in faults.shown(suite.faults, faults.Sources()):
+        out.print(line, soft_wrap=True, highlight=False)
+    outcomes = [run(t) for t in suite.tests if only is None or only.lower() in f"{t.path} {t.name}".lower()]
+    if outcomes:
+        out.print(report.table(outcomes))
+    failed = [o for o in outcomes if not o.passed]
+    for outcome in failed:
+        out.print()
+        out.print(escape(report.explained(outcome)), soft_wrap=True, highlight=False)
+    left = gaps(suite.rules, outcomes) if coverage else []
+    for gap in left:
+        out.print(f"[yellow]not covered:[/] {escape(str(gap))}", soft_wrap=True, highlight=False)
+    if junit is not None:
+        junit.write_bytes(report.junit(outcomes, left))
+    if only is not None and not outcomes and not suite.faults:
+        out.print(f"no test contains '{escape(only)}'", highlight=False)
+        return 2
+    said = f"{_many(len(outcomes), 'test')}, {len(failed)} failed" + (
+        f", {_many(len(left), 'gap')}" if coverage else ""
+    )
+    wrong = bool(failed or suite.errors)
+    out.print(f"[{'red' if wrong else 'green'}]{said}[/] in {time.perf_counter() - begun:.2f} s", highlight=False)
+    return 2 if suite.errors else 1 if failed else 0
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """`lockstep explain LSnnn`: every code is explained, and its examples are what they are said to be."""
 
 import re
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -8,6 +9,7 @@ from lockstep.errors import RuleError
 from lockstep.rule.lint import CODES
 from lockstep.tools.check import check
 from lockstep.tools.codes import explanation
+from lockstep.tools.ruletest.suite import load_text
 
 MEASURES = """\
 measures:
@@ -19,12 +21,14 @@ measures:
   conversion: {formula: orders / sessions}
 """
 RULE = "rules: [{{name: Any, teams: [{team}], threshold: {{measure: stock, at_most: 20}}}}]\n"
-WITHOUT_EXAMPLE = {"LS101"}
-"""A file that cannot be read cannot be shown."""
+WITHOUT_EXAMPLE = {"LS101", "LS195"}
+"""A file that cannot be read or is not there cannot be shown."""
 
 
 def _codes_of(folder, example):
-    """What `lockstep check` says of an example in the folder of a shop."""
+    """What `lockstep check`, or for tests `lockstep test`, says of an example in the folder of a shop."""
+    if "tests:" in example:
+        return {f.code for f in load_text(example, MEASURES + RULE.format(team="operations"), ZoneInfo("UTC")).faults}
     (folder / "measures.yml").write_text("" if example.startswith("measures:") else MEASURES)
     is_routing = example.startswith("teams:")
     is_calendar = example.startswith(("campaigns:", "holidays:", "closed:"))

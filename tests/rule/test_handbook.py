@@ -2,15 +2,21 @@
 
 import re
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from lockstep.notify.route import load_routing
 from lockstep.rule.lint import CODES
 from lockstep.rule.load import load_texts
+from lockstep.tools.ruletest.report import explained
+from lockstep.tools.ruletest.run import run
+from lockstep.tools.ruletest.suite import load_text
 
 HANDBOOK = Path(__file__).parents[2] / "rules" / "README.md"
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", HANDBOOK.read_text(), re.DOTALL)
+TESTED = re.findall(r"```yaml\n((?:(?!```).)*)```(?:(?!```).)*```yaml test\n(.*?)```", HANDBOOK.read_text(), re.DOTALL)
+"""The rules that stand before tests, and these tests."""
 
 
 @pytest.mark.parametrize("text", [e for e in EXAMPLES if not e.startswith(("# routing", "# calendar"))])
@@ -19,6 +25,20 @@ def test_an_example_loads_clean(text):
     loaded = load_texts({"example.yml": text})
     assert [str(f) for f in loaded.faults] == []
     assert len(loaded.plan.rules) == text.count("- name:")
+
+
+@pytest.mark.parametrize(("rules", "tests"), TESTED)
+def test_the_tests_of_an_example_pass(rules, tests):
+    """A reader may run any of them; what is not true is not written."""
+    suite = load_text(tests, rules, ZoneInfo("Europe/London"))
+    assert [str(f) for f in suite.faults] == []
+    assert [explained(o) for o in map(run, suite.tests) if not o.passed] == []
+    assert len(suite.tests) == tests.count("- name:")
+
+
+def test_every_test_in_the_handbook_is_run():
+    """None stands where no rules come before it."""
+    assert len(TESTED) == HANDBOOK.read_text().count("```yaml test\n") > 0
 
 
 def test_the_routing_example_loads_clean(tmp_path):

@@ -66,6 +66,13 @@ CODES: dict[str, str] = {
     "LS184": "a projection needs a pace that adds up",
     "LS185": "a change against the value before, where buckets are judged",
     "LS186": "a part of a rule looks at fewer labels, never at others",
+    "LS190": "a test does not say what it expects",
+    "LS191": "a line of a story is not understood",
+    "LS192": "a time in a test is not understood",
+    "LS193": "a test of an unknown rule",
+    "LS194": "a label that cannot be given in a test",
+    "LS195": "there are no tests",
+    "LS196": "a test makes an event that is refused",
 }
 """code → what it is about."""
 

@@ -20,6 +20,7 @@ from lockstep.judge import ALERT_STATE, ALERTS
 from lockstep.notify import message, route
 from lockstep.rule import model as rule_model
 from lockstep.settings import Settings
+from lockstep.tools.ruletest import model as ruletest_model
 from lockstep.transition import Transition
 
 BASE = "https://lockstep.example/schemas/"
@@ -113,6 +114,7 @@ def generate() -> dict[str, str]:
     documents["rules.schema.json"] = _plain(rule_model.json_schema())
     documents["calendar.schema.json"] = _plain(calendar.json_schema())
     documents["routing.schema.json"] = _plain(route.json_schema())
+    documents["ruletest.schema.json"] = _plain(ruletest_model.json_schema())
     documents["asyncapi.json"] = _asyncapi()
     files = {path: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for path, document in documents.items()}
     return {**files, ENVIRONMENT: _environment()}

@@ -1,0 +1,101 @@
+"""What tests leave open: rules that no test fires, severities never reached, parts of conditions never true.
+
+A part is judged by the live judge as a rule of its own, on the same events.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from lockstep.rule.condition import All, AnyOf, Condition, Not, Rule, Severity, Share, Spike, Threshold
+from lockstep.tools.backtest import replayed
+from lockstep.tools.ruletest.run import Outcome
+from lockstep.tools.ruletest.suite import part_of
+from lockstep.transition import TransitionName
+
+
+@dataclass(frozen=True)
+class Gap:
+    """One thing that the tests leave open. place: where the rule stands."""
+
+    rule: str
+    place: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: rule '{self.rule}': {self.what}"
+
+
+def gaps(rules: Sequence[Rule], outcomes: Sequence[Outcome]) -> list[Gap]:
+    """What the tests of these rules leave open, in the order of the rules."""
+    found: list[Gap] = []
+    for rule in rules:
+        own = [o for o in outcomes if any(r.name == rule.name and r.place == rule.place for r in o.test.plan.rules)]
+        found += [Gap(rule.name, rule.place, what) for what in _left_open(rule, own)]
+    return found
+
+
+def _left_open(rule: Rule, outcomes: Sequence[Outcome]) -> Iterator[str]:
+    told = [e for o in outcomes for e in o.told if e.rule == rule.name and e.fired is not None]
+    named = any(a.rule == rule.name for o in outcomes for a in o.test.awaited)
+    if not told:
+        yield "no test has it fire" if named or outcomes else "no test looks at it"
+        return
+    if not any(o.passed and all(e.rule != rule.name or e.fired is None for e in o.told) for o in outcomes):
+        yield "no test has it stay silent"
+    if not any(e.first(TransitionName.RESOLVED) for e in told):
+        yield "no test has it end"
+    reached = {t.severity for e in told for t in e.transitions}
+    for severity in _severities(rule.condition):
+        if severity.word not in reached:
+            yield f"severity {severity.word} is never reached"
+    if rule.for_s and not any(
+        t.state is TransitionName.CANCELLED for o in outcomes for t in o.transitions if t.rule == rule.name
+    ):
+        yield "no test has it end before 'for' is over"
+    if isinstance(rule.condition, Threshold | Share):
+        for override in rule.condition.overrides:
+            if not any(_matches(override.match, e.labels) for e in told):
+                shown = ", ".join(f"{label}: {pattern}" for label, pattern in override.match)
+                yield f"the override for {shown} never fires"
+    for said, part in _parts(rule.condition):
+        if not any(_is_ever_true(replace(rule, condition=part, for_s=0), o) for o in outcomes):
+            yield f"{said} is never true"
+
+
+def _severities(condition: Condition) -> Iterable[Severity]:
+    if isinstance(condition, Threshold | Share):
+        return dict.fromkeys(level.severity for level in condition.levels)
+    return ()
+
+
+def _matches(match: Iterable[tuple[str, str]], labels: dict[str, str]) -> bool:
+    def fits(value: str, pattern: str) -> bool:
+        return value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern
+
+    return all(fits(labels.get(label, ""), pattern) for label, pattern in match)
+
+
+def _parts(condition: Condition, path: str = "") -> Iterator[tuple[str, Condition]]:
+    """Conditions within a condition, and the two directions of a spike."""
+    match condition:
+        case All(parts=parts) | AnyOf(parts=parts):
+            word = "all" if isinstance(condition, All) else "any"
+            for i, part in enumerate(parts):
+                here = f"{path}{word}[{i + 1}]"
+                yield here, part
+                yield from _parts(part, f"{here}.")
+        case Not(part=part):
+            yield f"{path}not", part
+            yield from _parts(part, f"{path}not.")
+        case Spike(above=float(), below=float()):
+            yield f"{path}above", replace(condition, below=None, clear_above=None)
+            yield f"{path}below", replace(condition, above=None, clear_below=None)
+        case _:
+            return
+
+
+def _is_ever_true(rule: Rule, outcome: Outcome) -> bool:
+    test = outcome.test
+    plan = replace(part_of(test.plan, [rule.name]), rules=(rule,))
+    found = replayed(plan, test.events, zone=test.times.zone, until=test.until).transitions
+    return any(t.state is TransitionName.FIRING for t in found)
