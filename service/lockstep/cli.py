@@ -129,6 +129,7 @@ def check(
 
     if output not in faults.FORMATS:
         _fail(f"--format: '{output}' is unknown; write one of {', '.join(faults.FORMATS)}")
+    _collect_rarely()
     report = run(paths, kept_s=_kept_s(kept))
     sources = faults.Sources()
     if output == "json":

@@ -13,6 +13,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLWarning
 
+from lockstep.quick_yaml import quick_yaml
+
 LARGEST_FILE = 1 << 20
 """Bytes of one rule file."""
 MOST_VALUES = 200_000
@@ -197,17 +199,30 @@ def _is_deep(text: str) -> bool:
     return False
 
 
+_PARSER_FAULTS = (YAMLError, ValueError, TypeError, AttributeError, KeyError, IndexError, ArithmeticError)
+"""The parser lets a few errors of its own insides out for odd input; to the author they are all one thing."""
+
+
+def _parsed(text: str) -> Any:
+    """The node in a text. Raises one of _PARSER_FAULTS, or RecursionError."""
+    try:
+        return quick_yaml().load(text)
+    except _PARSER_FAULTS:
+        # Told by the parser as it comes, which names the place that an author looks at.
+        yaml = YAML(typ="rt")
+        yaml.allow_duplicate_keys = False
+        return yaml.load(text)
+
+
 def parse_document(path: str, text: str) -> tuple[Document | None, list[Fault]]:
     """The document in a text, or the fault that keeps it from being one."""
     if _is_deep(text):
         return None, [Fault(path, 1, 1, "nested too deeply", "write it flat", "LS102")]
-    yaml = YAML(typ="rt")
-    yaml.allow_duplicate_keys = False
     try:
         with warnings.catch_warnings():
             # An anchor set twice and an old form of a float are YAML; what they mean is said by what uses them.
             warnings.simplefilter("ignore", YAMLWarning)
-            node = yaml.load(text)
+            node = _parsed(text)
         data = _Plain().of(node)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -225,8 +240,7 @@ def parse_document(path: str, text: str) -> tuple[Document | None, list[Fault]]:
         return None, [Fault(path, odd.at[0] + 1, odd.at[1] + 1, odd.message, odd.remedy, odd.code)]
     except RecursionError:
         return None, [Fault(path, 1, 1, "nested too deeply", "write it flat", "LS102")]
-    except (YAMLError, ValueError, TypeError, AttributeError, KeyError, IndexError, ArithmeticError) as error:
-        # The parser lets a few errors of its own insides out for odd input; to the author they are all one thing.
+    except _PARSER_FAULTS as error:
         problem = " ".join(str(error).split())[:200]
         return None, [Fault(path, 1, 1, f"not YAML: {problem}", "check the file with a YAML editor", "LS102")]
     return Document(path, data, node), []

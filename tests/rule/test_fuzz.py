@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
-from lockstep.document import Fault
+from lockstep.document import Fault, parse_document
 from lockstep.errors import RuleError
 from lockstep.event import TYPES, Decoder
 from lockstep.measure.fold import folder, level_rows
@@ -90,6 +91,36 @@ def _mutated(draw: st.DrawFn, valid: Sequence[str] = VALID, odd: Sequence[str] =
 def test_no_mutation_of_a_file_gives_a_traceback(text):
     """One or a few words of a good or bad file replaced, doubled or cut."""
     _use(load_texts({"r.yml": text}))
+
+
+def _places(document):
+    """Every value of a document with its place and that of its key."""
+    found, pending = [], [((), document.data)]
+    while pending:
+        pointer, value = pending.pop()
+        found.append((pointer, repr(value), document.place(pointer), document.place(pointer, key=True)))
+        steps = value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
+        pending += [((*pointer, step), inner) for step, inner in steps]
+    return found
+
+
+@settings(max_examples=100, deadline=None)
+@given(_mutated([text for text in VALID if "&a" not in text]))
+def test_the_quick_parser_reads_what_the_usual_one_reads(text):
+    """The same values at the same places, and it refuses what that refuses."""
+    quick, _ = parse_document("r.yml", text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lockstep.document.quick_yaml", _usual_yaml)
+        usual, _ = parse_document("r.yml", text)
+    assert (quick is None) == (usual is None)
+    if quick is not None and usual is not None:
+        assert _places(quick) == _places(usual)
+
+
+def _usual_yaml():
+    yaml = YAML(typ="rt")
+    yaml.allow_duplicate_keys = False
+    return yaml
 
 
 ROUTING = """\

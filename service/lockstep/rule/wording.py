@@ -56,6 +56,7 @@ _ENVIRONMENT.globals.clear()
 _ENVIRONMENT.filters = {name: f for name, f in _ENVIRONMENT.filters.items() if name in FILTERS}
 
 
+@lru_cache(maxsize=8)
 def parse(text: str) -> nodes.Template:
     """The template in a text. Raises RuleError for what is none, or does more than fill in names."""
     if len(text) > LONGEST_TEMPLATE:
@@ -87,7 +88,10 @@ def _check(node: nodes.Node, *, within_for: bool) -> None:
 
 def unknown_names(text: str) -> list[str]:
     """The names in a template that nobody gives it. Raises RuleError for what is no template."""
-    return sorted(meta.find_undeclared_variables(parse(text)) - set(NAMES))
+    tree = parse(text)
+    if {n.name for n in tree.find_all(nodes.Name) if n.ctx == "load"} <= set(NAMES):
+        return []  # the usual case, in a tenth of the time: nothing but what is known, whoever gave it
+    return sorted(meta.find_undeclared_variables(tree) - set(NAMES))
 
 
 def labels_in(text: str) -> list[str]:
