@@ -36,9 +36,11 @@ from lockstep.measure.definition import SeriesDef
 from lockstep.measure.history import FlowHistory, Late, LevelHistory, Source, pack, unpack
 from lockstep.measure.sample import FORMAT, Frame, LevelValue, Partial, Progress, decode
 from lockstep.ports import Batch, Cut, Record
+from lockstep.rule.anomaly import Watch
 from lockstep.rule.condition import (
     Absence,
     All,
+    Anomaly,
     AnyOf,
     Condition,
     Not,
@@ -51,6 +53,7 @@ from lockstep.rule.condition import (
     series_of_condition,
 )
 from lockstep.rule.timing import (
+    anomalies_of,
     beginning_offsets,
     flow_offsets,
     is_always_restless,
@@ -63,7 +66,7 @@ from lockstep.rule.timing import (
 )
 from lockstep.rule.usual import CLOCK_CHANGE, Borders, choices, furthest, is_dated, is_seasonal, offsets
 from lockstep.rule.verdict import judge, may_be_early, next_expected, only_rises, resolve
-from lockstep.rule.view import Instant, Kind
+from lockstep.rule.view import Instant, Kind, Verdict
 from lockstep.transition import Transition, TransitionName, encode
 
 STATE_FORMAT = 1
@@ -116,6 +119,7 @@ class _Group:
         "runtime",
         "top",
         "visit_at",
+        "watches",
         "wide",
     )
 
@@ -129,10 +133,13 @@ class _Group:
         self.rises = only_rises(self.condition)
         self.top = _top_severity(self.condition)
         self.visit_at: int | None = None
+        self.watches: dict[str, Watch] = {}
         # Levels that all of the rule needs: while one of them is clear, no flow can begin an episode.
         parts = self.condition.parts if isinstance(self.condition, All) else ()
         self.narrow = tuple(p for p in parts if all(s.by == runtime.rule.by for s in series_of_condition(p)))
-        self.gates = tuple(p for p in self.narrow if all(s.is_level for s in series_of_condition(p)))
+        # A detector has to see every bucket, so its rule never sleeps.
+        gates = () if runtime.anomalies else self.narrow
+        self.gates = tuple(p for p in gates if all(s.is_level for s in series_of_condition(p)))
         self.asleep = False
         # The labels of series that are shared with other groups; deaf: a part of its own is clear, whatever they are.
         self.wide = {name: tuple([labels[i] for i in places]) for name, places in runtime.wide.items()}
@@ -150,6 +157,7 @@ class _RuleRuntime:
         "absences",
         "ahead",
         "always_restless",
+        "anomalies",
         "beginnings",
         "borders",
         "closed",
@@ -192,6 +200,7 @@ class _RuleRuntime:
         self.reach_s = max(*self.offsets, reach_s(rule.condition), *furthest_s)
         self.restless = is_restless(rule.condition)
         self.always_restless = is_always_restless(rule.condition)
+        self.anomalies = anomalies_of(rule.condition)
         self.absences = tuple(_absences(rule.condition))
         self.own_flows = tuple(s for s in self.flows if s.by == rule.by)
         self.own_levels = tuple(s for s in self.levels if s.by == rule.by)
@@ -258,16 +267,18 @@ def _absences(condition: Condition) -> list[Absence]:
 class _View:
     """The histories of one group; what `lockstep.rule.view.View` asks for."""
 
-    __slots__ = ("_judge", "labels", "wide", "width")
+    __slots__ = ("_judge", "labels", "watches", "wide", "width")
 
     def __init__(self, judge: "Judge") -> None:
         self._judge = judge
         self.labels: Labels = ()
         self.wide: Mapping[str, Labels] = {}
+        self.watches: dict[str, Watch] = {}
         self.width = 60
 
     def look_at(self, group: _Group) -> None:
         self.labels, self.wide, self.width = group.labels, group.wide, group.runtime.width
+        self.watches = group.watches
 
     def _key(self, series: SeriesDef) -> SeriesKey:
         return series.id, self.wide.get(series.id, self.labels) if self.wide else self.labels
@@ -309,6 +320,10 @@ class _View:
     def last_seen(self, series: SeriesDef, before: int) -> int | None:
         history = self._judge.flows.get(self._key(series))
         return None if history is None else history.last_seen(before)
+
+    def watched(self, condition: Anomaly) -> Verdict | None:
+        watch = self.watches.get(condition.key)
+        return None if watch is None else watch.verdict
 
     def complete_from(self, series: SeriesDef) -> float:
         return self._judge.complete_from(series)
@@ -380,6 +395,7 @@ class Judge:
         self._dirty_flows: set[SeriesKey] = set()
         self._dirty_levels: set[SeriesKey] = set()
         self._dirty_alerts: dict[tuple[str, Labels], _Group] = {}
+        self._dirty_watches: dict[tuple[str, Labels], _Group] = {}
         self._dirty_meta = False
         self._chunk_size: int | None = None
         self._source_ids: dict[str, str] = {}
@@ -735,6 +751,8 @@ class Judge:
     def _judge_at(self, group: _Group, end: int, *, so_far: bool = False) -> None:
         self.counts.visits += 1
         self._view.look_at(group)
+        if group.runtime.anomalies:
+            self._watch(group, end)
         alert = group.alert
         at = Instant(end, end * SECOND)
         group.asleep = not alert.is_open and any(
@@ -761,6 +779,30 @@ class Judge:
             group.runtime.listening.add(group.labels)
         else:
             group.runtime.listening.discard(group.labels)
+
+    def _watch(self, group: _Group, end: int) -> None:
+        """Show the buckets that have closed to the detectors of a group.
+
+        Which buckets they see depends on the group's events alone, not on when it is visited: each until the group has
+        been silent for `forget_after`. After that one that has labels is not known any more, and is learned anew.
+        """
+        runtime = group.runtime
+        for condition in runtime.anomalies:
+            closed = end // condition.bucket_s * condition.bucket_s
+            watch = group.watches.get(condition.key)
+            if watch is not None and closed <= watch.upto:
+                continue
+            if not self._is_heard(group, closed, closed):
+                continue
+            if watch is None or (group.labels and closed - condition.bucket_s != watch.upto):
+                watch = group.watches[condition.key] = Watch(condition)
+            watch.see(condition, self._view, closed)
+            self._dirty_watches[runtime.rule.name, group.labels] = group
+
+    def _is_heard(self, group: _Group, before: int, end: int) -> bool:
+        """Whether a group had an event before a second, and not longer than `forget_after` before another one."""
+        active = self._active(group.runtime, group.labels, before)
+        return active is not None and end <= active + group.runtime.rule.forget_after_s
 
     def _timers(self, group: _Group, *, before: int) -> None:
         """Run the timers that are due before an instant."""
@@ -832,6 +874,10 @@ class Judge:
             awake = runtime.always_restless or group.alert.is_open
             end = last + width if awake else -(-next_day(last, self.zone) // width) * width + width
             soonest = end if soonest is None else min(soonest, end)
+        for anomaly in runtime.anomalies:
+            end = last // anomaly.bucket_s * anomaly.bucket_s + anomaly.bucket_s
+            if (soonest is None or end < soonest) and self._is_heard(group, last, end):
+                soonest = end
         for absence in runtime.absences:
             for end in next_expected(absence, last, self.zone):
                 end = -(-end // width) * width
@@ -900,6 +946,9 @@ class Judge:
         runtime.ahead.discard(group.labels)
         self._dirty_alerts.pop((runtime.rule.name, group.labels), None)
         self._gone[_alert_key(runtime.rule.name, group.labels)] = None
+        if runtime.anomalies:
+            self._dirty_watches.pop((runtime.rule.name, group.labels), None)
+            self._gone[_watch_key(runtime.rule.name, group.labels)] = None
 
     def _judge_level(self, group: _Group, instant: int, event: str, *, newest: bool) -> None:
         self._timers(group, before=instant)
@@ -946,7 +995,7 @@ class Judge:
         group = runtime.groups.get(labels)
         shown = group or _Group(runtime, labels, Alert(alert_id(rule, runtime.rule.by, labels)))
         view = _View(self)
-        view.labels = labels
+        view.look_at(shown)
         # A group of which nothing can change until its next event is not kept; its history still is.
         active = bool(labels) and runtime.closed is not None and self._is_known(shown, runtime.closed)
         return Seen(
@@ -1060,6 +1109,10 @@ class Judge:
         for (rule, labels), group in self._dirty_alerts.items():
             entries[_alert_key(rule, labels)] = pack([group.runtime.rule.by, stored(group.alert)])
         self._dirty_alerts.clear()
+        for (rule, labels), group in self._dirty_watches.items():
+            watches = [[key, watch.state()] for key, watch in group.watches.items()]
+            entries[_watch_key(rule, labels)] = pack([group.runtime.rule.by, watches])
+        self._dirty_watches.clear()
         if self._dirty_meta:
             entries[b"m"] = pack(self._meta())
             self._dirty_meta = False
@@ -1138,6 +1191,7 @@ class Judge:
             for source in history.places:
                 self._open_by_source.setdefault(source, set()).add((series_id, labels))
         self._restore_alerts(entries, removed)
+        self._restore_watches(entries, removed)
         self._wake(known_rules)
         for key in removed:
             self._gone[key] = None
@@ -1183,6 +1237,24 @@ class Judge:
             for change in remove(alert, max([alert.at, *marks])):
                 named = dict(zip(names, labels, strict=True))
                 self._emit(_transition(change, name, named, alert.id, "", None))
+
+    def _restore_watches(self, entries: Mapping[bytes, bytes], removed: list[bytes]) -> None:
+        by_name = {r.rule.name: r for r in self._rules}
+        for key, value in entries.items():
+            if key[:1] != b"w":
+                continue
+            name, labels = unpack(key[1:])
+            names, rows = unpack(value)
+            runtime = by_name.get(name)
+            states = dict(rows)
+            if runtime is None or list(runtime.rule.by) != names or not runtime.anomalies:
+                removed.append(key)
+                continue
+            group = self._group(runtime, tuple(labels))
+            for condition in runtime.anomalies:
+                if condition.key in states:
+                    watch = group.watches[condition.key] = Watch(condition)
+                    watch.restore(condition, states[condition.key])
 
     def _wake(self, known: Mapping[str, int | None]) -> None:
         """Schedule every group after the instant up to which its rule was judged."""
@@ -1240,6 +1312,10 @@ def _look_at_last_bucket(alert: Alert, end: int) -> None:
     if verdict.window_start is not None and verdict.window_end is not None and verdict.window_end < end:
         begun = verdict.window_start + end - verdict.window_end
         alert.verdict = msgspec.structs.replace(verdict, window_start=begun, window_end=end)
+
+
+def _watch_key(rule: str, labels: Labels) -> bytes:
+    return b"w" + pack([rule, labels])
 
 
 def _alert_key(rule: str, labels: Labels) -> bytes:

@@ -5,7 +5,7 @@ The examples are the same in every run; `LOCKSTEP_TEST_FACTOR=50` looks that man
 
 import os
 from dataclasses import replace
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -379,6 +379,12 @@ STEPS = st.lists(st.integers(0, 10**6), min_size=5, max_size=60)
 
 def run(pipeline: Pipeline, coming: list[tuple[Event, int, float]], steps: list[int]) -> list[dict[str, Any]]:
     """Let things happen in the order that `steps` says, then read everything to its end."""
+    return run_to(pipeline, coming, steps, END)
+
+
+def run_to(
+    pipeline: Pipeline, coming: list[tuple[Event, int, float]], steps: list[int], until: datetime
+) -> list[dict[str, Any]]:
     queue = list(coming)
     for step in steps:
         action, size = step % 8, step // 8 % 9 + 1
@@ -405,7 +411,7 @@ def run(pipeline: Pipeline, coming: list[tuple[Event, int, float]], steps: list[
             pipeline.crash_judge(n)
     for item in queue:
         pipeline.arrive(*item)
-    return pipeline.finish(END)
+    return pipeline.finish(until)
 
 
 def compared(watched: Plan, events: list[Event], said: list[dict[str, Any]]) -> list[str]:

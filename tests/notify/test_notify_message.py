@@ -208,3 +208,45 @@ def test_a_test_message_looks_like_any_other():
     body = sample_message(NOON, BOTH, LONDON, webhook=False)
     assert set(body["items"][0]) == set(Writer(LONDON).item(transition(), rule(), BOTH))
     assert "test" in body["items"][0]["headline"].lower()
+
+
+@pytest.mark.parametrize(
+    ("statistic", "rises", "value", "expected"),
+    [
+        pytest.param(
+            6,
+            1,
+            41.0,
+            "LowStock, web: 14:00 on a Friday: 41 within 1 hour, usually 6.5; "
+            "far above the usual at this time of the week",
+            id="one bucket",
+        ),
+        pytest.param(
+            5,
+            0,
+            2.0,
+            "LowStock, web: 14:00 on a Friday: 2 within 1 hour, usually 6.5; "
+            "12 buckets together far below the usual at their time of day",
+            id="many together",
+        ),
+        pytest.param(
+            3,
+            1,
+            41.0,
+            "LowStock, web: 14:00 on a Friday: 41 within 1 hour, usually 6.5; a rise that it does not usually make",
+            id="a jump",
+        ),
+    ],
+)
+def test_an_anomaly_says_what_spoke(statistic, rises, value, expected):
+    """When it was, in the shop's zone, the numbers, and the statistic in words."""
+    told = transition(
+        rule="LowStock",
+        labels={"channel": "web"},
+        value=value,
+        baseline=6.5172,
+        window_start="2011-01-28T14:00:00Z",
+        window_end="2011-01-28T15:00:00Z",
+        counts={"surprise": 5.39, "statistic": statistic, "rises": rises},
+    )
+    assert Writer(LONDON).headline(told, None) == expected

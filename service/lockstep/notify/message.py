@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lockstep.errors import RuleError
 from lockstep.rule import wording
+from lockstep.rule.anomaly import is_explained, statistic_text
 from lockstep.rule.condition import Rule
+from lockstep.rule.timing import anomalies_of
 from lockstep.transition import Transition, TransitionName
 
 BAR = 24
@@ -177,6 +179,7 @@ class Writer:
             "at": time_text(transition.at, self.zone),
             "rule": transition.rule,
             "runbook": (rule.runbook if rule is not None else None) or "",
+            "why": statistic_text(transition.counts) if is_explained(transition.counts) else "",
         }
 
     def headline(self, transition: Transition, rule: Rule | None) -> str:
@@ -185,7 +188,7 @@ class Writer:
         if transition.state is TransitionName.RESOLVED:
             why = _ENDED.get(transition.reason) or _measured(transition)
             return _shown(f"{what}: {why}; it lasted {self._lasted(transition)}", LONGEST_HEADLINE)
-        text = self._filled("summary", transition, rule) or f"{what}: {_measured(transition)}"
+        text = self._filled("summary", transition, rule) or f"{what}: {self._told(transition, rule)}"
         return _shown(text, LONGEST_HEADLINE)
 
     def team_text(self, transition: Transition, rule: Rule | None, team: str) -> str:
@@ -237,6 +240,17 @@ class Writer:
             "episode_id": transition.episode_id,
         }
 
+    def _told(self, transition: Transition, rule: Rule | None) -> str:
+        """The numbers; of an anomaly also when it was and what makes it one."""
+        if not is_explained(transition.counts) or transition.window_start is None:
+            return _measured(transition)
+        names = [a.name for a in anomalies_of(rule.condition)] if rule is not None else []
+        of = f" {names[0].replace('_', ' ')}" if names and names[0] else ""
+        local = datetime.fromisoformat(transition.window_start).astimezone(self.zone)
+        numbers = f"{number_text(transition.value)}{of} within {window_text(transition)}"
+        usual = "" if transition.baseline is None else f", usually {number_text(_rough(transition.baseline))}"
+        return f"{local:%H:%M} on a {local:%A}: {numbers}{usual}; {statistic_text(transition.counts)}"
+
     def _lasted(self, transition: Transition) -> str:
         begin, end = (datetime.fromisoformat(t) for t in (transition.started_at, transition.at))
         return duration_words((end - begin).total_seconds())
@@ -283,6 +297,11 @@ def _compared(transition: Transition) -> tuple[str, str]:
         return "", f"It has been at {name} {number_text(usual)}"
     direction = "above" if value > usual else "below"
     return direction, f"It has been {direction} {name} {number_text(usual)}"
+
+
+def _rough(value: float) -> float:
+    """What is usual to two places or to the whole number: more is not known of it."""
+    return round(value) if abs(value) >= 10 else round(value, 1)
 
 
 def _measured(transition: Transition) -> str:

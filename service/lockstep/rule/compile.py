@@ -11,7 +11,7 @@ from lockstep.document import Document, Fault, Pointer, did_you_mean, parted
 from lockstep.labels import stable_id
 from lockstep.measure.definition import Aggregate, Expression, Measured, Operation, SeriesDef, series_of
 from lockstep.rule import quantity
-from lockstep.rule.compile_more import change_of, new_value_of, projection_of, share_of
+from lockstep.rule.compile_more import anomaly_of, change_of, new_value_of, projection_of, share_of
 from lockstep.rule.condition import (
     Absence,
     All,
@@ -184,6 +184,8 @@ class Compiler:
         if model.new_value is not None:
             at = (*pointer, "new_value")
             return new_value_of(model.new_value, at, named, self.note, scope.severity, scope.by)
+        if model.anomaly is not None:
+            return anomaly_of(model.anomaly, (*pointer, "anomaly"), named, self.note, scope.severity)
         if model.projection is not None:
             return projection_of(model.projection, (*pointer, "projection"), named, self.note, scope.severity)
         return None
@@ -564,6 +566,8 @@ def _lengths(model: PartModel) -> list[int]:
             link = link.otherwise
     others = (model.change, model.new_value, model.share, model.ratio, model.projection)
     found += [other.window for other in others if other is not None and other.window is not None]
+    if model.anomaly is not None:
+        found.append(model.anomaly.bucket)
     parts = chain(model.all or (), model.any or (), [model.not_] if model.not_ is not None else [])
     return found + [n for part in parts for n in _lengths(part)]
 
@@ -571,4 +575,6 @@ def _lengths(model: PartModel) -> list[int]:
 def _bucket_s(model: PartModel) -> int:
     """The widest base slice of which all windows are multiples."""
     lengths = _lengths(model)
+    if model.anomaly is not None and model.anomaly.bucket % 60 == 0:
+        return model.anomaly.bucket
     return next((width for width in (60, 10) if all(n % width == 0 for n in lengths)), 1)

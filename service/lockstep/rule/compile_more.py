@@ -5,8 +5,8 @@ from typing import Literal, Protocol
 
 from lockstep.document import Pointer, did_you_mean
 from lockstep.measure.definition import Aggregate, Expression, Measured, series_of
-from lockstep.rule.condition import Change, Level, NewValue, Projection, Severity, Share
-from lockstep.rule.model import ChangeModel, NewValueModel, ProjectionModel, RatioModel, ShareModel
+from lockstep.rule.condition import Anomaly, Change, Level, NewValue, Projection, Severity, Share
+from lockstep.rule.model import AnomalyModel, ChangeModel, NewValueModel, ProjectionModel, RatioModel, ShareModel
 
 DAY_S = 86_400
 LONGEST_LOOK_S = 31 * DAY_S
@@ -83,6 +83,29 @@ def new_value_of(
             level="warning",
         )
     return NewValue(expression, window, model.in_, learn, severity)
+
+
+ANOMALY_BUCKETS_S = (300, 600, 900, 1_200, 1_800, 3_600)
+"""Shorter ones are mostly noise; longer ones take months to learn."""
+
+
+def anomaly_of(model: AnomalyModel, at: Pointer, named: Named, note: Note, severity: Severity) -> Anomaly:
+    expression = named(model.measure, (*at, "measure"))
+    if any(s.is_level for s in series_of(expression)):
+        message = f"'{model.measure}' reads a level, an anomaly watches what happens in each bucket"
+        note((*at, "measure"), message, "use a flow, or a 'change' or 'projection' of the level", "LS189")
+    if model.bucket not in ANOMALY_BUCKETS_S:
+        message = "an anomaly judges buckets of a length that fills the hour"
+        note((*at, "bucket"), message, "write 5m, 10m, 15m, 20m, 30m or 1h", "LS189")
+    return Anomaly(
+        expression,
+        model.bucket,
+        severity,
+        model.sensitivity,
+        model.direction in ("up", "both"),
+        model.direction in ("down", "both"),
+        model.measure,
+    )
 
 
 def share_of(

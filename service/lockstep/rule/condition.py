@@ -7,6 +7,7 @@ from enum import IntEnum, StrEnum
 from functools import cached_property
 
 from lockstep.calendar import Calendar
+from lockstep.labels import stable_id
 from lockstep.measure.definition import Expression, Operation, SeriesDef, series_of
 
 
@@ -260,6 +261,28 @@ class Projection(_OfExpression):
 
 
 @dataclass(frozen=True)
+class Anomaly(_OfExpression):
+    """Flows in buckets that differ from what was learned of them; nothing is asked of the author.
+
+    bucket_s: what is judged is whole buckets of this length, from midnight UTC on. name: the measure's, for texts.
+    rises, falls: which way counts.
+    """
+
+    expression: Expression
+    bucket_s: int
+    severity: Severity
+    sensitivity: str = "medium"
+    rises: bool = True
+    falls: bool = True
+    name: str = ""
+
+    @cached_property
+    def key(self) -> str:
+        """Names what is learned: another measure, bucket or direction learns anew."""
+        return stable_id("anomaly-1", repr(self.expression), self.bucket_s, self.rises, self.falls)[:12]
+
+
+@dataclass(frozen=True)
 class All:
     parts: tuple["Condition", ...]
     severity: Severity
@@ -277,7 +300,7 @@ class Not:
     severity: Severity
 
 
-Condition = Threshold | Spike | Absence | Change | NewValue | Share | Projection | All | AnyOf | Not
+Condition = Threshold | Spike | Absence | Change | NewValue | Share | Projection | Anomaly | All | AnyOf | Not
 
 
 def series_of_condition(condition: Condition) -> tuple[SeriesDef, ...]:
@@ -285,7 +308,7 @@ def series_of_condition(condition: Condition) -> tuple[SeriesDef, ...]:
     match condition:
         case Threshold(expression=e) | Spike(expression=e) | Absence(expression=e):
             return series_of(e)
-        case Change() | NewValue() | Share() | Projection():
+        case Change() | NewValue() | Share() | Projection() | Anomaly():
             return condition.series
         case All(parts=parts) | AnyOf(parts=parts):
             return tuple(dict.fromkeys(s for p in parts for s in series_of_condition(p)))

@@ -367,6 +367,17 @@ class ProjectionModel(_Wider):
     window: Duration | None = Field(None, description="The pace is that of so long; default 7d, with `within: day` 2h")
 
 
+class AnomalyModel(_Strict):
+    """A flow that differs from what was learned of it. Needs nothing but a measure."""
+
+    measure: str = Field(description="Name of a measure: a flow")
+    sensitivity: Literal["low", "medium", "high"] = Field(
+        "medium", description="How easily it speaks; medium: only when it is sure"
+    )
+    direction: Literal["up", "down", "both"] = Field("both", description="Which way counts")
+    bucket: Duration = Field(3_600, description="What is judged each time: 5m, 10m, 15m, 20m, 30m or 1h")
+
+
 _NUMBER: dict[str, Any] = {"type": ["number", "string"]}
 
 
@@ -388,6 +399,7 @@ CONDITIONS = (
     "share",
     "ratio",
     "projection",
+    "anomaly",
     "all",
     "any",
     "not",
@@ -405,6 +417,7 @@ class PartModel(_Strict):
     share: ShareModel | None = Field(None, description="One count as a part of another")
     ratio: RatioModel | None = Field(None, description="One measure for each of another")
     projection: ProjectionModel | None = Field(None, description="Where a measure gets at its present pace")
+    anomaly: AnomalyModel | None = Field(None, description="Anything unusual, learned from the measure itself")
     all: list["PartModel"] | None = Field(None, description="All of these", min_length=1)
     any: list["PartModel"] | None = Field(None, description="At least one of these", min_length=1)
     not_: "PartModel | None" = Field(None, alias="not", description="This does not hold")

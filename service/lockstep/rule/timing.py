@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from lockstep.rule.condition import (
     All,
+    Anomaly,
     AnyOf,
     Change,
     Condition,
@@ -20,7 +21,7 @@ from lockstep.rule.condition import (
 )
 from lockstep.rule.projection import LONGEST_DAY_S, shop_day
 
-Extra = Change | NewValue | Share | Projection
+Extra = Change | NewValue | Share | Projection | Anomaly
 
 
 def leaves(condition: Condition, *, denied: bool = False) -> Iterator[tuple[Condition, bool]]:
@@ -42,6 +43,13 @@ def flow_offsets(condition: Extra) -> set[int]:
             return {0, window or 0, 2 * (window or 0)}
         case NewValue(window_s=window) | Share(window_s=window) | Projection(window_s=window):
             return {0, window or 0}
+        case Anomaly(bucket_s=bucket):
+            return {0, bucket}
+
+
+def anomalies_of(condition: Condition) -> tuple[Anomaly, ...]:
+    """What has to see every bucket of a group, each once."""
+    return tuple({leaf.key: leaf for leaf, _ in leaves(condition) if isinstance(leaf, Anomaly)}.values())
 
 
 def level_offsets(condition: Condition) -> set[int]:

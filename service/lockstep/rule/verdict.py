@@ -15,10 +15,12 @@ from zoneinfo import ZoneInfo
 from lockstep.event import is_non_negative
 from lockstep.measure.definition import Aggregate, Expression, Measured, SeriesDef
 from lockstep.rule import usual
+from lockstep.rule.anomaly import judge_anomaly
 from lockstep.rule.change import judge_change
 from lockstep.rule.condition import (
     Absence,
     All,
+    Anomaly,
     AnyOf,
     Change,
     Condition,
@@ -60,6 +62,8 @@ def judge(condition: Condition, view: View, at: Instant, firing: Severity | None
             return judge_share(condition, view, at, firing)
         case Projection():
             return judge_projection(condition, view, at)
+        case Anomaly():
+            return judge_anomaly(condition, view)
         case All():
             return _combine(condition.parts, condition.severity, Kind.CLEAR, view, at, firing)
         case AnyOf():

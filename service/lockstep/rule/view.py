@@ -11,7 +11,7 @@ import msgspec
 
 from lockstep.measure.definition import Aggregate, Expression, Measured, SeriesDef
 from lockstep.measure.formula import evaluate
-from lockstep.rule.condition import Severity
+from lockstep.rule.condition import Anomaly, Severity
 
 
 class Kind(Enum):
@@ -71,6 +71,9 @@ class View(Protocol):
 
     def last_seen(self, series: SeriesDef, before: int) -> int | None:
         """The start of the last bucket with data before a second, as far back as the series is remembered."""
+
+    def watched(self, condition: Anomaly) -> Verdict | None:
+        """What the detector of an anomaly said of the last bucket that it saw; None before the first."""
 
     def complete_from(self, series: SeriesDef) -> float:
         """From which second on the series has seen everything; infinity when its source never had an event."""

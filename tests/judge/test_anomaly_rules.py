@@ -1,0 +1,184 @@
+"""Anomaly rules: each closed bucket of a group is seen once and in order, however the service is fed, cut, restored."""
+
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from comparison import plain
+from hypothesis import given
+from hypothesis import strategies as st
+from judge_pipeline import Pipeline, arrivals
+from shorthand import LONDON, Event, clock, event, flow, lines, of, orders, plan, rule, when
+from test_judge_properties import STEPS, examples, run_to
+
+from lockstep.judge import Judge
+from lockstep.measure.anomaly import SENSITIVITY, Detector, Incidents
+from lockstep.rule.anomaly import wall_s
+from lockstep.rule.condition import All, Anomaly, Not, Plan, Severity
+from lockstep.tools.backtest import replay_events
+
+WARNING, HOUR, DAY = Severity.WARNING, 3_600, 86_400
+START = clock("2026-03-20 00:00")  # nine days before the clocks change
+HOURLY = flow("count", bucket_s=HOUR)
+SHOP = flow("count", by=(), bucket_s=HOUR)
+MINUTES = flow("count")
+ODD = {200: 90, 201: 80, 230: 0, 231: 0, 232: 0, 233: 0, 260: 150}
+
+
+def anomaly(series=HOURLY, **more: Any) -> Anomaly:
+    return Anomaly(of(series), HOUR, WARNING, **more)
+
+
+def hourly(counts: Sequence[int], *, channel: str = "web", start: datetime = START) -> list[Event]:
+    """One event an hour that stands for so many orders; none where there were none."""
+    found = []
+    for i, n in enumerate(counts):
+        at = start + timedelta(hours=i, minutes=i * 7 % 50 + 5)
+        if n:
+            data = {"order_id": "o", "total": 1.0, "lines": [], "channel": channel, "count": n}
+            found.append(event("order.placed", at, f"{channel}/{at}", **data))
+    return found
+
+
+def counts(hours: int, odd: dict[int, int], seed: int = 1) -> list[int]:
+    """A shop that sells by day and little by night."""
+    draw = random.Random(seed)
+    return [odd.get(i, draw.randint(8, 16) if 8 <= i % 24 < 20 else draw.randint(0, 2)) for i in range(hours)]
+
+
+def expected(found: Sequence[int], sensitivity: str = "medium") -> list[str]:
+    """What is to be told of one group: the detector asked by hand, bucket by bucket."""
+    detector, incidents = Detector(is_count=True), Incidents(SENSITIVITY[sensitivity])
+    said, was_open = [], False
+    first = next(i for i, n in enumerate(found) if n)
+    for i, n in list(enumerate(found))[first + 1 :]:  # the first bucket is not known from its beginning
+        at = int(START.timestamp()) + i * HOUR
+        reading = detector.observe(at, wall_s(at, LONDON), float(n))
+        if not reading.is_learning:
+            incidents.take(reading.surprise)
+        if incidents.is_open != was_open:
+            was_open = incidents.is_open
+            moment = datetime.fromtimestamp(at + HOUR, UTC)
+            said.append(f"{moment:%Y-%m-%d %H:%M} web {'firing' if was_open else 'resolved'} warning")
+    return said
+
+
+def told(watched: Plan, events: list[Event], until: datetime | None = None) -> list[dict[str, Any]]:
+    return [plain(t) for t in replay_events(watched, events, zone=LONDON, until=until)]
+
+
+@pytest.mark.parametrize("sensitivity", ["low", "medium", "high"])
+def test_each_hour_is_seen(sensitivity):
+    """The rule tells what the detector says of hour after hour, empty ones included, over a change of the clocks."""
+    found = counts(300, ODD)
+    watched = plan(rule(anomaly(sensitivity=sensitivity)))
+    said = lines(told(watched, hourly(found), until=START + timedelta(hours=300)))
+    assert said == expected(found, sensitivity)
+    assert len(said) >= 2
+
+
+def test_the_verdict_explains_itself():
+    """Value, what is usual then, which statistic spoke and how surprised it was."""
+    said = replay_events(plan(rule(anomaly())), hourly(counts(203, ODD)), zone=LONDON)
+    first = said[0]
+    assert (first.value, first.window_start, first.window_end) == (90.0, "2026-03-28T08:00:00Z", "2026-03-28T09:00:00Z")
+    assert first.baseline == pytest.approx(12, abs=4)
+    assert first.counts["surprise"] >= SENSITIVITY["medium"]
+    assert first.counts["rises"] == 1
+
+
+def test_directions():
+    """Only falls: the rise is not told, the missing hours are."""
+    watched = plan(rule(anomaly(rises=False)))
+    said = lines(told(watched, hourly(counts(300, {**ODD, 200: 90, 260: 9}))))
+    assert said
+    assert [s for s in said if "2026-03-28 09:00" in s] == []
+
+
+def test_a_combination_holds_the_last_verdict_between_hours():
+    """With a threshold, judged every minute; the anomaly counts from the end of its hour to the end of the next."""
+    watched = plan(rule(All((anomaly(MINUTES), when(MINUTES, "at_least 1", window=60)), WARNING)))
+    events = hourly(counts(203, {200: 90})) + orders("web: 2026-03-28 09:20:30 *9, 2026-03-28 10:20:30 *9")
+    assert lines(told(watched, events))[:4] == [
+        "2026-03-28 09:13 web firing warning",  # the order of the next hour, while the last one was strange
+        "2026-03-28 09:14 web resolved warning",
+        "2026-03-28 09:21 web firing warning",
+        "2026-03-28 09:22 web resolved warning",
+    ]
+
+
+def test_learning_is_not_clear():
+    """`not` an anomaly says nothing while there is nothing to compare with."""
+    watched = plan(rule(Not(anomaly(), WARNING)))
+    said = lines(told(watched, hourly([1, *[9] * 169])))
+    assert said == ["2026-03-26 08:00 web firing warning"]  # the end of the 151st whole hour
+
+
+def test_silence_costs_a_group_not_an_hour():
+    """A shop that is silent for two years is looked at for a week, and goes on then with what it knew."""
+    judge = _fed(hourly([9] * 200) + hourly([12] * 3, start=START + timedelta(days=730)), anomaly(SHOP))
+    (runtime,) = judge._rules
+    watch = runtime.groups[()].watches[runtime.anomalies[0].key]
+    assert watch._detector.learned == 199 + 7 * 24 - 1 + 3
+
+
+def test_a_forgotten_group_learns_anew():
+    """After `forget_after` it is not known any more."""
+    later = START + timedelta(days=40)
+    judge = _fed(hourly(counts(200, {})) + hourly([12] * 30, start=later), anomaly())
+    (runtime,) = judge._rules
+    assert runtime.groups["web",].watches[runtime.anomalies[0].key]._detector.learned == 30
+
+
+def _fed(events: list[Event], condition: Anomaly) -> Judge:
+    watched = plan(rule(condition))
+    pipeline = Pipeline(watched, sources=1, samples=1)
+    for item in arrivals(watched, events, sources=1, jitter=[0.0], spread=[0], again=[]):
+        pipeline.arrive(*item)
+    pipeline.finish(datetime.fromisoformat(events[-1]["time"]) + timedelta(hours=1))
+    return pipeline._judges[0]
+
+
+@examples(6)
+@given(
+    st.dictionaries(st.integers(150, 298), st.integers(0, 120), max_size=12),
+    st.sampled_from([(1, 1), (3, 1), (2, 4)]),
+    st.lists(st.floats(0, 59), min_size=1, max_size=7),
+    st.lists(st.integers(0, 5), min_size=1, max_size=7),
+    STEPS,
+)
+def test_cut_anywhere_and_fed_in_any_order(odd, shape, jitter, spread, steps):
+    """With meters and judges that die, over partitions, out of order, a group forgotten and back: nothing changes."""
+    sources, samples = shape
+    watched = plan(
+        rule(anomaly(sensitivity="high"), forget_after_s=DAY),
+        rule(All((anomaly(MINUTES), when(MINUTES, "at_least 1", window=60)), WARNING), name="S", keep=1_800),
+    )
+    events = hourly(counts(300, odd)) + hourly(counts(80, {}), channel="app")
+    events += hourly([9] * 40, channel="app", start=START + timedelta(hours=200))
+    until = START + timedelta(hours=301)
+    coming = arrivals(watched, events, sources=sources, jitter=jitter, spread=spread, again=[])
+    pipeline = Pipeline(watched, sources=sources, samples=samples)
+    said = run_to(pipeline, coming, steps, until)
+    assert lines(said) == lines(told(watched, events, until=until))
+
+
+def test_a_dropped_state_is_noticed():
+    """The comparison can fail: a judge that forgets what was learned says something else."""
+    watched = plan(rule(anomaly()))
+    events = hourly(counts(220, ODD))
+    until = START + timedelta(hours=221)
+    expected_lines = lines(told(watched, events, until=until))
+    for remembers in (True, False):
+        pipeline = Pipeline(watched, sources=1, samples=1, remembers=remembers)
+        for i, item in enumerate(arrivals(watched, events, sources=1, jitter=[0.0], spread=[0], again=[])):
+            pipeline.arrive(*item)
+            if i % 50 == 49:
+                pipeline.measure(("orders", 0))
+                pipeline.commit_source(("orders", 0))
+                pipeline.judge(0)
+                pipeline.cut(0)
+                pipeline.crash_judge(0)
+        assert (lines(pipeline.finish(until)) == expected_lines) is remembers
