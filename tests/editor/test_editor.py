@@ -13,7 +13,9 @@ pytestmark = pytest.mark.xdist_group("editor")
 
 RULES = "# yaml-language-server: $schema=../schemas/rules.schema.json\n"
 ROUTING = "# yaml-language-server: $schema=../schemas/routing.schema.json\n"
-HANDBOOK = re.findall(r"```yaml\n(.*?)```", (ROOT / "rules" / "README.md").read_text(), re.DOTALL)
+CALENDAR = "# yaml-language-server: $schema=../schemas/calendar.schema.json\n"
+TESTS = "# yaml-language-server: $schema=../schemas/ruletest.schema.json\n"
+HANDBOOK = re.findall(r"```yaml( test)?\n(.*?)```", (ROOT / "rules" / "README.md").read_text(), re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -136,11 +138,12 @@ def test_a_slip_is_underlined(server, text, line, said):
     assert [(d["range"]["start"]["line"], said in d["message"]) for d in found] == [(line, True)], found
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "rules").glob("*.yml")), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "rules").rglob("*.yml")), ids=lambda p: p.name)
 def test_nothing_is_underlined_in_what_is_shipped(server, path):
     """By the first line of each file."""
     assert path.read_text().startswith("# yaml-language-server: $schema=")
-    assert server.diagnostics(server.open(f"rules/shipped-{path.name}", path.read_text())) == []
+    name = path.relative_to(ROOT).with_name(f"shipped-{path.name}")
+    assert server.diagnostics(server.open(str(name), path.read_text())) == []
 
 
 def test_what_may_be_written_once_need_not_be_a_list(server):
@@ -152,12 +155,12 @@ def test_what_may_be_written_once_need_not_be_a_list(server):
 @pytest.mark.parametrize("number", range(len(HANDBOOK)))
 def test_nothing_is_underlined_in_the_handbook(server, number):
     """Who copies an example sees no complaint."""
-    text = HANDBOOK[number]
-    schema = ROUTING if text.startswith("# routing") else RULES
+    is_test, text = HANDBOOK[number]
+    schema = {"# routing": ROUTING, "# calendar": CALENDAR}.get(text.partition("\n")[0], TESTS if is_test else RULES)
     assert server.diagnostics(server.open(f"rules/example-{number}.yml", schema + text)) == []
 
 
-@pytest.mark.parametrize("name", ["rules", "routing"])
+@pytest.mark.parametrize("name", ["rules", "routing", "calendar", "ruletest"])
 def test_every_key_has_a_hover_text(name):
     """From the field's description in the model; needs no editor."""
     schema = json.loads((Path(ROOT) / "schemas" / f"{name}.schema.json").read_text())
