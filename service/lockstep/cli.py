@@ -488,6 +488,44 @@ def backtest(
 
 
 @app.command()
+def suggest(
+    measure: Annotated[str, typer.Argument(help="Name of a measure of your rule files")],
+    events: Annotated[list[Path], typer.Option(help="Files of CloudEvents, one a line, .gz too")],
+    more: Annotated[list[Path] | None, typer.Argument(help="Further files of events")] = None,
+    by: Annotated[
+        list[str] | None, typer.Option(help="One alert for each value of this label; may be given often")
+    ] = None,
+    rules: RulesOption = None,
+    kind: Annotated[
+        str | None, typer.Option(help="threshold, spike or absence; default: what fits the history")
+    ] = None,
+    direction: Annotated[str | None, typer.Option(help="above or below; default: above, for a level below")] = None,
+    window: Annotated[str, typer.Option(help="Length of the window, for a flow")] = "1h",
+    per_week: Annotated[float, typer.Option(min=0, help="Speak at most so often a week")] = 1.0,
+    name: Annotated[str | None, typer.Option(help="Name of the rule")] = None,
+) -> None:
+    """Propose the numbers of a rule from history, as YAML to paste, with what it would have told."""
+    from lockstep.rule.quantity import duration_s
+    from lockstep.tools import suggest as sg
+
+    _collect_rarely()
+    settings = load_settings(rules=rules)
+    for option, value, known in (("--kind", kind, sg.KINDS), ("--direction", direction, ("above", "below"))):
+        if value is not None and value not in known:
+            _fail(f"{option}: '{value}' is not known; write {' or '.join(known)}")
+    try:
+        asked = sg.Asked(measure, tuple(by or ()), kind, direction, duration_s(window), per_week, name)
+    except ValueError as error:
+        _fail(f"--window: {error}")
+    files = [*events, *(more or [])]
+    if any(str(f) == "-" for f in files):
+        _fail("the events are read twice, standard input can be read once; name a file")
+    with _share("trying candidates") as told:
+        found = sg.suggest(asked, settings.rules, files, zone=settings.zone, progress=told)
+    sys.stdout.write(found.text)
+
+
+@app.command()
 def send(
     files: Annotated[list[Path], typer.Argument(help="Files of CloudEvents, one a line or an array; - is stdin")],
     broker: BrokerOption = None,

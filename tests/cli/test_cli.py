@@ -131,6 +131,14 @@ def test_backtest_writes_a_page_and_compares_versions(shop):
     assert "against old" in (shop / "report.html").read_text()
 
 
+def test_suggest_prints_a_rule(shop):
+    """For programs and people alike: nothing else stands on the standard output."""
+    done = lockstep("suggest", "stock", "--by", "sku", "--events", "events.ndjson", cwd=shop)
+    assert done.returncode == 0, done.stderr
+    (shop / "rules" / "suggested.yml").write_text(done.stdout)
+    assert "2 rules in 2 files: 0 errors, 0 warnings" in lockstep("check", "rules", cwd=shop).stdout
+
+
 def test_backtest_reads_a_broker(shop):
     """What `send` put there; the file is left as it was."""
     broker = ("--broker", "sqlite:///shop.db")

@@ -96,11 +96,13 @@ def backtest(
     until: datetime | None = None,
     progress: Progress | None = None,
     watch: bool = False,
+    judge: type[Judge] = Judge,
 ) -> Replay:
     """Replay files of CloudEvents (one a line, `.gz` too, `-` is standard input) through meter and judge.
 
     Files in the order of time are streamed; others are sorted first, on disk where they are large.
     until: judge everything up to this event time; default: the last event's. watch: keep the numbers around episodes.
+    judge: one that takes notes, too; the replay hands it back.
     Raises EventError for a file that cannot be read at all; single bad events are counted and named in the result.
     """
     decoder = Decoder(wanted_fields(plan.series))
@@ -109,13 +111,15 @@ def backtest(
         try:
             streams = [_sorted(sources.lines(f)) for f in files]
             items = streams[0] if len(streams) == 1 else heapq.merge(*streams, key=_time)
-            return _replay(plan, items, zone=zone, until=until, progress=_of(sources, progress), watch=watch)
+            return _replay(
+                plan, items, zone=zone, until=until, progress=_of(sources, progress), watch=watch, judge=judge
+            )
         except _Unsorted:
             pass
     sources = Sources(files, decoder)
     with tempfile.TemporaryDirectory(prefix="lockstep-") as folder:
         items = _sorted_outside(sources, Path(folder))
-        return _replay(plan, items, zone=zone, until=until, progress=_of(sources, progress), watch=watch)
+        return _replay(plan, items, zone=zone, until=until, progress=_of(sources, progress), watch=watch, judge=judge)
 
 
 def _of(sources: "Sources", progress: Progress | None) -> Progress | None:
@@ -313,10 +317,11 @@ def _replay(
     until: datetime | None = None,
     progress: Progress | None = None,
     watch: bool = False,
+    judge: type[Judge] = Judge,
 ) -> Replay:
     result = Replay()
     watching = WatchingJudge(plan, zone=zone, early=False) if watch else None
-    judge = watching or Judge(plan, zone=zone, early=False)
+    judging = watching or judge(plan, zone=zone, early=False)
     feeds = {role: _Feed(role, plan.series) for role in ROLES}
     role_of = {name: kind.role for name, kind in TYPES.items()}
     count = 0
@@ -327,9 +332,9 @@ def _replay(
             feed.feed()
             feed.meter.advance_to(time_us)
             for frame in feed.meter.frames(_EPOCH):
-                judge.take(frame)
-        result.transitions.extend(judge.transitions)
-        judge.transitions = []
+                judging.take(frame)
+        result.transitions.extend(judging.transitions)
+        judging.transitions = []
         if progress is not None:
             progress(count, None)
         count = 0
@@ -356,12 +361,12 @@ def _replay(
     end = until or newest
     if end is not None:
         advance(_microseconds(end))
-        judge.judge_open()
+        judging.judge_open()
         if watching is not None:
             watching.finish()
             result.curves = watching.curves
-        result.transitions.extend(judge.transitions)
-    result.last, result.judge = newest, judge
+        result.transitions.extend(judging.transitions)
+    result.last, result.judge = newest, judging
     result.transitions.sort(key=in_order)
     for feed in feeds.values():
         result.events += feed.meter.counts.events

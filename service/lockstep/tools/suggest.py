@@ -1,0 +1,396 @@
+"""Suggested numbers for a rule: found by backtesting candidates with the real judge, all of them in one replay.
+
+A first replay measures: which values the measure takes at the instants that are judged, and at which hours of the week
+it has events. From these comes a small grid of candidates; a second replay judges every one. The most sensitive that
+speaks at most so often a week is the suggestion. What it promises is what a backtest of it says, as it is the same one.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from math import floor, log10
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from lockstep.errors import RuleError
+from lockstep.judge import Judge
+from lockstep.notify.message import labels_text, number_text
+from lockstep.rule.condition import Plan, series_of_condition
+from lockstep.rule.load import load_texts, rule_files
+from lockstep.rule.quantity import duration_text
+from lockstep.rule.verdict import judge
+from lockstep.rule.view import Instant
+from lockstep.tools import backtest as bt
+from lockstep.tools.page import rate
+from lockstep.tools.report import WEEK, fired_at
+
+KINDS = ("threshold", "spike", "absence")
+MOST_VALUES = 50_000
+"""Different values that are remembered; beyond, the rare ones of the newest are left out."""
+OFTEN = 0.6
+"""An hour of the week is expected to have events when it had some in this share of the weeks."""
+NAMED = 5
+"""Episodes named in the comment."""
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_ABSENCES_S = (900, 1800, 3600, 7200, 3 * 3600, 4 * 3600, 6 * 3600, 8 * 3600, 12 * 3600, 86_400)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is wanted. window_s: of a threshold or spike on a flow. direction: above or below; None: what is usual."""
+
+    measure: str
+    by: tuple[str, ...] = ()
+    kind: str | None = None
+    direction: str | None = None
+    window_s: int = 3600
+    per_week: float = 1.0
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A rule's own lines, without its name, and why they were tried. turn: what is turned to be more or less sensitive.
+
+    strictness: a higher one speaks less, among those with the same `turn`.
+    """
+
+    lines: tuple[str, ...]
+    turn: str
+    number: str
+    strictness: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """text: YAML to paste, with the reason in comments. episodes: what it would have told."""
+
+    text: str
+    name: str
+    episodes: tuple[bt.Episode, ...]
+    weeks: float
+
+
+@dataclass
+class Measured:
+    """What a measure did. values: how often each was seen. hours: instants (hours since the epoch) with events."""
+
+    values: Counter[float] = field(default_factory=Counter)
+    hours: set[int] = field(default_factory=set)
+
+    def quantile(self, part: float) -> float | None:
+        """The value below which this part of the seen ones lies."""
+        total = self.values.total()
+        left = part * total
+        for value in sorted(self.values):
+            left -= self.values[value]
+            if left <= 0:
+                return value
+        return max(self.values, default=None)
+
+
+class _Ruler(Judge):
+    """A judge that notes what it sees."""
+
+    def __init__(self, plan: Plan, **options: Any) -> None:
+        super().__init__(plan, **options)
+        self.measured = Measured()
+        self._eye = type(self._view)(self)
+
+    def _note(self, group: Any, at: Instant) -> None:
+        self._eye.look_at(group)
+        value = judge(group.condition, self._eye, at, None).value
+        values = self.measured.values
+        if value is not None and (value in values or len(values) < MOST_VALUES):
+            values[value] += 1
+
+    def _judge_at(self, group: Any, end: int, *, so_far: bool = False) -> None:
+        self._note(group, Instant(end, end * 1_000_000))
+        super()._judge_at(group, end, so_far=so_far)
+
+    def _judge_level(self, group: Any, instant: int, event: str, *, newest: bool) -> None:
+        self._note(group, Instant(0, instant, newest))
+        super()._judge_level(group, instant, event, newest=newest)
+
+    def take(self, frame: Any) -> None:
+        for partial in frame.partials:
+            self.measured.hours.update(bucket // 3600 for bucket, _ in partial.buckets)
+        super().take(frame)
+
+
+def suggest(
+    asked: Asked,
+    rules: Path,
+    files: Sequence[Path],
+    *,
+    zone: ZoneInfo,
+    progress: bt.Progress | None = None,
+) -> Suggestion:
+    """The suggestion. rules: where the measure is defined. Raises RuleError, EventError."""
+    texts = {str(f): f.read_text(encoding="utf-8", errors="replace") for f in rule_files([rules])}
+    probe_window = f", window: {duration_text(asked.window_s)}"
+    probe = _plan(texts, {"Probe": _probe(asked, probe_window)}, optional=True)
+    if probe is None:
+        probe = _plan(texts, {"Probe": _probe(asked, "")})
+    assert probe is not None
+    is_level = all(s.is_level for s in series_of_condition(probe.rules[0].condition))
+    seen = bt.backtest(probe, files, zone=zone, progress=_half(progress, 0.0), judge=_Ruler)
+    ruler = seen.judge
+    assert isinstance(ruler, _Ruler)
+    if seen.first is None or seen.last is None or not ruler.measured.values:
+        raise RuleError(f"{asked.measure}: these events give it no value; name files that hold its events")
+    weeks = max((seen.last - seen.first) / WEEK, 1 / 7)
+    kind = asked.kind or ("threshold" if is_level or weeks < 5 else "spike")
+    if is_level and kind != "threshold":
+        raise RuleError(f"{asked.measure}: a level has no {kind}; ask for --kind threshold")
+    candidates = _candidates(kind, asked, ruler.measured, weeks, seen, zone, is_level=is_level)
+    names = {f"Candidate{i}": c for i, c in enumerate(candidates)}
+    plan = _plan(texts, {name: _rule(name, asked, c.lines) for name, c in names.items()})
+    assert plan is not None
+    found = bt.backtest(plan, files, zone=zone, progress=_half(progress, 0.5))
+    told: dict[str, list[bt.Episode]] = {name: [] for name in names}
+    for episode in bt.episodes(found.transitions):
+        if episode.fired is not None:
+            told[episode.rule].append(episode)
+    most = asked.per_week * weeks
+    best = min(names, key=lambda n: _worth(len(told[n]), most, names[n]))
+    name = asked.name or _name(asked.measure, kind)
+    text = _text(name, asked, kind, names[best], told[best], names, told, best, seen, weeks, zone)
+    return Suggestion(text, name, tuple(told[best]), weeks)
+
+
+def _worth(count: int, most: float, candidate: Candidate) -> tuple[float, ...]:
+    """Smaller is better: at most as often as wanted, then as often as possible, then the most sensitive."""
+    return (0 if count <= most else count - most, -count, *candidate.strictness)
+
+
+def _half(progress: bt.Progress | None, begin: float) -> bt.Progress | None:
+    if progress is None:
+        return None
+    return lambda count, done: progress(count, None if done is None else begin + done / 2)
+
+
+def _plan(texts: Mapping[str, str], rules: Mapping[str, str], *, optional: bool = False) -> Plan | None:
+    """The named rules alone, compiled with the measures of the other texts. Raises RuleError with their first fault."""
+    own = "suggested.yml"
+    loaded = load_texts({**texts, own: "rules:\n" + "".join(rules.values())})
+    wrong = [f for f in loaded.errors if f.path == own]
+    if wrong:
+        if optional:
+            return None
+        raise RuleError(f"{wrong[0].message}; {wrong[0].remedy} [{wrong[0].code}]")
+    kept = tuple(r for r in loaded.plan.rules if r.name in rules)
+    return replace(
+        loaded.plan, rules=kept, series=tuple(dict.fromkeys(s for r in kept for s in series_of_condition(r.condition)))
+    )
+
+
+def _probe(asked: Asked, window: str) -> str:
+    # Below everything: never a breach, but looked at whenever the value changes.
+    return _rule("Probe", asked, (f"threshold: {{measure: {asked.measure}{window}, below: -9000000000000}}",))
+
+
+def _rule(name: str, asked: Asked, lines: Sequence[str]) -> str:
+    by = f"    by: [{', '.join(asked.by)}]\n" if asked.by else ""
+    return f"  - name: {name}\n{by}" + "".join(f"    {line}\n" for line in lines)
+
+
+# ---- candidates ------------------------------------------------------------------------------------------------------
+
+
+def _candidates(
+    kind: str, asked: Asked, measured: Measured, weeks: float, seen: bt.Replay, zone: ZoneInfo, *, is_level: bool
+) -> list[Candidate]:
+    if kind == "absence":
+        return _absences(asked, measured, seen, zone)
+    if kind == "spike":
+        return _spikes(asked, measured, weeks)
+    return _thresholds(asked, measured, is_level=is_level)
+
+
+def round_number(value: float) -> float:
+    """Two digits that count, as people write numbers: 1,234 → 1,200, 0.01234 → 0.012."""
+    if value == 0:
+        return 0.0
+    digits = 1 - floor(log10(abs(value)))
+    return round(value, digits)
+
+
+def _plain(value: float) -> str:
+    return f"{value:.10f}".rstrip("0").rstrip(".") if value % 1 else f"{value:.0f}"
+
+
+_UPPER = (0.5, 0.9, 0.97, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 1.0)
+"""Parts of all seen values that lie below a candidate: alerts are in the tail."""
+
+
+def _thresholds(asked: Asked, measured: Measured, *, is_level: bool) -> list[Candidate]:
+    down = (asked.direction or ("below" if is_level else "above")) == "below"
+    parts = [1 - p for p in _UPPER] if down else list(_UPPER)
+    numbers = {round_number(v) for p in parts if (v := measured.quantile(p)) is not None}
+    window = "" if is_level else f", window: {duration_text(asked.window_s)}"
+    word, back = ("below", "above") if down else ("above", "below")
+    if is_level:
+        word = "at_most" if down else "at_least"
+    waits = (0,) if is_level else (0, max(60, asked.window_s // 4 // 60 * 60))
+    found = []
+    for number in sorted(numbers):
+        clear = round_number(number * (1.25 if down else 0.8)) if number > 0 else number
+        if is_level and clear == number:
+            clear = number + 1 if down else number - 1
+        for wait in waits:
+            lines = [f"threshold: {{measure: {asked.measure}{window}, {word}: {_plain(number)}}}"]
+            if clear != number:
+                lines.append(f"clear: {{{back}: {_plain(clear)}}}")
+            lines += [f"for: {duration_text(wait)}"] if wait else []
+            order = -number if down else number
+            found.append(Candidate(tuple(lines), f"{wait}", f"{word}: {_plain(number)}", (order, wait)))
+    return found
+
+
+def _spikes(asked: Asked, measured: Measured, weeks: float) -> list[Candidate]:
+    baseline = "{previous: 6h}" if weeks < 8 / 7 else "{same_time_of_day: 7}"
+    if weeks >= 5:
+        baseline = "{same_time_of_week: 4}"
+    down = asked.direction == "below"
+    ratios = (0.6, 0.5, 0.4, 0.3, 0.2) if down else (1.5, 2.0, 2.5, 3.0, 4.0)
+    levels = sorted({round_number(v) for p in ((0.5, 0.75) if down else (0.9, 0.97)) if (v := measured.quantile(p))})
+    found = []
+    for ratio in ratios:
+        for least in levels or [1.0]:
+            usual = _plain(max(1.0, round_number(least if down else least / 4)))
+            bound = f"below: {ratio:g}x" if down else f"above: {ratio:g}x, at_least: {_plain(least)}"
+            clear = f"above: {(1 + ratio) / 2:.2g}x" if down else f"below: {(1 + ratio) / 2:.3g}x"
+            lines = (
+                f"spike: {{measure: {asked.measure}, window: {duration_text(asked.window_s)}, "
+                f"baseline: {baseline}, {bound}, usual_at_least: {usual}}}",
+                f"clear: {{{clear}}}",
+            )
+            number = f"{'below' if down else 'above'}: {ratio:g}x"
+            found.append(Candidate(lines, f"{least}", number, (-ratio if down else ratio, -least)))
+    return found
+
+
+def _absences(asked: Asked, measured: Measured, seen: bt.Replay, zone: ZoneInfo) -> list[Candidate]:
+    hours = expected_hours(measured.hours, seen, zone)
+    longest = max((_length_s(h) for h in hours), default=86_400)
+    said = "" if not hours else f", hours: [{', '.join(repr_hours(h) for h in hours)}]"
+    return [
+        Candidate(
+            (f"absence: {{measure: {asked.measure}, window: {duration_text(window)}{said}}}",),
+            "",
+            f"window: {duration_text(window)}",
+            (window,),
+        )
+        for window in _ABSENCES_S
+        if window <= longest
+    ] or [Candidate((f"absence: {{measure: {asked.measure}, window: 15m{said}}}",), "", "window: 15m", (900,))]
+
+
+Stretch = tuple[tuple[int, ...], int, int]
+"""(weekdays, first hour, end hour) in which events are expected."""
+
+
+def _length_s(stretch: Stretch) -> int:
+    return (stretch[2] - stretch[1]) * 3600
+
+
+def repr_hours(stretch: Stretch) -> str:
+    days, start, end = stretch
+    consecutive = len(days) > 1 and list(days) == list(range(days[0], days[0] + len(days)))
+    names = f"{_DAYS[days[0]]}-{_DAYS[days[-1]]}" if consecutive else ",".join(_DAYS[d] for d in days)
+    return f"'{names} {start:02}:00-{end:02}:00'"
+
+
+def expected_hours(seen_hours: set[int], seen: bt.Replay, zone: ZoneInfo) -> list[Stretch]:
+    """The longest stretch of each weekday in which an hour usually has events; none when that is always."""
+    if seen.first is None or seen.last is None:
+        return []
+    busy: Counter[tuple[int, int]] = Counter()
+    there: Counter[tuple[int, int]] = Counter()
+    for hour in range(int(seen.first.timestamp()) // 3600, int(seen.last.timestamp()) // 3600 + 1):
+        local = datetime.fromtimestamp(hour * 3600, zone)
+        slot = (local.weekday(), local.hour)
+        there[slot] += 1
+        busy[slot] += hour in seen_hours
+    by_stretch: dict[tuple[int, int], list[int]] = {}
+    for day in range(7):
+        often = [bool(there[day, h]) and busy[day, h] >= OFTEN * there[day, h] for h in range(24)]
+        runs, start = [], None
+        for h, is_often in enumerate([*often, False]):
+            if is_often and start is None:
+                start = h
+            elif not is_often and start is not None:
+                runs.append((start, h))
+                start = None
+        if runs:
+            by_stretch.setdefault(max(runs, key=lambda r: r[1] - r[0]), []).append(day)
+    if by_stretch == {(0, 24): list(range(7))}:
+        return []
+    return [(tuple(days), *stretch) for stretch, days in by_stretch.items()]
+
+
+# ---- words -----------------------------------------------------------------------------------------------------------
+
+
+def _name(measure: str, kind: str) -> str:
+    ends = {"threshold": "Limit", "spike": "Spike", "absence": "Silence"}
+    return "".join(part[:1].upper() + part[1:] for part in measure.replace("-", "_").split("_")) + ends[kind]
+
+
+def times_text(count: int, weeks: float) -> str:
+    """`3 times in 6 weeks`, `once in 10 days`."""
+    often = {0: "never", 1: "once", 2: "twice"}.get(count, f"{count:,} times")
+    days = max(1, round(weeks * 7))
+    stretch = f"{weeks:.0f} weeks" if days >= 14 else f"{days} day{'' if days == 1 else 's'}"
+    return f"{often} in {stretch}"
+
+
+def _text(
+    name: str,
+    asked: Asked,
+    kind: str,
+    best: Candidate,
+    said: Sequence[bt.Episode],
+    names: Mapping[str, Candidate],
+    told: Mapping[str, Sequence[bt.Episode]],
+    chosen: str,
+    seen: bt.Replay,
+    weeks: float,
+    zone: ZoneInfo,
+) -> str:
+    assert seen.first is not None
+    assert seen.last is not None
+    first, last = seen.first.astimezone(zone), seen.last.astimezone(zone)
+    within = len(said) <= asked.per_week * weeks
+    lines = [
+        f"From {seen.events:,} events of {first.day} {first:%b %Y} to {last.day} {last:%b %Y}, {len(names)} candidates "
+        "tried with the judge itself.",
+        f"This would have spoken {times_text(len(said), weeks)} ({rate(len(said) / weeks)} a week; "
+        f"{'at most' if within else 'none of the candidates keeps to the'} {asked.per_week:g} "
+        f"{'was asked for' if within else 'that was asked for'}).",
+    ]
+    for episode in said[:NAMED]:
+        local = fired_at(episode).astimezone(zone)
+        lines.append(
+            f"  {local:%a} {local.day} {local:%b %Y %H:%M}, {labels_text(episode.labels)}: {number_text(episode.value)}"
+            + ("" if episode.baseline is None else f", usually {number_text(episode.baseline)}")
+        )
+    if len(said) > NAMED:
+        lines.append(f"  and {len(said) - NAMED:,} more")
+    row = sorted((n for n in names if names[n].turn == best.turn), key=lambda n: names[n].strictness)
+    at = row.index(chosen)
+    beside = [
+        f"`{names[n].number}` {times_text(len(told[n]), weeks)}"
+        for n in (row[at - 1] if at else None, row[at + 1] if at + 1 < len(row) else None)
+        if n is not None
+    ]
+    if beside:
+        lines.append(f"`{best.number}`, because otherwise the same with {' and with '.join(beside)}.")
+    what = {"threshold": "{{ value }}, the limit is {{ baseline }}", "spike": "{{ value }}, usually {{ baseline }}"}
+    summary = what.get(kind, "nothing for {{ window }}")
+    group = "".join(f"{{{{ labels.{label.removeprefix('lines.')} }}}}, " for label in asked.by)
+    rule = _rule(name, asked, (*best.lines, "say:", f'  summary: "{group}{asked.measure}: {summary}"'))
+    return "rules:\n" + "".join(f"  # {line}\n" for line in lines) + rule
