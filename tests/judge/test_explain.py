@@ -49,6 +49,24 @@ def _judge(plan, events, at):
             id="it fires",
         ),
         pytest.param(
+            MANY + ", for: 1m}",
+            orders("web: 12:00 x5"),
+            "12:03",
+            ("web",),
+            "it fires, the breach began Wed 14 Jan 12:01: count of order.placed is 5 (asked: warning above 3, clear "
+            "below 2)",
+            id="it fires after `for`",
+        ),
+        pytest.param(
+            MANY + "}",
+            orders("web: 12:00 x3, 12:02 x2"),
+            "12:06",
+            ("web",),
+            "it goes on firing, in the band between breach and clear: count of order.placed is 2 (asked: warning above "
+            "3, clear below 2)",
+            id="neither breach nor clear",
+        ),
+        pytest.param(
             MANY + ", for: 10m}",
             orders("web: 12:00 x5"),
             "12:02",

@@ -38,7 +38,7 @@ class Explained(msgspec.Struct, frozen=True):
     it compares with, as compiled. terms: each series of a formula in the window. history: the stretches that the
     baseline is made of, oldest first. complete_from: series → the second since which all of it was seen, None when
     nothing ever was. blocked_by: what alone (or, where no single one does, together) keeps it from holding.
-    parts: of a combination.
+    parts: of a combination. held: it would not begin an alert; it is a breach as the alert fires and it is not clear.
     """
 
     kind: str
@@ -59,6 +59,7 @@ class Explained(msgspec.Struct, frozen=True):
     complete_from: dict[str, float | None]
     blocked_by: tuple[Guard, ...]
     parts: tuple["Explained", ...] = ()
+    held: bool = False
 
 
 class _Notes:
@@ -126,6 +127,9 @@ def explain_condition(condition: Condition, view: View, at: Instant, firing: Sev
         else {},
         blocked_by=() if inner else _blocked_by(condition, view, at, firing, verdict),
         parts=inner,
+        held=verdict.kind is Kind.BREACH
+        and firing is not None
+        and judge(condition, view, at, None).kind is not Kind.BREACH,
     )
 
 
