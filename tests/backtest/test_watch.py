@@ -163,3 +163,21 @@ rules:
     assert found.curves.keys() <= fired.keys()
     for episode, curve in found.curves.items():
         assert len(curve.points) >= 2, fired[episode].rule
+
+
+def test_an_anomaly_shows_what_was_expected_then():
+    """Its detector learns on: the expectation of an earlier instant cannot be asked for later, so it is noted."""
+    rules = """\
+measures: {orders: {count: order.placed}}
+rules:
+  - {name: Odd, anomaly: {measure: orders}}
+"""
+    hours = 24 * 21
+    counts = {h * 60 + 7 * i: 1 for h in range(hours) for i in range(5 if h < hours - 3 else 0)}
+    counts |= {(hours - 3) * 60 + m: 4 for m in range(180)}
+    events = [order(m, n) for m, count in counts.items() for n in range(count)]
+    found = watched(rules, events)
+    fired = next(t for t in found.transitions if t.state == "firing")
+    points = found.curves[fired.episode_id].points
+    assert len({p.baseline for p in points}) > 1
+    assert (fired.value, fired.baseline) in {(p.value, p.baseline) for p in points}

@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 from lockstep.judge import SECOND, Judge
 from lockstep.measure.sample import Frame
-from lockstep.rule.condition import All, AnyOf, Condition, Not, Plan, Rule, Severity
+from lockstep.rule.condition import All, Anomaly, AnyOf, Condition, Not, Plan, Rule, Severity
 from lockstep.rule.usual import CLOCK_CHANGE, DAY
-from lockstep.rule.verdict import judge, resolve
+from lockstep.rule.verdict import judge
 from lockstep.rule.view import Instant, Kind, Verdict
 from lockstep.transition import Transition, TransitionName
 
@@ -52,12 +52,15 @@ class Curve:
 
 @dataclass
 class _Watch:
-    """An episode that is being looked at. next, step, until in seconds; until: None while it goes on."""
+    """An episode that is being looked at. next, step, until in seconds; until: None while it goes on.
+
+    is_recorded: its points come as they are judged, it is not to be asked later.
+    """
 
     curve: Curve
-    rule: str
-    labels: tuple[str, ...]
+    group: Any
     condition: Condition
+    is_recorded: bool
     fired: float
     severity: Severity
     next: int
@@ -130,7 +133,19 @@ class WatchingJudge(Judge):
     def _judge_level(self, group: Any, instant: int, event: str, *, newest: bool) -> None:
         self._eye.look_at(group)
         verdict = judge(_drawn(group.condition), self._eye, Instant(0, instant, newest), group.alert.firing)
-        point = _point(instant / SECOND, verdict)
+        self._record(group, _point(instant / SECOND, verdict))
+        super()._judge_level(group, instant, event, newest=newest)
+
+    def _watch(self, group: Any, end: int) -> None:
+        super()._watch(group, end)
+        condition = _drawn(group.condition)
+        seen = group.watches.get(condition.key) if isinstance(condition, Anomaly) else None
+        # What a detector expected is known when it looks, and never again: it has learned since.
+        if seen is not None:
+            self._record(group, _point(seen.upto, seen.verdict))
+
+    def _record(self, group: Any, point: Point) -> None:
+        """Note what can be asked only now: for the episode that goes on, and for one that may begin."""
         key = (group.runtime.rule.name, group.labels)
         recent = self._recent.get(key)
         if recent is None:
@@ -139,6 +154,8 @@ class WatchingJudge(Judge):
                 self._recent.popitem(last=False)
         else:
             self._recent.move_to_end(key)
+        if recent and recent[-1] == point:
+            return
         recent.append(point)
         watch = self._watches.get(group.alert.episode_id)
         if watch is not None:
@@ -146,7 +163,6 @@ class WatchingJudge(Judge):
             watch.left -= watch.ended is not None
             if not watch.left:
                 del self._watches[group.alert.episode_id]
-        super()._judge_level(group, instant, event, newest=newest)
 
     def _emit(self, transition: Transition) -> None:
         super()._emit(transition)
@@ -169,14 +185,16 @@ class WatchingJudge(Judge):
         self._watched_of[transition.rule] = count + 1
         rule, width = runtime.rule, runtime.width
         labels = tuple(transition.labels[name] for name in rule.by)
+        group = self._group(runtime, labels)
+        is_recorded = runtime.level_only or isinstance(_drawn(group.condition), Anomaly)
         curve = self.curves[transition.episode_id] = Curve(steps=runtime.level_only)
         before = _before_s(rule)
         begun = int(_seconds(transition.started_at)) - before
         watch = _Watch(
             curve=curve,
-            rule=rule.name,
-            labels=labels,
-            condition=self._leading(resolve(rule.condition, transition.labels), runtime.width, labels, transition),
+            group=group,
+            condition=self._leading(group, transition),
+            is_recorded=is_recorded,
             fired=_seconds(transition.at),
             severity=Severity[transition.severity.upper()],
             next=begun - begun % width,
@@ -184,24 +202,24 @@ class WatchingJudge(Judge):
             after=before // 2,
         )
         self._watches[transition.episode_id] = watch
-        if runtime.level_only:
+        if is_recorded:
             curve.points += self._recent.get((rule.name, labels), ())
 
-    def _leading(self, condition: Condition, width: int, labels: tuple[str, ...], transition: Transition) -> Condition:
+    def _leading(self, group: Any, transition: Transition) -> Condition:
         """The part whose numbers the transition carries."""
-        if not isinstance(condition, AnyOf) or transition.window_end is None:
-            return _drawn(condition)
-        self._eye.labels, self._eye.width = labels, width
+        if not isinstance(group.condition, AnyOf) or transition.window_end is None:
+            return _drawn(group.condition)
+        self._eye.look_at(group)
         end = int(_seconds(transition.window_end))
         at = Instant(end, end * SECOND)
-        parts = (p for p in condition.parts if judge(p, self._eye, at, None).kind is Kind.BREACH)
-        return _drawn(next(parts, condition))
+        parts = (p for p in group.condition.parts if judge(p, self._eye, at, None).kind is Kind.BREACH)
+        return _drawn(next(parts, group.condition))
 
     def _look(self, *, ahead: bool = False) -> None:
         """Ask for the verdicts of the bucket ends that have closed since. ahead: of the earliest open one, too."""
         for episode, watch in list(self._watches.items()):
-            runtime = self._runtimes[watch.rule]
-            if runtime.level_only or runtime.closed is None:
+            runtime = watch.group.runtime
+            if watch.is_recorded or runtime.closed is None:
                 continue
             last = runtime.closed + (runtime.width if ahead else 0)
             until = watch.until
@@ -212,7 +230,7 @@ class WatchingJudge(Judge):
                 del self._watches[episode]
 
     def _at(self, watch: _Watch, end: int) -> Point:
-        self._eye.labels, self._eye.width = watch.labels, self._runtimes[watch.rule].width
+        self._eye.look_at(watch.group)
         burns = end > watch.fired and (watch.ended is None or end <= watch.ended)
         verdict = judge(watch.condition, self._eye, Instant(end, end * SECOND), watch.severity if burns else None)
         return _point(end, verdict)
