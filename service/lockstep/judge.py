@@ -55,6 +55,7 @@ from lockstep.rule.condition import (
 from lockstep.rule.timing import (
     anomalies_of,
     beginning_offsets,
+    expected_groups,
     flow_offsets,
     is_always_restless,
     is_level_only,
@@ -161,6 +162,7 @@ class _RuleRuntime:
         "beginnings",
         "borders",
         "closed",
+        "expected",
         "flows",
         "groups",
         "heap",
@@ -177,6 +179,7 @@ class _RuleRuntime:
         "restless",
         "roles",
         "rule",
+        "unmet",
         "wide",
         "width",
     )
@@ -211,6 +214,9 @@ class _RuleRuntime:
         self.key_places = None if key is None else tuple(rule.by.index(name) for name in key)
         # Where something may change long after a group's last event, it must be known when that was.
         outlives = self.restless or self.absences or self.wide
+        # Groups known from the beginning on; unmet: those that have not been made yet.
+        self.expected = expected_groups(rule.condition) if rule.by else frozenset([()])
+        self.unmet = set(self.expected)
         self.memory_s = max(memory_s(rule.condition), rule.forget_after_s if outlives else 0)
         self.closed: int | None = None
         self.groups: dict[Labels, _Group] = {}
@@ -690,11 +696,11 @@ class Judge:
             self._expire(role, topic.mark // SECOND)
 
     def _advance(self, runtime: _RuleRuntime) -> None:
-        if not runtime.rule.by:
-            self._know_whole(runtime)
         mark = self._mark(runtime)
         if mark is None:
             return
+        if runtime.unmet:
+            self._know_expected(runtime)
         heap = runtime.heap
         width = runtime.width
         while heap and heap[0][0] <= mark:
@@ -714,15 +720,19 @@ class Judge:
         if self._early:
             self._judge_ahead(runtime)
 
-    def _know_whole(self, runtime: _RuleRuntime) -> None:
-        """A rule without labels has one group, known from the first event of any topic that it reads."""
-        if () in runtime.groups or self._home(runtime, ()) != self._partition:
-            return
+    def _know_expected(self, runtime: _RuleRuntime) -> None:
+        """Groups that need no event of theirs are known from the first event of any topic that the rule reads.
+
+        The one group of a rule without labels is such a group.
+        """
         end = self._first_end(runtime)
         if end is None or runtime.level_only:
             return
-        group = self._group(runtime, ())
-        self._schedule(group, end if runtime.closed is None else max(end, runtime.closed + runtime.width))
+        for labels in runtime.unmet:
+            if self._home(runtime, labels) == self._partition:
+                group = self._group(runtime, labels)
+                self._schedule(group, end if runtime.closed is None else max(end, runtime.closed + runtime.width))
+        runtime.unmet.clear()
 
     def _home(self, runtime: _RuleRuntime, labels: Labels) -> int:
         """The samples partition on which a group lives."""
@@ -904,7 +914,7 @@ class Judge:
         """Whether a group is judged at a bucket end: what fires or had an event within `forget_after`."""
         if group.alert.is_open:
             return True
-        if not group.labels:
+        if group.labels in group.runtime.expected:
             first = self._first_end(group.runtime)
             return first is not None and first <= end
         active = self._active(group.runtime, group.labels, end)
@@ -913,7 +923,7 @@ class Judge:
     def _next_event(self, group: _Group, last: int) -> int | None:
         """The end of the first bucket from `last` on in which a group has an event, as far as is known."""
         runtime = group.runtime
-        if not group.labels:
+        if group.labels in runtime.expected:
             return self._first_end(runtime)
         width = runtime.width
         starts: list[int] = []
@@ -932,7 +942,7 @@ class Judge:
     def _forget(self, group: _Group, last: int) -> None:
         """Nothing can change until the next event: a group that is not open is known no longer."""
         runtime = group.runtime
-        if group.alert.is_open or not group.labels:
+        if group.alert.is_open or group.labels in runtime.expected:
             return
         if group.labels in runtime.listening and self._is_known(group, last + runtime.width):
             # What it shares with others may still change; when it is silent for too long that is over.
@@ -1281,7 +1291,7 @@ class Judge:
                     runtime.ahead.add(labels)
 
     def _is_forgotten(self, runtime: _RuleRuntime, labels: Labels) -> bool:
-        if not labels or runtime.level_only or runtime.closed is None:
+        if labels in runtime.expected or runtime.level_only or runtime.closed is None:
             return False
         active = self._active(runtime, labels, FAR)
         return active is None or active + runtime.rule.forget_after_s <= runtime.closed

@@ -897,12 +897,16 @@ def _flow_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
     series = series_of_condition(rule.condition)
     width = rule.bucket_s * SECOND
     heard: dict[Group, list[int]] = {}
+    any_event = [t for role in {s.source for s in series} for t in events.times.get(role, [])]
+    always = set(_expected_groups(rule.condition)) if rule.by else {()}
     if rule.by:
         for s in (s for s in series if s.by == rule.by):
             for group, facts in events.of(s).items():
                 heard.setdefault(group, []).extend(f.time for f in facts)
     else:
-        heard[()] = [t for role in {s.source for s in series} for t in events.times.get(role, [])]
+        heard[()] = any_event
+    for group in always:
+        heard[group] = any_event
     for group, times in heard.items():
         if not times:
             continue
@@ -918,7 +922,7 @@ def _flow_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
         end = (min(times) // width + 1) * width
         while True:
             since = end - rule.forget_after_s * SECOND
-            known = not rule.by or alert.state != "inactive" or any(since <= t < end for t in times)
+            known = group in always or alert.state != "inactive" or any(since <= t < end for t in times)
             if end > events.until:
                 break
             alert.timers(end - 1)
@@ -933,6 +937,16 @@ def _flow_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
             alert.judged(end, found_early, so_far=True)
             alert.timers(end)
         yield alert
+
+
+def _expected_groups(c: Condition) -> Iterable[Group]:
+    match c:
+        case All(parts, _) | AnyOf(parts, _):
+            return [g for p in parts for g in _expected_groups(p)]
+        case Not(part, _):
+            return _expected_groups(part)
+        case _:
+            return c.expected if isinstance(c, Absence) else ()
 
 
 def _looks_back(c: Condition) -> bool:

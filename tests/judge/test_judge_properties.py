@@ -188,10 +188,12 @@ def spikes(draw: st.DrawFn, measures: list[Any], baselines: st.SearchStrategy[Ba
 
 
 @st.composite
-def absences(draw: st.DrawFn, measures: list[SeriesDef]) -> Condition:
+def absences(draw: st.DrawFn, measures: list[SeriesDef], wider: bool = False) -> Condition:
     measure = draw(st.sampled_from(measures))
     hours = draw(st.sampled_from([(), (Hours(frozenset({2}), time(12, 5), time(12, 12)),)]))
-    return Absence(of(measure), draw(WINDOWS), draw(SEVERITIES), hours)
+    named = {("channel",): (("web",), ("shop",)), ("sku",): (("C",),)}.get(measure.by, ())
+    expected = () if wider else draw(st.sampled_from([(), named]))
+    return Absence(of(measure), draw(WINDOWS), draw(SEVERITIES), hours, expected)
 
 
 @st.composite
@@ -271,13 +273,13 @@ WIDE = [
 def wide_conditions(draw: st.DrawFn) -> Condition:
     """Parts over a group's own labels and over wider ones."""
     own, wider = draw(st.sampled_from(WIDE))
-    found = [draw(conditions_of(own)), draw(conditions_of(wider))]
-    found += draw(st.lists(st.one_of(conditions_of(own), conditions_of(wider)), max_size=1))
+    found = [draw(conditions_of(own)), draw(conditions_of(wider, wider=True))]
+    found += draw(st.lists(st.one_of(conditions_of(own), conditions_of(wider, wider=True)), max_size=1))
     kind = draw(st.sampled_from([All, All, AnyOf]))
     return kind(tuple(draw(st.permutations(found))), draw(SEVERITIES))
 
 
-def conditions_of(measures: list[Any]) -> st.SearchStrategy[Condition]:
+def conditions_of(measures: list[Any], wider: bool = False) -> st.SearchStrategy[Condition]:
     """What can be a part of a combination."""
     single = [m for m in measures if isinstance(m, SeriesDef) and m.aggregate.value in ("count", "sum", "last")]
     sums = [m for m in single if not m.is_level]
@@ -286,7 +288,8 @@ def conditions_of(measures: list[Any]) -> st.SearchStrategy[Condition]:
     windowed = changes(measures).filter(lambda c: c.window_s is not None)
     others = [shares(single, clear=False), windowed, projections(sums, levels), new_values(counts)]
     # In a combination the text leaves open what a part's own band means, so parts have none.
-    found = st.one_of(thresholds(measures, clear=False), thresholds(measures, clear=False), absences(counts), *others)
+    quiet = absences(counts, wider)
+    found = st.one_of(thresholds(measures, clear=False), thresholds(measures, clear=False), quiet, *others)
     return st.one_of(found, found, found, st.builds(Not, found, SEVERITIES))
 
 

@@ -359,6 +359,19 @@ def test_a_combination_of_them():
     assert told(watched, [*events, *moves], "12:20") == ["12:09 web firing warning", "12:12 web resolved warning"]
 
 
+def test_a_group_that_never_was_is_absent():
+    """Who is expected by name is known from the source's first event on, and for ever."""
+    watched = plan(rule(Absence(of(ORDERS), 300, WARNING, (), (("app",), ("web",))), forget_after_s=600))
+    events = orders("web: 12:00:30, 12:03, 12:06; shop: 12:01; web: 12:30, 12:34; app: 12:31, 12:34; web: 12:36")
+    assert told_in_steps(watched, events, clock("12:37")) == [
+        "12:06 app firing warning",
+        "12:07 shop firing warning",
+        "12:12 web firing warning",
+        "12:31 web resolved warning",
+        "12:32 app resolved warning",
+    ]
+
+
 # ---- wider labels ---------------------------------------------------------------------------------------------------
 
 SOLD_OUT = when(level(key=()), "at_most 0", window=None)

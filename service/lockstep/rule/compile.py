@@ -11,7 +11,7 @@ from lockstep.document import Document, Fault, Pointer, did_you_mean, parted
 from lockstep.labels import stable_id
 from lockstep.measure.definition import Aggregate, Expression, Measured, Operation, SeriesDef, series_of
 from lockstep.rule import quantity
-from lockstep.rule.compile_more import anomaly_of, change_of, new_value_of, projection_of, share_of
+from lockstep.rule.compile_more import anomaly_of, change_of, expected_of, new_value_of, projection_of, share_of
 from lockstep.rule.condition import (
     Absence,
     All,
@@ -153,7 +153,9 @@ class Compiler:
                 self.note(
                     (*at, "measure"), f"{what} is never 0, so it is never absent", "use a count of events", "LS123"
                 )
-            return Absence(expression, model.absence.window, scope.severity, tuple(model.absence.hours))
+            own = set(map(plain, scope.grouping.by)) == set(scope.by)
+            expected = expected_of(model.absence.expected, (*at, "expected"), self.note, scope.by, own)
+            return Absence(expression, model.absence.window, scope.severity, tuple(model.absence.hours), expected)
         if model.all is not None:
             parts = [self._condition(p, (*pointer, "all", i), scope) for i, p in enumerate(model.all)]
             return All(tuple(parts), scope.severity)

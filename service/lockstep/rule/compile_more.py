@@ -1,6 +1,8 @@
 """Compiles the conditions beyond threshold, spike and absence: change, new_value, share, ratio, projection."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import product
+from math import prod
 from typing import Literal, Protocol
 
 from lockstep.document import Pointer, did_you_mean
@@ -30,6 +32,31 @@ class Note(Protocol):
 
 Named = Callable[[str, Pointer], Expression]
 """The expression of a measure's name; what is wrong with it is noted and ends the rule."""
+
+
+MOST_EXPECTED = 1_000
+"""Groups that one rule may expect by name."""
+
+
+def expected_of(
+    expected: Mapping[str, list[str]], at: Pointer, note: Note, by: tuple[str, ...], own: bool
+) -> tuple[tuple[str, ...], ...]:
+    """Every combination of the values of the rule's labels. own: the absence is by all of them."""
+    if not expected:
+        return ()
+    named = {label.removeprefix("lines."): values for label, values in expected.items()}
+    strange = next((label for label in named if label not in by), None)
+    missing = next((label for label in by if label not in named), None)
+    if strange is not None or not own:
+        remedy = did_you_mean(strange or "", by) if by and own else "expect groups where the rule has them"
+        note(at, f"it is not by '{strange or next(iter(named))}'", remedy, "LS187", key=True)
+    elif missing is not None:
+        note(at, f"which '{missing}' is expected is not said", f"add '{missing}: […]'", "LS187", key=True)
+    elif prod(len(set(values)) for values in named.values()) > MOST_EXPECTED:
+        note(at, f"more than {MOST_EXPECTED:,} groups are expected", "name fewer", "LS187", key=True)
+    else:
+        return tuple(product(*(sorted(set(named[label])) for label in by)))
+    return ()
 
 
 def change_of(model: ChangeModel, at: Pointer, named: Named, note: Note, severity: Severity) -> Change:

@@ -172,12 +172,16 @@ class Hours:
 
 @dataclass(frozen=True)
 class Absence(_OfExpression):
-    """Nothing for a known group (or the whole source) for window_s; the window lies within expected hours."""
+    """Nothing for a known group (or the whole source) for window_s; the window lies within expected hours.
+
+    expected: groups that are known without an event of theirs, each the values of the rule's labels.
+    """
 
     expression: Expression
     window_s: int
     severity: Severity
     hours: tuple[Hours, ...] = ()
+    expected: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -292,6 +292,16 @@ class AbsenceModel(_Wider):
     hours: Annotated[list[Stretch], BeforeValidator(_one_or_many), _listed(_HOURS)] = Field(
         default_factory=list, description="When something is expected, in the shop's time zone: `Mon-Fri 08:00-18:00`"
     )
+    expected: Annotated[
+        dict[Label, Annotated[list[str], Field(min_length=1)]],
+        BeforeValidator(_texts),
+        WithJsonSchema(
+            {"type": "object", "additionalProperties": {"anyOf": [_VALUE, {"type": "array", "items": _VALUE}]}}
+        ),
+    ] = Field(
+        default_factory=dict,
+        description="Groups that must be there although they never had an event: `{channel: [web, app]}`",
+    )
 
 
 class ShareModel(BoundsModel, _Wider):

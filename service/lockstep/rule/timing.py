@@ -8,6 +8,7 @@ from typing import TypeGuard
 from zoneinfo import ZoneInfo
 
 from lockstep.rule.condition import (
+    Absence,
     All,
     Anomaly,
     AnyOf,
@@ -64,6 +65,11 @@ def beginning_offsets(condition: Condition) -> set[int]:
         if isinstance(leaf, NewValue):
             found |= {leaf.learn_s, leaf.learn_s + leaf.window_s}
     return found
+
+
+def expected_groups(condition: Condition) -> frozenset[tuple[str, ...]]:
+    """The groups that are known from the beginning of their source on, for ever."""
+    return frozenset(g for leaf, _ in leaves(condition) if isinstance(leaf, Absence) for g in leaf.expected)
 
 
 def reach_s(condition: Condition) -> int:
