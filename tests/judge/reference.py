@@ -5,6 +5,7 @@ of every group is judged; sums are exact fractions, percentiles and distinct cou
 since the epoch. Weakness: it takes the events of one partition a topic, fewer than a chunk, and levels of stock only.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -111,7 +112,7 @@ def _number(value: float) -> Fraction:
 
 
 def _matches(value: str, pattern: str) -> bool:
-    return value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), value, re.DOTALL) is not None
 
 
 def _facts(series: SeriesDef, place: int, event: Mapping[str, Any]) -> Iterable[tuple[Group, Fact]]:

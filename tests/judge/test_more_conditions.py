@@ -27,7 +27,7 @@ from shorthand import (
 )
 
 from lockstep.measure.history import BUCKETS_PER_BLOCK
-from lockstep.rule.condition import Absence, All, Change, Hours, NewValue, Not, Projection, Severity, Share
+from lockstep.rule.condition import Absence, All, Change, Hours, NewValue, Not, Override, Projection, Severity, Share
 from lockstep.rule.projection import shop_day
 from lockstep.rule.share import wilson_bounds
 
@@ -370,6 +370,29 @@ def test_a_group_that_never_was_is_absent():
         "12:31 web resolved warning",
         "12:32 app resolved warning",
     ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "skus"),
+    [
+        pytest.param("KEY-*", "KEY- KEY-1 KEY--L", id="begins so"),
+        pytest.param("*-L", "A-L KEY--L -L", id="ends so"),
+        pytest.param("*EY*", "KEY- KEY-1 KEY--L", id="has it"),
+        pytest.param("KEY-*-L", "KEY--L", id="begins and ends, without sharing a letter"),
+        pytest.param("*", "A-L KEY- KEY-1 KEY--L -L KE", id="anything"),
+        pytest.param("KE", "KE", id="exactly"),
+    ],
+)
+def test_an_override_is_for_groups_like_its_pattern(pattern, skus):
+    """`*` stands for anything, anywhere."""
+    known = ["A-L", "KEY-", "KEY-1", "KEY--L", "-L", "KE"]
+    watched = rule(
+        when(
+            STOCK, "at_most 0", window=None, overrides=(Override((("sku", pattern),), when(STOCK, "at_most 9").levels),)
+        )
+    )
+    found = told(watched, stock("; ".join(f"{sku}: 12:00 5" for sku in known)), "12:01")
+    assert sorted(line.split()[1] for line in found) == sorted(skus.split())
 
 
 # ---- wider labels ---------------------------------------------------------------------------------------------------

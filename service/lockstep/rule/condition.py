@@ -67,7 +67,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Override:
-    """Other levels for groups that match: label → pattern (`*` at the end or alone matches any rest)."""
+    """Other levels for groups that match: label → pattern (`*` stands for anything, anywhere)."""
 
     match: tuple[tuple[str, str], ...]
     levels: tuple[Level, ...]

@@ -458,7 +458,7 @@ class OverrideModel(BoundsModel):
     match: Annotated[
         dict[Label, Annotated[str, BeforeValidator(_text)]],
         WithJsonSchema({"type": "object", "additionalProperties": _VALUE}),
-    ] = Field(description="Label and value; `*` ends a prefix", min_length=1)
+    ] = Field(description="Label and value; `*` stands for anything, anywhere", min_length=1)
     severity: SeverityWord | None = Field(None, description="Default: the rule's")
     clear: BoundsModel | None = Field(None, description="When it is over")
     levels: LevelsModel | None = Field(None, description="A number for each severity")

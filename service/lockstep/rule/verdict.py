@@ -120,7 +120,18 @@ def levels_of(condition: Threshold | Share, labels: dict[str, str]) -> tuple[Lev
 
 
 def _matches(value: str, pattern: str) -> bool:
-    return value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern
+    """Whether a label's value is like a pattern, in which `*` stands for anything, anywhere."""
+    first, *rest = pattern.split("*")
+    if not rest or not value.startswith(first):
+        return value == pattern
+    *middle, last = rest
+    at = len(first)
+    for piece in middle:
+        found = value.find(piece, at)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return len(value) - at >= len(last) and value.endswith(last)
 
 
 def resolve(condition: Condition, labels: dict[str, str]) -> Condition:
