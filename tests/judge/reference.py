@@ -539,7 +539,8 @@ def _expected(c: Absence, start: int, end: int, zone: ZoneInfo) -> bool:
     stretches: list[tuple[datetime, datetime]] = []
     for n in range(-1, (last - first).days + 2):
         day = first + timedelta(days=n)
-        for hours in c.hours:
+        is_closed = c.closed is not None and "closed" in c.closed.kinds(day)
+        for hours in () if is_closed else c.hours:
             if day.weekday() in hours.weekdays:
                 over = hours.end.hour == 0 and hours.end.minute == 0
                 opens = datetime.combine(day, hours.start, zone).astimezone(UTC)

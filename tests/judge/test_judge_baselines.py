@@ -1,6 +1,6 @@
 """What a window is compared with: calendar days, thin history, the noise of counts, and how far is far."""
 
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -8,12 +8,12 @@ import pytest
 from comparison import differences, judged, plain
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import reference_transitions
+from reference import moment, reference_transitions
 from shorthand import LONDON, ORDERS, Event, clock, event, flow, of, orders, plan, rule
 from test_judge_properties import examples
 
 from lockstep.calendar import Calendar, Day, Entry, calendar_of
-from lockstep.rule.condition import Baseline, Severity, Spike
+from lockstep.rule.condition import Absence, Baseline, Hours, Severity, Spike
 from lockstep.rule.noise import Noise, beta_tail, mean_within, noise_of
 from lockstep.tools.backtest import replay_events
 
@@ -208,6 +208,36 @@ def test_a_window_that_straddles_a_clock_change(day, told, expected):
     events += orders("web: 12:00", day=(date.fromisoformat(day) - timedelta(days=2)).isoformat())
     found = judged(plan(rule(spike(Baseline(days=1), 3600, series, above=2.0))), events, until=clock(f"{day} 03:00"))
     assert [[t["value"], t["baseline"]] for t in found if t["state"] == "firing"][-1:] == [expected]
+
+
+OFFICE = Hours(frozenset(range(5)), time(9), time(17))
+
+
+@pytest.mark.parametrize(
+    ("marked", "expected"),
+    [
+        pytest.param({"holiday": "1"}, "01-06 11:00", id="a holiday may sell"),
+        pytest.param({"closed": "1"}, "01-07 11:00", id="on a closed day nothing is expected"),
+        pytest.param({"closed": "1 2 3 4 7 8 9 10 11 14 15"}, "01-21 11:00", id="closed for two weeks"),
+    ],
+)
+def test_absence_on_closed_days(marked, expected):
+    """Hours of a closed day are no expected hours. The last order was on Monday the 5th."""
+    watched = Absence(of(HOURLY), 7200, Severity.WARNING, (OFFICE,), (), calendar(**marked).only(["closed"]))
+    found = judged(
+        plan(rule(watched, forget_after_s=30 * 86_400)), daily("5", "16:00"), until=clock("2026-01-22 08:00")
+    )
+    assert [moment(t["at"]).strftime("%m-%d %H:%M") for t in found] == [expected]
+
+
+@examples(8)
+@given(nights(FIRST), MARKS)
+def test_absence_with_a_calendar(events, marks):
+    """Whatever is closed, an absence is looked at when it becomes one."""
+    closed = calendar(**marks).only(["closed"]) if marks else None
+    hours = (OFFICE, Hours(frozenset({5}), time(22), time(0)))
+    watched = plan(rule(Absence(of(HALF_HOURLY), 3600, Severity.WARNING, hours, (), closed)))
+    judged(watched, events, until=clock("2026-01-16 12:00"))
 
 
 # ---- thin history ---------------------------------------------------------------------------------------------------

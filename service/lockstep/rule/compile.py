@@ -144,6 +144,7 @@ class Compiler:
             return more
         if model.absence is not None:
             at = (*pointer, "absence")
+            closed = self._calendar.only(["closed"]) if self._calendar is not None and model.absence.hours else None
             scope = self._within(model.absence.by, at, scope)
             expression = self._expression(model.absence.measure, (*at, "measure"), scope)
             wrong = next((s for s in series_of(expression) if not s.is_additive), None)
@@ -155,7 +156,9 @@ class Compiler:
                 )
             own = set(map(plain, scope.grouping.by)) == set(scope.by)
             expected = expected_of(model.absence.expected, (*at, "expected"), self.note, scope.by, own)
-            return Absence(expression, model.absence.window, scope.severity, tuple(model.absence.hours), expected)
+            return Absence(
+                expression, model.absence.window, scope.severity, tuple(model.absence.hours), expected, closed
+            )
         if model.all is not None:
             parts = [self._condition(p, (*pointer, "all", i), scope) for i, p in enumerate(model.all)]
             return All(tuple(parts), scope.severity)

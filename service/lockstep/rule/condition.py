@@ -175,6 +175,7 @@ class Absence(_OfExpression):
     """Nothing for a known group (or the whole source) for window_s; the window lies within expected hours.
 
     expected: groups that are known without an event of theirs, each the values of the rule's labels.
+    closed: days on which nothing is expected, whatever the hours say.
     """
 
     expression: Expression
@@ -182,6 +183,7 @@ class Absence(_OfExpression):
     severity: Severity
     hours: tuple[Hours, ...] = ()
     expected: tuple[tuple[str, ...], ...] = ()
+    closed: Calendar | None = None
 
 
 @dataclass(frozen=True)

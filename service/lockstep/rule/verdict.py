@@ -12,6 +12,7 @@ from math import inf, sqrt
 from statistics import median
 from zoneinfo import ZoneInfo
 
+from lockstep.calendar import Calendar
 from lockstep.event import is_non_negative
 from lockstep.measure.definition import Aggregate, Expression, Measured, SeriesDef
 from lockstep.rule import usual
@@ -400,12 +401,14 @@ def _absence(condition: Absence, view: View, at: Instant) -> Verdict:
         return UNJUDGED
     if value is None and any(s.is_additive or not view.has_events(s, at.end) for s in condition.flows):
         return Verdict(Kind.NO_DATA, None, None, None, None, start, at.end)
-    if condition.hours and not _expected(condition.hours, start, at.end, view.zone):
+    if condition.hours and not _expected(condition, start, at.end, view.zone):
         return UNJUDGED
     return Verdict(Kind.BREACH, condition.severity, value or 0.0, None, None, start, at.end)
 
 
-def expected_stretches(hours: tuple[Hours, ...], around: int, zone: ZoneInfo, days: int) -> list[tuple[int, int]]:
+def expected_stretches(
+    hours: tuple[Hours, ...], around: int, zone: ZoneInfo, days: int, closed: Calendar | None = None
+) -> list[tuple[int, int]]:
     """Stretches [start, end) in seconds in which something is expected, from `days` before to `days` after an instant.
 
     Stretches that touch or overlap (24:00 to 00:00) are one.
@@ -414,6 +417,8 @@ def expected_stretches(hours: tuple[Hours, ...], around: int, zone: ZoneInfo, da
     found: list[tuple[int, int]] = []
     for shift in range(-days, days + 1):
         day = today + timedelta(days=shift)
+        if closed is not None and closed.kinds(day):
+            continue
         for entry in hours:
             if day.weekday() not in entry.weekdays:
                 continue
@@ -430,15 +435,20 @@ def expected_stretches(hours: tuple[Hours, ...], around: int, zone: ZoneInfo, da
     return merged
 
 
-def _expected(hours: tuple[Hours, ...], start: int, end: int, zone: ZoneInfo) -> bool:
+def _expected(condition: Absence, start: int, end: int, zone: ZoneInfo) -> bool:
     days = (end - start) // 86400 + 2
-    return any(o <= start and end <= c for o, c in expected_stretches(hours, start, zone, days))
+    stretches = expected_stretches(condition.hours, start, zone, days, condition.closed)
+    return any(o <= start and end <= c for o, c in stretches)
 
 
 def next_expected(condition: Absence, after: int, zone: ZoneInfo) -> Iterable[int]:
     """Instants after `after` at which an absence becomes judged although nothing happens, within nine days."""
     days = condition.window_s // 86400 + 9
-    for opens, closes in expected_stretches(condition.hours, after, zone, days):
+    found = False
+    for opens, closes in expected_stretches(condition.hours, after, zone, days, condition.closed):
         end = opens + condition.window_s
         if end > after and end <= closes:
+            found = True
             yield end
+    if condition.closed is not None and not found:
+        yield after + 8 * 86400  # closed for so long: look again
