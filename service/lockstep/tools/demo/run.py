@@ -35,7 +35,7 @@ from rich.markup import escape
 
 from lockstep.errors import LockstepError, RuleError
 from lockstep.rule.condition import Plan, Severity
-from lockstep.rule.load import OTHER_FILES, load_rules, rule_files
+from lockstep.rule.load import calendar_file, load_rules, rule_files
 from lockstep.tools.backtest import backtest
 from lockstep.tools.demo import shop
 from lockstep.tools.demo.receivers import HOST, Hook, Mailbox, Slack, hook_server, mail_server, slack_server
@@ -227,9 +227,9 @@ def _environment(folder: Path, *, mailbox: Mailbox, slack: Slack, token: str, se
 def _write_rules(rules: Path, folder: Path, hook: str) -> None:
     """The shipped rules, with a routing that leads to the receivers of the demo."""
     folder.mkdir()
-    for file in rule_files([rules]):
-        if file.stem not in OTHER_FILES:
-            shutil.copy(file, folder / file.name)
+    calendar = calendar_file([rules])
+    for file in [*rule_files([rules]), *([] if calendar is None else [calendar])]:
+        shutil.copy(file, folder / file.name)
     routing = ROUTING.format(marketing=MARKETING, operations=OPERATIONS, hook=hook)
     (folder / "routing.yml").write_text(routing, encoding="utf-8")
 
