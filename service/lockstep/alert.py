@@ -1,15 +1,20 @@
 """The alert lifecycle: which state follows which signal, and nothing else changes a state.
 
-            breach            clear             no_data       held              quiet             removed
-inactive    start             -                 -             -                 -                 -
-pending     -                 cancel            -             fire              -                 cancel
-firing      burn              cool              -             -                 resolve           resolve
-resolved    start             -                 -             -                 -                 -
+            breach    clear     no_data   tolerated held      quiet     cooled    removed
+inactive    start     -         -         -         -         -         -         -
+pending     -         cancel    -         -         fire      -         -         cancel
+firing      burn      cool      -         -         -         resolve   -         resolve
+cooling     -         -         -         -         -         -         reopen    rest
+resolved    start     -         -         -         -         -         -         -
 
-breach, clear and no_data are verdicts. held: a breach has lasted for `for`. quiet: it has been clear for
-`keep_firing_for`. removed: the rule is gone. An action of "-" changes nothing. start: an episode begins, pending or,
-with `for: 0`, firing at once. burn: it fires on, the quiet clock stops, the severity may change. cool: the quiet clock
-starts and, with `keep_firing_for: 0`, has run out.
+breach, clear and no_data are verdicts; tolerated is a clear that `for: 3 of 4 buckets` forgives. held: a breach has
+lasted for `for`, or breached as often as it asks. quiet: it has been clear for `keep_firing_for`. cooled: `cool_down`
+has passed since the end. removed: the rule is gone or has expired.
+
+An action of "-" changes nothing. start: an episode begins, pending or, with `for: 0`, firing at once. burn: it fires
+on, the quiet clock stops, the severity may change. cool: the quiet clock starts and, with `keep_firing_for: 0`, has run
+out. What was firing ends in cooling, with `cool_down: 0` in resolved. reopen: what breaches still begins an episode
+now. rest: it is resolved.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +22,7 @@ from enum import StrEnum
 from typing import Any
 
 from lockstep.labels import stable_id
-from lockstep.rule.condition import NoData, Rule, Severity
+from lockstep.rule.condition import NoData, Rule, Severity, Tolerance
 from lockstep.rule.view import Kind, Verdict
 from lockstep.transition import TransitionName
 
@@ -26,6 +31,7 @@ class State(StrEnum):
     INACTIVE = "inactive"
     PENDING = "pending"
     FIRING = "firing"
+    COOLING = "cooling"
     RESOLVED = "resolved"
 
 
@@ -33,8 +39,10 @@ class Signal(StrEnum):
     BREACH = "breach"
     CLEAR = "clear"
     NO_DATA = "no_data"
+    TOLERATED = "tolerated"
     HELD = "held"
     QUIET = "quiet"
+    COOLED = "cooled"
     REMOVED = "removed"
 
 
@@ -46,6 +54,8 @@ class Action(StrEnum):
     BURN = "burn"
     COOL = "cool"
     RESOLVE = "resolve"
+    REOPEN = "reopen"
+    REST = "rest"
 
 
 TABLE: dict[State, dict[Signal, Action]] = {
@@ -53,32 +63,50 @@ TABLE: dict[State, dict[Signal, Action]] = {
         Signal.BREACH: Action.START,
         Signal.CLEAR: Action.NOTHING,
         Signal.NO_DATA: Action.NOTHING,
+        Signal.TOLERATED: Action.NOTHING,
         Signal.HELD: Action.NOTHING,
         Signal.QUIET: Action.NOTHING,
+        Signal.COOLED: Action.NOTHING,
         Signal.REMOVED: Action.NOTHING,
     },
     State.PENDING: {
         Signal.BREACH: Action.NOTHING,
         Signal.CLEAR: Action.CANCEL,
         Signal.NO_DATA: Action.NOTHING,
+        Signal.TOLERATED: Action.NOTHING,
         Signal.HELD: Action.FIRE,
         Signal.QUIET: Action.NOTHING,
+        Signal.COOLED: Action.NOTHING,
         Signal.REMOVED: Action.CANCEL,
     },
     State.FIRING: {
         Signal.BREACH: Action.BURN,
         Signal.CLEAR: Action.COOL,
         Signal.NO_DATA: Action.NOTHING,
+        Signal.TOLERATED: Action.NOTHING,
         Signal.HELD: Action.NOTHING,
         Signal.QUIET: Action.RESOLVE,
+        Signal.COOLED: Action.NOTHING,
         Signal.REMOVED: Action.RESOLVE,
+    },
+    State.COOLING: {
+        Signal.BREACH: Action.NOTHING,
+        Signal.CLEAR: Action.NOTHING,
+        Signal.NO_DATA: Action.NOTHING,
+        Signal.TOLERATED: Action.NOTHING,
+        Signal.HELD: Action.NOTHING,
+        Signal.QUIET: Action.NOTHING,
+        Signal.COOLED: Action.REOPEN,
+        Signal.REMOVED: Action.REST,
     },
     State.RESOLVED: {
         Signal.BREACH: Action.START,
         Signal.CLEAR: Action.NOTHING,
         Signal.NO_DATA: Action.NOTHING,
+        Signal.TOLERATED: Action.NOTHING,
         Signal.HELD: Action.NOTHING,
         Signal.QUIET: Action.NOTHING,
+        Signal.COOLED: Action.NOTHING,
         Signal.REMOVED: Action.NOTHING,
     },
 }
@@ -86,10 +114,9 @@ TABLE: dict[State, dict[Signal, Action]] = {
 
 def drawn() -> str:
     """The table as this module's docstring shows it."""
-    width = {s: 14 if s is Signal.NO_DATA else 18 for s in Signal}
-    rows = ["".join([" " * 12, *(str(s).ljust(width[s]) for s in Signal)]).rstrip()]
+    rows = ["".join([" " * 12, *(str(s).ljust(10) for s in Signal)]).rstrip()]
     for state, actions in TABLE.items():
-        rows.append("".join([str(state).ljust(12), *(str(actions[s]).ljust(width[s]) for s in Signal)]).rstrip())
+        rows.append("".join([str(state).ljust(12), *(str(actions[s]).ljust(10) for s in Signal)]).rstrip())
     return "\n".join(rows)
 
 
@@ -115,6 +142,8 @@ class Alert:
 
     at: when it last was judged or changed. since: when the breach began that `for` counts from. clear_since: when the
     quiet clock started, None while it stands. kind: the last verdict's, as the policy for no_data turned it.
+    ended_at: when it ended that `cool_down` counts from. breaches: of a pending alert whose rule says `for: 3 of 4
+    buckets`, its last verdicts as bits, the newest lowest; counted_at: when that one was given.
     """
 
     id: str
@@ -129,6 +158,9 @@ class Alert:
     kind: Kind = Kind.UNJUDGED
     verdict: Verdict = field(default_factory=lambda: Verdict(Kind.UNJUDGED))
     so_far: bool = False
+    ended_at: int = 0
+    breaches: int = 0
+    counted_at: int = 0
 
     @property
     def firing(self) -> Severity | None:
@@ -138,6 +170,11 @@ class Alert:
     def is_open(self) -> bool:
         return self.state in (State.PENDING, State.FIRING)
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether its verdicts matter whatever the group's events do: it is open, or it may reopen."""
+        return self.state in (State.PENDING, State.FIRING, State.COOLING)
+
 
 def alert_id(rule: str, names: tuple[str, ...], values: tuple[str, ...]) -> str:
     """The same for the same rule and labels, for ever."""
@@ -146,11 +183,31 @@ def alert_id(rule: str, names: tuple[str, ...], values: tuple[str, ...]) -> str:
 
 def due(alert: Alert, rule: Rule) -> int | None:
     """The instant of the next timer of this alert, if one runs."""
-    if alert.state is State.PENDING and alert.kind is Kind.BREACH:
+    if alert.state is State.PENDING and alert.kind is Kind.BREACH and rule.tolerance is None:
         return max(alert.since + rule.for_s * 1_000_000, alert.at)
     if alert.state is State.FIRING and alert.clear_since is not None:
-        return alert.clear_since + rule.keep_firing_for_s * 1_000_000
+        return max(alert.clear_since + rule.keep_firing_for_s * 1_000_000, alert.at)
+    if alert.state is State.COOLING:
+        return max(alert.ended_at + rule.cool_down_s * 1_000_000, alert.at)
     return None
+
+
+def counts_buckets(alert: Alert, rule: Rule) -> bool:
+    """Whether each bucket's verdict moves this alert on, also one that says the same as the last."""
+    return rule.tolerance is not None and alert.state is State.PENDING and alert.kind is not Kind.NO_DATA
+
+
+def would_fire(alert: Alert, rule: Rule, at: int) -> bool:
+    """Whether a breach at an instant makes a pending alert of `for: 3 of 4 buckets` fire."""
+    if rule.tolerance is None or alert.state is not State.PENDING:
+        return False
+    return _counted(alert, rule.tolerance, breach=True, at=at).bit_count() >= rule.tolerance.breaches
+
+
+def _counted(alert: Alert, tolerance: Tolerance, *, breach: bool, at: int) -> int:
+    """The last verdicts as bits with one more; a bucket that is judged again, after an early look, counts once."""
+    before = alert.breaches >> 1 if at <= alert.counted_at else alert.breaches
+    return (before << 1 | breach) & ((1 << tolerance.buckets) - 1)
 
 
 def apply_verdict(
@@ -170,18 +227,26 @@ def apply_verdict(
     if kind in (Kind.BREACH, Kind.CLEAR):  # what changes nothing leaves the last numbers in place
         alert.verdict, alert.so_far = verdict, so_far
     signal = {Kind.BREACH: Signal.BREACH, Kind.CLEAR: Signal.CLEAR}.get(kind, Signal.NO_DATA)
+    if rule.tolerance is not None and alert.state is State.PENDING and kind in (Kind.BREACH, Kind.CLEAR):
+        alert.breaches = _counted(alert, rule.tolerance, breach=kind is Kind.BREACH, at=at)
+        alert.counted_at = at
+        if signal is Signal.CLEAR and alert.breaches:
+            signal = Signal.TOLERATED
+        elif alert.breaches.bit_count() >= rule.tolerance.breaches:
+            _step(alert, signal, at, rule=rule, severity=verdict.severity)
+            signal = Signal.HELD
     return _step(alert, signal, at, rule=rule, severity=verdict.severity, event=event)
 
 
 def run_timer(alert: Alert, rule: Rule, at: int) -> list[Change]:
     """Step by the timer that is due at `at` (see `due`)."""
-    signal = Signal.HELD if alert.state is State.PENDING else Signal.QUIET
+    signal = {State.PENDING: Signal.HELD, State.FIRING: Signal.QUIET}.get(alert.state, Signal.COOLED)
     return _step(alert, signal, at, rule=rule)
 
 
-def remove(alert: Alert, at: int) -> list[Change]:
-    """The rule is gone: whatever is open ends."""
-    return _step(alert, Signal.REMOVED, at, reason="rule_removed")
+def remove(alert: Alert, at: int, reason: str = "rule_removed") -> list[Change]:
+    """The rule is gone or has expired: whatever is open ends."""
+    return _step(alert, Signal.REMOVED, at, reason=reason)
 
 
 def _lowest(rule: Rule) -> Severity:
@@ -207,16 +272,15 @@ def _step(
                 alert.severity = severity
             return []
         case Action.START:
-            alert.started_at = alert.since = at
-            alert.episode_id = stable_id("episode", alert.id, at, event)
-            alert.number = 0
-            alert.clear_since = None
-            alert.severity = severity or (Severity.WARNING if rule is None else _lowest(rule))
-            if rule is not None and rule.for_s:
-                alert.state = State.PENDING
-                return [_change(alert, TransitionName.PENDING, at)]
-            alert.state = State.FIRING
-            return [_change(alert, TransitionName.FIRING, at)]
+            return _start(alert, at, rule=rule, severity=severity, event=event)
+        case Action.REOPEN:
+            alert.state = State.RESOLVED
+            if alert.kind is not Kind.BREACH:
+                return []
+            return _start(alert, at, rule=rule, severity=alert.verdict.severity)
+        case Action.REST:
+            alert.state = State.RESOLVED
+            return []
         case Action.CANCEL:
             alert.state = State.INACTIVE
             return [_change(alert, TransitionName.CANCELLED, at, reason=reason)]
@@ -234,13 +298,31 @@ def _step(
                 alert.clear_since = at
             if rule is not None and rule.keep_firing_for_s:
                 return []
-            return _resolve(alert, at, reason)
+            return _resolve(alert, at, rule=rule, reason=reason)
         case Action.RESOLVE:
-            return _resolve(alert, at, reason)
+            return _resolve(alert, at, rule=rule, reason=reason)
 
 
-def _resolve(alert: Alert, at: int, reason: str) -> list[Change]:
-    alert.state = State.RESOLVED
+def _start(
+    alert: Alert, at: int, *, rule: Rule | None, severity: Severity | None = None, event: str = ""
+) -> list[Change]:
+    alert.started_at = alert.since = alert.counted_at = at
+    alert.episode_id = stable_id("episode", alert.id, at, event)
+    alert.number = 0
+    alert.breaches = 1
+    alert.clear_since = None
+    alert.severity = severity or (Severity.WARNING if rule is None else _lowest(rule))
+    if rule is not None and (rule.for_s or rule.tolerance is not None):
+        alert.state = State.PENDING
+        return [_change(alert, TransitionName.PENDING, at)]
+    alert.state = State.FIRING
+    return [_change(alert, TransitionName.FIRING, at)]
+
+
+def _resolve(alert: Alert, at: int, *, rule: Rule | None, reason: str) -> list[Change]:
+    # A rule that is gone has no cool-down: `rule` is None then.
+    alert.state = State.COOLING if rule is not None and rule.cool_down_s else State.RESOLVED
+    alert.ended_at = at
     alert.clear_since = None
     return [_change(alert, TransitionName.RESOLVED, at, reason=reason)]
 
@@ -291,6 +373,9 @@ def stored(alert: Alert) -> list[Any]:
             v.baseline_of,
         ],
         alert.so_far,
+        alert.ended_at,
+        alert.breaches,
+        alert.counted_at,
     ]
 
 
@@ -310,5 +395,5 @@ def restored(row: list[Any]) -> Alert:
         row[8],
         Kind(row[9]),
         verdict,
-        row[11],
+        *row[11:],
     )

@@ -123,6 +123,7 @@ def check(
     ] = None,
 ) -> None:
     """Look for every fault in rule files: where, what, the way out."""
+    from lockstep.app import utc_now
     from lockstep.tools import faults
     from lockstep.tools.check import check as run
     from lockstep.tools.check import exit_code
@@ -130,7 +131,7 @@ def check(
     if output not in faults.FORMATS:
         _fail(f"--format: '{output}' is unknown; write one of {', '.join(faults.FORMATS)}")
     _collect_rarely()
-    report = run(paths, kept_s=_kept_s(kept))
+    report = run(paths, kept_s=_kept_s(kept), today=utc_now().astimezone(load_settings().zone).date())
     sources = faults.Sources()
     if output == "json":
         sys.stdout.write(faults.as_json(report.faults, sources) + "\n")

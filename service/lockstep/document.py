@@ -320,7 +320,7 @@ def _fault(document: Document, model: type[BaseModel], error: Any) -> Fault:
         value = error.get("input")
         what = f"{name} is empty" if value is None else f"{name} cannot be '{str(value)[:100]}'"
         return document.fault(pointer, what, did_you_mean(str(value)[:100], words), "LS113")
-    if kind == "string_pattern_mismatch" and (location[-1] == "[key]" or name == "'name'"):
+    if kind == "string_pattern_mismatch" and (location[-1] == "[key]" or name in ("'name'", "'was'")):
         given = str(error.get("input"))[:100]
         remedy = "write letters, digits, _ and -, with a letter first"
         return document.fault(pointer, f"'{given}' is no name", remedy, "LS114", key=location[-1] == "[key]")

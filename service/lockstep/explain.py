@@ -28,7 +28,8 @@ class Clock(msgspec.Struct, frozen=True):
     """Where an alert stands in its lifecycle; times in microseconds, None where nothing runs.
 
     breach_since: what `for` counts from. clear_since: what `keep_firing_for` counts from. next_at: when the clock that
-    runs is over, if nothing changes before; then is what it does: `fires` or `resolves`.
+    runs is over, if nothing changes before; then is what it does: `fires`, `resolves` or
+    `may begin again`.
     """
 
     state: str
@@ -143,6 +144,9 @@ def _series(seen: Seen) -> Sequence[SeriesDef]:
     return series_of_condition(seen.condition)
 
 
+_THEN = {State.PENDING: "fires", State.FIRING: "resolves", State.COOLING: "may begin again"}
+
+
 def _clock(alert: Alert, rule: Rule) -> Clock:
     next_at = due(alert, rule)
     is_open = alert.is_open
@@ -154,7 +158,7 @@ def _clock(alert: Alert, rule: Rule) -> Clock:
         breach_since=alert.since if is_open else None,
         clear_since=alert.clear_since,
         next_at=next_at,
-        then="" if next_at is None else "fires" if alert.state is State.PENDING else "resolves",
+        then="" if next_at is None else _THEN[alert.state],
         for_s=rule.for_s,
         keep_firing_for_s=rule.keep_firing_for_s,
         no_data=rule.no_data.value,
@@ -199,6 +203,13 @@ def why(seen: Seen, verdict: Explained | None, at: int | None, zone: ZoneInfo) -
             return f"it fires, the breach began {_moment(alert.since, zone)}: {because}"
         case State.FIRING:
             return f"it fires since {_moment(alert.started_at, zone)}: {because}"
+        case State.PENDING if seen.rule.tolerance is not None:
+            asked = seen.rule.tolerance
+            count = f"{alert.breaches.bit_count()} of {asked.breaches} breaches in the last {asked.buckets} buckets"
+            return f"it is pending since {_moment(alert.started_at, zone)} with {count}: {because}"
+        case State.COOLING:
+            end = _moment(alert.ended_at + seen.rule.cool_down_s * SECOND, zone)
+            return f"it has ended, and nothing begins until {end} (cool_down): {because}"
         case State.PENDING:
             next_at = due(alert, seen.rule)
             end = "when it is seen again" if next_at is None else f"at {_moment(next_at, zone)}"

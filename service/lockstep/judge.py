@@ -8,7 +8,7 @@ verdict is the same at every bucket end, so the result is that of judging every 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from heapq import heappop, heappush
 from math import inf
 from typing import Any
@@ -22,11 +22,13 @@ from lockstep.alert import (
     State,
     alert_id,
     apply_verdict,
+    counts_buckets,
     due,
     remove,
     restored,
     run_timer,
     stored,
+    would_fire,
 )
 from lockstep.dead import DeadEvent, dead_record
 from lockstep.errors import StateError
@@ -77,6 +79,7 @@ ALERTS = "lockstep.alerts"
 ALERT_STATE = "lockstep.alert-state"
 FAR = 1 << 40
 """A second after all events."""
+NEVER = FAR * SECOND
 
 Labels = tuple[str, ...]
 SeriesKey = tuple[str, Labels]
@@ -163,6 +166,7 @@ class _RuleRuntime:
         "borders",
         "closed",
         "expected",
+        "expires",
         "flows",
         "groups",
         "heap",
@@ -184,8 +188,9 @@ class _RuleRuntime:
         "width",
     )
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, zone: ZoneInfo) -> None:
         self.rule = rule
+        self.expires = NEVER if rule.expires is None else _end_of(rule.expires, zone)
         series = series_of_condition(rule.condition)
         self.flows = tuple(s for s in series if not s.is_level)
         self.levels = tuple(s for s in series if s.is_level)
@@ -222,6 +227,11 @@ class _RuleRuntime:
         self.groups: dict[Labels, _Group] = {}
         self.heap: list[tuple[int, Labels]] = []
         self.ahead: set[Labels] = set()
+
+
+def _end_of(day: date, zone: ZoneInfo) -> int:
+    """The microsecond at which a day in the shop's time zone is over."""
+    return int(datetime.combine(day + timedelta(days=1), time(), zone).timestamp()) * SECOND
 
 
 def _top_severity(condition: Condition) -> Severity:
@@ -415,7 +425,7 @@ class Judge:
         self._asked: dict[str, list[_RuleRuntime]] = {}  # levels → the rules that read them at bucket ends
         self._grain: dict[str, int] = {}  # and the narrowest of their buckets, in microseconds
         for rule in plan.rules:
-            runtime = _RuleRuntime(rule)
+            runtime = _RuleRuntime(rule, zone)
             self._rules.append(runtime)
             for s in (*runtime.flows, *runtime.levels):
                 self._rules_of.setdefault(s.id, []).append(runtime)
@@ -747,6 +757,9 @@ class Judge:
     def _visit(self, group: _Group, instant: int) -> None:
         runtime = group.runtime
         second = instant // SECOND
+        if instant >= runtime.expires:
+            self._end_expired(group)
+            return
         if instant % SECOND == 0 and second % runtime.width == 0:
             self._timers(group, before=instant)
             if self._is_known(group, second):
@@ -758,6 +771,16 @@ class Judge:
             last = second - second % runtime.width
         self._plan_next(group, last)
 
+    def _end_expired(self, group: _Group) -> None:
+        """The rule is judged no longer: what was due before happens, and what is open then ends."""
+        rule, alert, expires = group.runtime.rule, group.alert, group.runtime.expires
+        if alert.is_watched:
+            self._timers(group, before=expires)
+            self._dirty_alerts[rule.name, group.labels] = group
+            self._publish(group, remove(alert, max(expires, alert.at), "expired"))
+        if group.labels not in group.runtime.expected:
+            self._drop(group)
+
     def _judge_at(self, group: _Group, end: int, *, so_far: bool = False) -> None:
         self.counts.visits += 1
         self._view.look_at(group)
@@ -765,7 +788,7 @@ class Judge:
             self._watch(group, end)
         alert = group.alert
         at = Instant(end, end * SECOND)
-        group.asleep = not alert.is_open and any(
+        group.asleep = not alert.is_watched and any(
             judge(gate, self._view, at, None).kind is Kind.CLEAR for gate in group.gates
         )
         if group.asleep:
@@ -775,12 +798,12 @@ class Judge:
         verdict = judge(group.condition, self._view, at, alert.firing)
         kind, shown = alert.kind, alert.verdict
         changes = apply_verdict(alert, group.runtime.rule, verdict, end * SECOND, so_far=so_far)
-        if changes or alert.is_open or alert.kind is not kind or shown.kind is not alert.verdict.kind:
+        if changes or alert.is_watched or alert.kind is not kind or shown.kind is not alert.verdict.kind:
             self._dirty_alerts[group.runtime.rule.name, group.labels] = group
         self._publish(group, changes)
         if group.wide:
             clear = any(judge(part, self._view, at, None).kind is Kind.CLEAR for part in group.narrow)
-            self._listen(group, deaf=clear and not alert.is_open)
+            self._listen(group, deaf=clear and not alert.is_watched)
 
     def _listen(self, group: _Group, *, deaf: bool) -> None:
         """Whether a group hears what it shares with others: not while a part of its own keeps all of it clear."""
@@ -829,11 +852,16 @@ class Judge:
         """Schedule the next instant after the bucket end `last` at which anything may change."""
         runtime = group.runtime
         after = self._next_change(group, last)
+        if counts_buckets(group.alert, runtime.rule):
+            after = last + runtime.width
         timer = due(group.alert, runtime.rule)
-        if timer is not None and (after is None or timer < after * SECOND):
-            self._schedule_us(group, timer)
-        elif after is not None:
-            self._schedule(group, after)
+        soonest = None if after is None else after * SECOND
+        if timer is not None and (soonest is None or timer < soonest):
+            soonest = timer
+        if soonest is None or soonest >= runtime.expires:
+            soonest = runtime.expires if group.alert.is_watched and runtime.expires != NEVER else None
+        if soonest is not None:
+            self._schedule_us(group, soonest)
         else:
             self._forget(group, last)
 
@@ -844,7 +872,7 @@ class Judge:
             return self._next_event(group, last)
         soonest: int | None = None
         # What leaves a window cannot begin a breach of a rule that only rises: then only new data matters.
-        borders = (0,) if group.rises and not group.alert.is_open else runtime.offsets
+        borders = (0,) if group.rises and not group.alert.is_watched else runtime.offsets
         beginnings = runtime.beginnings
         if runtime.borders is not None and not group.asleep:
             borders, soonest = runtime.borders.at(last, self.zone)
@@ -881,7 +909,7 @@ class Judge:
                         if last < end and (soonest is None or end < soonest):
                             soonest = end
         if runtime.restless:
-            awake = runtime.always_restless or group.alert.is_open
+            awake = runtime.always_restless or group.alert.is_watched
             end = last + width if awake else -(-next_day(last, self.zone) // width) * width + width
             soonest = end if soonest is None else min(soonest, end)
         for anomaly in runtime.anomalies:
@@ -911,8 +939,8 @@ class Judge:
         return newest
 
     def _is_known(self, group: _Group, end: int) -> bool:
-        """Whether a group is judged at a bucket end: what fires or had an event within `forget_after`."""
-        if group.alert.is_open:
+        """Whether a group is judged at a bucket end: what fires, cools or had an event within `forget_after`."""
+        if group.alert.is_watched:
             return True
         if group.labels in group.runtime.expected:
             first = self._first_end(group.runtime)
@@ -942,7 +970,7 @@ class Judge:
     def _forget(self, group: _Group, last: int) -> None:
         """Nothing can change until the next event: a group that is not open is known no longer."""
         runtime = group.runtime
-        if group.alert.is_open or group.labels in runtime.expected:
+        if group.alert.is_watched or group.labels in runtime.expected:
             return
         if group.labels in runtime.listening and self._is_known(group, last + runtime.width):
             # What it shares with others may still change; when it is silent for too long that is over.
@@ -951,6 +979,10 @@ class Judge:
                 over = active + runtime.rule.forget_after_s + 1
                 self._schedule(group, -(-over // runtime.width) * runtime.width)
                 return
+        self._drop(group)
+
+    def _drop(self, group: _Group) -> None:
+        runtime = group.runtime
         runtime.listening.discard(group.labels)
         del runtime.groups[group.labels]
         runtime.ahead.discard(group.labels)
@@ -961,6 +993,9 @@ class Judge:
             self._gone[_watch_key(runtime.rule.name, group.labels)] = None
 
     def _judge_level(self, group: _Group, instant: int, event: str, *, newest: bool) -> None:
+        if instant >= group.runtime.expires:
+            self._end_expired(group)
+            return
         self._timers(group, before=instant)
         self._view.look_at(group)
         verdict = judge(group.condition, self._view, Instant(0, instant, newest), group.alert.firing)
@@ -971,6 +1006,9 @@ class Judge:
         self._plan_level(group)
 
     def _visit_level(self, group: _Group, instant: int) -> None:
+        if instant >= group.runtime.expires:
+            self._end_expired(group)
+            return
         stale = self._stale_at(group)
         if stale is not None and stale <= instant:
             self._judge_level(group, stale, "", newest=False)
@@ -980,6 +1018,8 @@ class Judge:
 
     def _plan_level(self, group: _Group) -> None:
         instants = [due(group.alert, group.runtime.rule), self._stale_at(group)]
+        if group.alert.is_watched and group.runtime.expires != NEVER:
+            instants.append(group.runtime.expires)
         soonest = min((i for i in instants if i is not None), default=None)
         if soonest is not None:
             self._schedule_us(group, soonest)
@@ -1065,6 +1105,8 @@ class Judge:
 
     def _judge_group_early(self, group: _Group, end: int) -> None:
         alert, runtime = group.alert, group.runtime
+        if end * SECOND >= runtime.expires:
+            return
         self._view.look_at(group)
         verdict = judge(group.condition, self._view, Instant(end, end * SECOND), alert.firing)
         # A lower severity than the highest might still rise before the bucket closes: that one waits.
@@ -1072,7 +1114,8 @@ class Judge:
             return
         timer = due(alert, runtime.rule)
         burning = alert.state is State.FIRING and alert.severity == group.top and alert.clear_since is None
-        waiting = alert.state is State.PENDING and (timer is None or timer > end * SECOND)
+        waiting = alert.state in (State.PENDING, State.COOLING) and (timer is None or timer > end * SECOND)
+        waiting = waiting and not would_fire(alert, runtime.rule, end * SECOND)
         if burning or waiting:
             return
         self._timers(group, before=end * SECOND)
@@ -1090,6 +1133,9 @@ class Judge:
             labels = dict(zip(rule.by, group.labels, strict=True))
             transition = _transition(change, rule.name, labels, group.alert.id, rule.version, mark)
             self._emit(transition)
+        if changes and group.runtime.rule.was and not group.alert.is_open:
+            # Carried over from a rule of another name: the next episode has the ids of this one.
+            group.alert.id = alert_id(group.runtime.rule.name, group.runtime.rule.by, group.labels)
 
     def _emit(self, transition: Transition) -> None:
         self.transitions.append(transition)
@@ -1231,7 +1277,8 @@ class Judge:
         return dict(rules)
 
     def _restore_alerts(self, entries: Mapping[bytes, bytes], removed: list[bytes]) -> None:
-        by_name = {r.rule.name: r for r in self._rules}
+        by_name = {old: r for r in self._rules for old in r.rule.was}
+        by_name |= {r.rule.name: r for r in self._rules}
         for key, value in entries.items():
             if key[:1] != b"a":
                 continue
@@ -1240,7 +1287,7 @@ class Judge:
             alert = restored(row)
             runtime = by_name.get(name)
             if runtime is not None and list(runtime.rule.by) == names:
-                runtime.groups[tuple(labels)] = _Group(runtime, tuple(labels), alert)
+                self._carry_on(runtime, name, tuple(labels), alert, removed)
                 continue
             removed.append(key)
             marks = [t.mark for t in self.topics.values() if t.mark is not None]
@@ -1266,10 +1313,24 @@ class Judge:
                     watch = group.watches[condition.key] = Watch(condition)
                     watch.restore(condition, states[condition.key])
 
+    def _carry_on(self, runtime: _RuleRuntime, name: str, labels: Labels, alert: Alert, removed: list[bytes]) -> None:
+        """Take an alert back, of a rule that may have had another name: what is open keeps its ids until it ends."""
+        rule = runtime.rule
+        group = _Group(runtime, labels, alert)
+        if name != rule.name:
+            removed.append(_alert_key(name, labels))
+            if labels in runtime.groups:
+                return  # the new name has an alert of its own
+            self._dirty_alerts[rule.name, labels] = group
+        if not alert.is_open:
+            alert.id = alert_id(rule.name, rule.by, labels)
+        runtime.groups[labels] = group
+
     def _wake(self, known: Mapping[str, int | None]) -> None:
         """Schedule every group after the instant up to which its rule was judged."""
         for runtime in self._rules:
-            runtime.closed = known.get(runtime.rule.name)
+            names = (runtime.rule.name, *runtime.rule.was)
+            runtime.closed = next((known[name] for name in names if known.get(name) is not None), None)
             if runtime.closed is None:
                 mark = self._mark(runtime)
                 runtime.closed = None if mark is None else mark // SECOND // runtime.width * runtime.width
@@ -1283,6 +1344,8 @@ class Judge:
                 elif runtime.closed is None:
                     self._schedule_first(group)
                 else:
+                    # An edit that shortens a clock makes nothing happen before what was judged already.
+                    group.alert.at = max(group.alert.at, runtime.closed * SECOND)
                     # Judging the next bucket end again is harmless, and finds what a changed rule makes of the history.
                     timer = due(group.alert, runtime.rule)
                     end = (runtime.closed + runtime.width) * SECOND

@@ -150,6 +150,20 @@ class Pipeline:
         """How often the judges that live now have looked at a group."""
         return sum(judge.counts.visits for judge in self._judges)
 
+    def edit(self, plan: Plan) -> None:
+        """The rules change: everything is cut, and starts anew with what it had."""
+        for source in self.logs:
+            self.measure(source)
+            self.commit_source(source)
+        for n in range(len(self.samples)):
+            self.judge(n)
+            self.cut(n)
+        self._plan = plan
+        for source in self.logs:
+            self.crash_meter(source)
+        for n in range(len(self.samples)):
+            self.crash_judge(n)
+
     # ---- a whole run ----------------------------------------------------------------------------------------------
 
     def finish(self, until: datetime) -> list[dict[str, Any]]:

@@ -764,6 +764,9 @@ class Alert:
     last: Verdict = UNJUDGED
     waits: bool = False
     seen_whole: bool = True
+    breaching: Severity | None = None
+    ended: int = 0
+    bucket_verdicts: list[bool] = field(default_factory=list)
 
     @property
     def firing(self) -> Severity | None:
@@ -796,7 +799,11 @@ class Alert:
 
     def timers(self, up_to: int) -> None:
         """What is due at or before `up_to` happens at its own instant."""
-        if self.state == "pending":
+        if self.state == "cooling" and self.ended + self.rule.cool_down_s * SECOND <= up_to:
+            self.state = "inactive"
+            if self.breaching is not None and not self.waits:
+                self._begin(self.ended + self.rule.cool_down_s * SECOND, self.breaching)
+        if self.state == "pending" and self.rule.tolerance is None:
             due = self.started + self.rule.for_s * SECOND
             if due <= up_to and not self.waits:
                 self.state = "firing"
@@ -805,10 +812,25 @@ class Alert:
             due = self.clear_since + self.rule.keep_firing_for_s * SECOND
             if due <= up_to:
                 self._end("resolved", due)
+                self.timers(up_to)
+
+    def _begin(self, at: int, severity: Severity, event_id: str = "", so_far: bool = False) -> None:
+        self.started, self.number, self.severity, self.bucket_verdicts = at, 0, severity, [True]
+        self.episode = episode_id(self.rule, self.labels, at, event_id)
+        self.state = "pending" if self.rule.for_s or self.rule.tolerance else "firing"
+        self._say(self.state, at, so_far)
 
     def _end(self, state: str, at: int) -> None:
         self._say(state, at)
-        self.state, self.clear_since = "inactive", None
+        cools = state == "resolved" and self.rule.cool_down_s
+        self.state, self.clear_since, self.ended = "cooling" if cools else "inactive", None, at
+
+    def expired(self, at: int) -> None:
+        """The rule is judged no longer."""
+        self.timers(at - 1)
+        if self.state in ("pending", "firing"):
+            self._say("cancelled" if self.state == "pending" else "resolved", at)
+        self.state = "inactive"
 
     def judged(self, at: int, v: Verdict, event_id: str = "", so_far: bool = False) -> None:
         """A verdict at `at`, after `timers(at - 1)`."""
@@ -822,21 +844,30 @@ class Alert:
         kind = v.kind
         if kind == "no_data":
             kind = "clear" if self.rule.no_data is NoData.OK else "breach"
-            if self.state != "inactive":
+            if self.state in ("pending", "firing"):
                 v = replace(v, severity=self.severity)
-        if kind == "breach":
+        self.breaching = v.severity if kind == "breach" else None
+        if self.state == "pending" and self.rule.tolerance is not None:
+            self.bucket_verdicts.append(kind == "breach")
+            of_them = self.bucket_verdicts[-self.rule.tolerance.buckets :]
+            if kind == "breach":
+                self.severity = v.severity
+            if sum(of_them) >= self.rule.tolerance.breaches:
+                self.state = "firing"
+                self._say("firing", at, so_far)
+            elif not any(of_them):
+                self._end("cancelled", at)
+        elif kind == "breach":
             before = self.severity
-            self.severity = v.severity
             if self.state == "inactive":
-                self.started, self.number = at, 0
-                self.episode = episode_id(self.rule, self.labels, at, event_id)
-                self.state = "pending" if self.rule.for_s else "firing"
-                self._say(self.state, at, so_far)
+                self._begin(at, v.severity, event_id, so_far)
             elif self.state == "pending":
+                self.severity = v.severity
                 if at > self.started + self.rule.for_s * SECOND:
                     self.state = "firing"
                     self._say("firing", at, so_far)
-            else:
+            elif self.state == "firing":
+                self.severity = v.severity
                 self.clear_since = None
                 if before != v.severity:
                     self._say("severity", at, so_far)
@@ -876,6 +907,7 @@ def _sum_of_newest(facts: Iterable[Fact], series: SeriesDef, asof: int) -> Fract
 def _level_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
     """Only levels inside: judged at each value."""
     series = series_of_condition(rule.condition)
+    expires = _expiry(rule, zone)
     for group in dict.fromkeys(g for s in series for g in events.of(s)):
         alert = Alert(rule, dict(zip(rule.by, group, strict=True)))
         places = sorted({(f.time, f.place, f.event_id) for s in series for f in events.of(s).get(group, [])})
@@ -887,17 +919,30 @@ def _level_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
             def before_last(s: SeriesDef, g: Group, place: int = place, time: int = time) -> Fraction | None:
                 return _sum_of_newest([f for f in events.of(s).get(g, []) if f.place <= place][:-1], s, time)
 
+            if time >= expires:
+                break
             alert.timers(time - 1)
             reader = Reader(events, alert.labels, levels, time, before_last=before_last)
             found = verdict(rule.condition, reader, alert.labels, time, alert.firing, zone)
             alert.judged(time, found, event_id)
-        alert.timers(events.until)
+        alert.timers(min(events.until, expires - 1))
+        if expires <= events.until:
+            alert.expired(expires)
         yield alert
+
+
+def _expiry(rule: Rule, zone: ZoneInfo) -> int:
+    """The instant at which the rule's last day is over."""
+    if rule.expires is None:
+        return 1 << 62
+    day = rule.expires + timedelta(days=1)
+    return (datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC) - EPOCH) // timedelta(microseconds=1)
 
 
 def _flow_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
     series = series_of_condition(rule.condition)
     width = rule.bucket_s * SECOND
+    expires = _expiry(rule, zone)
     heard: dict[Group, list[int]] = {}
     any_event = [t for role in {s.source for s in series} for t in events.times.get(role, [])]
     always = set(_expected_groups(rule.condition)) if rule.by else {()}
@@ -925,15 +970,17 @@ def _flow_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
         while True:
             since = end - rule.forget_after_s * SECOND
             known = group in always or alert.state != "inactive" or any(since <= t < end for t in times)
-            if end > events.until:
+            if end > events.until or end >= expires:
                 break
             alert.timers(end - 1)
             if known:
                 found = verdict(rule.condition, reader(end), alert.labels, end, alert.firing, zone)
                 alert.judged(end, found)
             end += width
-        alert.timers(events.until)
-        found_early = early(rule.condition, reader(end), alert.labels, end, zone) if known else None
+        alert.timers(min(events.until, expires - 1))
+        if expires <= events.until:
+            alert.expired(expires)
+        found_early = early(rule.condition, reader(end), alert.labels, end, zone) if known and end < expires else None
         if found_early is not None:
             alert.timers(end - 1)
             alert.judged(end, found_early, so_far=True)

@@ -51,7 +51,9 @@ from lockstep.rule.condition import (
     Severity,
     Share,
     Spike,
+    Tolerance,
 )
+from lockstep.rule.timing import is_level_only
 from lockstep.tools.backtest import replay_events
 
 START = clock("12:00")
@@ -331,14 +333,18 @@ def conditions(draw: st.DrawFn) -> Condition:
 def plans(draw: st.DrawFn) -> Plan:
     found: list[Rule] = []
     for n in range(draw(st.integers(1, 3))):
+        condition = draw(conditions())
+        hold = draw(st.sampled_from([None, None, None, Tolerance(2, 3), Tolerance(3, 4)]))
         found.append(
             rule(
-                draw(conditions()),
+                condition,
                 hold=draw(st.sampled_from([0, 0, 30, 60, 90, 150])),
                 keep=draw(st.sampled_from([0, 0, 30, 60, 90])),
                 no_data=draw(st.sampled_from(["keep", "ok", "alert"])),
                 name=f"R{n}",
                 forget_after_s=draw(st.sampled_from([7 * 86_400, 7 * 86_400, 300])),
+                cool_down_s=draw(st.sampled_from([0, 0, 45, 60, 150, 400])),
+                tolerance=None if is_level_only(condition) else hold,
             )
         )
     return plan(*found)

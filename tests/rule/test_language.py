@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -147,7 +148,7 @@ def test_every_code_is_explained():
     package = Path(__file__).parents[2] / "service" / "lockstep"
     table = package / "rule" / "lint.py"
     sources = [f.read_text() for f in package.rglob("*.py") if f != table] + [table.read_text().split("SAMPLE =")[1]]
-    used = {code for text in sources for code in re.findall(r"LS1[0-9]{2}", text)}
+    used = {code for text in sources for code in re.findall(r"LS[1-9][0-9]{2}", text)}
     assert used == set(CODES)
 
 
@@ -276,3 +277,80 @@ def test_a_part_over_the_whole_shop_meets_the_rest_on_one_partition():
     ]
     assert len({s.id for s in loaded.plan.series}) == 6
     assert [r.bucket_s for r in loaded.plan.rules] == [0, 60, 60]
+
+
+WRITTEN_OUT = """\
+measures: {stock: {last: available, of: stock.level}, orders: {count: order.placed}}
+rules:
+  - name: A
+    by: [sku]
+    for: 10m
+    teams: [operations]
+    owner: Ann
+    threshold: {measure: stock, at_most: 20}
+    clear: {above: 30}
+  - name: B
+    by: [sku]
+    for: 3 of 4 buckets
+    teams: [operations]
+    owner: Ann
+    all:
+      - {threshold: {measure: stock, at_most: 20}}
+      - not: {any: [{threshold: {measure: stock, at_most: 20}}, {threshold: {measure: orders, window: 1h, above: 25%}}]}
+"""
+SAID_ONCE = """\
+measures: {stock: {last: available, of: stock.level}, orders: {count: order.placed}}
+variables: {low: 20, part: 25%, hour: 1h, wait: 10m}
+defaults: {by: sku, for: $wait, teams: operations, owner: Ann}
+conditions:
+  low: {threshold: {measure: stock, at_most: $low}, clear: {above: 30}}
+  lower: {threshold: {measure: stock, at_most: $low}}
+  busy: {threshold: {measure: orders, window: $hour, above: $part}}
+  either: {any: [lower, busy]}
+rules:
+  - {name: A, condition: low}
+  - {name: B, for: 3 of 4 buckets, all: [lower, {not: either}]}
+"""
+
+
+def test_what_is_said_once_is_the_same_rule():
+    """Variables, defaults and named conditions make the rules that somebody would have written out, of one version."""
+    written, said = load_texts({"r.yml": WRITTEN_OUT}), load_texts({"r.yml": SAID_ONCE})
+    assert [str(f) for f in (*written.faults, *said.faults)] == []
+    assert [replace(r, place="") for r in said.plan.rules] == [replace(r, place="") for r in written.plan.rules]
+
+
+def test_a_dollar_in_a_text_is_a_dollar():
+    """Only whole values are variables, and never words for people or labels."""
+    text = """\
+measures: {orders: {count: order.placed}}
+variables: {web: 60}
+rules:
+  - name: A
+    by: [channel]
+    threshold: {measure: orders, window: 1h, above: $web}
+    overrides: [{match: {channel: $web}, above: 5}]
+    say: {summary: $web}
+    owner: $web
+"""
+    loaded = load_texts({"r.yml": text})
+    assert [str(f) for f in loaded.faults] == []
+    (rule,) = loaded.plan.rules
+    assert (rule.say, rule.owner) == ({"summary": "$web"}, "$web")
+    assert rule.condition.overrides[0].match == (("channel", "$web"),)
+
+
+def test_conditions_of_conditions_end():
+    """A few lines could stand for a million: they are refused, soon and with a fault."""
+    named = "\n".join(f"  c{n}: {{all: [{', '.join([f'c{n - 1}'] * 9)}]}}" for n in range(1, 12))
+    text = f"""\
+measures: {{stock: {{last: available, of: stock.level}}}}
+conditions:
+  c0: {{threshold: {{measure: stock, at_most: 0}}}}
+{named}
+rules:
+  - {{name: A, condition: c11}}
+"""
+    loaded = load_texts({"r.yml": text})
+    assert {f.code for f in loaded.faults} == {"LS211"}
+    assert loaded.plan.rules == ()

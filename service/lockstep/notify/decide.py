@@ -2,6 +2,7 @@
 
 Webhooks get each transition at once. People get the transitions of one rule within GROUP_WAIT_S as one message, at most
 MOST_MESSAGES of them per rule and destination in MESSAGES_PER_S, and then one summary of what came meanwhile.
+An alert that flaps is told once and when it has settled (`flap`), and of one rule no more than `max_alerts` (`cap`).
 A group's timer is set and runs out in `tick`, and stands in the state: a restart neither loses nor repeats a message.
 """
 
@@ -16,7 +17,10 @@ import msgspec
 from lockstep.dead import DeadEvent, dead_record
 from lockstep.errors import StateError
 from lockstep.labels import partition_of, stable_id
-from lockstep.notify.message import Writer, labels_text
+from lockstep.notify.cap import Told
+from lockstep.notify.flap import KEY as FLAP_KEY
+from lockstep.notify.flap import Flaps, Heard, Settled
+from lockstep.notify.message import Writer, flapping_note, labels_text, settled_note, with_note
 from lockstep.notify.route import Routing
 from lockstep.ports import Batch, Cut, Destination, Record
 from lockstep.rule.condition import Plan
@@ -52,6 +56,7 @@ class _Group:
     items: list[dict[str, Any]] = field(default_factory=list)
     more: int = 0
     sent: list[float] = field(default_factory=list)
+    open: Told = field(default_factory=Told)
 
 
 class Notify:
@@ -72,6 +77,7 @@ class Notify:
         self._partitions = delivery_partitions
         self._wait_s = group_wait_s
         self._groups: dict[tuple[str, str], _Group] = {}
+        self._flaps = Flaps()
         self._dirty: set[tuple[str, str]] = set()
         self._cut = Cut()
         self._reported: set[tuple[str, str]] = set()
@@ -79,12 +85,17 @@ class Notify:
     # ---- ports.Stage ----------------------------------------------------------------------------------------------
 
     def restore(self, entries: Mapping[bytes, bytes]) -> None:
-        for value in entries.values():
+        self._flaps.restore(entries)
+        for key, value in entries.items():
+            if key.startswith(FLAP_KEY):
+                continue
             row = msgspec.json.decode(value)
             found = row.pop("format", None)
             if found != FORMAT:
                 raise StateError(f"lockstep.notify-state: a group of format {found}, this version reads {FORMAT}")
-            row.update(destination=Destination(**row["destination"]), teams=tuple(row["teams"]))
+            row.update(
+                destination=Destination(**row["destination"]), teams=tuple(row["teams"]), open=Told(**row["open"])
+            )
             group = _Group(**row)
             self._groups[group.rule, group.destination.id] = group
 
@@ -108,6 +119,8 @@ class Notify:
 
     def tick(self, now: datetime) -> None:
         moment = now.timestamp()
+        for settled in self._flaps.tick(moment):
+            self._tell_settled(settled)
         for key, group in sorted(
             self._groups.items(), key=lambda pair: pair[0]
         ):  # in an order that a restart does not change
@@ -130,6 +143,7 @@ class Notify:
             row = {"format": FORMAT, **asdict(self._groups[key])}
             cut.entries["\x1f".join(key).encode()] = msgspec.json.encode(row)
         self._dirty.clear()
+        cut.entries.update(self._flaps.cut())
         return cut
 
     def take_reports(self) -> list[str]:
@@ -151,6 +165,7 @@ class Notify:
         if state is TransitionName.SEVERITY and rank <= _RANK.get(transition.previous_severity or "", 0):
             return
         rule = self._rules.get(transition.rule)
+        heard = self._flaps.hear(transition, rank, None if rule is None else rule.flapping)
         # Of a removed rule only its name is left: everybody hears that its alerts have ended.
         teams = tuple(self._routing.teams) if rule is None else rule.teams
         for destination, sharing in self._routing.for_teams(teams):
@@ -163,8 +178,20 @@ class Notify:
                     about=[(transition.alert_id, transition.episode_id)],
                     body=self._writer.webhook(transition, rule, sharing),
                 )
-            else:
-                self._gather(destination, sharing, transition.rule, self._writer.item(transition, rule, sharing))
+            elif heard is not Heard.HUSH:
+                item = self._writer.item(transition, rule, sharing)
+                if heard is Heard.BEGINS and rule is not None and rule.flapping is not None:
+                    item = with_note(item, flapping_note(rule.flapping))
+                self._gather(destination, sharing, transition.rule, item)
+
+    def _tell_settled(self, settled: Settled) -> None:
+        """How an alert that flapped has ended, to the people who heard that it began to."""
+        transition = settled.last
+        rule = self._rules.get(transition.rule)
+        for destination, sharing in self._routing.for_teams(tuple(self._routing.teams) if rule is None else rule.teams):
+            if destination.channel != "webhook":
+                item = with_note(self._writer.item(transition, rule, sharing), settled_note(settled))
+                self._gather(destination, sharing, transition.rule, item)
 
     def _gather(self, destination: Destination, teams: tuple[str, ...], rule: str, item: dict[str, Any]) -> None:
         key = (rule, destination.id)
@@ -179,8 +206,15 @@ class Notify:
                 return
         group.items.append(item)
         if len(group.items) > MOST_ITEMS:
-            group.items.remove(min(group.items, key=_weight))
+            dropped = min(group.items, key=_weight)
+            group.items.remove(dropped)
+            if self._cap(rule) is not None:
+                group.open.dropped(dropped)
             group.more += 1
+
+    def _cap(self, rule: str) -> int | None:
+        known = self._rules.get(rule)
+        return None if known is None else known.max_alerts
 
     def _close(self, key: tuple[str, str], group: _Group, moment: float) -> None:
         self._dirty.add(key)
@@ -188,7 +222,16 @@ class Notify:
         if len(recent) >= MOST_MESSAGES and not group.held:
             group.due, group.held, group.sent = recent[0] + MESSAGES_PER_S, True, recent
             return
-        items = sorted(group.items, key=_weight, reverse=True)
+        items, more = sorted(group.items, key=_weight, reverse=True), group.more
+        cap = self._cap(group.rule)
+        if cap is None:
+            group.open = Told()
+        else:
+            items = group.open.chosen(items, cap, group.rule)
+            more = len(group.open.held)
+        if not items:
+            group.items, group.more, group.due, group.held = [], 0, None, False
+            return
         group.number += 1
         begins = any(item["state"] in ("firing", "severity") for item in items)
         state = "resolved" if not begins else items[0]["state"] if len(items) == 1 else "firing"
@@ -205,7 +248,7 @@ class Notify:
                 "severity": max((item["severity"] for item in items), key=_RANK.__getitem__),
                 "teams": list(group.teams),
                 "items": items,
-                "more": group.more,
+                "more": more,
                 "summary": group.held,
             },
         )

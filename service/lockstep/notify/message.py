@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field
 
 from lockstep.errors import RuleError
+from lockstep.notify.flap import Settled
 from lockstep.rule import wording
 from lockstep.rule.anomaly import is_explained, statistic_text
-from lockstep.rule.condition import Rule
+from lockstep.rule.condition import Flapping, Rule
 from lockstep.rule.timing import anomalies_of
 from lockstep.transition import Transition, TransitionName
 
@@ -236,6 +237,7 @@ class Writer:
             "texts": texts,
             "note": f"the rule's own text for {' and '.join(broken)} could not be filled in" if broken else "",
             "runbook": (rule.runbook if rule is not None else None) or "",
+            "owner": _shown((rule.owner if rule is not None else None) or "", 100),
             "alert_id": transition.alert_id,
             "episode_id": transition.episode_id,
         }
@@ -273,7 +275,33 @@ class Writer:
             return None
 
 
-_ENDED = {"rule_removed": "the rule was removed", "no_data": "there is no data any more"}
+def with_note(item: dict[str, Any], note: str) -> dict[str, Any]:
+    """The item with one more note below it."""
+    return {**item, "note": "; ".join(filter(None, (note, item["note"])))}
+
+
+def flapping_note(flapping: Flapping) -> str:
+    """Said when an alert begins to flap."""
+    times, stretch = flapping.fires, duration_words(flapping.within_s)
+    settled = duration_words(flapping.within_s / 2)
+    return (
+        f"it is flapping, it fired {times} times within {stretch}; you hear of it again when it gets worse, "
+        f"or when it has kept one state for {settled}"
+    )
+
+
+def settled_note(settled: Settled) -> str:
+    """Said when it has settled."""
+    state = "over" if settled.last.state is TransitionName.RESOLVED else "firing"
+    lasted = duration_words(settled.settled_s)
+    return f"it has stopped flapping: it fired {settled.count} times, and is {state} for {lasted}"
+
+
+_ENDED = {
+    "rule_removed": "the rule was removed",
+    "expired": "the rule's last day is over",
+    "no_data": "there is no data any more",
+}
 
 _ADVICE = {
     ("marketing", "above"): "find out whether a campaign, price or post of yours brings it, and ask operations "

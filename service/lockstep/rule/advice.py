@@ -48,7 +48,8 @@ def echoes(rules: Iterable[tuple[Document, int, Rule]]) -> list[Fault]:
     faults: list[Fault] = []
     first: dict[Any, list[Rule]] = {}
     for document, index, rule in rules:
-        judged = (rule.by, _unranked(rule.condition), rule.for_s, rule.keep_firing_for_s, rule.no_data)
+        clocks = (rule.for_s, rule.tolerance, rule.keep_firing_for_s, rule.cool_down_s, rule.expires)
+        judged = (rule.by, _unranked(rule.condition), clocks, rule.no_data)
         same = first.setdefault(judged, [])
         twin = next((r for r in same if set(r.teams) & set(rule.teams)), None)
         if twin is not None:

@@ -19,6 +19,7 @@ from lockstep.rule.condition import (
     Baseline,
     Bounds,
     Condition,
+    Flapping,
     Level,
     NoData,
     Not,
@@ -28,6 +29,7 @@ from lockstep.rule.condition import (
     Share,
     Spike,
     Threshold,
+    Tolerance,
     series_of_condition,
 )
 from lockstep.rule.measures import Grouping, Measures, label_fault, series_of_measure
@@ -113,7 +115,7 @@ class Compiler:
             name=model.name,
             by=by,
             condition=condition,
-            for_s=model.for_,
+            for_s=0 if isinstance(model.for_, Tolerance) else model.for_,
             keep_firing_for_s=model.keep_firing_for,
             no_data=NoData(model.no_data),
             teams=tuple(model.teams),
@@ -122,8 +124,28 @@ class Compiler:
             forget_after_s=model.forget_after,
             bucket_s=0 if is_level_only(condition) else bucket_s,
             place=f"{self._document.path}:{self._document.place(pointer)[0]}",
+            tolerance=model.for_ if isinstance(model.for_, Tolerance) else None,
+            cool_down_s=model.cool_down,
+            expires=model.expires,
+            was=tuple(model.was),
+            owner=model.owner,
+            max_alerts=model.max_alerts,
+            flapping=Flapping(model.flapping.fires, model.flapping.in_) if model.flapping else None,
         )
-        judged_by = (rule.by, rule.condition, rule.for_s, rule.keep_firing_for_s, rule.no_data, rule.forget_after_s)
+        if rule.tolerance is not None and not rule.bucket_s:
+            message = "it is judged at every value and has no buckets"
+            self.note((*pointer, "for"), message, "write a duration like 10m", "LS200")
+        judged_by = (
+            rule.by,
+            rule.condition,
+            rule.for_s,
+            rule.keep_firing_for_s,
+            rule.no_data,
+            rule.forget_after_s,
+            rule.tolerance,
+            rule.cool_down_s,
+            rule.expires,
+        )
         return replace(rule, version=stable_id("rule-1", rule.name, repr(judged_by))[:12])
 
     # ---- conditions -----------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import time
+from datetime import date, time
 from enum import IntEnum, StrEnum
 from functools import cached_property
 
@@ -323,9 +323,28 @@ def series_of_condition(condition: Condition) -> tuple[SeriesDef, ...]:
 
 
 @dataclass(frozen=True)
+class Tolerance:
+    """`for: 3 of 4 buckets`: how many of the last verdicts must breach."""
+
+    breaches: int
+    buckets: int
+
+
+@dataclass(frozen=True)
+class Flapping:
+    """An alert that fires so many times within so long flaps: people hear of it once, and how it has settled."""
+
+    fires: int
+    within_s: int
+
+
+@dataclass(frozen=True)
 class Rule:
     """One rule, compiled. Its identity is its name; its groups are told apart by `by`, sorted.
 
+    tolerance: in place of for_s. cool_down_s: no new episode for so long after one. expires: the last day on which it
+    is judged, in the shop's time zone. was: earlier names, whose alerts it carries on. max_alerts, flapping: what
+    people hear of it; None for all.
     durations in seconds of event time. teams: who hears of it. say: team (or `summary`) → Jinja2 template.
     bucket_s: the base slice of its flows; 0 when it reads levels only.
     version: changes whenever anything that it judges by changes.
@@ -345,6 +364,13 @@ class Rule:
     bucket_s: int = 60
     version: str = ""
     place: str = ""
+    tolerance: Tolerance | None = None
+    cool_down_s: int = 0
+    expires: date | None = None
+    was: tuple[str, ...] = ()
+    owner: str | None = None
+    max_alerts: int | None = None
+    flapping: Flapping | None = None
 
 
 @dataclass(frozen=True)

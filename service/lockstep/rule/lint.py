@@ -75,6 +75,13 @@ CODES: dict[str, str] = {
     "LS194": "a label that cannot be given in a test",
     "LS195": "there are no tests",
     "LS196": "a test makes an event that is refused",
+    "LS200": "a `for` in buckets is written like 3 of 4 buckets",
+    "LS201": "a day is written like 2026-12-31",
+    "LS202": "a rule that has expired",
+    "LS203": "an earlier name that is not free",
+    "LS210": "a variable that is not there, or is not used",
+    "LS211": "a named condition that is not there",
+    "LS212": "a condition beside the one that is named",
 }
 """code → what it is about."""
 

@@ -16,6 +16,8 @@ from lockstep.rule.condition import Plan, Rule, series_of_condition
 from lockstep.rule.lint import lint
 from lockstep.rule.measures import Measures, NamedMeasure
 from lockstep.rule.model import MeasureModel, RuleFile, RuleModel
+from lockstep.rule.reuse import reuse
+from lockstep.rule.upkeep import doubtful_names
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -118,6 +120,9 @@ def _load(
 ) -> Loaded:
     """A bad measure or rule costs only itself and what uses it. beside: files that only lend measures."""
     faults = list(unread)
+    reused = [reuse(document) for document in documents]
+    documents = [r.document for r in reused]
+    faults += [f for r in reused for f in r.faults]
     measures: dict[str, NamedMeasure] = {}
     broken: set[str] = set()
     for document, borrowed in [*((d, False) for d in documents), *((d, True) for d in beside)]:
@@ -138,7 +143,7 @@ def _load(
     rules: dict[str, Rule] = {}
     places: dict[str, str] = {}
     stand: list[tuple[Document, int, Rule]] = []
-    for document in documents:
+    for document, broken_rules in zip(documents, (r.broken for r in reused), strict=True):
         compiler = Compiler(document, known, calendar)
         for index, rule_model in _items(document, "rules", RuleModel):
             if rule_model is None:
@@ -149,6 +154,8 @@ def _load(
                 faults.append(document.fault((*pointer, "name"), message, "rename one of them", "LS140"))
                 continue
             places[name] = f"{document.path}:{document.place(pointer)[0]}"
+            if index in broken_rules:
+                continue
             rule = compiler.rule(rule_model, int(index))
             if rule is None:
                 continue
@@ -159,6 +166,12 @@ def _load(
                 stand.append((document, int(index), rule))
         faults += compiler.faults
     faults += echoes(stand)
+    doubtful = doubtful_names(stand, places)
+    faults += doubtful
+    unsure = {(f.path, f.line) for f in doubtful}
+    for document, index, rule in stand:
+        if (document.path, document.place(("rules", index, "was"))[0]) in unsure:
+            rules.pop(rule.name, None)
     series = dict.fromkeys(s for r in rules.values() for s in series_of_condition(r.condition))
     fingerprint = stable_id("plan-1", *(r.version for r in rules.values()))[:12]
     plan = Plan(tuple(rules.values()), tuple(series), fingerprint)

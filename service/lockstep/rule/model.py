@@ -1,6 +1,7 @@
 """Rule files as their authors write them: the source of the editor's schema. Descriptions are the hover texts."""
 
 import re
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -17,7 +18,7 @@ from pydantic import (
 from lockstep.calendar import KINDS
 from lockstep.document import did_you_mean, keys
 from lockstep.rule import quantity
-from lockstep.rule.condition import Hours
+from lockstep.rule.condition import Hours, Tolerance
 
 Duration = Annotated[
     int,
@@ -452,6 +453,13 @@ class PartModel(_Strict):
         return self
 
 
+def _day(value: Any) -> Any:
+    try:
+        return value if value is None else date.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"'{str(value)[:100]}' is no day; write one like 2026-12-31 [LS201]") from None
+
+
 class OverrideModel(BoundsModel):
     """Other numbers for groups that match."""
 
@@ -464,15 +472,34 @@ class OverrideModel(BoundsModel):
     levels: LevelsModel | None = Field(None, description="A number for each severity")
 
 
-class RuleModel(PartModel):
-    """A rule: a condition, how long it must hold, who hears of it in which words."""
+class FlappingModel(_Strict):
+    """When an alert flaps."""
 
-    name: Name = Field(description="Names the rule in messages and keeps its state")
+    fires: Annotated[int, Field(ge=2, le=100)] = Field(5, description="Fired so often")
+    in_: Annotated[Duration, Field(ge=60)] = Field(3600, alias="in", description="within so long")
+
+
+def _flapping(value: Any) -> Any:
+    if value is not False:
+        raise ValueError("this does not say when it flaps; write {fires: 5, in: 1h}, or false [LS114]")
+    return value
+
+
+class LifeModel(_Strict):
+    """What a rule says beside its condition, and `defaults` may say for all of a file."""
+
     by: Annotated[list[Label], BeforeValidator(_one_or_many), _listed(_TEXT)] = Field(
         default_factory=list, description="One alert for each value of these labels; none: one for the whole shop"
     )
-    for_: Duration = Field(0, alias="for", description="How long it must hold before it fires")
+    for_: Annotated[
+        int | Tolerance,
+        BeforeValidator(quantity.hold),
+        WithJsonSchema({"type": ["string", "integer"], "examples": ["10m", "3 of 4 buckets"]}),
+    ] = Field(
+        0, alias="for", description="How long it must hold before it fires, or in how many buckets: `3 of 4 buckets`"
+    )
     keep_firing_for: Duration = Field(0, description="How long it must be clear before it is over")
+    cool_down: Duration = Field(0, description="After an end nothing begins for so long; what still holds then begins")
     severity: SeverityWord = Field("warning", description="info, warning or critical")
     no_data: Literal["keep", "ok", "alert"] = Field(
         "keep", description="What no data does: keep the state, end it, alert"
@@ -480,21 +507,62 @@ class RuleModel(PartModel):
     teams: Annotated[list[str], BeforeValidator(_one_or_many), _listed(_TEXT)] = Field(
         default_factory=lambda: ["marketing", "operations"], description="Who hears of it; default both", min_length=1
     )
+    runbook: str | None = Field(None, description="Where it is written what to do")
+    forget_after: Duration = Field(7 * 86400, description="A group silent for this long is forgotten")
+    expires: Annotated[
+        date | None, BeforeValidator(_day), WithJsonSchema({"type": "string", "examples": ["2026-12-31"]})
+    ] = Field(None, description="The last day on which it is judged, in the shop's time zone")
+    owner: str | None = Field(None, description="Who looks after this rule")
+    max_alerts: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        None, description="People are told so many of its alerts one by one, the most severe first, and the rest as one"
+    )
+    flapping: Annotated[
+        Annotated[Literal[False], BeforeValidator(_flapping), Tag("false")]
+        | Annotated[FlappingModel, Tag("FlappingModel")],
+        Discriminator(lambda value: "FlappingModel" if isinstance(value, dict | FlappingModel) else "false"),
+    ] = Field(
+        default_factory=lambda: FlappingModel.model_validate({}),
+        description="An alert that fires so often is told once, and when it has settled; `false`: always",
+    )
+
+
+class DefaultsModel(LifeModel):
+    """What every rule of this file says that does not say it itself."""
+
+
+class RuleModel(PartModel, LifeModel):
+    """A rule: a condition, how long it must hold, who hears of it in which words."""
+
+    name: Name = Field(description="Names the rule in messages and keeps its state")
+    condition: str | None = Field(None, description="The name of one of this file's `conditions`")
+    was: Annotated[list[Name], BeforeValidator(_one_or_many), _listed(_TEXT)] = Field(
+        default_factory=list, description="Its name before it was renamed: alerts that are open carry on"
+    )
     say: dict[str, str] = Field(
         default_factory=dict,
         description="Texts: `summary` for all, and one for each team, with {{ value }} and the like",
     )
-    runbook: str | None = Field(None, description="Where it is written what to do")
     overrides: list[OverrideModel] = Field(default_factory=list, description="Other numbers for groups that match")
-    forget_after: Duration = Field(7 * 86400, description="A group silent for this long is forgotten")
     enabled: bool = Field(True, description="false: the rule is checked but not judged")
-    owner: str | None = Field(None, description="Who looks after this rule")
+
+
+def _variable(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or str(value).startswith("$"):
+        raise ValueError("a variable is one value; write one like 60, 15m, 2x or 25% [LS210]")
+    return value
 
 
 class RuleFile(_Strict):
-    """Measures and rules. Measures of all files of a folder are shared."""
+    """Measures and rules. Measures of all files of a folder are shared; the rest is this file's own."""
 
     measures: dict[Name, MeasureModel] = Field(default_factory=dict, description="Numbers kept over event time")
+    variables: dict[Name, Annotated[int | float | str, BeforeValidator(_variable)]] = Field(
+        default_factory=dict, description="Values with a name: `rush: 60` is used as `$rush` where a value stands"
+    )
+    conditions: dict[Name, PartModel] = Field(
+        default_factory=dict, description="Conditions with a name, for `condition: name` and within all, any and not"
+    )
+    defaults: DefaultsModel | None = Field(None, description="What every rule says that does not say it itself")
     rules: list[RuleModel] = Field(default_factory=list, description="What is worth telling")
 
 
@@ -507,12 +575,38 @@ def json_schema() -> dict[str, Any]:
     measure["patternProperties"] = {f"^{_PERCENTILE.pattern}$": percentile}
     for short, word in SHORT.items():
         measure["properties"][short] = measure["properties"][word]
+    for model in ("PartModel", "RuleModel"):
+        properties = schema["$defs"][model]["properties"]
+        for word in ("all", "any"):
+            properties[word]["items"] = {"anyOf": [properties[word]["items"], {"type": "string"}]}
+        properties["not"] = _or_a_name(properties["not"])
+    for model in schema["$defs"].values():
+        _with_variables(model)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://lockstep.example/schemas/rules.schema.json",
         **schema,
         "title": "Lockstep rule file",
     }
+
+
+def _or_a_name(node: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a condition that may also be named."""
+    words = {k: v for k, v in node.items() if k in ("description", "title", "default")}
+    return {**words, "anyOf": [{k: v for k, v in node.items() if k not in words}, {"type": "string"}]}
+
+
+def _with_variables(node: Any) -> None:
+    """Let `$name` stand where the schema asks for a number or a ratio as text."""
+    if isinstance(node, dict):
+        pattern = node.get("pattern", "")
+        if "[0-9.]+" in pattern:
+            node["pattern"] = f"{pattern}|^\\$[A-Za-z_][A-Za-z0-9_-]*$"
+        for value in node.values():
+            _with_variables(value)
+    elif isinstance(node, list):
+        for value in node:
+            _with_variables(value)
 
 
 def without_null(node: Any) -> Any:

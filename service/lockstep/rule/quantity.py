@@ -3,12 +3,15 @@
 import re
 from datetime import time
 
-from lockstep.rule.condition import Hours
+from lockstep.rule.condition import Hours, Tolerance
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _DAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 _DURATION = re.compile(r"([0-9]+)(s|m|h|d|w)")
+MOST_BUCKETS = 60
+"""Buckets whose verdicts are remembered for `for: 3 of 4 buckets`."""
+_TOLERANCE = re.compile(r"([0-9]{1,4}) +of +(?:the +last +)?([0-9]{1,4}) +buckets?")
 _SPELLED_OUT = re.compile(r"([0-9]+) *(sec(?:ond)?s?|min(?:ute)?s?|h(?:ou)?rs?|days?|weeks?)")
 _HOURS = re.compile(r"(?:(?P<days>[A-Za-z,\- ]+?) +)?(?P<from>[0-9]{1,2}:[0-9]{2}) *- *(?P<to>[0-9]{1,2}:[0-9]{2})")
 
@@ -32,6 +35,22 @@ def duration_s(value: object) -> int:
     if total > 366 * 86400:
         raise ValueError(f"'{text}' is longer than a year; write at most 366d [LS104]")
     return total
+
+
+def hold(value: object) -> int | Tolerance:
+    """What `for` says: `10m` in seconds, or `3 of 4 buckets`. Raises ValueError."""
+    found = _TOLERANCE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        if isinstance(value, str) and re.search(r"\bof\b", value) and len(value) <= 100:
+            raise ValueError(f"'{value}' is not understood; write it like 3 of 4 buckets [LS200]")
+        return duration_s(value)
+    breaches, buckets = int(found[1]), int(found[2])
+    if not 1 < breaches <= buckets <= MOST_BUCKETS:
+        way_out = f"write one like 3 of 4 buckets, with 2 to {MOST_BUCKETS}"
+        if breaches == 1:
+            way_out = "one breach fires at once: remove 'for'"
+        raise ValueError(f"'{value}' is no part of buckets; {way_out} [LS200]")
+    return Tolerance(breaches, buckets)
 
 
 def duration_text(seconds: int) -> str:

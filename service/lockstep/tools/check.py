@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from lockstep.document import Fault, did_you_mean, read_document
 from lockstep.notify.route import load_routing
 from lockstep.rule.advice import out_of_reach
 from lockstep.rule.load import calendar_file, load_rules, rule_files
+from lockstep.rule.upkeep import past_their_day
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,10 @@ class CheckReport:
         return tuple(f for f in self.faults if f.level == "error")
 
 
-def check(paths: Sequence[Path], *, kept_s: int | None = None) -> CheckReport:
+def check(paths: Sequence[Path], *, kept_s: int | None = None, today: date | None = None) -> CheckReport:
     """Look at rule files and folders, and at the routing beside them.
 
-    kept_s: how long events are kept, where that is known.
+    kept_s: how long events are kept, where that is known. today: in the shop's time zone, to find expired rules.
     """
     faults: list[Fault] = [
         Fault(str(p), 1, 1, "there is no such file", "check the path", "LS101") for p in paths if not p.exists()
@@ -41,6 +43,8 @@ def check(paths: Sequence[Path], *, kept_s: int | None = None) -> CheckReport:
     faults += loaded.faults
     if kept_s is not None:
         faults += out_of_reach(loaded.plan.rules, kept_s=kept_s)
+    if today is not None:
+        faults += past_their_day(loaded.plan.rules, today=today)
     files = len(rule_files(found)) + (calendar_file(found) is not None)
     for path in _routing_files(found):
         routing, wrong = load_routing(path)

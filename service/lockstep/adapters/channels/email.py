@@ -40,6 +40,7 @@ def text_part(body: Mapping[str, Any]) -> str:
             ]
         lines += [f"  {team}: {text}" if team else f"  {text}" for team, text in team_parts(item)]
         lines += [f"  {item['runbook']}"] if item["runbook"] and not is_over(item) else []
+        lines += [f"  Owner: {item['owner']}"] if item.get("owner") and not is_over(item) else []
         lines += [f"  Note: {item['note']}"] if item["note"] else []
         lines += [f"  {when(item)}", ""]
     lines += remarks(body, shown=len(body["items"]))
@@ -95,6 +96,8 @@ def _card(item: Mapping[str, Any]) -> str:
         name = f'<b style="font-size:13px;color:{_GREY}">{escape(team)}</b><br>' if team else ""
         rows.append(_row(f'{name}<span style="font-size:15px;line-height:1.5">{escape(text)}</span>', "8px 20px 0"))
     foot = escape(when(item))
+    if item.get("owner") and not over:
+        foot = f"Owner: {escape(item['owner'])}<br>{foot}"
     if item["runbook"] and not over:
         foot = f"{_link(item['runbook'])}<br>{foot}"
     if item["note"]:

@@ -57,6 +57,8 @@ def _item(item: Mapping[str, Any]) -> str:
         lines.append(f"`{item['value_bar']}` *{item['value']}* {escaped(item['window'])}")
         lines.append(f"`{item['usual_bar'] or ' '}` {item['usual']} {item['usual_is']}")
     foot = f"_{escaped(when(item))}_"
+    if item.get("owner") and not over:
+        foot = f"Owner: {escaped(item['owner'])}\n{foot}"
     if item["runbook"] and not over:
         foot = f"{escaped(item['runbook'])}\n{foot}"
     note = f"\n_Note: {escaped(item['note'])}_" if item["note"] else ""

@@ -1,0 +1,85 @@
+"""`max_alerts`: of one rule a destination of people is told the first N by severity, and of the rest one summary.
+
+An alert is told while fewer than N of its severity or above are open that were told; so a critical one is not kept back
+by N warnings, and at most N of each severity are told. What is kept back is counted in every message of the rule.
+Notify is one fold of `lockstep.alerts`, so it does not matter on which partition an alert was judged.
+Weakness: what was kept back is not told later when others have ended; the count says that it is there.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+MOST_HELD = 2_000
+"""Episodes that are remembered as kept back, a rule and destination; of more nothing is told either."""
+_RANK = {"info": 1, "warning": 2, "critical": 3}
+_OPEN = ("firing", "severity")
+
+
+@dataclass
+class Told:
+    """Open episodes → severity rank. begun: whether a summary has been told of those that are kept back."""
+
+    told: dict[str, int] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
+    begun: bool = False
+
+    def dropped(self, item: dict[str, Any]) -> None:
+        """An item found no place in its message."""
+        episode = item["episode_id"]
+        self.told.pop(episode, None)
+        self.held.pop(episode, None)
+        if item["state"] in _OPEN:
+            self._hold(episode, _RANK[item["severity"]])
+
+    def chosen(self, items: list[dict[str, Any]], cap: int, rule: str) -> list[dict[str, Any]]:
+        """Those of a message's items that are told, most severe first as they came; the first summary among them."""
+        kept: list[bool] = [True] * len(items)
+        for n, item in enumerate(items):  # ends make room
+            if item["state"] == "resolved":
+                kept[n] = self._end(item["episode_id"])
+        for n, item in enumerate(items):
+            if item["state"] != "resolved":
+                kept[n] = self._begin(item, cap)
+        found = [item for item, tell in zip(items, kept, strict=True) if tell]
+        if not self.held:
+            self.begun = False
+        elif not self.begun:
+            self.begun = True
+            first = next((i for i, tell in zip(items, kept, strict=True) if not tell and i["state"] in _OPEN), None)
+            if first is not None:
+                found.append(_summary(first, len(self.held), cap, rule))
+        return found
+
+    def _end(self, episode: str) -> bool:
+        held = self.held.pop(episode, None) is not None
+        told = self.told.pop(episode, None) is not None
+        return told or not (held or self.begun)
+
+    def _begin(self, item: dict[str, Any], cap: int) -> bool:
+        episode, rank = item["episode_id"], _RANK[item["severity"]]
+        others = sum(1 for e, r in self.told.items() if r >= rank and e != episode)
+        tell = episode in self.told or others < cap
+        self.held.pop(episode, None)
+        if item["state"] not in _OPEN:  # it came and went
+            self.told.pop(episode, None)
+        elif tell:
+            self.told[episode] = rank
+        else:
+            self._hold(episode, rank)
+        return tell
+
+    def _hold(self, episode: str, rank: int) -> None:
+        if len(self.held) < MOST_HELD:
+            self.held[episode] = rank
+
+
+def _summary(item: dict[str, Any], count: int, cap: int, rule: str) -> dict[str, Any]:
+    """One item for all that are kept back, with the labels of the most severe."""
+    alerts = "1 more alert fires" if count == 1 else f"{count} more alerts fire"
+    text = f"{alerts} than the {cap} that this rule tells one by one (max_alerts); look for a cause that they share."
+    return {
+        **item,
+        "state": "firing",
+        "headline": f"{rule}: {alerts}; the most severe: {item['headline']}",
+        "texts": dict.fromkeys(item["texts"], text),
+    }
