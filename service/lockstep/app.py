@@ -387,11 +387,11 @@ class Service:
             for role, state in judge.topics.items():
                 if state.mark is not None:
                     m.watermark_delay.labels(role).set(now - state.mark / 1e6)
+        delivers, moment = self._delivers.values(), utc_now()
         for channel in self._channels:
-            m.pending.labels(channel).set(sum(d.pending.get(channel, 0) for d in self._delivers.values()))
-        for deliver in self._delivers.values():
-            for (channel, reason), count in deliver.counts.dead.items():
-                m.dead_deliveries.labels(channel, reason).set(count)
+            m.pending.labels(channel).set(sum(d.pending.get(channel, 0) for d in delivers))
+            m.breakers.labels(channel).set(sum(d.paused.get(channel, 0) for d in delivers))
+            m.oldest.labels(channel).set(max((d.oldest(moment).get(channel, 0.0) for d in delivers), default=0.0))
         status = self.status()
         m.ready.set(int(status.ready))
         for lane in getattr(status, "lanes", ()):

@@ -3,9 +3,11 @@
 import asyncio
 import io
 import json
+import re
 import shutil
 import subprocess
 from datetime import timedelta
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -25,6 +27,19 @@ rules:
     threshold: {measure: stock, at_most: 20}
 """
 CLOUDEVENT = {"content-type": "application/cloudevents+json"}
+WATCHED = Path(__file__).parents[2] / "deploy" / "README.md"
+NAMED_LIKE_THE_FIELD = (
+    "build_info",
+    "notifications_total",
+    "notifications_failed_total",
+    "notification_duration_seconds",
+    "alert_to_delivery_seconds",
+    "deliveries_pending",
+    "oldest_pending_delivery_age_seconds",
+    "deliveries_dead_total",
+    "destination_breaker_open",
+)
+"""Dashboards are built on these."""
 
 
 async def until(fact, timeout_s=20.0):
@@ -146,7 +161,10 @@ async def test_metrics_are_well_formed(served):
     async with session.get(f"{base}/metrics") as answer:
         text = await answer.text()
     names = {line.split()[2] for line in text.splitlines() if line.startswith("# HELP")}
-    assert {"lockstep_build_info", "lockstep_lag", "lockstep_ready", "lockstep_storage_size_bytes"} <= names
+    promised = set(re.findall(r"`(lockstep_[a-z_]+)`", WATCHED.read_text().partition("## What to watch")[2]))
+    assert len(promised) > 10
+    assert promised <= names
+    assert {f"lockstep_{name}" for name in NAMED_LIKE_THE_FIELD} <= names
     assert not [line for line in text.splitlines() if "_created" in line]
     promtool = shutil.which("promtool")
     if promtool is not None:
