@@ -127,6 +127,8 @@ def load_plan(folder: Path) -> Plan:
 
 def load_routes(folder: Path) -> Routing:
     """The routing of a folder. Raises RuleError for one that cannot be used: nobody would be told."""
+    if not folder.exists():
+        raise RuleError(f"{folder}: there is no such folder; name one with --rules")
     routing, faults = load_routing(folder / "routing.yml")
     for fault in faults:
         (log.error if fault.level == "error" else log.warning)(str(fault))
@@ -237,6 +239,9 @@ class Service:
                 for task in tasks:
                     task.cancel()
             self._reason = "stopping"
+            if not self.fatal.done():
+                log.info("stopping")
+        log.info("stopped")
         return EXIT_FATAL if self.fatal.done() else EXIT_OK
 
     def _token_said(self) -> str:

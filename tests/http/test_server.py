@@ -141,6 +141,39 @@ async def test_a_refusal_names_element_and_field(served):
     assert (fault["element"], fault["field"], fault["reason"]) == (1, "data.available", "data")
 
 
+async def test_a_state_that_there_is_not_is_refused(served):
+    """A typo must not read as "nothing is firing"."""
+    base, session = served
+    async with session.get(f"{base}/v1/alerts", params={"state": "fireing"}) as answer:
+        assert answer.status == 400
+        assert await answer.json() == {"error": "state is one of pending, firing, resolved, all"}
+
+
+async def test_a_port_in_use_is_said_in_words(served, tmp_path):
+    """Which port, why, and which setting helps."""
+    base, _ = served
+    port = int(base.rpartition(":")[2])
+    settings = load_settings(broker=f"sqlite:///{tmp_path}/other.db", rules=tmp_path / "rules", http_port=port)
+    with pytest.raises(SettingsError) as caught:
+        await Service(settings, environ={}).run(asyncio.Event())
+    assert str(caught.value) == (
+        f"cannot listen on 127.0.0.1:{port}: address already in use; set LOCKSTEP_HTTP_PORT to a free port"
+    )
+
+
+async def test_nothing_is_left_where_it_is_started(tmp_path, monkeypatch):
+    """The file, its lock, and no folder of a library."""
+    settings = _settings(tmp_path)
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    service, stop = Service(settings, environ={}), asyncio.Event()
+    running = asyncio.create_task(service.run(stop))
+    await until(lambda: asyncio.sleep(0, service.runtime is not None and service.status().ready))
+    stop.set()
+    assert await running == 0
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
 async def test_an_event_ahead_of_its_time_is_dead_not_lost(served):
     """A till whose clock is an hour fast closes nobody's buckets; the event is listed with its reason."""
     base, session = served
