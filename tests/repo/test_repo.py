@@ -70,3 +70,19 @@ def test_the_core_can_be_imported_without_the_world():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_table_of_counter_examples_names_tests_that_exist():
+    """A story whose test was renamed or dropped is no longer told."""
+    tests = ROOT / "tests"
+    table = (tests / "README.md").read_text().partition("## Counter-examples")[2]
+    rows = [line.split("|") for line in table.splitlines() if re.match(r"\| \d", line)]
+    assert [int(row[1]) for row in rows] == list(range(1, 19))
+    every = {name for path in tests.rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())}
+    files = {str(path.relative_to(tests)) for path in tests.rglob("*.py")}
+    named = re.findall(r"`([^`]+)`", table)
+    for name in named:
+        file, _, test = name.rpartition("::") if "::" in name else (name, "", "") if "/" in name else ("", "", name)
+        assert not file.strip("…") or file in files, name
+        begins = test.partition("[")[0].rstrip("…")
+        assert not begins or any(t.startswith(begins) for t in every), name
