@@ -11,6 +11,7 @@ from lockstep.document import Document, Fault, parse_document, read_document, va
 from lockstep.labels import stable_id
 from lockstep.rule.compile import Compiler
 from lockstep.rule.condition import Plan, Rule, series_of_condition
+from lockstep.rule.glance import glance
 from lockstep.rule.lint import lint
 from lockstep.rule.measures import Measures, NamedMeasure
 from lockstep.rule.model import MeasureModel, RuleFile, RuleModel
@@ -103,29 +104,40 @@ def _load(
     faults += [f for f in known.faults if f.path not in {d.path for d in beside}]
     rules: dict[str, Rule] = {}
     places: dict[str, str] = {}
+    shaped: set[str] = set()  # names of rules whose form is right: of two the first is used
     for document in documents:
         compiler = Compiler(document, known)
         for index, rule_model in _items(document, "rules", RuleModel):
-            if rule_model is None:
-                continue
-            name, pointer = rule_model.name, ("rules", index)
-            if name in places:
-                message = f"rule '{name}' stands also in {places[name]}"
+            if isinstance(index, str):
+                continue  # rules by name are no list of rules, which has been said
+            called, pointer = _name(document, index), ("rules", index)
+            if called in places:
+                message = f"rule '{called}' stands also in {places[called]}"
                 faults.append(document.fault((*pointer, "name"), message, "rename one of them", "LS140"))
+            elif called is not None:
+                places[called] = f"{document.path}:{document.place(pointer)[0]}"
+            taken = rule_model is None or rule_model.name in shaped
+            rule = None if rule_model is None or taken else compiler.rule(rule_model, index)
+            if rule_model is not None:
+                shaped.add(rule_model.name)
+            if rule_model is None or rule is None:
+                faults += glance(document, index, known)
                 continue
-            places[name] = f"{document.path}:{document.place(pointer)[0]}"
-            rule = compiler.rule(rule_model, int(index))
-            if rule is None:
-                continue
-            wrong = lint(document, rule, int(index))
+            wrong = lint(document, rule, index)
             faults += wrong
             if rule_model.enabled and not any(f.level == "error" for f in wrong):
-                rules[name] = rule
+                rules[rule.name] = rule
         faults += compiler.faults
     series = dict.fromkeys(s for r in rules.values() for s in series_of_condition(r.condition))
     fingerprint = stable_id("plan-1", *(r.version for r in rules.values()))[:12]
     plan = Plan(tuple(rules.values()), tuple(series), fingerprint)
     return Loaded(plan, tuple(sorted(set(faults))), tuple(files))
+
+
+def _name(document: Document, index: int) -> str | None:
+    raw = document.data["rules"][index]
+    name = raw.get("name") if isinstance(raw, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _items(document: Document, key: str, model: type[M]) -> Iterator[tuple[str | int, M | None]]:
