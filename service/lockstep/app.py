@@ -322,7 +322,7 @@ class Service:
         s = self.settings
         deliveries = partitions_of(s, s.delivery_partitions)
         return [
-            StageSpec("judge", (SAMPLES,), self._make_judge),
+            StageSpec("judge", (SAMPLES,), self._make_judge, released=self._judge_released),
             StageSpec(
                 "notify",
                 (ALERTS, COMMANDS),
@@ -343,7 +343,7 @@ class Service:
                 self._make_deliver,
                 interval_s=FEW_S,
                 after_cut=self._dispatcher.dispatch,
-                released=self._dispatcher.release,
+                released=self._deliver_released,
             ),
         ]
 
@@ -361,6 +361,14 @@ class Service:
     def _make_deliver(self, partition: int) -> Deliver:
         stage = self._delivers[partition] = Deliver()
         return stage
+
+    async def _judge_released(self, partition: int, stage: Judge) -> None:
+        """Another worker has the partition, and tells its numbers."""
+        self._judges.pop(partition, None)
+
+    async def _deliver_released(self, partition: int, stage: Deliver) -> None:
+        self._delivers.pop(partition, None)
+        await self._dispatcher.release(partition, stage)
 
     # ---- looking at itself ----------------------------------------------------------------------------------------
 
@@ -388,6 +396,7 @@ class Service:
         m.overlaps.set(sum(j.counts.overlaps for j in judges))
         m.transitions.set(sum(j.counts.transitions for j in judges))
         now = utc_now().timestamp()
+        m.watermark_delay.clear()
         for judge in judges:
             for role, state in judge.topics.items():
                 if state.mark is not None:
@@ -399,6 +408,7 @@ class Service:
             m.oldest.labels(channel).set(max((d.oldest(moment).get(channel, 0.0) for d in delivers), default=0.0))
         status = self.status()
         m.ready.set(int(status.ready))
+        m.lag.clear()  # of partitions that another worker has now, too
         for lane in getattr(status, "lanes", ()):
             m.lag.labels(lane.topic, str(lane.partition)).set(lane.lag)
         size = getattr(self.broker, "size_bytes", None)

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from lockstep.adapters.http.server import openapi
 from lockstep.app import Service, utc_now
 from lockstep.errors import SettingsError
+from lockstep.ports import Record
 from lockstep.settings import load_settings
 
 RULES = """\
@@ -172,6 +173,34 @@ async def test_nothing_is_left_where_it_is_started(tmp_path, monkeypatch):
     stop.set()
     assert await running == 0
     assert list((tmp_path / "cwd").iterdir()) == []
+
+
+async def test_what_another_worker_has_now_is_not_told_here(tmp_path):
+    """After a rebalance a stale age or lag would grow for ever, and wake somebody."""
+    service, stop = Service(_settings(tmp_path), environ={}), asyncio.Event()
+    running = asyncio.create_task(service.run(stop))
+    await until(lambda: asyncio.sleep(0, service.runtime is not None and service.status().ready))
+    row = {"id": "d", "rule": "R", "state": "firing", "alerts": ["a"], "episodes": ["e"], "body": {}, "format": 1}
+    hook = {"id": "h", "channel": "webhook", "target": "http://127.0.0.1:1/", "receiver": "h"}
+    value = json.dumps({**row, "destination": hook}).encode()
+    await service.broker.publish([Record("lockstep.deliveries", value)])
+
+    async def told():
+        text = service._metrics_text().decode()
+        return dict(re.findall(r"^(lockstep_(?:deliveries_pending|oldest_\S+|lag))\{.*webhook.*\} (\S+)$", text, re.M))
+
+    async def waits():
+        return (await told())["lockstep_deliveries_pending"] == "1.0"
+
+    await until(waits)
+    await service.runtime.stop()
+    assert await told() == {
+        "lockstep_deliveries_pending": "0.0",
+        "lockstep_oldest_pending_delivery_age_seconds": "0.0",
+    }
+    assert "lockstep_lag{" not in service._metrics_text().decode()
+    stop.set()
+    await running
 
 
 async def test_an_event_ahead_of_its_time_is_dead_not_lost(served):
