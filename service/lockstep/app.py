@@ -129,6 +129,8 @@ def load_plan(folder: Path) -> Plan:
 
 def load_routes(folder: Path) -> Routing:
     """The routing of a folder. Raises RuleError for one that cannot be used: nobody would be told."""
+    if not folder.exists():
+        raise RuleError(f"{folder}: there is no such folder; name one with --rules")
     routing, faults = load_routing(folder / "routing.yml")
     for fault in faults:
         (log.error if fault.level == "error" else log.warning)(str(fault))
@@ -244,6 +246,9 @@ class Service:
                 for task in tasks:
                     task.cancel()
             self._reason = "stopping"
+            if not self.fatal.done():
+                log.info("stopping")
+        log.info("stopped")
         return EXIT_FATAL if self.fatal.done() else EXIT_OK
 
     def _token_said(self) -> str:
@@ -324,7 +329,7 @@ class Service:
         s = self.settings
         deliveries = partitions_of(s, s.delivery_partitions)
         return [
-            StageSpec("judge", (SAMPLES,), self._make_judge, released=self._release_judge),
+            StageSpec("judge", (SAMPLES,), self._make_judge, released=self._judge_released),
             StageSpec(
                 "notify",
                 (ALERTS, COMMANDS),
@@ -345,7 +350,7 @@ class Service:
                 self._make_deliver,
                 interval_s=FEW_S,
                 after_cut=self._dispatcher.dispatch,
-                released=self._dispatcher.release,
+                released=self._deliver_released,
             ),
         ]
 
@@ -359,11 +364,6 @@ class Service:
         )
         self._judges[partition] = judge
         return judge
-
-    async def _release_judge(self, partition: int, judge: Judge) -> None:
-        """The partition is another worker's now; what this judge knows grows old."""
-        if self._judges.get(partition) is judge:
-            del self._judges[partition]
 
     def _explain(self, what: str, wanted: dict[str, str]) -> dict[str, Any]:
         """The answer of /v1/explain: of the groups that this worker judges; of others what was published last."""
@@ -385,6 +385,15 @@ class Service:
     def _make_deliver(self, partition: int) -> Deliver:
         stage = self._delivers[partition] = Deliver()
         return stage
+
+    async def _judge_released(self, partition: int, stage: Judge) -> None:
+        """Another worker has the partition, and tells its numbers."""
+        if self._judges.get(partition) is stage:
+            del self._judges[partition]
+
+    async def _deliver_released(self, partition: int, stage: Deliver) -> None:
+        self._delivers.pop(partition, None)
+        await self._dispatcher.release(partition, stage)
 
     # ---- looking at itself ----------------------------------------------------------------------------------------
 
@@ -412,17 +421,19 @@ class Service:
         m.overlaps.set(sum(j.counts.overlaps for j in judges))
         m.transitions.set(sum(j.counts.transitions for j in judges))
         now = utc_now().timestamp()
+        m.watermark_delay.clear()
         for judge in judges:
             for role, state in judge.topics.items():
                 if state.mark is not None:
                     m.watermark_delay.labels(role).set(now - state.mark / 1e6)
+        delivers, moment = self._delivers.values(), utc_now()
         for channel in self._channels:
-            m.pending.labels(channel).set(sum(d.pending.get(channel, 0) for d in self._delivers.values()))
-        for deliver in self._delivers.values():
-            for (channel, reason), count in deliver.counts.dead.items():
-                m.dead_deliveries.labels(channel, reason).set(count)
+            m.pending.labels(channel).set(sum(d.pending.get(channel, 0) for d in delivers))
+            m.breakers.labels(channel).set(sum(d.paused.get(channel, 0) for d in delivers))
+            m.oldest.labels(channel).set(max((d.oldest(moment).get(channel, 0.0) for d in delivers), default=0.0))
         status = self.status()
         m.ready.set(int(status.ready))
+        m.lag.clear()  # of partitions that another worker has now, too
         for lane in getattr(status, "lanes", ()):
             m.lag.labels(lane.topic, str(lane.partition)).set(lane.lag)
         size = getattr(self.broker, "size_bytes", None)

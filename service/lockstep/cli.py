@@ -62,9 +62,17 @@ def _fail(message: str, code: int = 2) -> NoReturn:
     raise SystemExit(code)
 
 
-def _with_broker(settings: Settings, act: Callable[[Any], Awaitable[T]]) -> T:
+def _with_broker(settings: Settings, act: Callable[[Any], Awaitable[T]], *, looks: bool = False) -> T:
+    """looks: what only looks makes no file. "0 alerts" from a file that nobody ever wrote would be a false comfort."""
     from lockstep.adapters.stream import open_broker
     from lockstep.app import utc_now
+
+    if looks and settings.is_sqlite:
+        from lockstep.adapters.stream.sqlite import path_of
+
+        path, _ = path_of(settings.broker)
+        if not path.exists():
+            _fail(f"{path}: there is no such file; name the broker with --broker, or begin with `lockstep serve`")
 
     async def run() -> T:
         broker = open_broker(settings, clock=utc_now)
@@ -592,14 +600,14 @@ def dead_events(
                     found[dead.topic, dead.partition, dead.offset, dead.reason] = dead
         return list(found.values())
 
-    dead = _with_broker(load_settings(broker=broker), act)
+    dead = _with_broker(load_settings(broker=broker), act, looks=True)
     if as_json:
         for d in dead:
             row = {**{k: getattr(d, k) for k in ("topic", "partition", "offset", "reason", "detail")}}
             row["value"] = None if d.value is None else base64.b64encode(d.value).decode()
             sys.stdout.write(json.dumps(row) + "\n")
         return
-    table = Table(title=f"{len(dead)} dead events")
+    table = Table(title=_many(len(dead), "dead event"))
     for name in ("topic", "partition", "offset", "reason", "detail", "value"):
         table.add_column(name, overflow="fold")
     for d in dead[-200:]:
@@ -622,8 +630,8 @@ def dead_deliveries(broker: BrokerOption = None) -> None:
                 found += [json.loads(v) for v in batch.values if v is not None]
         return found
 
-    dead = _with_broker(load_settings(broker=broker), act)
-    table = Table(title=f"{len(dead)} dead deliveries")
+    dead = _with_broker(load_settings(broker=broker), act, looks=True)
+    table = Table(title=f"{len(dead):,} dead {'delivery' if len(dead) == 1 else 'deliveries'}")
     for name in ("id", "receiver", "rule", "state", "attempts", "reason", "last error"):
         table.add_column(name, overflow="fold")
     for d in dead[-200:]:
@@ -651,13 +659,13 @@ def alerts(
         await board.refresh()
         return board.alerts()
 
-    found = _with_broker(settings, act)
+    found = _with_broker(settings, act, looks=True)
     if as_json:
         for transition in found:
             sys.stdout.write(json_line(transition) + "\n")
         return
-    table = Table(title=f"{len(found)} alerts")
-    for name in ("since", "state", "severity", "rule", "labels", "value", "usual"):
+    table = Table(title=_many(len(found), "alert"))
+    for name in ("since", "state", "severity", "rule", "labels", "value", "usual or limit"):
         table.add_column(name)
     for t in found:
         usual = t.baseline if t.baseline is not None else t.limit
@@ -705,7 +713,7 @@ def convert_retail(csv: Annotated[Path, typer.Argument(help="CSV of the UCI Onli
 
 @app.command()
 def demo(
-    speed: Annotated[float, typer.Option(help="Seconds that the shown two weeks take")] = 6.0,
+    speed: Annotated[float, typer.Option(help="Seconds that the shown two weeks take")] = 5.0,
 ) -> None:
     """Replay six weeks of a real shop and watch the alerts being decided."""
     from lockstep.tools.demo.run import run_demo

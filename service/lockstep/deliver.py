@@ -65,6 +65,12 @@ class Delivery:
     reason: str = ""
     thread: str | None = None
 
+    @property
+    def severity(self) -> str:
+        """Of what it tells; "" where its body does not say."""
+        data = self.body.get("data", self.body)
+        return str(data.get("severity", "")) if isinstance(data, dict) else ""
+
 
 @dataclass
 class _Lane:
@@ -76,15 +82,6 @@ class _Lane:
     paused_until: float = 0.0
     last_error: str = ""
     reason: str = ""
-
-
-@dataclass
-class DeliverCounts:
-    """Since the stage began, for metrics. failed and dead: (channel, reason) → how many."""
-
-    sent: dict[str, int] = field(default_factory=dict)
-    failed: dict[tuple[str, str], int] = field(default_factory=dict)
-    dead: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 class Deliver:
@@ -99,7 +96,7 @@ class Deliver:
         self._sequence = 0
         self._handed = 0  # sequence number that the last cut went up to
         self._durable = 0  # the same of the last cut that became visible
-        self.counts = DeliverCounts()
+        self._given_up: list[Delivery] = []
 
     # ---- ports.Stage ----------------------------------------------------------------------------------------------
 
@@ -196,7 +193,6 @@ class Deliver:
         destination, moment = delivery.destination, now.timestamp()
         self._drop(delivery)
         self._settle(destination.id, failures=0, paused_until=0.0)
-        self.counts.sent[destination.channel] = self.counts.sent.get(destination.channel, 0) + 1
         for episode in delivery.episodes:
             if delivery.state == "resolved":
                 self._forget_thread(destination.id, episode)
@@ -211,8 +207,6 @@ class Deliver:
         delivery.attempts += 1
         delivery.first_at = moment if delivery.first_at is None else delivery.first_at
         delivery.last_error, delivery.reason = str(error)[:500], error.reason
-        key = (destination.channel, error.reason)
-        self.counts.failed[key] = self.counts.failed.get(key, 0) + 1
         delay = retry_delay(delivery.attempts, jitter=jitter, retry_after_s=error.retry_after_s)
         delivery.next_at = moment + delay.total_seconds()
         self._dirty.add(delivery.id)
@@ -244,9 +238,18 @@ class Deliver:
                 found[channel] = found.get(channel, 0) + 1
         return found
 
-    def oldest(self, now: datetime) -> float:
-        """Age in seconds of the oldest delivery that waits."""
-        return max((now.timestamp() - d.created for d in self._by_id.values()), default=0.0)
+    def oldest(self, now: datetime) -> dict[str, float]:
+        """channel → age in seconds of its oldest delivery that waits."""
+        found: dict[str, float] = {}
+        for delivery in self._by_id.values():
+            channel, age = delivery.destination.channel, now.timestamp() - delivery.created
+            found[channel] = max(found.get(channel, 0.0), age)
+        return found
+
+    def take_given_up(self) -> list[Delivery]:
+        """What was given up since the last call, for the log and the metrics."""
+        given_up, self._given_up = self._given_up, []
+        return given_up
 
     # ---- inside ---------------------------------------------------------------------------------------------------
 
@@ -273,8 +276,7 @@ class Deliver:
         return delivery.created + LIFE_S.get(delivery.destination.channel, 3600.0)
 
     def _bury(self, delivery: Delivery, moment: float) -> None:
-        key = (delivery.destination.channel, delivery.reason)
-        self.counts.dead[key] = self.counts.dead.get(key, 0) + 1
+        self._given_up.append(delivery)
         value = _encoded({**asdict(delivery), "given_up_at": moment})
         self._cut.records.append(Record(DEAD_DELIVERIES, value, delivery.id.encode(), 0))
         if delivery.state == "resolved":

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
@@ -379,11 +379,15 @@ def keys(model: Any) -> list[str]:
 def _model_at(model: type[BaseModel], location: Pointer) -> Any:
     """The model at a place, or the one around it; None where there is no model."""
     current: Any = model
+    names_come = False
     for step in location:
+        if names_come:
+            names_come = False  # a name that somebody gave, which may be the name of a field, too
+            continue
         field = next((f for n, f in getattr(current, "model_fields", {}).items() if step in (n, f.alias)), None)
         # No field: a list's index, a key of a mapping of such models, or the model's own name within a union.
         if field is not None:
-            current = _model_in(field.annotation)
+            current, names_come = _model_in(field.annotation), get_origin(field.annotation) is dict
     return current
 
 

@@ -1,6 +1,7 @@
 """Environment → one frozen Settings; deploy/lockstep.env.example is made from here."""
 
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -30,8 +31,10 @@ class Settings(BaseSettings):
     api_token: SecretStr | None = Field(
         None, description="Bearer token of the API; without one the server stays on loopback"
     )
-    log_format: str = Field("auto", description="console, json, or auto: console on a terminal, JSON elsewhere")
-    log_level: str = Field("info", description="debug, info, warning or error")
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="console, json, or auto: console on a terminal, JSON elsewhere"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
 
     topic_orders: str = Field("orders", description="Topic of order and feedback events")
     topic_traffic: str = Field("traffic", description="Topic of traffic events")
@@ -90,13 +93,18 @@ class Settings(BaseSettings):
 
     smtp_host: str = Field("127.0.0.1", description="Mail relay")
     smtp_port: int = Field(25, description="Port of the mail relay", ge=1, le=65535)
-    smtp_tls: str = Field("none", description="none, starttls or tls")
+    smtp_tls: Literal["none", "starttls", "tls"] = Field("none", description="none, starttls or tls")
     smtp_username: str | None = Field(None, description="User name at the mail relay")
     smtp_password: SecretStr | None = Field(None, description="Password at the mail relay")
     smtp_from: str = Field("lockstep@localhost", description="Sender address; its domain is used in message ids")
     slack_base_url: str = Field(
         "https://slack.com/api/", description="Slack's Web API; tests and the demo point it elsewhere"
     )
+
+    @field_validator("log_format", "log_level", "smtp_tls", mode="before")
+    @classmethod
+    def _in_any_case(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
 
     @field_validator("timezone")
     @classmethod

@@ -128,7 +128,7 @@ def node_verifier(tmp_path_factory) -> Path:
         pytest.skip("NPM VERIFIER NOT RUN: node and npm are not installed; the PyPI verifier has run")
     folder = tmp_path_factory.mktemp("npm")
     (folder / "verify.cjs").write_text(VERIFY)
-    install = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--silent", "standardwebhooks@1.0.0"]
+    install = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--silent", "standardwebhooks@1.1.1"]
     try:
         done = subprocess.run(install, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     except subprocess.TimeoutExpired:

@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from lockstep.errors import SettingsError
+from lockstep.settings import load_settings
+
 EVENTS = [
     {
         "id": str(i),
@@ -162,6 +165,7 @@ def test_backtest_reads_a_broker(shop):
         pytest.param(("serve", "--rules", "nowhere"), "nowhere: there is no such folder", id="no such folder"),
         pytest.param(("serve", "--broker", "mysql://x"), "neither sqlite:///FILE nor kafka://", id="an unknown broker"),
         pytest.param(("send", "nothing.ndjson"), "nothing.ndjson", id="nothing to send"),
+        pytest.param(("serve", "--broker", "kafka://127.0.0.1:99999"), "is no HOST:PORT", id="a port beyond all ports"),
         pytest.param(("notify", "test", "nobody"), "nobody", id="an unknown receiver"),
         pytest.param(("explain", "LS999"), "there is no code 'LS999'", id="an unknown code"),
         pytest.param(
@@ -170,6 +174,7 @@ def test_backtest_reads_a_broker(shop):
         pytest.param(("explain", "LowStock", "--at", "2026-01-05"), "--at needs the past", id="no past to look at"),
         pytest.param(("check", "rules", "--format", "xml"), "'xml' is unknown", id="an unknown format"),
         pytest.param(("check", "rules", "--kept", "7"), "'7' has no unit", id="no unit"),
+        pytest.param(("notify", "test", "x", "--rules", "nowhere"), "nowhere: there is no such", id="no rules to look"),
     ],
 )
 def test_an_error_is_one_line(shop, args, said):
@@ -177,6 +182,20 @@ def test_an_error_is_one_line(shop, args, said):
     done = lockstep(*args, cwd=shop)
     assert done.returncode in (1, 2)
     assert said in done.stderr.replace("\n", "")
+
+
+@pytest.mark.parametrize("name", ["LOCKSTEP_SMTP_TLS", "LOCKSTEP_LOG_LEVEL", "LOCKSTEP_LOG_FORMAT"])
+def test_a_word_that_a_setting_does_not_know_is_refused(monkeypatch, name):
+    """`LOCKSTEP_SMTP_TLS=ssl` must not quietly send mails in the clear."""
+    monkeypatch.setenv(name, "ssl")
+    with pytest.raises(SettingsError, match=name):
+        load_settings()
+
+
+def test_words_of_settings_are_read_in_any_case(monkeypatch):
+    """Most programs write INFO."""
+    monkeypatch.setenv("LOCKSTEP_LOG_LEVEL", "INFO")
+    assert load_settings().log_level == "info"
 
 
 def test_what_is_sent_badly_is_named_and_the_rest_is_sent(shop):
@@ -190,8 +209,20 @@ def test_what_is_sent_badly_is_named_and_the_rest_is_sent(shop):
     assert "2 events sent" in lockstep("send", "-", "--skip-bad", cwd=shop, stdin=text).stdout
 
 
+LOOKING = [("alerts",), ("dead", "events"), ("dead", "deliveries")]
+
+
 def test_nothing_fires_and_nothing_is_dead_before_anything_ran(shop):
     """Tables, empty."""
-    assert "0 alerts" in lockstep("alerts", cwd=shop).stdout
-    assert "0 dead events" in lockstep("dead", "events", cwd=shop).stdout
-    assert "0 dead deliveries" in lockstep("dead", "deliveries", cwd=shop).stdout
+    lockstep("send", "events.ndjson", cwd=shop)
+    said = [lockstep(*args, cwd=shop).stdout for args in LOOKING]
+    assert [s.splitlines()[0].strip() for s in said] == ["0 alerts", "0 dead events", "0 dead deliveries"]
+
+
+@pytest.mark.parametrize("args", LOOKING)
+def test_looking_at_a_file_that_is_not_there_is_no_comfort(shop, args):
+    """A mistyped path must not read as "0 alerts", and must not leave an empty file behind."""
+    done = lockstep(*args, "--broker", "sqlite:///typo.db", cwd=shop)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "typo.db: there is no such file; name the broker with --broker" in done.stderr
+    assert not (shop / "typo.db").exists()

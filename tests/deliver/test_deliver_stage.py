@@ -123,7 +123,8 @@ def test_what_can_never_arrive_is_dead_at_once():
     }
     assert dead["destination"]["target"] == HOOK.target
     assert dead["first_at"] == dead["given_up_at"] == _after(2).timestamp()
-    assert kept.stage.counts.dead == {("webhook", "clientError"): 1}
+    assert [d.id for d in kept.stage.take_given_up()] == ["d1"]
+    assert kept.stage.take_given_up() == []
     assert kept.entries == {}
 
 
@@ -159,6 +160,7 @@ def test_a_rate_limit_pauses_the_destination():
 def test_a_destination_that_fails_is_probed():
     """After a few failures in a row one attempt each half a minute, also after a restart; a success ends that."""
     kept = Kept().feed(*(record(f"d{n}", alert=f"a{n}") for n in range(10))).cut()
+    assert kept.stage.oldest(_after(7)) == {"webhook": 7.0}
     for _ in range(BREAKER_AFTER):
         (delivery,) = kept.stage.due(START)
         kept.stage.failed(delivery, DOWN, now=START, jitter=HALF)

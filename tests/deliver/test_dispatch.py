@@ -6,7 +6,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from delivery_samples import DOWN, HOOK, OTHER, SLACK, START, Kept, record
+from delivery_samples import DOWN, GONE, HOOK, OTHER, SLACK, START, Kept, record
+from structlog.testing import capture_logs
 
 from lockstep.adapters.dispatch import Dispatcher, send_test
 from lockstep.errors import DeliveryError, SettingsError
@@ -41,11 +42,17 @@ class _Seen:
 
     def __init__(self) -> None:
         self.reasons: list[tuple[str, str]] = []
+        self.severities: list[str] = []
+        self.dead: list[tuple[str, str]] = []
         self.changed = asyncio.Event()
 
-    def attempted(self, channel: str, reason: str, seconds: float, since_created_s: float) -> None:
+    def attempted(self, channel: str, severity: str, reason: str, seconds: float, since_created_s: float) -> None:
         self.reasons.append((channel, reason))
+        self.severities.append(severity)
         self.changed.set()
+
+    def given_up(self, channel: str, reason: str) -> None:
+        self.dead.append((channel, reason))
 
     async def until(self, count: int) -> None:
         async with asyncio.timeout(5):
@@ -116,6 +123,48 @@ async def test_a_failure_costs_one_attempt(raised, reason):
     assert seen.reasons == [("webhook", reason), ("webhook", "")]
     assert channel.took == ["d2"]
     assert kept.stage.pending == {"webhook": 1}
+
+
+async def test_what_is_given_up_is_said_once():
+    """Who reads the log learns which delivery, to whom, and where the dead letters are."""
+    channel, seen = _Channel(d1=GONE), _Seen()
+    dispatcher, _ = _dispatcher(channel, seen)
+    kept = Kept().feed(record("d1")).cut()
+    with capture_logs() as said:
+        dispatcher.dispatch(0, kept.stage)
+        await seen.until(1)
+        dispatcher.dispatch(0, kept.cut().stage)
+        dispatcher.dispatch(0, kept.cut().stage)
+    assert seen.dead == [("webhook", "clientError")]
+    assert [line["event"] for line in said] == [
+        "a delivery failed",
+        "a delivery was given up; see `lockstep dead deliveries`",
+    ]
+    assert {k: said[1][k] for k in ("delivery", "receiver", "rule", "state", "attempts", "reason")} == {
+        "delivery": "d1",
+        "receiver": "ops-hook",
+        "rule": "OrderSpike",
+        "state": "firing",
+        "attempts": 1,
+        "reason": "webhook/x: HTTP 410",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "severity"),
+    [
+        pytest.param({"severity": "critical", "items": []}, "critical", id="to people"),
+        pytest.param({"type": "alert.firing", "data": {"severity": "warning"}}, "warning", id="to a webhook"),
+        pytest.param({"n": 1}, "", id="none"),
+    ],
+)
+async def test_how_long_it_took_is_told_by_severity(body, severity):
+    """Critical ones are what an on-call promise is about."""
+    channel, seen = _Channel(), _Seen()
+    dispatcher, _ = _dispatcher(channel, seen)
+    dispatcher.dispatch(0, Kept().feed(record("d1", body=body)).cut().stage)
+    await seen.until(1)
+    assert seen.severities == [severity]
 
 
 async def test_a_channel_that_this_worker_lacks_is_told_as_such():

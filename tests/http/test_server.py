@@ -3,9 +3,11 @@
 import asyncio
 import io
 import json
+import re
 import shutil
 import subprocess
 from datetime import timedelta
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -14,6 +16,7 @@ from pydantic import SecretStr
 from lockstep.adapters.http.server import openapi
 from lockstep.app import Service, utc_now
 from lockstep.errors import SettingsError
+from lockstep.ports import Record
 from lockstep.settings import load_settings
 from lockstep.tools.explain import explain_live
 
@@ -26,6 +29,19 @@ rules:
     threshold: {measure: stock, at_most: 20}
 """
 CLOUDEVENT = {"content-type": "application/cloudevents+json"}
+WATCHED = Path(__file__).parents[2] / "deploy" / "README.md"
+NAMED_LIKE_THE_FIELD = (
+    "build_info",
+    "notifications_total",
+    "notifications_failed_total",
+    "notification_duration_seconds",
+    "alert_to_delivery_seconds",
+    "deliveries_pending",
+    "oldest_pending_delivery_age_seconds",
+    "deliveries_dead_total",
+    "destination_breaker_open",
+)
+"""Dashboards are built on these."""
 
 
 async def until(fact, timeout_s=20.0):
@@ -164,6 +180,67 @@ async def test_a_refusal_names_element_and_field(served):
     assert (fault["element"], fault["field"], fault["reason"]) == (1, "data.available", "data")
 
 
+async def test_a_state_that_there_is_not_is_refused(served):
+    """A typo must not read as "nothing is firing"."""
+    base, session = served
+    async with session.get(f"{base}/v1/alerts", params={"state": "fireing"}) as answer:
+        assert answer.status == 400
+        assert await answer.json() == {"error": "state is one of pending, firing, resolved, all"}
+
+
+async def test_a_port_in_use_is_said_in_words(served, tmp_path):
+    """Which port, why, and which setting helps."""
+    base, _ = served
+    port = int(base.rpartition(":")[2])
+    settings = load_settings(broker=f"sqlite:///{tmp_path}/other.db", rules=tmp_path / "rules", http_port=port)
+    with pytest.raises(SettingsError) as caught:
+        await Service(settings, environ={}).run(asyncio.Event())
+    assert str(caught.value) == (
+        f"cannot listen on 127.0.0.1:{port}: address already in use; set LOCKSTEP_HTTP_PORT to a free port"
+    )
+
+
+async def test_nothing_is_left_where_it_is_started(tmp_path, monkeypatch):
+    """The file, its lock, and no folder of a library."""
+    settings = _settings(tmp_path)
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    service, stop = Service(settings, environ={}), asyncio.Event()
+    running = asyncio.create_task(service.run(stop))
+    await until(lambda: asyncio.sleep(0, service.runtime is not None and service.status().ready))
+    stop.set()
+    assert await running == 0
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+async def test_what_another_worker_has_now_is_not_told_here(tmp_path):
+    """After a rebalance a stale age or lag would grow for ever, and wake somebody."""
+    service, stop = Service(_settings(tmp_path), environ={}), asyncio.Event()
+    running = asyncio.create_task(service.run(stop))
+    await until(lambda: asyncio.sleep(0, service.runtime is not None and service.status().ready))
+    row = {"id": "d", "rule": "R", "state": "firing", "alerts": ["a"], "episodes": ["e"], "body": {}, "format": 1}
+    hook = {"id": "h", "channel": "webhook", "target": "http://127.0.0.1:1/", "receiver": "h"}
+    value = json.dumps({**row, "destination": hook}).encode()
+    await service.broker.publish([Record("lockstep.deliveries", value)])
+
+    async def told():
+        text = service._metrics_text().decode()
+        return dict(re.findall(r"^(lockstep_(?:deliveries_pending|oldest_\S+|lag))\{.*webhook.*\} (\S+)$", text, re.M))
+
+    async def waits():
+        return (await told())["lockstep_deliveries_pending"] == "1.0"
+
+    await until(waits)
+    await service.runtime.stop()
+    assert await told() == {
+        "lockstep_deliveries_pending": "0.0",
+        "lockstep_oldest_pending_delivery_age_seconds": "0.0",
+    }
+    assert "lockstep_lag{" not in service._metrics_text().decode()
+    stop.set()
+    await running
+
+
 async def test_an_event_ahead_of_its_time_is_dead_not_lost(served):
     """A till whose clock is an hour fast closes nobody's buckets; the event is listed with its reason."""
     base, session = served
@@ -184,7 +261,10 @@ async def test_metrics_are_well_formed(served):
     async with session.get(f"{base}/metrics") as answer:
         text = await answer.text()
     names = {line.split()[2] for line in text.splitlines() if line.startswith("# HELP")}
-    assert {"lockstep_build_info", "lockstep_lag", "lockstep_ready", "lockstep_storage_size_bytes"} <= names
+    promised = set(re.findall(r"`(lockstep_[a-z_]+)`", WATCHED.read_text().partition("## What to watch")[2]))
+    assert len(promised) > 10
+    assert promised <= names
+    assert {f"lockstep_{name}" for name in NAMED_LIKE_THE_FIELD} <= names
     assert not [line for line in text.splitlines() if "_created" in line]
     promtool = shutil.which("promtool")
     if promtool is not None:

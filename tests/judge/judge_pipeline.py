@@ -10,6 +10,8 @@ from comparison import plain
 from reference import EPOCH, ROLES, micros
 from shorthand import LONDON, Event
 
+from lockstep.dead import TOPIC as DEAD
+from lockstep.dead import DeadEvent, parse_dead
 from lockstep.event import Decoder
 from lockstep.judge import ALERTS, Judge
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
@@ -63,6 +65,8 @@ class Pipeline:
         self.samples = [Log() for _ in range(samples)]
         self._entries: list[dict[bytes, bytes]] = [{} for _ in range(samples)]
         self.said: list[dict[str, Any]] = []
+        self.dead: list[DeadEvent] = []
+        self.earliest: dict[Source, int] = {}  # what retention has left of a source, where not all
         self._meters = {source: self._meter(source, None) for source in self.logs}
         self._judges = [self._judge(n) for n in range(samples)]
 
@@ -80,7 +84,7 @@ class Pipeline:
             future_limit_us=300_000_000,
             idle_after_us=30_000_000,
             position=position,
-            earliest=0,
+            earliest=self.earliest.get(source, 0),
         )
         return Meter(settings, self._plan.series, Decoder(wanted_fields(self._plan.series)))
 
@@ -91,7 +95,7 @@ class Pipeline:
 
     # ---- what may happen ------------------------------------------------------------------------------------------
 
-    def arrive(self, event: Event, partition: int, late_s: float = 0) -> None:
+    def arrive(self, event: Event, partition: int = 0, late_s: float = 0) -> None:
         """The broker gets an event, `late_s` after it happened."""
         log = self.logs[role_of(event), partition]
         at = EPOCH + timedelta(microseconds=micros(event["time"])) + timedelta(seconds=late_s)
@@ -115,6 +119,27 @@ class Pipeline:
             self.samples[record.partition].values.append(record.value)
             self.samples[record.partition].times_ms.append(0)
 
+    def step(self, *sources: Source) -> None:
+        """These meters (else all) read on and flush, all judges read on and cut."""
+        for source in sources or self.logs:
+            self.measure(source)
+        for n in range(len(self.samples)):
+            self.judge(n)
+            self.cut(n)
+
+    def learn(self, plan: Plan, *sources: Source) -> None:
+        """Another plan: every judge has it at once, and the meters of these sources (else all)."""
+        self._plan = plan
+        for source in sources or self.logs:
+            self.commit_source(source)
+            self.crash_meter(source)
+        for n in range(len(self.samples)):
+            self.crash_judge(n)
+
+    def total(self, name: str) -> int:
+        """A count of the judges that are at work."""
+        return sum(getattr(judge.counts, name) for judge in self._judges)
+
     def commit_source(self, source: Source) -> None:
         self.logs[source].committed = self._meters[source].position
 
@@ -136,6 +161,7 @@ class Pipeline:
             else:
                 self._entries[n][key] = value
         self.said += [plain(decode(r.value)) for r in cut.records if r.topic == ALERTS and r.value is not None]
+        self.dead += [parse_dead(r.value, r.headers) for r in cut.records if r.topic == DEAD]
         self.samples[n].committed = self.samples[n].at
 
     def crash_judge(self, n: int) -> None:

@@ -114,6 +114,27 @@ def test_every_fault_is_told_at_once(tmp_path):
     assert len([f for f in faults if "warning" not in f]) == 3
 
 
+def test_what_is_wrong_elsewhere_hides_nothing(tmp_path):
+    """A secret in the clear, an unknown receiver, no address, an unknown key: said in one round."""
+    text = """\
+teams:
+  marketing: [maill, slack]
+receivers:
+  mail: {email: {to: [anna_at_example.com]}}
+  slack: {slack: {channel: operations, token: xoxb-1}, email: {to: ben}, pager: 5}
+"""
+    routing, faults = _load(tmp_path, text)
+    assert routing is None
+    assert [f.partition("routing.yml:")[2] for f in faults] == [
+        "2:15: team 'marketing' names the unknown receiver 'maill'; did you mean 'mail'? [LS150]",
+        "4:3: warning: no team uses receiver 'mail'; add it to a team or remove it [LS150]",
+        "4:23: 'anna_at_example.com' is no email address; write one like name@example.com [LS152]",
+        "5:47: a secret never stands in a file; write {secret: NAME} and set LOCKSTEP_SECRET_NAME [LS151]",
+        "5:68: 'ben' is no email address; write one like name@example.com [LS152]",
+        "5:74: unknown key 'pager'; known are email, slack, webhook [LS110]",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import lockstep
 from lockstep import alert
+from lockstep.notify.route import load_routing
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -70,3 +71,38 @@ def test_the_core_can_be_imported_without_the_world():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_table_of_counter_examples_names_tests_that_exist():
+    """A story whose test was renamed or dropped is no longer told."""
+    tests = ROOT / "tests"
+    table = (tests / "README.md").read_text().partition("## Counter-examples")[2]
+    rows = [line.split("|") for line in table.splitlines() if re.match(r"\| \d", line)]
+    assert [int(row[1]) for row in rows] == list(range(1, 19))
+    every = {name for path in tests.rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())}
+    files = {str(path.relative_to(tests)) for path in tests.rglob("*.py")}
+    named = re.findall(r"`([^`]+)`", table)
+    for name in named:
+        file, _, test = name.rpartition("::") if "::" in name else (name, "", "") if "/" in name else ("", "", name)
+        assert not file.strip("…") or file in files, name
+        begins = test.partition("[")[0].rstrip("…")
+        assert not begins or any(t.startswith(begins) for t in every), name
+
+
+def test_what_compose_mounts_is_there_and_its_routing_is_clean():
+    """A folder that is missing would be made empty by Docker, and nobody would be told."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    mounted = re.findall(r"- \./(\S+?):(/etc/\S+?):ro", text)
+    assert [inside for _, inside in mounted] == ["/etc/lockstep/rules", "/etc/lockstep/rules/routing.yml"]
+    assert all((ROOT / outside).exists() for outside, _ in mounted)
+    routing, faults = load_routing(ROOT / mounted[1][0])
+    assert (faults, routing is not None and routing.deaf(["marketing", "operations"])) == ([], ())
+
+
+def test_what_the_image_copies_is_there():
+    """Everything that `COPY` names, and nothing of it left out by .dockerignore."""
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "deploy" / "Dockerfile").read_text(), re.MULTILINE)
+    names = [name for line in copied for name in line.split()]
+    assert len(names) > 4
+    assert [n for n in names if not (ROOT / n).exists()] == []
+    assert not {*names} & set((ROOT / ".dockerignore").read_text().split())

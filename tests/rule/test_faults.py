@@ -167,3 +167,58 @@ def test_the_exit_code(tmp_path, rule, strict, expected):
     """0 clean, 1 errors, 3 warnings with --strict."""
     report = check([_folder(tmp_path, {"r.yml": f"{GOOD}  - {{name: A, {rule}}}\n"})])
     assert exit_code(report, strict=strict) == expected
+
+
+def test_every_fault_of_a_rule_is_said_in_one_round():
+    """A shape that is wrong, or a measure that is not there, hides no wrong name in the rest of the rule."""
+    text = """\
+measures: {orders: {count: order.placed}}
+rules:
+  - name: A
+    by: [channel]
+    all:
+      - threshold: {measure: ordrs, window: 90, above: many}
+      - not: {absence: {measure: order, window: 1h}}
+    severty: critical
+    teams: marketing
+    say: {summary: "{{ labels.sku }}", operations: "{{ valeu }}"}
+  - {name: A, for: 5 minuts, threshold: {measure: odrers, window: 1h, above: 1}}
+"""
+    assert [str(f) for f in load_texts({"r.yml": text}).faults] == [
+        "r.yml:6:30: rule 'A': unknown measure 'ordrs'; did you mean 'orders'? [LS130]",
+        "r.yml:6:45: rule 'A': window '90' has no unit; write 90s, 90m or 90h [LS104]",
+        "r.yml:6:56: rule 'A': above 'many' is no number; write one like 20, 2.5 or 25% [LS106]",
+        "r.yml:7:34: rule 'A': unknown measure 'order'; did you mean 'orders'? [LS130]",
+        "r.yml:8:5: rule 'A': unknown key 'severty'; did you mean 'severity'? [LS110]",
+        "r.yml:10:20: rule 'A': the text names 'labels.sku'; known are labels.channel [LS141]",
+        "r.yml:10:40: warning: rule 'A': a text for 'operations', who does not hear of this rule; "
+        "known are marketing, summary [LS143]",
+        "r.yml:10:52: rule 'A': the text names 'valeu'; did you mean 'value'? [LS141]",
+        "r.yml:11:12: rule 'A' stands also in r.yml:3; rename one of them [LS140]",
+        "r.yml:11:20: rule 'A': for '5 minuts' is no duration; write one like 90s, 15m, 1h30m or 7d [LS104]",
+        "r.yml:11:51: rule 'A': unknown measure 'odrers'; did you mean 'orders'? [LS130]",
+    ]
+
+
+def test_a_measure_with_the_name_of_a_key_gets_the_keys_of_a_measure():
+    """`count: {cuont: …}`: names that people give are no keys of ours."""
+    text = "measures: {count: {cuont: order.placed}}\n"
+    (fault,) = load_texts({"r.yml": text}).faults
+    assert str(fault) == "r.yml:1:20: measure 'count': unknown key 'cuont'; did you mean 'count'? [LS110]"
+
+
+def test_rules_by_name_are_no_list_of_rules():
+    """Somebody wrote them as the measures are written."""
+    text = GOOD + "  A: {name: A, threshold: {measure: stock, at_most: 5}}\n"
+    assert [str(f) for f in load_texts({"r.yml": text}).faults] == [
+        "r.yml:3:3: 'rules' must be a list; write a list here [LS114]"
+    ]
+
+
+def test_of_a_bad_and_a_good_rule_of_one_name_the_good_one_is_used():
+    """The name is wrong twice, but a bad rule costs only itself."""
+    loaded = load_texts(
+        {"r.yml": GOOD + "  - {name: A, treshold: 5}\n  - {name: A, threshold: {measure: stock, at_most: 5}}\n"}
+    )
+    assert [r.name for r in loaded.plan.rules] == ["A"]
+    assert [f.code for f in loaded.errors] == ["LS110", "LS140"]

@@ -26,7 +26,9 @@ ATTEMPT_S = {"webhook": 20.0, "slack": 20.0, "email": 720.0}
 class DispatchObserver(Protocol):
     """Told of every attempt, for metrics. reason: "" for a success."""
 
-    def attempted(self, channel: str, reason: str, seconds: float, since_created_s: float) -> None: ...
+    def attempted(self, channel: str, severity: str, reason: str, seconds: float, since_created_s: float) -> None: ...
+
+    def given_up(self, channel: str, reason: str) -> None: ...
 
 
 class Dispatcher:
@@ -56,6 +58,9 @@ class Dispatcher:
     def dispatch(self, partition: int, stage: Deliver) -> None:
         """Attempt everything that is due; called after each cut, when it is durable."""
         stage.confirm()
+        for dead in stage.take_given_up():
+            self._observer.given_up(dead.destination.channel, dead.reason)
+            log.error("a delivery was given up; see `lockstep dead deliveries`", **_named(dead))
         if self._draining:
             return
         for delivery in stage.due(self._clock()):
@@ -82,9 +87,10 @@ class Dispatcher:
             stage.sent(delivery, outcome, now=now)
         else:
             stage.failed(delivery, outcome, now=now, jitter=self._jitter())
-            log.warning("a delivery failed", attempt=delivery.attempts, reason=str(outcome))
+            log.warning("a delivery failed", **_named(delivery))
         reason = "" if isinstance(outcome, Sent) else outcome.reason
-        self._observer.attempted(channel, reason, loop.time() - began, now.timestamp() - delivery.created)
+        since_created_s = now.timestamp() - delivery.created
+        self._observer.attempted(channel, delivery.severity, reason, loop.time() - began, since_created_s)
 
     async def _send(self, delivery: Delivery) -> Sent | DeliveryError:
         name, destination = delivery.destination.channel, delivery.destination
@@ -130,6 +136,18 @@ class Dispatcher:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _named(delivery: Delivery) -> dict[str, Any]:
+    """What a line of the log says of a delivery that did not arrive."""
+    return {
+        "delivery": delivery.id,
+        "receiver": delivery.destination.receiver,
+        "rule": delivery.rule,
+        "state": delivery.state,
+        "attempts": delivery.attempts,
+        "reason": delivery.last_error,
+    }
 
 
 @dataclass(frozen=True)

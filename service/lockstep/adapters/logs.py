@@ -27,8 +27,8 @@ class Once(logging.Filter):
 
 
 def configure(log_format: str, level: str) -> None:
-    """log_format: console, json or auto. Raises nothing for an unknown level: info it is."""
-    number = getattr(logging, level.upper(), logging.INFO)
+    """log_format: console, json or auto. level: debug, info, warning or error."""
+    number = logging.getLevelNamesMapping()[level.upper()]
     console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,

@@ -51,13 +51,22 @@ class Metrics:
         self.age = Histogram(
             "lockstep_alert_to_delivery_seconds",
             "From deciding a delivery to its arrival",
-            ["channel"],
+            ["channel", "severity"],
             registry=registry,
             buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200),
         )
         self.pending = Gauge("lockstep_deliveries_pending", "Deliveries that wait", ["channel"], registry=registry)
-        self.dead_deliveries = Gauge(
-            "lockstep_deliveries_dead", "Deliveries given up since the start", ["channel", "reason"], registry=registry
+        self.oldest = Gauge(
+            "lockstep_oldest_pending_delivery_age_seconds",
+            "Age of the oldest delivery that waits",
+            ["channel"],
+            registry=registry,
+        )
+        self.breakers = Gauge(
+            "lockstep_destination_breaker_open", "Destinations that are only probed", ["channel"], registry=registry
+        )
+        self.dead_deliveries = Counter(
+            "lockstep_deliveries_dead", "Deliveries given up", ["channel", "reason"], registry=registry
         )
         self.ready = Gauge("lockstep_ready", "1 when ready", registry=registry)
         self.storage = Gauge("lockstep_storage_size_bytes", "Size of the embedded broker's file", registry=registry)
@@ -65,13 +74,16 @@ class Metrics:
     def flushed(self, stage: str, seconds: float) -> None:
         self.flush.labels(stage).observe(seconds)
 
-    def attempted(self, channel: str, reason: str, seconds: float, since_created_s: float) -> None:
+    def attempted(self, channel: str, severity: str, reason: str, seconds: float, since_created_s: float) -> None:
         self.sent.labels(channel).inc()
         self.duration.labels(channel).observe(seconds)
         if reason:
             self.failed.labels(channel, reason).inc()
         else:
-            self.age.labels(channel).observe(max(0.0, since_created_s))
+            self.age.labels(channel, severity).observe(max(0.0, since_created_s))
+
+    def given_up(self, channel: str, reason: str) -> None:
+        self.dead_deliveries.labels(channel, reason).inc()
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

@@ -206,6 +206,7 @@ class Meter:
                 continue
             key = (event.source, event.id)
             if key in ids or key in ids_before:
+                ids.add(key)  # seen means seen: a meter that starts with this chunk knows it, so this one must, too
                 counts.duplicates += offset >= first
                 continue
             ids.add(key)

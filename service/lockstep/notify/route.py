@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from lockstep.document import Document, Fault, Pointer, did_you_mean, read_document, validate
 from lockstep.labels import stable_id
 from lockstep.ports import Destination
 from lockstep.rule.model import without_null
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class _Strict(BaseModel):
@@ -131,7 +133,8 @@ def load_routing(path: Path) -> tuple[Routing | None, list[Fault]]:
         return None, faults
     model, faults = validate(document, RoutingFile)
     if model is None:
-        return None, faults
+        # Nobody mends a file in rounds: what could be read is looked at all the same.
+        return None, sorted({*faults, *_lint(document, _readable(document.data), broken=_broken(document.data))})
     faults = _lint(document, model)
     if any(f.level == "error" for f in faults):
         return None, faults
@@ -184,7 +187,40 @@ def _is_url(text: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
 
 
-def _lint(document: Document, model: RoutingFile) -> list[Fault]:
+def _valid(model: type[M], data: Any) -> M | None:
+    try:
+        return model.model_validate(data)
+    except ValidationError:
+        return None
+
+
+def _part(data: Any, key: str) -> dict[str, Any]:
+    found = data.get(key) if isinstance(data, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _broken(data: Any) -> frozenset[str]:
+    """The receivers that are not as they must be."""
+    return frozenset(n for n, r in _part(data, "receivers").items() if _valid(ReceiverModel, r) is None)
+
+
+def _readable(data: Any) -> RoutingFile:
+    """What is as it must be in a file that is not: teams, receivers, the ways of a receiver, each for itself."""
+    teams = {}
+    for team, names in _part(data, "teams").items():
+        several = _many(names)
+        if isinstance(several, list) and all(isinstance(name, str) for name in several):
+            teams[team] = several
+    receivers = {}
+    for name, ways in _part(data, "receivers").items():
+        kinds: dict[str, type[BaseModel]] = {"email": EmailModel, "slack": SlackModel, "webhook": WebhookModel}
+        found = {kind: _valid(model, _part({"it": ways}, "it").get(kind)) for kind, model in kinds.items()}
+        receivers[name] = ReceiverModel.model_validate(found)
+    return RoutingFile(teams=teams, receivers=receivers)
+
+
+def _lint(document: Document, model: RoutingFile, *, broken: frozenset[str] = frozenset()) -> list[Fault]:
+    """broken: receivers whose faults have been said; of them only what else they hold is looked at."""
     faults: list[Fault] = []
 
     def fault(at: Pointer, message: str, remedy: str, code: str, *, warn: bool = False) -> None:
@@ -202,7 +238,7 @@ def _lint(document: Document, model: RoutingFile) -> list[Fault]:
     secrets: dict[str, str] = {}
     for name, receiver in model.receivers.items():
         here: Pointer = ("receivers", name)
-        if receiver.email is None and receiver.slack is None and receiver.webhook is None:
+        if receiver.email is None and receiver.slack is None and receiver.webhook is None and name not in broken:
             fault(here, f"receiver '{name}' reaches nobody", "add email, slack or webhook", "LS150", warn=True)
         elif name not in used:
             fault(here, f"no team uses receiver '{name}'", "add it to a team or remove it", "LS150", warn=True)

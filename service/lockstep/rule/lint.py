@@ -1,5 +1,6 @@
 """Faults beyond syntax that a whole rule shows, and what every code means."""
 
+from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from lockstep.document import Document, Fault, Pointer, did_you_mean, parted
@@ -102,21 +103,7 @@ SAMPLE = {
 def lint(document: Document, rule: Rule, index: int) -> list[Fault]:
     """What is wrong with a compiled rule as a whole."""
     pointer: Pointer = ("rules", index)
-    faults: list[Fault] = []
-    for key, text in rule.say.items():
-        at = (*pointer, "say", key)
-        faults += _wording(document, at, text, rule)
-        if key not in ("summary", *rule.teams):
-            faults.append(
-                document.fault(
-                    at,
-                    f"a text for '{key}', who does not hear of this rule",
-                    did_you_mean(key, ("summary", *rule.teams)),
-                    "LS143",
-                    level="warning",
-                    key=True,
-                )
-            )
+    faults = text_faults(document, index, rule.say, by=rule.by, teams=rule.teams)
     for absence in _absences(rule.condition):
         stretches = expected_stretches(absence.hours, 1_700_000_000, ZoneInfo("UTC"), 9 + absence.window_s // 86400)
         longest = max((c - o for o, c in stretches), default=0)
@@ -132,18 +119,40 @@ def lint(document: Document, rule: Rule, index: int) -> list[Fault]:
     return faults
 
 
-def _wording(document: Document, at: Pointer, text: str, rule: Rule) -> list[Fault]:
+def text_faults(
+    document: Document, index: int, say: Mapping[str, str], *, by: Sequence[str], teams: Sequence[str]
+) -> list[Fault]:
+    """What is wrong with a rule's texts. by: its labels; teams: who hears of it."""
+    faults: list[Fault] = []
+    for key, text in say.items():
+        at: Pointer = ("rules", index, "say", key)
+        faults += _wording(document, at, text, by)
+        if key not in ("summary", *teams):
+            faults.append(
+                document.fault(
+                    at,
+                    f"a text for '{key}', who does not hear of this rule",
+                    did_you_mean(key, ("summary", *teams)),
+                    "LS143",
+                    level="warning",
+                    key=True,
+                )
+            )
+    return faults
+
+
+def _wording(document: Document, at: Pointer, text: str, by: Sequence[str]) -> list[Fault]:
     """Every name in a text must exist, and the text must come out with sample values."""
     try:
         unknown = [(name, did_you_mean(name, wording.NAMES)) for name in wording.unknown_names(text)]
         for label in wording.labels_in(text):
-            if label not in rule.by:
-                known = [f"labels.{name}" for name in rule.by]
+            if label not in by:
+                known = [f"labels.{name}" for name in by]
                 remedy = did_you_mean(f"labels.{label}", known) if known else "the rule has no 'by'"
                 unknown.append((f"labels.{label}", remedy))
         if unknown:
             return [document.fault(at, f"the text names '{name}'", remedy, "LS141") for name, remedy in unknown]
-        wording.render(text, {**SAMPLE, "labels": dict.fromkeys(rule.by, "sample")})
+        wording.render(text, {**SAMPLE, "labels": dict.fromkeys(by, "sample")})
     except RuleError as error:
         message, remedy, _ = parted(str(error))
         return [document.fault(at, message, remedy, "LS142")]

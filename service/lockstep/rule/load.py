@@ -13,6 +13,7 @@ from lockstep.labels import stable_id
 from lockstep.rule.advice import advice, echoes
 from lockstep.rule.compile import Compiler
 from lockstep.rule.condition import Plan, Rule, series_of_condition
+from lockstep.rule.glance import glance
 from lockstep.rule.lint import lint
 from lockstep.rule.measures import Measures, NamedMeasure
 from lockstep.rule.model import MeasureModel, RuleFile, RuleModel
@@ -143,27 +144,32 @@ def _load(
     rules: dict[str, Rule] = {}
     places: dict[str, str] = {}
     stand: list[tuple[Document, int, Rule]] = []
+    shaped: set[str] = set()  # names of rules whose form is right: of two the first is used
     for document, broken_rules in zip(documents, (r.broken for r in reused), strict=True):
         compiler = Compiler(document, known, calendar)
         for index, rule_model in _items(document, "rules", RuleModel):
-            if rule_model is None:
-                continue
-            name, pointer = rule_model.name, ("rules", index)
-            if name in places:
-                message = f"rule '{name}' stands also in {places[name]}"
+            if isinstance(index, str):
+                continue  # rules by name are no list of rules, which has been said
+            called, pointer = _name(document, index), ("rules", index)
+            if called in places:
+                message = f"rule '{called}' stands also in {places[called]}"
                 faults.append(document.fault((*pointer, "name"), message, "rename one of them", "LS140"))
-                continue
-            places[name] = f"{document.path}:{document.place(pointer)[0]}"
+            elif called is not None:
+                places[called] = f"{document.path}:{document.place(pointer)[0]}"
             if index in broken_rules:
+                continue  # what it would borrow is not there, which has been said
+            taken = rule_model is None or rule_model.name in shaped
+            rule = None if rule_model is None or taken else compiler.rule(rule_model, index)
+            if rule_model is not None:
+                shaped.add(rule_model.name)
+            if rule_model is None or rule is None:
+                faults += glance(document, index, known)
                 continue
-            rule = compiler.rule(rule_model, int(index))
-            if rule is None:
-                continue
-            wrong = [*lint(document, rule, int(index)), *advice(document, rule, int(index))]
+            wrong = [*lint(document, rule, index), *advice(document, rule, index)]
             faults += wrong
             if rule_model.enabled and not any(f.level == "error" for f in wrong):
-                rules[name] = rule
-                stand.append((document, int(index), rule))
+                rules[rule.name] = rule
+                stand.append((document, index, rule))
         faults += compiler.faults
     faults += echoes(stand)
     doubtful = doubtful_names(stand, places)
@@ -176,6 +182,12 @@ def _load(
     fingerprint = stable_id("plan-1", *(r.version for r in rules.values()))[:12]
     plan = Plan(tuple(rules.values()), tuple(series), fingerprint)
     return Loaded(plan, tuple(sorted(set(faults))), tuple(files))
+
+
+def _name(document: Document, index: int) -> str | None:
+    raw = document.data["rules"][index]
+    name = raw.get("name") if isinstance(raw, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _items(document: Document, key: str, model: type[M]) -> Iterator[tuple[str | int, M | None]]:

@@ -22,10 +22,11 @@ def signer(secret: str) -> Webhook:
     """The signer of a `whsec_` secret of 24 to 64 bytes. Raises DeliveryError for another."""
     try:
         raw = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise DeliveryError("configuration", "a webhook secret is whsec_ and base64", retryable=True) from error
+    except (binascii.Error, ValueError):
+        raw = b""
     if not secret.startswith("whsec_") or not 24 <= len(raw) <= 64:
-        raise DeliveryError("configuration", "a webhook secret is whsec_ and 24 to 64 bytes in base64", retryable=True)
+        said = "a webhook secret is whsec_ and 24 to 64 bytes in base64; schemas/README.md shows how to make one"
+        raise DeliveryError("configuration", said, retryable=True)
     return Webhook(secret)
 
 

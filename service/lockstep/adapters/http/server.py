@@ -2,6 +2,7 @@
 
 import hmac
 import ipaddress
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from lockstep.tools.explain import labels_from
 from lockstep.tools.send import BadEvents, to_records
 
 OPEN = ("/healthz", "/readyz", "/metrics")
+STATES = ("pending", "firing", "resolved", "all")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -80,8 +82,9 @@ class HttpServer:
         try:
             await site.start()
         except OSError as error:
+            why = os.strerror(error.errno) if error.errno else str(error)
             raise SettingsError(
-                f"cannot listen on {self._settings.http_host}:{self._settings.http_port}: {error.strerror}; "
+                f"cannot listen on {self._settings.http_host}:{self._settings.http_port}: {why.lower()}; "
                 "set LOCKSTEP_HTTP_PORT to a free port"
             ) from error
         self.port = self._runner.addresses[0][1]
@@ -120,6 +123,8 @@ class HttpServer:
     async def _alerts(self, request: web.Request) -> web.Response:
         rule = request.query.get("rule")
         state = request.query.get("state")
+        if state not in (None, *STATES):
+            return web.json_response({"error": f"state is one of {', '.join(STATES)}"}, status=400)
         every = state == "all"
         found = self._board.alerts(rule=rule, every=every)
         if state and not every:
@@ -200,10 +205,14 @@ def openapi() -> dict[str, Any]:
                         {
                             "name": "state",
                             "in": "query",
-                            "schema": {"enum": ["pending", "firing", "resolved", "all"]},
+                            "schema": {"enum": list(STATES)},
                         },
                     ],
-                    "responses": {"200": answer("The alerts"), "401": answer("No token, or another one")},
+                    "responses": {
+                        "200": answer("The alerts"),
+                        "400": answer("No such state"),
+                        "401": answer("No token, or another one"),
+                    },
                 }
             },
             "/v1/explain": {

@@ -85,7 +85,7 @@ def servers_of(url: str) -> list[str]:
     servers = []
     for name in names:
         host, _, port = name.rpartition(":") if ":" in name.rsplit("]", 1)[-1] else (name, "", "9092")
-        if not host or not port.isdigit():
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
             raise SettingsError(f"LOCKSTEP_BROKER: '{name}' in '{url}' is no HOST:PORT; write kafka://HOST:PORT")
         servers.append(f"{host}:{port}")
     return servers

@@ -627,6 +627,9 @@ class _App(faust.App):  # type: ignore[misc] # faust has no types that hold
     def _new_producer_transport(self) -> Any:
         return self.make_transport(self.conf.broker_producer)
 
+    def _create_directories(self) -> None:
+        """Faust's tables would live there; we have none, and leave no folder where we are started."""
+
     def on_rebalance_end(self) -> None:
         super().on_rebalance_end()
         consumer: Coalescing = self.consumer

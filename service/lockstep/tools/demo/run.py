@@ -51,8 +51,8 @@ GROUP_WAIT_S = 0.05
 HOUR = 3600
 SLOW_HOURS, SLOWER = 3, 10
 """How long the show lingers after something was told, and how much more slowly an hour passes then."""
-START_S = 20.0
-FINISH_S = 20.0
+START_S = 60.0
+FINISH_S = 60.0
 SETTLED_S = 0.6
 """Nothing more has come for so long: the last messages are out."""
 MARKETING, OPERATIONS = "marketing@shop.example", "operations@shop.example"
