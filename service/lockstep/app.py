@@ -7,11 +7,13 @@ import os
 import random
 import signal
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import structlog
+from watchfiles import awatch
 
 from lockstep.adapters.channels import secrets_from
 from lockstep.adapters.channels.email import EmailChannel
@@ -21,23 +23,26 @@ from lockstep.adapters.dispatch import Dispatcher
 from lockstep.adapters.follow import AlertBoard
 from lockstep.adapters.http.server import HttpServer, check_exposure
 from lockstep.adapters.metrics import Metrics
+from lockstep.adapters.rulebook import TOPIC as RULES
+from lockstep.adapters.rulebook import RuleBook, read_folder
 from lockstep.adapters.stream import open_broker, transport_for
 from lockstep.adapters.stream.consumer import Faults
 from lockstep.adapters.stream.runtime import Runtime, SourceSpec, SourceStage, StageSpec
 from lockstep.dead import TOPIC as DEAD_EVENTS
 from lockstep.deliver import DEAD_DELIVERIES, Deliver
-from lockstep.errors import BrokerError, DeliveryError, RuleError, SettingsError
+from lockstep.errors import BrokerError, DeliveryError, LockstepError, RuleError, SettingsError
 from lockstep.event import Decoder
 from lockstep.explain import ask, public
 from lockstep.judge import ALERT_STATE, ALERTS, Judge
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.notify.decide import DELIVERIES, Notify
-from lockstep.notify.route import Routing, load_routing
-from lockstep.ports import Channel, TopicInfo, TopicSpec
-from lockstep.rule.condition import Plan
-from lockstep.rule.load import load_rules
+from lockstep.notify.own import own_rule, refused_transition
+from lockstep.notify.route import NOBODY, Routing, load_routing
+from lockstep.ports import Channel, Record, TopicInfo, TopicSpec
+from lockstep.rule.condition import Plan, Rule
 from lockstep.settings import Settings
 from lockstep.tools.explain import by_alert, from_transitions, named
+from lockstep.transition import encode
 
 log = structlog.get_logger("lockstep")
 
@@ -53,6 +58,10 @@ METRICS_S = 2.0
 FEW_S = 0.005
 """Shortest time between two cuts of notify and deliver: there is little to gather there, and people wait."""
 SOURCES_POLL_S = 2.0
+
+RULES_POLL_S = 0.5
+BORDER_MARGIN_S = 30
+"""How far ahead of the newest event a change of rules begins, so that every worker has heard of it before."""
 
 DRAIN_S = 5.0
 """How long a clean stop waits for deliveries that are under way, so that nobody hears them again."""
@@ -81,6 +90,7 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
         TopicSpec(COMMANDS, 1, retention_s=keep),
         TopicSpec(DEAD_EVENTS, 1, retention_s=keep),
         TopicSpec(DEAD_DELIVERIES, 1, retention_s=keep),
+        TopicSpec(RULES, 1, compacted=True),
         *([] if settings.is_sqlite else _state_specs(samples, deliveries)),
     ]
 
@@ -113,18 +123,6 @@ async def prepare(settings: Settings, broker: Any) -> list[str]:
 def faults_from(environ: Mapping[str, str]) -> Faults:
     """LOCKSTEP_TEST_FAULTS: the switches of the kill tests as JSON; never set in service."""
     return Faults(**json.loads(environ.get("LOCKSTEP_TEST_FAULTS", "{}")))
-
-
-def load_plan(folder: Path) -> Plan:
-    """The rules of a folder; bad ones are logged and left out. Raises RuleError when there is none at all."""
-    if not folder.exists():
-        raise RuleError(f"{folder}: there is no such folder; name one with --rules")
-    loaded = load_rules(folder)
-    for fault in loaded.faults:
-        (log.error if fault.level == "error" else log.warning)(str(fault))
-    if not loaded.plan.rules:
-        raise RuleError(f"{folder}: there is no rule that can be used; see `lockstep check {folder}`")
-    return loaded.plan
 
 
 def load_routes(folder: Path) -> Routing:
@@ -179,13 +177,18 @@ class Service:
         self.settings = settings
         self._environ = os.environ if environ is None else environ
         check_exposure(settings)
-        self.plan = load_plan(settings.rules)
-        self.routing = load_routes(settings.rules)
+        read_folder(settings.rules)
+        self.plan, self.routing = Plan((), ()), NOBODY
         self.broker: Any = open_broker(settings, clock=utc_now)
         self.metrics = Metrics()
         self.board = AlertBoard(self.broker, clock=utc_now)
+        self.book = RuleBook(self.broker, settings.rules, clock=utc_now)
+        self._reload = asyncio.Lock()
+        self._switching: asyncio.Task[None] | None = None
+        self._asked: asyncio.Task[None] | None = None
         self.fatal: asyncio.Future[str] | None = None
         self.runtime: Runtime | None = None
+        self._running = contextlib.AsyncExitStack()
         self._reason = "the broker has not answered yet"
         self._meters: dict[tuple[str, int], Meter] = {}
         self._judges: dict[int, Judge] = {}
@@ -206,6 +209,8 @@ class Service:
             status=self.status,
             metrics=self._metrics_text,
             explain=self._explain,
+            rules=self.rules_state,
+            reload=lambda: self.reload_rules(again=True),
         )
 
     @property
@@ -235,6 +240,8 @@ class Service:
                 return EXIT_OK
             async with asyncio.TaskGroup() as group:
                 tasks = [
+                    group.create_task(self._follow_rules()),
+                    group.create_task(self._watch_folder()),
                     group.create_task(self.board.follow()),
                     group.create_task(self._housekeep()),
                     group.create_task(self._measure_self()),
@@ -257,8 +264,6 @@ class Service:
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         await self.broker.start()
         stack.push_async_callback(self.broker.stop)
-        for said in check_secrets(self.routing, self._environ):
-            log.warning(said)
         while missing := await prepare(self.settings, self.broker):
             self._reason = f"input topics are missing: {', '.join(missing)}"
             log.warning(self._reason)
@@ -266,6 +271,31 @@ class Service:
         await self._check_sources()
         for channel in self._channels.values():
             stack.push_async_callback(channel.close)
+        await self.book.begin()
+        stack.push_async_callback(self._end_at_last)
+        await self._begin()
+
+    async def _end_at_last(self) -> None:
+        if self._switching is not None:
+            await asyncio.wait([self._switching])
+        await self._end()
+
+    async def _end(self) -> None:
+        """Stop judging, cleanly."""
+        self._collect()
+        runtime, self.runtime = self.runtime, None
+        await self._running.aclose()
+        self._meters, self._judges, self._delivers = {}, {}, {}
+        del runtime
+
+    async def _begin(self) -> None:
+        """Judge by the versions of the rules that the book holds."""
+        self.plan, self.routing = self.book.loaded()
+        for said in check_secrets(self.routing, self._environ):
+            log.warning(said)
+        if not any(self.routing.destinations.values()):
+            log.warning(f"nobody is told: {self.settings.rules / 'routing.yml'} names no receiver")
+        self._running = contextlib.AsyncExitStack()
         self.runtime = Runtime(
             self.settings,
             self.broker,
@@ -278,10 +308,135 @@ class Service:
             faults=faults_from(self._environ),
             options=self.broker.faust_options(),
         )
-        stack.push_async_callback(self.runtime.stop)
-        stack.push_async_callback(self._dispatcher.drain, DRAIN_S)
+        self._running.push_async_callback(self.runtime.stop)
+        self._running.push_async_callback(self._dispatcher.drain, DRAIN_S)
         await self.runtime.start()
-        log.info("serving", rules=len(self.plan.rules), plan=self.plan.fingerprint)
+        log.info("serving", rules=len(self._rules_now()), plan=self.plan.fingerprint)
+
+    # ---- rules that change ----------------------------------------------------------------------------------------
+
+    def _rules_now(self) -> dict[str, Rule]:
+        """The newest version of each rule."""
+        return {r.name: r for r in self.plan.rules if r.until_s is None}
+
+    async def _follow_rules(self) -> None:
+        """Take every version that is announced, by whichever worker."""
+        while True:
+            await asyncio.sleep(RULES_POLL_S)
+            try:
+                await self._take_versions()
+            except BrokerError as error:
+                log.warning("the rules stand still", reason=str(error))
+            except LockstepError as error:
+                self._on_fatal(str(error))
+
+    async def _take_versions(self) -> None:
+        async with self._reload:
+            if await self.book.refresh():
+                await self._switch()
+
+    async def _switch(self) -> None:
+        """Go on with the newest version: judges and meters begin anew, as after a restart, and lose nothing."""
+        current = self.book.current
+        since = None if current is None or current.since_s is None else datetime.fromtimestamp(current.since_s, UTC)
+        log.info("new rules", version=current and current.id, since=since and since.isoformat())
+        self._reason = "taking new rules"
+        self._switching = asyncio.create_task(self._anew())
+        await asyncio.shield(self._switching)  # Faust that is stopped while it starts leaves tasks behind
+
+    async def _anew(self) -> None:
+        await self._end()
+        try:
+            await self._begin()
+        except LockstepError as error:
+            self._on_fatal(str(error))
+
+    async def reload_rules(self, *, again: bool = False) -> dict[str, Any]:
+        """Look at the folder now; what came of it. Raises RuleError, BrokerError."""
+        async with self._reload:
+            before = self.book.current
+            refused = dict(self.book.refused)
+            changes = await self.book.propose(self._next_border(), again=again)
+            for line in changes:
+                log.info("rule changed", change=line)
+            await self._tell_owners(refused)
+            if self.book.current is not before:
+                await self._switch()
+        return {"changes": changes, **self.rules_state()}
+
+    def _next_border(self) -> int:
+        """A bucket end ahead of every watermark, in seconds of event time."""
+        marks = [
+            at
+            for judge in self._judges.values()
+            for at in (
+                *(s.newest for s in judge.sources.values()),
+                *(t.mark for t in judge.topics.values()),
+            )
+            if at is not None
+        ]
+        # One worker switches when it has decided; several must have heard of it before their watermarks get there.
+        margin = 0 if self.settings.is_sqlite else BORDER_MARGIN_S
+        return -(-(max(marks, default=0) // 1_000_000 + margin) // 60) * 60
+
+    async def _watch_folder(self) -> None:
+        """Reload when a file of the folder changes."""
+        await self._try_reload()  # what was edited while nobody watched
+        # It also yields when nothing happened: for what was edited before the watch began, and for file systems
+        # that tell nothing.
+        async for _ in awatch(
+            self.settings.rules, recursive=False, debounce=200, rust_timeout=2000, yield_on_timeout=True
+        ):
+            await self._try_reload()
+
+    async def _try_reload(self, *, again: bool = False) -> None:
+        try:
+            await self.reload_rules(again=again)
+        except (RuleError, BrokerError) as error:
+            log.error("the rules in force stay", reason=str(error))
+        except LockstepError as error:
+            self._on_fatal(str(error))
+
+    def ask_reload(self) -> None:
+        """Reload soon: for a signal."""
+        self._asked = asyncio.create_task(self._try_reload(again=True))
+
+    def rules_state(self) -> dict[str, Any]:
+        """Which rules are in force since when, and which files were refused why, for the API."""
+        current = self.book.current
+        files = sorted({*(current.files if current else ()), *self.book.refused})
+        return {
+            "version": current and current.id,
+            "since": None if current is None or current.since_s is None else _moment(current.since_s),
+            "announced": current and current.at.isoformat(timespec="seconds"),
+            "rules": [
+                {"name": r.name, "version": r.version, "place": r.place, "since": _moment(r.since_s)}
+                for r in self._rules_now().values()
+            ],
+            "files": [
+                {
+                    "name": name,
+                    "state": "refused" if name in self.book.refused else "in force",
+                    "faults": [str(f) for f in self.book.refused.get(name, ())],
+                }
+                for name in files
+            ],
+        }
+
+    async def _tell_owners(self, before: Mapping[str, Any]) -> None:
+        """An alert for each file that is refused, over when it is taken: whoever edits rules may not read logs."""
+        now = utc_now()
+        records = []
+        for name in dict.fromkeys([*self.book.refused, *before]):
+            faults = self.book.refused.get(name)
+            if faults == before.get(name):
+                continue
+            told = refused_transition(name, tuple(map(str, faults or before[name])), over=faults is None, now=now)
+            value = encode(told)
+            key = told.alert_id.encode()
+            records += [Record(ALERTS, value, key, 0), Record(ALERT_STATE, value, key)]
+        if records:
+            await self.broker.publish(records)
 
     async def _check_sources(self) -> None:
         for info in (await self.broker.describe(self.settings.topics.values())).values():
@@ -318,6 +473,7 @@ class Service:
                 idle_after_us=round(s.idle_after * 1e6),
                 position=committed,
                 earliest=earliest,
+                fresh=self.plan.fresh,
             )
             meter = Meter(settings, self.plan.series, Decoder(wanted_fields(self.plan.series)))
             self._meters[info.name, partition] = meter
@@ -334,7 +490,7 @@ class Service:
                 "notify",
                 (ALERTS, COMMANDS),
                 lambda _: Notify(
-                    self.plan,
+                    replace(self.plan, rules=(*self.plan.rules, own_rule(tuple(self.routing.teams)))),
                     self.routing,
                     zone=s.zone,
                     delivery_partitions=deliveries,
@@ -434,6 +590,7 @@ class Service:
         status = self.status()
         m.ready.set(int(status.ready))
         m.lag.clear()  # of partitions that another worker has now, too
+        m.refused_files.set(len(self.book.refused))
         for lane in getattr(status, "lanes", ()):
             m.lag.labels(lane.topic, str(lane.partition)).set(lane.lag)
         size = getattr(self.broker, "size_bytes", None)
@@ -456,6 +613,10 @@ class Service:
             await asyncio.sleep(HOUSEKEEPING_S)
 
 
+def _moment(second: int | None) -> str | None:
+    return None if second is None else datetime.fromtimestamp(second, UTC).isoformat().replace("+00:00", "Z")
+
+
 class _NotYet:
     """The status of a service that is starting."""
 
@@ -473,4 +634,6 @@ async def serve(settings: Settings, *, dry_run: bool = False) -> int:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    return await Service(settings, dry_run=dry_run).run(stop)
+    service = Service(settings, dry_run=dry_run)
+    loop.add_signal_handler(signal.SIGHUP, service.ask_reload)
+    return await service.run(stop)

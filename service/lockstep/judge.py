@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from heapq import heappop, heappush
 from math import inf
-from typing import Any
+from typing import Any, TypeGuard
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -83,6 +83,8 @@ NEVER = FAR * SECOND
 
 Labels = tuple[str, ...]
 SeriesKey = tuple[str, Labels]
+_Known = dict[tuple[str, str], tuple[int | None, bool]]
+"""(rule, edition) → up to which second it has been judged, and whether it has begun."""
 
 
 @dataclass(slots=True)
@@ -95,6 +97,8 @@ class _SourceState:
     watermark: int | None = None
     silent: bool = False
     since: dict[str, int] = field(default_factory=dict)  # series id → complete from this second
+    # Series that came later and are being told of what lies before `place`: not complete before that is over.
+    filling: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -113,6 +117,7 @@ class _Group:
     __slots__ = (
         "alert",
         "asleep",
+        "begun",
         "condition",
         "deaf",
         "early",
@@ -145,6 +150,7 @@ class _Group:
         gates = () if runtime.anomalies else self.narrow
         self.gates = tuple(p for p in gates if all(s.is_level for s in series_of_condition(p)))
         self.asleep = False
+        self.begun = runtime.begun
         # The labels of series that are shared with other groups; deaf: a part of its own is clear, whatever they are.
         self.wide = {name: tuple([labels[i] for i in places]) for name, places in runtime.wide.items()}
         self.deaf = False
@@ -159,12 +165,16 @@ class _RuleRuntime:
 
     __slots__ = (
         "absences",
+        "after",
         "ahead",
         "always_restless",
         "anomalies",
+        "before",
         "beginnings",
+        "begun",
         "borders",
         "closed",
+        "ended",
         "expected",
         "expires",
         "flows",
@@ -227,6 +237,27 @@ class _RuleRuntime:
         self.groups: dict[Labels, _Group] = {}
         self.heap: list[tuple[int, Labels]] = []
         self.ahead: set[Labels] = set()
+        # The version that judges up to `since`, and the one that goes on after `until`.
+        self.before: _RuleRuntime | None = None
+        self.after: _RuleRuntime | None = None
+        self.begun, self.ended = rule.since_s is None, False
+        if rule.since_s is not None:
+            self.closed = -(-rule.since_s // self.width) * self.width
+
+    @property
+    def since(self) -> int:
+        """Microseconds; what lies at or before it is not this version's to judge."""
+        return -FAR if self.rule.since_s is None else self.rule.since_s * SECOND
+
+    @property
+    def until(self) -> int:
+        """Microseconds; what lies after it is not this version's to judge."""
+        return FAR * SECOND if self.rule.until_s is None else self.rule.until_s * SECOND
+
+
+def _continues(new: _RuleRuntime | None, old: _RuleRuntime) -> TypeGuard[_RuleRuntime]:
+    """Whether the alerts of a version go on under the next one: identity is rule and labels."""
+    return new is not None and new.rule.by == old.rule.by
 
 
 def _end_of(day: date, zone: ZoneInfo) -> int:
@@ -433,6 +464,9 @@ class Judge:
                     self._asked.setdefault(s.id, []).append(runtime)
                     grain = runtime.width * SECOND
                     self._grain[s.id] = min(self._grain.get(s.id, grain), grain)
+            runtime.before = self._version_before(runtime)
+            if runtime.before is not None:
+                runtime.before.after = runtime
             for s in runtime.flows:
                 reach = runtime.reach_s + CLOCK_CHANGE + runtime.width
                 self._reach[s.id] = max(self._reach.get(s.id, 0), reach)
@@ -507,8 +541,10 @@ class Judge:
         series = self._series.get(partial.series)
         if series is None:
             return
-        if state is not None and place <= state.place and partial.series in state.since:
-            return  # told and promised before: a replay
+        if state is not None and place <= state.place:
+            if partial.series in state.since and partial.series not in state.filling:
+                return  # told and promised before: a replay
+            closed = None  # what a new series is told of the past comes late for nobody
         key = (partial.series, partial.labels)
         history = self.flows.get(key)
         if history is None:
@@ -558,6 +594,11 @@ class Judge:
             return
         key = (value.series, value.labels)
         history = self.levels.get(key)
+        if history is None or not history.has_seen(source, value.offset):
+            for runtime in self._rules_of[series.id]:
+                crosses = not runtime.begun and value.time_us > runtime.since
+                if crosses and runtime.level_only and series.id not in runtime.wide:
+                    self._begin_level(runtime, value.labels)
         if history is None:
             history = self.levels[key] = LevelHistory()
         older = history.older
@@ -578,6 +619,8 @@ class Judge:
             end = second - second % runtime.width + runtime.width
             if series.id in runtime.wide:
                 self._tell_listeners(runtime, series, value.labels, end)
+                continue
+            if runtime.level_only and not self._is_judged_by(runtime, value.labels, value.time_us):
                 continue
             group = self._group(runtime, value.labels)
             if runtime.level_only:
@@ -610,14 +653,21 @@ class Judge:
             state = self.sources[source] = _SourceState(place, frame.partitions)
             self._complete.clear()
         if progress.begins is not None:
-            start = 0 if progress.complete or state.newest is None else -(-state.newest // SECOND)
+            counted = state.newest if progress.counted is None else progress.counted
+            start = 0 if progress.complete or counted is None else -(-counted // SECOND)
+            # A meter that went back for new series and did not get to the end of it has left a hole.
+            new = [s for s in progress.begins if s not in state.since or s in state.filling]
+            state.filling = set(new) if place < state.place else set()
+            state.since = {s: start if s in new else state.since[s] for s in progress.begins}
             self._complete.clear()
-            state.since = {s: state.since.get(s, start) for s in progress.begins}
         if place[:2] > state.place[:2]:
             for key in self._open_by_source.pop(source, ()):
                 history = self.flows.get(key)
                 if history is not None and history.places.get(source, place) < place and history.fold(source):
                     self._dirty_flows.add(key)
+        if state.filling and place >= state.place:
+            state.filling = set()
+            self._complete.clear()
         state.place = max(state.place, place)
         state.partitions = max(state.partitions, frame.partitions)
         if progress.newest is not None and (state.newest is None or progress.newest > state.newest):
@@ -660,7 +710,11 @@ class Judge:
         topic = self.topics.get(series.source)
         if topic is None or topic.first is None:
             return inf
-        begun = [s.since.get(series.id) for (role, _), s in self.sources.items() if role == series.source]
+        begun = [
+            None if series.id in s.filling else s.since.get(series.id)
+            for (role, _), s in self.sources.items()
+            if role == series.source
+        ]
         if not begun or None in begun:
             return inf
         return max(topic.first / SECOND, *(b for b in begun if b is not None))
@@ -687,18 +741,20 @@ class Judge:
         marks: list[int] = []
         for role in runtime.roles:
             topic = self.topics.get(role)
-            if topic is None:
-                return None
-            if topic.first is None and topic.silent:
+            if self._is_empty(role):
                 continue
-            if topic.mark is None:
+            if topic is None or topic.mark is None:
                 return None
             marks.append(topic.mark)
         return min(marks, default=None)
 
+    def _is_empty(self, role: str) -> bool:
+        topic = self.topics.get(role)
+        return topic is not None and topic.first is None and topic.silent
+
     def _advance_rules(self, role: str) -> None:
-        for runtime in self._rules:
-            if role in runtime.roles:
+        for runtime in tuple(self._rules):
+            if role in runtime.roles and not runtime.ended:
                 self._advance(runtime)
         topic = self.topics[role]
         if topic.mark is not None and topic.mark - topic.swept > 6 * 3600 * SECOND:
@@ -711,6 +767,20 @@ class Judge:
             return
         if runtime.unmet:
             self._know_expected(runtime)
+        if runtime.before is not None:
+            # A version whose topics never had an event has no watermark of its own to wait for.
+            if mark >= runtime.before.until and all(self._is_empty(role) for role in runtime.before.roles):
+                self._hand_over(runtime.before)
+            return
+        if runtime.until <= mark:
+            self._advance_to(runtime, runtime.until)
+            self._hand_over(runtime)
+            return
+        self._advance_to(runtime, mark)
+
+    def _advance_to(self, runtime: _RuleRuntime, mark: int) -> None:
+        if not runtime.begun and runtime.since <= mark:
+            self._begin_version(runtime)
         heap = runtime.heap
         width = runtime.width
         while heap and heap[0][0] <= mark:
@@ -729,6 +799,91 @@ class Judge:
             self._dirty_meta = True
         if self._early:
             self._judge_ahead(runtime)
+
+    # ---- versions of a rule -----------------------------------------------------------------------------------------
+
+    def _version_before(self, runtime: _RuleRuntime) -> _RuleRuntime | None:
+        """The version of a rule that comes just before one, under its name or one that it had."""
+        for name in (runtime.rule.name, *runtime.rule.was):
+            found = [r for r in self._rules if r.rule.name == name and r is not runtime and r.after is None]
+            if found and found[-1].rule.until_s is not None:
+                return found[-1]
+        return None
+
+    def _take_over(self, new: _RuleRuntime, group: _Group) -> Alert:
+        """The alert that a version leaves to the next one: what is open keeps its ids until it ends."""
+        old, alert = group.runtime.rule, group.alert
+        if old.name != new.rule.name:
+            self._gone[_alert_key(old.name, group.labels)] = None
+            self._dirty_alerts.pop((old.name, group.labels), None)
+        if not alert.is_open:
+            alert.id = alert_id(new.rule.name, new.rule.by, group.labels)
+        return alert
+
+    def _is_judged_by(self, runtime: _RuleRuntime, labels: Labels, time_us: int) -> bool:
+        """Which of two versions judges a value of a level: a group goes over at its first value after the border."""
+        group, after = runtime.groups.get(labels), runtime.after
+        if not (runtime.begun if group is None else group.begun):
+            return False
+        if _continues(after, runtime) and (next_one := after.groups.get(labels)) is not None and next_one.begun:
+            return not after.level_only
+        return time_us <= runtime.until
+
+    def _begin_version(self, runtime: _RuleRuntime) -> None:
+        """The watermark has reached the instant from which a version judges."""
+        if runtime.level_only:
+            for series in runtime.own_levels:
+                for name, labels in tuple(self.levels):
+                    if name == series.id:
+                        self._begin_level(runtime, labels)
+        runtime.begun = True
+        for group in runtime.groups.values():
+            group.begun = True
+        self._dirty_meta = True
+
+    def _begin_level(self, runtime: _RuleRuntime, labels: Labels) -> None:
+        """Judge a group, once, by what its levels are at the border, with the alert that the version before left."""
+        group = self._group(runtime, labels)
+        if group.begun:
+            return
+        before = runtime.before
+        old = None if before is None or not _continues(runtime, before) else before.groups.pop(labels, None)
+        if old is not None:
+            self._timers(old, before=runtime.since + 1)
+            group.alert = self._take_over(runtime, old)
+        group.begun = True
+        if any((s.id, labels) in self.levels for s in runtime.own_levels):
+            self._judge_level(group, max(runtime.since, group.alert.at), "", newest=True)
+
+    def _hand_over(self, old: _RuleRuntime) -> None:
+        """A version has judged up to its end: its alerts go on under the next one, or end with it."""
+        new, end = old.after, old.until
+        self._forget_version(old)
+        for labels, group in old.groups.items():
+            if _continues(new, old):
+                taken = new.groups[labels] = _Group(new, labels, self._take_over(new, group))
+                taken.watches = group.watches
+                self._dirty_alerts[new.rule.name, labels] = taken
+                continue
+            self._gone[_alert_key(old.rule.name, labels)] = None
+            self._dirty_alerts.pop((old.rule.name, labels), None)
+            self._publish(group, remove(group.alert, max(end, group.alert.at)))
+        old.groups = {}
+        if new is None:
+            return
+        new.before = None
+        reached = -(-max(end, (old.closed or 0) * SECOND) // SECOND // new.width) * new.width
+        new.closed = reached if new.closed is None else max(new.closed, reached)
+        self._wake_rule(new)
+        self._advance(new)
+
+    def _forget_version(self, old: _RuleRuntime) -> None:
+        old.ended = True
+        self._rules.remove(old)
+        for runtimes in (*self._rules_of.values(), *self._asked.values()):
+            if old in runtimes:
+                runtimes.remove(old)
+        self._dirty_meta = True
 
     def _know_expected(self, runtime: _RuleRuntime) -> None:
         """Groups that need no event of theirs are known from the first event of any topic that the rule reads.
@@ -1088,7 +1243,9 @@ class Judge:
                 self._judge_ahead(runtime)
 
     def _judge_ahead(self, runtime: _RuleRuntime) -> None:
-        if not runtime.ahead or runtime.closed is None:
+        if not runtime.ahead or runtime.closed is None or runtime.before is not None or not runtime.begun:
+            return
+        if (runtime.closed + runtime.width) * SECOND > runtime.until:
             return
         series = runtime.flows[0]
         gone: list[Labels] = []
@@ -1163,7 +1320,8 @@ class Judge:
             level.dirty = False
         self._dirty_levels.clear()
         for (rule, labels), group in self._dirty_alerts.items():
-            entries[_alert_key(rule, labels)] = pack([group.runtime.rule.by, stored(group.alert)])
+            owner = group.runtime.rule
+            entries[_alert_key(rule, labels)] = pack([owner.by, owner.edition, group.begun, stored(group.alert)])
         self._dirty_alerts.clear()
         for (rule, labels), group in self._dirty_watches.items():
             watches = [[key, watch.state()] for key, watch in group.watches.items()]
@@ -1192,7 +1350,7 @@ class Judge:
             list(self._source_ids.items()),
             [[*source, *_source_row(state)] for source, state in self.sources.items()],
             [[role, t.first, t.mark, t.silent, t.swept] for role, t in self.topics.items()],
-            [[r.rule.name, r.closed] for r in self._rules],
+            [[r.rule.name, r.rule.edition, r.closed, r.begun] for r in self._rules],
             [self.counts.late, self.counts.older_levels, self.counts.overlaps, self.counts.transitions],
         ]
 
@@ -1202,7 +1360,9 @@ class Judge:
             if series is None or series.source != role:
                 continue
             # A rule that waits for another topic too has still to ask for what this topic has long left behind.
-            judged = min(0 if runtime.closed is None else runtime.closed for runtime in self._rules_of[series.id])
+            judged = min(
+                (0 if runtime.closed is None else runtime.closed for runtime in self._rules_of[series.id]), default=FAR
+            )
             for number in history.expire(min(mark, judged) - self._reach[series.id]):
                 self._gone[b"b" + pack([*key, number])] = None
             if history.seen is not None and history.seen + self._memory[series.id] > min(mark, judged):
@@ -1258,7 +1418,7 @@ class Judge:
             history = self.flows[series, labels] = FlowHistory(self._series[series])
         return history
 
-    def _restore_meta(self, meta: list[Any]) -> dict[str, int | None]:
+    def _restore_meta(self, meta: list[Any]) -> "_Known":
         if meta[0] != STATE_FORMAT:
             raise StateError(f"stored state has format {meta[0]}, this program knows {STATE_FORMAT}; use the newer one")
         _, self._chunk_size, partitions, source_ids, sources, topics, rules, counts = meta
@@ -1268,26 +1428,28 @@ class Judge:
                 "set LOCKSTEP_SAMPLES_PARTITIONS back, or begin anew under another LOCKSTEP_APP_ID"
             )
         self._source_ids = dict(source_ids)
-        for role, partition, place, count, newest, watermark, silent, since in sources:
+        for role, partition, place, count, newest, watermark, silent, since, filling in sources:
             self.sources[role, partition] = _SourceState(
-                (place[0], place[1], place[2]), count, newest, watermark, silent, dict(since)
+                (place[0], place[1], place[2]), count, newest, watermark, silent, dict(since), set(filling)
             )
         self.topics = {role: _Topic(*rest) for role, *rest in topics}
         self.counts = JudgeCounts(*counts)
-        return dict(rules)
+        return {(name, edition): (closed, begun) for name, edition, closed, begun in rules}
 
     def _restore_alerts(self, entries: Mapping[bytes, bytes], removed: list[bytes]) -> None:
         by_name = {old: r for r in self._rules for old in r.rule.was}
         by_name |= {r.rule.name: r for r in self._rules}
+        by_edition = {(r.rule.name, r.rule.edition): r for r in self._rules}
         for key, value in entries.items():
             if key[:1] != b"a":
                 continue
             name, labels = unpack(key[1:])
-            names, row = unpack(value)
+            names, edition, begun, row = unpack(value)
             alert = restored(row)
-            runtime = by_name.get(name)
+            runtime = by_edition.get((name, edition), by_name.get(name))
             if runtime is not None and list(runtime.rule.by) == names:
-                self._carry_on(runtime, name, tuple(labels), alert, removed)
+                group = self._carry_on(runtime, name, tuple(labels), alert, removed)
+                group.begun = begun if edition == runtime.rule.edition else runtime.begun
                 continue
             removed.append(key)
             marks = [t.mark for t in self.topics.values() if t.mark is not None]
@@ -1296,62 +1458,80 @@ class Judge:
                 self._emit(_transition(change, name, named, alert.id, "", None))
 
     def _restore_watches(self, entries: Mapping[bytes, bytes], removed: list[bytes]) -> None:
-        by_name = {r.rule.name: r for r in self._rules}
+        """Every version of a rule gets what was learned: which of them goes on is seen afterwards."""
         for key, value in entries.items():
             if key[:1] != b"w":
                 continue
             name, labels = unpack(key[1:])
             names, rows = unpack(value)
-            runtime = by_name.get(name)
             states = dict(rows)
-            if runtime is None or list(runtime.rule.by) != names or not runtime.anomalies:
+            users = [r for r in self._rules if r.rule.name == name and list(r.rule.by) == names and r.anomalies]
+            if not users:
                 removed.append(key)
-                continue
-            group = self._group(runtime, tuple(labels))
-            for condition in runtime.anomalies:
-                if condition.key in states:
-                    watch = group.watches[condition.key] = Watch(condition)
-                    watch.restore(condition, states[condition.key])
+            for runtime in users:
+                group = self._group(runtime, tuple(labels))
+                for condition in runtime.anomalies:
+                    if condition.key in states:
+                        watch = group.watches[condition.key] = Watch(condition)
+                        watch.restore(condition, states[condition.key])
 
-    def _carry_on(self, runtime: _RuleRuntime, name: str, labels: Labels, alert: Alert, removed: list[bytes]) -> None:
+    def _carry_on(self, runtime: _RuleRuntime, name: str, labels: Labels, alert: Alert, removed: list[bytes]) -> _Group:
         """Take an alert back, of a rule that may have had another name: what is open keeps its ids until it ends."""
         rule = runtime.rule
         group = _Group(runtime, labels, alert)
         if name != rule.name:
             removed.append(_alert_key(name, labels))
             if labels in runtime.groups:
-                return  # the new name has an alert of its own
+                return runtime.groups[labels]  # the new name has an alert of its own
             self._dirty_alerts[rule.name, labels] = group
         if not alert.is_open:
             alert.id = alert_id(rule.name, rule.by, labels)
         runtime.groups[labels] = group
+        return group
 
-    def _wake(self, known: Mapping[str, int | None]) -> None:
+    def _wake(self, known: "_Known") -> None:
         """Schedule every group after the instant up to which its rule was judged."""
-        for runtime in self._rules:
-            names = (runtime.rule.name, *runtime.rule.was)
-            runtime.closed = next((known[name] for name in names if known.get(name) is not None), None)
-            if runtime.closed is None:
+        for runtime in tuple(self._rules):
+            closed, begun = known.get((runtime.rule.name, runtime.rule.edition), (None, runtime.begun))
+            runtime.begun = begun
+            if closed is not None:
+                runtime.closed = closed
+            elif runtime.rule.since_s is None:
+                names = (runtime.rule.name, *runtime.rule.was)
+                judged = [at for (name, _), (at, _) in known.items() if name in names and at is not None]
                 mark = self._mark(runtime)
-                runtime.closed = None if mark is None else mark // SECOND // runtime.width * runtime.width
-            for series in (*runtime.own_flows, *runtime.own_levels):
-                for name, labels in (*self.flows, *self.levels):
-                    if name == series.id and not self._is_forgotten(runtime, labels):
-                        self._group(runtime, labels)
-            for labels, group in list(runtime.groups.items()):
-                if runtime.level_only:
-                    self._plan_level(group)
-                elif runtime.closed is None:
-                    self._schedule_first(group)
+                if judged:
+                    runtime.closed = max(judged)
                 else:
-                    # An edit that shortens a clock makes nothing happen before what was judged already.
-                    group.alert.at = max(group.alert.at, runtime.closed * SECOND)
-                    # Judging the next bucket end again is harmless, and finds what a changed rule makes of the history.
-                    timer = due(group.alert, runtime.rule)
-                    end = (runtime.closed + runtime.width) * SECOND
-                    self._schedule_us(group, end if timer is None else min(end, timer))
-                if group.early:
-                    runtime.ahead.add(labels)
+                    runtime.closed = None if mark is None else mark // SECOND // runtime.width * runtime.width
+            while (old := runtime.before) is not None and closed is not None:
+                if (old.rule.name, old.rule.edition) in known:
+                    break
+                self._forget_version(old)  # the state says that it has ended
+                runtime.before = old.before
+            self._wake_rule(runtime)
+
+    def _wake_rule(self, runtime: _RuleRuntime) -> None:
+        for series in (*runtime.own_flows, *runtime.own_levels):
+            for name, labels in (*self.flows, *self.levels):
+                if name != series.id or (runtime.level_only and not runtime.begun):
+                    continue
+                if not self._is_forgotten(runtime, labels):
+                    self._group(runtime, labels)
+        for labels, group in list(runtime.groups.items()):
+            if runtime.level_only:
+                self._plan_level(group)
+            elif runtime.closed is None:
+                self._schedule_first(group)
+            else:
+                # An edit that shortens a clock makes nothing happen before what was judged already.
+                group.alert.at = max(group.alert.at, runtime.closed * SECOND)
+                # Judging the next bucket end again is harmless, and finds what a changed rule makes of the history.
+                timer = due(group.alert, runtime.rule)
+                end = (runtime.closed + runtime.width) * SECOND
+                self._schedule_us(group, end if timer is None else min(end, timer))
+            if group.early:
+                runtime.ahead.add(labels)
 
     def _is_forgotten(self, runtime: _RuleRuntime, labels: Labels) -> bool:
         if labels in runtime.expected or runtime.level_only or runtime.closed is None:
@@ -1403,6 +1583,7 @@ def _source_row(state: _SourceState) -> list[Any]:
         state.watermark,
         state.silent,
         list(state.since.items()),
+        sorted(state.filling),
     ]
 
 

@@ -318,4 +318,5 @@ async def test_with_a_token_the_api_needs_it_and_health_does_not(tmp_path):
 
 def test_the_openapi_document_names_every_route():
     """What is served is what is published."""
-    assert set(openapi()["paths"]) == {"/v1/events", "/v1/alerts", "/v1/explain", "/healthz", "/readyz", "/metrics"}
+    api = {"/v1/events", "/v1/alerts", "/v1/explain", "/v1/rules", "/v1/rules/reload"}
+    assert set(openapi()["paths"]) == api | {"/healthz", "/readyz", "/metrics"}

@@ -85,6 +85,7 @@ class Pipeline:
             idle_after_us=30_000_000,
             position=position,
             earliest=self.earliest.get(source, 0),
+            fresh=self._plan.fresh,
         )
         return Meter(settings, self._plan.series, Decoder(wanted_fields(self._plan.series)))
 
@@ -148,6 +149,14 @@ class Pipeline:
         log = self.logs[source]
         meter = self._meters[source] = self._meter(source, log.committed)
         log.at = meter.start if self._rewinds else log.committed
+
+    def change_plan(self, plan: Plan) -> None:
+        """Every worker begins anew with another plan, and what it had not cut is decided again."""
+        self._plan = plan
+        for source in self.logs:
+            self.crash_meter(source)
+        for n in range(len(self.samples)):
+            self.crash_judge(n)
 
     def judge(self, n: int, size: int = 1_000_000) -> None:
         self._judges[n].feed(self.samples[n].batch(SAMPLES, n, size))

@@ -68,6 +68,9 @@ class Metrics:
         self.dead_deliveries = Counter(
             "lockstep_deliveries_dead", "Deliveries given up", ["channel", "reason"], registry=registry
         )
+        self.refused_files = Gauge(
+            "lockstep_rule_files_refused", "Rule files whose last good version is in force", registry=registry
+        )
         self.ready = Gauge("lockstep_ready", "1 when ready", registry=registry)
         self.storage = Gauge("lockstep_storage_size_bytes", "Size of the embedded broker's file", registry=registry)
 

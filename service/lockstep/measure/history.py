@@ -272,8 +272,7 @@ class LevelHistory:
 
         grain_us: the past is asked for at multiples of this only, so of each such stretch the last value is enough.
         """
-        mark = self.marks.get(source)
-        if mark is not None and offset <= mark:
+        if self.has_seen(source, offset):
             return False
         self.marks[source] = offset
         self.dirty = True
@@ -292,6 +291,11 @@ class LevelHistory:
             known.values.pop()
         known.values.append((time_us, offset, value))
         return True
+
+    def has_seen(self, source: Source, offset: int) -> bool:
+        """Whether the value at this place has been taken before."""
+        mark = self.marks.get(source)
+        return mark is not None and offset <= mark
 
     def trim(self, before_us: int | None) -> None:
         """Forget values that no instant at or after `before_us` can ask for (None: only the newest is asked for)."""

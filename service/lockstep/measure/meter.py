@@ -47,6 +47,7 @@ class MeterSettings:
 
     position: the committed offset (None: never), earliest: the oldest offset that the broker still has.
     live: False in a replay of files, where arrival times mean nothing and no event is ahead of its time.
+    fresh: ids of series that are new: they are told from the oldest record on.
     """
 
     role: str
@@ -63,6 +64,7 @@ class MeterSettings:
     position: int | None
     earliest: int
     live: bool = True
+    fresh: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -110,7 +112,13 @@ class Meter:
         self._first = head if settings.earliest <= head else max(committed, settings.earliest)
         self.position = committed
         self._told_before = committed  # an earlier assignment published what comes before this, dead letters too
+        self._regular = self._first // size  # the chunk from which on every series is told
+        fresh = settings.fresh & self._series.keys()
+        if fresh and settings.earliest < self._first:
+            self.start = settings.earliest
+            self._first = settings.earliest
         self._complete = self._first == 0
+        self._counted: int | None = None
         self._begun = False
 
         self._chunk = self._first // size
@@ -142,6 +150,8 @@ class Meter:
                 self._level_reads[s.event_type].append((s.id, level_rows(s)))
             else:
                 self._feeds[s.event_type].append(_Feed(s))
+        self._fresh_feeds = {k: [f for f in feeds if f.series in fresh] for k, feeds in self._feeds.items()}
+        self._fresh_reads = {k: [r for r in reads if r[0] in fresh] for k, reads in self._level_reads.items()}
         self._partition_of: dict[Labels, int] = {}
 
     # ---- in -------------------------------------------------------------------------------------------------------
@@ -194,7 +204,10 @@ class Meter:
         limit = self._settings.future_limit_us
         newest, oldest = self._newest, self._oldest
         ids, ids_before, delta = self._ids, self._ids_before, self._delta
-        feeds, level_reads = self._feeds, self._level_reads
+        feeds: Mapping[str, Sequence[_Feed]] = self._feeds
+        level_reads: Mapping[str, Sequence[tuple[str, Any]]] = self._level_reads
+        if self._chunk < self._regular:  # what was there before was told long ago
+            feeds, level_reads = self._fresh_feeds, self._fresh_reads
         for i in range(begin, end):
             event = events[i]
             offset = batch.offsets[i]
@@ -227,6 +240,9 @@ class Meter:
                 oldest = time_us
             if offset < first:
                 continue
+            if self._counted is None:
+                # What lies before the first record may be as young as lateness allows.
+                self._counted = max(clock + self._settings.lateness_us, newest)
             counts.events += offset >= self._told_before
             data = event.data
             kind = type_of(event)
@@ -319,7 +335,8 @@ class Meter:
         if not self._begun:
             begins, complete, self._begun = sorted(self._series), self._complete, True
         silent = self._newest is None and (self._idle or not self._settings.live)
-        return Progress(self._newest, self._oldest, self._watermark, silent, begins, complete)
+        counted = None if begins is None else self._counted
+        return Progress(self._newest, self._oldest, self._watermark, silent, begins, complete, counted)
 
     def _seal(self) -> None:
         """Move what changed into frames of the current chunk."""

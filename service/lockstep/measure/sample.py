@@ -46,6 +46,7 @@ class Progress(msgspec.Struct, array_like=True, frozen=True):
     everything is believed to be in. silent: it never had an event and was read to its end for `idle_after`.
     begins: set on the first progress of an assignment: the ids of all series that the meter measures from here on.
     complete: with `begins`, whether the meter began at the partition's very first record.
+    counted: with `begins`, the event time from which on nothing is missing in what the meter counts; None: unknown.
     """
 
     newest: int | None
@@ -54,6 +55,7 @@ class Progress(msgspec.Struct, array_like=True, frozen=True):
     silent: bool
     begins: list[str] | None = None
     complete: bool = False
+    counted: int | None = None
 
 
 class Frame(msgspec.Struct, array_like=True, frozen=True, kw_only=True):

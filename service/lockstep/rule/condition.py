@@ -348,6 +348,7 @@ class Rule:
     durations in seconds of event time. teams: who hears of it. say: team (or `summary`) → Jinja2 template.
     bucket_s: the base slice of its flows; 0 when it reads levels only.
     version: changes whenever anything that it judges by changes.
+    since_s, until_s: it judges what lies after the one and up to the other, in seconds of event time; None: no border.
     place: `rules/orders.yml:14`, for messages to its author.
     """
 
@@ -371,12 +372,24 @@ class Rule:
     owner: str | None = None
     max_alerts: int | None = None
     flapping: Flapping | None = None
+    since_s: int | None = None
+    until_s: int | None = None
+
+    @property
+    def edition(self) -> str:
+        """This version in this stretch of time: a rule may go back to what it was."""
+        return self.version if self.since_s is None else f"{self.version}@{self.since_s}"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All rules of a directory, compiled, with the series that they need. fingerprint: the plan's version."""
+    """All rules of a directory, compiled, with the series that they need.
+
+    A rule may stand in it in several versions, oldest first, each with the stretch of event time that it judges.
+    fingerprint: the plan's version. fresh: ids of series that an earlier version of the plan did not have.
+    """
 
     rules: tuple[Rule, ...]
     series: tuple[SeriesDef, ...]
     fingerprint: str = ""
+    fresh: frozenset[str] = frozenset()

@@ -59,11 +59,17 @@ class HttpServer:
         status: Callable[[], Status],
         metrics: Callable[[], bytes],
         explain: Callable[[str, dict[str, str]], dict[str, Any]],
+        rules: Callable[[], dict[str, Any]],
+        reload: Callable[[], Awaitable[dict[str, Any]]],
     ) -> None:
-        """explain: (rule or id, labels) → the answer of /v1/explain; raises RuleError for what is not there."""
+        """explain: (rule or id, labels) → the answer of /v1/explain; raises RuleError for what is not there.
+
+        rules: which are in force; reload: look at the folder again. Both give the answer of /v1/rules.
+        """
         check_exposure(settings)
         self._settings, self._broker, self._board = settings, broker, board
         self._status, self._metrics, self._explained = status, metrics, explain
+        self._rules, self._reload = rules, reload
         self._runner: web.AppRunner | None = None
         self.port = settings.http_port
 
@@ -74,6 +80,8 @@ class HttpServer:
         app.router.add_get("/metrics", self._show_metrics)
         app.router.add_get("/v1/alerts", self._alerts)
         app.router.add_get("/v1/explain", self._explain)
+        app.router.add_get("/v1/rules", self._show_rules)
+        app.router.add_post("/v1/rules/reload", self._reload_rules)
         app.router.add_post("/v1/events", self._events)
         app.router.add_get("/v1/openapi.json", self._openapi)
         self._runner = web.AppRunner(app, access_log=None)
@@ -131,6 +139,19 @@ class HttpServer:
             found = [t for t in found if _state(t.state.value) == state]
         body = [{**msgspec.to_builtins(t), "state": _state(t.state.value), "since": t.started_at} for t in found]
         return web.json_response({"alerts": body})
+
+    async def _show_rules(self, request: web.Request) -> web.Response:
+        return web.json_response(self._rules())
+
+    async def _reload_rules(self, request: web.Request) -> web.Response:
+        try:
+            answer = await self._reload()
+        except RuleError as error:
+            return web.json_response({"error": str(error)}, status=422)
+        except BrokerError as error:
+            return web.json_response({"error": str(error)}, status=503)
+        refused = any(file["state"] == "refused" for file in answer["files"])
+        return web.json_response(answer, status=422 if refused else 200)
 
     async def _explain(self, request: web.Request) -> web.Response:
         what = request.query.get("what")
@@ -212,6 +233,23 @@ def openapi() -> dict[str, Any]:
                         "200": answer("The alerts"),
                         "400": answer("No such state"),
                         "401": answer("No token, or another one"),
+                    },
+                }
+            },
+            "/v1/rules": {
+                "get": {
+                    "summary": "The rules in force, since when, and which files were refused why",
+                    "responses": {"200": answer("The rules"), "401": answer("No token, or another one")},
+                }
+            },
+            "/v1/rules/reload": {
+                "post": {
+                    "summary": "Look at the folder of rules now; also takes back one that was replaced",
+                    "responses": {
+                        "200": answer("What changed, in words, and what is in force"),
+                        "401": answer("No token, or another one"),
+                        "422": answer("A file was refused; the last good version of it stays in force"),
+                        "503": answer("The broker does not answer"),
                     },
                 }
             },

@@ -1,0 +1,251 @@
+"""The rules in force: files on one side, versions on `lockstep.rules` on the other.
+
+A version is the text of all files of the folder that were accepted, with the second of event time from which it is in
+force. Every worker reads the same versions from the topic, so all switch at the same event time, whatever their own
+folder holds. A folder is proposed once, when it holds what no version ever held; each file of it is taken or refused
+on its own, and the last good version of a refused one stays in force.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from lockstep.document import Fault
+from lockstep.errors import RuleError, StateError
+from lockstep.labels import stable_id
+from lockstep.notify.route import Routing, load_routing
+from lockstep.ports import Broker, Record
+from lockstep.rule.condition import Plan
+from lockstep.rule.load import load_rules
+from lockstep.rule.versions import Version, changes_in_words, in_force
+
+log = structlog.get_logger("lockstep.rules")
+
+TOPIC = "lockstep.rules"
+FORMAT = 1
+SUFFIXES = (".yml", ".yaml", ".csv")
+LARGEST = 900_000
+"""Bytes of all files of a version together; a record of the broker holds a mebibyte."""
+OVERLAP = timedelta(hours=1)
+"""How long a version that was replaced is still remembered by workers that begin: theirs may not have reached it."""
+
+Files = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Announced:
+    """One version as it stands on the topic. since_s: None for the first. at: when it was announced."""
+
+    id: str
+    files: Files
+    since_s: int | None
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of a folder's files. files: those in force from now on; refused: file → its faults."""
+
+    files: Files
+    refused: dict[str, tuple[Fault, ...]] = field(default_factory=dict)
+    warnings: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True)
+class Loaded:
+    plan: Plan
+    routing: Routing | None
+    faults: tuple[Fault, ...]
+
+
+def read_folder(folder: Path) -> Files:
+    """The files of a folder that rules are made of. Raises RuleError."""
+    if not folder.is_dir():
+        raise RuleError(f"{folder}: there is no such folder; name one with --rules")
+    found: Files = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix in SUFFIXES and path.is_file():
+            try:
+                found[path.name] = path.read_text("utf-8", "surrogateescape")
+            except OSError as error:
+                raise RuleError(f"{path}: cannot be read: {error.strerror}; check its rights") from error
+    size = sum(len(text) for text in found.values())
+    if size > LARGEST:
+        raise RuleError(f"{folder}: {size:,} bytes of rules; at most {LARGEST:,} are possible, remove what is not used")
+    return found
+
+
+def content_id(files: Mapping[str, str]) -> str:
+    """The same for the same names and texts."""
+    return stable_id("rules-1", *(part for pair in sorted(files.items()) for part in pair))[:12]
+
+
+def load_files(files: Mapping[str, str], folder: Path) -> Loaded:
+    """The rules and routing in texts; faults name the files as if they stood in `folder`."""
+    with tempfile.TemporaryDirectory(prefix="lockstep-rules-") as name:
+        for file, text in files.items():
+            (Path(name) / file).write_text(text, "utf-8", "surrogateescape")
+        loaded = load_rules(Path(name))
+        routing, faults = load_routing(Path(name) / "routing.yml")
+
+        def placed(text: str) -> str:
+            return text.replace(f"{name}/", f"{folder}/")
+
+        every = tuple(
+            Fault(placed(f.path), f.line, f.column, placed(f.message), f.remedy, f.code, f.level)
+            for f in (*loaded.faults, *faults)
+        )
+        return Loaded(loaded.plan, routing, every)
+
+
+def take(good: Mapping[str, str], new: Mapping[str, str], folder: Path) -> Taken:
+    """Take or refuse each file that changed on its own.
+
+    A file is refused when it has an error, or when what it no longer says leaves one in a file that did not change.
+    """
+    files, refused = dict(new), dict[str, tuple[Fault, ...]]()
+    while True:
+        faults = load_files(files, folder).faults
+        errors: dict[str, list[Fault]] = {}
+        for fault in faults:
+            if fault.level == "error":
+                errors.setdefault(Path(fault.path).name, []).append(fault)
+        changed = [name for name in {**good, **files} if good.get(name) != files.get(name)]
+        bad = {name: errors[name] for name in errors if name in changed}
+        if not bad and not changed:
+            break
+        if not bad:
+            before = {str(f) for f in load_files(good, folder).faults if f.level == "error"}
+            new_errors = [f for found in errors.values() for f in found if str(f) not in before]
+            if not new_errors or not good:
+                break
+            bad = dict.fromkeys(changed, new_errors)
+        for name, found in bad.items():
+            refused[name] = tuple(found)
+            if name in good:
+                files[name] = good[name]
+            else:
+                del files[name]
+    return Taken(files, refused, tuple(f for f in faults if f.level == "warning"))
+
+
+class RuleBook:
+    """Follows lockstep.rules and proposes what a folder holds. One reader, one proposer in a worker."""
+
+    def __init__(self, broker: Broker, folder: Path, *, clock: Callable[[], datetime]) -> None:
+        self._broker, self._folder, self._clock = broker, folder, clock
+        self._at = 0
+        self._versions: list[Announced] = []
+        self._seen: dict[str, datetime] = {}
+        self._looked = ""
+        self.refused: dict[str, tuple[Fault, ...]] = {}
+
+    @property
+    def current(self) -> Announced | None:
+        return self._versions[-1] if self._versions else None
+
+    async def refresh(self) -> bool:
+        """Read on to the end of the topic; whether a newer version came. Raises BrokerError, StateError."""
+        earliest, end = (await self._broker.bounds(TOPIC))[0]
+        before = self.current
+        async for batch in self._broker.read(TOPIC, 0, max(self._at, earliest), end):
+            for value in batch.values:
+                if value is not None:
+                    self._take_record(json.loads(value))
+        self._at = end
+        return self.current is not before
+
+    def _take_record(self, row: dict[str, Any]) -> None:
+        if row.get("format") != FORMAT:
+            raise StateError(
+                f"{TOPIC}: a version of format {row.get('format')}, this program knows {FORMAT}; update it"
+            )
+        version = Announced(row["id"], row["files"], row["since_s"], datetime.fromisoformat(row["at"]))
+        self._seen[version.id] = version.at
+        if self.current is None or self.current.id != version.id:  # two workers may announce one edit
+            self._versions.append(version)
+
+    def loaded(self) -> tuple[Plan, Routing]:
+        """The plan of the versions that a worker may still need, and the newest routing."""
+        if self.current is None:
+            raise RuleError(f"{TOPIC}: holds no version; this is a fault of Lockstep")
+        horizon = self._clock() - OVERLAP
+        first = max((i for i, v in enumerate(self._versions) if v.at <= horizon), default=0)
+        self._versions = self._versions[first:]
+        found = [load_files(v.files, self._folder) for v in self._versions]
+        last = found[-1]
+        borders = [None, *(v.since_s for v in self._versions[1:])]  # the first has been in force for long
+        plan = in_force([Version(f.plan, since) for f, since in zip(found, borders, strict=True)])
+        if last.routing is None:
+            raise RuleError("; ".join(str(f) for f in last.faults if f.level == "error"))
+        return plan, last.routing
+
+    def is_older(self, files: Mapping[str, str]) -> datetime | None:
+        """When a version with just these files was announced that is no longer in force; None: never, or it is."""
+        name = content_id(files)
+        return None if self.current is None or self.current.id == name else self._seen.get(name)
+
+    async def begin(self) -> None:
+        """At start: the folder is the first version where the broker has none. Raises RuleError."""
+        await self.refresh()
+        if self.current is None:
+            files = read_folder(self._folder)
+            loaded = load_files(files, self._folder)
+            for fault in loaded.faults:
+                (log.error if fault.level == "error" else log.warning)(str(fault))
+            if not loaded.plan.rules:
+                raise RuleError(
+                    f"{self._folder}: there is no rule that can be used; see `lockstep check {self._folder}`"
+                )
+            if loaded.routing is None:
+                raise RuleError("; ".join(str(f) for f in loaded.faults if f.level == "error"))
+            await self._announce(files, None)
+
+    async def propose(self, since_s: int, *, again: bool = False) -> list[str]:
+        """Announce what the folder holds, where it is new; what changed, in words. Raises RuleError, BrokerError.
+
+        again: also when an earlier version held the same: somebody asked for it.
+        """
+        await self.refresh()
+        files = read_folder(self._folder)
+        looked, self._looked = self._looked, content_id(files)
+        if looked == self._looked and not again:
+            return []
+        good = self.current.files if self.current is not None else {}
+        if files == good:
+            self.refused = {}
+            return []
+        older = self.is_older(files)
+        if older is not None and not again:
+            log.warning(
+                "the folder holds rules that were replaced; ask for a reload to go back to them",
+                folder=str(self._folder),
+                announced=older.isoformat(timespec="seconds"),
+            )
+            return []
+        taken = take(good, files, self._folder)
+        self.refused = taken.refused
+        for name, faults in taken.refused.items():
+            for fault in faults:
+                log.error(str(fault), refused=name)
+        for fault in taken.warnings:
+            log.warning(str(fault))
+        if taken.files == good:
+            return []
+        if not load_files(taken.files, self._folder).plan.rules:
+            raise RuleError(f"{self._folder}: no rule would be left; the rules in force stay")
+        changes = changes_in_words(good, taken.files)
+        await self._announce(taken.files, since_s)
+        return changes
+
+    async def _announce(self, files: Files, since_s: int | None) -> None:
+        name, at = content_id(files), self._clock().isoformat()
+        row = {"format": FORMAT, "id": name, "files": files, "since_s": since_s, "at": at}
+        await self._broker.publish([Record(TOPIC, json.dumps(row).encode(), name.encode(), 0)])
+        await self.refresh()

@@ -1,0 +1,99 @@
+"""Versions of the rules: one plan that holds what was in force and what will be, with the border in event time."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lockstep.document import parse_document
+from lockstep.rule.condition import Plan, Rule, series_of_condition
+
+
+@dataclass(frozen=True)
+class Version:
+    """A plan and the second of event time from which it is in force (None: it was the first)."""
+
+    plan: Plan
+    since_s: int | None
+
+
+def in_force(versions: Sequence[Version]) -> Plan:
+    """One plan of all versions, oldest first.
+
+    A rule that a version does not change goes on as if nothing had happened, with its newest texts. One that it
+    changes or leaves out judges up to the border; its successor of the same name begins there.
+    """
+    ended: list[Rule] = []
+    current: dict[str, Rule] = {}
+    for version in versions:
+        rules = {r.name: r for r in version.plan.rules}
+        border = version.since_s
+        for name, old in list(current.items()):
+            if name in rules and rules[name].version == old.version:
+                continue
+            del current[name]
+            # Of a version that never judged anything nothing is left to hand over.
+            if old.since_s is None or border is None or border > old.since_s:
+                ended.append(replace(old, until_s=border))
+        for name, rule in rules.items():
+            known = current.get(name)
+            current[name] = replace(rule, since_s=border if known is None else known.since_s)
+    rules_now = (*ended, *current.values())
+    series = tuple(dict.fromkeys(s for r in rules_now for s in series_of_condition(r.condition)))
+    before = {s.id for v in versions[:-1] for r in v.plan.rules for s in series_of_condition(r.condition)}
+    fresh = frozenset(s.id for s in series if s.id not in before) if len(versions) > 1 else frozenset()
+    return Plan(rules_now, series, versions[-1].plan.fingerprint, fresh)
+
+
+def changes_in_words(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """What differs between two sets of files, a line each, in their author's words: `LowStock: at_most 20 → 25`.
+
+    old, new: file name → text. A file that cannot be read counts as empty.
+    """
+    before, after = _named_parts(old), _named_parts(new)
+    found = [f"{what}: removed" for what in before if what not in after]
+    found += [f"{what}: new" for what in after if what not in before]
+    for what, keys in after.items():
+        known = before.get(what)
+        if known is None:
+            continue
+        for path in dict.fromkeys([*known, *keys]):
+            if known.get(path) != keys.get(path):
+                leaf = path[-1] if path else "it"
+                found.append(f"{what}: {leaf} {_shown(known.get(path))} → {_shown(keys.get(path))}")
+    return found
+
+
+def _named_parts(files: Mapping[str, str]) -> dict[str, dict[tuple[str, ...], Any]]:
+    """`LowStock` or `measure stock` → path of keys → value; of other files their name → path → value."""
+    found: dict[str, dict[tuple[str, ...], Any]] = {}
+    for name, text in sorted(files.items()):
+        document, _ = parse_document(name, text)
+        data = document.data if document is not None and isinstance(document.data, dict) else {}
+        rules = data.pop("rules", None)
+        measures = data.pop("measures", None)
+        for rule in rules if isinstance(rules, list) else ():
+            if isinstance(rule, dict):
+                found[str(rule.get("name"))] = dict(_leaves(rule))
+        for measure, keys in measures.items() if isinstance(measures, dict) else ():
+            found[f"measure {measure}"] = dict(_leaves(keys))
+        for path, value in _leaves(data):
+            found.setdefault(name, {})[path] = value
+    return found
+
+
+def _leaves(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(node, dict) and node:
+        for key, value in node.items():
+            yield from _leaves(value, (*path, key))
+    elif isinstance(node, list) and any(isinstance(item, dict | list) for item in node):
+        for place, item in enumerate(node, 1):
+            yield from _leaves(item, (*path, f"#{place}"))
+    else:
+        yield path, node
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "none"
+    text = ", ".join(str(v) for v in value) if isinstance(value, list) else " ".join(str(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}…"

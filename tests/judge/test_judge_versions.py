@@ -1,0 +1,264 @@
+"""Rules that change while events come: at one instant of event time, whatever order, cuts and restarts there are."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from comparison import plain
+from hypothesis import given
+from hypothesis import strategies as st
+from judge_pipeline import LATENESS_S, Pipeline, arrivals
+from shorthand import (
+    LONDON,
+    ORDERS,
+    ORDERS_ALL,
+    SESSIONS,
+    STOCK,
+    Event,
+    clock,
+    level,
+    lines,
+    orders,
+    plan,
+    rule,
+    sessions,
+    stock,
+    when,
+)
+from test_judge_properties import END, STEPS, examples, run, streams
+
+from lockstep.rule.condition import All, Plan, Rule, Severity
+from lockstep.rule.versions import Version, changes_in_words, in_force
+from lockstep.tools.backtest import replay_events
+
+BORDER_S = int(clock("12:10").timestamp())
+
+
+def changed(old: Plan, new: Plan) -> Plan:
+    """One plan of two, the second from 12:10 on."""
+    return in_force([Version(old, None), Version(new, BORDER_S)])
+
+
+def said(watched: Plan, events: list[Event]) -> list[str]:
+    return lines(plain(t) for t in replay_events(watched, events, zone=LONDON, until=END))
+
+
+def v(number: int, made: Rule) -> Rule:
+    """A rule under a version of its own: as the compiler gives it whenever anything that it judges by changes."""
+    return replace(made, version=str(number))
+
+
+LOW, HIGH = v(1, rule(when(STOCK, "at_most 20"))), v(2, rule(when(STOCK, "at_most 25")))
+FEW = v(1, rule(when(ORDERS, "above 5"), keep=60))
+MANY = v(2, rule(when(ORDERS, "above 2"), keep=60))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "events", "expected"),
+    [
+        pytest.param(
+            [LOW],
+            [HIGH],
+            stock("A: 12:01 23, 12:12 24"),
+            ["12:10 A firing warning"],
+            id="a level is judged anew at the border",
+        ),
+        pytest.param(
+            [HIGH],
+            [LOW],
+            stock("A: 12:01 23, 12:12 24"),
+            ["12:01 A firing warning", "12:10 A resolved warning"],
+            id="what fired is over when the new number says so",
+        ),
+        pytest.param(
+            [LOW],
+            [HIGH],
+            stock("A: 12:01 15, 12:12 24, 12:14 30"),
+            ["12:01 A firing warning", "12:14 A resolved warning"],
+            id="what both versions find goes on as one episode",
+        ),
+        pytest.param(
+            [FEW],
+            [MANY],
+            orders("web: 12:03 x3, 12:09 x3, 12:12 x3"),
+            ["12:13 web firing warning", "12:15 web resolved warning"],
+            id="a flow is judged by the new number after the border",
+        ),
+        pytest.param(
+            [MANY],
+            [],
+            orders("web: 12:09 x3, 12:12 x3"),
+            ["12:10 web firing warning", "12:10 web resolved warning"],
+            id="a removed rule ends what fires",
+        ),
+        pytest.param(
+            [],
+            [LOW],
+            stock("A: 12:01 15; B: 12:12 15"),
+            ["12:10 A firing warning", "12:12 B firing warning"],
+            id="a new rule speaks of what it finds, from the border on",
+        ),
+        pytest.param(
+            [v(1, rule(when(ORDERS, "above 2"), keep=600))],
+            [v(2, rule(when(ORDERS_ALL, "above 2"), keep=600))],
+            orders("web: 12:05 x3, 12:12 x3"),
+            ["12:06 web firing warning", "12:10 web resolved warning", "12:13 firing warning"],
+            id="other labels are other alerts",
+        ),
+        pytest.param(
+            [FEW, v(1, rule(when(SESSIONS, "above 1"), name="S"))],
+            [FEW],
+            orders("web: 12:09 x6, 12:10 x6"),
+            ["12:10 web firing warning", "12:13 web resolved warning"],
+            id="what the edit does not touch notices nothing",
+        ),
+        pytest.param(
+            [v(1, rule(when(ORDERS, "above 2"), hold=600))],
+            [v(2, rule(when(ORDERS, "above 2", window=300), hold=300))],
+            orders("web: 12:08 x3, 12:09 x3, 12:10 x3, 12:11 x3, 12:12 x3, 12:13 x3"),
+            ["12:09 web pending warning", "12:14 web firing warning", "12:19 web resolved warning"],
+            id="a clock that runs goes on under the new length",
+        ),
+    ],
+)
+def test_a_change_at_an_instant(old, new, events, expected):
+    """12:10 is the border: what lies at or before it is judged by the old rules."""
+    assert said(changed(plan(*old), plan(*new)), events)[: len(expected)] == expected
+    assert len(said(changed(plan(*old), plan(*new)), events)) == len(expected)
+
+
+CONDITIONS = [
+    when(ORDERS, "above 1"),
+    when(ORDERS, "at_most 1", window=120),
+    when(STOCK, "at_most 3"),
+    when(STOCK, "at_most 2 clear above 4"),
+    when(level(by=()), "at_most 5"),
+    when(SESSIONS, "above 0", window=300),
+    All((when(STOCK, "at_most 3"), when(level(), "above 0")), Severity.CRITICAL),
+]
+
+
+@st.composite
+def changing(draw: st.DrawFn) -> list[Plan]:
+    """Two or three versions of up to three rules; some stay, some change, some come and go."""
+    found: list[Plan] = []
+    for _ in range(draw(st.integers(2, 3))):
+        rules = []
+        for name in draw(st.sets(st.sampled_from("ABC"), max_size=3)):
+            number = draw(st.integers(0, len(CONDITIONS) - 1))
+            hold, keep = draw(st.sampled_from([0, 0, 90])), draw(st.sampled_from([0, 60]))
+            made = rule(CONDITIONS[number], hold=hold, keep=keep, name=name)
+            rules.append(v(number * 1000 + hold + keep, made))
+        found.append(plan(*sorted(rules, key=lambda r: r.name)))
+    return found
+
+
+def versions(plans: list[Plan]) -> Plan:
+    """The second from 12:06 on, the third from 12:13."""
+    borders = [None, int(clock("12:06").timestamp()), int(clock("12:13").timestamp())]
+    return in_force([Version(p, b) for p, b in zip(plans, borders, strict=False)])
+
+
+def straight(watched: Plan, events: list[Event]) -> list[dict[str, Any]]:
+    """What is said when nothing is out of order and nothing dies."""
+    pipeline = Pipeline(watched)
+    for item in arrivals(watched, events, sources=1, jitter=[0.0], spread=[0], again=[]):
+        pipeline.arrive(*item)
+    return pipeline.finish(END)
+
+
+def without_numbers(transitions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Early or late, the same transitions; the numbers of an early one are those of so far."""
+    return [{k: t[k] for k in ("rule", "transition_id", "state", "at", "severity")} for t in transitions]
+
+
+@examples(60)
+@given(
+    changing(),
+    streams(),
+    st.sampled_from([(1, 1), (3, 1), (1, 4), (2, 4)]),
+    st.lists(st.floats(0, LATENESS_S - 1), min_size=1, max_size=7),
+    st.lists(st.integers(0, 5), min_size=1, max_size=7),
+    STEPS,
+)
+def test_versions_cut_anywhere_and_fed_in_any_order(plans, events, shape, jitter, spread, steps):
+    """Out of order, over partitions, with meters and judges that die: the same transitions with the same ids."""
+    watched = versions(plans)
+    sources, samples = shape
+    coming = arrivals(watched, events, sources=sources, jitter=jitter, spread=spread, again=[])
+    found = run(Pipeline(watched, sources=sources, samples=samples), coming, steps)
+    assert without_numbers(found) == without_numbers(straight(watched, events))
+
+
+@examples(60)
+@given(changing(), streams(), st.integers(0, 50), st.sampled_from([(1, 1), (2, 4)]))
+def test_a_change_that_is_heard_of_in_time(plans, events, place, shape):
+    """Announced before its border, after any number of events: the same as if it had always been known.
+
+    A new rule is told of what lies before the announcement from the log, so that it knows as much.
+    """
+    before, after = in_force([Version(plans[0], None)]), versions(plans[:2])
+    sources, samples = shape
+    coming = arrivals(after, events, sources=sources, jitter=[0.0], spread=[0, 1], again=[])
+    early = [item for item in coming if item[0]["time"] < "2026-01-14T12:05"]
+    pipeline = Pipeline(before, sources=sources, samples=samples)
+    for item in early[:place]:
+        pipeline.arrive(*item)
+    for source in pipeline.logs:
+        pipeline.measure(source)
+        pipeline.commit_source(source)
+    for n in range(samples):
+        pipeline.judge(n)
+        pipeline.cut(n)
+    pipeline.change_plan(after)
+    for item in (*early[place:], *coming[len(early) :]):
+        pipeline.arrive(*item)
+    assert without_numbers(pipeline.finish(END)) == without_numbers(straight(after, events))
+
+
+def test_a_new_rule_is_filled_from_the_log():
+    """Orders of the hour before the rule existed count, and none of them is late for it."""
+    first, second = (
+        plan(v(1, rule(when(ORDERS, "above 100"), name="A"))),
+        plan(v(1, rule(when(SESSIONS, "at_least 4", window=1200)))),
+    )
+    events = [*orders("web: 12:01 x40"), *[e for m in range(12) for e in _sessions(m)]]
+    after = changed(first, plan(*first.rules, *second.rules))
+    pipeline = Pipeline(in_force([Version(first, None)]))
+    coming = arrivals(after, events, sources=1, jitter=[0.0], spread=[0], again=[])
+    for item in coming:
+        pipeline.arrive(*item)
+        pipeline.measure(("orders", 0))
+        pipeline.measure(("traffic", 0))
+        pipeline.commit_source(("traffic", 0))
+        pipeline.judge(0)
+        pipeline.cut(0)
+    pipeline.change_plan(after)
+    assert lines(pipeline.finish(END)) == ["12:11 web firing warning"]
+
+
+def _sessions(minute: int) -> list[Event]:
+    return sessions(f"web: 12:{minute:02} x5")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        pytest.param(
+            "rules:\n  - {name: LowStock, threshold: {measure: stock, at_most: 20}}\n",
+            "rules:\n  - {name: LowStock, threshold: {measure: stock, at_most: 25}, for: 5m}\n",
+            ["LowStock: at_most 20 → 25", "LowStock: for none → 5m"],
+            id="numbers",
+        ),
+        pytest.param(
+            "measures: {a: {count: order.placed}}\nrules:\n  - {name: A}\n",
+            "measures: {b: {count: order.placed}}\nrules:\n  - {name: B}\n",
+            ["A: removed", "measure a: removed", "B: new", "measure b: new"],
+            id="names",
+        ),
+        pytest.param("rules: []", "rules: []  # a comment", [], id="nothing"),
+    ],
+)
+def test_changes_in_words(old, new, expected):
+    """A log line for each thing that somebody edited."""
+    assert changes_in_words({"r.yml": old}, {"r.yml": new}) == expected

@@ -1,0 +1,201 @@
+"""Rules that are edited while the service runs."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+
+import aiohttp
+import pytest
+from kafka_for_tests import Broker
+
+from lockstep.app import Service, utc_now
+from lockstep.settings import load_settings
+
+MEASURE = "measures:\n  stock: {last: available, of: stock.level}\n"
+LOW = MEASURE + "rules:\n  - {name: LowStock, by: [sku], threshold: {measure: stock, at_most: 20}}\n"
+
+
+class Running:
+    """A service on a file, asked as its users would."""
+
+    def __init__(self, folder, session, **settings):
+        self.rules, self.session = folder / "rules", session
+        self.rules.mkdir(parents=True, exist_ok=True)
+        given = {"broker": f"sqlite:///{folder}/shop.db", "lateness": 0, **settings}
+        self.settings = load_settings(rules=self.rules, http_port=0, **given)
+        self.sent = 0
+
+    async def __aenter__(self):
+        self.service, self.stop = Service(self.settings, environ={}), asyncio.Event()
+        self.task = asyncio.create_task(self.service.run(self.stop))
+        await self.until(self.ready)
+        return self
+
+    async def __aexit__(self, *_):
+        self.stop.set()
+        assert await self.task == 0
+
+    async def until(self, fact):
+        async with asyncio.timeout(60):
+            while not (found := await fact()):
+                await asyncio.sleep(0.02)
+            return found
+
+    async def ask(self, path, method="get"):
+        url = f"http://127.0.0.1:{self.service.http.port}{path}"
+        async with self.session.request(method, url) as answer:
+            return answer.status, await answer.json()
+
+    async def ready(self):
+        try:
+            return (await self.ask("/readyz"))[0] == 200
+        except aiohttp.ClientError:
+            return False
+
+    async def send(self, sku, available, *, ago_s=0):
+        self.sent += 1
+        time = (utc_now() - timedelta(seconds=ago_s)).isoformat()
+        event = {
+            "specversion": "1.0",
+            "id": f"{self.rules}{self.sent}",
+            "source": "/t",
+            "type": "stock.level",
+            "time": time,
+        }
+        body = {**event, "data": {"sku": sku, "available": available}}
+        url = f"http://127.0.0.1:{self.service.http.port}/v1/events"
+        headers = {"Content-Type": "application/cloudevents+json"}
+        async with self.session.post(url, json=body, headers=headers) as answer:
+            assert answer.status == 202, await answer.text()
+
+    async def alerts(self):
+        found = (await self.ask("/v1/alerts?state=firing"))[1]["alerts"]
+        return sorted((a["rule"], a["labels"].get("sku") or a["labels"].get("file")) for a in found)
+
+    async def firing(self, *expected):
+        async def there():
+            return await self.alerts() == sorted(expected)
+
+        await self.until(there)
+
+
+@pytest.fixture
+async def session():
+    async with aiohttp.ClientSession() as opened:
+        yield opened
+
+
+async def test_an_edit_is_in_force_without_a_restart(tmp_path, session):
+    """Saved, taken, said in words; a bad save leaves the last good version and tells whoever looks after rules."""
+    running = Running(tmp_path, session)
+    (running.rules / "stock.yml").write_text(LOW)
+    async with running as r:
+        await r.send("A", 15, ago_s=300)
+        await r.send("B", 23, ago_s=299)
+        await r.firing(("LowStock", "A"))
+        (r.rules / "stock.yml").write_text(LOW.replace("20", "25"))
+
+        async def changed():
+            return (await r.ask("/v1/rules"))[1]["since"]
+
+        await r.until(changed)
+        await r.until(r.ready)
+        await r.send("C", 50)  # time goes on, beyond the border
+        await r.firing(("LowStock", "A"), ("LowStock", "B"))
+
+        (r.rules / "stock.yml").write_text(LOW.replace("at_most", "at_mst"))
+        await r.firing(("LowStock", "A"), ("LowStock", "B"), ("RuleFileRefused", "stock.yml"))
+        status, told = await r.ask("/v1/rules/reload", "post")
+        assert status == 422
+        assert told["changes"] == []
+        assert [(f["name"], f["state"]) for f in told["files"]] == [("stock.yml", "refused")]
+        assert "did you mean 'at_most'" in told["files"][0]["faults"][0]
+    async with running as r:  # a restart with the bad folder goes on with the good version
+        await r.firing(("LowStock", "A"), ("LowStock", "B"), ("RuleFileRefused", "stock.yml"))
+        (r.rules / "stock.yml").write_text(LOW.replace("20", "25").replace("LowStock", "Low"))
+
+        async def mended():
+            return ("RuleFileRefused", "stock.yml") not in await r.alerts()
+
+        await r.until(mended)
+        await r.until(r.ready)
+        assert [x["name"] for x in (await r.ask("/v1/rules"))[1]["rules"]] == ["Low"]
+
+
+@pytest.mark.kafka
+async def test_all_workers_switch_at_one_event_time(tmp_path, session, kafka_libs):
+    """One folder is edited; both workers take the same version from the topic, and an alert lives through it."""
+    kafka = Broker(tmp_path / "kafka", libs=kafka_libs)
+    await asyncio.to_thread(kafka.start)
+    await asyncio.to_thread(kafka.wait_ready)
+    given = {"broker": f"kafka://{kafka.address}", "idle_after": 1}
+    workers = [Running(tmp_path / name, session, **given) for name in ("one", "two")]
+    try:
+        for worker in workers:
+            (worker.rules / "stock.yml").write_text(LOW)
+        async with workers[0] as one, workers[1] as two:
+            for sku in "ABCDEF":
+                await one.send(sku, 15 if sku == "A" else 23, ago_s=120)
+            await one.firing(("LowStock", "A"))
+            (one.rules / "stock.yml").write_text(LOW.replace("20", "25"))
+
+            async def agreed():
+                told = [(await w.ask("/v1/rules"))[1] for w in (one, two)]
+                return told[0]["since"] is not None and told[0]["version"] == told[1]["version"] and told
+
+            told = await one.until(agreed)
+            assert told[0]["since"] == told[1]["since"]
+            await one.until(one.ready)
+            await two.until(two.ready)
+            for sku in "ABCDEF":  # time goes on, beyond the border
+                await two.send(sku, 15 if sku == "A" else 23)
+            await two.firing(*(("LowStock", sku) for sku in "ABCDEF"))
+            alerts = (await one.ask("/v1/alerts?rule=LowStock"))[1]["alerts"]
+            since = {a["labels"]["sku"]: a["since"] for a in alerts}
+            assert {since[sku] for sku in "BCDEF"} == {told[0]["since"]}
+            assert since["A"] < told[0]["since"]
+    finally:
+        kafka.kill()
+
+
+async def test_a_signal_reloads(tmp_path):
+    """SIGHUP is what people send to daemons."""
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "stock.yml").write_text(LOW)
+    environ = {**os.environ, "LOCKSTEP_HTTP_PORT": "0", "LOCKSTEP_LOG_FORMAT": "json"}
+    command = [
+        sys.executable,
+        "-m",
+        "lockstep",
+        "serve",
+        "--rules",
+        str(rules),
+        "--broker",
+        f"sqlite:///{tmp_path}/a.db",
+    ]
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        async with asyncio.timeout(60):
+            await _line(process, '"serving"')
+            (rules / "stock.yml").write_text(LOW.replace("20", "30"))
+            process.send_signal(signal.SIGHUP)
+            assert json.loads(await _line(process, "rule changed"))["change"] == "LowStock: at_most 20 → 30"
+            await _line(process, '"serving"')
+    finally:
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+    assert process.returncode == 0
+
+
+async def _line(process, words):
+    while line := (await process.stdout.readline()).decode():
+        if words in line:
+            return line
+    raise AssertionError(f"never said: {words}")

@@ -1,0 +1,107 @@
+"""Which files are taken, which are refused, and which versions a broker remembers."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from lockstep.adapters.rulebook import RuleBook, content_id, take
+from lockstep.adapters.stream import open_broker
+from lockstep.errors import RuleError
+from lockstep.ports import TopicSpec
+from lockstep.settings import Settings
+
+MEASURES = "measures:\n  stock: {last: available, of: stock.level}\n  orders: {count: order.placed}\n"
+LOW = "rules:\n  - {name: LowStock, by: [sku], threshold: {measure: stock, at_most: 20}}\n"
+LOWER = LOW.replace("20", "25")
+MANY = "rules:\n  - {name: Many, threshold: {measure: orders, window: 1h, at_least: 100}}\n"
+BAD = LOW.replace("at_most", "at_mst")
+GOOD = {"measures.yml": MEASURES, "stock.yml": LOW, "orders.yml": MANY}
+
+
+@pytest.mark.parametrize(
+    ("new", "taken", "refused"),
+    [
+        pytest.param({"stock.yml": LOWER}, {"stock.yml": LOWER}, [], id="a good edit"),
+        pytest.param({"stock.yml": BAD}, {}, ["stock.yml"], id="a bad one leaves the last good version"),
+        pytest.param(
+            {"stock.yml": BAD, "orders.yml": MANY.replace("100", "90")},
+            {"orders.yml": MANY.replace("100", "90")},
+            ["stock.yml"],
+            id="a good one beside a bad one is taken",
+        ),
+        pytest.param({"new.yml": BAD}, {"new.yml": None}, ["new.yml"], id="a bad new file"),
+        pytest.param({"orders.yml": None}, {"orders.yml": None}, [], id="a removed file"),
+        pytest.param(
+            {"measures.yml": "measures:\n  orders: {count: order.placed}\n"},
+            {},
+            ["measures.yml"],
+            id="what others need may not go",
+        ),
+        pytest.param({"routing.yml": "teams: {a: [nobody]}\n"}, {"routing.yml": None}, ["routing.yml"], id="routing"),
+        pytest.param({"stock.yml": "\udcff"}, {}, ["stock.yml"], id="no UTF-8"),
+    ],
+)
+def test_each_file_on_its_own(new, taken, refused):
+    """What is taken together with what stays never has a fault."""
+    folder = {k: v for k, v in {**GOOD, **new}.items() if v is not None}
+    found = take(GOOD, folder, Path("rules"))
+    assert found.files == {k: v for k, v in {**GOOD, **taken}.items() if v is not None}
+    assert sorted(found.refused) == refused
+    assert all(str(f).startswith("rules/") for faults in found.refused.values() for f in faults)
+
+
+@pytest.fixture
+async def broker(tmp_path):
+    opened = open_broker(Settings(broker=f"sqlite:///{tmp_path}/x.db"), clock=lambda: datetime.now(UTC))
+    await opened.start()
+    await opened.declare([TopicSpec("lockstep.rules", 1, compacted=True)])
+    yield opened
+    await opened.stop()
+
+
+def write(folder: Path, files: dict[str, str]) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, "utf-8", "surrogateescape")
+    return folder
+
+
+async def test_workers_agree(broker, tmp_path):
+    """What one proposes all read; a folder that lags behind proposes nothing, until somebody asks for it."""
+    now = datetime(2026, 1, 14, 12, tzinfo=UTC)
+    clock = [now]
+    one = RuleBook(broker, write(tmp_path / "one", GOOD), clock=lambda: clock[0])
+    two = RuleBook(broker, write(tmp_path / "two", GOOD), clock=lambda: clock[0])
+    await one.begin()
+    await two.begin()
+    assert one.current.id == two.current.id == content_id(GOOD)
+    write(tmp_path / "one", {"stock.yml": LOWER})
+    assert await one.propose(600) == ["LowStock: at_most 20 → 25"]
+    assert await two.refresh()
+    assert two.current.since_s == 600
+    assert [(r.name, r.since_s, r.until_s) for r in two.loaded()[0].rules if r.name == "LowStock"] == [
+        ("LowStock", None, 600),
+        ("LowStock", 600, None),
+    ]
+    assert await two.propose(660) == []
+    assert await two.propose(660, again=True) == ["LowStock: at_most 25 → 20"]
+    await one.refresh()
+    clock[0] = now + timedelta(hours=2)
+    late = RuleBook(broker, tmp_path / "one", clock=lambda: clock[0])
+    await late.begin()
+    assert [(r.name, r.since_s) for r in late.loaded()[0].rules] == [("Many", None), ("LowStock", None)]
+
+
+async def test_a_bad_folder_at_start(broker, tmp_path):
+    """Without a good version there is nothing to go on with; with one it stays in force."""
+    bad = write(tmp_path / "bad", {"stock.yml": BAD})
+    clock = lambda: datetime(2026, 1, 14, 12, tzinfo=UTC)  # noqa: E731 # a clock that stands still
+    with pytest.raises(RuleError, match="no rule that can be used"):
+        await RuleBook(broker, bad, clock=clock).begin()
+    await RuleBook(broker, write(tmp_path / "good", GOOD), clock=clock).begin()
+    book = RuleBook(broker, bad, clock=clock)
+    await book.begin()
+    assert len(book.loaded()[0].rules) == 2
+    assert await book.propose(0) == []
+    assert "stock.yml" in book.refused
