@@ -13,13 +13,13 @@ import pytest
 from ruamel.yaml import YAML
 
 from lockstep.rule.condition import series_of_condition
-from lockstep.rule.load import load_texts
+from lockstep.rule.load import OTHER_FILES, load_texts
 from lockstep.tools.ruletest.coverage import gaps
 from lockstep.tools.ruletest.run import run
 from lockstep.tools.ruletest.suite import load_suite
 
 RULES = Path(__file__).parents[2] / "rules"
-FILES = {p.name: YAML(typ="safe").load(p.read_text()) for p in sorted(RULES.glob("*.yml")) if p.name != "routing.yml"}
+FILES = {p.name: YAML(typ="safe").load(p.read_text()) for p in sorted(RULES.glob("*.yml")) if p.stem not in OTHER_FILES}
 NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 SPOKEN = ("name", "say", "measure", "severity", "teams", "runbook", "owner", "by")
 """Keys whose numbers, if any, are words."""
