@@ -8,6 +8,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis.internal.conjecture import providers
+
+# Hypothesis also draws numbers that it finds in the source of whatever modules are loaded: then what a test tries would
+# depend on the tests beside it, and a failure could not be had again.
+providers._get_local_constants = lambda: providers._local_constants
 
 NO_KAFKA = "no Kafka for the tests"
 

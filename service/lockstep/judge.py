@@ -174,6 +174,7 @@ class _RuleRuntime:
         "begun",
         "borders",
         "closed",
+        "early_s",
         "ended",
         "expected",
         "expires",
@@ -185,6 +186,7 @@ class _RuleRuntime:
         "level_only",
         "levels",
         "listening",
+        "looked",
         "memory_s",
         "offsets",
         "own_flows",
@@ -237,6 +239,9 @@ class _RuleRuntime:
         self.groups: dict[Labels, _Group] = {}
         self.heap: list[tuple[int, Labels]] = []
         self.ahead: set[Labels] = set()
+        # How far back the data of a group may lie that breaches early by what its baseline does.
+        self.early_s = rule.condition.window_s if isinstance(rule.condition, Spike) else 0
+        self.looked: int | None = None
         # The version that judges up to `since`, and the one that goes on after `until`.
         self.before: _RuleRuntime | None = None
         self.after: _RuleRuntime | None = None
@@ -1248,16 +1253,24 @@ class Judge:
         if (runtime.closed + runtime.width) * SECOND > runtime.until:
             return
         series = runtime.flows[0]
+        end = runtime.closed + runtime.width
         gone: list[Labels] = []
         for labels in runtime.ahead:
             history = self.flows.get((series.id, labels))
             group = runtime.groups.get(labels)
-            has_data = history is not None and history.last_start is not None and history.last_start >= runtime.closed
+            last = None if history is None else history.last_start
+            has_data = last is not None and last >= runtime.closed
+            # A baseline may shrink without new data: once a bucket, those with data in their window.
+            slides = last is not None and last >= end - runtime.early_s
             if group is not None and (has_data or group.alert.state is State.PENDING):
                 # What breached already and has still its data in the window breaches without new data, too.
-                self._judge_group_early(group, runtime.closed + runtime.width)
-            elif not has_data:
+                self._judge_group_early(group, end)
+            elif group is not None and slides:
+                if runtime.looked != runtime.closed:
+                    self._judge_group_early(group, end)
+            else:
                 gone.append(labels)
+        runtime.looked = runtime.closed
         runtime.ahead.difference_update(gone)
 
     def _judge_group_early(self, group: _Group, end: int) -> None:
