@@ -64,6 +64,7 @@ def kafka_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         broker.kill()
 
 
+@pytest.hookimpl(tryfirst=True)  # before the marks are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What needs a Kafka runs in one process, so that a session starts one broker; the rest runs beside it."""
     for item in items:

@@ -811,7 +811,7 @@ class Judge:
         """The version of a rule that comes just before one, under its name or one that it had."""
         for name in (runtime.rule.name, *runtime.rule.was):
             found = [r for r in self._rules if r.rule.name == name and r is not runtime and r.after is None]
-            if found and found[-1].rule.until_s is not None:
+            if found and found[-1].rule.until_s is not None and found[-1].rule.until_s == runtime.rule.since_s:
                 return found[-1]
         return None
 
@@ -1505,10 +1505,9 @@ class Judge:
     def _wake(self, known: "_Known") -> None:
         """Schedule every group after the instant up to which its rule was judged."""
         for runtime in tuple(self._rules):
-            closed, begun = known.get((runtime.rule.name, runtime.rule.edition), (None, runtime.begun))
-            runtime.begun = begun
-            if closed is not None:
-                runtime.closed = closed
+            edition = (runtime.rule.name, runtime.rule.edition)
+            if edition in known:
+                runtime.closed, runtime.begun = known[edition]
             elif runtime.rule.since_s is None:
                 names = (runtime.rule.name, *runtime.rule.was)
                 judged = [at for (name, _), (at, _) in known.items() if name in names and at is not None]
@@ -1517,7 +1516,7 @@ class Judge:
                     runtime.closed = max(judged)
                 else:
                     runtime.closed = None if mark is None else mark // SECOND // runtime.width * runtime.width
-            while (old := runtime.before) is not None and closed is not None:
+            while (old := runtime.before) is not None and edition in known:
                 if (old.rule.name, old.rule.edition) in known:
                     break
                 self._forget_version(old)  # the state says that it has ended

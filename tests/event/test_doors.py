@@ -250,7 +250,8 @@ async def shop(broker: Any) -> AsyncIterator[tuple[_Broker, str]]:
     settings = Settings(http_port=0, **names)  # type: ignore[arg-type] # names of topics only
     door = _Broker(broker)
     board = AlertBoard(broker, clock=lambda: datetime(2026, 11, 24, 9, 31, tzinfo=UTC))
-    server = HttpServer(settings, broker=door, board=board, status=_Ready, metrics=lambda: b"")  # type: ignore[arg-type] # publishes only
+    unasked: dict[str, Any] = {"metrics": lambda: b"", "explain": dict, "rules": dict, "reload": dict}
+    server = HttpServer(settings, broker=door, board=board, status=_Ready, **unasked)  # type: ignore[arg-type] # publishes only
     await server.start()
     yield door, f"http://127.0.0.1:{server.port}/v1/events"
     await server.stop()

@@ -92,6 +92,13 @@ MANY = v(2, rule(when(ORDERS, "above 2"), keep=60))
             id="a removed rule ends what fires",
         ),
         pytest.param(
+            [LOW],
+            [],
+            stock("A: 12:01 15; B: 12:12 15"),
+            ["12:01 A firing warning", "12:10 A resolved warning"],
+            id="a removed rule of a level hears nothing more",
+        ),
+        pytest.param(
             [],
             [LOW],
             stock("A: 12:01 15; B: 12:12 15"),
@@ -214,6 +221,24 @@ def test_a_change_that_is_heard_of_in_time(plans, events, place, shape):
     for item in (*early[place:], *coming[len(early) :]):
         pipeline.arrive(*item)
     assert without_numbers(pipeline.finish(END)) == without_numbers(straight(after, events))
+
+
+def test_a_rule_that_comes_back():
+    """Gone from 12:06 to 12:13: what fired has ended, and begins anew."""
+    watched = versions([plan(LOW), plan(), plan(LOW)])
+    assert said(watched, stock("A: 12:01 15, 12:18 16")) == [
+        "12:01 A firing warning",
+        "12:06 A resolved warning",
+        "12:13 A firing warning",
+    ]
+
+
+def test_a_rule_by_another_name():
+    """`was` carries what is open over, with its ids."""
+    other = replace(v(2, rule(when(STOCK, "at_most 20"), name="Low")), was=("R",))
+    found = replay_events(changed(plan(LOW), plan(other)), stock("A: 12:01 15, 12:12 30"), zone=LONDON, until=END)
+    assert [(t.rule, t.state) for t in found] == [("R", "firing"), ("Low", "resolved")]
+    assert len({t.episode_id for t in found}) == 1
 
 
 def test_a_new_rule_is_filled_from_the_log():

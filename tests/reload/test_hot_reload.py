@@ -153,7 +153,8 @@ async def test_all_workers_switch_at_one_event_time(tmp_path, session, kafka_lib
             await two.until(two.ready)
             for sku in "ABCDEF":  # time goes on, beyond the border
                 await two.send(sku, 15 if sku == "A" else 23)
-            await two.firing(*(("LowStock", sku) for sku in "ABCDEF"))
+            for worker in (one, two):
+                await worker.firing(*(("LowStock", sku) for sku in "ABCDEF"))
             alerts = (await one.ask("/v1/alerts?rule=LowStock"))[1]["alerts"]
             since = {a["labels"]["sku"]: a["since"] for a in alerts}
             assert {since[sku] for sku in "BCDEF"} == {told[0]["since"]}
