@@ -272,6 +272,10 @@ class Service:
         for channel in self._channels.values():
             stack.push_async_callback(channel.close)
         await self.book.begin()
+        try:
+            await self._propose(0)  # what was edited while nobody watched is in force where the judges stand
+        except RuleError as error:
+            log.error("the rules in force stay", reason=str(error))
         stack.push_async_callback(self._end_at_last)
         await self._begin()
 
@@ -355,14 +359,18 @@ class Service:
         """Look at the folder now; what came of it. Raises RuleError, BrokerError."""
         async with self._reload:
             before = self.book.current
-            refused = dict(self.book.refused)
-            changes = await self.book.propose(self._next_border(), again=again)
-            for line in changes:
-                log.info("rule changed", change=line)
-            await self._tell_owners(refused)
+            changes = await self._propose(self._next_border(), again=again)
             if self.book.current is not before:
                 await self._switch()
         return {"changes": changes, **self.rules_state()}
+
+    async def _propose(self, since_s: int, *, again: bool = False) -> list[str]:
+        refused = dict(self.book.refused)
+        changes = await self.book.propose(since_s, again=again)
+        for line in changes:
+            log.info("rule changed", change=line)
+        await self._tell_owners(refused)
+        return changes
 
     def _next_border(self) -> int:
         """A bucket end ahead of every watermark, in seconds of event time."""
@@ -381,7 +389,6 @@ class Service:
 
     async def _watch_folder(self) -> None:
         """Reload when a file of the folder changes."""
-        await self._try_reload()  # what was edited while nobody watched
         # It also yields when nothing happened: for what was edited before the watch began, and for file systems
         # that tell nothing.
         async for _ in awatch(
@@ -614,7 +621,7 @@ class Service:
 
 
 def _moment(second: int | None) -> str | None:
-    return None if second is None else datetime.fromtimestamp(second, UTC).isoformat().replace("+00:00", "Z")
+    return None if not second else datetime.fromtimestamp(second, UTC).isoformat().replace("+00:00", "Z")
 
 
 class _NotYet:

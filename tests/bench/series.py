@@ -9,19 +9,8 @@ from zoneinfo import ZoneInfo
 
 from tests.bench.run import RULES, rss_mb
 
-from lockstep.judge import Judge
 from lockstep.rule.load import load_texts
 from lockstep.tools import backtest
-
-kept: list[Judge] = []
-
-
-class KeptJudge(Judge):
-    """A judge that outlives its replay."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        kept.append(self)
 
 
 def orders(count: int) -> Iterator[dict[str, Any]]:
@@ -34,9 +23,9 @@ def orders(count: int) -> Iterator[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    backtest.Judge = KeptJudge  # type: ignore[misc] # only here, to look into it
     plan = load_texts({"bench.yml": RULES}).plan
     before = rss_mb(os.getpid())
-    backtest.replay_events(plan, orders(int(sys.argv[1])), zone=ZoneInfo("Europe/London"))
+    replay = backtest.replayed(plan, orders(int(sys.argv[1])), zone=ZoneInfo("Europe/London"))
     gc.collect()
-    print(len(kept[0].flows), rss_mb(os.getpid()) - before)
+    assert replay.judge is not None
+    print(len(replay.judge.flows), rss_mb(os.getpid()) - before)
