@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import aiohttp
 import pytest
-from kafka_for_tests import Broker
+from kafka_for_tests import Broker, free_ports
 
 from lockstep.app import Service, utc_now
 from lockstep.settings import load_settings
@@ -39,6 +39,10 @@ class Running:
         self.stop.set()
         assert await self.task == 0
 
+    @property
+    def port(self):
+        return self.service.http.port
+
     async def until(self, fact):
         async with asyncio.timeout(60):
             while not (found := await fact()):
@@ -46,7 +50,7 @@ class Running:
             return found
 
     async def ask(self, path, method="get"):
-        url = f"http://127.0.0.1:{self.service.http.port}{path}"
+        url = f"http://127.0.0.1:{self.port}{path}"
         async with self.session.request(method, url) as answer:
             return answer.status, await answer.json()
 
@@ -67,7 +71,7 @@ class Running:
             "time": time,
         }
         body = {**event, "data": {"sku": sku, "available": available}}
-        url = f"http://127.0.0.1:{self.service.http.port}/v1/events"
+        url = f"http://127.0.0.1:{self.port}/v1/events"
         headers = {"Content-Type": "application/cloudevents+json"}
         async with self.session.post(url, json=body, headers=headers) as answer:
             assert answer.status == 202, await answer.text()
@@ -81,6 +85,27 @@ class Running:
             return await self.alerts() == sorted(expected)
 
         await self.until(there)
+
+
+class Apart(Running):
+    """The same in a process of its own."""
+
+    port = 0
+
+    async def __aenter__(self):
+        (self.port,) = free_ports(1)
+        s = self.settings
+        environ = {**os.environ, "LOCKSTEP_HTTP_PORT": str(self.port), "LOCKSTEP_RULES": str(self.rules)}
+        environ |= {"LOCKSTEP_BROKER": s.broker, "LOCKSTEP_LATENESS": "0", "LOCKSTEP_IDLE_AFTER": str(s.idle_after)}
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "lockstep", "serve", env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        await self.until(self.ready)
+        return self
+
+    async def __aexit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        assert await self.process.wait() == 0
 
 
 @pytest.fixture
@@ -133,7 +158,7 @@ async def test_all_workers_switch_at_one_event_time(tmp_path, session, kafka_lib
     await asyncio.to_thread(kafka.start)
     await asyncio.to_thread(kafka.wait_ready)
     given = {"broker": f"kafka://{kafka.address}", "idle_after": 1}
-    workers = [Running(tmp_path / name, session, **given) for name in ("one", "two")]
+    workers = [Apart(tmp_path / name, session, **given) for name in ("one", "two")]
     try:
         for worker in workers:
             (worker.rules / "stock.yml").write_text(LOW)

@@ -435,16 +435,20 @@ class Runtime:
     async def _stage_lane(self, spec: StageSpec, partition: int) -> _StageLane:
         owned = self.broker.own(spec.name, partition)
         positions, entries = await owned.recover()
-        stage = spec.make(partition)
-        stage.restore(entries)
-        starts: dict[TP, int] = {}
-        for topic in spec.inputs:
-            earliest, end = (await self.broker.bounds(topic))[partition]
-            stored = positions.get((topic, partition), 0)
-            _check_end(TP(topic, partition), stored, end)
-            if stored < earliest and stored:
-                log.warning("records were removed before they were read", topic=topic, from_=stored, to=earliest)
-            starts[TP(topic, partition)] = max(stored, earliest)
+        try:
+            stage = spec.make(partition)
+            stage.restore(entries)
+            starts: dict[TP, int] = {}
+            for topic in spec.inputs:
+                earliest, end = (await self.broker.bounds(topic))[partition]
+                stored = positions.get((topic, partition), 0)
+                _check_end(TP(topic, partition), stored, end)
+                if stored < earliest and stored:
+                    log.warning("records were removed before they were read", topic=topic, from_=stored, to=earliest)
+                starts[TP(topic, partition)] = max(stored, earliest)
+        except BaseException:  # an assignment that ended meanwhile cancels us; nobody else would close it
+            await owned.close()
+            raise
         return _StageLane(self, spec, partition, stage, owned, starts)
 
     def opened(self, epoch: int) -> None:
