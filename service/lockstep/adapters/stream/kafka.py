@@ -189,6 +189,7 @@ class KafkaBroker:
         self._producer_lock = asyncio.Lock()
         self._partitioner = DefaultPartitioner()
         self._known: set[str] = set()
+        self._seen: set[str] = set()  # topics that some node has described
         self.inside_cut_s = 0.0
         """Test only: wait between writing a cut and committing it."""
 
@@ -304,6 +305,8 @@ class KafkaBroker:
                 rows[row["name"]] = row
             elif error is not kafka_errors.UnknownTopicOrPartitionError:
                 raise error(row["name"])
+            elif row["name"] in self._seen:  # another node knows it: this one has yet to hear of it
+                raise kafka_errors.LeaderNotAvailableError(row["name"])
         configs = await self._configs(TOPIC, list(rows))
         found = {}
         for name, row in rows.items():
@@ -320,6 +323,7 @@ class KafkaBroker:
             )
             replicas = min(len(p["replicas"]) for p in row["partitions"])
             found[name] = _Topic(info, replicas, all(p["leader"] >= 0 for p in row["partitions"]), config)
+        self._seen |= found.keys()
         return found
 
     async def _configs(self, kind: int, names: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -341,13 +345,12 @@ class KafkaBroker:
         if missing:
             replication = await self._replication()
             await self._ask("creating topics", lambda: self._create(missing, replication))
-            await self._ask("creating topics", lambda: self._created([s.name for s in missing]))
+            known |= await self._ask("creating topics", lambda: self._created([s.name for s in missing]))
             if replication == 1:
                 log.warning(
                     "topics are kept once: a broker's disk lost is events lost; set LOCKSTEP_KAFKA_REPLICATION=3",
                     topics=[s.name for s in missing],
                 )
-            known = {**known, **await self._topics([s.name for s in missing])}
         for spec in specs:
             self._check(spec, known[spec.name])
 
@@ -387,10 +390,12 @@ class KafkaBroker:
                 raise error(message)
             raise SettingsError(f"topic '{name}' cannot be created: {message or error.__name__}; create it by hand")
 
-    async def _created(self, names: Sequence[str]) -> None:
+    async def _created(self, names: Sequence[str]) -> dict[str, _Topic]:
+        """The answer of the first node that knows all of them; another one may not have heard of them yet."""
         found = await self._try_topics(names)
         if len(found) < len(names) or not all(t.led for t in found.values()):
             raise kafka_errors.LeaderNotAvailableError
+        return found
 
     def _check(self, spec: TopicSpec, topic: _Topic) -> None:
         info, policy = topic.info, topic.config["cleanup.policy"]
