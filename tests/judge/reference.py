@@ -705,12 +705,27 @@ def verdict(
         case Projection():
             return projection(c, read, end, zone)
         case All(parts, severity):
-            return Verdict(_all([verdict(p, read, labels, end, firing, zone) for p in parts]), severity)
+            # While it fires all parts hold: one that has no levels of its own at the rule's severity.
+            some = any(_has_grades(p) for p in parts)
+            own = severity if some and firing is not None else firing
+            told = [verdict(p, read, labels, end, firing if _has_grades(p) else own, zone) for p in parts]
+            grades = [v.severity for p, v in zip(parts, told, strict=True) if _has_grades(p)]
+            kind = _all(told)
+            return Verdict(kind, min(grades, default=severity) if kind == "breach" else severity)
         case AnyOf(parts, severity):
-            swapped = [_swap(verdict(p, read, labels, end, firing, zone)) for p in parts]
-            return Verdict(_swap(Verdict(_all(swapped))).kind, severity)
+            told = [verdict(p, read, labels, end, firing, zone) for p in parts]
+            kind = _swap(Verdict(_all([_swap(v) for v in told]))).kind
+            pairs = [(p, v) for p, v in zip(parts, told, strict=True) if v.kind == "breach"]
+            return Verdict(kind, max([v.severity if _has_grades(p) else severity for p, v in pairs], default=severity))
         case Not(part, severity):
             return Verdict(_swap(verdict(part, read, labels, end, None, zone)).kind, severity)
+
+
+def _has_grades(c: Condition) -> bool:
+    """Whether it has levels by name, so that it says how severe it is."""
+    if isinstance(c, All | AnyOf):
+        return any(_has_grades(p) for p in c.parts)
+    return isinstance(c, Threshold | Share) and c.graded
 
 
 def _swap(v: Verdict) -> Verdict:

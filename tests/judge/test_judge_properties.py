@@ -288,10 +288,10 @@ def conditions_of(measures: list[Any], wider: bool = False) -> st.SearchStrategy
     counts = [m for m in sums if m.aggregate.value == "count"]
     levels = [m for m in single if m.is_level]
     windowed = changes(measures).filter(lambda c: c.window_s is not None)
-    others = [shares(single, clear=False), windowed, projections(sums, levels), new_values(counts)]
-    # In a combination the text leaves open what a part's own band means, so parts have none.
+    others = [shares(single), windowed, projections(sums, levels), new_values(counts)]
     quiet = absences(counts, wider)
-    found = st.one_of(thresholds(measures, clear=False), thresholds(measures, clear=False), quiet, *others)
+    graded = st.one_of(thresholds(measures), shares(single)).map(lambda c: replace(c, graded=True))
+    found = st.one_of(thresholds(measures), graded, quiet, *others)
     return st.one_of(found, found, found, st.builds(Not, found, SEVERITIES))
 
 

@@ -240,7 +240,7 @@ class Compiler:
             )
         bounds = self._clear_bounds(clear, (*pointer, "clear"))
         levels = self._levels(model, model.levels, bounds, at, scope.severity)
-        return Threshold(expression, model.window if flows else None, levels)
+        return Threshold(expression, model.window if flows else None, levels, graded=model.levels is not None)
 
     def _levels(
         self,

@@ -158,7 +158,15 @@ def share_of(
             "LS183",
             key=True,
         )
-    return Share(part, whole, model.window if flows else None, levels(), model.of_at_least or 1.0, confidence)
+    return Share(
+        part,
+        whole,
+        model.window if flows else None,
+        levels(),
+        model.of_at_least or 1.0,
+        confidence,
+        graded=model.levels is not None,
+    )
 
 
 def projection_of(model: ProjectionModel, at: Pointer, named: Named, note: Note, severity: Severity) -> Projection:

@@ -93,12 +93,14 @@ class Threshold(_OfExpression):
 
     window_s: length of the window for flows, None when only levels are read.
     levels: lowest severity first, at least one. overrides: the first that matches replaces the levels.
+    graded: the levels were given by name, so that in a combination they say how severe it is.
     """
 
     expression: Expression
     window_s: int | None
     levels: tuple[Level, ...]
     overrides: tuple[Override, ...] = ()
+    graded: bool = False
 
 
 @dataclass(frozen=True)
@@ -225,7 +227,7 @@ class Share(_OfExpression):
 
     least: below this much of the whole there is nothing to tell. confidence: compare not the share itself but the
     bound on its side that the true one keeps with this probability (None: the share itself).
-    levels, overrides, window_s: as for a threshold.
+    levels, overrides, window_s, graded: as for a threshold.
     """
 
     part: Expression
@@ -235,6 +237,7 @@ class Share(_OfExpression):
     least: float
     confidence: float | None = None
     overrides: tuple[Override, ...] = ()
+    graded: bool = False
 
     @property
     def expression(self) -> Expression:  # type: ignore[override] # made of the two, not given
@@ -288,14 +291,26 @@ class Anomaly(_OfExpression):
         return stable_id("anomaly-1", repr(self.expression), self.bucket_s, self.rises, self.falls)[:12]
 
 
+class _OfParts:
+    """What combinations share."""
+
+    parts: tuple["Condition", ...]
+
+    @cached_property
+    def grades(self) -> tuple[bool, ...]:
+        """Which parts say how severe it is; empty where none does."""
+        found = tuple(is_graded(part) for part in self.parts)
+        return found if any(found) else ()
+
+
 @dataclass(frozen=True)
-class All:
+class All(_OfParts):
     parts: tuple["Condition", ...]
     severity: Severity
 
 
 @dataclass(frozen=True)
-class AnyOf:
+class AnyOf(_OfParts):
     parts: tuple["Condition", ...]
     severity: Severity
 
@@ -307,6 +322,17 @@ class Not:
 
 
 Condition = Threshold | Spike | Absence | Change | NewValue | Share | Projection | Anomaly | All | AnyOf | Not
+
+
+def is_graded(condition: Condition) -> bool:
+    """Whether it says itself how severe a breach is; else it is of its rule's severity."""
+    match condition:
+        case Threshold() | Share():
+            return condition.graded
+        case All() | AnyOf():
+            return bool(condition.grades)
+        case _:
+            return False
 
 
 def series_of_condition(condition: Condition) -> tuple[SeriesDef, ...]:

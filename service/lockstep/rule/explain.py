@@ -11,7 +11,7 @@ from lockstep.measure.definition import Aggregate, Expression, Measured, Number,
 from lockstep.measure.formula import evaluate
 from lockstep.rule.condition import All, AnyOf, Bounds, Condition, Hours, Level, Not, Severity
 from lockstep.rule.quantity import duration_text
-from lockstep.rule.verdict import judge
+from lockstep.rule.verdict import firing_of_parts, judge
 from lockstep.rule.view import Instant, Kind, Verdict, View
 
 
@@ -100,7 +100,8 @@ def explain_condition(condition: Condition, view: View, at: Instant, firing: Sev
     verdict = judge(condition, notes, at, firing)
     inner: tuple[Explained, ...] = ()
     if isinstance(condition, All | AnyOf):
-        inner = tuple(explain_condition(part, view, at, firing) for part in condition.parts)
+        firings = firing_of_parts(condition, firing)
+        inner = tuple(explain_condition(p, view, at, f) for p, f in zip(condition.parts, firings, strict=True))
     elif isinstance(condition, Not):
         inner = (explain_condition(condition.part, view, at, None),)
     expression: Expression | None = getattr(condition, "expression", None)
@@ -139,7 +140,7 @@ def _kind_word(condition: Condition) -> str:
 
 # ---- what it compares with -----------------------------------------------------------------------------------------
 
-_NOT_ASKED = {"expression", "measure", "whole", "severity", "parts", "part", "overrides", "window_s"}
+_NOT_ASKED = {"expression", "measure", "whole", "severity", "parts", "part", "overrides", "window_s", "graded"}
 
 
 def _asked(condition: Any) -> dict[str, float | str]:

@@ -65,6 +65,8 @@ def judge(condition: Condition, view: View, at: Instant, firing: Severity | None
             return judge_projection(condition, view, at)
         case Anomaly():
             return judge_anomaly(condition, view)
+        case All() | AnyOf() if condition.grades:
+            return _graded(condition, view, at, firing)
         case All():
             return _combine(condition.parts, condition.severity, Kind.CLEAR, view, at, firing)
         case AnyOf():
@@ -99,14 +101,51 @@ def _combine(
         if verdict.kind is decisive:
             return _as(verdict, decisive, severity)
         verdicts.append(verdict)
-    kinds = {v.kind for v in verdicts}
-    if Kind.UNJUDGED in kinds:
-        kind = Kind.UNJUDGED
-    elif Kind.NO_DATA in kinds:
-        kind = Kind.NO_DATA
-    else:
-        kind = Kind.BREACH if decisive is Kind.CLEAR else Kind.CLEAR
+    kind = _undecided(verdicts) or (Kind.BREACH if decisive is Kind.CLEAR else Kind.CLEAR)
     return _as(verdicts[0], kind, severity)
+
+
+def firing_of_parts(condition: All | AnyOf, firing: Severity | None) -> tuple[Severity | None, ...]:
+    """The severity at which each part counts as firing while the combination fires at `firing`.
+
+    All parts of an `all` hold then, one without levels of its own at the rule's severity.
+    """
+    if firing is None or isinstance(condition, AnyOf) or not condition.grades:
+        return (firing,) * len(condition.parts)
+    return tuple(firing if graded else condition.severity for graded in condition.grades)
+
+
+def _graded(condition: All | AnyOf, view: View, at: Instant, firing: Severity | None) -> Verdict:
+    """Parts with levels of their own say how severe it is: the least severe in an `all`, the most severe in an `any`.
+
+    Less than the least severe is not true of all. A part of an `any` without levels is of the rule's severity.
+    """
+    own = condition.severity
+    is_all = isinstance(condition, All)
+    verdicts = []
+    for part, severity in zip(condition.parts, firing_of_parts(condition, firing), strict=True):
+        verdict = judge(part, view, at, severity)
+        if is_all and verdict.kind is Kind.CLEAR:
+            return _as(verdict, Kind.CLEAR, own)
+        verdicts.append(verdict)
+    told = [
+        ((verdict.severity if graded else None) or own, verdict)
+        for verdict, graded in zip(verdicts, condition.grades, strict=True)
+        if verdict.kind is Kind.BREACH and (graded or not is_all)
+    ]
+    kind = _undecided(verdicts)
+    if is_all:
+        return _as(verdicts[0], kind or Kind.BREACH, own if kind else min(severity for severity, _ in told))
+    if told:
+        severity, verdict = max(told, key=lambda found: found[0])
+        return _as(verdict, Kind.BREACH, severity)
+    return _as(verdicts[0], kind or Kind.CLEAR, own)
+
+
+def _undecided(verdicts: list[Verdict]) -> Kind | None:
+    """What an unknown part makes of a combination that no part has decided."""
+    kinds = {v.kind for v in verdicts}
+    return next((kind for kind in (Kind.UNJUDGED, Kind.NO_DATA) if kind in kinds), None)
 
 
 # ---- threshold -----------------------------------------------------------------------------------------------------
@@ -139,7 +178,7 @@ def resolve(condition: Condition, labels: dict[str, str]) -> Condition:
     """The condition as it stands for one group: overrides applied."""
     match condition:
         case Threshold() if condition.overrides:
-            return Threshold(condition.expression, condition.window_s, levels_of(condition, labels))
+            return replace(condition, levels=levels_of(condition, labels), overrides=())
         case Share() if condition.overrides:
             return replace(condition, levels=levels_of(condition, labels), overrides=())
         case All(parts=parts, severity=severity):
