@@ -114,6 +114,9 @@ class Pipeline:
 
     def _flush(self, source: Source) -> None:
         for record in self._meters[source].flush(self.now):
+            if record.topic == DEAD:
+                self.dead.append(parse_dead(record.value, record.headers))
+                continue
             assert record.topic == SAMPLES, record
             assert record.partition is not None
             assert record.value is not None
