@@ -218,6 +218,8 @@ def apply_verdict(
     if kind is Kind.UNJUDGED:  # nobody is to conclude anything: a `for` that runs goes on
         alert.at = max(alert.at, at)
         return []
+    if kind is Kind.NO_BOUND:  # nothing to compare with any more: what is open ends
+        kind = Kind.CLEAR
     if kind is Kind.CLEAR and not alert.is_open:  # the common case, without a look at the table: see its first row
         alert.kind, alert.at = kind, max(alert.at, at)
         return []
@@ -371,6 +373,7 @@ def stored(alert: Alert) -> list[Any]:
             v.window_end,
             v.counts,
             v.baseline_of,
+            v.limit_of,
         ],
         alert.so_far,
         alert.ended_at,

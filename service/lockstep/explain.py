@@ -172,6 +172,7 @@ def _last(alert: Alert) -> dict[str, Any]:
         "value": v.value,
         "baseline": v.baseline,
         "limit": v.limit,
+        "limit_of": v.limit_of,
         "window_start": v.window_start,
         "window_end": v.window_end,
         "counts": dict(v.counts),
@@ -245,6 +246,10 @@ def _because(e: Explained, zone: ZoneInfo) -> str:
             return "not judged, it looks back to where nothing was measured yet"
         known = _moment(round(since * SECOND), zone)
         return f"not judged, it looks back to before {known}, from where on {named} is known"
+    if e.verdict == "no_bound":
+        return f"not judged, no row of a table gives it a bound ({e.limit_of})"
+    if e.verdict == "no_data" and e.limit_of and e.value is not None:
+        return f"{named} is {_n(e.value)}, but there is no data for its bound, {e.limit_of}"
     if e.verdict == "no_data":
         return f"there is no data for {named}"
     value = f"{named} is {'not told' if e.value is None else _n(e.value)}"
@@ -259,6 +264,8 @@ def _because(e: Explained, zone: ZoneInfo) -> str:
         )
         return f"{value}, but {asked}"
     asked = "; ".join(f"{name} {_n(v)}" for name, v in e.asked.items() if name not in ("baseline", "hours"))
+    if e.limit_of and f"({e.limit_of})" not in asked:
+        asked += f"; {e.limit_of} is {_n(e.limit)}"
     return value + (f" (asked: {asked})" if asked else "")
 
 
@@ -269,7 +276,9 @@ def _combined(e: Explained, zone: ZoneInfo) -> str:
     decisive = "clear" if e.kind == "all" else "breach"
     deciding = [p for p in e.parts if p.verdict == decisive]
     unknown = [p for p in e.parts if p.verdict in ("unjudged", "no_data")]
-    shown = deciding[:1] or unknown[:1] or list(e.parts)
+    unbound = [p for p in e.parts if p.verdict == "no_bound"]
+    others = [p for p in e.parts if p.verdict != "no_bound"]
+    shown = deciding[:1] or (unbound[:1] if e.verdict == "no_bound" else unknown[:1]) or others
     return " and ".join(_because(p, zone) for p in shown)
 
 

@@ -178,6 +178,7 @@ class _RuleRuntime:
         "ended",
         "expected",
         "expires",
+        "fades",
         "flows",
         "groups",
         "heap",
@@ -216,6 +217,7 @@ class _RuleRuntime:
         self.beginnings = tuple(sorted({*self.offsets, *beginning_offsets(rule.condition)}))
         self.level_offsets = tuple(sorted(level_offsets(rule.condition)))
         self.level_only = is_level_only(rule.condition)
+        self.fades = self.level_only and any(s.stale_after_s is not None for s in self.levels)
         furthest_s = (furthest(s.baseline, s.window_s) for s in spikes)
         self.reach_s = max(*self.offsets, reach_s(rule.condition), *furthest_s)
         self.restless = is_restless(rule.condition)
@@ -271,14 +273,16 @@ def _end_of(day: date, zone: ZoneInfo) -> int:
 
 
 def _top_severity(condition: Condition) -> Severity:
-    return condition.levels[-1].severity if isinstance(condition, Threshold | Share) else condition.severity
+    if isinstance(condition, Threshold | Share):
+        return condition.levels[-1].severity if condition.levels else Severity.CRITICAL
+    return condition.severity
 
 
 def _offsets(condition: Condition) -> set[int]:
     """How long after a bucket's end it may still change a verdict, each in seconds: window and baseline borders."""
     match condition:
         case Threshold(window_s=window):
-            return {0, window or 0}
+            return {0, window or 0, *condition.bound_windows}
         case Absence(window_s=window):
             return {0, window}
         case Spike(window_s=window, baseline=baseline):
@@ -449,6 +453,7 @@ class Judge:
         self._dirty_alerts: dict[tuple[str, Labels], _Group] = {}
         self._dirty_watches: dict[tuple[str, Labels], _Group] = {}
         self._dirty_meta = False
+        self._moved: dict[_Group, None] = {}
         self._chunk_size: int | None = None
         self._source_ids: dict[str, str] = {}
         self._complete: dict[str, float] = {}
@@ -505,8 +510,10 @@ class Judge:
         closed = None if topic.mark is None else topic.mark // SECOND
         for partial in frame.partials:
             self._take_partial(source, place, partial, state, closed)
-        for value in frame.levels:
+        for n, value in enumerate(frame.levels, 1):
             self._take_level(source, value, topic)
+            if n == len(frame.levels) or frame.levels[n].offset != value.offset:
+                self._judge_moved(value)
         if frame.progress is not None:
             self._take_progress(source, place, frame, frame.progress, topic)
             self._advance_rules(frame.role)
@@ -604,6 +611,11 @@ class Judge:
                 crosses = not runtime.begun and value.time_us > runtime.since
                 if crosses and runtime.level_only and series.id not in runtime.wide:
                     self._begin_level(runtime, value.labels)
+                if runtime.fades and (group := runtime.groups.get(value.labels)) is not None:
+                    # A level that was stale before this value came was so whenever somebody looked.
+                    stale = self._stale_at(group)
+                    if stale is not None and stale < value.time_us and group.begun:
+                        self._judge_level(group, stale, "", newest=False)
         if history is None:
             history = self.levels[key] = LevelHistory()
         older = history.older
@@ -629,9 +641,15 @@ class Judge:
                 continue
             group = self._group(runtime, value.labels)
             if runtime.level_only:
-                self._judge_level(group, max(value.time_us, group.alert.at), value.event, newest=True)
+                self._moved[group] = None
             else:
                 self._schedule(group, end if runtime.closed is None else max(end, runtime.closed + runtime.width))
+
+    def _judge_moved(self, value: LevelValue) -> None:
+        """Judge by levels when all that their event says is known: a stock and its reorder point are one fact."""
+        for group in self._moved:
+            self._judge_level(group, max(value.time_us, group.alert.at), value.event, newest=True)
+        self._moved.clear()
 
     def _tell_listeners(self, runtime: _RuleRuntime, series: SeriesDef, labels: Labels, end: int) -> None:
         """What several groups share has changed: those are visited that it can make any difference to."""
@@ -1638,5 +1656,6 @@ def _transition(
         rule_version=version,
         counts=v.counts,
         baseline_of=v.baseline_of,
+        limit_of=v.limit_of,
         reason=change.reason,
     )

@@ -23,6 +23,8 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     so_far: decided before the window had closed. watermark: event time up to which everything had been seen.
     baseline_of: which stretches the baseline is of, and why not better ones: `the last 7 days, because only 2 weeks are
     known`; "" where there is none.
+    limit_of: where the limit comes from when it is no number of the rule itself: `1.5 × reorder_point`,
+    `at_most of KEY-* in thresholds.csv`; else "".
     counts: further numbers that led to the verdict (events, weeks used, deviations, …), by name.
     reason: why, where it is not the verdict itself (`rule_removed`, `no_data`), else "".
     """
@@ -49,6 +51,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     previous_severity: str | None = None
     counts: dict[str, float] = {}
     baseline_of: str = ""
+    limit_of: str = ""
     reason: str = ""
 
 

@@ -14,7 +14,7 @@ from lockstep.tools.backtest import replay_events
 from lockstep.transition import Transition
 
 SAME = ("rule", "labels", "alert_id", "episode_id", "transition_id", "number", "state", "at", "started_at", "severity")
-NUMBERS = ("value", "baseline")
+NUMBERS = ("value", "baseline", "limit")
 WORDS = ("baseline_of",)
 
 
@@ -53,6 +53,7 @@ def differences(
             unequal += [
                 n
                 for n in NUMBERS
+                if n != "limit" or a[n] is not None  # other conditions have limits of their own
                 if (a[n] is None) != (b[n] is None)
                 or (a[n] is not None and not isclose(a[n], b[n], rel_tol=tolerance, abs_tol=tolerance))
             ]

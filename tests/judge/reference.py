@@ -28,11 +28,13 @@ from lockstep.measure.definition import (
     SeriesDef,
     series_of,
 )
+from lockstep.rule.bound import OfMeasure, OfTable
 from lockstep.rule.condition import (
     Absence,
     All,
     AnyOf,
     Baseline,
+    Bounds,
     Change,
     Condition,
     Level,
@@ -290,7 +292,7 @@ class Reader:
 
 @dataclass(frozen=True)
 class Verdict:
-    """kind: breach, clear, no_data or unjudged. window: [start, end) of the flows it looked at."""
+    """kind: breach, clear, no_data, unjudged or no_bound. window: [start, end) of the flows it looked at."""
 
     kind: str
     severity: Severity = Severity.INFO
@@ -298,20 +300,75 @@ class Verdict:
     baseline: float | None = None
     window: tuple[int, int] | None = None
     baseline_of: str = ""
+    limit: float | None = None
 
 
 UNJUDGED = Verdict("unjudged")
 
 
 def _levels_for(condition: Threshold | Share, labels: Mapping[str, str]) -> tuple[Level, ...]:
-    for override in condition.overrides:
+    """The levels of a group, with the rows of tables; those whose breach has no row are none."""
+    levels = condition.levels
+    for override in reversed(condition.overrides):
         if all(_matches(labels.get(name, NONE), pattern) for name, pattern in override.match):
-            return override.levels
-    return condition.levels
+            levels = override.levels
+    found = []
+    for level in levels:
+        breach = _with_rows(level.breach, labels)
+        if breach is not None:
+            found.append(replace(level, breach=breach, clear=level.clear and _with_rows(level.clear, labels)))
+    return tuple(found)
+
+
+def _with_rows(bounds: Bounds, labels: Mapping[str, str]) -> Bounds | None:
+    for word, source in bounds.sources:
+        if isinstance(source, OfTable):
+            alike = [
+                (sum("*" not in p for p in row), sum(len(p) - p.count("*") for p in row), number)
+                for row, number in source.rows
+                if all(_matches(labels[name], p) for name, p in zip(source.labels, row, strict=True))
+            ]
+            number = max(alike, key=lambda a: a[:2])[2] if alike else source.otherwise
+            if number is None:
+                return None
+            bounds = replace(bounds, **{word: _times(source, Fraction(str(number))) if alike else number})
+    return replace(bounds, sources=tuple((w, s) for w, s in bounds.sources if not isinstance(s, OfTable)))
+
+
+def _times(source: OfMeasure | OfTable, value: Fraction) -> float:
+    if source.times == 1 and source.plus == 0:
+        return float(value)
+    return float(round(Fraction(str(source.times)) * value + Fraction(str(source.plus)), 9))
+
+
+def _with_measures(levels: tuple[Level, ...], read: Reader, end: int) -> tuple[Level, ...] | str:
+    """The levels with the values of the measures that they name, or "unjudged" or "no_data"."""
+    kinds = set()
+
+    def settle(bounds: Bounds | None) -> Bounds | None:
+        for word, source in () if bounds is None else bounds.sources:
+            start = end - (source.window_s or 0) * SECOND
+            value = read.value(source.expression, start, end)
+            if not read.complete(source.expression, start):
+                kinds.add("unjudged")
+            elif value is None:
+                kinds.add("no_data")
+            else:
+                bounds = replace(bounds, **{word: _times(source, value)})
+        return bounds and replace(bounds, sources=())
+
+    found = tuple(replace(level, breach=settle(level.breach), clear=settle(level.clear)) for level in levels)
+    return max(kinds) if kinds else found
 
 
 def _only_rising(levels: Iterable[Level]) -> bool:
-    return all(lv.breach.below is None and lv.breach.at_most is None for lv in levels)
+    return all(lv.breach.below is None and lv.breach.at_most is None and not lv.breach.sources for lv in levels)
+
+
+def _shown(levels: tuple[Level, ...], reached: Severity | None) -> float | None:
+    """The number that is told: of the level that was reached, else of the lowest."""
+    breach = next((lv.breach for lv in levels if lv.severity is reached), levels[0].breach)
+    return next((n for n in (breach.above, breach.at_least, breach.below, breach.at_most) if n is not None), None)
 
 
 def _single(expression: Expression, *kinds: Aggregate) -> SeriesDef | None:
@@ -323,24 +380,30 @@ def _single(expression: Expression, *kinds: Aggregate) -> SeriesDef | None:
 def threshold(c: Threshold, read: Reader, labels: Mapping[str, str], end: int, firing: Severity | None) -> Verdict:
     levels = _levels_for(c, labels)
     start = end - (c.window_s or 0) * SECOND
-    complete = read.complete(c.expression, start)
-    may_breach = _only_rising(levels) and _single(c.expression, Aggregate.COUNT, Aggregate.SUM)
-    if not complete and not may_breach:
-        return UNJUDGED
     window = (start, end) if c.flows else None
     found = read.value(c.expression, start, end)
-    if found is None:
-        return Verdict("no_data", levels[0].severity, window=window) if complete else UNJUDGED
+    if not levels:
+        return Verdict("no_bound", value=None if found is None else float(found), window=window)
+    complete = read.complete(c.expression, start)
+    settled = _with_measures(levels, read, end)
+    may_breach = not isinstance(settled, str) and _only_rising(settled)
+    may_breach = may_breach and _single(c.expression, Aggregate.COUNT, Aggregate.SUM) is not None
+    if settled == "unjudged" or (not complete and not may_breach):
+        return UNJUDGED
+    if found is None or isinstance(settled, str):
+        shown = None if found is None else float(found)
+        return Verdict("no_data", levels[0].severity, shown, window=window) if complete else UNJUDGED
     value = float(found)
     holding = []
-    for level in levels:
+    for level in settled:
         breaches = level.breach.hold(value)
         is_clear = not breaches if level.clear is None else level.clear.hold(value)
         if breaches or (firing is not None and level.severity <= firing and not is_clear):
             holding.append(level.severity)
+    limit = _shown(settled, max(holding) if holding else None)
     if not holding:
-        return Verdict("clear", value=value, window=window) if complete else UNJUDGED
-    return Verdict("breach", max(holding), value, window=window)
+        return Verdict("clear", value=value, window=window, limit=limit) if complete else UNJUDGED
+    return Verdict("breach", max(holding), value, window=window, limit=limit)
 
 
 def _middle(values: list[Fraction]) -> Fraction:
@@ -615,7 +678,10 @@ def share(c: Share, read: Reader, labels: Mapping[str, str], end: int, firing: S
     levels = _levels_for(c, labels)
     start = end - (c.window_s or 0) * SECOND
     window = (start, end) if c.flows else None
-    if not read.complete(c.expression, start):
+    if not levels:
+        return Verdict("no_bound", window=window)
+    settled = _with_measures(levels, read, end)
+    if not read.complete(c.expression, start) or settled == "unjudged":
         return UNJUDGED
     part, whole = read.value(c.part, start, end), read.value(c.whole, start, end)
     if part is None or whole is None:
@@ -623,6 +689,8 @@ def share(c: Share, read: Reader, labels: Mapping[str, str], end: int, firing: S
     if whole < Fraction(str(c.least)) or whole <= 0:
         return Verdict("clear", window=window)
     value = low = high = float(part / whole)
+    if isinstance(settled, str):
+        return Verdict("no_data", levels[0].severity, value, window=window)
     if c.confidence is not None:
         # The interval's ends are the true shares from which what was seen is exactly z deviations away.
         n, p, z = float(whole), min(max(value, 0.0), 1.0), NormalDist().inv_cdf(c.confidence)
@@ -630,14 +698,14 @@ def share(c: Share, read: Reader, labels: Mapping[str, str], end: int, firing: S
         low, high = (2 * n * p + z * z - root) / (2 * (n + z * z)), (2 * n * p + z * z + root) / (2 * (n + z * z))
         low, high = round(low, 12), round(high, 12)
     holding = []
-    for level in levels:
+    for level in settled:
         is_rise = level.breach.above is not None or level.breach.at_least is not None
         breaches = level.breach.hold(low if is_rise else high)
         is_clear = not breaches if level.clear is None else level.clear.hold(value)
         if breaches or (firing is not None and level.severity <= firing and not is_clear):
             holding.append(level.severity)
     kind, severity = ("breach", max(holding)) if holding else ("clear", levels[0].severity)
-    return Verdict(kind, severity, value, window=window)
+    return Verdict(kind, severity, value, window=window, limit=_shown(settled, max(holding) if holding else None))
 
 
 def projection(c: Projection, read: Reader, end: int, zone: ZoneInfo) -> Verdict:
@@ -683,7 +751,7 @@ def projection(c: Projection, read: Reader, end: int, zone: ZoneInfo) -> Verdict
 
 def _all(parts: list[Verdict]) -> str:
     kinds = {p.kind for p in parts}
-    return next((k for k in ("clear", "unjudged", "no_data") if k in kinds), "breach")
+    return next((k for k in ("clear", "no_bound", "unjudged", "no_data") if k in kinds), "breach")
 
 
 def verdict(
@@ -714,7 +782,8 @@ def verdict(
             return Verdict(kind, min(grades, default=severity) if kind == "breach" else severity)
         case AnyOf(parts, severity):
             told = [verdict(p, read, labels, end, firing, zone) for p in parts]
-            kind = _swap(Verdict(_all([_swap(v) for v in told]))).kind
+            swapped = [_swap(v) for v in told if v.kind != "no_bound"] or told
+            kind = _swap(Verdict(_all(swapped))).kind
             pairs = [(p, v) for p, v in zip(parts, told, strict=True) if v.kind == "breach"]
             return Verdict(kind, max([v.severity if _has_grades(p) else severity for p, v in pairs], default=severity))
         case Not(part, severity):
@@ -748,8 +817,11 @@ def early(c: Condition, read: Reader, labels: Mapping[str, str], end: int, zone:
             else:
                 rises = c.above is not None or c.above_by is not None
                 lasting = lasting and rises and c.below is None and c.below_by is None
-            found = verdict(c, read, labels, end, None, zone) if lasting else UNJUDGED
-            top = c.severity if isinstance(c, Spike) else _levels_for(c, labels)[-1].severity
+            levels = () if isinstance(c, Spike) else _levels_for(c, labels)
+            found = (
+                verdict(c, read, labels, end, None, zone) if lasting and (levels or isinstance(c, Spike)) else UNJUDGED
+            )
+            top = levels[-1].severity if levels else getattr(c, "severity", None)
             # A lower severity might still rise before the bucket closes; then it would have been told wrongly.
             return found if found.kind == "breach" and found.severity == top else None
         case _:
@@ -805,6 +877,7 @@ class Alert:
                 "value": self.last.value,
                 "baseline": self.last.baseline,
                 "baseline_of": self.last.baseline_of,
+                "limit": self.last.limit,
                 "window_start": window and window[0],
                 "window_end": window and window[1],
                 "so_far": so_far,
@@ -852,6 +925,8 @@ class Alert:
         self.seen_whole = v.kind not in ("unjudged", "no_data")
         if v.kind == "unjudged":
             return
+        if v.kind == "no_bound":
+            v = replace(v, kind="clear")
         self.waits = v.kind == "no_data" and self.rule.no_data is NoData.KEEP
         if self.waits:
             return
@@ -925,8 +1000,10 @@ def _level_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
     expires = _expiry(rule, zone)
     for group in dict.fromkeys(g for s in series for g in events.of(s)):
         alert = Alert(rule, dict(zip(rule.by, group, strict=True)))
-        places = sorted({(f.time, f.place, f.event_id) for s in series for f in events.of(s).get(group, [])})
-        for time, place, event_id in places:
+        places = {(f.time, f.place, f.event_id) for s in series for f in events.of(s).get(group, [])}
+        for time in _fading(series, group, events):
+            places.add((time, max(f[1] for f in places if f[0] < time), ""))
+        for time, place, event_id in sorted(places):
 
             def levels(s: SeriesDef, g: Group, place: int = place, time: int = time) -> Fraction | None:
                 return _sum_of_newest([f for f in events.of(s).get(g, []) if f.place <= place], s, time)
@@ -944,6 +1021,15 @@ def _level_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
         if expires <= events.until:
             alert.expired(expires)
         yield alert
+
+
+def _fading(series: Iterable[SeriesDef], group: Group, events: Events) -> Iterable[int]:
+    """The instants at which a level becomes stale, because nothing newer came in time."""
+    for s in series:
+        times = sorted(f.time for f in events.of(s).get(group, []))
+        for time, after in pairwise([*times, events.until + 1]):
+            if s.stale_after_s is not None and time + s.stale_after_s * SECOND < after:
+                yield time + s.stale_after_s * SECOND
 
 
 def _expiry(rule: Rule, zone: ZoneInfo) -> int:

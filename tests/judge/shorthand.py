@@ -99,8 +99,8 @@ SESSIONS_ALL = flow("count", "traffic.session", by=())
 STOCK = level()
 
 
-def of(series: SeriesDef) -> Measured:
-    return Measured(series)
+def of(series: SeriesDef | Expression) -> Expression:
+    return Measured(series) if isinstance(series, SeriesDef) else series
 
 
 def ratio(left: SeriesDef, right: SeriesDef) -> Operation:

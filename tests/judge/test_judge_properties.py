@@ -32,7 +32,8 @@ from shorthand import (
     when,
 )
 
-from lockstep.measure.definition import SeriesDef
+from lockstep.measure.definition import Aggregate, Measured, SeriesDef, series_of
+from lockstep.rule.bound import OfMeasure, OfTable, Source, specificity
 from lockstep.rule.condition import (
     Absence,
     All,
@@ -42,6 +43,7 @@ from lockstep.rule.condition import (
     Change,
     Condition,
     Hours,
+    Level,
     NewValue,
     Not,
     Override,
@@ -99,6 +101,8 @@ def streams(draw: st.DrawFn, most: int = 50) -> list[Event]:
             data = {"sku": draw(SKUS), "available": draw(st.integers(0, 6))}
             if draw(st.booleans()):
                 data["location"] = "WH2"
+            if draw(st.booleans()):
+                data["reserved"] = draw(st.integers(0, 4))
         else:
             data = {"channel": draw(CHANNELS)}
             if draw(st.booleans()):
@@ -133,6 +137,8 @@ BY_SKU = [
     flow("count", by=("sku",), line_labels=("sku",)),
     flow("sum", field="lines.quantity", by=("sku",), line_labels=("sku",)),
     STOCK,
+    replace(STOCK, field="reserved"),
+    replace(STOCK, field="reserved", stale_after_s=120),
 ]
 BY_NOTHING = [flow("count", by=()), flow("count", "traffic.session", by=()), level(by=())]
 
@@ -156,7 +162,60 @@ def bounds_texts(draw: st.DrawFn, clear: bool) -> list[str]:
 
 
 @st.composite
+def sources(draw: st.DrawFn, measures: list[Any]) -> Source:
+    """A bound that is another measure's value, or stands in a table."""
+    times, plus = draw(st.sampled_from([(1, 0), (1, 0), (0.5, 0), (1.1, 0), (1, 1), (2, -1)]))
+    measure = draw(st.sampled_from([m for m in measures if not _is_rough(m)]))
+    expression = Measured(measure) if isinstance(measure, SeriesDef) else measure
+    series = series_of(expression)
+    if draw(st.booleans()):
+        window = draw(WINDOWS) if any(not s.is_level for s in series) else None
+        return OfMeasure("other", expression, window, times, plus)
+    # By the labels of the measures that are drawn from; a rule may have more, never fewer.
+    labels = tuple(sorted(min((s.by for s in series), key=len)))
+    cells = {"channel": ["web", "w*", "*"], "sku": ["A", "*", "B*"], "customer": ["x", "*", "*y"]}
+    rows = draw(st.dictionaries(st.tuples(*(st.sampled_from(cells[n]) for n in labels)), ROW_NUMBERS, max_size=3))
+    ordered = tuple(sorted(rows.items(), key=lambda row: specificity(row[0])))
+    return OfTable("t.csv", "n", labels, ordered, draw(st.sampled_from([None, 2])), times, plus)
+
+
+ROW_NUMBERS = st.sampled_from([0, 1, 3, None])
+
+
+def _is_rough(measure: Any) -> bool:
+    """Percentiles are known to a hundredth: what is compared with them may fall on either side."""
+    return any(s.aggregate is Aggregate.PERCENTILE for s in series_of(of(measure)))
+
+
+@st.composite
+def sourced(draw: st.DrawFn, condition: Any, measures: list[Any]) -> Any:
+    """A threshold or share with some of its bounds from elsewhere."""
+    if _is_rough(condition.expression):
+        return condition
+    levels = []
+    for one in condition.levels:
+        breach = draw(_elsewhere(one.breach, measures))
+        levels.append(Level(one.severity, breach, one.clear and draw(_elsewhere(one.clear, measures))))
+    return replace(condition, levels=tuple(levels))
+
+
+@st.composite
+def _elsewhere(draw: st.DrawFn, bounds: Bounds, measures: list[Any]) -> Bounds:
+    if not draw(st.booleans()):
+        return bounds
+    word = next(w for w in ("above", "below", "at_least", "at_most") if getattr(bounds, w) is not None)
+    return Bounds(sources=((word, draw(sources(measures))),))
+
+
+@st.composite
 def thresholds(draw: st.DrawFn, measures: list[Any], clear: bool = True) -> Condition:
+    if draw(st.integers(0, 2)) == 0:
+        return draw(sourced(draw(fixed_thresholds(measures, clear)), measures))
+    return draw(fixed_thresholds(measures, clear))
+
+
+@st.composite
+def fixed_thresholds(draw: st.DrawFn, measures: list[Any], clear: bool = True) -> Condition:
     measure = draw(st.sampled_from(measures))
     is_level = isinstance(measure, SeriesDef) and measure.is_level
     overrides: tuple[Override, ...] = ()
@@ -275,6 +334,8 @@ WIDE = [
 def wide_conditions(draw: st.DrawFn) -> Condition:
     """Parts over a group's own labels and over wider ones."""
     own, wider = draw(st.sampled_from(WIDE))
+    if draw(st.integers(0, 3)) == 0:
+        return draw(sourced(draw(fixed_thresholds(own)), [*own, *wider, *wider]))
     found = [draw(conditions_of(own)), draw(conditions_of(wider, wider=True))]
     found += draw(st.lists(st.one_of(conditions_of(own), conditions_of(wider, wider=True)), max_size=1))
     kind = draw(st.sampled_from([All, All, AnyOf]))
@@ -313,7 +374,8 @@ def conditions(draw: st.DrawFn) -> Condition:
         case 9:
             return draw(new_values(counts))
         case 10:
-            return draw(shares(single))
+            found = draw(shares(single))
+            return draw(sourced(found, single)) if draw(st.booleans()) else found
         case 11:
             return draw(projections(sums, levels))
         case 0 | 1 | 2:

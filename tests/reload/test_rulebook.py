@@ -9,6 +9,7 @@ from lockstep.adapters.rulebook import RuleBook, content_id, take
 from lockstep.adapters.stream import open_broker
 from lockstep.errors import RuleError
 from lockstep.ports import TopicSpec
+from lockstep.rule.verdict import levels_of
 from lockstep.settings import Settings
 
 MEASURES = "measures:\n  stock: {last: available, of: stock.level}\n  orders: {count: order.placed}\n"
@@ -16,7 +17,10 @@ LOW = "rules:\n  - {name: LowStock, by: [sku], threshold: {measure: stock, at_mo
 LOWER = LOW.replace("20", "25")
 MANY = "rules:\n  - {name: Many, threshold: {measure: orders, window: 1h, at_least: 100}}\n"
 BAD = LOW.replace("at_most", "at_mst")
+BY_SKU = "rules:\n  - {name: Few, by: [sku], threshold: {measure: stock, at_most: {file: table.csv, column: n}}}\n"
+TABLE = "sku,n\nS1,20\n*,5\n"
 GOOD = {"measures.yml": MEASURES, "stock.yml": LOW, "orders.yml": MANY}
+WITH_TABLE = {**GOOD, "few.yml": BY_SKU, "table.csv": TABLE}
 
 
 @pytest.mark.parametrize(
@@ -40,13 +44,26 @@ GOOD = {"measures.yml": MEASURES, "stock.yml": LOW, "orders.yml": MANY}
         ),
         pytest.param({"routing.yml": "teams: {a: [nobody]}\n"}, {"routing.yml": None}, ["routing.yml"], id="routing"),
         pytest.param({"stock.yml": "\udcff"}, {}, ["stock.yml"], id="no UTF-8"),
+        pytest.param({"table.csv": "sku,n\nS1,25\n"}, {"table.csv": "sku,n\nS1,25\n"}, [], id="a table alone"),
+        pytest.param({"table.csv": "sku,n\nS1,many\n"}, {}, ["table.csv"], id="a bad table leaves the last good one"),
+        pytest.param(
+            {"table.csv": "sku,n\nS1,many\n", "stock.yml": LOWER},
+            {"stock.yml": LOWER},
+            ["table.csv"],
+            id="a good file beside a bad table is taken",
+        ),
+        pytest.param(
+            {"table.csv": "sku,m\nS1,20\n"}, {}, ["table.csv"], id="a table that lost what a rule reads is refused"
+        ),
+        pytest.param({"table.csv": None}, {}, ["table.csv"], id="so is its removal"),
     ],
 )
 def test_each_file_on_its_own(new, taken, refused):
     """What is taken together with what stays never has a fault."""
-    folder = {k: v for k, v in {**GOOD, **new}.items() if v is not None}
-    found = take(GOOD, folder, Path("rules"))
-    assert found.files == {k: v for k, v in {**GOOD, **taken}.items() if v is not None}
+    good = WITH_TABLE if "table.csv" in new else GOOD
+    folder = {k: v for k, v in {**good, **new}.items() if v is not None}
+    found = take(good, folder, Path("rules"))
+    assert found.files == {k: v for k, v in {**good, **taken}.items() if v is not None}
     assert sorted(found.refused) == refused
     assert all(str(f).startswith("rules/") for faults in found.refused.values() for f in faults)
 
@@ -91,6 +108,23 @@ async def test_workers_agree(broker, tmp_path):
     late = RuleBook(broker, tmp_path / "one", clock=lambda: clock[0])
     await late.begin()
     assert [(r.name, r.since_s) for r in late.loaded()[0].rules] == [("Many", None), ("LowStock", None)]
+
+
+async def test_a_table_travels_with_the_rules(broker, tmp_path):
+    """Saving it alone is a version; a worker that has another table, or none, judges by the one that was announced."""
+    clock = lambda: datetime(2026, 1, 14, 12, tzinfo=UTC)  # noqa: E731 # a clock that stands still
+    one = RuleBook(broker, write(tmp_path / "one", WITH_TABLE), clock=clock)
+    await one.begin()
+    write(tmp_path / "one", {"table.csv": TABLE.replace("20", "25")})
+    assert await one.propose(600) == ["Few: table.csv: S1 20 → 25"]
+    two = RuleBook(broker, write(tmp_path / "two", GOOD), clock=clock)
+    await two.begin()
+    few = [r for r in two.loaded()[0].rules if r.name == "Few"]
+    bounds = [levels_of(r.condition, {"sku": "S1"})[0].breach.at_most for r in few]
+    assert list(zip([(r.since_s, r.until_s) for r in few], bounds, strict=True)) == [
+        ((None, 600), 20),
+        ((600, None), 25),
+    ]
 
 
 async def test_a_bad_folder_at_start(broker, tmp_path):

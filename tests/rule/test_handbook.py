@@ -17,12 +17,14 @@ HANDBOOK = Path(__file__).parents[2] / "rules" / "README.md"
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", HANDBOOK.read_text(), re.DOTALL)
 TESTED = re.findall(r"```yaml\n((?:(?!```).)*)```(?:(?!```).)*```yaml test\n(.*?)```", HANDBOOK.read_text(), re.DOTALL)
 """The rules that stand before tests, and these tests."""
+TABLES = dict(re.findall(r"```csv (\S+)\n(.*?)```", HANDBOOK.read_text(), re.DOTALL))
+"""name → text of the tables that stand beside them."""
 
 
 @pytest.mark.parametrize("text", [e for e in EXAMPLES if not e.startswith(("# routing", "# calendar"))])
 def test_an_example_loads_clean(text):
     """A reader may copy any of them."""
-    loaded = load_texts({"example.yml": text})
+    loaded = load_texts({"example.yml": text, **TABLES})
     assert [str(f) for f in loaded.faults] == []
     assert len(loaded.plan.rules) == text.count("- name:")
 
@@ -30,7 +32,7 @@ def test_an_example_loads_clean(text):
 @pytest.mark.parametrize(("rules", "tests"), TESTED)
 def test_the_tests_of_an_example_pass(rules, tests):
     """A reader may run any of them; what is not true is not written."""
-    suite = load_text(tests, rules, ZoneInfo("Europe/London"))
+    suite = load_text(tests, rules, ZoneInfo("Europe/London"), tables=TABLES)
     assert [str(f) for f in suite.faults] == []
     assert [explained(o) for o in map(run, suite.tests) if not o.passed] == []
     assert len(suite.tests) == tests.count("- name:")

@@ -356,8 +356,11 @@ class Meter:
         rows = [Partial(series, labels, buckets) for (series, labels), buckets in partials.items()]
         levels, self._levels = self._levels, []
         while rows or levels:
-            self._sealed.append(self._frame(partials=rows[:ROWS_PER_FRAME], levels=levels[:ROWS_PER_FRAME]))
-            rows, levels = rows[ROWS_PER_FRAME:], levels[ROWS_PER_FRAME:]
+            cut = ROWS_PER_FRAME
+            while cut < len(levels) and levels[cut].offset == levels[cut - 1].offset:
+                cut += 1  # what one event says is judged as one
+            self._sealed.append(self._frame(partials=rows[:ROWS_PER_FRAME], levels=levels[:cut]))
+            rows, levels = rows[ROWS_PER_FRAME:], levels[cut:]
 
     def _cumulate(self, series: str, old: Any, change: Any) -> Any:
         if old is None:

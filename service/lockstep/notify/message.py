@@ -341,8 +341,14 @@ def _measured(transition: Transition) -> str:
         if ", because" in transition.baseline_of:
             usual += f" ({transition.baseline_of})"
     elif transition.limit is not None:
-        usual = f", the limit is {number_text(transition.limit)}"
+        usual = f", the limit is {limit_text(transition)}"
     return f"{number_text(transition.value)}{within}{usual}"
+
+
+def limit_text(transition: Transition) -> str:
+    """`30`, or `30 (1.5 × reorder_point)` where the number does not stand in the rule."""
+    of = f" ({transition.limit_of})" if transition.limit_of else ""
+    return number_text(transition.limit) + of
 
 
 def _webhook_body(transition: Transition, labels: dict[str, str], texts: dict[str, str]) -> dict[str, Any]:

@@ -81,6 +81,7 @@ def reach_s(condition: Any) -> int:
     for part in _parts(condition):
         window = getattr(part, "window_s", None) or 0
         found.append(window + max(getattr(part, "in_s", 0), getattr(part, "learn_s", 0)))
+        found += getattr(part, "bound_windows", ())
         baseline = getattr(part, "baseline", None)
         if isinstance(baseline, Baseline):
             for link in chain(baseline):
@@ -93,6 +94,7 @@ def reach_s(condition: Any) -> int:
 def lengths(condition: Any) -> list[int]:
     """Every window and previous stretch of a condition, in seconds."""
     found = [w for part in _parts(condition) if (w := getattr(part, "window_s", None))]
+    found += [w for part in _parts(condition) for w in getattr(part, "bound_windows", ())]
     return found + [previous for _, previous in _stretches(condition)]
 
 

@@ -11,6 +11,8 @@ from lockstep.document import Document, Fault, Pointer, did_you_mean, parted
 from lockstep.labels import stable_id
 from lockstep.measure.definition import Aggregate, Expression, Measured, Operation, SeriesDef, series_of
 from lockstep.rule import quantity
+from lockstep.rule.bound import Source
+from lockstep.rule.compile_bound import Compared, of_measure, of_table
 from lockstep.rule.compile_more import anomaly_of, change_of, expected_of, new_value_of, projection_of, share_of
 from lockstep.rule.condition import (
     Absence,
@@ -44,9 +46,12 @@ from lockstep.rule.model import (
     RatioModel,
     RuleModel,
     ShareModel,
+    SourceModel,
     SpikeModel,
     ThresholdModel,
+    sources_in,
 )
+from lockstep.rule.table import BadTable, Tables
 from lockstep.rule.timing import compares_values, is_level_only
 from lockstep.rule.wider import plain, shared_key
 
@@ -61,8 +66,15 @@ class Stop(Exception):
 class Compiler:
     """Compiles the rules of one document; faults are gathered, a rule with an error is left out."""
 
-    def __init__(self, document: Document, measures: Measures, calendar: Calendar | None = None) -> None:
+    def __init__(
+        self,
+        document: Document,
+        measures: Measures,
+        calendar: Calendar | None = None,
+        tables: Tables | None = None,
+    ) -> None:
         self._calendar = calendar
+        self._tables = Tables() if tables is None else tables
         self._document = document
         self._measures = measures
         self.faults: list[Fault] = []
@@ -221,8 +233,9 @@ class Compiler:
         self, model: ShareModel | RatioModel, clear: ClearModel | None, at: Pointer, scope: "_Scope"
     ) -> Condition:
         scope = self._within(model.by, at, scope)
-        bounds = self._clear_bounds(clear, (*at[:-1], "clear"))
-        levels = partial(self._levels, model, model.levels, bounds, at, scope.severity)
+        compared = self._compared("", model.window, scope)
+        bounds = self._clear_bounds(clear, (*at[:-1], "clear"), compared)
+        levels = partial(self._levels, model, model.levels, bounds, at, scope.severity, compared)
         return share_of(model, at, partial(self._expression, scope=scope), self.note, levels)
 
     def _threshold(
@@ -238,8 +251,9 @@ class Compiler:
             self.note(
                 (*at, "window"), f"'{model.measure}' is a level and has no window", "remove 'window'", "LS121", key=True
             )
-        bounds = self._clear_bounds(clear, (*pointer, "clear"))
-        levels = self._levels(model, model.levels, bounds, at, scope.severity)
+        compared = self._compared(model.measure, model.window if flows else None, scope)
+        bounds = self._clear_bounds(clear, (*pointer, "clear"), compared)
+        levels = self._levels(model, model.levels, bounds, at, scope.severity, compared)
         return Threshold(expression, model.window if flows else None, levels, graded=model.levels is not None)
 
     def _levels(
@@ -249,8 +263,9 @@ class Compiler:
         clear: Bounds | None,
         pointer: Pointer,
         severity: Severity,
+        compared: Compared,
     ) -> tuple[Level, ...]:
-        breach = _bounds(own)
+        breach = self._bounds(own, pointer, compared)
         if levels is None:
             if not breach.is_set:
                 self.note(
@@ -269,18 +284,21 @@ class Compiler:
             level: LevelModel | None = getattr(levels, word)
             if level is None:
                 continue
-            bounds = _bounds(level)
             at = (*pointer, "levels", word)
+            bounds = self._bounds(level, at, compared)
             if not bounds.is_set:
                 self.note(
                     at, f"level '{word}' has no number", "add above, below, at_least or at_most", "LS124", key=True
                 )
                 continue
             self._check_bounds(bounds, at)
-            own_clear = _bounds(level.clear) if level.clear is not None else clear
+            own_clear = clear
+            if level.clear is not None:
+                own_clear = self._bounds(level.clear, (*at, "clear"), compared)
             self._check_clear(bounds, own_clear, at)
             lower = found[-1] if found else None
-            if lower is not None and _implies(lower.breach, bounds):
+            known = lower is not None and not lower.breach.sources and not bounds.sources
+            if lower is not None and known and _implies(lower.breach, bounds):
                 self.note(
                     at,
                     f"'{word}' always holds when '{lower.severity.word}' does, which nobody will ever see",
@@ -295,6 +313,8 @@ class Compiler:
         return tuple(found)
 
     def _check_bounds(self, breach: Bounds, pointer: Pointer) -> None:
+        if breach.sources:
+            return  # what it comes to is known when it is judged
         lowest, highest = _span(breach)
         if lowest > highest or (lowest == highest and (breach.above == lowest or breach.below == highest)):
             self.note(
@@ -310,6 +330,8 @@ class Compiler:
         if not clear.is_set:
             self.note(pointer, "'clear' has no number", "add above, below, at_least or at_most", "LS125")
             return
+        if breach.sources or clear.sources:
+            return
         lowest, highest = _span(clear)
         up = next((n for n in (breach.above, breach.at_least) if n is not None), None)
         down = next((n for n in (breach.below, breach.at_most) if n is not None), None)
@@ -324,15 +346,36 @@ class Compiler:
         elif down is not None and up is None and lowest < down:
             self.note(pointer, f"'clear' begins below {down:g}, where it breaches", f"write at least {down:g}", "LS125")
 
-    def _clear_bounds(self, clear: ClearModel | None, pointer: Pointer) -> Bounds | None:
-        if clear is None:
-            return None
+    def _clear_bounds(self, clear: ClearModel | None, pointer: Pointer, compared: Compared) -> Bounds | None:
+        return None if clear is None else self._bounds(clear, pointer, compared)
+
+    def _compared(self, measure: str, window_s: int | None, scope: "_Scope") -> Compared:
+        def named(name: str, at: Pointer, by: list[str] | None) -> tuple[Expression, tuple[str, ...]]:
+            own = self._within(by, at, scope)
+            return self._expression(name, (*at, "measure"), own), _plain(own.grouping.by)
+
+        return Compared(measure, _plain(scope.grouping.by), window_s, named, scope.by)
+
+    def _bounds(self, model: BoundsModel | ClearModel, pointer: Pointer, compared: Compared) -> Bounds:
         found: dict[str, float] = {}
+        sources: list[tuple[str, Source]] = []
         for word in ("above", "below", "at_least", "at_most"):
-            value = getattr(clear, word)
-            if value is not None:
-                found[word] = self._quantity(quantity.number, value, (*pointer, word))
-        return Bounds(**found)
+            given, at = getattr(model, word), (*pointer, word)
+            if isinstance(given, SourceModel):
+                sources.append((word, self._source(given, word, at, compared)))
+            elif given is not None:
+                found[word] = self._quantity(quantity.number, given, at)
+        return Bounds(
+            found.get("above"), found.get("below"), found.get("at_least"), found.get("at_most"), tuple(sources)
+        )
+
+    def _source(self, model: SourceModel, word: str, at: Pointer, compared: Compared) -> Source:
+        if model.measure is not None:
+            return of_measure(model, at, compared, self.note)
+        try:
+            return of_table(model, word, at, compared.rule_labels, self._document.path, self._tables, self.note)
+        except BadTable as bad:
+            raise Stop from bad
 
     def _quantity(self, read: Any, value: object, pointer: Pointer) -> float:
         return float(self._read(read, value, pointer))
@@ -482,11 +525,18 @@ class Compiler:
             message = "only a threshold, a share or a ratio has overrides"
             self.note((*pointer, "overrides"), message, "remove them", "LS128", key=True)
             return condition
+        given = model.threshold or model.share or model.ratio
+        assert given is not None
+        scope = self._within(given.by, pointer, scope)
+        measure = model.threshold.measure if model.threshold is not None else ""
+        compared = self._compared(measure, condition.window_s, scope)
         overrides = []
         for i, override in enumerate(model.overrides):
             at = (*pointer, "overrides", i)
             severity = Severity[override.severity.upper()] if override.severity else scope.severity
-            clear = _bounds(override.clear) if override.clear is not None else None
+            clear = None
+            if override.clear is not None:
+                clear = self._bounds(override.clear, (*at, "clear"), compared)
             for label in override.match:
                 if label not in scope.by:
                     self.note(
@@ -496,7 +546,7 @@ class Compiler:
                         "LS128",
                         key=True,
                     )
-            levels = self._levels(override, override.levels, clear, at, severity)
+            levels = self._levels(override, override.levels, clear, at, severity, compared)
             overrides.append(Override(tuple(sorted(override.match.items())), levels))
         return replace(condition, overrides=tuple(overrides))
 
@@ -553,8 +603,8 @@ def _opposite(model: SpikeModel) -> set[str]:
     return ({"below"} if model.below is not None else set()) | ({"above"} if model.above is not None else set())
 
 
-def _bounds(model: BoundsModel) -> Bounds:
-    return Bounds(model.above, model.below, model.at_least, model.at_most)
+def _plain(by: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(map(plain, by)))
 
 
 def _divides(expression: Expression) -> bool:
@@ -595,6 +645,7 @@ def _lengths(model: PartModel) -> list[int]:
     found += [other.window for other in others if other is not None and other.window is not None]
     if model.anomaly is not None:
         found.append(model.anomaly.bucket)
+    found += [source.window for source in sources_in(model) if source.window is not None]
     parts = chain(model.all or (), model.any or (), [model.not_] if model.not_ is not None else [])
     return found + [n for part in parts for n in _lengths(part)]
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from lockstep.calendar import Calendar
 from lockstep.labels import stable_id
 from lockstep.measure.definition import Expression, Operation, SeriesDef, series_of
+from lockstep.rule.bound import OfMeasure, OfTable, Source
 
 
 class Severity(IntEnum):
@@ -31,12 +32,18 @@ class NoData(StrEnum):
 
 @dataclass(frozen=True)
 class Bounds:
-    """Numbers that a value is compared with; every one that is set must hold. above and below exclude the number."""
+    """Numbers that a value is compared with; every one that is set must hold. above and below exclude the number.
+
+    sources: word → where its number comes from, as long as it has none (see `lockstep.rule.settle`). of: word → where
+    its number came from, in words; a number of the rule itself has no entry.
+    """
 
     above: float | None = None
     below: float | None = None
     at_least: float | None = None
     at_most: float | None = None
+    sources: tuple[tuple[str, Source], ...] = ()
+    of: tuple[tuple[str, str], ...] = ()
 
     def hold(self, value: float) -> bool:
         return (
@@ -52,8 +59,22 @@ class Bounds:
         return next((n for n in (self.above, self.at_least, self.below, self.at_most) if n is not None), None)
 
     @property
+    def shown_of(self) -> str:
+        """Where the number that a message names came from; "" for one of the rule itself."""
+        if not self.of:
+            return ""
+        shown = next(w for w in ("above", "at_least", "below", "at_most") if getattr(self, w) is not None)
+        return dict(self.of).get(shown, "")
+
+    @property
     def is_set(self) -> bool:
-        return any(n is not None for n in (self.above, self.below, self.at_least, self.at_most))
+        numbers = (self.above, self.below, self.at_least, self.at_most)
+        return bool(self.sources) or any(n is not None for n in numbers)
+
+    @property
+    def is_upward(self) -> bool:
+        """Whether a higher value can only breach more, and the numbers stay what they are."""
+        return self.below is None and self.at_most is None and not self.sources
 
 
 @dataclass(frozen=True)
@@ -74,7 +95,7 @@ class Override:
 
 
 class _OfExpression:
-    """What conditions on one expression share."""
+    """What conditions on one expression share. series, flows: of the expression alone."""
 
     expression: Expression
 
@@ -87,12 +108,40 @@ class _OfExpression:
         return tuple(s for s in self.series if not s.is_level)
 
 
+class _WithLevels(_OfExpression):
+    """What conditions share that compare with numbers."""
+
+    levels: tuple[Level, ...]
+    overrides: tuple[Override, ...]
+
+    @cached_property
+    def sources(self) -> tuple[Source, ...]:
+        """Where those of its numbers come from that do not stand in the rule, each once."""
+        levels = (*self.levels, *(level for override in self.overrides for level in override.levels))
+        bounds = (b for level in levels for b in (level.breach, level.clear) if b is not None and b.sources)
+        return tuple(dict.fromkeys(source for b in bounds for _, source in b.sources))
+
+    @cached_property
+    def of_measures(self) -> tuple[OfMeasure, ...]:
+        return tuple(s for s in self.sources if isinstance(s, OfMeasure))
+
+    @cached_property
+    def has_tables(self) -> bool:
+        return any(isinstance(s, OfTable) for s in self.sources)
+
+    @property
+    def bound_windows(self) -> set[int]:
+        """How far back the measures look that its numbers come from, in seconds."""
+        return {s.window_s for s in self.of_measures if s.window_s is not None}
+
+
 @dataclass(frozen=True)
-class Threshold(_OfExpression):
-    """A value against fixed numbers.
+class Threshold(_WithLevels):
+    """A value against numbers.
 
     window_s: length of the window for flows, None when only levels are read.
-    levels: lowest severity first, at least one. overrides: the first that matches replaces the levels.
+    levels: lowest severity first; none for a group to which its table gives no number, then unbound says where that
+    would stand. overrides: the first that matches replaces the levels.
     graded: the levels were given by name, so that in a combination they say how severe it is.
     """
 
@@ -101,6 +150,7 @@ class Threshold(_OfExpression):
     levels: tuple[Level, ...]
     overrides: tuple[Override, ...] = ()
     graded: bool = False
+    unbound: str = ""
 
 
 @dataclass(frozen=True)
@@ -222,12 +272,12 @@ class NewValue(_OfExpression):
 
 
 @dataclass(frozen=True)
-class Share(_OfExpression):
+class Share(_WithLevels):
     """One measure as a part of another, against numbers.
 
     least: below this much of the whole there is nothing to tell. confidence: compare not the share itself but the
     bound on its side that the true one keeps with this probability (None: the share itself).
-    levels, overrides, window_s, graded: as for a threshold.
+    levels, overrides, window_s, graded, unbound: as for a threshold.
     """
 
     part: Expression
@@ -238,6 +288,7 @@ class Share(_OfExpression):
     confidence: float | None = None
     overrides: tuple[Override, ...] = ()
     graded: bool = False
+    unbound: str = ""
 
     @property
     def expression(self) -> Expression:  # type: ignore[override] # made of the two, not given
@@ -338,9 +389,12 @@ def is_graded(condition: Condition) -> bool:
 def series_of_condition(condition: Condition) -> tuple[SeriesDef, ...]:
     """Every series that a condition reads, each once."""
     match condition:
-        case Threshold(expression=e) | Spike(expression=e) | Absence(expression=e):
+        case Threshold() | Share():
+            bounds = (s for source in condition.of_measures for s in source.series)
+            return tuple(dict.fromkeys((*condition.series, *bounds)))
+        case Spike(expression=e) | Absence(expression=e):
             return series_of(e)
-        case Change() | NewValue() | Share() | Projection() | Anomaly():
+        case Change() | NewValue() | Projection() | Anomaly():
             return condition.series
         case All(parts=parts) | AnyOf(parts=parts):
             return tuple(dict.fromkeys(s for p in parts for s in series_of_condition(p)))

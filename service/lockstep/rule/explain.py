@@ -34,11 +34,12 @@ class Guard(msgspec.Struct, frozen=True):
 class Explained(msgspec.Struct, frozen=True):
     """One condition at one instant.
 
-    kind: threshold, spike, … of: what it measures. verdict: breach, clear, no_data or unjudged. asked: the numbers that
-    it compares with, as compiled. terms: each series of a formula in the window. history: the stretches that the
-    baseline is made of, oldest first. complete_from: series → the second since which all of it was seen, None when
-    nothing ever was. blocked_by: what alone (or, where no single one does, together) keeps it from holding.
-    parts: of a combination. held: it would not begin an alert; it is a breach as the alert fires and it is not clear.
+    kind: threshold, spike, … of: what it measures. verdict: breach, clear, no_data, unjudged or no_bound. asked: the
+    numbers that it compares with, as compiled. limit_of: where the limit comes from. terms: each series of a formula in
+    the window. history: the stretches that the baseline is made of, oldest first. complete_from: series → the second
+    since which all of it was seen, None when nothing ever was. blocked_by: what alone (or, where no single one does,
+    together) keeps it from holding. parts: of a combination. held: it would not begin an alert; it is a breach as the
+    alert fires and it is not clear.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class Explained(msgspec.Struct, frozen=True):
     baseline_of: str
     ratio: float | None
     limit: float | None
+    limit_of: str
     window_start: int | None
     window_end: int | None
     counts: dict[str, float]
@@ -117,6 +119,7 @@ def explain_condition(condition: Condition, view: View, at: Instant, firing: Sev
         baseline_of=verdict.baseline_of,
         ratio=verdict.ratio,
         limit=verdict.limit,
+        limit_of=verdict.limit_of,
         window_start=start,
         window_end=end,
         counts=dict(verdict.counts),
@@ -140,7 +143,18 @@ def _kind_word(condition: Condition) -> str:
 
 # ---- what it compares with -----------------------------------------------------------------------------------------
 
-_NOT_ASKED = {"expression", "measure", "whole", "severity", "parts", "part", "overrides", "window_s", "graded"}
+_NOT_ASKED = {
+    "expression",
+    "measure",
+    "whole",
+    "severity",
+    "parts",
+    "part",
+    "overrides",
+    "window_s",
+    "graded",
+    "unbound",
+}
 
 
 def _asked(condition: Any) -> dict[str, float | str]:
@@ -213,8 +227,15 @@ def _level_text(level: Level) -> str:
 
 
 def _bounds_text(bounds: Bounds) -> str:
-    named = ((f.name, getattr(bounds, f.name)) for f in fields(bounds))
-    return " and ".join(f"{name} {value:g}" for name, value in named if value is not None)
+    of, sources = dict(bounds.of), dict(bounds.sources)
+    found = []
+    for word in ("above", "below", "at_least", "at_most"):
+        value = getattr(bounds, word)
+        if value is not None:
+            found.append(f"{word} {value:g}" + (f" ({of[word]})" if word in of else ""))
+        elif word in sources:
+            found.append(f"{word} {sources[word].said}")
+    return " and ".join(found)
 
 
 # ---- what it read --------------------------------------------------------------------------------------------------
@@ -244,7 +265,8 @@ def _read(notes: _Notes, series: SeriesDef, start: int, end: int) -> float | Non
 def _terms(expression: Expression, notes: _Notes, start: int | None, end: int | None) -> dict[str, float | None]:
     if isinstance(expression, Measured):
         return {}
-    named = dict.fromkeys([*notes.levels, *(s for s, _, _ in notes.flows)])
+    read = dict.fromkeys([*notes.levels, *(s for s, _, _ in notes.flows)])
+    named = [s for s in read if s in series_of(expression)]
     return {said_of(Measured(s)): _read(notes, s, start or 0, end or 0) for s in named}
 
 

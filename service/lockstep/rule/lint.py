@@ -83,6 +83,8 @@ CODES: dict[str, str] = {
     "LS210": "a variable that is not there, or is not used",
     "LS211": "a named condition that is not there",
     "LS212": "a condition beside the one that is named",
+    "LS220": "a bound that is another measure's value",
+    "LS221": "a table of numbers that cannot be used",
 }
 """code → what it is about."""
 

@@ -1,6 +1,6 @@
 """Reads a folder of rule files: every fault of every file, and a plan of all rules that are without one."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +18,7 @@ from lockstep.rule.lint import lint
 from lockstep.rule.measures import Measures, NamedMeasure
 from lockstep.rule.model import MeasureModel, RuleFile, RuleModel
 from lockstep.rule.reuse import reuse
+from lockstep.rule.table import Tables
 from lockstep.rule.upkeep import doubtful_names
 
 M = TypeVar("M", bound=BaseModel)
@@ -28,7 +29,10 @@ OTHER_FILES = ("routing", "calendar")
 
 @dataclass(frozen=True)
 class Loaded:
-    """plan: the rules without errors. faults: of all files, in the order of files and lines."""
+    """plan: the rules without errors. faults: of all files, in the order of files and lines.
+
+    files: the rule files, and the tables that their rules read.
+    """
 
     plan: Plan
     faults: tuple[Fault, ...]
@@ -86,11 +90,13 @@ def _calendar(paths: Iterable[Path]) -> tuple[Calendar | None, list[Fault]]:
 
 
 def load_texts(texts: dict[str, str]) -> Loaded:
-    """The rules in texts by name; as `load_rules`, without files."""
+    """The rules in texts by name, tables (`.csv`) among them; as `load_rules`, without files."""
     documents: list[Document] = []
     faults: list[Fault] = []
     calendar: Calendar | None = None
     for name, text in texts.items():
+        if name.endswith(".csv"):
+            continue
         document, wrong = parse_document(name, text)
         faults += wrong
         if document is not None and Path(name).stem == "calendar":
@@ -98,7 +104,7 @@ def load_texts(texts: dict[str, str]) -> Loaded:
             faults += wrong
         elif document is not None:
             documents.append(document)
-    return _load(documents, faults, list(texts), calendar=calendar)
+    return _load(documents, faults, [d for d in texts if not d.endswith(".csv")], calendar=calendar, texts=texts)
 
 
 def _read(files: Iterable[Path]) -> tuple[list[Document], list[Fault]]:
@@ -118,9 +124,14 @@ def _load(
     *,
     beside: Sequence[Document] = (),
     calendar: Calendar | None = None,
+    texts: Mapping[str, str] | None = None,
 ) -> Loaded:
-    """A bad measure or rule costs only itself and what uses it. beside: files that only lend measures."""
+    """A bad measure or rule costs only itself and what uses it. beside: files that only lend measures.
+
+    texts: in place of files, for tables.
+    """
     faults = list(unread)
+    tables = Tables(texts)
     reused = [reuse(document) for document in documents]
     documents = [r.document for r in reused]
     faults += [f for r in reused for f in r.faults]
@@ -146,7 +157,7 @@ def _load(
     stand: list[tuple[Document, int, Rule]] = []
     shaped: set[str] = set()  # names of rules whose form is right: of two the first is used
     for document, broken_rules in zip(documents, (r.broken for r in reused), strict=True):
-        compiler = Compiler(document, known, calendar)
+        compiler = Compiler(document, known, calendar, tables)
         for index, rule_model in _items(document, "rules", RuleModel):
             if isinstance(index, str):
                 continue  # rules by name are no list of rules, which has been said
@@ -171,6 +182,7 @@ def _load(
                 rules[rule.name] = rule
                 stand.append((document, index, rule))
         faults += compiler.faults
+    faults += tables.faults
     faults += echoes(stand)
     doubtful = doubtful_names(stand, places)
     faults += doubtful
@@ -181,7 +193,7 @@ def _load(
     series = dict.fromkeys(s for r in rules.values() for s in series_of_condition(r.condition))
     fingerprint = stable_id("plan-1", *(r.version for r in rules.values()))[:12]
     plan = Plan(tuple(rules.values()), tuple(series), fingerprint)
-    return Loaded(plan, tuple(sorted(set(faults))), tuple(files))
+    return Loaded(plan, tuple(sorted(set(faults))), (*files, *tables.files))
 
 
 def _name(document: Document, index: int) -> str | None:

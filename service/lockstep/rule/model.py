@@ -1,6 +1,7 @@
 """Rule files as their authors write them: the source of the editor's schema. Descriptions are the hover texts."""
 
 import re
+from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -174,11 +175,66 @@ class MeasureModel(_Strict):
         return self
 
 
+def _times(value: Any) -> Any:
+    found = quantity.ratio(value) if isinstance(value, str) and value.strip()[-1:] in ("x", "%") else value
+    number = quantity.number(found)
+    if number <= 0:
+        raise ValueError(f"'{str(value)[:100]}' is no factor of a number; write one like 1.5 [LS220]")
+    return number
+
+
+class SourceModel(_Strict):
+    """A number that stands elsewhere: what another measure is at the time, or a row of a table."""
+
+    measure: str | None = Field(None, description="Name of a measure; its value at the time is the number")
+    by: Annotated[list[Label] | None, BeforeValidator(_one_or_many), _listed(_TEXT)] = Field(
+        None, description="Of the measure: fewer labels than the rule's, `[]` for the whole shop; default: the same"
+    )
+    window: Duration | None = Field(
+        None, description="Of a measure that is a flow: the last whole buckets that count; default: the same window"
+    )
+    file: str | None = Field(None, description="A table beside this file, `thresholds.csv`")
+    column: str | None = Field(
+        None, description="Of the table: the column of the numbers; default: named like the bound, `at_most`"
+    )
+    otherwise: Limit | None = Field(
+        None, description="Of the table: the number for groups without a row; default: they are not judged"
+    )
+    times: Annotated[
+        float,
+        BeforeValidator(_times),
+        WithJsonSchema({"type": ["number", "string"], "pattern": r"^[0-9.]+[x%]?$", "examples": [1.5]}),
+    ] = Field(1.0, description="The number is multiplied by this")
+    plus: Limit = Field(0.0, description="And this is added")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "SourceModel":
+        if (self.measure is None) == (self.file is None):
+            forms = "{measure: reorder_point} or {file: thresholds.csv}"
+            raise ValueError(f"where the number stands is not said, or twice; write {forms} [LS220]")
+        odd = ("by", "window") if self.file is not None else ("column", "otherwise")
+        found = next((w for w in odd if getattr(self, w) is not None), None)
+        if found is not None:
+            of = "a measure" if self.file is not None else "a table"
+            raise ValueError(f"only {of} has a '{found}'; remove it [LS220]")
+        return self
+
+
+def _is_source(value: Any) -> bool:
+    return isinstance(value, dict | SourceModel)
+
+
+Bound = Annotated[
+    Annotated[Limit, Tag("number")] | Annotated[SourceModel, Tag("SourceModel")],
+    Discriminator(lambda value: "SourceModel" if _is_source(value) else "number"),
+]
+
+
 class BoundsModel(_Strict):
-    above: Limit | None = Field(None, description="More than this; the number itself does not count")
-    below: Limit | None = Field(None, description="Less than this; the number itself does not count")
-    at_least: Limit | None = Field(None, description="This or more")
-    at_most: Limit | None = Field(None, description="This or less")
+    above: Bound | None = Field(None, description="More than this; the number itself does not count")
+    below: Bound | None = Field(None, description="Less than this; the number itself does not count")
+    at_least: Bound | None = Field(None, description="This or more")
+    at_most: Bound | None = Field(None, description="This or less")
 
 
 class LevelModel(BoundsModel):
@@ -389,16 +445,21 @@ class AnomalyModel(_Strict):
     bucket: Duration = Field(3_600, description="What is judged each time: 5m, 10m, 15m, 20m, 30m or 1h")
 
 
-_NUMBER: dict[str, Any] = {"type": ["number", "string"]}
+Clear = Annotated[
+    Annotated[Any, WithJsonSchema({"type": ["number", "string"]}), Tag("number")]
+    | Annotated[SourceModel, Tag("SourceModel")],
+    Discriminator(lambda value: "SourceModel" if _is_source(value) else "number"),
+]
+"""A bound, or a ratio; which of them is known where the condition is."""
 
 
 class ClearModel(_Strict):
     """When it is over: bounds, for a spike ratios."""
 
-    above: Any = Field(None, description="More than this; for a spike a ratio, `0.8x`", json_schema_extra=_NUMBER)
-    below: Any = Field(None, description="Less than this; for a spike a ratio, `1.5x`", json_schema_extra=_NUMBER)
-    at_least: Any = Field(None, description="This or more; not for a spike", json_schema_extra=_NUMBER)
-    at_most: Any = Field(None, description="This or less; not for a spike", json_schema_extra=_NUMBER)
+    above: Clear | None = Field(None, description="More than this; for a spike a ratio, `0.8x`")
+    below: Clear | None = Field(None, description="Less than this; for a spike a ratio, `1.5x`")
+    at_least: Clear | None = Field(None, description="This or more; not for a spike")
+    at_most: Clear | None = Field(None, description="This or less; not for a spike")
 
 
 CONDITIONS = (
@@ -564,6 +625,18 @@ class RuleFile(_Strict):
     )
     defaults: DefaultsModel | None = Field(None, description="What every rule says that does not say it itself")
     rules: list[RuleModel] = Field(default_factory=list, description="What is worth telling")
+
+
+def sources_in(model: Any) -> Iterator[SourceModel]:
+    """Every number in a model that stands elsewhere."""
+    if isinstance(model, SourceModel):
+        yield model
+    elif isinstance(model, BaseModel):
+        for name in type(model).model_fields:
+            yield from sources_in(getattr(model, name))
+    elif isinstance(model, list):
+        for item in model:
+            yield from sources_in(item)
 
 
 def json_schema() -> dict[str, Any]:

@@ -32,6 +32,8 @@ _TEXTS = frozenset(
         "label",
         "field",
         "pace",
+        "file",
+        "column",
     }
 )
 """Keys whose values are words: a `$` in them is a `$`."""

@@ -11,6 +11,7 @@ from math import sqrt
 from statistics import NormalDist
 
 from lockstep.rule.condition import Bounds, Level, Severity, Share
+from lockstep.rule.settle import settled, without
 from lockstep.rule.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 
 
@@ -39,7 +40,10 @@ def judge_share(condition: Share, view: View, at: Instant, firing: Severity | No
     """Too little of the whole is clear: whatever the share, nobody should act on it."""
     start = at.end - (condition.window_s or 0)
     opens, closes = (start, at.end) if condition.flows else (None, None)
-    if not is_complete(condition.flows, view, at, start):
+    if not condition.levels:
+        return Verdict(Kind.NO_BOUND, None, None, None, None, opens, closes, limit_of=condition.unbound)
+    bounded = settled(condition.levels, view, at)
+    if bounded is Kind.UNJUDGED or not is_complete(condition.flows, view, at, start):
         return UNJUDGED
     part = value_of(condition.part, view, at, start, at.end)
     whole = value_of(condition.whole, view, at, start, at.end)
@@ -49,13 +53,17 @@ def judge_share(condition: Share, view: View, at: Instant, firing: Severity | No
     if whole < condition.least or whole <= 0:
         return Verdict(Kind.CLEAR, None, None, None, None, opens, closes, counts)
     share = low = high = part / whole
+    if isinstance(bounded, Kind):
+        return Verdict(Kind.NO_DATA, None, share, None, None, opens, closes, limit_of=without(condition))
+    levels, more = bounded
+    counts |= more
     if condition.confidence is not None:
         low, high = wilson_bounds(share, whole, condition.confidence)
         counts |= {"lowest": low, "highest": high}
-    level = _reached(condition.levels, share, low, high, firing)
+    level = _reached(levels, share, low, high, firing)
     kind, severity = (Kind.CLEAR, None) if level is None else (Kind.BREACH, level.severity)
-    bounds = (level or condition.levels[0]).breach
-    return Verdict(kind, severity, share, None, bounds.shown, opens, closes, counts)
+    bounds = (level or levels[0]).breach
+    return Verdict(kind, severity, share, None, bounds.shown, opens, closes, counts, "", bounds.shown_of)
 
 
 def _reached(levels: tuple[Level, ...], share: float, low: float, high: float, firing: Severity | None) -> Level | None:

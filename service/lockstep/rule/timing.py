@@ -42,7 +42,9 @@ def flow_offsets(condition: Extra) -> set[int]:
     match condition:
         case Change(window_s=window):
             return {0, window or 0, 2 * (window or 0)}
-        case NewValue(window_s=window) | Share(window_s=window) | Projection(window_s=window):
+        case Share(window_s=window):
+            return {0, window or 0, *condition.bound_windows}
+        case NewValue(window_s=window) | Projection(window_s=window):
             return {0, window or 0}
         case Anomaly(bucket_s=bucket):
             return {0, bucket}

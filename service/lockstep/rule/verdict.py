@@ -17,6 +17,7 @@ from lockstep.event import is_non_negative
 from lockstep.measure.definition import Aggregate, Expression, Measured, SeriesDef
 from lockstep.rule import usual
 from lockstep.rule.anomaly import judge_anomaly
+from lockstep.rule.bound import matches
 from lockstep.rule.change import judge_change
 from lockstep.rule.condition import (
     Absence,
@@ -38,10 +39,13 @@ from lockstep.rule.condition import (
 from lockstep.rule.noise import Noise, mean_within, noise_of
 from lockstep.rule.novelty import judge_new_value
 from lockstep.rule.projection import judge_projection
+from lockstep.rule.settle import looked_up, settled, unbound, without
 from lockstep.rule.share import judge_share
 from lockstep.rule.usual import Choice
 from lockstep.rule.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 
+NOTHING: dict[str, float] = {}
+"""No further numbers; one object for all verdicts, which nobody changes."""
 MAD_TO_SIGMA = 1.4826
 """The median absolute deviation of a normal distribution times this is its standard deviation."""
 
@@ -88,6 +92,7 @@ def _as(verdict: Verdict, kind: Kind, severity: Severity) -> Verdict:
         verdict.window_end,
         verdict.counts,
         verdict.baseline_of,
+        verdict.limit_of,
     )
 
 
@@ -101,7 +106,9 @@ def _combine(
         if verdict.kind is decisive:
             return _as(verdict, decisive, severity)
         verdicts.append(verdict)
-    kind = _undecided(verdicts) or (Kind.BREACH if decisive is Kind.CLEAR else Kind.CLEAR)
+    kind = _undecided(verdicts, of_any=decisive is Kind.BREACH) or (
+        Kind.BREACH if decisive is Kind.CLEAR else Kind.CLEAR
+    )
     return _as(verdicts[0], kind, severity)
 
 
@@ -133,7 +140,7 @@ def _graded(condition: All | AnyOf, view: View, at: Instant, firing: Severity | 
         for verdict, graded in zip(verdicts, condition.grades, strict=True)
         if verdict.kind is Kind.BREACH and (graded or not is_all)
     ]
-    kind = _undecided(verdicts)
+    kind = _undecided(verdicts, of_any=not is_all)
     if is_all:
         return _as(verdicts[0], kind or Kind.BREACH, own if kind else min(severity for severity, _ in told))
     if told:
@@ -142,45 +149,36 @@ def _graded(condition: All | AnyOf, view: View, at: Instant, firing: Severity | 
     return _as(verdicts[0], kind or Kind.CLEAR, own)
 
 
-def _undecided(verdicts: list[Verdict]) -> Kind | None:
-    """What an unknown part makes of a combination that no part has decided."""
+def _undecided(verdicts: list[Verdict], *, of_any: bool) -> Kind | None:
+    """What an unknown part makes of a combination that no part has decided.
+
+    A part without a bound for the group is no part of an `any`, and leaves an `all` without one.
+    """
     kinds = {v.kind for v in verdicts}
-    return next((kind for kind in (Kind.UNJUDGED, Kind.NO_DATA) if kind in kinds), None)
+    if of_any and len(kinds) > 1:
+        kinds.discard(Kind.NO_BOUND)
+    return next((kind for kind in (Kind.NO_BOUND, Kind.UNJUDGED, Kind.NO_DATA) if kind in kinds), None)
 
 
 # ---- threshold -----------------------------------------------------------------------------------------------------
 
 
 def levels_of(condition: Threshold | Share, labels: dict[str, str]) -> tuple[Level, ...]:
-    """The levels that hold for a group: the first override that matches, else the rule's own."""
+    """The levels that hold for a group: of the first override that matches, else the rule's own; tables looked up."""
+    levels = condition.levels
     for override in condition.overrides:
-        if all(_matches(labels.get(name, ""), pattern) for name, pattern in override.match):
-            return override.levels
-    return condition.levels
-
-
-def _matches(value: str, pattern: str) -> bool:
-    """Whether a label's value is like a pattern, in which `*` stands for anything, anywhere."""
-    first, *rest = pattern.split("*")
-    if not rest or not value.startswith(first):
-        return value == pattern
-    *middle, last = rest
-    at = len(first)
-    for piece in middle:
-        found = value.find(piece, at)
-        if found < 0:
-            return False
-        at = found + len(piece)
-    return len(value) - at >= len(last) and value.endswith(last)
+        if all(matches(labels.get(name, ""), pattern) for name, pattern in override.match):
+            levels = override.levels
+            break
+    return looked_up(levels, labels) if condition.has_tables else levels
 
 
 def resolve(condition: Condition, labels: dict[str, str]) -> Condition:
-    """The condition as it stands for one group: overrides applied."""
+    """The condition as it stands for one group: overrides applied, tables looked up."""
     match condition:
-        case Threshold() if condition.overrides:
-            return replace(condition, levels=levels_of(condition, labels), overrides=())
-        case Share() if condition.overrides:
-            return replace(condition, levels=levels_of(condition, labels), overrides=())
+        case Threshold() | Share() if condition.overrides or condition.has_tables:
+            levels = levels_of(condition, labels)
+            return replace(condition, levels=levels, overrides=(), unbound=unbound(condition, levels))
         case All(parts=parts, severity=severity):
             return All(tuple(resolve(p, labels) for p in parts), severity)
         case AnyOf(parts=parts, severity=severity):
@@ -202,7 +200,7 @@ def may_be_early(condition: Condition) -> bool:
     """Whether more events cannot undo a breach, so that it may be told before its window has closed."""
     match condition:
         case Threshold(expression=Measured(series), levels=levels):
-            bounds = all(level.breach.below is None and level.breach.at_most is None for level in levels)
+            bounds = bool(levels) and all(level.breach.is_upward for level in levels)
         case Spike(expression=Measured(series)):
             bounds = condition.rises and not condition.falls
         case NewValue(expression=Measured(series)):
@@ -216,7 +214,9 @@ def only_rises(condition: Condition) -> bool:
     """Whether data that leaves a window can only end a breach, never begin one (levels aside)."""
     match condition:
         case Threshold(expression=Measured(series), levels=levels):
-            up = all(level.breach.below is None and level.breach.at_most is None for level in levels)
+            up = all(level.breach.is_upward for level in levels)
+            if condition.of_measures:
+                return False  # what leaves the window of a bound moves the bound
             return series.is_level or (up and _only_grows(series))
         case NewValue():
             return True
@@ -231,27 +231,32 @@ def _threshold(condition: Threshold, view: View, at: Instant, firing: Severity |
     start = at.end - window
     flows = condition.flows
     value = value_of(condition.expression, view, at, start, at.end)
+    span = (start, at.end) if flows else (None, None)
+    if not condition.levels:
+        return Verdict(Kind.NO_BOUND, None, value, None, None, span[0], span[1], NOTHING, "", condition.unbound)
     incomplete = not is_complete(flows, view, at, start)
     if incomplete:
         # What is missing can only add to a count or a sum: a breach from above stands all the same.
         single = isinstance(condition.expression, Measured)
         if not (single and flows[0].aggregate in (Aggregate.COUNT, Aggregate.SUM)):
             return UNJUDGED
+    levels, counts = condition.levels, NOTHING
+    if condition.of_measures:
+        bounded = settled(levels, view, at)
+        if bounded is Kind.UNJUDGED or (incomplete and bounded is Kind.NO_DATA):
+            return UNJUDGED
+        if isinstance(bounded, Kind):
+            return Verdict(Kind.NO_DATA, None, value, None, None, span[0], span[1], NOTHING, "", without(condition))
+        levels, counts = bounded
     if value is None:
-        return _no_data(start, at, flows)
-    level = _reached(condition.levels, value, firing)
+        return Verdict(Kind.NO_DATA, None, None, None, None, *span)
+    level = _reached(levels, value, firing)
     severity = None if level is None else level.severity
-    bounds = (level or condition.levels[0]).breach
-    if incomplete and (severity is None or bounds.below is not None or bounds.at_most is not None):
+    bounds = (level or levels[0]).breach
+    if incomplete and (severity is None or not bounds.is_upward):
         return UNJUDGED
     kind = Kind.CLEAR if severity is None else Kind.BREACH
-    span = (start, at.end) if flows else (None, None)
-    return Verdict(kind, severity, value, None, bounds.shown, span[0], span[1])
-
-
-def _no_data(start: int, at: Instant, flows: tuple[SeriesDef, ...]) -> Verdict:
-    span = (start, at.end) if flows else (None, None)
-    return Verdict(Kind.NO_DATA, None, None, None, None, *span)
+    return Verdict(kind, severity, value, None, bounds.shown, span[0], span[1], counts, "", bounds.shown_of)
 
 
 def _reached(levels: tuple[Level, ...], value: float, firing: Severity | None) -> Level | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from lockstep.document import parse_document
 from lockstep.rule.condition import Plan, Rule, series_of_condition
+from lockstep.rule.table import table_changes
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ def changes_in_words(old: Mapping[str, str], new: Mapping[str, str]) -> list[str
     before, after = _named_parts(old), _named_parts(new)
     found = [f"{what}: removed" for what in before if what not in after]
     found += [f"{what}: new" for what in after if what not in before]
+    for name in sorted(n for n in {**old, **new} if n.endswith(".csv") and n in old and n in new):
+        found += table_changes(name, old[name], new[name], _users(new, name))
     for what, keys in after.items():
         known = before.get(what)
         if known is None:
@@ -67,6 +70,9 @@ def _named_parts(files: Mapping[str, str]) -> dict[str, dict[tuple[str, ...], An
     """`LowStock` or `measure stock` → path of keys → value; of other files their name → path → value."""
     found: dict[str, dict[tuple[str, ...], Any]] = {}
     for name, text in sorted(files.items()):
+        if name.endswith(".csv"):
+            found[name] = {}  # rows are told one by one, see `table_changes`
+            continue
         document, _ = parse_document(name, text)
         data = document.data if document is not None and isinstance(document.data, dict) else {}
         rules = data.pop("rules", None)
@@ -79,6 +85,12 @@ def _named_parts(files: Mapping[str, str]) -> dict[str, dict[tuple[str, ...], An
         for path, value in _leaves(data):
             found.setdefault(name, {})[path] = value
     return found
+
+
+def _users(files: Mapping[str, str], table: str) -> list[str]:
+    """The rules of some files that read a table."""
+    parts = _named_parts(files).items()
+    return [rule for rule, keys in parts if any(p[-1:] == ("file",) and v == table for p, v in keys.items())]
 
 
 def _leaves(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -15,18 +15,23 @@ from lockstep.rule.condition import Anomaly, Severity
 
 
 class Kind(Enum):
-    """UNJUDGED: the window reaches back to where nothing was measured yet; nobody is to conclude anything."""
+    """UNJUDGED: the window reaches back to where nothing was measured yet; nobody is to conclude anything.
+
+    NO_BOUND: the rule's table says nothing of the group, so there is nothing to compare with; what is open ends.
+    """
 
     BREACH = "breach"
     CLEAR = "clear"
     NO_DATA = "no_data"
     UNJUDGED = "unjudged"
+    NO_BOUND = "no_bound"
 
 
 class Verdict(msgspec.Struct, frozen=True):
     """severity: of a breach. limit: the number that was crossed. Times in seconds since the epoch.
 
-    baseline_of: which stretches the baseline is of, in words, and why not better ones.
+    baseline_of: which stretches the baseline is of, in words, and why not better ones. limit_of: where the limit comes
+    from, in words (`1.5 × reorder_point`); "" for a number of the rule itself.
     """
 
     kind: Kind
@@ -38,6 +43,7 @@ class Verdict(msgspec.Struct, frozen=True):
     window_end: int | None = None
     counts: dict[str, float] = {}
     baseline_of: str = ""
+    limit_of: str = ""
 
     @property
     def ratio(self) -> float | None:

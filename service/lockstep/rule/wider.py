@@ -6,7 +6,7 @@ All that one rule reads meets on one samples partition, so its measures are publ
 from collections.abc import Iterator
 from itertools import chain
 
-from lockstep.rule.model import PartModel
+from lockstep.rule.model import PartModel, sources_in
 
 Labels = tuple[str, ...]
 
@@ -34,6 +34,6 @@ def labels_of_parts(model: PartModel) -> Iterator[list[str]]:
 def shared_key(model: PartModel, by: Labels) -> Labels | None:
     """The labels that all measures of a rule by `by` share; None when these are all of them."""
     shared = set(by)
-    for labels in labels_of_parts(model):
+    for labels in (*labels_of_parts(model), *(s.by for s in sources_in(model) if s.by is not None)):
         shared &= {plain(label) for label in labels}
     return None if shared == set(by) else tuple(sorted(shared))

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from lockstep.errors import RuleError
 from lockstep.explain import ask, public
-from lockstep.notify.message import number_text, time_text
+from lockstep.notify.message import limit_text, number_text, time_text
 from lockstep.rule.condition import Plan
 from lockstep.rule.quantity import duration_text
 from lockstep.tools.backtest import Progress, backtest
@@ -25,7 +25,7 @@ from lockstep.transition import Transition
 MOST_TOLD = 10
 """Transitions that are shown below an explanation."""
 ANSWER_S = 10.0
-_COLOURS = {"breach": "red", "clear": "green", "no_data": "yellow", "unjudged": "dim"}
+_COLOURS = {"breach": "red", "clear": "green", "no_data": "yellow", "unjudged": "dim", "no_bound": "dim"}
 
 
 def labels_from(pairs: Iterable[str]) -> dict[str, str]:
@@ -90,7 +90,7 @@ def from_transitions(rule: str, told: Sequence[Transition]) -> dict[str, Any]:
     found = []
     for t in told:
         usual = f" where {number_text(t.baseline)} is usual" if t.baseline is not None else ""
-        limit = f", the limit is {number_text(t.limit)}" if t.limit is not None else ""
+        limit = f", the limit is {limit_text(t)}" if t.limit is not None else ""
         found.append(
             {
                 "rule": t.rule,
@@ -232,6 +232,7 @@ def _condition(v: Mapping[str, Any], zone: ZoneInfo, depth: int) -> Iterable[Ren
         ("usual", usual),
         ("ratio", ratio),
         ("limit", "" if v["limit"] is None else number_text(v["limit"])),
+        ("limit of", v["limit_of"]),
         *((name, number_text(n)) for name, n in v["terms"].items()),
         *((name, number_text(n)) for name, n in v["counts"].items()),
         *((f"asked: {name}", n if isinstance(n, str) else number_text(n)) for name, n in v["asked"].items()),

@@ -15,7 +15,16 @@ from zoneinfo import ZoneInfo
 import jinja2
 from markupsafe import Markup
 
-from lockstep.notify.message import Writer, duration_words, labels_text, number_text, ratio_text, time_text, window_text
+from lockstep.notify.message import (
+    Writer,
+    duration_words,
+    labels_text,
+    limit_text,
+    number_text,
+    ratio_text,
+    time_text,
+    window_text,
+)
 from lockstep.rule.condition import Plan, Rule
 from lockstep.tools import chart
 from lockstep.tools.backtest import Episode
@@ -215,7 +224,7 @@ def _drawn(episode: Episode, rule: Rule | None, curve: Curve, writer: Writer, zo
     if told.ratio is not None:
         numbers.append(("ratio", ratio_text(told.ratio)))
     if told.limit is not None:
-        numbers.append(("limit", number_text(told.limit)))
+        numbers.append(("limit", limit_text(told)))
     if told.window_start and told.window_end:
         start, end = (datetime.fromisoformat(t).astimezone(zone) for t in (told.window_start, told.window_end))
         numbers.append(("window", f"{window}, {start:%H:%M} to {end:%H:%M}"))

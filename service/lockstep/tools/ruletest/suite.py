@@ -114,9 +114,11 @@ def load_suite(paths: Sequence[Path], zone: ZoneInfo) -> Suite:
     return Suite(tuple(tests), tuple(rules.values()), tuple(sorted(set(faults))), tuple(files))
 
 
-def load_text(text: str, rules: str, zone: ZoneInfo, *, path: str = "tests.yml") -> Suite:
-    """The tests in a text, of the rules in another."""
-    loaded = load_texts({"rules.yml": rules})
+def load_text(
+    text: str, rules: str, zone: ZoneInfo, *, path: str = "tests.yml", tables: Mapping[str, str] | None = None
+) -> Suite:
+    """The tests in a text, of the rules in another. tables: name → text of those beside the rules."""
+    loaded = load_texts({"rules.yml": rules, **(tables or {})})
     document, faults = parse_document(path, text)
     if document is None:
         return Suite((), loaded.plan.rules, tuple(faults), ())
