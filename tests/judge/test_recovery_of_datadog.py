@@ -7,9 +7,10 @@ in rules/README.md: no data is a verdict of its own and not worth an alert unles
 import pytest
 from comparison import judged
 from rulefiles import compiled, of_events, of_levels
-from shorthand import Event, clock, event, lines, orders, sessions
+from shorthand import LONDON, Event, clock, event, lines, orders, sessions
 
 from lockstep.rule.load import load_texts
+from lockstep.tools.backtest import replay_events
 
 
 @pytest.mark.parametrize(
@@ -119,6 +120,15 @@ def test_p39_no_data_is_neither(b, policy, both, either):
             for before in (OK, WARN):
                 said = _after(f"{rule}, no_data: {policy}", a, other, before)
                 assert said == (before if expected is LAST else expected), (rule[:3], a, other, before)
+
+
+@pytest.mark.parametrize(("rule", "severity"), [("all", "critical"), ("any", "info")])
+def test_an_alert_without_data_says_so(rule, severity):
+    """It is of the rule's severity, and its reason is no_data; Datadog has a status of its own for it."""
+    events = [*_minute("12:00", OK, OK), *_minute("12:01", NONE, NONE), *orders("web: 12:02 total=1")]
+    watched = compiled(f"{rule}: [{{{A}}}, {{{B}}}], severity: {severity}, no_data: alert")
+    told = replay_events(watched, events, zone=LONDON, until=clock("12:02"))
+    assert [(t.state, t.severity, t.reason) for t in told] == [("firing", severity, "no_data")]
 
 
 @pytest.mark.parametrize(
