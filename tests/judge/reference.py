@@ -1069,11 +1069,12 @@ def _flow_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
 
         end = (min(times) // width + 1) * width
         while True:
+            # What ends by a timer just before an instant is not open there any more: the timer first, then the question.
+            alert.timers(min(end - 1, events.until, expires - 1))
             since = end - rule.forget_after_s * SECOND
             known = group in always or alert.state != "inactive" or any(since <= t < end for t in times)
             if end > events.until or end >= expires:
                 break
-            alert.timers(end - 1)
             if known:
                 found = verdict(rule.condition, reader(end), alert.labels, end, alert.firing, zone)
                 alert.judged(end, found)

@@ -1,5 +1,6 @@
 """Each condition on small, readable events; expected transitions computed by hand, told by reference and service."""
 
+from dataclasses import replace
 from datetime import time
 
 import pytest
@@ -885,6 +886,15 @@ def test_a_group_that_fires_is_not_forgotten():
     watched = rule(when(ORDERS, "below 1"), forget_after_s=180)
     found = judged(plan(watched), orders("web: 12:00, 12:30; app: 12:40"), until=clock("12:33"))
     assert lines(found) == ["12:02 web firing warning", "12:31 web resolved warning", "12:32 web firing warning"]
+
+
+def test_a_group_that_fell_silent_is_forgotten_when_its_alert_ends():
+    """The quiet clock runs out at 12:07:30; at 12:08 the condition holds again, but nobody knows the group any more."""
+    ever = when(replace(ORDERS, key=()), "at_least 0")
+    few = All((ever, when(SESSIONS_ALL, "at_most 1", window=120)), WARNING)
+    events = [*orders("web: 12:00"), *sessions("-: 12:00, 12:05 x2, 12:20")]
+    found = judged(plan(rule(few, keep=90, forget_after_s=300)), events, until=clock("12:12"))
+    assert lines(found) == ["12:02 web firing warning", "12:07:30 web resolved warning"]
 
 
 def test_duplicates_count_once():
