@@ -263,8 +263,11 @@ class _RuleRuntime:
 
 
 def _continues(new: _RuleRuntime | None, old: _RuleRuntime) -> TypeGuard[_RuleRuntime]:
-    """Whether the alerts of a version go on under the next one: identity is rule and labels."""
-    return new is not None and new.rule.by == old.rule.by
+    """Whether the alerts of a version go on under the next one: identity is rule and labels.
+
+    Values of levels are judged as they come; they cannot wait until what is judged at bucket ends has got there.
+    """
+    return new is not None and new.rule.by == old.rule.by and (old.level_only or not new.level_only)
 
 
 def _end_of(day: date, zone: ZoneInfo) -> int:
@@ -841,6 +844,7 @@ class Judge:
             self._dirty_alerts.pop((old.name, group.labels), None)
         if not alert.is_open:
             alert.id = alert_id(new.rule.name, new.rule.by, group.labels)
+        _wait_for_verdict(alert, new)
         return alert
 
     def _is_judged_by(self, runtime: _RuleRuntime, labels: Labels, time_us: int) -> bool:
@@ -851,6 +855,14 @@ class Judge:
         if _continues(after, runtime) and (next_one := after.groups.get(labels)) is not None and next_one.begun:
             return not after.level_only
         return time_us <= runtime.until
+
+    def _has_gone_on(self, runtime: _RuleRuntime, labels: Labels) -> bool:
+        """Whether a later version judges a group already, perhaps one after the next."""
+        after = runtime.after
+        if not _continues(after, runtime):
+            return False
+        group = after.groups.get(labels)
+        return (group is not None and group.begun) or self._has_gone_on(after, labels)
 
     def _begin_version(self, runtime: _RuleRuntime) -> None:
         """The watermark has reached the instant from which a version judges."""
@@ -866,6 +878,8 @@ class Judge:
 
     def _begin_level(self, runtime: _RuleRuntime, labels: Labels) -> None:
         """Judge a group, once, by what its levels are at the border, with the alert that the version before left."""
+        if self._has_gone_on(runtime, labels):
+            return
         group = self._group(runtime, labels)
         if group.begun:
             return
@@ -885,9 +899,10 @@ class Judge:
         for labels, group in old.groups.items():
             if _continues(new, old):
                 taken = new.groups[labels] = _Group(new, labels, self._take_over(new, group))
-                taken.watches = group.watches
+                self._hand_watches(group, taken)
                 self._dirty_alerts[new.rule.name, labels] = taken
                 continue
+            self._forget_watches(group)
             self._gone[_alert_key(old.rule.name, labels)] = None
             self._dirty_alerts.pop((old.rule.name, labels), None)
             self._publish(group, remove(group.alert, max(end, group.alert.at)))
@@ -899,6 +914,20 @@ class Judge:
         new.closed = reached if new.closed is None else max(new.closed, reached)
         self._wake_rule(new)
         self._advance(new)
+
+    def _hand_watches(self, old: _Group, new: _Group) -> None:
+        """What was learned belongs to the series and to what is asked of it, not to the name of a rule."""
+        self._forget_watches(old)
+        kept = [c for c in new.runtime.anomalies if c.key in old.watches]
+        new.watches = {c.key: old.watches[c.key].under(c) for c in kept}
+        if kept:
+            self._dirty_watches[new.runtime.rule.name, new.labels] = new
+
+    def _forget_watches(self, group: _Group) -> None:
+        runtime = group.runtime
+        if runtime.anomalies:
+            self._dirty_watches.pop((runtime.rule.name, group.labels), None)
+            self._gone[_watch_key(runtime.rule.name, group.labels)] = None
 
     def _forget_version(self, old: _RuleRuntime) -> None:
         old.ended = True
@@ -956,7 +985,9 @@ class Judge:
             self._timers(group, before=expires)
             self._dirty_alerts[rule.name, group.labels] = group
             self._publish(group, remove(alert, max(expires, alert.at), "expired"))
-        if group.labels not in group.runtime.expected:
+        if group.runtime.level_only and not group.runtime.begun:
+            self._dirty_alerts[rule.name, group.labels] = group  # that it has begun must be known until all have
+        elif group.labels not in group.runtime.expected:
             self._drop(group)
 
     def _judge_at(self, group: _Group, end: int, *, so_far: bool = False) -> None:
@@ -1166,9 +1197,7 @@ class Judge:
         runtime.ahead.discard(group.labels)
         self._dirty_alerts.pop((runtime.rule.name, group.labels), None)
         self._gone[_alert_key(runtime.rule.name, group.labels)] = None
-        if runtime.anomalies:
-            self._dirty_watches.pop((runtime.rule.name, group.labels), None)
-            self._gone[_watch_key(runtime.rule.name, group.labels)] = None
+        self._forget_watches(group)
 
     def _judge_level(self, group: _Group, instant: int, event: str, *, newest: bool) -> None:
         if instant >= group.runtime.expires:
@@ -1496,15 +1525,18 @@ class Judge:
             name, labels = unpack(key[1:])
             names, rows = unpack(value)
             states = dict(rows)
-            users = [r for r in self._rules if r.rule.name == name and list(r.rule.by) == names and r.anomalies]
-            if not users:
+            users = [r for r in self._rules if name in (r.rule.name, *r.rule.was) and list(r.rule.by) == names]
+            is_left = all(r.rule.name != name or not r.anomalies for r in users)
+            if is_left:
                 removed.append(key)
             for runtime in users:
-                group = self._group(runtime, tuple(labels))
+                group, is_own = self._group(runtime, tuple(labels)), runtime.rule.name == name
                 for condition in runtime.anomalies:
-                    if condition.key in states:
+                    if condition.key in states and (is_own or condition.key not in group.watches):
                         watch = group.watches[condition.key] = Watch(condition)
                         watch.restore(condition, states[condition.key])
+                        if is_left:
+                            self._dirty_watches[runtime.rule.name, group.labels] = group
 
     def _carry_on(self, runtime: _RuleRuntime, name: str, labels: Labels, alert: Alert, removed: list[bytes]) -> _Group:
         """Take an alert back, of a rule that may have had another name: what is open keeps its ids until it ends."""
@@ -1539,6 +1571,9 @@ class Judge:
                     break
                 self._forget_version(old)  # the state says that it has ended
                 runtime.before = old.before
+            if not any(n == runtime.rule.name and e.partition("@")[0] == runtime.rule.version for n, e in known):
+                for group in runtime.groups.values():
+                    _wait_for_verdict(group.alert, runtime)
             self._wake_rule(runtime)
 
     def _wake_rule(self, runtime: _RuleRuntime) -> None:
@@ -1554,8 +1589,6 @@ class Judge:
             elif runtime.closed is None:
                 self._schedule_first(group)
             else:
-                # An edit that shortens a clock makes nothing happen before what was judged already.
-                group.alert.at = max(group.alert.at, runtime.closed * SECOND)
                 # Judging the next bucket end again is harmless, and finds what a changed rule makes of the history.
                 timer = due(group.alert, runtime.rule)
                 end = (runtime.closed + runtime.width) * SECOND
@@ -1584,6 +1617,16 @@ class Judge:
                 ends.append(first // SECOND // width * width + width)
         if ends:
             self._schedule(group, min(ends))
+
+
+def _wait_for_verdict(alert: Alert, runtime: _RuleRuntime) -> None:
+    """No clock ends before the first verdict of an edited rule: what it waits for may not be so any more.
+
+    That is at the border for levels, else at the next bucket end.
+    """
+    if runtime.closed is not None:
+        first = runtime.closed if runtime.level_only else runtime.closed + runtime.width
+        alert.at = max(alert.at, first * SECOND)
 
 
 def _look_at_last_bucket(alert: Alert, end: int) -> None:

@@ -836,7 +836,8 @@ class Alert:
     """One alert, stepped by verdicts in order.
 
     said: its transitions. last: the last verdict that was data (or was counted as such by the policy), whose numbers
-    a timer's transition carries. waits: the last one was not, so `for` does not run out.
+    a timer's transition carries. waits: the last one was not, so `for` does not run out. begins: when the version
+    of the rule that is in force gives its first verdict. id: that of the rule under which the episode began.
     """
 
     rule: Rule
@@ -854,6 +855,8 @@ class Alert:
     breaching: Severity | None = None
     ended: int = 0
     bucket_verdicts: list[bool] = field(default_factory=list)
+    begins: int = 0
+    id: str = ""
 
     @property
     def firing(self) -> Severity | None:
@@ -866,7 +869,7 @@ class Alert:
             {
                 "rule": self.rule.name,
                 "labels": self.labels,
-                "alert_id": alert_id(self.rule, self.labels),
+                "alert_id": self.id,
                 "episode_id": self.episode,
                 "transition_id": stable_id("transition", self.episode, self.number),
                 "number": self.number,
@@ -886,24 +889,28 @@ class Alert:
         )
 
     def timers(self, up_to: int) -> None:
-        """What is due at or before `up_to` happens at its own instant."""
-        if self.state == "cooling" and self.ended + self.rule.cool_down_s * SECOND <= up_to:
+        """What is due at or before `up_to` happens at its own instant, but not before `begins`."""
+        if self.state == "cooling" and (due := self._after(self.ended, self.rule.cool_down_s)) <= up_to:
             self.state = "inactive"
             if self.breaching is not None and not self.waits:
-                self._begin(self.ended + self.rule.cool_down_s * SECOND, self.breaching)
-        if self.state == "pending" and self.rule.tolerance is None:
-            due = self.started + self.rule.for_s * SECOND
+                self._begin(due, self.breaching)
+        if self.state == "pending" and self.rule.tolerance is None and self.breaching is not None:
+            due = self._after(self.started, self.rule.for_s)
             if due <= up_to and not self.waits:
                 self.state = "firing"
                 self._say("firing", due)
         if self.state == "firing" and self.clear_since is not None:
-            due = self.clear_since + self.rule.keep_firing_for_s * SECOND
+            due = self._after(self.clear_since, self.rule.keep_firing_for_s)
             if due <= up_to:
                 self._end("resolved", due)
                 self.timers(up_to)
 
+    def _after(self, instant: int, seconds: int) -> int:
+        return max(instant + seconds * SECOND, self.begins)
+
     def _begin(self, at: int, severity: Severity, event_id: str = "", so_far: bool = False) -> None:
         self.started, self.number, self.severity, self.bucket_verdicts = at, 0, severity, [True]
+        self.id = alert_id(self.rule, self.labels)
         self.episode = episode_id(self.rule, self.labels, at, event_id)
         self.state = "pending" if self.rule.for_s or self.rule.tolerance else "firing"
         self._say(self.state, at, so_far)
@@ -913,12 +920,11 @@ class Alert:
         cools = state == "resolved" and self.rule.cool_down_s
         self.state, self.clear_since, self.ended = "cooling" if cools else "inactive", None, at
 
-    def expired(self, at: int) -> None:
-        """The rule is judged no longer."""
-        self.timers(at - 1)
+    def over(self, at: int) -> None:
+        """The rule has expired or is gone: what is open ends."""
         if self.state in ("pending", "firing"):
             self._say("cancelled" if self.state == "pending" else "resolved", at)
-        self.state = "inactive"
+        self.state, self.clear_since = "inactive", None
 
     def judged(self, at: int, v: Verdict, event_id: str = "", so_far: bool = False) -> None:
         """A verdict at `at`, after `timers(at - 1)`."""
@@ -942,7 +948,8 @@ class Alert:
             of_them = self.bucket_verdicts[-self.rule.tolerance.buckets :]
             if kind == "breach":
                 self.severity = v.severity
-            if sum(of_them) >= self.rule.tolerance.breaches:
+            # Only a breach fires: what an earlier version counted may be enough for this one as it stands.
+            if kind == "breach" and sum(of_them) >= self.rule.tolerance.breaches:
                 self.state = "firing"
                 self._say("firing", at, so_far)
             elif not any(of_them):
@@ -994,16 +1001,25 @@ def _sum_of_newest(facts: Iterable[Fact], series: SeriesDef, asof: int) -> Fract
     return sum((f.numbers[-1] for f in newest.values()), Fraction()) if newest else None
 
 
-def _level_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
-    """Only levels inside: judged at each value."""
+Alerts = dict[Group, Alert]
+
+
+def _level_rule(rule: Rule, events: Events, zone: ZoneInfo, alerts: Alerts) -> None:
+    """Only levels inside: judged at each value, and once, by what they are, where the rule comes into force."""
     series = series_of_condition(rule.condition)
+    since, until = _stretch(rule)
     expires = _expiry(rule, zone)
-    for group in dict.fromkeys(g for s in series for g in events.of(s)):
-        alert = Alert(rule, dict(zip(rule.by, group, strict=True)))
-        places = {(f.time, f.place, f.event_id) for s in series for f in events.of(s).get(group, [])}
+    for group in dict.fromkeys([*alerts, *(g for s in series for g in events.of(s))]):
+        alert = alerts.setdefault(group, Alert(rule, dict(zip(rule.by, group, strict=True))))
+        alert.rule, alert.begins = rule, since
+        found_places = {(f.time, f.place, f.event_id) for s in series for f in events.of(s).get(group, [])}
         for time in _fading(series, group, events):
-            places.add((time, max(f[1] for f in places if f[0] < time), ""))
-        for time, place, event_id in sorted(places):
+            found_places.add((time, max(f[1] for f in found_places if f[0] < time), ""))
+        all_places = sorted(found_places)
+        earlier = [place for time, place, _ in all_places if time <= since]
+        places = [(since, earlier[-1], "")] if earlier else []
+        places += [p for p in all_places if since < p[0] <= until]
+        for time, place, event_id in places:
 
             def levels(s: SeriesDef, g: Group, place: int = place, time: int = time) -> Fraction | None:
                 return _sum_of_newest([f for f in events.of(s).get(g, []) if f.place <= place], s, time)
@@ -1011,16 +1027,21 @@ def _level_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
             def before_last(s: SeriesDef, g: Group, place: int = place, time: int = time) -> Fraction | None:
                 return _sum_of_newest([f for f in events.of(s).get(g, []) if f.place <= place][:-1], s, time)
 
-            if time >= expires:
+            if time >= expires or time > events.until:
                 break
             alert.timers(time - 1)
             reader = Reader(events, alert.labels, levels, time, before_last=before_last)
             found = verdict(rule.condition, reader, alert.labels, time, alert.firing, zone)
             alert.judged(time, found, event_id)
-        alert.timers(min(events.until, expires - 1))
-        if expires <= events.until:
-            alert.expired(expires)
-        yield alert
+        alert.timers(min(events.until, expires - 1, until))
+        if expires <= min(events.until, until):
+            alert.over(max(expires, alert.begins))
+
+
+def _stretch(rule: Rule) -> tuple[int, int]:
+    """What lies after the first and up to the second instant is the rule's to judge."""
+    since = -(1 << 62) if rule.since_s is None else rule.since_s * SECOND
+    return since, 1 << 62 if rule.until_s is None else rule.until_s * SECOND
 
 
 def _fading(series: Iterable[SeriesDef], group: Group, events: Events) -> Iterable[int]:
@@ -1040,11 +1061,12 @@ def _expiry(rule: Rule, zone: ZoneInfo) -> int:
     return (datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC) - EPOCH) // timedelta(microseconds=1)
 
 
-def _flow_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
+def _flow_rule(rule: Rule, events: Events, zone: ZoneInfo, alerts: Alerts) -> None:
     series = series_of_condition(rule.condition)
     width = rule.bucket_s * SECOND
+    since, until = _stretch(rule)
     expires = _expiry(rule, zone)
-    heard: dict[Group, list[int]] = {}
+    heard: dict[Group, list[int]] = {group: [] for group in alerts}
     any_event = [t for role in {s.source for s in series} for t in events.times.get(role, [])]
     always = set(_expected_groups(rule.condition)) if rule.by else {()}
     if rule.by:
@@ -1056,9 +1078,13 @@ def _flow_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
     for group in always:
         heard[group] = any_event
     for group, times in heard.items():
-        if not times:
+        if not times and group not in alerts:
             continue
-        alert = Alert(rule, dict(zip(rule.by, group, strict=True)))
+        first = since if group in alerts else max(min(times), since)
+        end = (first // width + 1) * width
+        alert = alerts.setdefault(group, Alert(rule, dict(zip(rule.by, group, strict=True))))
+        # No clock ends by what an earlier version said: each waits for this one's first verdict.
+        alert.rule, alert.begins = rule, end if rule.since_s is not None else 0
 
         def reader(end: int, labels: dict[str, str] = alert.labels) -> Reader:
             @cache
@@ -1067,27 +1093,28 @@ def _flow_rule(rule: Rule, events: Events, zone: ZoneInfo) -> Iterable[Alert]:
 
             return Reader(events, labels, levels, end, width, lambda earlier: reader(earlier, labels))
 
-        end = (min(times) // width + 1) * width
         while True:
-            # What ends by a timer just before an instant is not open there any more: the timer first, then the question.
-            alert.timers(min(end - 1, events.until, expires - 1))
-            since = end - rule.forget_after_s * SECOND
-            known = group in always or alert.state != "inactive" or any(since <= t < end for t in times)
-            if end > events.until or end >= expires:
+            # What a timer ends just before an instant is not open there any more, and may be forgotten.
+            alert.timers(min(end - 1, events.until, expires - 1, until))
+            before = end - rule.forget_after_s * SECOND
+            expected = group in always and min(times, default=end) < end
+            known = expected or alert.state != "inactive" or any(before <= t < end for t in times)
+            if end > min(events.until, until) or end >= expires:
                 break
             if known:
                 found = verdict(rule.condition, reader(end), alert.labels, end, alert.firing, zone)
                 alert.judged(end, found)
             end += width
-        alert.timers(min(events.until, expires - 1))
-        if expires <= events.until:
-            alert.expired(expires)
-        found_early = early(rule.condition, reader(end), alert.labels, end, zone) if known and end < expires else None
+        alert.timers(min(events.until, expires - 1, until))
+        if expires <= min(events.until, until):
+            alert.over(max(expires, alert.begins))
+        if not known or end >= expires or end > until:
+            continue
+        found_early = early(rule.condition, reader(end), alert.labels, end, zone)
         if found_early is not None:
             alert.timers(end - 1)
             alert.judged(end, found_early, so_far=True)
             alert.timers(end)
-        yield alert
 
 
 def _expected_groups(c: Condition) -> Iterable[Group]:
@@ -1120,12 +1147,47 @@ def reference_transitions(
     """
     seen = Events(events, None if until is None else micros(until.isoformat()))
     said: list[dict[str, Any]] = []
-    for rule in plan.rules:
-        series = series_of_condition(rule.condition)
-        only_levels = all(s.is_level and s.by == rule.by for s in series) and not _looks_back(rule.condition)
-        for alert in (_level_rule if only_levels else _flow_rule)(rule, seen, zone):
+    left: dict[int, Alerts] = {}  # place of a rule in the plan → the alerts that the version before left to it
+    after = _next_versions(plan.rules)
+    for place, rule in enumerate(plan.rules):
+        alerts = left.pop(place, {})
+        (_level_rule if _is_at_values(rule) else _flow_rule)(rule, seen, zone, alerts)
+        heir = after.get(place)
+        if heir is not None and _goes_on(rule, plan.rules[heir]):
+            left[heir] = alerts
+            continue
+        for alert in alerts.values():
+            if rule.until_s is not None and rule.until_s * SECOND <= seen.until:
+                alert.over(rule.until_s * SECOND)
             said += alert.said
     return sorted(said, key=lambda t: (t["at"], t["rule"], sorted(t["labels"].items()), t["number"]))
+
+
+def _is_at_values(rule: Rule) -> bool:
+    """Whether a rule is judged at each value of its levels; else at bucket ends."""
+    series = series_of_condition(rule.condition)
+    return all(s.is_level and s.by == rule.by for s in series) and not _looks_back(rule.condition)
+
+
+def _next_versions(rules: tuple[Rule, ...]) -> dict[int, int]:
+    """Place of a version → place of the one that begins where it ends, under its name or one that says `was`."""
+    found: dict[int, int] = {}
+    for place, rule in enumerate(rules):
+        for name in (rule.name, *rule.was):
+            before = [n for n, r in enumerate(rules[:place]) if r.name == name and n not in found]
+            if before and rule.since_s is not None and rules[before[-1]].until_s == rule.since_s:
+                found[before[-1]] = place
+                break
+    return found
+
+
+def _goes_on(old: Rule, new: Rule) -> bool:
+    """Whether open alerts stay open under the next version.
+
+    Other labels are other alerts. Values of levels are judged as they come, and do not wait for what is judged at
+    bucket ends to have got there: so the alerts of a rule that becomes one on levels alone end.
+    """
+    return old.by == new.by and (_is_at_values(old) or not _is_at_values(new))
 
 
 def without_repeats(transitions: Iterable[Mapping[str, Any]]) -> bool:

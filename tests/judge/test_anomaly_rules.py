@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,8 @@ from test_judge_properties import STEPS, examples, run_to
 from lockstep.judge import Judge
 from lockstep.measure.anomaly import SENSITIVITY, Detector, Incidents
 from lockstep.rule.anomaly import wall_s
-from lockstep.rule.condition import All, Anomaly, Not, Plan, Severity
+from lockstep.rule.condition import All, Anomaly, Not, Plan, Rule, Severity
+from lockstep.rule.versions import Version, in_force
 from lockstep.tools.backtest import replay_events
 
 WARNING, HOUR, DAY = Severity.WARNING, 3_600, 86_400
@@ -182,3 +184,62 @@ def test_a_dropped_state_is_noticed():
                 pipeline.cut(0)
                 pipeline.crash_judge(0)
         assert (lines(pipeline.finish(until)) == expected_lines) is remembers
+
+
+SPLIT = int(clock("2026-03-28 06:00").timestamp())  # before the odd hours
+
+
+def _renamed(condition: Anomaly) -> Rule:
+    return replace(rule(condition, name="Renamed"), version="2", was=("R",))
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("is_announced", [False, True])
+def test_a_rename_keeps_what_was_learned(is_announced, is_restarted):
+    """At a border in event time, or at a start with other files: the same is told, under the new name."""
+    old, new = replace(rule(anomaly()), version="1"), _renamed(anomaly())
+    versions = in_force([Version(plan(old), None), Version(plan(new), SPLIT)])
+    events, until = hourly(counts(300, ODD)), START + timedelta(hours=300)
+    expected_lines = lines(told(plan(old), events, until=until))
+    pipeline, is_edited = Pipeline(versions if is_announced else plan(old)), False
+    for item in arrivals(versions, events, sources=1, jitter=[0.0], spread=[0], again=[]):
+        pipeline.arrive(*item)
+        if is_restarted:
+            pipeline.step(("orders", 0))
+            pipeline.commit_source(("orders", 0))
+            pipeline.crash_judge(0)
+        if not (is_announced or is_edited) and item[0]["time"] > "2026-03-28T06":
+            is_edited = True
+            pipeline.edit(plan(new))
+    found = pipeline.finish(until)
+    assert {t["rule"] for t in found if t["at"] > SPLIT * 1_000_000} == {"Renamed"}
+    assert lines(found) == expected_lines
+    assert len(expected_lines) >= 2
+
+
+def test_a_rename_without_was_learns_anew():
+    """The comparison can fail: another rule has seen nothing yet."""
+    old, new = replace(rule(anomaly()), version="1"), replace(_renamed(anomaly()), was=())
+    versions = in_force([Version(plan(old), None), Version(plan(new), SPLIT)])
+    events = hourly(counts(240, ODD))
+    assert lines(told(plan(old), events))[:1] == ["2026-03-28 09:00 web firing warning"]
+    assert lines(told(versions, events)) == []
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_another_sensitivity_keeps_what_was_learned(is_restarted):
+    """From the border on it counts, whether the judge was restarted since or not."""
+    old = replace(rule(anomaly(sensitivity="low")), version="1")
+    new = replace(rule(anomaly(sensitivity="high")), version="2")
+    versions = in_force([Version(plan(old), None), Version(plan(new), SPLIT)])
+    events, until = hourly(counts(300, {200: 24})), START + timedelta(hours=300)
+    pipeline = Pipeline(versions)
+    for item in arrivals(versions, events, sources=1, jitter=[0.0], spread=[0], again=[]):
+        pipeline.arrive(*item)
+        if is_restarted:
+            pipeline.step(("orders", 0))
+            pipeline.commit_source(("orders", 0))
+            pipeline.crash_judge(0)
+    found = lines(pipeline.finish(until))
+    assert found == lines(told(plan(new), events, until=until))
+    assert found != lines(told(plan(old), events, until=until))

@@ -71,6 +71,12 @@ class Watch:
         severity = condition.severity if incidents.is_open else None
         return Verdict(kind, severity, value, read.expected, None, start, end, counts)
 
+    def under(self, condition: Anomaly) -> "Watch":
+        """All that was learned, for a condition of the same key: an edit may change how surprised it has to be."""
+        other = Watch(condition)
+        other.restore(condition, self.state())
+        return other
+
     def state(self) -> list[Any]:
         v = self.verdict
         said = [v.kind.value, v.severity is not None, v.value, v.baseline, v.window_start, v.window_end, v.counts]
