@@ -905,6 +905,8 @@ class Judge:
             self._forget_watches(group)
             self._gone[_alert_key(old.rule.name, labels)] = None
             self._dirty_alerts.pop((old.rule.name, labels), None)
+            if new is not None and new.rule.name == old.rule.name and labels in new.groups:
+                self._dirty_alerts[new.rule.name, labels] = new.groups[labels]  # it has begun already, on levels
             self._publish(group, remove(group.alert, max(end, group.alert.at)))
         old.groups = {}
         if new is None:
@@ -1589,6 +1591,8 @@ class Judge:
             elif runtime.closed is None:
                 self._schedule_first(group)
             else:
+                # Nothing happens before what was judged already.
+                group.alert.at = max(group.alert.at, runtime.closed * SECOND)
                 # Judging the next bucket end again is harmless, and finds what a changed rule makes of the history.
                 timer = due(group.alert, runtime.rule)
                 end = (runtime.closed + runtime.width) * SECOND

@@ -18,7 +18,9 @@ from shorthand import (
     STOCK,
     Event,
     clock,
+    flow,
     lines,
+    many,
     orders,
     plan,
     rule,
@@ -66,6 +68,11 @@ def v(number: int, made: Rule) -> Rule:
 LOW, HIGH = v(1, rule(when(STOCK, "at_most 20"))), v(2, rule(when(STOCK, "at_most 25")))
 FEW = v(1, rule(when(ORDERS, "above 5"), keep=60))
 MANY = v(2, rule(when(ORDERS, "above 2"), keep=60))
+
+
+SOLD = flow("count", by=("sku",), line_labels=("sku",))
+LINE = {"sku": "A", "quantity": 1, "unit_price": 1}
+SALE: dict[str, Any] = {"order_id": "o", "total": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -140,6 +147,27 @@ MANY = v(2, rule(when(ORDERS, "above 2"), keep=60))
             orders("web: 12:08 x3, 12:09 x3, 12:10 x3, 12:11 x3, 12:12 x3, 12:13 x3"),
             ["12:09 web pending warning", "12:14 web firing warning", "12:19 web resolved warning"],
             id="a clock that runs goes on under the new length",
+        ),
+        pytest.param(
+            [v(1, rule(when(ORDERS, "above 2"), hold=600))],
+            [v(2, rule(when(ORDERS, "above 5"), hold=60))],
+            orders("web: 12:07 x3, 12:08 x3, 12:09 x3, 12:10 x3"),
+            ["12:08 web pending warning", "12:11 web cancelled warning"],
+            id="a shorter clock does not end by what the old number said",
+        ),
+        pytest.param(
+            [v(1, rule(when(STOCK, "at_most 20"), hold=600))],
+            [v(2, rule(when(STOCK, "at_most 25"), hold=60))],
+            stock("A: 12:05 15, 12:12 30"),
+            ["12:05 A pending warning", "12:10 A firing warning", "12:12 A resolved warning"],
+            id="a shorter clock of a level ends at the border, not before",
+        ),
+        pytest.param(
+            [v(1, rule(when(SOLD, "above 2"), keep=600))],
+            [v(2, rule(when(STOCK, "at_most 20")))],
+            [*many("order.placed", "-: 12:08 x3", lines=[LINE], **SALE), *stock("A: 12:05 15, 12:12 15")],
+            ["12:09 A firing warning", "12:10 A firing warning", "12:10 A resolved warning"],
+            id="a rule on flows that becomes one on levels is another one",
         ),
     ],
 )
@@ -316,6 +344,19 @@ def test_a_rule_that_comes_back():
         "12:06 A resolved warning",
         "12:13 A firing warning",
     ]
+
+
+@pytest.mark.parametrize("by", [(1, 2, 3), (1, 1, 2)])
+def test_a_level_that_skips_a_version(by):
+    """Its first value comes after the last border: nothing is said of the time before."""
+    watched = versions([plan(v(number, replace(LOW, for_s=number))) for number in by])
+    assert said(watched, stock("B: 12:19 15")) == ["12:19 B pending warning", f"12:19:0{by[2]} B firing warning"]
+
+
+def test_a_level_whose_first_value_comes_after_the_last_day():
+    """The rule was given a last day, at 12:06; what comes later says nothing, also not of the time before."""
+    watched = versions([plan(LOW), plan(replace(HIGH, expires=TODAY - timedelta(days=1)))])
+    assert said(watched, stock("A: 12:12 15")) == []
 
 
 def test_a_rule_by_another_name():
