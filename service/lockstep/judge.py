@@ -617,7 +617,7 @@ class Judge:
                 if runtime.fades and (group := runtime.groups.get(value.labels)) is not None:
                     # A level that was stale before this value came was so whenever somebody looked.
                     stale = self._stale_at(group)
-                    if stale is not None and stale < value.time_us and group.begun:
+                    if stale is not None and stale < value.time_us and stale <= runtime.until and group.begun:
                         self._judge_level(group, stale, "", newest=False)
         if history is None:
             history = self.levels[key] = LevelHistory()
@@ -780,7 +780,9 @@ class Judge:
 
     def _advance_rules(self, role: str) -> None:
         for runtime in tuple(self._rules):
-            if role in runtime.roles and not runtime.ended:
+            # One that waits for a version before it is woken by that one's topics, too: they may turn out to be empty.
+            waits = runtime.before is not None and role in runtime.before.roles
+            if (role in runtime.roles or waits) and not runtime.ended:
                 self._advance(runtime)
         topic = self.topics[role]
         if topic.mark is not None and topic.mark - topic.swept > 6 * 3600 * SECOND:
@@ -1324,7 +1326,7 @@ class Judge:
 
     def _judge_group_early(self, group: _Group, end: int) -> None:
         alert, runtime = group.alert, group.runtime
-        if end * SECOND >= runtime.expires:
+        if end * SECOND >= runtime.expires or not self._is_known(group, end):
             return
         self._view.look_at(group)
         verdict = judge(group.condition, self._view, Instant(end, end * SECOND), alert.firing)

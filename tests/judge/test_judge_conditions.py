@@ -5,6 +5,7 @@ from datetime import time
 
 import pytest
 from comparison import judged
+from judge_pipeline import Pipeline, arrivals
 from shorthand import (
     ORDERS,
     ORDERS_ALL,
@@ -895,6 +896,17 @@ def test_a_group_that_fell_silent_is_forgotten_when_its_alert_ends():
     events = [*orders("web: 12:00"), *sessions("-: 12:00, 12:05 x2, 12:20")]
     found = judged(plan(rule(few, keep=90, forget_after_s=300)), events, until=clock("12:12"))
     assert lines(found) == ["12:02 web firing warning", "12:07:30 web resolved warning"]
+
+
+def test_a_group_is_not_judged_early_before_it_is_known():
+    """Two buckets are open; the second one's first group has no value in the first, not even 0."""
+    watched = plan(rule(when(ORDERS, "at_least 0")))
+    pipeline = Pipeline(watched)
+    for item in arrivals(
+        watched, orders("web: 12:02:35; app: 12:03:59"), sources=1, jitter=[0.0], spread=[0], again=[]
+    ):
+        pipeline.arrive(*item)
+    assert lines(pipeline.finish(clock("12:05"))) == ["12:03 web firing warning", "12:04 app firing warning"]
 
 
 def test_duplicates_count_once():

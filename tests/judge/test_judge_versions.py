@@ -19,6 +19,7 @@ from shorthand import (
     Event,
     clock,
     flow,
+    level,
     lines,
     many,
     orders,
@@ -187,7 +188,7 @@ def shifted(condition: Condition, by: int) -> Condition:
 
     def moved(bounds: Bounds) -> Bounds:
         words = ("above", "below", "at_least", "at_most")
-        return Bounds(**{w: None if getattr(bounds, w) is None else getattr(bounds, w) + by for w in words})
+        return replace(bounds, **{w: getattr(bounds, w) + by for w in words if getattr(bounds, w) is not None})
 
     match condition:
         case Threshold() | Share():
@@ -357,6 +358,25 @@ def test_a_level_whose_first_value_comes_after_the_last_day():
     """The rule was given a last day, at 12:06; what comes later says nothing, also not of the time before."""
     watched = versions([plan(LOW), plan(replace(HIGH, expires=TODAY - timedelta(days=1)))])
     assert said(watched, stock("A: 12:12 15")) == []
+
+
+def test_a_version_whose_topic_never_had_an_event_holds_nobody_up():
+    """Sessions never come: what orders say is heard under the versions after, to the end."""
+    conditions_of_all = [when(SESSIONS, "above 0"), when(ORDERS, "above 100"), when(ORDERS, "at_most 100")]
+    watched = versions([plan(v(n, rule(c))) for n, c in enumerate(conditions_of_all)])
+    assert said(watched, orders("web: 12:03")) == ["12:14 web firing warning"]
+
+
+def test_a_level_that_becomes_stale_after_the_border():
+    """It is the new version that says so, also where its next value is the first that tells of the time after."""
+    old = v(1, rule(when(level(stale_after_s=120), "at_most 20"), no_data="alert"))
+    new = replace(v(2, old), name="Low", was=("R",))
+    events = stock("A: 12:09 30, 12:12:30 30")
+    found = replay_events(changed(plan(old), plan(new)), events, zone=LONDON, until=clock("12:13"))
+    assert [(t.rule, t.state, t.at[11:]) for t in found] == [
+        ("Low", "firing", "12:11:00Z"),
+        ("Low", "resolved", "12:12:30Z"),
+    ]
 
 
 def test_a_rule_by_another_name():
