@@ -8,6 +8,7 @@ used by rules as a label or a number.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from types import NoneType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -356,6 +357,7 @@ def _bounds(field: Any) -> dict[str, Any]:
     return found
 
 
+@lru_cache(maxsize=1024)
 def is_non_negative(event_type: str, path: str) -> bool:
     """Whether the event model declares a number never below zero, so that its sum can only grow."""
     field = _field(event_type, path)

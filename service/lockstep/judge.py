@@ -34,7 +34,7 @@ from lockstep.dead import DeadEvent, dead_record
 from lockstep.errors import StateError
 from lockstep.labels import partition_of, stable_id
 from lockstep.measure.aggregate import SCALE
-from lockstep.measure.definition import SeriesDef
+from lockstep.measure.definition import Measured, SeriesDef
 from lockstep.measure.history import FlowHistory, Late, LevelHistory, Source, pack, unpack
 from lockstep.measure.sample import FORMAT, Frame, LevelValue, Partial, Progress, decode
 from lockstep.ports import Batch, Cut, Record
@@ -68,7 +68,7 @@ from lockstep.rule.timing import (
     reach_s,
 )
 from lockstep.rule.usual import CLOCK_CHANGE, Borders, choices, furthest, is_dated, is_seasonal, offsets
-from lockstep.rule.verdict import judge, may_be_early, next_expected, only_rises, resolve
+from lockstep.rule.verdict import breached, judge, may_be_early, next_expected, only_rises, resolve
 from lockstep.rule.view import Instant, Kind, Verdict
 from lockstep.transition import Transition, TransitionName, encode
 
@@ -124,6 +124,7 @@ class _Group:
         "gates",
         "labels",
         "narrow",
+        "plain",
         "rises",
         "runtime",
         "top",
@@ -141,6 +142,7 @@ class _Group:
         self.early = may_be_early(self.condition)
         self.rises = only_rises(self.condition)
         self.top = _top_severity(self.condition)
+        self.plain = self.condition if runtime.is_plain and _is_plain(self.condition) else None
         self.visit_at: int | None = None
         self.watches: dict[str, Watch] = {}
         # Levels that all of the rule needs: while one of them is clear, no flow can begin an episode.
@@ -182,6 +184,7 @@ class _RuleRuntime:
         "flows",
         "groups",
         "heap",
+        "is_plain",
         "key_places",
         "level_offsets",
         "level_only",
@@ -236,6 +239,11 @@ class _RuleRuntime:
         # Groups known from the beginning on; unmet: those that have not been made yet.
         self.expected = expected_groups(rule.condition) if rule.by else frozenset([()])
         self.unmet = set(self.expected)
+        # A threshold on one series and nothing beside it; see `_stays_clear`.
+        self.is_plain = _is_plain(rule.condition) and not (self.wide or self.expected or rule.expires)
+        if self.is_plain and not self.level_only:
+            # Else a bucket may end at an odd place, or a group be forgotten while its window has data.
+            self.is_plain = series[0].bucket_s == self.width and self.offsets[-1] <= rule.forget_after_s
         self.memory_s = max(memory_s(rule.condition), rule.forget_after_s if outlives else 0)
         self.closed: int | None = None
         self.groups: dict[Labels, _Group] = {}
@@ -260,6 +268,13 @@ class _RuleRuntime:
     def until(self) -> int:
         """Microseconds; what lies after it is not this version's to judge."""
         return FAR * SECOND if self.rule.until_s is None else self.rule.until_s * SECOND
+
+
+def _is_plain(condition: Condition) -> TypeGuard[Threshold]:
+    """Whether it compares one series, whose values do not grow stale, with its bounds."""
+    if not isinstance(condition, Threshold) or not isinstance(condition.expression, Measured):
+        return False
+    return condition.expression.series.stale_after_s is None
 
 
 def _continues(new: _RuleRuntime | None, old: _RuleRuntime) -> TypeGuard[_RuleRuntime]:
@@ -484,6 +499,8 @@ class Judge:
                 reach = runtime.reach_s + CLOCK_CHANGE + runtime.width
                 self._reach[s.id] = max(self._reach.get(s.id, 0), reach)
                 self._memory[s.id] = max(self._memory.get(s.id, 0), runtime.memory_s)
+        # Whether there are versions of rules to choose between.
+        self._is_changing = any(r.rule.since_s is not None or r.rule.until_s is not None for r in self._rules)
         self._view = _View(self)
 
     # ---- in: ports.Stage ------------------------------------------------------------------------------------------
@@ -609,7 +626,7 @@ class Judge:
             return
         key = (value.series, value.labels)
         history = self.levels.get(key)
-        if history is None or not history.has_seen(source, value.offset):
+        if self._is_changing and (history is None or not history.has_seen(source, value.offset)):
             for runtime in self._rules_of[series.id]:
                 crosses = not runtime.begun and value.time_us > runtime.since
                 if crosses and runtime.level_only and series.id not in runtime.wide:
@@ -640,7 +657,8 @@ class Judge:
             if series.id in runtime.wide:
                 self._tell_listeners(runtime, series, value.labels, end)
                 continue
-            if runtime.level_only and not self._is_judged_by(runtime, value.labels, value.time_us):
+            changing = self._is_changing and runtime.level_only
+            if changing and not self._is_judged_by(runtime, value.labels, value.time_us):
                 continue
             group = self._group(runtime, value.labels)
             if runtime.level_only:
@@ -965,9 +983,45 @@ class Judge:
         firsts = [t.first for r in runtime.roles if (t := self.topics.get(r)) is not None and t.first is not None]
         return min(firsts) // SECOND // runtime.width * runtime.width + runtime.width if firsts else None
 
+    def _stays_clear(self, group: _Group, threshold: Threshold, instant: int) -> bool:
+        """Judge a bucket end at which a quiet group of a plain threshold stays quiet, as nearly all of them do.
+
+        The outcome is that of the long way, of which nothing else can matter then; False sends the caller there.
+        """
+        alert, runtime, end = group.alert, group.runtime, instant // SECOND
+        if alert.kind is not Kind.CLEAR or alert.is_watched:
+            return False
+        series = runtime.flows[0]
+        start = end - (threshold.window_s or 0)
+        history = self.flows.get((series.id, group.labels))
+        if history is None or start < self.complete_from(series):
+            return False
+        value = history.value(start, end)
+        if value is None or breached(threshold.levels, value):
+            return False
+        soonest: int | None = None
+        for offset in (0,) if group.rises else runtime.offsets:
+            coming = history.next_start(end - runtime.width - offset)
+            if coming is not None and (soonest is None or coming + offset < soonest):
+                soonest = coming + offset
+        if soonest is None:
+            return False
+        self.counts.visits += 1
+        alert.at = max(alert.at, instant)
+        self._schedule(group, soonest + runtime.width)
+        return True
+
+    def _level_stays_clear(self, group: _Group, threshold: Threshold) -> bool:
+        """The same for the newest value of a level."""
+        if group.alert.kind is not Kind.CLEAR or group.alert.is_watched:
+            return False
+        return not breached(threshold.levels, self.levels[group.runtime.levels[0].id, group.labels].now())
+
     def _visit(self, group: _Group, instant: int) -> None:
         runtime = group.runtime
         second = instant // SECOND
+        if group.plain and self._stays_clear(group, group.plain, instant):
+            return
         if instant >= runtime.expires:
             self._end_expired(group)
             return
@@ -1204,6 +1258,10 @@ class Judge:
         self._forget_watches(group)
 
     def _judge_level(self, group: _Group, instant: int, event: str, *, newest: bool) -> None:
+        if newest and group.plain and self._level_stays_clear(group, group.plain):
+            group.alert.at = max(group.alert.at, instant)
+            self._dirty_alerts[group.runtime.rule.name, group.labels] = group
+            return
         if instant >= group.runtime.expires:
             self._end_expired(group)
             return
@@ -1473,6 +1531,7 @@ class Judge:
         self._restore_alerts(entries, removed)
         self._restore_watches(entries, removed)
         self._wake(known_rules)
+        self._is_changing |= any(not group.begun for r in self._rules for group in r.groups.values())
         for key in removed:
             self._gone[key] = None
 

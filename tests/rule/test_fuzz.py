@@ -66,7 +66,7 @@ def _use(loaded: Loaded) -> None:
                 if s.is_level:
                     list(level_rows(s)(event.data))
                 else:
-                    folder(s)(event.data, {})
+                    folder(s)([event.data], {})
     for rule in loaded.plan.rules:
         for text in rule.say.values():
             wording.render(text, {**SAMPLE, "labels": dict.fromkeys(rule.by, "x")})

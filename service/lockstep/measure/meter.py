@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Protocol
 
 from lockstep.dead import DeadEvent, dead_record
@@ -18,7 +19,7 @@ from lockstep.event import Refused, type_of
 from lockstep.labels import partition_of
 from lockstep.measure.aggregate import EXACT_DISTINCT, merge_distinct, merger
 from lockstep.measure.definition import Aggregate, SeriesDef
-from lockstep.measure.fold import Groups, Labels, folder, level_rows
+from lockstep.measure.fold import Fold, Groups, Labels, LevelRows, folder, level_rows
 from lockstep.measure.sample import Frame, LevelValue, Partial, Progress, encode
 from lockstep.ports import Batch, Headers, Record
 
@@ -83,15 +84,39 @@ class EventDecoder(Protocol):
     def decode(self, values: Sequence[bytes | None], headers: Sequence[Headers] | None = None) -> list[Any]: ...
 
 
-class _Feed:
-    """One flow series of an event type: its fold, and the groups of the bucket that it saw last."""
+class _Work:
+    """What an event type has to be read for: the flows by the width of their buckets, and the levels."""
 
-    __slots__ = ("bucket", "fold", "groups", "series", "width")
+    __slots__ = ("feeds", "reads")
 
-    def __init__(self, series: SeriesDef) -> None:
-        self.series, self.width, self.fold = series.id, series.bucket_s, folder(series)
-        self.bucket = -1
-        self.groups: Groups = {}
+    def __init__(self) -> None:
+        self.feeds: dict[int, list[tuple[str, Fold]]] = defaultdict(list)
+        self.reads: list[tuple[str, LevelRows]] = []
+
+
+_NO_WORK = _Work()
+_IDENTITY = attrgetter("source", "id")
+
+
+def _works(series: Iterable[SeriesDef]) -> dict[str, _Work]:
+    works: dict[str, _Work] = defaultdict(_Work)
+    for s in series:
+        if s.is_level:
+            works[s.event_type].reads.append((s.id, level_rows(s)))
+        else:
+            works[s.event_type].feeds[s.bucket_s].append((s.id, folder(s)))
+    return dict(works)
+
+
+def _by_bucket(seconds: Sequence[int], datas: Sequence[Any], width: int) -> Iterable[tuple[int, Sequence[Any]]]:
+    """(start of a bucket, the data of its events)."""
+    first, last = min(seconds) // width, max(seconds) // width
+    if first == last:
+        return ((first * width, datas),)
+    buckets: dict[int, list[Any]] = defaultdict(list)
+    for second, data in zip(seconds, datas, strict=True):
+        buckets[second - second % width].append(data)
+    return buckets.items()
 
 
 class Meter:
@@ -143,15 +168,8 @@ class Meter:
         self.counts = MeterCounts()
 
         self._mergers = {s.id: merger(s) for s in self._series.values() if not s.is_level}
-        self._feeds: dict[str, list[_Feed]] = defaultdict(list)
-        self._level_reads: dict[str, list[tuple[str, Any]]] = defaultdict(list)
-        for s in self._series.values():
-            if s.is_level:
-                self._level_reads[s.event_type].append((s.id, level_rows(s)))
-            else:
-                self._feeds[s.event_type].append(_Feed(s))
-        self._fresh_feeds = {k: [f for f in feeds if f.series in fresh] for k, feeds in self._feeds.items()}
-        self._fresh_reads = {k: [r for r in reads if r[0] in fresh] for k, reads in self._level_reads.items()}
+        self._works = _works(self._series.values())
+        self._fresh_works = _works(s for s in self._series.values() if s.id in fresh)
         self._partition_of: dict[Labels, int] = {}
 
     # ---- in -------------------------------------------------------------------------------------------------------
@@ -200,67 +218,112 @@ class Meter:
             self._upto = upto
 
     def _fold(self, batch: Batch, events: Sequence[Any], begin: int, end: int) -> None:
-        live, first, counts = self._settings.live, self._first, self.counts
-        limit = self._settings.future_limit_us
-        newest, oldest = self._newest, self._oldest
-        ids, ids_before, delta = self._ids, self._ids_before, self._delta
-        feeds: Mapping[str, Sequence[_Feed]] = self._feeds
-        level_reads: Mapping[str, Sequence[tuple[str, Any]]] = self._level_reads
-        if self._chunk < self._regular:  # what was there before was told long ago
-            feeds, level_reads = self._fresh_feeds, self._fresh_reads
-        for i in range(begin, end):
-            event = events[i]
-            offset = batch.offsets[i]
-            if event is None:
-                counts.unknown += offset >= self._told_before
-                continue
-            if event.__class__ is Refused:
-                self._refuse(batch, i, event.reason, event.detail)
-                continue
-            key = (event.source, event.id)
-            if key in ids or key in ids_before:
-                ids.add(key)  # seen means seen: a meter that starts with this chunk knows it, so this one must, too
-                counts.duplicates += offset >= first
-                continue
-            ids.add(key)
-            time_us = round(event.time.timestamp() * 1_000_000)
-            clock = time_us
-            if live:
-                arrived = batch.timestamps_ms[i] * 1000
-                if time_us > arrived + limit:
-                    ahead = (time_us - arrived) // 1_000_000
-                    self._refuse(
-                        batch, i, "future", f"time is {ahead} s ahead of its arrival; check the sender's clock"
-                    )
-                    continue
-                clock = min(time_us, arrived + 999)  # arrival is known to the millisecond
-            if newest is None or clock > newest:
-                newest = clock
-            if oldest is None or time_us < oldest:
-                oldest = time_us
-            if offset < first:
-                continue
+        """Fold events of one chunk, all of them told before this assignment or none of them."""
+        offsets, first, settings = batch.offsets, self._first, self._settings
+        told = offsets[begin] < self._told_before
+        chosen = events[begin:end]
+        at: Sequence[int] = range(begin, end)  # where each of them stands in the batch
+        classes = set(map(type, chosen))
+        if Refused in classes or None.__class__ in classes:
+            chosen, at = self._readable(batch, chosen, at, told=told)
+        keys = list(map(_IDENTITY, chosen))
+        fresh = set(keys)
+        if len(fresh) < len(keys) or not fresh.isdisjoint(self._ids) or not fresh.isdisjoint(self._ids_before):
+            chosen, at = self._unseen(offsets, chosen, keys, at)
+        self._ids |= fresh
+        times = [round(event.time.timestamp() * 1_000_000) for event in chosen]
+        clocks = times
+        if settings.live:
+            arrivals = [batch.timestamps_ms[i] * 1000 for i in at]
+            if any(t > arrived + settings.future_limit_us for t, arrived in zip(times, arrivals, strict=True)):
+                chosen, at, times, arrivals = self._possible(batch, chosen, at, times, arrivals)
+            # Arrival is known to the millisecond.
+            clocks = [min(t, arrived + 999) for t, arrived in zip(times, arrivals, strict=True)]
+        newest = self._newest
+        if times:
+            highest, lowest = max(clocks), min(times)
+            self._newest = highest if newest is None else max(newest, highest)
+            self._oldest = lowest if self._oldest is None else min(self._oldest, lowest)
+        skipped = bisect_left(at, bisect_left(offsets, first, begin, end))  # read for their ids only
+        if skipped:
+            chosen, times, at = chosen[skipped:], times[skipped:], at[skipped:]
+        if chosen:
             if self._counted is None:
                 # What lies before the first record may be as young as lateness allows.
-                self._counted = max(clock + self._settings.lateness_us, newest)
-            counts.events += offset >= self._told_before
-            data = event.data
-            kind = type_of(event)
-            second = time_us // 1_000_000
-            for feed in feeds.get(kind, ()):
-                bucket = second - second % feed.width
-                if bucket != feed.bucket:
-                    feed.bucket = bucket
-                    feed.groups = delta.setdefault((feed.series, bucket), {})
-                feed.fold(data, feed.groups)
-            for series, read in level_reads.get(kind, ()):
-                for labels, identity, value in read(data):
-                    self._levels.append(
-                        LevelValue(series, labels, identity, time_us, offset, value, f"{event.source} {event.id}")
-                    )
-        self._newest, self._oldest = newest, oldest
-        self._upto = max(self._upto, batch.offsets[end - 1])
+                before = clocks[: skipped + 1] if newest is None else [newest, *clocks[: skipped + 1]]
+                self._counted = max(clocks[skipped] + settings.lateness_us, *before)
+            self.counts.events += 0 if told else len(chosen)
+            self._count(offsets, chosen, times, at)
+        self._upto = max(self._upto, offsets[end - 1])
         self._last_arrival = batch.timestamps_ms[end - 1] * 1000 if batch.append_time else None
+
+    def _readable(
+        self, batch: Batch, events: Sequence[Any], at: Sequence[int], *, told: bool
+    ) -> tuple[Sequence[Any], Sequence[int]]:
+        """The events among what was decoded, and where they stand; what is none is counted or refused."""
+        kept, places = [], []
+        for event, i in zip(events, at, strict=True):
+            if event is None:
+                self.counts.unknown += not told
+            elif event.__class__ is Refused:
+                self._refuse(batch, i, event.reason, event.detail)
+            else:
+                kept.append(event)
+                places.append(i)
+        return kept, places
+
+    def _unseen(
+        self, offsets: Sequence[int], events: Sequence[Any], keys: Sequence[tuple[str, str]], at: Sequence[int]
+    ) -> tuple[Sequence[Any], Sequence[int]]:
+        """The events that did not come before in this chunk or the one before it, and where they stand.
+
+        Seen means seen, also what is a duplicate itself: a meter that starts with this chunk knows it, so all must.
+        """
+        kept, places = [], []
+        seen: set[tuple[str, str]] = set()
+        for event, key, i in zip(events, keys, at, strict=True):
+            if key in seen or key in self._ids or key in self._ids_before:
+                self.counts.duplicates += offsets[i] >= self._first
+                continue
+            seen.add(key)
+            kept.append(event)
+            places.append(i)
+        return kept, places
+
+    def _possible(
+        self, batch: Batch, events: Sequence[Any], at: Sequence[int], times: list[int], arrivals: list[int]
+    ) -> tuple[Sequence[Any], Sequence[int], list[int], list[int]]:
+        """What does not come from the future; the rest is refused."""
+        kept: list[tuple[Any, int, int, int]] = []
+        for event, i, time_us, arrived in zip(events, at, times, arrivals, strict=True):
+            if time_us > arrived + self._settings.future_limit_us:
+                ahead = (time_us - arrived) // 1_000_000
+                self._refuse(batch, i, "future", f"time is {ahead} s ahead of its arrival; check the sender's clock")
+            else:
+                kept.append((event, i, time_us, arrived))
+        return [k[0] for k in kept], [k[1] for k in kept], [k[2] for k in kept], [k[3] for k in kept]
+
+    def _count(self, offsets: Sequence[int], events: Sequence[Any], times: Sequence[int], at: Sequence[int]) -> None:
+        """Fold what is new into the series: by event type and bucket, many events at a time."""
+        works = self._fresh_works if self._chunk < self._regular else self._works  # the rest was told long ago
+        parts: dict[type, tuple[_Work, list[int], list[Any]]] = {}
+        for event, time_us, i in zip(events, times, at, strict=True):
+            kind = event.__class__
+            part = parts.get(kind)
+            if part is None:
+                part = parts[kind] = (works.get(type_of(event), _NO_WORK), [], [])
+            work, seconds, datas = part
+            seconds.append(time_us // 1_000_000)
+            datas.append(event.data)
+            for series, read in work.reads:
+                for labels, identity, value in read(event.data):
+                    told_by = f"{event.source} {event.id}"
+                    self._levels.append(LevelValue(series, labels, identity, time_us, offsets[i], value, told_by))
+        for work, seconds, datas in parts.values():
+            for width, feeds in work.feeds.items():
+                for bucket, within in _by_bucket(seconds, datas, width):
+                    for feed, fold in feeds:
+                        fold(within, self._delta.setdefault((feed, bucket), {}))
 
     def _refuse(self, batch: Batch, i: int, reason: str, detail: str) -> None:
         if batch.offsets[i] < self._told_before:
@@ -350,9 +413,6 @@ class Meter:
                 total[labels] = merged
                 partials[series, labels].append((bucket, self._sent_form(series, merged)))
         self._delta.clear()
-        for feeds in self._feeds.values():
-            for feed in feeds:
-                feed.bucket = -1
         rows = [Partial(series, labels, buckets) for (series, labels), buckets in partials.items()]
         levels, self._levels = self._levels, []
         while rows or levels:

@@ -259,6 +259,11 @@ def _threshold(condition: Threshold, view: View, at: Instant, firing: Severity |
     return Verdict(kind, severity, value, None, bounds.shown, span[0], span[1], counts, "", bounds.shown_of)
 
 
+def breached(levels: tuple[Level, ...], value: float) -> bool:
+    """Whether a value breaches any level."""
+    return any(level.breach.hold(value) for level in levels)
+
+
 def _reached(levels: tuple[Level, ...], value: float, firing: Severity | None) -> Level | None:
     """The highest level that breaches, or that fires already and is not clear."""
     for level in reversed(levels):

@@ -1,15 +1,19 @@
 """Backtest: the same meter and judge, fed from files as fast as they go, with time taken from the events."""
 
+import gc
 import gzip
 import heapq
 import sys
 import tempfile
 import zlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from operator import itemgetter
+from itertools import islice
+from operator import attrgetter, itemgetter, le
 from pathlib import Path
 from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
@@ -26,7 +30,7 @@ from lockstep.rule.condition import Plan
 from lockstep.tools.watch import Curve, WatchingJudge
 from lockstep.transition import Transition, TransitionName
 
-SLICE = 8_192
+SLICE = 8192
 ROLES = ("orders", "traffic", "inventory", "plans")
 CHUNK_SIZE = 8_192
 
@@ -78,6 +82,17 @@ class Episode:
         return next((t for t in self.transitions if t.state is TransitionName.FIRING), self.transitions[0])
 
 
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """A replay makes many objects and few cycles; looking for those as often as usual is a sixth of its time."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 class _Unsorted(Exception):
     """The files are not in the order of time; they must be read whole and sorted."""
 
@@ -86,7 +101,7 @@ class _Decoded:
     """Stands where a decoder does when the events have been decoded already."""
 
     def decode(self, values: Sequence[Any], headers: Sequence[Headers] | None = None) -> list[Any]:
-        return list(values)
+        return values  # type: ignore[return-value] # the list that the replay made
 
 
 def backtest(
@@ -110,17 +125,19 @@ def backtest(
     if not any(str(f) == "-" for f in files):
         sources = Sources(files, decoder)
         try:
-            streams = [_sorted(sources.lines(f)) for f in files]
-            items = streams[0] if len(streams) == 1 else heapq.merge(*streams, key=_time)
+            if len(files) == 1:
+                slices = _in_order(sources.slices(files[0]))
+            else:
+                slices = _sliced(heapq.merge(*(_sorted(sources.lines(f)) for f in files), key=_time))
             return _replay(
-                plan, items, zone=zone, until=until, progress=_of(sources, progress), watch=watch, judge=judge
+                plan, slices, zone=zone, until=until, progress=_of(sources, progress), watch=watch, judge=judge
             )
         except _Unsorted:
             pass
     sources = Sources(files, decoder)
     with tempfile.TemporaryDirectory(prefix="lockstep-") as folder:
-        items = _sorted_outside(sources, Path(folder))
-        return _replay(plan, items, zone=zone, until=until, progress=_of(sources, progress), watch=watch, judge=judge)
+        slices = _sliced(_sorted_outside(sources, Path(folder)))
+        return _replay(plan, slices, zone=zone, until=until, progress=_of(sources, progress), watch=watch, judge=judge)
 
 
 def _of(sources: "Sources", progress: Progress | None) -> Progress | None:
@@ -147,7 +164,7 @@ def replayed(
     values = [msgspec.json.encode(e) for e in events]
     items = [(f"event {i}", event) for i, event in enumerate(decoder.decode(values))]
     items.sort(key=_time)
-    return _replay(plan, items, zone=zone, until=until, watch=watch)
+    return _replay(plan, _sliced(items), zone=zone, until=until, watch=watch)
 
 
 @lru_cache(maxsize=64)
@@ -186,11 +203,11 @@ class Sources:
 
     def lines(self, file: Path) -> Iterator[tuple[str, Any]]:
         """(place, decoded event) of every line. Raises EventError."""
-        for number, _, event in self.raw(file):
-            yield (f"{file}:{number}" if event.__class__ is Refused else "", event)
+        for part in self.slices(file):
+            yield from zip(part.places(), part.events, strict=True)
 
-    def raw(self, file: Path) -> Iterator[tuple[int, bytes, Any]]:
-        """(line number, line, decoded event) of every line that is not empty. Raises EventError."""
+    def slices(self, file: Path) -> Iterator["Slice"]:
+        """The lines that are not empty, many at a time. Raises EventError."""
         if str(file) == "-":
             yield from _decoded(sys.stdin.buffer, self.decoder, file)
             return
@@ -205,32 +222,47 @@ class Sources:
             self._open.remove(raw)
 
 
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Lines of a file that follow each other: their numbers, what stands there, and the events."""
+
+    file: Path
+    numbers: Sequence[int]
+    values: Sequence[bytes]
+    events: list[Any]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether each line is an event that can be counted."""
+        return _ODD.isdisjoint(map(type, self.events))
+
+    def places(self) -> Iterator[str]:
+        """Where to look for an event that was refused."""
+        return (
+            f"{self.file}:{n}" if e.__class__ is Refused else "" for n, e in zip(self.numbers, self.events, strict=True)
+        )
+
+
+_ODD = frozenset((Refused, type(None)))
+
+
 def _unzipped(raw: BinaryIO, file: Path) -> BinaryIO:
     return gzip.GzipFile(fileobj=raw) if file.suffix == ".gz" else raw  # type: ignore[return-value] # it reads like one
 
 
-def _decoded(stream: BinaryIO, decoder: Decoder, file: Path) -> Iterator[tuple[int, bytes, Any]]:
+def _decoded(stream: BinaryIO, decoder: Decoder, file: Path) -> Iterator[Slice]:
     number = 0
-    pending: list[bytes] = []
     try:
-        for line in stream:
-            pending.append(line)
-            if len(pending) == SLICE:
-                yield from _numbered(number, decoder, pending)
-                number += len(pending)
-                pending = []
+        while lines := list(islice(stream, SLICE)):
+            values = list(map(bytes.strip, lines))
+            numbers: Sequence[int] = range(number + 1, number + 1 + len(values))
+            if not all(values):
+                kept = [(n, v) for n, v in zip(numbers, values, strict=True) if v]
+                numbers, values = [n for n, _ in kept], [v for _, v in kept]
+            yield Slice(file, numbers, values, decoder.decode(values))
+            number += len(lines)
     except (OSError, EOFError, zlib.error) as error:
         raise EventError("file", f"{file}: cannot be read to its end: {error}") from error
-    yield from _numbered(number, decoder, pending)
-
-
-def _numbered(before: int, decoder: Decoder, lines: list[bytes]) -> Iterator[tuple[int, bytes, Any]]:
-    values = [line.strip() for line in lines]
-    numbers: Sequence[int] = range(before + 1, before + 1 + len(values))
-    if not all(values):
-        kept = [(n, v) for n, v in zip(numbers, values, strict=True) if v]
-        numbers, values = [n for n, _ in kept], [v for _, v in kept]
-    yield from zip(numbers, values, decoder.decode(values), strict=True)
 
 
 def _sorted_outside(sources: Sources, folder: Path) -> Iterator[tuple[str, Any]]:
@@ -241,14 +273,15 @@ def _sorted_outside(sources: Sources, folder: Path) -> Iterator[tuple[str, Any]]
     runs: list[Path] = []
     held: list[tuple[datetime, bytes, Any]] = []
     for file in sources.files:
-        for number, line, event in sources.raw(file):
-            if event is None or event.__class__ is Refused:
-                yield f"{file}:{number}", event
-                continue
-            held.append((event.time, line, event))
-            if len(held) == MOST_IN_MEMORY:
-                runs.append(_run(held, folder / f"{len(runs)}.ndjson"))
-                held = []
+        for part in sources.slices(file):
+            for place, line, event in zip(part.places(), part.values, part.events, strict=True):
+                if event is None or event.__class__ is Refused:
+                    yield place, event
+                    continue
+                held.append((event.time, line, event))
+                if len(held) == MOST_IN_MEMORY:
+                    runs.append(_run(held, folder / f"{len(runs)}.ndjson"))
+                    held = []
     held.sort(key=itemgetter(0))
     rest = (("", event) for _, _, event in held)
     if not runs:
@@ -273,6 +306,41 @@ def _sorted(items: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
                 raise _Unsorted
             before = event.time
         yield item
+
+
+@dataclass(slots=True)
+class _Ordered:
+    """Events that follow each other in time, and what could not be read beside them, with its place."""
+
+    events: list[Any]
+    odd: list[tuple[str, Any]]
+
+
+def _in_order(slices: Iterator[Slice]) -> Iterator[_Ordered]:
+    """The slices of one file. Raises _Unsorted when they are not in the order of time."""
+    before = _EARLIEST
+    for part in slices:
+        odd: list[tuple[str, Any]] = []
+        events = part.events
+        if not part.is_plain:
+            odd = [(p, e) for p, e in zip(part.places(), events, strict=True) if e.__class__ in _ODD]
+            events = [e for e in events if e.__class__ not in _ODD]
+        times = [before, *(event.time for event in events)]
+        if not all(map(le, times, times[1:])):
+            raise _Unsorted
+        before = times[-1]
+        yield _Ordered(events, odd)
+
+
+def _sliced(items: Iterable[tuple[str, Any]]) -> Iterator[_Ordered]:
+    """(place, event) in the order of time, many at a time."""
+    items = iter(items)
+    while part := list(islice(items, SLICE)):
+        odd = [item for item in part if item[1].__class__ in _ODD]
+        yield _Ordered([event for _, event in part if event.__class__ not in _ODD], odd)
+
+
+_time_of = attrgetter("time")
 
 
 def _microseconds(moment: datetime) -> int:
@@ -318,7 +386,7 @@ class _Feed:
 
 def _replay(
     plan: Plan,
-    items: Iterable[tuple[str, Any]],
+    slices: Iterable[_Ordered],
     *,
     zone: ZoneInfo,
     until: datetime | None = None,
@@ -326,12 +394,35 @@ def _replay(
     watch: bool = False,
     judge: type[Judge] = Judge,
 ) -> Replay:
+    with _rare_collections():
+        return _judged(plan, slices, zone=zone, until=until, progress=progress, watch=watch, judge=judge)
+
+
+def _judged(
+    plan: Plan,
+    slices: Iterable[_Ordered],
+    *,
+    zone: ZoneInfo,
+    until: datetime | None,
+    progress: Progress | None,
+    watch: bool,
+    judge: type[Judge],
+) -> Replay:
     result = Replay()
     watching = WatchingJudge(plan, zone=zone, early=False) if watch else None
     judging = watching or judge(plan, zone=zone, early=False)
     feeds = {role: _Feed(role, plan.series) for role in ROLES}
-    role_of = {name: kind.role for name, kind in TYPES.items()}
+    feed_of: dict[type, _Feed] = {}
     count = 0
+
+    def take(events: Sequence[Any]) -> None:
+        nonlocal count
+        for event in events:
+            feed = feed_of.get(event.__class__)
+            if feed is None:
+                feed = feed_of[event.__class__] = feeds[TYPES[type_of(event)].role]
+            feed.events.append(event)
+        count += len(events)
 
     def advance(time_us: int) -> None:
         nonlocal count
@@ -347,24 +438,29 @@ def _replay(
         count = 0
 
     newest: datetime | None = None
-    for place, event in items:
-        if event is None:
-            result.unknown += 1
-            continue
-        if event.__class__ is Refused:
+    for part in slices:
+        for place, odd in part.odd:
+            if odd is None:
+                result.unknown += 1
+                continue
             result.bad += 1
             if len(result.refused) < 100:
-                result.refused.append((place, f"{event.reason}: {event.detail}"))
+                result.refused.append((place, f"{odd.reason}: {odd.detail}"))
+        events = part.events
+        if until is not None:
+            events = events[: bisect_right(events, until, key=_time_of)]
+        if not events:
             continue
-        if until is not None and event.time > until:
-            continue
-        if count >= SLICE and newest is not None and event.time > newest:
-            # Everything before this instant has been fed; what happens at it may still come.
-            advance(_microseconds(newest))
-        result.first = result.first or event.time
-        newest = event.time
-        feeds[role_of[type_of(event)]].events.append(event)
-        count += 1
+        result.first = result.first or events[0].time
+        if count >= SLICE and newest is not None:
+            # Everything before this instant has been fed when what happens at it is, too.
+            same = bisect_right(events, newest, key=_time_of)
+            if same < len(events):
+                take(events[:same])
+                advance(_microseconds(newest))
+                events = events[same:]
+        take(events)
+        newest = events[-1].time
     end = until or newest
     if end is not None:
         advance(_microseconds(end))

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from lockstep.errors import RuleError
 from lockstep.judge import Judge
 from lockstep.notify.message import labels_text, number_text
-from lockstep.rule.condition import Plan, series_of_condition
+from lockstep.rule.condition import Plan, Threshold, series_of_condition
 from lockstep.rule.load import load_texts, rule_files
 from lockstep.rule.quantity import duration_text
 from lockstep.rule.verdict import judge
@@ -105,6 +105,9 @@ class _Ruler(Judge):
         values = self.measured.values
         if value is not None and (value in values or len(values) < MOST_VALUES):
             values[value] += 1
+
+    def _stays_clear(self, group: Any, threshold: Threshold, instant: int) -> bool:
+        return False  # every value is to be seen
 
     def _judge_at(self, group: Any, end: int, *, so_far: bool = False) -> None:
         self._note(group, Instant(end, end * 1_000_000))
