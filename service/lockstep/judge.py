@@ -1490,7 +1490,7 @@ class Judge:
             if history.seen is not None and history.seen + self._memory[series.id] > min(mark, judged):
                 if history.head_dirty:
                     self._dirty_flows.add(key)
-            elif not history.starts and not any(True for _ in history.blocks):
+            elif history.is_empty:
                 del self.flows[key]
                 self._dirty_flows.discard(key)
                 self._gone[b"s" + pack(key)] = None

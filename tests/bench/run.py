@@ -266,15 +266,19 @@ async def bench_latency(name: str, url: str, folder: Path, table: Table) -> None
 
 
 def bench_series(table: Table) -> None:
-    """Memory of a judge with many series."""
-    for what, n in (("plain", 1_000), ("plain", 100_000), ("seasonal", 200)):
-        command = [sys.executable, "-m", "tests.bench.series", what, str(n)]
-        series, grown = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-        each = float(grown) * 1024 / int(series)
-        name = "full hourly history of six weeks" if what == "seasonal" else "two hours of history"
-        table.add_row(
-            f"judge with {int(series):,} series, {name}", f"{float(grown):,.0f} MB more", f"{each:.1f} KB each"
-        )
+    """Memory of a judge with many series: what each costs is what the larger number has more than the smaller."""
+    for what, name, sizes in (
+        ("plain", "two hours of history", (1_000, 100_000)),
+        ("seasonal", "six weeks of a value an hour", (200, 400)),
+    ):
+        before: tuple[int, float] | None = None
+        for n in sizes:
+            command = [sys.executable, "-m", "tests.bench.series", what, str(n)]
+            found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+            series, grown = int(found[0]), float(found[1])
+            each = "" if before is None else f"{(grown - before[1]) * 1024 / (series - before[0]):.1f} KB each"
+            table.add_row(f"judge with {series:,} series, {name}", f"{grown:,.0f} MB more", each)
+            before = series, grown
 
 
 @contextmanager

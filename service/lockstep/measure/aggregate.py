@@ -103,7 +103,7 @@ def merge_distinct(a: list[int] | bytes, b: list[int] | bytes) -> list[int] | by
     return bytes(union.get_result().serialize())
 
 
-def _add(a: int, b: int) -> int:
+def add(a: int, b: int) -> int:
     return a + b
 
 
@@ -113,7 +113,7 @@ def merger(series: SeriesDef) -> Callable[[Any, Any], Any]:
         case Aggregate.SUM if tracks_currency(series):
             return _merge_money
         case Aggregate.COUNT | Aggregate.SUM:
-            return _add
+            return add
         case Aggregate.AVERAGE:
             return _merge_average
         case Aggregate.MINIMUM:

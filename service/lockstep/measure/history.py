@@ -3,18 +3,20 @@
 A flow keeps, per bucket, a folded base and the open partial of the current chunk of each source partition. A partial
 that is not newer than what is known is ignored, a newer one overwrites, a higher chunk folds the open one first; so
 replays, duplicates and frozen meters change nothing. Storage is in blocks of buckets: a flush rewrites only the blocks
-that changed, and expiry drops whole blocks.
+that changed, and expiry drops whole blocks. A block of which every chunk is over is sealed: in memory it is two numbers
+a bucket.
 """
 
+from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, MutableSequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from lockstep.errors import StateError
-from lockstep.measure.aggregate import SCALE, merge_all, merger, valuer
+from lockstep.measure.aggregate import SCALE, add, merge_all, merger, valuer
 from lockstep.measure.definition import Aggregate, SeriesDef
 
 BUCKETS_PER_BLOCK = 240
@@ -47,7 +49,8 @@ class _Block:
 class FlowHistory:
     """One flow series: its buckets in order, exact under replays.
 
-    starts and totals are parallel: the bucket starts (seconds) that have data, and their aggregates.
+    starts and totals are parallel: the bucket starts (seconds) that have data, and their aggregates. Blocks that are
+    not sealed lie beside them with what their totals are made of.
     seen: the newest start that expired.
     """
 
@@ -70,9 +73,9 @@ class FlowHistory:
         self.is_additive = series.aggregate in (Aggregate.COUNT, Aggregate.SUM)
         self._merge = merger(series)
         self._value = valuer(series)
-        self._blocks: dict[int, _Block] = {}
-        self.starts: list[int] = []
-        self.totals: list[Any] = []
+        self._blocks: dict[int, _Block] = {}  # those that are not sealed
+        self.starts: array[int] = array("q")
+        self.totals: MutableSequence[Any] = array("q") if self._merge is add else []
         self.places: dict[Source, Place] = {}
         self.seen: int | None = None
         self.dirty: set[int] = set()
@@ -104,7 +107,7 @@ class FlowHistory:
             number = bucket // self.block_s
             block = self._blocks.get(number)
             if block is None:
-                block = self._blocks[number] = _Block()
+                block = self._blocks[number] = _Block(dict(self._rows(number)))
             opened = block.open.get(source)
             known = None if opened is None else opened.get(bucket)
             if closed is not None and bucket + width <= closed:
@@ -128,7 +131,7 @@ class FlowHistory:
 
     def fold(self, source: Source) -> bool:
         """The chunk of this source is over: its open partial becomes part of the base."""
-        folded = False
+        folded: list[int] = []
         for number, block in self._blocks.items():
             opened = block.open.pop(source, None)
             if opened:
@@ -137,9 +140,17 @@ class FlowHistory:
                     block.base[bucket] = aggregate if old is None else self._merge(old, aggregate)
             gone = block.refused.pop(source, None)
             if opened or gone:
-                self.dirty.add(number)
-                folded = True
-        return folded
+                folded.append(number)
+        self.dirty.update(folded)
+        for number in [n for n, block in self._blocks.items() if not block.open and not block.refused]:
+            del self._blocks[number]  # sealed: its base is what the totals say
+        return bool(folded)
+
+    def _rows(self, number: int) -> Iterable[tuple[int, Any]]:
+        """(bucket, total) of a block."""
+        lo = bisect_left(self.starts, number * self.block_s)
+        hi = bisect_left(self.starts, (number + 1) * self.block_s, lo)
+        return zip(self.starts[lo:hi], self.totals[lo:hi], strict=True)
 
     def _retotal(self, block: _Block, bucket: int) -> None:
         total = block.base.get(bucket)
@@ -147,32 +158,36 @@ class FlowHistory:
             part = opened.get(bucket)
             if part is not None:
                 total = part if total is None else self._merge(total, part)
+        self._set_total(bucket, total)
+
+    def _set_total(self, bucket: int, total: Any) -> None:
         starts = self.starts
-        if not starts or bucket > starts[-1]:
-            starts.append(bucket)
-            self.totals.append(total)
-            return
-        at = bisect_left(starts, bucket)
-        if starts[at] == bucket:
-            self.totals[at] = total
-        else:
-            starts.insert(at, bucket)
+        at = len(starts) if not starts or bucket > starts[-1] else bisect_left(starts, bucket)
+        try:
+            if at < len(starts) and starts[at] == bucket:
+                self.totals[at] = total
+                return
             self.totals.insert(at, total)
+        except OverflowError:  # a sum beyond 64 bits, which has no value but is kept exactly
+            self.totals = list(self.totals)
+            self._set_total(bucket, total)
+            return
+        starts.insert(at, bucket)
 
     def expire(self, before: int) -> list[int]:
         """Drop the blocks that end at or before this second; returns their numbers."""
-        gone = [n for n in self._blocks if (n + 1) * self.block_s <= before]
-        if gone:
-            for number in gone:
-                del self._blocks[number]
-                self.dirty.discard(number)
-            at = bisect_left(self.starts, (max(gone) + 1) * self.block_s)
-            if at:
-                self.seen = self.starts[at - 1]
-                self.head_dirty = True
+        at = bisect_left(self.starts, before // self.block_s * self.block_s)
+        gone = {start // self.block_s for start in self.starts[:at]}
+        gone.update(n for n in self._blocks if (n + 1) * self.block_s <= before)
+        for number in gone:
+            self._blocks.pop(number, None)
+            self.dirty.discard(number)
+        if at:
+            self.seen = self.starts[at - 1]
+            self.head_dirty = True
             del self.starts[:at]
             del self.totals[:at]
-        return gone
+        return sorted(gone)
 
     # ---- out ------------------------------------------------------------------------------------------------------
 
@@ -184,7 +199,7 @@ class FlowHistory:
             return None
         if hi - lo == 1:
             return self.totals[lo]
-        return merge_all(self._merge, self.totals[lo:hi])
+        return sum(self.totals[lo:hi]) if self._merge is add else merge_all(self._merge, self.totals[lo:hi])
 
     def value(self, start: int, end: int) -> float | None:
         """The measure over [start, end); None when nothing is there (the caller knows whether nothing is zero)."""
@@ -218,7 +233,8 @@ class FlowHistory:
     def block(self, number: int) -> list[Any] | None:
         block = self._blocks.get(number)
         if block is None:
-            return None
+            rows = list(self._rows(number))
+            return [rows, [], []] if rows else None
         return [
             list(block.base.items()),
             [[*source, list(part.items())] for source, part in block.open.items()],
@@ -231,6 +247,10 @@ class FlowHistory:
 
     def restore_block(self, number: int, parts: list[Any]) -> None:
         base, opened, refused = parts
+        if not opened and not refused:
+            for bucket, total in base:
+                self._set_total(bucket, total)
+            return
         block = self._blocks[number] = _Block(
             dict(base),
             {(role, p): dict(rows) for role, p, rows in opened},
@@ -240,8 +260,9 @@ class FlowHistory:
             self._retotal(block, bucket)
 
     @property
-    def blocks(self) -> Iterator[int]:
-        yield from self._blocks
+    def is_empty(self) -> bool:
+        """Whether nothing is kept but when it was last seen."""
+        return not self.starts and not self._blocks
 
 
 @dataclass(slots=True)

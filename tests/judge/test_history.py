@@ -1,0 +1,101 @@
+"""Flow histories: what a window says, whatever came twice, late, or after its block was sealed and stored."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockstep.measure.definition import Aggregate, SeriesDef
+from lockstep.measure.history import BUCKETS_PER_BLOCK, FlowHistory
+
+BLOCK_S = BUCKETS_PER_BLOCK * 60
+SOURCES = (("orders", 0), ("orders", 1))
+UNITS = SeriesDef(Aggregate.SUM, "order.placed", "orders", field="lines.quantity")
+
+
+def read_back(history: FlowHistory, series: SeriesDef, stored: dict[int, list]) -> FlowHistory:
+    """The history that a cut and its restore make of it."""
+    for number in history.dirty:
+        block = history.block(number)
+        if block is None:
+            stored.pop(number, None)
+        else:
+            stored[number] = block
+    history.dirty.clear()
+    again = FlowHistory(series)
+    again.restore_head(history.head())
+    for number, block in stored.items():
+        again.restore_block(number, block)
+    return again
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("told"),
+            st.sampled_from(SOURCES),
+            st.lists(st.tuples(st.integers(0, 5), st.integers(-9, 9)), min_size=1, max_size=4),
+        ),
+        st.tuples(st.just("chunk"), st.sampled_from(SOURCES)),
+        st.tuples(st.just("cut")),
+        st.tuples(st.just("expire"), st.integers(0, 2)),
+    ),
+    max_size=25,
+)
+
+
+@given(steps)
+def test_a_window_is_the_sum_of_what_was_told(steps):
+    """Buckets lie in three blocks; each chunk's partial grows, is told again, and ends."""
+    history, stored = FlowHistory(UNITS), {}
+    chunk, upto = dict.fromkeys(SOURCES, 0), dict.fromkeys(SOURCES, 0)
+    partial = {s: Counter() for s in SOURCES}
+    truth = Counter()
+    forgotten = 0
+    for step in steps:
+        if step[0] == "told":
+            _, source, rows = step
+            for place, amount in rows:
+                bucket = place * BLOCK_S // 2
+                partial[source][bucket] += amount
+                if bucket >= forgotten:
+                    truth[bucket] += amount
+                else:
+                    del partial[source][bucket]
+            upto[source] += 1
+            for _ in range(2):  # a replay changes nothing
+                history.apply(source, (chunk[source], 0, upto[source]), sorted(partial[source].items()), closed=None)
+        elif step[0] == "chunk":
+            source = step[1]
+            chunk[source] += 1
+            upto[source] = 0
+            partial[source].clear()
+            history.fold(source)
+        elif step[0] == "cut":
+            history = read_back(history, UNITS, stored)
+        else:
+            forgotten = max(forgotten, step[1] * BLOCK_S)
+            for number in history.expire(forgotten):
+                stored.pop(number, None)
+            for bucket in [b for b in truth if b < forgotten]:
+                del truth[bucket]
+                for source in SOURCES:
+                    partial[source].pop(bucket, None)
+        for start in range(0, 3 * BLOCK_S, BLOCK_S // 2):
+            for end in (start + 60, start + BLOCK_S, 3 * BLOCK_S):
+                wanted = [truth[b] for b in truth if start <= b < end]
+                assert history.aggregate(start, end) == (sum(wanted) if wanted else None)
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_sum_beyond_64_bits_is_kept_exactly(stored):
+    """It has no value, and what leaves the window gives it one again."""
+    history = FlowHistory(UNITS)
+    history.apply(SOURCES[0], (0, 0, 1), [(0, 2**62), (60, 7)], closed=None)
+    history.apply(SOURCES[1], (0, 0, 1), [(0, 2**62)], closed=None)
+    if stored:
+        history = read_back(history, UNITS, {})
+    assert history.aggregate(0, 120) == 2**63 + 7
+    assert history.value(0, 60) is None
+    assert history.value(60, 120) == 7 / 1_000_000
