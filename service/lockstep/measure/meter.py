@@ -155,7 +155,7 @@ class Meter:
         self._ids_before: set[tuple[str, str]] = set()
         self._ids_chunk = self.start // size
         self._sealed: list[Frame] = []
-        self._dead: list[Record] = []
+        self._dead: list[DeadEvent] = []
 
         self._newest: int | None = None
         self._oldest: int | None = None
@@ -330,7 +330,12 @@ class Meter:
             return
         self.counts.dead += 1
         dead = DeadEvent(batch.topic, batch.partition, batch.offsets[i], reason, detail, batch.values[i])
-        self._dead.append(dead_record(dead))
+        self._dead.append(dead)
+
+    def _take_dead(self) -> list[Record]:
+        """In the order of their offsets, however the batches were cut."""
+        dead, self._dead = sorted(self._dead, key=attrgetter("offset")), []
+        return [dead_record(d) for d in dead]
 
     def take_counts(self) -> MeterCounts:
         """What happened since the last call."""
@@ -359,10 +364,8 @@ class Meter:
         told = (self._watermark, self._idle, self._upto)
         due = self._told_at is None or now_us - self._told_at >= PROGRESS_EVERY_US or now_us < self._told_at
         if not (frames or told != self._told or due):
-            records, self._dead = self._dead, []
-            return records
-        records = self._dead
-        self._dead = []
+            return self._take_dead()
+        records = self._take_dead()
         progress = self._progress()
         for partition in range(self._settings.samples_partitions):
             records.extend(self._records(frames, partition))
