@@ -271,10 +271,10 @@ class _RuleRuntime:
 
 
 def _is_plain(condition: Condition) -> TypeGuard[Threshold]:
-    """Whether it compares one series, whose values do not grow stale, with its bounds."""
+    """Whether it compares one series, whose values do not grow stale, with numbers that stay what they are."""
     if not isinstance(condition, Threshold) or not isinstance(condition.expression, Measured):
         return False
-    return condition.expression.series.stale_after_s is None
+    return bool(condition.levels) and not condition.of_measures and condition.expression.series.stale_after_s is None
 
 
 def _continues(new: _RuleRuntime | None, old: _RuleRuntime) -> TypeGuard[_RuleRuntime]:
