@@ -501,6 +501,8 @@ class Judge:
                 self._memory[s.id] = max(self._memory.get(s.id, 0), runtime.memory_s)
         # Whether there are versions of rules to choose between.
         self._is_changing = any(r.rule.since_s is not None or r.rule.until_s is not None for r in self._rules)
+        # Whether a level's value may find something that was due before it.
+        self._looks_back = self._is_changing or any(r.fades for r in self._rules)
         self._view = _View(self)
 
     # ---- in: ports.Stage ------------------------------------------------------------------------------------------
@@ -626,7 +628,7 @@ class Judge:
             return
         key = (value.series, value.labels)
         history = self.levels.get(key)
-        if self._is_changing and (history is None or not history.has_seen(source, value.offset)):
+        if self._looks_back and (history is None or not history.has_seen(source, value.offset)):
             for runtime in self._rules_of[series.id]:
                 crosses = not runtime.begun and value.time_us > runtime.since
                 if crosses and runtime.level_only and series.id not in runtime.wide:
@@ -1532,6 +1534,7 @@ class Judge:
         self._restore_watches(entries, removed)
         self._wake(known_rules)
         self._is_changing |= any(not group.begun for r in self._rules for group in r.groups.values())
+        self._looks_back |= self._is_changing
         for key in removed:
             self._gone[key] = None
 
