@@ -81,8 +81,8 @@ async def kill_inside_cuts(folder: Path, libs: Path, **faults: Any) -> Outcome:
     """Cuts take long, so that a kill falls into one: between what it wrote first and what it wrote last."""
     async with shop(folder, Broker(folder / "kafka", libs=libs), seed=3, events=6_000, **faults) as s:
         await s.pause(4)
-        publishing = asyncio.create_task(s.publish(12))
-        for i in (0, 1, 0):
+        publishing = asyncio.create_task(s.publish(18))
+        for i in (0, 1, 0, 1, 0, 1):  # some kills fall between two cuts
             await s.pause(s.random.uniform(1.5, 2.5))
             await s.hurt("kill", i)
         await publishing

@@ -189,7 +189,6 @@ class KafkaBroker:
         self._producer_lock = asyncio.Lock()
         self._partitioner = DefaultPartitioner()
         self._known: set[str] = set()
-        self._seen: set[str] = set()  # topics that some node has described
         self.inside_cut_s = 0.0
         """Test only: wait between writing a cut and committing it."""
 
@@ -305,8 +304,6 @@ class KafkaBroker:
                 rows[row["name"]] = row
             elif error is not kafka_errors.UnknownTopicOrPartitionError:
                 raise error(row["name"])
-            elif row["name"] in self._seen:  # another node knows it: this one has yet to hear of it
-                raise kafka_errors.LeaderNotAvailableError(row["name"])
         configs = await self._configs(TOPIC, list(rows))
         found = {}
         for name, row in rows.items():
@@ -323,8 +320,20 @@ class KafkaBroker:
             )
             replicas = min(len(p["replicas"]) for p in row["partitions"])
             found[name] = _Topic(info, replicas, all(p["leader"] >= 0 for p in row["partitions"]), config)
-        self._seen |= found.keys()
+        missing = [name for name in names if name not in rows]
+        if missing and await self._is_known_elsewhere(missing):
+            raise kafka_errors.LeaderNotAvailableError(", ".join(missing))
         return found
+
+    async def _is_known_elsewhere(self, names: Sequence[str]) -> bool:
+        """Whether any node knows any of these topics: another one may not have heard of a new topic yet."""
+        nodes = [broker.nodeId for broker in self.client.cluster.brokers()]
+        for node in nodes if len(nodes) > 1 else ():
+            with contextlib.suppress(KafkaError, OSError, TimeoutError):
+                response = await self.client.send(node, TopicsRequest(list(names)))
+                if any(row["error_code"] == 0 for row in response.to_object()["topics"]):
+                    return True
+        return False
 
     async def _configs(self, kind: int, names: Sequence[str]) -> dict[str, dict[str, str]]:
         if not names:
