@@ -230,6 +230,12 @@ class Shop:
         self.outcome.exits[code] += 1
         self.workers[i] = self._worker()
 
+    async def told(self) -> None:
+        """Until a worker has published a transition."""
+        _, before = (await self.broker.bounds(ALERTS))[0]
+        while (await self.broker.bounds(ALERTS))[0][1] == before:
+            await self.pause(0.02)
+
     async def leader(self, topic: str, partition: int) -> int:
         """The node that leads this partition; any node's number while none does."""
         with contextlib.suppress(LockstepError):
