@@ -143,7 +143,8 @@ class Alert:
     at: when it last was judged or changed. since: when the breach began that `for` counts from. clear_since: when the
     quiet clock started, None while it stands. kind: the last verdict's, as the policy for no_data turned it.
     ended_at: when it ended that `cool_down` counts from. breaches: of a pending alert whose rule says `for: 3 of 4
-    buckets`, its last verdicts as bits, the newest lowest; counted_at: when that one was given.
+    buckets`, its last verdicts as bits, the newest lowest; counted_at: when that one was given. judged_by: the rule's
+    version that the last verdict is of.
     """
 
     id: str
@@ -161,6 +162,7 @@ class Alert:
     ended_at: int = 0
     breaches: int = 0
     counted_at: int = 0
+    judged_by: str = ""
 
     @property
     def firing(self) -> Severity | None:
@@ -227,7 +229,7 @@ def apply_verdict(
         kind = Kind.CLEAR if rule.no_data is NoData.OK else Kind.BREACH
     alert.kind, alert.at = kind, max(alert.at, at)
     if kind in (Kind.BREACH, Kind.CLEAR):  # what changes nothing leaves the last numbers in place
-        alert.verdict, alert.so_far = verdict, so_far
+        alert.verdict, alert.so_far, alert.judged_by = verdict, so_far, rule.version
     signal = {Kind.BREACH: Signal.BREACH, Kind.CLEAR: Signal.CLEAR}.get(kind, Signal.NO_DATA)
     if rule.tolerance is not None and alert.state is State.PENDING and kind in (Kind.BREACH, Kind.CLEAR):
         alert.breaches = _counted(alert, rule.tolerance, breach=kind is Kind.BREACH, at=at)
@@ -351,7 +353,6 @@ def _change(
 
 def stored(alert: Alert) -> list[Any]:
     """The alert as a plain list, for the state of the judge."""
-    v = alert.verdict
     return [
         alert.id,
         alert.state.value,
@@ -363,29 +364,52 @@ def stored(alert: Alert) -> list[Any]:
         alert.clear_since,
         alert.at,
         alert.kind.value,
-        [
-            v.kind.value,
-            None if v.severity is None else int(v.severity),
-            v.value,
-            v.baseline,
-            v.limit,
-            v.window_start,
-            v.window_end,
-            v.counts,
-            v.baseline_of,
-            v.limit_of,
-        ],
+        _stored_verdict(alert.verdict),
         alert.so_far,
         alert.ended_at,
         alert.breaches,
         alert.counted_at,
+        alert.judged_by,
     ]
+
+
+def _stored_verdict(v: Verdict) -> list[Any]:
+    return [
+        v.kind.value,
+        None if v.severity is None else int(v.severity),
+        v.value,
+        v.baseline,
+        v.limit,
+        v.window_start,
+        v.window_end,
+        v.counts,
+        v.baseline_of,
+        v.limit_of,
+        v.history,
+        [_stored_verdict(part) for part in v.parts],
+    ]
+
+
+def _restored_verdict(row: list[Any]) -> Verdict:
+    kind, severity, value, baseline, limit, start, end, counts, baseline_of, limit_of, history, parts = row
+    return Verdict(
+        Kind(kind),
+        None if severity is None else Severity(severity),
+        value,
+        baseline,
+        limit,
+        start,
+        end,
+        counts,
+        baseline_of,
+        limit_of,
+        tuple((since, until, was) for since, until, was in history),
+        tuple(_restored_verdict(part) for part in parts),
+    )
 
 
 def restored(row: list[Any]) -> Alert:
     """The alert that `stored` wrote."""
-    kind, severity, *numbers = row[10]
-    verdict = Verdict(Kind(kind), None if severity is None else Severity(severity), *numbers)
     return Alert(
         row[0],
         State(row[1]),
@@ -397,6 +421,6 @@ def restored(row: list[Any]) -> Alert:
         row[7],
         row[8],
         Kind(row[9]),
-        verdict,
+        _restored_verdict(row[10]),
         *row[11:],
     )

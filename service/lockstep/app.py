@@ -502,6 +502,7 @@ class Service:
                     zone=s.zone,
                     delivery_partitions=deliveries,
                     group_wait_s=s.group_wait,
+                    public_url=s.public_url,
                 ),
                 after_cut=_say_reports,
                 tick_s=min(1.0, max(0.05, s.group_wait)),

@@ -649,7 +649,7 @@ def alerts(
     """Show what is pending or firing now, since when, with its numbers."""
     from lockstep.adapters.follow import AlertBoard
     from lockstep.app import utc_now
-    from lockstep.notify.message import number_text, time_text
+    from lockstep.notify.figures import number_text, time_text
     from lockstep.tools.backtest import json_line
 
     settings = load_settings(broker=broker)

@@ -54,6 +54,7 @@ from lockstep.rule.condition import (
     Threshold,
     series_of_condition,
 )
+from lockstep.rule.reasons import Judged, judged
 from lockstep.rule.timing import (
     anomalies_of,
     beginning_offsets,
@@ -1412,7 +1413,9 @@ class Judge:
             rule = group.runtime.rule
             mark = self._mark(group.runtime)
             labels = dict(zip(rule.by, group.labels, strict=True))
-            transition = _transition(change, rule.name, labels, group.alert.id, rule.version, mark)
+            condition = group.condition if group.alert.judged_by == rule.version else None
+            why = judged(condition, change.verdict)
+            transition = _transition(change, rule.name, labels, group.alert.id, rule.version, mark, why)
             self._emit(transition)
         if changes and group.runtime.rule.was and not group.alert.is_open:
             # Carried over from a rule of another name: the next episode has the ids of this one.
@@ -1581,7 +1584,7 @@ class Judge:
             marks = [t.mark for t in self.topics.values() if t.mark is not None]
             for change in remove(alert, max([alert.at, *marks])):
                 named = dict(zip(names, labels, strict=True))
-                self._emit(_transition(change, name, named, alert.id, "", None))
+                self._emit(_transition(change, name, named, alert.id, "", None, judged(None, change.verdict)))
 
     def _restore_watches(self, entries: Mapping[bytes, bytes], removed: list[bytes]) -> None:
         """Every version of a rule gets what was learned: which of them goes on is seen afterwards."""
@@ -1741,7 +1744,7 @@ def rfc3339(time_us: int) -> str:
 
 
 def _transition(
-    change: Change, rule: str, labels: dict[str, str], alert: str, version: str, mark: int | None
+    change: Change, rule: str, labels: dict[str, str], alert: str, version: str, mark: int | None, why: Judged
 ) -> Transition:
     v = change.verdict
     return Transition(
@@ -1769,4 +1772,5 @@ def _transition(
         baseline_of=v.baseline_of,
         limit_of=v.limit_of,
         reason=change.reason,
+        explanation=why,
     )

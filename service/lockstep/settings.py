@@ -28,6 +28,9 @@ class Settings(BaseSettings):
         "127.0.0.1", description="Address to listen on; anything but loopback needs LOCKSTEP_API_TOKEN"
     )
     http_port: int = Field(8480, description="Port of the API, /metrics, /healthz and /readyz", ge=0, le=65535)
+    public_url: str | None = Field(
+        None, description="Where people reach the API, https://lockstep.shop.example: messages link to it"
+    )
     api_token: SecretStr | None = Field(
         None, description="Bearer token of the API; without one the server stays on loopback"
     )

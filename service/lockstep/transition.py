@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from lockstep.rule.reasons import Judged
+
 
 class TransitionName(StrEnum):
     PENDING = "pending"
@@ -27,6 +29,8 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     `at_most of KEY-* in thresholds.csv`; else "".
     counts: further numbers that led to the verdict (events, weeks used, deviations, …), by name.
     reason: why, where it is not the verdict itself (`rule_removed`, `no_data`), else "".
+    explanation: the verdict behind it as it was judged; None for what no rule judged.
+    fault: what is wrong with the rule file that an alert of Lockstep's own is about, else "".
     """
 
     transition_id: str
@@ -53,6 +57,8 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     baseline_of: str = ""
     limit_of: str = ""
     reason: str = ""
+    explanation: Judged | None = None
+    fault: str = ""
 
 
 def as_cloudevent(transition: Transition) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from lockstep.notify.decide import CAME_AND_WENT
 from lockstep.notify.message import Writer
+from lockstep.rule.reasons import Judged, Stretch
 from lockstep.transition import Transition, TransitionName
 
 NOW = datetime(2026, 11, 24, 12, 0, 30, tzinfo=UTC)
@@ -28,6 +29,35 @@ class Letter:
     id: str
     body: dict[str, Any]
     thread: str | None = None
+
+
+def reasons(**changed: Any) -> Judged:
+    """Why a spike is one."""
+    return Judged(
+        **{
+            "kind": "spike",
+            "of": "count of order.placed",
+            "verdict": "breach",
+            "value": 62.0,
+            "baseline": 20.0,
+            "baseline_of": "the last 4 weeks",
+            "ratio": 3.1,
+            "limit": 40.0,
+            "window_start": (NOW - timedelta(minutes=15, seconds=30)).isoformat(),
+            "window_end": (NOW - timedelta(seconds=30)).isoformat(),
+            "counts": {"windows": 4.0, "sigma": 4.5},
+            "asked": {"above": 2.0, "at_least": 50.0},
+            "history": tuple(
+                Stretch(
+                    (NOW - timedelta(weeks=w, minutes=15, seconds=30)).isoformat(),
+                    (NOW - timedelta(weeks=w, seconds=30)).isoformat(),
+                    value,
+                )
+                for w, value in ((4, 18.0), (3, 22.0), (2, 17.0), (1, 24.0))
+            ),
+            **changed,
+        }
+    )
 
 
 def transition(state: str = "firing", channel: str = "web", **changed: Any) -> Transition:
@@ -53,6 +83,7 @@ def transition(state: str = "firing", channel: str = "web", **changed: Any) -> T
             "so_far": False,
             "watermark": at.isoformat(),
             "rule_version": "v1",
+            "explanation": reasons(),
             **changed,
         }
     )
@@ -84,7 +115,13 @@ def mixed() -> dict[str, Any]:
     return body(
         item("severity", "app", severity="critical", runbook="https://shop.example/spikes?a=1&b=2"),
         item(note="the rule's own text for operations could not be filled in"),
-        item("resolved", "kiosk", value=22.0),
+        item(
+            "resolved",
+            "kiosk",
+            value=22.0,
+            ratio=1.1,
+            explanation=reasons(verdict="clear", value=22.0, ratio=1.1, of="orders <by> kiosk & co"),
+        ),
         went,
         subject="OrderSpike: app and 3 more",
         more=7,

@@ -25,7 +25,7 @@ def plain(transition: Transition) -> dict[str, Any]:
     }
     for name in ("at", "started_at", "window_start", "window_end"):
         found[name] = None if found[name] is None else micros(found[name])
-    return {**found, "state": str(found["state"])}
+    return {**found, "state": str(found["state"]), "explanation": transition.explanation}
 
 
 def differences(

@@ -10,17 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from lockstep.notify.message import (
-    LARGEST_WEBHOOK,
-    Writer,
-    duration_words,
-    number_text,
-    ratio_text,
-    sample_message,
-    time_text,
-    webhook_json_schema,
-    window_text,
-)
+from lockstep.notify.figures import duration_words, number_text, ratio_text, time_text
+from lockstep.notify.message import LARGEST_WEBHOOK, Writer, sample_message, webhook_json_schema, window_text
 
 GOLDEN = Path(__file__).parent / "golden"
 BOTH = ("marketing", "operations")

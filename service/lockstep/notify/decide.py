@@ -70,10 +70,11 @@ class Notify:
         zone: ZoneInfo,
         delivery_partitions: int = 1,
         group_wait_s: float = GROUP_WAIT_S,
+        public_url: str | None = None,
     ) -> None:
         self._rules = {r.name: r for r in plan.rules}
         self._routing = routing
-        self._writer = Writer(zone)
+        self._writer = Writer(zone, public_url)
         self._partitions = delivery_partitions
         self._wait_s = group_wait_s
         self._groups: dict[tuple[str, str], _Group] = {}

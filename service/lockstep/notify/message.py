@@ -7,10 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from lockstep.errors import RuleError
+from lockstep.notify.figures import duration_words, number_text, ratio_text, time_text
 from lockstep.notify.flap import Settled
+from lockstep.notify.why import where_more_is, why_lines
 from lockstep.rule import wording
 from lockstep.rule.anomaly import is_explained, statistic_text
 from lockstep.rule.condition import Flapping, Rule
@@ -26,6 +29,46 @@ LARGEST_WEBHOOK = 20_000
 LONGEST_HEADLINE = 300
 LONGEST_TEXT = 1_000
 """Characters of one team's text in a message to people, of which a message may hold many."""
+LONGEST_WHY = 400
+
+
+class WebhookStretch(BaseModel):
+    """One of the windows that are the usual."""
+
+    start: str
+    end: str
+    value: float | None
+
+
+class WebhookVerdict(BaseModel):
+    """One condition as it was judged; the same numbers as in `GET /v1/explain`, as they were then."""
+
+    kind: str = Field(description="threshold, spike, absence, …, or all, any, not; empty for an earlier version's")
+    of: str = Field(description="What it measures, such as `count of order.placed`")
+    verdict: Literal["breach", "clear", "no_data", "no_bound", "unjudged"]
+    value: float | None
+    baseline: float | None
+    baseline_of: str
+    ratio: float | None = Field(description="value / baseline")
+    limit: float | None = Field(description="The number that was crossed")
+    limit_of: str = Field(description="Where the limit comes from; empty for a number of the rule itself")
+    window_start: str | None
+    window_end: str | None
+    counts: dict[str, float] = Field(description="Further numbers that led to it, by name")
+    asked: dict[str, float | str] = Field(description="The numbers of the rule, by name")
+    history: list[WebhookStretch] = Field(description="The windows that the baseline is made of, oldest first")
+    parts: list["WebhookVerdict"] = Field(description="Of a combination: its conditions, as far as they were looked at")
+
+
+class WebhookExplanation(BaseModel):
+    """Why it was sent: as it was judged, not as it is now."""
+
+    text: str = Field(description="In one or two lines for people; empty where the rule itself has ended")
+    rule_version: str = Field(description="Changes whenever anything that the rule judges by changes")
+    watermark: str | None = Field(description="Event time up to which everything had been seen")
+    reason: str = Field(description="rule_removed, expired, no_data: where it is not the verdict; else empty")
+    more: str = Field(description="Where all numbers are: an address, or a command")
+    verdict: WebhookVerdict
 
 
 class WebhookData(BaseModel):
@@ -52,6 +95,9 @@ class WebhookData(BaseModel):
     text: str = Field(description="What it says to that team; to several, one line each")
     texts: dict[str, str] = Field(description="Team → what it says to that team")
     so_far: bool = Field(description="Decided before the window had closed; value and baseline may still grow")
+    explanation: WebhookExplanation | None = Field(
+        description="Why: the verdict behind it; null where no rule judged, or where it is too long for a message"
+    )
 
 
 class WebhookPayload(BaseModel):
@@ -72,50 +118,7 @@ def webhook_json_schema() -> dict[str, Any]:
     }
 
 
-# ---- numbers, times and labels as people read them ----------------------------------------------------------------
-
-
-def number_text(value: float | None) -> str:
-    """A number without noise: 42, 1,234, 12.5, 0.25."""
-    if value is None:
-        return "no data"
-    if abs(value) >= 1e15 or value != value:
-        return f"{value:.3g}"
-    if value == int(value) or abs(value) >= 1000:
-        return f"{value:,.0f}"
-    if abs(value) >= 1:
-        return f"{value:.2f}".rstrip("0").rstrip(".")
-    return f"{value:.3g}"
-
-
-def ratio_text(value: float | None) -> str:
-    """`3.1x`; "" for None."""
-    return "" if value is None else f"{number_text(round(value, 1 if abs(value) >= 1 else 2))}x"
-
-
-def time_text(moment: str, zone: ZoneInfo) -> str:
-    """A moment in the shop's zone, with the zone: `Tue 24 Nov 2026 09:30 GMT`."""
-    local = datetime.fromisoformat(moment).astimezone(zone)
-    name = local.strftime("%Z")
-    return f"{local:%a} {local.day} {local:%b %Y %H:%M} {name if name[:1].isalpha() else 'UTC' + name}"
-
-
-def duration_words(seconds: float) -> str:
-    """`90 seconds`, `15 minutes`, `2 hours 5 minutes`, `3 days`; never more than two units."""
-    left = max(0, round(seconds))
-    if left < 60 or (left < 120 and left % 60):
-        return _many(left, "second")
-    left -= left % (60 if left >= 600 else 1)
-    words: list[str] = []
-    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
-        if left >= size and len(words) < 2:
-            words.append(_many(left // size, unit))
-            left %= size
-    return " ".join(words)
-
-
-def _many(count: int, unit: str) -> str:
-    return f"{count} {unit}{'' if count == 1 else 's'}"
+# ---- windows and labels as people read them ------------------------------------------------------------------------
 
 
 def labels_text(labels: Mapping[str, str]) -> str:
@@ -161,10 +164,12 @@ def _reference(transition: Transition) -> float | None:
 class Writer:
     """Writes what transitions of one plan say.
 
+    public_url: where people reach the service, for links; None: messages name the command instead.
     reports: where a rule's text could not be used, each said once; whoever owns the writer passes them on.
     """
 
     zone: ZoneInfo
+    public_url: str | None = None
     reports: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def names(self, transition: Transition, rule: Rule | None) -> dict[str, Any]:
@@ -181,6 +186,7 @@ class Writer:
             "rule": transition.rule,
             "runbook": (rule.runbook if rule is not None else None) or "",
             "why": statistic_text(transition.counts) if is_explained(transition.counts) else "",
+            "fault": transition.fault,
         }
 
     def headline(self, transition: Transition, rule: Rule | None) -> str:
@@ -210,7 +216,7 @@ class Writer:
         for longest in (wording.LONGEST_TEXT, 1_500, 400, 100):
             cut = {team: _shown(text, longest) for team, text in texts.items()}
             labels = {k: v if longest > 100 else _shown(v, 200) for k, v in transition.labels.items()}
-            body = _webhook_body(transition, labels, cut)
+            body = _webhook_body(transition, labels, cut, _webhook_explanation(transition, self.public_url, longest))
             if len(json.dumps(body, ensure_ascii=False).encode()) < LARGEST_WEBHOOK:
                 break
         return body
@@ -235,6 +241,8 @@ class Writer:
             "value_bar": value_bar,
             "usual_bar": usual_bar,
             "texts": texts,
+            "why": [_shown(line, LONGEST_WHY) for line in why_lines(transition)],
+            "more": where_more_is(transition, self.public_url),
             "note": f"the rule's own text for {' and '.join(broken)} could not be filled in" if broken else "",
             "runbook": (rule.runbook if rule is not None else None) or "",
             "owner": _shown((rule.owner if rule is not None else None) or "", 100),
@@ -351,7 +359,26 @@ def limit_text(transition: Transition) -> str:
     return number_text(transition.limit) + of
 
 
-def _webhook_body(transition: Transition, labels: dict[str, str], texts: dict[str, str]) -> dict[str, Any]:
+def _webhook_explanation(transition: Transition, public_url: str | None, longest: int) -> dict[str, Any] | None:
+    """None where it would not fit: the shorter the texts have to be, the less of it there is."""
+    if transition.explanation is None or longest <= 100:
+        return None
+    verdict = msgspec.json.decode(msgspec.json.encode(transition.explanation))
+    if longest <= 400:
+        verdict |= {"history": [], "parts": []}
+    return {
+        "text": "\n".join(why_lines(transition)),
+        "rule_version": transition.rule_version,
+        "watermark": transition.watermark,
+        "reason": transition.reason,
+        "more": where_more_is(transition, public_url),
+        "verdict": verdict,
+    }
+
+
+def _webhook_body(
+    transition: Transition, labels: dict[str, str], texts: dict[str, str], explanation: dict[str, Any] | None
+) -> dict[str, Any]:
     lines = [f"{team.capitalize()}: {text}" for team, text in texts.items()] if len(texts) > 1 else texts.values()
     return {
         "type": f"alert.{transition.state.value}",
@@ -374,6 +401,7 @@ def _webhook_body(transition: Transition, labels: dict[str, str], texts: dict[st
             "text": "\n".join(lines),
             "texts": texts,
             "so_far": transition.so_far,
+            "explanation": explanation,
         },
     }
 
@@ -406,7 +434,7 @@ def sample_message(now: datetime, teams: Sequence[str], zone: ZoneInfo, *, webho
     text = "This is a test: nothing has happened. Alerts for you would arrive here and look like this."
     texts = dict.fromkeys(teams, text)
     if webhook:
-        return _webhook_body(transition, transition.labels, texts)
+        return _webhook_body(transition, transition.labels, texts, _webhook_explanation(transition, None, LONGEST_TEXT))
     item = Writer(zone).item(transition, None, teams)
     item.update(headline="Test message from Lockstep: 42 within 15 minutes, usually 14", texts=texts)
     return {

@@ -12,10 +12,10 @@ REFUSED = "RuleFileRefused"
 
 def own_rule(teams: Sequence[str]) -> Rule:
     """What is said of a refused file, to whom; it judges nothing."""
-    text = "The rules in force stay as they were. Mend the file and save it: {{ labels.fault }}"
+    text = "The rules in force stay as they were. Mend the file and save it: {{ fault }}"
     return Rule(
         name=REFUSED,
-        by=("fault", "file"),
+        by=("file",),
         condition=All((), Severity.WARNING),
         for_s=0,
         keep_firing_for_s=0,
@@ -41,7 +41,7 @@ def refused_transition(file: str, faults: Sequence[str], *, over: bool, now: dat
         episode_id=episode,
         number=number,
         rule=REFUSED,
-        labels={"fault": faults[0] + more, "file": file},
+        labels={"file": file},
         state=TransitionName.RESOLVED if over else TransitionName.FIRING,
         at=at,
         started_at=at,
@@ -55,4 +55,5 @@ def refused_transition(file: str, faults: Sequence[str], *, over: bool, now: dat
         so_far=False,
         watermark=None,
         rule_version="",
+        fault=faults[0] + more,
     )

@@ -110,7 +110,7 @@ def explain_condition(condition: Condition, view: View, at: Instant, firing: Sev
     window = getattr(condition, "window_s", None)
     start, end = (at.end - window, at.end) if window else (verdict.window_start, verdict.window_end)
     return Explained(
-        kind=_kind_word(condition),
+        kind=kind_word(condition),
         of="" if expression is None else said_of(expression),
         verdict=verdict.kind.value,
         severity=None if verdict.severity is None else verdict.severity.word,
@@ -123,7 +123,7 @@ def explain_condition(condition: Condition, view: View, at: Instant, firing: Sev
         window_start=start,
         window_end=end,
         counts=dict(verdict.counts),
-        asked=_asked(condition),
+        asked=asked_of(condition),
         terms={} if expression is None or inner else _terms(expression, notes, start, end),
         history=() if expression is None or inner else _history(expression, notes, start, end),
         complete_from={said_of(Measured(s)): None if c == float("inf") else c for s, c in notes.complete.items()}
@@ -137,7 +137,7 @@ def explain_condition(condition: Condition, view: View, at: Instant, firing: Sev
     )
 
 
-def _kind_word(condition: Condition) -> str:
+def kind_word(condition: Condition) -> str:
     return {"AnyOf": "any"}.get(type(condition).__name__, type(condition).__name__.lower())
 
 
@@ -154,10 +154,11 @@ _NOT_ASKED = {
     "window_s",
     "graded",
     "unbound",
+    "calendar",
 }
 
 
-def _asked(condition: Any) -> dict[str, float | str]:
+def asked_of(condition: Any) -> dict[str, float | str]:
     """The numbers of a condition by name, whatever kind it is."""
     found: dict[str, float | str] = {}
     for f in fields(condition):

@@ -78,10 +78,10 @@ def judge(condition: Condition, view: View, at: Instant, firing: Severity | None
         case Not():
             inner = judge(condition.part, view, at, None)
             flipped = {Kind.BREACH: Kind.CLEAR, Kind.CLEAR: Kind.BREACH}.get(inner.kind, inner.kind)
-            return _as(inner, flipped, condition.severity)
+            return _as(inner, flipped, condition.severity, (inner,))
 
 
-def _as(verdict: Verdict, kind: Kind, severity: Severity) -> Verdict:
+def _as(verdict: Verdict, kind: Kind, severity: Severity, parts: tuple[Verdict, ...]) -> Verdict:
     return Verdict(
         kind,
         severity if kind is Kind.BREACH else None,
@@ -93,6 +93,7 @@ def _as(verdict: Verdict, kind: Kind, severity: Severity) -> Verdict:
         verdict.counts,
         verdict.baseline_of,
         verdict.limit_of,
+        parts=parts,
     )
 
 
@@ -100,16 +101,16 @@ def _combine(
     parts: tuple[Condition, ...], severity: Severity, decisive: Kind, view: View, at: Instant, firing: Severity | None
 ) -> Verdict:
     """Kleene logic: `all` is decided by one clear, `any` by one breach; else an unknown part makes it unknown."""
-    verdicts = []
+    verdicts: list[Verdict] = []
     for part in parts:
         verdict = judge(part, view, at, firing)
         if verdict.kind is decisive:
-            return _as(verdict, decisive, severity)
+            return _as(verdict, decisive, severity, (*verdicts, verdict))
         verdicts.append(verdict)
     kind = _undecided(verdicts, of_any=decisive is Kind.BREACH) or (
         Kind.BREACH if decisive is Kind.CLEAR else Kind.CLEAR
     )
-    return _as(verdicts[0], kind, severity)
+    return _as(verdicts[0], kind, severity, tuple(verdicts))
 
 
 def firing_of_parts(condition: All | AnyOf, firing: Severity | None) -> tuple[Severity | None, ...]:
@@ -129,11 +130,11 @@ def _graded(condition: All | AnyOf, view: View, at: Instant, firing: Severity | 
     """
     own = condition.severity
     is_all = isinstance(condition, All)
-    verdicts = []
+    verdicts: list[Verdict] = []
     for part, severity in zip(condition.parts, firing_of_parts(condition, firing), strict=True):
         verdict = judge(part, view, at, severity)
         if is_all and verdict.kind is Kind.CLEAR:
-            return _as(verdict, Kind.CLEAR, own)
+            return _as(verdict, Kind.CLEAR, own, (*verdicts, verdict))
         verdicts.append(verdict)
     told = [
         ((verdict.severity if graded else None) or own, verdict)
@@ -142,11 +143,12 @@ def _graded(condition: All | AnyOf, view: View, at: Instant, firing: Severity | 
     ]
     kind = _undecided(verdicts, of_any=not is_all)
     if is_all:
-        return _as(verdicts[0], kind or Kind.BREACH, own if kind else min(severity for severity, _ in told))
+        worst = own if kind else min(severity for severity, _ in told)
+        return _as(verdicts[0], kind or Kind.BREACH, worst, tuple(verdicts))
     if told:
         severity, verdict = max(told, key=lambda found: found[0])
-        return _as(verdict, Kind.BREACH, severity)
-    return _as(verdicts[0], kind or Kind.CLEAR, own)
+        return _as(verdict, Kind.BREACH, severity, tuple(verdicts))
+    return _as(verdicts[0], kind or Kind.CLEAR, own, tuple(verdicts))
 
 
 def _undecided(verdicts: list[Verdict], *, of_any: bool) -> Kind | None:
@@ -289,6 +291,7 @@ def same_wall_clock(instant: int, days: int, zone: ZoneInfo) -> int:
 class _Usual:
     """What is usual. mad: of its windows; windows: how many; lengths: their length in windows; of: in words.
 
+    history: the windows, each (start, end, value); of one stretch before its mean in the length of a window.
     level: their mean, with what lies far out pulled in, for the noise of counts.
     """
 
@@ -298,6 +301,7 @@ class _Usual:
     lengths: float
     level: float
     of: str
+    history: tuple[tuple[int, int, float | None], ...]
 
 
 def _baseline(condition: Spike, view: View, at: Instant) -> _Usual | Kind:
@@ -325,19 +329,21 @@ def _previous(condition: Spike, choice: Choice, view: View, at: Instant) -> _Usu
     value = value_of(condition.expression, view, at, end - length, end, window / length)
     if value is None:
         return 0, Kind.NO_DATA
-    return _Usual(value, 0.0, 1, length / window, value, choice.known(1))
+    return _Usual(value, 0.0, 1, length / window, value, choice.known(1), ((end - length, end, value),))
 
 
 def _season(condition: Spike, choice: Choice, view: View, at: Instant) -> _Usual | tuple[int, Kind]:
     window, expression = condition.window_s, condition.expression
     windows = 0
     values: list[float] = []
+    history: list[tuple[int, int, float | None]] = []
     for back in choice.backs:
         end = same_wall_clock(at.end, back, view.zone)
         if not is_complete(condition.flows, view, at, end - window):
             continue
         windows += 1
         value = value_of(expression, view, at, end - window, end)
+        history.append((end - window, end, value))
         if value is not None:
             values.append(value)
     if windows < choice.least:
@@ -347,7 +353,8 @@ def _season(condition: Spike, choice: Choice, view: View, at: Instant) -> _Usual
     middle = median(values)
     mad = median([abs(v - middle) for v in values])
     known = len(values)
-    return _Usual(middle, mad, known, known, mean_within(values, middle, MAD_TO_SIGMA * mad), choice.known(known))
+    level = mean_within(values, middle, MAD_TO_SIGMA * mad)
+    return _Usual(middle, mad, known, known, level, choice.known(known), tuple(history))
 
 
 def _is_count(expression: Expression) -> bool:
@@ -380,7 +387,7 @@ def _spike(condition: Spike, view: View, at: Instant, firing: Severity | None) -
     kind = Kind.BREACH if breach or held else Kind.CLEAR
     severity = condition.severity if kind is Kind.BREACH else None
     limit = _spike_limit(condition, baseline, up=value >= baseline)
-    return Verdict(kind, severity, value, baseline, limit, start, at.end, counts, found.of)
+    return Verdict(kind, severity, value, baseline, limit, start, at.end, counts, found.of, history=found.history)
 
 
 def _chance(noise: Noise, value: float, baseline: float) -> float:

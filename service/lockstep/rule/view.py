@@ -31,7 +31,8 @@ class Verdict(msgspec.Struct, frozen=True):
     """severity: of a breach. limit: the number that was crossed. Times in seconds since the epoch.
 
     baseline_of: which stretches the baseline is of, in words, and why not better ones. limit_of: where the limit comes
-    from, in words (`1.5 × reorder_point`); "" for a number of the rule itself.
+    from, in words (`1.5 × reorder_point`); "" for a number of the rule itself. history: the stretches of the baseline,
+    each (start, end, value). parts: of a combination, the verdicts that were looked at.
     """
 
     kind: Kind
@@ -44,6 +45,8 @@ class Verdict(msgspec.Struct, frozen=True):
     counts: dict[str, float] = {}
     baseline_of: str = ""
     limit_of: str = ""
+    history: tuple[tuple[int, int, float | None], ...] = ()
+    parts: tuple["Verdict", ...] = ()
 
     @property
     def ratio(self) -> float | None:

@@ -10,7 +10,7 @@ from html import escape
 from math import floor, log10
 from zoneinfo import ZoneInfo
 
-from lockstep.notify.message import number_text
+from lockstep.notify.figures import number_text
 from lockstep.tools.backtest import Episode
 from lockstep.tools.report import Report, Window, ended_at, fired_at
 from lockstep.tools.watch import Curve, Point

@@ -16,7 +16,8 @@ from rich.text import Text
 
 from lockstep.errors import RuleError
 from lockstep.explain import ask, public
-from lockstep.notify.message import limit_text, number_text, time_text
+from lockstep.notify.figures import number_text, time_text
+from lockstep.notify.message import limit_text
 from lockstep.rule.condition import Plan
 from lockstep.rule.quantity import duration_text
 from lockstep.tools.backtest import Progress, backtest

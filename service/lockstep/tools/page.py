@@ -15,16 +15,8 @@ from zoneinfo import ZoneInfo
 import jinja2
 from markupsafe import Markup
 
-from lockstep.notify.message import (
-    Writer,
-    duration_words,
-    labels_text,
-    limit_text,
-    number_text,
-    ratio_text,
-    time_text,
-    window_text,
-)
+from lockstep.notify.figures import duration_words, number_text, ratio_text, time_text
+from lockstep.notify.message import Writer, labels_text, limit_text, window_text
 from lockstep.rule.condition import Plan, Rule
 from lockstep.tools import chart
 from lockstep.tools.backtest import Episode

@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 
 from lockstep.document import read_document
 from lockstep.errors import EventError
-from lockstep.notify.message import duration_words, labels_text
+from lockstep.notify.figures import duration_words
+from lockstep.notify.message import labels_text
 from lockstep.rule.condition import Hours, Plan
 from lockstep.rule.verdict import expected_stretches
 from lockstep.tools.backtest import Episode, Replay

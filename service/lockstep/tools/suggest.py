@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 
 from lockstep.errors import RuleError
 from lockstep.judge import Judge
-from lockstep.notify.message import labels_text, number_text
+from lockstep.notify.figures import number_text
+from lockstep.notify.message import labels_text
 from lockstep.rule.condition import Plan, Threshold, series_of_condition
 from lockstep.rule.load import load_texts, rule_files
 from lockstep.rule.quantity import duration_text

@@ -8,7 +8,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from lockstep.notify.message import labels_text, number_text
+from lockstep.notify.figures import number_text
+from lockstep.notify.message import labels_text
 from lockstep.tools.backtest import Episode
 from lockstep.tools.page import percent, rate, short
 from lockstep.tools.report import Changed, Report, fired_at, lasted, moved_words

@@ -98,6 +98,13 @@ def team_parts(item: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(team[:1].upper() + team[1:], text) for team, text in texts.items()]
 
 
+def why_parts(item: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(name, text) of what says why it was sent, and of where more is said."""
+    lines = item.get("why") or []
+    found = [("Why", ". ".join(lines))] if lines else []
+    return [*found, ("More", str(item["more"]))] if item.get("more") else found
+
+
 def remarks(body: Mapping[str, Any], *, shown: int) -> list[str]:
     """What a message to people says below its items. shown: how many of them stand above."""
     found = []

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiosmtplib
 
-from lockstep.adapters.channels import badge, is_over, remarks, team_parts, when
+from lockstep.adapters.channels import badge, is_over, remarks, team_parts, when, why_parts
 from lockstep.errors import DeliveryError
 from lockstep.ports import DeliveryLike, Destination, Sent
 from lockstep.settings import Settings
@@ -25,7 +25,7 @@ GOODBYE_S = 5.0
 """The relay has the mail by then; whether it says goodbye changes nothing."""
 
 _COLOURS = {"critical": "#b42318", "warning": "#b54708", "info": "#175cd3"}
-_OVER, _GREY, _LINE = "#067647", "#667085", "#e4e7ec"
+_OVER, _GREY, _DARK, _LINE = "#067647", "#667085", "#475467", "#e4e7ec"
 
 
 def text_part(body: Mapping[str, Any]) -> str:
@@ -39,6 +39,7 @@ def text_part(body: Mapping[str, Any]) -> str:
                 f"  {item['usual_bar']} {item['usual']} ({item['usual_is']})",
             ]
         lines += [f"  {team}: {text}" if team else f"  {text}" for team, text in team_parts(item)]
+        lines += [f"  {name}: {text}" for name, text in why_parts(item)]
         lines += [f"  {item['runbook']}"] if item["runbook"] and not is_over(item) else []
         lines += [f"  Owner: {item['owner']}"] if item.get("owner") and not is_over(item) else []
         lines += [f"  Note: {item['note']}"] if item["note"] else []
@@ -95,6 +96,15 @@ def _card(item: Mapping[str, Any]) -> str:
     for team, text in team_parts(item):
         name = f'<b style="font-size:13px;color:{_GREY}">{escape(team)}</b><br>' if team else ""
         rows.append(_row(f'{name}<span style="font-size:15px;line-height:1.5">{escape(text)}</span>', "8px 20px 0"))
+    if why := why_parts(item):
+        said = "<br>".join(f"<b>{escape(name)}</b>&ensp;{_link(text)}" for name, text in why)
+        rows.append(
+            _row(
+                f'<div style="border-top:1px solid {_LINE};padding-top:10px;font-size:13px;line-height:1.5;'
+                f'color:{_DARK};word-break:break-word">{said}</div>',
+                "12px 20px 0",
+            )
+        )
     foot = escape(when(item))
     if item.get("owner") and not over:
         foot = f"Owner: {escape(item['owner'])}<br>{foot}"

@@ -10,7 +10,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from lockstep.adapters.channels import Secrets, badge, is_over, remarks, retry_after_s, team_parts, when
+from lockstep.adapters.channels import Secrets, badge, is_over, remarks, retry_after_s, team_parts, when, why_parts
 from lockstep.errors import DeliveryError
 from lockstep.ports import DeliveryLike, Destination, Sent
 
@@ -19,6 +19,9 @@ MOST_ITEMS = 8
 LONGEST_SECTION = 1_300
 """Characters of one item: with MOST_ITEMS of them below the 12,000 that all blocks together may have, and the 3,000
 that one may have."""
+
+LONGEST_WHY = 320
+"""Characters of why it was sent, and of where more is."""
 
 _AUTH = {
     "invalid_auth",
@@ -61,6 +64,8 @@ def _item(item: Mapping[str, Any]) -> str:
         foot = f"Owner: {escaped(item['owner'])}\n{foot}"
     if item["runbook"] and not over:
         foot = f"{escaped(item['runbook'])}\n{foot}"
+    reasons = "".join(f"\n_{name}:_ {_cut(text, LONGEST_WHY)}" for name, text in why_parts(item))
+    foot = f"{reasons[1:]}\n{foot}" if reasons else foot
     note = f"\n_Note: {escaped(item['note'])}_" if item["note"] else ""
     # Only the teams' words give way where there is too much: figures, time and markup stay whole.
     left = LONGEST_SECTION - sum(len(line) + 1 for line in lines) - len(foot) - len(note)

@@ -12,7 +12,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from lockstep.notify.message import Writer, duration_words, labels_text, number_text
+from lockstep.notify.figures import duration_words, number_text
+from lockstep.notify.message import Writer, labels_text
 from lockstep.rule.condition import Rule
 from lockstep.tools.demo.shop import Planted
 from lockstep.tools.retail import ZONE

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from rich.markup import escape
 from rich.table import Table
 
-from lockstep.notify.message import number_text
+from lockstep.notify.figures import number_text
 from lockstep.tools.faults import readable
 from lockstep.tools.ruletest.coverage import Gap
 from lockstep.tools.ruletest.run import Difference, Outcome, Told, moment, numbers

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from lockstep.notify.message import Writer, limit_text, number_text
+from lockstep.notify.figures import number_text
+from lockstep.notify.message import Writer, limit_text
 from lockstep.rule.condition import Rule
 from lockstep.tools.backtest import replayed
 from lockstep.tools.ruletest.suite import Awaited, Test

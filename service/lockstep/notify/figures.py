@@ -1,0 +1,47 @@
+"""Numbers, times and lengths of time as people read them."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+
+def number_text(value: float | None) -> str:
+    """A number without noise: 42, 1,234, 12.5, 0.25."""
+    if value is None:
+        return "no data"
+    if abs(value) >= 1e15 or value != value:
+        return f"{value:.3g}"
+    if value == int(value) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    if abs(value) >= 1:
+        return f"{value:.2f}".rstrip("0").rstrip(".")
+    return f"{value:.3g}"
+
+
+def ratio_text(value: float | None) -> str:
+    """`3.1x`; "" for None."""
+    return "" if value is None else f"{number_text(round(value, 1 if abs(value) >= 1 else 2))}x"
+
+
+def time_text(moment: str, zone: ZoneInfo) -> str:
+    """A moment in the shop's zone, with the zone: `Tue 24 Nov 2026 09:30 GMT`."""
+    local = datetime.fromisoformat(moment).astimezone(zone)
+    name = local.strftime("%Z")
+    return f"{local:%a} {local.day} {local:%b %Y %H:%M} {name if name[:1].isalpha() else 'UTC' + name}"
+
+
+def duration_words(seconds: float) -> str:
+    """`90 seconds`, `15 minutes`, `2 hours 5 minutes`, `3 days`; never more than two units."""
+    left = max(0, round(seconds))
+    if left < 60 or (left < 120 and left % 60):
+        return _many(left, "second")
+    left -= left % (60 if left >= 600 else 1)
+    words: list[str] = []
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        if left >= size and len(words) < 2:
+            words.append(_many(left // size, unit))
+            left %= size
+    return " ".join(words)
+
+
+def _many(count: int, unit: str) -> str:
+    return f"{count} {unit}{'' if count == 1 else 's'}"
