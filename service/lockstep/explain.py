@@ -235,6 +235,8 @@ def _because(e: Explained, zone: ZoneInfo) -> str:
     if e.parts:
         return _combined(e, zone)
     named = e.of
+    if e.verdict == "unjudged" and e.baseline_of:
+        return f"{named} is not judged, {e.baseline_of}"
     if e.verdict == "unjudged":
         unseen = [name for name, second in e.complete_from.items() if second is None]
         if unseen:

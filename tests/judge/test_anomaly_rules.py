@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from judge_pipeline import Pipeline, arrivals
 from shorthand import LONDON, Event, clock, event, flow, lines, of, orders, plan, rule, when
 from test_judge_properties import STEPS, examples, run_to
 
+from lockstep.calendar import Calendar, Day, Entry, calendar_of
 from lockstep.judge import Judge
 from lockstep.measure.anomaly import SENSITIVITY, Detector, Incidents
 from lockstep.rule.anomaly import wall_s
@@ -23,14 +24,23 @@ from lockstep.tools.backtest import replay_events
 
 WARNING, HOUR, DAY = Severity.WARNING, 3_600, 86_400
 START = clock("2026-03-20 00:00")  # nine days before the clocks change
+WINTER = clock("2026-02-02 00:00")
 HOURLY = flow("count", bucket_s=HOUR)
 SHOP = flow("count", by=(), bucket_s=HOUR)
 MINUTES = flow("count")
+HALVES = flow("count", bucket_s=1_800)
 ODD = {200: 90, 201: 80, 230: 0, 231: 0, 232: 0, 233: 0, 260: 150}
 
 
-def anomaly(series=HOURLY, **more: Any) -> Anomaly:
-    return Anomaly(of(series), HOUR, WARNING, **more)
+def anomaly(series=HOURLY, bucket: int = HOUR, **more: Any) -> Anomaly:
+    return Anomaly(of(series), bucket, WARNING, **more)
+
+
+def marked(kind: str, *days: int, start: datetime) -> Calendar:
+    """These days, counted from `start`, and no others."""
+    found = calendar_of([Entry(kind, kind, tuple(Day(on=start.date() + timedelta(days=d)) for d in days))])
+    assert found is not None
+    return found
 
 
 def hourly(counts: Sequence[int], *, channel: str = "web", start: datetime = START) -> list[Event]:
@@ -91,6 +101,106 @@ def test_the_verdict_explains_itself():
     assert first.counts["rises"] == 1
 
 
+# ---- marked days and days that begin anew --------------------------------------------------------------------------
+
+SALE = (8, 9, 12, 15, 16, 17, 18, 19, 20)
+"""Days of a sale: on each thrice as much is sold; before the seventh of them too little is known of such days."""
+
+
+def sale(odd: dict[int, int]) -> list[Event]:
+    """24 days, and what was odd in single hours."""
+    found = [n if i in odd else n * 3 if i // 24 in SALE else n for i, n in enumerate(counts(24 * 24, odd))]
+    return hourly(found, start=WINTER)
+
+
+def hours_of(day: int, orders: int) -> dict[int, int]:
+    """So many an hour from 9 to 15 of a day."""
+    return dict.fromkeys(range(day * 24 + 9, day * 24 + 15), orders)
+
+
+def days_of(said: Sequence[str]) -> list[int]:
+    """The days, from WINTER on, on which something began."""
+    return [(date.fromisoformat(s[:10]) - WINTER.date()).days for s in said if " firing " in s]
+
+
+CAMPAIGN = marked("campaign", *SALE, start=WINTER)
+
+
+@pytest.mark.parametrize(
+    ("calendar", "odd", "expected"),
+    [
+        pytest.param(None, {}, [8, 22], id="without a calendar a sale is told, and what is usual after it"),
+        pytest.param(CAMPAIGN, {}, [], id="a planned one is not told, nor the days after it"),
+        pytest.param(marked("holiday", *SALE, start=WINTER), {}, [], id="whatever it is marked as"),
+        pytest.param(marked("closed", *SALE, start=WINTER), {}, [], id="closed days are not judged"),
+        pytest.param(marked("closed", *SALE, start=WINTER), hours_of(20, 90), [], id="whatever happens on them"),
+        pytest.param(CAMPAIGN, hours_of(8, 0), [], id="on the first day of its kind nothing is known"),
+        pytest.param(CAMPAIGN, hours_of(20, 0), [20], id="on the ninth it is: nothing is sold"),
+        pytest.param(CAMPAIGN, hours_of(22, 36), [22], id="a sale has taught nothing of ordinary days"),
+    ],
+)
+def test_marked_days(calendar, odd, expected):
+    """A planned day is compared with its own kind, and an ordinary one with ordinary ones."""
+    assert days_of(lines(told(plan(rule(anomaly(calendar=calendar))), sale(odd)))) == expected
+
+
+def test_a_marked_day_says_what_it_is_compared_with():
+    """How many days of its kind, and what is usual on them."""
+    first = replay_events(plan(rule(anomaly(calendar=CAMPAIGN))), sale(hours_of(20, 0)), zone=LONDON)[0]
+    assert first.baseline_of == "the last 8 campaign days"
+    assert first.baseline == pytest.approx(36, abs=12)
+
+
+@pytest.mark.parametrize(
+    ("calendar", "day", "expected"),
+    [
+        pytest.param(None, 2, "it is learning: 59 buckets so far", id="ordinary days"),
+        pytest.param(
+            marked("campaign", 0, 4, start=WINTER), 4, "only 1 campaign day is known", id="the second of its kind"
+        ),
+        pytest.param(
+            marked("holiday", 0, 1, 2, 4, start=WINTER),
+            4,
+            "it is learning: 83 buckets of holidays so far",
+            id="enough days, too short",
+        ),
+        pytest.param(marked("closed", 4, start=WINTER), 4, "the shop is closed on that day", id="closed"),
+    ],
+)
+def test_why_it_is_not_judged(calendar, day, expected):
+    """What is missing is said."""
+    condition = anomaly(calendar=calendar)
+    judge = _fed(hourly([9] * (day * 24 + 12), start=WINTER), condition)
+    (runtime,) = judge._rules
+    assert runtime.groups["web",].watches[condition.key].verdict.baseline_of == expected
+
+
+def test_a_new_entry_forgets_nothing():
+    """The calendar is not part of what names the things learned."""
+    assert anomaly().key == anomaly(calendar=marked("campaign", 3, start=WINTER), learn_from=date(2026, 11, 9)).key
+
+
+def test_this_is_normal_now():
+    """From that day on it is as if the group were seen for the first time, and what was open ends."""
+    found = [*counts(220, {}), *[0] * 20, *(n * 4 for n in counts(220, {}, seed=2)), 300]
+    begins = WINTER.date() + timedelta(days=10)  # hour 240, when it sells again
+    until = WINTER + timedelta(hours=len(found))
+    said = lines(told(plan(rule(anomaly(learn_from=begins))), hourly(found, start=WINTER), until=until))
+    assert said == [
+        "2026-02-11 09:00 web firing warning",  # nothing is sold
+        "2026-02-12 01:00 web resolved warning",  # the first bucket of the day
+        "2026-02-21 05:00 web firing warning",  # 300 at night; four times as many as before are not told
+    ]
+
+
+def test_a_day_that_has_not_come_changes_nothing():
+    """Nor one before anything was learned."""
+    found = hourly(counts(300, ODD))
+    expected_lines = lines(told(plan(rule(anomaly())), found))
+    for day in (date(2026, 6, 1), START.date() - timedelta(days=1)):
+        assert lines(told(plan(rule(anomaly(learn_from=day))), found)) == expected_lines
+
+
 def test_directions():
     """Only falls: the rise is not told, the missing hours are."""
     watched = plan(rule(anomaly(rises=False)))
@@ -143,6 +253,10 @@ def _fed(events: list[Event], condition: Anomaly) -> Judge:
     return pipeline._judges[0]
 
 
+APART = marked("campaign", 0, 1, 3, 5, 7, 9, 11, start=START)
+ANEW = START.date() + timedelta(days=4)
+
+
 @examples(6)
 @given(
     st.dictionaries(st.integers(150, 298), st.integers(0, 120), max_size=12),
@@ -157,6 +271,7 @@ def test_cut_anywhere_and_fed_in_any_order(odd, shape, jitter, spread, steps):
     watched = plan(
         rule(anomaly(sensitivity="high"), forget_after_s=DAY),
         rule(All((anomaly(MINUTES), when(MINUTES, "at_least 1", window=60)), WARNING), name="S", keep=1_800),
+        rule(anomaly(HALVES, 1_800, sensitivity="high", calendar=APART, learn_from=ANEW), name="T"),
     )
     events = hourly(counts(300, odd)) + hourly(counts(80, {}), channel="app")
     events += hourly([9] * 40, channel="app", start=START + timedelta(hours=200))

@@ -19,6 +19,7 @@ TESTED = re.findall(r"```yaml\n((?:(?!```).)*)```(?:(?!```).)*```yaml test\n(.*?
 """The rules that stand before tests, and these tests."""
 TABLES = dict(re.findall(r"```csv (\S+)\n(.*?)```", HANDBOOK.read_text(), re.DOTALL))
 """name → text of the tables that stand beside them."""
+(CALENDAR,) = [e for e in EXAMPLES if e.startswith("# calendar")]
 
 
 @pytest.mark.parametrize("text", [e for e in EXAMPLES if not e.startswith(("# routing", "# calendar"))])
@@ -32,7 +33,8 @@ def test_an_example_loads_clean(text):
 @pytest.mark.parametrize(("rules", "tests"), TESTED)
 def test_the_tests_of_an_example_pass(rules, tests):
     """A reader may run any of them; what is not true is not written."""
-    suite = load_text(tests, rules, ZoneInfo("Europe/London"), tables=TABLES)
+    calendar = {"calendar.yml": CALENDAR} if tests.startswith("# with the calendar above") else {}
+    suite = load_text(tests, rules, ZoneInfo("Europe/London"), beside={**TABLES, **calendar})
     assert [str(f) for f in suite.faults] == []
     assert [explained(o) for o in map(run, suite.tests) if not o.passed] == []
     assert len(suite.tests) == tests.count("- name:")
@@ -54,8 +56,7 @@ def test_the_routing_example_loads_clean(tmp_path):
 
 def test_the_calendar_example_loads_clean():
     """The example of calendar.yml."""
-    (example,) = [e for e in EXAMPLES if e.startswith("# calendar")]
-    assert [str(f) for f in load_texts({"calendar.yml": example}).faults] == []
+    assert [str(f) for f in load_texts({"calendar.yml": CALENDAR}).faults] == []
 
 
 def test_the_table_of_codes_is_complete():

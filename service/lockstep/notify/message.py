@@ -259,6 +259,8 @@ class Writer:
         local = datetime.fromisoformat(transition.window_start).astimezone(self.zone)
         numbers = f"{number_text(transition.value)}{of} within {window_text(transition)}"
         usual = "" if transition.baseline is None else f", usually {number_text(_rough(transition.baseline))}"
+        if usual and transition.baseline_of:
+            usual += f" on {transition.baseline_of}"
         return f"{local:%H:%M} on a {local:%A}: {numbers}{usual}; {statistic_text(transition.counts)}"
 
     def _lasted(self, transition: Transition) -> str:

@@ -97,7 +97,8 @@ def _usual(told: Judged) -> str:
 
 
 def _anomaly(told: Judged) -> str:
-    text = f", usually {_rough(told.baseline)} then"
+    on = f" on {told.baseline_of}" if told.baseline_of else ""
+    text = f", usually {_rough(told.baseline)} then{on}"
     if is_explained(told.counts):
         text += f"; {statistic_text(told.counts)}, surprise {number_text(told.counts.get('surprise'))}"
     return text

@@ -4,17 +4,24 @@ An incident begins when the detector is surprised enough and is over after three
 `lockstep.measure.anomaly`, which also says how it learns. Between bucket ends the last verdict stands. While it learns
 nothing is judged. A bucket without a value (an average of nothing) is no data and teaches nothing; one of a group that
 has been silent for longer than `forget_after` is not looked at.
+
+Days that the calendar marks teach nothing of ordinary ones, nor are they compared with them: campaign days and holidays
+are judged by what was learned of their own kind, once three of them are known and enough of their buckets; closed days
+are not judged. What is open when such days begin stays open until something is judged again.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from lockstep.calendar import Calendar
 from lockstep.measure.anomaly import LONG as LONG_BUCKETS
-from lockstep.measure.anomaly import SENSITIVITY, SHORT, Detector, Incidents, Statistic
+from lockstep.measure.anomaly import SENSITIVITY, SHORT, Detector, Incidents, Reading, Statistic
 from lockstep.measure.definition import Aggregate, Expression, Measured
 from lockstep.rule.condition import Anomaly
+from lockstep.rule.usual import LEAST_LIKE_DAYS, LIKE_DAYS
 from lockstep.rule.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 
 
@@ -33,16 +40,47 @@ def wall_s(instant: int, zone: ZoneInfo) -> int:
     return int(datetime.fromtimestamp(instant, zone).replace(tzinfo=UTC).timestamp())
 
 
-class Watch:
-    """The detector of one anomaly on one group. upto: the end of the last bucket seen; verdict: what it was."""
+class _Apart:
+    """What is known of the days of one kind alone. days: how many taught something; last: the latest of them."""
 
-    __slots__ = ("_detector", "_incidents", "upto", "verdict")
+    __slots__ = ("days", "detector", "last")
 
     def __init__(self, condition: Anomaly) -> None:
-        self._detector = Detector(is_count=is_count(condition.expression))
-        self._incidents = Incidents(SENSITIVITY[condition.sensitivity])
+        self.detector = Detector(is_count=is_count(condition.expression))
+        self.days = self.last = 0
+
+    def see(self, day: int) -> int:
+        """Take note of a day; how many came before it."""
+        if day != self.last:
+            self.days, self.last = self.days + 1, day
+        return self.days - 1
+
+    def state(self) -> list[Any]:
+        return [self.days, self.last, self.detector.state()]
+
+    def restore(self, state: list[Any]) -> None:
+        self.days, self.last, detector = state
+        self.detector.restore(detector)
+
+
+class Watch:
+    """What is known of one anomaly on one group. upto: the end of the last bucket seen; verdict: what it was.
+
+    since: the beginning of the first bucket that was learned. apart: what is known of marked days, by their kind.
+    """
+
+    __slots__ = ("_apart", "_detector", "_incidents", "_since", "upto", "verdict")
+
+    def __init__(self, condition: Anomaly) -> None:
         self.upto = 0
         self.verdict = UNJUDGED
+        self._forget(condition)
+
+    def _forget(self, condition: Anomaly) -> None:
+        self._since: int | None = None
+        self._detector = Detector(is_count=is_count(condition.expression))
+        self._incidents = Incidents(SENSITIVITY[condition.sensitivity])
+        self._apart: dict[str, _Apart] = {}
 
     def see(self, condition: Anomaly, view: View, end: int) -> None:
         """Judge and learn the bucket that ends at `end`, which is later than all before."""
@@ -57,19 +95,51 @@ class Watch:
         value = value_of(condition.expression, view, at, start, end)
         if value is None:
             return Verdict(Kind.NO_DATA, None, None, None, None, start, end)
-        detector, incidents = self._detector, self._incidents
-        local = wall_s(start, view.zone)
-        read = detector.observe(start, local, value, rises=condition.rises, falls=condition.falls)
-        if read.is_learning:
-            counts: dict[str, float] = {"learned": detector.learned}
-            return Verdict(Kind.UNJUDGED, None, value, None, None, start, end, counts)
-        incidents.take(read.surprise)
-        counts = {"surprise": round(read.surprise, 2)}
-        if read.statistic is not None:
-            counts |= {"statistic": int(read.statistic), "rises": int(read.rises)}
-        kind = Kind.BREACH if incidents.is_open else Kind.CLEAR
-        severity = condition.severity if incidents.is_open else None
-        return Verdict(kind, severity, value, read.expected, None, start, end, counts)
+        was_open = self._incidents.is_open
+        is_new = self._is_forgotten(condition, start, view.zone)
+        if is_new:
+            self._forget(condition)
+        if self._since is None:
+            self._since = start
+        reading, counts, of = self._read(condition, view.zone, start, end, value)
+        if reading is None and is_new and was_open:
+            # It is normal now: what is open ends.
+            return Verdict(Kind.CLEAR, None, value, None, None, start, end, counts, of)
+        if reading is None:
+            return Verdict(Kind.UNJUDGED, None, value, None, None, start, end, counts, of)
+        self._incidents.take(reading.surprise)
+        counts = {"surprise": round(reading.surprise, 2)}
+        if reading.statistic is not None:
+            counts |= {"statistic": int(reading.statistic), "rises": int(reading.rises)}
+        is_open = self._incidents.is_open
+        kind, severity = (Kind.BREACH, condition.severity) if is_open else (Kind.CLEAR, None)
+        return Verdict(kind, severity, value, reading.expected, None, start, end, counts, of)
+
+    def _is_forgotten(self, condition: Anomaly, start: int, zone: ZoneInfo) -> bool:
+        """Whether what was learned is of before the day from which the author wants it learned, which has come."""
+        if condition.learn_from is None or self._since is None:
+            return False
+        return self._since < midnight(condition.learn_from, zone) <= start
+
+    def _read(
+        self, condition: Anomaly, zone: ZoneInfo, start: int, end: int, value: float
+    ) -> tuple[Reading | None, dict[str, float], str]:
+        """(what the bucket is, None where it is not to be judged; numbers; what it is compared with, or why not)."""
+        marked, day = marked_as(condition.calendar, start, end, zone)
+        if marked == "closed":
+            return None, {}, "the shop is closed on that day"
+        if not marked:
+            detector, known, of = self._detector, LEAST_LIKE_DAYS, ""
+        else:
+            apart = self._apart.get(marked)
+            if apart is None:
+                apart = self._apart[marked] = _Apart(condition)
+            detector, known = apart.detector, apart.see(day)
+            of = f"the last {known} {LIKE_DAYS[marked]}s"
+        found = detector.observe(start, wall_s(start, zone), value, rises=condition.rises, falls=condition.falls)
+        if known < LEAST_LIKE_DAYS or found.is_learning:
+            return None, {"learned": detector.learned}, _too_little(marked, known, detector.learned)
+        return found, {}, of
 
     def under(self, condition: Anomaly) -> "Watch":
         """All that was learned, for a condition of the same key: an edit may change how surprised it has to be."""
@@ -80,16 +150,44 @@ class Watch:
     def state(self) -> list[Any]:
         v = self.verdict
         said = [v.kind.value, v.severity is not None, v.value, v.baseline, v.window_start, v.window_end, v.counts]
-        return [self.upto, said, self._detector.state(), self._incidents.state()]
+        apart = {kind: known.state() for kind, known in self._apart.items()}
+        return [self.upto, [*said, v.baseline_of], self._since, self._detector.state(), self._incidents.state(), apart]
 
     def restore(self, condition: Anomaly, state: list[Any]) -> None:
         """Take back what `state` gave."""
-        self.upto, said, detector, incidents = state
-        kind, is_breach, value, baseline, start, end, counts = said
+        self.upto, said, self._since, detector, incidents, apart = state
+        kind, is_breach, value, baseline, start, end, counts, of = said
         severity = condition.severity if is_breach else None
-        self.verdict = Verdict(Kind(kind), severity, value, baseline, None, start, end, counts)
+        self.verdict = Verdict(Kind(kind), severity, value, baseline, None, start, end, counts, of)
         self._detector.restore(detector)
         self._incidents.restore(incidents)
+        for name, known in apart.items():
+            self._apart[name] = _Apart(condition)
+            self._apart[name].restore(known)
+
+
+def marked_as(calendar: Calendar | None, start: int, end: int, zone: ZoneInfo) -> tuple[str, int]:
+    """What the local days that a bucket touches are marked as, "" for ordinary ones, and the first day's number."""
+    if calendar is None:
+        return "", 0
+    first, last = (datetime.fromtimestamp(second, zone).date() for second in (start, end - 1))
+    kinds = calendar.kinds_over(first, last)
+    return ("closed" if "closed" in kinds else min(kinds)) if kinds else "", first.toordinal()
+
+
+@lru_cache(maxsize=64)
+def midnight(day: date, zone: ZoneInfo) -> int:
+    """The instant at which a day of the shop begins."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
+
+
+def _too_little(marked: str, known: int, learned: int) -> str:
+    """Why a bucket is not judged."""
+    if marked and known < LEAST_LIKE_DAYS:
+        like = LIKE_DAYS[marked] + ("" if known == 1 else "s")
+        return f"only {known} {like} {'is' if known == 1 else 'are'} known"
+    on = f" of {LIKE_DAYS[marked]}s" if marked else ""
+    return f"it is learning: {learned} buckets{on} so far"
 
 
 # ---- words ----------------------------------------------------------------------------------------------------------

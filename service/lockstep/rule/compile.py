@@ -224,7 +224,7 @@ class Compiler:
             at = (*pointer, "new_value")
             return new_value_of(model.new_value, at, named, self.note, scope.severity, scope.by)
         if model.anomaly is not None:
-            return anomaly_of(model.anomaly, (*pointer, "anomaly"), named, self.note, scope.severity)
+            return anomaly_of(model.anomaly, (*pointer, "anomaly"), named, self.note, scope.severity, self._calendar)
         if model.projection is not None:
             return projection_of(model.projection, (*pointer, "projection"), named, self.note, scope.severity)
         return None

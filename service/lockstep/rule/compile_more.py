@@ -5,6 +5,7 @@ from itertools import product
 from math import prod
 from typing import Literal, Protocol
 
+from lockstep.calendar import Calendar
 from lockstep.document import Pointer, did_you_mean
 from lockstep.measure.definition import Aggregate, Expression, Measured, series_of
 from lockstep.rule.condition import Anomaly, Change, Level, NewValue, Projection, Severity, Share
@@ -116,7 +117,9 @@ ANOMALY_BUCKETS_S = (300, 600, 900, 1_200, 1_800, 3_600)
 """Shorter ones are mostly noise; longer ones take months to learn."""
 
 
-def anomaly_of(model: AnomalyModel, at: Pointer, named: Named, note: Note, severity: Severity) -> Anomaly:
+def anomaly_of(
+    model: AnomalyModel, at: Pointer, named: Named, note: Note, severity: Severity, calendar: Calendar | None
+) -> Anomaly:
     expression = named(model.measure, (*at, "measure"))
     if any(s.is_level for s in series_of(expression)):
         message = f"'{model.measure}' reads a level, an anomaly watches what happens in each bucket"
@@ -132,6 +135,8 @@ def anomaly_of(model: AnomalyModel, at: Pointer, named: Named, note: Note, sever
         model.direction in ("up", "both"),
         model.direction in ("down", "both"),
         model.measure,
+        None if calendar is None else calendar.only(model.without),
+        model.learn_from,
     )
 
 

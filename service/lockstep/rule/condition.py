@@ -325,7 +325,8 @@ class Anomaly(_OfExpression):
     """Flows in buckets that differ from what was learned of them; nothing is asked of the author.
 
     bucket_s: what is judged is whole buckets of this length, from midnight UTC on. name: the measure's, for texts.
-    rises, falls: which way counts.
+    rises, falls: which way counts. calendar: the marked days, which are learned apart from the others.
+    learn_from: what was learned before this day of the shop is forgotten when it comes.
     """
 
     expression: Expression
@@ -335,10 +336,12 @@ class Anomaly(_OfExpression):
     rises: bool = True
     falls: bool = True
     name: str = ""
+    calendar: Calendar | None = None
+    learn_from: date | None = None
 
     @cached_property
     def key(self) -> str:
-        """Names what is learned: another measure, bucket or direction learns anew."""
+        """Names what is learned: another measure, bucket or direction learns anew, another day in the calendar not."""
         return stable_id("anomaly-1", repr(self.expression), self.bucket_s, self.rises, self.falls)[:12]
 
 

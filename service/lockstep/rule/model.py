@@ -434,6 +434,13 @@ class ProjectionModel(_Wider):
     window: Duration | None = Field(None, description="The pace is that of so long; default 7d, with `within: day` 2h")
 
 
+def _day(value: Any) -> Any:
+    try:
+        return value if value is None else date.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"'{str(value)[:100]}' is no day; write one like 2026-12-31 [LS201]") from None
+
+
 class AnomalyModel(_Strict):
     """A flow that differs from what was learned of it. Needs nothing but a measure."""
 
@@ -443,6 +450,13 @@ class AnomalyModel(_Strict):
     )
     direction: Literal["up", "down", "both"] = Field("both", description="Which way counts")
     bucket: Duration = Field(3_600, description="What is judged each time: 5m, 10m, 15m, 20m, 30m or 1h")
+    without: Annotated[list[DayKind], BeforeValidator(_one_or_many), _listed({"enum": list(KINDS)})] = Field(
+        default=["campaign", "holiday", "closed"],
+        description="Days of calendar.yml that are learned apart from ordinary ones; default all, [] none",
+    )
+    learn_from: Annotated[
+        date | None, BeforeValidator(_day), WithJsonSchema({"type": "string", "examples": ["2026-11-01"]})
+    ] = Field(None, description="What it is from this day on is normal: forget what was learned before, `2026-11-01`")
 
 
 Clear = Annotated[
@@ -512,13 +526,6 @@ class PartModel(_Strict):
             what = f"has {len(found)} conditions ({', '.join(found)})" if found else "has no condition"
             raise ValueError(f"it {what}; write exactly one of {', '.join(CONDITIONS)} [LS118]")
         return self
-
-
-def _day(value: Any) -> Any:
-    try:
-        return value if value is None else date.fromisoformat(str(value))
-    except ValueError:
-        raise ValueError(f"'{str(value)[:100]}' is no day; write one like 2026-12-31 [LS201]") from None
 
 
 class OverrideModel(BoundsModel):

@@ -73,7 +73,7 @@ def _length(seconds: int) -> str:
     return _many(seconds, "second")
 
 
-_LIKE = {"campaign": "campaign day", "holiday": "holiday", "closed": "closed day"}
+LIKE_DAYS = {"campaign": "campaign day", "holiday": "holiday", "closed": "closed day"}
 
 
 def chain(baseline: Baseline) -> Iterator[Baseline]:
@@ -118,7 +118,7 @@ def _choices(baseline: Baseline, window_s: int, dates: Dates | None) -> Iterator
             alike = tuple(b for b in range(1, backs[-1] + 1) if _kinds(link.calendar, dates, b) == today)
             name = "closed" if "closed" in today else min(today)
             most = max(len(backs), LEAST_LIKE_DAYS)
-            yield Choice(_LIKE[name], alike[:most], LEAST_LIKE_DAYS, len(alike[:most]), marked=name)
+            yield Choice(LIKE_DAYS[name], alike[:most], LEAST_LIKE_DAYS, len(alike[:most]), marked=name)
             if "closed" in today:
                 return  # what a shop sells on ordinary days says nothing about a day on which it is closed
         unmarked = tuple(b for b in backs if not _kinds(link.calendar, dates, b))

@@ -115,10 +115,10 @@ def load_suite(paths: Sequence[Path], zone: ZoneInfo) -> Suite:
 
 
 def load_text(
-    text: str, rules: str, zone: ZoneInfo, *, path: str = "tests.yml", tables: Mapping[str, str] | None = None
+    text: str, rules: str, zone: ZoneInfo, *, path: str = "tests.yml", beside: Mapping[str, str] | None = None
 ) -> Suite:
-    """The tests in a text, of the rules in another. tables: name → text of those beside the rules."""
-    loaded = load_texts({"rules.yml": rules, **(tables or {})})
+    """The tests in a text, of the rules in another. beside: name → text of the tables and the calendar there."""
+    loaded = load_texts({"rules.yml": rules, **(beside or {})})
     document, faults = parse_document(path, text)
     if document is None:
         return Suite((), loaded.plan.rules, tuple(faults), ())
