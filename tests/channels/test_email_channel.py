@@ -57,6 +57,54 @@ async def test_the_mails_of_an_episode_make_one_thread():
         assert word not in first["Subject"].lower() + last["Subject"].lower()
 
 
+async def test_a_mail_about_several_episodes_is_in_the_thread_of_each():
+    """Two began in one mail, one of them ends in another: the end refers to what the beginning referred to."""
+    both = await _arrived(Letter("l1", body(item(channel="web"), item(channel="app"))))
+    end = await _arrived(Letter("l2", body(item("resolved", "app"))))
+    assert both["References"].split() == ["<episode-episode-app@shop.example>", "<episode-episode-web@shop.example>"]
+    assert both["In-Reply-To"] == "<episode-episode-web@shop.example>"
+    assert end["References"] in both["References"].split()
+
+
+async def test_a_mail_about_very_many_episodes_has_a_bounded_header():
+    """Ten of them are named."""
+    mail = await _arrived(Letter("l1", body(*(item(channel=f"c{n}") for n in range(30)))))
+    assert len(mail["References"].split()) == 10
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        pytest.param({}, ("firing", "warning", None), id="a warning"),
+        pytest.param({"severity": "critical"}, ("firing", "critical", "high"), id="a critical one is important"),
+        pytest.param(
+            {"severity": "critical", "state": "resolved"}, ("resolved", "critical", None), id="its end is not"
+        ),
+    ],
+)
+async def test_what_filters_sort_by(changed, expected):
+    """Rule, state, severity, teams and the alert stand in headers; who is away answers none of it."""
+    mail = await _arrived(Letter("l1", body(**changed)))
+    assert (mail["X-Lockstep-State"], mail["X-Lockstep-Severity"], mail["Importance"]) == expected
+    assert mail["X-Lockstep-Rule"] == "OrderSpike"
+    assert mail["X-Lockstep-Teams"] == "marketing, operations"
+    assert mail["X-Lockstep-Alert"] == "alert-web"
+    assert mail["X-Lockstep-Delivery"] == "l1"
+    assert (mail["Auto-Submitted"], mail["X-Auto-Response-Suppress"]) == ("auto-generated", "All")
+
+
+async def test_an_alert_is_named_where_there_is_one():
+    """A mail about several names none of them."""
+    assert (await _arrived(Letter("l1", mixed())))["X-Lockstep-Alert"] is None
+
+
+async def test_odd_rule_names_stay_in_their_header():
+    """Whatever a name holds, it is one line of one header."""
+    mail = await _arrived(Letter("l1", body(rule="Größe\r\nBcc: all@example.com")))
+    assert mail["Bcc"] is None
+    assert mail["X-Lockstep-Rule"] == "Größe Bcc: all@example.com"
+
+
 def test_every_attempt_has_the_same_id():
     """A relay or reader that sees it twice can tell."""
     later = NOW.replace(hour=13)

@@ -21,6 +21,8 @@ from lockstep.settings import Settings
 TIMEOUT_S = 60.0
 TOTAL_S = 660.0
 """A relay may take ten minutes to answer the final dot (RFC 5321 4.5.3.2.6); the lane is this destination's own."""
+MOST_ROOTS = 10
+"""Episodes that the references of one mail name."""
 GOODBYE_S = 5.0
 """The relay has the mail by then; whether it says goodbye changes nothing."""
 
@@ -142,28 +144,44 @@ def _link(url: str) -> str:
 
 
 def message(destination: Destination, delivery: DeliveryLike, *, sender: str, now: datetime) -> EmailMessage:
-    """The mail. Its id is the delivery's, the same in every attempt; its references name the episode.
+    """The mail. Its id is the delivery's, the same in every attempt; its references name its episodes.
 
-    No mail has that name: clients join an episode's mails by it and by their equal subject, whoever came first.
+    No mail has these names: clients join an episode's mails by them and by their equal subject, whoever came first.
+    What filters and tools sort by stands in headers: rule, state, severity, teams, and of one alert its id.
     """
     body: Any = delivery.body
     domain = parseaddr(sender)[1].partition("@")[2] or "localhost"
-    root = f"<episode-{body['items'][0]['episode_id']}@{domain}>"
+    episodes = list(dict.fromkeys(item["episode_id"] for item in body["items"]))
+    roots = [f"<episode-{episode}@{domain}>" for episode in episodes[:MOST_ROOTS]]
     mail = EmailMessage()
     mail["From"] = sender
     mail["To"] = destination.target
     mail["Subject"] = " ".join(body["subject"].split())[:200]
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = f"<{delivery.id}@{domain}>"
-    mail["References"] = root
-    mail["In-Reply-To"] = root
+    # The first comes last, where readers look for the parent (RFC 5322 3.6.4).
+    mail["References"] = " ".join(reversed(roots))
+    mail["In-Reply-To"] = roots[0]
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
     mail["List-Id"] = f"Lockstep <lockstep.{domain}>"
     mail["X-Lockstep-Delivery"] = delivery.id
+    mail["X-Lockstep-Rule"] = _header(body["rule"])
+    mail["X-Lockstep-State"] = _header(body["state"])
+    mail["X-Lockstep-Severity"] = _header(body["severity"])
+    mail["X-Lockstep-Teams"] = _header(", ".join(body["teams"]))
+    if len(episodes) == 1:
+        mail["X-Lockstep-Alert"] = _header(body["items"][0]["alert_id"])
+    if body["severity"] == "critical" and body["state"] != "resolved":
+        mail["Importance"] = "high"
     mail.set_content(text_part(body))
     mail.add_alternative(html_part(body), subtype="html")
     return mail
+
+
+def _header(text: str) -> str:
+    """A text on one line of a header."""
+    return " ".join(str(text).split())[:200]
 
 
 class EmailChannel:
