@@ -43,6 +43,7 @@ def reasons(**changed: Any) -> Judged:
             "baseline_of": "the last 4 weeks",
             "ratio": 3.1,
             "limit": 40.0,
+            "limit_of": "",
             "window_start": (NOW - timedelta(minutes=15, seconds=30)).isoformat(),
             "window_end": (NOW - timedelta(seconds=30)).isoformat(),
             "counts": {"windows": 4.0, "sigma": 4.5},
