@@ -529,6 +529,9 @@ class Judge:
         source: Source = (frame.role, frame.partition)
         place = (frame.chunk, frame.first, frame.upto)
         topic = self.topics.setdefault(frame.role, _Topic())
+        if topic.silent and (frame.partials or frame.levels):
+            topic.silent = False  # nobody goes on without it any more, though its watermark is yet to come
+            self._dirty_meta = True
         state = self.sources.get(source)
         closed = None if topic.mark is None else topic.mark // SECOND
         for partial in frame.partials:
@@ -642,8 +645,15 @@ class Judge:
         if history is None:
             history = self.levels[key] = LevelHistory()
         older = history.older
-        grain = self._grain.get(series.id, 0)
-        applied = history.apply(source, value.identity, value.time_us, value.offset, value.value, grain)
+        applied = history.apply(
+            source,
+            value.identity,
+            value.time_us,
+            value.offset,
+            value.value,
+            grain_us=self._grain.get(series.id, 0),
+            stale_us=None if series.stale_after_s is None else series.stale_after_s * SECOND,
+        )
         if history.dirty:
             self._dirty_levels.add(key)
         self.counts.older_levels += history.older - older

@@ -45,6 +45,14 @@ def levels(text):
     return found
 
 
+def test_what_comes_after_a_stale_level_is_no_change():
+    """A level that was no data is nothing to compare with; the slow judge agrees."""
+    rule = "- {name: R, by: [sku], change: {measure: floor}}"
+    events = levels("A: 12:00 reserved=4, 12:05 reserved=5, 12:08 reserved=6")
+    told = judged(plan_of(rule), events, until=clock("12:20"))
+    assert lines(told) == ["12:08 A firing warning"]
+
+
 def lost(text):
     """`A: 12:00 x3`: one order of three pieces."""
     return [

@@ -276,7 +276,7 @@ class _Identity:
 class LevelHistory:
     """One level series: per identity the newest value, and older ones as long as a bucket end may ask for them.
 
-    moved: by how much the newest value changed the sum; None when it was the first of all.
+    moved: by how much the newest value changed the sum; None when it was the first of all, or all before it was stale.
     """
 
     __slots__ = ("_identities", "dirty", "marks", "moved", "older")
@@ -288,10 +288,21 @@ class LevelHistory:
         self.older = 0
         self.moved: int | None = None
 
-    def apply(self, source: Source, identity: str, time_us: int, offset: int, value: int, grain_us: int = 0) -> bool:
+    def apply(
+        self,
+        source: Source,
+        identity: str,
+        time_us: int,
+        offset: int,
+        value: int,
+        *,
+        grain_us: int = 0,
+        stale_us: int | None = None,
+    ) -> bool:
         """Take a value; False when it changes nothing: seen before, or older than the newest of its identity.
 
         grain_us: the past is asked for at multiples of this only, so of each such stretch the last value is enough.
+        stale_us: what is that old is no data any more, so the next value is compared with nothing.
         """
         if self.has_seen(source, offset):
             return False
@@ -303,10 +314,11 @@ class LevelHistory:
         if known.values and time_us < known.values[-1][0]:
             self.older += 1
             return False
-        if known.values:
-            self.moved = value - known.values[-1][2]
-        else:
-            self.moved = value if len(self._identities) > 1 else None
+        before = known.values[-1][2] if known.values else 0
+        is_first = len(self._identities) == 1 and not known.values
+        if not is_first and stale_us is not None:
+            is_first = time_us - max(k.values[-1][0] for k in self._identities.values() if k.values) >= stale_us
+        self.moved = None if is_first else value - before
         known.source = source
         if grain_us and known.values and known.values[-1][0] // grain_us == time_us // grain_us:
             known.values.pop()
