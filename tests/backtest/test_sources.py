@@ -42,30 +42,29 @@ def written(path, events):
 
 @pytest.mark.parametrize("in_memory", [10_000, 7], ids=["in memory", "in sorted runs on disk"])
 @pytest.mark.parametrize("name", ["events.ndjson", "events.ndjson.gz"])
-def test_order_does_not_matter(tmp_path, monkeypatch, in_memory, name):
+def test_order_does_not_matter(tmp_path, in_memory, name):
     """Shuffled lines, bad ones between them, in two files: the same transitions, the same complaints."""
     events = list(levels(100))
     expected = bt.replayed(PLAN, events, zone=ZONE).transitions
     assert len(expected) > 20
-    monkeypatch.setattr(bt, "MOST_IN_MEMORY", in_memory)
     random.Random(1).shuffle(events)
     bad = {**events[0], "data": {"sku": "A"}}
     files = [written(tmp_path / f"1{name}", [*events[:60], bad]), written(tmp_path / f"2{name}", events[60:])]
-    found = bt.backtest(PLAN, files, zone=ZONE)
+    found = bt.backtest(PLAN, files, zone=ZONE, limits=bt.Limits(in_memory=in_memory))
     assert found.transitions == expected
     assert (found.events, found.bad, [place for place, _ in found.refused]) == (100, 1, [f"{files[0]}:61"])
 
 
 @pytest.mark.parametrize("name", ["events.ndjson", "events.ndjson.gz"])
 @pytest.mark.parametrize("shuffled", [False, True])
-def test_progress_ends_at_all(tmp_path, monkeypatch, name, shuffled):
+def test_progress_ends_at_all(tmp_path, name, shuffled):
     """It never goes back, and says how many events came."""
-    monkeypatch.setattr(bt, "SLICE", 50)
     events = list(levels(400))
     if shuffled:
         events.reverse()
     told = []
-    bt.backtest(PLAN, [written(tmp_path / name, events)], zone=ZONE, progress=lambda n, done: told.append((n, done)))
+    path, limits = written(tmp_path / name, events), bt.Limits(at_once=50)
+    bt.backtest(PLAN, [path], zone=ZONE, progress=lambda n, done: told.append((n, done)), limits=limits)
     assert sum(n for n, _ in told) == 400
     parts = [done for _, done in told]
     assert parts == sorted(parts)

@@ -1,11 +1,12 @@
 """A rule that reads two topics waits for the slower one, and what it still has to ask for is kept so long."""
 
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from lockstep.rule.load import load_texts
-from lockstep.tools.backtest import replay_events
+from lockstep.tools.backtest import replay_events, replayed
 
 RULE = """
 measures:
@@ -47,3 +48,31 @@ def test_a_topic_far_ahead_keeps_what_a_waiting_rule_needs(last_visit):
         ("firing", "2011-03-07T11:00:00Z", 70.0),
         ("resolved", "2011-03-07T13:00:00Z", 0.0),
     ]
+
+
+LATER = """
+measures:
+  orders: {count: order.placed}
+  visits: {count: traffic.session}
+rules:
+  - name: OrdersWithoutVisits
+    all:
+      - threshold: {measure: orders, window: 1m, at_least: 1}
+      - threshold: {measure: visits, window: 5m, at_most: 0}
+"""
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 50, 100, 1_000])
+def test_a_topic_that_begins_later_is_not_taken_for_an_empty_one(at_once):
+    """However many events are judged at once: from its first visit on, no visits are zero visits."""
+    begin = datetime(2026, 1, 5, tzinfo=UTC)
+
+    def event(number, kind, minute):
+        order = {"order_id": str(number), "total": 1, "lines": [{"sku": "A", "quantity": 1, "unit_price": 1}]}
+        data = order if kind == "order.placed" else {"count": 1}
+        return _event(number, kind, (begin + timedelta(minutes=minute)).isoformat(), **data)
+
+    events = [event(i, "order.placed", i) for i in range(300)]
+    events += [event(300 + i, "traffic.session", 120 + i) for i in range(5)]
+    found = replayed(load_texts({"rules.yml": LATER}).plan, events, zone=ZoneInfo("UTC"), at_once=at_once)
+    assert [(t.state.value, t.at) for t in found.transitions] == [("firing", "2026-01-05T02:10:00Z")]

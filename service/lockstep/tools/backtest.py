@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from operator import attrgetter, itemgetter, le
 from pathlib import Path
@@ -25,20 +25,29 @@ from lockstep.event import TYPES, Decoder, Refused, type_of
 from lockstep.judge import Judge, in_order
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
+from lockstep.measure.sample import Frame
 from lockstep.ports import Batch, Headers
 from lockstep.rule.condition import Plan
 from lockstep.tools.watch import Curve, WatchingJudge
 from lockstep.transition import Transition, TransitionName
 
-SLICE = 8192
 ROLES = ("orders", "traffic", "inventory", "plans")
 CHUNK_SIZE = 8_192
 
-MOST_IN_MEMORY = 300_000
-"""Events that are sorted in memory; more of them go through sorted runs on disk."""
-
 Progress = Callable[[int, float | None], None]
 """Told how many events have been judged since the last call, and which part of all is done (None: nobody knows)."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many events are held. at_once: judged together; in_memory: sorted in memory, more go through sorted runs on
+    disk."""
+
+    at_once: int = 8_192
+    in_memory: int = 300_000
+
+
+LIMITS = Limits()
 
 
 @dataclass
@@ -113,6 +122,7 @@ def backtest(
     progress: Progress | None = None,
     watch: bool = False,
     judge: type[Judge] = Judge,
+    limits: Limits = LIMITS,
 ) -> Replay:
     """Replay files of CloudEvents (one a line, `.gz` too, `-` is standard input) through meter and judge.
 
@@ -122,22 +132,22 @@ def backtest(
     Raises EventError for a file that cannot be read at all; single bad events are counted and named in the result.
     """
     decoder = Decoder(wanted_fields(plan.series))
+    replay = partial(_replay, plan, zone=zone, until=until, watch=watch, judge=judge, at_once=limits.at_once)
     if not any(str(f) == "-" for f in files):
-        sources = Sources(files, decoder)
+        sources = Sources(files, decoder, limits)
         try:
             if len(files) == 1:
                 slices = _in_order(sources.slices(files[0]))
             else:
-                slices = _sliced(heapq.merge(*(_sorted(sources.lines(f)) for f in files), key=_time))
-            return _replay(
-                plan, slices, zone=zone, until=until, progress=_of(sources, progress), watch=watch, judge=judge
-            )
+                merged = heapq.merge(*(_sorted(sources.lines(f)) for f in files), key=_time)
+                slices = _sliced(merged, limits.at_once)
+            return replay(slices, progress=_of(sources, progress))
         except _Unsorted:
             pass
-    sources = Sources(files, decoder)
+    sources = Sources(files, decoder, limits)
     with tempfile.TemporaryDirectory(prefix="lockstep-") as folder:
-        slices = _sliced(_sorted_outside(sources, Path(folder)))
-        return _replay(plan, slices, zone=zone, until=until, progress=_of(sources, progress), watch=watch, judge=judge)
+        slices = _sliced(_sorted_outside(sources, Path(folder)), limits.at_once)
+        return replay(slices, progress=_of(sources, progress))
 
 
 def _of(sources: "Sources", progress: Progress | None) -> Progress | None:
@@ -158,13 +168,14 @@ def replayed(
     zone: ZoneInfo,
     until: datetime | None = None,
     watch: bool = False,
+    at_once: int = LIMITS.at_once,
 ) -> Replay:
     """What these events (CloudEvents as dicts, any order) lead to; see `backtest`."""
     decoder = _decoder(tuple(plan.series))
     values = [msgspec.json.encode(e) for e in events]
     items = [(f"event {i}", event) for i, event in enumerate(decoder.decode(values))]
     items.sort(key=_time)
-    return _replay(plan, _sliced(items), zone=zone, until=until, watch=watch)
+    return _replay(plan, _sliced(items, at_once), zone=zone, until=until, watch=watch, at_once=at_once)
 
 
 @lru_cache(maxsize=64)
@@ -184,9 +195,10 @@ def _time(item: tuple[str, Any]) -> datetime:
 class Sources:
     """Files of events as they are read. done: which part of their bytes has been read; None for standard input."""
 
-    def __init__(self, files: Sequence[Path], decoder: Decoder) -> None:
+    def __init__(self, files: Sequence[Path], decoder: Decoder, limits: Limits) -> None:
         self.files = files
         self.decoder = decoder
+        self.limits = limits
         self._open: list[BinaryIO] = []
         self._read = 0
         try:
@@ -209,7 +221,7 @@ class Sources:
     def slices(self, file: Path) -> Iterator["Slice"]:
         """The lines that are not empty, many at a time. Raises EventError."""
         if str(file) == "-":
-            yield from _decoded(sys.stdin.buffer, self.decoder, file)
+            yield from self._decoded(sys.stdin.buffer, file)
             return
         try:
             raw = file.open("rb")
@@ -217,9 +229,23 @@ class Sources:
             raise EventError("file", f"{file}: {error.strerror}; name a file of CloudEvents, one a line") from error
         self._open.append(raw)
         with raw, _unzipped(raw, file) as stream:
-            yield from _decoded(stream, self.decoder, file)
+            yield from self._decoded(stream, file)
             self._read += raw.tell()
             self._open.remove(raw)
+
+    def _decoded(self, stream: BinaryIO, file: Path) -> Iterator["Slice"]:
+        number = 0
+        try:
+            while lines := list(islice(stream, self.limits.at_once)):
+                values = list(map(bytes.strip, lines))
+                numbers: Sequence[int] = range(number + 1, number + 1 + len(values))
+                if not all(values):
+                    kept = [(n, v) for n, v in zip(numbers, values, strict=True) if v]
+                    numbers, values = [n for n, _ in kept], [v for _, v in kept]
+                yield Slice(file, numbers, values, self.decoder.decode(values))
+                number += len(lines)
+        except (OSError, EOFError, zlib.error) as error:
+            raise EventError("file", f"{file}: cannot be read to its end: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,21 +276,6 @@ def _unzipped(raw: BinaryIO, file: Path) -> BinaryIO:
     return gzip.GzipFile(fileobj=raw) if file.suffix == ".gz" else raw  # type: ignore[return-value] # it reads like one
 
 
-def _decoded(stream: BinaryIO, decoder: Decoder, file: Path) -> Iterator[Slice]:
-    number = 0
-    try:
-        while lines := list(islice(stream, SLICE)):
-            values = list(map(bytes.strip, lines))
-            numbers: Sequence[int] = range(number + 1, number + 1 + len(values))
-            if not all(values):
-                kept = [(n, v) for n, v in zip(numbers, values, strict=True) if v]
-                numbers, values = [n for n, _ in kept], [v for _, v in kept]
-            yield Slice(file, numbers, values, decoder.decode(values))
-            number += len(lines)
-    except (OSError, EOFError, zlib.error) as error:
-        raise EventError("file", f"{file}: cannot be read to its end: {error}") from error
-
-
 def _sorted_outside(sources: Sources, folder: Path) -> Iterator[tuple[str, Any]]:
     """The events of files in any order, in the order of time; equal times in the order of files and lines.
 
@@ -279,7 +290,7 @@ def _sorted_outside(sources: Sources, folder: Path) -> Iterator[tuple[str, Any]]
                     yield place, event
                     continue
                 held.append((event.time, line, event))
-                if len(held) == MOST_IN_MEMORY:
+                if len(held) == sources.limits.in_memory:
                     runs.append(_run(held, folder / f"{len(runs)}.ndjson"))
                     held = []
     held.sort(key=itemgetter(0))
@@ -287,7 +298,7 @@ def _sorted_outside(sources: Sources, folder: Path) -> Iterator[tuple[str, Any]]
     if not runs:
         yield from rest
         return
-    spilled = Sources(runs, sources.decoder)
+    spilled = Sources(runs, sources.decoder, sources.limits)
     yield from heapq.merge(*(spilled.lines(run) for run in runs), rest, key=_time)
 
 
@@ -332,10 +343,10 @@ def _in_order(slices: Iterator[Slice]) -> Iterator[_Ordered]:
         yield _Ordered(events, odd)
 
 
-def _sliced(items: Iterable[tuple[str, Any]]) -> Iterator[_Ordered]:
+def _sliced(items: Iterable[tuple[str, Any]], at_once: int) -> Iterator[_Ordered]:
     """(place, event) in the order of time, many at a time."""
     items = iter(items)
-    while part := list(islice(items, SLICE)):
+    while part := list(islice(items, at_once)):
         odd = [item for item in part if item[1].__class__ in _ODD]
         yield _Ordered([event for _, event in part if event.__class__ not in _ODD], odd)
 
@@ -384,29 +395,17 @@ class _Feed:
         self.events = []
 
 
+@_rare_collections()
 def _replay(
     plan: Plan,
     slices: Iterable[_Ordered],
     *,
     zone: ZoneInfo,
+    at_once: int,
     until: datetime | None = None,
     progress: Progress | None = None,
     watch: bool = False,
     judge: type[Judge] = Judge,
-) -> Replay:
-    with _rare_collections():
-        return _judged(plan, slices, zone=zone, until=until, progress=progress, watch=watch, judge=judge)
-
-
-def _judged(
-    plan: Plan,
-    slices: Iterable[_Ordered],
-    *,
-    zone: ZoneInfo,
-    until: datetime | None,
-    progress: Progress | None,
-    watch: bool,
-    judge: type[Judge],
 ) -> Replay:
     result = Replay()
     watching = WatchingJudge(plan, zone=zone, early=False) if watch else None
@@ -426,11 +425,17 @@ def _judged(
 
     def advance(time_us: int) -> None:
         nonlocal count
+        promises: list[Frame] = []
         for feed in feeds.values():
             feed.feed()
             feed.meter.advance_to(time_us)
-            for frame in feed.meter.frames(_EPOCH):
+            *told, promise = feed.meter.frames(_EPOCH)
+            promises.append(promise)
+            for frame in told:
                 judging.take(frame)
+        # Only when all data is there: a topic that begins here would pass for an empty one until its turn.
+        for promise in promises:
+            judging.take(promise)
         result.transitions.extend(judging.transitions)
         judging.transitions = []
         if progress is not None:
@@ -452,7 +457,7 @@ def _judged(
         if not events:
             continue
         result.first = result.first or events[0].time
-        if count >= SLICE and newest is not None:
+        if count >= at_once and newest is not None:
             # Everything before this instant has been fed when what happens at it is, too.
             same = bisect_right(events, newest, key=_time_of)
             if same < len(events):
