@@ -5,7 +5,6 @@ are folded at a time, because a call costs as much as a fold.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import repeat
 from operator import attrgetter
 from typing import Any
 
@@ -23,7 +22,7 @@ Fold = Callable[[Sequence[Any], Groups], None]
 """Folds the data of events of one bucket into its groups."""
 
 Rows = Callable[[Sequence[Any]], Iterable[tuple[Labels, Any, Any]]]
-"""(labels, raw value, the event's data) of every place that a series reads."""
+"""(labels, value, the event's data) of every place that a series reads."""
 
 LevelRows = Callable[[Any], Iterable[tuple[Labels, str, int]]]
 """(labels, identity, value in millionths) of every value that an event's data sets of a level."""
@@ -46,13 +45,12 @@ def label_text(value: Any) -> str:
     return str(msgspec.json.encode(value, order="sorted"), "utf-8")
 
 
-def number(value: Any) -> int | None:
-    """An event's number in millionths; None for what is no number or too large (an extra field may be anything)."""
-    if value.__class__ is float:
-        return round(value * SCALE) if -LARGEST <= value <= LARGEST else None
-    if value.__class__ is int:
-        return value * SCALE if -LARGEST <= value <= LARGEST else None
-    return None
+def numbers(values: Iterable[Any]) -> list[int | None]:
+    """Events' numbers in millionths; None for what is no number or too large (an extra field may be anything)."""
+    return [
+        round(v * SCALE) if (v.__class__ is float or v.__class__ is int) and -LARGEST <= v <= LARGEST else None
+        for v in values
+    ]
 
 
 def _matcher(allowed: Sequence[str]) -> Callable[[str], bool]:
@@ -85,8 +83,8 @@ def _filter(where: Sequence[tuple[str, tuple[str, ...]]]) -> Filter | None:
     return lambda datas: [d for d in datas if all(test(label_text(read(d))) for read, test in tests)]
 
 
-def _rows(series: SeriesDef) -> Rows:
-    """The raw value is None for a count."""
+def _rows(series: SeriesDef, read: Callable[[Iterable[Any]], Iterable[Any]]) -> Rows:
+    """read: makes what is folded of the raw values; they are None for a count."""
     on_lines = set(series.line_labels)
     field = series.field
     line_field = field.removeprefix("lines.") if field and field.startswith("lines.") else None
@@ -95,65 +93,50 @@ def _rows(series: SeriesDef) -> Rows:
         (n.removeprefix("lines."), a) for n, a in series.where if n in on_lines or n.startswith("lines.")
     )
     chosen, chosen_lines = _filter(event_where), _filter(line_where)
+    value = attrgetter(line_field or field) if field else None
+
+    def values(places: Sequence[Any]) -> Iterable[Any]:
+        return [None] * len(places) if value is None else read(map(value, places))
 
     if not on_lines and line_field is None and not line_where:
         labels = _labels(series.by)
-        value = attrgetter(field) if field else None
 
         def of_events(datas: Sequence[Any]) -> Iterable[tuple[Labels, Any, Any]]:
-            if chosen is not None:
-                datas = chosen(datas)
-            return zip(labels(datas), repeat(None) if value is None else map(value, datas), datas, strict=False)
+            datas = datas if chosen is None else chosen(datas)
+            return zip(labels(datas), values(datas), datas, strict=True)
 
         return of_events
 
-    event_labels = _labels([n for n in series.by if n not in on_lines])
-    line_labels = _labels([n for n in series.by if n in on_lines])
+    event_names = [n for n in series.by if n not in on_lines]
+    line_names = [n for n in series.by if n in on_lines]
+    event_labels, line_labels = _labels(event_names), _labels(line_names)
     # Where each label of `by` comes from: a place among the event's labels followed by the line's.
-    order = [n for n in series.by if n not in on_lines] + [n for n in series.by if n in on_lines]
-    places = [order.index(n) for n in series.by]
-    straight = places == list(range(len(places)))
-    event_value = attrgetter(field) if field and line_field is None else None
-    line_value = attrgetter(line_field) if line_field else None
-
-    if line_value is not None and straight and len(on_lines) == len(series.by):
-
-        def of_flat_lines(datas: Sequence[Any]) -> Iterable[tuple[Labels, Any, Any]]:
-            if chosen is not None:
-                datas = chosen(datas)
-            if chosen_lines is not None:
-                each = [(line, data) for data in datas for line in chosen_lines(data.lines or ())]
-                lines, owners = [line for line, _ in each], [data for _, data in each]
-            else:
-                lines = [line for data in datas for line in data.lines or ()]
-                owners = [data for data in datas for _ in data.lines or ()]
-            return zip(line_labels(lines), map(line_value, lines), owners, strict=True)
-
-        return of_flat_lines
+    places = [(event_names + line_names).index(n) for n in series.by]
 
     def of_lines(datas: Sequence[Any]) -> Iterable[tuple[Labels, Any, Any]]:
-        if chosen is not None:
-            datas = chosen(datas)
-        for data, head in zip(datas, event_labels(datas), strict=True):
-            lines = data.lines or ()
-            if chosen_lines is not None:
-                lines = chosen_lines(lines)
-            seen = set()
-            for line, own in zip(lines, line_labels(lines), strict=True):
-                both = head + own
-                labels = both if straight else tuple([both[p] for p in places])
-                if line_value is not None:
-                    yield labels, line_value(line), data
-                elif labels not in seen:  # a number of the order itself counts once per value of the line's label
-                    seen.add(labels)
-                    yield labels, event_value(data) if event_value else None, data
+        datas = datas if chosen is None else chosen(datas)
+        parts = [data.lines or () for data in datas]
+        if chosen_lines is not None:
+            parts = [chosen_lines(part) for part in parts]
+        lines = [line for part in parts for line in part]
+        owners = [data for data, part in zip(datas, parts, strict=True) for _ in part]
+        keys = line_labels(lines)
+        if event_names:
+            heads = [head for head, part in zip(event_labels(datas), parts, strict=True) for _ in part]
+            both = [head + own for head, own in zip(heads, keys, strict=True)]
+            keys = [tuple([names[p] for p in places]) for names in both]
+        if line_field is not None:
+            return zip(keys, values(lines), owners, strict=True)
+        # A number of the order itself counts once per value of the line's label.
+        once = {(id(owner), key): owner for key, owner in zip(keys, owners, strict=True)}
+        return zip([key for _, key in once], values(list(once.values())), once.values(), strict=True)
 
     return of_lines
 
 
 def folder(series: SeriesDef) -> Fold:
     """The function that folds the data of many events into the groups of their bucket."""
-    rows = _rows(series)
+    rows = _rows(series, list if series.aggregate is Aggregate.DISTINCT else numbers)
     match series.aggregate:
         case Aggregate.COUNT:
 
@@ -167,10 +150,8 @@ def folder(series: SeriesDef) -> Fold:
 
             def fold_money(datas: Sequence[Any], groups: Groups) -> None:
                 get = groups.get
-                for key, raw, data in rows(datas):
-                    # What `number` does, for the commonest class without a call.
-                    amount = raw * SCALE if raw.__class__ is int and -LARGEST <= raw <= LARGEST else number(raw) or 0
-                    currency = data.currency
+                for key, amount, data in rows(datas):
+                    amount, currency = amount or 0, data.currency
                     old = get(key)
                     if old is None:
                         groups[key] = [amount, currency]
@@ -184,17 +165,15 @@ def folder(series: SeriesDef) -> Fold:
 
             def fold_sum(datas: Sequence[Any], groups: Groups) -> None:
                 get = groups.get
-                for key, raw, _ in rows(datas):
-                    amount = raw * SCALE if raw.__class__ is int and -LARGEST <= raw <= LARGEST else number(raw) or 0
-                    groups[key] = get(key, 0) + amount
+                for key, amount, _ in rows(datas):
+                    groups[key] = get(key, 0) + (amount or 0)
 
             return fold_sum
         case Aggregate.AVERAGE:
 
             def fold_average(datas: Sequence[Any], groups: Groups) -> None:
                 get = groups.get
-                for key, raw, data in rows(datas):
-                    amount = raw * SCALE if raw.__class__ is int and -LARGEST <= raw <= LARGEST else number(raw)
+                for key, amount, data in rows(datas):
                     if amount is not None:
                         old = get(key)
                         if old is None:
@@ -207,8 +186,7 @@ def folder(series: SeriesDef) -> Fold:
             better = min if series.aggregate is Aggregate.MINIMUM else max
 
             def fold_extreme(datas: Sequence[Any], groups: Groups) -> None:
-                for key, raw, _ in rows(datas):
-                    amount = number(raw)
+                for key, amount, _ in rows(datas):
                     if amount is not None:
                         groups[key] = better(groups[key], amount) if key in groups else amount
 
@@ -224,8 +202,7 @@ def folder(series: SeriesDef) -> Fold:
         case Aggregate.PERCENTILE:
 
             def fold_percentile(datas: Sequence[Any], groups: Groups) -> None:
-                for key, raw, _ in rows(datas):
-                    amount = number(raw)
+                for key, amount, _ in rows(datas):
                     if amount is not None:
                         counts = groups.setdefault(key, {})
                         bucket = percentile_key(amount)
@@ -238,13 +215,12 @@ def folder(series: SeriesDef) -> Fold:
 
 def level_rows(series: SeriesDef) -> LevelRows:
     """The function that reads a level off an event's data."""
-    rows = _rows(series)
+    rows = _rows(series, numbers)
     names = IDENTITY.get(series.event_type)
     identity = _labels(names) if names else None
 
     def read(data: Any) -> Iterable[tuple[Labels, str, int]]:
-        for labels, raw, _ in rows((data,)):
-            value = number(raw)
+        for labels, value, _ in rows((data,)):
             if value is not None:
                 yield labels, SEPARATOR.join(identity((data,))[0] if identity else labels), value
 
