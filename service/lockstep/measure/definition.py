@@ -116,3 +116,17 @@ def series_of(expression: Expression) -> tuple[SeriesDef, ...]:
             return ()
         case Operation(_, left, right):
             return tuple(dict.fromkeys(series_of(left) + series_of(right)))
+
+
+class OfExpression:
+    """What those share that read one expression. series, flows: of the expression alone."""
+
+    expression: Expression
+
+    @cached_property
+    def series(self) -> tuple[SeriesDef, ...]:
+        return series_of(self.expression)
+
+    @cached_property
+    def flows(self) -> tuple[SeriesDef, ...]:
+        return tuple(s for s in self.series if not s.is_level)

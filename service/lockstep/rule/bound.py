@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from lockstep.measure.definition import Expression, SeriesDef, series_of
+from lockstep.measure.definition import Expression, OfExpression
 
 DIGITS = 9
 """Decimals of a bound that was calculated, so that 1.1 × 10 is 11: values have six."""
 
 
 @dataclass(frozen=True)
-class OfMeasure:
+class OfMeasure(OfExpression):
     """times × a measure + plus, settled each time anew. what: the measure as messages name it.
 
     window_s: the stretch of its flows that ends where the verdict's does; None when it reads levels only.
@@ -22,14 +22,6 @@ class OfMeasure:
     window_s: int | None
     times: float = 1.0
     plus: float = 0.0
-
-    @cached_property
-    def series(self) -> tuple[SeriesDef, ...]:
-        return series_of(self.expression)
-
-    @cached_property
-    def flows(self) -> tuple[SeriesDef, ...]:
-        return tuple(s for s in self.series if not s.is_level)
 
     @property
     def said(self) -> str:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from lockstep.calendar import Calendar
 from lockstep.labels import stable_id
-from lockstep.measure.definition import Expression, Operation, SeriesDef, series_of
+from lockstep.measure.definition import Expression, OfExpression, Operation, SeriesDef, series_of
 from lockstep.rule.bound import OfMeasure, OfTable, Source
 
 
@@ -94,21 +94,7 @@ class Override:
     levels: tuple[Level, ...]
 
 
-class _OfExpression:
-    """What conditions on one expression share. series, flows: of the expression alone."""
-
-    expression: Expression
-
-    @cached_property
-    def series(self) -> tuple[SeriesDef, ...]:
-        return series_of(self.expression)
-
-    @cached_property
-    def flows(self) -> tuple[SeriesDef, ...]:
-        return tuple(s for s in self.series if not s.is_level)
-
-
-class _WithLevels(_OfExpression):
+class _WithLevels(OfExpression):
     """What conditions share that compare with numbers."""
 
     levels: tuple[Level, ...]
@@ -173,7 +159,7 @@ class Baseline:
 
 
 @dataclass(frozen=True)
-class Spike(_OfExpression):
+class Spike(OfExpression):
     """A value against its baseline.
 
     above: breach when value > above × baseline; below: when value < below × baseline; either suffices.
@@ -223,7 +209,7 @@ class Hours:
 
 
 @dataclass(frozen=True)
-class Absence(_OfExpression):
+class Absence(OfExpression):
     """Nothing for a known group (or the whole source) for window_s; the window lies within expected hours.
 
     expected: groups that are known without an event of theirs, each the values of the rule's labels.
@@ -239,7 +225,7 @@ class Absence(_OfExpression):
 
 
 @dataclass(frozen=True)
-class Change(_OfExpression):
+class Change(OfExpression):
     """A value that is not what it was.
 
     window_s: what is compared: a level with itself that long ago, a flow's window with the one just before. None, for
@@ -257,7 +243,7 @@ class Change(_OfExpression):
 
 
 @dataclass(frozen=True)
-class NewValue(_OfExpression):
+class NewValue(OfExpression):
     """The first event of a group after in_s or more without one; told of for window_s from its bucket on.
 
     expression: one count by the label that may be new. learn_s: as long after the source's beginning everything is
@@ -296,7 +282,7 @@ class Share(_WithLevels):
 
 
 @dataclass(frozen=True)
-class Projection(_OfExpression):
+class Projection(OfExpression):
     """Where a measure gets at its present pace.
 
     A level falls and reaches `reaches` or less; its pace over window_s is a flow, or (None) the falls of the level
@@ -321,7 +307,7 @@ class Projection(_OfExpression):
 
 
 @dataclass(frozen=True)
-class Anomaly(_OfExpression):
+class Anomaly(OfExpression):
     """Flows in buckets that differ from what was learned of them; nothing is asked of the author.
 
     bucket_s: what is judged is whole buckets of this length, from midnight UTC on. name: the measure's, for texts.

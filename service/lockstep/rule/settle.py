@@ -1,17 +1,11 @@
 """Bounds that come from elsewhere, made into numbers: of a table once for a group, of a measure at every verdict."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from lockstep.rule.bound import OfMeasure, OfTable
 from lockstep.rule.condition import Bounds, Level, Share, Threshold
 from lockstep.rule.view import Instant, Kind, View, is_complete, value_of
-
-
-def measured(levels: Iterable[Level]) -> tuple[OfMeasure, ...]:
-    """The measures that bounds are made of, each once."""
-    found = (s for level in levels for b in (level.breach, level.clear) if b is not None for _, s in b.sources)
-    return tuple(dict.fromkeys(s for s in found if isinstance(s, OfMeasure)))
 
 
 def looked_up(levels: tuple[Level, ...], labels: Mapping[str, str]) -> tuple[Level, ...]:
@@ -53,15 +47,15 @@ def _of_tables(bounds: Bounds, labels: Mapping[str, str]) -> Bounds | None:
     return replace(bounds, **numbers, sources=left, of=tuple(of)) if numbers else bounds
 
 
-def settled(levels: tuple[Level, ...], view: View, at: Instant) -> tuple[tuple[Level, ...], dict[str, float]] | Kind:
-    """The levels with the numbers that measures give at an instant, and these measures by name.
+def settled(condition: Threshold | Share, view: View, at: Instant) -> tuple[tuple[Level, ...], dict[str, float]] | Kind:
+    """The levels of a group's condition with the numbers that measures give at an instant, and these by name.
 
     UNJUDGED where one of them was not measured long enough, NO_DATA where one has no value: then nothing is known of
     the bound, so nothing of the verdict.
     """
-    sources = measured(levels)
+    sources = condition.of_measures
     if not sources:
-        return levels, {}
+        return condition.levels, {}
     if not all(is_complete(s.flows, view, at, at.end - (s.window_s or 0)) for s in sources):
         return Kind.UNJUDGED
     values: dict[str, float] = {}
@@ -73,7 +67,7 @@ def settled(levels: tuple[Level, ...], view: View, at: Instant) -> tuple[tuple[L
         values[source.what], numbers[source] = value, source.number(value)
     return tuple(
         Level(x.severity, _of_measures(x.breach, numbers), None if x.clear is None else _of_measures(x.clear, numbers))
-        for x in levels
+        for x in condition.levels
     ), values
 
 

@@ -42,7 +42,7 @@ def judge_share(condition: Share, view: View, at: Instant, firing: Severity | No
     opens, closes = (start, at.end) if condition.flows else (None, None)
     if not condition.levels:
         return Verdict(Kind.NO_BOUND, None, None, None, None, opens, closes, limit_of=condition.unbound)
-    bounded = settled(condition.levels, view, at)
+    bounded = settled(condition, view, at)
     if bounded is Kind.UNJUDGED or not is_complete(condition.flows, view, at, start):
         return UNJUDGED
     part = value_of(condition.part, view, at, start, at.end)

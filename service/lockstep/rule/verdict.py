@@ -244,7 +244,7 @@ def _threshold(condition: Threshold, view: View, at: Instant, firing: Severity |
             return UNJUDGED
     levels, counts = condition.levels, NOTHING
     if condition.of_measures:
-        bounded = settled(levels, view, at)
+        bounded = settled(condition, view, at)
         if bounded is Kind.UNJUDGED or (incomplete and bounded is Kind.NO_DATA):
             return UNJUDGED
         if isinstance(bounded, Kind):
