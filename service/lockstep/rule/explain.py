@@ -201,12 +201,13 @@ def _plain(name: str, value: Any) -> float | str:
     if isinstance(value, tuple):
         return ", ".join(str(_plain(name, v)) for v in value)
     if isinstance(value, Calendar):
-        return value.fingerprint
+        return "calendar.yml"
     if isinstance(value, Hours):
         return f"{_days(value.weekdays)} {value.start:%H:%M}-{value.end:%H:%M}"
     if hasattr(value, "__dataclass_fields__"):
         inner = ((f.name, getattr(value, f.name)) for f in fields(value))
-        return ", ".join(f"{n} {_number(_plain(n, v))}" for n, v in inner if v is not None and v != ())
+        said = ((n, v) for n, v in inner if v is not None and v != () and n not in _NOT_ASKED)
+        return ", ".join(f"{n} {_number(_plain(n, v))}" for n, v in said)
     return str(value)
 
 
