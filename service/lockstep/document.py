@@ -253,6 +253,11 @@ def read_document(path: Path) -> tuple[Document | None, list[Fault]]:
         raw = path.read_bytes()
     except OSError as error:
         return None, [Fault(name, 1, 1, f"cannot be read: {error.strerror}", "check the path and its rights", "LS101")]
+    return document_of(name, raw)
+
+
+def document_of(name: str, raw: bytes) -> tuple[Document | None, list[Fault]]:
+    """The document in the bytes of a file, or why there is none."""
     if len(raw) > LARGEST_FILE:
         return None, [Fault(name, 1, 1, f"{len(raw)} bytes; at most {LARGEST_FILE}", "split the file", "LS101")]
     try:

@@ -108,6 +108,7 @@ async def test_workers_agree(broker, tmp_path):
     late = RuleBook(broker, tmp_path / "one", clock=lambda: clock[0])
     await late.begin()
     assert [(r.name, r.since_s) for r in late.loaded()[0].rules] == [("Many", None), ("LowStock", None)]
+    assert [r.place for r in late.loaded()[0].rules] == [f"{tmp_path}/one/{f}:2" for f in ("orders.yml", "stock.yml")]
 
 
 async def test_a_table_travels_with_the_rules(broker, tmp_path):

@@ -7,7 +7,6 @@ on its own, and the last good version of a refused one stays in force.
 """
 
 import json
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,18 +15,19 @@ from typing import Any
 
 import structlog
 
-from lockstep.document import Fault
+from lockstep.document import Fault, document_of
 from lockstep.errors import RuleError, StateError
 from lockstep.labels import stable_id
-from lockstep.notify.route import Routing, load_routing
+from lockstep.notify.route import NOBODY, Routing, routing_of
 from lockstep.ports import Broker, Record
 from lockstep.rule.condition import Plan
-from lockstep.rule.load import load_rules
+from lockstep.rule.load import load_texts
 from lockstep.rule.versions import Version, changes_in_words, in_force
 
 log = structlog.get_logger("lockstep.rules")
 
 TOPIC = "lockstep.rules"
+ROUTING = "routing.yml"
 FORMAT = 1
 SUFFIXES = (".yml", ".yaml", ".csv")
 LARGEST = 900_000
@@ -87,21 +87,16 @@ def content_id(files: Mapping[str, str]) -> str:
 
 
 def load_files(files: Mapping[str, str], folder: Path) -> Loaded:
-    """The rules and routing in texts; faults name the files as if they stood in `folder`."""
-    with tempfile.TemporaryDirectory(prefix="lockstep-rules-") as name:
-        for file, text in files.items():
-            (Path(name) / file).write_text(text, "utf-8", "surrogateescape")
-        loaded = load_rules(Path(name))
-        routing, faults = load_routing(Path(name) / "routing.yml")
-
-        def placed(text: str) -> str:
-            return text.replace(f"{name}/", f"{folder}/")
-
-        every = tuple(
-            Fault(placed(f.path), f.line, f.column, placed(f.message), f.remedy, f.code, f.level)
-            for f in (*loaded.faults, *faults)
-        )
-        return Loaded(loaded.plan, routing, every)
+    """The rules and routing in texts; faults and places name the files as if they stood in `folder`."""
+    rules = {str(folder / name): text for name, text in files.items() if Path(name).stem != "routing"}
+    loaded = load_texts(rules)
+    routing: Routing | None = NOBODY
+    faults: list[Fault] = []
+    if ROUTING in files:
+        raw = files[ROUTING].encode("utf-8", "surrogateescape")
+        document, faults = document_of(str(folder / ROUTING), raw)
+        routing, faults = (None, faults) if document is None else routing_of(document)
+    return Loaded(loaded.plan, routing, (*loaded.faults, *faults))
 
 
 def take(good: Mapping[str, str], new: Mapping[str, str], folder: Path) -> Taken:

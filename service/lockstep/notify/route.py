@@ -129,8 +129,11 @@ def load_routing(path: Path) -> tuple[Routing | None, list[Fault]]:
     if not path.exists():
         return NOBODY, []
     document, faults = read_document(path)
-    if document is None:
-        return None, faults
+    return (None, faults) if document is None else routing_of(document)
+
+
+def routing_of(document: Document) -> tuple[Routing | None, list[Fault]]:
+    """The routing in a document, with every fault in it."""
     model, faults = validate(document, RoutingFile)
     if model is None:
         # Nobody mends a file in rounds: what could be read is looked at all the same.

@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from lockstep.calendar import Calendar, read_calendar
-from lockstep.document import Document, Fault, parse_document, read_document, validate
+from lockstep.document import Document, Fault, document_of, read_document, validate
 from lockstep.labels import stable_id
 from lockstep.rule.advice import advice, echoes
 from lockstep.rule.compile import Compiler
@@ -89,15 +89,18 @@ def _calendar(paths: Iterable[Path]) -> tuple[Calendar | None, list[Fault]]:
     return read_calendar(document)
 
 
-def load_texts(texts: dict[str, str]) -> Loaded:
-    """The rules in texts by name, tables (`.csv`) among them; as `load_rules`, without files."""
+def load_texts(texts: Mapping[str, str]) -> Loaded:
+    """The rules in texts by path, tables (`.csv`) and the calendar among them; as `load_rules`, without files.
+
+    Bytes that are no UTF-8 stand in a text as `surrogateescape` reads them.
+    """
     documents: list[Document] = []
     faults: list[Fault] = []
     calendar: Calendar | None = None
     for name, text in texts.items():
         if name.endswith(".csv"):
             continue
-        document, wrong = parse_document(name, text)
+        document, wrong = document_of(name, text.encode("utf-8", "surrogateescape"))
         faults += wrong
         if document is not None and Path(name).stem == "calendar":
             calendar, wrong = read_calendar(document)
