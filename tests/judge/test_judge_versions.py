@@ -422,6 +422,12 @@ def _sessions(minute: int) -> list[Event]:
             id="numbers",
         ),
         pytest.param(
+            "rules:\n  - {name: LowStock, threshold: {measure: stock, at_most: 20}}\n",
+            "rules:\n  - {name: LowStock, threshold: {measure: stock, at_most: {file: limits.csv, otherwise: 5}}}\n",
+            ["LowStock: at_most 20 → file limits.csv, otherwise 5"],
+            id="a number that stands elsewhere now",
+        ),
+        pytest.param(
             "measures: {a: {count: order.placed}}\nrules:\n  - {name: A}\n",
             "measures: {b: {count: order.placed}}\nrules:\n  - {name: B}\n",
             ["A: removed", "measure a: removed", "B: new", "measure b: new"],

@@ -60,10 +60,26 @@ def changes_in_words(old: Mapping[str, str], new: Mapping[str, str]) -> list[str
         if known is None:
             continue
         for path in dict.fromkeys([*known, *keys]):
-            if known.get(path) != keys.get(path):
-                leaf = path[-1] if path else "it"
-                found.append(f"{what}: {leaf} {_shown(known.get(path))} → {_shown(keys.get(path))}")
+            if _is_within(path, known) or _is_within(path, keys):
+                continue  # where a number becomes something with keys of its own, these are said together
+            was, now = _at(known, path), _at(keys, path)
+            if was != now:
+                found.append(f"{what}: {path[-1] if path else 'it'} {_said(was)} → {_said(now)}")
     return found
+
+
+def _is_within(path: tuple[str, ...], parts: Mapping[tuple[str, ...], Any]) -> bool:
+    """Whether a value stands where a path has further keys."""
+    return any(path[:n] in parts for n in range(1, len(path)))
+
+
+def _at(parts: Mapping[tuple[str, ...], Any], path: tuple[str, ...]) -> dict[tuple[str, ...], Any]:
+    """What stands at a path: its value under no further key, or those below it."""
+    return {p[len(path) :]: value for p, value in parts.items() if p[: len(path)] == path and value is not None}
+
+
+def _said(values: Mapping[tuple[str, ...], Any]) -> str:
+    return ", ".join(f"{'.'.join(path)} {_shown(value)}".strip() for path, value in values.items()) or "none"
 
 
 def _named_parts(files: Mapping[str, str]) -> dict[str, dict[tuple[str, ...], Any]]:
