@@ -113,11 +113,12 @@ async def test_control_a_meter_that_does_not_go_back_is_seen(tmp_path: Path, kaf
     """Without the way back to the chunk's head, what the killed meter had counted is lost."""
     async with shop(tmp_path, Broker(tmp_path / "kafka", libs=kafka_libs), seed=4, events=6_000, no_rewind=True) as s:
         await s.pause(4)
-        publishing = asyncio.create_task(s.publish(14))
-        await s.pause(4)
-        await s.told()
-        for i in (0, 1):  # both: one that has just come back may own nothing that could be lost
-            await s.hurt("kill", i)
+        publishing = asyncio.create_task(s.publish(24))
+        for _ in range(3):  # a kill between two minutes of the shop loses nothing
+            await s.pause(3)
+            await s.told()
+            for i in (0, 1):  # both: one that has just come back may own nothing that could be lost
+                await s.hurt("kill", i)
         await publishing
         outcome = await s.settle()
         assert outcome.wrong, str(outcome)
