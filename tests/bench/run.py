@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -100,7 +101,8 @@ def bench_backtest(folder: Path, table: Table, count: int) -> None:
         for _, value in events(count):
             out.write(value + b"\n")
     plan = load_texts({"bench.yml": RULES}).plan
-    values = path.read_bytes().splitlines()[:200_000]
+    with path.open("rb") as lines:
+        values = [line.rstrip() for line in islice(lines, 200_000)]
     began = time.perf_counter()
     Decoder().decode(values)
     limit = len(values) / (time.perf_counter() - began)
