@@ -6,7 +6,7 @@ verdict is the same at every bucket end, so the result is that of judging every 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from heapq import heappop, heappush
@@ -73,7 +73,7 @@ from lockstep.rule.verdict import breached, judge, may_be_early, next_expected, 
 from lockstep.rule.view import Instant, Kind, Verdict
 from lockstep.transition import Transition, TransitionName, encode
 
-STATE_FORMAT = 1
+STATE_FORMAT = 2
 SECOND = 1_000_000
 
 ALERTS = "lockstep.alerts"
@@ -81,6 +81,9 @@ ALERT_STATE = "lockstep.alert-state"
 FAR = 1 << 40
 """A second after all events."""
 NEVER = FAR * SECOND
+AT_BORDER = "border"
+"""Stands for the event that begins an episode where a version begins, so that its id is not that of one which the
+version before, on flows, begins and ends at that very instant."""
 
 Labels = tuple[str, ...]
 SeriesKey = tuple[str, Labels]
@@ -283,7 +286,12 @@ def _continues(new: _RuleRuntime | None, old: _RuleRuntime) -> TypeGuard[_RuleRu
 
     Values of levels are judged as they come; they cannot wait until what is judged at bucket ends has got there.
     """
-    return new is not None and new.rule.by == old.rule.by and (old.level_only or not new.level_only)
+    return new is not None and _goes_on(new, old.rule.by, level_only=old.level_only)
+
+
+def _goes_on(new: _RuleRuntime, by: Sequence[str], *, level_only: bool) -> bool:
+    """The same for a version of which no more is known than its labels and whether it was about levels alone."""
+    return list(new.rule.by) == list(by) and (level_only or not new.level_only)
 
 
 def _end_of(day: date, zone: ZoneInfo) -> int:
@@ -469,8 +477,8 @@ class Judge:
         self._gone: dict[bytes, None] = {}
         self._dirty_flows: set[SeriesKey] = set()
         self._dirty_levels: set[SeriesKey] = set()
-        self._dirty_alerts: dict[tuple[str, Labels], _Group] = {}
-        self._dirty_watches: dict[tuple[str, Labels], _Group] = {}
+        self._dirty_alerts: dict[_Group, None] = {}
+        self._dirty_watches: dict[_Group, None] = {}
         self._dirty_meta = False
         self._moved: dict[_Group, None] = {}
         self._chunk_size: int | None = None
@@ -871,10 +879,8 @@ class Judge:
 
     def _take_over(self, new: _RuleRuntime, group: _Group) -> Alert:
         """The alert that a version leaves to the next one: what is open keeps its ids until it ends."""
-        old, alert = group.runtime.rule, group.alert
-        if old.name != new.rule.name:
-            self._gone[_alert_key(old.name, group.labels)] = None
-            self._dirty_alerts.pop((old.name, group.labels), None)
+        alert = group.alert
+        self._forget_alert(group)
         if not alert.is_open:
             alert.id = alert_id(new.rule.name, new.rule.by, group.labels)
         _wait_for_verdict(alert, new)
@@ -921,9 +927,10 @@ class Judge:
         if old is not None:
             self._timers(old, before=runtime.since + 1)
             group.alert = self._take_over(runtime, old)
+            self._dirty_alerts[group] = None
         group.begun = True
         if any((s.id, labels) in self.levels for s in runtime.own_levels):
-            self._judge_level(group, max(runtime.since, group.alert.at), "", newest=True)
+            self._judge_level(group, max(runtime.since, group.alert.at), AT_BORDER, newest=True)
 
     def _hand_over(self, old: _RuleRuntime) -> None:
         """A version has judged up to its end: its alerts go on under the next one, or end with it."""
@@ -933,13 +940,10 @@ class Judge:
             if _continues(new, old):
                 taken = new.groups[labels] = _Group(new, labels, self._take_over(new, group))
                 self._hand_watches(group, taken)
-                self._dirty_alerts[new.rule.name, labels] = taken
+                self._dirty_alerts[taken] = None
                 continue
             self._forget_watches(group)
-            self._gone[_alert_key(old.rule.name, labels)] = None
-            self._dirty_alerts.pop((old.rule.name, labels), None)
-            if new is not None and new.rule.name == old.rule.name and labels in new.groups:
-                self._dirty_alerts[new.rule.name, labels] = new.groups[labels]  # it has begun already, on levels
+            self._forget_alert(group)
             self._publish(group, remove(group.alert, max(end, group.alert.at)))
         old.groups = {}
         if new is None:
@@ -956,13 +960,16 @@ class Judge:
         kept = [c for c in new.runtime.anomalies if c.key in old.watches]
         new.watches = {c.key: old.watches[c.key].under(c) for c in kept}
         if kept:
-            self._dirty_watches[new.runtime.rule.name, new.labels] = new
+            self._dirty_watches[new] = None
 
     def _forget_watches(self, group: _Group) -> None:
-        runtime = group.runtime
-        if runtime.anomalies:
-            self._dirty_watches.pop((runtime.rule.name, group.labels), None)
-            self._gone[_watch_key(runtime.rule.name, group.labels)] = None
+        if group.runtime.anomalies:
+            self._dirty_watches.pop(group, None)
+            self._gone[_watch_key(group.runtime.rule, group.labels)] = None
+
+    def _forget_alert(self, group: _Group) -> None:
+        self._dirty_alerts.pop(group, None)
+        self._gone[_alert_key(group.runtime.rule, group.labels)] = None
 
     def _forget_version(self, old: _RuleRuntime) -> None:
         old.ended = True
@@ -1051,13 +1058,13 @@ class Judge:
 
     def _end_expired(self, group: _Group) -> None:
         """The rule is judged no longer: what was due before happens, and what is open then ends."""
-        rule, alert, expires = group.runtime.rule, group.alert, group.runtime.expires
+        alert, expires = group.alert, group.runtime.expires
         if alert.is_watched:
             self._timers(group, before=expires)
-            self._dirty_alerts[rule.name, group.labels] = group
+            self._dirty_alerts[group] = None
             self._publish(group, remove(alert, max(expires, alert.at), "expired"))
         if group.runtime.level_only and not group.runtime.begun:
-            self._dirty_alerts[rule.name, group.labels] = group  # that it has begun must be known until all have
+            self._dirty_alerts[group] = None  # that it has begun must be known until all have
         elif group.labels not in group.runtime.expected:
             self._drop(group)
 
@@ -1079,7 +1086,7 @@ class Judge:
         kind, shown = alert.kind, alert.verdict
         changes = apply_verdict(alert, group.runtime.rule, verdict, end * SECOND, so_far=so_far)
         if changes or alert.is_watched or alert.kind is not kind or shown.kind is not alert.verdict.kind:
-            self._dirty_alerts[group.runtime.rule.name, group.labels] = group
+            self._dirty_alerts[group] = None
         self._publish(group, changes)
         if group.wide:
             clear = any(judge(part, self._view, at, None).kind is Kind.CLEAR for part in group.narrow)
@@ -1110,7 +1117,7 @@ class Judge:
             if watch is None or (group.labels and closed - condition.bucket_s != watch.upto):
                 watch = group.watches[condition.key] = Watch(condition)
             watch.see(condition, self._view, closed)
-            self._dirty_watches[runtime.rule.name, group.labels] = group
+            self._dirty_watches[group] = None
 
     def _is_heard(self, group: _Group, before: int, end: int) -> bool:
         """Whether a group had an event before a second, and not longer than `forget_after` before another one."""
@@ -1125,7 +1132,7 @@ class Judge:
                 _look_at_last_bucket(alert, instant // SECOND // group.runtime.width * group.runtime.width)
             changes = run_timer(alert, rule, instant)
             alert.at = max(alert.at, instant)
-            self._dirty_alerts[rule.name, group.labels] = group
+            self._dirty_alerts[group] = None
             self._publish(group, changes)
 
     def _plan_next(self, group: _Group, last: int) -> None:
@@ -1266,14 +1273,13 @@ class Judge:
         runtime.listening.discard(group.labels)
         del runtime.groups[group.labels]
         runtime.ahead.discard(group.labels)
-        self._dirty_alerts.pop((runtime.rule.name, group.labels), None)
-        self._gone[_alert_key(runtime.rule.name, group.labels)] = None
+        self._forget_alert(group)
         self._forget_watches(group)
 
     def _judge_level(self, group: _Group, instant: int, event: str, *, newest: bool) -> None:
         if newest and group.plain and self._level_stays_clear(group, group.plain):
             group.alert.at = max(group.alert.at, instant)
-            self._dirty_alerts[group.runtime.rule.name, group.labels] = group
+            self._dirty_alerts[group] = None
             return
         if instant >= group.runtime.expires:
             self._end_expired(group)
@@ -1282,7 +1288,7 @@ class Judge:
         self._view.look_at(group)
         verdict = judge(group.condition, self._view, Instant(0, instant, newest), group.alert.firing)
         changes = apply_verdict(group.alert, group.runtime.rule, verdict, instant, event=event)
-        self._dirty_alerts[group.runtime.rule.name, group.labels] = group
+        self._dirty_alerts[group] = None
         self._publish(group, changes)
         self._timers(group, before=instant + 1)
         self._plan_level(group)
@@ -1456,13 +1462,14 @@ class Judge:
             entries[b"l" + pack(series_key)] = pack(level.state())
             level.dirty = False
         self._dirty_levels.clear()
-        for (rule, labels), group in self._dirty_alerts.items():
-            owner = group.runtime.rule
-            entries[_alert_key(rule, labels)] = pack([owner.by, owner.edition, group.begun, stored(group.alert)])
+        for group in self._dirty_alerts:
+            runtime = group.runtime
+            row = [runtime.rule.by, runtime.level_only, group.begun, stored(group.alert)]
+            entries[_alert_key(runtime.rule, group.labels)] = pack(row)
         self._dirty_alerts.clear()
-        for (rule, labels), group in self._dirty_watches.items():
+        for group in self._dirty_watches:
             watches = [[key, watch.state()] for key, watch in group.watches.items()]
-            entries[_watch_key(rule, labels)] = pack([group.runtime.rule.by, watches])
+            entries[_watch_key(group.runtime.rule, group.labels)] = pack([group.runtime.rule.by, watches])
         self._dirty_watches.clear()
         if self._dirty_meta:
             entries[b"m"] = pack(self._meta())
@@ -1559,7 +1566,10 @@ class Judge:
 
     def _restore_meta(self, meta: list[Any]) -> "_Known":
         if meta[0] != STATE_FORMAT:
-            raise StateError(f"stored state has format {meta[0]}, this program knows {STATE_FORMAT}; use the newer one")
+            raise StateError(
+                f"stored state has format {meta[0]}, this program knows {STATE_FORMAT}; use the version that wrote it, "
+                "or begin anew under another LOCKSTEP_APP_ID"
+            )
         _, self._chunk_size, partitions, source_ids, sources, topics, rules, counts = meta
         if partitions != self._partitions:
             raise StateError(
@@ -1576,19 +1586,30 @@ class Judge:
         return {(name, edition): (closed, begun) for name, edition, closed, begun in rules}
 
     def _restore_alerts(self, entries: Mapping[bytes, bytes], removed: list[bytes]) -> None:
-        by_name = {old: r for r in self._rules for old in r.rule.was}
-        by_name |= {r.rule.name: r for r in self._rules}
-        by_edition = {(r.rule.name, r.rule.edition): r for r in self._rules}
+        """What is open under a rule that is gone, or is about something else now, ends."""
+        found = []
         for key, value in entries.items():
-            if key[:1] != b"a":
-                continue
-            name, labels = unpack(key[1:])
-            names, edition, begun, row = unpack(value)
-            alert = restored(row)
-            runtime = by_edition.get((name, edition), by_name.get(name))
-            if runtime is not None and list(runtime.rule.by) == names:
-                group = self._carry_on(runtime, name, tuple(labels), alert, removed)
-                group.begun = begun if edition == runtime.rule.edition else runtime.begun
+            if key[:1] == b"a":
+                name, edition, labels = unpack(key[1:])
+                names, level_only, begun, row = unpack(value)
+                runtime = self._heir(name, edition)
+                if runtime is not None and not _goes_on(runtime, names, level_only=level_only):
+                    runtime = None
+                far = 0
+                if runtime is not None:
+                    far = (runtime.rule.edition != edition) + 2 * (runtime.rule.name != name)
+                found.append((far, key, runtime, (name, tuple(labels), names), restored(row), begun))
+        # A version's own alerts come first; those of one that nobody knows any more may go on beside them.
+        for far, key, runtime, (name, labels, names), alert, begun in sorted(found, key=lambda f: f[:2]):
+            if runtime is not None and labels not in runtime.groups:
+                group = runtime.groups[labels] = _Group(runtime, labels, alert)
+                if far:
+                    removed.append(key)
+                    self._dirty_alerts[group] = None
+                    if not alert.is_open:
+                        alert.id = alert_id(runtime.rule.name, runtime.rule.by, labels)
+                else:
+                    group.begun = begun
                 continue
             removed.append(key)
             marks = [t.mark for t in self.topics.values() if t.mark is not None]
@@ -1596,40 +1617,38 @@ class Judge:
                 named = dict(zip(names, labels, strict=True))
                 self._emit(_transition(change, name, named, alert.id, "", None, judged(None, change.verdict)))
 
+    def _heir(self, name: str, edition: str) -> _RuleRuntime | None:
+        """Whose the state of a version is: its own, of the same version at another place, or of what came of the rule.
+
+        A version that nobody has to wait for any more counts as having always been in force: its border is forgotten.
+        """
+        mine = [r for r in self._rules if r.rule.name == name]
+        version = edition.partition("@")[0]
+        for found in (r for r in mine if r.rule.edition == edition), (r for r in mine if r.rule.version == version):
+            if (runtime := next(found, None)) is not None:
+                return runtime
+        return mine[-1] if mine else next((r for r in reversed(self._rules) if name in r.rule.was), None)
+
     def _restore_watches(self, entries: Mapping[bytes, bytes], removed: list[bytes]) -> None:
-        """Every version of a rule gets what was learned: which of them goes on is seen afterwards."""
+        """What an earlier version or name has learned goes to all that came of it: each goes on where it judges."""
         for key, value in entries.items():
             if key[:1] != b"w":
                 continue
-            name, labels = unpack(key[1:])
+            name, edition, labels = unpack(key[1:])
             names, rows = unpack(value)
             states = dict(rows)
             users = [r for r in self._rules if name in (r.rule.name, *r.rule.was) and list(r.rule.by) == names]
-            is_left = all(r.rule.name != name or not r.anomalies for r in users)
-            if is_left:
+            own = [r for r in users if r.rule.name == name and r.rule.edition == edition]
+            if not own:
                 removed.append(key)
-            for runtime in users:
-                group, is_own = self._group(runtime, tuple(labels)), runtime.rule.name == name
+            for runtime in own or users:
+                group = self._group(runtime, tuple(labels))
                 for condition in runtime.anomalies:
-                    if condition.key in states and (is_own or condition.key not in group.watches):
+                    if condition.key in states and (own or condition.key not in group.watches):
                         watch = group.watches[condition.key] = Watch(condition)
                         watch.restore(condition, states[condition.key])
-                        if is_left:
-                            self._dirty_watches[runtime.rule.name, group.labels] = group
-
-    def _carry_on(self, runtime: _RuleRuntime, name: str, labels: Labels, alert: Alert, removed: list[bytes]) -> _Group:
-        """Take an alert back, of a rule that may have had another name: what is open keeps its ids until it ends."""
-        rule = runtime.rule
-        group = _Group(runtime, labels, alert)
-        if name != rule.name:
-            removed.append(_alert_key(name, labels))
-            if labels in runtime.groups:
-                return runtime.groups[labels]  # the new name has an alert of its own
-            self._dirty_alerts[rule.name, labels] = group
-        if not alert.is_open:
-            alert.id = alert_id(rule.name, rule.by, labels)
-        runtime.groups[labels] = group
-        return group
+                        if not own:
+                            self._dirty_watches[group] = None
 
     def _wake(self, known: "_Known") -> None:
         """Schedule every group after the instant up to which its rule was judged."""
@@ -1721,12 +1740,13 @@ def _look_at_last_bucket(alert: Alert, end: int) -> None:
         alert.verdict = msgspec.structs.replace(verdict, window_start=begun, window_end=end)
 
 
-def _watch_key(rule: str, labels: Labels) -> bytes:
-    return b"w" + pack([rule, labels])
+def _watch_key(rule: Rule, labels: Labels) -> bytes:
+    return b"w" + pack([rule.name, rule.edition, labels])
 
 
-def _alert_key(rule: str, labels: Labels) -> bytes:
-    return b"a" + pack([rule, labels])
+def _alert_key(rule: Rule, labels: Labels) -> bytes:
+    """Two versions of a rule may be at work at once, about different things whose labels have the same values."""
+    return b"a" + pack([rule.name, rule.edition, labels])
 
 
 def _source_row(state: _SourceState) -> list[Any]:

@@ -233,7 +233,7 @@ def arrivals(
     for i, event in enumerate(sorted(events, key=lambda e: micros(e["time"]))):
         is_level = event["type"] == "stock.level"
         late = 0.0 if is_level else jitter[i % len(jitter)]
-        key = sum("".join(event["data"][k] for k in keys).encode()) if is_level else spread[i % len(spread)]
+        key = sum("".join(event["data"].get(k, "none") for k in keys).encode()) if is_level else spread[i % len(spread)]
         found.append((micros(event["time"]) + int(late * 1e6), i, (event, key % sources, late)))
     ordered = [item for _, _, item in sorted(found, key=lambda f: f[:2])]
     for place in sorted((a % len(ordered) for a in again), reverse=True):

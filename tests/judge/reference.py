@@ -1017,7 +1017,7 @@ def _level_rule(rule: Rule, events: Events, zone: ZoneInfo, alerts: Alerts) -> N
             found_places.add((time, max(f[1] for f in found_places if f[0] < time), ""))
         all_places = sorted(found_places)
         earlier = [place for time, place, _ in all_places if time <= since]
-        places = [(since, earlier[-1], "")] if earlier else []
+        places = [(since, earlier[-1], "border")] if earlier else []
         places += [p for p in all_places if since < p[0] <= until]
         for time, place, event_id in places:
 

@@ -9,7 +9,7 @@ from comparison import differences, plain
 from hypothesis import given
 from hypothesis import strategies as st
 from judge_pipeline import LATENESS_S, Pipeline, arrivals
-from reference import reference_transitions
+from reference import reference_transitions, without_repeats
 from shorthand import (
     LONDON,
     ORDERS,
@@ -335,6 +335,120 @@ def test_a_change_that_is_heard_of_in_time(plans, events, place, shape):
     for item in (*early[place:], *coming[len(early) :]):
         pipeline.arrive(*item)
     assert without_numbers(pipeline.finish(END)) == without_numbers(straight(after, events))
+
+
+OF_SKU = [flow("count", by=("sku",), line_labels=("sku",)), STOCK]
+OF_PLACE = [flow("count", "stock.level", by=("location",)), level(by=("location",))]
+"""The groups of both have the same values, as `none` is one of every label: only the names tell them apart."""
+
+
+@st.composite
+def reshaped(draw: st.DrawFn) -> list[Plan]:
+    """One rule, again and again about something else: on flows or on levels alone, by one label or another, or gone."""
+    found = []
+    for number in range(3):
+        series = draw(st.sampled_from([*OF_SKU, *OF_PLACE, *OF_SKU, None]))
+        if series is None:
+            found.append(plan())
+            continue
+        bound = draw(st.sampled_from(["at_most 3", "at_least 1", "at_least 0"]))
+        hold, keep = draw(st.sampled_from([0, 30, 300])), draw(st.sampled_from([0, 90, 600]))
+        found.append(plan(v(number, rule(when(series, bound), hold=hold, keep=keep))))
+    return found
+
+
+@examples(50)
+@given(
+    reshaped(),
+    streams(),
+    st.sampled_from([(1, 1), (2, 4)]),
+    st.lists(st.floats(0, LATENESS_S - 1), min_size=1, max_size=7),
+    STEPS,
+)
+def test_a_rule_that_becomes_about_something_else(plans, events, shape, jitter, steps):
+    """Two versions of it may be at work at once, where one's topic is behind: neither touches what the other knows."""
+    told = [{**e, "data": e["data"] | ({"location": "A"} if "location" in e["data"] else {})} for e in events]
+    watched = versions(plans)
+    sources, samples = shape
+    coming = arrivals(watched, told, sources=sources, jitter=jitter, spread=[0, 1], again=[])
+    found = run_to(Pipeline(watched, sources=sources, samples=samples), coming, steps, END)
+    expected = reference_transitions(watched, told, zone=LONDON, until=END)
+    assert without_repeats(expected)
+    differing = differences(expected, found)
+    assert not differing, "\n".join(differing)
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        pytest.param(
+            [v(2, rule(when(STOCK, "at_most 20")))],
+            ["12:09 A firing warning", "12:10 A firing warning", "12:10 A resolved warning"],
+            id="a rule on flows becomes one on levels alone",
+        ),
+        pytest.param(
+            [v(2, rule(when(level(by=("location",)), "at_most 20")))],
+            ["12:09 A firing warning", "12:10 A firing warning", "12:10 A resolved warning"],
+            id="its groups are told apart by another label, with the same value",
+        ),
+    ],
+)
+def test_a_version_begins_before_the_one_before_it_has_ended(new, expected):
+    """Stock is ahead of the orders, and a crash comes in between: what the old rule opened is ended all the same."""
+    watched = changed(plan(v(1, rule(when(SOLD, "above 2"), keep=600))), plan(*new))
+    sold = many("order.placed", "-: 12:08 x3, 12:10:30", lines=[LINE], **SALE)
+    pipeline = Pipeline(watched)
+    for told in (*sold, *stock("A: 12:05 15 A, 12:12 15 A")):
+        pipeline.arrive(told)
+        pipeline.step()
+        pipeline.crash_judge(0)
+    assert lines(pipeline.finish(END)) == expected
+
+
+def test_two_episodes_that_begin_at_the_border():
+    """The old rule's ends where it begins; the new one's, of the same alert, has ids of its own."""
+    watched = changed(plan(v(1, rule(when(SOLD, "above 2"), keep=600))), plan(v(2, rule(when(STOCK, "at_most 20")))))
+    sold = many("order.placed", "-: 12:09 x3", lines=[LINE], **SALE)
+    found = straight(watched, [*sold, *stock("A: 12:05 15, 12:12 30")])
+    assert lines(found) == [
+        "12:10 A firing warning",
+        "12:10 A firing warning",
+        "12:10 A resolved warning",
+        "12:12 A resolved warning",
+    ]
+    assert without_repeats(found)
+    assert len({t["alert_id"] for t in found}) == 1
+
+
+def test_a_border_that_is_forgotten_while_the_next_edit_is_on_its_way():
+    """What came of the first edit counts as the first version now: it judges its alerts up to the next border."""
+    first, second, third = plan(LOW), plan(HIGH), plan(v(3, rule(when(STOCK, "at_most 28"))))
+    pipeline = Pipeline(in_force([Version(first, None), Version(second, int(clock("12:02").timestamp()))]))
+    pipeline.arrive(stock("A: 12:05 24")[0])
+    pipeline.step()
+    pipeline.change_plan(in_force([Version(second, None), Version(third, BORDER_S)]))
+    pipeline.arrive(stock("A: 12:06 26")[0])
+    assert lines(pipeline.finish(END)) == [
+        "12:05 A firing warning",
+        "12:06 A resolved warning",
+        "12:10 A firing warning",
+    ]
+
+
+@pytest.mark.parametrize("more", [(), ("A: 12:06 30",)])
+def test_rules_that_change_without_a_border(more):
+    """Nobody knows what the old version was but by its state: on flows it is not what a rule on levels goes on with."""
+    old, new = plan(v(1, rule(when(SOLD, "above 2"), keep=600))), plan(v(2, rule(when(STOCK, "at_most 20"))))
+    pipeline = Pipeline(old)
+    for told in many("order.placed", "-: 12:01 x3, 12:04", lines=[LINE], **SALE):
+        pipeline.arrive(told)
+        pipeline.step()
+    pipeline.change_plan(new)
+    for text in more:
+        pipeline.arrive(stock(text)[0])
+    found = pipeline.finish(END)
+    assert [(t["state"], t["number"]) for t in found] == [("firing", 1), ("resolved", 2)]
+    assert lines(found)[-1] == "12:03 A resolved warning"
 
 
 def test_a_rule_that_comes_back():
