@@ -45,6 +45,9 @@ out = Console()
 err = Console(stderr=True)
 T = TypeVar("T")
 
+PATIENCE_S = 10.0
+"""How long a command waits for a broker that is away; a person is waiting, too."""
+
 BrokerOption = Annotated[str | None, typer.Option(help="sqlite:///FILE or kafka://HOST:PORT")]
 RulesOption = Annotated[Path | None, typer.Option(help="Folder of rule files")]
 
@@ -64,9 +67,11 @@ def _fail(message: str, code: int = 2) -> NoReturn:
 
 def _with_broker(settings: Settings, act: Callable[[Any], Awaitable[T]], *, looks: bool = False) -> T:
     """looks: what only looks makes no file. "0 alerts" from a file that nobody ever wrote would be a false comfort."""
+    from lockstep.adapters import logs
     from lockstep.adapters.stream import open_broker
     from lockstep.app import utc_now
 
+    logs.configure(settings.log_format, "warning")  # to standard error: on the other one, programs read our answer
     if looks and settings.is_sqlite:
         from lockstep.adapters.stream.sqlite import path_of
 
@@ -75,7 +80,7 @@ def _with_broker(settings: Settings, act: Callable[[Any], Awaitable[T]], *, look
             _fail(f"{path}: there is no such file; name the broker with --broker, or begin with `lockstep serve`")
 
     async def run() -> T:
-        broker = open_broker(settings, clock=utc_now)
+        broker = open_broker(settings, clock=utc_now, patience_s=PATIENCE_S)
         await broker.start()
         try:
             return await act(broker)
@@ -94,6 +99,7 @@ def _bar(description: str) -> Progress:
         TimeElapsedColumn(),
         console=err,
         transient=True,
+        disable=not err.is_terminal,
     )
 
 
@@ -294,7 +300,7 @@ def _share(description: str) -> Iterator[Callable[[int, float | None], None]]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, transient=True) as bar:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(description, total=None, events=0)
         events = 0
 
@@ -316,8 +322,13 @@ def _hours(text: str) -> list[Any]:
 
 
 @contextmanager
-def _events(files: list[Path], broker: str | None, since: str | None) -> Iterator[tuple[list[Path], str]]:
-    """The files to replay and what to call them: those that were named, or what the broker's topics hold."""
+def _events(
+    files: list[Path], broker: str | None, since: str | None, roles: set[str]
+) -> Iterator[tuple[list[Path], str]]:
+    """The files to replay and what to call them: those that were named, or what the broker's topics hold.
+
+    roles: of the topics that the rules read; one that is missing on the broker is said.
+    """
     if broker is None:
         if not files:
             _fail("no events; name files with --events, or a broker with --broker")
@@ -344,7 +355,13 @@ def _events(files: list[Path], broker: str | None, since: str | None) -> Iterato
             found = _with_broker(
                 settings, lambda b: spool(b, settings.topics, Path(folder), since=begin, progress=told)
             )
-        yield found, f"the topics of {settings.broker.partition(':')[0]}" + ("" if since is None else f", last {since}")
+        for role in sorted(roles & found.missing.keys()):
+            said = f"topic '{found.missing[role]}' does not exist on this broker: rules that read it see nothing"
+            err.print(f"[yellow]lockstep:[/yellow] {escape(said)}", soft_wrap=True, highlight=False)
+        yield (
+            found.files,
+            f"the topics of {settings.broker.partition(':')[0]}" + ("" if since is None else f", last {since}"),
+        )
 
 
 def _usable(loaded: Any, name: str, *, quiet: bool) -> Any:
@@ -425,7 +442,7 @@ def backtest(
     broker: Annotated[
         str | None, typer.Option(help="Instead of files: what the topics of sqlite:///FILE or kafka://HOST:PORT hold")
     ] = None,
-    since: Annotated[str | None, typer.Option(help="With --broker: only the last 7d, 12h, …")] = None,
+    since: Annotated[str | None, typer.Option(help="With --broker: only what happened in the last 7d, 12h, …")] = None,
     until: Annotated[str | None, typer.Option(help="Judge everything up to this event time")] = None,
     against: Annotated[
         str | None, typer.Option(help="Another version to compare with: a folder, a file, or a Git commit like HEAD~1")
@@ -460,7 +477,8 @@ def backtest(
     files = [*(events or []), *(more or [])]
     if other is not None and any(str(f) == "-" for f in files):
         _fail("--against reads the events twice, standard input can be read once; name a file")
-    with _events(files, broker, since) as (found, sources):
+    roles = {series.source for p in (plan, other) if p is not None for series in p.series}
+    with _events(files, broker, since, roles) as (found, sources):
         before = None
         with _share("replaying") as told:
             result = bt.backtest(plan, found, zone=settings.zone, until=end, progress=told, watch=not as_json)
@@ -491,7 +509,8 @@ def backtest(
         out.print(view, highlight=False)
     refused = f", {result.bad:,} refused" if result.bad else ""
     duplicates = f", {result.duplicates:,} came twice" if result.duplicates else ""
-    out.print(f"{result.events:,} events from {result.first} to {result.last}{refused}{duplicates}", highlight=False)
+    between = "" if result.first is None else f" from {result.first} to {result.last}"
+    out.print(f"{_many(result.events, 'event')}{between}{refused}{duplicates}", highlight=False)
     if html is not None:
         out.print(f"the report is in {escape(str(html))}", highlight=False)
 

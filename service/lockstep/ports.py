@@ -142,6 +142,10 @@ class Broker(Protocol):
     async def bounds(self, topic: str) -> Mapping[int, tuple[int, int]]:
         """partition → (earliest offset kept, end offset = next to be written; committed records only)."""
 
+    async def positions_at(self, topic: str, moment: datetime) -> Mapping[int, int]:
+        """partition → offset of the first record that the broker got at or after `moment`; the end where there is
+        none. Only for topics with append_time: elsewhere producers write what they like."""
+
     def read(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[Batch]:
         """Committed records with start <= offset < end, then stops."""
 

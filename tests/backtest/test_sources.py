@@ -105,15 +105,30 @@ async def test_topics_are_replayed_like_files(tmp_path):
     broker = await _filled(tmp_path, events)
     try:
         told = []
-        files = await spool(broker, TOPICS, tmp_path, since=None, progress=lambda n, done: told.append((n, done)))
-        assert len(files) == 3
+        spooled = await spool(broker, TOPICS, tmp_path, since=None, progress=lambda n, done: told.append((n, done)))
+        files = spooled.files
+        assert (len(files), spooled.events, spooled.missing) == (3, 60, {"orders": "orders"})
         assert (sum(n for n, _ in told), told[-1][1]) == (60, 1.0)
         found = bt.backtest(PLAN, files, zone=ZONE)
         assert (found.events, found.bad) == (60, 0)
         assert found.transitions == bt.replayed(PLAN, events, zone=ZONE).transitions
         later = await spool(broker, TOPICS, tmp_path, since=BEGIN + timedelta(minutes=40))
-        assert bt.backtest(PLAN, later, zone=ZONE).events == 20
+        assert bt.backtest(PLAN, later.files, zone=ZONE).events == later.events == 20
         assert broker.log.committed("g") == {}
+    finally:
+        await broker.stop()
+
+
+async def test_since_is_about_when_things_happened(tmp_path):
+    """An old event that was sent today is old; what says no time counts from when it came."""
+    events = list(levels(60))
+    broker = await _filled(tmp_path, events)
+    try:
+        late, odd = {**events[0], "id": "late"}, {"id": "odd"}
+        await broker.publish([Record("stock-topic", json.dumps(e).encode(), b"A") for e in (late, odd)])
+        found = await spool(broker, TOPICS, tmp_path, since=BEGIN + timedelta(minutes=40))
+        lines = [json.loads(line) for file in found.files for line in file.read_text().splitlines()]
+        assert sorted(e["id"] for e in lines) == sorted([*(e["id"] for e in events[40:]), "odd"])
     finally:
         await broker.stop()
 
@@ -122,6 +137,10 @@ async def test_a_broker_without_our_topics_is_said(tmp_path):
     """Nothing to read is no quiet success."""
     broker = await _filled(tmp_path, [])
     try:
+        with pytest.raises(SettingsError, match=r"the topics 'stock-topic' hold no events$"):
+            await spool(broker, TOPICS, tmp_path, since=None)
+        with pytest.raises(SettingsError, match="hold no events since 2026-01-05 09:00 UTC; give --since more time"):
+            await spool(broker, TOPICS, tmp_path, since=BEGIN)
         with pytest.raises(SettingsError, match="none of the topics 'orders' exists"):
             await spool(broker, {"orders": "orders"}, tmp_path, since=None)
     finally:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -143,12 +144,23 @@ def test_suggest_prints_a_rule(shop):
 
 
 def test_backtest_reads_a_broker(shop):
-    """What `send` put there; the file is left as it was."""
+    """What `send` put there; with --since what happened since then, whenever it was sent."""
     broker = ("--broker", "sqlite:///shop.db")
-    lockstep("send", "events.ndjson", *broker, cwd=shop)
-    done = lockstep("backtest", "rules", *broker, "--since", "1d", "--json", cwd=shop)
-    files = lockstep("backtest", "rules", "--events", "events.ndjson", "--json", cwd=shop)
-    assert done.stdout == files.stdout != ""
+    now = datetime.now(UTC)
+    recent = [
+        {**e, "id": f"r{i}", "time": (now - timedelta(hours=3 - i)).isoformat()}
+        for i, e in enumerate([EVENTS[1], EVENTS[2], EVENTS[1]])
+    ]
+    (shop / "recent.ndjson").write_text("".join(json.dumps(e) + "\n" for e in recent))
+    lockstep("send", "events.ndjson", "recent.ndjson", *broker, cwd=shop)
+    for since, files in (((), ("events.ndjson", "recent.ndjson")), (("--since", "1d"), ("recent.ndjson",))):
+        done = lockstep("backtest", "rules", *broker, *since, "--json", cwd=shop)
+        expected = lockstep("backtest", "rules", "--events", *files, "--json", cwd=shop)
+        assert (done.stdout, done.stderr) == (expected.stdout, "")
+        assert len(done.stdout.splitlines()) == (5 if files[1:] else 3)
+    empty = lockstep("backtest", "rules", *broker, "--since", "1m", "--json", cwd=shop)
+    assert (empty.returncode, empty.stdout) == (2, "")
+    assert "hold no events since" in empty.stderr.replace("\n", " ")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -55,6 +56,22 @@ async def test_records_come_back_in_order_with_all_their_parts(broker: Broker, u
     assert batches[0].headers is not None
     assert tuple(batches[0].headers[0]) == headers
     assert all(len(b.timestamps_ms) == len(b) for b in batches)
+
+
+async def test_a_moment_has_a_position(broker: Broker, unique: Unique, clock: Any) -> None:
+    """The first record that the broker got since then, in each partition; the end where nothing is that new."""
+    name = await topic(broker, unique("orders"), 2)
+    for value in (b"a", b"b", b"c"):
+        await broker.publish([Record(name, value, partition=0)])
+        clock.move(minutes=1)
+    (times,) = [b.timestamps_ms for b in await read_all(broker, name)]
+
+    async def at(ms: float) -> Any:
+        return await broker.positions_at(name, datetime.fromtimestamp(ms / 1000, UTC))
+
+    assert await at(0) == {0: 0, 1: 0}
+    assert await at(times[2]) == {0: list(times).index(times[2]), 1: 0}
+    assert await at(times[2] + 1) == {0: 3, 1: 0}
 
 
 async def test_batches_follow_each_other_without_a_hole(broker: Broker, unique: Unique) -> None:

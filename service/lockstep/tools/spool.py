@@ -1,8 +1,12 @@
 """Events from the topics of a broker into files, one a partition: read only, and no member of any consumer group."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
 
 from lockstep.errors import SettingsError
 from lockstep.event import Refused, structured
@@ -11,50 +15,85 @@ from lockstep.ports import Batch, Broker
 Progress = Callable[[int, float], None]
 """Told how many events were read since the last call, and which part of all offsets is done."""
 
+AHEAD = timedelta(hours=1)
+"""A broker gets an event when it has happened, or this much earlier where the sender's clock is ahead."""
+
+
+@dataclass(frozen=True)
+class Spooled:
+    """files: one a partition. events: how many lines they have. missing: role → topic of those that do not exist."""
+
+    files: list[Path]
+    events: int
+    missing: Mapping[str, str]
+
 
 async def spool(
     broker: Broker, topics: Mapping[str, str], folder: Path, *, since: datetime | None, progress: Progress | None = None
-) -> list[Path]:
-    """Files of the events that the broker got at or after `since` (None: all that it keeps), as far as it has them now.
+) -> Spooled:
+    """The events that happened at or after `since` (None: all that the broker keeps), as far as it has them now.
 
-    topics: role → topic; one that does not exist is left out. Raises SettingsError when none does, BrokerError.
+    topics: role → topic. Raises SettingsError when none exists or there is nothing to replay, BrokerError.
     """
     there = await broker.describe(topics.values())
+    names = ", ".join(f"'{name}'" for name in topics.values())
     if not there:
-        names = ", ".join(f"'{name}'" for name in topics.values())
         raise SettingsError(f"none of the topics {names} exists on this broker; see LOCKSTEP_TOPIC_ORDERS and the like")
-    parts = [
-        (name, partition, start, end)
-        for name in there
-        for partition, (start, end) in sorted((await broker.bounds(name)).items())
-    ]
+    parts = []
+    for name, info in there.items():
+        # Only the broker's own times say from where on to read; what a producer wrote may be any time at all.
+        begins = {} if since is None or not info.append_time else await broker.positions_at(name, since - AHEAD)
+        for partition, (start, end) in sorted((await broker.bounds(name)).items()):
+            parts.append((name, partition, max(start, begins.get(partition, start)), end))
     total = sum(end - start for *_, start, end in parts) or 1
-    oldest_ms = None if since is None else since.timestamp() * 1000
-    done = 0
+    done = events = 0
     files: list[Path] = []
     for number, (topic, partition, start, end) in enumerate(parts):
         files.append(folder / f"{number}.ndjson")
         at = start
         with files[-1].open("wb") as out:
             async for batch in broker.read(topic, partition, start, end):
-                lines = _lines(batch, oldest_ms)
+                lines = _lines(batch, since)
                 out.writelines(lines)
-                at = batch.next
+                at, events = batch.next, events + len(lines)
                 if progress is not None:
                     progress(len(lines), min(1.0, (done + at - start) / total))
         done += end - start
-    return files
+    if not events:
+        there_names = ", ".join(f"'{name}'" for name in there)
+        raise SettingsError(
+            f"the topics {there_names} hold no events"
+            + ("" if since is None else f" since {since:%Y-%m-%d %H:%M} UTC; give --since more time, or leave it out")
+        )
+    return Spooled(files, events, {role: name for role, name in topics.items() if name not in there})
 
 
-def _lines(batch: Batch, oldest_ms: float | None) -> list[bytes]:
+class _When(msgspec.Struct):
+    time: Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+_when = msgspec.json.Decoder(_When)
+
+
+def _lines(batch: Batch, since: datetime | None) -> list[bytes]:
     """One line an event; what cannot be one stays as it is, so that it is refused with its reason."""
     found: list[bytes] = []
     for i, value in enumerate(batch.values):
-        if value is None or (oldest_ms is not None and batch.timestamps_ms[i] < oldest_ms):
+        if value is None:
             continue
         headers = None if batch.headers is None else batch.headers[i]
         whole = structured(value, headers) if headers else value
         if whole is None or isinstance(whole, Refused):
             whole = value
+        if since is not None and not _is_since(whole, batch.timestamps_ms[i], since):
+            continue
         found.append(whole.replace(b"\n", b" ") + b"\n")  # in JSON a line break is only ever space between things
     return found
+
+
+def _is_since(value: bytes, got_ms: int, since: datetime) -> bool:
+    """By the event's own time, as everything is judged; what says none counts from when the broker got it."""
+    try:
+        return _when.decode(value).time >= since
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return got_ms >= since.timestamp() * 1000

@@ -8,8 +8,11 @@ from lockstep.errors import SettingsError
 from lockstep.settings import Settings
 
 
-def open_broker(settings: Settings, *, clock: Callable[[], datetime]) -> Any:
-    """The broker behind LOCKSTEP_BROKER (ports.Broker), not yet started."""
+def open_broker(settings: Settings, *, clock: Callable[[], datetime], patience_s: float | None = None) -> Any:
+    """The broker behind LOCKSTEP_BROKER (ports.Broker), not yet started.
+
+    patience_s: how long a start waits for a broker that is away before it raises BrokerError; None: for ever.
+    """
     if settings.is_sqlite:
         from lockstep.adapters.stream.sqlite import SqliteBroker
 
@@ -17,7 +20,7 @@ def open_broker(settings: Settings, *, clock: Callable[[], datetime]) -> Any:
     if settings.broker.startswith("kafka://"):
         from lockstep.adapters.stream.kafka import KafkaBroker
 
-        return KafkaBroker(settings, clock=clock)
+        return KafkaBroker(settings, clock=clock, patience_s=patience_s)
     raise SettingsError(f"LOCKSTEP_BROKER: '{settings.broker}' is neither sqlite:///FILE nor kafka://HOST:PORT")
 
 

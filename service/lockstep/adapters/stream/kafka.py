@@ -180,8 +180,10 @@ class _Topic:
 class KafkaBroker:
     """ports.Broker on a Kafka cluster, 3.1 or newer."""
 
-    def __init__(self, settings: Settings, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, settings: Settings, *, clock: Callable[[], datetime], patience_s: float | None = None) -> None:
+        """patience_s: how long `start` waits for a cluster that is away; None: for ever, as a service does."""
         self.settings = settings
+        self._patience_s = patience_s
         self.options = client_options(settings)
         self._clock = clock
         self._running: AIOKafkaClient | None = None
@@ -213,7 +215,12 @@ class KafkaBroker:
         loop = asyncio.get_running_loop()
         began, delay, said = loop.time(), 0.2, False
         while (reason := await self._connect()) is not None:
-            if not said:
+            if self._patience_s is not None:
+                if loop.time() - began >= self._patience_s:
+                    raise BrokerError(
+                        f"{self.settings.broker}: no broker answers: {reason}; is it running, is the address right?"
+                    )
+            elif not said:
                 log.warning("waiting for the broker", broker=self.settings.broker, reason=reason)
                 said = True
             await asyncio.sleep(delay)
@@ -435,11 +442,18 @@ class KafkaBroker:
         first, last = await asyncio.gather(self._offsets(tps, EARLIEST), self._offsets(tps, LATEST))
         return {p: (first[topic, p], last[topic, p]) for p in partitions}
 
+    async def positions_at(self, topic: str, moment: datetime) -> Mapping[int, int]:
+        tps = [(topic, p) for p in await self._know(topic)]
+        at_ms = round(moment.timestamp() * 1000)
+        found, ends = await asyncio.gather(self._offsets(tps, at_ms), self.ends(tps))
+        return {p: found[topic, p] if found[topic, p] >= 0 else ends[topic, p] for _, p in tps}
+
     async def ends(self, tps: Iterable[TP]) -> dict[TP, int]:
         """Where what is committed ends."""
         return await self._offsets([(topic, p) for topic, p in tps], LATEST)
 
     async def _offsets(self, tps: Sequence[TP], place: int) -> dict[TP, int]:
+        """place: EARLIEST, LATEST, or a time in Unix milliseconds, for which -1 means that nothing is that new."""
         for topic in {topic for topic, _ in tps}:
             await self._know(topic)
         where = ", ".join(f"{topic}/{p}" for topic, p in tps)

@@ -135,6 +135,16 @@ class Log:
         ).fetchone()
         return self.next[tp] if found is None else int(found & MASK)
 
+    def first_since(self, tp: TP, at_ms: int) -> int:
+        """Offset of the first record written at or after this time; the end where there is none. Reads up to there."""
+        first = self._first(tp)
+        table = "klog" if self.topics[tp[0]].compacted else "log"
+        found = self._reader.execute(
+            f"select id from {table} where id >= ? and id < ? and ts_ms >= ? order by id limit 1",
+            (first, first + MASK, at_ms),
+        ).fetchone()
+        return self.next[tp] if found is None else int(found[0] & MASK)
+
     def size_bytes(self) -> int:
         """Of the file with its write-ahead log."""
         parts = [self.path, self.path.with_name(self.path.name + "-wal")]

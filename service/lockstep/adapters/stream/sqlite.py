@@ -99,6 +99,10 @@ class SqliteBroker:
         count = self.log.topics[topic].partitions
         return {p: (self.log.earliest((topic, p)), self.log.next[topic, p]) for p in range(count)}
 
+    async def positions_at(self, topic: str, moment: datetime) -> Mapping[int, int]:
+        at_ms = round(moment.timestamp() * 1000)
+        return {p: self.log.first_since((topic, p), at_ms) for p in await self.bounds(topic)}
+
     async def read(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[Batch]:
         self.log.refresh()
         position = start
