@@ -114,6 +114,26 @@ def test_a_rule_s_own_words_are_filled_in():
     )
 
 
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        pytest.param(
+            {"baseline": None, "limit": 1234.5678, "value": 1200.0}, "1,200 of 1,235", id="written as a value is"
+        ),
+        pytest.param({"limit": 0.0, "baseline": None, "value": -2.0}, "-2 of 0", id="nothing is a limit, too"),
+        pytest.param({"limit": 40.0}, "62 of 40", id="beside what is usual"),
+        pytest.param({}, "62", id="a condition that has none"),
+    ],
+)
+def test_a_text_names_the_limit(changed, expected):
+    """In mails, Slack and webhooks alike; where there is none it is empty, so that a text may ask."""
+    said = "{{ value }}{% if limit %} of {{ limit }}{% endif %}"
+    written, own = Writer(LONDON), rule(say={"operations": said, "summary": said})
+    item = written.item(transition(**changed), own, ("operations",))
+    assert (item["headline"], item["texts"]["operations"], item["note"]) == (expected, expected, "")
+    assert written.webhook(transition(**changed), own, ("operations",))["data"]["text"] == expected
+
+
 def test_a_broken_template_costs_its_words_and_nothing_else():
     """`labels.sku` does not exist: the built-in words stand in, and the rule's author is told where."""
     written = Writer(LONDON)

@@ -179,6 +179,7 @@ class Writer:
             "value": number_text(transition.value),
             "baseline": number_text(_reference(transition)),
             "baseline_of": transition.baseline_of,
+            "limit": "" if transition.limit is None else number_text(transition.limit),
             "ratio": ratio_text(transition.ratio),
             "window": window_text(transition),
             "severity": transition.severity,

@@ -92,6 +92,7 @@ SAMPLE = {
     "value": "42",
     "baseline": "12",
     "baseline_of": "the last 4 weeks",
+    "limit": "36",
     "ratio": "3.5x",
     "window": "15 minutes",
     "severity": "warning",

@@ -13,7 +13,20 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from lockstep.errors import RuleError
 
-NAMES = ("labels", "value", "baseline", "baseline_of", "ratio", "window", "severity", "at", "rule", "runbook", "why")
+NAMES = (
+    "labels",
+    "value",
+    "baseline",
+    "baseline_of",
+    "limit",
+    "ratio",
+    "window",
+    "severity",
+    "at",
+    "rule",
+    "runbook",
+    "why",
+)
 """What templates may use."""
 
 FILTERS = ("capitalize", "d", "default", "first", "last", "length", "lower", "title", "trim", "upper")

@@ -393,7 +393,7 @@ def _text(
     ]
     if beside:
         lines.append(f"`{best.number}`, because otherwise the same with {' and with '.join(beside)}.")
-    what = {"threshold": "{{ value }}, the limit is {{ baseline }}", "spike": "{{ value }}, usually {{ baseline }}"}
+    what = {"threshold": "{{ value }}, the limit is {{ limit }}", "spike": "{{ value }}, usually {{ baseline }}"}
     summary = what.get(kind, "nothing for {{ window }}")
     group = "".join(f"{{{{ labels.{label.removeprefix('lines.')} }}}}, " for label in asked.by)
     rule = _rule(name, asked, (*best.lines, "say:", f'  summary: "{group}{asked.measure}: {summary}"'))
