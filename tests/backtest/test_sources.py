@@ -40,9 +40,14 @@ def written(path, events):
     return path
 
 
-@pytest.mark.parametrize("in_memory", [10_000, 7], ids=["in memory", "in sorted runs on disk"])
+HERE, ON_DISK, BESIDE = bt.Limits(), bt.Limits(in_memory=7), bt.Limits(beside=0)
+
+
+@pytest.mark.parametrize(
+    "limits", [HERE, ON_DISK, BESIDE], ids=["in memory", "in sorted runs on disk", "in a process beside"]
+)
 @pytest.mark.parametrize("name", ["events.ndjson", "events.ndjson.gz"])
-def test_order_does_not_matter(tmp_path, in_memory, name):
+def test_order_does_not_matter(tmp_path, limits, name):
     """Shuffled lines, bad ones between them, in two files: the same transitions, the same complaints."""
     events = list(levels(100))
     expected = bt.replayed(PLAN, events, zone=ZONE).transitions
@@ -50,7 +55,7 @@ def test_order_does_not_matter(tmp_path, in_memory, name):
     random.Random(1).shuffle(events)
     bad = {**events[0], "data": {"sku": "A"}}
     files = [written(tmp_path / f"1{name}", [*events[:60], bad]), written(tmp_path / f"2{name}", events[60:])]
-    found = bt.backtest(PLAN, files, zone=ZONE, limits=bt.Limits(in_memory=in_memory))
+    found = bt.backtest(PLAN, files, zone=ZONE, limits=limits)
     assert found.transitions == expected
     assert (found.events, found.bad, [place for place, _ in found.refused]) == (100, 1, [f"{files[0]}:61"])
 

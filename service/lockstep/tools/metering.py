@@ -1,0 +1,312 @@
+"""The first half of a replay: events become what the meters tell the judge, here or in a process beside.
+
+A replay of a large file spends about as long measuring as judging. With a second core the first happens in a process of
+its own, which sends the very frames that the samples topic carries between the parts of the service; both ways the
+judge is told the same, in the same portions.
+"""
+
+import fcntl
+import gc
+import os
+import signal
+import subprocess
+import sys
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lockstep.errors import EventError
+from lockstep.event import TYPES, Decoder, type_of
+from lockstep.measure.definition import SeriesDef
+from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
+from lockstep.measure.sample import Frame
+from lockstep.ports import Batch, Headers
+from lockstep.tools.event_files import EventFiles, Limits, Ordered, Unsorted
+
+ROLES = ("orders", "traffic", "inventory", "plans")
+CHUNK_SIZE = 8_192
+REFUSED_NAMED = 100
+PIPE_SIZE = 1 << 20
+"""Bytes that the measuring process may be ahead, some ten portions: else each would wait for the other to be done."""
+
+
+class Tally(msgspec.Struct):
+    """What has been read so far. refused: (place, reason) of events that could not be read, the first hundred.
+
+    first, last: the event times between which the counted ones lie.
+    """
+
+    events: int = 0
+    duplicates: int = 0
+    unknown: int = 0
+    bad: int = 0
+    refused: list[tuple[str, str]] = []
+    first: datetime | None = None
+    last: datetime | None = None
+
+
+class Told(msgspec.Struct, tag=True):
+    """What a portion of the events came to. frames: for the judge, in this order. count: how many events were in it.
+
+    done: which part of all bytes has been read, None: nobody knows. tally: up to here.
+    """
+
+    frames: list[Frame]
+    count: int
+    done: float | None
+    tally: Tally
+
+
+class _Failed(msgspec.Struct, tag=True):
+    """Why the process beside could not go on: an EventError, or that the files are not in the order of time."""
+
+    unsorted: bool = False
+    reason: str = ""
+    detail: str = ""
+
+
+class _Order(msgspec.Struct):
+    """What the process beside is asked for; see `measured_files`."""
+
+    series: list[SeriesDef]
+    files: list[str]
+    in_order: bool
+    until: datetime | None
+    at_once: int
+    in_memory: int
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_MESSAGES = msgspec.msgpack.Decoder(Told | _Failed)
+_ORDERS = msgspec.msgpack.Decoder(_Order)
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_time = attrgetter("time")
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """A replay makes many objects and few cycles; looking for those as often as usual is a sixth of its time."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+# ---- here ------------------------------------------------------------------------------------------------------------
+
+
+class _Decoded:
+    """Stands where a decoder does when the events have been decoded already."""
+
+    def decode(self, values: Sequence[Any], headers: Sequence[Headers] | None = None) -> list[Any]:
+        return values  # type: ignore[return-value] # the list that the replay made
+
+
+class _Feed:
+    """One role's events on their way into its meter."""
+
+    def __init__(self, role: str, series: Sequence[SeriesDef]) -> None:
+        settings = MeterSettings(
+            role=role,
+            topic=role,
+            partition=0,
+            partitions=1,
+            source="replay",
+            samples_topic="",
+            samples_partitions=1,
+            chunk_size=CHUNK_SIZE,
+            lateness_us=0,
+            future_limit_us=0,
+            idle_after_us=0,
+            position=None,
+            earliest=0,
+            live=False,
+        )
+        self.meter = Meter(settings, series, _Decoded())
+        self.role = role
+        self.events: list[Any] = []
+        self._next = 0
+
+    def feed(self) -> None:
+        if not self.events:
+            return
+        size = len(self.events)
+        offsets = range(self._next, self._next + size)
+        none: Sequence[None] = (None,) * size
+        batch = Batch(self.role, 0, offsets, self.events, none, range(size), self._next - 1, self._next + size)
+        self._next += size
+        self.meter.feed(batch)
+        self.events = []
+
+
+class _Meters:
+    """A meter for each role, all with one clock."""
+
+    def __init__(self, series: Sequence[SeriesDef]) -> None:
+        self._feeds = {role: _Feed(role, series) for role in ROLES}
+        self._feed_of: dict[type, _Feed] = {}
+        self.waiting = 0
+
+    def take(self, events: Sequence[Any]) -> None:
+        feed_of = self._feed_of
+        for event in events:
+            feed = feed_of.get(event.__class__)
+            if feed is None:
+                feed = feed_of[event.__class__] = self._feeds[TYPES[type_of(event)].role]
+            feed.events.append(event)
+        self.waiting += len(events)
+
+    def tell(self, until: datetime, tally: Tally, done: float | None) -> Told:
+        """Everything before and at this event time has been taken."""
+        frames: list[Frame] = []
+        promises: list[Frame] = []
+        for feed in self._feeds.values():
+            feed.feed()
+            feed.meter.advance_to(round(until.timestamp() * 1_000_000))
+            *told, promise = feed.meter.frames(_EPOCH)
+            frames += told
+            promises.append(promise)
+        tally.events = sum(feed.meter.counts.events for feed in self._feeds.values())
+        tally.duplicates = sum(feed.meter.counts.duplicates for feed in self._feeds.values())
+        count, self.waiting = self.waiting, 0
+        # Only when all data is there: a topic that begins here would pass for an empty one until its turn.
+        return Told(frames + promises, count, done, tally)
+
+
+def measured(
+    series: Sequence[SeriesDef],
+    slices: Iterable[Ordered],
+    *,
+    at_once: int,
+    until: datetime | None = None,
+    done: Callable[[], float | None] = lambda: None,
+) -> Iterator[Told]:
+    """What the meters tell of these events, in portions of about `at_once`; the last one reaches up to `until`.
+
+    There is always at least one, so that what was refused is told where nothing was counted.
+    """
+    meters = _Meters(series)
+    tally = Tally()
+    for part in slices:
+        for place, odd in part.odd:
+            if odd is None:
+                tally.unknown += 1
+                continue
+            tally.bad += 1
+            if len(tally.refused) < REFUSED_NAMED:
+                tally.refused.append((place, f"{odd.reason}: {odd.detail}"))
+        events = part.events
+        if until is not None:
+            events = events[: bisect_right(events, until, key=_time)]
+        if not events:
+            continue
+        tally.first = tally.first or events[0].time
+        if meters.waiting >= at_once and tally.last is not None:
+            # Everything before this instant has been fed when what happens at it is, too.
+            same = bisect_right(events, tally.last, key=_time)
+            if same < len(events):
+                meters.take(events[:same])
+                yield meters.tell(tally.last, tally, done())
+                events = events[same:]
+        meters.take(events)
+        tally.last = events[-1].time
+    end = until or tally.last
+    yield Told([], 0, done(), tally) if end is None else meters.tell(end, tally, done())
+
+
+def measured_files(
+    series: Sequence[SeriesDef], files: Sequence[Path], *, in_order: bool, until: datetime | None, limits: Limits
+) -> Iterator[Told]:
+    """The same for files of events; for large ones in a process beside, where there is a core for it.
+
+    in_order: stream them, and raise Unsorted where that cannot be; else sort them first.
+    Raises EventError for a file that cannot be read.
+    """
+    source = EventFiles(files, Decoder(wanted_fields(series)), limits)
+    if source.size is not None and source.size >= limits.beside and _cores() > 1:
+        order = _Order(list(series), [str(f) for f in files], in_order, until, limits.at_once, limits.in_memory)
+        return _beside(order)
+    slices = source.in_order() if in_order else source.in_any_order()
+    return measured(series, slices, at_once=limits.at_once, until=until, done=lambda: source.done)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+# ---- beside ----------------------------------------------------------------------------------------------------------
+
+
+def _beside(order: _Order) -> Iterator[Told]:
+    # A program, not a fork, as this process may have threads; -P, as a `lockstep` in the user's folder is not ours.
+    command = [sys.executable, "-P", "-m", "lockstep.tools.metering"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with suppress(OSError, AttributeError):  # a longer pipe is an offer of Linux, and may be refused
+            fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+        try:
+            process.stdin.write(_ENCODER.encode(order))
+            process.stdin.close()
+            while message := _received(process):
+                told = _MESSAGES.decode(message)
+                if isinstance(told, Told):
+                    yield told
+                elif told.unsorted:
+                    raise Unsorted
+                else:
+                    raise EventError(told.reason, told.detail)
+        finally:
+            process.kill()
+
+
+def _received(process: "subprocess.Popen[bytes]") -> bytes:
+    """The next message; b"" after the last one. Raises EventError when the process ends before that one."""
+    assert process.stdout is not None
+    head = process.stdout.read(8)
+    size = int.from_bytes(head, "big")
+    message = process.stdout.read(size)
+    if len(head) < 8 or len(message) < size:
+        code = process.wait()
+        how = (
+            f"ended by signal {-code}: is there enough memory?"
+            if code < 0
+            else f"ended with {code}: what did it print?"
+        )
+        raise EventError("process", f"the process that reads the events {how}")
+    return message
+
+
+def _send(message: bytes) -> None:
+    left = memoryview(len(message).to_bytes(8, "big") + message)
+    while left:
+        left = left[os.write(sys.stdout.fileno(), left) :]
+
+
+@rare_collections()
+def _main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one that judges hears of it, too, and ends this one
+    order = _ORDERS.decode(sys.stdin.buffer.read())
+    limits = Limits(at_once=order.at_once, in_memory=order.in_memory, beside=sys.maxsize)
+    files = [Path(f) for f in order.files]
+    with suppress(BrokenPipeError):  # nobody listens any more
+        try:
+            for told in measured_files(order.series, files, in_order=order.in_order, until=order.until, limits=limits):
+                _send(_ENCODER.encode(told))
+        except Unsorted:
+            _send(_ENCODER.encode(_Failed(unsorted=True)))
+        except EventError as error:
+            _send(_ENCODER.encode(_Failed(reason=error.reason, detail=error.detail)))
+        _send(b"")
+
+
+if __name__ == "__main__":
+    _main()
