@@ -389,7 +389,12 @@ class _View:
 
     def moved(self, series: SeriesDef) -> float | None:
         history = self._judge.levels.get(self._key(series))
-        return None if history is None or history.moved is None else history.moved / SCALE
+        if history is None or history.moved is None:
+            return None
+        # Measures that differ in `stale_after` alone share one history; each says for itself what was stale.
+        if series.stale_after_s is not None and history.rested_us >= series.stale_after_s * SECOND:
+            return None
+        return history.moved / SCALE
 
     def fallen(self, series: SeriesDef, start: int, end: int) -> float | None:
         history = self._judge.levels.get(self._key(series))
@@ -660,7 +665,6 @@ class Judge:
             value.offset,
             value.value,
             grain_us=self._grain.get(series.id, 0),
-            stale_us=None if series.stale_after_s is None else series.stale_after_s * SECOND,
         )
         if history.dirty:
             self._dirty_levels.add(key)

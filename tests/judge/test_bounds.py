@@ -18,6 +18,7 @@ measures:
   stock: {last: available, of: stock.level}
   held: {last: held, of: stock.level}
   floor: {last: reserved, of: stock.level, stale_after: 5m}
+  kept: {last: reserved, of: stock.level}
 rules:
 """
 HELD = "- {name: R, by: [sku], threshold: {measure: stock, at_most: {measure: held}}"
@@ -51,6 +52,14 @@ def test_what_comes_after_a_stale_level_is_no_change():
     events = levels("A: 12:00 reserved=4, 12:05 reserved=5, 12:08 reserved=6")
     told = judged(plan_of(rule), events, until=clock("12:20"))
     assert lines(told) == ["12:08 A firing warning"]
+
+
+def test_each_measure_says_for_itself_what_is_stale():
+    """`kept` is the same level as `floor` and never stale: what is stale to one rule is a change to the other."""
+    rules = "- {name: R, by: [sku], change: {measure: floor}}\n- {name: S, by: [sku], change: {measure: kept}}"
+    events = levels("A: 12:00 reserved=4, 12:05 reserved=5")
+    told = judged(plan_of(rules), events, until=clock("12:20"))
+    assert [(t["rule"], *lines([t])) for t in told] == [("S", "12:05 A firing warning")]
 
 
 def lost(text):

@@ -276,10 +276,11 @@ class _Identity:
 class LevelHistory:
     """One level series: per identity the newest value, and older ones as long as a bucket end may ask for them.
 
-    moved: by how much the newest value changed the sum; None when it was the first of all, or all before it was stale.
+    moved: by how much the newest value changed the sum; None when it was the first of all.
+    rested_us: how long the values before it had been as they were; who calls that stale compares it with nothing.
     """
 
-    __slots__ = ("_identities", "dirty", "marks", "moved", "older")
+    __slots__ = ("_identities", "dirty", "marks", "moved", "older", "rested_us")
 
     def __init__(self) -> None:
         self._identities: dict[str, _Identity] = {}
@@ -287,22 +288,12 @@ class LevelHistory:
         self.dirty = False
         self.older = 0
         self.moved: int | None = None
+        self.rested_us = 0
 
-    def apply(
-        self,
-        source: Source,
-        identity: str,
-        time_us: int,
-        offset: int,
-        value: int,
-        *,
-        grain_us: int = 0,
-        stale_us: int | None = None,
-    ) -> bool:
+    def apply(self, source: Source, identity: str, time_us: int, offset: int, value: int, *, grain_us: int = 0) -> bool:
         """Take a value; False when it changes nothing: seen before, or older than the newest of its identity.
 
         grain_us: the past is asked for at multiples of this only, so of each such stretch the last value is enough.
-        stale_us: what is that old is no data any more, so the next value is compared with nothing.
         """
         if self.has_seen(source, offset):
             return False
@@ -314,11 +305,14 @@ class LevelHistory:
         if known.values and time_us < known.values[-1][0]:
             self.older += 1
             return False
-        before = known.values[-1][2] if known.values else 0
-        is_first = len(self._identities) == 1 and not known.values
-        if not is_first and stale_us is not None:
-            is_first = time_us - max(k.values[-1][0] for k in self._identities.values() if k.values) >= stale_us
-        self.moved = None if is_first else value - before
+        if known.values:
+            newest, _, before = known.values[-1]
+            self.moved = value - before
+        else:
+            newest, self.moved = time_us, None if len(self._identities) == 1 else value
+        if len(self._identities) > 1:
+            newest = max(k.values[-1][0] for k in self._identities.values() if k.values)
+        self.rested_us = time_us - newest
         known.source = source
         if grain_us and known.values and known.values[-1][0] // grain_us == time_us // grain_us:
             known.values.pop()
