@@ -22,7 +22,7 @@ from enum import StrEnum
 from typing import Any
 
 from lockstep.labels import stable_id
-from lockstep.rule.condition import NoData, Rule, Severity, Tolerance
+from lockstep.rule.condition import Condition, NoData, Rule, Severity, Tolerance
 from lockstep.rule.view import Kind, Verdict
 from lockstep.transition import TransitionName
 
@@ -213,9 +213,19 @@ def _counted(alert: Alert, tolerance: Tolerance, *, breach: bool, at: int) -> in
 
 
 def apply_verdict(
-    alert: Alert, rule: Rule, verdict: Verdict, at: int, *, event: str = "", so_far: bool = False
+    alert: Alert,
+    rule: Rule,
+    verdict: Verdict,
+    at: int,
+    *,
+    condition: Condition | None = None,
+    event: str = "",
+    so_far: bool = False,
 ) -> list[Change]:
-    """Step by a verdict at an instant. event: for levels, source and id of the event that set the value."""
+    """Step by a verdict at an instant. event: for levels, source and id of the event that set the value.
+
+    condition: the rule's as it is for this group, with its overrides and the rows of its tables; None: as it stands.
+    """
     kind = verdict.kind
     if kind is Kind.UNJUDGED:  # nobody is to conclude anything: a `for` that runs goes on
         alert.at = max(alert.at, at)
@@ -239,13 +249,13 @@ def apply_verdict(
         elif alert.breaches.bit_count() >= rule.tolerance.breaches:
             _step(alert, signal, at, rule=rule, severity=verdict.severity)
             signal = Signal.HELD
-    return _step(alert, signal, at, rule=rule, severity=verdict.severity, event=event)
+    return _step(alert, signal, at, rule=rule, condition=condition, severity=verdict.severity, event=event)
 
 
-def run_timer(alert: Alert, rule: Rule, at: int) -> list[Change]:
-    """Step by the timer that is due at `at` (see `due`)."""
+def run_timer(alert: Alert, rule: Rule, at: int, *, condition: Condition | None = None) -> list[Change]:
+    """Step by the timer that is due at `at` (see `due`). condition: as for `apply_verdict`."""
     signal = {State.PENDING: Signal.HELD, State.FIRING: Signal.QUIET}.get(alert.state, Signal.COOLED)
-    return _step(alert, signal, at, rule=rule)
+    return _step(alert, signal, at, rule=rule, condition=condition)
 
 
 def remove(alert: Alert, at: int, reason: str = "rule_removed") -> list[Change]:
@@ -253,9 +263,10 @@ def remove(alert: Alert, at: int, reason: str = "rule_removed") -> list[Change]:
     return _step(alert, Signal.REMOVED, at, reason=reason)
 
 
-def _lowest(rule: Rule) -> Severity:
-    """The severity of an alert that no_data starts."""
-    condition = rule.condition
+def _lowest(rule: Rule, condition: Condition | None) -> Severity:
+    """The severity of an alert that no_data starts: of the lowest level that the group has."""
+    if not getattr(condition, "levels", None):
+        condition = rule.condition
     levels = getattr(condition, "levels", None)
     return levels[0].severity if levels else condition.severity  # type: ignore[union-attr] # only Threshold has levels
 
@@ -266,6 +277,7 @@ def _step(
     at: int,
     *,
     rule: Rule | None = None,
+    condition: Condition | None = None,
     severity: Severity | None = None,
     event: str = "",
     reason: str = "",
@@ -276,12 +288,12 @@ def _step(
                 alert.severity = severity
             return []
         case Action.START:
-            return _start(alert, at, rule=rule, severity=severity, event=event)
+            return _start(alert, at, rule=rule, condition=condition, severity=severity, event=event)
         case Action.REOPEN:
             alert.state = State.RESOLVED
             if alert.kind is not Kind.BREACH:
                 return []
-            return _start(alert, at, rule=rule, severity=alert.verdict.severity)
+            return _start(alert, at, rule=rule, condition=condition, severity=alert.verdict.severity)
         case Action.REST:
             alert.state = State.RESOLVED
             return []
@@ -308,14 +320,20 @@ def _step(
 
 
 def _start(
-    alert: Alert, at: int, *, rule: Rule | None, severity: Severity | None = None, event: str = ""
+    alert: Alert,
+    at: int,
+    *,
+    rule: Rule | None,
+    condition: Condition | None,
+    severity: Severity | None = None,
+    event: str = "",
 ) -> list[Change]:
     alert.started_at = alert.since = alert.counted_at = at
     alert.episode_id = stable_id("episode", alert.id, at, event)
     alert.number = 0
     alert.breaches = 1
     alert.clear_since = None
-    alert.severity = severity or (Severity.WARNING if rule is None else _lowest(rule))
+    alert.severity = severity or (Severity.WARNING if rule is None else _lowest(rule, condition))
     if rule is not None and (rule.for_s or rule.tolerance is not None):
         alert.state = State.PENDING
         return [_change(alert, TransitionName.PENDING, at)]

@@ -1088,7 +1088,9 @@ class Judge:
             return
         verdict = judge(group.condition, self._view, at, alert.firing)
         kind, shown = alert.kind, alert.verdict
-        changes = apply_verdict(alert, group.runtime.rule, verdict, end * SECOND, so_far=so_far)
+        changes = apply_verdict(
+            alert, group.runtime.rule, verdict, end * SECOND, condition=group.condition, so_far=so_far
+        )
         if changes or alert.is_watched or alert.kind is not kind or shown.kind is not alert.verdict.kind:
             self._dirty_alerts[group] = None
         self._publish(group, changes)
@@ -1134,7 +1136,7 @@ class Judge:
         while (instant := due(alert, rule)) is not None and instant < before:
             if not group.runtime.level_only:
                 _look_at_last_bucket(alert, instant // SECOND // group.runtime.width * group.runtime.width)
-            changes = run_timer(alert, rule, instant)
+            changes = run_timer(alert, rule, instant, condition=group.condition)
             alert.at = max(alert.at, instant)
             self._dirty_alerts[group] = None
             self._publish(group, changes)
@@ -1291,7 +1293,9 @@ class Judge:
         self._timers(group, before=instant)
         self._view.look_at(group)
         verdict = judge(group.condition, self._view, Instant(0, instant, newest), group.alert.firing)
-        changes = apply_verdict(group.alert, group.runtime.rule, verdict, instant, event=event)
+        changes = apply_verdict(
+            group.alert, group.runtime.rule, verdict, instant, condition=group.condition, event=event
+        )
         self._dirty_alerts[group] = None
         self._publish(group, changes)
         self._timers(group, before=instant + 1)

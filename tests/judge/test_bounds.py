@@ -195,6 +195,13 @@ def test_a_bound_in_an_open_bucket_is_waited_for():
             "critical: {at_most: {file: t.csv, column: c}}}}}",
             stock("A: 12:00 1; B: 12:00 1"), "sku,w,c\nA,5,1\nB,5,\n",
             ["12:00 A firing critical", "12:00 B firing warning"], id="a level without a number is none"),
+        pytest.param(
+            "- {name: R, by: [sku], no_data: alert, threshold: {measure: floor, levels: {warning: {at_most: "
+            "{file: t.csv, column: w, otherwise: 5}}, critical: {at_most: 1}}}}",
+            levels("A: 12:00 reserved=9") + levels("B: 12:08 reserved=9"), "sku,w\nA,none\n",
+            ["12:05 A firing critical"],
+            id="missing data starts at the lowest level that there is",
+        ),
         pytest.param(TABLE.replace("t.csv}", "t.csv, times: 1.1}") + "}", stock("A: 12:00 11"), "sku,at_most\nA,10\n",
                      ["12:00 A firing warning"], id="1.1 times 10 is 11"),
     ],
