@@ -379,13 +379,15 @@ class _View:
             return None  # there is something, but it has no value: mixed currencies, a sum beyond 64 bits
         return 0.0 if self.has_events(series, end) else None
 
-    def level(self, series: SeriesDef, instant_us: int | None) -> float | None:
+    def level(self, series: SeriesDef, instant_us: int, *, newest: bool = False) -> float | None:
         history = self._judge.levels.get(self._key(series))
         if history is None:
             return None
-        if instant_us is None:
-            return history.now()
-        return history.as_of(instant_us, None if series.stale_after_s is None else series.stale_after_s * SECOND)
+        stale_us = None if series.stale_after_s is None else series.stale_after_s * SECOND
+        if not newest:
+            return history.as_of(instant_us, stale_us)
+        # The value that has just come may be another level's: this one can be stale all the same.
+        return None if stale_us is not None and instant_us - history.newest_us() >= stale_us else history.now()
 
     def moved(self, series: SeriesDef) -> float | None:
         history = self._judge.levels.get(self._key(series))

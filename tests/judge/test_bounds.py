@@ -140,6 +140,11 @@ def lost(text):
             id="in an override",
         ),
         pytest.param(
+            "- {name: R, by: [sku], threshold: {measure: stock, at_most: {measure: floor}}}",
+            levels("A: 12:00 available=20 reserved=10, 12:10 available=5"), [],
+            id="a bound that is stale when the value comes",
+        ),
+        pytest.param(
             "- {name: R, by: [sku], threshold: {measure: stock, at_most: {measure: floor}}, no_data: ok}",
             levels("A: 12:00 available=3 reserved=4, 12:20 available=9 reserved=1"),
             ["12:00 A firing warning", "12:05 A resolved warning"],

@@ -84,8 +84,8 @@ class _Notes:
         value = self.flows[series, start, end] = self._view.flow(series, start, end)
         return value
 
-    def level(self, series: SeriesDef, instant_us: int | None) -> float | None:
-        value = self.levels[series] = self._view.level(series, instant_us)
+    def level(self, series: SeriesDef, instant_us: int, *, newest: bool = False) -> float | None:
+        value = self.levels[series] = self._view.level(series, instant_us, newest=newest)
         return value
 
     def complete_from(self, series: SeriesDef) -> float:

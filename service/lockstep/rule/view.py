@@ -66,8 +66,8 @@ class View(Protocol):
     def flow(self, series: SeriesDef, start: int, end: int) -> float | None:
         """The measure over [start, end) in seconds: 0 or None for nothing, as its aggregate says."""
 
-    def level(self, series: SeriesDef, instant_us: int | None) -> float | None:
-        """The level in force just before an instant (None: the newest); None when none is or it is stale."""
+    def level(self, series: SeriesDef, instant_us: int, *, newest: bool = False) -> float | None:
+        """The level in force just before an instant, or the newest; None when none is or it is stale at the instant."""
 
     def moved(self, series: SeriesDef) -> float | None:
         """By how much its newest value moved a level; None when it was the group's first."""
@@ -112,7 +112,7 @@ def value_of(expression: Expression, view: View, at: Instant, start: int, end: i
         if series.is_level:
             if end != at.end:
                 return view.level(series, end * 1_000_000)
-            return view.level(series, None if at.newest else at.us)
+            return view.level(series, at.us, newest=at.newest)
         value = view.flow(series, start, end)
         if value is None or scale == 1.0 or series.aggregate not in (Aggregate.COUNT, Aggregate.SUM):
             return value
