@@ -732,7 +732,7 @@ def convert_retail(csv: Annotated[Path, typer.Argument(help="CSV of the UCI Onli
 
 @app.command()
 def demo(
-    speed: Annotated[float, typer.Option(help="Seconds that the shown two weeks take")] = 5.0,
+    speed: Annotated[float, typer.Option(help="Seconds that the shown two weeks take")] = 4.0,
 ) -> None:
     """Replay six weeks of a real shop and watch the alerts being decided."""
     from lockstep.tools.demo.run import run_demo

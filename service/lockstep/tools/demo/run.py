@@ -132,7 +132,7 @@ def expect(rules: Path, events: Path) -> dict[str, Transition]:
     return {t.transition_id: t for t in replay.transitions if _is_told(t)}
 
 
-async def run_demo(*, seconds: float = 5.0, console: Console | None = None) -> int:
+async def run_demo(*, seconds: float = 4.0, console: Console | None = None) -> int:
     """Show it; returns the exit code. seconds: how long the two shown weeks take."""
     console = console or Console()
     folder = Path(tempfile.mkdtemp(prefix="lockstep-demo-"))
