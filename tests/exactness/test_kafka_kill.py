@@ -110,18 +110,27 @@ async def test_control_a_torn_cut_is_seen(tmp_path: Path, kafka_libs: Path) -> N
 
 
 async def test_control_a_meter_that_does_not_go_back_is_seen(tmp_path: Path, kafka_libs: Path) -> None:
-    """Without the way back to the chunk's head, what the killed meter had counted is lost."""
-    async with shop(tmp_path, Broker(tmp_path / "kafka", libs=kafka_libs), seed=4, events=6_000, no_rewind=True) as s:
-        await s.pause(4)
-        publishing = asyncio.create_task(s.publish(24))
-        for _ in range(3):  # a kill between two minutes of the shop loses nothing
-            await s.pause(3)
-            await s.told()
-            for i in (0, 1):  # both: one that has just come back may own nothing that could be lost
-                await s.hurt("kill", i)
-        await publishing
-        outcome = await s.settle()
-        assert outcome.wrong, str(outcome)
+    """Without the way back to the chunk's head, what the killed meter had counted is lost.
+
+    A kill right after a cut loses nothing, so one round of kills is exact by chance now and then; three are not.
+    """
+    for seed in (4, 5, 6):
+        folder = tmp_path / str(seed)
+        async with shop(
+            folder, Broker(folder / "kafka", libs=kafka_libs), seed=seed, events=6_000, no_rewind=True
+        ) as s:
+            await s.pause(4)
+            publishing = asyncio.create_task(s.publish(24))
+            for _ in range(3):  # a kill between two minutes of the shop loses nothing
+                await s.pause(3)
+                await s.told()
+                for i in (0, 1):  # both: one that has just come back may own nothing that could be lost
+                    await s.hurt("kill", i)
+            await publishing
+            outcome = await s.settle()
+        if outcome.wrong:
+            return
+    pytest.fail(f"no round counted wrongly: {outcome}")
 
 
 @pytest.mark.soak
