@@ -2,6 +2,7 @@
 
 import gzip
 import heapq
+import os
 import sys
 import tempfile
 import zlib
@@ -27,7 +28,12 @@ class Limits:
     beside: int = 32_000_000
 
 
-LIMITS = Limits()
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+LIMITS = Limits() if _cores() > 1 else Limits(beside=sys.maxsize)
+"""A process beside is worth its start where there is a core for it."""
 
 
 class Unsorted(Exception):

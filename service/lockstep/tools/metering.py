@@ -225,21 +225,17 @@ def measured(
 def measured_files(
     series: Sequence[SeriesDef], files: Sequence[Path], *, in_order: bool, until: datetime | None, limits: Limits
 ) -> Iterator[Told]:
-    """The same for files of events; for large ones in a process beside, where there is a core for it.
+    """The same for files of events; for large ones (`limits.beside`) in a process beside.
 
     in_order: stream them, and raise Unsorted where that cannot be; else sort them first.
     Raises EventError for a file that cannot be read.
     """
     source = EventFiles(files, Decoder(wanted_fields(series)), limits)
-    if source.size is not None and source.size >= limits.beside and _cores() > 1:
+    if source.size is not None and source.size >= limits.beside:
         order = _Order(list(series), [str(f) for f in files], in_order, until, limits.at_once, limits.in_memory)
         return _beside(order)
     slices = source.in_order() if in_order else source.in_any_order()
     return measured(series, slices, at_once=limits.at_once, until=until, done=lambda: source.done)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 # ---- beside ----------------------------------------------------------------------------------------------------------
