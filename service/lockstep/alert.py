@@ -23,6 +23,7 @@ from typing import Any
 
 from lockstep.labels import stable_id
 from lockstep.rule.condition import Condition, NoData, Rule, Severity, Tolerance
+from lockstep.rule.memory import Held, remembered
 from lockstep.rule.view import Kind, Verdict
 from lockstep.transition import TransitionName
 
@@ -144,7 +145,7 @@ class Alert:
     quiet clock started, None while it stands. kind: the last verdict's, as the policy for no_data turned it.
     ended_at: when it ended that `cool_down` counts from. breaches: of a pending alert whose rule says `for: 3 of 4
     buckets`, its last verdicts as bits, the newest lowest; counted_at: when that one was given. judged_by: the rule's
-    version that the last verdict is of.
+    version that the last verdict is of. held: of an open alert of an `any`, what its parts remember.
     """
 
     id: str
@@ -163,10 +164,16 @@ class Alert:
     breaches: int = 0
     counted_at: int = 0
     judged_by: str = ""
+    held: Held = ()
 
     @property
     def firing(self) -> Severity | None:
         return self.severity if self.state is State.FIRING else None
+
+    @property
+    def holding(self) -> Held:
+        """What counts as held in the next verdict."""
+        return self.held if self.state is State.FIRING else ()
 
     @property
     def is_open(self) -> bool:
@@ -227,6 +234,8 @@ def apply_verdict(
     condition: the rule's as it is for this group, with its overrides and the rows of its tables; None: as it stands.
     """
     kind = verdict.kind
+    if alert.is_open or kind in (Kind.BREACH, Kind.NO_DATA):
+        alert.held = remembered(condition or rule.condition, verdict, alert.held if alert.is_open else ())
     if kind is Kind.UNJUDGED:  # nobody is to conclude anything: a `for` that runs goes on
         alert.at = max(alert.at, at)
         return []
@@ -388,6 +397,7 @@ def stored(alert: Alert) -> list[Any]:
         alert.breaches,
         alert.counted_at,
         alert.judged_by,
+        alert.held,
     ]
 
 
@@ -440,5 +450,14 @@ def restored(row: list[Any]) -> Alert:
         row[8],
         Kind(row[9]),
         _restored_verdict(row[10]),
-        *row[11:],
+        row[11],
+        row[12],
+        row[13],
+        row[14],
+        row[15],
+        _restored_held(row[16]),
     )
+
+
+def _restored_held(rows: list[Any]) -> Held:
+    return tuple((None if held is None else Severity(held), _restored_held(inner)) for held, inner in rows)

@@ -109,7 +109,9 @@ def explain(judge: Judge, rule: str, labels: Labels) -> Explanation | None:
         return None
     instant = _instant(seen)
     alert = seen.alert
-    verdict = None if instant is None else explain_condition(seen.condition, seen.view, instant, alert.firing)
+    verdict = None
+    if instant is not None:
+        verdict = explain_condition(seen.condition, seen.view, instant, alert.firing, alert.holding)
     at = None if instant is None else (instant.end * SECOND if seen.judged_to is not None else instant.us - 1)
     return Explanation(
         rule=seen.rule.name,

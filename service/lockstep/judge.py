@@ -54,6 +54,7 @@ from lockstep.rule.condition import (
     Threshold,
     series_of_condition,
 )
+from lockstep.rule.memory import carried, fitting
 from lockstep.rule.reasons import Judged, judged
 from lockstep.rule.timing import (
     anomalies_of,
@@ -73,7 +74,7 @@ from lockstep.rule.verdict import breached, judge, may_be_early, next_expected, 
 from lockstep.rule.view import Instant, Kind, Verdict
 from lockstep.transition import Transition, TransitionName, encode
 
-STATE_FORMAT = 2
+STATE_FORMAT = 3
 SECOND = 1_000_000
 
 ALERTS = "lockstep.alerts"
@@ -189,6 +190,7 @@ class _RuleRuntime:
         "groups",
         "heap",
         "is_plain",
+        "key",
         "key_places",
         "level_offsets",
         "level_only",
@@ -236,8 +238,9 @@ class _RuleRuntime:
         # Series over fewer labels than the rule's: id → where these stand among the rule's.
         self.wide = {s.id: tuple(rule.by.index(name) for name in s.by) for s in series if s.by != rule.by}
         self.listening: set[Labels] = set()
-        key = next((s.key for s in series if s.key is not None), None)
-        self.key_places = None if key is None else tuple(rule.by.index(name) for name in key)
+        # The labels by which its groups are spread over the partitions.
+        self.key = next((s.key for s in series if s.key is not None), rule.by)
+        self.key_places = tuple(rule.by.index(name) for name in self.key)
         # Where something may change long after a group's last event, it must be known when that was.
         outlives = self.restless or self.absences or self.wide
         # Groups known from the beginning on; unmet: those that have not been made yet.
@@ -284,14 +287,16 @@ def _is_plain(condition: Condition) -> TypeGuard[Threshold]:
 def _continues(new: _RuleRuntime | None, old: _RuleRuntime) -> TypeGuard[_RuleRuntime]:
     """Whether the alerts of a version go on under the next one: identity is rule and labels.
 
-    Values of levels are judged as they come; they cannot wait until what is judged at bucket ends has got there.
+    Values of levels are judged as they come; they cannot wait until what is judged at bucket ends has got there. And
+    what a group shares with others brings it to their partition, where nothing is known of its alert.
     """
-    return new is not None and _goes_on(new, old.rule.by, level_only=old.level_only)
+    return new is not None and _goes_on(new, old.rule.by, old.key, level_only=old.level_only)
 
 
-def _goes_on(new: _RuleRuntime, by: Sequence[str], *, level_only: bool) -> bool:
-    """The same for a version of which no more is known than its labels and whether it was about levels alone."""
-    return list(new.rule.by) == list(by) and (level_only or not new.level_only)
+def _goes_on(new: _RuleRuntime, by: Sequence[str], key: Sequence[str], *, level_only: bool) -> bool:
+    """The same for a version of which no more is known than its labels, its key and whether it was on levels alone."""
+    same = list(new.rule.by) == list(by) and list(new.key) == list(key)
+    return same and (level_only or not new.level_only)
 
 
 def _end_of(day: date, zone: ZoneInfo) -> int:
@@ -889,6 +894,7 @@ class Judge:
         self._forget_alert(group)
         if not alert.is_open:
             alert.id = alert_id(new.rule.name, new.rule.by, group.labels)
+        alert.held = carried(group.runtime.rule.condition, new.rule.condition, alert.held)
         _wait_for_verdict(alert, new)
         return alert
 
@@ -933,8 +939,8 @@ class Judge:
         if old is not None:
             self._timers(old, before=runtime.since + 1)
             group.alert = self._take_over(runtime, old)
-            self._dirty_alerts[group] = None
         group.begun = True
+        self._dirty_alerts[group] = None  # also one of which nothing was known: what comes later is not of the border
         if any((s.id, labels) in self.levels for s in runtime.own_levels):
             self._judge_level(group, max(runtime.since, group.alert.at), AT_BORDER, newest=True)
 
@@ -1001,8 +1007,7 @@ class Judge:
 
     def _home(self, runtime: _RuleRuntime, labels: Labels) -> int:
         """The samples partition on which a group lives."""
-        places = runtime.key_places
-        return partition_of(labels if places is None else [labels[i] for i in places], self._partitions)
+        return partition_of([labels[i] for i in runtime.key_places], self._partitions)
 
     def _first_end(self, runtime: _RuleRuntime) -> int | None:
         """The end of the bucket of the first event of any topic that a rule reads."""
@@ -1088,7 +1093,7 @@ class Judge:
             alert.kind, alert.at = Kind.CLEAR, max(alert.at, end * SECOND)
             self._listen(group, deaf=True)
             return
-        verdict = judge(group.condition, self._view, at, alert.firing)
+        verdict = judge(group.condition, self._view, at, alert.firing, alert.holding)
         kind, shown = alert.kind, alert.verdict
         changes = apply_verdict(
             alert, group.runtime.rule, verdict, end * SECOND, condition=group.condition, so_far=so_far
@@ -1294,7 +1299,8 @@ class Judge:
             return
         self._timers(group, before=instant)
         self._view.look_at(group)
-        verdict = judge(group.condition, self._view, Instant(0, instant, newest), group.alert.firing)
+        firing, held = group.alert.firing, group.alert.holding
+        verdict = judge(group.condition, self._view, Instant(0, instant, newest), firing, held)
         changes = apply_verdict(
             group.alert, group.runtime.rule, verdict, instant, condition=group.condition, event=event
         )
@@ -1416,7 +1422,7 @@ class Judge:
         if end * SECOND >= runtime.expires or not self._is_known(group, end):
             return
         self._view.look_at(group)
-        verdict = judge(group.condition, self._view, Instant(end, end * SECOND), alert.firing)
+        verdict = judge(group.condition, self._view, Instant(end, end * SECOND), alert.firing, alert.holding)
         # A lower severity than the highest might still rise before the bucket closes: that one waits.
         if verdict.kind is not Kind.BREACH or verdict.severity != group.top:
             return
@@ -1474,7 +1480,7 @@ class Judge:
         self._dirty_levels.clear()
         for group in self._dirty_alerts:
             runtime = group.runtime
-            row = [runtime.rule.by, runtime.level_only, group.begun, stored(group.alert)]
+            row = [runtime.rule.by, runtime.key, runtime.level_only, group.begun, stored(group.alert)]
             entries[_alert_key(runtime.rule, group.labels)] = pack(row)
         self._dirty_alerts.clear()
         for group in self._dirty_watches:
@@ -1601,9 +1607,9 @@ class Judge:
         for key, value in entries.items():
             if key[:1] == b"a":
                 name, edition, labels = unpack(key[1:])
-                names, level_only, begun, row = unpack(value)
+                names, by_key, level_only, begun, row = unpack(value)
                 runtime = self._heir(name, edition)
-                if runtime is not None and not _goes_on(runtime, names, level_only=level_only):
+                if runtime is not None and not _goes_on(runtime, names, by_key, level_only=level_only):
                     runtime = None
                 far = 0
                 if runtime is not None:
@@ -1614,6 +1620,7 @@ class Judge:
             if runtime is not None and labels not in runtime.groups:
                 group = runtime.groups[labels] = _Group(runtime, labels, alert)
                 if far:
+                    alert.held = fitting(group.condition, alert.held)
                     removed.append(key)
                     self._dirty_alerts[group] = None
                     if not alert.is_open:

@@ -36,7 +36,7 @@ def differences(
     tolerance: float = 1e-9,
 ) -> list[str]:
     """One line for each thing in which two tellings differ. numbers_of: the rules whose numbers are compared too."""
-    left, right = list(expected), list(actual)
+    left, right = sorted(expected, key=_in_order), sorted(actual, key=_in_order)
     found = []
     for i in range(max(len(left), len(right))):
         if i >= len(right):
@@ -61,6 +61,12 @@ def differences(
             told = ", ".join(f"{n} {a[n]} is not {b[n]}" for n in unequal)
             found.append(f"{lines([a])[0]} | {lines([b])[0]}: {told}")
     return found
+
+
+def _in_order(transition: Mapping[str, Any]) -> tuple[Any, ...]:
+    """By instant; two episodes that begin at one have no order between them."""
+    labels = sorted(transition["labels"].items())
+    return transition["at"], transition["rule"], labels, transition["number"], transition["episode_id"]
 
 
 def with_numbers(plan: Plan) -> frozenset[str]:

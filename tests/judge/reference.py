@@ -754,9 +754,35 @@ def _all(parts: list[Verdict]) -> str:
     return next((k for k in ("clear", "no_bound", "unjudged", "no_data") if k in kinds), "breach")
 
 
+Place = tuple[int, ...]
+"""Where a part stands: its number in its combination, after the numbers of those around it."""
+Memory = dict[Place, Severity]
+"""The severity at which the parts of each `any` hold that have breached and are not clear."""
+
+
+@dataclass
+class Parts:
+    """What the parts of each `any` hold before a verdict, and what each of them says in it."""
+
+    held: Memory = field(default_factory=dict)
+    said: dict[Place, Verdict] = field(default_factory=dict)
+
+
 def verdict(
-    c: Condition, read: Reader, labels: Mapping[str, str], end: int, firing: Severity | None, zone: ZoneInfo
+    c: Condition,
+    read: Reader,
+    labels: Mapping[str, str],
+    end: int,
+    firing: Severity | None,
+    zone: ZoneInfo,
+    parts_of: Parts | None = None,
+    place: Place = (),
 ) -> Verdict:
+    parts_of = parts_of or Parts()
+
+    def of(n: int, part: Condition, firing: Severity | None) -> Verdict:
+        return verdict(part, read, labels, end, firing, zone, parts_of, (*place, n))
+
     match c:
         case Threshold():
             return threshold(c, read, labels, end, firing)
@@ -776,18 +802,35 @@ def verdict(
             # While it fires all parts hold: one that has no levels of its own at the rule's severity.
             some = any(_has_grades(p) for p in parts)
             own = severity if some and firing is not None else firing
-            told = [verdict(p, read, labels, end, firing if _has_grades(p) else own, zone) for p in parts]
+            told = [of(n, p, firing if _has_grades(p) else own) for n, p in enumerate(parts)]
             grades = [v.severity for p, v in zip(parts, told, strict=True) if _has_grades(p)]
             kind = _all(told)
             return Verdict(kind, min(grades, default=severity) if kind == "breach" else severity)
         case AnyOf(parts, severity):
-            told = [verdict(p, read, labels, end, firing, zone) for p in parts]
+            # Each holds for itself, whatever the alert fires for.
+            told = [of(n, p, parts_of.held.get((*place, n))) for n, p in enumerate(parts)]
+            parts_of.said |= {(*place, n): v for n, v in enumerate(told)}
             swapped = [_swap(v) for v in told if v.kind != "no_bound"] or told
             kind = _swap(Verdict(_all(swapped))).kind
             pairs = [(p, v) for p, v in zip(parts, told, strict=True) if v.kind == "breach"]
             return Verdict(kind, max([v.severity if _has_grades(p) else severity for p, v in pairs], default=severity))
         case Not(part, severity):
-            return Verdict(_swap(verdict(part, read, labels, end, None, zone)).kind, severity)
+            return Verdict(_swap(verdict(part, read, labels, end, None, zone)).kind, severity)  # remembers nothing
+
+
+def carried(memory: Memory, old: Condition, new: Condition) -> Memory:
+    """What an edit leaves of it: a part keeps its own wherever it goes, one that is edited in its place, too."""
+    if not (isinstance(old, All) and isinstance(new, All)) and not (isinstance(old, AnyOf) and isinstance(new, AnyOf)):
+        return {}
+    found: Memory = {}
+    for n, part in enumerate(new.parts):
+        alike = [m for m, p in enumerate(old.parts) if p == part] or ([n] if len(old.parts) == len(new.parts) else [])
+        for m in alike[:1]:
+            inside = {place[1:]: s for place, s in memory.items() if place[0] == m and len(place) > 1}
+            found |= {(n, *place): s for place, s in carried(inside, old.parts[m], part).items()}
+            if (m,) in memory:
+                found[n,] = memory[m,]
+    return found
 
 
 def _has_grades(c: Condition) -> bool:
@@ -857,6 +900,25 @@ class Alert:
     bucket_verdicts: list[bool] = field(default_factory=list)
     begins: int = 0
     id: str = ""
+    memory: Memory = field(default_factory=dict)
+
+    @property
+    def holding(self) -> Parts:
+        return Parts(self.memory if self.state == "firing" else {})
+
+    def under(self, rule: Rule, begins: int) -> None:
+        """Go on under a version of the rule."""
+        self.memory = carried(self.memory, self.rule.condition, rule.condition)
+        self.rule, self.begins = rule, begins
+
+    def _remember(self, v: Verdict, parts: Parts) -> None:
+        is_open = self.state in ("pending", "firing")
+        if not is_open and v.kind not in ("breach", "no_data"):
+            return
+        before = self.memory if is_open else {}
+        unknown = {place: before[place] for place in parts.said if place in before}
+        self.memory = {p: s for p, s in unknown.items() if parts.said[p].kind in ("no_data", "unjudged")}
+        self.memory |= {p: said.severity for p, said in parts.said.items() if said.kind == "breach"}
 
     @property
     def firing(self) -> Severity | None:
@@ -926,8 +988,9 @@ class Alert:
             self._say("cancelled" if self.state == "pending" else "resolved", at)
         self.state, self.clear_since = "inactive", None
 
-    def judged(self, at: int, v: Verdict, event_id: str = "", so_far: bool = False) -> None:
+    def judged(self, at: int, v: Verdict, parts: Parts, event_id: str = "", so_far: bool = False) -> None:
         """A verdict at `at`, after `timers(at - 1)`."""
+        self._remember(v, parts)
         self.seen_whole = v.kind not in ("unjudged", "no_data")
         if v.kind == "unjudged":
             return
@@ -1011,7 +1074,7 @@ def _level_rule(rule: Rule, events: Events, zone: ZoneInfo, alerts: Alerts) -> N
     expires = _expiry(rule, zone)
     for group in dict.fromkeys([*alerts, *(g for s in series for g in events.of(s))]):
         alert = alerts.setdefault(group, Alert(rule, dict(zip(rule.by, group, strict=True))))
-        alert.rule, alert.begins = rule, since
+        alert.under(rule, since)
         found_places = {(f.time, f.place, f.event_id) for s in series for f in events.of(s).get(group, [])}
         for time in _fading(series, group, events):
             found_places.add((time, max(f[1] for f in found_places if f[0] < time), ""))
@@ -1031,8 +1094,9 @@ def _level_rule(rule: Rule, events: Events, zone: ZoneInfo, alerts: Alerts) -> N
                 break
             alert.timers(time - 1)
             reader = Reader(events, alert.labels, levels, time, before_last=before_last)
-            found = verdict(rule.condition, reader, alert.labels, time, alert.firing, zone)
-            alert.judged(time, found, event_id)
+            parts = alert.holding
+            found = verdict(rule.condition, reader, alert.labels, time, alert.firing, zone, parts)
+            alert.judged(time, found, parts, event_id)
         alert.timers(min(events.until, expires - 1, until))
         if expires <= min(events.until, until):
             alert.over(max(expires, alert.begins))
@@ -1065,6 +1129,8 @@ def _flow_rule(rule: Rule, events: Events, zone: ZoneInfo, alerts: Alerts) -> No
     series = series_of_condition(rule.condition)
     width = rule.bucket_s * SECOND
     since, until = _stretch(rule)
+    if not any(s.source in events.first for s in series):
+        return  # no event has told the time to this rule: an alert that an edit left to it waits for the first one
     expires = _expiry(rule, zone)
     heard: dict[Group, list[int]] = {group: [] for group in alerts}
     any_event = [t for role in {s.source for s in series} for t in events.times.get(role, [])]
@@ -1084,7 +1150,7 @@ def _flow_rule(rule: Rule, events: Events, zone: ZoneInfo, alerts: Alerts) -> No
         end = (first // width + 1) * width
         alert = alerts.setdefault(group, Alert(rule, dict(zip(rule.by, group, strict=True))))
         # No clock ends by what an earlier version said: each waits for this one's first verdict.
-        alert.rule, alert.begins = rule, end if rule.since_s is not None else 0
+        alert.under(rule, end if rule.since_s is not None else 0)
 
         def reader(end: int, labels: dict[str, str] = alert.labels) -> Reader:
             @cache
@@ -1102,8 +1168,9 @@ def _flow_rule(rule: Rule, events: Events, zone: ZoneInfo, alerts: Alerts) -> No
             if end > min(events.until, until) or end >= expires:
                 break
             if known:
-                found = verdict(rule.condition, reader(end), alert.labels, end, alert.firing, zone)
-                alert.judged(end, found)
+                parts = alert.holding
+                found = verdict(rule.condition, reader(end), alert.labels, end, alert.firing, zone, parts)
+                alert.judged(end, found, parts)
             end += width
         alert.timers(min(events.until, expires - 1, until))
         if expires <= min(events.until, until):
@@ -1113,7 +1180,7 @@ def _flow_rule(rule: Rule, events: Events, zone: ZoneInfo, alerts: Alerts) -> No
         found_early = early(rule.condition, reader(end), alert.labels, end, zone)
         if found_early is not None:
             alert.timers(end - 1)
-            alert.judged(end, found_early, so_far=True)
+            alert.judged(end, found_early, Parts(), so_far=True)
             alert.timers(end)
 
 
@@ -1185,9 +1252,16 @@ def _goes_on(old: Rule, new: Rule) -> bool:
     """Whether open alerts stay open under the next version.
 
     Other labels are other alerts. Values of levels are judged as they come, and do not wait for what is judged at
-    bucket ends to have got there: so the alerts of a rule that becomes one on levels alone end.
+    bucket ends to have got there: so the alerts of a rule that becomes one on levels alone end. So do those of a rule
+    that is spread over the workers by other labels than before.
     """
-    return old.by == new.by and (_is_at_values(old) or not _is_at_values(new))
+    same_place = old.by == new.by and _shared_by(old) == _shared_by(new)
+    return same_place and (_is_at_values(old) or not _is_at_values(new))
+
+
+def _shared_by(rule: Rule) -> Group:
+    """The labels whose values say where a group is judged: those that all of the rule's measures have."""
+    return min((s.key for s in series_of_condition(rule.condition) if s.key is not None), key=len, default=rule.by)
 
 
 def without_repeats(transitions: Iterable[Mapping[str, Any]]) -> bool:

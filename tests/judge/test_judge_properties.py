@@ -336,10 +336,24 @@ def wide_conditions(draw: st.DrawFn) -> Condition:
     own, wider = draw(st.sampled_from(WIDE))
     if draw(st.integers(0, 3)) == 0:
         return draw(sourced(draw(fixed_thresholds(own)), [*own, *wider, *wider]))
-    found = [draw(conditions_of(own)), draw(conditions_of(wider, wider=True))]
-    found += draw(st.lists(st.one_of(conditions_of(own), conditions_of(wider, wider=True)), max_size=1))
-    kind = draw(st.sampled_from([All, All, AnyOf]))
-    return kind(tuple(draw(st.permutations(found))), draw(SEVERITIES))
+    both = st.one_of(conditions_of(own), conditions_of(wider, wider=True))
+    found = [draw(conditions_of(own)), draw(conditions_of(wider, wider=True)), *draw(st.lists(both, max_size=1))]
+    if draw(st.booleans()):
+        found.append(draw(nested(both)))
+    return draw(combined(st.permutations(found)))
+
+
+def combined(parts: st.SearchStrategy[list[Condition]]) -> st.SearchStrategy[Condition]:
+    """`any` or `all` of these."""
+    return st.builds(
+        lambda kind, of, severity: kind(tuple(of), severity), st.sampled_from([All, AnyOf]), parts, SEVERITIES
+    )
+
+
+def nested(parts: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]:
+    """A combination that is itself a part, or what is not so."""
+    inner = combined(st.lists(parts, min_size=2, max_size=2))
+    return st.one_of(inner, inner, st.builds(Not, inner, SEVERITIES))
 
 
 def conditions_of(measures: list[Any], wider: bool = False) -> st.SearchStrategy[Condition]:
@@ -385,8 +399,7 @@ def conditions(draw: st.DrawFn) -> Condition:
         case 5:
             return draw(absences(counts))
         case 6:
-            kind = draw(st.sampled_from([All, AnyOf]))
-            return kind(tuple(draw(st.lists(parts, min_size=2, max_size=3))), draw(SEVERITIES))
+            return draw(combined(st.lists(st.one_of(parts, parts, parts, nested(parts)), min_size=2, max_size=3)))
         case _:
             return Not(draw(parts), draw(SEVERITIES))
 

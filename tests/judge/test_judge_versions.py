@@ -1,6 +1,6 @@
 """Rules that change while events come: at one instant of event time, whatever order, cuts and restarts there are."""
 
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -31,6 +31,7 @@ from shorthand import (
 )
 from test_judge_properties import END, STEPS, conditions, examples, plans, run_to, streams
 
+from lockstep.measure.definition import SeriesDef
 from lockstep.rule.condition import (
     All,
     AnyOf,
@@ -41,9 +42,11 @@ from lockstep.rule.condition import (
     Override,
     Plan,
     Rule,
+    Severity,
     Share,
     Threshold,
     Tolerance,
+    series_of_condition,
 )
 from lockstep.rule.timing import is_level_only
 from lockstep.rule.versions import Version, changes_in_words, in_force
@@ -202,6 +205,19 @@ def shifted(condition: Condition, by: int) -> Condition:
             return condition
 
 
+def apart(found: Any) -> Any:
+    """Read for itself: its groups are spread over the partitions by all of their labels."""
+    match found:
+        case SeriesDef():
+            return replace(found, key=None)
+        case tuple():
+            return tuple(apart(each) for each in found)
+        case _ if is_dataclass(found):
+            return replace(found, **{f.name: apart(getattr(found, f.name)) for f in fields(found) if f.init})
+        case _:
+            return found
+
+
 @st.composite
 def edits(draw: st.DrawFn, made: Rule) -> Rule | None:
     """What somebody made of a rule; None: it was removed."""
@@ -218,6 +234,9 @@ def edits(draw: st.DrawFn, made: Rule) -> Rule | None:
         "clocks",
         "clocks",
         "condition",
+        "parts",
+        "parts",
+        "parts",
         "overrides",
         "name",
         "name",
@@ -231,6 +250,12 @@ def edits(draw: st.DrawFn, made: Rule) -> Rule | None:
             return other(shifted(made.condition, draw(st.sampled_from([-1, 1]))))
         case "condition":
             return other(draw(conditions()))
+        case "parts" if isinstance(made.condition, All | AnyOf):
+            parts = draw(st.permutations(made.condition.parts))
+            parts = draw(st.sampled_from([parts, parts[:-1], [*parts, shifted(parts[0], 1)]]))
+            found = replace(made.condition, parts=tuple(parts))
+            shared = any(s.by != made.by for s in series_of_condition(found))
+            return other(found if shared or draw(st.booleans()) else apart(found))
         case "overrides" if isinstance(made.condition, Threshold):
             levels = shifted(made.condition, draw(st.sampled_from([-2, 2]))).levels
             pattern = (made.by[0], draw(st.sampled_from(["a*", "A", "web"]))) if made.by else ("channel", "*")
@@ -468,6 +493,48 @@ def test_a_level_that_skips_a_version(by):
     assert said(watched, stock("B: 12:19 15")) == ["12:19 B pending warning", f"12:19:0{by[2]} B firing warning"]
 
 
+def test_a_part_over_fewer_labels_that_is_dropped():
+    """Its groups are spread over the partitions by other labels then: what was open ends, and may begin anew."""
+    shared = replace(ORDERS, key=())
+    old = v(1, rule(AnyOf((when(shared, "below 1"), when(ORDERS_ALL, "above 100")), Severity.WARNING)))
+    watched = changed(plan(old), plan(v(2, rule(when(ORDERS, "below 1")))))
+    for samples in (1, 4):
+        pipeline = Pipeline(watched, samples=samples)
+        coming = arrivals(
+            watched, orders("web: 12:01; shop: 12:02, 12:12"), sources=1, jitter=[0.0], spread=[0], again=[]
+        )
+        for item in coming:
+            pipeline.arrive(*item)
+        assert [line for line in lines(pipeline.finish(END)) if "web" in line] == [
+            "12:03 web firing warning",
+            "12:10 web resolved warning",
+            "12:11 web firing warning",
+        ]
+
+
+KEPT = AnyOf((when(ORDERS, "above 5 clear below 3"), when(SESSIONS, "above 5 clear below 3")), Severity.WARNING)
+BUSY, IDLE = orders("web: 12:08 x6"), sessions("web: 12:02")
+HELD = orders("web: 12:09 x4, 12:10 x4, 12:11 x4, 12:12 x2, 12:14 x4")
+
+
+@pytest.mark.parametrize(
+    ("parts", "until"),
+    [
+        pytest.param(KEPT.parts, "12:13", id="nothing of them"),
+        pytest.param(KEPT.parts[::-1], "12:13", id="their order"),
+        pytest.param((when(SESSIONS, "above 99"), *KEPT.parts), "12:13", id="one more"),
+        pytest.param((KEPT.parts[0], when(SESSIONS, "above 99")), "12:13", id="another one"),
+        pytest.param((shifted(KEPT.parts[0], -1), KEPT.parts[1]), "12:14", id="its own numbers"),
+    ],
+)
+def test_an_edit_of_an_any_keeps_what_its_parts_hold(parts, until):
+    """Orders breached before the border and are not clear after it: two of them are below 3, not below 2."""
+    found = said(
+        changed(plan(v(1, rule(KEPT))), plan(v(2, rule(AnyOf(parts, Severity.WARNING))))), [*IDLE, *BUSY, *HELD]
+    )
+    assert found == ["12:09 web firing warning", f"{until} web resolved warning"]
+
+
 def test_a_level_whose_first_value_comes_after_the_last_day():
     """The rule was given a last day, at 12:06; what comes later says nothing, also not of the time before."""
     watched = versions([plan(LOW), plan(replace(HIGH, expires=TODAY - timedelta(days=1)))])
@@ -479,6 +546,22 @@ def test_a_version_whose_topic_never_had_an_event_holds_nobody_up():
     conditions_of_all = [when(SESSIONS, "above 0"), when(ORDERS, "above 100"), when(ORDERS, "at_most 100")]
     watched = versions([plan(v(n, rule(c))) for n, c in enumerate(conditions_of_all)])
     assert said(watched, orders("web: 12:03")) == ["12:14 web firing warning"]
+
+
+def test_a_level_that_comes_after_a_version_and_a_restart():
+    """Its first value comes when two versions are over: it is not what the stock was at either border."""
+    edited = [
+        plan(v(1, rule(when(SOLD, "above 9")))),
+        plan(v(2, rule(when(STOCK, "at_most 20")))),
+        plan(v(3, rule(when(SOLD, "above 9")))),
+    ]
+    pipeline = Pipeline(versions(edited))
+    pipeline.arrive(stock("A: 12:16 5")[0])
+    pipeline.step()
+    pipeline.crash_judge(0)
+    for told in many("order.placed", "-: 12:01, 12:19", lines=[LINE], **SALE):
+        pipeline.arrive(told)
+    assert lines(pipeline.finish(END)) == []
 
 
 def test_a_level_that_becomes_stale_after_the_border():

@@ -337,6 +337,14 @@ class _OfParts:
     parts: tuple["Condition", ...]
 
     @cached_property
+    def has_clear(self) -> bool:
+        return any(has_clear(part) for part in self.parts)
+
+    @cached_property
+    def has_memory(self) -> bool:
+        return any(remembers(part) for part in self.parts) or (isinstance(self, AnyOf) and self.has_clear)
+
+    @cached_property
     def grades(self) -> tuple[bool, ...]:
         """Which parts say how severe it is; empty where none does."""
         found = tuple(is_graded(part) for part in self.parts)
@@ -373,6 +381,26 @@ def is_graded(condition: Condition) -> bool:
             return bool(condition.grades)
         case _:
             return False
+
+
+def has_clear(condition: Condition) -> bool:
+    """Whether what breached may go on between breach and clear."""
+    match condition:
+        case Threshold() | Share():
+            overrides = (level for override in condition.overrides for level in override.levels)
+            return any(level.clear is not None for level in (*condition.levels, *overrides))
+        case Spike():
+            clears = (condition.clear_below, condition.clear_above, condition.clear_below_by, condition.clear_above_by)
+            return any(clear is not None for clear in clears)
+        case All() | AnyOf():
+            return condition.has_clear
+        case _:
+            return False
+
+
+def remembers(condition: Condition) -> bool:
+    """Whether parts of it go on each for itself, which the alert's severity cannot tell; see `lockstep.rule.memory`."""
+    return isinstance(condition, All | AnyOf) and condition.has_memory
 
 
 def series_of_condition(condition: Condition) -> tuple[SeriesDef, ...]:

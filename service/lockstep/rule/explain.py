@@ -10,6 +10,7 @@ from lockstep.calendar import Calendar
 from lockstep.measure.definition import Aggregate, Expression, Measured, Number, Operation, SeriesDef, series_of
 from lockstep.measure.formula import evaluate
 from lockstep.rule.condition import All, AnyOf, Bounds, Condition, Hours, Level, Not, Severity
+from lockstep.rule.memory import Held
 from lockstep.rule.quantity import duration_text
 from lockstep.rule.verdict import firing_of_parts, judge
 from lockstep.rule.view import Instant, Kind, Verdict, View
@@ -96,14 +97,16 @@ class _Notes:
         return self._view.has_events(series, before)
 
 
-def explain_condition(condition: Condition, view: View, at: Instant, firing: Severity | None) -> Explained:
+def explain_condition(
+    condition: Condition, view: View, at: Instant, firing: Severity | None, held: Held = ()
+) -> Explained:
     """What `judge` says of a condition at an instant, and why."""
     notes = _Notes(view)
-    verdict = judge(condition, notes, at, firing)
+    verdict = judge(condition, notes, at, firing, held)
     inner: tuple[Explained, ...] = ()
     if isinstance(condition, All | AnyOf):
-        firings = firing_of_parts(condition, firing)
-        inner = tuple(explain_condition(p, view, at, f) for p, f in zip(condition.parts, firings, strict=True))
+        firings = firing_of_parts(condition, firing, held)
+        inner = tuple(explain_condition(p, view, at, f, h) for p, (f, h) in zip(condition.parts, firings, strict=True))
     elif isinstance(condition, Not):
         inner = (explain_condition(condition.part, view, at, None),)
     expression: Expression | None = getattr(condition, "expression", None)
@@ -132,7 +135,7 @@ def explain_condition(condition: Condition, view: View, at: Instant, firing: Sev
         blocked_by=() if inner else _blocked_by(condition, view, at, firing, verdict),
         parts=inner,
         held=verdict.kind is Kind.BREACH
-        and firing is not None
+        and (firing is not None or held != ())
         and judge(condition, view, at, None).kind is not Kind.BREACH,
     )
 

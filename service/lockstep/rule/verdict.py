@@ -36,6 +36,7 @@ from lockstep.rule.condition import (
     Spike,
     Threshold,
 )
+from lockstep.rule.memory import Held, held_by
 from lockstep.rule.noise import Noise, mean_within, noise_of
 from lockstep.rule.novelty import judge_new_value
 from lockstep.rule.projection import judge_projection
@@ -50,8 +51,11 @@ MAD_TO_SIGMA = 1.4826
 """The median absolute deviation of a normal distribution times this is its standard deviation."""
 
 
-def judge(condition: Condition, view: View, at: Instant, firing: Severity | None) -> Verdict:
-    """The verdict on one group. firing: the severity at which the alert fires now (None: it does not)."""
+def judge(condition: Condition, view: View, at: Instant, firing: Severity | None, held: Held = ()) -> Verdict:
+    """The verdict on one group. firing: the severity at which the alert fires now (None: it does not).
+
+    held: what the parts of an `any` remember while it fires.
+    """
     match condition:
         case Threshold():
             return _threshold(condition, view, at, firing)
@@ -70,11 +74,11 @@ def judge(condition: Condition, view: View, at: Instant, firing: Severity | None
         case Anomaly():
             return judge_anomaly(condition, view)
         case All() | AnyOf() if condition.grades:
-            return _graded(condition, view, at, firing)
+            return _graded(condition, view, at, firing, held)
         case All():
-            return _combine(condition.parts, condition.severity, Kind.CLEAR, view, at, firing)
+            return _combine(condition, Kind.CLEAR, view, at, firing, held)
         case AnyOf():
-            return _combine(condition.parts, condition.severity, Kind.BREACH, view, at, firing)
+            return _combine(condition, Kind.BREACH, view, at, firing, held)
         case Not():
             inner = judge(condition.part, view, at, None)
             flipped = {Kind.BREACH: Kind.CLEAR, Kind.CLEAR: Kind.BREACH}.get(inner.kind, inner.kind)
@@ -98,32 +102,45 @@ def _as(verdict: Verdict, kind: Kind, severity: Severity, parts: tuple[Verdict, 
 
 
 def _combine(
-    parts: tuple[Condition, ...], severity: Severity, decisive: Kind, view: View, at: Instant, firing: Severity | None
+    condition: All | AnyOf, decisive: Kind, view: View, at: Instant, firing: Severity | None, held: Held
 ) -> Verdict:
-    """Kleene logic: `all` is decided by one clear, `any` by one breach; else an unknown part makes it unknown."""
+    """Kleene logic: `all` is decided by one clear, `any` by one breach; else an unknown part makes it unknown.
+
+    Parts after the one that decides are not looked at, unless they have to be remembered.
+    """
+    severity = condition.severity
     verdicts: list[Verdict] = []
-    for part in parts:
-        verdict = judge(part, view, at, firing)
-        if verdict.kind is decisive:
-            return _as(verdict, decisive, severity, (*verdicts, verdict))
+    decider: Verdict | None = None
+    for part, (part_firing, part_held) in zip(condition.parts, firing_of_parts(condition, firing, held), strict=True):
+        verdict = judge(part, view, at, part_firing, part_held)
         verdicts.append(verdict)
+        if verdict.kind is decisive and decider is None:
+            decider = verdict
+            if not condition.has_memory:
+                break
+    if decider is not None:
+        return _as(decider, decisive, severity, tuple(verdicts))
     kind = _undecided(verdicts, of_any=decisive is Kind.BREACH) or (
         Kind.BREACH if decisive is Kind.CLEAR else Kind.CLEAR
     )
     return _as(verdicts[0], kind, severity, tuple(verdicts))
 
 
-def firing_of_parts(condition: All | AnyOf, firing: Severity | None) -> tuple[Severity | None, ...]:
-    """The severity at which each part counts as firing while the combination fires at `firing`.
+def firing_of_parts(condition: All | AnyOf, firing: Severity | None, held: Held) -> Held:
+    """The severity at which each part counts as firing while the combination fires at `firing`, with what it holds.
 
-    All parts of an `all` hold then, one without levels of its own at the rule's severity.
+    All parts of an `all` hold then, one without levels of its own at the rule's severity; of an `any` those that
+    breached and are not clear.
     """
-    if firing is None or isinstance(condition, AnyOf) or not condition.grades:
-        return (firing,) * len(condition.parts)
-    return tuple(firing if graded else condition.severity for graded in condition.grades)
+    parts = [held_by(held, n) for n in range(len(condition.parts))]
+    if isinstance(condition, AnyOf):
+        return tuple(parts)
+    grades = condition.grades or (True,) * len(parts)
+    own = None if firing is None else condition.severity
+    return tuple((firing if graded else own, inner) for (_, inner), graded in zip(parts, grades, strict=True))
 
 
-def _graded(condition: All | AnyOf, view: View, at: Instant, firing: Severity | None) -> Verdict:
+def _graded(condition: All | AnyOf, view: View, at: Instant, firing: Severity | None, held: Held) -> Verdict:
     """Parts with levels of their own say how severe it is: the least severe in an `all`, the most severe in an `any`.
 
     Less than the least severe is not true of all. A part of an `any` without levels is of the rule's severity.
@@ -131,11 +148,16 @@ def _graded(condition: All | AnyOf, view: View, at: Instant, firing: Severity | 
     own = condition.severity
     is_all = isinstance(condition, All)
     verdicts: list[Verdict] = []
-    for part, severity in zip(condition.parts, firing_of_parts(condition, firing), strict=True):
-        verdict = judge(part, view, at, severity)
-        if is_all and verdict.kind is Kind.CLEAR:
-            return _as(verdict, Kind.CLEAR, own, (*verdicts, verdict))
+    decider: Verdict | None = None
+    for part, (part_firing, part_held) in zip(condition.parts, firing_of_parts(condition, firing, held), strict=True):
+        verdict = judge(part, view, at, part_firing, part_held)
         verdicts.append(verdict)
+        if is_all and verdict.kind is Kind.CLEAR and decider is None:
+            decider = verdict
+            if not condition.has_memory:
+                break
+    if decider is not None:
+        return _as(decider, Kind.CLEAR, own, tuple(verdicts))
     told = [
         ((verdict.severity if graded else None) or own, verdict)
         for verdict, graded in zip(verdicts, condition.grades, strict=True)
