@@ -4,6 +4,8 @@ event        what the shop says: one CloudEvent, decoded and checked
 measure/     numbers over event time: aggregates, buckets, the meter, histories and baselines
 rule/        what is worth telling: the rule language, conditions, verdicts
 alert        the lifecycle of one alert, as one table
+watermark    how far event time has come
+runtime      a rule that is being judged, and its groups
 judge        the fold of samples into transitions
 explain      why an alert is as it is: the same verdict code, with every number that it read
 notify/      who hears what, in which words

@@ -378,8 +378,8 @@ class Service:
             at
             for judge in self._judges.values()
             for at in (
-                *(s.newest for s in judge.sources.values()),
-                *(t.mark for t in judge.topics.values()),
+                *(s.newest for s in judge.watermarks.sources.values()),
+                *(t.mark for t in judge.watermarks.topics.values()),
             )
             if at is not None
         ]
@@ -587,7 +587,7 @@ class Service:
         now = utc_now().timestamp()
         m.watermark_delay.clear()
         for judge in judges:
-            for role, state in judge.topics.items():
+            for role, state in judge.watermarks.topics.items():
                 if state.mark is not None:
                     m.watermark_delay.labels(role).set(now - state.mark / 1e6)
         delivers, moment = self._delivers.values(), utc_now()

@@ -14,12 +14,14 @@ import msgspec
 from lockstep.alert import Alert, State, due
 from lockstep.document import did_you_mean
 from lockstep.errors import RuleError
-from lockstep.judge import Judge, Labels, Seen, rfc3339
+from lockstep.judge import Judge, Seen
 from lockstep.measure.definition import SeriesDef
 from lockstep.rule.condition import Rule, series_of_condition
 from lockstep.rule.explain import Explained, explain_condition
 from lockstep.rule.quantity import duration_text
 from lockstep.rule.view import Instant
+from lockstep.runtime import Labels
+from lockstep.transition import rfc3339
 
 SECOND = 1_000_000
 

@@ -6,12 +6,12 @@ verdict is the same at every bucket end, so the result is that of judging every 
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from heapq import heappop, heappush
 from math import inf
-from typing import Any, TypeGuard
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -34,322 +34,42 @@ from lockstep.dead import DeadEvent, dead_record
 from lockstep.errors import StateError
 from lockstep.labels import partition_of, stable_id
 from lockstep.measure.aggregate import SCALE
-from lockstep.measure.definition import Measured, SeriesDef
+from lockstep.measure.definition import SeriesDef
 from lockstep.measure.history import FlowHistory, Late, LevelHistory, Source, pack, unpack
 from lockstep.measure.sample import FORMAT, Frame, LevelValue, Partial, Progress, decode
 from lockstep.ports import Batch, Cut, Record
 from lockstep.rule.anomaly import Watch
 from lockstep.rule.condition import (
-    Absence,
-    All,
     Anomaly,
-    AnyOf,
     Condition,
-    Not,
     Plan,
     Rule,
-    Severity,
-    Share,
-    Spike,
     Threshold,
     series_of_condition,
 )
 from lockstep.rule.memory import carried, fitting
 from lockstep.rule.reasons import Judged, judged
 from lockstep.rule.timing import (
-    anomalies_of,
-    beginning_offsets,
-    expected_groups,
-    flow_offsets,
-    is_always_restless,
-    is_level_only,
-    is_restless,
-    level_offsets,
-    memory_s,
     next_day,
-    reach_s,
 )
-from lockstep.rule.usual import CLOCK_CHANGE, Borders, choices, furthest, is_dated, is_seasonal, offsets
-from lockstep.rule.verdict import breached, judge, may_be_early, next_expected, only_rises, resolve
+from lockstep.rule.usual import CLOCK_CHANGE
+from lockstep.rule.verdict import breached, judge, next_expected
 from lockstep.rule.view import Instant, Kind, Verdict
-from lockstep.transition import Transition, TransitionName, encode
+from lockstep.runtime import FAR, NEVER, SECOND, Group, Labels, RuleRuntime, continues, goes_on
+from lockstep.transition import Transition, TransitionName, encode, in_order, rfc3339
+from lockstep.watermark import Place, SourceState, Topic, Watermarks
 
 STATE_FORMAT = 3
-SECOND = 1_000_000
 
 ALERTS = "lockstep.alerts"
 ALERT_STATE = "lockstep.alert-state"
-FAR = 1 << 40
-"""A second after all events."""
-NEVER = FAR * SECOND
 AT_BORDER = "border"
 """Stands for the event that begins an episode where a version begins, so that its id is not that of one which the
 version before, on flows, begins and ends at that very instant."""
 
-Labels = tuple[str, ...]
 SeriesKey = tuple[str, Labels]
 _Known = dict[tuple[str, str], tuple[int | None, bool]]
 """(rule, edition) → up to which second it has been judged, and whether it has begun."""
-
-
-@dataclass(slots=True)
-class _SourceState:
-    """What a source partition promised last. place: (chunk, first, upto)."""
-
-    place: tuple[int, int, int]
-    partitions: int
-    newest: int | None = None
-    watermark: int | None = None
-    silent: bool = False
-    since: dict[str, int] = field(default_factory=dict)  # series id → complete from this second
-    # Series that came later and are being told of what lies before `place`: not complete before that is over.
-    filling: set[str] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class _Topic:
-    """A source topic over its partitions. first: its first event's time, mark: its watermark; microseconds."""
-
-    first: int | None = None
-    mark: int | None = None
-    silent: bool = False
-    swept: int = 0
-
-
-class _Group:
-    """One rule on one group of labels. visit_at: when it is due to be visited, microseconds."""
-
-    __slots__ = (
-        "alert",
-        "asleep",
-        "begun",
-        "condition",
-        "deaf",
-        "early",
-        "gates",
-        "labels",
-        "narrow",
-        "plain",
-        "rises",
-        "runtime",
-        "top",
-        "visit_at",
-        "watches",
-        "wide",
-    )
-
-    def __init__(self, runtime: "_RuleRuntime", labels: Labels, alert: Alert) -> None:
-        self.runtime = runtime
-        self.labels = labels
-        self.alert = alert
-        self.condition = resolve(runtime.rule.condition, dict(zip(runtime.rule.by, labels, strict=True)))
-        # An override may look the other way than the rule's own levels.
-        self.early = may_be_early(self.condition)
-        self.rises = only_rises(self.condition)
-        self.top = _top_severity(self.condition)
-        self.plain = self.condition if runtime.is_plain and _is_plain(self.condition) else None
-        self.visit_at: int | None = None
-        self.watches: dict[str, Watch] = {}
-        # Levels that all of the rule needs: while one of them is clear, no flow can begin an episode.
-        parts = self.condition.parts if isinstance(self.condition, All) else ()
-        self.narrow = tuple(p for p in parts if all(s.by == runtime.rule.by for s in series_of_condition(p)))
-        # A detector has to see every bucket, so its rule never sleeps.
-        gates = () if runtime.anomalies else self.narrow
-        self.gates = tuple(p for p in gates if all(s.is_level for s in series_of_condition(p)))
-        self.asleep = False
-        self.begun = runtime.begun
-        # The labels of series that are shared with other groups; deaf: a part of its own is clear, whatever they are.
-        self.wide = {name: tuple([labels[i] for i in places]) for name, places in runtime.wide.items()}
-        self.deaf = False
-
-    def labels_of(self, series: SeriesDef) -> Labels:
-        """The labels under which the group reads a series."""
-        return self.wide.get(series.id, self.labels) if self.wide else self.labels
-
-
-class _RuleRuntime:
-    """A rule with everything about it that need not be worked out per group."""
-
-    __slots__ = (
-        "absences",
-        "after",
-        "ahead",
-        "always_restless",
-        "anomalies",
-        "before",
-        "beginnings",
-        "begun",
-        "borders",
-        "closed",
-        "early_s",
-        "ended",
-        "expected",
-        "expires",
-        "fades",
-        "flows",
-        "groups",
-        "heap",
-        "is_plain",
-        "key",
-        "key_places",
-        "level_offsets",
-        "level_only",
-        "levels",
-        "listening",
-        "looked",
-        "memory_s",
-        "offsets",
-        "own_flows",
-        "own_levels",
-        "reach_s",
-        "restless",
-        "roles",
-        "rule",
-        "unmet",
-        "wide",
-        "width",
-    )
-
-    def __init__(self, rule: Rule, zone: ZoneInfo) -> None:
-        self.rule = rule
-        self.expires = NEVER if rule.expires is None else _end_of(rule.expires, zone)
-        series = series_of_condition(rule.condition)
-        self.flows = tuple(s for s in series if not s.is_level)
-        self.levels = tuple(s for s in series if s.is_level)
-        self.roles = tuple(dict.fromkeys(s.source for s in series))
-        self.width = rule.bucket_s or 60
-        spikes = tuple(_spikes(rule.condition))
-        fixed = _offsets(rule.condition)
-        seasonal = any(is_seasonal(s.baseline) for s in spikes)
-        self.borders = Borders(spikes, fixed, self.width) if seasonal else None
-        self.offsets = tuple(sorted(fixed))
-        self.beginnings = tuple(sorted({*self.offsets, *beginning_offsets(rule.condition)}))
-        self.level_offsets = tuple(sorted(level_offsets(rule.condition)))
-        self.level_only = is_level_only(rule.condition)
-        self.fades = self.level_only and any(s.stale_after_s is not None for s in self.levels)
-        furthest_s = (furthest(s.baseline, s.window_s) for s in spikes)
-        self.reach_s = max(*self.offsets, reach_s(rule.condition), *furthest_s)
-        self.restless = is_restless(rule.condition)
-        self.always_restless = is_always_restless(rule.condition)
-        self.anomalies = anomalies_of(rule.condition)
-        self.absences = tuple(_absences(rule.condition))
-        self.own_flows = tuple(s for s in self.flows if s.by == rule.by)
-        self.own_levels = tuple(s for s in self.levels if s.by == rule.by)
-        # Series over fewer labels than the rule's: id → where these stand among the rule's.
-        self.wide = {s.id: tuple(rule.by.index(name) for name in s.by) for s in series if s.by != rule.by}
-        self.listening: set[Labels] = set()
-        # The labels by which its groups are spread over the partitions.
-        self.key = next((s.key for s in series if s.key is not None), rule.by)
-        self.key_places = tuple(rule.by.index(name) for name in self.key)
-        # Where something may change long after a group's last event, it must be known when that was.
-        outlives = self.restless or self.absences or self.wide
-        # Groups known from the beginning on; unmet: those that have not been made yet.
-        self.expected = expected_groups(rule.condition) if rule.by else frozenset([()])
-        self.unmet = set(self.expected)
-        # A threshold on one series and nothing beside it; see `_stays_clear`.
-        self.is_plain = _is_plain(rule.condition) and not (self.wide or self.expected or rule.expires)
-        if self.is_plain and not self.level_only:
-            # Else a bucket may end at an odd place, or a group be forgotten while its window has data.
-            self.is_plain = series[0].bucket_s == self.width and self.offsets[-1] <= rule.forget_after_s
-        self.memory_s = max(memory_s(rule.condition), rule.forget_after_s if outlives else 0)
-        self.closed: int | None = None
-        self.groups: dict[Labels, _Group] = {}
-        self.heap: list[tuple[int, Labels]] = []
-        self.ahead: set[Labels] = set()
-        # How far back the data of a group may lie that breaches early by what its baseline does.
-        self.early_s = rule.condition.window_s if isinstance(rule.condition, Spike) else 0
-        self.looked: int | None = None
-        # The version that judges up to `since`, and the one that goes on after `until`.
-        self.before: _RuleRuntime | None = None
-        self.after: _RuleRuntime | None = None
-        self.begun, self.ended = rule.since_s is None, False
-        if rule.since_s is not None:
-            self.closed = -(-rule.since_s // self.width) * self.width
-
-    @property
-    def since(self) -> int:
-        """Microseconds; what lies at or before it is not this version's to judge."""
-        return -FAR if self.rule.since_s is None else self.rule.since_s * SECOND
-
-    @property
-    def until(self) -> int:
-        """Microseconds; what lies after it is not this version's to judge."""
-        return FAR * SECOND if self.rule.until_s is None else self.rule.until_s * SECOND
-
-
-def _is_plain(condition: Condition) -> TypeGuard[Threshold]:
-    """Whether it compares one series, whose values do not grow stale, with numbers that stay what they are."""
-    if not isinstance(condition, Threshold) or not isinstance(condition.expression, Measured):
-        return False
-    return bool(condition.levels) and not condition.of_measures and condition.expression.series.stale_after_s is None
-
-
-def _continues(new: _RuleRuntime | None, old: _RuleRuntime) -> TypeGuard[_RuleRuntime]:
-    """Whether the alerts of a version go on under the next one: identity is rule and labels.
-
-    Values of levels are judged as they come; they cannot wait until what is judged at bucket ends has got there. And
-    what a group shares with others brings it to their partition, where nothing is known of its alert.
-    """
-    return new is not None and _goes_on(new, old.rule.by, old.key, level_only=old.level_only)
-
-
-def _goes_on(new: _RuleRuntime, by: Sequence[str], key: Sequence[str], *, level_only: bool) -> bool:
-    """The same for a version of which no more is known than its labels, its key and whether it was on levels alone."""
-    same = list(new.rule.by) == list(by) and list(new.key) == list(key)
-    return same and (level_only or not new.level_only)
-
-
-def _end_of(day: date, zone: ZoneInfo) -> int:
-    """The microsecond at which a day in the shop's time zone is over."""
-    return int(datetime.combine(day + timedelta(days=1), time(), zone).timestamp()) * SECOND
-
-
-def _top_severity(condition: Condition) -> Severity:
-    if isinstance(condition, Threshold | Share):
-        return condition.levels[-1].severity if condition.levels else Severity.CRITICAL
-    return condition.severity
-
-
-def _offsets(condition: Condition) -> set[int]:
-    """How long after a bucket's end it may still change a verdict, each in seconds: window and baseline borders."""
-    match condition:
-        case Threshold(window_s=window):
-            return {0, window or 0, *condition.bound_windows}
-        case Absence(window_s=window):
-            return {0, window}
-        case Spike(window_s=window, baseline=baseline):
-            # What depends on the day is looked up on the day.
-            return {0, window} if is_dated(baseline) else offsets(choices(baseline, window, None), window)
-        case All(parts=parts) | AnyOf(parts=parts):
-            return {o for p in parts for o in _offsets(p)}
-        case Not(part=part):
-            return _offsets(part)
-        case _:
-            return flow_offsets(condition)
-
-
-def _spikes(condition: Condition) -> list[Spike]:
-    match condition:
-        case Spike():
-            return [condition]
-        case All(parts=parts) | AnyOf(parts=parts):
-            return [s for p in parts for s in _spikes(p)]
-        case Not(part=part):
-            return _spikes(part)
-        case _:
-            return []
-
-
-def _absences(condition: Condition) -> list[Absence]:
-    match condition:
-        case Absence():
-            return [condition] if condition.hours else []
-        case All(parts=parts) | AnyOf(parts=parts):
-            return [a for p in parts for a in _absences(p)]
-        case Not(part=part):
-            return _absences(part)
-        case _:
-            return []
 
 
 class _View:
@@ -364,7 +84,7 @@ class _View:
         self.watches: dict[str, Watch] = {}
         self.width = 60
 
-    def look_at(self, group: _Group) -> None:
+    def look_at(self, group: Group) -> None:
         self.labels, self.wide, self.width = group.labels, group.wide, group.runtime.width
         self.watches = group.watches
 
@@ -421,11 +141,11 @@ class _View:
         return None if watch is None else watch.verdict
 
     def complete_from(self, series: SeriesDef) -> float:
-        return self._judge.complete_from(series)
+        return self._judge.watermarks.complete_from(series)
 
     def has_events(self, series: SeriesDef, before: int) -> bool:
-        topic = self._judge.topics.get(series.source)
-        return topic is not None and topic.first is not None and topic.first < before * SECOND
+        first = self._judge.watermarks.first((series.source,))
+        return first is not None and first < before * SECOND
 
 
 @dataclass(frozen=True)
@@ -480,8 +200,7 @@ class Judge:
         self._early = early
         self.flows: dict[SeriesKey, FlowHistory] = {}
         self.levels: dict[SeriesKey, LevelHistory] = {}
-        self.topics: dict[str, _Topic] = {}
-        self.sources: dict[Source, _SourceState] = {}
+        self.watermarks = Watermarks()
         self.counts = JudgeCounts()
         self.transitions: list[Transition] = []
         self._open_by_source: dict[Source, set[SeriesKey]] = {}
@@ -489,23 +208,22 @@ class Judge:
         self._gone: dict[bytes, None] = {}
         self._dirty_flows: set[SeriesKey] = set()
         self._dirty_levels: set[SeriesKey] = set()
-        self._dirty_alerts: dict[_Group, None] = {}
-        self._dirty_watches: dict[_Group, None] = {}
+        self._dirty_alerts: dict[Group, None] = {}
+        self._dirty_watches: dict[Group, None] = {}
         self._dirty_meta = False
-        self._moved: dict[_Group, None] = {}
+        self._moved: dict[Group, None] = {}
         self._chunk_size: int | None = None
         self._source_ids: dict[str, str] = {}
-        self._complete: dict[str, float] = {}
 
         self._series = {s.id: s for r in plan.rules for s in series_of_condition(r.condition)}
-        self._rules: list[_RuleRuntime] = []
-        self._rules_of: dict[str, list[_RuleRuntime]] = {}
+        self._rules: list[RuleRuntime] = []
+        self._rules_of: dict[str, list[RuleRuntime]] = {}
         self._reach: dict[str, int] = {}
         self._memory: dict[str, int] = {}  # flows → how long their last event is remembered
-        self._asked: dict[str, list[_RuleRuntime]] = {}  # levels → the rules that read them at bucket ends
+        self._asked: dict[str, list[RuleRuntime]] = {}  # levels → the rules that read them at bucket ends
         self._grain: dict[str, int] = {}  # and the narrowest of their buckets, in microseconds
         for rule in plan.rules:
-            runtime = _RuleRuntime(rule, zone)
+            runtime = RuleRuntime(rule, zone)
             self._rules.append(runtime)
             for s in (*runtime.flows, *runtime.levels):
                 self._rules_of.setdefault(s.id, []).append(runtime)
@@ -548,11 +266,11 @@ class Judge:
         begun = len(self.transitions)
         source: Source = (frame.role, frame.partition)
         place = (frame.chunk, frame.first, frame.upto)
-        topic = self.topics.setdefault(frame.role, _Topic())
+        topic = self.watermarks.topic(frame.role)
         if topic.silent and (frame.partials or frame.levels):
             topic.silent = False  # nobody goes on without it any more, though its watermark is yet to come
             self._dirty_meta = True
-        state = self.sources.get(source)
+        state = self.watermarks.sources.get(source)
         closed = None if topic.mark is None else topic.mark // SECOND
         for partial in frame.partials:
             self._take_partial(source, place, partial, state, closed)
@@ -561,7 +279,7 @@ class Judge:
             if n == len(frame.levels) or frame.levels[n].offset != value.offset:
                 self._judge_moved(value)
         if frame.progress is not None:
-            self._take_progress(source, place, frame, frame.progress, topic)
+            self._take_progress(source, place, frame, frame.progress)
             self._advance_rules(frame.role)
         elif self._early and frame.partials:
             self._judge_early(frame.role)
@@ -591,9 +309,9 @@ class Judge:
     def _take_partial(
         self,
         source: Source,
-        place: tuple[int, int, int],
+        place: Place,
         partial: Partial,
-        state: _SourceState | None,
+        state: SourceState | None,
         closed: int | None,
     ) -> None:
         series = self._series.get(partial.series)
@@ -646,7 +364,7 @@ class Judge:
         dead = DeadEvent(topic, source[1], late.last_offset, "late", detail, json.dumps(note).encode())
         self._records.append(dead_record(dead))
 
-    def _take_level(self, source: Source, value: LevelValue, topic: _Topic) -> None:
+    def _take_level(self, source: Source, value: LevelValue, topic: Topic) -> None:
         series = self._series.get(value.series)
         if series is None:
             return
@@ -678,9 +396,7 @@ class Judge:
         self.counts.older_levels += history.older - older
         if not applied:
             return
-        if topic.first is None or (value.time_us < topic.first and (topic.mark is None or value.time_us >= topic.mark)):
-            topic.first = value.time_us
-            self._complete.clear()
+        if self.watermarks.begins(topic, value.time_us):
             self._dirty_meta = True
         history.trim(self._asked_from(series))
         for runtime in self._rules_of[series.id]:
@@ -704,7 +420,7 @@ class Judge:
             self._judge_level(group, max(value.time_us, group.alert.at), value.event, newest=True)
         self._moved.clear()
 
-    def _tell_listeners(self, runtime: _RuleRuntime, series: SeriesDef, labels: Labels, end: int) -> None:
+    def _tell_listeners(self, runtime: RuleRuntime, series: SeriesDef, labels: Labels, end: int) -> None:
         """What several groups share has changed: those are visited that it can make any difference to."""
         if runtime.closed is not None:
             end = max(end, runtime.closed + runtime.width)
@@ -721,112 +437,30 @@ class Judge:
         closed = [None if r.closed is None else r.closed - r.level_offsets[-1] for r in asked]
         return 0 if None in closed else min(c for c in closed if c is not None) * SECOND
 
-    def _take_progress(
-        self, source: Source, place: tuple[int, int, int], frame: Frame, progress: Progress, topic: _Topic
-    ) -> None:
-        state = self.sources.get(source)
-        if state is None:
-            state = self.sources[source] = _SourceState(place, frame.partitions)
-            self._complete.clear()
-        if progress.begins is not None:
-            counted = state.newest if progress.counted is None else progress.counted
-            start = 0 if progress.complete or counted is None else -(-counted // SECOND)
-            # A meter that went back for new series and did not get to the end of it has left a hole.
-            new = [s for s in progress.begins if s not in state.since or s in state.filling]
-            state.filling = set(new) if place < state.place else set()
-            state.since = {s: start if s in new else state.since[s] for s in progress.begins}
-            self._complete.clear()
-        if place[:2] > state.place[:2]:
+    def _take_progress(self, source: Source, place: Place, frame: Frame, progress: Progress) -> None:
+        if self.watermarks.take(source, place, frame, progress):
             for key in self._open_by_source.pop(source, ()):
                 history = self.flows.get(key)
                 if history is not None and history.places.get(source, place) < place and history.fold(source):
                     self._dirty_flows.add(key)
-        if state.filling and place >= state.place:
-            state.filling = set()
-            self._complete.clear()
-        state.place = max(state.place, place)
-        state.partitions = max(state.partitions, frame.partitions)
-        if progress.newest is not None and (state.newest is None or progress.newest > state.newest):
-            state.newest = progress.newest
-        if progress.watermark is not None and (state.watermark is None or progress.watermark > state.watermark):
-            state.watermark = progress.watermark
-        state.silent = progress.silent
-        oldest = progress.oldest
-        # An event from behind the watermark is late; it does not make the past better known.
-        in_time = oldest is not None and (topic.mark is None or oldest >= topic.mark)
-        if oldest is not None and in_time and (topic.first is None or oldest < topic.first):
-            topic.first = oldest
-            self._complete.clear()
         self._dirty_meta = True
-        self._mark_topic(frame.role, topic)
-
-    def _mark_topic(self, role: str, topic: _Topic) -> None:
-        """The watermark of a topic is the minimum over its partitions, and it never goes back."""
-        mine = {p: s for (r, p), s in self.sources.items() if r == role}
-        partitions = max(s.partitions for s in mine.values())
-        if len(mine) < partitions:
-            return
-        topic.silent = all(s.newest is None and s.silent for s in mine.values())
-        marks = [s.watermark for s in mine.values() if s.newest is not None]
-        waited_for = [s for s in mine.values() if s.newest is None and not s.silent]
-        if waited_for or not marks or None in marks:
-            return
-        mark = min(m for m in marks if m is not None)
-        if topic.mark is None or mark > topic.mark:
-            topic.mark = mark
-
-    def complete_from(self, series: SeriesDef) -> float:
-        """From which second on a series has seen everything that its source said."""
-        known = self._complete.get(series.id)
-        if known is None:
-            known = self._complete[series.id] = self._complete_from(series)
-        return known
-
-    def _complete_from(self, series: SeriesDef) -> float:
-        topic = self.topics.get(series.source)
-        if topic is None or topic.first is None:
-            return inf
-        begun = [
-            None if series.id in s.filling else s.since.get(series.id)
-            for (role, _), s in self.sources.items()
-            if role == series.source
-        ]
-        if not begun or None in begun:
-            return inf
-        return max(topic.first / SECOND, *(b for b in begun if b is not None))
 
     # ---- judging --------------------------------------------------------------------------------------------------
 
-    def _group(self, runtime: _RuleRuntime, labels: Labels) -> _Group:
+    def _group(self, runtime: RuleRuntime, labels: Labels) -> Group:
         group = runtime.groups.get(labels)
         if group is None:
             alert = Alert(alert_id(runtime.rule.name, runtime.rule.by, labels))
-            group = runtime.groups[labels] = _Group(runtime, labels, alert)
+            group = runtime.groups[labels] = Group(runtime, labels, alert)
         return group
 
-    def _schedule(self, group: _Group, second: int) -> None:
+    def _schedule(self, group: Group, second: int) -> None:
         self._schedule_us(group, second * SECOND)
 
-    def _schedule_us(self, group: _Group, instant: int) -> None:
+    def _schedule_us(self, group: Group, instant: int) -> None:
         if group.visit_at is None or instant < group.visit_at:
             group.visit_at = instant
             heappush(group.runtime.heap, (instant, group.labels))
-
-    def _mark(self, runtime: _RuleRuntime) -> int | None:
-        """The watermark of a rule: of the topics that it reads, but those that never had an event hold nobody up."""
-        marks: list[int] = []
-        for role in runtime.roles:
-            topic = self.topics.get(role)
-            if self._is_empty(role):
-                continue
-            if topic is None or topic.mark is None:
-                return None
-            marks.append(topic.mark)
-        return min(marks, default=None)
-
-    def _is_empty(self, role: str) -> bool:
-        topic = self.topics.get(role)
-        return topic is not None and topic.first is None and topic.silent
 
     def _advance_rules(self, role: str) -> None:
         for runtime in tuple(self._rules):
@@ -834,20 +468,20 @@ class Judge:
             waits = runtime.before is not None and role in runtime.before.roles
             if (role in runtime.roles or waits) and not runtime.ended:
                 self._advance(runtime)
-        topic = self.topics[role]
+        topic = self.watermarks.topics[role]
         if topic.mark is not None and topic.mark - topic.swept > 6 * 3600 * SECOND:
             topic.swept = topic.mark
             self._expire(role, topic.mark // SECOND)
 
-    def _advance(self, runtime: _RuleRuntime) -> None:
-        mark = self._mark(runtime)
+    def _advance(self, runtime: RuleRuntime) -> None:
+        mark = self.watermarks.of(runtime.roles)
         if mark is None:
             return
         if runtime.unmet:
             self._know_expected(runtime)
         if runtime.before is not None:
             # A version whose topics never had an event has no watermark of its own to wait for.
-            if mark >= runtime.before.until and all(self._is_empty(role) for role in runtime.before.roles):
+            if mark >= runtime.before.until and all(self.watermarks.is_empty(role) for role in runtime.before.roles):
                 self._hand_over(runtime.before)
             return
         if runtime.until <= mark:
@@ -856,7 +490,7 @@ class Judge:
             return
         self._advance_to(runtime, mark)
 
-    def _advance_to(self, runtime: _RuleRuntime, mark: int) -> None:
+    def _advance_to(self, runtime: RuleRuntime, mark: int) -> None:
         if not runtime.begun and runtime.since <= mark:
             self._begin_version(runtime)
         heap = runtime.heap
@@ -880,7 +514,7 @@ class Judge:
 
     # ---- versions of a rule -----------------------------------------------------------------------------------------
 
-    def _version_before(self, runtime: _RuleRuntime) -> _RuleRuntime | None:
+    def _version_before(self, runtime: RuleRuntime) -> RuleRuntime | None:
         """The version of a rule that comes just before one, under its name or one that it had."""
         for name in (runtime.rule.name, *runtime.rule.was):
             found = [r for r in self._rules if r.rule.name == name and r is not runtime and r.after is None]
@@ -888,7 +522,7 @@ class Judge:
                 return found[-1]
         return None
 
-    def _take_over(self, new: _RuleRuntime, group: _Group) -> Alert:
+    def _take_over(self, new: RuleRuntime, group: Group) -> Alert:
         """The alert that a version leaves to the next one: what is open keeps its ids until it ends."""
         alert = group.alert
         self._forget_alert(group)
@@ -898,24 +532,24 @@ class Judge:
         _wait_for_verdict(alert, new)
         return alert
 
-    def _is_judged_by(self, runtime: _RuleRuntime, labels: Labels, time_us: int) -> bool:
+    def _is_judged_by(self, runtime: RuleRuntime, labels: Labels, time_us: int) -> bool:
         """Which of two versions judges a value of a level: a group goes over at its first value after the border."""
         group, after = runtime.groups.get(labels), runtime.after
         if not (runtime.begun if group is None else group.begun):
             return False
-        if _continues(after, runtime) and (next_one := after.groups.get(labels)) is not None and next_one.begun:
+        if continues(after, runtime) and (next_one := after.groups.get(labels)) is not None and next_one.begun:
             return not after.level_only
         return time_us <= runtime.until
 
-    def _has_gone_on(self, runtime: _RuleRuntime, labels: Labels) -> bool:
+    def _has_gone_on(self, runtime: RuleRuntime, labels: Labels) -> bool:
         """Whether a later version judges a group already, perhaps one after the next."""
         after = runtime.after
-        if not _continues(after, runtime):
+        if not continues(after, runtime):
             return False
         group = after.groups.get(labels)
         return (group is not None and group.begun) or self._has_gone_on(after, labels)
 
-    def _begin_version(self, runtime: _RuleRuntime) -> None:
+    def _begin_version(self, runtime: RuleRuntime) -> None:
         """The watermark has reached the instant from which a version judges."""
         if runtime.level_only:
             for series in runtime.own_levels:
@@ -927,7 +561,7 @@ class Judge:
             group.begun = True
         self._dirty_meta = True
 
-    def _begin_level(self, runtime: _RuleRuntime, labels: Labels) -> None:
+    def _begin_level(self, runtime: RuleRuntime, labels: Labels) -> None:
         """Judge a group, once, by what its levels are at the border, with the alert that the version before left."""
         if self._has_gone_on(runtime, labels):
             return
@@ -935,7 +569,7 @@ class Judge:
         if group.begun:
             return
         before = runtime.before
-        old = None if before is None or not _continues(runtime, before) else before.groups.pop(labels, None)
+        old = None if before is None or not continues(runtime, before) else before.groups.pop(labels, None)
         if old is not None:
             self._timers(old, before=runtime.since + 1)
             group.alert = self._take_over(runtime, old)
@@ -944,13 +578,13 @@ class Judge:
         if any((s.id, labels) in self.levels for s in runtime.own_levels):
             self._judge_level(group, max(runtime.since, group.alert.at), AT_BORDER, newest=True)
 
-    def _hand_over(self, old: _RuleRuntime) -> None:
+    def _hand_over(self, old: RuleRuntime) -> None:
         """A version has judged up to its end: its alerts go on under the next one, or end with it."""
         new, end = old.after, old.until
         self._forget_version(old)
         for labels, group in old.groups.items():
-            if _continues(new, old):
-                taken = new.groups[labels] = _Group(new, labels, self._take_over(new, group))
+            if continues(new, old):
+                taken = new.groups[labels] = Group(new, labels, self._take_over(new, group))
                 self._hand_watches(group, taken)
                 self._dirty_alerts[taken] = None
                 continue
@@ -966,7 +600,7 @@ class Judge:
         self._wake_rule(new)
         self._advance(new)
 
-    def _hand_watches(self, old: _Group, new: _Group) -> None:
+    def _hand_watches(self, old: Group, new: Group) -> None:
         """What was learned belongs to the series and to what is asked of it, not to the name of a rule."""
         self._forget_watches(old)
         kept = [c for c in new.runtime.anomalies if c.key in old.watches]
@@ -974,16 +608,16 @@ class Judge:
         if kept:
             self._dirty_watches[new] = None
 
-    def _forget_watches(self, group: _Group) -> None:
+    def _forget_watches(self, group: Group) -> None:
         if group.runtime.anomalies:
             self._dirty_watches.pop(group, None)
             self._gone[_watch_key(group.runtime.rule, group.labels)] = None
 
-    def _forget_alert(self, group: _Group) -> None:
+    def _forget_alert(self, group: Group) -> None:
         self._dirty_alerts.pop(group, None)
         self._gone[_alert_key(group.runtime.rule, group.labels)] = None
 
-    def _forget_version(self, old: _RuleRuntime) -> None:
+    def _forget_version(self, old: RuleRuntime) -> None:
         old.ended = True
         self._rules.remove(old)
         for runtimes in (*self._rules_of.values(), *self._asked.values()):
@@ -991,7 +625,7 @@ class Judge:
                 runtimes.remove(old)
         self._dirty_meta = True
 
-    def _know_expected(self, runtime: _RuleRuntime) -> None:
+    def _know_expected(self, runtime: RuleRuntime) -> None:
         """Groups that need no event of theirs are known from the first event of any topic that the rule reads.
 
         The one group of a rule without labels is such a group.
@@ -1005,16 +639,16 @@ class Judge:
                 self._schedule(group, end if runtime.closed is None else max(end, runtime.closed + runtime.width))
         runtime.unmet.clear()
 
-    def _home(self, runtime: _RuleRuntime, labels: Labels) -> int:
+    def _home(self, runtime: RuleRuntime, labels: Labels) -> int:
         """The samples partition on which a group lives."""
         return partition_of([labels[i] for i in runtime.key_places], self._partitions)
 
-    def _first_end(self, runtime: _RuleRuntime) -> int | None:
+    def _first_end(self, runtime: RuleRuntime) -> int | None:
         """The end of the bucket of the first event of any topic that a rule reads."""
-        firsts = [t.first for r in runtime.roles if (t := self.topics.get(r)) is not None and t.first is not None]
-        return min(firsts) // SECOND // runtime.width * runtime.width + runtime.width if firsts else None
+        first = self.watermarks.first(runtime.roles)
+        return None if first is None else first // SECOND // runtime.width * runtime.width + runtime.width
 
-    def _stays_clear(self, group: _Group, threshold: Threshold, instant: int) -> bool:
+    def _stays_clear(self, group: Group, threshold: Threshold, instant: int) -> bool:
         """Judge a bucket end at which a quiet group of a plain threshold stays quiet, as nearly all of them do.
 
         The outcome is that of the long way, of which nothing else can matter then; False sends the caller there.
@@ -1025,7 +659,7 @@ class Judge:
         series = runtime.flows[0]
         start = end - (threshold.window_s or 0)
         history = self.flows.get((series.id, group.labels))
-        if history is None or start < self.complete_from(series):
+        if history is None or start < self.watermarks.complete_from(series):
             return False
         value = history.value(start, end)
         if value is None or breached(threshold.levels, value):
@@ -1042,13 +676,13 @@ class Judge:
         self._schedule(group, soonest + runtime.width)
         return True
 
-    def _level_stays_clear(self, group: _Group, threshold: Threshold) -> bool:
+    def _level_stays_clear(self, group: Group, threshold: Threshold) -> bool:
         """The same for the newest value of a level."""
         if group.alert.kind is not Kind.CLEAR or group.alert.is_watched:
             return False
         return not breached(threshold.levels, self.levels[group.runtime.levels[0].id, group.labels].now())
 
-    def _visit(self, group: _Group, instant: int) -> None:
+    def _visit(self, group: Group, instant: int) -> None:
         runtime = group.runtime
         second = instant // SECOND
         if group.plain and self._stays_clear(group, group.plain, instant):
@@ -1067,7 +701,7 @@ class Judge:
             last = second - second % runtime.width
         self._plan_next(group, last)
 
-    def _end_expired(self, group: _Group) -> None:
+    def _end_expired(self, group: Group) -> None:
         """The rule is judged no longer: what was due before happens, and what is open then ends."""
         alert, expires = group.alert, group.runtime.expires
         if alert.is_watched:
@@ -1079,7 +713,7 @@ class Judge:
         elif group.labels not in group.runtime.expected:
             self._drop(group)
 
-    def _judge_at(self, group: _Group, end: int, *, so_far: bool = False) -> None:
+    def _judge_at(self, group: Group, end: int, *, so_far: bool = False) -> None:
         self.counts.visits += 1
         self._view.look_at(group)
         if group.runtime.anomalies:
@@ -1105,7 +739,7 @@ class Judge:
             clear = any(judge(part, self._view, at, None).kind is Kind.CLEAR for part in group.narrow)
             self._listen(group, deaf=clear and not alert.is_watched)
 
-    def _listen(self, group: _Group, *, deaf: bool) -> None:
+    def _listen(self, group: Group, *, deaf: bool) -> None:
         """Whether a group hears what it shares with others: not while a part of its own keeps all of it clear."""
         group.deaf = deaf
         if group.wide and not deaf:
@@ -1113,7 +747,7 @@ class Judge:
         else:
             group.runtime.listening.discard(group.labels)
 
-    def _watch(self, group: _Group, end: int) -> None:
+    def _watch(self, group: Group, end: int) -> None:
         """Show the buckets that have closed to the detectors of a group.
 
         Which buckets they see depends on the group's events alone, not on when it is visited: each until the group has
@@ -1132,12 +766,12 @@ class Judge:
             watch.see(condition, self._view, closed)
             self._dirty_watches[group] = None
 
-    def _is_heard(self, group: _Group, before: int, end: int) -> bool:
+    def _is_heard(self, group: Group, before: int, end: int) -> bool:
         """Whether a group had an event before a second, and not longer than `forget_after` before another one."""
         active = self._active(group.runtime, group.labels, before)
         return active is not None and end <= active + group.runtime.rule.forget_after_s
 
-    def _timers(self, group: _Group, *, before: int) -> None:
+    def _timers(self, group: Group, *, before: int) -> None:
         """Run the timers that are due before an instant."""
         rule, alert = group.runtime.rule, group.alert
         while (instant := due(alert, rule)) is not None and instant < before:
@@ -1148,7 +782,7 @@ class Judge:
             self._dirty_alerts[group] = None
             self._publish(group, changes)
 
-    def _plan_next(self, group: _Group, last: int) -> None:
+    def _plan_next(self, group: Group, last: int) -> None:
         """Schedule the next instant after the bucket end `last` at which anything may change."""
         runtime = group.runtime
         after = self._next_change(group, last)
@@ -1165,7 +799,7 @@ class Judge:
         else:
             self._forget(group, last)
 
-    def _next_change(self, group: _Group, last: int) -> int | None:
+    def _next_change(self, group: Group, last: int) -> int | None:
         runtime = group.runtime
         width = runtime.width
         if not self._is_known(group, last + width):
@@ -1186,7 +820,7 @@ class Judge:
                         end = start + width + offset
                         if soonest is None or end < soonest:
                             soonest = end
-            complete = inf if group.asleep else self.complete_from(series)
+            complete = inf if group.asleep else self.watermarks.complete_from(series)
             if complete != inf:
                 for offset in beginnings:
                     end = -int(-(complete + offset) // width) * width
@@ -1223,7 +857,7 @@ class Judge:
                     soonest = end
         return soonest
 
-    def _active(self, runtime: _RuleRuntime, labels: Labels, before: int) -> int | None:
+    def _active(self, runtime: RuleRuntime, labels: Labels, before: int) -> int | None:
         """The second of a group's newest event before a second; of a flow's, its bucket's start."""
         newest: int | None = None
         for series in runtime.own_flows:
@@ -1238,7 +872,7 @@ class Judge:
                 newest = set_at // SECOND
         return newest
 
-    def _is_known(self, group: _Group, end: int) -> bool:
+    def _is_known(self, group: Group, end: int) -> bool:
         """Whether a group is judged at a bucket end: what fires, cools or had an event within `forget_after`."""
         if group.alert.is_watched:
             return True
@@ -1248,7 +882,7 @@ class Judge:
         active = self._active(group.runtime, group.labels, end)
         return active is not None and end <= active + group.runtime.rule.forget_after_s
 
-    def _next_event(self, group: _Group, last: int) -> int | None:
+    def _next_event(self, group: Group, last: int) -> int | None:
         """The end of the first bucket from `last` on in which a group has an event, as far as is known."""
         runtime = group.runtime
         if group.labels in runtime.expected:
@@ -1267,7 +901,7 @@ class Judge:
                 starts.append(set_at // SECOND // width * width)
         return min(starts) + width if starts else None
 
-    def _forget(self, group: _Group, last: int) -> None:
+    def _forget(self, group: Group, last: int) -> None:
         """Nothing can change until the next event: a group that is not open is known no longer."""
         runtime = group.runtime
         if group.alert.is_watched or group.labels in runtime.expected:
@@ -1281,7 +915,7 @@ class Judge:
                 return
         self._drop(group)
 
-    def _drop(self, group: _Group) -> None:
+    def _drop(self, group: Group) -> None:
         runtime = group.runtime
         runtime.listening.discard(group.labels)
         del runtime.groups[group.labels]
@@ -1289,7 +923,7 @@ class Judge:
         self._forget_alert(group)
         self._forget_watches(group)
 
-    def _judge_level(self, group: _Group, instant: int, event: str, *, newest: bool) -> None:
+    def _judge_level(self, group: Group, instant: int, event: str, *, newest: bool) -> None:
         if newest and group.plain and self._level_stays_clear(group, group.plain):
             group.alert.at = max(group.alert.at, instant)
             self._dirty_alerts[group] = None
@@ -1309,7 +943,7 @@ class Judge:
         self._timers(group, before=instant + 1)
         self._plan_level(group)
 
-    def _visit_level(self, group: _Group, instant: int) -> None:
+    def _visit_level(self, group: Group, instant: int) -> None:
         if instant >= group.runtime.expires:
             self._end_expired(group)
             return
@@ -1320,7 +954,7 @@ class Judge:
             self._timers(group, before=instant + 1)
             self._plan_level(group)
 
-    def _plan_level(self, group: _Group) -> None:
+    def _plan_level(self, group: Group) -> None:
         instants = [due(group.alert, group.runtime.rule), self._stale_at(group)]
         if group.alert.is_watched and group.runtime.expires != NEVER:
             instants.append(group.runtime.expires)
@@ -1328,7 +962,7 @@ class Judge:
         if soonest is not None:
             self._schedule_us(group, soonest)
 
-    def _stale_at(self, group: _Group) -> int | None:
+    def _stale_at(self, group: Group) -> int | None:
         """When the first of the group's levels becomes stale, unless it was judged then."""
         found: int | None = None
         for series in group.runtime.levels:
@@ -1347,7 +981,7 @@ class Judge:
         if runtime is None:
             return None
         group = runtime.groups.get(labels)
-        shown = group or _Group(runtime, labels, Alert(alert_id(rule, runtime.rule.by, labels)))
+        shown = group or Group(runtime, labels, Alert(alert_id(rule, runtime.rule.by, labels)))
         view = _View(self)
         view.look_at(shown)
         # A group of which nothing can change until its next event is not kept; its history still is.
@@ -1359,7 +993,7 @@ class Judge:
             group is not None or active,
             view,
             None if runtime.level_only else runtime.closed,
-            self._mark(runtime),
+            self.watermarks.of(runtime.roles),
         )
 
     def about(self, rule: str) -> Rule | None:
@@ -1391,7 +1025,7 @@ class Judge:
             if role in runtime.roles:
                 self._judge_ahead(runtime)
 
-    def _judge_ahead(self, runtime: _RuleRuntime) -> None:
+    def _judge_ahead(self, runtime: RuleRuntime) -> None:
         if not runtime.ahead or runtime.closed is None or runtime.before is not None or not runtime.begun:
             return
         if (runtime.closed + runtime.width) * SECOND > runtime.until:
@@ -1417,7 +1051,7 @@ class Judge:
         runtime.looked = runtime.closed
         runtime.ahead.difference_update(gone)
 
-    def _judge_group_early(self, group: _Group, end: int) -> None:
+    def _judge_group_early(self, group: Group, end: int) -> None:
         alert, runtime = group.alert, group.runtime
         if end * SECOND >= runtime.expires or not self._is_known(group, end):
             return
@@ -1439,11 +1073,11 @@ class Judge:
 
     # ---- out ------------------------------------------------------------------------------------------------------
 
-    def _publish(self, group: _Group, changes: list[Change]) -> None:
+    def _publish(self, group: Group, changes: list[Change]) -> None:
         for change in changes:
             self.counts.transitions += 1
             rule = group.runtime.rule
-            mark = self._mark(group.runtime)
+            mark = self.watermarks.of(group.runtime.roles)
             labels = dict(zip(rule.by, group.labels, strict=True))
             condition = group.condition if group.alert.judged_by == rule.version else None
             why = judged(condition, change.verdict)
@@ -1508,8 +1142,7 @@ class Judge:
             self._chunk_size,
             self._partitions,
             list(self._source_ids.items()),
-            [[*source, *_source_row(state)] for source, state in self.sources.items()],
-            [[role, t.first, t.mark, t.silent, t.swept] for role, t in self.topics.items()],
+            *self.watermarks.state(),
             [[r.rule.name, r.rule.edition, r.closed, r.begun] for r in self._rules],
             [self.counts.late, self.counts.older_levels, self.counts.overlaps, self.counts.transitions],
         ]
@@ -1593,11 +1226,7 @@ class Judge:
                 "set LOCKSTEP_SAMPLES_PARTITIONS back, or begin anew under another LOCKSTEP_APP_ID"
             )
         self._source_ids = dict(source_ids)
-        for role, partition, place, count, newest, watermark, silent, since, filling in sources:
-            self.sources[role, partition] = _SourceState(
-                (place[0], place[1], place[2]), count, newest, watermark, silent, dict(since), set(filling)
-            )
-        self.topics = {role: _Topic(*rest) for role, *rest in topics}
+        self.watermarks.restore(sources, topics)
         self.counts = JudgeCounts(*counts)
         return {(name, edition): (closed, begun) for name, edition, closed, begun in rules}
 
@@ -1609,7 +1238,7 @@ class Judge:
                 name, edition, labels = unpack(key[1:])
                 names, by_key, level_only, begun, row = unpack(value)
                 runtime = self._heir(name, edition)
-                if runtime is not None and not _goes_on(runtime, names, by_key, level_only=level_only):
+                if runtime is not None and not goes_on(runtime, names, by_key, level_only=level_only):
                     runtime = None
                 far = 0
                 if runtime is not None:
@@ -1618,7 +1247,7 @@ class Judge:
         # A version's own alerts come first; those of one that nobody knows any more may go on beside them.
         for far, key, runtime, (name, labels, names), alert, begun in sorted(found, key=lambda f: f[:2]):
             if runtime is not None and labels not in runtime.groups:
-                group = runtime.groups[labels] = _Group(runtime, labels, alert)
+                group = runtime.groups[labels] = Group(runtime, labels, alert)
                 if far:
                     alert.held = fitting(group.condition, alert.held)
                     removed.append(key)
@@ -1629,12 +1258,12 @@ class Judge:
                     group.begun = begun
                 continue
             removed.append(key)
-            marks = [t.mark for t in self.topics.values() if t.mark is not None]
+            marks = [t.mark for t in self.watermarks.topics.values() if t.mark is not None]
             for change in remove(alert, max([alert.at, *marks])):
                 named = dict(zip(names, labels, strict=True))
                 self._emit(_transition(change, name, named, alert.id, "", None, judged(None, change.verdict)))
 
-    def _heir(self, name: str, edition: str) -> _RuleRuntime | None:
+    def _heir(self, name: str, edition: str) -> RuleRuntime | None:
         """Whose the state of a version is: its own, of the same version at another place, or of what came of the rule.
 
         A version that nobody has to wait for any more counts as having always been in force: its border is forgotten.
@@ -1676,7 +1305,7 @@ class Judge:
             elif runtime.rule.since_s is None:
                 names = (runtime.rule.name, *runtime.rule.was)
                 judged = [at for (name, _), (at, _) in known.items() if name in names and at is not None]
-                mark = self._mark(runtime)
+                mark = self.watermarks.of(runtime.roles)
                 if judged:
                     runtime.closed = max(judged)
                 else:
@@ -1691,7 +1320,7 @@ class Judge:
                     _wait_for_verdict(group.alert, runtime)
             self._wake_rule(runtime)
 
-    def _wake_rule(self, runtime: _RuleRuntime) -> None:
+    def _wake_rule(self, runtime: RuleRuntime) -> None:
         for series in (*runtime.own_flows, *runtime.own_levels):
             for name, labels in (*self.flows, *self.levels):
                 if name != series.id or (runtime.level_only and not runtime.begun):
@@ -1713,13 +1342,13 @@ class Judge:
             if group.early:
                 runtime.ahead.add(labels)
 
-    def _is_forgotten(self, runtime: _RuleRuntime, labels: Labels) -> bool:
+    def _is_forgotten(self, runtime: RuleRuntime, labels: Labels) -> bool:
         if labels in runtime.expected or runtime.level_only or runtime.closed is None:
             return False
         active = self._active(runtime, labels, FAR)
         return active is None or active + runtime.rule.forget_after_s <= runtime.closed
 
-    def _schedule_first(self, group: _Group) -> None:
+    def _schedule_first(self, group: Group) -> None:
         """Nothing of this rule has been judged yet: begin at the group's first data."""
         width = group.runtime.width
         ends: list[int] = []
@@ -1736,7 +1365,7 @@ class Judge:
             self._schedule(group, min(ends))
 
 
-def _wait_for_verdict(alert: Alert, runtime: _RuleRuntime) -> None:
+def _wait_for_verdict(alert: Alert, runtime: RuleRuntime) -> None:
     """No clock ends before the first verdict of an edited rule: what it waits for may not be so any more.
 
     That is at the border for levels, else at the next bucket end.
@@ -1764,30 +1393,6 @@ def _watch_key(rule: Rule, labels: Labels) -> bytes:
 def _alert_key(rule: Rule, labels: Labels) -> bytes:
     """Two versions of a rule may be at work at once, about different things whose labels have the same values."""
     return b"a" + pack([rule.name, rule.edition, labels])
-
-
-def _source_row(state: _SourceState) -> list[Any]:
-    return [
-        state.place,
-        state.partitions,
-        state.newest,
-        state.watermark,
-        state.silent,
-        list(state.since.items()),
-        sorted(state.filling),
-    ]
-
-
-def in_order(transition: Transition) -> tuple[str, str, list[tuple[str, str]], int]:
-    """Sorts transitions by instant, rule, labels and number."""
-    # Without the Z: 12:00:00.5Z comes before 12:00:00Z as text.
-    return transition.at.removesuffix("Z"), transition.rule, sorted(transition.labels.items()), transition.number
-
-
-def rfc3339(time_us: int) -> str:
-    """An instant in microseconds as text, in UTC."""
-    moment = datetime.fromtimestamp(time_us // SECOND, UTC).replace(microsecond=time_us % SECOND)
-    return moment.isoformat(timespec="microseconds" if time_us % SECOND else "seconds").replace("+00:00", "Z")
 
 
 def _transition(

@@ -1,6 +1,6 @@
 """When the verdict of a condition may change: what lets the judge visit a group only then.
 
-For the conditions whose timing is more than the borders of a window; `lockstep.judge` puts everything together.
+`lockstep.runtime` puts it together for a rule.
 """
 
 from collections.abc import Iterator
@@ -18,11 +18,12 @@ from lockstep.rule.condition import (
     Not,
     Projection,
     Share,
+    Spike,
+    Threshold,
     series_of_condition,
 )
 from lockstep.rule.projection import LONGEST_DAY_S, shop_day
-
-Extra = Change | NewValue | Share | Projection | Anomaly
+from lockstep.rule.usual import choices, is_dated, offsets
 
 
 def leaves(condition: Condition, *, denied: bool = False) -> Iterator[tuple[Condition, bool]]:
@@ -37,17 +38,26 @@ def leaves(condition: Condition, *, denied: bool = False) -> Iterator[tuple[Cond
             yield condition, denied
 
 
-def flow_offsets(condition: Extra) -> set[int]:
-    """How long after a bucket's end it may still change the verdict, each in seconds."""
-    match condition:
+def flow_offsets(leaf: Condition) -> set[int]:
+    """How long after a bucket's end it may still change the verdict, each in seconds: window and baseline borders.
+
+    Without those of a baseline that depends on the day: they are looked up on the day.
+    """
+    match leaf:
+        case Threshold(window_s=window):
+            return {0, window or 0, *leaf.bound_windows}
+        case Spike(window_s=window, baseline=baseline):
+            return {0, window} if is_dated(baseline) else offsets(choices(baseline, window, None), window)
         case Change(window_s=window):
             return {0, window or 0, 2 * (window or 0)}
         case Share(window_s=window):
-            return {0, window or 0, *condition.bound_windows}
-        case NewValue(window_s=window) | Projection(window_s=window):
-            return {0, window or 0}
+            return {0, window or 0, *leaf.bound_windows}
+        case Absence(window_s=window) | NewValue(window_s=window) | Projection(window_s=window):
+            return {0, window}
         case Anomaly(bucket_s=bucket):
             return {0, bucket}
+        case _:
+            return {0}  # a combination: each of its parts has its own
 
 
 def anomalies_of(condition: Condition) -> tuple[Anomaly, ...]:

@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from lockstep.event import Decoder
-from lockstep.judge import Judge, in_order
+from lockstep.judge import Judge
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.meter import wanted_fields
 from lockstep.rule.condition import Plan
 from lockstep.tools.event_files import LIMITS, Limits, Unsorted, sliced, time_of
 from lockstep.tools.metering import Tally, Told, measured, measured_files, rare_collections
 from lockstep.tools.watch import Curve, WatchingJudge
-from lockstep.transition import Transition, TransitionName
+from lockstep.transition import Transition, TransitionName, in_order
 
 Progress = Callable[[int, float | None], None]
 """Told how many events have been judged since the last call, and which part of all is done (None: nobody knows)."""

@@ -12,12 +12,13 @@ from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from lockstep.judge import SECOND, Judge
+from lockstep.judge import Judge
 from lockstep.measure.sample import Frame
 from lockstep.rule.condition import All, Anomaly, AnyOf, Condition, Not, Plan, Rule, Severity
 from lockstep.rule.usual import CLOCK_CHANGE, DAY
 from lockstep.rule.verdict import judge
 from lockstep.rule.view import Instant, Kind, Verdict
+from lockstep.runtime import SECOND
 from lockstep.transition import Transition, TransitionName
 
 MOST_PER_RULE = 40
