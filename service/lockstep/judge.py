@@ -6,7 +6,7 @@ verdict is the same at every bucket end, so the result is that of judging every 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import heappop, heappush
@@ -55,7 +55,7 @@ from lockstep.rule.timing import (
 from lockstep.rule.usual import CLOCK_CHANGE
 from lockstep.rule.verdict import breached, judge, next_expected
 from lockstep.rule.view import Instant, Kind, Verdict
-from lockstep.runtime import FAR, NEVER, SECOND, Group, Labels, RuleRuntime, continues, goes_on
+from lockstep.runtime import FAR, NEVER, SECOND, Group, Labels, RuleRuntime, Shared, continues, goes_on
 from lockstep.transition import Transition, TransitionName, encode, in_order, rfc3339
 from lockstep.watermark import Place, SourceState, Topic, Watermarks
 
@@ -84,7 +84,7 @@ class _View:
         self.watches: dict[str, Watch] = {}
         self.width = 60
 
-    def look_at(self, group: Group) -> None:
+    def look_at(self, group: Group | Shared) -> None:
         self.labels, self.wide, self.width = group.labels, group.wide, group.runtime.width
         self.watches = group.watches
 
@@ -424,10 +424,11 @@ class Judge:
         """What several groups share has changed: those are visited that it can make any difference to."""
         if runtime.closed is not None:
             end = max(end, runtime.closed + runtime.width)
-        for name in runtime.listening:
-            group = runtime.groups[name]
-            if group.wide[series.id] == labels:
-                self._schedule(group, end)
+        for shared in runtime.sharing.get((series.id, labels), ()):
+            if runtime.shared_parts:
+                self._schedule(shared, end)
+            for name in shared.open if runtime.shared_parts else shared.listeners:
+                self._schedule(runtime.groups[name], end)
 
     def _asked_from(self, series: SeriesDef) -> int | None:
         """The earliest instant at which a rule may still ask for this level's past; None: nobody asks."""
@@ -454,10 +455,10 @@ class Judge:
             group = runtime.groups[labels] = Group(runtime, labels, alert)
         return group
 
-    def _schedule(self, group: Group, second: int) -> None:
+    def _schedule(self, group: Group | Shared, second: int) -> None:
         self._schedule_us(group, second * SECOND)
 
-    def _schedule_us(self, group: Group, instant: int) -> None:
+    def _schedule_us(self, group: Group | Shared, instant: int) -> None:
         if group.visit_at is None or instant < group.visit_at:
             group.visit_at = instant
             heappush(group.runtime.heap, (instant, group.labels))
@@ -498,7 +499,12 @@ class Judge:
         while heap and heap[0][0] <= mark:
             instant, labels = heappop(heap)
             group = runtime.groups.get(labels)
-            if group is None or group.visit_at != instant:
+            if group is None:
+                shared = runtime.shared.get(labels)
+                if shared is not None and shared.visit_at == instant:
+                    self._visit_shared(shared, instant // SECOND)
+                continue
+            if group.visit_at != instant:
                 continue
             group.visit_at = None
             if runtime.level_only:
@@ -569,9 +575,12 @@ class Judge:
         if group.begun:
             return
         before = runtime.before
-        old = None if before is None or not continues(runtime, before) else before.groups.pop(labels, None)
-        if old is not None:
+        old = None if before is None else before.groups.get(labels)
+        if before is not None and old is not None and continues(runtime, before):
+            if before.expires <= runtime.since:
+                self._end_expired(old)  # values come before the watermark does
             self._timers(old, before=runtime.since + 1)
+            before.groups.pop(labels, None)
             group.alert = self._take_over(runtime, old)
         group.begun = True
         self._dirty_alerts[group] = None  # also one of which nothing was known: what comes later is not of the border
@@ -725,7 +734,7 @@ class Judge:
         )
         if group.asleep:
             alert.kind, alert.at = Kind.CLEAR, max(alert.at, end * SECOND)
-            self._listen(group, deaf=True)
+            self._listen(group, end, deaf=True)
             return
         verdict = judge(group.condition, self._view, at, alert.firing, alert.holding)
         kind, shown = alert.kind, alert.verdict
@@ -737,15 +746,57 @@ class Judge:
         self._publish(group, changes)
         if group.wide:
             clear = any(judge(part, self._view, at, None).kind is Kind.CLEAR for part in group.narrow)
-            self._listen(group, deaf=clear and not alert.is_watched)
+            self._listen(group, end, deaf=clear and not alert.is_watched)
 
-    def _listen(self, group: Group, *, deaf: bool) -> None:
+    def _listen(self, group: Group, end: int, *, deaf: bool) -> None:
         """Whether a group hears what it shares with others: not while a part of its own keeps all of it clear."""
         group.deaf = deaf
-        if group.wide and not deaf:
-            group.runtime.listening.add(group.labels)
+        if deaf or not group.wide:
+            self._turn_away(group)
+            return
+        shared = group.shared or group.runtime.share(group)
+        shared.listeners.add(group.labels)
+        if group.alert.is_watched:
+            shared.open.add(group.labels)
         else:
-            group.runtime.listening.discard(group.labels)
+            shared.open.discard(group.labels)
+        if shared.kinds is None and shared.runtime.shared_parts:
+            self._schedule(shared, end)
+
+    def _turn_away(self, group: Group) -> None:
+        shared, group.shared = group.shared, None
+        if shared is not None:
+            shared.listeners.discard(group.labels)
+            shared.open.discard(group.labels)
+            if not shared.listeners:
+                shared.runtime.forget(shared)
+
+    def _visit_shared(self, shared: Shared, end: int) -> None:
+        """Judge once what is the same for many groups; those that are not open are visited when its kind changes.
+
+        Nothing else of it can change what they are: whether their rule holds depends on what its parts say, not on the
+        numbers.
+        """
+        shared.visit_at = None
+        runtime = shared.runtime
+        self._view.look_at(shared)
+        at = Instant(end, end * SECOND)
+        verdicts = (judge(part, self._view, at, None) for part in runtime.shared_parts)
+        before, shared.kinds = shared.kinds, tuple((v.kind, v.severity) for v in verdicts)
+        if before is not None and before != shared.kinds:
+            for name in shared.listeners:
+                self._schedule(runtime.groups[name], end)
+        borders, beginnings, soonest = runtime.offsets, runtime.beginnings, None
+        if runtime.borders is not None:
+            borders, soonest = runtime.borders.at(end, self.zone)
+            beginnings = (*borders, *beginnings)
+        for after in (
+            soonest,
+            self._next_of_flows(shared, runtime.wide_flows, borders, beginnings, end),
+            self._next_of_levels(shared, runtime.wide_levels, end),
+        ):
+            if after is not None:
+                self._schedule(shared, after)
 
     def _watch(self, group: Group, end: int) -> None:
         """Show the buckets that have closed to the detectors of a group.
@@ -811,37 +862,13 @@ class Judge:
         if runtime.borders is not None and not group.asleep:
             borders, soonest = runtime.borders.at(last, self.zone)
             beginnings = (*borders, *beginnings)
-        for series in runtime.own_flows if group.deaf else runtime.flows:
-            history = self.flows.get((series.id, group.labels_of(series)))
-            if history is not None and history.starts and not group.asleep:
-                for offset in borders:
-                    start = history.next_start(last - width - offset)
-                    if start is not None:
-                        end = start + width + offset
-                        if soonest is None or end < soonest:
-                            soonest = end
-            complete = inf if group.asleep else self.watermarks.complete_from(series)
-            if complete != inf:
-                for offset in beginnings:
-                    end = -int(-(complete + offset) // width) * width
-                    if last < end and (soonest is None or end < soonest):
-                        soonest = end
-        for series in runtime.own_levels if group.deaf else runtime.levels:
-            level = self.levels.get((series.id, group.labels_of(series)))
-            if level is None:
-                continue
-            for offset in runtime.level_offsets:
-                instant = (last - offset) * SECOND
-                times = [level.next_time(instant)]
-                newest = level.newest_before(instant)
-                if series.stale_after_s is not None and newest is not None:
-                    # Stale from this instant on, so the bucket end at or after it sees it.
-                    times.append(newest + series.stale_after_s * SECOND - 1)
-                for time_us in times:
-                    if time_us is not None:
-                        end = time_us // SECOND // width * width + width + offset
-                        if last < end and (soonest is None or end < soonest):
-                            soonest = end
+        # What is shared is visited by itself, for all that are not open.
+        alone = group.deaf or (bool(runtime.shared_parts) and not group.alert.is_watched)
+        ends = [self._next_of_levels(group, runtime.own_levels if alone else runtime.levels, last)]
+        if not group.asleep:
+            flows = runtime.own_flows if alone else runtime.flows
+            ends.append(self._next_of_flows(group, flows, borders, beginnings, last))
+        soonest = min((end for end in (soonest, *ends) if end is not None), default=None)
         if runtime.restless:
             awake = runtime.always_restless or group.alert.is_watched
             end = last + width if awake else -(-next_day(last, self.zone) // width) * width + width
@@ -855,6 +882,56 @@ class Judge:
                 end = -(-end // width) * width
                 if last < end and (soonest is None or end < soonest):
                     soonest = end
+        return soonest
+
+    def _next_of_flows(
+        self,
+        group: Group | Shared,
+        flows: Sequence[SeriesDef],
+        borders: Sequence[int],
+        beginnings: Sequence[int],
+        last: int,
+    ) -> int | None:
+        """The next bucket end at which a bucket of these enters or leaves a window, or enough of one is known."""
+        soonest: int | None = None
+        width = group.runtime.width
+        for series in flows:
+            history = self.flows.get((series.id, group.labels_of(series)))
+            if history is not None and history.starts:
+                for offset in borders:
+                    start = history.next_start(last - width - offset)
+                    if start is not None:
+                        end = start + width + offset
+                        if soonest is None or end < soonest:
+                            soonest = end
+            complete = self.watermarks.complete_from(series)
+            if complete != inf:
+                for offset in beginnings:
+                    end = -int(-(complete + offset) // width) * width
+                    if last < end and (soonest is None or end < soonest):
+                        soonest = end
+        return soonest
+
+    def _next_of_levels(self, group: Group | Shared, levels: Sequence[SeriesDef], last: int) -> int | None:
+        """The next bucket end that sees a new value of these, or that one of them has become stale."""
+        soonest: int | None = None
+        width = group.runtime.width
+        for series in levels:
+            level = self.levels.get((series.id, group.labels_of(series)))
+            if level is None:
+                continue
+            for offset in group.runtime.level_offsets:
+                instant = (last - offset) * SECOND
+                times = [level.next_time(instant)]
+                newest = level.newest_before(instant)
+                if series.stale_after_s is not None and newest is not None:
+                    # Stale from this instant on, so the bucket end at or after it sees it.
+                    times.append(newest + series.stale_after_s * SECOND - 1)
+                for time_us in times:
+                    if time_us is not None:
+                        end = time_us // SECOND // width * width + width + offset
+                        if last < end and (soonest is None or end < soonest):
+                            soonest = end
         return soonest
 
     def _active(self, runtime: RuleRuntime, labels: Labels, before: int) -> int | None:
@@ -906,7 +983,7 @@ class Judge:
         runtime = group.runtime
         if group.alert.is_watched or group.labels in runtime.expected:
             return
-        if group.labels in runtime.listening and self._is_known(group, last + runtime.width):
+        if group.shared is not None and self._is_known(group, last + runtime.width):
             # What it shares with others may still change; when it is silent for too long that is over.
             active = self._active(runtime, group.labels, last + runtime.width)
             if active is not None:
@@ -917,7 +994,7 @@ class Judge:
 
     def _drop(self, group: Group) -> None:
         runtime = group.runtime
-        runtime.listening.discard(group.labels)
+        self._turn_away(group)
         del runtime.groups[group.labels]
         runtime.ahead.discard(group.labels)
         self._forget_alert(group)

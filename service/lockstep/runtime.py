@@ -1,6 +1,6 @@
 """A rule that is being judged, with everything about it that need not be worked out at each verdict, and its groups."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import TypeGuard
 from zoneinfo import ZoneInfo
@@ -11,6 +11,7 @@ from lockstep.rule.anomaly import Watch
 from lockstep.rule.condition import (
     Absence,
     All,
+    Anomaly,
     Condition,
     Rule,
     Severity,
@@ -34,6 +35,7 @@ from lockstep.rule.timing import (
 )
 from lockstep.rule.usual import Borders, furthest, is_seasonal
 from lockstep.rule.verdict import may_be_early, only_rises, resolve
+from lockstep.rule.view import Kind
 
 SECOND = 1_000_000
 FAR = 1 << 40
@@ -59,6 +61,7 @@ class Group:
         "plain",
         "rises",
         "runtime",
+        "shared",
         "top",
         "visit_at",
         "watches",
@@ -88,10 +91,34 @@ class Group:
         # The labels of series that are shared with other groups; deaf: a part of its own is clear, whatever they are.
         self.wide = {name: tuple([labels[i] for i in places]) for name, places in runtime.wide.items()}
         self.deaf = False
+        self.shared: Shared | None = None
 
     def labels_of(self, series: SeriesDef) -> Labels:
         """The labels under which the group reads a series."""
         return self.wide.get(series.id, self.labels) if self.wide else self.labels
+
+
+class Shared:
+    """What groups have in common whose values of some labels are the same: the series over those labels alone.
+
+    listeners: the groups to which it makes a difference; open: those of them whose alert is watched. kinds: what the
+    shared parts of the rule said last. labels: its name among the groups.
+    """
+
+    __slots__ = ("kinds", "labels", "listeners", "open", "runtime", "visit_at", "watches", "wide")
+
+    def __init__(self, runtime: "RuleRuntime", wide: Mapping[str, Labels]) -> None:
+        self.runtime, self.wide = runtime, wide
+        # Longer than the labels of any group.
+        self.labels = ("\0".join(value for values in wide.values() for value in values), *([""] * len(runtime.rule.by)))
+        self.listeners: set[Labels] = set()
+        self.open: set[Labels] = set()
+        self.kinds: tuple[tuple[Kind, Severity | None], ...] | None = None
+        self.visit_at: int | None = None
+        self.watches: dict[str, Watch] = {}
+
+    def labels_of(self, series: SeriesDef) -> Labels:
+        return self.wide[series.id]
 
 
 class RuleRuntime:
@@ -122,7 +149,6 @@ class RuleRuntime:
         "level_offsets",
         "level_only",
         "levels",
-        "listening",
         "looked",
         "memory_s",
         "offsets",
@@ -132,8 +158,13 @@ class RuleRuntime:
         "restless",
         "roles",
         "rule",
+        "shared",
+        "shared_parts",
+        "sharing",
         "unmet",
         "wide",
+        "wide_flows",
+        "wide_levels",
         "width",
     )
 
@@ -165,7 +196,14 @@ class RuleRuntime:
         self.own_levels = tuple(s for s in self.levels if s.by == rule.by)
         # Series over fewer labels than the rule's: id → where these stand among the rule's.
         self.wide = {s.id: tuple(rule.by.index(name) for name in s.by) for s in series if s.by != rule.by}
-        self.listening: set[Labels] = set()
+        self.wide_flows = tuple(s for s in self.flows if s.id in self.wide)
+        self.wide_levels = tuple(s for s in self.levels if s.id in self.wide)
+        # Parts that say the same of all groups that share a series; empty where one of them says it of each by itself.
+        over_fewer = [leaf for leaf in parts if any(s.id in self.wide for s in series_of_condition(leaf))]
+        alike = all(_is_shared(leaf, self.wide) for leaf in over_fewer)
+        self.shared_parts = tuple(over_fewer) if alike else ()
+        self.shared: dict[Labels, Shared] = {}
+        self.sharing: dict[tuple[str, Labels], list[Shared]] = {}
         # The labels by which its groups are spread over the partitions.
         self.key = next((s.key for s in series if s.key is not None), rule.by)
         self.key_places = tuple(rule.by.index(name) for name in self.key)
@@ -203,6 +241,29 @@ class RuleRuntime:
     def until(self) -> int:
         """Microseconds; what lies after it is not this version's to judge."""
         return FAR * SECOND if self.rule.until_s is None else self.rule.until_s * SECOND
+
+    def share(self, group: Group) -> Shared:
+        """What a group shares with others; made when it is the first."""
+        new = Shared(self, group.wide)
+        shared = group.shared = self.shared.setdefault(new.labels, new)
+        if shared is new:
+            for key in new.wide.items():
+                self.sharing.setdefault(key, []).append(new)
+        return shared
+
+    def forget(self, shared: Shared) -> None:
+        del self.shared[shared.labels]
+        for key in shared.wide.items():
+            self.sharing[key].remove(shared)
+
+
+def _is_shared(leaf: Condition, wide: Mapping[str, Sequence[int]]) -> bool:
+    """Whether it is about nothing but series over fewer labels, and changes its mind by their data alone."""
+    if isinstance(leaf, Anomaly) or any(s.id not in wide for s in series_of_condition(leaf)):
+        return False
+    if isinstance(leaf, Absence) and leaf.hours:
+        return False
+    return not (isinstance(leaf, Threshold | Share) and (leaf.overrides or leaf.has_tables)) and not is_restless(leaf)
 
 
 def is_plain_threshold(condition: Condition) -> TypeGuard[Threshold]:

@@ -913,3 +913,17 @@ def test_duplicates_count_once():
     """The same id from the same source is the same event."""
     once = orders("web: 12:00 x3")
     assert judged(plan(rule(when(ORDERS, "above 5"))), once * 3, until=clock("12:01")) == []
+
+
+def test_an_absence_that_is_expected_no_more_has_no_say_in_an_any():
+    """At 12:10 the hours end, though nothing happens: what is left of the alert is a warning."""
+    visited = when(SESSIONS_ALL, "warning above 0", window=1800, graded=True)
+    watched = rule(
+        AnyOf((visited, absence(ORDERS_ALL, 60, Hours(frozenset({2}), time(12, 5), time(12, 10)))), Severity.CRITICAL)
+    )
+    events = [*orders("web: 12:00, 12:20"), *sessions("web: 12:00, 12:03, 12:20")]
+    assert lines(judged(plan(watched), events, until=clock("12:12"))) == [
+        "12:01 firing warning",
+        "12:06 severity critical",
+        "12:11 severity warning",
+    ]

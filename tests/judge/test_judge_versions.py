@@ -564,6 +564,19 @@ def test_a_level_that_comes_after_a_version_and_a_restart():
     assert lines(pipeline.finish(END)) == []
 
 
+def test_a_rule_that_expires_before_the_next_version_begins():
+    """The first value after the border comes before the watermark has told that the last day is over."""
+    first, second = (v(n, replace(LOW, expires=TODAY, for_s=n)) for n in (0, 1))
+    watched = in_force([Version(plan(first), None), Version(plan(second), int(clock("2026-01-15 00:03").timestamp()))])
+    pipeline = Pipeline(watched)
+    for told in stock("A: 23:58 15, 2026-01-15 00:09 15"):
+        pipeline.arrive(told)
+    assert lines(pipeline.finish(clock("2026-01-15 00:10"))) == [
+        "23:58 A firing warning",
+        "2026-01-15 00:00 A resolved warning",
+    ]
+
+
 def test_a_level_that_becomes_stale_after_the_border():
     """It is the new version that says so, also where its next value is the first that tells of the time after."""
     old = v(1, rule(when(level(stale_after_s=120), "at_most 20"), no_data="alert"))

@@ -27,7 +27,19 @@ from shorthand import (
 )
 
 from lockstep.measure.history import BUCKETS_PER_BLOCK
-from lockstep.rule.condition import Absence, All, Change, Hours, NewValue, Not, Override, Projection, Severity, Share
+from lockstep.rule.condition import (
+    Absence,
+    All,
+    AnyOf,
+    Change,
+    Hours,
+    NewValue,
+    Not,
+    Override,
+    Projection,
+    Severity,
+    Share,
+)
 from lockstep.rule.projection import shop_day
 from lockstep.rule.share import wilson_bounds
 
@@ -452,14 +464,37 @@ def test_a_silent_group_is_absent_in_the_morning():
     ]
 
 
-def test_only_groups_that_it_can_matter_to_are_visited():
-    """The shop's traffic changes every minute; a thousand products that are in stock are not looked at."""
-    watched = plan(rule(All((SOLD_OUT, RUSH), WARNING)))
-    names = [f"S{n}" for n in range(1000)]
-    levels = stock("; ".join(f"{name}: 12:00 {0 if name in ('S1', 'S2') else 5}" for name in names))
-    events = [*levels, *sessions("web: " + ", ".join(f"12:{m:02}" for m in range(60)))]
-    pipeline = Pipeline(watched)
-    for event in events:
+NAMES = [f"S{n}" for n in range(1000)]
+
+
+@pytest.mark.parametrize(
+    ("condition", "visits", "fired"),
+    [
+        pytest.param(All((SOLD_OUT, RUSH), WARNING), 0, 0, id="in an all"),
+        pytest.param(AnyOf((SOLD_OUT, RUSH), WARNING), 2 * 60, 2, id="in an any, but for the two that fire"),
+        pytest.param(AnyOf((RUSH, Not(RUSH, WARNING)), WARNING), 1000 * 59, 1000, id="but for all that fire"),
+        pytest.param(All((SOLD_OUT, Not(RUSH, WARNING)), WARNING), 2 * 60, 2, id="under a not"),
+    ],
+)
+def test_only_groups_that_it_can_matter_to_are_visited(condition, visits, fired):
+    """The shop's traffic changes every minute; a thousand products for which that decides nothing are not looked at."""
+    of_sku = when(level(key=()), "at_least 0", window=None)  # so that `by` is the product where the other parts are not
+    pipeline = Pipeline(plan(rule(All((of_sku, condition), WARNING))))
+    levels = stock("; ".join(f"{name}: 12:00 {0 if name in ('S1', 'S2') else 5}" for name in NAMES))
+    for event in [*levels, *sessions("web: " + ", ".join(f"12:{m:02}" for m in range(60)))]:
         pipeline.arrive(event, 0)
-    assert lines(pipeline.finish(clock("13:00"))) == []
-    assert 1000 + 2 * 55 < pipeline.visits < 1000 + 2 * 65
+    assert len(lines(pipeline.finish(clock("13:00")))) == fired
+    # All of them twice: with their first value, and when enough of the traffic is known.
+    assert visits * 0.9 <= pipeline.visits - 2000 <= visits + 20
+
+
+def test_all_groups_are_visited_when_it_matters():
+    """With their first value, when enough of the traffic is known, and in each of the six minutes that it is full."""
+    pipeline = Pipeline(plan(rule(AnyOf((SOLD_OUT, RUSH), WARNING))))
+    levels = stock("; ".join(f"{name}: 12:00 5" for name in NAMES))
+    for event in [*levels, *sessions("web: " + ", ".join(f"12:{m:02}" for m in range(60)) + ", 12:30 *30")]:
+        pipeline.arrive(event, 0)
+    found = lines(pipeline.finish(clock("13:00")))
+    assert len(found) == 2000
+    assert {line.split()[0] for line in found} == {"12:31", "12:36"}
+    assert pipeline.visits <= 1000 * (2 + 6)

@@ -520,7 +520,7 @@ def _expected(condition: Absence, start: int, end: int, zone: ZoneInfo) -> bool:
 
 
 def next_expected(condition: Absence, after: int, zone: ZoneInfo) -> Iterable[int]:
-    """Instants after `after` at which an absence becomes judged although nothing happens, within nine days."""
+    """Instants after `after` at which an absence is judged, or is no longer, though nothing happens; in nine days."""
     days = condition.window_s // 86400 + 9
     found = False
     for opens, closes in expected_stretches(condition.hours, after, zone, days, condition.closed):
@@ -528,5 +528,7 @@ def next_expected(condition: Absence, after: int, zone: ZoneInfo) -> Iterable[in
         if end > after and end <= closes:
             found = True
             yield end
+        if closes >= after:
+            yield closes + 1
     if condition.closed is not None and not found:
         yield after + 8 * 86400  # closed for so long: look again
