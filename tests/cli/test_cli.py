@@ -107,7 +107,7 @@ def test_backtest_shows_episodes_to_people(shop):
 def test_explain_says_why(shop):
     """From files of events: at the end, at an earlier instant, for programs; and what a code means."""
     done = lockstep("explain", "LowStock", "--events", "events.ndjson", "--at", "2026-01-05T10:00:00Z", cwd=shop)
-    assert "it fires since Mon 05 Jan 09:05: available of stock.level is 12 (asked: warning" in done.stdout
+    assert "it fires since Mon 05 Jan 09:05: stock is 12 (asked: warning" in done.stdout
     assert "rules/stock.yml:4" in done.stdout
     answer = json.loads(lockstep("explain", "LowStock", "--events", "events.ndjson", "--json", cwd=shop).stdout)
     (found,) = answer["explanations"]

@@ -106,7 +106,7 @@ async def test_an_alert_is_explained(served):
     fires, quiet = await until(both)
     assert (fires["clock"]["state"], fires["verdict"]["verdict"], fires["verdict"]["value"]) == ("firing", "breach", 12)
     assert [t["state"] for t in fires["told"]] == ["firing"]
-    assert quiet["why"] == "it does not fire: available of stock.level is 80 (asked: warning at_most 20)"
+    assert quiet["why"] == "it does not fire: stock is 80 (asked: warning at_most 20)"
     status, by_id = await explained(what=fires["alert_id"])
     assert (status, by_id["explanations"][0]["labels"], by_id["source"]) == (200, {"sku": "A"}, "worker")
     status, unknown = await explained("sku=Z")

@@ -245,12 +245,12 @@ def test_an_edit_of_the_table_alone(new, expected):
         pytest.param(
             HELD.replace("{measure: held}", "{measure: held, times: 1.5, plus: 1}") + "}", "",
             levels("A: 12:00 available=30 held=20"), "31 (1.5 × held + 1)",
-            "it fires since Wed 14 Jan 12:00: available of stock.level is 30 (asked: warning at_most 1.5 × held + 1; "
+            "it fires since Wed 14 Jan 12:00: stock is 30 (asked: warning at_most 1.5 × held + 1; "
             "1.5 × held + 1 is 31)",
             id="a measure"),
         pytest.param(
             TABLE + "}", "sku,at_most\nA*,20\n", stock("A: 12:00 20"), "20 (at_most of A* in t.csv)",
-            "it fires since Wed 14 Jan 12:00: available of stock.level is 20 (asked: warning at_most 20 (at_most of A* "
+            "it fires since Wed 14 Jan 12:00: stock is 20 (asked: warning at_most 20 (at_most of A* "
             "in t.csv))",
             id="a table"),
         pytest.param(
@@ -259,7 +259,7 @@ def test_an_edit_of_the_table_alone(new, expected):
             id="no row"),
         pytest.param(
             HELD + "}", "", levels("A: 12:00 available=30"), None,
-            "it does not fire: available of stock.level is 30, but there is no data for its bound, held",
+            "it does not fire: stock is 30, but there is no data for its bound, held",
             id="no data"),
     ],
 )  # fmt: skip

@@ -45,7 +45,7 @@ def _judge(plan, events, at):
             orders("web: 12:00 x5"),
             "12:02",
             ("web",),
-            "it fires since Wed 14 Jan 12:01: count of order.placed is 5 (asked: warning above 3, clear below 2)",
+            "it fires since Wed 14 Jan 12:01: orders is 5 (asked: warning above 3, clear below 2)",
             id="it fires",
         ),
         pytest.param(
@@ -53,8 +53,7 @@ def _judge(plan, events, at):
             orders("web: 12:00 x5"),
             "12:03",
             ("web",),
-            "it fires, the breach began Wed 14 Jan 12:01: count of order.placed is 5 (asked: warning above 3, clear "
-            "below 2)",
+            "it fires, the breach began Wed 14 Jan 12:01: orders is 5 (asked: warning above 3, clear below 2)",
             id="it fires after `for`",
         ),
         pytest.param(
@@ -62,7 +61,7 @@ def _judge(plan, events, at):
             orders("web: 12:00 x3, 12:02 x2"),
             "12:06",
             ("web",),
-            "it goes on firing, in the band between breach and clear: count of order.placed is 2 (asked: warning above "
+            "it goes on firing, in the band between breach and clear: orders is 2 (asked: warning above "
             "3, clear below 2)",
             id="neither breach nor clear",
         ),
@@ -72,7 +71,7 @@ def _judge(plan, events, at):
             "12:02",
             ("web",),
             "it is pending since Wed 14 Jan 12:01 and fires at Wed 14 Jan 12:11 if it still holds: "
-            "count of order.placed is 5 (asked: warning above 3, clear below 2)",
+            "orders is 5 (asked: warning above 3, clear below 2)",
             id="it waits for `for`",
         ),
         pytest.param(
@@ -81,7 +80,7 @@ def _judge(plan, events, at):
             "12:08",
             ("web",),
             "it is clear since Wed 14 Jan 12:06 and goes on firing until Wed 14 Jan 12:16 (keep_firing_for): "
-            "count of order.placed is 0 (asked: warning above 3, clear below 2)",
+            "orders is 0 (asked: warning above 3, clear below 2)",
             id="it goes on firing",
         ),
         pytest.param(
@@ -89,7 +88,7 @@ def _judge(plan, events, at):
             orders("web: 12:00 x5"),
             "12:08",
             ("web",),
-            "it does not fire: count of order.placed is 0 (asked: warning above 3, clear below 2)",
+            "it does not fire: orders is 0 (asked: warning above 3, clear below 2)",
             id="it is over",
         ),
         pytest.param(
@@ -97,7 +96,7 @@ def _judge(plan, events, at):
             orders(BUSY),
             "12:15",
             ("web",),
-            "it does not fire: count of order.placed is 9 where 2 is usual (4.50x), but at_least asks for 20, it is 9",
+            "it does not fire: orders is 9 where 2 is usual (4.50x), but at_least asks for 20, it is 9",
             id="a minimum keeps it quiet",
         ),
         pytest.param(
@@ -105,8 +104,7 @@ def _judge(plan, events, at):
             orders(BUSY),
             "12:15",
             ("web",),
-            "it does not fire: count of order.placed is 9 where 2 is usual (4.50x), but usual_at_least asks for 3, "
-            "it is 2",
+            "it does not fire: orders is 9 where 2 is usual (4.50x), but usual_at_least asks for 3, it is 2",
             id="too little is usual",
         ),
         pytest.param(
@@ -114,7 +112,7 @@ def _judge(plan, events, at):
             orders(BUSY),
             "12:15",
             ("web",),
-            "it does not fire: count of order.placed is 9 where 2 is usual (4.50x), but at_least asks for 20, it is 9 "
+            "it does not fire: orders is 9 where 2 is usual (4.50x), but at_least asks for 20, it is 9 "
             "and usual_at_least asks for 3, it is 2",
             id="two minimums together",
         ),
@@ -123,8 +121,7 @@ def _judge(plan, events, at):
             orders(BUSY),
             "12:07",
             ("web",),
-            "it does not fire: not judged, it looks back to before Wed 14 Jan 12:00, from where on "
-            "count of order.placed is known",
+            "it does not fire: not judged, it looks back to before Wed 14 Jan 12:00, from where on orders is known",
             id="nothing to compare with yet",
         ),
         pytest.param(
@@ -140,7 +137,7 @@ def _judge(plan, events, at):
             orders("web: 12:00"),
             "12:10",
             ("web",),
-            "it does not fire: there is no data for (sum of total of order.placed / count of order.placed)",
+            "it does not fire: there is no data for share",
             id="no data",
         ),
         pytest.param(
@@ -164,7 +161,7 @@ def _judge(plan, events, at):
             stock("A: 12:00 35, 12:03 12"),
             "12:30",
             ("A",),
-            "it fires since Wed 14 Jan 12:03: available of stock.level is 12 (asked: warning at_most 20)",
+            "it fires since Wed 14 Jan 12:03: stock is 12 (asked: warning at_most 20)",
             id="a level",
         ),
         pytest.param(
@@ -172,7 +169,7 @@ def _judge(plan, events, at):
             stock("A: 12:00 35, 12:03 12"),
             "14:30",
             ("A",),
-            "it fires since Wed 14 Jan 12:03, and nothing ends it: there is no data for available of stock.level",
+            "it fires since Wed 14 Jan 12:03, and nothing ends it: there is no data for stock",
             id="a level that is stale",
         ),
         pytest.param(
@@ -180,8 +177,7 @@ def _judge(plan, events, at):
             orders("web: 12:00 x5"),
             "12:05",
             ("web",),
-            "it does not fire: (count of order.placed where channel web / count of order.placed) is not told, but "
-            "of_at_least asks for 20, it is 5",
+            "it does not fire: (web / orders) is not told, but of_at_least asks for 20, it is 5",
             id="a share of too few",
         ),
         pytest.param(
@@ -189,7 +185,7 @@ def _judge(plan, events, at):
             stock("A: 12:00 35, 12:03 28"),
             "12:30",
             ("A",),
-            "it does not fire: available of stock.level is 28, it was 35 before, but by asks for 10, it is 7",
+            "it does not fire: stock is 28, it was 35 before, but by asks for 10, it is 7",
             id="a change that is too small",
         ),
         pytest.param(
@@ -198,7 +194,7 @@ def _judge(plan, events, at):
             orders("web: 12:00 x5"),
             "12:05",
             ("web",),
-            "it does not fire: average of total of order.placed is 10 (asked: warning above 50)",
+            "it does not fire: basket is 10 (asked: warning above 50)",
             id="the part that decides",
         ),
     ],
@@ -295,8 +291,26 @@ def test_a_formula_is_shown_with_its_terms():
     found = explain(_judge(plan, orders("web: 12:00 x4"), "12:05"), "R", ("web",))
     assert found is not None
     assert found.verdict is not None
-    assert found.verdict.terms == {"sum of total of order.placed": 40.0, "count of order.placed": 4.0}
+    assert found.verdict.terms == {"revenue": 40.0, "orders": 4.0}
     assert found.verdict.value == 10.0
+
+
+@pytest.mark.parametrize(
+    ("measure", "expected"),
+    [
+        pytest.param("share", "share is 10", id="a formula"),
+        pytest.param("same", "same is 10", id="another name for a measure"),
+    ],
+)
+def test_a_measure_is_called_what_its_author_calls_it(measure, expected):
+    """Not what it is made of, in what is asked and in the reason that a transition keeps."""
+    rule = f"- {{name: R, by: [channel], threshold: {{measure: {measure}, window: 5m, above: 3}}}}"
+    plan = load_texts({"r.yml": MEASURES.replace("rules:", "  same: {formula: basket}\nrules:") + rule}).plan
+    done = replayed(plan, orders("web: 12:00 x4"), zone=LONDON, until=clock("12:05"))
+    found = explain(done.judge, "R", ("web",))
+    assert found is not None
+    assert expected in found.why
+    assert [t.explanation.of for t in done.transitions] == [measure]
 
 
 def test_who_asks_for_less_gets_the_groups_that_match():

@@ -340,6 +340,28 @@ rules:
     assert rule.condition.overrides[0].match == (("channel", "$web"),)
 
 
+RENAMED = """\
+  - {name: Low, by: [sku], threshold: {measure: stock, at_most: {measure: units, window: 7d, times: 1.5}}}
+  - {name: Odd, anomaly: {measure: orders}}
+  - {name: Few, ratio: {measure: orders, of: sessions, window: 1h, of_at_least: 20, below: 1%}}
+  - {name: Rate, threshold: {measure: conversion, window: 1h, below: 0.1}}
+"""
+
+
+def test_a_measure_s_name_is_no_part_of_what_is_judged():
+    """With all measures renamed the rules are of the same versions, their series and what they have learned, too."""
+    before, text = load_texts({"r.yml": _rules(RENAMED)}).plan, _rules(RENAMED)
+    for name in ("orders", "units", "sessions", "stock", "conversion"):
+        text = re.sub(rf"(?m)\b{name}\b(?!\.)", f"my_{name}", text)
+    after = load_texts({"r.yml": text})
+    assert after.errors == ()
+    assert [r.version for r in after.plan.rules] == [r.version for r in before.rules]
+    assert [s.id for s in after.plan.series] == [s.id for s in before.series]
+    assert after.plan.rules[1].condition.key == before.rules[1].condition.key
+    named = [[s.name for s in r.condition.series] for r in after.plan.rules]
+    assert named == [["my_stock"], ["my_orders"], ["my_orders", "my_sessions"], ["my_orders", "my_sessions"]]
+
+
 def test_conditions_of_conditions_end():
     """A few lines could stand for a million: they are refused, soon and with a fault."""
     named = "\n".join(f"  c{n}: {{all: [{', '.join([f'c{n - 1}'] * 9)}]}}" for n in range(1, 12))

@@ -1,5 +1,6 @@
 """What a series is, fully: its aggregate, where its numbers come from, how it is grouped. A changed one is another."""
 
+import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -34,6 +35,7 @@ class SeriesDef:
     stale_after_s: a level older than this is no_data; None: never.
     key: the labels, a part of `by`, whose values say on which samples partition the series lives, because a rule joins
     it with measures that have no more in common; None: all of `by`. Under two keys it is two series.
+    name: what its author calls the measure, for texts; no part of what the series is. A renamed one is the same.
     """
 
     aggregate: Aggregate
@@ -47,6 +49,7 @@ class SeriesDef:
     bucket_s: int = 60
     stale_after_s: int | None = None
     key: tuple[str, ...] | None = None
+    name: str = dataclasses.field(default="", compare=False, repr=False)
 
     @cached_property
     def id(self) -> str:
@@ -96,11 +99,12 @@ class Number:
 
 @dataclass(frozen=True)
 class Operation:
-    """left op right, op one of + - * /."""
+    """left op right, op one of + - * /. name: what its author calls it, for texts; "" within a larger one."""
 
     op: str
     left: "Expression"
     right: "Expression"
+    name: str = dataclasses.field(default="", compare=False, repr=False)
 
 
 Expression = Measured | Number | Operation

@@ -44,7 +44,7 @@ class WebhookVerdict(BaseModel):
     """One condition as it was judged; the same numbers as in `GET /v1/explain`, as they were then."""
 
     kind: str = Field(description="threshold, spike, absence, …, or all, any, not; empty for an earlier version's")
-    of: str = Field(description="What it measures, such as `count of order.placed`")
+    of: str = Field(description="What it measures, as its author calls it: `orders`")
     verdict: Literal["breach", "clear", "no_data", "no_bound", "unjudged"]
     value: float | None
     baseline: float | None

@@ -55,7 +55,7 @@ def _deciding(told: Judged) -> Iterable[Judged]:
 
 
 def _measured(told: Judged) -> str:
-    """`count of order.placed: 41 within 1 hour, usually 12, the median of 11, 12, 14 in the last 3 weeks; 3.4x`."""
+    """`orders: 41 within 1 hour, usually 12, the median of 11, 12, 14 in the last 3 weeks; 3.4x`."""
     within = f" within {span}" if (span := _span(told)) else ""
     of = f"{told.of}: " if told.of else ""
     if told.verdict == "no_data":

@@ -1,7 +1,7 @@
 """Where a bound comes from when it is no number in the rule: another measure, or a table beside the rule file."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from lockstep.measure.definition import Expression, OfExpression
@@ -12,12 +12,12 @@ DIGITS = 9
 
 @dataclass(frozen=True)
 class OfMeasure(OfExpression):
-    """times × a measure + plus, settled each time anew. what: the measure as messages name it.
-
+    """times × a measure + plus, settled each time anew. what: the measure as messages name it; no part
+    of what the bound is, so that a measure may be renamed.
     window_s: the stretch of its flows that ends where the verdict's does; None when it reads levels only.
     """
 
-    what: str
+    what: str = field(compare=False, repr=False)
     expression: Expression
     window_s: int | None
     times: float = 1.0

@@ -134,9 +134,8 @@ def anomaly_of(
         model.sensitivity,
         model.direction in ("up", "both"),
         model.direction in ("down", "both"),
-        model.measure,
-        None if calendar is None else calendar.only(model.without),
-        model.learn_from,
+        calendar=None if calendar is None else calendar.only(model.without),
+        learn_from=model.learn_from,
     )
 
 

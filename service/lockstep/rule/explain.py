@@ -158,6 +158,7 @@ _NOT_ASKED = {
     "graded",
     "unbound",
     "calendar",
+    "name",
 }
 
 
@@ -247,12 +248,16 @@ def _bounds_text(bounds: Bounds) -> str:
 
 
 def said_of(expression: Expression) -> str:
-    """`count of order.placed`, `sum of lines.quantity of order.placed`, formulas with their signs."""
+    """What its author calls it, `orders`; without a name `count of order.placed`, formulas with their signs."""
     match expression:
         case Number(value):
             return f"{value:g}"
+        case Operation(name=name) if name:
+            return name
         case Operation(op, left, right):
             return f"({said_of(left)} {op} {said_of(right)})"
+        case Measured(s) if s.name:
+            return s.name
         case Measured(s):
             kind = s.aggregate.value
             if s.aggregate is Aggregate.PERCENTILE and s.quantile is not None:

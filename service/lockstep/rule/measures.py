@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from lockstep.document import Document, Fault, did_you_mean
@@ -91,11 +91,17 @@ class Measures:
         return did_you_mean(name, {*self._named, *self._broken}) + elsewhere
 
     def expression(self, name: str, grouping: Grouping) -> Expression:
-        """What a usable measure is for a rule."""
+        """What a usable measure is for a rule, under the name that its author gave it."""
         measure = self._named[name]
         if measure.model.formula is None:
             return Measured(series_of_measure(measure, grouping))
-        return self._built(_tree(measure.model.formula), grouping)
+        match self._built(_tree(measure.model.formula), grouping):
+            case Measured(series):
+                return Measured(replace(series, name=name))
+            case built if isinstance(built, Operation):
+                return replace(built, name=name)
+            case number:
+                return number
 
     def _built(self, node: ast.expr, grouping: Grouping) -> Expression:
         match node:
@@ -229,6 +235,7 @@ def series_of_measure(measure: NamedMeasure, grouping: Grouping) -> SeriesDef:
         bucket_s=0 if measure.kind == "last" else grouping.bucket_s,
         stale_after_s=measure.model.stale_after,
         key=None if grouping.key == tuple(sorted(paths)) else grouping.key,
+        name=measure.name,
     )
 
 
