@@ -64,6 +64,75 @@ def test_the_most_specific_row_counts(sku, expected):
         assert _bound(LOW, table, sku=sku) == expected
 
 
+CLEAR = """\
+  - name: Low
+    by: [sku]
+    threshold: {measure: stock, at_most: {file: t.csv}}
+"""
+NEVER = "clear: {above: {file: t.csv, column: over}, below: 90}"
+
+
+@pytest.mark.parametrize(
+    ("rule", "table", "expected"),
+    [
+        pytest.param(
+            "    clear: {above: 30}\n",
+            "sku,at_most\nA,20\nB,30\nC,45\nK-*,60\n",
+            [
+                "r.yml:8:12: warning: rule 'Low': 'clear' begins below 45, where it breaches: at_most of C in t.csv "
+                "and 1 more row; write at least 45, or change the row [LS125]"
+            ],
+            id="rows above the clear",
+        ),
+        pytest.param(
+            f"    {NEVER}\n",
+            "sku,at_most,over\nA,20,30\nB,20,90\nC,20,none\n",
+            [
+                "r.yml:8:12: rule 'Low': 'clear' can never hold: at_most of B in t.csv and over of B in t.csv; widen "
+                "it, or change the row [LS125]"
+            ],
+            id="a row with which it never holds",
+        ),
+        pytest.param(
+            "    clear: {above: 10, below: 10}\n",
+            "sku,at_most\nA,20\n",
+            ["r.yml:8:12: rule 'Low': 'clear' can never hold; widen it [LS125]"],
+            id="whatever the row says",
+        ),
+        pytest.param(
+            "    clear: {below: 3}\n",
+            "sku,at_most\nA,20\n",
+            ["r.yml:8:12: rule 'Low': 'clear' holds while it breaches; write clear: {above: …} [LS125]"],
+            id="the wrong way, whatever the row says",
+        ),
+        pytest.param(
+            f"    overrides: [{{match: {{sku: 'K-*'}}, at_most: 5, {NEVER}}}]\n",
+            "sku,at_most,over\nA,20,99\nK-1,20,30\nK-2,20,95\n",
+            [
+                "r.yml:8:58: rule 'Low': 'clear' can never hold: over of K-2 in t.csv; widen it, or change the row "
+                "[LS125]"
+            ],
+            id="an override, for the rows that it is for",
+        ),
+        pytest.param(
+            "    clear: {above: 30}\n    overrides: [{match: {sku: 'K-*'}, at_most: 5}]\n",
+            "sku,at_most\nA,20\nK-1,45\n",
+            [],
+            id="a row that an override takes the place of",
+        ),
+        pytest.param(
+            "    overrides: [{match: {sku: K}, at_most: 20, clear: {above: 30, below: 25}}]\n",
+            "sku,at_most\nA,20\n",
+            ["r.yml:8:55: rule 'Low': 'clear' can never hold; widen it [LS125]"],
+            id="an override with its own numbers",
+        ),
+    ],
+)
+def test_a_clear_goes_with_every_row(rule, table, expected):
+    """One that never holds refuses the rule; where only the gap is gone, alerts still end: a warning."""
+    assert _faults(CLEAR + rule, table) == expected
+
+
 @pytest.mark.parametrize(
     ("table", "labels", "expected"),
     [

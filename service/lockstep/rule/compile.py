@@ -12,6 +12,7 @@ from lockstep.labels import stable_id
 from lockstep.measure.definition import Aggregate, Expression, Measured, Operation, SeriesDef, series_of
 from lockstep.rule import quantity
 from lockstep.rule.bound import Source
+from lockstep.rule.clear import clear_fault, is_empty, span
 from lockstep.rule.compile_bound import Compared, of_measure, of_table
 from lockstep.rule.compile_more import anomaly_of, change_of, expected_of, new_value_of, projection_of, share_of
 from lockstep.rule.condition import (
@@ -273,9 +274,8 @@ class Compiler:
                 )
                 raise Stop
             self._check_bounds(breach, pointer)
-            self._check_clear(
-                breach, clear, (*pointer[:-1], "clear") if pointer[-1] in ("threshold", "share", "ratio") else pointer
-            )
+            beside = pointer[:-1] if pointer[-1] in ("threshold", "share", "ratio") else pointer
+            self._check_clear(breach, clear, (*beside, "clear"))
             return (Level(severity, breach, clear),)
         if breach.is_set:
             self.note(pointer, "both a number and 'levels'", "keep one of them", "LS124", key=True)
@@ -315,8 +315,7 @@ class Compiler:
     def _check_bounds(self, breach: Bounds, pointer: Pointer) -> None:
         if breach.sources:
             return  # what it comes to is known when it is judged
-        lowest, highest = _span(breach)
-        if lowest > highest or (lowest == highest and (breach.above == lowest or breach.below == highest)):
+        if is_empty(breach):
             self.note(
                 pointer,
                 "no number is on both sides, this can never hold",
@@ -330,21 +329,9 @@ class Compiler:
         if not clear.is_set:
             self.note(pointer, "'clear' has no number", "add above, below, at_least or at_most", "LS125")
             return
-        if breach.sources or clear.sources:
-            return
-        lowest, highest = _span(clear)
-        up = next((n for n in (breach.above, breach.at_least) if n is not None), None)
-        down = next((n for n in (breach.below, breach.at_most) if n is not None), None)
-        if lowest > highest or (lowest == highest and (clear.above == lowest or clear.below == highest)):
-            self.note(pointer, "'clear' can never hold", "widen it", "LS125")
-        elif up is not None and down is None and highest == float("inf"):
-            self.note(pointer, "'clear' holds while it breaches", f"write clear: {{below: {up:g}}}", "LS125")
-        elif down is not None and up is None and lowest == float("-inf"):
-            self.note(pointer, "'clear' holds while it breaches", f"write clear: {{above: {down:g}}}", "LS125")
-        elif up is not None and down is None and highest > up:
-            self.note(pointer, f"'clear' begins above {up:g}, where it breaches", f"write at most {up:g}", "LS125")
-        elif down is not None and up is None and lowest < down:
-            self.note(pointer, f"'clear' begins below {down:g}, where it breaches", f"write at least {down:g}", "LS125")
+        fault = clear_fault(breach, clear)
+        if fault is not None:
+            self.note(pointer, fault.message, fault.remedy, "LS125")
 
     def _clear_bounds(self, clear: ClearModel | None, pointer: Pointer, compared: Compared) -> Bounds | None:
         return None if clear is None else self._bounds(clear, pointer, compared)
@@ -613,16 +600,9 @@ def _divides(expression: Expression) -> bool:
     )
 
 
-def _span(bounds: Bounds) -> tuple[float, float]:
-    """The numbers between which bounds hold, their ends apart."""
-    lower = max((n for n in (bounds.above, bounds.at_least) if n is not None), default=float("-inf"))
-    upper = min((n for n in (bounds.below, bounds.at_most) if n is not None), default=float("inf"))
-    return lower, upper
-
-
 def _implies(one: Bounds, other: Bounds) -> bool:
     """Whether other holds wherever one does."""
-    (low, high), (other_low, other_high) = _span(one), _span(other)
+    (low, high), (other_low, other_high) = span(one), span(other)
     low_in = other_low < low or (other_low == low and (other.above != low or one.above == low))
     high_in = other_high > high or (other_high == high and (other.below != high or one.below == high))
     return low_in and high_in

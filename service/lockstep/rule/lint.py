@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 from lockstep.document import Document, Fault, Pointer, did_you_mean, parted
 from lockstep.errors import RuleError
 from lockstep.rule import wording
-from lockstep.rule.condition import Absence, All, AnyOf, Condition, Not, Rule
+from lockstep.rule.clear import row_faults
+from lockstep.rule.condition import Absence, All, AnyOf, Condition, Level, Not, Rule, Share, Threshold
 from lockstep.rule.verdict import expected_stretches
 
 CODES: dict[str, str] = {
@@ -119,7 +120,7 @@ def lint(document: Document, rule: Rule, index: int) -> list[Fault]:
                     "LS144",
                 )
             )
-    return faults
+    return faults + _clear_faults(document, rule.condition, pointer)
 
 
 def text_faults(
@@ -160,6 +161,52 @@ def _wording(document: Document, at: Pointer, text: str, by: Sequence[str]) -> l
         message, remedy, _ = parted(str(error))
         return [document.fault(at, message, remedy, "LS142")]
     return []
+
+
+def _clear_faults(document: Document, condition: Condition, pointer: Pointer) -> list[Fault]:
+    """Where a row of a table gives numbers that a 'clear' cannot go with."""
+    match condition:
+        case All(parts=parts) | AnyOf(parts=parts):
+            word = "all" if isinstance(condition, All) else "any"
+            return [f for i, p in enumerate(parts) for f in _clear_faults(document, p, (*pointer, word, i))]
+        case Not(part=part):
+            return _clear_faults(document, part, (*pointer, "not"))
+        case Threshold() | Share() if condition.has_tables:
+            pass
+        case _:
+            return []
+    faults: list[Fault] = []
+
+    def look(levels: Sequence[Level], places: Sequence[Pointer], own: Mapping[str, str], before: int) -> None:
+        for level in levels:
+            for fault, where, more in row_faults(level, own=own, before=condition.overrides[:before]):
+                at = [place for p in places for place in ((*p, "levels", level.severity.word, "clear"), (*p, "clear"))]
+                rows = "" if not more else f" and {more:,} more row{'' if more == 1 else 's'}"
+                faults.append(
+                    document.fault(
+                        next((place for place in at if _stands(document, place)), pointer),
+                        f"{fault.message}: {where}{rows}",
+                        f"{fault.remedy}, or change the row",
+                        "LS125",
+                        level="warning" if fault.is_harmless else "error",
+                    )
+                )
+
+    words = [word for word in ("threshold", "share", "ratio") if _stands(document, (*pointer, word))]
+    look(condition.levels, [*((*pointer, word) for word in words), pointer], {}, len(condition.overrides))
+    for i, override in enumerate(condition.overrides):
+        look(override.levels, [(*pointer, "overrides", i)], dict(override.match), i)
+    return faults
+
+
+def _stands(document: Document, pointer: Pointer) -> bool:
+    node = document.data
+    for step in pointer:
+        inside = isinstance(node, list) and isinstance(step, int) and step < len(node)
+        if not inside and not (isinstance(node, dict) and step in node):
+            return False
+        node = node[step]
+    return True
 
 
 def _absences(condition: Condition) -> list[Absence]:
