@@ -7,7 +7,22 @@ from lockstep.document import Document, Fault, Pointer, did_you_mean, parted
 from lockstep.errors import RuleError
 from lockstep.rule import wording
 from lockstep.rule.clear import row_faults
-from lockstep.rule.condition import Absence, All, AnyOf, Condition, Level, Not, Rule, Share, Threshold
+from lockstep.rule.condition import (
+    Absence,
+    All,
+    Anomaly,
+    AnyOf,
+    Change,
+    Condition,
+    Level,
+    NewValue,
+    Not,
+    Projection,
+    Rule,
+    Share,
+    Spike,
+    Threshold,
+)
 from lockstep.rule.verdict import expected_stretches
 
 CODES: dict[str, str] = {
@@ -50,6 +65,7 @@ CODES: dict[str, str] = {
     "LS143": "a text for a team that does not hear of the rule",
     "LS144": "a window longer than any expected stretch",
     "LS145": "a window of zero",
+    "LS146": "a text names a number that its rule never has",
     "LS150": "an unknown team or receiver",
     "LS151": "a secret stands in a file",
     "LS152": "an address cannot be right",
@@ -120,7 +136,7 @@ def lint(document: Document, rule: Rule, index: int) -> list[Fault]:
                     "LS144",
                 )
             )
-    return faults + _clear_faults(document, rule.condition, pointer)
+    return faults + _empty_names(document, rule, index) + _clear_faults(document, rule.condition, pointer)
 
 
 def text_faults(
@@ -161,6 +177,61 @@ def _wording(document: Document, at: Pointer, text: str, by: Sequence[str]) -> l
         message, remedy, _ = parted(str(error))
         return [document.fault(at, message, remedy, "LS142")]
     return []
+
+
+_SOMETIMES = {
+    "limit": "remove it, or write the number",
+    "baseline": "remove it",
+    "baseline_of": "remove it",
+    "ratio": "remove it",
+    "why": "remove it, or write what the rule watches",
+}
+"""Names that only some conditions fill in → what to do where none does."""
+
+
+def _empty_names(document: Document, rule: Rule, index: int) -> list[Fault]:
+    """Where a text would have a hole in every message."""
+    given = _given(rule.condition)
+    faults: list[Fault] = []
+    for key, text in rule.say.items():
+        try:
+            empty = [name for name in wording.bare_names(text) if name in _SOMETIMES and name not in given]
+        except RuleError:
+            continue  # said by text_faults
+        faults += [
+            document.fault(
+                ("rules", index, "say", key),
+                f"the text names '{name}', which is empty in every message of this rule",
+                _SOMETIMES[name],
+                "LS146",
+                level="warning",
+            )
+            for name in empty
+        ]
+    return faults
+
+
+def _given(condition: Condition) -> set[str]:
+    """Which of the names of _SOMETIMES a message of a condition may have."""
+    match condition:
+        case Threshold() | Share():
+            return {"limit", "baseline"}
+        case Spike():
+            return {"baseline", "baseline_of", "ratio", *(["limit"] if condition.rises or condition.falls else [])}
+        case Change():
+            return {"baseline", "ratio", *(["limit"] if condition.by is not None else [])}
+        case Projection():
+            return {"limit", "baseline", "ratio"}
+        case Anomaly():
+            return {"baseline", "baseline_of", "ratio", "why"}
+        case Absence() | NewValue():
+            return set()
+        case All(parts=parts) if not condition.grades:
+            return _given(parts[0])  # its numbers are told
+        case All(parts=parts) | AnyOf(parts=parts):
+            return {name for part in parts for name in _given(part)}
+        case Not(part=part):
+            return _given(part)
 
 
 def _clear_faults(document: Document, condition: Condition, pointer: Pointer) -> list[Fault]:

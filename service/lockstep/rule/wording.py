@@ -107,6 +107,30 @@ def unknown_names(text: str) -> list[str]:
     return sorted(meta.find_undeclared_variables(tree) - set(NAMES))
 
 
+def bare_names(text: str) -> list[str]:
+    """The names that a template fills in without asking first whether they say anything. Raises RuleError."""
+    return sorted(_bare(parse(text)))
+
+
+def _bare(node: nodes.Node) -> set[str]:
+    match node:
+        case nodes.Name():
+            return {node.name}
+        case nodes.If() | nodes.CondExpr():
+            asked = _named(node.test)
+        case nodes.Or() | nodes.And():
+            asked = _named(node.left)
+        case nodes.Filter(name="default" | "d"):
+            asked = set() if node.node is None else _named(node.node)
+        case _:
+            asked = set()
+    return {name for child in node.iter_child_nodes() for name in _bare(child)} - asked
+
+
+def _named(node: nodes.Node) -> set[str]:
+    return {node.name} if isinstance(node, nodes.Name) else {n.name for n in node.find_all(nodes.Name)}
+
+
 def labels_in(text: str) -> list[str]:
     """The labels that a template names, as `labels.sku` or `labels['sku']`. Raises RuleError."""
     found: set[str] = set()
