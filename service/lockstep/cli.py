@@ -45,9 +45,6 @@ out = Console()
 err = Console(stderr=True)
 T = TypeVar("T")
 
-PATIENCE_S = 10.0
-"""How long a command waits for a broker that is away; a person is waiting, too."""
-
 BrokerOption = Annotated[str | None, typer.Option(help="sqlite:///FILE or kafka://HOST:PORT")]
 RulesOption = Annotated[Path | None, typer.Option(help="Folder of rule files")]
 
@@ -80,7 +77,7 @@ def _with_broker(settings: Settings, act: Callable[[Any], Awaitable[T]], *, look
             _fail(f"{path}: there is no such file; name the broker with --broker, or begin with `lockstep serve`")
 
     async def run() -> T:
-        broker = open_broker(settings, clock=utc_now, patience_s=PATIENCE_S)
+        broker = open_broker(settings, clock=utc_now, patience_s=settings.broker_patience)
         await broker.start()
         try:
             return await act(broker)

@@ -18,6 +18,9 @@ class Settings(BaseSettings):
     broker: str = Field(
         "sqlite:///lockstep.db", description="Where events live: sqlite:///FILE or kafka://HOST:PORT[,HOST:PORT]"
     )
+    broker_patience: float = Field(
+        10, description="How long a command waits for a broker that is away; serve waits until it comes", ge=0
+    )
     rules: Path = Field(Path("rules"), description="Folder of rule files")
     timezone: str = Field("Europe/London", description="The shop's time zone: baselines, hours and shown times use it")
     working_hours: str = Field(

@@ -192,6 +192,35 @@ async def test_a_broker_that_is_down_is_waited_for(tmp_path: Path, kafka_libs: P
     assert kafka.address in said[0]["reason"]
 
 
+@pytest.mark.parametrize(
+    ("servers", "reasons"),
+    [
+        pytest.param(("closed",), ("Connect call failed",), id="nobody listens: its pauses grow"),
+        pytest.param(("silent",), ("no answer",), id="somebody listens and says nothing"),
+        pytest.param(("silent", "closed"), ("no answer", "Connect call failed"), id="every server has its share"),
+    ],
+)
+async def test_patience_is_in_seconds(servers: tuple[str, ...], reasons: tuple[str, ...]) -> None:
+    """Neither a pause nor a try goes on beyond it."""
+    heard: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(lambda _, writer: heard.append(writer), "127.0.0.1", 0)
+    ports = {"silent": silent.sockets[0].getsockname()[1], "closed": 9}
+    url = "kafka://" + ",".join(f"127.0.0.1:{ports[server]}" for server in servers)
+    opened = KafkaBroker(Settings(broker=url), clock=lambda: NOW, patience_s=2.8)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    with pytest.raises(BrokerError, match="no broker answers") as raised:
+        await opened.start()
+    took = loop.time() - began
+    for writer in heard:
+        writer.close()
+        await writer.wait_closed()
+    silent.close()
+    await silent.wait_closed()
+    assert 2.8 <= took < 3.8, took
+    assert all(reason in str(raised.value) for reason in reasons), raised.value
+
+
 @pytest.mark.kafka
 async def test_a_user_and_a_password(tmp_path: Path, kafka_libs: Path, name: str) -> None:
     """SASL reaches every client: topics, publishing, transactions; a wrong password is the operator's, at once."""

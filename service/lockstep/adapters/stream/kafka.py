@@ -45,6 +45,9 @@ POSITION = b"__position"
 PATIENCE_S = 60.0
 """How long a question is asked again before the broker counts as gone."""
 REQUEST_S = 30.0
+CONNECT_S = 5.0
+LEAST_CONNECT_S = 0.1
+"""How long one server is waited for when all of them are tried in turn; the least, where patience is about to end."""
 TRANSACTION_S = 60.0
 """A transaction left open is aborted by the broker after this, if no next owner did it earlier."""
 CLOSE_S = 2.0
@@ -214,12 +217,19 @@ class KafkaBroker:
         limit_client_logs()
         loop = asyncio.get_running_loop()
         began, delay, said = loop.time(), 0.2, False
-        while (reason := await self._connect()) is not None:
-            if self._patience_s is not None:
-                if loop.time() - began >= self._patience_s:
+
+        def left_s() -> float | None:
+            return None if self._patience_s is None else began + self._patience_s - loop.time()
+
+        while (reason := await self._connect(left_s())) is not None:
+            left = left_s()
+            if left is not None:
+                if left <= 0:
                     raise BrokerError(
                         f"{self.settings.broker}: no broker answers: {reason}; is it running, is the address right?"
                     )
+                # A pause that has grown must not take more than is left: it was asked for in seconds, not in tries.
+                delay = min(delay, left)
             elif not said:
                 log.warning("waiting for the broker", broker=self.settings.broker, reason=reason)
                 said = True
@@ -228,17 +238,24 @@ class KafkaBroker:
         if said:
             log.info("the broker answers", waited_s=round(loop.time() - began, 1))
 
-    async def _connect(self) -> str | None:
-        """Why there is no connection yet; None when there is one. Raises SettingsError for what waiting cannot cure."""
+    async def _connect(self, left_s: float | None) -> str | None:
+        """Why there is no connection yet; None when there is one. Raises SettingsError for what waiting cannot cure.
+
+        left_s: how long all servers may take together; None: CONNECT_S each, as long as it takes then.
+        """
         reasons = []
-        for server in self.options["bootstrap_servers"]:
+        servers = self.options["bootstrap_servers"]
+        each_s = CONNECT_S if left_s is None else min(CONNECT_S, max(LEAST_CONNECT_S, left_s / len(servers)))
+        for server in servers:
             host, _, port = server.rpartition(":")
             options = {
                 k: v for k, v in self.options.items() if k not in ("bootstrap_servers", "metadata_max_age_ms")
-            } | {"request_timeout_ms": 5000}
+            } | {"request_timeout_ms": round(CONNECT_S * 1000)}
             try:
                 # Tried by itself because the client's own start says neither why it failed nor when to try again.
-                connection = await create_conn(host.strip("[]"), int(port), **options)
+                # Its own timeout is one for each step, and to connect is several.
+                async with asyncio.timeout(each_s):
+                    connection = await create_conn(host.strip("[]"), int(port), **options)
             except ssl.SSLCertVerificationError as error:
                 raise SettingsError(
                     f"{server}: its certificate is not trusted: {error.verify_message}; see LOCKSTEP_KAFKA_SSL_CAFILE"
@@ -248,15 +265,16 @@ class KafkaBroker:
                     f"{server} does not let us in: {error}; see LOCKSTEP_KAFKA_SASL_MECHANISM, _USERNAME and _PASSWORD"
                 ) from error
             except (KafkaError, OSError, TimeoutError) as error:
-                reasons.append(f"{server}: {error or type(error).__name__}")
+                reasons.append(f"{server}: {str(error) or 'no answer'}")
                 continue
             await connection.close()
             client = AIOKafkaClient(**self.options)
             try:
-                await client.bootstrap()
-            except KafkaError as error:
+                async with asyncio.timeout(left_s):
+                    await client.bootstrap()
+            except (KafkaError, TimeoutError) as error:
                 await client.close()
-                reasons.append(f"{server}: {error}")
+                reasons.append(f"{server}: {str(error) or 'no answer'}")
                 continue
             self._running = client
             return None
