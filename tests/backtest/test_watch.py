@@ -47,9 +47,9 @@ def level(minute, available):
     return {"id": f"s{minute}", "source": "/t", "type": "stock.level", "time": moment.isoformat(), "data": data}
 
 
-def watched(rules, events):
+def watched(rules, events, most=watch.MOST):
     plan = load_texts({"rules.yml": rules}).plan
-    found = replayed(plan, events, zone=ZONE, watch=True)
+    found = replayed(plan, events, zone=ZONE, watch=True, most=most)
     assert found.transitions == replayed(plan, events, zone=ZONE).transitions
     return found
 
@@ -106,16 +106,15 @@ def test_a_long_episode_is_seen_more_coarsely():
 
 
 @pytest.mark.parametrize(
-    ("limit", "value", "expected"),
+    ("most", "expected"),
     [
-        pytest.param("MOST_PER_RULE", 3, 3, id="of one rule"),
-        pytest.param("MOST_IN_ALL", 2, 2, id="of all rules"),
+        pytest.param(watch.Most(per_rule=3), 3, id="of one rule"),
+        pytest.param(watch.Most(in_all=2), 2, id="of all rules"),
     ],
 )
-def test_so_many_episodes_are_watched(monkeypatch, limit, value, expected):
+def test_so_many_episodes_are_watched(most, expected):
     """The first ones; the others are told all the same."""
-    monkeypatch.setattr(watch, limit, value)
-    found = watched(LOW, [level(i, 10 if i % 2 else 50) for i in range(20)])
+    found = watched(LOW, [level(i, 10 if i % 2 else 50) for i in range(20)], most)
     assert len(found.curves) == expected
     assert len({t.episode_id for t in found.transitions}) == 10
 

@@ -18,7 +18,7 @@ from lockstep.measure.meter import wanted_fields
 from lockstep.rule.condition import Plan
 from lockstep.tools.event_files import LIMITS, Limits, Unsorted, sliced, time_of
 from lockstep.tools.metering import Tally, Told, measured, measured_files, rare_collections
-from lockstep.tools.watch import Curve, WatchingJudge
+from lockstep.tools.watch import MOST, Curve, Most, WatchingJudge
 from lockstep.transition import Transition, TransitionName, in_order
 
 Progress = Callable[[int, float | None], None]
@@ -107,15 +107,16 @@ def replayed(
     zone: ZoneInfo,
     until: datetime | None = None,
     watch: bool = False,
+    most: Most = MOST,
     at_once: int = LIMITS.at_once,
 ) -> Replay:
-    """What these events (CloudEvents as dicts, any order) lead to; see `backtest`."""
+    """What these events (CloudEvents as dicts, any order) lead to; see `backtest`. most: episodes that are watched."""
     decoder = _decoder(tuple(plan.series))
     values = [msgspec.json.encode(e) for e in events]
     items = [(f"event {i}", event) for i, event in enumerate(decoder.decode(values))]
     items.sort(key=time_of)
     told = measured(plan.series, sliced(items, at_once), at_once=at_once, until=until)
-    return _replay(plan, told, zone=zone, watch=watch)
+    return _replay(plan, told, zone=zone, watch=watch, most=most)
 
 
 @lru_cache(maxsize=64)
@@ -132,9 +133,10 @@ def _replay(
     zone: ZoneInfo,
     progress: Progress | None = None,
     watch: bool = False,
+    most: Most = MOST,
     judge: type[Judge] = Judge,
 ) -> Replay:
-    watching = WatchingJudge(plan, zone=zone, early=False) if watch else None
+    watching = WatchingJudge(plan, zone=zone, early=False, most=most) if watch else None
     judging = watching or judge(plan, zone=zone, early=False)
     transitions: list[Transition] = []
     tally = Tally()

@@ -21,8 +21,6 @@ from lockstep.rule.view import Instant, Kind, Verdict
 from lockstep.runtime import SECOND
 from lockstep.transition import Transition, TransitionName
 
-MOST_PER_RULE = 40
-MOST_IN_ALL = 300
 MOST_POINTS = 160
 """Points of one curve; beyond, every other one is left out and the step doubles."""
 POINTS_BEFORE = 40
@@ -30,6 +28,17 @@ LEVELS_BEFORE = 24
 LEVELS_AFTER = 8
 MOST_GROUPS = 4_000
 """Groups whose newest level values are remembered, those of late ones first."""
+
+
+@dataclass(frozen=True)
+class Most:
+    """How many episodes are watched, the first ones: of each rule, and of all together."""
+
+    per_rule: int = 40
+    in_all: int = 300
+
+
+MOST = Most()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +114,11 @@ def _before_s(rule: Rule) -> int:
 
 
 class WatchingJudge(Judge):
-    """curves: episode id → what its series did. At most MOST_PER_RULE a rule, MOST_IN_ALL together, the first ones."""
+    """curves: episode id → what its series did, of the first `most`."""
 
-    def __init__(self, plan: Plan, *, zone: ZoneInfo, early: bool = True) -> None:
+    def __init__(self, plan: Plan, *, zone: ZoneInfo, early: bool = True, most: Most = MOST) -> None:
         super().__init__(plan, zone=zone, early=early)
+        self._most = most
         self.curves: dict[str, Curve] = {}
         self._watches: dict[str, _Watch] = {}
         self._watched_of: dict[str, int] = {}
@@ -181,7 +191,7 @@ class WatchingJudge(Judge):
     def _begin(self, transition: Transition) -> None:
         count = self._watched_of.get(transition.rule, 0)
         runtime = self._runtimes.get(transition.rule)
-        if runtime is None or count >= MOST_PER_RULE or len(self.curves) >= MOST_IN_ALL:
+        if runtime is None or count >= self._most.per_rule or len(self.curves) >= self._most.in_all:
             return
         self._watched_of[transition.rule] = count + 1
         rule, width = runtime.rule, runtime.width
