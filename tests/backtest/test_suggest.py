@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from lockstep.errors import RuleError
-from lockstep.rule.load import load_rules
+from lockstep.rule.load import load_rules, load_texts
 from lockstep.tools import backtest as bt
-from lockstep.tools.suggest import Asked, expected_hours, repr_hours, suggest, times_text
+from lockstep.tools.suggest import Asked, Trier, expected_hours, repr_hours, suggest, times_text
 
 ZONE = ZoneInfo("UTC")
 MEASURES = """\
@@ -83,6 +83,32 @@ def test_a_suggestion_keeps_its_promise(shop, asked, said):
     assert len(told) == len(found.episodes) <= asked.per_week * found.weeks
     assert f"This would have spoken {times_text(len(told), found.weeks)} " in found.text
     assert said in found.text
+
+
+CANDIDATES = (
+    MEASURES
+    + """\
+  - name: Rise
+    by: [channel]
+    spike: {measure: orders, window: 1h, baseline: {same_time_of_day: 3}, above: 2x, at_least: 8, usual_at_least: 2}
+    clear: {below: 1.5x}
+  - {name: Sum, spike: {measure: orders, window: 2h, baseline: {previous: 6h}, above: 5 more, at_least: 9}}
+  - {name: Far, spike: {measure: orders, window: 1h, baseline: {same_time_of_day: 3}, deviations: 2, at_least: 8}}
+  - name: Both
+    spike: {measure: orders, window: 1h, baseline: {same_time_of_day: 3}, above: 2x, below: 0.5x, at_least: 8}
+"""
+)
+
+
+def test_what_is_not_looked_at_would_have_said_nothing(shop):
+    """A judge that leaves out the instants at which a rise is too small says what the judge says."""
+    plan = load_texts({"rules.yml": CANDIDATES}).plan
+    events = [shop / "events.ndjson"]
+    said = bt.backtest(plan, events, zone=ZONE)
+    assert {t.rule for t in said.transitions} == {"Rise", "Sum", "Far", "Both"}
+    tried = bt.backtest(plan, events, zone=ZONE, judge=Trier)
+    assert tried.transitions == said.transitions
+    assert tried.judge.counts.visits < said.judge.counts.visits * 0.8
 
 
 def test_rushes_are_what_a_threshold_finds(shop):

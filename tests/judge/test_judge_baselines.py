@@ -15,6 +15,8 @@ from test_judge_properties import examples
 from lockstep.calendar import Calendar, Day, Entry, calendar_of
 from lockstep.rule.condition import Absence, Baseline, Hours, Severity, Spike
 from lockstep.rule.noise import Noise, beta_tail, mean_within, noise_of
+from lockstep.rule.usual import Borders, choices
+from lockstep.rule.verdict import same_wall_clock
 from lockstep.tools.backtest import replay_events
 
 FIRST = date(2026, 1, 5)
@@ -208,6 +210,22 @@ def test_a_window_that_straddles_a_clock_change(day, told, expected):
     events += orders("web: 12:00", day=(date.fromisoformat(day) - timedelta(days=2)).isoformat())
     found = judged(plan(rule(spike(Baseline(days=1), 3600, series, above=2.0))), events, until=clock(f"{day} 03:00"))
     assert [[t["value"], t["baseline"]] for t in found if t["state"] == "firing"][-1:] == [expected]
+
+
+@examples(60)
+@given(
+    st.sampled_from(["Europe/London", "America/New_York", "Australia/Sydney", "UTC"]),
+    st.integers(0, 366 * 24 * 4),
+    st.sampled_from([Baseline(weeks=4), Baseline(days=3)]),
+)
+def test_borders_hold_until_the_clocks_change(zone, quarter, baseline):
+    """From one bucket end up to the next leap every earlier window lies as far back as is said, and no further one."""
+    zone, first = ZoneInfo(zone), int(clock("2026-01-01 00:00").timestamp()) + quarter * 900
+    (choice,) = choices(baseline, 3600, None)
+    borders, until = Borders((spike(baseline, above=2.0),), {0, 3600}, 900).at(first, zone)
+    for end in (*range(first, min(until, first + 3 * 86_400), 900), until - 900):
+        backs = {end - same_wall_clock(end, back, zone) for back in choice.backs}
+        assert set(borders) == {0, 3600, *backs, *(b + 3600 for b in backs)}, (end, until)
 
 
 OFFICE = Hours(frozenset(range(5)), time(9), time(17))

@@ -146,16 +146,29 @@ def dates_of(baseline: Baseline, window_s: int, end: int, zone: ZoneInfo) -> Dat
 # ---- when it changes ----------------------------------------------------------------------------------------------
 
 
-def offsets(found: tuple[Choice, ...], window_s: int) -> set[int]:
-    """How long after a bucket's end it is still in one of the windows, in seconds: the borders of all of them."""
+def offsets(found: tuple[Choice, ...], window_s: int, at: tuple[int, ZoneInfo] | None = None) -> set[int]:
+    """How long after a bucket's end it is still in one of the windows, in seconds: the borders of all of them.
+
+    at: (bucket end, zone) of the windows; None: where the clocks have not changed between them, see `Borders`.
+    """
     borders = {0, window_s}
     for choice in found:
         if choice.previous_s:
             borders.add(window_s + choice.previous_s)
         for back in choice.backs:
-            for shift in (-CLOCK_CHANGE, 0, CLOCK_CHANGE):
-                borders |= {back * DAY + shift, back * DAY + window_s + shift}
+            distance = back * DAY if at is None else _distance(at[0], back, at[1])
+            borders |= {distance, distance + window_s}
     return borders
+
+
+def _distance(end: int, days: int, zone: ZoneInfo) -> int:
+    """The seconds from the same time on the wall so many days earlier."""
+    local = datetime.fromtimestamp(end, zone)
+    earlier = (local - timedelta(days=days)).replace(fold=local.fold)
+    now, then = local.utcoffset(), earlier.utcoffset()
+    assert now is not None  # every time of a zone has one
+    assert then is not None
+    return days * DAY + int((then - now).total_seconds())
 
 
 def furthest(baseline: Baseline, window_s: int) -> int:
@@ -202,7 +215,9 @@ class Borders:
         until = self._next_leap(end, zone)
         for spike in self._spikes:
             baseline, window = spike.baseline, spike.window_s
-            wanted |= offsets(choices(baseline, window, dates_of(baseline, window, end, zone)), window)
+            found_now = choices(baseline, window, dates_of(baseline, window, end, zone))
+            # As far as they are now: an hour more and an hour less would be two thirds of all looks, for nothing.
+            wanted |= offsets(found_now, window, (end, zone))
             if is_dated(baseline):
                 until = min(until, next_choices(baseline, window, end, self._width, zone))
         found = (end, until, tuple(sorted(wanted)))

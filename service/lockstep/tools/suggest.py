@@ -18,11 +18,12 @@ from lockstep.errors import RuleError
 from lockstep.judge import Judge
 from lockstep.notify.figures import number_text
 from lockstep.notify.message import labels_text
-from lockstep.rule.condition import Plan, Threshold, series_of_condition
+from lockstep.rule.condition import Plan, Spike, Threshold, series_of_condition
 from lockstep.rule.load import load_texts, rule_files
 from lockstep.rule.quantity import duration_text
 from lockstep.rule.verdict import judge
-from lockstep.rule.view import Instant
+from lockstep.rule.view import Instant, Kind, value_of
+from lockstep.runtime import SECOND
 from lockstep.tools import backtest as bt
 from lockstep.tools.page import rate
 from lockstep.tools.report import WEEK, fired_at
@@ -124,6 +125,43 @@ class _Ruler(Judge):
         super().take(frame)
 
 
+class Trier(Judge):
+    """A judge of candidates that does not look for the usual where a rise has not reached its `at_least`.
+
+    A quiet candidate says nothing then, whatever is usual: the outcome is the judge's own. That it is asked at the
+    borders of all earlier weeks, too, and by every candidate anew, was nearly all of the time.
+    """
+
+    def __init__(self, plan: Plan, **options: Any) -> None:
+        super().__init__(plan, **options)
+        self._eye = type(self._view)(self)
+
+    def _visit(self, group: Any, instant: int) -> None:
+        if not self._is_too_little(group, instant):
+            super()._visit(group, instant)
+
+    def _is_too_little(self, group: Any, instant: int) -> bool:
+        spike, alert, width = group.condition, group.alert, group.runtime.width
+        end = instant // SECOND
+        if not isinstance(spike, Spike) or spike.at_least is None or spike.falls or not spike.rises:
+            return False
+        if alert.kind is not Kind.CLEAR or alert.is_watched or instant != end * SECOND or end % width:
+            return False
+        self._eye.look_at(group)
+        value = value_of(spike.expression, self._eye, Instant(end, instant), end - spike.window_s, end)
+        if value is None or value >= spike.at_least:
+            return False
+        histories = (self.flows.get((s.id, group.labels_of(s))) for s in spike.flows)
+        starts = (
+            (h.next_start(end - width - offset), offset) for h in histories if h for offset in (0, spike.window_s)
+        )
+        soonest = min((start + width + offset for start, offset in starts if start is not None), default=None)
+        if soonest is None:
+            return False
+        self._schedule(group, soonest)
+        return True
+
+
 def suggest(
     asked: Asked,
     rules: Path,
@@ -153,7 +191,7 @@ def suggest(
     names = {f"Candidate{i}": c for i, c in enumerate(candidates)}
     plan = _plan(texts, {name: _rule(name, asked, c.lines) for name, c in names.items()})
     assert plan is not None
-    found = bt.backtest(plan, files, zone=zone, progress=_half(progress, 0.5))
+    found = bt.backtest(plan, files, zone=zone, progress=_half(progress, 0.5), judge=Trier)
     told: dict[str, list[bt.Episode]] = {name: [] for name in names}
     for episode in bt.episodes(found.transitions):
         if episode.fired is not None:
