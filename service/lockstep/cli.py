@@ -320,18 +320,20 @@ def _hours(text: str) -> list[Any]:
 
 @contextmanager
 def _events(
-    files: list[Path], broker: str | None, since: str | None, roles: set[str]
-) -> Iterator[tuple[list[Path], str]]:
-    """The files to replay and what to call them: those that were named, or what the broker's topics hold.
+    files: list[Path], broker: str | None, since: str | None, roles: set[str], history: timedelta
+) -> Iterator[tuple[list[Path], str, datetime | None]]:
+    """The files to replay, what to call them, and since when it is not history: those that were named, or what the
+    broker's topics hold.
 
-    roles: of the topics that the rules read; one that is missing on the broker is said.
+    roles: of the topics that the rules read; one that is missing on the broker is said. history: what the rules need
+    before `since`.
     """
     if broker is None:
         if not files:
             _fail("no events; name files with --events, or a broker with --broker")
         if since is not None:
             _fail("--since goes with --broker; for files use the rules' own history, or --until")
-        yield files, files[0].name if len(files) == 1 else f"{len(files)} files"
+        yield files, files[0].name if len(files) == 1 else f"{len(files)} files", None
         return
     from lockstep.adapters.stream.sqlite import path_of
     from lockstep.app import utc_now
@@ -350,7 +352,7 @@ def _events(
     with tempfile.TemporaryDirectory(prefix="lockstep-") as folder:
         with _share("reading the broker") as told:
             found = _with_broker(
-                settings, lambda b: spool(b, settings.topics, Path(folder), since=begin, progress=told)
+                settings, lambda b: spool(b, settings.topics, Path(folder), since=begin, history=history, progress=told)
             )
         for role in sorted(roles & found.missing.keys()):
             said = f"topic '{found.missing[role]}' does not exist on this broker: rules that read it see nothing"
@@ -358,6 +360,7 @@ def _events(
         yield (
             found.files,
             f"the topics of {settings.broker.partition(':')[0]}" + ("" if since is None else f", last {since}"),
+            begin,
         )
 
 
@@ -439,7 +442,7 @@ def backtest(
     broker: Annotated[
         str | None, typer.Option(help="Instead of files: what the topics of sqlite:///FILE or kafka://HOST:PORT hold")
     ] = None,
-    since: Annotated[str | None, typer.Option(help="With --broker: only what happened in the last 7d, 12h, …")] = None,
+    since: Annotated[str | None, typer.Option(help="With --broker: tell of the last 7d, 12h, … alone")] = None,
     until: Annotated[str | None, typer.Option(help="Judge everything up to this event time")] = None,
     against: Annotated[
         str | None, typer.Option(help="Another version to compare with: a folder, a file, or a Git commit like HEAD~1")
@@ -455,6 +458,7 @@ def backtest(
     as_json: Annotated[bool, typer.Option("--json", help="One transition a line")] = False,
 ) -> None:
     """Say what the rules would have told, had they watched these events."""
+    from lockstep.rule.advice import history_s
     from lockstep.rule.load import load_rules
     from lockstep.tools import backtest as bt
     from lockstep.tools import report as rp
@@ -475,13 +479,16 @@ def backtest(
     if other is not None and any(str(f) == "-" for f in files):
         _fail("--against reads the events twice, standard input can be read once; name a file")
     roles = {series.source for p in (plan, other) if p is not None for series in p.series}
-    with _events(files, broker, since, roles) as (found, sources):
+    history = timedelta(seconds=max(history_s(r) for p in (plan, other) if p is not None for r in p.rules))
+    with _events(files, broker, since, roles, history) as (found, sources, begin):
         before = None
         with _share("replaying") as told:
-            result = bt.backtest(plan, found, zone=settings.zone, until=end, progress=told, watch=not as_json)
+            result = bt.backtest(
+                plan, found, zone=settings.zone, since=begin, until=end, progress=told, watch=not as_json
+            )
         if other is not None:
             with _share(f"replaying {against}") as told:
-                before = bt.backtest(other, found, zone=settings.zone, until=end, progress=told)
+                before = bt.backtest(other, found, zone=settings.zone, since=begin, until=end, progress=told)
     for place, reason in result.refused:
         err.print(f"{escape(place)}: refused: {escape(reason)}", soft_wrap=True, highlight=False)
     if as_json:

@@ -11,6 +11,7 @@ import pytest
 from lockstep.adapters.stream.sqlite import SqliteBroker
 from lockstep.errors import EventError, RuleError, SettingsError
 from lockstep.ports import Record, TopicSpec
+from lockstep.rule.advice import history_s
 from lockstep.rule.load import load_texts
 from lockstep.tools import backtest as bt
 from lockstep.tools.retail import ZONE
@@ -134,6 +135,104 @@ async def test_since_is_about_when_things_happened(tmp_path):
         found = await spool(broker, TOPICS, tmp_path, since=BEGIN + timedelta(minutes=40))
         lines = [json.loads(line) for file in found.files for line in file.read_text().splitlines()]
         assert sorted(e["id"] for e in lines) == sorted([*(e["id"] for e in events[40:]), "odd"])
+    finally:
+        await broker.stop()
+
+
+WEEKLY = load_texts(
+    {
+        "rules.yml": """\
+measures: {stock: {last: available, of: stock.level}, orders: {count: order.placed}}
+rules:
+  - {name: Weekly, spike: {measure: orders, window: 1h, baseline: {same_time_of_week: 4}, above: 2x,
+     at_least: 5, usual_at_least: 1}, for: 30m}
+  - {name: Many, by: [channel], threshold: {measure: orders, window: 2h, above: 8}, keep_firing_for: 1h}
+  - {name: Low, by: [sku], threshold: {measure: stock, at_most: 20}}
+"""
+    }
+).plan
+
+
+def seven_weeks():
+    """An order or three an hour, a rush now and then, one of them across the instant that is asked from."""
+    draw = random.Random(5)
+    rushes = {*draw.sample(range(7 * 168), 40), SINCE_HOUR - 1, SINCE_HOUR}
+    for hour in range(7 * 168):
+        for i in range(draw.randrange(9, 14) if hour in rushes else draw.randrange(1, 4)):
+            time = BEGIN + timedelta(hours=hour, minutes=4 * i)
+            data = {"order_id": f"{hour}-{i}", "total": 1, "channel": "web", "lines": []}
+            yield {"id": f"{hour}-{i}", "source": "/t", "type": "order.placed", "time": time.isoformat(), "data": data}
+
+
+SINCE_HOUR = 6 * 168
+SINCE = BEGIN + timedelta(hours=SINCE_HOUR)
+
+
+@pytest.mark.parametrize("limits", [HERE, ON_DISK, BESIDE], ids=["in memory", "on disk", "beside"])
+def test_history_is_judged_and_not_reported(tmp_path, limits):
+    """From an instant on a replay says, counts and draws what all of it says of episodes that fired since then."""
+    events = list(seven_weeks())
+    whole = bt.replayed(WEEKLY, events, zone=ZONE).transitions
+    odd = {**events[0], "id": "odd", "data": {}}
+    file = written(tmp_path / "events.ndjson", [odd, *events, {**events[-1], "id": "odd too", "data": {}}])
+    found = bt.backtest(WEEKLY, [file], zone=ZONE, since=SINCE, limits=limits, watch=True)
+    fired = {e.id for e in bt.episodes(whole) if datetime.fromisoformat(e.fired or e.started) >= SINCE}
+    assert found.transitions == [t for t in whole if t.episode_id in fired]
+    assert {t.rule for t in found.transitions} == {"Weekly", "Many"}
+    assert {e.id for e in bt.episodes(whole)} - fired, "some are of before"
+    recent = [e for e in events if e["time"] >= SINCE.isoformat()]
+    assert (found.events, found.bad) == (len(recent), 2)
+    assert (found.first, found.last) == tuple(datetime.fromisoformat(recent[i]["time"]) for i in (0, -1))
+    assert found.curves.keys() <= fired
+
+
+def test_what_all_is_history_is_not_counted(tmp_path):
+    """Nothing happened since then, so nothing is told."""
+    found = bt.backtest(WEEKLY, [written(tmp_path / "e.ndjson", levels(9))], zone=ZONE, since=SINCE)
+    assert (found.events, found.first, found.transitions) == (0, None, [])
+
+
+def test_so_much_history_is_enough(tmp_path):
+    """With what rules say that they need, they say the same as with all that there is."""
+    events = list(seven_weeks())
+    history = timedelta(seconds=max(history_s(rule) for rule in WEEKLY.rules))
+    assert timedelta(days=29) < history < timedelta(days=30)
+    whole, part = (
+        bt.backtest(WEEKLY, [written(tmp_path / "e.ndjson", chosen)], zone=ZONE, since=SINCE)
+        for chosen in (events, [e for e in events if datetime.fromisoformat(e["time"]) >= SINCE - history])
+    )
+    assert part.transitions == whole.transitions
+    assert any(t.rule == "Weekly" for t in whole.transitions)
+
+
+@pytest.mark.parametrize(
+    ("rule", "days"),
+    [
+        pytest.param("threshold: {measure: stock, at_most: 20}", 0, id="a level"),
+        pytest.param("threshold: {measure: orders, window: 12h, above: 2}", 1, id="a window, twice"),
+        pytest.param("change: {measure: orders, window: 2d, by: 3}", 5, id="a change: two windows and a day"),
+        pytest.param("anomaly: {measure: orders}", 36, id="an anomaly learns for weeks"),
+        pytest.param("threshold: {measure: stock, at_most: 20}, for: 1d, cool_down: 2d", 4, id="clocks that run"),
+    ],
+)
+def test_how_much_history_a_rule_needs(rule, days):
+    """What it looks back and what its clocks take, and at most a day more."""
+    text = RULES.partition("rules:")[0] + f"rules: [{{name: R, {rule}}}]\n"
+    (compiled,) = load_texts({"r.yml": text}).plan.rules
+    assert history_s(compiled) == days * 86_400
+
+
+async def test_history_is_read_from_a_broker(tmp_path):
+    """It is in the files and none of the events that there must be."""
+    events = list(levels(60))
+    broker = await _filled(tmp_path, events)
+    try:
+        since, history = BEGIN + timedelta(minutes=40), timedelta(minutes=15)
+        found = await spool(broker, TOPICS, tmp_path, since=since, history=history)
+        lines = [line for file in found.files for line in file.read_text().splitlines()]
+        assert (found.events, len(lines)) == (20, 35)
+        with pytest.raises(SettingsError, match="give --since more time"):
+            await spool(broker, TOPICS, tmp_path, since=BEGIN + timedelta(days=1), history=timedelta(days=2))
     finally:
         await broker.stop()
 

@@ -109,6 +109,22 @@ async def test_a_broker_is_replayed_like_a_file(shop: Shop) -> None:
 
 
 @pytest.mark.kafka
+async def test_a_baseline_reads_what_was_before(shop: Shop) -> None:
+    """Of the last two days alone a usual of the same time in six days would be unknown: it is read as history."""
+    (shop.folder / "rules.yml").write_text(
+        RULES + "  - {name: Evening, spike: {measure: orders, window: 1h, baseline: {previous: 6d}, above: 2x,\n"
+        "     at_least: 5, usual_at_least: 1}}\n"
+    )
+    now = datetime.now(UTC)
+    await shop.publish(_shop(now), shop.orders, shop.stock)
+    done = shop.backtest("--broker", shop.url, "--since", "2d", "--json")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    since = (now - timedelta(days=2)).isoformat()
+    assert {t["rule"] for t in told} == {"LowStock", "Busy", "Evening"}
+    assert min(t["at"] for t in told) >= since[:19]
+
+
+@pytest.mark.kafka
 async def test_what_a_broker_does_not_have_is_said(shop: Shop) -> None:
     """No topic, no events, some topic missing: one line, and an exit code that a script sees."""
     none = shop.backtest("--broker", shop.url, "--json")

@@ -6,11 +6,15 @@ from typing import Any
 
 from lockstep.calendar import Calendar
 from lockstep.document import Document, Fault
-from lockstep.rule.condition import Baseline, Rule, Severity
+from lockstep.rule.condition import Anomaly, Baseline, Change, Rule, Severity
 from lockstep.rule.quantity import duration_text
+from lockstep.rule.timing import leaves
+from lockstep.rule.timing import reach_s as day_reach_s
 from lockstep.rule.usual import chain
 
 DAY_S = 86_400
+LEARNING_S = 35 * DAY_S
+"""What an anomaly has learned after five weeks speaks of days and weeks."""
 LONG_ENOUGH = 10
 """A window of so many slices needs no finer ones: 10 minutes, 100 seconds."""
 
@@ -89,6 +93,22 @@ def reach_s(condition: Any) -> int:
                 found.append(window + 7 * DAY_S * (link.weeks or 0))
                 found.append(window + DAY_S * (link.days or 0))
     return max(found)
+
+
+def history_s(rule: Rule) -> int:
+    """How far back before an instant events must be read so that a rule is judged as if it had always watched, in
+    seconds; 0 where it reads levels alone and no clock runs.
+
+    A detector of anomalies learns without end: it gets LEARNING_S. What a rule reads is read twice as far back, at most
+    a day more, as its first window counts from the first event there is.
+    """
+    condition = rule.condition
+    found = [reach_s(condition), day_reach_s(condition)]
+    found += [LEARNING_S for leaf, _ in leaves(condition) if isinstance(leaf, Anomaly)]
+    found += [2 * (leaf.window_s or 0) for leaf, _ in leaves(condition) if isinstance(leaf, Change)]
+    held = rule.for_s if rule.tolerance is None else rule.tolerance.buckets * (rule.bucket_s or 60)
+    needed = max(found) + held + rule.keep_firing_for_s + rule.cool_down_s
+    return needed + min(needed, DAY_S)
 
 
 def lengths(condition: Any) -> list[int]:

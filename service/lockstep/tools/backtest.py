@@ -71,6 +71,7 @@ def backtest(
     files: Sequence[Path],
     *,
     zone: ZoneInfo,
+    since: datetime | None = None,
     until: datetime | None = None,
     progress: Progress | None = None,
     watch: bool = False,
@@ -81,12 +82,13 @@ def backtest(
 
     Files in the order of time are streamed; others are sorted first, on disk where they are large. Large files are read
     and measured in a process beside, where the machine has a second core.
+    since: what happened before is history: judged, neither counted nor reported, see `first_heard_since`.
     until: judge everything up to this event time; default: the last event's. watch: keep the numbers around episodes.
     judge: one that takes notes, too; the replay hands it back.
     Raises EventError for a file that cannot be read at all; single bad events are counted and named in the result.
     """
-    told = partial(measured_files, plan.series, files, until=until, limits=limits)
-    replay = partial(_replay, plan, zone=zone, progress=progress, watch=watch, judge=judge)
+    told = partial(measured_files, plan.series, files, since=since, until=until, limits=limits)
+    replay = partial(_replay, plan, zone=zone, since=since, progress=progress, watch=watch, judge=judge)
     if not any(str(f) == "-" for f in files):
         with suppress(Unsorted):
             return replay(told(in_order=True))
@@ -131,12 +133,13 @@ def _replay(
     measured: Iterable[Told],
     *,
     zone: ZoneInfo,
+    since: datetime | None = None,
     progress: Progress | None = None,
     watch: bool = False,
     most: Most = MOST,
     judge: type[Judge] = Judge,
 ) -> Replay:
-    watching = WatchingJudge(plan, zone=zone, early=False, most=most) if watch else None
+    watching = WatchingJudge(plan, zone=zone, early=False, most=most, since=since) if watch else None
     judging = watching or judge(plan, zone=zone, early=False)
     transitions: list[Transition] = []
     tally = Tally()
@@ -153,8 +156,25 @@ def _replay(
         watching.finish()
     transitions.extend(judging.transitions)
     transitions.sort(key=in_order)
+    if since is not None:
+        transitions = first_heard_since(since, transitions)
     curves = {} if watching is None else watching.curves
     return Replay(transitions, judge=judging, curves=curves, **msgspec.structs.asdict(tally))
+
+
+def first_heard_since(since: datetime, transitions: Sequence[Transition]) -> list[Transition]:
+    """The transitions, in order, of the episodes that fired at or after an instant (or began, where they never fired).
+
+    Of an episode that people had heard of before, they hear its end only: that is no news of these days.
+    """
+    fired: dict[str, str] = {}
+    begun: dict[str, str] = {}
+    for t in transitions:
+        begun.setdefault(t.episode_id, t.at)
+        if t.state is TransitionName.FIRING:
+            fired.setdefault(t.episode_id, t.at)
+    heard = {episode: datetime.fromisoformat(fired.get(episode, at)) >= since for episode, at in begun.items()}
+    return [t for t in transitions if heard[t.episode_id]]
 
 
 JSON_FIELDS = (

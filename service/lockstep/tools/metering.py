@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -39,7 +39,7 @@ PIPE_SIZE = 1 << 20
 class Tally(msgspec.Struct):
     """What has been read so far. refused: (place, reason) of events that could not be read, the first hundred.
 
-    first, last: the event times between which the counted ones lie.
+    first, last: the event times between which the counted ones lie. What was read as history alone is not counted.
     """
 
     events: int = 0
@@ -49,6 +49,10 @@ class Tally(msgspec.Struct):
     refused: list[tuple[str, str]] = []
     first: datetime | None = None
     last: datetime | None = None
+
+    def without_events(self) -> "Tally":
+        """What could not be read alone: it has no time, so it may be of any."""
+        return Tally(unknown=self.unknown, bad=self.bad, refused=self.refused)
 
 
 class Told(msgspec.Struct, tag=True):
@@ -80,6 +84,7 @@ class _Order(msgspec.Struct):
     until: datetime | None
     at_once: int
     in_memory: int
+    since: datetime | None = None
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -154,6 +159,7 @@ class _Meters:
         self._feeds = {role: _Feed(role, series) for role in ROLES}
         self._feed_of: dict[type, _Feed] = {}
         self.waiting = 0
+        self._history = (0, 0)
 
     def take(self, events: Sequence[Any]) -> None:
         feed_of = self._feed_of
@@ -174,11 +180,20 @@ class _Meters:
             *told, promise = feed.meter.frames(_EPOCH)
             frames += told
             promises.append(promise)
-        tally.events = sum(feed.meter.counts.events for feed in self._feeds.values())
-        tally.duplicates = sum(feed.meter.counts.duplicates for feed in self._feeds.values())
+        events, duplicates = self._counts()
+        tally.events, tally.duplicates = events - self._history[0], duplicates - self._history[1]
         count, self.waiting = self.waiting, 0
         # Only when all data is there: a topic that begins here would pass for an empty one until its turn.
         return Told(frames + promises, count, done, tally)
+
+    def count_anew(self) -> None:
+        """All that was told so far is history."""
+        self._history = self._counts()
+
+    def _counts(self) -> tuple[int, int]:
+        """Events that counted, and those that came twice."""
+        counts = [feed.meter.counts for feed in self._feeds.values()]
+        return sum(c.events for c in counts), sum(c.duplicates for c in counts)
 
 
 def measured(
@@ -186,16 +201,30 @@ def measured(
     slices: Iterable[Ordered],
     *,
     at_once: int,
+    since: datetime | None = None,
     until: datetime | None = None,
     done: Callable[[], float | None] = lambda: None,
 ) -> Iterator[Told]:
     """What the meters tell of these events, in portions of about `at_once`; the last one reaches up to `until`.
 
-    There is always at least one, so that what was refused is told where nothing was counted.
+    There is always at least one, so that what was refused is told where nothing was counted. since: what happened
+    before is told, too, and counts for nothing.
     """
     meters = _Meters(series)
     tally = Tally()
+    is_history = since is not None
     for part in slices:
+        events = part.events
+        if until is not None:
+            events = events[: bisect_right(events, until, key=_time)]
+        if is_history and since is not None and events and events[-1].time >= since:
+            before = bisect_left(events, since, key=_time)
+            meters.take(events[:before])
+            last = events[before - 1].time if before else tally.last
+            if last is not None:
+                yield meters.tell(last, tally, done())
+            meters.count_anew()
+            is_history, tally, events = False, tally.without_events(), events[before:]
         for place, odd in part.odd:
             if odd is None:
                 tally.unknown += 1
@@ -203,9 +232,6 @@ def measured(
             tally.bad += 1
             if len(tally.refused) < REFUSED_NAMED:
                 tally.refused.append((place, f"{odd.reason}: {odd.detail}"))
-        events = part.events
-        if until is not None:
-            events = events[: bisect_right(events, until, key=_time)]
         if not events:
             continue
         tally.first = tally.first or events[0].time
@@ -219,11 +245,20 @@ def measured(
         meters.take(events)
         tally.last = events[-1].time
     end = until or tally.last
-    yield Told([], 0, done(), tally) if end is None else meters.tell(end, tally, done())
+    told = Told([], 0, done(), tally) if end is None else meters.tell(end, tally, done())
+    if is_history:
+        told.tally = tally.without_events()
+    yield told
 
 
 def measured_files(
-    series: Sequence[SeriesDef], files: Sequence[Path], *, in_order: bool, until: datetime | None, limits: Limits
+    series: Sequence[SeriesDef],
+    files: Sequence[Path],
+    *,
+    in_order: bool,
+    since: datetime | None = None,
+    until: datetime | None,
+    limits: Limits,
 ) -> Iterator[Told]:
     """The same for files of events; for large ones (`limits.beside`) in a process beside.
 
@@ -232,10 +267,10 @@ def measured_files(
     """
     source = EventFiles(files, Decoder(wanted_fields(series)), limits)
     if source.size is not None and source.size >= limits.beside:
-        order = _Order(list(series), [str(f) for f in files], in_order, until, limits.at_once, limits.in_memory)
+        order = _Order(list(series), [str(f) for f in files], in_order, until, limits.at_once, limits.in_memory, since)
         return _beside(order)
     slices = source.in_order() if in_order else source.in_any_order()
-    return measured(series, slices, at_once=limits.at_once, until=until, done=lambda: source.done)
+    return measured(series, slices, at_once=limits.at_once, since=since, until=until, done=lambda: source.done)
 
 
 # ---- beside ----------------------------------------------------------------------------------------------------------
@@ -295,7 +330,9 @@ def _main() -> None:
     files = [Path(f) for f in order.files]
     with suppress(BrokenPipeError):  # nobody listens any more
         try:
-            for told in measured_files(order.series, files, in_order=order.in_order, until=order.until, limits=limits):
+            for told in measured_files(
+                order.series, files, in_order=order.in_order, since=order.since, until=order.until, limits=limits
+            ):
                 _send(_ENCODER.encode(told))
         except Unsorted:
             _send(_ENCODER.encode(_Failed(unsorted=True)))

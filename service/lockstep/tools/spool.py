@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +21,8 @@ AHEAD = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Spooled:
-    """files: one a partition. events: how many lines they have. missing: role → topic of those that do not exist."""
+    """files: one a partition. events: how many happened since then, the other lines are history. missing: role → topic
+    of those that do not exist."""
 
     files: list[Path]
     events: int
@@ -29,10 +30,17 @@ class Spooled:
 
 
 async def spool(
-    broker: Broker, topics: Mapping[str, str], folder: Path, *, since: datetime | None, progress: Progress | None = None
+    broker: Broker,
+    topics: Mapping[str, str],
+    folder: Path,
+    *,
+    since: datetime | None,
+    history: timedelta = timedelta(0),
+    progress: Progress | None = None,
 ) -> Spooled:
     """The events that happened at or after `since` (None: all that the broker keeps), as far as it has them now.
 
+    history: those that happened so long before that, too; they are none of the events that there must be.
     topics: role → topic. Raises SettingsError when none exists or there is nothing to replay, BrokerError.
     """
     there = await broker.describe(topics.values())
@@ -40,9 +48,10 @@ async def spool(
     if not there:
         raise SettingsError(f"none of the topics {names} exists on this broker; see LOCKSTEP_TOPIC_ORDERS and the like")
     parts = []
+    oldest = None if since is None else since - history
     for name, info in there.items():
         # Only the broker's own times say from where on to read; what a producer wrote may be any time at all.
-        begins = {} if since is None or not info.append_time else await broker.positions_at(name, since - AHEAD)
+        begins = {} if oldest is None or not info.append_time else await broker.positions_at(name, oldest - AHEAD)
         for partition, (start, end) in sorted((await broker.bounds(name)).items()):
             parts.append((name, partition, max(start, begins.get(partition, start)), end))
     total = sum(end - start for *_, start, end in parts) or 1
@@ -53,9 +62,9 @@ async def spool(
         at = start
         with files[-1].open("wb") as out:
             async for batch in broker.read(topic, partition, start, end):
-                lines = _lines(batch, since)
+                lines, recent = _lines(batch, oldest, since)
                 out.writelines(lines)
-                at, events = batch.next, events + len(lines)
+                at, events = batch.next, events + recent
                 if progress is not None:
                     progress(len(lines), min(1.0, (done + at - start) / total))
         done += end - start
@@ -75,9 +84,11 @@ class _When(msgspec.Struct):
 _when = msgspec.json.Decoder(_When)
 
 
-def _lines(batch: Batch, since: datetime | None) -> list[bytes]:
-    """One line an event; what cannot be one stays as it is, so that it is refused with its reason."""
+def _lines(batch: Batch, oldest: datetime | None, since: datetime | None) -> tuple[list[bytes], int]:
+    """(one line an event, how many of them happened since then); what cannot be an event stays as it is, so that it is
+    refused with its reason."""
     found: list[bytes] = []
+    recent = 0
     for i, value in enumerate(batch.values):
         if value is None:
             continue
@@ -85,15 +96,18 @@ def _lines(batch: Batch, since: datetime | None) -> list[bytes]:
         whole = structured(value, headers) if headers else value
         if whole is None or isinstance(whole, Refused):
             whole = value
-        if since is not None and not _is_since(whole, batch.timestamps_ms[i], since):
-            continue
+        if oldest is not None and since is not None:
+            time = _time_of(whole, batch.timestamps_ms[i])
+            if time < oldest:
+                continue
+            recent += time >= since
         found.append(whole.replace(b"\n", b" ") + b"\n")  # in JSON a line break is only ever space between things
-    return found
+    return found, len(found) if since is None else recent
 
 
-def _is_since(value: bytes, got_ms: int, since: datetime) -> bool:
-    """By the event's own time, as everything is judged; what says none counts from when the broker got it."""
+def _time_of(value: bytes, got_ms: int) -> datetime:
+    """The event's own time, by which everything is judged; what says none counts from when the broker got it."""
     try:
-        return _when.decode(value).time >= since
+        return _when.decode(value).time
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return got_ms >= since.timestamp() * 1000
+        return datetime.fromtimestamp(got_ms / 1000, UTC)

@@ -114,11 +114,14 @@ def _before_s(rule: Rule) -> int:
 
 
 class WatchingJudge(Judge):
-    """curves: episode id → what its series did, of the first `most`."""
+    """curves: episode id → what its series did, of the first `most` that fired at or after `since`."""
 
-    def __init__(self, plan: Plan, *, zone: ZoneInfo, early: bool = True, most: Most = MOST) -> None:
+    def __init__(
+        self, plan: Plan, *, zone: ZoneInfo, early: bool = True, most: Most = MOST, since: datetime | None = None
+    ) -> None:
         super().__init__(plan, zone=zone, early=early)
         self._most = most
+        self._since_s = None if since is None else since.timestamp()
         self.curves: dict[str, Curve] = {}
         self._watches: dict[str, _Watch] = {}
         self._watched_of: dict[str, int] = {}
@@ -189,6 +192,8 @@ class WatchingJudge(Judge):
     # ---- watching --------------------------------------------------------------------------------------------------
 
     def _begin(self, transition: Transition) -> None:
+        if self._since_s is not None and _seconds(transition.at) < self._since_s:
+            return
         count = self._watched_of.get(transition.rule, 0)
         runtime = self._runtimes.get(transition.rule)
         if runtime is None or count >= self._most.per_rule or len(self.curves) >= self._most.in_all:
