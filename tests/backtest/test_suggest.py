@@ -96,16 +96,23 @@ CANDIDATES = (
   - {name: Far, spike: {measure: orders, window: 1h, baseline: {same_time_of_day: 3}, deviations: 2, at_least: 8}}
   - name: Both
     spike: {measure: orders, window: 1h, baseline: {same_time_of_day: 3}, above: 2x, below: 0.5x, at_least: 8}
+  - name: Fall
+    by: [channel]
+    spike: {measure: orders, window: 1h, baseline: {same_time_of_day: 3}, below: 0.6x, usual_at_least: 2}
+    clear: {above: 0.8x}
+  - name: Deep
+    by: [channel]
+    spike: {measure: orders, window: 1h, baseline: {same_time_of_day: 3}, below: 0.3x, usual_at_least: 2}
 """
 )
 
 
 def test_what_is_not_looked_at_would_have_said_nothing(shop):
-    """A judge that leaves out the instants at which a rise is too small says what the judge says."""
+    """A judge that leaves out instants at which nothing is far, or looks once for all, says what the judge says."""
     plan = load_texts({"rules.yml": CANDIDATES}).plan
     events = [shop / "events.ndjson"]
     said = bt.backtest(plan, events, zone=ZONE)
-    assert {t.rule for t in said.transitions} == {"Rise", "Sum", "Far", "Both"}
+    assert {t.rule for t in said.transitions} == {"Rise", "Sum", "Far", "Both", "Fall", "Deep"}
     tried = bt.backtest(plan, events, zone=ZONE, judge=Trier)
     assert tried.transitions == said.transitions
     assert tried.judge.counts.visits < said.judge.counts.visits * 0.8
