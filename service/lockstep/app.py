@@ -314,6 +314,7 @@ class Service:
         )
         self._running.push_async_callback(self.runtime.stop)
         self._running.push_async_callback(self._dispatcher.drain, DRAIN_S)
+        self._dispatcher.resume()  # it was drained when the rules before these ended
         await self.runtime.start()
         log.info("serving", rules=len(self._rules_now()), plan=self.plan.fingerprint)
 

@@ -207,6 +207,20 @@ async def test_draining_ends_what_is_under_way_and_begins_nothing():
     assert kept.cut().restart().due() == ["d2"]
 
 
+async def test_what_was_drained_for_new_rules_goes_on_with_them():
+    """The stages are made anew when rules change; what waited is attempted by the new ones."""
+    channel, seen = _Channel(), _Seen()
+    dispatcher, _ = _dispatcher(channel, seen)
+    before = Kept().feed(record("d1"), record("d2")).cut()
+    await dispatcher.drain(5)
+    dispatcher.dispatch(0, before.stage)
+    assert channel.began == []
+    dispatcher.resume()
+    dispatcher.dispatch(0, before.restart().stage)
+    await seen.until(2)
+    assert channel.took == ["d1", "d2"]
+
+
 async def test_a_dry_run_decides_and_sends_nothing():
     """Every delivery counts as made."""
     channel, seen = _Channel(), _Seen()

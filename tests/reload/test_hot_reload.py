@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import aiohttp
 import pytest
+from aiohttp import web
 from kafka_for_tests import Broker, free_ports
 
 from lockstep.app import Service, utc_now
@@ -27,10 +28,10 @@ class Running:
         self.rules.mkdir(parents=True, exist_ok=True)
         given = {"broker": f"sqlite:///{folder}/shop.db", "lateness": 0, **settings}
         self.settings = load_settings(rules=self.rules, http_port=0, **given)
-        self.sent = 0
+        self.sent, self.environ = 0, {}
 
     async def __aenter__(self):
-        self.service, self.stop = Service(self.settings, environ={}), asyncio.Event()
+        self.service, self.stop = Service(self.settings, environ=self.environ), asyncio.Event()
         self.task = asyncio.create_task(self.service.run(self.stop))
         await self.until(self.ready)
         return self
@@ -149,6 +150,61 @@ async def test_an_edit_is_in_force_without_a_restart(tmp_path, session):
         await r.until(mended)
         await r.until(r.ready)
         assert [x["name"] for x in (await r.ask("/v1/rules"))[1]["rules"]] == ["Low"]
+
+
+@pytest.fixture
+async def hook():
+    """A webhook receiver; what it was told, and its address."""
+    told = []
+
+    async def receive(request):
+        body = (await request.json())["data"]
+        told.append((body["rule"], body["state"], *body["labels"].values()))
+        return web.Response(status=204)
+
+    app = web.Application()
+    app.router.add_post("/", receive)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield told, f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    await runner.cleanup()
+
+
+async def test_people_are_told_after_an_edit_as_before_it(tmp_path, session, hook):
+    """The switch ends deliveries cleanly and begins them again; a refused file is told to the teams, not only shown."""
+    told, url = hook
+    running = Running(tmp_path, session)
+    running.environ = {"LOCKSTEP_SECRET_HOOK": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+    (running.rules / "stock.yml").write_text(LOW)
+    (running.rules / "routing.yml").write_text(
+        f'teams: {{operations: [hook]}}\nreceivers: {{hook: {{webhook: {{url: "{url}", secret: {{secret: HOOK}}}}}}}}\n'
+    )
+
+    async def heard(*expected):
+        async def there():
+            return sorted(told) == sorted(expected)
+
+        await running.until(there)
+
+    async with running as r:
+        await r.send("A", 15, ago_s=300)
+        first = ("LowStock", "firing", "A")
+        await heard(first)
+        (r.rules / "stock.yml").write_text(LOW.replace("20", "25"))
+
+        async def changed():
+            return (await r.ask("/v1/rules"))[1]["since"]
+
+        await r.until(changed)
+        await r.until(r.ready)
+        await r.send("B", 24)
+        second = ("LowStock", "firing", "B")
+        await heard(first, second)
+
+        (r.rules / "stock.yml").write_text(LOW.replace("at_most", "at_mst"))
+        await heard(first, second, ("RuleFileRefused", "firing", "stock.yml"))
 
 
 @pytest.mark.kafka

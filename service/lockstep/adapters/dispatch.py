@@ -55,6 +55,10 @@ class Dispatcher:
         self._draining = False
         self._tasks: dict[int, set[asyncio.Task[None]]] = {}
 
+    def resume(self) -> None:
+        """Attempt again what is due, after a `drain` that was no end: new rules make the stages anew."""
+        self._draining = False
+
     def dispatch(self, partition: int, stage: Deliver) -> None:
         """Attempt everything that is due; called after each cut, when it is durable."""
         stage.confirm()
@@ -116,7 +120,10 @@ class Dispatcher:
             return DeliveryError("other", f"{name}/{destination.receiver}: {type(error).__name__}", retryable=True)
 
     async def drain(self, timeout_s: float) -> None:
-        """Begin nothing more and let what is under way end, at most so long; before the last cut of a clean stop."""
+        """Begin nothing more and let what is under way end, at most so long; before the last cut of a clean stop.
+
+        Nothing is attempted from here on, until `resume`.
+        """
         self._draining = True
         tasks = [task for tasks in self._tasks.values() for task in tasks]
         if tasks:
