@@ -111,6 +111,34 @@ async def test_workers_agree(broker, tmp_path):
     assert [r.place for r in late.loaded()[0].rules] == [f"{tmp_path}/one/{f}:2" for f in ("orders.yml", "stock.yml")]
 
 
+async def test_an_edit_is_undone_by_saving_what_stood_before(broker, tmp_path):
+    """The folder that was edited goes back, also from a fault; one that lags behind, or a restart, does not."""
+    clock = lambda: datetime(2026, 1, 14, 12, tzinfo=UTC)  # noqa: E731 # a clock that stands still
+    folder = write(tmp_path / "one", GOOD)
+    book = RuleBook(broker, folder, clock=clock)
+    await book.begin()
+    assert await book.propose(0) == []
+    write(folder, {"stock.yml": LOWER})
+    assert await book.propose(600) == ["LowStock: at_most 20 → 25"]
+    write(folder, GOOD)
+    assert await book.propose(660) == ["LowStock: at_most 25 → 20"]
+    write(folder, {"stock.yml": BAD})
+    assert await book.propose(720) == []
+    write(folder, {"stock.yml": LOWER})
+    assert await book.propose(780) == ["LowStock: at_most 20 → 25"]
+
+    lags = RuleBook(broker, write(tmp_path / "two", {**GOOD, "stock.yml": LOWER}), clock=clock)
+    await lags.begin()
+    assert await lags.propose(840) == []
+    write(folder, {"stock.yml": LOW.replace("20", "30")})
+    assert await book.propose(840) == ["LowStock: at_most 25 → 30"]
+    write(tmp_path / "two", GOOD)
+    assert await lags.propose(900) == []
+    again = RuleBook(broker, write(tmp_path / "two", {"stock.yml": LOWER}), clock=clock)
+    await again.begin()
+    assert await again.propose(900) == []
+
+
 async def test_a_table_travels_with_the_rules(broker, tmp_path):
     """Saving it alone is a version; a worker that has another table, or none, judges by the one that was announced."""
     clock = lambda: datetime(2026, 1, 14, 12, tzinfo=UTC)  # noqa: E731 # a clock that stands still

@@ -139,6 +139,7 @@ class RuleBook:
         self._versions: list[Announced] = []
         self._seen: dict[str, datetime] = {}
         self._looked = ""
+        self._followed = ""
         self.refused: dict[str, tuple[Fault, ...]] = {}
 
     @property
@@ -205,7 +206,8 @@ class RuleBook:
     async def propose(self, since_s: int, *, again: bool = False) -> list[str]:
         """Announce what the folder holds, where it is new; what changed, in words. Raises RuleError, BrokerError.
 
-        again: also when an earlier version held the same: somebody asked for it.
+        An earlier version is gone back to where the folder went along with what is in force: then it was edited back. A
+        folder that lags behind would undo what others have edited. again: in any case, somebody asked for it.
         """
         await self.refresh()
         files = read_folder(self._folder)
@@ -213,11 +215,12 @@ class RuleBook:
         if looked == self._looked and not again:
             return []
         good = self.current.files if self.current is not None else {}
+        followed, now = self._followed, self.current.id if self.current is not None else ""
         if files == good:
-            self.refused = {}
+            self.refused, self._followed = {}, now
             return []
         older = self.is_older(files)
-        if older is not None and not again:
+        if older is not None and not again and followed != now:
             log.warning(
                 "the folder holds rules that were replaced; ask for a reload to go back to them",
                 folder=str(self._folder),
@@ -225,7 +228,7 @@ class RuleBook:
             )
             return []
         taken = take(good, files, self._folder)
-        self.refused = taken.refused
+        self.refused, self._followed = taken.refused, now
         for name, faults in taken.refused.items():
             for fault in faults:
                 log.error(str(fault), refused=name)
@@ -237,6 +240,7 @@ class RuleBook:
             raise RuleError(f"{self._folder}: no rule would be left; the rules in force stay")
         changes = changes_in_words(good, taken.files)
         await self._announce(taken.files, since_s)
+        self._followed = content_id(taken.files)
         return changes
 
     async def _announce(self, files: Files, since_s: int | None) -> None:
