@@ -10,6 +10,7 @@ from lockstep.adapters.stream import open_broker
 from lockstep.errors import RuleError
 from lockstep.ports import TopicSpec
 from lockstep.rule.verdict import levels_of
+from lockstep.rule.versions import changes_in_words
 from lockstep.settings import Settings
 
 MEASURES = "measures:\n  stock: {last: available, of: stock.level}\n  orders: {count: order.placed}\n"
@@ -109,6 +110,22 @@ async def test_workers_agree(broker, tmp_path):
     await late.begin()
     assert [(r.name, r.since_s) for r in late.loaded()[0].rules] == [("Many", None), ("LowStock", None)]
     assert [r.place for r in late.loaded()[0].rules] == [f"{tmp_path}/one/{f}:2" for f in ("orders.yml", "stock.yml")]
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        pytest.param("name: Low, was: LowStock", ["LowStock: now called Low"], id="a new name"),
+        pytest.param("name: Low, was: [Old, LowStock]", ["LowStock: now called Low"], id="one of several"),
+        pytest.param("name: Low", ["LowStock: removed", "Low: new"], id="another rule"),
+        pytest.param(
+            "name: Low, was: LowStock, for: 5m", ["LowStock: now called Low", "Low: for none → 5m"], id="and edited"
+        ),
+    ],
+)
+def test_a_new_name_is_said_as_one(new, expected):
+    """A rule that says what it was called was not removed."""
+    assert changes_in_words({"r.yml": LOW}, {"r.yml": LOW.replace("name: LowStock", new)}) == expected
 
 
 async def test_an_edit_is_undone_by_saving_what_stood_before(broker, tmp_path):

@@ -51,7 +51,11 @@ def changes_in_words(old: Mapping[str, str], new: Mapping[str, str]) -> list[str
     old, new: file name → text. A file that cannot be read counts as empty.
     """
     before, after = _named_parts(old), _named_parts(new)
-    found = [f"{what}: removed" for what in before if what not in after]
+    renamed = _renamed(before, after)
+    found = [f"{earlier}: now called {name}" for name, earlier in renamed.items()]
+    for name, old_name in renamed.items():
+        before[name] = {**before.pop(old_name), **{path: after[name][path] for path in _NAMES if path in after[name]}}
+    found += [f"{what}: removed" for what in before if what not in after]
     found += [f"{what}: new" for what in after if what not in before]
     for name in sorted(n for n in {**old, **new} if n.endswith(".csv") and n in old and n in new):
         found += table_changes(name, old[name], new[name], _users(new, name))
@@ -65,6 +69,21 @@ def changes_in_words(old: Mapping[str, str], new: Mapping[str, str]) -> list[str
             was, now = _at(known, path), _at(keys, path)
             if was != now:
                 found.append(f"{what}: {path[-1] if path else 'it'} {_said(was)} → {_said(now)}")
+    return found
+
+
+_NAMES = (("name",), ("was",))
+
+
+def _renamed(before: Mapping[str, Mapping[tuple[str, ...], Any]], after: Mapping[str, Any]) -> dict[str, str]:
+    """New name → old name, of the rules that say what they were called."""
+    found: dict[str, str] = {}
+    for name, keys in after.items():
+        was = keys.get(("was",))
+        for old in was if isinstance(was, list) else [was]:
+            if isinstance(old, str) and name not in before and old in before and old not in {**after, **found}:
+                found[name] = old
+                break
     return found
 
 
