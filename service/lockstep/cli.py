@@ -263,7 +263,10 @@ def _explain_code(code: str) -> None:
     for said, colour, example in (("wrong", "red", explained.bad), ("right", "green", explained.good)):
         if example:
             out.print(f"\n[{colour}]So it is {said}:[/]\n", highlight=False)
-            out.print(Syntax(example.rstrip(), "yaml", background_color="default", theme="ansi_dark"))
+            # To be copied: cut off or wrapped at the width of the window it would be another rule, or none.
+            shown = Syntax("", "yaml", theme="ansi_dark", background_color="default").highlight(example.rstrip())
+            shown.rstrip()
+            out.print(shown, soft_wrap=True)
 
 
 def _many(count: int, noun: str) -> str:
