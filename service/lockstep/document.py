@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLWarning
 
-from lockstep.quick_yaml import quick_yaml
+from lockstep.quick_yaml import Constructor, quick_yaml
 
 LARGEST_FILE = 1 << 20
 """Bytes of one rule file."""
@@ -172,7 +172,10 @@ _IN_WORDS = {
     "found another document": ("a second document begins (---)", "write one document a file"),
     "found undefined alias": ("an alias (*name) of nothing", "name it with &name first, or quote a text with *"),
     "found unexpected end of stream": ("the file ends within quotes or brackets", "close them"),
-    "expected ',' or": ("a bracket or brace is not closed, or a comma is missing", "close it on this line"),
+    "expected ',' or": (
+        "a bracket or brace is not closed, or a comma is missing",
+        "close it on this line, or put a text that holds a colon, braces or quotes in quotes",
+    ),
     "expected <block end>": ("the indentation does not fit", "give all keys of one item the same indentation"),
     "could not find expected ':'": ("a colon is missing after a key", "write `key: value`"),
     "cannot start any token": ("this character cannot begin a value", "put the text in quotes"),
@@ -185,6 +188,15 @@ def _said(problem: str) -> tuple[str, str]:
         if words in problem:
             return meaning
     return problem, "check indentation, colons and quotes on this line and the one above"
+
+
+def _is_inside(text: str, line: int, opened: int) -> bool:
+    """Whether a line (from 0) goes on with what another one opened: it is the same one, or stands further in."""
+    lines = text.splitlines()
+    if line == opened or line >= len(lines):
+        return line == opened
+    before, here = (len(row) - len(row.lstrip(" ")) for row in (lines[opened], lines[line]))
+    return here > before
 
 
 def _is_deep(text: str) -> bool:
@@ -211,6 +223,7 @@ def _parsed(text: str) -> Any:
         # Told by the parser as it comes, which names the place that an author looks at.
         yaml = YAML(typ="rt")
         yaml.allow_duplicate_keys = False
+        yaml.Constructor = Constructor
         return yaml.load(text)
 
 
@@ -226,6 +239,9 @@ def parse_document(path: str, text: str) -> tuple[Document | None, list[Fault]]:
         data = _Plain().of(node)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        opened = error.context_mark
+        if opened and mark and "expected ',' or" in str(error.problem) and not _is_inside(text, mark.line, opened.line):
+            mark = opened  # not closed where it was opened; the parser noticed lines later
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         problem = " ".join(str(error.problem or error.context or "not YAML").split())
         if "duplicate key" in problem:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.composer import Composer
+from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.parser import RoundTripParser
 from ruamel.yaml.scanner import Scanner
 
@@ -18,7 +19,21 @@ def quick_yaml() -> YAML:
     yaml = YAML(typ="rt")
     yaml.allow_duplicate_keys = False
     yaml.Scanner, yaml.Parser, yaml.Composer = _Scanner, _Parser, _Composer
+    yaml.Constructor = Constructor
     return yaml
+
+
+class Constructor(RoundTripConstructor):
+    """Leaves a day that no calendar has (2026-02-30) as it is written, for those to tell of who asked for a day."""
+
+    def timestamp_or_text(self, node: Any) -> Any:
+        try:
+            return self.construct_yaml_timestamp(node)
+        except ValueError:
+            return self.construct_yaml_str(node)
+
+
+Constructor.add_constructor("tag:yaml.org,2002:timestamp", Constructor.timestamp_or_text)
 
 
 # The parts look each other up through properties of their loader, 1.5 million times for 1,000 rules; here once.
