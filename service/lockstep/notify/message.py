@@ -17,6 +17,7 @@ from lockstep.notify.why import where_more_is, why_lines
 from lockstep.rule import wording
 from lockstep.rule.anomaly import is_explained, statistic_text
 from lockstep.rule.condition import Flapping, Rule
+from lockstep.rule.explain import said_of
 from lockstep.rule.timing import anomalies_of
 from lockstep.transition import Transition, TransitionName
 
@@ -255,8 +256,8 @@ class Writer:
         """The numbers; of an anomaly also when it was and what makes it one."""
         if not is_explained(transition.counts) or transition.window_start is None:
             return _measured(transition)
-        names = [a.name for a in anomalies_of(rule.condition)] if rule is not None else []
-        of = f" {names[0].replace('_', ' ')}" if names and names[0] else ""
+        names = [said_of(a.expression) for a in anomalies_of(rule.condition)] if rule is not None else []
+        of = f" {names[0].replace('_', ' ')}" if names else ""
         local = datetime.fromisoformat(transition.window_start).astimezone(self.zone)
         numbers = f"{number_text(transition.value)}{of} within {window_text(transition)}"
         usual = "" if transition.baseline is None else f", usually {number_text(_rough(transition.baseline))}"

@@ -12,8 +12,9 @@ DIGITS = 9
 
 @dataclass(frozen=True)
 class OfMeasure(OfExpression):
-    """times × a measure + plus, settled each time anew. what: the measure as messages name it; no part
-    of what the bound is, so that a measure may be renamed.
+    """times × a measure + plus, settled each time anew.
+
+    what: the measure as messages name it; no part of what the bound is, so that a measure may be renamed.
     window_s: the stretch of its flows that ends where the verdict's does; None when it reads levels only.
     """
 

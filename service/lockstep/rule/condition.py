@@ -310,8 +310,8 @@ class Projection(OfExpression):
 class Anomaly(OfExpression):
     """Flows in buckets that differ from what was learned of them; nothing is asked of the author.
 
-    bucket_s: what is judged is whole buckets of this length, from midnight UTC on. name: the measure's, for texts.
-    rises, falls: which way counts. calendar: the marked days, which are learned apart from the others.
+    bucket_s: what is judged is whole buckets of this length, from midnight UTC on. rises, falls: which way counts.
+    calendar: the marked days, which are learned apart from the others.
     learn_from: what was learned before this day of the shop is forgotten when it comes.
     """
 
@@ -321,7 +321,6 @@ class Anomaly(OfExpression):
     sensitivity: str = "medium"
     rises: bool = True
     falls: bool = True
-    name: str = ""
     calendar: Calendar | None = None
     learn_from: date | None = None
 
