@@ -131,6 +131,7 @@ def test_rushes_are_what_a_threshold_finds(shop):
     [
         pytest.param(Asked("order"), "did you mean 'orders'", id="an unknown measure"),
         pytest.param(Asked("stock", kind="spike"), "a level has no spike", id="a spike of a level"),
+        pytest.param(Asked("orders", by=("chanel",)), "says its 'chanel'; did you mean 'channel'", id="a label"),
     ],
 )
 def test_what_cannot_be_suggested_is_said(shop, asked, said):

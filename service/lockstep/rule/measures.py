@@ -156,7 +156,7 @@ class Measures:
                 self._note(measure, "where", message, "remove 'lines.'", "LS133")
             elif field_kind(event_type, _path(event_type, label)) == "unknown":
                 message = f"{event_type} has no '{label}' of its own"
-                remedy = f"{did_you_mean(label, _labels(event_type))} (an extra field is fine, too)"
+                remedy = f"{did_you_mean(label, labels_of(event_type))} (an extra field is fine, too)"
                 self._note(measure, "where", message, remedy, "LS135", level="warning")
 
     def _check_field(self, measure: NamedMeasure, field: str, spelled: str) -> None:
@@ -251,7 +251,7 @@ def _path(event_type: str, label: str) -> str:
 def label_fault(event_type: str, label: str) -> tuple[str, str, Literal["error", "warning"]] | None:
     """What is odd about a label for an event type: (what, the way out, level)."""
     kind = field_kind(event_type, _path(event_type, label))
-    known = _labels(event_type)
+    known = labels_of(event_type)
     if kind in ("list", "time"):
         return f"'{label}' of {event_type} cannot be a label", did_you_mean(label, known), "error"
     if kind == "unknown":
@@ -260,7 +260,8 @@ def label_fault(event_type: str, label: str) -> tuple[str, str, Literal["error",
     return None
 
 
-def _labels(event_type: str) -> set[str]:
+def labels_of(event_type: str) -> set[str]:
+    """The labels that events of a type have of their own."""
     texts = (p for p in known_paths(event_type) if field_kind(event_type, p) in ("text", "flag"))
     return {p.removeprefix("lines.") for p in texts}
 

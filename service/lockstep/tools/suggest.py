@@ -1,8 +1,9 @@
 """Suggested numbers for a rule: found by backtesting candidates with the real judge, all of them in one replay.
 
 A first replay measures: which values the measure takes at the instants that are judged, and at which hours of the week
-it has events. From these comes a small grid of candidates; a second replay judges every one. The most sensitive that
-speaks at most so often a week is the suggestion. What it promises is what a backtest of it says, as it is the same one.
+it has events. From these comes a small grid of candidates; a second replay judges every one. That which speaks most
+often, but at most so often a week, is the suggestion. What it promises is what a backtest of it says, as it is the
+same one.
 """
 
 from collections import Counter
@@ -14,12 +15,15 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from lockstep.document import did_you_mean
 from lockstep.errors import RuleError
 from lockstep.judge import Judge
+from lockstep.labels import NONE
 from lockstep.notify.figures import number_text
 from lockstep.notify.message import labels_text
-from lockstep.rule.condition import Plan, Spike, Threshold, series_of_condition
+from lockstep.rule.condition import Plan, Rule, Spike, Threshold, series_of_condition
 from lockstep.rule.load import load_texts, rule_files
+from lockstep.rule.measures import labels_of
 from lockstep.rule.quantity import duration_text
 from lockstep.rule.verdict import judge
 from lockstep.rule.view import Instant, Kind, value_of
@@ -223,6 +227,7 @@ def suggest(
     assert isinstance(ruler, _Ruler)
     if seen.first is None or seen.last is None or not ruler.measured.values:
         raise RuleError(f"{asked.measure}: these events give it no value; name files that hold its events")
+    _check_labels(probe.rules[0], ruler)
     weeks = max((seen.last - seen.first) / WEEK, 1 / 7)
     kind = asked.kind or ("threshold" if is_level or weeks < 5 else "spike")
     if is_level and kind != "threshold":
@@ -241,6 +246,16 @@ def suggest(
     name = asked.name or _name(asked.measure, kind)
     text = _text(name, asked, kind, names[best], told[best], names, told, best, seen, weeks, zone)
     return Suggestion(text, name, tuple(told[best]), weeks)
+
+
+def _check_labels(rule: Rule, judge: Judge) -> None:
+    """A label that no event says groups by nothing: an extra field may have any name, so it is known by now only."""
+    groups = judge.groups_of(rule.name)
+    said = {s.event_type for s in series_of_condition(rule.condition)}
+    for place, label in enumerate(rule.by):
+        if groups and all(labels[place] == NONE for labels in groups):
+            known = {name for event_type in said for name in labels_of(event_type)}
+            raise RuleError(f"none of these events says its '{label}'; {did_you_mean(label, known)}")
 
 
 def _worth(count: int, most: float, candidate: Candidate) -> tuple[float, ...]:
