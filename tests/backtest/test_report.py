@@ -50,6 +50,13 @@ def row(report, name="Low"):
     return next(r for r in report.rules if r.rule == name)
 
 
+def test_less_than_a_day_says_nothing_of_a_week():
+    """Two hours with one alert are not seven a week."""
+    found, report = made(levels("5 09:00 50, 5 10:00 10, 5 11:00 50"))
+    assert (len(row(report).episodes), row(report).per_week) == (1, None)
+    assert "in less than a day" in page(report, PLAN, found.curves, SHOWN, zone=ZONE)
+
+
 def test_a_rule_in_numbers():
     """How many, how often, how long, from whom."""
     events = levels("5 09:00 50, 5 10:00 10, 5 12:00 50, 13 09:00 10, 13 13:00 50") + levels("19 09:00 9", sku="B")

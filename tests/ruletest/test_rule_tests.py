@@ -1,5 +1,9 @@
 """`lockstep test`: what passes, what fails and how it is said, what a file of tests may not say."""
 
+import signal
+import subprocess
+import sys
+from select import select
 from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
@@ -281,3 +285,37 @@ def test_the_command(shop, expect, code, said, monkeypatch):
     assert done.exit_code == code
     assert said in done.stdout
     assert ElementTree.fromstring((shop / "junit.xml").read_bytes()).tag == "testsuites"
+
+
+def test_watching_runs_them_again_when_a_rule_is_saved(tmp_path):
+    """A number is edited, then mended, in an editor; Ctrl-C ends it with the last result."""
+    rules = tmp_path / "rules.yml"
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "story.yml").write_text(
+        STORY.format(rules="Low", events=STOCK, expect="[{alert: Low, of: A-1, fires: 09:05, over: 11:00}]")
+    )
+    rules.write_text(RULES)
+    command = [sys.executable, "-m", "lockstep", "test", str(tmp_path), "--watch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as running:
+        assert running.stdout is not None
+        try:
+            said = b""
+            for text, result in (
+                (RULES, b"1 test, 0 failed"),
+                ("at_most: 5", b"1 test, 1 failed"),
+                (RULES, b"0 failed"),
+            ):
+                edited = text if text == RULES else RULES.replace("at_most: 20", text)
+                for _ in range(120):
+                    if result in said:
+                        break
+                    if said:
+                        rules.write_text(edited)  # again: what is saved before it watches is not seen
+                    if select([running.stdout], [], [], 0.5)[0]:
+                        said += running.stdout.read1()
+                assert result in said, said.decode()
+                said = b" "
+            running.send_signal(signal.SIGINT)
+            assert running.wait(30) == 0
+        finally:
+            running.kill()

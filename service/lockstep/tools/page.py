@@ -20,7 +20,7 @@ from lockstep.notify.message import Writer, labels_text, limit_text, window_text
 from lockstep.rule.condition import Plan, Rule
 from lockstep.tools import chart
 from lockstep.tools.backtest import Episode
-from lockstep.tools.report import Changed, Report, fired_at, lasted, moved_words
+from lockstep.tools.report import Changed, Report, fired_at, lasted, moved_words, per_week
 from lockstep.tools.watch import Curve
 
 LISTED = 100
@@ -109,8 +109,10 @@ def short(length: timedelta | None) -> str:
     return " ".join(word if i % 2 == 0 else units[word.rstrip("s")] for i, word in enumerate(words))
 
 
-def rate(number: float) -> str:
-    """So many a week: `3.2`, `0.15`, `40`."""
+def rate(number: float | None) -> str:
+    """So many a week: `3.2`, `0.15`, `40`; a dash where nobody can know."""
+    if number is None:
+        return "–"
     if number >= 10:
         return f"{number:,.0f}"
     return f"{number:.1f}" if number >= 1 or number == 0 else f"{number:.2f}"
@@ -123,7 +125,9 @@ def percent(part: float | None) -> str:
 def _tiles(report: Report, shown: Shown) -> list[tuple[str, str, str]]:
     """(name, number, what is behind it)."""
     count = len(report.episodes)
-    weeks = f"{rate(count / report.weeks)} a week" if report.weeks else "no events were read"
+    weekly = per_week(count, report.weeks)
+    behind = "in less than a day" if weekly is None else f"{rate(weekly)} a week"
+    weeks = "no events were read" if report.first is None else behind
     woken = report.woken
     speaking = sum(1 for r in report.rules if r.episodes)
     loudest = report.rules[0] if report.rules and report.rules[0].episodes else None

@@ -69,13 +69,14 @@ class Score:
 class RuleReport:
     """One rule. episodes: those that fired, in order. weekly: their number in each week of the report.
 
+    per_week: None where the events are of less than a day, which says nothing of a week.
     woken: outside working hours, by severity. noisiest: (group, how many). score: None without labels.
     """
 
     rule: str
     episodes: tuple[Episode, ...]
     unfired: int
-    per_week: float
+    per_week: float | None
     weekly: tuple[int, ...]
     typical: timedelta | None
     longest: timedelta | None
@@ -144,7 +145,7 @@ def make_report(
     mondays = _mondays(replay.first, replay.last, zone)
     weeks = 0.0
     if replay.first is not None and replay.last is not None:
-        weeks = max((replay.last - replay.first) / WEEK, 1 / 7)
+        weeks = (replay.last - replay.first) / WEEK
     rules = [
         _rule_report(name, found, mondays=mondays, weeks=weeks, zone=zone, working=working, windows=windows)
         for name, found in by_rule.items()
@@ -163,6 +164,11 @@ def make_report(
         windows=tuple(windows or ()),
         score=None if windows is None else _score(every, windows),
     )
+
+
+def per_week(count: int, weeks: float) -> float | None:
+    """How many a week; None for less than a day."""
+    return count / weeks if weeks >= 1 / 7 else None
 
 
 def _rule_report(
@@ -185,7 +191,7 @@ def _rule_report(
         rule=name,
         episodes=tuple(fired),
         unfired=len(found) - len(fired),
-        per_week=len(fired) / weeks if weeks else 0.0,
+        per_week=per_week(len(fired), weeks),
         weekly=tuple(weekly),
         typical=_typical(fired),
         longest=max(lengths, default=None),

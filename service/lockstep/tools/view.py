@@ -12,7 +12,7 @@ from lockstep.notify.figures import number_text
 from lockstep.notify.message import labels_text
 from lockstep.tools.backtest import Episode
 from lockstep.tools.page import percent, rate, short
-from lockstep.tools.report import Changed, Report, fired_at, lasted, moved_words
+from lockstep.tools.report import Changed, Report, fired_at, lasted, moved_words, per_week
 from lockstep.tools.watch import Curve
 
 MOST_LISTED = 200
@@ -150,7 +150,8 @@ def _changes(changes: Sequence[Changed], zone: ZoneInfo) -> Iterator[RenderableT
 
 def _summary(report: Report, working: str) -> Iterator[RenderableType]:
     count, unfired = len(report.episodes), sum(r.unfired for r in report.rules)
-    weekly = f", {rate(count / report.weeks)} a week" if report.weeks else ""
+    often = per_week(count, report.weeks)
+    weekly = "" if often is None else f", {rate(often)} a week"
     yield Text(f"\n{count:,} episode{'' if count == 1 else 's'} fired{weekly}, {unfired:,} ended before they did")
     woken = report.woken
     times = f"{woken.total():,} time{'' if woken.total() == 1 else 's'}"
