@@ -289,7 +289,7 @@ def validate(document: Document, model: type[M]) -> tuple[M | None, list[Fault]]
     try:
         return model.model_validate(document.data if document.data is not None else {}), []
     except ValidationError as error:
-        return None, sorted({_fault(document, model, e) for e in error.errors()})
+        return None, sorted({fault_of(document, model, e) for e in error.errors()})
 
 
 _WANTED = {
@@ -314,9 +314,10 @@ _LIMITS = {
 }
 
 
-def _fault(document: Document, model: type[BaseModel], error: Any) -> Fault:
+def fault_of(document: Document, model: type[BaseModel], error: Any) -> Fault:
+    """An error of pydantic about a document, as its author can use it."""
     location: Pointer = tuple(error["loc"])
-    pointer = _in_document(document.data, location)
+    pointer = pointer_in(document.data, location)
     kind, message, context = error["type"], error["msg"], error.get("ctx", {})
     name = _called(pointer)
     owner = _model_at(model, location[:-1])
@@ -373,7 +374,7 @@ def _called(pointer: Pointer) -> str:
     return f"item {last + 1} of '{pointer[-2]}'" if len(pointer) > 1 else f"item {last + 1}"
 
 
-def _in_document(root: Any, location: Pointer) -> Pointer:
+def pointer_in(root: Any, location: Pointer) -> Pointer:
     """The steps of a pydantic location that are steps in the document (it names models of unions, too)."""
     found: list[str | int] = []
     data: Any = root

@@ -183,6 +183,14 @@ rules:
     teams: marketing
     say: {summary: "{{ labels.sku }}", operations: "{{ valeu }}"}
   - {name: A, for: 5 minuts, threshold: {measure: odrers, window: 1h, above: 1}}
+  - name: B
+    by: [colour]
+    threshold: {measure: orders, window: 1h, above: 5}
+    clear: {below: 7}
+    for: 5
+  - name: C
+    spike: {measure: orders, window: 90, above: 2x}
+    clear: {below: 3x}
 """
     assert [str(f) for f in load_texts({"r.yml": text}).faults] == [
         "r.yml:6:30: rule 'A': unknown measure 'ordrs'; did you mean 'orders'? [LS130]",
@@ -197,6 +205,15 @@ rules:
         "r.yml:11:12: rule 'A' stands also in r.yml:3; rename one of them [LS140]",
         "r.yml:11:20: rule 'A': for '5 minuts' is no duration; write one like 90s, 15m, 1h30m or 7d [LS104]",
         "r.yml:11:51: rule 'A': unknown measure 'odrers'; did you mean 'orders'? [LS130]",
+        "r.yml:13:10: warning: rule 'B': order.placed has no 'colour' of its own; did you mean 'country'? "
+        "(an extra field is fine, too) [LS135]",
+        "r.yml:15:12: rule 'B': 'clear' begins above 5, where it breaches; write at most 5 [LS125]",
+        "r.yml:16:10: rule 'B': for '5' has no unit; write 5s, 5m or 5h [LS104]",
+        "r.yml:18:5: warning: rule 'C': a spike without 'at_least' fires on small numbers; add 'at_least: 20' [LS127]",
+        "r.yml:18:5: warning: rule 'C': a spike without 'usual_at_least' compares with next to nothing; "
+        "add 'usual_at_least: 5' (a usual value below it is not compared with) [LS127]",
+        "r.yml:18:38: rule 'C': window '90' has no unit; write 90s, 90m or 90h [LS104]",
+        "r.yml:19:12: rule 'C': 'clear' holds while it breaches; write below: 2x or less [LS125]",
     ]
 
 

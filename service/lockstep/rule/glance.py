@@ -29,7 +29,8 @@ def glance(document: Document, index: int, measures: Measures) -> list[Fault]:
     teams = _words(raw.get("teams", RuleModel.model_fields["teams"].get_default(call_default_factory=True)))
     if isinstance(say, dict) and by is not None and teams is not None:
         texts = {key: text for key, text in say.items() if isinstance(text, str)}
-        faults += text_faults(document, index, texts, by=by, teams=teams)
+        labels = [label.removeprefix("lines.") for label in by]
+        faults += text_faults(document, index, texts, by=labels, teams=teams)
     return faults
 
 

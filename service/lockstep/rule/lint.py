@@ -122,8 +122,14 @@ SAMPLE = {
 
 def lint(document: Document, rule: Rule, index: int) -> list[Fault]:
     """What is wrong with a compiled rule as a whole."""
+    texts = text_faults(document, index, rule.say, by=rule.by, teams=rule.teams)
+    return texts + lint_beside_texts(document, rule, index)
+
+
+def lint_beside_texts(document: Document, rule: Rule, index: int) -> list[Fault]:
+    """What is wrong with a compiled rule as a whole, but for what its texts say wrongly by themselves."""
     pointer: Pointer = ("rules", index)
-    faults = text_faults(document, index, rule.say, by=rule.by, teams=rule.teams)
+    faults: list[Fault] = []
     for absence in _absences(rule.condition):
         stretches = expected_stretches(absence.hours, 1_700_000_000, ZoneInfo("UTC"), 9 + absence.window_s // 86400)
         longest = max((c - o for o, c in stretches), default=0)

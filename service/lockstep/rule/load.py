@@ -16,6 +16,7 @@ from lockstep.rule.condition import Plan, Rule, series_of_condition
 from lockstep.rule.glance import glance
 from lockstep.rule.lint import lint
 from lockstep.rule.measures import Measures, NamedMeasure
+from lockstep.rule.mend import faults_beside
 from lockstep.rule.model import MeasureModel, RuleFile, RuleModel
 from lockstep.rule.reuse import reuse
 from lockstep.rule.table import Tables
@@ -176,7 +177,10 @@ def _load(
             rule = None if rule_model is None or taken else compiler.rule(rule_model, index)
             if rule_model is not None:
                 shaped.add(rule_model.name)
-            if rule_model is None or rule is None:
+            if rule_model is None:
+                faults += faults_beside(document, index, known, Compiler(document, known, calendar, tables))
+                continue
+            if rule is None:
                 faults += glance(document, index, known)
                 continue
             wrong = [*lint(document, rule, index), *advice(document, rule, index)]
