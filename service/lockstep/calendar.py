@@ -189,8 +189,10 @@ _SECTIONS = {"campaigns": "campaign", "holidays": "holiday", "closed": "closed"}
 
 
 def read_calendar(document: Document) -> tuple[Calendar | None, list[Fault]]:
-    """The calendar in a document, and every fault of it. A bad entry costs only itself."""
+    """The calendar in a document, and every fault of it. A bad entry costs only itself, a key that stands twice all."""
     faults = validate(document, CalendarFile)[1]
+    if document.twice:
+        return None, faults
     entries: list[Entry] = []
     data = document.data if isinstance(document.data, dict) else {}
     for section, kind in _SECTIONS.items():

@@ -46,11 +46,16 @@ class Fault:
 
 @dataclass(frozen=True)
 class Document:
-    """A file that could be read. data: plain dicts, lists and scalars."""
+    """A file that could be read. data: plain dicts, lists and scalars.
+
+    twice: the keys that stand twice, with what leads to them. Such a file is refused, but looked at with the first of
+    the two values, or for a section with both.
+    """
 
     path: str
     data: Any
     _node: Any
+    twice: tuple[tuple[Pointer, Fault], ...] = ()
 
     def place(self, pointer: Pointer, *, key: bool = False) -> tuple[int, int]:
         """Line and column (from 1) of what a pointer leads to; of the nearest parent where it leads nowhere.
@@ -116,11 +121,16 @@ class _Odd(Exception):
         self.message, self.remedy, self.code, self.at = message, remedy, code, at
 
 
+_Twice = tuple[Any, Any, int, int, Any]
+"""A mapping, a key that it has already, line and column from 0 of where that stands again, and its value there."""
+
+
 class _Plain:
     """Makes plain dicts, lists and scalars of what the parser gives, at most MOST_VALUES of them."""
 
     def __init__(self) -> None:
         self._left = MOST_VALUES
+        self.twice: list[_Twice] = []
 
     def of(self, node: Any) -> Any:
         self._left -= 1
@@ -151,7 +161,8 @@ class _Plain:
                 raise _Odd("a key that is no word", "write keys as plain words", "LS102", at)
             word = _text(str(key), at)
             if word in result:
-                raise _Odd(f"the key '{word}' stands twice", "remove one of them", "LS103", at)
+                self.twice.append((node, word, *at, value))
+                continue
             result[word] = self.of(value)
         return result
 
@@ -215,16 +226,66 @@ _PARSER_FAULTS = (YAMLError, ValueError, TypeError, AttributeError, KeyError, In
 """The parser lets a few errors of its own insides out for odd input; to the author they are all one thing."""
 
 
-def _parsed(text: str) -> Any:
-    """The node in a text. Raises one of _PARSER_FAULTS, or RecursionError."""
+def _parsed(text: str) -> tuple[Any, list[_Twice]]:
+    """The node in a text, and the keys that stand twice. Raises one of _PARSER_FAULTS, or RecursionError."""
     try:
-        return quick_yaml().load(text)
+        return quick_yaml().load(text), []
     except _PARSER_FAULTS:
         # Told by the parser as it comes, which names the place that an author looks at.
         yaml = YAML(typ="rt")
         yaml.allow_duplicate_keys = False
         yaml.Constructor = Constructor
-        return yaml.load(text)
+        yaml.constructor.twice = []
+        node = yaml.load(text)
+        twice: list[_Twice] = yaml.constructor.twice
+        for mapping, key, *_, value in list(twice):
+            if mapping is node and node[key] is not value:
+                twice += _joined(node[key], value)
+        return node, twice
+
+
+def _joined(section: Any, again: Any) -> list[_Twice]:
+    """Put the second half of a section that stands twice (`rules:` and further down `rules:`) behind the first.
+
+    Returns the keys that both have.
+    """
+    places = getattr(getattr(again, "lc", None), "data", None) or {}
+    both: list[_Twice] = []
+    if isinstance(section, CommentedMap) and isinstance(again, CommentedMap):
+        for key, place in places.items():
+            if key in section:
+                both.append((section, key, place[0], place[1], again[key]))
+            else:
+                section[key] = again[key]
+                section.lc.add_kv_line_col(key, place)
+    elif isinstance(section, CommentedSeq) and isinstance(again, CommentedSeq):
+        for index, place in places.items():
+            section.lc.add_idx_line_col(len(section), place)
+            section.append(again[index])
+    return both
+
+
+def _keys_twice(path: str, node: Any, twice: list[_Twice]) -> tuple[tuple[Pointer, Fault], ...]:
+    """The faults of keys that stand twice, in the order of places, with what leads to the keys."""
+    if not twice:
+        return ()
+    pointers: dict[int, Pointer] = {}
+    pending: list[tuple[Pointer, Any]] = [((), node)]
+    while pending:
+        pointer, inner = pending.pop()
+        if id(inner) in pointers or not isinstance(inner, dict | list):
+            continue
+        pointers[id(inner)] = pointer
+        steps = inner.items() if isinstance(inner, dict) else enumerate(inner)
+        pending += [((*pointer, step if isinstance(step, int) else str(step)), value) for step, value in steps]
+    found = []
+    for mapping, key, line, column, value in twice:
+        message = f"the key '{str(key)[:100]}' stands twice"
+        is_section = mapping is node and isinstance(value, dict | list)
+        remedy = "put what is under both under one of them" if is_section else "remove one of them"
+        fault = Fault(path, line + 1, column + 1, message, remedy, "LS103")
+        found.append(((*pointers.get(id(mapping), ()), str(key)), fault))
+    return tuple(sorted(found, key=lambda one: one[1]))
 
 
 def parse_document(path: str, text: str) -> tuple[Document | None, list[Fault]]:
@@ -235,8 +296,9 @@ def parse_document(path: str, text: str) -> tuple[Document | None, list[Fault]]:
         with warnings.catch_warnings():
             # An anchor set twice and an old form of a float are YAML; what they mean is said by what uses them.
             warnings.simplefilter("ignore", YAMLWarning)
-            node = _parsed(text)
-        data = _Plain().of(node)
+            node, twice = _parsed(text)
+        plain = _Plain()
+        data = plain.of(node)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         opened = error.context_mark
@@ -259,7 +321,7 @@ def parse_document(path: str, text: str) -> tuple[Document | None, list[Fault]]:
     except _PARSER_FAULTS as error:
         problem = " ".join(str(error).split())[:200]
         return None, [Fault(path, 1, 1, f"not YAML: {problem}", "check the file with a YAML editor", "LS102")]
-    return Document(path, data, node), []
+    return Document(path, data, node, _keys_twice(path, node, twice + plain.twice)), []
 
 
 def read_document(path: Path) -> tuple[Document | None, list[Fault]]:
@@ -286,10 +348,12 @@ def document_of(name: str, raw: bytes) -> tuple[Document | None, list[Fault]]:
 
 def validate(document: Document, model: type[M]) -> tuple[M | None, list[Fault]]:
     """The document as a model, or every fault in it at once."""
+    twice = {fault for _, fault in document.twice}
     try:
-        return model.model_validate(document.data if document.data is not None else {}), []
+        found = model.model_validate(document.data if document.data is not None else {})
     except ValidationError as error:
-        return None, sorted({fault_of(document, model, e) for e in error.errors()})
+        return None, sorted({*twice, *(fault_of(document, model, e) for e in error.errors())})
+    return (None, sorted(twice)) if twice else (found, [])
 
 
 _WANTED = {

@@ -26,6 +26,15 @@ def quick_yaml() -> YAML:
 class Constructor(RoundTripConstructor):
     """Leaves a day that no calendar has (2026-02-30) as it is written, for those to tell of who asked for a day."""
 
+    # (mapping, key, line, column, value) of each key that stands in its mapping already, when these are to be found.
+    twice: list[tuple[Any, Any, int, int, Any]] | None = None
+
+    def check_mapping_key(self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any) -> bool:
+        if self.twice is None or key not in mapping:
+            return bool(super().check_mapping_key(node, key_node, mapping, key, value))
+        self.twice.append((mapping, key, key_node.start_mark.line, key_node.start_mark.column, value))
+        return False
+
     def timestamp_or_text(self, node: Any) -> Any:
         try:
             return self.construct_yaml_timestamp(node)

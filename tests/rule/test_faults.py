@@ -239,3 +239,33 @@ def test_of_a_bad_and_a_good_rule_of_one_name_the_good_one_is_used():
     )
     assert [r.name for r in loaded.plan.rules] == ["A"]
     assert [f.code for f in loaded.errors] == ["LS110", "LS140"]
+
+
+def test_a_key_that_stands_twice_costs_the_rules_of_its_file():
+    """Which of two is meant is not guessed at; what else is wrong in the file is told, and other files lose nothing."""
+    texts = {
+        "a.yml": GOOD + "  - {name: A, threshold: {measure: stock, at_most: 5}, severity: info, severity: critical}\n",
+        "b.yml": "measures: {odd: {count: order.placed, count: order.shipped}}\nrules:\n"
+        "  - {name: B, threshold: {measure: odd, window: 1h, above: 5}, fr: 5m}\n",
+        "c.yml": "rules:\n  - {name: C, threshold: {measure: stock, at_most: 5}}\n"
+        "  - {name: D, threshold: {measure: odd, window: 1h, above: 5}}\n",
+        "calendar.yml": "closed:\n  - {name: Sundays, on: Sun, on: Sat}\n  - {name: X, on: Sanday}\n",
+    }
+    loaded = load_texts(texts)
+    assert [r.name for r in loaded.plan.rules] == ["C"]
+    assert [(f.path, f.code) for f in loaded.faults] == [
+        ("a.yml", "LS103"),
+        ("b.yml", "LS103"),
+        ("b.yml", "LS110"),
+        ("calendar.yml", "LS103"),
+        ("calendar.yml", "LS170"),
+    ]
+
+
+def test_a_key_that_stands_twice_in_the_routing_hides_nothing(tmp_path):
+    """Also there."""
+    path = tmp_path / "routing.yml"
+    path.write_text("teams: {a: [mail], a: [mial], b: [mial]}\nreceivers: {mail: {email: {to: a@b.example}}}\n")
+    routing, faults = load_routing(path)
+    assert routing is None
+    assert [(f.column, f.code) for f in faults] == [(20, "LS103"), (35, "LS150")]

@@ -130,7 +130,9 @@ def _load(
     calendar: Calendar | None = None,
     texts: Mapping[str, str] | None = None,
 ) -> Loaded:
-    """A bad measure or rule costs only itself and what uses it. beside: files that only lend measures.
+    """A bad measure or rule costs only itself and what uses it; a key that stands twice costs the rules of its file.
+
+    beside: files that only lend measures.
 
     texts: in place of files, for tables.
     """
@@ -144,7 +146,10 @@ def _load(
     for document, borrowed in [*((d, False) for d in documents), *((d, True) for d in beside)]:
         if not borrowed:
             faults += validate(document, RuleFile)[1]
-        for name, model in _items(document, "measures", MeasureModel):
+        # Which of two is meant is not guessed at, and what uses it is not told that it is wrong.
+        unclear = {pointer[1] for pointer, _ in document.twice if pointer[0] == "measures" and len(pointer) > 1}
+        for name, found in _items(document, "measures", MeasureModel):
+            model = None if name in unclear else found
             other = measures.get(str(name))
             if other is not None and not borrowed:
                 where = f"{other.document.path}:{other.document.place(('measures', name), key=True)[0]}"
@@ -185,7 +190,7 @@ def _load(
                 continue
             wrong = [*lint(document, rule, index), *advice(document, rule, index)]
             faults += wrong
-            if rule_model.enabled and not any(f.level == "error" for f in wrong):
+            if rule_model.enabled and not document.twice and not any(f.level == "error" for f in wrong):
                 rules[rule.name] = rule
                 stand.append((document, index, rule))
         faults += compiler.faults

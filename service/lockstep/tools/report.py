@@ -274,6 +274,8 @@ def _csv_rows(path: Path) -> list[tuple[int, Mapping[str, Any]]]:
 def _yaml_rows(path: Path) -> list[tuple[int, Mapping[str, Any]]]:
     document, faults = read_document(path)
     data = None if document is None else document.data
+    if document is not None and document.twice:
+        raise EventError("file", str(document.twice[0][1]))
     if document is None or not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
         why = f": {faults[0].message}" if faults else ""
         raise EventError("file", f"{path}{why}: no list of windows; write - {{start: 2026-11-24T09:30, end: …}}")
