@@ -4,7 +4,7 @@ import difflib
 import re
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -12,6 +12,12 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLWarning
+from ruamel.yaml.tokens import (
+    FlowMappingEndToken,
+    FlowMappingStartToken,
+    FlowSequenceEndToken,
+    FlowSequenceStartToken,
+)
 
 from lockstep.quick_yaml import Constructor, quick_yaml
 
@@ -55,6 +61,7 @@ class Document:
     path: str
     data: Any
     _node: Any
+    text: str = ""
     twice: tuple[tuple[Pointer, Fault], ...] = ()
 
     def place(self, pointer: Pointer, *, key: bool = False) -> tuple[int, int]:
@@ -66,6 +73,8 @@ class Document:
         for depth, step in enumerate(pointer):
             last = depth == len(pointer) - 1
             try:
+                if isinstance(node, CommentedMap) and step not in node:
+                    step = next((k for k in node if str(k) == step), step)  # `0` and `yes` are words in `data`
                 if isinstance(node, CommentedMap) and step in node:
                     line, column = node.lc.key(step) if last and (key or node[step] is None) else node.lc.value(step)
                 elif isinstance(node, CommentedSeq) and isinstance(step, int) and step < len(node):
@@ -189,6 +198,16 @@ _IN_WORDS = {
     ),
     "expected <block end>": ("the indentation does not fit", "give all keys of one item the same indentation"),
     "could not find expected ':'": ("a colon is missing after a key", "write `key: value`"),
+    "expected the node content, but found '<stream end>'": ("the file ends within quotes or brackets", "close them"),
+    "expected the node content": (
+        "a value is missing here",
+        "write one, or remove the bracket, brace or comma, or put the text in quotes",
+    ),
+    "sequence entries are not allowed here": ("a dash where no item can stand", "begin each item on a line of its own"),
+    "chomping or indentation indicators": ("a text behind | or >", "begin it on the next line, further in"),
+    "unknown escape character": ("a backslash in double quotes", "use single quotes"),
+    "expected alphabetic or numeric": ("a * or & without a name", "put the text in quotes"),
+    "undefined tag handle": ("a word behind ! is a tag", "put the text in quotes"),
     "cannot start any token": ("this character cannot begin a value", "put the text in quotes"),
 }
 """What the parser says → what it means to somebody who edits YAML, and the way out."""
@@ -199,6 +218,20 @@ def _said(problem: str) -> tuple[str, str]:
         if words in problem:
             return meaning
     return problem, "check indentation, colons and quotes on this line and the one above"
+
+
+def _opened_last(text: str) -> Any:
+    """Where the innermost bracket or brace begins that is open at the end of a text; None where there is none."""
+    opened: list[Any] = []
+    try:
+        for token in YAML(typ="rt").scan(text):
+            if isinstance(token, FlowSequenceStartToken | FlowMappingStartToken):
+                opened.append(token.start_mark)
+            elif isinstance(token, FlowSequenceEndToken | FlowMappingEndToken):
+                opened.pop()
+    except (*_PARSER_FAULTS, RecursionError):
+        pass
+    return opened[-1] if opened else None
 
 
 def _is_inside(text: str, line: int, opened: int) -> bool:
@@ -265,7 +298,7 @@ def _joined(section: Any, again: Any) -> list[_Twice]:
     return both
 
 
-def _keys_twice(path: str, node: Any, twice: list[_Twice]) -> tuple[tuple[Pointer, Fault], ...]:
+def _keys_twice(document: Document, node: Any, twice: list[_Twice]) -> tuple[tuple[Pointer, Fault], ...]:
     """The faults of keys that stand twice, in the order of places, with what leads to the keys."""
     if not twice:
         return ()
@@ -283,8 +316,9 @@ def _keys_twice(path: str, node: Any, twice: list[_Twice]) -> tuple[tuple[Pointe
         message = f"the key '{str(key)[:100]}' stands twice"
         is_section = mapping is node and isinstance(value, dict | list)
         remedy = "put what is under both under one of them" if is_section else "remove one of them"
-        fault = Fault(path, line + 1, column + 1, message, remedy, "LS103")
-        found.append(((*pointers.get(id(mapping), ()), str(key)), fault))
+        fault = Fault(document.path, line + 1, column + 1, message, remedy, "LS103")
+        pointer = (*pointers.get(id(mapping), ()), str(key))
+        found.append((pointer, _number_with_comma(document, pointer) or fault))
     return tuple(sorted(found, key=lambda one: one[1]))
 
 
@@ -304,6 +338,8 @@ def parse_document(path: str, text: str) -> tuple[Document | None, list[Fault]]:
         opened = error.context_mark
         if opened and mark and "expected ',' or" in str(error.problem) and not _is_inside(text, mark.line, opened.line):
             mark = opened  # not closed where it was opened; the parser noticed lines later
+        if "but found '<stream end>'" in str(error.problem):
+            mark = _opened_last(text) or mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         problem = " ".join(str(error.problem or error.context or "not YAML").split())
         if "duplicate key" in problem:
@@ -321,7 +357,8 @@ def parse_document(path: str, text: str) -> tuple[Document | None, list[Fault]]:
     except _PARSER_FAULTS as error:
         problem = " ".join(str(error).split())[:200]
         return None, [Fault(path, 1, 1, f"not YAML: {problem}", "check the file with a YAML editor", "LS102")]
-    return Document(path, data, node, _keys_twice(path, node, twice + plain.twice)), []
+    document = Document(path, data, node, text)
+    return replace(document, twice=_keys_twice(document, node, twice + plain.twice)), []
 
 
 def read_document(path: Path) -> tuple[Document | None, list[Fault]]:
@@ -382,6 +419,9 @@ def fault_of(document: Document, model: type[BaseModel], error: Any) -> Fault:
     """An error of pydantic about a document, as its author can use it."""
     location: Pointer = tuple(error["loc"])
     pointer = pointer_in(document.data, location)
+    comma = _number_with_comma(document, pointer)
+    if comma is not None:
+        return comma
     kind, message, context = error["type"], error["msg"], error.get("ctx", {})
     name = _called(pointer)
     owner = _model_at(model, location[:-1])
@@ -412,6 +452,10 @@ def fault_of(document: Document, model: type[BaseModel], error: Any) -> Fault:
         return document.fault(pointer, f"'{given}' is no name", remedy, "LS114", key=location[-1] == "[key]")
     for wanted, kinds in _WANTED.items():
         if kind in kinds:
+            if wanted == "keys and values" and _holds_names(model, location):
+                return document.fault(
+                    pointer, f"{name} must be names and what they stand for", "write `a_name: …` below it", "LS114"
+                )
             inner = _model_at(model, location) if wanted == "keys and values" else None
             remedy = f"known are {', '.join(sorted(keys(inner)))}" if keys(inner) else f"write {wanted} here"
             return document.fault(pointer, f"{name} must be {wanted}", remedy, "LS114")
@@ -419,6 +463,33 @@ def fault_of(document: Document, model: type[BaseModel], error: Any) -> Fault:
         must = _LIMITS[kind].format(**context)
         return document.fault(pointer, f"{name} must {must}", "change it", "LS112")
     return document.fault(pointer, f"{name}: {message[:1].lower()}{message[1:]}", "see rules/README.md", "LS114")
+
+
+WITH_COMMA = re.compile(r"-?[0-9]+(?:,[0-9]+)+(?:\.[0-9]+)?[%x]?(?![^\s,}])")
+"""A number such as `1,000` or `2,5`, which is no number to YAML."""
+
+
+def _number_with_comma(document: Document, pointer: Pointer) -> Fault | None:
+    """The fault of `{above: 1,000}`, where a pointer leads to the `000`, which is a key to YAML."""
+    parent = _data_at(document.data, pointer[:-1]) if pointer else None
+    key = pointer[-1] if pointer else None
+    if not isinstance(key, str) or not isinstance(parent, dict) or parent.get(key, key) is not None:
+        return None
+    before = [k for k in list(parent)[: list(parent).index(key)] if parent[k] is not None]
+    line, column = document.place(pointer, key=True)
+    row = document.text.splitlines()[line - 1 : line]
+    for number in WITH_COMMA.finditer(row[0]) if row and before else ():
+        if number.start() < column - 1 < number.end():
+            message = f"{before[-1]} '{number[0]}' is no number, it has a comma"
+            fault = document.fault(pointer, message, without_comma(number[0]), "LS106")
+            return replace(fault, line=line, column=number.start() + 1)
+    return None
+
+
+def without_comma(number: str) -> str:
+    """The way out for a number with commas, `1,000` or `2,5`."""
+    is_decimal = re.fullmatch(r"-?[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})[%x]?", number)
+    return f"write {number.replace(',', '.' if is_decimal else '')}"
 
 
 def parted(text: str) -> tuple[str, str, str]:
@@ -475,6 +546,13 @@ def _model_at(model: type[BaseModel], location: Pointer) -> Any:
         if field is not None:
             current, names_come = _model_in(field.annotation), get_origin(field.annotation) is dict
     return current
+
+
+def _holds_names(model: type[BaseModel], location: Pointer) -> bool:
+    """Whether the keys at a place are names that its author gives to what stands under them."""
+    owner = _model_at(model, location[:-1])
+    field = getattr(owner, "model_fields", {}).get(location[-1]) if location else None
+    return field is not None and get_origin(field.annotation) is dict and _model_in(field.annotation) is not None
 
 
 def _model_in(annotation: Any) -> Any:

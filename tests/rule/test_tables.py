@@ -175,7 +175,9 @@ def test_what_spreadsheets_write(table):
             "t.csv:3:3: 'lots' is no number; write one like 20, 2.5 or 25%",
             id="no number",
         ),
-        pytest.param('sku,at_most\nA,"2,5"\n', "t.csv:2:3: '2,5' is no number; write 2.5", id="a decimal comma"),
+        pytest.param(
+            'sku,at_most\nA,"2,5"\n', "t.csv:2:3: '2,5' is no number, it has a comma; write 2.5", id="a decimal comma"
+        ),
         pytest.param(
             "sku,at_most\nA,20\n\nB,1,2\n",
             "t.csv:4:5: 3 cells, the first row has 2; write one cell a column; quote what holds a comma",

@@ -319,3 +319,25 @@ def test_watching_runs_them_again_when_a_rule_is_saved(tmp_path):
             assert running.wait(30) == 0
         finally:
             running.kill()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            "tests: [\n",
+            "tests.yml:1:8: not YAML: the file ends within quotes or brackets; close them [LS102]",
+            id="a list that was begun",
+        ),
+        pytest.param(
+            "tests:\n  - name: a\n    name: b\n    rules: [Low]\n    expect: nothing\n",
+            "tests.yml:3:5: the key 'name' stands twice; remove one of them [LS103]",
+            id="a key twice",
+        ),
+    ],
+)
+def test_a_file_that_is_no_yaml_is_told_in_our_words(text, expected):
+    """As of a rule file."""
+    suite = load_text(text, RULES, ZONE)
+    assert [str(f) for f in suite.faults] == [expected]
+    assert suite.tests == ()

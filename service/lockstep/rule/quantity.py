@@ -2,7 +2,9 @@
 
 import re
 from datetime import time
+from math import isnan
 
+from lockstep.document import WITH_COMMA, without_comma
 from lockstep.rule.condition import Hours, Tolerance
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -134,7 +136,11 @@ def number(value: object) -> float:
         try:
             result = float(text[:-1]) / 100 if text.endswith("%") else float(text)
         except ValueError:
+            if WITH_COMMA.fullmatch(text):
+                raise ValueError(f"'{text}' is no number, it has a comma; {without_comma(text)} [LS106]") from None
             raise ValueError(f"'{text}' is no number; write one like 20, 2.5 or 25% [LS106]") from None
+    if isnan(result):
+        raise ValueError(f"'{value}' is no number; write one like 20, 2.5 or 25% [LS106]")
     if not abs(result) <= 9e12:
         raise ValueError(f"'{value}' is too large; write a number within ±9,000,000,000,000 [LS106]")
     return result
