@@ -30,7 +30,8 @@ def _codes_of(folder, example):
     """What `lockstep check`, or for tests `lockstep test`, says of an example in the folder of a shop."""
     if "tests:" in example:
         return {f.code for f in load_text(example, MEASURES + RULE.format(team="operations"), ZoneInfo("UTC")).faults}
-    (folder / "measures.yml").write_text("" if example.startswith("measures:") else MEASURES)
+    if not example.startswith("measures:"):
+        (folder / "measures.yml").write_text(MEASURES)
     is_routing = example.startswith("teams:")
     is_calendar = example.startswith(("campaigns:", "holidays:", "closed:"))
     name = "routing.yml" if is_routing else "calendar.yml" if is_calendar else "rules.yml"

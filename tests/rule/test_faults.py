@@ -269,3 +269,11 @@ def test_a_key_that_stands_twice_in_the_routing_hides_nothing(tmp_path):
     routing, faults = load_routing(path)
     assert routing is None
     assert [(f.column, f.code) for f in faults] == [(20, "LS103"), (35, "LS150")]
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "{}\n", "measures: {}\nrules: []\n"])
+def test_a_file_that_holds_nothing_is_told(text):
+    """Among others, whose rules are judged: an editor that saved it half-way took its rules away."""
+    loaded = load_texts({"a.yml": text, "b.yml": GOOD + "  - {name: A, threshold: {measure: stock, at_most: 5}}\n"})
+    assert [(f.path, f.code, f.level) for f in loaded.faults] == [("a.yml", "LS108", "warning")]
+    assert [r.name for r in loaded.plan.rules] == ["A"]

@@ -33,6 +33,7 @@ CODES: dict[str, str] = {
     "LS105": "a ratio is written like 2x",
     "LS106": "a number is expected",
     "LS107": "hours are written like Mon-Fri 08:00-18:00",
+    "LS108": "a file that holds nothing",
     "LS110": "an unknown key",
     "LS111": "a key is missing",
     "LS112": "a value is not possible here",

@@ -145,7 +145,7 @@ def _load(
     broken: set[str] = set()
     for document, borrowed in [*((d, False) for d in documents), *((d, True) for d in beside)]:
         if not borrowed:
-            faults += validate(document, RuleFile)[1]
+            faults += validate(document, RuleFile)[1] or _emptiness(document)
         # Which of two is meant is not guessed at, and what uses it is not told that it is wrong.
         unclear = {pointer[1] for pointer, _ in document.twice if pointer[0] == "measures" and len(pointer) > 1}
         for name, found in _items(document, "measures", MeasureModel):
@@ -206,6 +206,14 @@ def _load(
     fingerprint = stable_id("plan-1", *(r.version for r in rules.values()))[:12]
     plan = Plan(tuple(rules.values()), tuple(series), fingerprint)
     return Loaded(plan, tuple(sorted(set(faults))), (*files, *tables.files))
+
+
+def _emptiness(document: Document) -> list[Fault]:
+    """The warning of a file without any measure or rule, which is easily saved by mistake."""
+    if document.data and any(document.data.values()):
+        return []
+    message = "the file holds nothing, so no rule of it is judged"
+    return [document.fault((), message, "bring back what stood in it, or remove the file", "LS108", level="warning")]
 
 
 def _name(document: Document, index: int) -> str | None:
