@@ -73,8 +73,8 @@ class Document:
         for depth, step in enumerate(pointer):
             last = depth == len(pointer) - 1
             try:
-                if isinstance(node, CommentedMap) and step not in node:
-                    step = next((k for k in node if str(k) == step), step)  # `0` and `yes` are words in `data`
+                if isinstance(node, CommentedMap) and step not in node and str(step).isdecimal():
+                    step = int(step)  # a key that is a number is a word in `data`
                 if isinstance(node, CommentedMap) and step in node:
                     line, column = node.lc.key(step) if last and (key or node[step] is None) else node.lc.value(step)
                 elif isinstance(node, CommentedSeq) and isinstance(step, int) and step < len(node):
@@ -312,13 +312,16 @@ def _keys_twice(document: Document, node: Any, twice: list[_Twice]) -> tuple[tup
         steps = inner.items() if isinstance(inner, dict) else enumerate(inner)
         pending += [((*pointer, step if isinstance(step, int) else str(step)), value) for step, value in steps]
     found = []
+    with_comma: dict[Pointer, Fault | None] = {}
     for mapping, key, line, column, value in twice:
         message = f"the key '{str(key)[:100]}' stands twice"
         is_section = mapping is node and isinstance(value, dict | list)
         remedy = "put what is under both under one of them" if is_section else "remove one of them"
         fault = Fault(document.path, line + 1, column + 1, message, remedy, "LS103")
         pointer = (*pointers.get(id(mapping), ()), str(key))
-        found.append((pointer, _number_with_comma(document, pointer) or fault))
+        if pointer not in with_comma:
+            with_comma[pointer] = _number_with_comma(document, pointer)
+        found.append((pointer, with_comma[pointer] or fault))
     return tuple(sorted(found, key=lambda one: one[1]))
 
 
@@ -467,6 +470,8 @@ def fault_of(document: Document, model: type[BaseModel], error: Any) -> Fault:
 
 WITH_COMMA = re.compile(r"-?[0-9]+(?:,[0-9]+)+(?:\.[0-9]+)?[%x]?(?![^\s,}])")
 """A number such as `1,000` or `2,5`, which is no number to YAML."""
+MOST_KEYS = 100
+"""Of a mapping that is looked through for such a number."""
 
 
 def _number_with_comma(document: Document, pointer: Pointer) -> Fault | None:
@@ -474,6 +479,8 @@ def _number_with_comma(document: Document, pointer: Pointer) -> Fault | None:
     parent = _data_at(document.data, pointer[:-1]) if pointer else None
     key = pointer[-1] if pointer else None
     if not isinstance(key, str) or not isinstance(parent, dict) or parent.get(key, key) is not None:
+        return None
+    if len(parent) > MOST_KEYS:
         return None
     before = [k for k in list(parent)[: list(parent).index(key)] if parent[k] is not None]
     line, column = document.place(pointer, key=True)

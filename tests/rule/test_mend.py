@@ -99,6 +99,11 @@ def test_what_is_told_beside_a_fault_of_form_is_there_without_it(misspelled):
             id="a label of nothing, beside a number that is none",
         ),
         pytest.param(
+            "{name: D, spike: {measure: orders, window: 1h, above: 2x}, clear: {belw: 1x, abve: 1x}, teams: [1, 2]}",
+            ["LS127", "LS127", "LS110", "LS110", "LS114", "LS114"],
+            id="several faults of one key",
+        ),
+        pytest.param(
             "{name: D, spike: {measure: orders, window: 90}}", ["LS117", "LS104"], id="no direction, beside a window"
         ),
         pytest.param(

@@ -114,8 +114,7 @@ def _mended(document: Document, index: int, raw: dict[str, Any]) -> tuple[RuleMo
         except ValidationError as error:
             found = error.errors()
         left_out: list[_Gone] = []
-        for one in found:
-            pointer = pointer_in(data, one["loc"])
+        for one, pointer in [(one, pointer_in(data, one["loc"])) for one in found]:
             fault = fault_of(document, RuleFile, {**one, "loc": ("rules", index, *one["loc"])})
             if gone and one["type"] == "value_error" and not _is_caused(fault.code, pointer, gone):
                 hidden.append(fault)
@@ -137,9 +136,9 @@ def _is_caused(code: str, pointer: Pointer, gone: list[_Gone]) -> bool:
 
 def _leave_out(data: dict[str, Any], error: Any, pointer: Pointer) -> _Gone:
     """Take out of a rule the key that an error is about; an empty pointer where there is none."""
-    step = error["loc"][-1] if error["loc"] else ""
-    if error["type"] == "missing" and (step in _LENGTHS or (step == "name" and not pointer)):
-        pointer = (*pointer, step)
+    last = error["loc"][-1] if error["loc"] else ""
+    if error["type"] == "missing" and (last in _LENGTHS or (last == "name" and not pointer)):
+        pointer = (*pointer, last)
     elif pointer and pointer[0] in ("clear", "overrides"):
         pointer = pointer[:1]
     while pointer and not isinstance(pointer[-1], str):
@@ -147,8 +146,9 @@ def _leave_out(data: dict[str, Any], error: Any, pointer: Pointer) -> _Gone:
     if not pointer:
         return _Gone((), "")
     parent: Any = data
-    for inner in pointer[:-1]:
-        parent = parent.get(inner) if isinstance(parent, dict) else parent[inner]
+    for step in pointer[:-1]:
+        inside = step in parent if isinstance(parent, dict) else isinstance(parent, list)
+        parent = parent[step] if inside else None
     key, is_unknown = str(pointer[-1]), error["type"] == "extra_forbidden"
     if not isinstance(parent, dict):
         return _Gone(pointer, key)  # left out with what it stood in
