@@ -351,13 +351,12 @@ def test_13_a_constant_that_changed_is_an_error_that_says_what_to_do(changed, sa
 # ---- 14: a frozen judge -------------------------------------------------------------------------------------------
 
 
-def numbered(number: int, state: str) -> Transition:
-    at = "2026-01-14T12:00:00Z"
+def numbered(number: int, state: str, episode: str = "e", at: str = "2026-01-14T12:00:00Z") -> Transition:
     fields = dict.fromkeys(("value", "baseline", "ratio", "limit", "window_start", "window_end", "watermark"))
     return Transition(
         transition_id=f"t{number}",
         alert_id="a",
-        episode_id="e",
+        episode_id=episode,
         number=number,
         rule="R",
         labels={},
@@ -378,6 +377,26 @@ def test_14_readers_keep_the_highest_number():
         board._take(encode(transition))
     assert board.alerts() == []
     assert [t.number for t in board.alerts(every=True)] == [6]
+
+
+def test_14_an_episode_half_a_second_later():
+    """As text 12:00:00.5Z comes before 12:00:00Z."""
+    board = AlertBoard(None, clock=lambda: END)
+    for transition in (numbered(2, "resolved"), numbered(1, "firing", "later", "2026-01-14T12:00:00.500000Z")):
+        board._take(encode(transition))
+    assert [t.episode_id for t in board.alerts()] == ["later"]
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_14_two_episodes_that_begin_at_one_instant(turn):
+    """An edit ended one where it began, and its new version fires from there on: what goes on is shown."""
+    board = AlertBoard(None, clock=lambda: END)
+    old, new = [numbered(1, "firing", "old"), numbered(2, "resolved", "old")], [numbered(1, "firing", "new")]
+    for transition in itertools.chain.from_iterable([old, new][::turn]):
+        board._take(encode(transition))
+    assert [t.episode_id for t in board.alerts()] == ["new"]
+    board._take(encode(numbered(2, "resolved", "new")))
+    assert board.alerts() == []
 
 
 # ---- 15: numbers --------------------------------------------------------------------------------------------------

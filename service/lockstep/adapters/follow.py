@@ -18,6 +18,11 @@ KEEP_ENDED = timedelta(days=1)
 ENDED = (TransitionName.RESOLVED, TransitionName.CANCELLED)
 
 
+def _began(transition: Transition) -> str:
+    """Sorts by time: with its Z, 12:00:00.5Z comes before 12:00:00Z as text."""
+    return transition.started_at.removesuffix("Z")
+
+
 class AlertBoard:
     """What is pending or firing now, and what ended within a day."""
 
@@ -25,7 +30,7 @@ class AlertBoard:
         self._broker = broker
         self._clock = clock
         self._at: dict[int, int] = {}
-        self._latest: dict[str, Transition] = {}
+        self._latest: dict[str, list[Transition]] = {}  # the last of each episode that began last, mostly one
 
     async def refresh(self) -> None:
         """Read on to the end of the topic. Raises BrokerError."""
@@ -46,10 +51,15 @@ class AlertBoard:
             transition = decode(value)
         except msgspec.MsgspecError:
             return  # written by a newer version; the next one of this alert may be readable
-        known = self._latest.get(transition.alert_id)
-        # A frozen judge may speak up late: of one episode the highest number counts, of two the later start.
-        if known is None or (transition.started_at, transition.number) >= (known.started_at, known.number):
-            self._latest[transition.alert_id] = transition
+        # A frozen judge may speak up late: of one episode the highest number counts, of two the later start. Two begin
+        # at one instant where an edit ends the first at once: that which goes on counts.
+        began = _began(transition)
+        known = self._latest.get(transition.alert_id, [])
+        same = next((t for t in known if t.episode_id == transition.episode_id), None)
+        if any(_began(t) > began for t in known) or (same is not None and same.number > transition.number):
+            return
+        beside = [t for t in known if t is not same and _began(t) == began]
+        self._latest[transition.alert_id] = [*beside, transition]
 
     async def follow(self, every_s: float = 0.5) -> None:
         """Read on for ever."""
@@ -63,13 +73,12 @@ class AlertBoard:
 
     def _forget(self) -> None:
         oldest = self._clock() - KEEP_ENDED
-        for key, transition in list(self._latest.items()):
-            if transition.state in ENDED and datetime.fromisoformat(transition.at) < oldest:
+        for key, episodes in list(self._latest.items()):
+            if all(t.state in ENDED and datetime.fromisoformat(t.at) < oldest for t in episodes):
                 del self._latest[key]
 
     def alerts(self, *, rule: str | None = None, every: bool = False) -> list[Transition]:
         """The last transition of each alert that is pending or firing (every: of those that ended, too)."""
-        found = [
-            t for t in self._latest.values() if (every or t.state not in ENDED) and (rule is None or t.rule == rule)
-        ]
-        return sorted(found, key=lambda t: (t.started_at, t.rule, sorted(t.labels.items())))
+        last = (next((t for t in ts if t.state not in ENDED), ts[-1]) for ts in self._latest.values())
+        found = [t for t in last if (every or t.state not in ENDED) and (rule is None or t.rule == rule)]
+        return sorted(found, key=lambda t: (_began(t), t.rule, sorted(t.labels.items())))
