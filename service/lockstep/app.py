@@ -36,13 +36,13 @@ from lockstep.explain import ask, public
 from lockstep.judge import ALERT_STATE, ALERTS, Judge
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.notify.decide import DELIVERIES, Notify
-from lockstep.notify.own import own_rule, refused_transition
+from lockstep.notify.own import REFUSED, OwnAlerts, own_rule, refusal_of
 from lockstep.notify.route import NOBODY, Routing, load_routing
 from lockstep.ports import Channel, Record, TopicInfo, TopicSpec
 from lockstep.rule.condition import Plan, Rule
 from lockstep.settings import Settings
 from lockstep.tools.explain import by_alert, from_transitions, named
-from lockstep.transition import encode
+from lockstep.transition import Refusal, encode
 
 log = structlog.get_logger("lockstep")
 
@@ -183,6 +183,7 @@ class Service:
         self.metrics = Metrics()
         self.board = AlertBoard(self.broker, clock=utc_now)
         self.book = RuleBook(self.broker, settings.rules, clock=utc_now)
+        self._own = OwnAlerts(alone=settings.is_sqlite)
         self._reload = asyncio.Lock()
         self._switching: asyncio.Task[None] | None = None
         self._asked: asyncio.Task[None] | None = None
@@ -366,11 +367,12 @@ class Service:
         return {"changes": changes, **self.rules_state()}
 
     async def _propose(self, since_s: int, *, again: bool = False) -> list[str]:
-        refused = dict(self.book.refused)
-        changes = await self.book.propose(since_s, again=again)
+        try:
+            changes = await self.book.propose(since_s, again=again)
+        finally:  # a folder that cannot be read now still holds what was refused
+            await self._tell_owners()
         for line in changes:
             log.info("rule changed", change=line)
-        await self._tell_owners(refused)
         return changes
 
     def _next_border(self) -> int:
@@ -431,20 +433,28 @@ class Service:
             ],
         }
 
-    async def _tell_owners(self, before: Mapping[str, Any]) -> None:
+    async def _tell_owners(self) -> None:
         """An alert for each file that is refused, over when it is taken: whoever edits rules may not read logs."""
-        now = utc_now()
-        records = []
-        for name in dict.fromkeys([*self.book.refused, *before]):
-            faults = self.book.refused.get(name)
-            if faults == before.get(name):
-                continue
-            told = refused_transition(name, tuple(map(str, faults or before[name])), over=faults is None, now=now)
-            value = encode(told)
-            key = told.alert_id.encode()
-            records += [Record(ALERTS, value, key, 0), Record(ALERT_STATE, value, key)]
+        await self.board.refresh()
+        new, again = self._own.due(
+            self._refusals(),
+            self.board.alerts(rule=REFUSED, every=True),
+            self.board.heard,
+            looked=self.book.has_looked,
+            now=utc_now(),
+        )
+        records = [Record(ALERTS, encode(t), t.alert_id.encode(), 0) for t in new]
+        records += [Record(ALERT_STATE, encode(t), t.alert_id.encode()) for t in (*new, *again)]
         if records:
             await self.broker.publish(records)
+
+    def _refusals(self) -> dict[str, Refusal]:
+        current, refused = self.book.current, self.book.refused
+        if current is None or not refused:
+            return {}
+        rules = self.book.rules_in_force()
+        since = None if current.since_s is None else _moment(current.since_s)
+        return {name: refusal_of(name, [*map(str, faults)], rules, since=since) for name, faults in refused.items()}
 
     async def _check_sources(self) -> None:
         for info in (await self.broker.describe(self.settings.topics.values())).values():

@@ -19,6 +19,20 @@ class TransitionName(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Refusal(msgspec.Struct, frozen=True):
+    """Why a rule file was refused, and whom it concerns.
+
+    faults: as `lockstep check` says them, with place and remedy. owners: of the rules of its last good version, as they
+    are written there. teams: who hears of these rules, () where the file had none. in_force: what holds instead, in
+    words.
+    """
+
+    faults: tuple[str, ...]
+    owners: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
+    in_force: str = ""
+
+
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
     """As published on `lockstep.alerts` (in a CloudEvent's data) and printed by `backtest --json`.
 
@@ -34,6 +48,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     reason: why, where it is not the verdict itself (`rule_removed`, `no_data`), else "".
     explanation: the verdict behind it as it was judged; None for what no rule judged.
     fault: what is wrong with the rule file that an alert of Lockstep's own is about, else "".
+    refusal: all that is wrong with it, whom it concerns and what is in force instead; None for every other alert.
     """
 
     transition_id: str
@@ -62,6 +77,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     explanation: Judged | None = None
     fault: str = ""
+    refusal: Refusal | None = None
 
 
 def as_cloudevent(transition: Transition) -> dict[str, Any]:

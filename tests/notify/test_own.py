@@ -1,20 +1,34 @@
 """Alerts about Lockstep itself: a refused rule file is told with its fault, and named by its file alone."""
 
+import json
+from datetime import timedelta
+
 import pytest
-from alert_samples import LONDON, NOON
+from alert_samples import LONDON, NOON, ROUTING, batch, plan, rule
 from jsonschema import Draft202012Validator
 
 from lockstep.labels import stable_id
+from lockstep.notify.decide import DELIVERIES, Notify
 from lockstep.notify.message import Writer, webhook_json_schema
-from lockstep.notify.own import REFUSED, own_rule, refused_transition
-from lockstep.transition import Transition, decode, encode
+from lockstep.notify.own import (
+    LAPSE,
+    REFUSED,
+    SAID_AGAIN,
+    OwnAlerts,
+    mended_transition,
+    own_rule,
+    refusal_of,
+    refused_transition,
+)
+from lockstep.transition import Refusal, Transition, TransitionName, decode, encode
 
 TEAMS = ("marketing", "operations")
 FAULT = "rules/stock.yml:4:7: rule 'LowStock': unknown key 'at_mots'; did you mean 'at_most'? [LS110]"
 
 
 def refused(*faults: str, over: bool = False) -> Transition:
-    return refused_transition("rules/stock.yml", faults or (FAULT,), over=over, now=NOON)
+    told = refused_transition("rules/stock.yml", Refusal(faults or (FAULT,)), now=NOON)
+    return mended_transition(told, now=NOON) if over else told
 
 
 @pytest.mark.parametrize(
@@ -52,3 +66,165 @@ def test_a_webhook_has_no_explanation_of_it():
     Draft202012Validator(webhook_json_schema()).validate(body)
     assert body["data"]["explanation"] is None
     assert FAULT in body["data"]["text"]
+
+
+# ---- whom it concerns ------------------------------------------------------------------------------------------------
+
+
+def _rules():
+    ann = rule("LowStock", ("operations",), owner="Ann", place="rules/stock.yml:3")
+    bob = rule("SoldOut", ("operations",), owner="Bob", place="rules/stock.yml:9")
+    more = rule("NoStock", ("operations",), owner="Ann", place="rules/stock.yml:12")
+    return [ann, bob, more, rule("OrderSpike", ("marketing", "operations"), owner="Cy", place="rules/orders.yml:3")]
+
+
+@pytest.mark.parametrize(
+    ("file", "teams", "owners", "instead"),
+    [
+        pytest.param(
+            "stock.yml",
+            ("operations",),
+            ("Ann", "Bob"),
+            "its last good rules, as at the first start: LowStock, SoldOut, NoStock",
+            id="of its last good rules",
+        ),
+        pytest.param("new.yml", (), (), "the files in force, as at the first start", id="nobody's yet"),
+    ],
+)
+def test_whom_a_file_concerns(file, teams, owners, instead):
+    """Those who hear of the rules that it held, and those who look after them, each once."""
+    found = refusal_of(file, [FAULT], _rules(), since=None)
+    assert (found.teams, found.owners, found.in_force) == (teams, owners, instead)
+
+
+@pytest.mark.parametrize(
+    ("teams", "owners", "told", "said"),
+    [
+        pytest.param(("marketing",), ("Ann", "Bob"), {"anna"}, "(owners: Ann, Bob)", id="its teams, and whom to ask"),
+        pytest.param((), (), {"anna", "hook", "ops"}, FAULT, id="all teams where none is known"),
+        pytest.param(("gone",), ("Ann",), {"anna", "hook", "ops"}, "(owners: Ann)", id="nothing reaches its team"),
+    ],
+)
+def test_who_hears_of_it(teams, owners, told, said):
+    """The teams of the file's rules hear that it is refused, and that it is so no more."""
+    rules = plan(*_rules(), own_rule(tuple(ROUTING.teams)))
+    stage = Notify(rules, ROUTING, zone=LONDON)
+    begins = refused_transition("stock.yml", Refusal((FAULT,), owners, teams), now=NOON)
+    for offset, one in enumerate((begins, mended_transition(begins, now=NOON + timedelta(hours=2)))):
+        now = NOON + timedelta(hours=offset)
+        stage.feed(batch(one, start=offset))
+        stage.tick(now)
+        stage.tick(now + timedelta(seconds=10))
+        sent = [json.loads(r.value) for r in stage.cut().records if r.topic == DELIVERIES]
+        assert {d["destination"]["id"] for d in sent} == told
+        words = json.dumps([d["body"] for d in sent])
+        assert said in words if not offset else "it is refused no more" in words
+
+
+# ---- when it begins and ends -----------------------------------------------------------------------------------------
+
+
+class Workers:
+    """Workers over one topic; each reads what all have published."""
+
+    def __init__(self, *names: str) -> None:
+        self.now, self.alone = NOON, len(names) == 1
+        self.told: dict[str, Transition] = {}
+        self.published: list[tuple[str, str]] = []
+        self.heard: dict[str, object] = {}
+        self.refused: dict[str, dict[str, Refusal]] = {}
+        self.own: dict[str, OwnAlerts] = {}
+        for name in names:
+            self.start(name)
+
+    def start(self, name: str, **refused: str) -> None:
+        """A worker (again) with what its folder is refused for: file → fault."""
+        self.own[name] = OwnAlerts(alone=self.alone)
+        self.heard |= {(name, alert): self.now for alert in self.told}
+        self.edit(name, **refused)
+
+    def stop(self, name: str) -> None:
+        del self.own[name]
+
+    def edit(self, name: str, **refused: str) -> None:
+        self.refused[name] = {file: Refusal((fault,)) for file, fault in refused.items()}
+
+    def run(self, seconds: float, *, looked: bool = True) -> list[tuple[str, str]]:
+        """What becomes of the alerts meanwhile."""
+        before = len(self.published)
+        for _ in range(int(seconds)):
+            self.now += timedelta(seconds=1)
+            for name, own in self.own.items():
+                heard = {alert: at for (who, alert), at in self.heard.items() if who == name}
+                new, again = own.due(self.refused[name], self.told.values(), heard, looked=looked, now=self.now)
+                self.told |= {t.alert_id: t for t in new}
+                self.published += [(t.labels["file"], t.state.value) for t in new]
+                self.heard |= {(who, t.alert_id): self.now for who in self.own for t in (*new, *again)}
+        return self.published[before:]
+
+
+BEGUN, ENDED = ("stock", "firing"), ("stock", "resolved")
+MINUTE = LAPSE.total_seconds() + 1
+
+
+def test_one_worker_ends_what_it_left_open():
+    """Mended while it was stopped: over at the next start. Still broken: it goes on, told once."""
+    one = Workers("one")
+    one.edit("one", stock="a")
+    assert one.run(5) == [BEGUN]
+    one.start("one", stock="a")
+    assert one.run(100) == []
+    one.start("one")
+    assert one.run(3, looked=False) == []
+    assert one.run(3) == [ENDED]
+    assert one.run(100) == []
+
+
+def test_another_fault_is_told_and_the_same_again_is_another_episode():
+    """Broken, mended and broken in the same way: whoever drops repeats by id hears of both."""
+    one = Workers("one")
+    ids = set()
+    for fault, told in (("a", [BEGUN]), ("b", [BEGUN]), (None, [ENDED]), ("b", [BEGUN])):
+        one.edit("one", **({} if fault is None else {"stock": fault}))
+        assert one.run(5) == told
+        ids |= {t.transition_id for t in one.told.values()}
+    assert len(ids) == 4
+
+
+def test_a_worker_that_starts_leaves_what_another_still_refuses():
+    """However often a good one starts, the alert lives as long as somebody refuses the file."""
+    two = Workers("one", "two")
+    two.edit("two", stock="a")
+    assert two.run(2) == [BEGUN]
+    for _ in range(3):
+        two.start("one")
+        assert two.run(3 * MINUTE) == []
+    two.edit("two")
+    assert two.run(MINUTE + SAID_AGAIN.total_seconds()) == [ENDED]
+
+
+def test_two_workers_that_refuse_a_file_tell_it_once():
+    """Also for different faults each says its own once; it is over when both have it in order."""
+    two = Workers("one", "two")
+    for name in ("one", "two"):
+        two.edit(name, stock="a")
+    assert two.run(200) == [BEGUN]
+    two.edit("one", stock="b")
+    assert two.run(200) == [BEGUN]
+    two.edit("one")
+    assert two.run(200) == []
+    two.edit("two")
+    assert two.run(200) == [ENDED]
+
+
+def test_what_a_worker_left_open_that_never_comes_back():
+    """The others end it, a minute after they last heard of it."""
+    two = Workers("one", "two")
+    two.edit("two", stock="a")
+    assert two.run(2) == [BEGUN]
+    two.stop("two")
+    assert two.run(MINUTE - 20) == []
+    assert two.run(30) == [ENDED]
+    two.start("two", stock="a")
+    assert two.run(2) == [BEGUN]
+    assert next(iter(two.told.values())).state is TransitionName.FIRING

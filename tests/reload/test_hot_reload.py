@@ -152,6 +152,54 @@ async def test_an_edit_is_in_force_without_a_restart(tmp_path, session):
         assert [x["name"] for x in (await r.ask("/v1/rules"))[1]["rules"]] == ["Low"]
 
 
+async def test_a_file_that_was_mended_while_nobody_watched(tmp_path, session):
+    """The alert of the last run is over at the next start, and stays while the folder is still bad."""
+    running = Running(tmp_path, session)
+    stock = running.rules / "stock.yml"
+    stock.write_text(LOW)
+    refused = ("RuleFileRefused", "stock.yml")
+    async with running as r:
+        stock.write_text(LOW.replace("at_most", "at_mst"))
+        await r.firing(refused)
+    async with running as r:
+        await r.firing(refused)
+    stock.write_text(LOW)
+    async with running as r:
+        await r.firing()
+        assert [f["state"] for f in (await r.ask("/v1/rules"))[1]["files"]] == ["in force"]
+
+
+async def test_the_only_file_is_emptied_and_mended(tmp_path, session):
+    """Broken, then saved empty, then removed: shown as refused all the while, with the last good rules in force."""
+    running = Running(tmp_path, session)
+    stock = running.rules / "stock.yml"
+    stock.write_text(LOW)
+    refused = ("RuleFileRefused", "stock.yml")
+
+    async def shown(words):
+        async def there():
+            told = (await running.ask("/v1/rules"))[1]
+            assert [x["name"] for x in told["rules"]] == ["LowStock"]
+            file = told["files"][0]
+            return file["state"] == "refused" and words in file["faults"][0]
+
+        await running.until(there)
+        await running.firing(refused)
+
+    async with running as r:
+        stock.write_text(LOW.replace("at_most", "at_mst"))
+        await shown("did you mean 'at_most'")
+        stock.write_text("")
+        await shown("stock.yml:1:1: no rule is left in it, and no other file has one; write a rule")
+        assert (await r.ask("/v1/rules/reload", "post"))[0] == 422
+        stock.unlink()
+        await shown("it was removed, and no other file has one")
+        async with r.session.get(f"http://127.0.0.1:{r.port}/metrics") as answer:
+            assert "lockstep_rule_files_refused 1.0" in await answer.text()
+        stock.write_text(LOW)
+        await r.firing()
+
+
 @pytest.fixture
 async def hook():
     """A webhook receiver; what it was told, and its address."""

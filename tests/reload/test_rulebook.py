@@ -57,6 +57,13 @@ WITH_TABLE = {**GOOD, "few.yml": BY_SKU, "table.csv": TABLE}
             {"table.csv": "sku,m\nS1,20\n"}, {}, ["table.csv"], id="a table that lost what a rule reads is refused"
         ),
         pytest.param({"table.csv": None}, {}, ["table.csv"], id="so is its removal"),
+        pytest.param({"stock.yml": ""}, {"stock.yml": ""}, [], id="an emptied file beside others"),
+        pytest.param(
+            {"stock.yml": "", "orders.yml": None}, {}, ["orders.yml", "stock.yml"], id="no rule would be left anywhere"
+        ),
+        pytest.param(
+            {"stock.yml": BAD, "orders.yml": None}, {"orders.yml": None}, ["stock.yml"], id="a last good one is one"
+        ),
     ],
 )
 def test_each_file_on_its_own(new, taken, refused):

@@ -31,6 +31,8 @@ class AlertBoard:
         self._clock = clock
         self._at: dict[int, int] = {}
         self._latest: dict[str, list[Transition]] = {}  # the last of each episode that began last, mostly one
+        self.heard: dict[str, datetime] = {}
+        """Alert id → when a record of it was last read here, also one that said nothing new."""
 
     async def refresh(self) -> None:
         """Read on to the end of the topic. Raises BrokerError."""
@@ -51,6 +53,7 @@ class AlertBoard:
             transition = decode(value)
         except msgspec.MsgspecError:
             return  # written by a newer version; the next one of this alert may be readable
+        self.heard[transition.alert_id] = self._clock()
         # A frozen judge may speak up late: of one episode the highest number counts, of two the later start. Two begin
         # at one instant where an edit ends the first at once: that which goes on counts.
         began = _began(transition)
@@ -76,6 +79,7 @@ class AlertBoard:
         for key, episodes in list(self._latest.items()):
             if all(t.state in ENDED and datetime.fromisoformat(t.at) < oldest for t in episodes):
                 del self._latest[key]
+                self.heard.pop(key, None)
 
     def alerts(self, *, rule: str | None = None, every: bool = False) -> list[Transition]:
         """The last transition of each alert that is pending or firing (every: of those that ended, too)."""

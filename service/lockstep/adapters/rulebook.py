@@ -20,7 +20,7 @@ from lockstep.errors import RuleError, StateError
 from lockstep.labels import stable_id
 from lockstep.notify.route import NOBODY, Routing, routing_of
 from lockstep.ports import Broker, Record
-from lockstep.rule.condition import Plan
+from lockstep.rule.condition import Plan, Rule
 from lockstep.rule.load import load_texts
 from lockstep.rule.versions import Version, changes_in_words, in_force
 
@@ -102,8 +102,25 @@ def load_files(files: Mapping[str, str], folder: Path) -> Loaded:
 def take(good: Mapping[str, str], new: Mapping[str, str], folder: Path) -> Taken:
     """Take or refuse each file that changed on its own.
 
-    A file is refused when it has an error, or when what it no longer says leaves one in a file that did not change.
+    A file is refused when it has an error, or when what it no longer says leaves one in a file that did not change, or
+    no rule at all: a file that is saved empty by mistake must not end all watching.
     """
+    taken = _taken(good, new, folder)
+    had = load_files(good, folder).plan.rules
+    if not had or load_files(taken.files, folder).plan.rules:
+        return taken
+    held = dict.fromkeys(Path(r.place.rpartition(":")[0]).name for r in had)
+    emptied = {name: good[name] for name in held if taken.files.get(name) != good[name]}
+    refused = dict(taken.refused)
+    for name in emptied:
+        path = str(folder / name)
+        said = "no rule is left in it" if name in new else "it was removed"
+        remedy = "write a rule, or add one in another file"
+        refused[name] = (Fault(path, 1, 1, f"{said}, and no other file has one", remedy, "LS111"),)
+    return Taken({**taken.files, **emptied}, refused, taken.warnings)
+
+
+def _taken(good: Mapping[str, str], new: Mapping[str, str], folder: Path) -> Taken:
     files, refused = dict(new), dict[str, tuple[Fault, ...]]()
     while True:
         faults = load_files(files, folder).faults
@@ -139,8 +156,14 @@ class RuleBook:
         self._versions: list[Announced] = []
         self._seen: dict[str, datetime] = {}
         self._looked = ""
+        self._newest: tuple[str, tuple[Rule, ...]] | None = None
         self._followed = ""
         self.refused: dict[str, tuple[Fault, ...]] = {}
+
+    @property
+    def has_looked(self) -> bool:
+        """Whether the folder was seen since this worker began, so that `refused` means something."""
+        return self._looked != ""
 
     @property
     def current(self) -> Announced | None:
@@ -166,6 +189,14 @@ class RuleBook:
         self._seen[version.id] = version.at
         if self.current is None or self.current.id != version.id:  # two workers may announce one edit
             self._versions.append(version)
+
+    def rules_in_force(self) -> tuple[Rule, ...]:
+        """The rules of the newest version."""
+        if self.current is None:
+            return ()
+        if self._newest is None or self._newest[0] != self.current.id:
+            self._newest = self.current.id, load_files(self.current.files, self._folder).plan.rules
+        return self._newest[1]
 
     def loaded(self) -> tuple[Plan, Routing]:
         """The plan of the versions that a worker may still need, and the newest routing."""
@@ -212,12 +243,12 @@ class RuleBook:
         await self.refresh()
         files = read_folder(self._folder)
         looked, self._looked = self._looked, content_id(files)
-        if looked == self._looked and not again:
-            return []
         good = self.current.files if self.current is not None else {}
         followed, now = self._followed, self.current.id if self.current is not None else ""
-        if files == good:
+        if files == good:  # also when another worker brought what is in force to where this folder is
             self.refused, self._followed = {}, now
+            return []
+        if looked == self._looked and not again:
             return []
         older = self.is_older(files)
         if older is not None and not again and followed != now:
@@ -226,6 +257,7 @@ class RuleBook:
                 folder=str(self._folder),
                 announced=older.isoformat(timespec="seconds"),
             )
+            self.refused = {}  # what was in force once has no fault
             return []
         taken = take(good, files, self._folder)
         self.refused, self._followed = taken.refused, now
@@ -236,8 +268,6 @@ class RuleBook:
             log.warning(str(fault))
         if taken.files == good:
             return []
-        if not load_files(taken.files, self._folder).plan.rules:
-            raise RuleError(f"{self._folder}: no rule would be left; the rules in force stay")
         changes = changes_in_words(good, taken.files)
         await self._announce(taken.files, since_s)
         self._followed = content_id(taken.files)

@@ -23,7 +23,7 @@ from lockstep.notify.flap import Flaps, Heard, Settled
 from lockstep.notify.message import Writer, flapping_note, labels_text, settled_note, with_note
 from lockstep.notify.route import Routing
 from lockstep.ports import Batch, Cut, Destination, Record
-from lockstep.rule.condition import Plan
+from lockstep.rule.condition import Plan, Rule
 from lockstep.transition import Transition, TransitionName, decode
 
 ALERTS = "lockstep.alerts"
@@ -167,9 +167,7 @@ class Notify:
             return
         rule = self._rules.get(transition.rule)
         heard = self._flaps.hear(transition, rank, None if rule is None else rule.flapping)
-        # Of a removed rule only its name is left: everybody hears that its alerts have ended.
-        teams = tuple(self._routing.teams) if rule is None else rule.teams
-        for destination, sharing in self._routing.for_teams(teams):
+        for destination, sharing in self._routing.for_teams(self._teams(transition, rule)):
             if destination.channel == "webhook":
                 self._deliver(
                     stable_id("delivery", destination.id, transition.transition_id, state.value),
@@ -185,11 +183,20 @@ class Notify:
                     item = with_note(item, flapping_note(rule.flapping))
                 self._gather(destination, sharing, transition.rule, item)
 
+    def _teams(self, transition: Transition, rule: Rule | None) -> tuple[str, ...]:
+        """Who hears of it."""
+        # A refused file concerns those who hear of its rules; everybody, where it has none or nothing reaches them.
+        asked = () if transition.refusal is None else transition.refusal.teams
+        if self._routing.for_teams(asked):
+            return asked
+        # Of a removed rule only its name is left: everybody hears that its alerts have ended.
+        return tuple(self._routing.teams) if rule is None else rule.teams
+
     def _tell_settled(self, settled: Settled) -> None:
         """How an alert that flapped has ended, to the people who heard that it began to."""
         transition = settled.last
         rule = self._rules.get(transition.rule)
-        for destination, sharing in self._routing.for_teams(tuple(self._routing.teams) if rule is None else rule.teams):
+        for destination, sharing in self._routing.for_teams(self._teams(transition, rule)):
             if destination.channel != "webhook":
                 item = with_note(self._writer.item(transition, rule, sharing), settled_note(settled))
                 self._gather(destination, sharing, transition.rule, item)

@@ -189,6 +189,7 @@ class Writer:
             "runbook": (rule.runbook if rule is not None else None) or "",
             "why": statistic_text(transition.counts) if is_explained(transition.counts) else "",
             "fault": transition.fault,
+            "owners": "" if transition.refusal is None else ", ".join(transition.refusal.owners),
         }
 
     def headline(self, transition: Transition, rule: Rule | None) -> str:
@@ -313,6 +314,7 @@ _ENDED = {
     "rule_removed": "the rule was removed",
     "expired": "the rule's last day is over",
     "no_data": "there is no data any more",
+    "mended": "it is refused no more",
 }
 
 _ADVICE = {

@@ -1,18 +1,33 @@
 """Alerts of Lockstep about itself: a rule file that was refused."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
 
 from lockstep.labels import stable_id
 from lockstep.rule.condition import All, NoData, Rule, Severity
-from lockstep.transition import Transition, TransitionName
+from lockstep.transition import Refusal, Transition, TransitionName
 
 REFUSED = "RuleFileRefused"
+MENDED = "mended"
+
+SAID_AGAIN = timedelta(seconds=10)
+"""So often one of several workers says that it still refuses a file; nobody is told by that."""
+LAPSE = timedelta(minutes=1)
+"""After so long without, no worker refuses it any more."""
+
+MOST_FAULTS = 30
+MOST_NAMES = 12
 
 
 def own_rule(teams: Sequence[str]) -> Rule:
     """What is said of a refused file, to whom; it judges nothing."""
-    text = "The rules in force stay as they were. Mend the file and save it: {{ fault }}"
+    text = (
+        "The rules in force stay as they were. Mend the file and save it: {{ fault }}"
+        "{% if owners %} (owners: {{ owners }}){% endif %}"
+    )
     return Rule(
         name=REFUSED,
         by=("file",),
@@ -25,24 +40,42 @@ def own_rule(teams: Sequence[str]) -> Rule:
     )
 
 
-def refused_transition(file: str, faults: Sequence[str], *, over: bool, now: datetime) -> Transition:
-    """The alert about a file begins (or is over). faults: as `lockstep check` says them, at least one.
+def refusal_of(file: str, faults: Sequence[str], rules: Iterable[Rule], *, since: str | None) -> Refusal:
+    """What is to be said of a refused file. rules: all in force; since: when their version began, None for the first.
 
-    The same for the same file and faults, so that workers that refuse the same file tell it once.
+    `owner` is free text that addresses nobody: the teams of the file's rules hear of it, and read whom to ask.
+    """
+    here = [r for r in rules if Path(r.place.rpartition(":")[0]).name == file]
+    names = ", ".join(r.name for r in here[:MOST_NAMES])
+    if len(here) > MOST_NAMES:
+        names += f" and {len(here) - MOST_NAMES} more"
+    version = "as at the first start" if since is None else f"of the version that began {since}"
+    instead = f"its last good rules, {version}: {names}" if here else f"the files in force, {version}"
+    return Refusal(
+        faults=tuple(faults[:MOST_FAULTS]),
+        owners=tuple(dict.fromkeys(r.owner for r in here if r.owner)),
+        teams=tuple(dict.fromkeys(team for r in here for team in r.teams)),
+        in_force=instead,
+    )
+
+
+def refused_transition(file: str, refusal: Refusal, *, now: datetime, after: str = "") -> Transition:
+    """The alert about a file begins. after: the alert's episode before, where there was one.
+
+    The same for the same file, faults and past, so that workers that refuse the same file tell it once.
     """
     alert = stable_id("alert", REFUSED, file)
-    episode = stable_id("episode", alert, *faults)
-    at = now.isoformat(timespec="seconds").replace("+00:00", "Z")
-    number = 2 if over else 1
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    episode = stable_id("episode", alert, *refusal.faults, *filter(None, [after]))
+    at = _moment(now)
+    more = f" (and {len(refusal.faults) - 1} more)" if len(refusal.faults) > 1 else ""
     return Transition(
-        transition_id=stable_id("transition", episode, number),
+        transition_id=stable_id("transition", episode, 1),
         alert_id=alert,
         episode_id=episode,
-        number=number,
+        number=1,
         rule=REFUSED,
         labels={"file": file},
-        state=TransitionName.RESOLVED if over else TransitionName.FIRING,
+        state=TransitionName.FIRING,
         at=at,
         started_at=at,
         severity="warning",
@@ -55,5 +88,80 @@ def refused_transition(file: str, faults: Sequence[str], *, over: bool, now: dat
         so_far=False,
         watermark=None,
         rule_version="",
-        fault=faults[0] + more,
+        fault=refusal.faults[0] + more,
+        refusal=refusal,
     )
+
+
+def mended_transition(told: Transition, *, now: datetime) -> Transition:
+    """The alert that was told is over: the file is in order, or gone."""
+    return msgspec.structs.replace(
+        told,
+        transition_id=stable_id("transition", told.episode_id, 2),
+        number=2,
+        state=TransitionName.RESOLVED,
+        at=_moment(now),
+        reason=MENDED,
+    )
+
+
+def _moment(now: datetime) -> str:
+    return now.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+class OwnAlerts:
+    """What a worker says of refused files, by what it refuses and by what all workers have published."""
+
+    # An alert is over when no worker refuses the file any more. None knows what the others' folders hold, and none
+    # remembers a former life, so what is published decides, and not memory. Where one worker is alone, all that is
+    # published is its own, and what it does not refuse is over at once. Of several, each says now and then that it
+    # still refuses a file; whoever hears nothing of an open alert for a minute ends it. So a worker that starts with a
+    # mended folder ends what it left open, but not what another one still refuses, and what a worker left open that
+    # never comes back ends, too. Neither the folder's path nor the host's name could tell whose an alert is: containers
+    # share the one, and change the other. Nor need this worker's folder equal what is in force: who does not refuse a
+    # file does not keep its alert, be it as it should or merely older.
+
+    def __init__(self, *, alone: bool) -> None:
+        self._alone = alone
+        self._said: dict[str, tuple[str, ...]] = {}
+
+    def due(
+        self,
+        refused: Mapping[str, Refusal],
+        told: Iterable[Transition],
+        heard: Mapping[str, datetime],
+        *,
+        looked: bool,
+        now: datetime,
+    ) -> tuple[list[Transition], list[Transition]]:
+        """(what is new, what is only said again).
+
+        told: the last transition of each alert about a file. heard: alert id → when this worker last read of it.
+        looked: whether this worker has seen its folder; before that it does not know what it refuses.
+        """
+        new: list[Transition] = []
+        again: list[Transition] = []
+        last = {t.labels["file"]: t for t in told if t.rule == REFUSED}
+        open_now = {file: t for file, t in last.items() if t.state is TransitionName.FIRING}
+        for file, refusal in refused.items():
+            there = open_now.get(file)
+            # Another worker may refuse it for other faults: each says its own once, or they would talk for ever.
+            is_said = there is not None and (self._said.get(file) == refusal.faults or _faults(there) == refusal.faults)
+            if there is None or not is_said:
+                after = last[file].episode_id if file in last else ""
+                new.append(refused_transition(file, refusal, now=now, after=after))
+            elif not self._alone and _silent(there, heard, now) >= SAID_AGAIN:
+                again.append(there)
+        for file, there in open_now.items():
+            if looked and file not in refused and (self._alone or _silent(there, heard, now) >= LAPSE):
+                new.append(mended_transition(there, now=now))
+        self._said = {file: refusal.faults for file, refusal in refused.items()}
+        return new, again
+
+
+def _faults(told: Transition) -> tuple[str, ...]:
+    return () if told.refusal is None else told.refusal.faults
+
+
+def _silent(told: Transition, heard: Mapping[str, datetime], now: datetime) -> timedelta:
+    return now - heard.get(told.alert_id, now)
