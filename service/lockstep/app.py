@@ -41,7 +41,7 @@ from lockstep.notify.route import NOBODY, Routing, load_routing
 from lockstep.ports import Channel, Record, TopicInfo, TopicSpec
 from lockstep.rule.condition import Plan, Rule
 from lockstep.settings import Settings
-from lockstep.tools.explain import by_alert, from_transitions, named
+from lockstep.tools.explain import by_alert, from_refusals, from_transitions, named
 from lockstep.transition import Refusal, encode
 
 log = structlog.get_logger("lockstep")
@@ -454,7 +454,10 @@ class Service:
             return {}
         rules = self.book.rules_in_force()
         since = None if current.since_s is None else _moment(current.since_s)
-        return {name: refusal_of(name, [*map(str, faults)], rules, since=since) for name, faults in refused.items()}
+        return {
+            name: refusal_of(name, [*map(str, faults)], rules, is_new=name not in current.files, since=since)
+            for name, faults in refused.items()
+        }
 
     async def _check_sources(self) -> None:
         for info in (await self.broker.describe(self.settings.topics.values())).values():
@@ -544,6 +547,8 @@ class Service:
         """The answer of /v1/explain: of the groups that this worker judges; of others what was published last."""
         told = self.board.alerts(every=True)
         rule, labels = named(what, wanted, {r.name for r in self.plan.rules}, told)
+        if rule == REFUSED:
+            return from_refusals(told, labels, self.settings.zone)
         held = len(self._judges) == partitions_of(self.settings, self.settings.samples_partitions)
         asked = self._judges.values() if self._judges else [Judge(self.plan, zone=self.settings.zone)]
         found = [public(e) for e in ask(asked, rule, labels) if e.known or held]

@@ -238,6 +238,7 @@ def _told_last(settings: Settings, what: str, wanted: dict[str, str], url: str) 
     """Nobody answers: what the service published last is on the broker, what it would say now is not."""
     from lockstep.adapters.follow import AlertBoard
     from lockstep.app import utc_now
+    from lockstep.notify.own import REFUSED
     from lockstep.tools import explain as ex
 
     async def act(opened: Any) -> list[Any]:
@@ -247,6 +248,8 @@ def _told_last(settings: Settings, what: str, wanted: dict[str, str], url: str) 
 
     told = _with_broker(settings, act)
     rule, labels = ex.named(what, wanted, {t.rule for t in told}, told)
+    if rule == REFUSED:
+        return ex.from_refusals(told, labels, settings.zone)
     found = [t for t in told if t.rule == rule and all(t.labels.get(n) == v for n, v in labels.items())]
     err.print(f"no worker answers at {escape(url)}: this is what was published last", highlight=False)
     return ex.from_transitions(rule, found)

@@ -85,15 +85,15 @@ def _rules():
             "stock.yml",
             ("operations",),
             ("Ann", "Bob"),
-            "its last good rules, as at the first start: LowStock, SoldOut, NoStock",
+            "its last good version, from the first start on, with LowStock, SoldOut, NoStock",
             id="of its last good rules",
         ),
-        pytest.param("new.yml", (), (), "the files in force, as at the first start", id="nobody's yet"),
+        pytest.param("new.yml", (), (), "nothing of this file, and all others as they are", id="nobody's yet"),
     ],
 )
 def test_whom_a_file_concerns(file, teams, owners, instead):
     """Those who hear of the rules that it held, and those who look after them, each once."""
-    found = refusal_of(file, [FAULT], _rules(), since=None)
+    found = refusal_of(file, [FAULT], _rules(), is_new=file == "new.yml", since=None)
     assert (found.teams, found.owners, found.in_force) == (teams, owners, instead)
 
 

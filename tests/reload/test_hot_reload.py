@@ -12,9 +12,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 from kafka_for_tests import Broker, free_ports
+from rich.console import Console
 
 from lockstep.app import Service, utc_now
 from lockstep.settings import load_settings
+from lockstep.tools.explain import shown
 
 MEASURE = "measures:\n  stock: {last: available, of: stock.level}\n"
 LOW = MEASURE + "rules:\n  - {name: LowStock, by: [sku], threshold: {measure: stock, at_most: 20}}\n"
@@ -167,6 +169,49 @@ async def test_a_file_that_was_mended_while_nobody_watched(tmp_path, session):
     async with running as r:
         await r.firing()
         assert [f["state"] for f in (await r.ask("/v1/rules"))[1]["files"]] == ["in force"]
+
+
+async def test_a_refused_file_is_explained(tmp_path, session, capsys):
+    """By its name, by the ids of its messages, for programs and for people, while it is refused and after."""
+    running = Running(tmp_path, session)
+    stock = running.rules / "stock.yml"
+    stock.write_text(LOW.replace("name: LowStock", "name: LowStock, owner: Ann"))
+    console = Console(width=200)
+
+    async def explained(what, status=200):
+        found, body = await running.ask(f"/v1/explain?what={what}")
+        assert found == status, body
+        return body
+
+    async with running as r:
+        assert (await explained("RuleFileRefused"))["explanations"] == []
+        stock.write_text(LOW.replace("at_most", "at_mst"))
+        await r.firing(("RuleFileRefused", "stock.yml"))
+        body = await explained("RuleFileRefused")
+        (found,) = body["explanations"]
+        assert found["why"].startswith("stock.yml is refused since ")
+        assert found["why"].endswith(
+            "; in force instead: its last good version, from the first start on, with LowStock"
+        )
+        assert (found["owners"], found["teams"]) == (["Ann"], ["marketing", "operations"])
+        assert [f.partition("rules/")[2] for f in found["faults"]] == [
+            "stock.yml:4:61: rule 'LowStock': unknown key 'at_mst'; did you mean 'at_most'? [LS110]"
+        ]
+        for part in shown(body, r.settings.zone):
+            console.print(part, highlight=False)
+        said = capsys.readouterr().out
+        assert "what is wrong, and the way out:" in said
+        assert "did you mean 'at_most'? [LS110]" in said
+        assert "no rule file is refused" in next(iter(shown({**body, "explanations": []}, r.settings.zone)))
+        ids = [found["alert_id"], found["told"][0]["episode_id"], found["told"][0]["transition_id"]]
+        for what in ids:
+            assert await explained(what) == body
+        assert (await explained("RuleFileRefused&label=file=other.yml"))["explanations"] == []
+        assert "is not by 'sku'" in (await explained("RuleFileRefused&label=sku=A", 404))["error"]
+        stock.write_text(LOW)
+        await r.firing()
+        for what in ids:
+            assert "stock.yml is refused no more: it was from" in (await explained(what))["explanations"][0]["why"]
 
 
 async def test_the_only_file_is_emptied_and_mended(tmp_path, session):

@@ -40,8 +40,10 @@ def own_rule(teams: Sequence[str]) -> Rule:
     )
 
 
-def refusal_of(file: str, faults: Sequence[str], rules: Iterable[Rule], *, since: str | None) -> Refusal:
+def refusal_of(file: str, faults: Sequence[str], rules: Iterable[Rule], *, is_new: bool, since: str | None) -> Refusal:
     """What is to be said of a refused file. rules: all in force; since: when their version began, None for the first.
+
+    is_new: no version held the file.
 
     `owner` is free text that addresses nobody: the teams of the file's rules hear of it, and read whom to ask.
     """
@@ -49,13 +51,13 @@ def refusal_of(file: str, faults: Sequence[str], rules: Iterable[Rule], *, since
     names = ", ".join(r.name for r in here[:MOST_NAMES])
     if len(here) > MOST_NAMES:
         names += f" and {len(here) - MOST_NAMES} more"
-    version = "as at the first start" if since is None else f"of the version that began {since}"
-    instead = f"its last good rules, {version}: {names}" if here else f"the files in force, {version}"
+    begun = "from the first start on" if since is None else f"since {since}"
+    instead = f"its last good version, {begun}" + (f", with {names}" if names else "")
     return Refusal(
         faults=tuple(faults[:MOST_FAULTS]),
         owners=tuple(dict.fromkeys(r.owner for r in here if r.owner)),
         teams=tuple(dict.fromkeys(team for r in here for team in r.teams)),
-        in_force=instead,
+        in_force="nothing of this file, and all others as they are" if is_new else instead,
     )
 
 

@@ -16,12 +16,14 @@ from rich.text import Text
 
 from lockstep.errors import RuleError
 from lockstep.explain import ask, public
+from lockstep.labels import stable_id
 from lockstep.notify.figures import number_text, time_text
 from lockstep.notify.message import limit_text
+from lockstep.notify.own import REFUSED
 from lockstep.rule.condition import Plan
 from lockstep.rule.quantity import duration_text
 from lockstep.tools.backtest import Progress, backtest
-from lockstep.transition import Transition
+from lockstep.transition import Refusal, Transition, TransitionName
 
 MOST_TOLD = 10
 """Transitions that are shown below an explanation."""
@@ -58,6 +60,8 @@ def explain_events(
     if replay.judge is None:  # pragma: no cover # every replay has one
         raise RuleError("nothing was replayed")
     rule, labels = named(what, wanted, {r.name for r in plan.rules}, replay.transitions)
+    if rule == REFUSED:
+        raise RuleError(f"no event leads to {REFUSED}, a rule file does; ask the service, without --events")
     found = [public(e) for e in ask([replay.judge], rule, labels)]
     told = by_alert(replay.transitions)
     return {
@@ -73,7 +77,8 @@ def named(
     """(rule, labels) of what was asked for: the name of a rule, or an id of something that was said."""
     if what not in set(rules):
         for t in transitions:
-            if what in (t.alert_id, t.episode_id, t.transition_id):
+            begun = stable_id("transition", t.episode_id, 1) if t.rule == REFUSED else ""
+            if what in (t.alert_id, t.episode_id, t.transition_id, begun):
                 return t.rule, t.labels
     return what, wanted
 
@@ -92,25 +97,56 @@ def from_transitions(rule: str, told: Sequence[Transition]) -> dict[str, Any]:
     for t in told:
         usual = f" where {number_text(t.baseline)} is usual" if t.baseline is not None else ""
         limit = f", the limit is {limit_text(t)}" if t.limit is not None else ""
+        found.append(_bare(t, f"{t.state} then: it was {number_text(t.value)}{usual}{limit}"))
+    return {"source": "lockstep.alert-state", "rule": rule, "explanations": found}
+
+
+def _bare(t: Transition, why: str) -> dict[str, Any]:
+    return {
+        "rule": t.rule,
+        "rule_version": t.rule_version,
+        "place": "",
+        "by": sorted(t.labels),
+        "labels": dict(t.labels),
+        "alert_id": t.alert_id,
+        "known": True,
+        "at": t.at,
+        "watermark": t.watermark,
+        "clock": None,
+        "why": why,
+        "verdict": None,
+        "last": {},
+        "told": [msgspec.to_builtins(t)],
+    }
+
+
+def from_refusals(told: Iterable[Transition], wanted: Mapping[str, str], zone: ZoneInfo) -> dict[str, Any]:
+    """What there is to say of rule files that are refused, or were within a day. Raises RuleError for another label."""
+    for name in wanted:
+        if name != "file":
+            raise RuleError(f"rule '{REFUSED}' is not by '{name}'; write file=stock.yml")
+    found = []
+    for t in told:
+        if t.rule != REFUSED or not wanted.items() <= t.labels.items():
+            continue
+        refusal = t.refusal or Refusal((t.fault,))
+        begun = time_text(t.started_at, zone)
+        if t.state is TransitionName.RESOLVED:
+            why = f"{t.labels['file']} is refused no more: it was from {begun} to {time_text(t.at, zone)}"
+        else:
+            instead = f"; in force instead: {refusal.in_force}" if refusal.in_force else ""
+            why = f"{t.labels['file']} is refused since {begun}{instead}"
         found.append(
             {
-                "rule": t.rule,
-                "rule_version": t.rule_version,
-                "place": "",
-                "by": sorted(t.labels),
-                "labels": dict(t.labels),
-                "alert_id": t.alert_id,
-                "known": True,
-                "at": t.at,
-                "watermark": t.watermark,
-                "clock": None,
-                "why": f"{t.state} then: it was {number_text(t.value)}{usual}{limit}",
-                "verdict": None,
-                "last": {},
-                "told": [msgspec.to_builtins(t)],
+                **_bare(t, why),
+                "by": ["file"],
+                "faults": list(refusal.faults),
+                "owners": list(refusal.owners),
+                "teams": list(refusal.teams),
+                "in_force": refusal.in_force,
             }
         )
-    return {"source": "lockstep.alert-state", "rule": rule, "explanations": found}
+    return {"source": "lockstep.alert-state", "rule": REFUSED, "explanations": found}
 
 
 def explain_live(url: str, token: str | None, what: str, wanted: Mapping[str, str]) -> dict[str, Any] | None:
@@ -142,7 +178,9 @@ def explain_live(url: str, token: str | None, what: str, wanted: Mapping[str, st
 def shown(answer: Mapping[str, Any], zone: ZoneInfo) -> Iterable[RenderableType]:
     """What a terminal shows of an answer: one group in full, several as a list."""
     found = answer["explanations"]
-    if not found:
+    if not found and answer["rule"] == REFUSED:
+        yield "no rule file is refused, and none was within the last day"
+    elif not found:
         yield f"rule '{escape(answer['rule'])}' knows no group with these labels here"
     elif len(found) == 1:
         yield _one(found[0], zone)
@@ -180,6 +218,8 @@ def _stretch(start: str, end: str, zone: ZoneInfo) -> str:
 def _one(e: Mapping[str, Any], zone: ZoneInfo) -> RenderableType:
     clock = e["clock"]
     head: list[RenderableType] = [f"[bold]{escape(e['rule'])}[/]  {_labels(e)}", "", escape(e["why"])]
+    if e.get("faults") is not None:
+        return Group(*head, *_refusal(e))
     if clock is None:
         return Group(*head, "", _told(e["told"], zone))
     facts = Table.grid(padding=(0, 2))
@@ -207,6 +247,17 @@ def _one(e: Mapping[str, Any], zone: ZoneInfo) -> RenderableType:
     if e.get("told"):
         parts += ["", _told(e["told"], zone)]
     return Group(*parts)
+
+
+def _refusal(e: Mapping[str, Any]) -> Iterable[RenderableType]:
+    facts = Table.grid(padding=(0, 2))
+    for name in ("owners", "teams"):
+        if e[name]:
+            facts.add_row(Text(name, "dim"), escape(", ".join(e[name])))
+    facts.add_row(Text("alert", "dim"), escape(e["alert_id"]))
+    is_over = e["told"][-1]["state"] == TransitionName.RESOLVED
+    yield from ("", facts, "", "[bold]what was wrong[/]:" if is_over else "[bold]what is wrong[/], and the way out:")
+    yield from (f"  {escape(fault)}" for fault in e["faults"])
 
 
 def _asked_for(name: str, seconds: int) -> str:
