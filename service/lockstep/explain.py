@@ -51,7 +51,8 @@ class Explanation(msgspec.Struct, frozen=True):
     """One rule on one group of labels.
 
     at: the instant that is explained, microseconds; None before anything was judged. known: whether the group ever had
-    an event. why: one sentence for people. last: the verdict that last changed or kept the alert, as it was then.
+    an event; one that has labels and had none is not judged, and has no verdict. why: one sentence for people. last:
+    the verdict that last changed or kept the alert, as it was then.
     """
 
     rule: str
@@ -112,7 +113,7 @@ def explain(judge: Judge, rule: str, labels: Labels) -> Explanation | None:
     instant = _instant(seen)
     alert = seen.alert
     verdict = None
-    if instant is not None:
+    if instant is not None and _is_judged(seen):
         verdict = explain_condition(seen.condition, seen.view, instant, alert.firing, alert.holding)
     at = None if instant is None else (instant.end * SECOND if seen.judged_to is not None else instant.us - 1)
     return Explanation(
@@ -130,6 +131,11 @@ def explain(judge: Judge, rule: str, labels: Labels) -> Explanation | None:
         verdict=verdict,
         last={} if alert.state is State.INACTIVE and not alert.episode_id else _last(alert),
     )
+
+
+def _is_judged(seen: Seen) -> bool:
+    """Whether the rule looks at the group at all: the zeros of a mistyped label must not read like a verdict."""
+    return seen.known or not seen.view.labels
 
 
 def _instant(seen: Seen) -> Instant | None:
@@ -190,9 +196,9 @@ def _last(alert: Alert) -> dict[str, Any]:
 def why(seen: Seen, verdict: Explained | None, at: int | None, zone: ZoneInfo) -> str:
     """One sentence: the state, and the number that decides it."""
     named = ", ".join(f"{n}={v}" for n, v in zip(seen.rule.by, seen.view.labels, strict=True)) or "the whole shop"
-    if verdict is None:
+    if verdict is None and (at is None or _is_judged(seen)):
         return f"nothing has been judged yet: no event of {' or '.join(_roles(seen))} has come whose bucket is closed"
-    if not seen.known:
+    if verdict is None:
         return f"{named} is not known: no event of it was seen (or none within {duration_text(_forget(seen))})"
     alert, because = seen.alert, _because(verdict, zone)
     match alert.state:
@@ -269,10 +275,23 @@ def _because(e: Explained, zone: ZoneInfo) -> str:
             for g in e.blocked_by
         )
         return f"{value}, but {asked}"
-    asked = "; ".join(f"{name} {_n(v)}" for name, v in e.asked.items() if name not in ("baseline", "hours"))
+    asked = "; ".join(f"{name} {_n(v)}" for name, v in e.asked.items() if name not in ("baseline", *_OF_ABSENCE))
+    asked = "; ".join(filter(None, [_absence(e), asked]))
     if e.limit_of and f"({e.limit_of})" not in asked:
         asked += f"; {e.limit_of} is {_n(e.limit)}"
     return value + (f" (asked: {asked})" if asked else "")
+
+
+_OF_ABSENCE = ("hours", "closed", "expected")
+
+
+def _absence(e: Explained) -> str:
+    """What an absence asks for, `nothing for 2h within Mon-Fri 09:30-16:00`; "" for others."""
+    if e.kind != "absence" or e.window_start is None or e.window_end is None:
+        return ""
+    hours = f" within {e.asked['hours']}" if "hours" in e.asked else ""
+    closed = f", not on days closed by {e.asked['closed']}" if "closed" in e.asked else ""
+    return f"nothing for {duration_text(e.window_end - e.window_start)}{hours}{closed}"
 
 
 def _combined(e: Explained, zone: ZoneInfo) -> str:

@@ -2,14 +2,17 @@
 
 import re
 from datetime import datetime, timedelta
+from io import StringIO
 
 import pytest
+from rich.console import Console
 from shorthand import DAY, LONDON, clock, orders, stock
 
 from lockstep.errors import RuleError
 from lockstep.explain import ask, explain, public
 from lockstep.rule.load import load_texts
 from lockstep.tools.backtest import replay_events, replayed
+from lockstep.tools.explain import shown
 
 MEASURES = """\
 measures:
@@ -131,6 +134,14 @@ def _judge(plan, events, at):
             (),
             "it does not fire: not judged, the window does not lie within the hours Mon-Fri 12:00-14:00",
             id="nothing is expected now",
+        ),
+        pytest.param(
+            "- {name: R, absence: {measure: orders, window: 1h, hours: [Mon-Fri 12:00-16:00, Sun 12:00-16:00]}}",
+            orders("web: 12:30, 13:30"),
+            "14:00",
+            (),
+            "it does not fire: orders is 1 (asked: nothing for 1h within Mon-Fri 12:00-16:00, Sun 12:00-16:00)",
+            id="an absence says how long and when",
         ),
         pytest.param(
             "- {name: R, by: [channel], threshold: {measure: share, window: 5m, above: 30}}",
@@ -265,6 +276,35 @@ def test_being_asked_changes_nothing(kind):
         ask([asked], "R", {})
     assert asked.cut().entries == left_alone.cut().entries
     assert asked.groups_of("R") == left_alone.groups_of("R")
+
+
+def test_what_was_never_seen_has_no_numbers():
+    """A mistyped label is said to be one, for people and programs; zeros would read like a verdict."""
+    judge = _judge(_plan(MANY + "}"), orders("web: 12:00 x5"), "12:02")
+    (found,) = ask([judge], "R", {"channel": "wbe"})
+    assert (found.known, found.verdict) == (False, None)
+    console = Console(width=200, record=True, file=StringIO())
+    for part in shown({"rule": "R", "explanations": [{**public(found), "told": []}]}, LONDON):
+        console.print(part, highlight=False)
+    head, _, said = console.export_text().partition("\n\n")
+    assert head == "R  channel=wbe"
+    assert said.splitlines() == [
+        "channel=wbe is not known: no event of it was seen (or none within 7d)",
+        f"rule  r.yml:9, version {found.rule_version}",
+    ]
+
+
+def test_the_closed_days_of_an_absence_are_named():
+    """Window, hours and calendar, all that it asks for."""
+    closed = {"calendar.yml": "closed:\n  - {name: Christmas, on: 12-25}\n"}
+    rule = "- {name: R, absence: {measure: orders, window: 1h, hours: Mon-Fri 12:00-16:00}}"
+    loaded = load_texts({"r.yml": MEASURES + rule, **closed})
+    assert loaded.errors == ()
+    (found,) = ask([_judge(loaded.plan, orders("web: 12:30, 13:30"), "14:00")], "R", {})
+    assert found.why == (
+        "it does not fire: orders is 1 "
+        "(asked: nothing for 1h within Mon-Fri 12:00-16:00, not on days closed by calendar.yml)"
+    )
 
 
 def test_each_week_of_a_baseline_is_shown():

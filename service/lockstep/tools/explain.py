@@ -241,6 +241,8 @@ def _one(e: Mapping[str, Any], zone: ZoneInfo) -> RenderableType:
     for name, value in rows:
         if value and not value.startswith(" ("):
             facts.add_row(Text(name, "dim"), escape(value))
+    if not e["known"] and e["verdict"] is None:
+        return Group(*head, f"[dim]rule[/]  {escape(e['place'])}, version {e['rule_version']}")
     parts: list[RenderableType] = [*head, "", facts]
     if e["verdict"] is not None:
         parts += ["", *_condition(e["verdict"], zone, 0)]
