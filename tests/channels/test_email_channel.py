@@ -1,5 +1,6 @@
 """Email: what arrives, how it threads, and how it reads."""
 
+import re
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -9,6 +10,7 @@ import pytest
 from channel_peers import NOW, Inbox, Letter, body, item, mixed, smtp_server
 
 from lockstep.adapters.channels.email import EmailChannel, html_part, message, text_part
+from lockstep.adapters.channels.slack import blocks
 from lockstep.ports import Destination
 from lockstep.settings import Settings
 
@@ -132,3 +134,18 @@ def test_what_people_read(name):
     shown = mixed() if name == "mixed" else body()
     assert text_part(shown) == (GOLDEN / f"email-{name}.txt").read_text()
     assert html_part(shown) + "\n" == (GOLDEN / f"email-{name}.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("window", "said"),
+    [
+        pytest.param("2 hours", "1 within 2 hours", id="a stretch"),
+        pytest.param("now", "1 now", id="a level"),
+    ],
+)
+def test_a_bar_s_number_is_apart_from_its_window(window, said):
+    """`1 2 hours` reads like twelve."""
+    shown = body({**item(), "value": "1", "window": window})
+    assert f" {said}\n" in text_part(shown)
+    assert said in re.sub("<[^>]*>", "", html_part(shown))
+    assert said in blocks(shown)[0]["text"]["text"].replace("*", "")

@@ -72,6 +72,11 @@ def badge(item: Mapping[str, Any]) -> str:
     return f"now {item['severity']}" if item["state"] == "severity" else str(item["severity"])
 
 
+def span(item: Mapping[str, Any]) -> str:
+    """The stretch that a value is of, so that it can stand behind its number: `within 2 hours`, or `now`."""
+    return str(item["window"]) if item["window"] == "now" else f"within {item['window']}"
+
+
 def when(item: Mapping[str, Any]) -> str:
     """When it began, and when it ended, when it has; the day said once where it is the same."""
     since, at = str(item["since"]), str(item["at"])

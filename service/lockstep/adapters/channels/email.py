@@ -13,7 +13,7 @@ from typing import Any
 
 import aiosmtplib
 
-from lockstep.adapters.channels import badge, is_over, remarks, team_parts, when, why_parts
+from lockstep.adapters.channels import badge, is_over, remarks, span, team_parts, when, why_parts
 from lockstep.errors import DeliveryError
 from lockstep.ports import DeliveryLike, Destination, Sent
 from lockstep.settings import Settings
@@ -37,8 +37,8 @@ def text_part(body: Mapping[str, Any]) -> str:
         lines += [f"[{badge(item)}] {item['headline']}"]
         if not is_over(item) and item["value_bar"]:
             lines += [
-                f"  {item['value_bar']} {item['value']} ({item['window']})",
-                f"  {item['usual_bar']} {item['usual']} ({item['usual_is']})",
+                f"  {item['value_bar']} {item['value']} {span(item)}",
+                f"  {item['usual_bar']} {item['usual']} {item['usual_is']}",
             ]
         lines += [f"  {team}: {text}" if team else f"  {text}" for team, text in team_parts(item)]
         lines += [f"  {name}: {text}" for name, text in why_parts(item)]
@@ -87,7 +87,7 @@ def _card(item: Mapping[str, Any]) -> str:
     ]
     if not over and item["value_bar"]:
         longest = max(len(item["value_bar"]), len(item["usual_bar"]))
-        value = _bar(item["value_bar"], longest, colour, item["value"], item["window"])
+        value = _bar(item["value_bar"], longest, colour, item["value"], span(item))
         usual = _bar(item["usual_bar"], longest, "#98a2b3", item["usual"], item["usual_is"])
         rows.append(
             _row(

@@ -10,7 +10,17 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from lockstep.adapters.channels import Secrets, badge, is_over, remarks, retry_after_s, team_parts, when, why_parts
+from lockstep.adapters.channels import (
+    Secrets,
+    badge,
+    is_over,
+    remarks,
+    retry_after_s,
+    span,
+    team_parts,
+    when,
+    why_parts,
+)
 from lockstep.errors import DeliveryError
 from lockstep.ports import DeliveryLike, Destination, Sent
 
@@ -57,7 +67,7 @@ def _item(item: Mapping[str, Any]) -> str:
     mark = ":white_check_mark:" if over else _MARKS.get(item["severity"], ":large_orange_circle:")
     lines = [f"{mark} *{escaped(badge(item).capitalize())}:* {escaped(item['headline'])}"]
     if not over and item["value_bar"]:
-        lines.append(f"`{item['value_bar']}` *{item['value']}* {escaped(item['window'])}")
+        lines.append(f"`{item['value_bar']}` *{item['value']}* {escaped(span(item))}")
         lines.append(f"`{item['usual_bar'] or ' '}` {item['usual']} {item['usual_is']}")
     foot = f"_{escaped(when(item))}_"
     if item.get("owner") and not over:
