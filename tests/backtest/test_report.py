@@ -1,5 +1,6 @@
 """What people read of a backtest: numbers, labels, two versions, the page."""
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -8,6 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from lockstep.errors import EventError
+from lockstep.notify.decide import Notify
+from lockstep.notify.route import Routing
+from lockstep.ports import Batch, Destination
 from lockstep.rule.load import load_texts
 from lockstep.rule.quantity import hours
 from lockstep.tools import report as rp
@@ -15,6 +19,7 @@ from lockstep.tools.backtest import Replay, episodes, replayed
 from lockstep.tools.page import Shown, page, short
 from lockstep.tools.retail import ZONE
 from lockstep.tools.view import sparkline
+from lockstep.transition import encode
 
 RULES = """\
 measures: {stock: {last: available, of: stock.level}}
@@ -246,3 +251,34 @@ def test_weeks_are_local():
     first, last = datetime(2026, 1, 5, 12, tzinfo=UTC), datetime(2026, 1, 12, 4, tzinfo=UTC)
     assert len(rp._mondays(first, last, ZoneInfo("America/New_York"))) == 1
     assert len(rp._mondays(first, last, ZoneInfo("UTC"))) == 2
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_message_says_the_length_that_the_report_says(restarts):
+    """How long it fired; with a `for` the breach began before, which the message adds."""
+    text = RULES.replace("by: [sku]", "by: [sku]\n    for: 15m", 1)
+    plan = load_texts({"rules.yml": text}).plan
+    found, report = made(levels("5 09:00 50, 5 10:00 10, 5 14:30 50"), plan=plan)
+    (episode,) = row(report).episodes
+    assert short(rp.lasted(episode)) == "4 h 15 min"
+    mail = Destination("anna", "email", "anna@example.com", "mail")
+    routing = Routing({"mail": (mail,)}, {"marketing": ("mail",), "operations": ("mail",)})
+    stage, kept, bodies = Notify(plan, routing, zone=ZONE), {}, []
+    for offset, transition in enumerate(found.transitions):
+        now = datetime(2026, 1, 6, tzinfo=UTC) + timedelta(minutes=offset)
+        stage.feed(Batch("lockstep.alerts", 0, range(offset, offset + 1), [encode(transition)], [None], [0], -1, 0))
+        for seconds in (0, 10):
+            stage.tick(now + timedelta(seconds=seconds))
+            cut = stage.cut()
+            bodies += [json.loads(r.value)["body"] for r in cut.records]
+            kept |= cut.entries
+        if restarts:
+            stage = Notify(plan, routing, zone=ZONE)
+            stage.restore({key: value for key, value in kept.items() if value is not None})
+    (over,) = bodies[-1]["items"]
+    assert over["headline"].endswith("; it fired for 4 hours 15 minutes")
+    assert (over["since"], over["at"]) == ("Mon 5 Jan 2026 10:15 GMT", "Mon 5 Jan 2026 14:30 GMT")
+    assert set(over["texts"].values()) == {
+        "Nothing more to do: it was over at Mon 5 Jan 2026 14:30 GMT. The breach began at Mon 5 Jan 2026 10:00 GMT."
+    }
+    assert not any(key.startswith(b"\x1ffired") and value is not None for key, value in kept.items())

@@ -18,6 +18,8 @@ from lockstep.dead import DeadEvent, dead_record
 from lockstep.errors import StateError
 from lockstep.labels import partition_of, stable_id
 from lockstep.notify.cap import Told
+from lockstep.notify.fired import KEY as FIRED_KEY
+from lockstep.notify.fired import Fired
 from lockstep.notify.flap import KEY as FLAP_KEY
 from lockstep.notify.flap import Flaps, Heard, Settled
 from lockstep.notify.message import Writer, flapping_note, labels_text, settled_note, with_note
@@ -79,6 +81,7 @@ class Notify:
         self._wait_s = group_wait_s
         self._groups: dict[tuple[str, str], _Group] = {}
         self._flaps = Flaps()
+        self._fired = Fired()
         self._dirty: set[tuple[str, str]] = set()
         self._cut = Cut()
         self._reported: set[tuple[str, str]] = set()
@@ -87,8 +90,9 @@ class Notify:
 
     def restore(self, entries: Mapping[bytes, bytes]) -> None:
         self._flaps.restore(entries)
+        self._fired.restore(entries)
         for key, value in entries.items():
-            if key.startswith(FLAP_KEY):
+            if key.startswith((FLAP_KEY, FIRED_KEY)):
                 continue
             row = msgspec.json.decode(value)
             found = row.pop("format", None)
@@ -145,6 +149,7 @@ class Notify:
             cut.entries["\x1f".join(key).encode()] = msgspec.json.encode(row)
         self._dirty.clear()
         cut.entries.update(self._flaps.cut())
+        cut.entries.update(self._fired.cut())
         return cut
 
     def take_reports(self) -> list[str]:
@@ -167,6 +172,8 @@ class Notify:
             return
         rule = self._rules.get(transition.rule)
         heard = self._flaps.hear(transition, rank, None if rule is None else rule.flapping)
+        self._fired.hear(transition)
+        fired_at = self._fired.since(transition)
         for destination, sharing in self._routing.for_teams(self._teams(transition, rule)):
             if destination.channel == "webhook":
                 self._deliver(
@@ -175,13 +182,15 @@ class Notify:
                     rule=transition.rule,
                     state=state.value,
                     about=[(transition.alert_id, transition.episode_id)],
-                    body=self._writer.webhook(transition, rule, sharing),
+                    body=self._writer.webhook(transition, rule, sharing, fired_at=fired_at),
                 )
             elif heard is not Heard.HUSH:
-                item = self._writer.item(transition, rule, sharing)
+                item = self._writer.item(transition, rule, sharing, fired_at=fired_at)
                 if heard is Heard.BEGINS and rule is not None and rule.flapping is not None:
                     item = with_note(item, flapping_note(rule.flapping))
                 self._gather(destination, sharing, transition.rule, item)
+        if state is TransitionName.RESOLVED and heard is not Heard.HUSH:  # else it is told when it has settled
+            self._fired.forget(transition)
 
     def _teams(self, transition: Transition, rule: Rule | None) -> tuple[str, ...]:
         """Who hears of it."""
@@ -196,10 +205,13 @@ class Notify:
         """How an alert that flapped has ended, to the people who heard that it began to."""
         transition = settled.last
         rule = self._rules.get(transition.rule)
+        fired_at = self._fired.since(transition)
         for destination, sharing in self._routing.for_teams(self._teams(transition, rule)):
             if destination.channel != "webhook":
-                item = with_note(self._writer.item(transition, rule, sharing), settled_note(settled))
-                self._gather(destination, sharing, transition.rule, item)
+                item = self._writer.item(transition, rule, sharing, fired_at=fired_at)
+                self._gather(destination, sharing, transition.rule, with_note(item, settled_note(settled)))
+        if transition.state is TransitionName.RESOLVED:
+            self._fired.forget(transition)
 
     def _gather(self, destination: Destination, teams: tuple[str, ...], rule: str, item: dict[str, Any]) -> None:
         key = (rule, destination.id)
@@ -295,7 +307,7 @@ def _joined(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
             return later
         # Nobody was told that it began: one note, with the numbers of its beginning, says that it came and went.
         texts = dict.fromkeys(later["texts"], f"It was over again at {later['at']}; there is nothing to do.")
-        return {**earlier, "state": CAME_AND_WENT, "at": later["at"], "texts": texts}
+        return {**earlier, "state": CAME_AND_WENT, "at": later["at"], "since": later["since"], "texts": texts}
     if earlier["state"] == "firing":
         return {**later, "state": "firing"}
     return later

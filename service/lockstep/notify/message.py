@@ -192,19 +192,25 @@ class Writer:
             "owners": "" if transition.refusal is None else ", ".join(transition.refusal.owners),
         }
 
-    def headline(self, transition: Transition, rule: Rule | None) -> str:
-        """One line that says what happened: the rule's summary, or the numbers."""
+    def headline(self, transition: Transition, rule: Rule | None, *, fired_at: str = "") -> str:
+        """One line that says what happened: the rule's summary, or the numbers.
+
+        fired_at: of an end, when it had fired, so that messages say of it what reports do; "": when it began.
+        """
         what = f"{transition.rule}, {labels_text(transition.labels)}"
         if transition.state is TransitionName.RESOLVED:
             why = _ENDED.get(transition.reason) or _measured(transition)
-            return _shown(f"{what}: {why}; it lasted {self._lasted(transition)}", LONGEST_HEADLINE)
+            return _shown(f"{what}: {why}; it fired for {_fired_for(transition, fired_at)}", LONGEST_HEADLINE)
         text = self._filled("summary", transition, rule) or f"{what}: {self._told(transition, rule)}"
         return _shown(text, LONGEST_HEADLINE)
 
-    def team_text(self, transition: Transition, rule: Rule | None, team: str) -> str:
+    def team_text(self, transition: Transition, rule: Rule | None, team: str, *, fired_at: str = "") -> str:
         """What it means for a team and what to do: the rule's words for it, else built-in ones."""
         if transition.state is TransitionName.RESOLVED:
-            return f"Nothing more to do: it was over at {time_text(transition.at, self.zone)}."
+            began = ""
+            if fired_at and fired_at != transition.started_at:
+                began = f" The breach began at {time_text(transition.started_at, self.zone)}."
+            return f"Nothing more to do: it was over at {time_text(transition.at, self.zone)}.{began}"
         text = self._filled(team, transition, rule)
         if text:
             return text
@@ -213,9 +219,11 @@ class Writer:
         advice = _ADVICE.get((team, direction), "find out what changed, and tell the teams that work with it")
         return f"{comparison} since {time_text(transition.started_at, self.zone)}: {advice}.{runbook}"
 
-    def webhook(self, transition: Transition, rule: Rule | None, teams: Sequence[str]) -> dict[str, Any]:
+    def webhook(
+        self, transition: Transition, rule: Rule | None, teams: Sequence[str], *, fired_at: str = ""
+    ) -> dict[str, Any]:
         """The body of a webhook delivery, see WebhookPayload; at most LARGEST_WEBHOOK bytes."""
-        texts = {team: self.team_text(transition, rule, team) for team in teams}
+        texts = {team: self.team_text(transition, rule, team, fired_at=fired_at) for team in teams}
         for longest in (wording.LONGEST_TEXT, 1_500, 400, 100):
             cut = {team: _shown(text, longest) for team, text in texts.items()}
             labels = {k: v if longest > 100 else _shown(v, 200) for k, v in transition.labels.items()}
@@ -224,11 +232,16 @@ class Writer:
                 break
         return body
 
-    def item(self, transition: Transition, rule: Rule | None, teams: Sequence[str]) -> dict[str, Any]:
-        """One transition inside a message to people."""
+    def item(
+        self, transition: Transition, rule: Rule | None, teams: Sequence[str], *, fired_at: str = ""
+    ) -> dict[str, Any]:
+        """One transition inside a message to people. Its `since` is when the breach began; of an end, when it fired."""
         value_bar, usual_bar = bars(transition)
-        headline = self.headline(transition, rule)
-        texts = {team: _shown(self.team_text(transition, rule, team), LONGEST_TEXT) for team in teams}
+        headline = self.headline(transition, rule, fired_at=fired_at)
+        is_over = transition.state is TransitionName.RESOLVED
+        texts = {
+            team: _shown(self.team_text(transition, rule, team, fired_at=fired_at), LONGEST_TEXT) for team in teams
+        }
         broken = [part for part in ("summary", *teams) if self._is_broken(part, transition, rule)]
         return {
             "state": transition.state.value,
@@ -240,7 +253,7 @@ class Writer:
             "usual_is": "usual" if transition.baseline is not None else "limit",
             "window": window_text(transition),
             "at": time_text(transition.at, self.zone),
-            "since": time_text(transition.started_at, self.zone),
+            "since": time_text((is_over and fired_at) or transition.started_at, self.zone),
             "value_bar": value_bar,
             "usual_bar": usual_bar,
             "texts": texts,
@@ -265,10 +278,6 @@ class Writer:
         if usual and transition.baseline_of:
             usual += f" on {transition.baseline_of}"
         return f"{local:%H:%M} on a {local:%A}: {numbers}{usual}; {statistic_text(transition.counts)}"
-
-    def _lasted(self, transition: Transition) -> str:
-        begin, end = (datetime.fromisoformat(t) for t in (transition.started_at, transition.at))
-        return duration_words((end - begin).total_seconds())
 
     def _is_broken(self, part: str, transition: Transition, rule: Rule | None) -> bool:
         """Whether a text of this rule has failed before and fails here, too: it may do for other labels."""
@@ -339,6 +348,11 @@ def _compared(transition: Transition) -> tuple[str, str]:
         return "", f"It has been at {name} {number_text(usual)}"
     direction = "above" if value > usual else "below"
     return direction, f"It has been {direction} {name} {number_text(usual)}"
+
+
+def _fired_for(transition: Transition, fired_at: str) -> str:
+    begin, end = (datetime.fromisoformat(t) for t in (fired_at or transition.started_at, transition.at))
+    return duration_words((end - begin).total_seconds())
 
 
 def _rough(value: float) -> float:

@@ -79,7 +79,7 @@ def _when(episode: Episode, zone: ZoneInfo) -> str:
 
 def _episodes(episodes: Sequence[Episode], curves: Mapping[str, Curve], zone: ZoneInfo) -> Table:
     table = _table("Episodes")
-    for name in ("began", "lasted", "severity", "rule"):
+    for name in ("began", "fired for", "severity", "rule"):
         table.add_column(name, no_wrap=True)
     table.add_column("labels", max_width=40)
     table.add_column("value", justify="right", no_wrap=True)

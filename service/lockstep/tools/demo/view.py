@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lockstep.notify.figures import duration_words, number_text
+from lockstep.notify.fired import Fired
 from lockstep.notify.message import Writer, labels_text
 from lockstep.rule.condition import Rule
 from lockstep.tools.demo.shop import Planted
@@ -29,6 +30,7 @@ class View:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._fired = Fired()
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("[bold]{task.description}"),
@@ -81,11 +83,12 @@ class View:
 
     def alert(self, transition: Transition, rule: Rule | None, texts: Mapping[str, str]) -> None:
         """An alert as it arrived: when, how bad, what, value against usual, and what each team is told."""
+        self._fired.hear(transition)
         when = _when(datetime.fromisoformat(transition.at))
         about = f"{transition.rule} · {labels_text(transition.labels)}"
         if transition.state is TransitionName.RESOLVED:
-            spent = datetime.fromisoformat(transition.at) - datetime.fromisoformat(transition.started_at)
-            lasted = f"after {duration_words(spent.total_seconds())}"
+            spent = datetime.fromisoformat(transition.at) - datetime.fromisoformat(self._fired.since(transition))
+            lasted = f"fired for {duration_words(spent.total_seconds())}"
             self._console.print(
                 Text.assemble((when, "dim"), "  ", (" over     ", "green"), f" {about} ", (lasted, "dim"))
             )
