@@ -207,3 +207,15 @@ def test_a_restart_after_any_step_changes_nothing(steps):
             run.feed(transition(state, channel=channel, severity=severity, minute=n, episode_id=episode)).step(wait)
         run.step(4000).step(10)
     assert [r.value for r in runs[0].records] == [r.value for r in runs[1].records]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_what_has_settled_says_how_long_it_fired(restarts):
+    """Its end was not told when it came; the length is that of the last firing, not of the breach."""
+    run = Run(FLAPS, restarts=restarts)
+    for n in range(3):
+        run.feed(*blink(n, 4 * n))
+    last = {"episode_id": "last", "started_at": (NOON + timedelta(minutes=10)).isoformat()}
+    run.feed(transition("firing", minute=20, **last), transition("resolved", minute=25, **last)).step(1800).step(10)
+    assert run.told()[-1]["items"][0]["headline"].endswith("; it fired for 5 minutes")
+    assert not any(key.startswith(b"\x1ffired") for key in run.entries)

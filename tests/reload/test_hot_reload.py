@@ -337,6 +337,36 @@ async def test_all_workers_switch_at_one_event_time(tmp_path, session, kafka_lib
         kafka.kill()
 
 
+@pytest.mark.kafka
+async def test_a_good_worker_leaves_what_another_refuses(tmp_path, session, kafka_libs):
+    """One restarts with a good folder while the other's is bad: one alert, which ends when that is mended, too."""
+    kafka = Broker(tmp_path / "kafka", libs=kafka_libs)
+    await asyncio.to_thread(kafka.start)
+    await asyncio.to_thread(kafka.wait_ready)
+    given = {"broker": f"kafka://{kafka.address}", "idle_after": 1}
+    workers = [Apart(tmp_path / name, session, **given) for name in ("one", "two")]
+    refused = ("RuleFileRefused", "stock.yml")
+    try:
+        for worker in workers:
+            (worker.rules / "stock.yml").write_text(LOW)
+        async with workers[1] as two:
+            async with workers[0]:
+                (two.rules / "stock.yml").write_text(LOW.replace("at_most", "at_mst"))
+                await two.firing(refused)
+                (alert,) = (await two.ask("/v1/alerts?rule=RuleFileRefused"))[1]["alerts"]
+            async with workers[0] as one:
+                await one.firing(refused)
+                assert (await one.ask("/v1/rules"))[1]["files"][0]["state"] == "in force"
+                assert (await one.ask("/v1/alerts?rule=RuleFileRefused"))[1]["alerts"] == [alert]
+                (two.rules / "stock.yml").write_text(LOW)
+                async with asyncio.timeout(120):
+                    while await one.alerts():
+                        await asyncio.sleep(1)
+                assert await two.alerts() == []
+    finally:
+        kafka.kill()
+
+
 async def test_a_signal_reloads(tmp_path):
     """SIGHUP is what people send to daemons."""
     rules = tmp_path / "rules"

@@ -163,6 +163,25 @@ async def test_an_edit_is_undone_by_saving_what_stood_before(broker, tmp_path):
     assert await again.propose(900) == []
 
 
+async def test_a_folder_that_is_in_order_again_refuses_nothing(broker, tmp_path):
+    """Mended to what others have brought into force meanwhile, or to what was in force before."""
+    clock = lambda: datetime(2026, 1, 14, 12, tzinfo=UTC)  # noqa: E731 # a clock that stands still
+    one = RuleBook(broker, write(tmp_path / "one", GOOD), clock=clock)
+    two = RuleBook(broker, write(tmp_path / "two", GOOD), clock=clock)
+    await one.begin()
+    await two.begin()
+    assert not two.has_looked
+    for brought in (LOWER, LOW.replace("20", "30")):
+        write(tmp_path / "two", {"stock.yml": BAD})
+        assert await two.propose(600) == []
+        assert list(two.refused) == ["stock.yml"]
+        write(tmp_path / "one", {"stock.yml": brought})
+        await one.propose(600)
+        write(tmp_path / "two", {"stock.yml": LOWER})
+        assert await two.propose(660) == []
+        assert (two.refused, two.has_looked) == ({}, True)
+
+
 async def test_a_table_travels_with_the_rules(broker, tmp_path):
     """Saving it alone is a version; a worker that has another table, or none, judges by the one that was announced."""
     clock = lambda: datetime(2026, 1, 14, 12, tzinfo=UTC)  # noqa: E731 # a clock that stands still
