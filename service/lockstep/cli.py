@@ -248,10 +248,10 @@ def _told_last(settings: Settings, what: str, wanted: dict[str, str], url: str) 
 
     told = _with_broker(settings, act)
     rule, labels = ex.named(what, wanted, {t.rule for t in told}, told)
-    if rule == REFUSED:
-        return ex.from_refusals(told, labels, settings.zone)
     found = [t for t in told if t.rule == rule and all(t.labels.get(n) == v for n, v in labels.items())]
     err.print(f"no worker answers at {escape(url)}: this is what was published last", highlight=False)
+    if rule == REFUSED:
+        return ex.from_refusals(told, labels, settings.zone)
     return ex.from_transitions(rule, found)
 
 

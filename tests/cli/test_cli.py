@@ -118,6 +118,11 @@ def test_explain_says_why(shop):
     nothing = lockstep("explain", "LowStock", "--url", "http://127.0.0.1:9", cwd=shop)
     assert "no worker answers at http://127.0.0.1:9" in nothing.stderr
     assert "'LowStock' knows no group with these labels here" in nothing.stdout
+    refused = lockstep("explain", "RuleFileRefused", "--url", "http://127.0.0.1:9", cwd=shop)
+    assert "no worker answers at http://127.0.0.1:9" in refused.stderr
+    assert refused.stdout.startswith("no rule file that is asked for is refused")
+    replayed = lockstep("explain", "RuleFileRefused", "--events", "events.ndjson", cwd=shop)
+    assert "no event leads to RuleFileRefused, a rule file does" in replayed.stderr
 
 
 def test_backtest_writes_a_page_and_compares_versions(shop):

@@ -202,7 +202,9 @@ async def test_a_refused_file_is_explained(tmp_path, session, capsys):
         said = capsys.readouterr().out
         assert "what is wrong, and the way out:" in said
         assert "did you mean 'at_most'? [LS110]" in said
-        assert "no rule file is refused" in next(iter(shown({**body, "explanations": []}, r.settings.zone)))
+        assert "no rule file that is asked for is refused" in next(
+            iter(shown({**body, "explanations": []}, r.settings.zone))
+        )
         ids = [found["alert_id"], found["told"][0]["episode_id"], found["told"][0]["transition_id"]]
         for what in ids:
             assert await explained(what) == body

@@ -179,7 +179,7 @@ def shown(answer: Mapping[str, Any], zone: ZoneInfo) -> Iterable[RenderableType]
     """What a terminal shows of an answer: one group in full, several as a list."""
     found = answer["explanations"]
     if not found and answer["rule"] == REFUSED:
-        yield "no rule file is refused, and none was within the last day"
+        yield "no rule file that is asked for is refused, or was within the last day"
     elif not found:
         yield f"rule '{escape(answer['rule'])}' knows no group with these labels here"
     elif len(found) == 1:
