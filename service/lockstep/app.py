@@ -452,10 +452,12 @@ class Service:
         current, refused = self.book.current, self.book.refused
         if current is None or not refused:
             return {}
-        rules = self.book.rules_in_force()
+        rules, part = self.book.rules_in_force(), self.book.faulty()
         since = None if current.since_s is None else _moment(current.since_s)
         return {
-            name: refusal_of(name, [*map(str, faults)], rules, is_new=name not in current.files, since=since)
+            name: refusal_of(
+                name, [*map(str, faults)], rules, is_new=name not in current.files, is_part=name in part, since=since
+            )
             for name, faults in refused.items()
         }
 

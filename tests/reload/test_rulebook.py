@@ -182,6 +182,23 @@ async def test_a_folder_that_is_in_order_again_refuses_nothing(broker, tmp_path)
         assert (two.refused, two.has_looked) == ({}, True)
 
 
+async def test_a_fault_at_the_first_start_is_not_in_order(broker, tmp_path):
+    """There is no better version of the file: what is right in it is in force, and it is said until it is mended."""
+    bad = GOOD | {"stock.yml": BAD + LOWER.replace("rules:\n", "").replace("LowStock", "Lower")}
+    folder = write(tmp_path, bad)
+    book = RuleBook(broker, folder, clock=lambda: datetime(2026, 1, 14, 12, tzinfo=UTC))
+    await book.begin()
+    await book.propose(0)
+    assert ([*book.refused], [r.name for r in book.rules_in_force()]) == (["stock.yml"], ["Many", "Lower"])
+    write(folder, {"orders.yml": MANY.replace("100", "90")})
+    for _ in range(2):
+        await book.propose(60)
+        assert [*book.refused] == ["stock.yml"]
+    write(folder, GOOD)
+    await book.propose(120)
+    assert (book.refused, [r.name for r in book.rules_in_force()]) == ({}, ["Many", "LowStock"])
+
+
 async def test_a_table_travels_with_the_rules(broker, tmp_path):
     """Saving it alone is a version; a worker that has another table, or none, judges by the one that was announced."""
     clock = lambda: datetime(2026, 1, 14, 12, tzinfo=UTC)  # noqa: E731 # a clock that stands still

@@ -7,7 +7,7 @@ on its own, and the last good version of a refused one stays in force.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -147,6 +147,15 @@ def _taken(good: Mapping[str, str], new: Mapping[str, str], folder: Path) -> Tak
     return Taken(files, refused, tuple(f for f in faults if f.level == "warning"))
 
 
+def _by_file(faults: Sequence[Fault]) -> dict[str, tuple[Fault, ...]]:
+    """The errors among faults."""
+    found: dict[str, tuple[Fault, ...]] = {}
+    for fault in (f for f in faults if f.level == "error"):
+        name = Path(fault.path).name
+        found[name] = (*found.get(name, ()), fault)
+    return found
+
+
 class RuleBook:
     """Follows lockstep.rules and proposes what a folder holds. One reader, one proposer in a worker."""
 
@@ -156,7 +165,7 @@ class RuleBook:
         self._versions: list[Announced] = []
         self._seen: dict[str, datetime] = {}
         self._looked = ""
-        self._newest: tuple[str, tuple[Rule, ...]] | None = None
+        self._newest: tuple[str, Loaded] | None = None
         self._followed = ""
         self.refused: dict[str, tuple[Fault, ...]] = {}
 
@@ -192,10 +201,16 @@ class RuleBook:
 
     def rules_in_force(self) -> tuple[Rule, ...]:
         """The rules of the newest version."""
-        if self.current is None:
-            return ()
-        if self._newest is None or self._newest[0] != self.current.id:
-            self._newest = self.current.id, load_files(self.current.files, self._folder).plan.rules
+        return () if self.current is None else self._in_force(self.current).plan.rules
+
+    def faulty(self) -> dict[str, tuple[Fault, ...]]:
+        """Files of the newest version that had a fault at the first start, when there was no better one of them: what
+        is right in them is in force."""
+        return {} if self.current is None else _by_file(self._in_force(self.current).faults)
+
+    def _in_force(self, current: Announced) -> Loaded:
+        if self._newest is None or self._newest[0] != current.id:
+            self._newest = current.id, load_files(current.files, self._folder)
         return self._newest[1]
 
     def loaded(self) -> tuple[Plan, Routing]:
@@ -226,6 +241,7 @@ class RuleBook:
             loaded = load_files(files, self._folder)
             for fault in loaded.faults:
                 (log.error if fault.level == "error" else log.warning)(str(fault))
+            # Nobody was watched over by a better version of a file: its good rules are better than none.
             if not loaded.plan.rules:
                 raise RuleError(
                     f"{self._folder}: there is no rule that can be used; see `lockstep check {self._folder}`"
@@ -246,7 +262,7 @@ class RuleBook:
         good = self.current.files if self.current is not None else {}
         followed, now = self._followed, self.current.id if self.current is not None else ""
         if files == good:  # also when another worker brought what is in force to where this folder is
-            self.refused, self._followed = {}, now
+            self.refused, self._followed = self.faulty(), now
             return []
         if looked == self._looked and not again:
             return []
@@ -260,7 +276,8 @@ class RuleBook:
             self.refused = {}  # what was in force once has no fault
             return []
         taken = take(good, files, self._folder)
-        self.refused, self._followed = taken.refused, now
+        self.refused = {**_by_file(load_files(taken.files, self._folder).faults), **taken.refused}
+        self._followed = now
         for name, faults in taken.refused.items():
             for fault in faults:
                 log.error(str(fault), refused=name)

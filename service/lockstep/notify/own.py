@@ -40,10 +40,12 @@ def own_rule(teams: Sequence[str]) -> Rule:
     )
 
 
-def refusal_of(file: str, faults: Sequence[str], rules: Iterable[Rule], *, is_new: bool, since: str | None) -> Refusal:
+def refusal_of(
+    file: str, faults: Sequence[str], rules: Iterable[Rule], *, is_new: bool, since: str | None, is_part: bool = False
+) -> Refusal:
     """What is to be said of a refused file. rules: all in force; since: when their version began, None for the first.
 
-    is_new: no version held the file.
+    is_new: no version held the file. is_part: the rules in force are what is right in this very file.
 
     `owner` is free text that addresses nobody: the teams of the file's rules hear of it, and read whom to ask.
     """
@@ -53,6 +55,8 @@ def refusal_of(file: str, faults: Sequence[str], rules: Iterable[Rule], *, is_ne
         names += f" and {len(here) - MOST_NAMES} more"
     begun = "from the first start on" if since is None else f"since {since}"
     instead = f"its last good version, {begun}" + (f", with {names}" if names else "")
+    if is_part:
+        instead = f"what is right in it: {names}" if names else "nothing of this file"
     return Refusal(
         faults=tuple(faults[:MOST_FAULTS]),
         owners=tuple(dict.fromkeys(r.owner for r in here if r.owner)),
