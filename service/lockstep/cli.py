@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -397,9 +397,10 @@ def rule_tests(
 
     code = once()
     if watch:
-        for _ in watching.changes(paths):
-            out.rule()
-            code = once()
+        with suppress(KeyboardInterrupt):  # Ctrl-C is how it ends, also in the middle of a run
+            for _ in watching.changes(paths):
+                out.rule()
+                code = once()
     raise SystemExit(code)
 
 
