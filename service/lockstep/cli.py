@@ -397,10 +397,13 @@ def rule_tests(
 
     code = once()
     if watch:
-        with suppress(KeyboardInterrupt):  # Ctrl-C is how it ends, also in the middle of a run
+        waiting = "[dim]waiting for a file to change; Ctrl-C ends[/]"
+        with suppress(KeyboardInterrupt):  # also in the middle of a run
+            out.print(waiting)
             for _ in watching.changes(paths):
                 out.rule()
                 code = once()
+                out.print(waiting)
     raise SystemExit(code)
 
 
