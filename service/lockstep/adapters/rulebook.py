@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,13 @@ def content_id(files: Mapping[str, str]) -> str:
 
 def load_files(files: Mapping[str, str], folder: Path) -> Loaded:
     """The rules and routing in texts; faults and places name the files as if they stood in `folder`."""
+    return _loaded(tuple(sorted(files.items())), folder)
+
+
+@lru_cache(maxsize=4)
+def _loaded(texts: tuple[tuple[str, str], ...], folder: Path) -> Loaded:
+    """Of the same texts once: an edit asks for what was in force and what is to be many times."""
+    files = dict(texts)
     rules = {str(folder / name): text for name, text in files.items() if Path(name).stem != "routing"}
     loaded = load_texts(rules)
     routing: Routing | None = NOBODY
@@ -165,7 +173,6 @@ class RuleBook:
         self._versions: list[Announced] = []
         self._seen: dict[str, datetime] = {}
         self._looked = ""
-        self._newest: tuple[str, Loaded] | None = None
         self._followed = ""
         self.refused: dict[str, tuple[Fault, ...]] = {}
 
@@ -201,17 +208,12 @@ class RuleBook:
 
     def rules_in_force(self) -> tuple[Rule, ...]:
         """The rules of the newest version."""
-        return () if self.current is None else self._in_force(self.current).plan.rules
+        return () if self.current is None else load_files(self.current.files, self._folder).plan.rules
 
     def faulty(self) -> dict[str, tuple[Fault, ...]]:
         """Files of the newest version that had a fault at the first start, when there was no better one of them: what
         is right in them is in force."""
-        return {} if self.current is None else _by_file(self._in_force(self.current).faults)
-
-    def _in_force(self, current: Announced) -> Loaded:
-        if self._newest is None or self._newest[0] != current.id:
-            self._newest = current.id, load_files(current.files, self._folder)
-        return self._newest[1]
+        return {} if self.current is None else _by_file(load_files(self.current.files, self._folder).faults)
 
     def loaded(self) -> tuple[Plan, Routing]:
         """The plan of the versions that a worker may still need, and the newest routing."""

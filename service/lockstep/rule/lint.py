@@ -23,6 +23,7 @@ from lockstep.rule.condition import (
     Spike,
     Threshold,
 )
+from lockstep.rule.timing import leaves
 from lockstep.rule.verdict import expected_stretches
 
 CODES: dict[str, str] = {
@@ -131,7 +132,7 @@ def lint_beside_texts(document: Document, rule: Rule, index: int) -> list[Fault]
     """What is wrong with a compiled rule as a whole, but for what its texts say wrongly by themselves."""
     pointer: Pointer = ("rules", index)
     faults: list[Fault] = []
-    for absence in _absences(rule.condition):
+    for absence in (leaf for leaf, _ in leaves(rule.condition) if isinstance(leaf, Absence)):
         stretches = expected_stretches(absence.hours, 1_700_000_000, ZoneInfo("UTC"), 9 + absence.window_s // 86400)
         longest = max((c - o for o, c in stretches), default=0)
         if absence.hours and absence.window_s > longest:
@@ -285,15 +286,3 @@ def _stands(document: Document, pointer: Pointer) -> bool:
             return False
         node = node[step]
     return True
-
-
-def _absences(condition: Condition) -> list[Absence]:
-    match condition:
-        case Absence():
-            return [condition]
-        case All(parts=parts) | AnyOf(parts=parts):
-            return [a for p in parts for a in _absences(p)]
-        case Not(part=part):
-            return _absences(part)
-        case _:
-            return []

@@ -6,7 +6,7 @@ parts breached, and the others must not go on for them: so each part has a memor
 
 from typing import TypeAlias
 
-from lockstep.rule.condition import All, AnyOf, Condition, Severity, remembers
+from lockstep.rule.condition import All, AnyOf, Condition, Severity
 from lockstep.rule.view import Kind, Verdict
 
 Held: TypeAlias = tuple[tuple[Severity | None, "Held"], ...]
@@ -23,7 +23,7 @@ def remembered(condition: Condition, verdict: Verdict, before: Held) -> Held:
 
     To judge the same numbers again with it gives the same verdict. () for a condition without such parts.
     """
-    if not isinstance(condition, All | AnyOf) or not remembers(condition):
+    if not isinstance(condition, All | AnyOf) or not condition.has_memory:
         return ()
     found: list[tuple[Severity | None, Held]] = []
     for n, part in enumerate(condition.parts):
@@ -51,6 +51,9 @@ def carried(old: Condition, new: Condition, held: Held) -> Held:
     same_length = len(old.parts) == len(new.parts)
     for n, part in enumerate(new.parts):
         was = next((m for m, p in enumerate(old.parts) if p == part), n if same_length else None)
-        severity, inner = (None, ()) if was is None else held_by(held, was)
-        found.append((severity, () if was is None else carried(old.parts[was], part, inner)))
+        if was is None:
+            found.append((None, ()))
+            continue
+        severity, inner = held_by(held, was)
+        found.append((severity, carried(old.parts[was], part, inner)))
     return tuple(found)
