@@ -5,6 +5,7 @@ definition; a property test holds both to the same answers. What a model does no
 used by rules as a label or a number.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +34,7 @@ NonNegative = Annotated[float, Field(ge=0, le=LARGEST_NUMBER, allow_inf_nan=Fals
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+_LEAP_SECOND = re.compile(r"[Tt ]\d\d:\d\d:60")
 
 
 def _moment(value: object) -> object:
@@ -42,6 +44,8 @@ def _moment(value: object) -> object:
     try:
         return msgspec.convert(value, _Moment)
     except msgspec.ValidationError as error:
+        if _LEAP_SECOND.search(value):
+            raise ValueError("a leap second (:60) is not taken; write the second before it, :59") from error
         raise ValueError("not an RFC 3339 time with a zone, such as 2026-11-24T09:30:00Z") from error
 
 
@@ -457,8 +461,13 @@ class _Object(msgspec.Struct):
     """Any JSON object."""
 
 
+class _Base64(msgspec.Struct):
+    data_base64: str
+
+
 _HEADER = msgspec.json.Decoder(_Header)
 _OBJECT = msgspec.json.Decoder(_Object)
+_BASE64 = msgspec.json.Decoder(_Base64)
 _STRUCTS = _reader({})
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -563,12 +572,28 @@ def _is_foreign(value: bytes) -> bool:
         return False
 
 
+def _holds_base64(value: bytes) -> bool:
+    try:
+        _BASE64.decode(value)
+    except _UNREADABLE:
+        return False
+    return True
+
+
+def _says_structured(name: str, value: bytes | None) -> bool:
+    return name.lower() == "content-type" and (value or b"").strip().lower().startswith(b"application/cloudevents")
+
+
 def structured(value: bytes | None, headers: Headers) -> bytes | Refused | None:
-    """A record in Kafka's binary mode (`ce_` headers, data as the value) as one structured event."""
+    """A record in Kafka's binary mode (`ce_` headers, data as the value) as one structured event.
+
+    One that says that it is structured is, whatever headers stand beside it: the bindings of CloudEvents ask for the
+    content type first.
+    """
     fields = {
         k[3:]: v for k, v in headers if k.startswith("ce_") and v is not None
     }  # Kafka knows headers without value
-    if "type" not in fields or value is None:
+    if "type" not in fields or value is None or any(_says_structured(k, v) for k, v in headers):
         return value
     try:
         envelope = {name: text.decode() for name, text in fields.items() if name != "data"}
@@ -604,6 +629,9 @@ def parse_event(value: bytes | None) -> BaseModel:
         event = model.model_validate_json(value)
     except ValidationError as error:
         faults = [_fault(e["type"], ".".join(map(str, e["loc"])), e["msg"]) for e in error.errors()]
+        if _holds_base64(value):
+            said = "has to be JSON in `data`; `data_base64` is not taken"
+            faults = [(f, reason, said if f == "data" else message) for f, reason, message in faults]
         reasons = {reason for _, reason, _ in faults}
         reason = next(reason for reason in ("number", "json", "data", "envelope") if reason in reasons)
         told = "; ".join(f"{field}: {message}" if field else message for field, _, message in faults[:5])

@@ -18,6 +18,8 @@ from lockstep.ports import Broker, Record
 AT_ONCE = 2_000
 BYTES_AT_ONCE = 8 << 20
 MOST_FAULTS = 100
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""Some editors and exports begin a text with it."""
 
 CONTENT_TYPES = ("application/json", "application/cloudevents+json", "application/cloudevents-batch+json")
 
@@ -52,8 +54,10 @@ def record_of(value: bytes, topics: Mapping[str, str]) -> Record:
 
 def to_records(raw: bytes, headers: Mapping[str, str], topics: Mapping[str, str]) -> list[Record]:
     """The records of an HTTP body: structured, batch, or binary mode with `ce-` headers. Raises BadEvents."""
+    raw = raw.removeprefix(BYTE_ORDER_MARK)
     content_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if "ce-type" in headers and (content_type == "application/json" or content_type.endswith("+json")):
+    is_structured = content_type.startswith("application/cloudevents")
+    if "ce-type" in headers and not is_structured and content_type.endswith(("/json", "+json")):
         # HTTP headers hold ASCII: what is more is percent-encoded, as the binding of CloudEvents says.
         attributes = tuple(
             (f"ce_{name.removeprefix('ce-')}", unquote_to_bytes(value.encode("utf-8", "surrogateescape")))
@@ -111,8 +115,7 @@ def _values(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with _open(path) as stream:
             for number, line in enumerate(stream, 1):
-                # Some editors and exports begin a file with a byte order mark.
-                text = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).strip()
+                text = (line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line).strip()
                 if number == 1 and text.startswith(b"["):
                     for i, element in enumerate(msgspec.json.decode(text + stream.read(), type=list[msgspec.Raw]), 1):
                         yield f"{path}: element {i}", bytes(element)
