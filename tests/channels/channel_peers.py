@@ -136,12 +136,33 @@ def webhook_body() -> dict[str, Any]:
 
 @dataclass
 class Inbox:
-    """An SMTP server's handler. answers: what it says instead of `250` to rcpt, data, … (`hang` never answers)."""
+    """An SMTP server's handler. answers: what it says instead of `250` to ehlo, mail, rcpt, data (`hang` never
+    answers)."""
 
     answers: dict[str, str] = field(default_factory=dict)
     mails: list[Envelope] = field(default_factory=list)
 
-    async def handle_RCPT(  # noqa: N802 - aiosmtpd looks for this name
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd looks for this name
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [self.answers["ehlo"]] if "ehlo" in self.answers else responses
+
+    async def handle_HELO(  # noqa: N802 - as above
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str
+    ) -> str:
+        session.host_name = hostname
+        return self.answers.get("ehlo", "250 inbox.test")
+
+    async def handle_MAIL(  # noqa: N802 - as above
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if "mail" not in self.answers:
+            envelope.mail_from = address
+            envelope.mail_options.extend(options)
+        return self.answers.get("mail", "250 ok")
+
+    async def handle_RCPT(  # noqa: N802 - as above
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if "rcpt" not in self.answers:

@@ -142,7 +142,12 @@ def _says(error: str) -> Any:
         pytest.param(lambda: _webhook(hangs), "timeout", True, id="webhook: never answers"),
         pytest.param(lambda: _webhook(drops), "connection", True, id="webhook: hangs up"),
         pytest.param(lambda: _nobody("webhook"), "connection", True, id="webhook: nobody listens"),
-        pytest.param(lambda: _slack(_says("channel_not_found")), "clientError", False, id="slack: no such channel"),
+        pytest.param(lambda: _slack(_says("channel_not_found")), "configuration", True, id="slack: no such channel"),
+        pytest.param(lambda: _slack(_says("is_archived")), "configuration", True, id="slack: archived"),
+        pytest.param(lambda: _slack(_says("invalid_blocks")), "clientError", False, id="slack: a message it refuses"),
+        pytest.param(lambda: _slack(answers(403, "<html>")), "authError", True, id="slack: a proxy forbids"),
+        pytest.param(lambda: _slack(answers(404, "<html>")), "clientError", True, id="slack: a proxy knows it not"),
+        pytest.param(lambda: _slack(says({"error": "denied"}, 403)), "authError", True, id="slack: a proxy with JSON"),
         pytest.param(lambda: _slack(_says("not_in_channel")), "configuration", True, id="slack: not invited"),
         pytest.param(lambda: _slack(_says("invalid_auth")), "authError", True, id="slack: bad token"),
         pytest.param(lambda: _slack(_says("fatal_error")), "serverError", True, id="slack: its own fault"),
@@ -156,6 +161,17 @@ def _says(error: str) -> Any:
         pytest.param(lambda: _slack(drops), "connection", True, id="slack: hangs up"),
         pytest.param(lambda: _nobody("slack"), "connection", True, id="slack: nobody listens"),
         pytest.param(lambda: _email({"rcpt": "550 no such user"}), "clientError", False, id="email: no such user"),
+        pytest.param(
+            lambda: _email({"rcpt": "554 5.7.1 <anna@example.com>: Relay access denied"}),
+            "configuration",
+            True,
+            id="email: relays nothing for us",
+        ),
+        pytest.param(lambda: _email({"rcpt": "550 relay not permitted"}), "configuration", True, id="email: no relay"),
+        pytest.param(lambda: _email({"mail": "550 who are you"}), "configuration", True, id="email: another sender"),
+        pytest.param(lambda: _email({"mail": "450 later"}), "serverError", True, id="email: sender, later"),
+        pytest.param(lambda: _email({"ehlo": "554 not you"}), "configuration", True, id="email: no greeting"),
+        pytest.param(lambda: _email({"data": "550 5.7.26 no SPF"}), "configuration", True, id="email: no SPF"),
         pytest.param(lambda: _email({"rcpt": "451 greylisted"}), "serverError", True, id="email: greylisted"),
         pytest.param(lambda: _email({"rcpt": "530 TLS first"}), "authError", True, id="email: wants TLS"),
         pytest.param(lambda: _email({"data": "552 too large"}), "clientError", False, id="email: too large"),
@@ -175,6 +191,45 @@ async def test_a_failure_is_a_delivery_error(peer, reason, retryable):
     assert "token-in-path" not in str(error)
     assert "xoxb" not in str(error)
     assert str(error).startswith(destination.channel)
+
+
+@pytest.mark.parametrize(
+    ("peer", "message"),
+    [
+        pytest.param(
+            lambda: _email({"mail": "553 5.7.1 <lockstep@localhost>: not owned by you"}),
+            "email/example.com: the relay refuses the sender (553 5.7.1 <lockstep@localhost>: not owned by you); "
+            "check LOCKSTEP_SMTP_FROM and what the relay lets it send",
+            id="sender",
+        ),
+        pytest.param(
+            lambda: _email({"rcpt": "550 5.1.1 no such user"}),
+            "email/example.com: recipient refused (550 5.1.1 no such user)",
+            id="recipient",
+        ),
+        pytest.param(
+            lambda: _email({"data": "552 5.3.4 too\x07 large" + "!" * 300}),
+            "email/example.com: the relay refuses the mail (552 5.3.4 too large" + "!" * 185 + ")",
+            id="on one line, and cut",
+        ),
+        pytest.param(
+            lambda: _slack(answers(403, "<html>")),
+            "slack/#ops: HTTP 403; it is not Slack that says so; look at the proxies between",
+            id="a proxy",
+        ),
+        pytest.param(
+            lambda: _slack(_says("channel_not_found")),
+            "slack/#ops: channel_not_found; make the channel, or invite the bot where it is private",
+            id="a channel",
+        ),
+    ],
+)
+async def test_a_failure_says_what_the_other_side_said(peer, message):
+    """It stands in the dead letter, where somebody looks for what to do."""
+    async with peer() as (channel, destination, letter):
+        with pytest.raises(DeliveryError) as raised:
+            await channel.send(destination, letter, now=NOW)
+    assert str(raised.value) == message
 
 
 @pytest.mark.parametrize(

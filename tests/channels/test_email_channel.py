@@ -107,6 +107,25 @@ async def test_odd_rule_names_stay_in_their_header():
     assert mail["X-Lockstep-Rule"] == "Größe Bcc: all@example.com"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("LowStock: =?utf-8?Q?Bcc=3A?=", id="an encoded word"),
+        pytest.param("=?utf-8?Q?x=0D=0ABcc=3A_all@example.com?= left", id="an encoded line break"),
+        pytest.param("=?utf-8?B?QmNjOg==?= =?utf-8?B?QmNjOg==?= größer", id="two of them, and umlauts"),
+        pytest.param("x" * 200, id="one long word"),
+        pytest.param("Größe 60 × 40 🛒 " * 11 + "Größe", id="a long line"),
+        pytest.param("plain " * 33 + "p", id="a long line of ASCII"),
+    ],
+)
+async def test_a_subject_is_shown_as_it_is(text):
+    """What looks like an encoded word is a label's text, and no header of its own either way."""
+    mail = await _arrived(Letter("l1", body(subject=text, rule=text)))
+    assert (str(mail["Subject"]), str(mail["X-Lockstep-Rule"])) == (text, text)
+    assert mail["Bcc"] is None
+    assert mail.defects == []
+
+
 def test_every_attempt_has_the_same_id():
     """A relay or reader that sees it twice can tell."""
     later = NOW.replace(hour=13)

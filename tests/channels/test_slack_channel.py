@@ -82,6 +82,43 @@ def test_labels_cannot_speak(text):
     assert "<" not in plain_text(body(item(headline=text)))
 
 
+NO = "\u200b"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("~strike~", "∼strike∼", id="struck through"),
+        pytest.param("*_x_*", "∗ˍxˍ∗", id="bold and italic"),
+        pytest.param("`code`", "ˋcodeˋ", id="code"),
+        pytest.param(":tada: ndjson:100:", f":{NO}tada: ndjson:{NO}100:", id="emoji"),
+        pytest.param("@here", f"@{NO}here", id="a mention"),
+        pytest.param("<!channel>", "&lt;!channel&gt;", id="a mention of Slack's own form"),
+        pytest.param("> said", f"{NO}&gt; said", id="a quote"),
+        pytest.param("http://evil.example/x", "http://evil.example/x", id="an address, which verbatim keeps a text"),
+        pytest.param("A_B-C*D~E", "A_B-C*D~E", id="within a word nothing is markup, and a sku can be copied"),
+        pytest.param("12:00:30", "12:00:30", id="a time"),
+    ],
+)
+def test_labels_are_shown_as_they_are(text, shown):
+    """No sign of a label is markup: it is kept where Slack reads nothing into it, else one that looks like it stands
+    there, or one that cannot be seen beside it."""
+    (block,) = blocks(body(item(texts={"marketing": f"{text}"}, headline=f"{text} x")))
+    assert block["text"]["verbatim"] is True
+    first, *_, said, _, _, _ = block["text"]["text"].split("\n")
+    assert first == f":large_orange_circle: *Warning:* {shown} x"
+    assert said == f"*Marketing:* {shown}"
+
+
+def test_only_what_is_ours_is_a_link():
+    """The runbook and where more is said; nothing ends such a link early."""
+    shown = item(runbook="https://shop.example/run|book>?a=1&b=2")
+    (block,) = blocks(body({**shown, "more": "https://alerts.example/v1/explain?what=a"}))
+    text = block["text"]["text"]
+    assert "<https://shop.example/run%7Cbook%3E?a=1&amp;b=2>\n" in text
+    assert "<https://alerts.example/v1/explain?what=a>\n" in text
+
+
 async def test_the_token_goes_nowhere_else(monkeypatch):
     """Redirects end there, and the environment's proxies see nothing: the library would use both."""
     elsewhere = HttpPeer(says({"ok": True, "ts": "1"}))

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from lockstep.adapters.channels import host_of
 from lockstep.deliver import Deliver, Delivery
 from lockstep.document import did_you_mean
 from lockstep.errors import DeliveryError, SettingsError
@@ -182,7 +183,8 @@ async def send_test(
         now = clock()
         body = sample_message(now, teams, zone, webhook=destination.channel == "webhook")
         sample = _Sample(stable_id("test", destination.id, now.isoformat()), body)
-        target = destination.target.partition("?")[0]  # what follows may be a token
+        # Of an address the host alone: its path is a token in many services.
+        target = host_of(destination.target) if "://" in destination.target else destination.target
         try:
             async with asyncio.timeout(ATTEMPT_S["webhook"]):
                 await channels[destination.channel].send(destination, sample, now=now)

@@ -2,11 +2,15 @@
 
 import asyncio
 import contextlib
+import re
 import ssl
 from collections.abc import Mapping
 from datetime import datetime
 from email.errors import MessageError
+from email.header import Header
+from email.headerregistry import HeaderRegistry
 from email.message import EmailMessage
+from email.policy import EmailPolicy, Policy
 from email.utils import format_datetime, parseaddr
 from html import escape
 from typing import Any
@@ -25,6 +29,11 @@ MOST_ROOTS = 10
 """Episodes that the references of one mail name."""
 GOODBYE_S = 5.0
 """The relay has the mail by then; whether it says goodbye changes nothing."""
+
+LONGEST_WORD = 50
+"""Characters of one word of a header that is not encoded."""
+LONGEST_WORDS = 200
+"""Characters of a relay's own words in an error."""
 
 _COLOURS = {"critical": "#b42318", "warning": "#b54708", "info": "#175cd3"}
 _OVER, _GREY, _DARK, _LINE = "#067647", "#667085", "#475467", "#e4e7ec"
@@ -153,10 +162,10 @@ def message(destination: Destination, delivery: DeliveryLike, *, sender: str, no
     domain = parseaddr(sender)[1].partition("@")[2] or "localhost"
     episodes = list(dict.fromkeys(item["episode_id"] for item in body["items"]))
     roots = [f"<episode-{episode}@{domain}>" for episode in episodes[:MOST_ROOTS]]
-    mail = EmailMessage()
+    mail = EmailMessage(_POLICY)
     mail["From"] = sender
     mail["To"] = destination.target
-    mail["Subject"] = " ".join(body["subject"].split())[:200]
+    mail["Subject"] = _header(body["subject"])
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = f"<{delivery.id}@{domain}>"
     # The first comes last, where readers look for the parent (RFC 5322 3.6.4).
@@ -181,7 +190,35 @@ def message(destination: Destination, delivery: DeliveryLike, *, sender: str, no
 
 def _header(text: str) -> str:
     """A text on one line of a header."""
-    return " ".join(str(text).split())[:200]
+    return _flat(str(text))[:200]
+
+
+def _flat(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+class _LiteralHeader:
+    """A header whose text is shown as it is: one that looks like an encoded word (RFC 2047), such as
+    `=?utf-8?Q?Bcc=3A?=` in a label, is encoded itself. The library would decode it, and show something else."""
+
+    max_count = 1
+
+    @classmethod
+    def parse(cls, value: str, kwds: dict[str, Any]) -> None:
+        kwds["decoded"], kwds["parse_tree"] = value, None
+
+    def fold(self, *, policy: Policy) -> str:
+        text, name = str(self), str(getattr(self, "name", ""))
+        # A word that fills a line would leave the first one empty.
+        is_plain = text.isascii() and "=?" not in text and max(map(len, text.split()), default=0) < LONGEST_WORD
+        charset = "us-ascii" if is_plain else "utf-8"
+        return f"{name}: {Header(text, charset, header_name=name).encode(linesep=policy.linesep)}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+for _name in ("subject", "x-lockstep-rule", "x-lockstep-teams", "x-lockstep-alert"):
+    _HEADERS.map_to_type(_name, _LiteralHeader)  # type: ignore[arg-type] # it is mixed with BaseHeader there
+_POLICY = EmailPolicy(header_factory=_HEADERS)
 
 
 class EmailChannel:
@@ -197,7 +234,9 @@ class EmailChannel:
         try:
             mail = message(destination, delivery, sender=s.smtp_from, now=now)
         except (MessageError, ValueError, LookupError) as error:
-            raise DeliveryError("clientError", f"{where}: no mail: {type(error).__name__}", retryable=False) from error
+            # The texts are made fit for a header; what is left are the addresses, which are settings.
+            said = f"{where}: no mail can be made ({type(error).__name__}); check LOCKSTEP_SMTP_FROM and the address"
+            raise DeliveryError("configuration", said, retryable=True) from error
         try:
             async with asyncio.timeout(self._total_s):
                 refused = await self._submit(mail)
@@ -205,7 +244,7 @@ class EmailChannel:
             raise _failure(where, error) from error
         # One recipient a mail: a refusal of some is a refusal of this one, though the library calls it a success.
         for answer in refused.values():
-            raise _refusal(where, answer.code, "recipient refused")
+            raise _refusal(where, answer.code, "recipient refused", answer.message, final=True)
         return Sent(detail=mail["Message-ID"])
 
     async def _submit(self, mail: EmailMessage) -> Mapping[str, aiosmtplib.SMTPResponse]:
@@ -237,12 +276,17 @@ class EmailChannel:
 def _failure(where: str, error: Exception) -> DeliveryError:
     match error:
         case aiosmtplib.SMTPRecipientsRefused():
-            code = error.recipients[0].code if error.recipients else 550
-            return _refusal(where, code, "recipient refused")
+            code, said = (error.recipients[0].code, error.recipients[0].message) if error.recipients else (550, "")
+            return _refusal(where, code, "recipient refused", said, final=True)
         case aiosmtplib.SMTPAuthenticationError():
-            return DeliveryError("authError", f"{where}: the relay refuses the login ({error.code})", retryable=True)
+            said = f"{where}: the relay refuses the login ({error.code}{_words(error.message)})"
+            return DeliveryError("authError", said, retryable=True)
+        case aiosmtplib.SMTPDataError():
+            return _refusal(where, error.code, "the relay refuses the mail", error.message, final=True)
+        case aiosmtplib.SMTPSenderRefused():
+            return _refusal(where, error.code, "the relay refuses the sender", error.message, hint=_SENDER)
         case aiosmtplib.SMTPResponseException():
-            return _refusal(where, error.code, "the relay refuses")
+            return _refusal(where, error.code, "the relay refuses", error.message, hint=_RELAY)
         case aiosmtplib.SMTPTimeoutError() | TimeoutError():
             return DeliveryError("timeout", f"{where}: the relay does not answer", retryable=True)
         case ssl.SSLError():
@@ -255,11 +299,31 @@ def _failure(where: str, error: Exception) -> DeliveryError:
             return DeliveryError("connection", f"{where}: cannot be reached ({type(error).__name__})", retryable=True)
 
 
-def _refusal(where: str, code: int, what: str) -> DeliveryError:
+_SENDER = "check LOCKSTEP_SMTP_FROM and what the relay lets it send"
+_RELAY = "check LOCKSTEP_SMTP_HOST, and whether the relay takes mail from here"
+_OF_US = re.compile(r"\s*5\.7\.\d|.*\brelay", re.IGNORECASE | re.DOTALL)
+"""Security and policy (RFC 3463 3.8), as in `5.7.1 Relay access denied`: of who sends, not of this mail."""
+
+
+def _refusal(
+    where: str, code: int, what: str, said: str | bytes, *, final: bool = False, hint: str = _RELAY
+) -> DeliveryError:
+    """said: the relay's own words. final: a refusal in this phase is about this mail or recipient, unless the relay
+    says that it is about us. hint: where else to look."""
+    said = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+    told = f"{where}: {what} ({code}{_words(said)})"
     # 530 (TLS required) and 535 (login) are faults of our settings; the mail itself is fine.
     if code in (530, 534, 535, 538):
-        return DeliveryError("authError", f"{where}: {what} ({code})", retryable=True)
-    retryable = not 500 <= code < 600
-    return DeliveryError(
-        "serverError" if retryable else "clientError", f"{where}: {what} ({code})", retryable=retryable
-    )
+        return DeliveryError("authError", f"{told}; check LOCKSTEP_SMTP_TLS, _USERNAME and _PASSWORD", retryable=True)
+    if not 500 <= code < 600:
+        return DeliveryError("serverError", told, retryable=True)
+    if final and _OF_US.match(said) is None:
+        return DeliveryError("clientError", told, retryable=False)
+    return DeliveryError("configuration", f"{told}; {hint}", retryable=True)
+
+
+def _words(said: str | bytes) -> str:
+    """What the relay says, on one line behind its code."""
+    said = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+    flat = _flat(said)[:LONGEST_WORDS]
+    return f" {flat}" if flat else ""

@@ -1,6 +1,7 @@
 """Slack: chat.postMessage with a bot's token; what ends an episode is said in its thread."""
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from types import SimpleNamespace
@@ -33,33 +34,65 @@ that one may have."""
 LONGEST_WHY = 320
 """Characters of why it was sent, and of where more is."""
 
-_AUTH = {
-    "invalid_auth",
-    "account_inactive",
-    "token_revoked",
-    "token_expired",
-    "not_authed",
-    "missing_scope",
-    "no_permission",
+_SETTINGS = {
+    "invalid_auth": "check the bot's token",
+    "account_inactive": "check the bot's token",
+    "token_revoked": "check the bot's token",
+    "token_expired": "check the bot's token",
+    "not_authed": "check the bot's token",
+    "missing_scope": "give the bot the scope chat:write",
+    "no_permission": "give the bot the scope chat:write",
+    "not_in_channel": "invite the bot to the channel",
+    "channel_not_found": "make the channel, or invite the bot where it is private",
+    "is_archived": "unarchive the channel, or name another in routing.yml",
+    "restricted_action": "let the bot post in this channel",
+    "team_access_not_granted": "let the bot into the workspace",
+    "ekm_access_denied": "let the bot into the workspace",
 }
+"""What somebody can set right meanwhile → how."""
+_AUTH = frozenset(list(_SETTINGS)[:7])
 _FINAL = {
+    "invalid_arguments",
     "invalid_blocks",
     "invalid_blocks_format",
+    "metadata_too_large",
     "msg_blocks_too_long",
     "msg_too_long",
     "no_text",
-    "restricted_action",
-    "is_archived",
-    "channel_not_found",
 }
+"""Slack's words for a message that it will never take."""
 _MARKS = {"critical": ":red_circle:", "warning": ":large_orange_circle:", "info": ":large_blue_circle:"}
 
 
+_NOTHING = "\u200b"
+"""A zero-width space: nothing to see, and what it stands in is no markup."""
+_DELIMITER = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])|`")
+_LOOKALIKES = {"*": "∗", "_": "\u02cd", "~": "∼", "`": "ˋ"}
+_EMOJI = re.compile(r":(?!\d\d:\d)(?=[\w+'-]+:)")
+"""The beginning of `:tada:` or `:100:`, not of the minutes in `12:00:30`."""
+_QUOTE = re.compile(r"^(?=&gt;)", re.MULTILINE)
+
+
 def escaped(text: str) -> str:
-    """Text that Slack shows as it is: no mention, no link of somebody's making, no formatting by accident."""
-    for plain, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("@", "@\u200b"), ("*", "∗"), ("`", "ˋ")):
+    """Text that Slack shows as it is: no mention, no link of somebody's making, no formatting, no emoji, no quote.
+
+    `*`, `_` and `~` within a word mean nothing to Slack and are kept, so that a sku may be copied; elsewhere signs
+    stand in that look like them.
+    """
+    text = _DELIMITER.sub(lambda found: _LOOKALIKES[found[0]], text)
+    text = _EMOJI.sub(f":{_NOTHING}", text)
+    for plain, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("@", f"@{_NOTHING}")):
         text = text.replace(plain, safe)
-    return text
+    return _QUOTE.sub(_NOTHING, text)
+
+
+def linked(text: str) -> str:
+    """An address of ours as a link, anything else as text."""
+    if not text.startswith(("https://", "http://")):
+        return escaped(text)
+    for plain, safe in (("&", "&amp;"), ("<", "%3C"), (">", "%3E"), ("|", "%7C"), (" ", "%20")):
+        text = text.replace(plain, safe)
+    return f"<{text}>"
 
 
 def _item(item: Mapping[str, Any]) -> str:
@@ -73,8 +106,8 @@ def _item(item: Mapping[str, Any]) -> str:
     if item.get("owner") and not over:
         foot = f"Owner: {escaped(item['owner'])}\n{foot}"
     if item["runbook"] and not over:
-        foot = f"{escaped(item['runbook'])}\n{foot}"
-    reasons = "".join(f"\n_{name}:_ {_cut(text, LONGEST_WHY)}" for name, text in why_parts(item))
+        foot = f"{linked(item['runbook'])}\n{foot}"
+    reasons = "".join(f"\n_{name}:_ {_reason(text)}" for name, text in why_parts(item))
     foot = f"{reasons[1:]}\n{foot}" if reasons else foot
     note = f"\n_Note: {escaped(item['note'])}_" if item["note"] else ""
     # Only the teams' words give way where there is too much: figures, time and markup stay whole.
@@ -83,6 +116,10 @@ def _item(item: Mapping[str, Any]) -> str:
     share = max(40, left // max(1, len(parts)) - 60)
     lines += [f"*{escaped(team[:30])}:* {_cut(text, share)}" if team else _cut(text, share) for team, text in parts]
     return "\n".join([*lines, foot]) + note
+
+
+def _reason(text: str) -> str:
+    return linked(text) if text.startswith("http") and len(text) <= LONGEST_WHY else _cut(text, LONGEST_WHY)
 
 
 def _cut(text: str, longest: int) -> str:
@@ -97,7 +134,8 @@ def blocks(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A message's blocks, within Slack's limits."""
     shown = body["items"][:MOST_ITEMS]
     texts = [_item(item) for item in shown] + remarks(body, shown=len(shown))
-    return [{"type": "section", "text": {"type": "mrkdwn", "text": text}} for text in texts]
+    # verbatim: addresses and names of channels stay text, only what is marked as a link is one.
+    return [{"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}} for text in texts]
 
 
 def plain_text(body: Mapping[str, Any]) -> str:
@@ -180,19 +218,30 @@ class SlackChannel:
         response: Any = error.response
         status = getattr(response, "status_code", 200)
         data = getattr(response, "data", response)
-        code = str(data.get("error") or f"HTTP {status}")[:100] if isinstance(data, dict) else f"HTTP {status}"
-        if not isinstance(data, dict) and status < 300:
-            return DeliveryError("ambiguous", f"{where}: an answer that is not Slack's", retryable=True)
         after = retry_after_s(getattr(response, "headers", None) or {}, now)
-        if code in ("ratelimited", "rate_limited") or status == 429:
+        if status == 429:
             return DeliveryError("rateLimited", f"{where}: rate limited", retryable=True, retry_after_s=after)
-        if code in _AUTH:
-            return DeliveryError("authError", f"{where}: {code}; check the bot's token and scopes", retryable=True)
-        if code == "not_in_channel":
-            return DeliveryError("configuration", f"{where}: {code}; invite the bot to the channel", retryable=True)
-        if code in _FINAL or (400 <= status < 500 and status != 408):
+        if not isinstance(data, dict) or data.get("ok") is not False:
+            return self._foreign(where, status, after)
+        code = str(data.get("error") or f"HTTP {status}")[:100]
+        if code in ("ratelimited", "rate_limited"):
+            return DeliveryError("rateLimited", f"{where}: rate limited", retryable=True, retry_after_s=after)
+        if code in _SETTINGS:
+            reason = "authError" if code in _AUTH else "configuration"
+            return DeliveryError(reason, f"{where}: {code}; {_SETTINGS[code]}", retryable=True)
+        if code in _FINAL:
             return DeliveryError("clientError", f"{where}: {code}", retryable=False)
         return DeliveryError("serverError", f"{where}: {code}", retryable=True, retry_after_s=after)
+
+    @staticmethod
+    def _foreign(where: str, status: int, after: float | None) -> DeliveryError:
+        """An answer without Slack's `ok`: from whatever stands between, such as a proxy, and it will not stand for
+        ever."""
+        if status < 300:
+            return DeliveryError("ambiguous", f"{where}: an answer that is not Slack's", retryable=True)
+        reason = "serverError" if status >= 500 else "authError" if status in (401, 403, 407) else "clientError"
+        hint = "it is not Slack that says so; look at the proxies between"
+        return DeliveryError(reason, f"{where}: HTTP {status}; {hint}", retryable=True, retry_after_s=after)
 
     async def close(self) -> None:
         if self._session is not None:
