@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
 from lockstep.document import Document, Fault, validate
+from lockstep.identity import Parts, identity
 from lockstep.labels import stable_id
 
 KINDS = ("campaign", "holiday", "closed")
@@ -90,10 +91,14 @@ class Calendar:
         return calendar_of(e for e in self.entries if e.kind in wanted)
 
 
+ENTRY_PARTS: Parts = {Entry: ("kind", "name", "on", "first", "last"), Day: ("on", "yearly", "weekday")}
+"""What names a calendar in stored state; see `lockstep.identity` before you change a line."""
+
+
 def calendar_of(entries: Iterable[Entry]) -> Calendar | None:
     """The calendar of these entries; None when there are none."""
     found = tuple(entries)
-    return Calendar(stable_id("calendar-1", repr(found))[:12], found) if found else None
+    return Calendar(stable_id("calendar-1", identity(found, ENTRY_PARTS))[:12], found) if found else None
 
 
 # ---- calendar.yml -------------------------------------------------------------------------------------------------

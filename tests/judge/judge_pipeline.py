@@ -65,6 +65,7 @@ class Pipeline:
         self.samples = [Log() for _ in range(samples)]
         self._entries: list[dict[bytes, bytes]] = [{} for _ in range(samples)]
         self.said: list[dict[str, Any]] = []
+        self.published: list[bytes] = []
         self.dead: list[DeadEvent] = []
         self.earliest: dict[Source, int] = {}  # what retention has left of a source, where not all
         self._meters = {source: self._meter(source, None) for source in self.logs}
@@ -172,7 +173,9 @@ class Pipeline:
                 self._entries[n].pop(key, None)
             else:
                 self._entries[n][key] = value
-        self.said += [plain(decode(r.value)) for r in cut.records if r.topic == ALERTS and r.value is not None]
+        alerts = [r.value for r in cut.records if r.topic == ALERTS and r.value is not None]
+        self.published += alerts
+        self.said += [plain(decode(value)) for value in alerts]
         self.dead += [parse_dead(r.value, r.headers) for r in cut.records if r.topic == DEAD]
         self.samples[n].committed = self.samples[n].at
 
@@ -182,6 +185,17 @@ class Pipeline:
             self._entries[n] = {}
         self._judges[n] = self._judge(n)
         self.samples[n].at = self.samples[n].committed
+
+    @property
+    def stored(self) -> list[dict[bytes, bytes]]:
+        """What the cuts of every judge have left."""
+        return self._entries
+
+    def take_back(self, stored: list[dict[bytes, bytes]]) -> None:
+        """Every judge begins anew with what was stored, perhaps by another version of the program."""
+        self._entries = stored
+        for n in range(len(self.samples)):
+            self.crash_judge(n)
 
     @property
     def visits(self) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
+from lockstep.identity import Parts
 from lockstep.labels import stable_id
 
 
@@ -109,6 +110,17 @@ class Operation:
 
 Expression = Measured | Number | Operation
 """What a condition looks at: one series, or a formula of several over the same labels."""
+
+EXPRESSION_PARTS: Parts = {
+    SeriesDef: (
+        *("aggregate", "event_type", "source", "field", "quantile", "where", "by", "line_labels", "bucket_s"),
+        *("stale_after_s", "key"),
+    ),
+    Measured: ("series",),
+    Number: ("value",),
+    Operation: ("op", "left", "right"),
+}
+"""What names an expression in stored state; see `lockstep.identity` before you change a line."""
 
 
 def series_of(expression: Expression) -> tuple[SeriesDef, ...]:

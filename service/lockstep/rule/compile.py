@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from lockstep.calendar import Calendar
 from lockstep.document import Document, Fault, Pointer, did_you_mean, parted
-from lockstep.labels import stable_id
 from lockstep.measure.definition import Aggregate, Expression, Measured, Operation, SeriesDef, series_of
 from lockstep.rule import quantity
 from lockstep.rule.bound import Source
@@ -35,6 +34,7 @@ from lockstep.rule.condition import (
     Tolerance,
     series_of_condition,
 )
+from lockstep.rule.identity import version_of
 from lockstep.rule.measures import Grouping, Measures, label_fault, series_of_measure
 from lockstep.rule.model import (
     BaselineForm,
@@ -148,18 +148,7 @@ class Compiler:
         if rule.tolerance is not None and not rule.bucket_s:
             message = "it is judged at every value and has no buckets"
             self.note((*pointer, "for"), message, "write a duration like 10m", "LS200")
-        judged_by = (
-            rule.by,
-            rule.condition,
-            rule.for_s,
-            rule.keep_firing_for_s,
-            rule.no_data,
-            rule.forget_after_s,
-            rule.tolerance,
-            rule.cool_down_s,
-            rule.expires,
-        )
-        return replace(rule, version=stable_id("rule-1", rule.name, repr(judged_by))[:12])
+        return replace(rule, version=version_of(rule))
 
     # ---- conditions -----------------------------------------------------------------------------------------------
 

@@ -7,8 +7,9 @@ from enum import IntEnum, StrEnum
 from functools import cached_property
 
 from lockstep.calendar import Calendar
+from lockstep.identity import identity
 from lockstep.labels import stable_id
-from lockstep.measure.definition import Expression, OfExpression, Operation, SeriesDef, series_of
+from lockstep.measure.definition import EXPRESSION_PARTS, Expression, OfExpression, Operation, SeriesDef, series_of
 from lockstep.rule.bound import OfMeasure, OfTable, Source
 
 
@@ -327,7 +328,8 @@ class Anomaly(OfExpression):
     @cached_property
     def key(self) -> str:
         """Names what is learned: another measure, bucket or direction learns anew, another day in the calendar not."""
-        return stable_id("anomaly-1", repr(self.expression), self.bucket_s, self.rises, self.falls)[:12]
+        what = identity(self.expression, EXPRESSION_PARTS)
+        return stable_id("anomaly-1", what, self.bucket_s, self.rises, self.falls)[:12]
 
 
 class _OfParts:

@@ -1,0 +1,119 @@
+"""What an upgrade must keep: ids that are stored or published, and the state that a version before has written."""
+
+import json
+from dataclasses import dataclass, fields, is_dataclass, make_dataclass, replace
+from datetime import date, time
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import pytest
+from stored_shop import PINNED, deliveries, of_last_monday, pinned, plan, stored, told
+
+from lockstep.calendar import ENTRY_PARTS
+from lockstep.identity import identity
+from lockstep.rule.condition import Condition, Severity
+from lockstep.rule.identity import PARTS, version_of
+
+
+@pytest.mark.parametrize("kind", ["series", "versions", "anomalies", "transitions", "deliveries"])
+def test_ids_are_what_they_were(kind):
+    """Whoever upgrades finds the series, versions, alerts and deliveries under the names that they were stored by."""
+    assert pinned()[kind] == json.loads(PINNED.read_text())[kind]
+
+
+def test_state_of_an_earlier_version_goes_on():
+    """A judge that takes back what an earlier version stored in the middle says the rest as one that never stopped."""
+    whole, _ = told()
+    taken_back, _ = told(stored())
+    assert _plain(of_last_monday(taken_back)) == _plain(of_last_monday(whole))
+
+
+def test_without_its_state_a_judge_says_something_else():
+    """The control: the comparison above notices a state that is not read."""
+    whole, _ = told()
+    forgotten, _ = told([{}, {}])
+    assert _plain(of_last_monday(forgotten)) != _plain(of_last_monday(whole))
+
+
+@pytest.mark.parametrize("restart_after", [0, 7, 20])
+def test_deliveries_keep_their_ids_over_a_restart(restart_after):
+    """A group's number stands in its state."""
+    published = of_last_monday(told()[0])
+    assert [d["id"] for d in deliveries(published, restart_after=restart_after)] == [
+        d["id"] for d in deliveries(published)
+    ]
+
+
+def _plain(published: list[bytes]) -> set[tuple[str, str, str]]:
+    read = [json.loads(value)["data"] for value in published]
+    return {(t["transition_id"], t["state"], t["at"]) for t in read}
+
+
+# ---- identity -----------------------------------------------------------------------------------------------------
+
+
+def test_a_condition_is_named_as_it_always_was():
+    """The text is that of the first version, whose program asked Python for it."""
+    for rule in plan().rules:
+        assert identity(rule.condition, PARTS) == repr(rule.condition)
+
+
+PLAIN = (None, True, 3, 0.1, "it's", (), (1,), (1, (2, "x")), frozenset({4, 0, 2}), frozenset(), Severity.WARNING)
+MOMENTS = (date(2026, 12, 25), time(9, 30), time(0, 0), time(9, 30, 15))
+
+
+@pytest.mark.parametrize("value", [*PLAIN, *MOMENTS], ids=repr)
+def test_plain_values_are_named_as_they_always_were(value):
+    assert identity(value, {}) == repr(value)
+
+
+@dataclass(frozen=True)
+class _Bound:
+    above: float
+
+
+_PARTS = {_Bound: ("above",)}
+
+
+def test_a_field_that_is_added_later_changes_no_name():
+    """A later version's field says by its default that all is as before; set, it is another thing."""
+    later = make_dataclass("_Bound", [("above", float), ("hours", str, "")], frozen=True)
+    parts = {later: _PARTS[_Bound]}
+    assert identity(later(20.0), parts) == identity(_Bound(20.0), _PARTS) == "_Bound(above=20.0)"
+    assert identity(later(20.0, "Mon-Fri"), parts) == "_Bound(above=20.0, hours='Mon-Fri')"
+
+
+def test_what_has_no_lasting_text_names_nothing():
+    """An object whose text could be another one tomorrow is refused, not hashed."""
+    with pytest.raises(TypeError, match="list its fields"):
+        identity(_Bound(1.0), {})
+    with pytest.raises(TypeError, match="dict is no part"):
+        identity({"a": 1}, {})
+
+
+def _dataclasses(kind: Any, found: set[type]) -> set[type]:
+    """Every dataclass that a value of this type can hold, of the fields that are compared."""
+    for inner in get_args(kind) if get_origin(kind) in (tuple, frozenset, Union, UnionType) else (kind,):
+        if get_origin(inner) is not None:
+            _dataclasses(inner, found)
+        elif is_dataclass(inner) and isinstance(inner, type) and inner not in found:
+            found.add(inner)
+            hints = get_type_hints(inner)
+            for field in fields(inner):
+                if field.compare:
+                    _dataclasses(hints[field.name], found)
+    return found
+
+
+def test_every_part_of_a_condition_is_listed():
+    """A new kind of condition, or a new value within one, has a name that was thought about."""
+    assert _dataclasses(Condition, set()) - set(PARTS) == set()
+    for kind, listed in {**PARTS, **ENTRY_PARTS}.items():
+        assert set(listed) <= {field.name for field in fields(kind)}, kind
+
+
+def test_texts_and_teams_make_no_new_version():
+    """An edited text does not begin a rule anew; an edited number does."""
+    rule = plan().rules[0]
+    assert version_of(replace(rule, say={"summary": "x"}, teams=("x",), max_alerts=3)) == rule.version
+    assert version_of(replace(rule, for_s=rule.for_s + 60)) != rule.version
