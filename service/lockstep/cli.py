@@ -45,6 +45,9 @@ out = Console()
 err = Console(stderr=True)
 T = TypeVar("T")
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells give it."""
+
 BrokerOption = Annotated[str | None, typer.Option(help="sqlite:///FILE or kafka://HOST:PORT")]
 RulesOption = Annotated[Path | None, typer.Option(help="Folder of rule files")]
 
@@ -395,16 +398,16 @@ def rule_tests(
     def once() -> int:
         return _tested(paths, zone, only, coverage=coverage, junit=junit)
 
-    code = once()
-    if watch:
-        waiting = "[dim]waiting for a file to change; Ctrl-C ends[/]"
-        with suppress(KeyboardInterrupt):  # also in the middle of a run
-            out.print(waiting)
-            for _ in watching.changes(paths):
+    if not watch:
+        raise SystemExit(once())
+    code: int | None = None
+    with suppress(KeyboardInterrupt):  # also in the middle of a run
+        for _ in watching.changes(paths):
+            if code is not None:
                 out.rule()
-                code = once()
-                out.print(waiting)
-    raise SystemExit(code)
+            code = once()
+            out.print("[dim]waiting for a file to change; Ctrl-C ends[/]")
+    raise SystemExit(INTERRUPTED if code is None else code)
 
 
 def _tested(paths: list[Path], zone: Any, only: str | None, *, coverage: bool, junit: Path | None) -> int:

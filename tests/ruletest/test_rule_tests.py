@@ -52,6 +52,8 @@ tests:
       - {events}
     expect: {expect}
 """
+PATIENCE_S = 30
+"""For what a process says next."""
 STOCK = "stock A-1: 35, 12 at 09:05, 90 at 11:00"
 
 
@@ -287,6 +289,16 @@ def test_the_command(shop, expect, code, said, monkeypatch):
     assert ElementTree.fromstring((shop / "junit.xml").read_bytes()).tag == "testsuites"
 
 
+@pytest.fixture
+def terminal():
+    """SIGINT as in a terminal: a shell starts what it runs in the background (`make test &`) with SIGINT ignored, and
+    every child inherits that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("terminal")
 def test_watching_runs_them_again_when_a_rule_is_saved(tmp_path):
     """A number is edited, then mended, in an editor; Ctrl-C ends it with the last result."""
     rules = tmp_path / "rules.yml"
@@ -304,19 +316,19 @@ def test_watching_runs_them_again_when_a_rule_is_saved(tmp_path):
                 ("at_most: 5", b"1 failed"),
                 ("at_most: 20", b"0 failed"),
             ):
+                if text is not None:
+                    edited = tmp_path / "edited"
+                    edited.write_text(RULES.replace("at_most: 20", text))
+                    edited.replace(rules)
                 said = b""
-                for _ in range(12):
-                    if text is not None and not said:  # again where it was saved before the watch had begun
-                        edited = tmp_path / "edited"
-                        edited.write_text(RULES.replace("at_most: 20", text))
-                        edited.replace(rules)
-                    if select([running.stdout], [], [], 5)[0]:
-                        said += running.stdout.read1()
-                    if b"waiting" in said.partition(result)[2]:
-                        break
+                while b"waiting" not in said:
+                    assert select([running.stdout], [], [], PATIENCE_S)[0], said.decode()
+                    more = running.stdout.read1()
+                    assert more, said.decode()  # it has ended
+                    said += more
                 assert result in said, said.decode()
             running.send_signal(signal.SIGINT)
-            assert running.wait(30) == 0
+            assert running.wait(PATIENCE_S) == 0
         finally:
             running.kill()
 

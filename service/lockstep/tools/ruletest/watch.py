@@ -7,11 +7,19 @@ from watchfiles import watch
 
 from lockstep.tools.ruletest.suite import FOLDER
 
+BEGIN_MS = 100
+"""The watch is known to stand when nothing has changed for this long."""
+
 
 def changes(paths: Sequence[Path]) -> Iterator[None]:
-    """Once for each heap of changes to YAML files, until somebody presses Ctrl-C."""
-    for changed in watch(*_roots(paths), raise_interrupt=False):
-        if any(Path(name).suffix in (".yml", ".yaml", ".csv") for _, name in changed):
+    """Once when the watch stands, then once for each heap of changes to YAML files; KeyboardInterrupt ends it.
+
+    What is saved after the first one is never missed, also while the caller is busy with the one before.
+    """
+    stands = False
+    for changed in watch(*_roots(paths), rust_timeout=BEGIN_MS, yield_on_timeout=True):
+        if not stands or any(Path(name).suffix in (".yml", ".yaml", ".csv") for _, name in changed):
+            stands = True
             yield None
 
 
