@@ -1,13 +1,14 @@
 """The alert lifecycle: which state follows which signal, and nothing else changes a state.
 
-            breach    clear     no_data   tolerated held      quiet     cooled    removed
-inactive    start     -         -         -         -         -         -         -
-pending     -         cancel    -         -         fire      -         -         cancel
-firing      burn      cool      -         -         -         resolve   -         resolve
-cooling     -         -         -         -         -         -         reopen    rest
-resolved    start     -         -         -         -         -         -         -
+            breach    clear     no_data   tolerated closed    held      quiet     cooled    removed
+inactive    start     -         -         -         -         -         -         -         -
+pending     -         cancel    -         -         cancel    fire      -         -         cancel
+firing      burn      cool      -         -         resolve   -         resolve   -         resolve
+cooling     -         -         -         -         -         -         -         reopen    rest
+resolved    start     -         -         -         -         -         -         -         -
 
-breach, clear and no_data are verdicts; tolerated is a clear that `for: 3 of 4 buckets` forgives. held: a breach has
+breach, clear and no_data are verdicts; tolerated is a clear that `for: 3 of 4 buckets` forgives; closed is the verdict
+that nothing is judged at this hour or on this day, for which no `keep_firing_for` waits. held: a breach has
 lasted for `for`, or breached as often as it asks. quiet: it has been clear for `keep_firing_for`. cooled: `cool_down`
 has passed since the end. removed: the rule is gone or has expired.
 
@@ -41,6 +42,7 @@ class Signal(StrEnum):
     CLEAR = "clear"
     NO_DATA = "no_data"
     TOLERATED = "tolerated"
+    CLOSED = "closed"
     HELD = "held"
     QUIET = "quiet"
     COOLED = "cooled"
@@ -65,6 +67,7 @@ TABLE: dict[State, dict[Signal, Action]] = {
         Signal.CLEAR: Action.NOTHING,
         Signal.NO_DATA: Action.NOTHING,
         Signal.TOLERATED: Action.NOTHING,
+        Signal.CLOSED: Action.NOTHING,
         Signal.HELD: Action.NOTHING,
         Signal.QUIET: Action.NOTHING,
         Signal.COOLED: Action.NOTHING,
@@ -75,6 +78,7 @@ TABLE: dict[State, dict[Signal, Action]] = {
         Signal.CLEAR: Action.CANCEL,
         Signal.NO_DATA: Action.NOTHING,
         Signal.TOLERATED: Action.NOTHING,
+        Signal.CLOSED: Action.CANCEL,
         Signal.HELD: Action.FIRE,
         Signal.QUIET: Action.NOTHING,
         Signal.COOLED: Action.NOTHING,
@@ -85,6 +89,7 @@ TABLE: dict[State, dict[Signal, Action]] = {
         Signal.CLEAR: Action.COOL,
         Signal.NO_DATA: Action.NOTHING,
         Signal.TOLERATED: Action.NOTHING,
+        Signal.CLOSED: Action.RESOLVE,
         Signal.HELD: Action.NOTHING,
         Signal.QUIET: Action.RESOLVE,
         Signal.COOLED: Action.NOTHING,
@@ -95,6 +100,7 @@ TABLE: dict[State, dict[Signal, Action]] = {
         Signal.CLEAR: Action.NOTHING,
         Signal.NO_DATA: Action.NOTHING,
         Signal.TOLERATED: Action.NOTHING,
+        Signal.CLOSED: Action.NOTHING,
         Signal.HELD: Action.NOTHING,
         Signal.QUIET: Action.NOTHING,
         Signal.COOLED: Action.REOPEN,
@@ -105,6 +111,7 @@ TABLE: dict[State, dict[Signal, Action]] = {
         Signal.CLEAR: Action.NOTHING,
         Signal.NO_DATA: Action.NOTHING,
         Signal.TOLERATED: Action.NOTHING,
+        Signal.CLOSED: Action.NOTHING,
         Signal.HELD: Action.NOTHING,
         Signal.QUIET: Action.NOTHING,
         Signal.COOLED: Action.NOTHING,
@@ -241,6 +248,9 @@ def apply_verdict(
         return []
     if kind is Kind.NO_BOUND:  # nothing to compare with any more: what is open ends
         kind = Kind.CLEAR
+    if kind is Kind.CLOSED:
+        alert.kind, alert.at = kind, max(alert.at, at)
+        return _step(alert, Signal.CLOSED, at, rule=rule, reason="closed")
     if kind is Kind.CLEAR and not alert.is_open:  # the common case, without a look at the table: see its first row
         alert.kind, alert.at = kind, max(alert.at, at)
         return []

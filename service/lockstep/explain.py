@@ -253,11 +253,13 @@ def _because(e: Explained, zone: ZoneInfo) -> str:
             return f"not judged, {unseen[0]} never had an event"
         since = max((s for s in e.complete_from.values() if s is not None), default=None)
         if "hours" in e.asked and any(g.name == "hours" for g in e.blocked_by):
-            return f"not judged, the window does not lie within the hours {e.asked['hours']}"
+            return f"not judged, {_not_within(e)}"
         if since is None:
             return "not judged, it looks back to where nothing was measured yet"
         known = _moment(round(since * SECOND), zone)
         return f"not judged, it looks back to before {known}, from where on {named} is known"
+    if e.verdict == "closed":
+        return f"not judged, {_not_within(e)}"
     if e.verdict == "no_bound":
         return f"not judged, no row of a table gives it a bound ({e.limit_of})"
     if e.verdict == "no_data" and e.limit_of and e.value is not None:
@@ -282,6 +284,13 @@ def _because(e: Explained, zone: ZoneInfo) -> str:
     return value + (f" (asked: {asked})" if asked else "")
 
 
+def _not_within(e: Explained) -> str:
+    """Which hours or days do not hold the window."""
+    hours = f"the hours {e.asked['hours']}" if "hours" in e.asked else ""
+    days = f"the days that {e.asked['closed']} leaves open" if "closed" in e.asked else ""
+    return f"the window does not lie within {' and '.join(filter(None, [hours, days]))}"
+
+
 _OF_ABSENCE = ("hours", "closed", "expected")
 
 
@@ -300,7 +309,7 @@ def _combined(e: Explained, zone: ZoneInfo) -> str:
         return f"the opposite of: {_because(e.parts[0], zone)}"
     decisive = "clear" if e.kind == "all" else "breach"
     deciding = [p for p in e.parts if p.verdict == decisive]
-    unknown = [p for p in e.parts if p.verdict in ("unjudged", "no_data")]
+    unknown = [p for p in e.parts if p.verdict in ("unjudged", "closed", "no_data")]
     unbound = [p for p in e.parts if p.verdict == "no_bound"]
     others = [p for p in e.parts if p.verdict != "no_bound"]
     shown = deciding[:1] or (unbound[:1] if e.verdict == "no_bound" else unknown[:1]) or others

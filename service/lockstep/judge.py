@@ -53,7 +53,7 @@ from lockstep.rule.timing import (
     next_day,
 )
 from lockstep.rule.usual import CLOCK_CHANGE
-from lockstep.rule.verdict import breached, judge, next_expected
+from lockstep.rule.verdict import breached, judge
 from lockstep.rule.view import Instant, Kind, Verdict
 from lockstep.runtime import FAR, NEVER, SECOND, Group, Labels, RuleRuntime, Shared, continues, goes_on
 from lockstep.transition import Transition, TransitionName, encode, in_order, rfc3339
@@ -737,6 +737,8 @@ class Judge:
             self._listen(group, end, deaf=True)
             return
         verdict = judge(group.condition, self._view, at, alert.firing, alert.holding)
+        if verdict.kind is Kind.CLOSED:
+            _look_at_last_bucket(alert, end - group.runtime.width)  # the last one within the hours
         kind, shown = alert.kind, alert.verdict
         changes = apply_verdict(
             alert, group.runtime.rule, verdict, end * SECOND, condition=group.condition, so_far=so_far
@@ -877,8 +879,8 @@ class Judge:
             end = last // anomaly.bucket_s * anomaly.bucket_s + anomaly.bucket_s
             if (soonest is None or end < soonest) and self._is_heard(group, last, end):
                 soonest = end
-        for absence in runtime.absences:
-            for end in next_expected(absence, last, self.zone):
+        for hours, window_s in runtime.hours:
+            for end in hours.changes(window_s, last, self.zone):
                 end = -(-end // width) * width
                 if last < end and (soonest is None or end < soonest):
                     soonest = end
@@ -1453,7 +1455,7 @@ def _wait_for_verdict(alert: Alert, runtime: RuleRuntime) -> None:
 
 
 def _look_at_last_bucket(alert: Alert, end: int) -> None:
-    """Move the last verdict's window to the bucket end that precedes a timer.
+    """Move the last verdict's window to the bucket end that precedes a timer, or the end of the hours.
 
     Buckets in between were not visited because their numbers are the same; that must not show.
     """

@@ -9,7 +9,6 @@ from lockstep.alert import Alert
 from lockstep.measure.definition import Measured, SeriesDef
 from lockstep.rule.anomaly import Watch
 from lockstep.rule.condition import (
-    Absence,
     All,
     Anomaly,
     Condition,
@@ -20,11 +19,13 @@ from lockstep.rule.condition import (
     Threshold,
     series_of_condition,
 )
+from lockstep.rule.hours import hours_of
 from lockstep.rule.timing import (
     anomalies_of,
     beginning_offsets,
     expected_groups,
     flow_offsets,
+    hours_in,
     is_always_restless,
     is_level_only,
     is_restless,
@@ -125,7 +126,6 @@ class RuleRuntime:
     """A rule with everything about it that need not be worked out per group."""
 
     __slots__ = (
-        "absences",
         "after",
         "ahead",
         "always_restless",
@@ -143,6 +143,7 @@ class RuleRuntime:
         "flows",
         "groups",
         "heap",
+        "hours",
         "is_plain",
         "key",
         "key_places",
@@ -191,7 +192,8 @@ class RuleRuntime:
         self.restless = is_restless(rule.condition)
         self.always_restless = is_always_restless(rule.condition)
         self.anomalies = anomalies_of(rule.condition)
-        self.absences = tuple(leaf for leaf in parts if isinstance(leaf, Absence) and leaf.hours)
+        # The hours of its parts, each with the window that has to lie within them.
+        self.hours = hours_in(rule.condition)
         self.own_flows = tuple(s for s in self.flows if s.by == rule.by)
         self.own_levels = tuple(s for s in self.levels if s.by == rule.by)
         # Series over fewer labels than the rule's: id → where these stand among the rule's.
@@ -208,7 +210,7 @@ class RuleRuntime:
         self.key = next((s.key for s in series if s.key is not None), rule.by)
         self.key_places = tuple(rule.by.index(name) for name in self.key)
         # Where something may change long after a group's last event, it must be known when that was.
-        outlives = self.restless or self.absences or self.wide
+        outlives = self.restless or self.hours or self.wide
         # Groups known from the beginning on; unmet: those that have not been made yet.
         self.expected = expected_groups(rule.condition) if rule.by else frozenset([()])
         self.unmet = set(self.expected)
@@ -261,7 +263,7 @@ def _is_shared(leaf: Condition, wide: Mapping[str, Sequence[int]]) -> bool:
     """Whether it is about nothing but series over fewer labels, and changes its mind by their data alone."""
     if isinstance(leaf, Anomaly) or any(s.id not in wide for s in series_of_condition(leaf)):
         return False
-    if isinstance(leaf, Absence) and leaf.hours:
+    if hours_of(leaf) is not None:
         return False
     return not (isinstance(leaf, Threshold | Share) and (leaf.overrides or leaf.has_tables)) and not is_restless(leaf)
 

@@ -45,7 +45,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     limit_of: where the limit comes from when it is no number of the rule itself: `1.5 × reorder_point`,
     `at_most of KEY-* in thresholds.csv`; else "".
     counts: further numbers that led to the verdict (events, weeks used, deviations, …), by name.
-    reason: why, where it is not the verdict itself (`rule_removed`, `no_data`), else "".
+    reason: why, where it is not the verdict itself (`rule_removed`, `closed`, `no_data`), else "".
     explanation: the verdict behind it as it was judged; None for what no rule judged.
     fault: what is wrong with the rule file that an alert of Lockstep's own is about, else "".
     refusal: all that is wrong with it, whom it concerns and what is in force instead; None for every other alert.

@@ -18,6 +18,7 @@ from statistics import NormalDist
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from lockstep.calendar import Calendar
 from lockstep.labels import NONE, stable_id
 from lockstep.measure.definition import (
     Aggregate,
@@ -37,6 +38,7 @@ from lockstep.rule.condition import (
     Bounds,
     Change,
     Condition,
+    Hours,
     Level,
     NewValue,
     NoData,
@@ -292,7 +294,7 @@ class Reader:
 
 @dataclass(frozen=True)
 class Verdict:
-    """kind: breach, clear, no_data, unjudged or no_bound. window: [start, end) of the flows it looked at."""
+    """kind: breach, clear, no_data, unjudged, closed or no_bound. window: [start, end) of the flows it looked at."""
 
     kind: str
     severity: Severity = Severity.INFO
@@ -304,6 +306,7 @@ class Verdict:
 
 
 UNJUDGED = Verdict("unjudged")
+CLOSED = Verdict("closed")
 
 
 def _levels_for(condition: Threshold | Share, labels: Mapping[str, str]) -> tuple[Level, ...]:
@@ -542,6 +545,24 @@ def chance_of(c: Spike, value: Fraction, found: Usual) -> float:
 def spike(c: Spike, read: Reader, end: int, firing: Severity | None, zone: ZoneInfo) -> Verdict:
     width = c.window_s * SECOND
     start = end - width
+    if c.hours and not _within(c.hours, c.closed, start, end, zone):
+        return CLOSED
+    if not c.hours and c.closed is not None and any("closed" in c.closed.kinds(d) for d in _days(start, end, zone)):
+        # Nobody expects anything: what is sold all the same may be much, never too little.
+        either = c.above is None and c.above_by is None and c.below is None and c.below_by is None
+        if not either and c.above is None and c.above_by is None:
+            return CLOSED
+        rise = replace(
+            c,
+            closed=None,
+            below=None,
+            below_by=None,
+            clear_above=None,
+            clear_above_by=None,
+            above=1 if either else c.above,
+        )
+        found = spike(rise, read, end, firing, zone)
+        return found if found.kind == "breach" else CLOSED
     if not read.complete(c.expression, start):
         return UNJUDGED
     value = read.value(c.expression, start, end)
@@ -594,16 +615,14 @@ def spike(c: Spike, read: Reader, end: int, firing: Severity | None, zone: ZoneI
     return Verdict("clear", c.severity, **numbers)
 
 
-def _expected(c: Absence, start: int, end: int, zone: ZoneInfo) -> bool:
+def _within(of: tuple[Hours, ...], closed: Calendar | None, start: int, end: int, zone: ZoneInfo) -> bool:
     """Whether [start, end) lies within one stretch of expected hours; days that touch at midnight join."""
-    if not c.hours:
-        return True
     first, last = moment(start).astimezone(zone).date(), moment(end).astimezone(zone).date()
     stretches: list[tuple[datetime, datetime]] = []
     for n in range(-1, (last - first).days + 2):
         day = first + timedelta(days=n)
-        is_closed = c.closed is not None and "closed" in c.closed.kinds(day)
-        for hours in () if is_closed else c.hours:
+        is_closed = closed is not None and "closed" in closed.kinds(day)
+        for hours in () if is_closed else of:
             if day.weekday() in hours.weekdays:
                 over = hours.end.hour == 0 and hours.end.minute == 0
                 opens = datetime.combine(day, hours.start, zone).astimezone(UTC)
@@ -627,7 +646,7 @@ def absence(c: Absence, read: Reader, end: int, zone: ZoneInfo) -> Verdict:
         return UNJUDGED
     if value is None:
         return Verdict("no_data", c.severity, window=(start, end))
-    if _expected(c, start, end, zone):
+    if not c.hours or _within(c.hours, c.closed, start, end, zone):
         return Verdict("breach", c.severity, 0.0, window=(start, end))
     return UNJUDGED
 
@@ -751,7 +770,7 @@ def projection(c: Projection, read: Reader, end: int, zone: ZoneInfo) -> Verdict
 
 def _all(parts: list[Verdict]) -> str:
     kinds = {p.kind for p in parts}
-    return next((k for k in ("clear", "no_bound", "unjudged", "no_data") if k in kinds), "breach")
+    return next((k for k in ("clear", "no_bound", "closed", "unjudged", "no_data") if k in kinds), "breach")
 
 
 Place = tuple[int, ...]
@@ -810,7 +829,7 @@ def verdict(
             # Each holds for itself, whatever the alert fires for.
             told = [of(n, p, parts_of.held.get((*place, n))) for n, p in enumerate(parts)]
             parts_of.said |= {(*place, n): v for n, v in enumerate(told)}
-            swapped = [_swap(v) for v in told if v.kind != "no_bound"] or told
+            swapped = [_swap(v) for v in told if v.kind not in ("no_bound", "closed")] or told
             kind = _swap(Verdict(_all(swapped))).kind
             pairs = [(p, v) for p, v in zip(parts, told, strict=True) if v.kind == "breach"]
             return Verdict(kind, max([v.severity if _has_grades(p) else severity for p, v in pairs], default=severity))
@@ -991,6 +1010,11 @@ class Alert:
     def judged(self, at: int, v: Verdict, parts: Parts, event_id: str = "", so_far: bool = False) -> None:
         """A verdict at `at`, after `timers(at - 1)`."""
         self._remember(v, parts)
+        if v.kind == "closed":
+            self.breaching, self.waits, self.clear_since = None, False, None
+            if self.state in ("pending", "firing"):
+                self._end("cancelled" if self.state == "pending" else "resolved", at)
+            return
         self.seen_whole = v.kind not in ("unjudged", "no_data")
         if v.kind == "unjudged":
             return

@@ -32,6 +32,7 @@ from shorthand import (
     when,
 )
 
+from lockstep.calendar import Day, Entry, calendar_of
 from lockstep.measure.definition import Aggregate, Measured, SeriesDef, series_of
 from lockstep.rule.bound import OfMeasure, OfTable, Source, specificity
 from lockstep.rule.condition import (
@@ -225,6 +226,12 @@ def fixed_thresholds(draw: st.DrawFn, measures: list[Any], clear: bool = True) -
     return when(measure, *draw(bounds_texts(clear)), window=None if is_level else draw(WINDOWS), overrides=overrides)
 
 
+NOON = (Hours(frozenset({2}), time(12, 5), time(12, 12)),)
+TODAY_CLOSED = calendar_of([Entry("closed", "today", (Day(on=START.date()),))])
+MARCH_CLOSED = calendar_of([Entry("closed", "Friday", (Day(weekday=4),))])
+MORNINGS = (Hours(frozenset({0, 1, 3, 4, 6}), time(9), time(10, 2)),)
+
+
 @st.composite
 def spikes(draw: st.DrawFn, measures: list[Any], baselines: st.SearchStrategy[Baseline]) -> Condition:
     measure = draw(st.sampled_from(measures))
@@ -245,13 +252,15 @@ def spikes(draw: st.DrawFn, measures: list[Any], baselines: st.SearchStrategy[Ba
         usual_at_least=draw(st.sampled_from([None, 0, 1])),
         clear_below=draw(st.sampled_from([None, 1.0])) if above else None,
         clear_above=draw(st.sampled_from([None, 0.75])) if below and not above else None,
+        hours=draw(st.sampled_from([(), (), (), NOON])),
+        closed=draw(st.sampled_from([None, None, None, TODAY_CLOSED])),
     )
 
 
 @st.composite
 def absences(draw: st.DrawFn, measures: list[SeriesDef], wider: bool = False) -> Condition:
     measure = draw(st.sampled_from(measures))
-    hours = draw(st.sampled_from([(), (Hours(frozenset({2}), time(12, 5), time(12, 12)),)]))
+    hours = draw(st.sampled_from([(), NOON]))
     named = {("channel",): (("web",), ("shop",)), ("sku",): (("C",),)}.get(measure.by, ())
     expected = () if wider else draw(st.sampled_from([(), named]))
     return Absence(of(measure), draw(WINDOWS), draw(SEVERITIES), hours, expected)
@@ -452,9 +461,16 @@ def weeks(draw: st.DrawFn) -> list[Event]:
 
 
 @examples(12)
-@given(spikes([ORDERS], st.builds(Baseline, days=st.integers(1, 4))), weeks(), st.sampled_from([0, 90]))
-def test_seasons(condition, events, hold):
-    """The same time of day in earlier days, across a clock change."""
+@given(
+    spikes([ORDERS], st.builds(Baseline, days=st.integers(1, 4))),
+    weeks(),
+    st.sampled_from([0, 90]),
+    st.sampled_from([(), (), MORNINGS]),
+    st.sampled_from([None, MARCH_CLOSED]),
+)
+def test_seasons(condition, events, hold, hours, closed):
+    """The same time of day in earlier days, across a clock change, within hours and beside a closed day."""
+    condition = replace(condition, hours=hours, closed=closed)
     judged(plan(rule(condition, hold=hold)), events)
 
 

@@ -53,9 +53,16 @@ def _plain(published: list[bytes]) -> set[tuple[str, str, str]]:
 
 
 def test_a_condition_is_named_as_it_always_was():
-    """The text is that of the first version, whose program asked Python for it."""
+    """The text is that of the first version, whose program asked Python for it and knew no later fields."""
     for rule in plan().rules:
-        assert identity(rule.condition, PARTS) == repr(rule.condition)
+        text = repr(rule.condition)
+        for later in LATER:
+            text = text.replace(later, "")
+        assert identity(rule.condition, PARTS) == text
+
+
+LATER = (", hours=(), closed=None",)
+"""Fields that were added since, as long as they say nothing."""
 
 
 PLAIN = (None, True, 3, 0.1, "it's", (), (1,), (1, (2, "x")), frozenset({4, 0, 2}), frozenset(), Severity.WARNING)

@@ -46,7 +46,7 @@ class WebhookVerdict(BaseModel):
 
     kind: str = Field(description="threshold, spike, absence, …, or all, any, not; empty for an earlier version's")
     of: str = Field(description="What it measures, as its author calls it: `orders`")
-    verdict: Literal["breach", "clear", "no_data", "no_bound", "unjudged"]
+    verdict: Literal["breach", "clear", "no_data", "no_bound", "closed", "unjudged"]
     value: float | None
     baseline: float | None
     baseline_of: str
@@ -67,7 +67,7 @@ class WebhookExplanation(BaseModel):
     text: str = Field(description="In one or two lines for people; empty where the rule itself has ended")
     rule_version: str = Field(description="Changes whenever anything that the rule judges by changes")
     watermark: str | None = Field(description="Event time up to which everything had been seen")
-    reason: str = Field(description="rule_removed, expired, no_data: where it is not the verdict; else empty")
+    reason: str = Field(description="rule_removed, expired, closed, no_data: where it is not the verdict; else empty")
     more: str = Field(description="Where all numbers are: an address, or a command")
     verdict: WebhookVerdict
 
@@ -322,6 +322,7 @@ def settled_note(settled: Settled) -> str:
 _ENDED = {
     "rule_removed": "the rule was removed",
     "expired": "the rule's last day is over",
+    "closed": "outside of its hours and on closed days it is not judged",
     "no_data": "there is no data any more",
     "mended": "it is refused no more",
 }

@@ -22,7 +22,7 @@ _DECISIVE = {"all": "clear", "any": "breach"}
 def why_lines(transition: Transition) -> list[str]:
     """What was measured and what is usual; what the rule asks for. Empty where no verdict is behind it."""
     told = transition.explanation
-    if told is None or told.verdict == "unjudged" or transition.reason in ("rule_removed", "expired"):
+    if told is None or told.verdict == "unjudged" or transition.reason in ("rule_removed", "expired", "closed"):
         return []
     leaves = list(_deciding(told))
     lines = [_measured(leaf) for leaf in leaves[:MOST_PARTS]]
@@ -60,6 +60,8 @@ def _measured(told: Judged) -> str:
     of = f"{told.of}: " if told.of else ""
     if told.verdict == "no_data":
         return f"{of}no data{within}"
+    if told.verdict == "closed":
+        return f"{of}not judged at this hour"
     if told.verdict == "no_bound":
         return f"{of}no number to compare with: {told.limit_of}"
     if "part" in told.counts and "of" in told.counts:

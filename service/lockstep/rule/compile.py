@@ -412,7 +412,17 @@ class Compiler:
             clear_below_by=clears["below"][1],
             clear_above_by=clears["above"][1],
             chance=self._chance(model, expression, at),
+            hours=tuple(model.hours),
+            closed=self._closed(model),
         )
+
+    def _closed(self, model: SpikeModel) -> Calendar | None:
+        """The closed days that bound it: all of it where it has hours, else its falls."""
+        falls = model.below is not None or model.above is None
+        looks = not isinstance(model.baseline, BaselineModel) or "closed" in model.baseline.without
+        if self._calendar is None or not looks or not (falls or model.hours):
+            return None
+        return self._calendar.only(["closed"])
 
     def _rise(self, model: SpikeModel, at: Pointer) -> tuple[float | None, float | None]:
         ratio, difference = model.above or (None, None)

@@ -1,7 +1,7 @@
 """Conditions as the judge sees them: compiled, in numbers and seconds, with nothing left to look up."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, time
 from enum import IntEnum, StrEnum
 from functools import cached_property
@@ -160,6 +160,18 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class Hours:
+    """When something is expected, in the shop's time zone: weekdays (Monday is 0) and [start, end) of the day.
+
+    end of time(0, 0) means midnight at the end of the day.
+    """
+
+    weekdays: frozenset[int]
+    start: time
+    end: time
+
+
+@dataclass(frozen=True)
 class Spike(OfExpression):
     """A value against its baseline.
 
@@ -169,6 +181,8 @@ class Spike(OfExpression):
     deviations: must hold in that direction too; alone it means both directions.
     at_least: a rise needs this value. usual_at_least: any ratio needs this baseline.
     clear_below / clear_above: hysteresis as ratios; _by: as signed differences (`10 more` is 10).
+    hours: the window lies within them, else what is open ends. closed: days on which nothing is expected; without
+    hours they bound falls alone.
     """
 
     expression: Expression
@@ -187,6 +201,8 @@ class Spike(OfExpression):
     clear_below_by: float | None = None
     clear_above_by: float | None = None
     chance: float | None = None
+    hours: tuple[Hours, ...] = ()
+    closed: Calendar | None = None
 
     @property
     def rises(self) -> bool:
@@ -196,17 +212,26 @@ class Spike(OfExpression):
     def falls(self) -> bool:
         return self.below is not None or self.below_by is not None
 
+    @property
+    def both_ways(self) -> bool:
+        """Whether only `deviations` says how far is far, so that either direction counts."""
+        return self.deviations is not None and not self.rises and not self.falls
 
-@dataclass(frozen=True)
-class Hours:
-    """When something is expected, in the shop's time zone: weekdays (Monday is 0) and [start, end) of the day.
-
-    end of time(0, 0) means midnight at the end of the day.
-    """
-
-    weekdays: frozenset[int]
-    start: time
-    end: time
+    @cached_property
+    def rising(self) -> "Spike | None":
+        """What is left of it where only a rise counts, at any time; None when it is about falls alone."""
+        if not self.rises and not self.both_ways:
+            return None
+        return replace(
+            self,
+            above=1.0 if self.both_ways else self.above,
+            below=None,
+            below_by=None,
+            clear_above=None,
+            clear_above_by=None,
+            hours=(),
+            closed=None,
+        )
 
 
 @dataclass(frozen=True)

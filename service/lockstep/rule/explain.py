@@ -35,12 +35,12 @@ class Guard(msgspec.Struct, frozen=True):
 class Explained(msgspec.Struct, frozen=True):
     """One condition at one instant.
 
-    kind: threshold, spike, … of: what it measures. verdict: breach, clear, no_data, unjudged or no_bound. asked: the
-    numbers that it compares with, as compiled. limit_of: where the limit comes from. terms: each series of a formula in
-    the window. history: the stretches that the baseline is made of, oldest first. complete_from: series → the second
-    since which all of it was seen, None when nothing ever was. blocked_by: what alone (or, where no single one does,
-    together) keeps it from holding. parts: of a combination. held: it would not begin an alert; it is a breach as the
-    alert fires and it is not clear.
+    kind: threshold, spike, … of: what it measures. verdict: breach, clear, no_data, unjudged, closed or no_bound.
+    asked: the numbers that it compares with, as compiled. limit_of: where the limit comes from. terms: each series
+    of a formula in the window. history: the stretches that the baseline is made of, oldest first. complete_from:
+    series → the second since which all of it was seen, None when nothing ever was. blocked_by: what alone (or,
+    where no single one does, together) keeps it from holding. parts: of a combination. held: it would not begin an
+    alert; it is a breach as the alert fires and it is not clear.
     """
 
     kind: str

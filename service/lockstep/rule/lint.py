@@ -23,8 +23,8 @@ from lockstep.rule.condition import (
     Spike,
     Threshold,
 )
-from lockstep.rule.timing import leaves
-from lockstep.rule.verdict import expected_stretches
+from lockstep.rule.hours import stretches
+from lockstep.rule.timing import hours_in
 
 CODES: dict[str, str] = {
     "LS101": "the file cannot be read",
@@ -132,10 +132,9 @@ def lint_beside_texts(document: Document, rule: Rule, index: int) -> list[Fault]
     """What is wrong with a compiled rule as a whole, but for what its texts say wrongly by themselves."""
     pointer: Pointer = ("rules", index)
     faults: list[Fault] = []
-    for absence in (leaf for leaf, _ in leaves(rule.condition) if isinstance(leaf, Absence)):
-        stretches = expected_stretches(absence.hours, 1_700_000_000, ZoneInfo("UTC"), 9 + absence.window_s // 86400)
-        longest = max((c - o for o, c in stretches), default=0)
-        if absence.hours and absence.window_s > longest:
+    for hours, window_s in hours_in(rule.condition):
+        found = stretches(hours.hours, 1_700_000_000, ZoneInfo("UTC"), 9 + window_s // 86400)
+        if window_s > max((closes - opens for opens, closes in found), default=0):
             faults.append(
                 document.fault(
                     pointer,

@@ -333,6 +333,11 @@ class SpikeModel(_Wider):
     chance: Chance | None = Field(
         None, description="For counts: so rare must it be that chance alone makes such a window, `1 in 1000`"
     )
+    hours: Annotated[list[Stretch], BeforeValidator(_one_or_many), _listed(_HOURS)] = Field(
+        default_factory=list,
+        description="When it is judged, in the shop's time zone: the window lies within `Mon-Fri 08:00-18:00`; "
+        "with their end it is over",
+    )
 
     @model_validator(mode="after")
     def _a_direction(self) -> "SpikeModel":

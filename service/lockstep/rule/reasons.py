@@ -25,9 +25,9 @@ class Judged(msgspec.Struct, frozen=True):
     """One condition as it was judged; times are RFC 3339 in UTC.
 
     kind: threshold, spike, … or all, any, not. of: what it measures. Both are "" where the verdict is that of a version
-    of the rule that was no longer in force. verdict: breach, clear, no_data, no_bound or unjudged. limit_of: where the
-    limit comes from, in words; "" for a number of the rule itself. asked: the numbers of the rule that it was compared
-    with, by name. history: the windows that the baseline is made of, oldest first.
+    of the rule that was no longer in force. verdict: breach, clear, no_data, no_bound, closed or unjudged. limit_of:
+    where the limit comes from, in words; "" for a number of the rule itself. asked: the numbers of the rule that it was
+    compared with, by name. history: the windows that the baseline is made of, oldest first.
     parts: of a combination, those that were looked at.
     """
 

@@ -22,6 +22,7 @@ from lockstep.rule.condition import (
     Threshold,
     series_of_condition,
 )
+from lockstep.rule.hours import OpenHours, hours_of
 from lockstep.rule.projection import LONGEST_DAY_S, shop_day
 from lockstep.rule.usual import choices, is_dated, offsets
 
@@ -77,6 +78,16 @@ def beginning_offsets(condition: Condition) -> set[int]:
         if isinstance(leaf, NewValue):
             found |= {leaf.learn_s, leaf.learn_s + leaf.window_s}
     return found
+
+
+def hours_in(condition: Condition) -> tuple[tuple[OpenHours, int], ...]:
+    """Hours that bound a part of a condition, each with the window that has to lie within them, in seconds."""
+    found = []
+    for leaf, _ in leaves(condition):
+        hours = hours_of(leaf)
+        if hours is not None and isinstance(leaf, Absence | Spike):
+            found.append((hours, leaf.window_s))
+    return tuple(dict.fromkeys(found))
 
 
 def expected_groups(condition: Condition) -> frozenset[tuple[str, ...]]:

@@ -4,7 +4,6 @@ Everything here is a pure function of a condition, the histories behind a `View`
 compared with whole windows; a point never judges itself; missing is not zero and nothing is not missing.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -12,7 +11,6 @@ from math import inf, sqrt
 from statistics import median
 from zoneinfo import ZoneInfo
 
-from lockstep.calendar import Calendar
 from lockstep.event import is_non_negative
 from lockstep.measure.definition import Aggregate, Expression, Measured, SeriesDef
 from lockstep.rule import usual
@@ -26,7 +24,6 @@ from lockstep.rule.condition import (
     AnyOf,
     Change,
     Condition,
-    Hours,
     Level,
     NewValue,
     Not,
@@ -36,6 +33,7 @@ from lockstep.rule.condition import (
     Spike,
     Threshold,
 )
+from lockstep.rule.hours import hours_of
 from lockstep.rule.memory import Held, held_by
 from lockstep.rule.noise import Noise, mean_within, noise_of
 from lockstep.rule.novelty import judge_new_value
@@ -43,7 +41,7 @@ from lockstep.rule.projection import judge_projection
 from lockstep.rule.settle import looked_up, settled, unbound, without
 from lockstep.rule.share import judge_share
 from lockstep.rule.usual import Choice
-from lockstep.rule.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
+from lockstep.rule.view import CLOSED, UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 
 NOTHING: dict[str, float] = {}
 """No further numbers; one object for all verdicts, which nobody changes."""
@@ -176,12 +174,13 @@ def _graded(condition: All | AnyOf, view: View, at: Instant, firing: Severity | 
 def _undecided(verdicts: list[Verdict], *, of_any: bool) -> Kind | None:
     """What an unknown part makes of a combination that no part has decided.
 
-    A part without a bound for the group is no part of an `any`, and leaves an `all` without one.
+    A part without a bound for the group, or outside of its hours, is no part of an `any`; an `all` is as that part is.
     """
     kinds = {v.kind for v in verdicts}
-    if of_any and len(kinds) > 1:
-        kinds.discard(Kind.NO_BOUND)
-    return next((kind for kind in (Kind.NO_BOUND, Kind.UNJUDGED, Kind.NO_DATA) if kind in kinds), None)
+    if of_any:
+        kinds = kinds - {Kind.NO_BOUND, Kind.CLOSED} or kinds
+    order = (Kind.NO_BOUND, Kind.CLOSED, Kind.UNJUDGED, Kind.NO_DATA)
+    return next((kind for kind in order if kind in kinds), None)
 
 
 # ---- threshold -----------------------------------------------------------------------------------------------------
@@ -385,6 +384,12 @@ def _is_count(expression: Expression) -> bool:
 
 def _spike(condition: Spike, view: View, at: Instant, firing: Severity | None) -> Verdict:
     start = at.end - condition.window_s
+    hours = hours_of(condition)
+    if hours is not None and not hours.hold(start, at.end, view.zone):
+        # Closed days bound falls; what rises on them is compared with days like them, unless hours say otherwise.
+        rise = condition.rising if not condition.hours else None
+        verdict = CLOSED if rise is None else _spike(rise, view, at, firing)
+        return verdict if verdict.kind is Kind.BREACH else CLOSED
     if not is_complete(condition.flows, view, at, start):
         return UNJUDGED
     found = _baseline(condition, view, at)
@@ -479,56 +484,7 @@ def _absence(condition: Absence, view: View, at: Instant) -> Verdict:
         return UNJUDGED
     if value is None and any(s.is_additive or not view.has_events(s, at.end) for s in condition.flows):
         return Verdict(Kind.NO_DATA, None, None, None, None, start, at.end)
-    if condition.hours and not _expected(condition, start, at.end, view.zone):
+    hours = hours_of(condition)
+    if hours is not None and not hours.hold(start, at.end, view.zone):
         return UNJUDGED
     return Verdict(Kind.BREACH, condition.severity, value or 0.0, None, None, start, at.end)
-
-
-def expected_stretches(
-    hours: tuple[Hours, ...], around: int, zone: ZoneInfo, days: int, closed: Calendar | None = None
-) -> list[tuple[int, int]]:
-    """Stretches [start, end) in seconds in which something is expected, from `days` before to `days` after an instant.
-
-    Stretches that touch or overlap (24:00 to 00:00) are one.
-    """
-    today = datetime.fromtimestamp(around, zone).date()
-    found: list[tuple[int, int]] = []
-    for shift in range(-days, days + 1):
-        day = today + timedelta(days=shift)
-        if closed is not None and closed.kinds(day):
-            continue
-        for entry in hours:
-            if day.weekday() not in entry.weekdays:
-                continue
-            opens = datetime.combine(day, entry.start, zone)
-            last = day if entry.end > entry.start else day + timedelta(days=1)
-            closes = datetime.combine(last, entry.end, zone)
-            found.append((int(opens.timestamp()), int(closes.timestamp())))
-    merged: list[tuple[int, int]] = []
-    for opens_s, closes_s in sorted(found):
-        if merged and opens_s <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], closes_s))
-        else:
-            merged.append((opens_s, closes_s))
-    return merged
-
-
-def _expected(condition: Absence, start: int, end: int, zone: ZoneInfo) -> bool:
-    days = (end - start) // 86400 + 2
-    stretches = expected_stretches(condition.hours, start, zone, days, condition.closed)
-    return any(o <= start and end <= c for o, c in stretches)
-
-
-def next_expected(condition: Absence, after: int, zone: ZoneInfo) -> Iterable[int]:
-    """Instants after `after` at which an absence is judged, or is no longer, though nothing happens; in nine days."""
-    days = condition.window_s // 86400 + 9
-    found = False
-    for opens, closes in expected_stretches(condition.hours, after, zone, days, condition.closed):
-        end = opens + condition.window_s
-        if end > after and end <= closes:
-            found = True
-            yield end
-        if closes >= after:
-            yield closes + 1
-    if condition.closed is not None and not found:
-        yield after + 8 * 86400  # closed for so long: look again

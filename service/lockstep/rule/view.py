@@ -18,6 +18,7 @@ class Kind(Enum):
     """UNJUDGED: the window reaches back to where nothing was measured yet; nobody is to conclude anything.
 
     NO_BOUND: the rule's table says nothing of the group, so there is nothing to compare with; what is open ends.
+    CLOSED: the window does not lie within the hours in which a spike is judged; what is open ends.
     """
 
     BREACH = "breach"
@@ -25,6 +26,7 @@ class Kind(Enum):
     NO_DATA = "no_data"
     UNJUDGED = "unjudged"
     NO_BOUND = "no_bound"
+    CLOSED = "closed"
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -55,6 +57,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 UNJUDGED = Verdict(Kind.UNJUDGED)
+CLOSED = Verdict(Kind.CLOSED)
 
 
 class View(Protocol):

@@ -28,7 +28,14 @@ from lockstep.transition import Refusal, Transition, TransitionName
 MOST_TOLD = 10
 """Transitions that are shown below an explanation."""
 ANSWER_S = 10.0
-_COLOURS = {"breach": "red", "clear": "green", "no_data": "yellow", "unjudged": "dim", "no_bound": "dim"}
+_COLOURS = {
+    "breach": "red",
+    "clear": "green",
+    "no_data": "yellow",
+    "unjudged": "dim",
+    "no_bound": "dim",
+    "closed": "dim",
+}
 
 
 def labels_from(pairs: Iterable[str]) -> dict[str, str]:

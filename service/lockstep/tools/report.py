@@ -19,7 +19,7 @@ from lockstep.errors import EventError
 from lockstep.notify.figures import duration_words
 from lockstep.notify.message import labels_text
 from lockstep.rule.condition import Hours, Plan
-from lockstep.rule.verdict import expected_stretches
+from lockstep.rule.hours import stretches
 from lockstep.tools.backtest import Episode, Replay
 from lockstep.transition import TransitionName
 
@@ -233,7 +233,7 @@ def _woken(episodes: Iterable[Episode], *, zone: ZoneInfo, working: Sequence[Hou
             severity = transition.severity
             if severity in ("warning", "critical") and severity not in reached:
                 at = int(datetime.fromisoformat(transition.at).timestamp())
-                if not any(opens <= at < closes for opens, closes in expected_stretches(tuple(working), at, zone, 1)):
+                if not any(opens <= at < closes for opens, closes in stretches(tuple(working), at, zone, 1)):
                     found[severity] += 1
             reached |= {severity} if severity != "critical" else {"warning", "critical"}
     return dict(found)

@@ -26,8 +26,8 @@ from lockstep.event import MODELS, TYPES, field_kind, known_paths, line_fields
 from lockstep.measure.definition import Aggregate, SeriesDef
 from lockstep.rule import quantity
 from lockstep.rule.condition import Hours, Plan, series_of_condition
+from lockstep.rule.hours import stretches
 from lockstep.rule.model import MeasureModel
-from lockstep.rule.verdict import expected_stretches
 from lockstep.tools.ruletest.moment import Times, length_s
 from lockstep.tools.schema import EXAMPLE_DATA
 
@@ -438,7 +438,7 @@ def _stretches(hours: tuple[Hours, ...], begin: int, end: int, times: Times) -> 
             yield begin, end
         return
     days = (end - begin) // 86_400_000_000 + 2
-    for opens, closes in expected_stretches(hours, begin // 1_000_000, times.zone, days):
+    for opens, closes in stretches(hours, begin // 1_000_000, times.zone, days):
         first, last = max(opens * 1_000_000, begin), min(closes * 1_000_000, end)
         if first < last:
             yield first, last
