@@ -6,7 +6,7 @@ import json
 import os
 import random
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from lockstep.adapters.dispatch import Dispatcher
 from lockstep.adapters.follow import AlertBoard
 from lockstep.adapters.http.server import HttpServer, check_exposure
 from lockstep.adapters.metrics import Metrics
+from lockstep.adapters.promises import last_promise
 from lockstep.adapters.rulebook import TOPIC as RULES
 from lockstep.adapters.rulebook import RuleBook, read_folder
 from lockstep.adapters.stream import open_broker, transport_for
@@ -478,10 +479,10 @@ class Service:
 
     # ---- stages ---------------------------------------------------------------------------------------------------
 
-    def _meter_for(self, role: str) -> Callable[[TopicInfo, int, int | None, int], SourceStage]:
+    def _meter_for(self, role: str) -> Callable[[TopicInfo, int, int | None, int], Awaitable[SourceStage]]:
         s = self.settings
 
-        def make(info: TopicInfo, partition: int, committed: int | None, earliest: int) -> SourceStage:
+        async def make(info: TopicInfo, partition: int, committed: int | None, earliest: int) -> SourceStage:
             settings = MeterSettings(
                 role=role,
                 topic=info.name,
@@ -497,6 +498,7 @@ class Service:
                 position=committed,
                 earliest=earliest,
                 fresh=self.plan.fresh,
+                before=await last_promise(self.broker, SAMPLES, source=info.id, partition=partition),
             )
             meter = Meter(settings, self.plan.series, Decoder(wanted_fields(self.plan.series)))
             self._meters[info.name, partition] = meter

@@ -336,11 +336,15 @@ class running:  # noqa: N801 # used like a function
         await topic(self.broker, self.samples)
         stage = self.broker.settings.app_id
         await self.broker.declare([TopicSpec(f"lockstep.{stage}-state", 1, compacted=True)])
+
+        async def meter(*_: object) -> Forward:
+            return self.meter
+
         self.runtime = Runtime(
             self.broker.settings,
             self.broker,
             transport=transport_for(self.broker.settings),
-            sources=[SourceSpec(self.source, lambda *_: self.meter)],
+            sources=[SourceSpec(self.source, meter)],
             stages=[StageSpec(stage, (self.samples,), lambda _: self.stage)],
             clock=lambda: datetime.now(UTC),
             on_fatal=self.reasons.append,

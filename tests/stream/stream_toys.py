@@ -118,7 +118,7 @@ def utc_now() -> datetime:
 
 
 def toy_runtime(settings: Settings, broker: Broker, *, on_fatal: Any, **options: Any) -> Runtime:
-    def make(info: TopicInfo, partition: int, committed: int | None, earliest: int) -> ToyMeter:
+    async def make(info: TopicInfo, partition: int, committed: int | None, earliest: int) -> ToyMeter:
         return ToyMeter(partition, committed, earliest)
 
     options.setdefault("sources", [SourceSpec("orders", make)])

@@ -323,7 +323,7 @@ async def test_the_meter_hears_whether_its_log_was_read_to_the_end(
 ) -> None:
     meters: list[ToyMeter] = []
 
-    def make(info: Any, partition: int, committed: int | None, earliest: int) -> ToyMeter:
+    async def make(info: Any, partition: int, committed: int | None, earliest: int) -> ToyMeter:
         meters.append(ToyMeter(partition, committed, earliest))
         return meters[-1]
 

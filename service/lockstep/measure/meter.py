@@ -19,8 +19,9 @@ from lockstep.event import Refused, type_of
 from lockstep.labels import partition_of
 from lockstep.measure.aggregate import EXACT_DISTINCT, merge_distinct, merger
 from lockstep.measure.definition import Aggregate, SeriesDef
+from lockstep.measure.event_clock import EventClock
 from lockstep.measure.fold import Fold, Groups, Labels, LevelRows, folder, level_rows
-from lockstep.measure.sample import Frame, LevelValue, Partial, Progress, encode
+from lockstep.measure.sample import Frame, LevelValue, Partial, Progress, Promise, encode
 from lockstep.ports import Batch, Headers, Record
 
 ROWS_PER_FRAME = 2_000
@@ -49,6 +50,7 @@ class MeterSettings:
     position: the committed offset (None: never), earliest: the oldest offset that the broker still has.
     live: False in a replay of files, where arrival times mean nothing and no event is ahead of its time.
     fresh: ids of series that are new: they are told from the oldest record on.
+    before: what was promised of the partition before this assignment; None: nothing, or nobody knows.
     """
 
     role: str
@@ -66,6 +68,7 @@ class MeterSettings:
     earliest: int
     live: bool = True
     fresh: frozenset[str] = frozenset()
+    before: Promise | None = None
 
 
 @dataclass
@@ -157,12 +160,10 @@ class Meter:
         self._sealed: list[Frame] = []
         self._dead: list[DeadEvent] = []
 
-        self._newest: int | None = None
+        self.clock = EventClock(
+            lateness_us=settings.lateness_us, idle_after_us=settings.idle_after_us, before=settings.before
+        )
         self._oldest: int | None = None
-        self._last_arrival: int | None = None
-        self._at_end_since: int | None = None
-        self._idle = False
-        self._watermark: int | None = None
         self._told: tuple[int | None, bool, int] | None = None
         self._told_at: int | None = None
         self.counts = MeterCounts()
@@ -194,8 +195,7 @@ class Meter:
             begin = end
         self._upto = max(self._upto, batch.next - 1)
         self._enter_upto()
-        self._at_end_since = None
-        self._idle = False
+        self.clock.interrupt()
 
     def _enter(self, chunk: int) -> None:
         if chunk != self._ids_chunk:
@@ -239,10 +239,11 @@ class Meter:
                 chosen, at, times, arrivals = self._possible(batch, chosen, at, times, arrivals)
             # Arrival is known to the millisecond.
             clocks = [min(t, arrived + 999) for t, arrived in zip(times, arrivals, strict=True)]
-        newest = self._newest
+        newest = self.clock.newest
         if times:
             highest, lowest = max(clocks), min(times)
-            self._newest = highest if newest is None else max(newest, highest)
+            has_arrival = settings.live and batch.append_time
+            self.clock.advance(highest, arrivals[clocks.index(highest)] if has_arrival else None)
             self._oldest = lowest if self._oldest is None else min(self._oldest, lowest)
         skipped = bisect_left(at, bisect_left(offsets, first, begin, end))  # read for their ids only
         if skipped:
@@ -255,7 +256,6 @@ class Meter:
             self.counts.events += 0 if told else len(chosen)
             self._count(offsets, chosen, times, at)
         self._upto = max(self._upto, offsets[end - 1])
-        self._last_arrival = batch.timestamps_ms[end - 1] * 1000 if batch.append_time else None
 
     def _readable(
         self, batch: Batch, events: Sequence[Any], at: Sequence[int], *, told: bool
@@ -344,14 +344,7 @@ class Meter:
 
     def observe(self, *, at_end: bool, now: datetime) -> None:
         """Whether a fetch that succeeded found the log's end; False also when a fetch failed."""
-        now_us = round(now.timestamp() * 1_000_000)
-        if not at_end:
-            self._at_end_since = None
-            self._idle = False
-            return
-        if self._at_end_since is None:
-            self._at_end_since = now_us
-        self._idle = now_us - self._at_end_since >= self._settings.idle_after_us
+        self.clock.observe(at_end=at_end, now_us=round(now.timestamp() * 1_000_000))
 
     # ---- out ------------------------------------------------------------------------------------------------------
 
@@ -361,12 +354,12 @@ class Meter:
         self._advance(now_us)
         self._seal()
         frames, self._sealed = self._sealed, []
-        told = (self._watermark, self._idle, self._upto)
+        told = (self.clock.watermark, self.clock.idle, self._upto)
         due = self._told_at is None or now_us - self._told_at >= PROGRESS_EVERY_US or now_us < self._told_at
         if not (frames or told != self._told or due):
             return self._take_dead()
         records = self._take_dead()
-        progress = self._progress()
+        progress = self._progress(now_us)
         for partition in range(self._settings.samples_partitions):
             records.extend(self._records(frames, partition))
             records.append(self._record(self._frame(progress=progress), partition))
@@ -376,33 +369,30 @@ class Meter:
 
     def frames(self, now: datetime) -> list[Frame]:
         """What `flush` would publish to a single samples partition, as it is: for replays in one process."""
-        self._advance(round(now.timestamp() * 1_000_000))
+        now_us = round(now.timestamp() * 1_000_000)
+        self._advance(now_us)
         self._seal()
         frames, self._sealed = self._sealed, []
-        return [*frames, self._frame(progress=self._progress())]
+        return [*frames, self._frame(progress=self._progress(now_us))]
 
     def advance_to(self, time_us: int) -> None:
         """A replay's clock: everything up to this event time has been fed."""
-        self._watermark = time_us if self._watermark is None else max(self._watermark, time_us)
+        self.clock.advance_to(time_us)
 
     def _advance(self, now_us: int) -> None:
-        if self._newest is None or not self._settings.live:
-            return
-        mark = self._newest - self._settings.lateness_us
-        if self._idle and self._at_end_since is not None:
-            # The clock goes on from the last event at wall speed. With the broker's own times that event's arrival is
-            # known, also after a restart; else the moment at which the end was seen stands for it.
-            since = self._at_end_since if self._last_arrival is None else min(self._last_arrival, self._at_end_since)
-            mark += max(0, now_us - since - self._settings.idle_after_us)
-        self._watermark = mark if self._watermark is None else max(self._watermark, mark)
+        if self._settings.live:
+            self.clock.read(now_us)
 
-    def _progress(self) -> Progress:
+    def _progress(self, now_us: int) -> Progress:
         begins, complete = None, False
         if not self._begun:
             begins, complete, self._begun = sorted(self._series), self._complete, True
-        silent = self._newest is None and (self._idle or not self._settings.live)
+        clock = self.clock
+        silent = clock.silent or (clock.newest is None and not self._settings.live)
         counted = None if begins is None else self._counted
-        return Progress(self._newest, self._oldest, self._watermark, silent, begins, complete, counted)
+        return Progress(
+            clock.newest, self._oldest, clock.watermark, silent, begins, complete, counted, clock.promise(now_us)
+        )
 
     def _seal(self) -> None:
         """Move what changed into frames of the current chunk."""

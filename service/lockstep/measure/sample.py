@@ -39,6 +39,17 @@ class LevelValue(msgspec.Struct, array_like=True, frozen=True):
     event: str
 
 
+class Promise(msgspec.Struct, array_like=True, frozen=True):
+    """What has been promised of a source partition, over all assignments; microseconds.
+
+    watermark: the highest. event, wall: the event time that its event clock was set to last, and when that was.
+    """
+
+    watermark: int
+    event: int
+    wall: int
+
+
 class Progress(msgspec.Struct, array_like=True, frozen=True):
     """How far a source partition has been read. Times in microseconds, None before its first event.
 
@@ -47,6 +58,7 @@ class Progress(msgspec.Struct, array_like=True, frozen=True):
     begins: set on the first progress of an assignment: the ids of all series that the meter measures from here on.
     complete: with `begins`, whether the meter began at the partition's very first record.
     counted: with `begins`, the event time from which on nothing is missing in what the meter counts; None: unknown.
+    promise: what the meter of the next assignment has to hold; None before the first event.
     """
 
     newest: int | None
@@ -56,6 +68,7 @@ class Progress(msgspec.Struct, array_like=True, frozen=True):
     begins: list[str] | None = None
     complete: bool = False
     counted: int | None = None
+    promise: Promise | None = None
 
 
 class Frame(msgspec.Struct, array_like=True, frozen=True, kw_only=True):

@@ -49,7 +49,7 @@ class SourceSpec:
     """make: (topic as it is, partition, committed position or None, earliest offset kept) → the meter."""
 
     topic: str
-    make: Callable[[TopicInfo, int, int | None, int], SourceStage]
+    make: Callable[[TopicInfo, int, int | None, int], Awaitable[SourceStage]]
 
 
 @dataclass(frozen=True)
@@ -427,7 +427,7 @@ class Runtime:
         spec = self._sources[tp.topic]
         earliest, end = (await self.broker.bounds(tp.topic))[tp.partition]
         _check_end(tp, committed or 0, end)
-        meter = spec.make(info, tp.partition, committed, earliest)
+        meter = await spec.make(info, tp.partition, committed, earliest)
         if self.faults.no_rewind:
             meter.start = meter.position
         return _SourceLane(self, spec, tp, meter)
