@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -32,6 +30,7 @@ from rich.table import Table
 from lockstep import VERSION
 from lockstep.errors import LockstepError
 from lockstep.settings import Settings, load_settings
+from lockstep.tools.terminal import Terminal, styled
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__.split(":")[0])
 dead_app = typer.Typer(no_args_is_help=True, help="What could not be counted or delivered")
@@ -41,8 +40,8 @@ app.add_typer(dead_app, name="dead")
 app.add_typer(notify_app, name="notify")
 app.add_typer(convert_app, name="convert")
 
-out = Console()
-err = Console(stderr=True)
+out = Terminal()
+err = Terminal(stderr=True)
 T = TypeVar("T")
 
 INTERRUPTED = 130
@@ -61,7 +60,7 @@ def main() -> None:
 
 
 def _fail(message: str, code: int = 2) -> NoReturn:
-    err.print(f"[red]lockstep:[/red] {escape(message)}", soft_wrap=True)
+    err.print(styled(("lockstep:", "red"), f" {message}"), soft_wrap=True)
     raise SystemExit(code)
 
 
@@ -93,9 +92,9 @@ def _with_broker(settings: Settings, act: Callable[[Any], Awaitable[T]], *, look
 def _bar(description: str) -> Progress:
     return Progress(
         SpinnerColumn(),
-        TextColumn(description),
+        TextColumn(description, markup=False),
         BarColumn(),
-        TextColumn("{task.completed:,.0f} events"),
+        TextColumn("{task.completed:,.0f} events", markup=False),
         TimeElapsedColumn(),
         console=err,
         transient=True,
@@ -155,15 +154,15 @@ def check(
         sys.stdout.write(faults.as_github(report.faults))
     else:
         for line in faults.shown(report.faults, sources):
-            out.print(line, soft_wrap=True, highlight=False)
+            out.print(line, soft_wrap=True)
         errors, warnings = len(report.errors), len(report.faults) - len(report.errors)
         said = (
             f"{_many(report.rules, 'rule')} in {_many(report.files, 'file')}: "
             f"{_many(errors, 'error')}, {_many(warnings, 'warning')}"
         )
-        out.print(f"[{'red' if errors else 'green'}]{said}[/]", highlight=False)
+        out.print(styled((said, "red" if errors else "green")))
         if report.faults:
-            out.print(f"`lockstep explain {report.faults[0].code}` says more, with an example", highlight=False)
+            out.print(f"`lockstep explain {report.faults[0].code}` says more, with an example")
     raise SystemExit(exit_code(report, strict=strict))
 
 
@@ -223,7 +222,7 @@ def explain(
         sys.stdout.write(json.dumps(answer, indent=2) + "\n")
         return
     for part in ex.shown(answer, settings.zone):
-        out.print(part, highlight=False)
+        out.print(part)
 
 
 def _usable_plan(rules: Path) -> Any:
@@ -231,7 +230,7 @@ def _usable_plan(rules: Path) -> Any:
 
     loaded = load_rules(rules)
     for fault in loaded.errors:
-        err.print(escape(str(fault)), soft_wrap=True, highlight=False)
+        err.print(str(fault), soft_wrap=True)
     if not loaded.plan.rules:
         _fail(f"{rules} cannot be used as it is; see `lockstep check {rules}`", 1)
     return loaded.plan
@@ -252,7 +251,7 @@ def _told_last(settings: Settings, what: str, wanted: dict[str, str], url: str) 
     told = _with_broker(settings, act)
     rule, labels = ex.named(what, wanted, {t.rule for t in told}, told)
     found = [t for t in told if t.rule == rule and all(t.labels.get(n) == v for n, v in labels.items())]
-    err.print(f"no worker answers at {escape(url)}: this is what was published last", highlight=False)
+    err.print(f"no worker answers at {url}: this is what was published last")
     if rule == REFUSED:
         return ex.from_refusals(told, labels, settings.zone)
     return ex.from_transitions(rule, found)
@@ -264,11 +263,11 @@ def _explain_code(code: str) -> None:
     from lockstep.tools.codes import explanation
 
     explained = explanation(code.upper())
-    out.print(f"[bold]{explained.code}: {escape(explained.title)}[/]\n", highlight=False)
-    out.print(escape(explained.text), highlight=False)
+    out.print(styled((f"{explained.code}: {explained.title}\n", "bold")))
+    out.print(explained.text)
     for said, colour, example in (("wrong", "red", explained.bad), ("right", "green", explained.good)):
         if example:
-            out.print(f"\n[{colour}]So it is {said}:[/]\n", highlight=False)
+            out.print(styled((f"\nSo it is {said}:\n", colour)))
             # To be copied: cut off or wrapped at the width of the window it would be another rule, or none.
             shown = Syntax("", "yaml", theme="ansi_dark", background_color="default").highlight(example.rstrip())
             shown.rstrip()
@@ -299,10 +298,10 @@ def _share(description: str) -> Iterator[Callable[[int, float | None], None]]:
     """A bar that is told how many events came and which part of all is done."""
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("{task.fields[events]:,} events"),
+        TextColumn("{task.fields[events]:,} events", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
@@ -365,7 +364,7 @@ def _events(
             )
         for role in sorted(roles & found.missing.keys()):
             said = f"topic '{found.missing[role]}' does not exist on this broker: rules that read it see nothing"
-            err.print(f"[yellow]lockstep:[/yellow] {escape(said)}", soft_wrap=True, highlight=False)
+            err.print(styled(("lockstep:", "yellow"), f" {said}"), soft_wrap=True)
         yield (
             found.files,
             f"the topics of {settings.broker.partition(':')[0]}" + ("" if since is None else f", last {since}"),
@@ -376,7 +375,7 @@ def _events(
 def _usable(loaded: Any, name: str, *, quiet: bool) -> Any:
     for fault in loaded.faults:
         if fault.level == "error" or not quiet:
-            err.print(escape(str(fault)), soft_wrap=True, highlight=False)
+            err.print(str(fault), soft_wrap=True)
     if loaded.errors or not loaded.plan.rules:
         _fail(f"{name} cannot be used as it is; see `lockstep check {name}`", 1)
     return loaded.plan
@@ -406,7 +405,7 @@ def rule_tests(
             if code is not None:
                 out.rule()
             code = once()
-            out.print("[dim]waiting for a file to change; Ctrl-C ends[/]")
+            out.print(styled(("waiting for a file to change; Ctrl-C ends", "dim")))
     raise SystemExit(INTERRUPTED if code is None else code)
 
 
@@ -421,27 +420,27 @@ def _tested(paths: list[Path], zone: Any, only: str | None, *, coverage: bool, j
     begun = time.perf_counter()
     suite = load_suite(paths, zone)
     for line in faults.shown(suite.faults, faults.Sources()):
-        out.print(line, soft_wrap=True, highlight=False)
+        out.print(line, soft_wrap=True)
     outcomes = [run(t) for t in suite.tests if only is None or only.lower() in f"{t.path} {t.name}".lower()]
     if outcomes:
         out.print(report.table(outcomes))
     failed = [o for o in outcomes if not o.passed]
     for outcome in failed:
         out.print()
-        out.print(escape(report.explained(outcome)), soft_wrap=True, highlight=False)
+        out.print(report.explained(outcome), soft_wrap=True)
     left = gaps(suite.rules, outcomes) if coverage else []
     for gap in left:
-        out.print(f"[yellow]not covered:[/] {escape(str(gap))}", soft_wrap=True, highlight=False)
+        out.print(styled(("not covered:", "yellow"), f" {gap}"), soft_wrap=True)
     if junit is not None:
         junit.write_bytes(report.junit(outcomes, left))
     if only is not None and not outcomes and not suite.faults:
-        out.print(f"no test contains '{escape(only)}'", highlight=False)
+        out.print(f"no test contains '{only}'")
         return 2
     said = f"{_many(len(outcomes), 'test')}, {len(failed)} failed" + (
         f", {_many(len(left), 'gap')}" if coverage else ""
     )
     wrong = bool(failed or suite.errors)
-    out.print(f"[{'red' if wrong else 'green'}]{said}[/] in {time.perf_counter() - begun:.2f} s", highlight=False)
+    out.print(styled((said, "red" if wrong else "green"), f" in {time.perf_counter() - begun:.2f} s"))
     return 2 if suite.errors else 1 if failed else 0
 
 
@@ -503,11 +502,12 @@ def backtest(
             with _share(f"replaying {against}") as told:
                 before = bt.backtest(other, found, zone=settings.zone, since=begin, until=end, progress=told)
     for place, reason in result.refused:
-        err.print(f"{escape(place)}: refused: {escape(reason)}", soft_wrap=True, highlight=False)
+        err.print(f"{place}: refused: {reason}", soft_wrap=True)
     if as_json:
         for transition in result.transitions:
             sys.stdout.write(bt.json_line(transition) + "\n")
         return
+    from lockstep.notify.figures import time_text
     from lockstep.tools.view import views
 
     said = bt.episodes(result.transitions)
@@ -523,13 +523,16 @@ def backtest(
         except OSError as error:
             _fail(f"--html {html}: {error.strerror}; name a file that can be written")
     for view in views(report, result.curves, zone=settings.zone, changes=changes, working=working, width=out.width):
-        out.print(view, highlight=False)
+        out.print(view)
     refused = f", {result.bad:,} refused" if result.bad else ""
     duplicates = f", {result.duplicates:,} came twice" if result.duplicates else ""
-    between = "" if result.first is None else f" from {result.first} to {result.last}"
-    out.print(f"{_many(result.events, 'event')}{between}{refused}{duplicates}", highlight=False)
+    between = ""
+    if result.first is not None and result.last is not None:
+        first, last = (time_text(moment.isoformat(), settings.zone) for moment in (result.first, result.last))
+        between = f" from {first} to {last}"
+    out.print(f"{_many(result.events, 'event')}{between}{refused}{duplicates}")
     if html is not None:
-        out.print(f"the report is in {escape(str(html))}", highlight=False)
+        out.print(f"the report is in {html}")
 
 
 @app.command()
@@ -592,8 +595,8 @@ def send(
 
     report = _with_broker(settings, act)
     for fault in report.faults:
-        err.print(escape(fault), soft_wrap=True, highlight=False)
-    out.print(f"{_many(report.sent, 'event')} sent", highlight=False)
+        err.print(fault, soft_wrap=True)
+    out.print(f"{_many(report.sent, 'event')} sent")
     if report.faults and not skip_bad:
         _fail("stopped at a bad event; mend it, or use --skip-bad (what was sent counts once when it is sent again)", 1)
 
@@ -609,10 +612,10 @@ def schema(
     if check_only:
         wrong = differences(folder)
         for name in wrong:
-            err.print(f"{name} is not what the models say; run `lockstep schema`", highlight=False)
+            err.print(f"{name} is not what the models say; run `lockstep schema`")
         raise SystemExit(1 if wrong else 0)
     for name in write(folder):
-        out.print(name, highlight=False)
+        out.print(name)
 
 
 @dead_app.command("events")
@@ -648,7 +651,7 @@ def dead_events(
         table.add_column(name, overflow="fold")
     for d in dead[-200:]:
         shown = "" if d.value is None else d.value[:120].decode("utf-8", "replace")
-        table.add_row(d.topic, str(d.partition), str(d.offset), d.reason, escape(d.detail), escape(shown))
+        table.add_row(d.topic, str(d.partition), str(d.offset), d.reason, d.detail, shown)
     out.print(table)
 
 
@@ -672,9 +675,7 @@ def dead_deliveries(broker: BrokerOption = None) -> None:
         table.add_column(name, overflow="fold")
     for d in dead[-200:]:
         receiver = d["destination"]["receiver"]
-        table.add_row(
-            d["id"], receiver, d["rule"], d["state"], str(d["attempts"]), d["reason"], escape(d["last_error"])
-        )
+        table.add_row(d["id"], receiver, d["rule"], d["state"], str(d["attempts"]), d["reason"], d["last_error"])
     out.print(table)
 
 
@@ -706,7 +707,7 @@ def alerts(
     for t in found:
         usual = t.baseline if t.baseline is not None else t.limit
         state = "pending" if t.state.value == "pending" else "firing"
-        labels = escape(", ".join(t.labels.values()) or "the whole shop")
+        labels = ", ".join(t.labels.values()) or "the whole shop"
         since = time_text(t.started_at, settings.zone)
         table.add_row(since, state, t.severity, t.rule, labels, number_text(t.value), number_text(usual))
     out.print(table)
@@ -733,7 +734,7 @@ def notify_test(
 
     results = asyncio.run(act())
     for where, failure in results:
-        out.print(f"{escape(where)}: {'sent' if not failure else escape(failure)}", highlight=False)
+        out.print(f"{where}: {failure or 'sent'}")
     if any(failure for _, failure in results):
         raise SystemExit(1)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from rich.console import Console
 
 from lockstep.tools.demo import receivers, run, shop
+from lockstep.tools.terminal import Terminal
 from lockstep.transition import Transition, TransitionName
 
 
@@ -18,7 +18,7 @@ async def test_the_demo_shows_what_was_planted(tmp_path, monkeypatch):
     """Every planted trouble is told by webhook, mail and Slack, and the end says so."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     said = io.StringIO()
-    code = await run.run_demo(seconds=1.5, console=Console(file=said, width=120))
+    code = await run.run_demo(seconds=1.5, console=Terminal(file=said, width=120))
     text = said.getvalue()
     assert code == 0, text
     for trouble in shop.TRUTH:
@@ -35,7 +35,7 @@ async def test_a_service_that_does_not_start_is_said(tmp_path, monkeypatch):
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules" / "bad.yml").write_text("rules: [{name: A}]\n")
     said = io.StringIO()
-    assert await run.run_demo(console=Console(file=said, width=200)) == 1
+    assert await run.run_demo(console=Terminal(file=said, width=200)) == 1
     assert "has faults; see `lockstep check" in said.getvalue()
 
 

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from io import StringIO
 
 import pytest
-from rich.console import Console
 from shorthand import DAY, LONDON, clock, orders, stock
 
 from lockstep.errors import RuleError
@@ -13,6 +12,7 @@ from lockstep.explain import ask, explain, public
 from lockstep.rule.load import load_texts
 from lockstep.tools.backtest import replay_events, replayed
 from lockstep.tools.explain import shown
+from lockstep.tools.terminal import Terminal
 
 MEASURES = """\
 measures:
@@ -283,9 +283,9 @@ def test_what_was_never_seen_has_no_numbers():
     judge = _judge(_plan(MANY + "}"), orders("web: 12:00 x5"), "12:02")
     (found,) = ask([judge], "R", {"channel": "wbe"})
     assert (found.known, found.verdict) == (False, None)
-    console = Console(width=200, record=True, file=StringIO())
+    console = Terminal(width=200, record=True, file=StringIO())
     for part in shown({"rule": "R", "explanations": [{**public(found), "told": []}]}, LONDON):
-        console.print(part, highlight=False)
+        console.print(part)
     head, _, said = console.export_text().partition("\n\n")
     assert head == "R  channel=wbe"
     assert said.splitlines() == [

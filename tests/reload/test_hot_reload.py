@@ -12,11 +12,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 from kafka_for_tests import Broker, free_ports
-from rich.console import Console
 
 from lockstep.app import Service, utc_now
 from lockstep.settings import load_settings
 from lockstep.tools.explain import shown
+from lockstep.tools.terminal import Terminal
 
 MEASURE = "measures:\n  stock: {last: available, of: stock.level}\n"
 LOW = MEASURE + "rules:\n  - {name: LowStock, by: [sku], threshold: {measure: stock, at_most: 20}}\n"
@@ -176,7 +176,7 @@ async def test_a_refused_file_is_explained(tmp_path, session, capsys):
     running = Running(tmp_path, session)
     stock = running.rules / "stock.yml"
     stock.write_text(LOW.replace("name: LowStock", "name: LowStock, owner: Ann"))
-    console = Console(width=200)
+    console = Terminal(width=200)
 
     async def explained(what, status=200):
         found, body = await running.ask(f"/v1/explain?what={what}")
@@ -198,7 +198,7 @@ async def test_a_refused_file_is_explained(tmp_path, session, capsys):
             "stock.yml:4:61: rule 'LowStock': unknown key 'at_mst'; did you mean 'at_most'? [LS110]"
         ]
         for part in shown(body, r.settings.zone):
-            console.print(part, highlight=False)
+            console.print(part)
         said = capsys.readouterr().out
         assert "what is wrong, and the way out:" in said
         assert "did you mean 'at_most'? [LS110]" in said

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 import aiohttp
 import msgspec
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -23,6 +22,7 @@ from lockstep.notify.own import REFUSED
 from lockstep.rule.condition import Plan
 from lockstep.rule.quantity import duration_text
 from lockstep.tools.backtest import Progress, backtest
+from lockstep.tools.terminal import styled
 from lockstep.transition import Refusal, Transition, TransitionName
 
 MOST_TOLD = 10
@@ -188,7 +188,7 @@ def shown(answer: Mapping[str, Any], zone: ZoneInfo) -> Iterable[RenderableType]
     if not found and answer["rule"] == REFUSED:
         yield "no rule file that is asked for is refused, or was within the last day"
     elif not found:
-        yield f"rule '{escape(answer['rule'])}' knows no group with these labels here"
+        yield f"rule '{answer['rule']}' knows no group with these labels here"
     elif len(found) == 1:
         yield _one(found[0], zone)
     else:
@@ -196,17 +196,17 @@ def shown(answer: Mapping[str, Any], zone: ZoneInfo) -> Iterable[RenderableType]
 
 
 def _list(rule: str, found: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> RenderableType:
-    table = Table(title=f"{escape(rule)}: {len(found)} groups", header_style="bold")
+    table = Table(title=f"{rule}: {len(found)} groups", header_style="bold")
     for name in ("labels", "state", "as of", "why"):
         table.add_column(name, overflow="fold")
     for e in found:
         state = e["clock"]["state"] if e["clock"] else ""
-        table.add_row(_labels(e), state, _moment(e["at"], zone), escape(e["why"]))
+        table.add_row(_labels(e), state, _moment(e["at"], zone), e["why"])
     return table
 
 
 def _labels(e: Mapping[str, Any]) -> str:
-    return escape(", ".join(f"{n}={v}" for n, v in e["labels"].items()) or "the whole shop")
+    return ", ".join(f"{n}={v}" for n, v in e["labels"].items()) or "the whole shop"
 
 
 def _moment(text: str | None, zone: ZoneInfo) -> str:
@@ -224,7 +224,7 @@ def _stretch(start: str, end: str, zone: ZoneInfo) -> str:
 
 def _one(e: Mapping[str, Any], zone: ZoneInfo) -> RenderableType:
     clock = e["clock"]
-    head: list[RenderableType] = [f"[bold]{escape(e['rule'])}[/]  {_labels(e)}", "", escape(e["why"])]
+    head: list[RenderableType] = [styled((e["rule"], "bold"), f"  {_labels(e)}"), "", e["why"]]
     if e.get("faults") is not None:
         return Group(*head, *_refusal(e))
     if clock is None:
@@ -247,9 +247,9 @@ def _one(e: Mapping[str, Any], zone: ZoneInfo) -> RenderableType:
     ]
     for name, value in rows:
         if value and not value.startswith(" ("):
-            facts.add_row(Text(name, "dim"), escape(value))
+            facts.add_row(Text(name, "dim"), value)
     if not e["known"] and e["verdict"] is None:
-        return Group(*head, f"[dim]rule[/]  {escape(e['place'])}, version {e['rule_version']}")
+        return Group(*head, styled(("rule", "dim"), f"  {e['place']}, version {e['rule_version']}"))
     parts: list[RenderableType] = [*head, "", facts]
     if e["verdict"] is not None:
         parts += ["", *_condition(e["verdict"], zone, 0)]
@@ -262,11 +262,14 @@ def _refusal(e: Mapping[str, Any]) -> Iterable[RenderableType]:
     facts = Table.grid(padding=(0, 2))
     for name in ("owners", "teams"):
         if e[name]:
-            facts.add_row(Text(name, "dim"), escape(", ".join(e[name])))
-    facts.add_row(Text("alert", "dim"), escape(e["alert_id"]))
+            facts.add_row(Text(name, "dim"), ", ".join(e[name]))
+    facts.add_row(Text("alert", "dim"), e["alert_id"])
     is_over = e["told"][-1]["state"] == TransitionName.RESOLVED
-    yield from ("", facts, "", "[bold]what was wrong[/]:" if is_over else "[bold]what is wrong[/], and the way out:")
-    yield from (f"  {escape(fault)}" for fault in e["faults"])
+    yield from ("", facts, "")
+    yield (
+        styled(("what was wrong", "bold"), ":") if is_over else styled(("what is wrong", "bold"), ", and the way out:")
+    )
+    yield from (f"  {fault}" for fault in e["faults"])
 
 
 def _asked_for(name: str, seconds: int) -> str:
@@ -275,8 +278,8 @@ def _asked_for(name: str, seconds: int) -> str:
 
 def _condition(v: Mapping[str, Any], zone: ZoneInfo, depth: int) -> Iterable[RenderableType]:
     indent = "  " * depth
-    said = f"{v['kind']} {escape(v['of'])}".rstrip()
-    yield f"{indent}[bold]{said}[/]: [{_COLOURS[v['verdict']]}]{v['verdict'].replace('_', ' ')}[/]"
+    said = f"{v['kind']} {v['of']}".rstrip()
+    yield styled(indent, (said, "bold"), ": ", (v["verdict"].replace("_", " "), _COLOURS[v["verdict"]]))
     for part in v["parts"]:
         yield from _condition(part, zone, depth + 1)
     if v["parts"]:
@@ -306,7 +309,7 @@ def _condition(v: Mapping[str, Any], zone: ZoneInfo, depth: int) -> Iterable[Ren
     ]
     for name, value in rows:
         if value:
-            table.add_row(indent + " ", Text(name, "red" if name.startswith("blocked") else "dim"), escape(value))
+            table.add_row(indent + " ", Text(name, "red" if name.startswith("blocked") else "dim"), value)
     yield table
 
 
@@ -321,7 +324,5 @@ def _told(rows: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> RenderableType:
         table.add_column(name)
     for t in rows:
         usual = "" if t["baseline"] is None else number_text(t["baseline"])
-        table.add_row(
-            time_text(t["at"], zone), t["state"], t["severity"], number_text(t["value"]), usual, escape(t["reason"])
-        )
+        table.add_row(time_text(t["at"], zone), t["state"], t["severity"], number_text(t["value"]), usual, t["reason"])
     return table

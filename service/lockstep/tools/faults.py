@@ -14,6 +14,7 @@ from lockstep import VERSION
 from lockstep.document import Fault
 from lockstep.rule.lint import CODES
 from lockstep.tools.codes import explanation
+from lockstep.tools.terminal import readable
 
 FORMATS = ("text", "json", "sarif", "github")
 WIDEST = 160
@@ -21,15 +22,6 @@ WIDEST = 160
 
 _WORD = re.compile(r"""\"[^"]*\"|'[^']*'|[^\s{}\[\],:]+""")
 _COLOURS = {"error": "bold red", "warning": "bold yellow"}
-
-
-def readable(text: str) -> str:
-    """The text on one line, with nothing in it that a terminal would act upon or an encoder refuse."""
-    return "".join(c if c.isprintable() else _escaped(c) for c in text)
-
-
-def _escaped(character: str) -> str:
-    return " " if character in "\t\n\r" else character.encode("unicode_escape").decode("ascii")
 
 
 class Sources:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from rich.console import RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -78,7 +77,7 @@ def _when(episode: Episode, zone: ZoneInfo) -> str:
 
 
 def _episodes(episodes: Sequence[Episode], curves: Mapping[str, Curve], zone: ZoneInfo) -> Table:
-    table = _table("Episodes")
+    table = _table(f"Episodes, times of {zone.key}")
     for name in ("began", "fired for", "severity", "rule"):
         table.add_column(name, no_wrap=True)
     table.add_column("labels", max_width=40)
@@ -92,9 +91,9 @@ def _episodes(episodes: Sequence[Episode], curves: Mapping[str, Curve], zone: Zo
         table.add_row(
             _when(e, zone),
             "goes on" if length is None else short(length),
-            f"[{COLOURS[e.severity]}]{e.severity}[/]",
+            Text(e.severity, COLOURS[e.severity]),
             e.rule,
-            escape(labels_text(e.labels)),
+            labels_text(e.labels),
             number_text(e.value),
             "" if e.baseline is None else number_text(e.baseline),
             *([] if curve is None else [sparkline([p.value for p in curve.points], 24)]),
@@ -128,16 +127,16 @@ def _rules(report: Report) -> Table:
 
 
 def _changes(changes: Sequence[Changed], zone: ZoneInfo) -> Iterator[RenderableType]:
-    table = _table("\nWhat would change")
+    table = _table(f"\nWhat would change, times of {zone.key}")
     for name in ("", "rule", "began", "severity", "labels", "what"):
         table.add_column(name)
     for c in changes:
-        rows = [("[green]+[/]", e, "new") for e in c.gained[:MOST_CHANGES]]
-        rows += [("[red]−[/]", e, "gone") for e in c.lost[:MOST_CHANGES]]
-        rows += [("~", after, moved_words(before, after)) for before, after in c.moved[:MOST_CHANGES]]
+        rows = [(Text("+", "green"), e, "new") for e in c.gained[:MOST_CHANGES]]
+        rows += [(Text("−", "red"), e, "gone") for e in c.lost[:MOST_CHANGES]]
+        rows += [(Text("~"), after, moved_words(before, after)) for before, after in c.moved[:MOST_CHANGES]]
         for sign, e, what in rows:
-            severity = f"[{COLOURS[e.severity]}]{e.severity}[/]"
-            table.add_row(sign, c.rule, _when(e, zone), severity, escape(labels_text(e.labels)), what)
+            severity = Text(e.severity, COLOURS[e.severity])
+            table.add_row(sign, c.rule, _when(e, zone), severity, labels_text(e.labels), what)
         more = len(c.gained) + len(c.lost) + len(c.moved) - len(rows)
         if more:
             table.add_row("", c.rule, f"and {more:,} more", "", "", "")

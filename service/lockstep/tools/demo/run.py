@@ -30,8 +30,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from rich.console import Console
-from rich.markup import escape
 
 from lockstep.errors import LockstepError, RuleError
 from lockstep.rule.condition import Plan, Severity
@@ -41,6 +39,7 @@ from lockstep.tools.demo import shop
 from lockstep.tools.demo.receivers import HOST, Hook, Mailbox, Slack, hook_server, mail_server, slack_server
 from lockstep.tools.demo.view import View
 from lockstep.tools.retail import ZONE
+from lockstep.tools.terminal import Terminal, styled
 from lockstep.transition import Transition, TransitionName
 
 AT_ONCE = 2_000
@@ -132,26 +131,28 @@ def expect(rules: Path, events: Path) -> dict[str, Transition]:
     return {t.transition_id: t for t in replay.transitions if _is_told(t)}
 
 
-async def run_demo(*, seconds: float = 4.0, console: Console | None = None) -> int:
+async def run_demo(*, seconds: float = 4.0, console: Terminal | None = None) -> int:
     """Show it; returns the exit code. seconds: how long the two shown weeks take."""
-    console = console or Console()
+    console = console or Terminal()
     folder = Path(tempfile.mkdtemp(prefix="lockstep-demo-"))
     try:
         return await _shown(folder, console, seconds)
     except (LockstepError, TimeoutError) as error:
-        console.print(f"[red]lockstep demo:[/red] {escape(str(error) or 'the service did not answer in time')}")
-        console.print(f"what there is to look at: {folder}", highlight=False)
+        said = str(error) or "the service did not answer in time"
+        console.print(styled(("lockstep demo:", "red"), f" {said}"))
+        console.print(f"what there is to look at: {folder}")
         return 1
 
 
-async def _shown(folder: Path, console: Console, seconds: float) -> int:
+async def _shown(folder: Path, console: Terminal, seconds: float) -> int:
     rules = rules_folder(Path.cwd())
     loaded = load_rules(rules)
     if loaded.errors:
         raise RuleError(f"{rules} has faults; see `lockstep check {rules}`")
     token, secret = secrets.token_hex(16), f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
     view, loop = View(console), asyncio.get_running_loop()
-    view.say("[bold]Lockstep demo[/bold]: six weeks of a gift shop, real orders of 2011 (visits and stock simulated)")
+    about = ": six weeks of a gift shop, real orders of 2011 (visits and stock simulated)"
+    view.say(styled(("Lockstep demo", "bold"), about))
     expected = Expected(loaded.plan, {})
     async with AsyncExitStack() as stack:
         stack.enter_context(view)
@@ -470,5 +471,5 @@ def _conclude(
     wrong += [f"{hook.forged} webhooks with a wrong signature"] if hook.forged else []
     wrong += [] if fired else ["not a single alert"]
     for what in wrong[:20]:
-        view.say(f"[red]missing or wrong:[/red] {escape(what)}")
+        view.say(styled(("missing or wrong:", "red"), f" {what}"))
     return 1 if wrong else 0

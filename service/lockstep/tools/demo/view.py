@@ -5,8 +5,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console, Group
-from rich.markup import escape
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
@@ -18,6 +17,7 @@ from lockstep.notify.message import Writer, labels_text
 from lockstep.rule.condition import Rule
 from lockstep.tools.demo.shop import Planted
 from lockstep.tools.retail import ZONE
+from lockstep.tools.terminal import Terminal, styled
 from lockstep.transition import Transition, TransitionName
 
 COLOURS = {"critical": "red", "warning": "yellow", "info": "blue"}
@@ -28,15 +28,15 @@ PARTS = " ▏▎▍▌▋▊▉"
 class View:
     """Lines on a console; on a terminal also a moving bar, elsewhere one line a week."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Terminal) -> None:
         self._console = console
         self._fired = Fired()
         self._bar = Progress(
             SpinnerColumn(),
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(bar_width=None),
-            TextColumn("{task.fields[clock]}"),
-            TextColumn("[dim]{task.fields[said]}"),
+            TextColumn("{task.fields[clock]}", markup=False),
+            TextColumn("{task.fields[said]}", style="dim", markup=False),
             console=console,
             transient=True,
             disable=not console.is_terminal,
@@ -52,8 +52,8 @@ class View:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bar.stop()
 
-    def say(self, text: str) -> None:
-        self._console.print(text, highlight=False)
+    def say(self, text: RenderableType) -> None:
+        self._console.print(text)
 
     def begin(self, description: str, total: float) -> None:
         """A new stretch of the replay; total in events."""
@@ -71,7 +71,7 @@ class View:
             week = clock.astimezone(ZONE).strftime("week %V of %G")
             if week != self._week:
                 self._week = week
-                self.say(f"[dim]-- {week}[/dim]")
+                self.say(styled((f"-- {week}", "dim")))
 
     def planted(self, trouble: Planted) -> None:
         """From here on the shop goes through something."""
@@ -109,7 +109,7 @@ class View:
         for name, bar, number in _bars(transition):
             table.add_row(name, Text.assemble((bar, colour if name == "now" else "bright_black"), f" {number}"))
         for team, text in texts.items():
-            table.add_row(team, escape(text))
+            table.add_row(team, text)
         return [Text(Writer(ZONE).headline(transition, rule), style="italic"), table]
 
     def summary(self, title: str, rows: Sequence[tuple[str, str]]) -> None:

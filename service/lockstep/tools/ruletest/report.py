@@ -5,15 +5,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from xml.etree import ElementTree
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from lockstep.notify.figures import number_text
-from lockstep.tools.faults import readable
 from lockstep.tools.ruletest.coverage import Gap
 from lockstep.tools.ruletest.run import Difference, Outcome, Told, moment, numbers
 from lockstep.tools.ruletest.story import Line
 from lockstep.tools.ruletest.suite import Awaited, Test
+from lockstep.tools.terminal import readable
 from lockstep.transition import TransitionName
 
 COLUMNS = 60
@@ -31,10 +31,10 @@ def table(outcomes: Sequence[Outcome]) -> Table:
         for told in outcome.told:
             if told.fired is not None:
                 fired[told.rule] = told.fired.severity
-        shown = ", ".join(f"[{_COLOURS[severity]}]{escape(rule)}[/]" for rule, severity in fired.items())
-        mark = "[green]pass[/]" if outcome.passed else "[bold red]FAIL[/]"
-        place = f"[dim]{escape(_place(outcome))}[/]"
-        found.add_row(mark, escape(readable(outcome.test.name)), shown or "[dim]nothing[/]", place)
+        shown = Text(", ").join(Text(rule, _COLOURS[severity]) for rule, severity in fired.items())
+        mark = Text("pass", "green") if outcome.passed else Text("FAIL", "bold red")
+        place = Text(_place(outcome), "dim")
+        found.add_row(mark, readable(outcome.test.name), shown or Text("nothing", "dim"), place)
     return found
 
 
