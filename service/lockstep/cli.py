@@ -448,7 +448,8 @@ def _tested(paths: list[Path], zone: Any, only: str | None, *, coverage: bool, j
 def backtest(
     rules: Annotated[Path, typer.Argument(help="Rule file or folder")],
     events: Annotated[
-        list[Path] | None, typer.Option(help="Files of CloudEvents, one a line, .gz too; - is standard input")
+        list[Path] | None,
+        typer.Option(help="Files of CloudEvents, one a line or an array, .gz too; - is standard input"),
     ] = None,
     more: Annotated[list[Path] | None, typer.Argument(help="Further files of events")] = None,
     broker: Annotated[
@@ -501,11 +502,13 @@ def backtest(
         if other is not None:
             with _share(f"replaying {against}") as told:
                 before = bt.backtest(other, found, zone=settings.zone, since=begin, until=end, progress=told)
-    for place, reason in result.refused:
-        err.print(f"{place}: refused: {reason}", soft_wrap=True)
+    _say_refused(result)
     if as_json:
         for transition in result.transitions:
             sys.stdout.write(bt.json_line(transition) + "\n")
+    if result.shortfall and (as_json or not result.is_judged):
+        _fail(result.shortfall, 1)
+    if as_json:
         return
     from lockstep.notify.figures import time_text
     from lockstep.tools.view import views
@@ -533,12 +536,25 @@ def backtest(
     out.print(f"{_many(result.events, 'event')}{between}{refused}{duplicates}")
     if html is not None:
         out.print(f"the report is in {html}")
+    if result.shortfall:
+        _fail(result.shortfall, 1)
+
+
+def _say_refused(replay: Any) -> None:
+    """Why events were refused, and first of all when these are most of them."""
+    if replay.shortfall:
+        err.print(replay.shortfall, style="bold red", soft_wrap=True)
+    for refusal in replay.refused:
+        err.print(str(refusal), soft_wrap=True)
+    unnamed = replay.bad - sum(refusal.count for refusal in replay.refused)
+    if unnamed:
+        err.print(f"{unnamed:,} more events were refused for other reasons")
 
 
 @app.command()
 def suggest(
     measure: Annotated[str, typer.Argument(help="Name of a measure of your rule files")],
-    events: Annotated[list[Path], typer.Option(help="Files of CloudEvents, one a line, .gz too")],
+    events: Annotated[list[Path], typer.Option(help="Files of CloudEvents, one a line or an array, .gz too")],
     more: Annotated[list[Path] | None, typer.Argument(help="Further files of events")] = None,
     by: Annotated[
         list[str] | None, typer.Option(help="One alert for each value of this label; may be given often")
@@ -570,6 +586,7 @@ def suggest(
         _fail("the events are read twice, standard input can be read once; name a file")
     with _share("trying candidates") as told:
         found = sg.suggest(asked, settings.rules, files, zone=settings.zone, progress=told)
+    _say_refused(found.seen)
     sys.stdout.write(found.text)
 
 

@@ -19,6 +19,7 @@ from ruamel.yaml.tokens import (
     FlowSequenceStartToken,
 )
 
+from lockstep import wanted
 from lockstep.quick_yaml import Constructor, quick_yaml
 
 LARGEST_FILE = 1 << 20
@@ -396,28 +397,6 @@ def validate(document: Document, model: type[M]) -> tuple[M | None, list[Fault]]
     return (None, sorted(twice)) if twice else (found, [])
 
 
-_WANTED = {
-    "a text": ("string_type",),
-    "a whole number": ("int_type", "int_parsing", "int_from_float", "int_parsing_size"),
-    "a number": ("float_type", "float_parsing", "finite_number"),
-    "true or false": ("bool_type", "bool_parsing"),
-    "a list": ("list_type", "tuple_type", "set_type"),
-    "keys and values": ("dict_type", "model_type", "model_attributes_type"),
-}
-"""What stands in a message → kinds of pydantic errors."""
-
-_LIMITS = {
-    "greater_than": "be more than {gt:g}",
-    "greater_than_equal": "be at least {ge:g}",
-    "less_than": "be less than {lt:g}",
-    "less_than_equal": "be at most {le:g}",
-    "too_short": "have at least {min_length} of them",
-    "too_long": "have at most {max_length} of them",
-    "string_too_short": "have at least {min_length} characters",
-    "string_too_long": "have at most {max_length} characters",
-}
-
-
 def fault_of(document: Document, model: type[BaseModel], error: Any) -> Fault:
     """An error of pydantic about a document, as its author can use it."""
     location: Pointer = tuple(error["loc"])
@@ -453,19 +432,19 @@ def fault_of(document: Document, model: type[BaseModel], error: Any) -> Fault:
         given = str(error.get("input"))[:100]
         remedy = "write letters, digits, _ and -, with a letter first"
         return document.fault(pointer, f"'{given}' is no name", remedy, "LS114", key=location[-1] == "[key]")
-    for wanted, kinds in _WANTED.items():
-        if kind in kinds:
-            if wanted == "keys and values" and _holds_names(model, location):
-                return document.fault(
-                    pointer, f"{name} must be names and what they stand for", "write `a_name: …` below it", "LS114"
-                )
-            inner = _model_at(model, location) if wanted == "keys and values" else None
-            remedy = f"known are {', '.join(sorted(keys(inner)))}" if keys(inner) else f"write {wanted} here"
-            return document.fault(pointer, f"{name} must be {wanted}", remedy, "LS114")
-    if kind in _LIMITS:
-        must = _LIMITS[kind].format(**context)
+    value = wanted.kind_of_value(kind)
+    if value is not None:
+        if value == "keys and values" and _holds_names(model, location):
+            return document.fault(
+                pointer, f"{name} must be names and what they stand for", "write `a_name: …` below it", "LS114"
+            )
+        inner = _model_at(model, location) if value == "keys and values" else None
+        remedy = f"known are {', '.join(sorted(keys(inner)))}" if keys(inner) else f"write {value} here"
+        return document.fault(pointer, f"{name} must be {value}", remedy, "LS114")
+    must = wanted.limit(kind, context)
+    if must is not None:
         return document.fault(pointer, f"{name} must {must}", "change it", "LS112")
-    return document.fault(pointer, f"{name}: {message[:1].lower()}{message[1:]}", "see rules/README.md", "LS114")
+    return document.fault(pointer, f"{name} has not the form that is needed", "see rules/README.md", "LS114")
 
 
 WITH_COMMA = re.compile(r"-?[0-9]+(?:,[0-9]+)+(?:\.[0-9]+)?[%x]?(?![^\s,}])")

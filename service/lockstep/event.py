@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from lockstep.errors import EventError
 from lockstep.ports import Headers
+from lockstep.wanted import must, must_in_msgspec
 
 LARGEST_NUMBER = 9_000_000_000_000
 LARGEST_EVENT = 1 << 20
@@ -619,16 +620,18 @@ def parse_event(value: bytes | None) -> BaseModel:
     try:
         kind = _HEADER.decode(value).type
     except msgspec.ValidationError as error:
-        raise _wrong_type(str(error)) from error
+        what = str(error)
+        is_object = "$.type" in what or "required field" in what
+        raise _wrong_type(must_in_msgspec(what) if is_object else "an event is a JSON object, this is none") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise EventError("json", f"not a JSON object: {error}") from error
+        raise EventError("json", f"not a JSON object: {not_json(error)}") from error
     model = MODELS.get(kind)
     if model is None:
         raise _wrong_type(f"'{kind[:100]}' is not one of {', '.join(TYPES)}")
     try:
         event = model.model_validate_json(value)
     except ValidationError as error:
-        faults = [_fault(e["type"], ".".join(map(str, e["loc"])), e["msg"]) for e in error.errors()]
+        faults = [_fault(e["type"], ".".join(map(str, e["loc"])), e["msg"], e.get("ctx", {})) for e in error.errors()]
         if _holds_base64(value):
             said = "has to be JSON in `data`; `data_base64` is not taken"
             faults = [(f, reason, said if f == "data" else message) for f, reason, message in faults]
@@ -640,8 +643,8 @@ def parse_event(value: bytes | None) -> BaseModel:
         # The hot path has the last word: a name that stands twice, first wrong and then right, is refused by both.
         _STRUCTS(value)
     except _UNREADABLE as error:
-        message, _, place = str(error).partition(" - at `$.")
-        field = place.rstrip("`")
+        said, _, place = str(error).partition(" - at `$.")
+        message, field = must_in_msgspec(said), place.rstrip("`")
         raise EventError("data", f"{field}: {message}", [(field, "data", message)]) from error
     return event
 
@@ -650,11 +653,32 @@ def _wrong_type(message: str) -> EventError:
     return EventError("envelope", f"type: {message}", [("type", "envelope", message)])
 
 
-def _fault(kind: str, field: str, message: str) -> tuple[str, str, str]:
+def not_json(error: Exception) -> str:
+    """Why bytes are no JSON, in plain words. error: one of msgspec, or of reading them as UTF-8, or RecursionError."""
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    said = str(error).removeprefix("JSON is malformed: ")
+    return "it ends too early" if said == "Input data was truncated" else said
+
+
+def _fault(kind: str, field: str, message: str, context: Mapping[str, Any]) -> tuple[str, str, str]:
+    """(field, reason, message) of an error of pydantic."""
     if kind in ("greater_than_equal", "less_than_equal", "finite_number"):
         reason = "number"
     elif kind == "json_invalid":
         reason = "json"
     else:
         reason = "data" if field.startswith("data.") else "envelope"
-    return field, reason, message.removeprefix("Value error, ")
+    if kind == "value_error":
+        said = message.removeprefix("Value error, ")
+    elif kind == "json_invalid":
+        said = message.replace("Invalid JSON:", "not JSON:")
+    elif kind == "missing":
+        said = "is missing"
+    elif kind == "string_pattern_mismatch":
+        said = "must be a day such as 2026-11-24"
+    else:
+        said = f"must {must(kind, context)}"
+    return field, reason, said

@@ -58,7 +58,7 @@ def test_order_does_not_matter(tmp_path, limits, name):
     files = [written(tmp_path / f"1{name}", [*events[:60], bad]), written(tmp_path / f"2{name}", events[60:])]
     found = bt.backtest(PLAN, files, zone=ZONE, limits=limits)
     assert found.transitions == expected
-    assert (found.events, found.bad, [place for place, _ in found.refused]) == (100, 1, [f"{files[0]}:61"])
+    assert (found.events, found.bad, [r.first for r in found.refused]) == (100, 1, [f"{files[0]}:61"])
 
 
 @pytest.mark.parametrize("name", ["events.ndjson", "events.ndjson.gz"])

@@ -89,6 +89,31 @@ def test_backtest_reads_several_files_in_any_order(shop):
     assert plain.stdout
 
 
+def test_a_backtest_of_refused_events_fails(shop):
+    """Nothing is reported of a judgement that did not take place; equal faults are one line."""
+    (shop / "bad.ndjson").write_text(
+        "".join(json.dumps({**e, "id": str(i), "data": {}}) + "\n" for i, e in enumerate(EVENTS * 2))
+    )
+    for more in ((), ("--json",), ("--html", "report.html")):
+        done = lockstep("backtest", "rules", "--events", "bad.ndjson", *more, cwd=shop)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.splitlines() == [
+            "6 of 6 events were refused: nothing was judged",
+            "6 × refused: data: data.sku: is missing; data.available: is missing, first in bad.ndjson:1",
+            "lockstep: 6 of 6 events were refused: nothing was judged",
+        ]
+    assert not (shop / "report.html").exists()
+    done = lockstep("backtest", "rules", "--events", "events.ndjson", "bad.ndjson", cwd=shop)
+    assert done.returncode == 1
+    assert done.stderr.startswith("6 of 9 events were refused: only the others were judged\n")
+    assert "1 episode fired" in done.stdout
+    (shop / "table.csv").write_text("order,total\n1,9.50\n")
+    for command in (("backtest", "rules", "--events"), ("suggest", "stock", "--events"), ("send",)):
+        done = lockstep(*command, "table.csv", cwd=shop)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "table.csv: no events: it is a CSV table; turn its rows into CloudEvents" in done.stderr
+
+
 def test_backtest_until_stops_there(shop):
     """Later events are as if they had not happened."""
     done = lockstep(

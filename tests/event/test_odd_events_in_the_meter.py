@@ -201,5 +201,5 @@ def test_the_detail_is_for_people() -> None:
     subject = meter()
     subject.feed(batch([session(1, count=0)]))
     (dead,) = dead_events(subject.flush(NOW))
-    assert dead.detail == "data.count: Input should be greater than or equal to 1"
+    assert dead.detail == "data.count: must be at least 1"
     assert json.loads(dead.value or b"")["id"] == "s-1"

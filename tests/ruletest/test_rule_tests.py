@@ -187,13 +187,12 @@ tests.yml:3: the story
                  "file [LS111]",
                  id="no beginning"),
     pytest.param(("- stock A-1: 35, 12 at 09:05, 90 at 11:00", "- {type: stock.level, at: 09:05, data: {sku: A}}"),
-                 "tests.yml:6:9: this event is refused: data.available: Field required; see schemas/README.md "
+                 "tests.yml:6:9: this event is refused: data.available: is missing; see schemas/README.md "
                  "[LS196]",
                  id="an event that is refused"),
     pytest.param(("stock A-1: 35, 12 at 09:05, 90 at 11:00", "orders web: 2.5 at 09:05, -1 at 09:10"),
-                 "tests.yml:6:21: this makes events that are refused: data.count: Input should be greater than "
-                 "or equal to 1; "
-                 "mend it [LS196]", id="a count below one"),
+                 "tests.yml:6:21: this makes events that are refused: data.count: must be at least 1; "
+                     "mend it [LS196]", id="a count below one"),
 ])  # fmt: skip
 def test_faults(change, expected):
     """Where, what, the way out, code; and a test with a fault does not run."""

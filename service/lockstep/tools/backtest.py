@@ -11,13 +11,14 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from lockstep.errors import EventError
 from lockstep.event import Decoder
 from lockstep.judge import Judge
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.meter import wanted_fields
 from lockstep.rule.condition import Plan
 from lockstep.tools.event_files import LIMITS, Limits, Unsorted, sliced, time_of
-from lockstep.tools.metering import Tally, Told, measured, measured_files, rare_collections
+from lockstep.tools.metering import Refusal, Tally, Told, measured, measured_files, rare_collections
 from lockstep.tools.watch import MOST, Curve, Most, WatchingJudge
 from lockstep.transition import Transition, TransitionName, in_order
 
@@ -27,7 +28,8 @@ Progress = Callable[[int, float | None], None]
 
 @dataclass
 class Replay:
-    """What a replay read and said. refused: (place, reason) of events that could not be read, the first hundred.
+    """What a replay read and said. refused: why events could not be read, equal reasons as one. history: events that
+    were read for what they tell of later ones alone, and are none of `events`.
 
     judge: as it was at the end, to be asked why. curves: episode id → the numbers around it, where they were asked for.
     """
@@ -37,11 +39,33 @@ class Replay:
     duplicates: int = 0
     unknown: int = 0
     bad: int = 0
-    refused: list[tuple[str, str]] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    history: int = 0
     curves: dict[str, Curve] = field(default_factory=dict)
     first: datetime | None = None
     last: datetime | None = None
     judge: Judge | None = None
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there was anything to judge: a report of nothing would pass for one that all is well."""
+        return self.events + self.history > 0
+
+    @property
+    def shortfall(self) -> str:
+        """In one sentence why what was judged says nothing of what was read, or little; "" where it says enough."""
+        used = self.events + self.history + self.duplicates
+        if self.bad > used:
+            rest = "only the others were judged" if self.is_judged else "nothing was judged"
+            return f"{self.bad:,} of {self.bad + used:,} events were refused: {rest}"
+        if self.unknown and not self.is_judged:
+            return f"none of {self.unknown:,} events is of a type that lockstep knows: nothing was judged"
+        return ""
+
+    def require_judged(self) -> None:
+        """Raises EventError with the first reasons where there is a shortfall: for answers that would rest on it."""
+        if self.shortfall:
+            raise EventError("refused", "; ".join([self.shortfall, *map(str, self.refused[:3])]))
 
 
 @dataclass(frozen=True)

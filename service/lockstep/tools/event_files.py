@@ -1,11 +1,9 @@
-"""Files of CloudEvents, one a line, read in the order of time: streamed where they are in it, else sorted first."""
+"""Files of CloudEvents, read in the order of time: streamed where they are in it, else sorted first."""
 
-import gzip
 import heapq
 import os
 import sys
 import tempfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +14,7 @@ from typing import Any, BinaryIO
 
 from lockstep.errors import EventError
 from lockstep.event import Decoder, Refused
+from lockstep.tools.event_text import EventText
 
 
 @dataclass(frozen=True)
@@ -115,33 +114,24 @@ class EventFiles:
         try:
             raw = file.open("rb")
         except OSError as error:
-            raise EventError("file", f"{file}: {error.strerror}; name a file of CloudEvents, one a line") from error
+            raise EventError("file", f"{file}: {error.strerror}; name a file of CloudEvents") from error
         self._open.append(raw)
-        with raw, _unzipped(raw, file) as stream:
-            yield from self._decoded(stream, file)
+        with raw:
+            yield from self._decoded(raw, file)
             self._read += raw.tell()
             self._open.remove(raw)
 
     def _decoded(self, stream: BinaryIO, file: Path) -> Iterator["_Slice"]:
-        number = 0
-        try:
-            while lines := list(islice(stream, self._limits.at_once)):
-                values = list(map(bytes.strip, lines))
-                numbers: Sequence[int] = range(number + 1, number + 1 + len(values))
-                if not all(values):
-                    kept = [(n, v) for n, v in zip(numbers, values, strict=True) if v]
-                    numbers, values = [n for n, _ in kept], [v for _, v in kept]
-                yield _Slice(file, numbers, values, self._decoder.decode(values))
-                number += len(lines)
-        except (OSError, EOFError, zlib.error) as error:
-            raise EventError("file", f"{file}: cannot be read to its end: {error}") from error
+        text = EventText(stream, str(file))
+        for numbers, values in text.portions(self._limits.at_once):
+            yield _Slice(text, numbers, values, self._decoder.decode(values))
 
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
     """Lines of a file that follow each other: their numbers, what stands there, and the events."""
 
-    file: Path
+    text: EventText
     numbers: Sequence[int]
     values: Sequence[bytes]
     events: list[Any]
@@ -153,9 +143,8 @@ class _Slice:
 
     def places(self) -> Iterator[str]:
         """Where to look for an event that was refused."""
-        return (
-            f"{self.file}:{n}" if e.__class__ is Refused else "" for n, e in zip(self.numbers, self.events, strict=True)
-        )
+        place = self.text.place
+        return (place(n) if e.__class__ is Refused else "" for n, e in zip(self.numbers, self.events, strict=True))
 
 
 _GZIP = 10  # times smaller, about, events become
@@ -167,10 +156,6 @@ def time_of(item: tuple[str, Any]) -> datetime:
     """The event time of a (place, event); the odd have none and come first."""
     event = item[1]
     return _EARLIEST if event.__class__ in _ODD else event.time
-
-
-def _unzipped(raw: BinaryIO, file: Path) -> BinaryIO:
-    return gzip.GzipFile(fileobj=raw) if file.suffix == ".gz" else raw  # type: ignore[return-value] # it reads like one
 
 
 def _run(held: list[tuple[datetime, bytes, Any]], path: Path) -> Path:

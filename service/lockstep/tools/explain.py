@@ -61,9 +61,10 @@ def explain_events(
 ) -> dict[str, Any]:
     """Replay files up to an instant, then ask the judge. what: a rule, or an id of an alert, episode or transition.
 
-    Raises RuleError for what is not there, EventError for a file that cannot be read.
+    Raises RuleError for what is not there, EventError for a file that cannot be read and where most events are refused.
     """
     replay = backtest(plan, files, zone=zone, until=at, progress=progress)
+    replay.require_judged()
     if replay.judge is None:  # pragma: no cover # every replay has one
         raise RuleError("nothing was replayed")
     rule, labels = named(what, wanted, {r.name for r in plan.rules}, replay.transitions)

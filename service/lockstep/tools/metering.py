@@ -8,6 +8,7 @@ judge is told the same, in the same portions.
 import fcntl
 import gc
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,27 +33,62 @@ from lockstep.tools.event_files import EventFiles, Limits, Ordered, Unsorted
 ROLES = ("orders", "traffic", "inventory", "plans")
 CHUNK_SIZE = 8_192
 REFUSED_NAMED = 100
+"""Different reasons for which events were refused; of further ones only how many they are is counted."""
 PIPE_SIZE = 1 << 20
 """Bytes that the measuring process may be ahead, some ten portions: else each would wait for the other to be done."""
 
 
-class Tally(msgspec.Struct):
-    """What has been read so far. refused: (place, reason) of events that could not be read, the first hundred.
+class Refusal(msgspec.Struct):
+    """Events that were refused for one reason. first: where the first of them stands."""
 
-    first, last: the event times between which the counted ones lie. What was read as history alone is not counted.
+    reason: str
+    first: str
+    count: int = 1
+
+    def __str__(self) -> str:
+        """`2,400 × data: data.lines.0.unit_price: is missing, first in orders.ndjson:1`."""
+        if self.count == 1:
+            return f"{self.first}: refused: {self.reason}"
+        return f"{self.count:,} × refused: {self.reason}, first in {self.first}"
+
+
+class Tally(msgspec.Struct):
+    """What has been read so far. refused: why events could not be read, equal reasons as one, REFUSED_NAMED of them.
+
+    first, last: the event times between which the counted ones lie. What was read as history alone is not counted;
+    history: how many events that were.
     """
 
     events: int = 0
     duplicates: int = 0
     unknown: int = 0
     bad: int = 0
-    refused: list[tuple[str, str]] = []
+    refused: list[Refusal] = []
     first: datetime | None = None
     last: datetime | None = None
+    history: int = 0
 
-    def without_events(self) -> "Tally":
+    def without_events(self, history: int) -> "Tally":
         """What could not be read alone: it has no time, so it may be of any."""
-        return Tally(unknown=self.unknown, bad=self.bad, refused=self.refused)
+        return Tally(unknown=self.unknown, bad=self.bad, refused=self.refused, history=history)
+
+    def refuse(self, place: str, reason: str) -> None:
+        """Count an event that could not be read."""
+        self.bad += 1
+        like = _alike(reason)
+        same = next((r for r in self.refused if _alike(r.reason) == like), None)
+        if same is not None:
+            same.count += 1
+        elif len(self.refused) < REFUSED_NAMED:
+            self.refused.append(Refusal(reason, place))
+
+
+_VARYING = re.compile(r"'[^']*'|[0-9]+")
+
+
+def _alike(reason: str) -> str:
+    """A reason without what differs from event to event: the number of a line of an order, a value, a byte."""
+    return _VARYING.sub("#", reason)
 
 
 class Told(msgspec.Struct, tag=True):
@@ -190,6 +226,11 @@ class _Meters:
         """All that was told so far is history."""
         self._history = self._counts()
 
+    @property
+    def history(self) -> int:
+        """How many events counted before `count_anew`."""
+        return self._history[0]
+
     def _counts(self) -> tuple[int, int]:
         """Events that counted, and those that came twice."""
         counts = [feed.meter.counts for feed in self._feeds.values()]
@@ -224,14 +265,12 @@ def measured(
             if last is not None:
                 yield meters.tell(last, tally, done())
             meters.count_anew()
-            is_history, tally, events = False, tally.without_events(), events[before:]
+            is_history, tally, events = False, tally.without_events(meters.history), events[before:]
         for place, odd in part.odd:
             if odd is None:
                 tally.unknown += 1
                 continue
-            tally.bad += 1
-            if len(tally.refused) < REFUSED_NAMED:
-                tally.refused.append((place, f"{odd.reason}: {odd.detail}"))
+            tally.refuse(place, f"{odd.reason}: {odd.detail}")
         if not events:
             continue
         tally.first = tally.first or events[0].time
@@ -247,7 +286,7 @@ def measured(
     end = until or tally.last
     told = Told([], 0, done(), tally) if end is None else meters.tell(end, tally, done())
     if is_history:
-        told.tally = tally.without_events()
+        told.tally = tally.without_events(tally.events)
     yield told
 
 

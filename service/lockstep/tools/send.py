@@ -1,27 +1,28 @@
 """Our own doors: bodies and files of CloudEvents become records of the input topics, or are refused with the reason."""
 
-import gzip
 import sys
-import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
-import msgspec
-
 from lockstep.errors import EventError, LockstepError
-from lockstep.event import TYPES, Refused, parse_event, structured
+from lockstep.event import LARGEST_EVENT, TYPES, Refused, parse_event, structured
 from lockstep.ports import Broker, Record
+from lockstep.tools.event_text import EventText, events_in
 
 AT_ONCE = 2_000
 BYTES_AT_ONCE = 8 << 20
 MOST_FAULTS = 100
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-"""Some editors and exports begin a text with it."""
 
-CONTENT_TYPES = ("application/json", "application/cloudevents+json", "application/cloudevents-batch+json")
+CONTENT_TYPES = (
+    "application/json",
+    "application/cloudevents+json",
+    "application/cloudevents-batch+json",
+    "application/x-ndjson",
+)
 
 
 class BadEvents(LockstepError):
@@ -53,8 +54,7 @@ def record_of(value: bytes, topics: Mapping[str, str]) -> Record:
 
 
 def to_records(raw: bytes, headers: Mapping[str, str], topics: Mapping[str, str]) -> list[Record]:
-    """The records of an HTTP body: structured, batch, or binary mode with `ce-` headers. Raises BadEvents."""
-    raw = raw.removeprefix(BYTE_ORDER_MARK)
+    """The records of an HTTP body: what a file of events may be, or binary mode (`ce-` headers). Raises BadEvents."""
     content_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     is_structured = content_type.startswith("application/cloudevents")
     if "ce-type" in headers and not is_structured and content_type.endswith(("/json", "+json")):
@@ -64,20 +64,18 @@ def to_records(raw: bytes, headers: Mapping[str, str], topics: Mapping[str, str]
             for name, value in headers.items()
             if name.startswith("ce-")
         )
-        event = structured(raw, attributes)
+        event = structured(raw.removeprefix(BOM_UTF8), attributes)
         if isinstance(event, Refused):
             raise BadEvents(_faults(0, EventError(event.reason, event.detail)))
         return _all([event or b""], topics)
     if content_type not in CONTENT_TYPES:
         fault = {"element": 0, "field": "", "reason": "envelope", "message": f"send one of {', '.join(CONTENT_TYPES)}"}
         raise BadEvents([fault], wrong_type=True)
-    if not raw.lstrip().startswith(b"["):
-        return _all([raw], topics)
     try:
-        elements = msgspec.json.decode(raw, type=list[msgspec.Raw])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadEvents(_faults(0, EventError("json", f"not a JSON array: {error}"))) from error
-    return _all([bytes(e) for e in elements], topics)
+        values = events_in(raw, largest=LARGEST_EVENT)
+    except EventError as error:
+        raise BadEvents(_faults(0, error)) from error
+    return _all(values, topics)
 
 
 def _all(values: Sequence[bytes], topics: Mapping[str, str]) -> list[Record]:
@@ -101,30 +99,16 @@ class SendReport:
     faults: list[str] = field(default_factory=list)
 
 
-def _open(path: Path) -> BinaryIO:
-    if str(path) == "-":
-        return sys.stdin.buffer
+def _values(path: Path) -> Iterator[tuple[str, bytes]]:
+    """(place, event) of a file. Raises EventError."""
     try:
-        return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value] # GzipFile reads like one
+        stream = sys.stdin.buffer if str(path) == "-" else path.open("rb")
     except OSError as error:
         raise EventError("file", f"{path}: {error.strerror}; name a file of CloudEvents") from error
-
-
-def _values(path: Path) -> Iterator[tuple[str, bytes]]:
-    """(`file:line`, event) of a file: one event a line, or one JSON array (`file: element 1`). Raises EventError."""
-    try:
-        with _open(path) as stream:
-            for number, line in enumerate(stream, 1):
-                text = (line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line).strip()
-                if number == 1 and text.startswith(b"["):
-                    for i, element in enumerate(msgspec.json.decode(text + stream.read(), type=list[msgspec.Raw]), 1):
-                        yield f"{path}: element {i}", bytes(element)
-                elif text:
-                    yield f"{path}:{number}", text
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise EventError("json", f"{path}: not a JSON array: {error}") from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise EventError("file", f"{path}: cannot be read to its end: {error}") from error
+    with stream:
+        text = EventText(stream, str(path))
+        for numbers, values in text.portions(AT_ONCE):
+            yield from zip(map(text.place, numbers), values, strict=True)
 
 
 async def send_files(

@@ -71,12 +71,13 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """text: YAML to paste, with the reason in comments. episodes: what it would have told."""
+    """text: YAML to paste, with the reason in comments. episodes: what it would have told. seen: of which events."""
 
     text: str
     name: str
     episodes: tuple[bt.Episode, ...]
     weeks: float
+    seen: bt.Replay
 
 
 @dataclass
@@ -225,6 +226,7 @@ def suggest(
     seen = bt.backtest(probe, files, zone=zone, progress=_half(progress, 0.0), judge=_Ruler)
     ruler = seen.judge
     assert isinstance(ruler, _Ruler)
+    seen.require_judged()
     if seen.first is None or seen.last is None or not ruler.measured.values:
         raise RuleError(f"{asked.measure}: these events give it no value; name files that hold its events")
     _check_labels(probe.rules[0], ruler)
@@ -245,7 +247,7 @@ def suggest(
     best = min(names, key=lambda n: _worth(len(told[n]), most, names[n]))
     name = asked.name or _name(asked.measure, kind)
     text = _text(name, asked, kind, names[best], told[best], names, told, best, seen, weeks, zone)
-    return Suggestion(text, name, tuple(told[best]), weeks)
+    return Suggestion(text, name, tuple(told[best]), weeks, seen)
 
 
 def _check_labels(rule: Rule, judge: Judge) -> None:
