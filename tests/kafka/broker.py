@@ -4,7 +4,6 @@ Nodes live in a folder of their own and keep their data over kill and restart. E
 """
 
 import asyncio
-import contextlib
 import shutil
 import socket
 import subprocess
@@ -83,12 +82,23 @@ def jars() -> Path:
     return LIBS
 
 
-def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
+_held: list[socket.socket] = []
+
+
+def held_ports(count: int) -> list[int]:
+    """Ports on which a server of this session may listen, and nobody else.
+
+    A port that was chosen and let go may be given to any socket on the machine before the server takes it, or while it
+    is down: even to a client that tries to reach it, which then is connected with itself. These stay bound until the
+    process ends. A server that sets SO_REUSEADDR (Java's and asyncio's do) may listen on a port that is bound so and
+    on which nobody listens.
+    """
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("127.0.0.1", 0))
+    _held.extend(sockets)
+    return [s.getsockname()[1] for s in sockets]
 
 
 class Broker:
@@ -111,7 +121,7 @@ class Broker:
         settings: broker settings by name, `_` for `.`.
         """
         self.folder, self.libs, self.heap = folder, libs, heap
-        self.port, controller = ports or free_ports(2)
+        self.port, controller = ports or held_ports(2)
         self.address = f"127.0.0.1:{self.port}"
         self.node = node
         self._cluster_id = cluster_id or uuid.uuid4().hex[:22]
@@ -226,7 +236,7 @@ class Cluster:
     """Several nodes that replicate everything to each other."""
 
     def __init__(self, folder: Path, *, libs: Path, nodes: int = 3) -> None:
-        ports = [free_ports(2) for _ in range(nodes)]
+        ports = [held_ports(2) for _ in range(nodes)]
         voters = {i + 1: port for i, (_, port) in enumerate(ports)}
         cluster_id = uuid.uuid4().hex[:22]
         self.nodes = [

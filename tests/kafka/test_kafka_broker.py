@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import selectors
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +13,14 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from faust.types import TP
-from kafka_for_tests import Broker, free_ports
+from kafka_for_tests import Broker, held_ports
 from structlog.testing import capture_logs
 
 from lockstep.adapters.stream import transport_for
 from lockstep.adapters.stream.kafka import (
     BATCH_BYTES,
     LARGEST_RECORD,
+    LEAST_CONNECT_S,
     FloodFilter,
     KafkaBroker,
     client_options,
@@ -200,6 +202,28 @@ async def test_a_broker_that_is_down_is_waited_for(tmp_path: Path, kafka_libs: P
     assert kafka.address in said[0]["reason"]
 
 
+class _Skipping(selectors.DefaultSelector):
+    """Where a loop would sleep, its clock goes on at once instead; what is ready comes first."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if not ready and timeout is None:
+            raise RuntimeError("nothing would ever happen here")
+        if not ready and timeout is not None:
+            self.now += timeout
+        return ready
+
+
+def _skipping_loop() -> asyncio.AbstractEventLoop:
+    """For peers in the same process, and servers that answer when the kernel does: there, only time is waited for."""
+    selector = _Skipping()
+    loop = asyncio.SelectorEventLoop(selector)
+    loop.time = lambda: selector.now  # type: ignore[method-assign] # the seam that asyncio has for a clock
+    return loop
+
+
 @pytest.mark.parametrize(
     ("servers", "reasons"),
     [
@@ -208,31 +232,35 @@ async def test_a_broker_that_is_down_is_waited_for(tmp_path: Path, kafka_libs: P
         pytest.param(("silent", "closed"), ("no answer", "Connect call failed"), id="every server has its share"),
     ],
 )
-async def test_patience_is_in_seconds(servers: tuple[str, ...], reasons: tuple[str, ...]) -> None:
-    """Neither a pause nor a try goes on beyond it."""
-    heard: list[asyncio.StreamWriter] = []
-    silent = await asyncio.start_server(lambda _, writer: heard.append(writer), "127.0.0.1", 0)
-    ports = {"silent": silent.sockets[0].getsockname()[1], "closed": 9}
-    url = "kafka://" + ",".join(f"127.0.0.1:{ports[server]}" for server in servers)
-    opened = KafkaBroker(Settings(broker=url), clock=lambda: NOW, patience_s=2.8)
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    with pytest.raises(BrokerError, match="no broker answers") as raised:
-        await opened.start()
-    took = loop.time() - began
-    for writer in heard:
-        writer.close()
-        await writer.wait_closed()
-    silent.close()
-    await silent.wait_closed()
-    assert 2.8 <= took < 3.8, took
-    assert all(reason in str(raised.value) for reason in reasons), raised.value
+def test_patience_is_in_seconds(servers: tuple[str, ...], reasons: tuple[str, ...]) -> None:
+    """Neither a pause nor a try goes on beyond it, but for the least that a try is given."""
+
+    async def took() -> float:
+        heard: list[asyncio.StreamWriter] = []
+        silent = await asyncio.start_server(lambda _, writer: heard.append(writer), "127.0.0.1", 0)
+        ports = {"silent": silent.sockets[0].getsockname()[1], "closed": 9}
+        url = "kafka://" + ",".join(f"127.0.0.1:{ports[server]}" for server in servers)
+        opened = KafkaBroker(Settings(broker=url), clock=lambda: NOW, patience_s=2.8)
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(BrokerError, match="no broker answers") as raised:
+            await opened.start()
+        ended = asyncio.get_running_loop().time()
+        for writer in heard:
+            writer.close()
+            await writer.wait_closed()
+        silent.close()
+        await silent.wait_closed()
+        assert all(reason in str(raised.value) for reason in reasons), raised.value
+        return ended - began
+
+    with asyncio.Runner(loop_factory=_skipping_loop) as runner:
+        assert runner.run(took()) == pytest.approx(2.8, abs=LEAST_CONNECT_S + 0.001)
 
 
 @pytest.mark.kafka
 async def test_a_user_and_a_password(tmp_path: Path, kafka_libs: Path, name: str) -> None:
     """SASL reaches every client: topics, publishing, transactions; a wrong password is the operator's, at once."""
-    port, controller = free_ports(2)
+    port, controller = held_ports(2)
     kafka = Broker(
         tmp_path,
         libs=kafka_libs,

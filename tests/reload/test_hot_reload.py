@@ -11,7 +11,7 @@ from datetime import timedelta
 import aiohttp
 import pytest
 from aiohttp import web
-from kafka_for_tests import Broker, free_ports
+from kafka_for_tests import Broker, held_ports
 
 from lockstep.app import Service, utc_now
 from lockstep.settings import load_settings
@@ -96,7 +96,7 @@ class Apart(Running):
     port = 0
 
     async def __aenter__(self):
-        (self.port,) = free_ports(1)
+        (self.port,) = held_ports(1)
         s = self.settings
         environ = {**os.environ, "LOCKSTEP_HTTP_PORT": str(self.port), "LOCKSTEP_RULES": str(self.rules)}
         environ |= {"LOCKSTEP_BROKER": s.broker, "LOCKSTEP_LATENESS": "0", "LOCKSTEP_IDLE_AFTER": str(s.idle_after)}
