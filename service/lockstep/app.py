@@ -213,6 +213,7 @@ class Service:
             explain=self._explain,
             rules=self.rules_state,
             reload=lambda: self.reload_rules(again=True),
+            count_events=self.metrics.posted,
         )
 
     @property

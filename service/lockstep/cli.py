@@ -102,6 +102,21 @@ def _bar(description: str) -> Progress:
     )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out.print(VERSION, highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which version this is")
+    ] = False,
+) -> None:
+    pass
+
+
 @app.command()
 def version() -> None:
     """Say which version this is."""
@@ -595,27 +610,49 @@ def send(
     files: Annotated[list[Path], typer.Argument(help="Files of CloudEvents, one a line or an array; - is stdin")],
     broker: BrokerOption = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad events out instead of stopping")] = False,
+    now: Annotated[
+        bool, typer.Option("--now", help="Move all times together, so that the newest event happens now: to try rules")
+    ] = False,
 ) -> None:
-    """Publish events from files."""
-    from lockstep.app import prepare
+    """Publish events from files, and say what became of each."""
+    from lockstep.app import prepare, utc_now
+    from lockstep.tools.receipts import IN_WORDS, Outcome, Receipts
     from lockstep.tools.send import send_files
 
     settings = load_settings(broker=broker)
 
     async def act(opened: Any) -> Any:
         await prepare(settings, opened)
+        receipts = Receipts(opened, chunk_size=settings.chunk_size, future_limit_s=settings.future_limit)
         with _bar("sending") as bar:
             task = bar.add_task("", total=None)
             return await send_files(
-                files, opened, settings.topics, progress=lambda n: bar.update(task, advance=n), skip_bad=skip_bad
+                files,
+                receipts,
+                settings.topics,
+                progress=lambda n: bar.update(task, advance=n),
+                skip_bad=skip_bad,
+                now=utc_now() if now else None,
             )
 
     report = _with_broker(settings, act)
     for fault in report.faults:
         err.print(fault, soft_wrap=True)
     out.print(f"{_many(report.sent, 'event')} sent")
+    if report.outcomes.keys() - {Outcome.ACCEPTED}:
+        table = Table(box=None)
+        for name in ("what became of them", "events", "where and why"):
+            table.add_column(name, justify="right" if name == "events" else "left", overflow="fold")
+        for outcome in [o for o in Outcome if report.outcomes[o]]:
+            count, places = report.outcomes[outcome], report.places[outcome]
+            where = "" if outcome is Outcome.ACCEPTED else ", ".join(places) + (", …" if count > len(places) else "")
+            parts = [part for part in (where, report.details[outcome]) if part]
+            table.add_row(IN_WORDS[outcome], f"{count:,}", ": ".join(parts))
+        out.print(table)
     if report.faults and not skip_bad:
         _fail("stopped at a bad event; mend it, or use --skip-bad (what was sent counts once when it is sent again)", 1)
+    if report.outcomes[Outcome.FUTURE]:
+        _fail("what is ahead of the clock does not count; check the sender's clock, or use --now to try things out", 1)
 
 
 @app.command()

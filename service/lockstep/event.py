@@ -540,7 +540,7 @@ class Decoder:
                     return event
             except _UNREADABLE:
                 pass  # the contract says why, or that only an extra field could not be read
-        if value is not None and _is_foreign(value):
+        if value is not None and foreign_type(value) is not None:
             return None
         try:
             parse_event(value)
@@ -566,11 +566,13 @@ def _any_value(raw: msgspec.Raw) -> Any:
         return None
 
 
-def _is_foreign(value: bytes) -> bool:
+def foreign_type(value: bytes) -> str | None:
+    """The type of an event that is not ours: such events are counted and ignored. None: ours, or no event."""
     try:
-        return _HEADER.decode(value).type not in TYPES
+        name = _HEADER.decode(value).type
     except _UNREADABLE:
-        return False
+        return None
+    return None if name in TYPES else name
 
 
 def _holds_base64(value: bytes) -> bool:

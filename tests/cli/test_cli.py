@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lockstep import VERSION
 from lockstep.errors import SettingsError
 from lockstep.settings import load_settings
 
@@ -250,6 +251,34 @@ def test_what_is_sent_badly_is_named_and_the_rest_is_sent(shop):
     assert "-:2: data: data.available" in done.stderr.replace("\n", "")
     assert "1 event sent" in done.stdout
     assert "2 events sent" in lockstep("send", "-", "--skip-bad", cwd=shop, stdin=text).stdout
+
+
+def test_sending_says_what_became_of_each_event(shop):
+    """Sent twice, ahead of the clock, of a type with a typo: a table; what does not count by its time is exit 1."""
+    ahead = {**EVENTS[2], "id": "ahead", "time": (datetime.now(UTC) + timedelta(days=2)).isoformat()}
+    typo = {**EVENTS[2], "id": "typo", "type": "stock.levle"}
+    first = lockstep("send", "events.ndjson", cwd=shop)
+    assert (first.returncode, first.stdout) == (0, "3 events sent\n")
+    text = "".join(json.dumps(e) + "\n" for e in [EVENTS[0], EVENTS[1], typo, ahead, {**EVENTS[2], "id": "new"}])
+    again = lockstep("send", "-", cwd=shop, stdin=text)
+    rows = [line.strip() for line in again.stdout.splitlines()]
+    assert rows[0] == "4 events sent"
+    for begins in (
+        "accepted                  1",
+        "known already             2  -:1, -:2: its id and source came before",
+        "ahead of the clock        1  -:4: its time is",
+        "unknown type              1  -:3: type 'stock.levle' is none that",
+    ):
+        assert any(row.startswith(begins) for row in rows), (begins, rows)
+    assert again.returncode == 1
+    assert "check the sender's clock" in again.stderr
+    moved = lockstep("send", "--now", "-", cwd=shop, stdin=json.dumps({**ahead, "id": "moved"}))
+    assert (moved.returncode, moved.stdout) == (0, "1 event sent\n")
+
+
+def test_the_version_is_told_either_way(shop):
+    """`--version` is what people try."""
+    assert lockstep("--version", cwd=shop).stdout == lockstep("version", cwd=shop).stdout == f"{VERSION}\n"
 
 
 LOOKING = [("alerts",), ("dead", "events"), ("dead", "deliveries")]

@@ -20,6 +20,7 @@ from lockstep.rule.load import load_texts
 from lockstep.settings import Settings
 from lockstep.tools.backtest import Limits, backtest
 from lockstep.tools.event_text import LARGEST_ARRAY, EventText, events_in
+from lockstep.tools.receipts import Receipts
 from lockstep.tools.send import BadEvents, send_files, to_records
 from lockstep.tools.suggest import Asked, suggest
 
@@ -58,7 +59,7 @@ async def _sent(path: Path) -> list[str]:
     await broker.start()
     try:
         await broker.declare([TopicSpec(name, 1) for name in TOPICS.values()])
-        report = await send_files([path], broker, TOPICS)
+        report = await send_files([path], Receipts(broker, chunk_size=8_192, future_limit_s=300), TOPICS)
         assert report.faults == []
         return [
             json.loads(value)["id"]

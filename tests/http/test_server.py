@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
+import jsonschema
 import pytest
 from pydantic import SecretStr
 
@@ -127,7 +128,7 @@ async def test_an_event_becomes_an_alert(served):
     """POST answers when the broker has it; the alert shows with its numbers, and ends with the next value."""
     base, session = served
     async with session.post(f"{base}/v1/events", json=_stock(1, 12), headers=CLOUDEVENT) as answer:
-        assert (answer.status, await answer.json()) == (202, {"accepted": 1})
+        assert (answer.status, (await answer.json())["accepted"]) == (202, 1)
 
     async def alerts():
         async with session.get(f"{base}/v1/alerts") as answer:
@@ -144,7 +145,7 @@ async def test_an_event_becomes_an_alert(served):
     batch = {"content-type": "application/cloudevents-batch+json"}
     body = json.dumps([_stock(2, 50), _stock(3, 40, sku="B")])
     async with session.post(f"{base}/v1/events", data=body, headers=batch) as answer:
-        assert (answer.status, await answer.json()) == (202, {"accepted": 2})
+        assert (answer.status, (await answer.json())["accepted"]) == (202, 2)
 
     async def over():
         return not await alerts()
@@ -316,7 +317,43 @@ async def test_with_a_token_the_api_needs_it_and_health_does_not(tmp_path):
     }
 
 
-def test_the_openapi_document_names_every_route():
-    """What is served is what is published."""
+async def test_the_openapi_document_names_every_route(served):
+    """What is served is what is published, and every error of every path is described as one."""
+    base, session = served
+    async with session.get(f"{base}/v1/openapi.json") as answer:
+        document = await answer.json()
+    assert document == openapi()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            async with session.request(method, f"{base}{path}", json={}) as answer:
+                assert answer.status not in (404, 405), path
+                described = operation["responses"].get(str(answer.status), operation["responses"]["default"])
+                for content in described.get("content", {}).values():
+                    schema = {**content["schema"], "components": document["components"]}
+                    jsonschema.validate(await answer.json(), schema)
     api = {"/v1/events", "/v1/alerts", "/v1/explain", "/v1/rules", "/v1/rules/reload"}
-    assert set(openapi()["paths"]) == api | {"/healthz", "/readyz", "/metrics"}
+    assert set(document["paths"]) == api | {"/healthz", "/readyz", "/metrics"}
+
+
+async def test_a_post_says_what_became_of_each_event(served):
+    """Accepted, known already, ahead of the clock, of an unknown type: together all of them, as the schema says."""
+    base, session = served
+    batch = {"content-type": "application/cloudevents-batch+json"}
+    ahead, typo = _stock(3, 5, moment=utc_now() + timedelta(hours=1)), {**_stock(4, 5), "type": "stock.levle"}
+    events = [_stock(1, 50), _stock(1, 50), ahead, typo, _stock(2, 60)]
+    async with session.post(f"{base}/v1/events", data=json.dumps(events), headers=batch) as answer:
+        assert answer.status == 202
+        body = await answer.json()
+    schemas = openapi()["components"]["schemas"]
+    jsonschema.validate(body, schemas["Receipt"])
+    assert {name: body[name] for name in ("accepted", "duplicate", "future", "unknown")} == {
+        "accepted": 2, "duplicate": 1, "future": 1, "unknown": 1,
+    }  # fmt: skip
+    assert [(e["element"], e["outcome"]) for e in body["events"]] == [(1, "duplicate"), (2, "future"), (3, "unknown")]
+    assert "did you mean 'stock.level'?" in body["events"][2]["message"]
+    async with session.post(f"{base}/v1/events", data="[{}, 5]", headers=batch) as answer:
+        jsonschema.validate(await answer.json(), schemas["Error"])
+    async with session.get(f"{base}/metrics") as answer:
+        text = await answer.text()
+    counted = dict(re.findall(r'^lockstep_http_events_total\{outcome="(\w+)"\} (\S+)$', text, re.MULTILINE))
+    assert counted == {"accepted": "2.0", "duplicate": "1.0", "future": "1.0", "unknown": "1.0", "refused": "2.0"}

@@ -1,8 +1,11 @@
 """Metrics for Prometheus: one registry of our own, no label whose values could grow without end."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
 from lockstep import VERSION
+from lockstep.tools.receipts import Outcome
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no annotation here
 
@@ -22,6 +25,11 @@ class Metrics:
         self.dead = Counter(
             "lockstep_events_dead", "Events refused to the dead-letter topic", ["topic"], registry=registry
         )
+        self.posts = Counter(
+            "lockstep_http_events", "Events that came by POST, by what became of them", ["outcome"], registry=registry
+        )
+        for outcome in (*Outcome, "refused"):
+            self.posts.labels(outcome)
         self.late = Gauge(
             "lockstep_events_late", "Buckets' worth of events that came too late, ever", registry=registry
         )
@@ -73,6 +81,11 @@ class Metrics:
         )
         self.ready = Gauge("lockstep_ready", "1 when ready", registry=registry)
         self.storage = Gauge("lockstep_storage_size_bytes", "Size of the embedded broker's file", registry=registry)
+
+    def posted(self, outcomes: Mapping[str, int]) -> None:
+        """outcomes: how many events of one POST had which outcome."""
+        for outcome, count in outcomes.items():
+            self.posts.labels(outcome).inc(count)
 
     def flushed(self, stage: str, seconds: float) -> None:
         self.flush.labels(stage).observe(seconds)

@@ -14,6 +14,7 @@ import msgspec
 from pydantic import SecretStr
 
 from lockstep import VERSION, calendar
+from lockstep.adapters.http.openapi import openapi
 from lockstep.dead import TOPIC as DEAD_EVENTS
 from lockstep.event import MODELS, TYPES
 from lockstep.judge import ALERT_STATE, ALERTS
@@ -116,6 +117,7 @@ def generate() -> dict[str, str]:
     documents["routing.schema.json"] = _plain(route.json_schema())
     documents["ruletest.schema.json"] = _plain(ruletest_model.json_schema())
     documents["asyncapi.json"] = _asyncapi()
+    documents["openapi.json"] = openapi()
     files = {path: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for path, document in documents.items()}
     return {**files, ENVIRONMENT: _environment()}
 

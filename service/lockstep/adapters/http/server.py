@@ -3,7 +3,8 @@
 import hmac
 import ipaddress
 import os
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -19,7 +20,8 @@ from lockstep.event import LARGEST_EVENT
 from lockstep.ports import Broker
 from lockstep.settings import Settings
 from lockstep.tools.explain import labels_from
-from lockstep.tools.send import BadEvents, to_records
+from lockstep.tools.receipts import Outcome, Receipts
+from lockstep.tools.send import MOST_FAULTS, BadEvents, to_records
 
 OPEN = ("/healthz", "/readyz", "/metrics")
 
@@ -62,13 +64,17 @@ class HttpServer:
         explain: Callable[[str, dict[str, str]], dict[str, Any]],
         rules: Callable[[], dict[str, Any]],
         reload: Callable[[], Awaitable[dict[str, Any]]],
+        count_events: Callable[[Mapping[str, int]], None],
     ) -> None:
         """explain: (rule or id, labels) → the answer of /v1/explain; raises RuleError for what is not there.
 
         rules: which are in force; reload: look at the folder again. Both give the answer of /v1/rules.
+        count_events: hears of every POST how many events had which outcome.
         """
         check_exposure(settings)
-        self._settings, self._broker, self._board = settings, broker, board
+        self._settings, self._board = settings, board
+        self._receipts = Receipts(broker, chunk_size=settings.chunk_size, future_limit_s=settings.future_limit)
+        self._count_events = count_events
         self._status, self._metrics, self._explained = status, metrics, explain
         self._rules, self._reload = rules, reload
         self._runner: web.ServerRunner | None = None
@@ -176,8 +182,11 @@ class HttpServer:
             raise Refusal(422, str(error)) from error
         except BrokerError as error:
             raise Refusal(503, str(error)) from error
-        refused = any(file["state"] == "refused" for file in answer["files"])
-        return web.json_response(answer, status=422 if refused else 200)
+        refused = [file["name"] for file in answer["files"] if file["state"] == "refused"]
+        if refused:
+            said = f"refused, the last good version stays in force: {', '.join(refused)}"
+            return web.json_response({"error": said, **answer}, status=422)
+        return web.json_response(answer)
 
     async def _explain(self, request: web.BaseRequest) -> web.Response:
         what = request.query.get("what")
@@ -193,14 +202,23 @@ class HttpServer:
         raw = await read_body(request, most=LARGEST_EVENT)
         headers = {k.lower(): v for k, v in request.headers.items()}
         try:
-            records = to_records(raw, headers, self._settings.topics)
+            events = to_records(raw, headers, self._settings.topics)
         except BadEvents as error:
+            self._count_events({"refused": len({fault["element"] for fault in error.faults})})
             raise Refusal(415 if error.wrong_type else 400, str(error), faults=error.faults) from error
         try:
-            await self._broker.publish(records)
+            receipts = await self._receipts.publish(events)
         except BrokerError as error:
             raise Refusal(503, str(error)) from error
-        return web.json_response({"accepted": len(records)}, status=202)
+        counts = Counter(receipt.outcome for receipt in receipts)
+        self._count_events({outcome.value: count for outcome, count in counts.items()})
+        odd = [
+            {"element": element, "outcome": receipt.outcome.value, "message": receipt.detail}
+            for element, receipt in enumerate(receipts)
+            if receipt.outcome is not Outcome.ACCEPTED
+        ]
+        body = {**{outcome.value: counts[outcome] for outcome in Outcome}, "events": odd[:MOST_FAULTS]}
+        return web.json_response(body, status=202)
 
     async def _openapi(self, request: web.BaseRequest) -> web.Response:
         return web.json_response(openapi())

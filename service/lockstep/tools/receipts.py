@@ -1,0 +1,152 @@
+"""What became of each event at our own doors: read back from the log, and decided as the meter decides.
+
+An event that the broker has may still count for nothing: its id came before, or its time is ahead of the broker's
+clock. Both follow from the records of its partition alone, so whoever reads them gives the meter's answer; a test holds
+the two together. What comes too late for a closed bucket only the judge knows, later.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from lockstep.document import did_you_mean
+from lockstep.errors import BrokerError
+from lockstep.event import TYPES, Decoder, Refused
+from lockstep.ports import Batch, Broker, Record
+
+READ_BACK_S = 2.0
+"""How long is read at most: the events are safe already, and their sender waits for the answer."""
+
+
+class Outcome(StrEnum):
+    """The words are those of the metrics and of `lockstep.dead-events`."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    FUTURE = "future"
+    UNKNOWN = "unknown"
+
+
+IN_WORDS = {
+    Outcome.ACCEPTED: "accepted",
+    Outcome.DUPLICATE: "known already",
+    Outcome.FUTURE: "ahead of the clock",
+    Outcome.UNKNOWN: "unknown type",
+}
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """detail: why it does not count, and what to do; "" where it does."""
+
+    outcome: Outcome
+    detail: str = ""
+
+
+ACCEPTED = Receipt(Outcome.ACCEPTED)
+_DUPLICATE = Receipt(Outcome.DUPLICATE, "its id and source came before; only the first of them is looked at")
+
+
+def unknown_type(name: str) -> Receipt:
+    """The receipt of an event whose type is not ours: it is counted and ignored, no topic is meant for it."""
+    return Receipt(Outcome.UNKNOWN, f"type '{name[:100]}' is none that rules read; {did_you_mean(name, TYPES)}")
+
+
+class _Window:
+    """The ids in the last two chunks of a partition, and which records since `start` count for nothing.
+
+    start: where reading began, the head of a chunk.
+    """
+
+    def __init__(self, start: int, decoder: Decoder, *, chunk_size: int, future_limit_us: int) -> None:
+        self.start = self.next = start
+        self._size, self._limit_us = chunk_size, future_limit_us
+        self._decoder = decoder
+        self._chunk = start // chunk_size
+        self._ids: set[tuple[str, str]] = set()
+        self._ids_before: set[tuple[str, str]] = set()
+        self._odd: dict[int, Receipt] = {}
+
+    def feed(self, batch: Batch) -> None:
+        events = self._decoder.decode(batch.values, batch.headers)
+        for offset, event, at_ms in zip(batch.offsets, events, batch.timestamps_ms, strict=True):
+            self._enter(offset // self._size)
+            if event is None or event.__class__ is Refused:
+                continue
+            key = (event.source, event.id)
+            came_before = key in self._ids or key in self._ids_before
+            self._ids.add(key)  # also what is a duplicate itself: a meter that starts with this chunk knows no other
+            if came_before:
+                self._odd[offset] = _DUPLICATE
+                continue
+            ahead_us = round(event.time.timestamp() * 1_000_000) - at_ms * 1000
+            if ahead_us > self._limit_us:
+                self._odd[offset] = Receipt(
+                    Outcome.FUTURE,
+                    f"its time is {timedelta(seconds=ahead_us // 1_000_000)} ahead of the broker's clock; it is not "
+                    "counted, `lockstep dead events` lists it",
+                )
+        self.next = max(self.next, batch.next)
+
+    def _enter(self, chunk: int) -> None:
+        if chunk == self._chunk:
+            return
+        self._ids_before = self._ids if chunk == self._chunk + 1 else set()
+        self._ids = set()
+        self._chunk = chunk
+        oldest = (chunk - 1) * self._size
+        self._odd = {offset: receipt for offset, receipt in self._odd.items() if offset >= oldest}
+        self.start = max(self.start, oldest)
+
+    def receipt(self, offset: int) -> Receipt:
+        return self._odd.get(offset, ACCEPTED)
+
+
+class Receipts:
+    """Publishes, and says of each event what became of it. Remembers the ids of two chunks of each partition in use."""
+
+    def __init__(
+        self, broker: Broker, *, chunk_size: int, future_limit_s: float, decoder: Decoder | None = None
+    ) -> None:
+        self._broker = broker
+        self._decoder = decoder or Decoder()
+        self._size, self._limit_us = chunk_size, round(future_limit_s * 1e6)
+        self._windows: dict[tuple[str, int], _Window] = {}
+        self._locks: dict[tuple[str, int], asyncio.Lock] = {}
+
+    async def publish(self, events: Sequence[Record | Receipt]) -> list[Receipt]:
+        """The receipt of each, in order; what has one already is not published. Raises BrokerError: none was taken.
+
+        Where the broker cannot be read back in time, what it took is said to be accepted, which it is.
+        """
+        records = [event for event in events if isinstance(event, Record)]
+        places = await self._broker.publish(records) if records else []
+        offsets: dict[tuple[str, int], list[int]] = {}
+        for record, (partition, offset) in zip(records, places, strict=True):
+            offsets.setdefault((record.topic, partition), []).append(offset)
+        told: dict[tuple[str, int, int], Receipt] = {}
+        try:
+            async with asyncio.timeout(READ_BACK_S):
+                for (topic, partition), wanted in offsets.items():
+                    for offset, receipt in (await self._read(topic, partition, wanted)).items():
+                        told[topic, partition, offset] = receipt
+        except (BrokerError, TimeoutError):
+            pass
+        given = iter(told.get((record.topic, *place), ACCEPTED) for record, place in zip(records, places, strict=True))
+        return [next(given) if isinstance(event, Record) else event for event in events]
+
+    async def _read(self, topic: str, partition: int, offsets: Sequence[int]) -> dict[int, Receipt]:
+        """Read on to the last of these offsets."""
+        head = max(0, min(offsets) // self._size - 1) * self._size
+        async with self._locks.setdefault((topic, partition), asyncio.Lock()):
+            window = self._windows.get((topic, partition))
+            if window is None or window.next < head or window.start > head:
+                window = _Window(head, self._decoder, chunk_size=self._size, future_limit_us=self._limit_us)
+                self._windows[topic, partition] = window
+            end = max(offsets) + 1
+            if window.next < end:
+                async for batch in self._broker.read(topic, partition, window.next, end):
+                    window.feed(batch)
+            return {offset: window.receipt(offset) for offset in offsets}
