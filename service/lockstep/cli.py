@@ -525,7 +525,7 @@ def backtest(
         _fail(result.shortfall, 1)
     if as_json:
         return
-    from lockstep.notify.figures import time_text
+    from lockstep.figures import time_text
     from lockstep.tools.view import views
 
     said = bt.episodes(result.transitions)
@@ -740,7 +740,8 @@ def alerts(
     """Show what is pending or firing now, since when, with its numbers."""
     from lockstep.adapters.follow import AlertBoard
     from lockstep.app import utc_now
-    from lockstep.notify.figures import number_text, time_text
+    from lockstep.figures import number_text, time_text
+    from lockstep.notify.why import unit_of
     from lockstep.tools.backtest import json_line
 
     settings = load_settings(broker=broker)
@@ -763,7 +764,8 @@ def alerts(
         state = "pending" if t.state.value == "pending" else "firing"
         labels = ", ".join(t.labels.values()) or "the whole shop"
         since = time_text(t.started_at, settings.zone)
-        table.add_row(since, state, t.severity, t.rule, labels, number_text(t.value), number_text(usual))
+        value, unit = number_text(t.value, unit_of(t)), unit_of(t)
+        table.add_row(since, state, t.severity, t.rule, labels, value, number_text(usual, unit))
     out.print(table)
 
 

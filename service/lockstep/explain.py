@@ -14,6 +14,7 @@ import msgspec
 from lockstep.alert import Alert, State, due
 from lockstep.document import did_you_mean
 from lockstep.errors import RuleError
+from lockstep.figures import number_text
 from lockstep.judge import Judge, Seen
 from lockstep.measure.definition import SeriesDef
 from lockstep.rule.condition import Rule, series_of_condition
@@ -263,13 +264,13 @@ def _because(e: Explained, zone: ZoneInfo) -> str:
     if e.verdict == "no_bound":
         return f"not judged, no row of a table gives it a bound ({e.limit_of})"
     if e.verdict == "no_data" and e.limit_of and e.value is not None:
-        return f"{named} is {_n(e.value)}, but there is no data for its bound, {e.limit_of}"
+        return f"{named} is {_n(e.value, e.unit)}, but there is no data for its bound, {e.limit_of}"
     if e.verdict == "no_data":
         return f"there is no data for {named}"
-    value = f"{named} is {'not told' if e.value is None else _n(e.value)}"
+    value = f"{named} is {'not told' if e.value is None else _n(e.value, e.unit)}"
     if e.baseline is not None:
         ratio = f" ({e.ratio:.2f}x)" if e.ratio is not None else ""
-        value += _COMPARED.get(e.kind, " where {} is usual" + ratio).format(_n(e.baseline))
+        value += _COMPARED.get(e.kind, " where {} is usual" + ratio).format(_n(e.baseline, e.unit))
         value += f" ({e.baseline_of})" if ", because" in e.baseline_of else ""
     if e.blocked_by:
         asked = " and ".join(
@@ -280,7 +281,7 @@ def _because(e: Explained, zone: ZoneInfo) -> str:
     asked = "; ".join(f"{name} {_n(v)}" for name, v in e.asked.items() if name not in ("baseline", *_OF_ABSENCE))
     asked = "; ".join(filter(None, [_absence(e), asked]))
     if e.limit_of and f"({e.limit_of})" not in asked:
-        asked += f"; {e.limit_of} is {_n(e.limit)}"
+        asked += f"; {e.limit_of} is {_n(e.limit, e.unit)}"
     return value + (f" (asked: {asked})" if asked else "")
 
 
@@ -316,9 +317,11 @@ def _combined(e: Explained, zone: ZoneInfo) -> str:
     return " and ".join(_because(p, zone) for p in shown)
 
 
-def _n(value: float | str | None) -> str:
+def _n(value: float | str | None, unit: str = "") -> str:
     if value is None:
         return "nothing"
+    if unit and not isinstance(value, str):
+        return number_text(value, unit)
     return value if isinstance(value, str) else f"{value:,.6g}"
 
 

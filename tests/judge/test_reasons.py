@@ -86,8 +86,8 @@ SPIKE = """
             [*orders("web: 10:00, 12:01 *3"), *sessions("-: 10:00, 12:02 *400")],
             "13:00",
             [
-                "(orders / sessions): 3 of 400 within 1 hour (0.8 %)",
-                "The rule asks for below 0.02 (warning); at least 100 in all",
+                "(orders / sessions): 3 of 400 within 1 hour (0.75%)",
+                "The rule asks for below 2% (warning); at least 100 in all",
             ],
             id="ratio: both numbers",
         ),

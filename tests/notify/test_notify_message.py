@@ -4,14 +4,16 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from alert_samples import LONDON, NOON, rule, transition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from lockstep.notify.figures import duration_words, number_text, ratio_text, time_text
+from lockstep.figures import duration_words, number_text, ratio_text, time_text
 from lockstep.notify.message import LARGEST_WEBHOOK, Writer, sample_message, webhook_json_schema, window_text
+from lockstep.rule.reasons import Judged
 
 GOLDEN = Path(__file__).parent / "golden"
 BOTH = ("marketing", "operations")
@@ -261,3 +263,96 @@ def test_an_anomaly_says_what_spoke(statistic, rises, value, expected):
         counts={"surprise": 5.39, "statistic": statistic, "rises": rises},
     )
     assert Writer(LONDON).headline(told, None) == expected
+
+
+SHARE = Judged(
+    kind="share",
+    of="(returns / orders)",
+    verdict="breach",
+    value=0.125,
+    baseline=None,
+    baseline_of="",
+    ratio=None,
+    limit=0.1,
+    limit_of="",
+    window_start=(NOON - timedelta(hours=1)).isoformat(),
+    window_end=NOON.isoformat(),
+    counts={"part": 25.0, "of": 200.0, "of_at_least": 50.0},
+    asked={"warning": "above 10%"},
+    unit="%",
+)
+
+
+def _share(**changed):
+    told = {"value": 0.125, "baseline": None, "ratio": None, "limit": 0.1, "explanation": SHARE}
+    return transition(**{**told, "window_start": SHARE.window_start, "window_end": SHARE.window_end, **changed})
+
+
+def test_a_share_is_read_as_a_percent():
+    """Wherever a person reads it; programs get the number."""
+    written = Writer(LONDON)
+    item = written.item(_share(), None, BOTH)
+    assert item["headline"] == "OrderSpike, web: 12.5% within 1 hour, the limit is 10%"
+    assert (item["value"], item["usual"]) == ("12.5%", "10%")
+    assert item["why"][0] == "(returns / orders): 25 of 200 within 1 hour (12.5%)"
+    assert "10%" in item["texts"]["marketing"]
+    assert "0.1" not in json.dumps({k: v for k, v in item.items() if k != "more"})
+    assert written.webhook(_share(), None, BOTH)["data"]["value"] == 0.125
+
+
+def test_of_a_combination_the_part_that_is_told_says_how_it_is_read():
+    """A count beside a share stays a count."""
+    count = msgspec.structs.replace(SHARE, kind="threshold", value=62.0, limit=40.0, unit="")
+    both = msgspec.structs.replace(SHARE, kind="all", of="", parts=(count, SHARE), unit="")
+    assert Writer(LONDON).item(_share(explanation=both), None, BOTH)["value"] == "12.5%"
+    told = msgspec.structs.replace(both, value=62.0, limit=40.0)
+    assert Writer(LONDON).item(_share(explanation=told, value=62.0, limit=40.0), None, BOTH)["value"] == "62"
+
+
+@pytest.mark.parametrize(
+    ("text", "changed", "expected"),
+    [
+        ("{{ value }}", {}, "12.5%"),
+        ("{{ value | percent }} {{ value | percent(0) }} {{ value | percent(2) }}", {}, "12.5% 13% 12.50%"),
+        ("{{ value | round }} {{ limit | round(1) }}", {}, "13% 10.0%"),
+        ("{{ value | round }} {{ value | round(2) }}", {"value": 1234.5, "explanation": None}, "1,235 1,234.50"),
+        (
+            "{{ value | money }} {{ value | money('€') }} {{ value | money('EUR') }}",
+            {"value": -1234.565, "explanation": None},
+            "-1,234.57 -€1,234.57 -1,234.57 EUR",
+        ),
+        ("{{ value | duration }}", {"value": 5400.0, "explanation": None}, "1 hour 30 minutes"),
+        ("{{ value | duration('h') }}", {"value": -1.5, "explanation": None}, "-1 hour 30 minutes"),
+        ("{{ window | duration }} {{ ratio | round }}", {"ratio": 2.5}, "1 hour 3"),
+        ("{{ value | money }} {{ value | percent }}", {"value": None, "explanation": None}, "no data no data"),
+        ("a{{ limit | percent }}", {"limit": None, "explanation": None}, "a"),
+        ("{{ labels.channel | money }}", {"labels": {"channel": "12.5"}}, "12.50"),
+        ("{{ labels }}", {"labels": {"channel": "web", "sku": "A"}}, "web, A"),
+        ("{{ labels.items }}", {"labels": {"items": "two"}}, "two"),
+        ("{{ value | round | money | upper }}", {"value": 2.5, "explanation": None}, "2.50"),
+    ],
+)
+def test_filters(text, changed, expected):
+    """How authors have a number written; what is no number there stays what it is."""
+    assert Writer(LONDON).headline(_share(**changed), rule(say={"summary": text})) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{{ labels.channel.upper }}", "{{ value['upper'] }}", "{{ self }}", "{{ labels.items }}", "{{ labels['get'] }}"],
+)
+def test_no_part_of_the_program_stands_in_a_message(text):
+    """A text that asks for one is not used, as if it had not been checked when it was loaded."""
+    written = Writer(LONDON)
+    item = written.item(transition(), rule(say={"summary": text}), BOTH)
+    assert item["headline"] == "OrderSpike, web: 62 within 15 minutes, usually 20"
+    assert len(written.reports) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0.125, "12.5%"), (1 / 3, "33.33%"), (0.0004, "0.04%"), (1.5, "150%"), (0.07, "7%"), (0.0, "0%")],
+)
+def test_percents(value, expected):
+    """As written in rule files, without a space."""
+    assert number_text(value, "%") == expected

@@ -11,9 +11,9 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from lockstep.errors import RuleError
-from lockstep.notify.figures import duration_words, number_text, ratio_text, time_text
+from lockstep.figures import Figure, duration_words, number_text, ratio_text, time_text
 from lockstep.notify.flap import Settled
-from lockstep.notify.why import where_more_is, why_lines
+from lockstep.notify.why import unit_of, where_more_is, why_lines
 from lockstep.rule import wording
 from lockstep.rule.anomaly import is_explained, statistic_text
 from lockstep.rule.condition import Flapping, Rule
@@ -128,10 +128,19 @@ def labels_text(labels: Mapping[str, str]) -> str:
 
 def window_text(transition: Transition) -> str:
     """The window's length as people say it, `15 minutes`; `now` for a level."""
+    seconds = _window_s(transition)
+    return "now" if seconds is None else duration_words(seconds)
+
+
+def _window_s(transition: Transition) -> float | None:
     if transition.window_start is None or transition.window_end is None:
-        return "now"
+        return None
     begin, end = (datetime.fromisoformat(t) for t in (transition.window_start, transition.window_end))
-    return duration_words((end - begin).total_seconds())
+    return (end - begin).total_seconds()
+
+
+def _figure(value: float | None, unit: str) -> Figure:
+    return Figure(number_text(value, unit), value, unit)
 
 
 def bars(transition: Transition) -> tuple[str, str]:
@@ -177,12 +186,12 @@ class Writer:
         """What templates may use, as people read it."""
         return {
             "labels": dict(transition.labels),
-            "value": number_text(transition.value),
-            "baseline": number_text(_reference(transition)),
+            "value": _figure(transition.value, unit_of(transition)),
+            "baseline": _figure(_reference(transition), unit_of(transition)),
             "baseline_of": transition.baseline_of,
-            "limit": "" if transition.limit is None else number_text(transition.limit),
-            "ratio": ratio_text(transition.ratio),
-            "window": window_text(transition),
+            "limit": "" if transition.limit is None else _figure(transition.limit, unit_of(transition)),
+            "ratio": Figure(ratio_text(transition.ratio), transition.ratio),
+            "window": Figure(window_text(transition), _window_s(transition)),
             "severity": transition.severity,
             "at": time_text(transition.at, self.zone),
             "rule": transition.rule,
@@ -248,8 +257,8 @@ class Writer:
             "severity": transition.severity,
             "headline": headline,
             "labels": {_shown(k, 60): _shown(v, 120) for k, v in transition.labels.items()},
-            "value": number_text(transition.value),
-            "usual": "" if _reference(transition) is None else number_text(_reference(transition)),
+            "value": number_text(transition.value, unit_of(transition)),
+            "usual": "" if _reference(transition) is None else number_text(_reference(transition), unit_of(transition)),
             "usual_is": "usual" if transition.baseline is not None else "limit",
             "window": window_text(transition),
             "at": time_text(transition.at, self.zone),
@@ -273,8 +282,9 @@ class Writer:
         names = [said_of(a.expression) for a in anomalies_of(rule.condition)] if rule is not None else []
         of = f" {names[0].replace('_', ' ')}" if names else ""
         local = datetime.fromisoformat(transition.window_start).astimezone(self.zone)
-        numbers = f"{number_text(transition.value)}{of} within {window_text(transition)}"
-        usual = "" if transition.baseline is None else f", usually {number_text(_rough(transition.baseline))}"
+        unit = unit_of(transition)
+        numbers = f"{number_text(transition.value, unit)}{of} within {window_text(transition)}"
+        usual = "" if transition.baseline is None else f", usually {_rough(transition.baseline, unit)}"
         if usual and transition.baseline_of:
             usual += f" on {transition.baseline_of}"
         return f"{local:%H:%M} on a {local:%A}: {numbers}{usual}; {statistic_text(transition.counts)}"
@@ -346,9 +356,9 @@ def _compared(transition: Transition) -> tuple[str, str]:
         return "", "It has been so"
     name = "the usual" if transition.baseline is not None else "the limit of"
     if value == usual:
-        return "", f"It has been at {name} {number_text(usual)}"
+        return "", f"It has been at {name} {number_text(usual, unit_of(transition))}"
     direction = "above" if value > usual else "below"
-    return direction, f"It has been {direction} {name} {number_text(usual)}"
+    return direction, f"It has been {direction} {name} {number_text(usual, unit_of(transition))}"
 
 
 def _fired_for(transition: Transition, fired_at: str) -> str:
@@ -356,9 +366,9 @@ def _fired_for(transition: Transition, fired_at: str) -> str:
     return duration_words((end - begin).total_seconds())
 
 
-def _rough(value: float) -> float:
+def _rough(value: float, unit: str) -> str:
     """What is usual to two places or to the whole number: more is not known of it."""
-    return round(value) if abs(value) >= 10 else round(value, 1)
+    return number_text(value if unit else round(value) if abs(value) >= 10 else round(value, 1), unit)
 
 
 def _measured(transition: Transition) -> str:
@@ -366,18 +376,18 @@ def _measured(transition: Transition) -> str:
     within = "" if span == "now" else f" within {span}"
     usual = ""
     if transition.baseline is not None:
-        usual = f", usually {number_text(transition.baseline)}"
+        usual = f", usually {number_text(transition.baseline, unit_of(transition))}"
         if ", because" in transition.baseline_of:
             usual += f" ({transition.baseline_of})"
     elif transition.limit is not None:
         usual = f", the limit is {limit_text(transition)}"
-    return f"{number_text(transition.value)}{within}{usual}"
+    return f"{number_text(transition.value, unit_of(transition))}{within}{usual}"
 
 
 def limit_text(transition: Transition) -> str:
     """`30`, or `30 (1.5 × reorder_point)` where the number does not stand in the rule."""
     of = f" ({transition.limit_of})" if transition.limit_of else ""
-    return number_text(transition.limit) + of
+    return number_text(transition.limit, unit_of(transition)) + of
 
 
 def _webhook_explanation(transition: Transition, public_url: str | None, longest: int) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from urllib.parse import quote
 
-from lockstep.notify.figures import duration_words, number_text, ratio_text
+from lockstep.figures import PERCENT, duration_words, number_text, ratio_text
 from lockstep.rule.anomaly import is_explained, statistic_text
 from lockstep.rule.reasons import Judged
 from lockstep.transition import Transition, TransitionName
@@ -42,6 +42,28 @@ def where_more_is(transition: Transition, public_url: str | None) -> str:
     return f"lockstep explain {transition.alert_id}"
 
 
+def unit_of(transition: Transition) -> str:
+    """How its value, baseline and limit are read: PERCENT, or ""."""
+    leaf = leaf_of(transition)
+    return "" if leaf is None else leaf.unit
+
+
+def leaf_of(transition: Transition) -> Judged | None:
+    """The condition whose numbers the transition shows: of a combination the part; None where no verdict is known."""
+    told = transition.explanation
+    numbers = (transition.value, transition.baseline, transition.limit)
+    found = [] if told is None else [leaf for leaf in _leaves(told) if leaf.kind]
+    shown = [leaf for leaf in found if (leaf.value, leaf.baseline, leaf.limit) == numbers]
+    return next(iter(shown or found), None)
+
+
+def _leaves(told: Judged) -> Iterable[Judged]:
+    if not told.parts:
+        yield told
+    for part in told.parts:
+        yield from _leaves(part)
+
+
 def _deciding(told: Judged) -> Iterable[Judged]:
     """The conditions that decide: of a combination the one that is enough, else all that hold."""
     if not told.parts:
@@ -65,10 +87,10 @@ def _measured(told: Judged) -> str:
     if told.verdict == "no_bound":
         return f"{of}no number to compare with: {told.limit_of}"
     if "part" in told.counts and "of" in told.counts:
-        share = "" if told.value is None else f" ({_percent(told.value)})"
+        share = "" if told.value is None else f" ({number_text(told.value, PERCENT)})"
         whole, part = number_text(told.counts["of"]), number_text(told.counts["part"])
         return f"{of}{part} of {whole}{within}{share}{_sure_share(told.counts)}"
-    text = f"{of}{number_text(told.value)}{within}"
+    text = f"{of}{number_text(told.value, told.unit)}{within}"
     if told.baseline is not None:
         text += _COMPARED.get(told.kind, _usual)(told)
     elif "days_since" in told.counts:
@@ -84,13 +106,13 @@ def _span(told: Judged) -> str:
 
 
 def _usual(told: Judged) -> str:
-    text = f", usually {_rough(told.baseline)}"
+    text = f", usually {_rough(told.baseline, told.unit)}"
     values = [s.value for s in told.history if s.value is not None]
     if len(values) > MOST_VALUES:
-        low, high = number_text(min(values)), number_text(max(values))
+        low, high = number_text(min(values), told.unit), number_text(max(values), told.unit)
         text += f", the median of {len(values)} values from {low} to {high} in {told.baseline_of}"
     elif len(values) > 1:
-        text += f", the median of {', '.join(map(number_text, values))} in {told.baseline_of}"
+        text += f", the median of {', '.join(number_text(v, told.unit) for v in values)} in {told.baseline_of}"
     elif told.baseline_of:
         text += f", as in {told.baseline_of}"
     if told.ratio is not None:
@@ -100,14 +122,14 @@ def _usual(told: Judged) -> str:
 
 def _anomaly(told: Judged) -> str:
     on = f" on {told.baseline_of}" if told.baseline_of else ""
-    text = f", usually {_rough(told.baseline)} then{on}"
+    text = f", usually {_rough(told.baseline, told.unit)} then{on}"
     if is_explained(told.counts):
         text += f"; {statistic_text(told.counts)}, surprise {number_text(told.counts.get('surprise'))}"
     return text
 
 
 def _before(told: Judged) -> str:
-    return f", {number_text(told.baseline)} before"
+    return f", {number_text(told.baseline, told.unit)} before"
 
 
 def _ahead(told: Judged) -> str:
@@ -121,21 +143,19 @@ def _ahead(told: Judged) -> str:
 _COMPARED: Mapping[str, Callable[[Judged], str]] = {"change": _before, "projection": _ahead, "anomaly": _anomaly}
 
 
-def _rough(value: float | None) -> str:
+def _rough(value: float | None, unit: str) -> str:
     """What is usual to two places or to the whole number: more is not known of it."""
     if value is None:
         return "not known"
+    if unit:
+        return number_text(value, unit)
     return number_text(round(value) if abs(value) >= 100 else round(value, 1))
-
-
-def _percent(share: float) -> str:
-    return f"{number_text(round(share * 100, 1))} %"
 
 
 def _sure_share(counts: Mapping[str, float]) -> str:
     if "lowest" not in counts:
         return ""
-    return f", surely {_percent(counts['lowest'])} to {_percent(counts['highest'])}"
+    return f", surely {number_text(counts['lowest'], PERCENT)} to {number_text(counts['highest'], PERCENT)}"
 
 
 # ---- what the rule asks for ----------------------------------------------------------------------------------------

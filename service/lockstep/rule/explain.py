@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from lockstep.calendar import Calendar
+from lockstep.figures import PERCENT, number_text
 from lockstep.measure.definition import Aggregate, Expression, Measured, Number, Operation, SeriesDef, series_of
 from lockstep.measure.formula import evaluate
-from lockstep.rule.condition import All, AnyOf, Bounds, Condition, Hours, Level, Not, Severity
+from lockstep.rule.condition import All, AnyOf, Bounds, Condition, Hours, Level, Not, Severity, Share
 from lockstep.rule.memory import Held
 from lockstep.rule.quantity import duration_text
 from lockstep.rule.verdict import firing_of_parts, judge
@@ -40,7 +41,8 @@ class Explained(msgspec.Struct, frozen=True):
     of a formula in the window. history: the stretches that the baseline is made of, oldest first. complete_from:
     series → the second since which all of it was seen, None when nothing ever was. blocked_by: what alone (or,
     where no single one does, together) keeps it from holding. parts: of a combination. held: it would not begin an
-    alert; it is a breach as the alert fires and it is not clear.
+    alert; it is a breach as the alert fires and it is not clear. unit: `%` where value, baseline and limit are read
+    as percents, else "".
     """
 
     kind: str
@@ -63,6 +65,7 @@ class Explained(msgspec.Struct, frozen=True):
     blocked_by: tuple[Guard, ...]
     parts: tuple["Explained", ...] = ()
     held: bool = False
+    unit: str = ""
 
 
 class _Notes:
@@ -137,11 +140,51 @@ def explain_condition(
         held=verdict.kind is Kind.BREACH
         and (firing is not None or held != ())
         and judge(condition, view, at, None).kind is not Kind.BREACH,
+        unit=unit_of(condition, verdict),
     )
 
 
 def kind_word(condition: Condition) -> str:
     return {"AnyOf": "any"}.get(type(condition).__name__, type(condition).__name__.lower())
+
+
+def unit_of(condition: Condition, verdict: Verdict) -> str:
+    """PERCENT where the verdict's numbers are parts of a whole, else ""."""
+    return _unit(condition, verdict.limit if verdict.baseline is None else verdict.baseline)
+
+
+def _unit(condition: Condition, number: float | None) -> str:
+    """How a number of a condition is read: of a share as percent; of a formula that divides like by like, such as
+    orders by sessions, where it is no multiple: visits per order are 29, not 2,900%."""
+    match condition:
+        case Share():
+            return PERCENT
+        case All() | AnyOf() | Not():
+            return ""
+        case _:
+            is_part = number is not None and abs(number) <= 1 and _divides_like_by_like(condition.expression)
+            return PERCENT if is_part else ""
+
+
+def _divides_like_by_like(expression: Expression) -> bool:
+    if not isinstance(expression, Operation) or expression.op != "/":
+        return False
+    kinds = {_of_what(expression.left), _of_what(expression.right)}
+    return len(kinds) == 1 and None not in kinds
+
+
+def _of_what(expression: Expression) -> str | None:
+    """What a number counts: events, or a field's sum; None where that cannot be said."""
+    match expression:
+        case Measured(s) if s.aggregate in (Aggregate.COUNT, Aggregate.DISTINCT):
+            return "events"
+        case Measured(s) if s.aggregate in (Aggregate.SUM, Aggregate.LAST):
+            return f"{s.aggregate} of {s.field}"
+        case Operation("+" | "-", left, right):
+            kind = _of_what(left)
+            return kind if kind == _of_what(right) else None
+        case _:
+            return None
 
 
 # ---- what it compares with -----------------------------------------------------------------------------------------
@@ -170,7 +213,7 @@ def asked_of(condition: Any) -> dict[str, float | str]:
         if f.name in _NOT_ASKED or value is None or value == () or value is True:
             continue
         if f.name == "levels":
-            found |= {level.severity.word: _level_text(level) for level in value}
+            found |= {level.severity.word: _level_text(level, condition) for level in value}
         else:
             found[_written(f.name)] = _plain(f.name, value)
     return found
@@ -194,6 +237,8 @@ def _written(name: str) -> str:
 
 
 def _plain(name: str, value: Any) -> float | str:
+    if name == "by_ratio":
+        return number_text(value, PERCENT)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int) and name.endswith("_s"):
@@ -227,18 +272,19 @@ def _number(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
 
-def _level_text(level: Level) -> str:
-    clear = f", clear {_bounds_text(level.clear)}" if level.clear is not None else ""
-    return f"{_bounds_text(level.breach)}{clear}"
+def _level_text(level: Level, condition: Condition) -> str:
+    clear = f", clear {_bounds_text(level.clear, condition)}" if level.clear is not None else ""
+    return f"{_bounds_text(level.breach, condition)}{clear}"
 
 
-def _bounds_text(bounds: Bounds) -> str:
+def _bounds_text(bounds: Bounds, condition: Condition) -> str:
     of, sources = dict(bounds.of), dict(bounds.sources)
     found = []
     for word in ("above", "below", "at_least", "at_most"):
         value = getattr(bounds, word)
         if value is not None:
-            found.append(f"{word} {value:g}" + (f" ({of[word]})" if word in of else ""))
+            shown = number_text(value, PERCENT) if _unit(condition, value) else f"{value:g}"
+            found.append(f"{word} {shown}" + (f" ({of[word]})" if word in of else ""))
         elif word in sources:
             found.append(f"{word} {sources[word].said}")
     return " and ".join(found)

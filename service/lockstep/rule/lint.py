@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from lockstep.document import Document, Fault, Pointer, did_you_mean, parted
 from lockstep.errors import RuleError
+from lockstep.figures import Figure
 from lockstep.rule import wording
 from lockstep.rule.clear import row_faults
 from lockstep.rule.condition import (
@@ -68,6 +69,7 @@ CODES: dict[str, str] = {
     "LS144": "a window longer than any expected stretch",
     "LS145": "a window of zero",
     "LS146": "a text names a number that its rule never has",
+    "LS147": "a text asks for what is no text",
     "LS150": "an unknown team or receiver",
     "LS151": "a secret stands in a file",
     "LS152": "an address cannot be right",
@@ -108,12 +110,12 @@ CODES: dict[str, str] = {
 """code → what it is about."""
 
 SAMPLE = {
-    "value": "42",
-    "baseline": "12",
+    "value": Figure("42", 42.0),
+    "baseline": Figure("12", 12.0),
     "baseline_of": "the last 4 weeks",
-    "limit": "36",
-    "ratio": "3.5x",
-    "window": "15 minutes",
+    "limit": Figure("36", 36.0),
+    "ratio": Figure("3.5x", 3.5),
+    "window": Figure("15 minutes", 900.0),
     "severity": "warning",
     "at": "24 Nov 09:30 GMT",
     "rule": "Sample",
@@ -170,6 +172,9 @@ def text_faults(
 
 def _wording(document: Document, at: Pointer, text: str, by: Sequence[str]) -> list[Fault]:
     """Every name in a text must exist, and the text must come out with sample values."""
+    if found := wording.faults(text):
+        parts = [parted(fault) for fault in found]
+        return [document.fault(at, m, remedy, code if code == "LS147" else "LS142") for m, remedy, code in parts]
     try:
         unknown = [(name, did_you_mean(name, wording.NAMES)) for name in wording.unknown_names(text)]
         for label in wording.labels_in(text):

@@ -51,7 +51,21 @@ _OF_TIMES = frozenset(
 )
 """What a length that is not known could make untrue."""
 _OF_NAMES = frozenset(
-    {"LS122", "LS123", "LS126", "LS128", "LS130", "LS134", "LS135", "LS136", "LS141", "LS142", "LS143", "LS186"}
+    {
+        "LS122",
+        "LS123",
+        "LS126",
+        "LS128",
+        "LS130",
+        "LS134",
+        "LS135",
+        "LS136",
+        "LS141",
+        "LS142",
+        "LS143",
+        "LS147",
+        "LS186",
+    }
 )
 """What is true of measures and labels whatever the numbers are."""
 _OF_LABELS = frozenset({"LS128", "LS134", "LS141", "LS180", "LS186", "LS187", "LS220", "LS221"})

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from lockstep.rule.condition import All, AnyOf, Condition, Not
-from lockstep.rule.explain import asked_of, kind_word, said_of
+from lockstep.rule.explain import asked_of, kind_word, said_of, unit_of
 from lockstep.rule.view import Verdict
 
 
@@ -28,7 +28,8 @@ class Judged(msgspec.Struct, frozen=True):
     of the rule that was no longer in force. verdict: breach, clear, no_data, no_bound, closed or unjudged. limit_of:
     where the limit comes from, in words; "" for a number of the rule itself. asked: the numbers of the rule that it was
     compared with, by name. history: the windows that the baseline is made of, oldest first.
-    parts: of a combination, those that were looked at.
+    parts: of a combination, those that were looked at. unit: `%` where value, baseline and limit are read as percents
+    (0.125 is 12.5%), else "".
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Judged(msgspec.Struct, frozen=True):
     asked: dict[str, float | str]
     history: tuple[Stretch, ...] = ()
     parts: tuple["Judged", ...] = ()
+    unit: str = ""
 
 
 def judged(condition: Condition | None, verdict: Verdict) -> Judged:
@@ -69,6 +71,7 @@ def judged(condition: Condition | None, verdict: Verdict) -> Judged:
             Stretch(_text(start), _text(end), value) for start, end, value in sorted(verdict.history, key=_oldest_first)
         ),
         parts=tuple(judged(part, told) for part, told in zip(_parts(condition, verdict), verdict.parts, strict=True)),
+        unit="" if condition is None else unit_of(condition, verdict),
     )
 
 

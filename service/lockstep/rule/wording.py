@@ -4,7 +4,7 @@ Jinja's sandbox keeps a template from secrets, not from taking all memory: `'x' 
 So templates here have only what a sentence needs: names, comparisons, `if`, one `for` at a time, a few filters.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +12,7 @@ from jinja2 import StrictUndefined, Template, TemplateError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from lockstep.errors import RuleError
+from lockstep.figures import PERCENT, Figure, duration_words, money_text, number_text, rounded_text
 
 NAMES = (
     "labels",
@@ -29,8 +30,73 @@ NAMES = (
 )
 """What templates may use."""
 
-FILTERS = ("capitalize", "d", "default", "first", "last", "length", "lower", "title", "trim", "upper")
-"""What templates may do to a name; none of them makes much out of little."""
+_OF_JINJA = ("capitalize", "d", "default", "first", "last", "length", "lower", "title", "trim", "upper")
+"""What templates may do to a name with Jinja's own filters; none of them makes much out of little."""
+
+MOST_DIGITS = 6
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _number(value: object, name: str) -> float | None:
+    """The number to write otherwise; None where there is none. Raises RuleError for a text that is no number."""
+    if isinstance(value, Figure):
+        return value.number
+    try:
+        return float(str(value)) if str(value) else None
+    except ValueError:
+        raise RuleError(f"'{name}' takes a number such as 'value', and '{str(value)[:40]}' is none") from None
+
+
+def _digits(asked: object, name: str) -> int:
+    if not isinstance(asked, int) or not 0 <= asked <= MOST_DIGITS:
+        raise RuleError(f"'{name}' takes 0 to {MOST_DIGITS} digits; write {name} or {name}(1)")
+    return asked
+
+
+def _percent(value: object, digits: object = None) -> object:
+    number = _number(value, "percent")
+    if number is None:
+        return value
+    text = number_text(number, PERCENT)
+    if digits is not None:
+        text = f"{rounded_text(number * 100, _digits(digits, 'percent'))}%"
+    return Figure(text, number, PERCENT)
+
+
+def _round(value: object, digits: object = 0) -> object:
+    number, unit = _number(value, "round"), getattr(value, "unit", "")
+    if number is None:
+        return value
+    read = number * 100 if unit == PERCENT else number
+    return Figure(rounded_text(read, _digits(digits, "round")) + unit, number, unit)
+
+
+def _money(value: object, currency: object = "") -> object:
+    number = _number(value, "money")
+    return value if number is None else Figure(money_text(number, str(currency)), number)
+
+
+def _duration(value: object, unit: object = "s") -> object:
+    number = _number(value, "duration")
+    if unit not in _SECONDS:
+        raise RuleError("'duration' takes s, m, h or d; write duration or duration('h')")
+    if number is None:
+        return value
+    seconds = number * _SECONDS[str(unit)]
+    return Figure(("-" if round(seconds) < 0 else "") + duration_words(abs(seconds)), number)
+
+
+_OF_FIGURES = {"percent": _percent, "round": _round, "money": _money, "duration": _duration}
+FILTERS = tuple(sorted((*_OF_JINJA, *_OF_FIGURES)))
+"""What templates may do to a name."""
+
+
+class Labels(dict[str, str]):
+    """The labels of a template: their values by name and nothing else, together their values."""
+
+    def __str__(self) -> str:
+        return ", ".join(self.values())
+
 
 LONGEST_TEXT = 4_000
 LONGEST_TEMPLATE = 4_000
@@ -63,10 +129,24 @@ _IN_WORDS: dict[type[nodes.Node], str] = {
     nodes.Assign: "sets a name",
 }
 
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """Nothing has attributes but `labels`, whose are its values: Jinja would hand out methods (`labels.items`,
+    `value['upper']`), and a message would say `<built-in method …>`."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        return self.getitem(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        if isinstance(obj, Labels) and argument in obj:
+            return obj[argument]
+        return self.undefined(obj=obj, name=argument)
+
+
 # Without the optimizer nothing is worked out before it has been looked at.
-_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, optimized=False)
+_ENVIRONMENT = _Environment(undefined=StrictUndefined, autoescape=False, optimized=False)
 _ENVIRONMENT.globals.clear()
-_ENVIRONMENT.filters = {name: f for name, f in _ENVIRONMENT.filters.items() if name in FILTERS}
+_ENVIRONMENT.filters = {name: f for name, f in _ENVIRONMENT.filters.items() if name in _OF_JINJA} | _OF_FIGURES
 
 
 @lru_cache(maxsize=8)
@@ -80,23 +160,78 @@ def parse(text: str) -> nodes.Template:
         raise RuleError(f"not a template: {str(error).rstrip('.')}; write names like {{{{ value }}}}") from error
     except RecursionError as error:
         raise RuleError("not a template: nested too deeply; write it flat") from error
-    _check(tree, within_for=False)
+    for fault in _faults(tree, within_for=False):
+        raise RuleError(fault)
     return tree
 
 
-def _check(node: nodes.Node, *, within_for: bool) -> None:
+def faults(text: str) -> list[str]:
+    """All that a text asks for and cannot have, each with its code; [] where `parse` reads it or finds no template."""
+    try:
+        tree = _ENVIRONMENT.parse(text[:LONGEST_TEMPLATE])
+        return list(dict.fromkeys(_faults(tree, within_for=False)))
+    except (TemplateError, RecursionError):
+        return []
+
+
+def _faults(node: nodes.Node, *, within_for: bool) -> Iterator[str]:
+    # A call is said as what it calls: `value.upper()` is mended as `value.upper` is.
+    asked = node.node if isinstance(node, nodes.Call) else node
+    if isinstance(asked, nodes.Getattr | nodes.Getitem) and not _is_label(asked) and not _is_jinjas(asked.node):
+        yield _no_part(asked)
+        return
+    if isinstance(node, nodes.Name) and _is_jinjas(node):
+        yield f"'{node.name}' is Jinja's, no text; known are {', '.join(NAMES)} [LS147]"
+        return
     if not isinstance(node, _ALLOWED):
         what = _IN_WORDS.get(type(node), f"uses '{type(node).__name__.lower()}'")
-        raise RuleError(f"the template {what}; texts fill in names, with 'if' and a few filters")
+        yield f"the template {what}; texts fill in names, with 'if' and a few filters"
+        return
     if isinstance(node, nodes.Filter) and node.name not in FILTERS:
-        raise RuleError(f"no filter '{node.name}'; known are {', '.join(FILTERS)}")
+        yield f"no filter '{node.name}'; known are {', '.join(FILTERS)}"
     if isinstance(node, nodes.For):
         # A loop within a loop within a loop takes hours over a few words.
         if within_for or node.recursive:
-            raise RuleError("a loop within a loop; write one at a time")
+            yield "a loop within a loop; write one at a time"
+            return
         within_for = True
     for child in node.iter_child_nodes():
-        _check(child, within_for=within_for)
+        yield from _faults(child, within_for=within_for)
+
+
+_JINJAS_OWN = ("self", "loop", "super", "caller", "varargs", "kwargs")
+
+
+def _is_jinjas(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Name) and node.name in _JINJAS_OWN
+
+
+def _is_label(node: nodes.Getattr | nodes.Getitem) -> bool:
+    return isinstance(node.node, nodes.Name) and node.node.name == "labels"
+
+
+def _no_part(node: nodes.Getattr | nodes.Getitem) -> str:
+    """Only labels have parts: `labels.sku` is a text, `labels.sku.upper` would be a method."""
+    whole, part = _written(node.node), node.attr if isinstance(node, nodes.Getattr) else _written(node.arg)
+    filtered = f"write {{{{ {whole} | {part} }}}}" if part in FILTERS else f"write {{{{ {whole} }}}}"
+    return f"'{whole}' is a text and has no '{part}'; {filtered} [LS147]"
+
+
+def _written(node: nodes.Node) -> str:
+    """An expression as its author wrote it, where it is names and their parts."""
+    match node:
+        case nodes.Name(name=name):
+            return str(name)
+        case nodes.Const(value=value):
+            return str(value)
+        case nodes.Getattr(node=inner, attr=part):
+            return f"{_written(inner)}.{part}"
+        case nodes.Getitem(node=inner, arg=argument):
+            return f"{_written(inner)}['{_written(argument)}']"
+        case nodes.Filter(node=inner, name=name) if inner is not None:
+            return f"{_written(inner)} | {name}"
+        case _:
+            return "it"
 
 
 def unknown_names(text: str) -> list[str]:
@@ -153,7 +288,7 @@ def render(text: str, names: Mapping[str, Any]) -> str:
     """The text with its names filled in, at most LONGEST_TEXT characters. Raises RuleError."""
     try:
         pieces, length = [], 0
-        for piece in _compiled(text).generate(**names):
+        for piece in _compiled(text).generate({**names, "labels": Labels(names["labels"])}):
             pieces.append(piece)
             length += len(piece)
             if length > LONGEST_TEXT:

@@ -10,7 +10,8 @@ from html import escape
 from math import floor, log10
 from zoneinfo import ZoneInfo
 
-from lockstep.notify.figures import number_text
+from lockstep.figures import number_text
+from lockstep.notify.why import unit_of
 from lockstep.tools.backtest import Episode
 from lockstep.tools.report import Report, Window, ended_at, fired_at
 from lockstep.tools.watch import Curve, Point
@@ -44,7 +45,7 @@ class _Scale:
 def episode_chart(episode: Episode, curve: Curve, zone: ZoneInfo) -> str:
     """What was measured around an episode, what was usual, where the limit was, and when it fired."""
     points = curve.points
-    told = episode.told
+    told, unit = episode.told, unit_of(episode.told)
     begin, end = fired_at(episode).timestamp(), ended_at(episode)
     times = [p.at for p in points] or [begin - 3600, begin + 3600]
     first, last = min(*times, begin), max(*times, begin)
@@ -59,7 +60,7 @@ def episode_chart(episode: Episode, curve: Curve, zone: ZoneInfo) -> str:
     y = _Scale(low, high, HEIGHT - BOTTOM, TOP)
     finish = x(last if end is None else end.timestamp())
     parts = [
-        *_value_axis(y, low, high),
+        *_value_axis(y, low, high, unit),
         *_time_axis(x, first, last, zone),
         f'<rect class="fires {episode.severity}" x="{x(begin):.1f}" y="{TOP}" '
         f'width="{max(2.0, finish - x(begin)):.1f}" height="{HEIGHT - TOP - BOTTOM}"/>',
@@ -78,9 +79,10 @@ def episode_chart(episode: Episode, curve: Curve, zone: ZoneInfo) -> str:
         parts.append(f'<circle class="dot {episode.severity}" cx="{px:.1f}" cy="{py:.1f}" r="4.5"/>')
         parts.append(
             f'<text class="told" x="{px + shift:.1f}" y="{max(py - 7, TOP + 10):.1f}" text-anchor="{side}">'
-            f"{escape(number_text(told.value))}</text>"
+            f"{escape(number_text(told.value, unit))}</text>"
         )
-    said = f"{number_text(told.value)} where {number_text(_reference(episode))} is the {_reference_word(episode)}"
+    reference = f"{number_text(_reference(episode), unit)} is the {_reference_word(episode)}"
+    said = f"{number_text(told.value, unit)} where {reference}"
     return (
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(said, quote=True)}">'
         f"{''.join(parts)}</svg>"
@@ -159,14 +161,14 @@ def _window_mark(episode: Episode, x: _Scale) -> Iterator[str]:
     yield f'<text class="window-name" x="{(start + end) / 2:.1f}" y="{TOP - 12}" text-anchor="middle">window</text>'
 
 
-def _value_axis(y: _Scale, low: float, high: float) -> Iterator[str]:
+def _value_axis(y: _Scale, low: float, high: float, unit: str) -> Iterator[str]:
     step = _nice_step((high - low) / 4)
     tick = floor(low / step) * step
     while tick <= high:
         if tick >= low:
             at = y(tick)
             yield f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
-            text = escape(number_text(round(tick, 6)))
+            text = escape(number_text(round(tick, 6), unit))
             yield f'<text class="tick" x="{LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{text}</text>'
         tick += step
 

@@ -15,10 +15,11 @@ from rich.text import Text
 
 from lockstep.errors import RuleError
 from lockstep.explain import ask, public
+from lockstep.figures import PERCENT, number_text, time_text
 from lockstep.labels import stable_id
-from lockstep.notify.figures import number_text, time_text
 from lockstep.notify.message import limit_text
 from lockstep.notify.own import REFUSED
+from lockstep.notify.why import unit_of
 from lockstep.rule.condition import Plan
 from lockstep.rule.quantity import duration_text
 from lockstep.tools.backtest import Progress, backtest
@@ -28,6 +29,8 @@ from lockstep.transition import Refusal, Transition, TransitionName
 MOST_TOLD = 10
 """Transitions that are shown below an explanation."""
 ANSWER_S = 10.0
+_SHARES = ("lowest", "highest", "confidence")
+"""Numbers by name that are parts of one."""
 _COLOURS = {
     "breach": "red",
     "clear": "green",
@@ -103,9 +106,9 @@ def from_transitions(rule: str, told: Sequence[Transition]) -> dict[str, Any]:
     """What is known of alerts from what was published of them alone: no verdict on the present."""
     found = []
     for t in told:
-        usual = f" where {number_text(t.baseline)} is usual" if t.baseline is not None else ""
+        usual = f" where {number_text(t.baseline, unit_of(t))} is usual" if t.baseline is not None else ""
         limit = f", the limit is {limit_text(t)}" if t.limit is not None else ""
-        found.append(_bare(t, f"{t.state} then: it was {number_text(t.value)}{usual}{limit}"))
+        found.append(_bare(t, f"{t.state} then: it was {number_text(t.value, unit_of(t))}{usual}{limit}"))
     return {"source": "lockstep.alert-state", "rule": rule, "explanations": found}
 
 
@@ -289,24 +292,31 @@ def _condition(v: Mapping[str, Any], zone: ZoneInfo, depth: int) -> Iterable[Ren
     window = ""
     if v["window_start"] is not None and v["window_end"] is not None:
         window = _stretch(v["window_start"], v["window_end"], zone)
-    usual = "" if v["baseline"] is None else number_text(v["baseline"])
+    unit = v.get("unit", "")
+    usual = "" if v["baseline"] is None else number_text(v["baseline"], unit)
     ratio = "" if v["ratio"] is None else f"{v['ratio']:.2f}x"
     rows = [
-        ("value", number_text(v["value"])),
+        ("value", number_text(v["value"], unit)),
         ("window", window),
         ("usual", usual),
         ("ratio", ratio),
-        ("limit", "" if v["limit"] is None else number_text(v["limit"])),
+        ("limit", "" if v["limit"] is None else number_text(v["limit"], unit)),
         ("limit of", v["limit_of"]),
         *((name, number_text(n)) for name, n in v["terms"].items()),
-        *((name, number_text(n)) for name, n in v["counts"].items()),
-        *((f"asked: {name}", n if isinstance(n, str) else number_text(n)) for name, n in v["asked"].items()),
+        *((name, number_text(n, PERCENT if name in _SHARES else "")) for name, n in v["counts"].items()),
+        *(
+            (f"asked: {name}", n if isinstance(n, str) else number_text(n, PERCENT if name in _SHARES else ""))
+            for name, n in v["asked"].items()
+        ),
         *((f"blocked by {g['name']}", _blocked(g)) for g in v["blocked_by"]),
         *(
             (f"known from ({name})", "no event yet" if since is None else _moment(since, zone))
             for name, since in v["complete_from"].items()
         ),
-        *((f"compared with {number_text(w['value'])}", _stretch(w["start"], w["end"], zone)) for w in v["history"]),
+        *(
+            (f"compared with {number_text(w['value'], unit)}", _stretch(w["start"], w["end"], zone))
+            for w in v["history"]
+        ),
     ]
     for name, value in rows:
         if value:
@@ -324,6 +334,14 @@ def _told(rows: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> RenderableType:
     for name in ("at", "what", "severity", "value", "usual", "reason"):
         table.add_column(name)
     for t in rows:
-        usual = "" if t["baseline"] is None else number_text(t["baseline"])
-        table.add_row(time_text(t["at"], zone), t["state"], t["severity"], number_text(t["value"]), usual, t["reason"])
+        told = msgspec.convert(t, Transition)
+        usual = "" if told.baseline is None else number_text(told.baseline, unit_of(told))
+        table.add_row(
+            time_text(t["at"], zone),
+            t["state"],
+            t["severity"],
+            number_text(told.value, unit_of(told)),
+            usual,
+            t["reason"],
+        )
     return table

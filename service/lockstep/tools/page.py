@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo
 import jinja2
 from markupsafe import Markup
 
-from lockstep.notify.figures import duration_words, number_text, ratio_text, time_text
+from lockstep.figures import duration_words, number_text, ratio_text, time_text
 from lockstep.notify.message import Writer, labels_text, limit_text, window_text
+from lockstep.notify.why import unit_of
 from lockstep.rule.condition import Plan, Rule
 from lockstep.tools import chart
 from lockstep.tools.backtest import Episode
@@ -119,6 +120,7 @@ def rate(number: float | None) -> str:
 
 
 def percent(part: float | None) -> str:
+    """A share of all in a cell, to the whole percent; a dash for none."""
     return "–" if part is None else f"{part:.0%}"
 
 
@@ -202,7 +204,7 @@ def _line(episode: Episode, zone: ZoneInfo) -> dict[str, Any]:
         "at": time_text(fired_at(episode).isoformat(), zone),
         "severity": episode.severity,
         "labels": labels_text(episode.labels),
-        "value": number_text(episode.value),
+        "value": number_text(episode.value, unit_of(episode.told)),
         "lasted": "goes on" if length is None else short(length),
     }
 
@@ -212,11 +214,12 @@ def _drawn(episode: Episode, rule: Rule | None, curve: Curve, writer: Writer, zo
     teams = rule.teams if rule is not None else ("marketing", "operations")
     item = writer.item(told, rule, teams)
     window = window_text(told)
-    numbers = [("value", number_text(told.value))]
+    unit = unit_of(told)
+    numbers = [("value", number_text(told.value, unit))]
     if told.baseline is not None:
-        numbers.append(("usual", number_text(told.baseline)))
+        numbers.append(("usual", number_text(told.baseline, unit)))
         if told.counts.get("sigma"):
-            numbers[-1] = ("usual", f"{number_text(told.baseline)} ± {number_text(told.counts['sigma'])}")
+            numbers[-1] = ("usual", f"{number_text(told.baseline, unit)} ± {number_text(told.counts['sigma'], unit)}")
     if told.ratio is not None:
         numbers.append(("ratio", ratio_text(told.ratio)))
     if told.limit is not None:
@@ -239,7 +242,8 @@ def _drawn(episode: Episode, rule: Rule | None, curve: Curve, writer: Writer, zo
         "has_band": any(p.sigma for p in curve.points),
         "has_limit": any(p.limit is not None for p in curve.points),
         "changes": [
-            (time_text(t.at, zone), t.state.value, t.severity, number_text(t.value)) for t in episode.transitions[:12]
+            (time_text(t.at, zone), t.state.value, t.severity, number_text(t.value, unit_of(t)))
+            for t in episode.transitions[:12]
         ],
     }
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from lockstep.document import read_document
 from lockstep.errors import EventError
-from lockstep.notify.figures import duration_words
+from lockstep.figures import duration_words
 from lockstep.notify.message import labels_text
 from lockstep.rule.condition import Hours, Plan
 from lockstep.rule.hours import stretches

@@ -17,10 +17,11 @@ from zoneinfo import ZoneInfo
 
 from lockstep.document import did_you_mean
 from lockstep.errors import RuleError
+from lockstep.figures import number_text
 from lockstep.judge import Judge
 from lockstep.labels import NONE
-from lockstep.notify.figures import number_text
 from lockstep.notify.message import labels_text
+from lockstep.notify.why import unit_of
 from lockstep.rule.condition import Plan, Rule, Spike, Threshold, series_of_condition
 from lockstep.rule.load import load_texts, rule_files
 from lockstep.rule.measures import labels_of
@@ -472,11 +473,10 @@ def _text(
         f"{'was asked for' if within else 'that was asked for'}).",
     ]
     for episode in said[:NAMED]:
-        local = fired_at(episode).astimezone(zone)
-        lines.append(
-            f"  {local:%a} {local.day} {local:%b %Y %H:%M}, {labels_text(episode.labels)}: {number_text(episode.value)}"
-            + ("" if episode.baseline is None else f", usually {number_text(episode.baseline)}")
-        )
+        local, unit = fired_at(episode).astimezone(zone), unit_of(episode.told)
+        value = f"{labels_text(episode.labels)}: {number_text(episode.value, unit)}"
+        usual = "" if episode.baseline is None else f", usually {number_text(episode.baseline, unit)}"
+        lines.append(f"  {local:%a} {local.day} {local:%b %Y %H:%M}, {value}{usual}")
     if len(said) > NAMED:
         lines.append(f"  and {len(said) - NAMED:,} more")
     row = sorted((n for n in names if names[n].turn == best.turn), key=lambda n: names[n].strictness)

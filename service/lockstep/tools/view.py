@@ -7,8 +7,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lockstep.notify.figures import number_text
+from lockstep.figures import number_text
 from lockstep.notify.message import labels_text
+from lockstep.notify.why import unit_of
 from lockstep.tools.backtest import Episode
 from lockstep.tools.page import percent, rate, short
 from lockstep.tools.report import Changed, Report, fired_at, lasted, moved_words, per_week
@@ -94,8 +95,8 @@ def _episodes(episodes: Sequence[Episode], curves: Mapping[str, Curve], zone: Zo
             Text(e.severity, COLOURS[e.severity]),
             e.rule,
             labels_text(e.labels),
-            number_text(e.value),
-            "" if e.baseline is None else number_text(e.baseline),
+            number_text(e.value, unit_of(e.told)),
+            "" if e.baseline is None else number_text(e.baseline, unit_of(e.told)),
             *([] if curve is None else [sparkline([p.value for p in curve.points], 24)]),
         )
     return table

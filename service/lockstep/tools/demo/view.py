@@ -11,9 +11,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from lockstep.notify.figures import duration_words, number_text
+from lockstep.figures import duration_words, number_text
 from lockstep.notify.fired import Fired
 from lockstep.notify.message import Writer, labels_text
+from lockstep.notify.why import unit_of
 from lockstep.rule.condition import Rule
 from lockstep.tools.demo.shop import Planted
 from lockstep.tools.retail import ZONE
@@ -136,7 +137,10 @@ def _bars(transition: Transition) -> list[tuple[str, str, str]]:
         return []
     most = max(abs(value), abs(usual))
     name = "usual" if transition.baseline is not None else "limit"
-    return [("now", _bar(value / most), number_text(value)), (name, _bar(usual / most), number_text(usual))]
+    return [
+        ("now", _bar(value / most), number_text(value, unit_of(transition))),
+        (name, _bar(usual / most), number_text(usual, unit_of(transition))),
+    ]
 
 
 def _bar(part: float) -> str:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from lockstep.notify.figures import number_text
+from lockstep.figures import number_text
 from lockstep.notify.message import Writer, limit_text
+from lockstep.notify.why import unit_of
 from lockstep.rule.condition import Rule
 from lockstep.tools.backtest import replayed
 from lockstep.tools.ruletest.suite import Awaited, Test
@@ -181,6 +182,6 @@ def words(transition: Transition, rule: Rule, team: str, test: Test) -> str:
 
 def numbers(transition: Transition) -> str:
     """`value 40, usually 6`."""
-    usual = "" if transition.baseline is None else f", usually {number_text(transition.baseline)}"
+    usual = "" if transition.baseline is None else f", usually {number_text(transition.baseline, unit_of(transition))}"
     limit = "" if usual or transition.limit is None else f", the limit is {limit_text(transition)}"
-    return f"value {number_text(transition.value)}{usual}{limit}"
+    return f"value {number_text(transition.value, unit_of(transition))}{usual}{limit}"

@@ -1,13 +1,32 @@
 """Numbers, times and lengths of time as people read them."""
 
 from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
+PERCENT = "%"
+"""The unit of a share: 0.125 is read as 12.5%."""
 
-def number_text(value: float | None) -> str:
-    """A number without noise: 42, 1,234, 12.5, 0.25."""
+
+class Figure(str):
+    """A number as people read it, which knows the number. number: None where there is none. unit: "" or PERCENT."""
+
+    __slots__ = ("number", "unit")
+    number: float | None
+    unit: str
+
+    def __new__(cls, text: str, number: float | None = None, unit: str = "") -> "Figure":
+        figure = super().__new__(cls, text)
+        figure.number, figure.unit = number, unit
+        return figure
+
+
+def number_text(value: float | None, unit: str = "") -> str:
+    """A number without noise: 42, 1,234, 12.5, 0.25; as a share 25%. unit: "" or PERCENT."""
     if value is None:
         return "no data"
+    if unit == PERCENT:
+        return f"{number_text(value * 100)}%"
     if abs(value) >= 1e15 or value != value:
         return f"{value:.3g}"
     if value == int(value) or abs(value) >= 1000:
@@ -20,6 +39,23 @@ def number_text(value: float | None) -> str:
 def ratio_text(value: float | None) -> str:
     """`3.1x`; "" for None."""
     return "" if value is None else f"{number_text(round(value, 1 if abs(value) >= 1 else 2))}x"
+
+
+def rounded_text(value: float, digits: int = 0) -> str:
+    """Rounded as people do it, halves away from zero: 2.5 is 3, 1234.565 with two digits 1,234.57."""
+    try:
+        return f"{Decimal(repr(value)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):,f}"
+    except InvalidOperation:  # beyond 28 digits there is nothing to round
+        return number_text(value)
+
+
+def money_text(value: float, currency: str = "") -> str:
+    """`1,234.50`, `€1,234.50` with a sign of a currency, `1,234.50 EUR` with its letters."""
+    text = rounded_text(abs(value), 2)
+    minus = "-" if value < 0 and text.strip("0.,") else ""
+    if currency.isalpha():
+        return f"{minus}{text} {currency}"
+    return f"{minus}{currency}{text}"
 
 
 def time_text(moment: str, zone: ZoneInfo) -> str:
