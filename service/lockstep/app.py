@@ -22,7 +22,7 @@ from lockstep.adapters.channels.webhook import WebhookChannel, signer
 from lockstep.adapters.dispatch import Dispatcher
 from lockstep.adapters.follow import AlertBoard
 from lockstep.adapters.http.server import HttpServer, check_exposure
-from lockstep.adapters.metrics import Metrics
+from lockstep.adapters.metrics import Growth, Metrics
 from lockstep.adapters.promises import last_promise
 from lockstep.adapters.rulebook import TOPIC as RULES
 from lockstep.adapters.rulebook import RuleBook, read_folder
@@ -43,7 +43,7 @@ from lockstep.ports import Channel, Record, TopicInfo, TopicSpec
 from lockstep.rule.condition import Plan, Rule
 from lockstep.settings import Settings
 from lockstep.tools.explain import by_alert, from_refusals, from_transitions, named
-from lockstep.transition import Refusal, encode
+from lockstep.transition import Refusal, TransitionName, encode
 
 log = structlog.get_logger("lockstep")
 
@@ -166,9 +166,28 @@ def check_secrets(routing: Routing, environ: Mapping[str, str]) -> list[str]:
     return missing
 
 
-def _say_reports(_: int, notify: Notify) -> None:
+_NEWS = {TransitionName.FIRING: "alert fires", TransitionName.RESOLVED: "alert ends"}
+
+
+def _say_news(_: int, notify: Notify) -> None:
+    """One line for each alert that fires or ends: what on-call staff search the log for."""
     for said in notify.take_reports():
         log.warning(said)
+    for t in notify.take_news():
+        log.info(
+            _NEWS.get(t.state, "alert gets worse"),
+            rule=t.rule,
+            labels=t.labels,
+            severity=t.severity,
+            value=t.value,
+            at=t.at,
+            alert=t.alert_id,
+            **({"reason": t.reason} if t.reason else {}),
+        )
+
+
+async def _say_last_news(partition: int, notify: Notify) -> None:
+    _say_news(partition, notify)
 
 
 class Service:
@@ -181,8 +200,11 @@ class Service:
         read_folder(settings.rules)
         self.plan, self.routing = Plan((), ()), NOBODY
         self.broker: Any = open_broker(settings, clock=utc_now)
-        self.metrics = Metrics()
         self.board = AlertBoard(self.broker, clock=utc_now)
+        self._channels = build_channels(settings, self._environ)
+        self.metrics = Metrics(topics=settings.topics.values(), channels=self._channels, alerts=self.board.alerts)
+        self._growth = Growth()
+        self._counted: dict[tuple[str, int], int] = {}
         self.book = RuleBook(self.broker, settings.rules, clock=utc_now)
         self._own = OwnAlerts(alone=settings.is_sqlite)
         self._reload = asyncio.Lock()
@@ -195,7 +217,6 @@ class Service:
         self._meters: dict[tuple[str, int], Meter] = {}
         self._judges: dict[int, Judge] = {}
         self._delivers: dict[int, Deliver] = {}
-        self._channels = build_channels(settings, self._environ)
         self._dispatcher = Dispatcher(
             self._channels,
             clock=utc_now,
@@ -289,9 +310,9 @@ class Service:
 
     async def _end(self) -> None:
         """Stop judging, cleanly."""
-        self._collect()
         runtime, self.runtime = self.runtime, None
         await self._running.aclose()
+        self._collect()
         self._meters, self._judges, self._delivers = {}, {}, {}
         del runtime
 
@@ -500,6 +521,7 @@ class Service:
                 earliest=earliest,
                 fresh=self.plan.fresh,
                 before=await last_promise(self.broker, SAMPLES, source=info.id, partition=partition),
+                counted=self._count_events(info.name, partition),
             )
             meter = Meter(settings, self.plan.series, Decoder(wanted_fields(self.plan.series)))
             self._meters[info.name, partition] = meter
@@ -523,7 +545,8 @@ class Service:
                     group_wait_s=s.group_wait,
                     public_url=s.public_url,
                 ),
-                after_cut=_say_reports,
+                after_cut=_say_news,
+                released=_say_last_news,
                 tick_s=min(1.0, max(0.05, s.group_wait)),
                 interval_s=FEW_S,
             ),
@@ -573,6 +596,7 @@ class Service:
 
     async def _judge_released(self, partition: int, stage: Judge) -> None:
         """Another worker has the partition, and tells its numbers."""
+        self._count_judged(partition, stage)
         if self._judges.get(partition) is stage:
             del self._judges[partition]
 
@@ -594,17 +618,11 @@ class Service:
 
     def _collect(self) -> None:
         m = self.metrics
-        for (topic, _), meter in self._meters.items():
-            counts = meter.take_counts()
-            m.events.labels(topic).inc(counts.events)
-            m.duplicates.labels(topic).inc(counts.duplicates)
-            m.unknown.labels(topic).inc(counts.unknown)
-            m.dead.labels(topic).inc(counts.dead)
+        for topic, partition in self._meters:
+            self._count_events(topic, partition)
+        for partition, judge in self._judges.items():
+            self._count_judged(partition, judge)
         judges = self._judges.values()
-        m.late.set(sum(j.counts.late for j in judges))
-        m.older.set(sum(j.counts.older_levels for j in judges))
-        m.overlaps.set(sum(j.counts.overlaps for j in judges))
-        m.transitions.set(sum(j.counts.transitions for j in judges))
         now = utc_now().timestamp()
         m.watermark_delay.clear()
         for judge in judges:
@@ -625,6 +643,30 @@ class Service:
         size = getattr(self.broker, "size_bytes", None)
         if size is not None and self.runtime is not None:
             m.storage.set(size())
+
+    def _count_events(self, topic: str, partition: int) -> int:
+        """Count what the partition's meter has seen; returns the offset up to which that is done in this process."""
+        meter = self._meters.get((topic, partition))
+        if meter is None:
+            return self._counted.get((topic, partition), 0)
+        m, counts = self.metrics, meter.take_counts()
+        m.events.labels(topic).inc(counts.events)
+        m.duplicates.labels(topic).inc(counts.duplicates)
+        m.unknown.labels(topic).inc(counts.unknown)
+        m.dead.labels(topic).inc(counts.dead)
+        self._counted[topic, partition] = meter.counted
+        return meter.counted
+
+    def _count_judged(self, partition: int, judge: Judge) -> None:
+        """Its counts are part of its state: they come back after a restart, and with another owner's."""
+        m, now, restored = self.metrics, judge.counts, judge.counts_restored
+        for counter, total, before in (
+            (m.late, now.late, restored.late),
+            (m.older, now.older_levels, restored.older_levels),
+            (m.overlaps, now.overlaps, restored.overlaps),
+            (m.transitions, now.transitions, restored.transitions),
+        ):
+            counter.inc(self._growth.by((partition, counter), total, restored=before))
 
     async def _measure_self(self) -> None:
         while True:

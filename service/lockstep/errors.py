@@ -4,6 +4,21 @@ A message has four parts on one line: where, what, the way out, code.
 """
 
 from collections.abc import Sequence
+from typing import Literal, get_args
+
+DeliveryReason = Literal[
+    "clientError",
+    "serverError",
+    "authError",
+    "rateLimited",
+    "timeout",
+    "connection",
+    "ambiguous",
+    "configuration",
+    "other",
+]
+DELIVERY_REASONS: tuple[str, ...] = get_args(DeliveryReason)
+"""Why an attempt failed, for metrics and dead letters; `other` is what nobody expected."""
 
 
 class LockstepError(Exception):
@@ -52,12 +67,13 @@ class StateError(LockstepError):
 class DeliveryError(LockstepError):
     """One attempt of one delivery failed.
 
-    reason: one of clientError, serverError, authError, rateLimited, timeout, connection, ambiguous, configuration.
     retry_after_s: what the destination asked for, in seconds, or None.
     """
 
-    def __init__(self, reason: str, message: str, *, retryable: bool, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, reason: DeliveryReason, message: str, *, retryable: bool, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(message)
-        self.reason = reason
+        self.reason: DeliveryReason = reason
         self.retryable = retryable
         self.retry_after_s = retry_after_s

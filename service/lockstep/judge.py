@@ -201,7 +201,7 @@ class Judge:
         self.flows: dict[SeriesKey, FlowHistory] = {}
         self.levels: dict[SeriesKey, LevelHistory] = {}
         self.watermarks = Watermarks()
-        self.counts = JudgeCounts()
+        self.counts, self.counts_restored = JudgeCounts(), JudgeCounts()
         self.transitions: list[Transition] = []
         self._open_by_source: dict[Source, set[SeriesKey]] = {}
         self._records: list[Record] = []
@@ -1306,7 +1306,7 @@ class Judge:
             )
         self._source_ids = dict(source_ids)
         self.watermarks.restore(sources, topics)
-        self.counts = JudgeCounts(*counts)
+        self.counts, self.counts_restored = JudgeCounts(*counts), JudgeCounts(*counts)
         return {(name, edition): (closed, begun) for name, edition, closed, begun in rules}
 
     def _restore_alerts(self, entries: Mapping[bytes, bytes], removed: list[bytes]) -> None:

@@ -162,7 +162,7 @@ class Worker:
             session.get(f"http://127.0.0.1:{self.http}/metrics") as answer,
         ):
             text = await answer.text()
-        return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith("lockstep_lag{"))
+        return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith("lockstep_lag_records{"))
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)

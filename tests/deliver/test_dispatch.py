@@ -125,6 +125,22 @@ async def test_a_failure_costs_one_attempt(raised, reason):
     assert kept.stage.pending == {"webhook": 1}
 
 
+async def test_what_is_delivered_is_said_once():
+    """One line for each message that arrived: who asks "was I told?" finds it."""
+    channel, seen = _Channel(), _Seen()
+    dispatcher, _ = _dispatcher(channel, seen)
+    kept = Kept().feed(record("d1")).cut()
+    with capture_logs() as said:
+        dispatcher.dispatch(0, kept.stage)
+        await seen.until(1)
+        dispatcher.dispatch(0, kept.cut().stage)
+    (line,) = said
+    assert line == {
+        "event": "delivered", "log_level": "info", "channel": "webhook", "delivery": "d1", "receiver": "ops-hook",
+        "rule": "OrderSpike", "state": "firing", "attempts": 1,
+    }  # fmt: skip
+
+
 async def test_what_is_given_up_is_said_once():
     """Who reads the log learns which delivery, to whom, and where the dead letters are."""
     channel, seen = _Channel(d1=GONE), _Seen()

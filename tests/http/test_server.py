@@ -226,7 +226,9 @@ async def test_what_another_worker_has_now_is_not_told_here(tmp_path):
 
     async def told():
         text = service._metrics_text().decode()
-        return dict(re.findall(r"^(lockstep_(?:deliveries_pending|oldest_\S+|lag))\{.*webhook.*\} (\S+)$", text, re.M))
+        return dict(
+            re.findall(r"^(lockstep_(?:deliveries_pending|oldest_\S+|lag_records))\{.*webhook.*\} (\S+)$", text, re.M)
+        )
 
     async def waits():
         return (await told())["lockstep_deliveries_pending"] == "1.0"
@@ -237,7 +239,7 @@ async def test_what_another_worker_has_now_is_not_told_here(tmp_path):
         "lockstep_deliveries_pending": "0.0",
         "lockstep_oldest_pending_delivery_age_seconds": "0.0",
     }
-    assert "lockstep_lag{" not in service._metrics_text().decode()
+    assert "lockstep_lag_records{" not in service._metrics_text().decode()
     stop.set()
     await running
 

@@ -65,7 +65,9 @@ class Dispatcher:
         stage.confirm()
         for dead in stage.take_given_up():
             self._observer.given_up(dead.destination.channel, dead.reason)
-            log.error("a delivery was given up; see `lockstep dead deliveries`", **_named(dead))
+            where = dead.destination.channel
+            said = "a delivery was given up; see `lockstep dead deliveries`"
+            log.error(said, channel=where, **_named(dead), reason=dead.last_error)
         if self._draining:
             return
         for delivery in stage.due(self._clock()):
@@ -90,9 +92,11 @@ class Dispatcher:
         now = self._clock()
         if isinstance(outcome, Sent):
             stage.sent(delivery, outcome, now=now)
+            if not self._dry_run:
+                log.info("delivered", channel=channel, **{**_named(delivery), "attempts": delivery.attempts + 1})
         else:
             stage.failed(delivery, outcome, now=now, jitter=self._jitter())
-            log.warning("a delivery failed", **_named(delivery))
+            log.warning("a delivery failed", channel=channel, **_named(delivery), reason=delivery.last_error)
         reason = "" if isinstance(outcome, Sent) else outcome.reason
         since_created_s = now.timestamp() - delivery.created
         self._observer.attempted(channel, delivery.severity, reason, loop.time() - began, since_created_s)
@@ -147,14 +151,13 @@ class Dispatcher:
 
 
 def _named(delivery: Delivery) -> dict[str, Any]:
-    """What a line of the log says of a delivery that did not arrive."""
+    """What a line of the log says of a delivery."""
     return {
         "delivery": delivery.id,
         "receiver": delivery.destination.receiver,
         "rule": delivery.rule,
         "state": delivery.state,
         "attempts": delivery.attempts,
-        "reason": delivery.last_error,
     }
 
 

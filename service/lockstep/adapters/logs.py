@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-QUIET = ("lockstep.adapters", "faust", "mode", "aiokafka", "asyncio", "slack_sdk", "aiohttp.access")
+QUIET = ("lockstep.adapters", "faust", "mode", "aiokafka", "asyncio", "slack_sdk", "aiohttp.access", "watchfiles")
 
 
 class Once(logging.Filter):

@@ -1,86 +1,156 @@
-"""Metrics for Prometheus: one registry of our own, no label whose values could grow without end."""
+"""Metrics for Prometheus: one registry of our own, no label whose values could grow without end.
 
-from collections.abc import Mapping
+What is counted ends in `_total` and only grows while the process lives, also when rules are edited, a partition comes
+back or records are read again. Every series of a failure is there from the start, at 0: an alert on its increase would
+miss the first one otherwise.
+"""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from collections import Counter as Tally
+from collections.abc import Callable, Hashable, Iterable, Mapping
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from lockstep import VERSION
+from lockstep.errors import DELIVERY_REASONS
+from lockstep.rule.condition import Severity
 from lockstep.tools.receipts import Outcome
+from lockstep.transition import Transition, TransitionName
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no annotation here
 
+AGES_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
+FLUSHES_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
-class Metrics:
-    """What a worker counts. Observes the runtime and the dispatcher."""
+
+class Growth:
+    """Totals that outlive a process, or are read again, as what each of them grew by in this process."""
 
     def __init__(self) -> None:
-        self.registry = registry = CollectorRegistry()
-        build = Gauge("lockstep_build_info", "Version of this worker", ["version"], registry=registry)
-        build.labels(VERSION).set(1)
-        self.events = Counter("lockstep_events", "Events counted", ["topic"], registry=registry)
-        self.duplicates = Counter("lockstep_events_duplicate", "Events that came before", ["topic"], registry=registry)
-        self.unknown = Counter(
-            "lockstep_events_unknown", "Events of a type that is not ours", ["topic"], registry=registry
+        self._counted: dict[Hashable, int] = {}
+
+    def by(self, key: Hashable, total: int, *, restored: int) -> int:
+        """What is new since the last call. restored: the total that was there before this owner began to count."""
+        counted = max(self._counted.get(key, 0), restored)
+        self._counted[key] = max(counted, total)
+        return max(0, total - counted)
+
+
+class _Alerts(Collector):
+    """What is pending or firing, as the alert board has it when it is asked."""
+
+    def __init__(self, alerts: Callable[[], Iterable[Transition]]) -> None:
+        self._alerts = alerts
+        self._seen: set[tuple[str, str, str]] = set()
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "lockstep_alerts", "Alerts that are pending or firing; every worker tells all", labels=SERIES_OF_ALERTS
         )
-        self.dead = Counter(
-            "lockstep_events_dead", "Events refused to the dead-letter topic", ["topic"], registry=registry
+        tally = Tally(
+            (t.rule, t.severity, "pending" if t.state is TransitionName.PENDING else "firing") for t in self._alerts()
         )
-        self.posts = Counter(
-            "lockstep_http_events", "Events that came by POST, by what became of them", ["outcome"], registry=registry
+        self._seen |= tally.keys()  # one that is over stays, at 0
+        for series in sorted(self._seen):
+            family.add_metric(series, tally[series])
+        yield family
+
+
+SERIES_OF_ALERTS = ("rule", "severity", "state")
+
+
+class Metrics:
+    """What a worker counts. Observes the runtime and the dispatcher.
+
+    topics: names of the input topics. channels: by which people are told. alerts: what is pending or firing now.
+    """
+
+    def __init__(
+        self, *, topics: Iterable[str], channels: Iterable[str], alerts: Callable[[], Iterable[Transition]]
+    ) -> None:
+        self.registry = CollectorRegistry()
+        topics, channels = tuple(topics), tuple(channels)
+        failures = [(channel, reason) for channel in channels for reason in DELIVERY_REASONS]
+        self._gauge("lockstep_build_info", "Version of this worker", "version").labels(VERSION).set(1)
+        ProcessCollector(registry=self.registry)
+        self.registry.register(_Alerts(alerts))
+
+        by_topic = [(topic,) for topic in topics]
+        self.events = self._counter("lockstep_events", "Events counted", by_topic, "topic")
+        self.duplicates = self._counter("lockstep_events_duplicate", "Events that came before", by_topic, "topic")
+        self.unknown = self._counter("lockstep_events_unknown", "Events of a type that is not ours", by_topic, "topic")
+        self.dead = self._counter("lockstep_events_dead", "Events refused to the dead-letter topic", by_topic, "topic")
+        self.posts = self._counter(
+            "lockstep_http_events",
+            "Events that came by POST, by what became of them",
+            [(outcome,) for outcome in (*Outcome, "refused")],
+            "outcome",
         )
-        for outcome in (*Outcome, "refused"):
-            self.posts.labels(outcome)
-        self.late = Gauge(
-            "lockstep_events_late", "Buckets' worth of events that came too late, ever", registry=registry
+        self.late = self._counter("lockstep_events_late", "Buckets of series that events came too late for")
+        self.older = self._counter("lockstep_levels_older", "Level values older than the newest")
+        self.overlaps = self._counter("lockstep_chunk_overlaps", "Chunks whose head retention had removed")
+        self.transitions = self._counter("lockstep_transitions", "Transitions decided")
+
+        self.lag = self._gauge("lockstep_lag_records", "Records not yet taken in", "topic", "partition")
+        self.watermark_delay = self._gauge(
+            "lockstep_watermark_delay_seconds", "How far the watermark is behind the clock", "role"
         )
-        self.older = Gauge("lockstep_levels_older", "Level values older than the newest, ever", registry=registry)
-        self.overlaps = Gauge(
-            "lockstep_chunk_overlaps", "Chunks whose head retention had removed, ever", registry=registry
+        self.flush = self._histogram("lockstep_flush_duration_seconds", "Time of one flush or cut", FLUSHES_S, "stage")
+
+        by_channel = [(channel,) for channel in channels]
+        self.sent = self._counter("lockstep_notifications", "Attempts to deliver", by_channel, "channel")
+        self.failed = self._counter(
+            "lockstep_notifications_failed", "Attempts that failed", failures, "channel", "reason"
         )
-        self.transitions = Gauge("lockstep_transitions", "Transitions decided, ever", registry=registry)
-        self.lag = Gauge("lockstep_lag", "Records not yet taken in", ["topic", "partition"], registry=registry)
-        self.watermark_delay = Gauge(
-            "lockstep_watermark_delay_seconds", "How far the watermark is behind the clock", ["role"], registry=registry
+        self.dead_deliveries = self._counter(
+            "lockstep_deliveries_dead", "Deliveries given up", failures, "channel", "reason"
         )
-        self.flush = Histogram(
-            "lockstep_flush_duration_seconds",
-            "Time of one flush or cut",
-            ["stage"],
-            registry=registry,
-            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+        self.duration = self._histogram(
+            "lockstep_notification_duration_seconds", "Time of one attempt", Histogram.DEFAULT_BUCKETS, "channel"
         )
-        self.sent = Counter("lockstep_notifications", "Attempts to deliver", ["channel"], registry=registry)
-        self.failed = Counter(
-            "lockstep_notifications_failed", "Attempts that failed", ["channel", "reason"], registry=registry
-        )
-        self.duration = Histogram(
-            "lockstep_notification_duration_seconds", "Time of one attempt", ["channel"], registry=registry
-        )
-        self.age = Histogram(
+        self.age = self._histogram(
             "lockstep_alert_to_delivery_seconds",
             "From deciding a delivery to its arrival",
-            ["channel", "severity"],
-            registry=registry,
-            buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200),
+            AGES_S,
+            "channel",
+            "severity",
         )
-        self.pending = Gauge("lockstep_deliveries_pending", "Deliveries that wait", ["channel"], registry=registry)
-        self.oldest = Gauge(
-            "lockstep_oldest_pending_delivery_age_seconds",
-            "Age of the oldest delivery that waits",
-            ["channel"],
-            registry=registry,
+        for channel in channels:
+            self.duration.labels(channel)
+            for severity in Severity:
+                self.age.labels(channel, severity.word)
+        self.pending = self._gauge("lockstep_deliveries_pending", "Deliveries that wait", "channel")
+        self.oldest = self._gauge(
+            "lockstep_oldest_pending_delivery_age_seconds", "Age of the oldest delivery that waits", "channel"
         )
-        self.breakers = Gauge(
-            "lockstep_destination_breaker_open", "Destinations that are only probed", ["channel"], registry=registry
+        self.breakers = self._gauge("lockstep_destination_breaker_open", "Destinations that are only probed", "channel")
+        self.refused_files = self._gauge(
+            "lockstep_rule_files_refused", "Rule files whose last good version is in force"
         )
-        self.dead_deliveries = Counter(
-            "lockstep_deliveries_dead", "Deliveries given up", ["channel", "reason"], registry=registry
-        )
-        self.refused_files = Gauge(
-            "lockstep_rule_files_refused", "Rule files whose last good version is in force", registry=registry
-        )
-        self.ready = Gauge("lockstep_ready", "1 when ready", registry=registry)
-        self.storage = Gauge("lockstep_storage_size_bytes", "Size of the embedded broker's file", registry=registry)
+        self.ready = self._gauge("lockstep_ready", "1 when ready")
+        self.storage = self._gauge("lockstep_storage_size_bytes", "Size of the embedded broker's file")
+
+    def _counter(self, name: str, text: str, series: Iterable[tuple[str, ...]] = (), *labels: str) -> Counter:
+        """series: the values of the labels that are there from the start."""
+        counter = Counter(name, text, labels, registry=self.registry)
+        for values in series:
+            counter.labels(*values)
+        return counter
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: Iterable[float], *labels: str) -> Histogram:
+        return Histogram(name, text, labels, registry=self.registry, buckets=tuple(buckets))
 
     def posted(self, outcomes: Mapping[str, int]) -> None:
         """outcomes: how many events of one POST had which outcome."""

@@ -51,6 +51,7 @@ class MeterSettings:
     live: False in a replay of files, where arrival times mean nothing and no event is ahead of its time.
     fresh: ids of series that are new: they are told from the oldest record on.
     before: what was promised of the partition before this assignment; None: nothing, or nobody knows.
+    counted: the offset up to which this process has counted for metrics already; what is read again counts once.
     """
 
     role: str
@@ -69,6 +70,7 @@ class MeterSettings:
     live: bool = True
     fresh: frozenset[str] = frozenset()
     before: Promise | None = None
+    counted: int = 0
 
 
 @dataclass
@@ -140,6 +142,7 @@ class Meter:
         self._first = head if settings.earliest <= head else max(committed, settings.earliest)
         self.position = committed
         self._told_before = committed  # an earlier assignment published what comes before this, dead letters too
+        self._count_from = max(self._told_before, settings.counted)
         self._regular = self._first // size  # the chunk from which on every series is told
         fresh = settings.fresh & self._series.keys()
         if fresh and settings.earliest < self._first:
@@ -220,12 +223,11 @@ class Meter:
     def _fold(self, batch: Batch, events: Sequence[Any], begin: int, end: int) -> None:
         """Fold events of one chunk, all of them told before this assignment or none of them."""
         offsets, first, settings = batch.offsets, self._first, self._settings
-        told = offsets[begin] < self._told_before
         chosen = events[begin:end]
         at: Sequence[int] = range(begin, end)  # where each of them stands in the batch
         classes = set(map(type, chosen))
         if Refused in classes or None.__class__ in classes:
-            chosen, at = self._readable(batch, chosen, at, told=told)
+            chosen, at = self._readable(batch, chosen, at)
         keys = list(map(_IDENTITY, chosen))
         fresh = set(keys)
         if len(fresh) < len(keys) or not fresh.isdisjoint(self._ids) or not fresh.isdisjoint(self._ids_before):
@@ -253,18 +255,16 @@ class Meter:
                 # What lies before the first record may be as young as lateness allows.
                 before = clocks[: skipped + 1] if newest is None else [newest, *clocks[: skipped + 1]]
                 self._counted = max(clocks[skipped] + settings.lateness_us, *before)
-            self.counts.events += 0 if told else len(chosen)
+            self.counts.events += len(at) - bisect_left(at, bisect_left(offsets, self._count_from, begin, end))
             self._count(offsets, chosen, times, at)
         self._upto = max(self._upto, offsets[end - 1])
 
-    def _readable(
-        self, batch: Batch, events: Sequence[Any], at: Sequence[int], *, told: bool
-    ) -> tuple[Sequence[Any], Sequence[int]]:
+    def _readable(self, batch: Batch, events: Sequence[Any], at: Sequence[int]) -> tuple[Sequence[Any], Sequence[int]]:
         """The events among what was decoded, and where they stand; what is none is counted or refused."""
         kept, places = [], []
         for event, i in zip(events, at, strict=True):
             if event is None:
-                self.counts.unknown += not told
+                self.counts.unknown += batch.offsets[i] >= self._count_from
             elif event.__class__ is Refused:
                 self._refuse(batch, i, event.reason, event.detail)
             else:
@@ -283,7 +283,7 @@ class Meter:
         seen: set[tuple[str, str]] = set()
         for event, key, i in zip(events, keys, at, strict=True):
             if key in seen or key in self._ids or key in self._ids_before:
-                self.counts.duplicates += offsets[i] >= self._first
+                self.counts.duplicates += offsets[i] >= self._count_from
                 continue
             seen.add(key)
             kept.append(event)
@@ -328,7 +328,7 @@ class Meter:
     def _refuse(self, batch: Batch, i: int, reason: str, detail: str) -> None:
         if batch.offsets[i] < self._told_before:
             return
-        self.counts.dead += 1
+        self.counts.dead += batch.offsets[i] >= self._count_from
         dead = DeadEvent(batch.topic, batch.partition, batch.offsets[i], reason, detail, batch.values[i])
         self._dead.append(dead)
 
@@ -336,6 +336,11 @@ class Meter:
         """In the order of their offsets, however the batches were cut."""
         dead, self._dead = sorted(self._dead, key=attrgetter("offset")), []
         return [dead_record(d) for d in dead]
+
+    @property
+    def counted(self) -> int:
+        """The offset up to which `take_counts` has counted, with this meter or one before it."""
+        return max(self._count_from, self._upto + 1)
 
     def take_counts(self) -> MeterCounts:
         """What happened since the last call."""

@@ -85,6 +85,7 @@ class Notify:
         self._dirty: set[tuple[str, str]] = set()
         self._cut = Cut()
         self._reported: set[tuple[str, str]] = set()
+        self._news: list[Transition] = []
 
     # ---- ports.Stage ----------------------------------------------------------------------------------------------
 
@@ -158,6 +159,11 @@ class Notify:
         self._reported.update(self._writer.reports)
         return fresh
 
+    def take_news(self) -> list[Transition]:
+        """The alerts that fired, got worse or ended since the last call, whoever is told of them: for the log."""
+        news, self._news = self._news, []
+        return news
+
     # ---- deciding -------------------------------------------------------------------------------------------------
 
     def _refuse(self, batch: Batch, offset: int, value: bytes, detail: str) -> None:
@@ -170,6 +176,7 @@ class Notify:
             return
         if state is TransitionName.SEVERITY and rank <= _RANK.get(transition.previous_severity or "", 0):
             return
+        self._news.append(transition)
         rule = self._rules.get(transition.rule)
         heard = self._flaps.hear(transition, rank, None if rule is None else rule.flapping)
         self._fired.hear(transition)

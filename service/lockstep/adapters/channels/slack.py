@@ -22,7 +22,7 @@ from lockstep.adapters.channels import (
     when,
     why_parts,
 )
-from lockstep.errors import DeliveryError
+from lockstep.errors import DeliveryError, DeliveryReason
 from lockstep.ports import DeliveryLike, Destination, Sent
 
 TIMEOUT_S = 15.0
@@ -227,8 +227,8 @@ class SlackChannel:
         if code in ("ratelimited", "rate_limited"):
             return DeliveryError("rateLimited", f"{where}: rate limited", retryable=True, retry_after_s=after)
         if code in _SETTINGS:
-            reason = "authError" if code in _AUTH else "configuration"
-            return DeliveryError(reason, f"{where}: {code}; {_SETTINGS[code]}", retryable=True)
+            kind: DeliveryReason = "authError" if code in _AUTH else "configuration"
+            return DeliveryError(kind, f"{where}: {code}; {_SETTINGS[code]}", retryable=True)
         if code in _FINAL:
             return DeliveryError("clientError", f"{where}: {code}", retryable=False)
         return DeliveryError("serverError", f"{where}: {code}", retryable=True, retry_after_s=after)
@@ -239,7 +239,9 @@ class SlackChannel:
         ever."""
         if status < 300:
             return DeliveryError("ambiguous", f"{where}: an answer that is not Slack's", retryable=True)
-        reason = "serverError" if status >= 500 else "authError" if status in (401, 403, 407) else "clientError"
+        reason: DeliveryReason = (
+            "serverError" if status >= 500 else "authError" if status in (401, 403, 407) else "clientError"
+        )
         hint = "it is not Slack that says so; look at the proxies between"
         return DeliveryError(reason, f"{where}: HTTP {status}; {hint}", retryable=True, retry_after_s=after)
 

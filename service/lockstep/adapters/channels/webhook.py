@@ -9,7 +9,7 @@ import aiohttp
 from standardwebhooks import Webhook
 
 from lockstep.adapters.channels import Secrets, host_of, retry_after_s
-from lockstep.errors import DeliveryError
+from lockstep.errors import DeliveryError, DeliveryReason
 from lockstep.ports import DeliveryLike, Destination, Sent
 
 TIMEOUT_S = 15.0
@@ -42,7 +42,9 @@ def failure(where: str, status: int, *, after_s: float | None = None) -> Deliver
         return DeliveryError("clientError", message, retryable=True, retry_after_s=after_s)
     if status == 429:
         return DeliveryError("rateLimited", says, retryable=True, retry_after_s=after_s)
-    reason = "authError" if status in (401, 403, 407) else "serverError" if status >= 500 else "clientError"
+    reason: DeliveryReason = (
+        "authError" if status in (401, 403, 407) else "serverError" if status >= 500 else "clientError"
+    )
     return DeliveryError(reason, says, retryable=True, retry_after_s=after_s)
 
 
