@@ -20,6 +20,7 @@ from ruamel.yaml.tokens import (
 )
 
 from lockstep import wanted
+from lockstep.masking import KEYS, masked
 from lockstep.quick_yaml import Constructor, quick_yaml
 
 LARGEST_FILE = 1 << 20
@@ -35,7 +36,10 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True, order=True)
 class Fault:
-    """One thing that is wrong in a file. remedy: the way out; code: LSnnn, explained in rules/README.md."""
+    """One thing that is wrong in a file. remedy: the way out; code: LSnnn, explained in rules/README.md.
+
+    What is or may be a secret in the message is masked, whoever prints it.
+    """
 
     path: str
     line: int
@@ -44,6 +48,9 @@ class Fault:
     remedy: str
     code: str
     level: Literal["error", "warning"] = "error"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", masked(self.message))
 
     def __str__(self) -> str:
         way_out = f"; {self.remedy}" if self.remedy else ""
@@ -405,7 +412,8 @@ def fault_of(document: Document, model: type[BaseModel], error: Any) -> Fault:
     if comma is not None:
         return comma
     kind, message, context = error["type"], error["msg"], error.get("ctx", {})
-    name = _called(pointer)
+    is_of_secret = any(str(step).lower() in KEYS for step in pointer[:-1])
+    name = "this key" if is_of_secret else _called(pointer)  # which may be the secret itself
     owner = _model_at(model, location[:-1])
     if kind == "extra_forbidden":
         explain = getattr(owner, "unknown_key", None)

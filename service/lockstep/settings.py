@@ -1,13 +1,14 @@
 """Environment → one frozen Settings; deploy/lockstep.env.example is made from here."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lockstep.errors import SettingsError
+from lockstep.wanted import must
 
 
 class Settings(BaseSettings):
@@ -145,6 +146,13 @@ class Settings(BaseSettings):
         return self.lateness if own is None else float(own)
 
 
+def _said(error: Any) -> str:
+    """What is wrong with a setting, in plain words. error: one of pydantic."""
+    if error["type"] == "value_error":
+        return str(error["msg"]).removeprefix("Value error, ")
+    return f"must {must(error['type'], error.get('ctx', {}))}"
+
+
 def load_settings(**overrides: object) -> Settings:
     """Settings from the environment; `overrides` (command-line options) win where they are not None.
 
@@ -154,8 +162,5 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**given)  # type: ignore[arg-type] # pydantic checks what mypy cannot see
     except ValidationError as error:
-        faults = "; ".join(
-            f"LOCKSTEP_{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()
-        )
+        faults = "; ".join(f"LOCKSTEP_{'_'.join(str(p) for p in e['loc']).upper()}: {_said(e)}" for e in error.errors())
         raise SettingsError(f"settings: {faults}") from error

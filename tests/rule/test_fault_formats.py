@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockstep.document import Fault
+from lockstep.masking import masked
 from lockstep.rule.lint import CODES
 from lockstep.tools import faults as report
 from lockstep.tools.check import check
@@ -149,3 +150,61 @@ def test_no_fault_breaks_a_report(fault, text):
     json.loads(report.as_sarif([fault]))
     assert report.as_github([fault]).count("\n") == 1
     "".join([*lines, report.as_json([fault], Lines()), report.as_sarif([fault]), report.as_github([fault])]).encode()
+
+
+SECRETS = ("hunter2", "whsec_T05ULUEtUkVBTC1T", "xoxb-1-a", "not-a-real-password", "T0/B0/abcdef", "OPEN-SESAME")
+ROUTINGS = [
+    pytest.param('hook: {webhook: {url: "http://a.example", secret: "SECRET"}}', id="in the open"),
+    pytest.param('hook: {webhook: {url: "http://a.example", secret: {secret: SECRET}}}', id="in place of its name"),
+    pytest.param('hook: {webhook: {url: "http://a.example", secret: {SECRET: 1}}}', id="as a key"),
+    pytest.param('hook: {webhook: {url: "http://a.example", secret: [SECRET]}}', id="in a list"),
+    pytest.param('hook: {webhook: {url: "http://shop:SECRET@a.example/", secret: {secret: A}}}', id="a password"),
+    pytest.param('hook: {webhook: {url: "http://SECRET@a.example/", secret: {secret: A}}}', id="a user in a url"),
+    pytest.param('hook: {webhook: {url: "http://*.example/SECRET", secret: {secret: A}}}', id="a path of a url"),
+    pytest.param('hook: {webhook: {url: "http://*.example/?key=SECRET", secret: {secret: A}}}', id="a query of a url"),
+    pytest.param('hook: {webhook: {url: "//a", token: SECRET, secret: {secret: A}}}', id="beside a fault"),
+    pytest.param('hook: {webhook: {url: "http://a.example"\n      secret: SECRET}}', id="in a line that is no YAML"),
+    pytest.param("hook:\n    webhook:\n      url: http://a\n      secret:\n        SECRET", id="below its key"),
+    pytest.param("hook:\n    webhook:\n      secret: |\n        SECRET\n       x: [", id="in a block that is broken"),
+    pytest.param('hook: {email: {to: ["shop:SECRET@a.example"]}}', id="a password in an address"),
+    pytest.param("hook: {email: {to: a@b.example}}\nteams: {b: 'https://a/SECRET'}", id="a url as a name"),
+    pytest.param('hook: {slack: {channel: "#a", token: SECRET, tokn: 1}}', id="beside an unknown key"),
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("text", ROUTINGS)
+def test_no_report_holds_a_secret(text, secret, tmp_path):
+    """In whatever form, and whatever the fault of its line: a report ends in the log of a build server."""
+    path = tmp_path / "routing.yml"
+    path.write_text(f"receivers:\n  {text}\n".replace("SECRET", secret))
+    found = check([path]).faults
+    assert found
+    sources = report.Sources()
+    said = "\n".join(line.plain for line in report.shown(found, sources)) + report.as_json(found, sources)
+    said += report.as_sarif(found) + report.as_github(found) + "\n".join(map(str, found))
+    assert secret not in said
+    assert secret.partition("/")[2] == "" or "abcdef" not in said
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=80))
+def test_a_masked_line_is_as_long(line):
+    """The mark stays under its word; what is masked once is masked."""
+    assert len(masked(line)) == len(line)
+    assert masked(masked(line)) == masked(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "    threshold: {measure: stock, at_most: 5}",
+        "  hook: {webhook: {secret: {secret: SHOP_HOOK}}}",
+        "  - name: OrdersByChannelAndCountryCode2ForAll3",
+        "    runbook: https://wiki.example",
+        "rule 'A': unknown key 'secert'; did you mean 'secret'?",
+    ],
+)
+def test_what_is_no_secret_is_shown(line):
+    """A report that hides what it is about helps nobody."""
+    assert masked(line) == line

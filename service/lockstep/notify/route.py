@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from lockstep.document import Document, Fault, Pointer, did_you_mean, read_document, validate
+from lockstep.host import host_fault, host_of, unfilled_fault
 from lockstep.labels import stable_id
 from lockstep.ports import Destination
 from lockstep.rule.model import without_null
@@ -55,7 +56,7 @@ class SecretName(_Strict):
 
 
 def _not_clear(value: Any) -> Any:
-    if isinstance(value, str):
+    if not isinstance(value, dict | SecretName) and value is not None:
         raise ValueError("a secret never stands in a file; write {secret: NAME} and set LOCKSTEP_SECRET_NAME [LS151]")
     return value
 
@@ -69,10 +70,26 @@ class EmailModel(_Strict):
     to: Texts = Field(min_length=1, description="Addresses; each gets its own mail")
 
 
+def _slack_channel(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    unfilled = unfilled_fault(value)
+    if unfilled is not None:
+        raise ValueError(f"{unfilled[0]}; {unfilled[1]} [LS152]")
+    if not _CHANNEL.fullmatch(value):
+        raise ValueError(f"'{value[:100]}' is no Slack channel; write one like '#orders', or a channel's id [LS152]")
+    return value
+
+
+_CHANNEL = re.compile(r"#?[^\s#@*|,;:!?/\\<>(){}\[\]\"'`&$%^~+=.]{1,80}")
+
+
 class SlackModel(_Strict):
     """A message in a Slack channel."""
 
-    channel: str = Field(min_length=1, pattern=r"^\S+$", description="`#orders` or a channel's id")
+    channel: Annotated[
+        str, BeforeValidator(_slack_channel), WithJsonSchema({"type": "string", "minLength": 1, "pattern": r"^\S+$"})
+    ] = Field(description="`#orders` or a channel's id")
     token: Secret = Field(description="The bot's token, by name: {secret: SLACK_TOKEN}")
 
 
@@ -170,24 +187,35 @@ def _destination(channel: str, target: str, receiver: str, options: dict[str, st
 
 def _address(text: str) -> str | None:
     """The address with its domain in lower case, or None for what is none."""
+    if unfilled_fault(text) is not None:
+        return None
     try:
         address = Address(addr_spec=text)
     except (HeaderParseError, ValueError, IndexError):
         return None
     if not address.username or not address.domain or any(c.isspace() or not c.isprintable() for c in text):
         return None
+    if not address.domain.startswith("[") and host_fault(address.domain) is not None:
+        return None
     return f"{text.rpartition('@')[0]}@{address.domain.lower()}"
 
 
-def _is_url(text: str) -> bool:
+def _url_fault(text: str) -> tuple[str, str] | None:
+    """(what is wrong, the way out) with a webhook's url; None where it can be one."""
+    form = "a webhook's url must be http(s)://host/path, without a user", "write one like https://example.com/hook"
+    unfilled = unfilled_fault(text)
+    if unfilled is not None:
+        return unfilled
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        return False
+        return form
     if any(c.isspace() or not c.isprintable() for c in text) or port == 0:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+        return form
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        return form
+    return host_fault(host_of(parts))
 
 
 def _valid(model: type[M], data: Any) -> M | None:
@@ -250,12 +278,13 @@ def _lint(document: Document, model: RoutingFile, *, broken: frozenset[str] = fr
                 if _address(address) is None:
                     several = isinstance(document.data["receivers"][name]["email"]["to"], list)
                     at = (*here, "email", "to", i) if several else (*here, "email", "to")
-                    fault(at, f"'{address}' is no email address", "write one like name@example.com", "LS152")
+                    wrong = f"'{address}' is no email address", "write one like name@example.com"
+                    fault(at, *(unfilled_fault(address) or wrong), "LS152")
         if receiver.webhook is not None:
             at = (*here, "webhook", "url")
-            if not _is_url(receiver.webhook.url):
-                message = "a webhook's url must be http(s)://host/path, without a user"
-                fault(at, message, "write one like https://example.com/hook", "LS152")
+            odd = _url_fault(receiver.webhook.url)
+            if odd is not None:
+                fault(at, *odd, "LS152")
             elif secrets.setdefault(receiver.webhook.url, receiver.webhook.secret.secret) != (
                 receiver.webhook.secret.secret
             ):

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from lockstep import VERSION
 from lockstep.document import Fault
+from lockstep.masking import masked_lines
 from lockstep.rule.lint import CODES
 from lockstep.tools.codes import explanation
 from lockstep.tools.terminal import readable
@@ -25,19 +26,26 @@ _COLOURS = {"error": "bold red", "warning": "bold yellow"}
 
 
 class Sources:
-    """The lines of files, each file read once; "" where there is no such line."""
+    """The lines of files, each file read once; "" where there is no such line, or where it holds a secret.
+
+    What else may be a secret in a line is masked: a report ends in the log of a build server.
+    """
 
     def __init__(self) -> None:
         self._lines: dict[str, list[str]] = {}
 
-    def line(self, path: str, number: int) -> str:
+    def of(self, fault: Fault) -> str:
+        """The line that a fault is in; "" where the fault is that it holds a secret."""
+        return "" if fault.code == "LS151" else self._line(fault.path, fault.line)
+
+    def _line(self, path: str, number: int) -> str:
         if path not in self._lines:
             try:
                 text = Path(path).read_text("utf-8", errors="replace")
             except (OSError, ValueError):
                 text = ""
             # As YAML counts lines: str.splitlines knows more line ends than that.
-            self._lines[path] = re.split(r"\r\n|[\r\n\x85\u2028\u2029]", text)
+            self._lines[path] = masked_lines(re.split(r"\r\n|[\r\n\x85\u2028\u2029]", text))
         lines = self._lines[path]
         return lines[number - 1] if 0 < number <= len(lines) else ""
 
@@ -53,7 +61,7 @@ def shown(faults: Iterable[Fault], sources: Sources) -> Iterable[Text]:
         text.append(readable(f"; {fault.remedy}" if fault.remedy else ""))
         text.append(f" [{fault.code}]", "dim")
         yield text
-        yield from _excerpt(fault, sources.line(fault.path, fault.line), colour)
+        yield from _excerpt(fault, sources.of(fault), colour)
 
 
 def _excerpt(fault: Fault, line: str, colour: str) -> Iterable[Text]:
@@ -75,7 +83,7 @@ def _excerpt(fault: Fault, line: str, colour: str) -> Iterable[Text]:
 
 def as_json(faults: Sequence[Fault], sources: Sources) -> str:
     """A list of objects: path, line, column, message, remedy, code, level, and the line itself as `text`."""
-    rows = [{**vars(f), "text": sources.line(f.path, f.line)} for f in faults]
+    rows = [{**vars(f), "text": sources.of(f)} for f in faults]
     return json.dumps(rows, indent=2)
 
 
