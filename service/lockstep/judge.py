@@ -33,8 +33,8 @@ from lockstep.alert import (
 from lockstep.dead import DeadEvent, dead_record
 from lockstep.errors import StateError
 from lockstep.labels import partition_of, stable_id
-from lockstep.measure.aggregate import SCALE
 from lockstep.measure.definition import SeriesDef
+from lockstep.measure.exact import Exact
 from lockstep.measure.history import FlowHistory, Late, LevelHistory, Source, pack, unpack
 from lockstep.measure.sample import FORMAT, Frame, LevelValue, Partial, Progress, decode
 from lockstep.ports import Batch, Cut, Record
@@ -95,16 +95,16 @@ class _View:
     def zone(self) -> ZoneInfo:
         return self._judge.zone
 
-    def flow(self, series: SeriesDef, start: int, end: int) -> float | None:
+    def flow(self, series: SeriesDef, start: int, end: int) -> Exact | None:
         history = self._judge.flows.get(self._key(series))
         value = None if history is None else history.value(start, end)
         if value is not None or not series.is_additive:
             return value
         if history is not None and history.aggregate(start, end) is not None:
             return None  # there is something, but it has no value: mixed currencies, a sum beyond 64 bits
-        return 0.0 if self.has_events(series, end) else None
+        return 0 if self.has_events(series, end) else None
 
-    def level(self, series: SeriesDef, instant_us: int, *, newest: bool = False) -> float | None:
+    def level(self, series: SeriesDef, instant_us: int, *, newest: bool = False) -> int | None:
         history = self._judge.levels.get(self._key(series))
         if history is None:
             return None
@@ -114,16 +114,16 @@ class _View:
         # The value that has just come may be another level's: this one can be stale all the same.
         return None if stale_us is not None and instant_us - history.newest_us() >= stale_us else history.now()
 
-    def moved(self, series: SeriesDef) -> float | None:
+    def moved(self, series: SeriesDef) -> int | None:
         history = self._judge.levels.get(self._key(series))
         if history is None or history.moved is None:
             return None
         # Measures that differ in `stale_after` alone share one history; each says for itself what was stale.
         if series.stale_after_s is not None and history.rested_us >= series.stale_after_s * SECOND:
             return None
-        return history.moved / SCALE
+        return history.moved
 
-    def fallen(self, series: SeriesDef, start: int, end: int) -> float | None:
+    def fallen(self, series: SeriesDef, start: int, end: int) -> int | None:
         history = self._judge.levels.get(self._key(series))
         return None if history is None else history.fallen(start * SECOND, end * SECOND, self.width * SECOND)
 

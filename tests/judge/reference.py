@@ -338,10 +338,19 @@ def _with_rows(bounds: Bounds, labels: Mapping[str, str]) -> Bounds | None:
     return replace(bounds, sources=tuple((w, s) for w, s in bounds.sources if not isinstance(s, OfTable)))
 
 
-def _times(source: OfMeasure | OfTable, value: Fraction) -> float:
-    if source.times == 1 and source.plus == 0:
-        return float(value)
-    return float(round(Fraction(str(source.times)) * value + Fraction(str(source.plus)), 9))
+def _times(source: OfMeasure | OfTable, value: Fraction) -> Fraction:
+    return Fraction(str(source.times)) * value + Fraction(str(source.plus))
+
+
+def _hold(bounds: Bounds, low: Fraction, high: Fraction) -> bool:
+    """Whether bounds hold of a number that is known to lie between two (both the same: exactly known)."""
+    is_beyond = (
+        (bounds.above, lambda n: low > n),
+        (bounds.at_least, lambda n: low >= n),
+        (bounds.below, lambda n: high < n),
+        (bounds.at_most, lambda n: high <= n),
+    )
+    return all(holds(Fraction(str(n))) for n, holds in is_beyond if n is not None)
 
 
 def _with_measures(levels: tuple[Level, ...], read: Reader, end: int) -> tuple[Level, ...] | str:
@@ -371,7 +380,8 @@ def _only_rising(levels: Iterable[Level]) -> bool:
 def _shown(levels: tuple[Level, ...], reached: Severity | None) -> float | None:
     """The number that is told: of the level that was reached, else of the lowest."""
     breach = next((lv.breach for lv in levels if lv.severity is reached), levels[0].breach)
-    return next((n for n in (breach.above, breach.at_least, breach.below, breach.at_most) if n is not None), None)
+    numbers = (breach.above, breach.at_least, breach.below, breach.at_most)
+    return next((float(n) for n in numbers if n is not None), None)
 
 
 def _single(expression: Expression, *kinds: Aggregate) -> SeriesDef | None:
@@ -399,8 +409,8 @@ def threshold(c: Threshold, read: Reader, labels: Mapping[str, str], end: int, f
     value = float(found)
     holding = []
     for level in settled:
-        breaches = level.breach.hold(value)
-        is_clear = not breaches if level.clear is None else level.clear.hold(value)
+        breaches = _hold(level.breach, found, found)
+        is_clear = not breaches if level.clear is None else _hold(level.clear, found, found)
         if breaches or (firing is not None and level.severity <= firing and not is_clear):
             holding.append(level.severity)
     limit = _shown(settled, max(holding) if holding else None)
@@ -414,9 +424,10 @@ def _middle(values: list[Fraction]) -> Fraction:
     return ranked[half] if len(values) % 2 else (ranked[half - 1] + ranked[half]) / 2
 
 
-def _root(x: Fraction) -> float:
-    exact = isqrt(int(x)) if x == int(x) else -1
-    return float(exact) if exact * exact == x else sqrt(x)
+def _root(x: Fraction) -> Fraction:
+    """Exact where there is an exact one; else no fraction is equal to it, and near is enough."""
+    exact = Fraction(isqrt(x.numerator), isqrt(x.denominator)) if x > 0 else Fraction()
+    return exact if exact * exact == max(x, 0) else Fraction(sqrt(x))
 
 
 def _earlier(end: int, days: int, zone: ZoneInfo) -> int:
@@ -576,10 +587,11 @@ def spike(c: Spike, read: Reader, end: int, firing: Severity | None, zone: ZoneI
     numbers = {"value": float(value), "baseline": float(baseline), "window": (start, end), "baseline_of": found.of}
     enough = c.usual_at_least is None or baseline >= Fraction(str(c.usual_at_least))
     comparable = c.usual_at_least is not None or baseline > 0  # a ratio of nothing is none, a difference is one
-    sigma = 1.4826 * float(found.spread)
+    sigma = Fraction("1.4826") * found.spread
     if _single(c.expression, Aggregate.COUNT):
         sigma = max(sigma, _root(baseline))
-    difference = float(value - baseline)
+    difference = value - baseline
+    far = None if c.deviations is None else Fraction(str(c.deviations)) * sigma
     up = c.above is not None or c.above_by is not None
     down = c.below is not None or c.below_by is not None
     alone = c.deviations is not None and not up and not down
@@ -589,14 +601,14 @@ def spike(c: Spike, read: Reader, end: int, firing: Severity | None, zone: ZoneI
         and (c.above is None or value > Fraction(str(c.above)) * baseline)
         and (c.above_by is None or value - baseline > Fraction(str(c.above_by)))
         and (c.at_least is None or value >= Fraction(str(c.at_least)))
-        and (c.deviations is None or difference > c.deviations * sigma)
+        and (far is None or difference > far)
     )
     falls = (
         (down or alone)
         and (comparable or not (alone or c.below is not None))
         and (c.below is None or value < Fraction(str(c.below)) * baseline)
         and (c.below_by is None or baseline - value > Fraction(str(c.below_by)))
-        and (c.deviations is None or -difference > c.deviations * sigma)
+        and (far is None or -difference > far)
     )
     breaches = enough and (rises or falls)
     if breaches and c.chance is not None and _single(c.expression, Aggregate.COUNT):
@@ -707,20 +719,19 @@ def share(c: Share, read: Reader, labels: Mapping[str, str], end: int, firing: S
         return Verdict("no_data", levels[0].severity, window=window)
     if whole < Fraction(str(c.least)) or whole <= 0:
         return Verdict("clear", window=window)
-    value = low = high = float(part / whole)
+    seen = low = high = part / whole
+    value = float(seen)
     if isinstance(settled, str):
         return Verdict("no_data", levels[0].severity, value, window=window)
     if c.confidence is not None:
         # The interval's ends are the true shares from which what was seen is exactly z deviations away.
-        n, p, z = float(whole), min(max(value, 0.0), 1.0), NormalDist().inv_cdf(c.confidence)
-        root = z * sqrt(4 * n * p * (1 - p) + z * z)
+        n, p, z = whole, min(max(seen, Fraction()), Fraction(1)), Fraction(NormalDist().inv_cdf(c.confidence))
+        root = z * _root(4 * n * p * (1 - p) + z * z)
         low, high = (2 * n * p + z * z - root) / (2 * (n + z * z)), (2 * n * p + z * z + root) / (2 * (n + z * z))
-        low, high = round(low, 12), round(high, 12)
     holding = []
     for level in settled:
-        is_rise = level.breach.above is not None or level.breach.at_least is not None
-        breaches = level.breach.hold(low if is_rise else high)
-        is_clear = not breaches if level.clear is None else level.clear.hold(value)
+        breaches = _hold(level.breach, low, high)
+        is_clear = not breaches if level.clear is None else _hold(level.clear, seen, seen)
         if breaches or (firing is not None and level.severity <= firing and not is_clear):
             holding.append(level.severity)
     kind, severity = ("breach", max(holding)) if holding else ("clear", levels[0].severity)

@@ -15,6 +15,7 @@ from lockstep.errors import StateError
 from lockstep.judge import ALERTS
 from lockstep.measure.aggregate import merge_all, merge_distinct, merger, valuer
 from lockstep.measure.definition import Measured
+from lockstep.measure.exact import SCALE
 from lockstep.measure.sample import decode as decode_frame
 from lockstep.measure.sample import encode as encode_frame
 from lockstep.rule.condition import Absence, All, Severity
@@ -407,7 +408,7 @@ def test_15_a_sum_that_leaves_64_bits_has_no_value():
     total = flow("sum", field="total", by=())
     merge, value = merger(total), valuer(total)
     once = [5 * 10**18, None]
-    assert value(once) == 5e12
+    assert value(once) == 5 * 10**18
     assert value(merge(once, once)) is None
 
 
@@ -457,7 +458,7 @@ def test_16_a_repeat_in_each_chunk_counts_once_and_on_two_partitions_twice(dies)
     (fired,) = [t for t in shop.finish(clock("12:30")) if t["state"] == "firing"]
     history = shop._judges[0].flows[ORDERS_ALL.id, ()]
     assert fired["at"]
-    assert history.value(int(clock("12:00").timestamp()), int(clock("12:01").timestamp())) == 3.0
+    assert history.value(int(clock("12:00").timestamp()), int(clock("12:01").timestamp())) == 3 * SCALE
 
 
 # ---- 17: late growth ----------------------------------------------------------------------------------------------
@@ -486,4 +487,4 @@ def test_17_the_partial_of_a_series_that_was_quiet_for_chunks_is_added_to():
     arrive(shop, orders("app: 12:00:59"))
     shop.step(ORDERS_FROM)
     history = shop._judges[0].flows[ORDERS.id, ("app",)]
-    assert history.value(int(clock("12:00").timestamp()), int(clock("12:01").timestamp())) == 4.0
+    assert history.value(int(clock("12:00").timestamp()), int(clock("12:01").timestamp())) == 4 * SCALE

@@ -235,8 +235,8 @@ MORNINGS = (Hours(frozenset({0, 1, 3, 4, 6}), time(9), time(10, 2)),)
 @st.composite
 def spikes(draw: st.DrawFn, measures: list[Any], baselines: st.SearchStrategy[Baseline]) -> Condition:
     measure = draw(st.sampled_from(measures))
-    above = draw(st.sampled_from([None, 1.0, 1.5, 2.0]))
-    below = draw(st.sampled_from([None, 0.5, 0.75]))
+    above = draw(st.sampled_from([None, 1.0, 1.1, 1.5, 2.0, 3.0]))
+    below = draw(st.sampled_from([None, 0.3, 0.5, 0.75]))
     deviations = draw(st.sampled_from([None, None, 0.5, 1.25]))
     if above is None and below is None and deviations is None:
         above = 1.5
@@ -384,7 +384,7 @@ def conditions(draw: st.DrawFn) -> Condition:
     measures = draw(st.sampled_from([BY_CHANNEL, BY_CHANNEL, BY_SKU, BY_NOTHING]))
     flows = [m for m in measures if not isinstance(m, SeriesDef) or not m.is_level]
     counts = [m for m in flows if isinstance(m, SeriesDef) and m.aggregate.value == "count"]
-    previous = st.sampled_from([Baseline(), Baseline(previous_s=120), Baseline(previous_s=300)])
+    previous = st.sampled_from([Baseline(), *(Baseline(previous_s=s) for s in (120, 180, 300, 420))])
     single = [m for m in measures if isinstance(m, SeriesDef) and m.aggregate.value in ("count", "sum", "last")]
     sums = [m for m in single if not m.is_level]
     levels = [m for m in single if m.is_level]

@@ -15,9 +15,7 @@ import datasketches
 from ddsketch.mapping import LogarithmicMapping
 
 from lockstep.measure.definition import Aggregate, SeriesDef
-
-SCALE = 1_000_000
-"""Numbers are kept as integers of a millionth."""
+from lockstep.measure.exact import SCALE, Exact, exact, part_of
 
 LARGEST = 9_000_000_000_000
 """A number beyond ± this is refused at the door: a millionth of it still fits 63 bits."""
@@ -128,24 +126,28 @@ def merger(series: SeriesDef) -> Callable[[Any, Any], Any]:
             raise ValueError("a level is not merged")
 
 
-def _money_value(aggregate: list[Any]) -> float | None:
+def _money_value(aggregate: list[Any]) -> Exact | None:
     return None if aggregate[1] == MIXED else _sum_value(aggregate[0])
 
 
-def _sum_value(aggregate: int) -> float | None:
-    return aggregate / SCALE if abs(aggregate) <= SUM_LIMIT else None
+def _count_value(aggregate: int) -> int:
+    return aggregate * SCALE
 
 
-def _average_value(aggregate: list[int]) -> float | None:
+def _sum_value(aggregate: int) -> Exact | None:
+    return aggregate if abs(aggregate) <= SUM_LIMIT else None
+
+
+def _average_value(aggregate: list[int]) -> Exact | None:
     total, count = aggregate
-    return total / count / SCALE if count and abs(total) <= SUM_LIMIT else None
+    return part_of(total, 1, count) if count and abs(total) <= SUM_LIMIT else None
 
 
-def _distinct_value(aggregate: list[int] | bytes) -> float:
-    return float(len(aggregate)) if isinstance(aggregate, list) else float(_sketch(aggregate).get_estimate())
+def _distinct_value(aggregate: list[int] | bytes) -> Exact:
+    return len(aggregate) * SCALE if isinstance(aggregate, list) else exact(_sketch(aggregate).get_estimate())
 
 
-def percentile_value(counts: dict[int, int], quantile: float) -> float | None:
+def percentile_value(counts: dict[int, int], quantile: float) -> Exact | None:
     """The nearest-rank percentile of a histogram, within PERCENTILE_ACCURACY."""
     total = sum(counts.values())
     if not total:
@@ -155,17 +157,18 @@ def percentile_value(counts: dict[int, int], quantile: float) -> float | None:
         rank -= counts[key]
         if rank <= 0:
             if key == 0:
-                return 0.0
-            magnitude = float(_MAPPING.value(abs(key) - _KEY_OFFSET))
+                return 0
+            magnitude = exact(_MAPPING.value(abs(key) - _KEY_OFFSET))
             return magnitude if key > 0 else -magnitude
     return None
 
 
-def valuer(series: SeriesDef) -> Callable[[Any], float | None]:
-    """The function that turns a merged aggregate into the measure's number; None where it has none (no_data)."""
+def valuer(series: SeriesDef) -> Callable[[Any], Exact | None]:
+    """The function that turns a merged aggregate into the measure's number, in millionths; None where it has none
+    (no_data)."""
     match series.aggregate:
         case Aggregate.COUNT:
-            return float
+            return _count_value
         case Aggregate.SUM if tracks_currency(series):
             return _money_value
         case Aggregate.SUM:

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from lockstep.labels import NONE, SEPARATOR
-from lockstep.measure.aggregate import LARGEST, SCALE, distinct_hash, percentile_key, tracks_currency
+from lockstep.measure.aggregate import LARGEST, distinct_hash, percentile_key, tracks_currency
 from lockstep.measure.definition import Aggregate, SeriesDef
+from lockstep.measure.exact import SCALE
 
 Labels = tuple[str, ...]
 Groups = dict[Labels, Any]

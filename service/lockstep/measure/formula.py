@@ -1,29 +1,35 @@
-"""Formulas: what a condition looks at, worked out from its series."""
+"""Formulas: what a condition looks at, worked out from its series, exactly."""
 
 from collections.abc import Callable
 
 from lockstep.measure.definition import Expression, Measured, Number, Operation, SeriesDef
+from lockstep.measure.exact import SCALE, Exact, exact, product, quotient, size
+
+LARGEST_RESULT = 10**300 * SCALE
+"""What no float can show has no value."""
 
 
-def evaluate(expression: Expression, read: Callable[[SeriesDef], float | None]) -> float | None:
-    """The number of an expression; None (no_data) when any part has none or a division by zero is asked for."""
+def evaluate(expression: Expression, read: Callable[[SeriesDef], Exact | None]) -> Exact | None:
+    """The number of an expression, in millionths.
+
+    None (no_data) when any part has none, a division by zero is asked for, or it leaves every range.
+    """
     match expression:
         case Measured(series):
             return read(series)
         case Number(value):
-            return value
+            return exact(value)
         case Operation(op, left, right):
             a, b = evaluate(left, read), evaluate(right, read)
-            if a is None or b is None:
+            if a is None or b is None or (op == "/" and not b):
                 return None
-            match op:
-                case "+":
-                    return a + b
-                case "-":
-                    return a - b
-                case "*":
-                    return a * b
-                case "/":
-                    return a / b if b else None
-                case _:
-                    raise ValueError(f"unknown operation {op!r}")
+            result = _operations[op](a, b)
+            return result if size(result) <= LARGEST_RESULT else None
+
+
+_operations: dict[str, Callable[[Exact, Exact], Exact]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": product,
+    "/": quotient,
+}

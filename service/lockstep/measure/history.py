@@ -16,8 +16,9 @@ from typing import Any
 import msgspec
 
 from lockstep.errors import StateError
-from lockstep.measure.aggregate import SCALE, add, merge_all, merger, valuer
+from lockstep.measure.aggregate import add, merge_all, merger, valuer
 from lockstep.measure.definition import Aggregate, SeriesDef
+from lockstep.measure.exact import Exact
 
 BUCKETS_PER_BLOCK = 240
 
@@ -201,8 +202,8 @@ class FlowHistory:
             return self.totals[lo]
         return sum(self.totals[lo:hi]) if self._merge is add else merge_all(self._merge, self.totals[lo:hi])
 
-    def value(self, start: int, end: int) -> float | None:
-        """The measure over [start, end); None when nothing is there (the caller knows whether nothing is zero)."""
+    def value(self, start: int, end: int) -> Exact | None:
+        """The measure over [start, end), in millionths; None for nothing (the caller knows whether that is zero)."""
         merged = self.aggregate(start, end)
         return None if merged is None else self._value(merged)
 
@@ -336,9 +337,9 @@ class LevelHistory:
                 del known.values[:keep]
                 self.dirty = True
 
-    def now(self) -> float:
-        """The sum of the newest values."""
-        return sum(k.values[-1][2] for k in self._identities.values()) / SCALE
+    def now(self) -> int:
+        """The sum of the newest values, in millionths."""
+        return sum(k.values[-1][2] for k in self._identities.values())
 
     def newest_us(self) -> int:
         """When the newest value was set."""
@@ -349,8 +350,11 @@ class LevelHistory:
         times = [t for k in self._identities.values() for t, _, _ in k.values if t < instant_us]
         return max(times, default=None)
 
-    def as_of(self, instant_us: int, stale_us: int | None) -> float | None:
-        """The sum of the values in force just before an instant; None when none is, or the newest is stale."""
+    def as_of(self, instant_us: int, stale_us: int | None) -> int | None:
+        """The sum of the values in force just before an instant, in millionths.
+
+        None when none is, or the newest is stale.
+        """
         total, newest = 0, None
         for known in self._identities.values():
             for time_us, _, value in reversed(known.values):
@@ -360,10 +364,11 @@ class LevelHistory:
                     break
         if newest is None or (stale_us is not None and instant_us - newest >= stale_us):
             return None
-        return total / SCALE
+        return total
 
-    def fallen(self, start_us: int, end_us: int, grain_us: int) -> float:
-        """What the identities lost between the multiples of grain_us in [start_us, end_us], their rises left aside."""
+    def fallen(self, start_us: int, end_us: int, grain_us: int) -> int:
+        """What the identities lost between the multiples of grain_us in [start_us, end_us], in millionths, their rises
+        left aside."""
         total = 0
         for known in self._identities.values():
             before: int | None = None  # at the last multiple looked at
@@ -379,7 +384,7 @@ class LevelHistory:
                 newest = value
             if before is not None and newest is not None and newest < before:
                 total += before - newest
-        return total / SCALE
+        return total
 
     def next_time(self, after_us: int) -> int | None:
         """The first kept value that was set at or after an instant."""

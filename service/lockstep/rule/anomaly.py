@@ -20,6 +20,7 @@ from lockstep.calendar import Calendar
 from lockstep.measure.anomaly import LONG as LONG_BUCKETS
 from lockstep.measure.anomaly import SENSITIVITY, SHORT, Detector, Incidents, Reading, Statistic
 from lockstep.measure.definition import Aggregate, Expression, Measured
+from lockstep.measure.exact import shown
 from lockstep.rule.condition import Anomaly
 from lockstep.rule.usual import LEAST_LIKE_DAYS, LIKE_DAYS
 from lockstep.rule.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
@@ -92,9 +93,10 @@ class Watch:
         at = Instant(end, end * 1_000_000)
         if not is_complete(condition.flows, view, at, start):
             return UNJUDGED
-        value = value_of(condition.expression, view, at, start, end)
-        if value is None:
+        found = value_of(condition.expression, view, at, start, end)
+        if found is None:
             return Verdict(Kind.NO_DATA, None, None, None, None, start, end)
+        value = shown(found)
         was_open = self._incidents.is_open
         is_new = self._is_forgotten(condition, start, view.zone)
         if is_new:

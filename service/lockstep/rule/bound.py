@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 
 from lockstep.measure.definition import Expression, OfExpression
-
-DIGITS = 9
-"""Decimals of a bound that was calculated, so that 1.1 × 10 is 11: values have six."""
+from lockstep.measure.exact import SCALE, Exact, Written, fraction
 
 
 @dataclass(frozen=True)
@@ -29,9 +28,9 @@ class OfMeasure(OfExpression):
         """`1.5 × reorder_point + 10`."""
         return _said(self.what, self.times, self.plus)
 
-    def number(self, value: float) -> float:
-        """The bound when the measure is `value`."""
-        return _calculated(value, self.times, self.plus)
+    def number(self, value: Exact) -> Fraction:
+        """The bound when the measure is `value`, in units; value: in millionths."""
+        return Fraction(value) / SCALE * fraction(self.times) + fraction(self.plus)
 
 
 Row = tuple[tuple[str, ...], float | None]
@@ -67,7 +66,7 @@ class OfTable:
         """`at_most in thresholds.csv`."""
         return _said(f"{self.column} in {self.file}", self.times, self.plus)
 
-    def number(self, labels: Mapping[str, str]) -> tuple[float | None, str]:
+    def number(self, labels: Mapping[str, str]) -> tuple[Written | None, str]:
         """The bound of a group and where it stands, in words; None: it has none."""
         values = tuple(labels.get(name, "") for name in self.labels)
         found = self._row(values)
@@ -75,7 +74,9 @@ class OfTable:
             return self.otherwise, f"otherwise in {self.file}"
         match, number = found
         where = _said(f"{self.column} of {', '.join(match)} in {self.file}", self.times, self.plus)
-        return None if number is None else _calculated(number, self.times, self.plus), where
+        if number is None or (self.times == 1 and self.plus == 0):
+            return number, where
+        return fraction(number) * fraction(self.times) + fraction(self.plus), where
 
     def _row(self, values: tuple[str, ...]) -> Row | None:
         if values in self._exact:
@@ -87,11 +88,6 @@ class OfTable:
 
 
 Source = OfMeasure | OfTable
-
-
-def _calculated(number: float, times: float, plus: float) -> float:
-    """What needs no calculation is not rounded: an average is equal to itself."""
-    return number if times == 1 and plus == 0 else round(times * number + plus, DIGITS)
 
 
 def _said(what: str, times: float, plus: float) -> str:

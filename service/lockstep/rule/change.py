@@ -1,5 +1,6 @@
 """Change: a value that is not what it was."""
 
+from lockstep.measure.exact import Exact, exact, parts, shown, size
 from lockstep.rule.condition import Change
 from lockstep.rule.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 
@@ -22,16 +23,19 @@ def judge_change(condition: Change, view: View, at: Instant) -> Verdict:
     if before is None and not condition.flows:
         return UNJUDGED
     if now is None or before is None:
-        return Verdict(Kind.NO_DATA, None, now, None, None, *span)
+        return Verdict(Kind.NO_DATA, None, None if now is None else shown(now), None, None, *span)
     return _verdict(condition, now, before, span)
 
 
-def _verdict(condition: Change, now: float, before: float, span: tuple[int, int] | None) -> Verdict:
+def _verdict(condition: Change, now: Exact, before: Exact, span: tuple[int, int] | None) -> Verdict:
     difference = now - before
-    size = abs(difference)
-    breach = (condition.up if difference > 0 else condition.down) and size > 0
-    breach = breach and (condition.by is None or size >= condition.by)
-    breach = breach and (condition.by_ratio is None or size >= condition.by_ratio * abs(before))
+    moved = size(difference)
+    breach = (condition.up if difference > 0 else condition.down) and moved > 0
+    breach = breach and (condition.by is None or moved >= exact(condition.by))
+    if condition.by_ratio is not None:
+        times, over = parts(condition.by_ratio)
+        breach = breach and moved * over >= times * size(before)
     kind, severity = (Kind.BREACH, condition.severity) if breach else (Kind.CLEAR, None)
     start, end = span or (None, None)
-    return Verdict(kind, severity, now, before, condition.by, start, end, {"change": difference})
+    counts = {"change": shown(difference)}
+    return Verdict(kind, severity, shown(now), shown(before), condition.by, start, end, counts)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from math import inf
 
+from lockstep.measure.exact import Written
 from lockstep.rule.bound import OfTable, matches
 from lockstep.rule.condition import Bounds, Level, Override
 from lockstep.rule.settle import looked_up
@@ -23,10 +24,10 @@ class ClearFault:
     is_harmless: bool = False
 
 
-def span(bounds: Bounds) -> tuple[float, float]:
+def span(bounds: Bounds) -> tuple[Written, Written]:
     """The numbers between which bounds hold, their ends apart; what stands elsewhere counts as no bound."""
-    lower = max((n for n in (bounds.above, bounds.at_least) if n is not None), default=-inf)
-    upper = min((n for n in (bounds.below, bounds.at_most) if n is not None), default=inf)
+    lower: Written = max((n for n in (bounds.above, bounds.at_least) if n is not None), default=-inf)
+    upper: Written = min((n for n in (bounds.below, bounds.at_most) if n is not None), default=inf)
     return lower, upper
 
 
@@ -48,11 +49,11 @@ def clear_fault(breach: Bounds, clear: Bounds) -> ClearFault | None:
     if falls and not rises and not _has(clear, _UP):
         return ClearFault("'clear' holds while it breaches", f"write clear: {{above: {_said(down)}}}")
     if up is not None and not falls and up < highest < inf:
-        return ClearFault(f"'clear' begins above {up:g}, where it breaches", f"write at most {up:g}", is_harmless=True)
+        said = _said(up)
+        return ClearFault(f"'clear' begins above {said}, where it breaches", f"write at most {said}", is_harmless=True)
     if down is not None and not rises and -inf < lowest < down:
-        return ClearFault(
-            f"'clear' begins below {down:g}, where it breaches", f"write at least {down:g}", is_harmless=True
-        )
+        said = _said(down)
+        return ClearFault(f"'clear' begins below {said}, where it breaches", f"write at least {said}", is_harmless=True)
     return None
 
 
@@ -60,12 +61,12 @@ def _has(bounds: Bounds, words: Sequence[str]) -> bool:
     return any(getattr(bounds, word) is not None for word in words) or any(word in words for word, _ in bounds.sources)
 
 
-def _number(bounds: Bounds, words: Sequence[str]) -> float | None:
+def _number(bounds: Bounds, words: Sequence[str]) -> Written | None:
     return next((n for word in words if (n := getattr(bounds, word)) is not None), None)
 
 
-def _said(number: float | None) -> str:
-    return "…" if number is None else f"{number:g}"
+def _said(number: Written | None) -> str:
+    return "…" if number is None else f"{float(number):g}"
 
 
 def row_faults(

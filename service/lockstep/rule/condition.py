@@ -10,6 +10,7 @@ from lockstep.calendar import Calendar
 from lockstep.identity import identity
 from lockstep.labels import stable_id
 from lockstep.measure.definition import EXPRESSION_PARTS, Expression, OfExpression, Operation, SeriesDef, series_of
+from lockstep.measure.exact import Exact, Written, exact
 from lockstep.rule.bound import OfMeasure, OfTable, Source
 
 
@@ -39,25 +40,35 @@ class Bounds:
     its number came from, in words; a number of the rule itself has no entry.
     """
 
-    above: float | None = None
-    below: float | None = None
-    at_least: float | None = None
-    at_most: float | None = None
+    above: Written | None = None
+    below: Written | None = None
+    at_least: Written | None = None
+    at_most: Written | None = None
     sources: tuple[tuple[str, Source], ...] = ()
     of: tuple[tuple[str, str], ...] = ()
 
-    def hold(self, value: float) -> bool:
+    @cached_property
+    def _exact(self) -> tuple[Exact | None, Exact | None, Exact | None, Exact | None]:
+        above, below, at_least, at_most = (
+            None if n is None else exact(n) for n in (self.above, self.below, self.at_least, self.at_most)
+        )
+        return above, below, at_least, at_most
+
+    def hold(self, value: Exact) -> bool:
+        """value: in millionths."""
+        above, below, at_least, at_most = self._exact
         return (
-            (self.above is None or value > self.above)
-            and (self.below is None or value < self.below)
-            and (self.at_least is None or value >= self.at_least)
-            and (self.at_most is None or value <= self.at_most)
+            (above is None or value > above)
+            and (below is None or value < below)
+            and (at_least is None or value >= at_least)
+            and (at_most is None or value <= at_most)
         )
 
     @property
     def shown(self) -> float | None:
         """The number that a message names."""
-        return next((n for n in (self.above, self.at_least, self.below, self.at_most) if n is not None), None)
+        numbers = (self.above, self.at_least, self.below, self.at_most)
+        return next((float(n) for n in numbers if n is not None), None)
 
     @property
     def shown_of(self) -> str:

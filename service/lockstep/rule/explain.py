@@ -1,6 +1,7 @@
 """Why a condition says what it says: the same verdict code, with every number that it read written down."""
 
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,7 @@ import msgspec
 from lockstep.calendar import Calendar
 from lockstep.figures import PERCENT, number_text
 from lockstep.measure.definition import Aggregate, Expression, Measured, Number, Operation, SeriesDef, series_of
+from lockstep.measure.exact import Exact, shown
 from lockstep.measure.formula import evaluate
 from lockstep.rule.condition import All, AnyOf, Bounds, Condition, Hours, Level, Not, Severity, Share
 from lockstep.rule.memory import Held
@@ -73,8 +75,8 @@ class _Notes:
 
     def __init__(self, view: View) -> None:
         self._view = view
-        self.flows: dict[tuple[SeriesDef, int, int], float | None] = {}
-        self.levels: dict[SeriesDef, float | None] = {}
+        self.flows: dict[tuple[SeriesDef, int, int], Exact | None] = {}
+        self.levels: dict[SeriesDef, Exact | None] = {}
         self.complete: dict[SeriesDef, float] = {}
 
     def __getattr__(self, name: str) -> Any:
@@ -84,11 +86,11 @@ class _Notes:
     def zone(self) -> ZoneInfo:
         return self._view.zone
 
-    def flow(self, series: SeriesDef, start: int, end: int) -> float | None:
+    def flow(self, series: SeriesDef, start: int, end: int) -> Exact | None:
         value = self.flows[series, start, end] = self._view.flow(series, start, end)
         return value
 
-    def level(self, series: SeriesDef, instant_us: int, *, newest: bool = False) -> float | None:
+    def level(self, series: SeriesDef, instant_us: int, *, newest: bool = False) -> Exact | None:
         value = self.levels[series] = self._view.level(series, instant_us, newest=newest)
         return value
 
@@ -283,8 +285,9 @@ def _bounds_text(bounds: Bounds, condition: Condition) -> str:
     for word in ("above", "below", "at_least", "at_most"):
         value = getattr(bounds, word)
         if value is not None:
-            shown = number_text(value, PERCENT) if _unit(condition, value) else f"{value:g}"
-            found.append(f"{word} {shown}" + (f" ({of[word]})" if word in of else ""))
+            number = float(value)
+            text = number_text(number, PERCENT) if _unit(condition, number) else f"{number:g}"
+            found.append(f"{word} {text}" + (f" ({of[word]})" if word in of else ""))
         elif word in sources:
             found.append(f"{word} {sources[word].said}")
     return " and ".join(found)
@@ -314,7 +317,7 @@ def said_of(expression: Expression) -> str:
             return named + (f" where {only}" if only else "")
 
 
-def _read(notes: _Notes, series: SeriesDef, start: int, end: int) -> float | None:
+def _read(notes: _Notes, series: SeriesDef, start: int, end: int) -> Exact | None:
     return notes.levels.get(series) if series.is_level else notes.flows.get((series, start, end))
 
 
@@ -323,7 +326,7 @@ def _terms(expression: Expression, notes: _Notes, start: int | None, end: int | 
         return {}
     read = dict.fromkeys([*notes.levels, *(s for s, _, _ in notes.flows)])
     named = [s for s in read if s in series_of(expression)]
-    return {said_of(Measured(s)): _read(notes, s, start or 0, end or 0) for s in named}
+    return {said_of(Measured(s)): _shown(_read(notes, s, start or 0, end or 0)) for s in named}
 
 
 def _history(expression: Expression, notes: _Notes, start: int | None, end: int | None) -> tuple[Window, ...]:
@@ -333,7 +336,12 @@ def _history(expression: Expression, notes: _Notes, start: int | None, end: int 
         for b, e in {(b, e) for _, b, e in notes.flows}
         if (b, e) != (start, end) and all((s, b, e) in notes.flows for s in needed)
     )
-    return tuple(Window(b, e, evaluate(expression, lambda s, b=b, e=e: _read(notes, s, b, e))) for b, e in stretches)  # type: ignore[misc] # the stretch is bound on purpose
+    values = (evaluate(expression, partial(_read, notes, start=b, end=e)) for b, e in stretches)
+    return tuple(Window(b, e, _shown(value)) for (b, e), value in zip(stretches, values, strict=True))
+
+
+def _shown(number: Exact | None) -> float | None:
+    return None if number is None else shown(number)
 
 
 # ---- what kept it from holding -------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """New values: the first event of a group after a long time without one."""
 
+from lockstep.measure.exact import shown
 from lockstep.rule.condition import NewValue
 from lockstep.rule.view import UNJUDGED, Instant, Kind, Verdict, View
 
@@ -15,7 +16,8 @@ def judge_new_value(condition: NewValue, view: View, at: Instant) -> Verdict:
     if first is None:
         return Verdict(Kind.CLEAR, None, 0.0, None, None, start, end)
     before = view.last_seen(series, first)
-    value = view.flow(series, start, end)
+    found = view.flow(series, start, end)
+    value = None if found is None else shown(found)
     if before is not None and before >= first - condition.in_s:
         return Verdict(Kind.CLEAR, None, value, None, None, start, end)
     counts = {} if before is None else {"days_since": (first - before) / 86_400}

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from lockstep.measure.exact import exact, part_of, quotient, shown
 from lockstep.rule.condition import Projection
 from lockstep.rule.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 
@@ -47,14 +48,14 @@ def judge_projection(condition: Projection, view: View, at: Instant) -> Verdict:
     else:
         moved = value_of(condition.pace or condition.measure, view, at, start, end)
     if now is None or moved is None:
-        return Verdict(Kind.NO_DATA, None, now, None, limit, start, end)
-    moved = max(moved, 0.0)
-    left = now - limit if is_level else limit - now
-    # Multiplied out, so that whole numbers are compared exactly.
+        return Verdict(Kind.NO_DATA, None, None if now is None else shown(now), None, limit, start, end)
+    moved = max(moved, 0)
+    left = now - exact(limit) if is_level else exact(limit) - now
     breach = left <= 0 or (moved > 0 and left * window <= moved * ahead)
-    counts = {"pace_per_day": moved / window * DAY_S}
+    counts = {"pace_per_day": shown(part_of(moved, DAY_S, window))}
     if moved > 0:
-        counts["days_left"] = max(left, 0.0) * window / moved / DAY_S
-    step = moved / window * ahead
+        counts["days_left"] = shown(quotient(max(left, 0) * window, moved * DAY_S))
+    step = part_of(moved, ahead, window)
+    then = now - step if is_level else now + step
     kind, severity = (Kind.BREACH, condition.severity) if breach else (Kind.CLEAR, None)
-    return Verdict(kind, severity, now, now - step if is_level else now + step, limit, start, end, counts)
+    return Verdict(kind, severity, shown(now), shown(then), limit, start, end, counts)

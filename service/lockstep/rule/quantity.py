@@ -2,6 +2,7 @@
 
 import re
 from datetime import time
+from decimal import Decimal
 from math import isnan
 
 from lockstep.document import WITH_COMMA, without_comma
@@ -74,7 +75,7 @@ def ratio(value: object) -> float:
         if text.endswith("x"):
             number = float(text[:-1])
         elif text.endswith("%"):
-            number = float(text[:-1]) / 100
+            number = percent(text)
         else:
             raise ValueError
     except ValueError:
@@ -83,6 +84,11 @@ def ratio(value: object) -> float:
     if not 0 <= number < 1e9:
         raise ValueError(f"'{text}' is no ratio; write one like 2x or 0.5x [LS105]")
     return number
+
+
+def percent(text: str) -> float:
+    """`33.3%` is 0.333, which 33.3 / 100 is not. Raises ValueError."""
+    return float(Decimal(repr(float(text.removesuffix("%")))) / 100)
 
 
 def away(value: object) -> tuple[float | None, float | None]:
@@ -113,7 +119,7 @@ def chance(value: object) -> float:
     text = _text(value, "chance", "1 in 1000", "LS106")
     match = _CHANCE.fullmatch(text)
     try:
-        found = 1 / float(match[1].replace(",", "")) if match is not None else float(text.removesuffix("%")) / 100
+        found = 1 / float(match[1].replace(",", "")) if match is not None else percent(text)
     except (ValueError, ZeroDivisionError):
         found = 0.0
     if not (match is not None or text.endswith("%")) or not 1e-12 <= found <= 0.5:
@@ -134,7 +140,7 @@ def number(value: object) -> float:
         if text.endswith("x") and _is_number(text[:-1]):
             raise ValueError(f"'{text}' is a ratio, here stands a number; write {text[:-1]} [LS106]")
         try:
-            result = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+            result = percent(text) if text.endswith("%") else float(text)
         except ValueError:
             if WITH_COMMA.fullmatch(text):
                 raise ValueError(f"'{text}' is no number, it has a comma; {without_comma(text)} [LS106]") from None

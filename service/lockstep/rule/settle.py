@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from lockstep.measure.exact import Written, shown
 from lockstep.rule.bound import OfMeasure, OfTable
 from lockstep.rule.condition import Bounds, Level, Share, Threshold
 from lockstep.rule.view import Instant, Kind, View, is_complete, value_of
@@ -34,7 +35,7 @@ def without(condition: Threshold | Share) -> str:
 
 
 def _of_tables(bounds: Bounds, labels: Mapping[str, str]) -> Bounds | None:
-    numbers: dict[str, float] = {}
+    numbers: dict[str, Written] = {}
     of = list(bounds.of)
     for word, source in bounds.sources:
         if isinstance(source, OfTable):
@@ -59,19 +60,19 @@ def settled(condition: Threshold | Share, view: View, at: Instant) -> tuple[tupl
     if not all(is_complete(s.flows, view, at, at.end - (s.window_s or 0)) for s in sources):
         return Kind.UNJUDGED
     values: dict[str, float] = {}
-    numbers: dict[OfMeasure, float] = {}
+    numbers: dict[OfMeasure, Written] = {}
     for source in sources:
         value = value_of(source.expression, view, at, at.end - (source.window_s or 0), at.end)
         if value is None:
             return Kind.NO_DATA
-        values[source.what], numbers[source] = value, source.number(value)
+        values[source.what], numbers[source] = shown(value), source.number(value)
     return tuple(
         Level(x.severity, _of_measures(x.breach, numbers), None if x.clear is None else _of_measures(x.clear, numbers))
         for x in condition.levels
     ), values
 
 
-def _of_measures(bounds: Bounds, numbers: Mapping[OfMeasure, float]) -> Bounds:
+def _of_measures(bounds: Bounds, numbers: Mapping[OfMeasure, Written]) -> Bounds:
     found = {word: numbers[source] for word, source in bounds.sources if isinstance(source, OfMeasure)}
     if not found:
         return bounds

@@ -7,12 +7,12 @@ compared with whole windows; a point never judges itself; missing is not zero an
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from math import inf, sqrt
-from statistics import median
+from math import sqrt
 from zoneinfo import ZoneInfo
 
 from lockstep.event import is_non_negative
 from lockstep.measure.definition import Aggregate, Expression, Measured, SeriesDef
+from lockstep.measure.exact import SCALE, Exact, exact, part_of, parts, shown, size
 from lockstep.rule import usual
 from lockstep.rule.anomaly import judge_anomaly
 from lockstep.rule.bound import matches
@@ -35,7 +35,7 @@ from lockstep.rule.condition import (
 )
 from lockstep.rule.hours import hours_of
 from lockstep.rule.memory import Held, held_by
-from lockstep.rule.noise import Noise, mean_within, noise_of
+from lockstep.rule.noise import mean_within, noise_of
 from lockstep.rule.novelty import judge_new_value
 from lockstep.rule.projection import judge_projection
 from lockstep.rule.settle import looked_up, settled, unbound, without
@@ -253,7 +253,8 @@ def _threshold(condition: Threshold, view: View, at: Instant, firing: Severity |
     window = condition.window_s or 0
     start = at.end - window
     flows = condition.flows
-    value = value_of(condition.expression, view, at, start, at.end)
+    found = value_of(condition.expression, view, at, start, at.end)
+    value = None if found is None else shown(found)
     span = (start, at.end) if flows else (None, None)
     if not condition.levels:
         return Verdict(Kind.NO_BOUND, None, value, None, None, span[0], span[1], NOTHING, "", condition.unbound)
@@ -271,9 +272,9 @@ def _threshold(condition: Threshold, view: View, at: Instant, firing: Severity |
         if isinstance(bounded, Kind):
             return Verdict(Kind.NO_DATA, None, value, None, None, span[0], span[1], NOTHING, "", without(condition))
         levels, counts = bounded
-    if value is None:
+    if found is None:
         return Verdict(Kind.NO_DATA, None, None, None, None, *span)
-    level = _reached(levels, value, firing)
+    level = _reached(levels, found, firing)
     severity = None if level is None else level.severity
     bounds = (level or levels[0]).breach
     if incomplete and (severity is None or not bounds.is_upward):
@@ -282,12 +283,12 @@ def _threshold(condition: Threshold, view: View, at: Instant, firing: Severity |
     return Verdict(kind, severity, value, None, bounds.shown, span[0], span[1], counts, "", bounds.shown_of)
 
 
-def breached(levels: tuple[Level, ...], value: float) -> bool:
-    """Whether a value breaches any level."""
+def breached(levels: tuple[Level, ...], value: Exact) -> bool:
+    """Whether a value, in millionths, breaches any level."""
     return any(level.breach.hold(value) for level in levels)
 
 
-def _reached(levels: tuple[Level, ...], value: float, firing: Severity | None) -> Level | None:
+def _reached(levels: tuple[Level, ...], value: Exact, firing: Severity | None) -> Level | None:
     """The highest level that breaches, or that fires already and is not clear."""
     for level in reversed(levels):
         if level.breach.hold(value):
@@ -310,19 +311,29 @@ def same_wall_clock(instant: int, days: int, zone: ZoneInfo) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Usual:
-    """What is usual. mad: of its windows; windows: how many; lengths: their length in windows; of: in words.
+    """What is usual. value: in millionths; mad: of its windows, in millionths; of: in words.
 
-    history: the windows, each (start, end, value); of one stretch before its mean in the length of a window.
-    level: their mean, with what lies far out pulled in, for the noise of counts.
+    values: of the windows; of one stretch before, its mean in the length of a window. lengths: how many windows long
+    all of them are together. history: the windows, each (start, end, value).
     """
 
-    value: float
-    mad: float
-    windows: int
+    value: Exact
+    mad: Exact
+    values: tuple[Exact, ...]
     lengths: float
-    level: float
     of: str
     history: tuple[tuple[int, int, float | None], ...]
+
+    @property
+    def level(self) -> float:
+        """The mean of the windows, with what lies far out pulled in, for the noise of counts."""
+        if len(self.values) == 1:
+            return shown(self.value)
+        return mean_within([shown(v) for v in self.values], shown(self.value), self.sigma)
+
+    @property
+    def sigma(self) -> float:
+        return shown(self.mad) * MAD_TO_SIGMA
 
 
 def _baseline(condition: Spike, view: View, at: Instant) -> _Usual | Kind:
@@ -347,16 +358,16 @@ def _previous(condition: Spike, choice: Choice, view: View, at: Instant) -> _Usu
     end = at.end - window
     if not is_complete(condition.flows, view, at, end - length):
         return 0, Kind.UNJUDGED
-    value = value_of(condition.expression, view, at, end - length, end, window / length)
+    value = value_of(condition.expression, view, at, end - length, end, per=window)
     if value is None:
         return 0, Kind.NO_DATA
-    return _Usual(value, 0.0, 1, length / window, value, choice.known(1), ((end - length, end, value),))
+    return _Usual(value, 0, (value,), length / window, choice.known(1), ((end - length, end, shown(value)),))
 
 
 def _season(condition: Spike, choice: Choice, view: View, at: Instant) -> _Usual | tuple[int, Kind]:
     window, expression = condition.window_s, condition.expression
     windows = 0
-    values: list[float] = []
+    values: list[Exact] = []
     history: list[tuple[int, int, float | None]] = []
     for back in choice.backs:
         end = same_wall_clock(at.end, back, view.zone)
@@ -364,18 +375,22 @@ def _season(condition: Spike, choice: Choice, view: View, at: Instant) -> _Usual
             continue
         windows += 1
         value = value_of(expression, view, at, end - window, end)
-        history.append((end - window, end, value))
+        history.append((end - window, end, None if value is None else shown(value)))
         if value is not None:
             values.append(value)
     if windows < choice.least:
         return windows, Kind.UNJUDGED
     if len(values) < choice.least:
         return len(values), Kind.NO_DATA
-    middle = median(values)
-    mad = median([abs(v - middle) for v in values])
+    middle = _median(values)
+    mad = _median([size(v - middle) for v in values])
     known = len(values)
-    level = mean_within(values, middle, MAD_TO_SIGMA * mad)
-    return _Usual(middle, mad, known, known, level, choice.known(known), tuple(history))
+    return _Usual(middle, mad, tuple(values), known, choice.known(known), tuple(history))
+
+
+def _median(values: list[Exact]) -> Exact:
+    ranked, half = sorted(values), len(values) // 2
+    return ranked[half] if len(values) % 2 else part_of(ranked[half - 1] + ranked[half], 1, 2)
 
 
 def _is_count(expression: Expression) -> bool:
@@ -397,78 +412,93 @@ def _spike(condition: Spike, view: View, at: Instant, firing: Severity | None) -
         return UNJUDGED
     value = value_of(condition.expression, view, at, start, at.end)
     if isinstance(found, Kind) or value is None:
-        return Verdict(Kind.NO_DATA, None, value, None, None, start, at.end)
+        return Verdict(Kind.NO_DATA, None, None if value is None else shown(value), None, None, start, at.end)
     baseline = found.value
     is_count = _is_count(condition.expression)
-    sigma = max(MAD_TO_SIGMA * found.mad, sqrt(max(baseline, 0.0)) if is_count else 0.0)
-    counts: dict[str, float] = {"windows": found.windows}
+    counts: dict[str, float] = {"windows": len(found.values)}
     if condition.deviations is not None or not condition.baseline.previous_s:
-        counts["sigma"] = sigma
-    breach = _spike_breaches(condition, value, baseline, sigma)
+        counts["sigma"] = max(found.sigma, sqrt(max(shown(baseline), 0.0)) if is_count else 0.0)
+    breach = _spike_breaches(condition, value, baseline, found.mad, is_count=is_count)
     if breach and is_count and condition.chance is not None:
-        noise = noise_of(found.level, MAD_TO_SIGMA * found.mad, found.lengths, is_sampled=found.windows > 1)
+        noise = noise_of(found.level, found.sigma, found.lengths, is_sampled=len(found.values) > 1)
         counts["dispersion"] = noise.dispersion
-        counts["chance"] = _chance(noise, value, baseline)
+        counts["chance"] = noise.rises(shown(value)) if value >= baseline else noise.falls(shown(value))
         breach = counts["chance"] <= condition.chance
     held = firing is not None and not breach and _spike_holds(condition, value, baseline)
     kind = Kind.BREACH if breach or held else Kind.CLEAR
     severity = condition.severity if kind is Kind.BREACH else None
     limit = _spike_limit(condition, baseline, up=value >= baseline)
-    return Verdict(kind, severity, value, baseline, limit, start, at.end, counts, found.of, history=found.history)
+    return Verdict(
+        kind, severity, shown(value), shown(baseline), limit, start, at.end, counts, found.of, history=found.history
+    )
 
 
-def _chance(noise: Noise, value: float, baseline: float) -> float:
-    return noise.rises(value) if value >= baseline else noise.falls(value)
-
-
-def _spike_limit(condition: Spike, baseline: float, *, up: bool) -> float | None:
+def _spike_limit(condition: Spike, baseline: Exact, *, up: bool) -> float | None:
     """The number that a value in this direction is compared with."""
     if up and condition.rises:
-        ratio, difference = condition.above, condition.above_by
-        return max(
-            baseline * ratio if ratio is not None else -inf,
-            baseline + difference if difference is not None else -inf,
-        )
-    if condition.falls:
-        ratio, difference = condition.below, condition.below_by
-        return min(
-            baseline * ratio if ratio is not None else inf,
-            baseline - difference if difference is not None else inf,
-        )
-    return None
+        ratio, difference, furthest = condition.above, condition.above_by, max
+    elif condition.falls:
+        ratio, difference, furthest = condition.below, condition.below_by, min
+        difference = None if difference is None else -difference
+    else:
+        return None
+    limits = [part_of(baseline, *parts(ratio))] if ratio is not None else []
+    limits += [baseline + exact(difference)] if difference is not None else []
+    return shown(furthest(limits))
 
 
-def _spike_breaches(condition: Spike, value: float, baseline: float, sigma: float) -> bool:
+def _spike_breaches(condition: Spike, value: Exact, baseline: Exact, mad: Exact, *, is_count: bool) -> bool:
     far = condition.deviations
     alone = far is not None and not condition.rises and not condition.falls
     least = condition.usual_at_least
-    if least is not None and baseline < least:
+    if least is not None and baseline < exact(least):
         return False
     # Nothing is a multiple of nothing, but a difference needs no baseline.
     has_ratio = least is not None or baseline > 0
     rise = (alone and has_ratio) or (condition.rises and (has_ratio or condition.above is None))
-    rise = rise and (condition.above is None or value > condition.above * baseline)
-    rise = rise and (condition.above_by is None or value > baseline + condition.above_by)
-    rise = rise and (condition.at_least is None or value >= condition.at_least)
-    rise = rise and (far is None or value - baseline > far * sigma)
+    rise = rise and (condition.above is None or _is_more(value, condition.above, baseline))
+    rise = rise and (condition.above_by is None or value > baseline + exact(condition.above_by))
+    rise = rise and (condition.at_least is None or value >= exact(condition.at_least))
+    rise = rise and (far is None or _is_far(value - baseline, far, baseline, mad, is_count=is_count))
     fall = (alone and has_ratio) or (condition.falls and (has_ratio or condition.below is None))
-    fall = fall and (condition.below is None or value < condition.below * baseline)
-    fall = fall and (condition.below_by is None or value < baseline - condition.below_by)
-    fall = fall and (far is None or baseline - value > far * sigma)
+    fall = fall and (condition.below is None or _is_less(value, condition.below, baseline))
+    fall = fall and (condition.below_by is None or value < baseline - exact(condition.below_by))
+    fall = fall and (far is None or _is_far(baseline - value, far, baseline, mad, is_count=is_count))
     return rise or fall
 
 
-def _spike_holds(condition: Spike, value: float, baseline: float) -> bool:
+def _is_more(value: Exact, ratio: float, baseline: Exact) -> bool:
+    """value > ratio × baseline, multiplied out."""
+    times, over = parts(ratio)
+    return value * over > times * baseline
+
+
+def _is_less(value: Exact, ratio: float, baseline: Exact) -> bool:
+    times, over = parts(ratio)
+    return value * over < times * baseline
+
+
+def _is_far(distance: Exact, deviations: float, baseline: Exact, mad: Exact, *, is_count: bool) -> bool:
+    """Whether a distance is more than so many deviations; for counts a deviation is √baseline at least."""
+    times, over = parts(deviations)
+    sigma_times, sigma_over = parts(MAD_TO_SIGMA)
+    if distance * over * sigma_over <= times * sigma_times * mad:
+        return False
+    # Squared, so that no root is taken: of millionths, hence the scale.
+    return not is_count or (distance * over) ** 2 > times * times * baseline * SCALE
+
+
+def _spike_holds(condition: Spike, value: Exact, baseline: Exact) -> bool:
     """Inside the band between breach and clear."""
     below, above = condition.clear_below, condition.clear_above
     below_by, above_by = condition.clear_below_by, condition.clear_above_by
     if below is None and above is None and below_by is None and above_by is None:
         return False
     return not (
-        (below is None or value < below * baseline)
-        and (above is None or value > above * baseline)
-        and (below_by is None or value < baseline + below_by)
-        and (above_by is None or value > baseline + above_by)
+        (below is None or _is_less(value, below, baseline))
+        and (above is None or _is_more(value, above, baseline))
+        and (below_by is None or value < baseline + exact(below_by))
+        and (above_by is None or value > baseline + exact(above_by))
     )
 
 
@@ -479,7 +509,7 @@ def _absence(condition: Absence, view: View, at: Instant) -> Verdict:
     start = at.end - condition.window_s
     value = value_of(condition.expression, view, at, start, at.end)
     if value:
-        return Verdict(Kind.CLEAR, None, value, None, None, start, at.end)
+        return Verdict(Kind.CLEAR, None, shown(value), None, None, start, at.end)
     if not is_complete(condition.flows, view, at, start):
         return UNJUDGED
     if value is None and any(s.is_additive or not view.has_events(s, at.end) for s in condition.flows):
@@ -487,4 +517,4 @@ def _absence(condition: Absence, view: View, at: Instant) -> Verdict:
     hours = hours_of(condition)
     if hours is not None and not hours.hold(start, at.end, view.zone):
         return UNJUDGED
-    return Verdict(Kind.BREACH, condition.severity, value or 0.0, None, None, start, at.end)
+    return Verdict(Kind.BREACH, condition.severity, 0.0, None, None, start, at.end)

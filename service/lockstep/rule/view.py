@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from lockstep.measure.definition import Aggregate, Expression, Measured, SeriesDef
+from lockstep.measure.exact import Exact, part_of
 from lockstep.measure.formula import evaluate
 from lockstep.rule.condition import Anomaly, Severity
 
@@ -61,21 +62,21 @@ CLOSED = Verdict(Kind.CLOSED)
 
 
 class View(Protocol):
-    """The histories of one group, as its rule sees them."""
+    """The histories of one group, as its rule sees them. Numbers are exact, in millionths; a verdict shows floats."""
 
     @property
     def zone(self) -> ZoneInfo: ...
 
-    def flow(self, series: SeriesDef, start: int, end: int) -> float | None:
+    def flow(self, series: SeriesDef, start: int, end: int) -> Exact | None:
         """The measure over [start, end) in seconds: 0 or None for nothing, as its aggregate says."""
 
-    def level(self, series: SeriesDef, instant_us: int, *, newest: bool = False) -> float | None:
+    def level(self, series: SeriesDef, instant_us: int, *, newest: bool = False) -> Exact | None:
         """The level in force just before an instant, or the newest; None when none is or it is stale at the instant."""
 
-    def moved(self, series: SeriesDef) -> float | None:
+    def moved(self, series: SeriesDef) -> Exact | None:
         """By how much its newest value moved a level; None when it was the group's first."""
 
-    def fallen(self, series: SeriesDef, start: int, end: int) -> float | None:
+    def fallen(self, series: SeriesDef, start: int, end: int) -> Exact | None:
         """What a level lost in [start, end), from bucket end to bucket end, its rises left aside."""
 
     def first_seen(self, series: SeriesDef, start: int, end: int) -> int | None:
@@ -105,21 +106,23 @@ class Instant(msgspec.Struct, frozen=True):
     newest: bool = False
 
 
-def value_of(expression: Expression, view: View, at: Instant, start: int, end: int, scale: float = 1.0) -> float | None:
-    """scale: what counts and sums are multiplied with, to compare stretches of different length."""
+def value_of(
+    expression: Expression, view: View, at: Instant, start: int, end: int, per: int | None = None
+) -> Exact | None:
+    """The measure in [start, end), in millionths. per: a mean over so many seconds, of counts and sums."""
 
-    if expression.__class__ is Measured and scale == 1.0 and not expression.series.is_level:
+    if expression.__class__ is Measured and per is None and not expression.series.is_level:
         return view.flow(expression.series, start, end)
 
-    def read(series: SeriesDef) -> float | None:
+    def read(series: SeriesDef) -> Exact | None:
         if series.is_level:
             if end != at.end:
                 return view.level(series, end * 1_000_000)
             return view.level(series, at.us, newest=at.newest)
         value = view.flow(series, start, end)
-        if value is None or scale == 1.0 or series.aggregate not in (Aggregate.COUNT, Aggregate.SUM):
+        if value is None or per is None or series.aggregate not in (Aggregate.COUNT, Aggregate.SUM):
             return value
-        return value * scale
+        return part_of(value, per, end - start)
 
     return evaluate(expression, read)
 

@@ -20,6 +20,7 @@ from lockstep.errors import RuleError
 from lockstep.figures import number_text
 from lockstep.judge import Judge
 from lockstep.labels import NONE
+from lockstep.measure.exact import exact
 from lockstep.notify.message import labels_text
 from lockstep.notify.why import unit_of
 from lockstep.rule.condition import Plan, Rule, Spike, Threshold, series_of_condition
@@ -169,7 +170,7 @@ class Trier(Judge):
             return False
         self._eye.look_at(group)
         value = value_of(spike.expression, self._eye, Instant(end, end * SECOND), end - spike.window_s, end)
-        if value is None or value >= spike.at_least:
+        if value is None or value >= exact(spike.at_least):
             return False
         width = group.runtime.width
         histories = (self.flows.get((s.id, group.labels_of(s))) for s in spike.flows)
@@ -202,9 +203,10 @@ class Trier(Judge):
 
 
 def _is_far(spike: Spike, value: float, baseline: float) -> bool:
-    """Whether a spike may breach; it cannot where its ratio does not hold."""
-    rises = spike.rises and (spike.above is None or value > spike.above * baseline)
-    falls = spike.falls and (spike.below is None or value < spike.below * baseline)
+    """Whether a spike may breach; it cannot where its ratio does not hold. What is rounded here never misses one."""
+    near = 1e-9 * abs(value)
+    rises = spike.rises and (spike.above is None or value + near >= spike.above * baseline)
+    falls = spike.falls and (spike.below is None or value - near <= spike.below * baseline)
     return rises or falls or not (spike.rises or spike.falls)
 
 
