@@ -94,6 +94,21 @@ def test_a_retry_survives_a_restart():
     assert (again.id, again.attempts, again.last_error, again.reason) == ("d1", 1, str(DOWN), "serverError")
 
 
+def test_a_delivery_that_stands_in_the_log_again_changes_nothing():
+    """While it waits: its attempts, and when the next one is due, are what they were; it arrives once."""
+    kept = Kept().feed(record("d1")).cut()
+    (first,) = kept.stage.due(START)
+    kept.stage.failed(first, DOWN, now=START, jitter=HALF)
+    kept.feed(record("d1")).cut()
+    assert kept.due(_after(4.9)) == []
+    (again,) = kept.stage.due(_after(5))
+    assert (again.id, again.attempts) == ("d1", 1)
+    kept.feed(record("d1")).cut()  # while it is under way
+    kept.stage.sent(again, Sent(), now=_after(5))
+    assert kept.cut().due(_after(99)) == []
+    assert kept.entries == {}
+
+
 def test_what_arrived_is_forgotten():
     """No entry is left behind."""
     kept = Kept().feed(record("d1")).cut()

@@ -216,9 +216,12 @@ def test_07_a_file_of_yesterday_on_an_empty_topic_is_not_late():
     assert shop.total("late") == 0
 
 
-def test_07_a_bulk_batch_on_the_first_of_four_partitions_closes_nothing():
+@pytest.mark.parametrize("heard_of", [False, True], ids=["not heard of before", "heard of, still empty"])
+def test_07_a_bulk_batch_on_the_first_of_four_partitions_closes_nothing(heard_of):
     """The other three are at their turn later: what they bring of the same hours counts."""
     shop = Pipeline(plan(rule(when(ORDERS_ALL, "below 4"))), sources=4)
+    if heard_of:
+        shop.step()
     for partition in range(4):
         arrive(shop, [e for m in range(10) for e in orders(f"p{partition}: 12:{m:02d}")], partition)
         shop.step(("orders", partition))
@@ -248,7 +251,9 @@ def test_08_a_dead_meter_is_not_a_quiet_shop():
     ("fails_at", "fires"),
     [
         pytest.param((), True, id="read to its end all the time"),
+        pytest.param((1,), True, id="read to its end all the time, but for once"),
         pytest.param(range(0, 60, 1), False, id="a broker that does not answer"),
+        pytest.param(range(0, 60, 2), False, id="a broker that answers now and then"),
     ],
 )
 def test_08_only_a_log_that_was_read_to_its_end_is_quiet(fails_at, fires):
@@ -464,18 +469,37 @@ def test_16_a_repeat_in_each_chunk_counts_once_and_on_two_partitions_twice(dies)
 # ---- 17: late growth ----------------------------------------------------------------------------------------------
 
 
-def test_17_what_comes_for_a_closed_bucket_is_reported_once():
+@pytest.mark.parametrize("more", [False, True], ids=["nothing new", "something new after each"])
+def test_17_what_comes_for_a_closed_bucket_is_reported_once(more):
     """A closed bucket at 10; an eleventh comes, and again after every rewind: one dead event."""
     shop = Pipeline(BUSY)
     arrive(shop, orders("web: 12:00 x10, 12:05"))
     shop.step(ORDERS_FROM)
     shop.arrive(orders("web: 12:00:30")[0], late_s=600)
-    for _ in range(3):
+    for n in range(3):
         shop.step(ORDERS_FROM)
         shop.crash_meter(ORDERS_FROM)
         shop.crash_judge(0)
+        if more:
+            arrive(shop, orders(f"web: 12:1{n}"))
         shop.step(ORDERS_FROM)
     assert [(d.reason, d.offset) for d in shop.dead] == [("late", 11)]
+
+
+def test_17_what_was_counted_and_is_kept_no_more_is_not_late():
+    """A quiet topic: a meter that starts anew tells its chunk again, also of hours that no rule can ask for now, and of
+    a group that was forgotten."""
+    shop = Pipeline(plan(rule(when(ORDERS, "above 5"), forget_after_s=3600)))
+    arrive(shop, orders("app: 00:00"))
+    for hour in range(3, 24, 3):
+        arrive(shop, orders(f"web: {hour:02d}:00"))
+        shop.step(ORDERS_FROM)
+    shop.commit_source(ORDERS_FROM)
+    assert shop._judges[0].groups_of("R") == [("web",)]
+    shop.crash_meter(ORDERS_FROM)
+    shop.step(ORDERS_FROM)
+    assert (shop.total("late"), shop.dead) == (0, [])
+    assert shop._judges[0].groups_of("R") == [("web",)]
 
 
 def test_17_the_partial_of_a_series_that_was_quiet_for_chunks_is_added_to():

@@ -601,7 +601,7 @@ def test_a_new_rule_is_filled_from_the_log():
     """Orders of the hour before the rule existed count, and none of them is late for it."""
     first, second = (
         plan(v(1, rule(when(ORDERS, "above 100"), name="A"))),
-        plan(v(1, rule(when(SESSIONS, "at_least 4", window=1200)))),
+        plan(v(1, rule(when(SESSIONS, "at_least 50", window=1200)))),
     )
     events = [*orders("web: 12:01 x40"), *[e for m in range(12) for e in _sessions(m)]]
     after = changed(first, plan(*first.rules, *second.rules))
@@ -616,6 +616,7 @@ def test_a_new_rule_is_filled_from_the_log():
         pipeline.cut(0)
     pipeline.change_plan(after)
     assert lines(pipeline.finish(END)) == ["12:11 web firing warning"]
+    assert pipeline.dead == []
 
 
 def _sessions(minute: int) -> list[Event]:

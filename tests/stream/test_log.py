@@ -1,6 +1,7 @@
 """The SQLite file: what it promises beyond the broker contract."""
 
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,47 @@ async def test_one_refused_operation_costs_only_itself(opened: SqliteBroker) -> 
     with pytest.raises(sqlite3.Error):
         await opened.publish([Record("orders", object(), partition=0)])  # type: ignore[arg-type] # a fault of a caller
     assert await opened.publish([Record("orders", b"fine", partition=0)]) == [(0, 0)]
+    with pytest.raises(SettingsError, match="topic 'orders' has 2 partitions"):
+        await opened.declare([TopicSpec("later", 1), TopicSpec("orders", 4)])
+    assert await opened.describe(["later"]) == {}
+
+
+async def test_a_file_that_failed_promises_nothing_more(
+    opened: SqliteBroker, sqlite_settings: Settings, clock: Any
+) -> None:
+    """Nothing of the failed transaction is there, what waited behind it is refused as well; others may write."""
+    log = opened.log
+    began, failing = threading.Event(), threading.Event()
+    first, second = threading.Event(), threading.Event()
+
+    def hold(writer: sqlite3.Connection) -> None:
+        began.set()
+        first.wait(10)
+
+    def fail(writer: sqlite3.Connection) -> None:
+        failing.set()
+        second.wait(10)
+        writer.execute("insert into nowhere values(1)")  # what SQLite also raises for a disk that is full
+
+    held = log.submit(hold)
+    assert began.wait(10)
+    lost = [log.submit(log.append([(Record("orders", b"beside", partition=0), 0)])), log.submit(fail)]
+    first.set()
+    assert failing.wait(10)
+    lost.append(log.submit(log.append([(Record("orders", b"behind", partition=0), 0)])))
+    second.set()
+    for future in lost:
+        with pytest.raises(BrokerError, match=r"lockstep\.db: no such table: nowhere"):
+            future.result(10)
+    assert held.result(10) is None
+    with pytest.raises(BrokerError, match="no such table"):
+        await opened.publish([Record("orders", b"after", partition=0)])
+    other = open_broker(sqlite_settings, clock=clock)
+    await other.start()
+    try:
+        assert await other.publish([Record("orders", b"theirs", partition=0)]) == [(0, 0)]
+    finally:
+        await other.stop()
 
 
 async def test_a_cut_that_cannot_be_published_leaves_nothing(opened: SqliteBroker) -> None:

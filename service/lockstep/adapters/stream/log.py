@@ -77,6 +77,7 @@ class Log:
         self._queue: SimpleQueue[tuple[Callable[[sqlite3.Connection], Any], Future[Any]] | None] = SimpleQueue()
         self._waiters: set[Callable[[], None]] = set()
         self._broken: BaseException | None = None
+        self._closing = False
         self._accepting = threading.Lock()
         self._version: int | None = None
         self.topics: dict[str, TopicInfo] = {}
@@ -100,7 +101,7 @@ class Log:
     def close(self) -> None:
         """Write what was accepted, then close."""
         with self._accepting:
-            self._broken = self._broken or RuntimeError("the log is closed")
+            self._closing = True
             self._queue.put(None)
         self._thread.join()
         self._reader.close()
@@ -185,8 +186,9 @@ class Log:
         """Run an operation in the next transaction; the future is done when it is durable."""
         future: Future[T] = Future()
         with self._accepting:
-            if self._broken is not None:
-                future.set_exception(BrokerError(f"{self.path}: {self._broken}", retryable=False))
+            if self._broken is not None or self._closing:
+                why = self._broken or "the log is closed"
+                future.set_exception(BrokerError(f"{self.path}: {why}", retryable=False))
             else:
                 self._queue.put((operation, future))
         return future
@@ -215,6 +217,8 @@ class Log:
         writer = self._writer
         results: list[tuple[Future[Any], Any, Exception | None]] = []
         try:
+            if self._broken is not None:  # what waited behind a failure must not become durable without it
+                raise self._broken
             writer.execute("begin immediate")
             for operation, future in operations:
                 writer.execute("savepoint one")
