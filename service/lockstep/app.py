@@ -251,7 +251,12 @@ class Service:
         async with contextlib.AsyncExitStack() as stack:
             await self.http.start()
             stack.push_async_callback(self.http.stop)
-            log.info("listening", url=f"http://{self.settings.http_host}:{self.http.port}", token=self._token_said())
+            log.info(
+                "listening",
+                url=self.settings.url(self.http.port),
+                host=self.settings.http_host,
+                token=self._token_said(),
+            )
             starting = asyncio.create_task(self._start(stack))
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)

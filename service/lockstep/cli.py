@@ -229,7 +229,7 @@ def explain(
     else:
         if at is not None:
             _fail("--at needs the past: add --events FILE; a service knows its present only")
-        asked = url or f"http://{settings.http_host}:{settings.http_port}"
+        asked = url or settings.url()
         token = None if settings.api_token is None else settings.api_token.get_secret_value()
         live = ex.explain_live(asked, token, what, wanted)
         answer = live if live is not None else _told_last(settings, what, wanted, asked)

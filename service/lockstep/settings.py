@@ -1,5 +1,8 @@
 """Environment → one frozen Settings; deploy/lockstep.env.example is made from here."""
 
+import re
+from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,7 +17,13 @@ from lockstep.wanted import must
 class Settings(BaseSettings):
     """What an operator can set, with defaults that work on a laptop. Durations are in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="LOCKSTEP_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="LOCKSTEP_",
+        frozen=True,
+        extra="ignore",
+        # A line of the example with nothing behind it, or a variable that compose passes on though it is not set.
+        env_ignore_empty=True,
+    )
 
     broker: str = Field(
         "sqlite:///lockstep.db", description="Where events live: sqlite:///FILE or kafka://HOST:PORT[,HOST:PORT]"
@@ -113,6 +122,13 @@ class Settings(BaseSettings):
     def _in_any_case(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
 
+    @field_validator("api_token")
+    @classmethod
+    def _one_word(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
+            raise ValueError("a token is one word of ASCII characters; `openssl rand -hex 24` makes one")
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -125,6 +141,15 @@ class Settings(BaseSettings):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    def url(self, port: int | None = None) -> str:
+        """Where the API is reached from this machine. port: the one in use, where the setting is 0."""
+        host = self.http_host
+        with suppress(ValueError):
+            address = ip_address(host)
+            if address.is_unspecified:
+                host = "127.0.0.1" if address.version == 4 else "::1"
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.http_port if port is None else port}"
 
     @property
     def is_sqlite(self) -> bool:

@@ -1,9 +1,12 @@
 """The demo as somebody sees it: the real service, and receivers that check what they get."""
 
+import asyncio
 import io
 import itertools
 import re
+import shlex
 import shutil
+import subprocess
 from pathlib import Path
 
 import aiohttp
@@ -26,6 +29,13 @@ async def test_the_demo_shows_what_was_planted(tmp_path, monkeypatch):
         assert all(rule in text for rule in trouble.rules)
     assert re.search(r"webhooks +\d\d with a right signature, 0 without", text)
     assert len(list(tmp_path.glob("lockstep-demo-*/mails/*.html"))) >= 14
+    next_steps = text.partition("What to try next")[2]
+    check, backtest, serve, tidy = re.findall(r"^    (\S.*)$", next_steps, re.MULTILINE)  # whole, however long
+    assert serve == check.replace(" check ", " serve --rules ")
+    for command in (check, backtest, tidy):
+        done = await asyncio.to_thread(subprocess.run, shlex.split(command), capture_output=True, check=False)
+        assert done.returncode == 0, (command, done.stderr)
+    assert list(tmp_path.glob("lockstep-demo-*")) == []
 
 
 async def test_a_service_that_does_not_start_is_said(tmp_path, monkeypatch):

@@ -290,6 +290,37 @@ def test_without_a_token_the_server_stays_on_loopback(tmp_path):
         Service(_settings(tmp_path, http_host="0.0.0.0"), environ={})
 
 
+@pytest.mark.parametrize(("value", "token"), [("", None), ("s3cret", "s3cret")])
+def test_an_empty_token_is_none(monkeypatch, value, token):
+    """A variable that is set to nothing must not open the API to everybody."""
+    monkeypatch.setenv("LOCKSTEP_API_TOKEN", value)
+    found = load_settings().api_token
+    assert (found and found.get_secret_value()) == token
+
+
+@pytest.mark.parametrize("value", [" ", "two words", "schlüssel"])
+def test_a_token_that_no_header_can_carry_is_refused(monkeypatch, value):
+    """It would lock everybody out, or in."""
+    monkeypatch.setenv("LOCKSTEP_API_TOKEN", value)
+    with pytest.raises(SettingsError, match="LOCKSTEP_API_TOKEN: a token is one word"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8480"),
+        ("0.0.0.0", "http://127.0.0.1:8480"),
+        ("::", "http://[::1]:8480"),
+        ("::1", "http://[::1]:8480"),
+        ("shop.example", "http://shop.example:8480"),
+    ],
+)
+def test_the_commands_know_where_to_ask(host, url):
+    """An address to listen on is not always one to ask."""
+    assert load_settings(http_host=host).url() == url
+
+
 async def test_with_a_token_the_api_needs_it_and_health_does_not(tmp_path):
     """Prometheus and the load balancer have no token; everybody else must."""
     service = Service(_settings(tmp_path, api_token=SecretStr("s3cret")), environ={})

@@ -99,6 +99,24 @@ def test_what_compose_mounts_is_there_and_its_routing_is_clean():
     assert (faults, routing is not None and routing.deaf(["marketing", "operations"])) == ([], ())
 
 
+def test_nobody_gets_a_token_that_others_know():
+    """The image listens on every address, so without a token of one's own nothing starts; messages link to the API."""
+    image, compose = (ROOT / "deploy" / "Dockerfile").read_text(), (ROOT / "docker-compose.yml").read_text()
+    assert re.findall(r"LOCKSTEP_\w*TOKEN\w*=", image) == []
+    assert re.findall(r"LOCKSTEP_API_TOKEN: (\S{22})", compose) == ["${LOCKSTEP_API_TOKEN:?"]
+    assert "LOCKSTEP_PUBLIC_URL: ${LOCKSTEP_PUBLIC_URL:-http://localhost:8480}" in compose
+    environ = dict(re.findall(r"(LOCKSTEP_\w+)=(\S+)", image))
+    assert f"VOLUME {Path(environ['LOCKSTEP_BROKER'].removeprefix('sqlite:///')).parent}\n" in image
+    environ = {**environ, "LOCKSTEP_RULES": str(ROOT / "rules"), "LOCKSTEP_BROKER": "sqlite:///nothing.db"}
+    done = subprocess.run(
+        [sys.executable, "-m", "lockstep", "serve"], env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    said = "LOCKSTEP_HTTP_HOST: 0.0.0.0 is open to others; set LOCKSTEP_API_TOKEN"
+    assert said in done.stderr.replace("\n", " ")
+    assert not (ROOT / "nothing.db").exists()
+
+
 def test_what_the_image_copies_is_there():
     """Everything that `COPY` names, and nothing of it left out by .dockerignore."""
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "deploy" / "Dockerfile").read_text(), re.MULTILINE)

@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import re
 import secrets
+import shlex
 import shutil
 import signal
 import sys
@@ -105,6 +106,18 @@ class Expected:
     @property
     def missing(self) -> list[Transition]:
         return [t for name, t in self.told.items() if name not in self.heard]
+
+
+def program() -> str:
+    """How `lockstep` is called in this folder by somebody who types: by its name only where that is this very one."""
+    beside = Path(sys.executable).with_name("lockstep")
+    if not beside.exists():
+        return f"{shlex.quote(sys.executable)} -m lockstep"
+    found = shutil.which("lockstep")
+    if found is not None and Path(found).samefile(beside):
+        return "lockstep"
+    relative = os.path.relpath(beside)
+    return shlex.quote(str(beside) if relative.startswith("..") else relative)
 
 
 def rules_folder(start: Path) -> Path:
@@ -455,14 +468,15 @@ def _conclude(
             ),
         ],
     )
-    shown = os.path.relpath(rules)
-    view.summary(
+    shown, here = os.path.relpath(rules), program()
+    named, kept = shlex.quote(shown), shlex.quote(str(folder))
+    view.commands(
         "What to try next",
         [
-            ("change a rule", f"edit {shown}/orders.yml, then: lockstep check {shown}"),
-            ("would it tell?", f"lockstep backtest {shown} --events {folder / 'events.ndjson'}"),
-            ("for real", f"name your receivers in {shown}/routing.yml, then: lockstep serve"),
-            ("tidy up", f"rm -r {folder}"),
+            (f"edit {shown}/orders.yml, then look for faults", f"{here} check {named}"),
+            ("what it would have told in these six weeks", f"{here} backtest {named} --events {kept}/events.ndjson"),
+            (f"for real, with your receivers in {shown}/routing.yml", f"{here} serve --rules {named}"),
+            ("tidy up", f"rm -r {kept}"),
         ],
     )
     wrong = _unfinished(expected, mailbox, slack)

@@ -124,6 +124,14 @@ class View:
             table.add_row(name, found)
         self._console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
+    def commands(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
+        """What to do next, as pairs of what for and a command: on a line of its own and never wrapped, to be copied."""
+        self._console.print()
+        self._console.print(Text(title, style="bold"))
+        for reason, command in rows:
+            self._console.print(Text(f"  {reason}:", style="cyan"))
+            self._console.print(Text(f"    {command}"), soft_wrap=True)
+
 
 def _when(moment: datetime) -> str:
     return moment.astimezone(ZONE).strftime("%a %d %b %H:%M %Z")
