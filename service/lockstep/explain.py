@@ -278,11 +278,24 @@ def _because(e: Explained, zone: ZoneInfo) -> str:
             for g in e.blocked_by
         )
         return f"{value}, but {asked}"
+    if e.verdict == "clear" and (least := _too_little(e)):
+        return f"{value}, {least}"
     asked = "; ".join(f"{name} {_n(v)}" for name, v in e.asked.items() if name not in ("baseline", *_OF_ABSENCE))
     asked = "; ".join(filter(None, [_absence(e), asked]))
     if e.limit_of and f"({e.limit_of})" not in asked:
         asked += f"; {e.limit_of} is {_n(e.limit, e.unit)}"
     return value + (f" (asked: {asked})" if asked else "")
+
+
+def _too_little(e: Explained) -> str:
+    """Why a spike compares nothing; "" where it does."""
+    if e.kind != "spike" or e.baseline is None:
+        return ""
+    least = e.asked.get("usual_at_least")
+    if isinstance(least, float):
+        return "" if e.baseline >= least else f"too little to compare with: usual_at_least asks for {_n(least)}"
+    is_ratio = "above" in e.asked or "below" in e.asked
+    return "" if e.baseline > 0 or not is_ratio else "and nothing is a multiple of nothing"
 
 
 def _not_within(e: Explained) -> str:

@@ -621,8 +621,10 @@ def spike(c: Spike, read: Reader, end: int, firing: Severity | None, zone: ZoneI
         (c.clear_below_by, lambda n: value - baseline < Fraction(str(n))),
         (c.clear_above_by, lambda n: value - baseline > Fraction(str(n))),
     ]
-    is_clear = all(holds(n) for n, holds in bands if n is not None)
-    if firing is not None and not is_clear:
+    ratios_say = enough and comparable
+    said = [(n, holds) for n, holds in (bands if ratios_say else bands[2:]) if n is not None]
+    is_clear = all(holds(n) for n, holds in said)
+    if firing is not None and not is_clear and (value, baseline) != (0, 0):
         return Verdict("breach", c.severity, **numbers)
     return Verdict("clear", c.severity, **numbers)
 

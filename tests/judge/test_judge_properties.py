@@ -226,6 +226,7 @@ def fixed_thresholds(draw: st.DrawFn, measures: list[Any], clear: bool = True) -
     return when(measure, *draw(bounds_texts(clear)), window=None if is_level else draw(WINDOWS), overrides=overrides)
 
 
+PREVIOUS = st.sampled_from([Baseline(), *(Baseline(previous_s=s) for s in (120, 180, 300, 420))])
 NOON = (Hours(frozenset({2}), time(12, 5), time(12, 12)),)
 TODAY_CLOSED = calendar_of([Entry("closed", "today", (Day(on=START.date()),))])
 MARCH_CLOSED = calendar_of([Entry("closed", "Friday", (Day(weekday=4),))])
@@ -249,9 +250,11 @@ def spikes(draw: st.DrawFn, measures: list[Any], baselines: st.SearchStrategy[Ba
         below=below,
         deviations=deviations,
         at_least=draw(st.sampled_from([None, 2])),
-        usual_at_least=draw(st.sampled_from([None, 0, 1])),
+        usual_at_least=draw(st.sampled_from([None, 0, 1, 2])),
         clear_below=draw(st.sampled_from([None, 1.0])) if above else None,
         clear_above=draw(st.sampled_from([None, 0.75])) if below and not above else None,
+        clear_below_by=draw(st.sampled_from([None, None, 1, 0])) if above else None,
+        clear_above_by=draw(st.sampled_from([None, None, -1])) if below and not above else None,
         hours=draw(st.sampled_from([(), (), (), NOON])),
         closed=draw(st.sampled_from([None, None, None, TODAY_CLOSED])),
     )
@@ -372,7 +375,8 @@ def conditions_of(measures: list[Any], wider: bool = False) -> st.SearchStrategy
     counts = [m for m in sums if m.aggregate.value == "count"]
     levels = [m for m in single if m.is_level]
     windowed = changes(measures).filter(lambda c: c.window_s is not None)
-    others = [shares(single), windowed, projections(sums, levels), new_values(counts)]
+    flows = [m for m in measures if not isinstance(m, SeriesDef) or not m.is_level]
+    others = [shares(single), windowed, projections(sums, levels), new_values(counts), spikes(flows, PREVIOUS)]
     quiet = absences(counts, wider)
     graded = st.one_of(thresholds(measures), shares(single)).map(lambda c: replace(c, graded=True))
     found = st.one_of(thresholds(measures), graded, quiet, *others)
@@ -384,7 +388,6 @@ def conditions(draw: st.DrawFn) -> Condition:
     measures = draw(st.sampled_from([BY_CHANNEL, BY_CHANNEL, BY_SKU, BY_NOTHING]))
     flows = [m for m in measures if not isinstance(m, SeriesDef) or not m.is_level]
     counts = [m for m in flows if isinstance(m, SeriesDef) and m.aggregate.value == "count"]
-    previous = st.sampled_from([Baseline(), *(Baseline(previous_s=s) for s in (120, 180, 300, 420))])
     single = [m for m in measures if isinstance(m, SeriesDef) and m.aggregate.value in ("count", "sum", "last")]
     sums = [m for m in single if not m.is_level]
     levels = [m for m in single if m.is_level]
@@ -404,7 +407,7 @@ def conditions(draw: st.DrawFn) -> Condition:
         case 0 | 1 | 2:
             return draw(thresholds(measures))
         case 3 | 4:
-            return draw(spikes(flows, previous))
+            return draw(spikes(flows, PREVIOUS))
         case 5:
             return draw(absences(counts))
         case 6:

@@ -190,7 +190,8 @@ class Spike(OfExpression):
     above_by, below_by: the same as a difference, value > baseline + above_by; where a direction has both, both hold.
     chance: a count must be so far away that chance alone does it at most so often; see `lockstep.rule.noise`.
     deviations: must hold in that direction too; alone it means both directions.
-    at_least: a rise needs this value. usual_at_least: any ratio needs this baseline.
+    at_least: a rise needs this value. usual_at_least: any ratio needs this baseline; below it none begins a spike, and
+    none keeps one open.
     clear_below / clear_above: hysteresis as ratios; _by: as signed differences (`10 more` is 10).
     hours: the window lies within them, else what is open ends. closed: days on which nothing is expected; without
     hours they bound falls alone.

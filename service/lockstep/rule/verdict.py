@@ -450,11 +450,10 @@ def _spike_limit(condition: Spike, baseline: Exact, *, up: bool) -> float | None
 def _spike_breaches(condition: Spike, value: Exact, baseline: Exact, mad: Exact, *, is_count: bool) -> bool:
     far = condition.deviations
     alone = far is not None and not condition.rises and not condition.falls
-    least = condition.usual_at_least
-    if least is not None and baseline < exact(least):
+    has_ratio = _is_comparable(condition, baseline)
+    if condition.usual_at_least is not None and not has_ratio:
         return False
-    # Nothing is a multiple of nothing, but a difference needs no baseline.
-    has_ratio = least is not None or baseline > 0
+    # A difference needs no baseline.
     rise = (alone and has_ratio) or (condition.rises and (has_ratio or condition.above is None))
     rise = rise and (condition.above is None or _is_more(value, condition.above, baseline))
     rise = rise and (condition.above_by is None or value > baseline + exact(condition.above_by))
@@ -465,6 +464,12 @@ def _spike_breaches(condition: Spike, value: Exact, baseline: Exact, mad: Exact,
     fall = fall and (condition.below_by is None or value < baseline - exact(condition.below_by))
     fall = fall and (far is None or _is_far(baseline - value, far, baseline, mad, is_count=is_count))
     return rise or fall
+
+
+def _is_comparable(condition: Spike, baseline: Exact) -> bool:
+    """Whether a ratio to this usual value says anything: nothing is a multiple of nothing."""
+    least = condition.usual_at_least
+    return baseline > 0 if least is None else baseline >= exact(least)
 
 
 def _is_more(value: Exact, ratio: float, baseline: Exact) -> bool:
@@ -489,10 +494,16 @@ def _is_far(distance: Exact, deviations: float, baseline: Exact, mad: Exact, *, 
 
 
 def _spike_holds(condition: Spike, value: Exact, baseline: Exact) -> bool:
-    """Inside the band between breach and clear."""
+    """Inside the band between breach and clear.
+
+    A ratio to too little says nothing, so it keeps nothing open; a difference does. Nothing where nothing is usual is
+    as usual as can be, and in no band.
+    """
     below, above = condition.clear_below, condition.clear_above
     below_by, above_by = condition.clear_below_by, condition.clear_above_by
-    if below is None and above is None and below_by is None and above_by is None:
+    if not _is_comparable(condition, baseline):
+        below = above = None
+    if (below is None and above is None and below_by is None and above_by is None) or (not value and not baseline):
         return False
     return not (
         (below is None or _is_less(value, below, baseline))
