@@ -36,10 +36,19 @@ class Refusal(msgspec.Struct, frozen=True):
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
     """As published on `lockstep.alerts` (in a CloudEvent's data) and printed by `backtest --json`.
 
-    state: the transition's name. at, started_at: RFC 3339 in UTC, event time. number: 1, 2, … within the episode.
-    value: None when there was no data. baseline: None for thresholds on numbers. ratio: value / baseline or None.
-    window_start, window_end: None for a level. limit: the number that was crossed, for thresholds.
+    The published schema takes the fields' descriptions from here:
+
+    transition_id: the same however often it is published. alert_id: the rule on these labels, for ever the same.
+    episode_id: from the alert's first pending or firing instant until it is resolved or cancelled.
+    number: 1, 2, … within the episode. rule: the rule's name.
+    labels: what it is about, by name; empty for the whole shop. state: the transition's name.
+    at: when it happened, RFC 3339 in UTC, event time. started_at: when the episode began, likewise.
+    severity: one of info, warning, critical. previous_severity: before a change of it; else None.
+    value: what was measured; None when there was no data. baseline: what is usual; None for thresholds on numbers.
+    ratio: the value over the baseline, or None. limit: the number that was crossed; None for a condition that has none.
+    window_start, window_end: the stretch that was measured; None for a level.
     so_far: decided before the window had closed. watermark: event time up to which everything had been seen.
+    rule_version: changes whenever anything that the rule judges by changes.
     baseline_of: which stretches the baseline is of, and why not better ones: `the last 7 days, because only 2 weeks are
     known`; "" where there is none.
     limit_of: where the limit comes from when it is no number of the rule itself: `1.5 × reorder_point`,

@@ -279,6 +279,8 @@ def test_a_message_says_the_length_that_the_report_says(restarts):
     assert over["headline"].endswith("; it fired for 4 hours 15 minutes")
     assert (over["since"], over["at"]) == ("Mon 5 Jan 2026 10:15 GMT", "Mon 5 Jan 2026 14:30 GMT")
     assert set(over["texts"].values()) == {
-        "Nothing more to do: it was over at Mon 5 Jan 2026 14:30 GMT. The breach began at Mon 5 Jan 2026 10:00 GMT."
+        "Low, sku A: over since Mon 5 Jan 2026 14:30 GMT, after it fired for 4 hours 15 minutes. "
+        "The breach began at Mon 5 Jan 2026 10:00 GMT. "
+        "Take back what was changed or held back for it, and look at what it left behind."
     }
     assert not any(key.startswith(b"\x1ffired") and value is not None for key, value in kept.items())

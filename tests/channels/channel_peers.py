@@ -11,8 +11,11 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from lockstep.adapters.channels import badge
+from lockstep.measure.definition import Aggregate, Measured, SeriesDef
 from lockstep.notify.decide import CAME_AND_WENT
 from lockstep.notify.message import Writer
+from lockstep.rule.condition import Baseline, NoData, Rule, Severity, Spike
 from lockstep.rule.reasons import Judged, Stretch
 from lockstep.transition import Transition, TransitionName
 
@@ -20,6 +23,23 @@ NOW = datetime(2026, 11, 24, 12, 0, 30, tzinfo=UTC)
 LONDON = ZoneInfo("Europe/London")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ENVIRON = {"LOCKSTEP_SECRET_HOOK": SECRET, "LOCKSTEP_SECRET_SLACK": "xoxb-test"}
+
+
+RULE = Rule(
+    name="OrderSpike",
+    by=("channel",),
+    condition=Spike(
+        Measured(SeriesDef(Aggregate.COUNT, "order.placed", "orders")),
+        900,
+        Baseline(weeks=4),
+        Severity.WARNING,
+        above=2.0,
+    ),
+    for_s=0,
+    keep_firing_for_s=0,
+    no_data=NoData.KEEP,
+    teams=("marketing", "operations"),
+)
 
 
 @dataclass
@@ -78,7 +98,7 @@ def transition(state: str = "firing", channel: str = "web", **changed: Any) -> T
             "value": 62.0,
             "baseline": 20.0,
             "ratio": 3.1,
-            "limit": None,
+            "limit": 40.0,
             "window_start": (at - timedelta(minutes=15)).isoformat(),
             "window_end": at.isoformat(),
             "so_far": False,
@@ -92,13 +112,13 @@ def transition(state: str = "firing", channel: str = "web", **changed: Any) -> T
 
 def item(*args: Any, teams: tuple[str, ...] = ("marketing", "operations"), **changed: Any) -> dict[str, Any]:
     own = {k: changed.pop(k) for k in ("note", "runbook", "headline", "texts") if k in changed}
-    return {**Writer(LONDON).item(transition(*args, **changed), None, teams), **own}
+    return {**Writer(LONDON).item(transition(*args, **changed), RULE, teams), **own}
 
 
 def body(*items: dict[str, Any], **changed: Any) -> dict[str, Any]:
     found = items or (item(),)
     return {
-        "subject": "OrderSpike: web",
+        "subject": f"{badge(found[0]).capitalize()}: {found[0]['headline']}",
         "state": found[0]["state"],
         "rule": "OrderSpike",
         "severity": "warning",
@@ -124,14 +144,14 @@ def mixed() -> dict[str, Any]:
             explanation=reasons(verdict="clear", value=22.0, ratio=1.1, of="orders <by> kiosk & co"),
         ),
         went,
-        subject="OrderSpike: app and 3 more",
+        subject="Now critical: OrderSpike, app: 62 within 15 minutes, usually 20; and 10 more",
         more=7,
         summary=True,
     )
 
 
 def webhook_body() -> dict[str, Any]:
-    return Writer(LONDON).webhook(transition(), None, ("operations",))
+    return Writer(LONDON).webhook(transition(), RULE, ("operations",))
 
 
 @dataclass

@@ -105,7 +105,7 @@ def test_labels_are_shown_as_they_are(text, shown):
     there, or one that cannot be seen beside it."""
     (block,) = blocks(body(item(texts={"marketing": f"{text}"}, headline=f"{text} x")))
     assert block["text"]["verbatim"] is True
-    first, *_, said, _, _, _ = block["text"]["text"].split("\n")
+    first, _, _, said, *_ = block["text"]["text"].split("\n")
     assert first == f":large_orange_circle: *Warning:* {shown} x"
     assert said == f"*Marketing:* {shown}"
 

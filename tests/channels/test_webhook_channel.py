@@ -17,7 +17,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from lockstep.adapters.channels import secrets_from
 from lockstep.adapters.channels.webhook import WebhookChannel, signer
 from lockstep.errors import DeliveryError
-from lockstep.notify.message import webhook_json_schema
+from lockstep.notify.payload import webhook_json_schema
 from lockstep.ports import Destination
 
 ODD = {"text": "Größe 60 × 40 → „ausverkauft“ 🛒", "html": "</script>&"}

@@ -110,7 +110,8 @@ def test_one_group_is_one_message():
     run.feed(transition(channel="shop")).step(1)
     (mail,) = run.to("email")
     assert [i["labels"]["channel"] for i in mail["body"]["items"]] == ["app", "web", "shop"]
-    assert (mail["body"]["subject"], mail["body"]["severity"]) == ("OrderSpike: app and 2 more", "critical")
+    subject = "Critical: OrderSpike, app: 62 within 15 minutes, usually 20; and 2 more"
+    assert (mail["body"]["subject"], mail["body"]["severity"]) == (subject, "critical")
     assert len(run.to("webhook")) == 3
 
 
@@ -126,7 +127,10 @@ def test_what_came_and_went_is_one_note():
     (mail,) = run.to("email")
     (item,) = mail["body"]["items"]
     assert (item["state"], mail["state"], item["value"]) == ("fired and resolved", "resolved", "62")
-    assert item["texts"]["marketing"] == "It was over again at Tue 24 Nov 2026 12:04 GMT; there is nothing to do."
+    assert mail["body"]["subject"] == "Came and went: OrderSpike, web: 62 within 15 minutes, usually 20"
+    assert item["texts"]["marketing"].startswith(
+        "OrderSpike, channel web: over since Tue 24 Nov 2026 12:04 GMT, after it fired for 4 minutes. "
+    )
     assert [d["state"] for d in run.to("webhook")] == ["firing", "resolved"]
 
 
@@ -136,7 +140,8 @@ def test_what_was_told_before_and_got_worse_and_ended_has_only_ended():
     run.feed(transition("severity", severity="critical", previous_severity="warning"), transition("resolved")).step(10)
     first, second = run.to("email")
     assert [i["state"] for i in second["body"]["items"]] == ["resolved"]
-    assert first["body"]["subject"] == second["body"]["subject"]
+    assert first["body"]["subject"] == "Warning: OrderSpike, web: 62 within 15 minutes, usually 20"
+    assert second["body"]["subject"].startswith("Over: OrderSpike, web: ")
 
 
 def test_what_got_worse_before_it_was_told_is_told_once():
@@ -316,3 +321,16 @@ def test_a_restart_that_forgets_the_group_is_noticed():
     fresh = _stage()
     fresh.tick(NOON + timedelta(seconds=10))
     assert _deliveries(fresh.cut(), "email") == []
+
+
+@pytest.mark.parametrize("more", [0, 1, 40])
+def test_a_subject_is_bounded_and_keeps_how_much_else_there_is(more):
+    """A long summary gives way, the number of the others does not."""
+    long = {"summary": "{{ labels.channel }} " + "x" * 280}
+    run = _Run(_stage(plan(rule(say=long))))
+    run.feed(*(transition(channel=f"c{n}") for n in range(more + 1))).step(10)
+    subject = run.to("email")[0]["body"]["subject"]
+    tail = f"; and {more} more" if more else ""
+    assert subject.startswith("Warning: c")
+    assert subject.endswith(f"x…{tail}")
+    assert len(subject) <= 200

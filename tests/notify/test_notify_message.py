@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from lockstep.figures import duration_words, number_text, ratio_text, time_text
-from lockstep.notify.message import LARGEST_WEBHOOK, Writer, sample_message, webhook_json_schema, window_text
+from lockstep.notify.message import LARGEST_WEBHOOK, Writer, sample_message, window_text
+from lockstep.notify.payload import webhook_json_schema
 from lockstep.rule.reasons import Judged
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -142,8 +143,8 @@ def test_a_broken_template_costs_its_words_and_nothing_else():
     item = written.item(transition(), rule(say=SAY), BOTH)
     assert item["texts"]["marketing"].startswith("Check what runs before")
     assert item["texts"]["operations"] == (
-        "It has been above the usual 20 since Tue 24 Nov 2026 12:00 GMT: "
-        "check that stock, staff and systems can carry it, and tell marketing if they cannot."
+        "OrderSpike, channel web: above the usual 20 since Tue 24 Nov 2026 12:00 GMT. "
+        "Check that stock, staff and systems can carry it, and tell marketing if they cannot."
     )
     assert item["note"] == "the rule's own text for operations could not be filled in"
     (report,) = written.reports.values()
@@ -188,7 +189,29 @@ def test_a_webhook_body_says_it_all():
         "team": "operations",
     }
     assert data["text"] == data["texts"]["operations"]
+    assert data["summary"] == "Warning: OrderSpike, web: 62 within 15 minutes, usually 20"
+    assert (data["started_at"], data["ended_at"], data["duration_s"]) == (NOON.isoformat(), None, None)
+    assert (data["limit"], data["runbook"]) == (None, "")
     assert data["window_start"] == (NOON - timedelta(minutes=15)).isoformat()
+
+
+def test_a_webhook_body_says_how_long_it_was_and_what_to_do():
+    """Of an end: when, for how long it fired, as the summary says it; of a threshold its limit."""
+    over = transition("resolved", minute=65, baseline=None, limit=40.0, value=22.0)
+    own = rule(runbook="https://shop.example/spikes", say={"summary": "ours"})
+    fired_at = (NOON + timedelta(minutes=5)).isoformat()
+    data = Writer(LONDON).webhook(over, own, ("operations",), fired_at=fired_at)["data"]
+    names = ("started_at", "ended_at", "duration_s", "limit", "runbook", "summary")
+    assert {name: data[name] for name in names} == {
+        "started_at": NOON.isoformat(),
+        "ended_at": (NOON + timedelta(minutes=65)).isoformat(),
+        "duration_s": 3600.0,
+        "limit": 40.0,
+        "runbook": "https://shop.example/spikes",
+        "summary": "Over: OrderSpike, web: 22 within 15 minutes, the limit is 40; it fired for 1 hour",
+    }
+    began = Writer(LONDON).webhook(transition(limit=40.0), own, ("operations",))["data"]
+    assert (began["summary"], began["limit"]) == ("Warning: ours", 40.0)
 
 
 def test_teams_that_share_a_webhook_each_have_a_line():

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 from lockstep.labels import stable_id
 from lockstep.notify.decide import DELIVERIES, Notify
-from lockstep.notify.message import Writer, webhook_json_schema
+from lockstep.notify.message import Writer
 from lockstep.notify.own import (
     LAPSE,
     REFUSED,
@@ -20,6 +20,7 @@ from lockstep.notify.own import (
     refusal_of,
     refused_transition,
 )
+from lockstep.notify.payload import webhook_json_schema
 from lockstep.transition import Refusal, Transition, TransitionName, decode, encode
 
 TEAMS = ("marketing", "operations")

@@ -152,3 +152,34 @@ def test_every_setting_stands_in_the_example_file() -> None:
         assert f"\n#LOCKSTEP_{name.upper()}=" in text
     assert "#LOCKSTEP_HTTP_PORT=8480\n" in text
     assert "#LOCKSTEP_KAFKA_LEAN=true\n" in text
+
+
+def _fields(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """(path, schema) of every property, however deep."""
+    if isinstance(node, dict):
+        properties = node.get("properties")
+        if isinstance(properties, dict) and not path.endswith(("/properties", "/default", "/examples")):
+            yield from ((f"{path}/properties/{name}", part) for name, part in properties.items())
+        for key, part in node.items():
+            yield from _fields(part, f"{path}/{key}")
+    elif isinstance(node, list):
+        for number, part in enumerate(node):
+            yield from _fields(part, f"{path}/{number}")
+
+
+@pytest.mark.parametrize("name", sorted(n for n in generate() if n.endswith(".json")))
+def test_every_field_is_described(name: str) -> None:
+    """Who subscribes reads what a field means where it stands; a type alone says nothing of unit and edges."""
+    silent = [path for path, part in _fields(json.loads(generate()[name]), "") if not part.get("description")]
+    assert silent == []
+
+
+def test_the_descriptions_of_a_transition_are_those_of_its_docstring() -> None:
+    """One place says what a field is, and nothing of it is cut off."""
+    described = DOCUMENTS["alert.schema.json"]["$defs"]["Transition"]["properties"]
+    assert described["so_far"]["description"] == "Decided before the window had closed"
+    assert described["baseline_of"]["description"] == (
+        "Which stretches the baseline is of, and why not better ones: `the last 7 days, because only 2 weeks are "
+        "known`; empty where there is none"
+    )
+    assert described["window_start"]["description"] == described["window_end"]["description"]

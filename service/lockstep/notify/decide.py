@@ -22,7 +22,7 @@ from lockstep.notify.fired import KEY as FIRED_KEY
 from lockstep.notify.fired import Fired
 from lockstep.notify.flap import KEY as FLAP_KEY
 from lockstep.notify.flap import Flaps, Heard, Settled
-from lockstep.notify.message import Writer, flapping_note, labels_text, settled_note, with_note
+from lockstep.notify.message import Writer, badge, flapping_note, settled_note, with_note
 from lockstep.notify.route import Routing
 from lockstep.ports import Batch, Cut, Destination, Record
 from lockstep.rule.condition import Plan, Rule
@@ -37,6 +37,7 @@ MESSAGES_PER_S = 600.0
 MOST_ITEMS = 30
 """Items shown in one message, the most severe of them; the rest is counted."""
 
+LONGEST_SUBJECT = 200
 CAME_AND_WENT = "fired and resolved"
 _RANK = {"info": 1, "warning": 2, "critical": 3}
 
@@ -269,7 +270,7 @@ class Notify:
             state=state,
             about=[(item["alert_id"], item["episode_id"]) for item in items],
             body={
-                "subject": f"{group.rule}: {_about(items)}",
+                "subject": _subject(items, more),
                 "state": state,
                 "rule": group.rule,
                 "severity": max((item["severity"] for item in items), key=_RANK.__getitem__),
@@ -313,8 +314,8 @@ def _joined(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
         if earlier["state"] != "firing":
             return later
         # Nobody was told that it began: one note, with the numbers of its beginning, says that it came and went.
-        texts = dict.fromkeys(later["texts"], f"It was over again at {later['at']}; there is nothing to do.")
-        return {**earlier, "state": CAME_AND_WENT, "at": later["at"], "since": later["since"], "texts": texts}
+        told = {name: later[name] for name in ("at", "since", "texts")}
+        return {**earlier, **told, "state": CAME_AND_WENT}
     if earlier["state"] == "firing":
         return {**later, "state": "firing"}
     return later
@@ -325,7 +326,12 @@ def _weight(item: dict[str, Any]) -> tuple[bool, int]:
     return item["state"] in ("firing", "severity"), _RANK[item["severity"]]
 
 
-def _about(items: list[dict[str, Any]]) -> str:
-    """The groups that a message is about; the same for the same groups, so that mails of an episode stay together."""
-    names = list(dict.fromkeys(labels_text(item["labels"]) for item in items))
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+def _subject(items: list[dict[str, Any]], more: int) -> str:
+    """How severe, what and the numbers, or that it is over, of what is most severe; and how much else there is.
+
+    The mails of an episode have different subjects; what makes them one thread are their references.
+    """
+    first, others = items[0], len(items) - 1 + more
+    line = f"{badge(first['state'], first['severity']).capitalize()}: {first['headline']}"
+    tail = f"; and {others:,} more" if others else ""
+    return (line if len(line) + len(tail) <= LONGEST_SUBJECT else line[: LONGEST_SUBJECT - len(tail) - 1] + "…") + tail

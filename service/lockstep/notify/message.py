@@ -4,16 +4,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field
 
 from lockstep.errors import RuleError
 from lockstep.figures import Figure, duration_words, number_text, ratio_text, time_text
+from lockstep.notify.advice import advice
 from lockstep.notify.flap import Settled
-from lockstep.notify.why import unit_of, where_more_is, why_lines
+from lockstep.notify.own import MENDED
+from lockstep.notify.why import leaf_of, unit_of, where_more_is, why_lines
 from lockstep.rule import wording
 from lockstep.rule.anomaly import is_explained, statistic_text
 from lockstep.rule.condition import Flapping, Rule
@@ -31,92 +32,7 @@ LONGEST_HEADLINE = 300
 LONGEST_TEXT = 1_000
 """Characters of one team's text in a message to people, of which a message may hold many."""
 LONGEST_WHY = 400
-
-
-class WebhookStretch(BaseModel):
-    """One of the windows that are the usual."""
-
-    start: str
-    end: str
-    value: float | None
-
-
-class WebhookVerdict(BaseModel):
-    """One condition as it was judged; the same numbers as in `GET /v1/explain`, as they were then."""
-
-    kind: str = Field(description="threshold, spike, absence, …, or all, any, not; empty for an earlier version's")
-    of: str = Field(description="What it measures, as its author calls it: `orders`")
-    verdict: Literal["breach", "clear", "no_data", "no_bound", "closed", "unjudged"]
-    value: float | None
-    baseline: float | None
-    baseline_of: str
-    ratio: float | None = Field(description="value / baseline")
-    limit: float | None = Field(description="The number that was crossed")
-    limit_of: str = Field(description="Where the limit comes from; empty for a number of the rule itself")
-    window_start: str | None
-    window_end: str | None
-    counts: dict[str, float] = Field(description="Further numbers that led to it, by name")
-    asked: dict[str, float | str] = Field(description="The numbers of the rule, by name")
-    history: list[WebhookStretch] = Field(description="The windows that the baseline is made of, oldest first")
-    parts: list["WebhookVerdict"] = Field(description="Of a combination: its conditions, as far as they were looked at")
-
-
-class WebhookExplanation(BaseModel):
-    """Why it was sent: as it was judged, not as it is now."""
-
-    text: str = Field(description="In one or two lines for people; empty where the rule itself has ended")
-    rule_version: str = Field(description="Changes whenever anything that the rule judges by changes")
-    watermark: str | None = Field(description="Event time up to which everything had been seen")
-    reason: str = Field(description="rule_removed, expired, closed, no_data: where it is not the verdict; else empty")
-    more: str = Field(description="Where all numbers are: an address, or a command")
-    verdict: WebhookVerdict
-
-
-class WebhookData(BaseModel):
-    """The transition, as `backtest --json` prints it, and what it says to the teams that share the destination."""
-
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
-
-    transition_id: str = Field(description="The same in every delivery of this transition")
-    rule: str
-    labels: dict[str, str]
-    alert_id: str = Field(description="The rule on these labels, for ever the same")
-    episode_id: str = Field(description="From the alert's first pending or firing instant until it is resolved")
-    state: Literal["firing", "severity", "resolved"]
-    at: str = Field(description="When it happened: event time, RFC 3339")
-    value: float | None = Field(description="What was measured; null where there was no data")
-    baseline: float | None = Field(description="What is usual; null for a threshold")
-    baseline_of: str = Field(
-        description="Which stretches that is of, and why not better ones; empty where there is none"
-    )
-    window_start: str | None
-    window_end: str | None
-    severity: Literal["info", "warning", "critical"]
-    team: str = Field(description="The team it is for; several, joined by commas, where they share this destination")
-    text: str = Field(description="What it says to that team; to several, one line each")
-    texts: dict[str, str] = Field(description="Team → what it says to that team")
-    so_far: bool = Field(description="Decided before the window had closed; value and baseline may still grow")
-    explanation: WebhookExplanation | None = Field(
-        description="Why: the verdict behind it; null where no rule judged, or where it is too long for a message"
-    )
-
-
-class WebhookPayload(BaseModel):
-    """The body of a webhook delivery. Its `webhook-id` header is the delivery's id: use it to drop repeats."""
-
-    type: Literal["alert.firing", "alert.severity", "alert.resolved"]
-    timestamp: str = Field(description="When it happened: event time, the same as data.at")
-    data: WebhookData
-
-
-def webhook_json_schema() -> dict[str, Any]:
-    """JSON Schema 2020-12 of webhook bodies."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "https://lockstep.example/schemas/webhook.schema.json",
-        **WebhookPayload.model_json_schema(mode="serialization"),
-        "title": "Lockstep webhook delivery",
-    }
+LONGEST_RUNBOOK = 2_000
 
 
 # ---- windows and labels as people read them ------------------------------------------------------------------------
@@ -162,9 +78,24 @@ def _shown(text: str, longest: int) -> str:
     return flat if len(flat) <= longest else flat[: longest - 1] + "…"
 
 
+def _kind(transition: Transition) -> str:
+    """Of the condition that is told: spike, change, …; "" where it is not known."""
+    told = leaf_of(transition)
+    return "" if told is None else told.kind
+
+
 def _reference(transition: Transition) -> float | None:
-    """What the value is compared with: its baseline, else the limit that was crossed."""
-    return transition.baseline if transition.baseline is not None else transition.limit
+    """What the value is compared with: its baseline, else the limit that was crossed; of a projection, whose baseline
+    is where it gets, always the limit."""
+    if transition.baseline is None or _kind(transition) == "projection":
+        return transition.limit
+    return transition.baseline
+
+
+def _reference_word(transition: Transition) -> str:
+    if _kind(transition) == "change":
+        return "before"
+    return "limit" if transition.baseline is None or _kind(transition) == "projection" else "usual"
 
 
 # ---- words --------------------------------------------------------------------------------------------------------
@@ -187,7 +118,9 @@ class Writer:
         return {
             "labels": dict(transition.labels),
             "value": _figure(transition.value, unit_of(transition)),
-            "baseline": _figure(_reference(transition), unit_of(transition)),
+            "baseline": _figure(
+                transition.limit if transition.baseline is None else transition.baseline, unit_of(transition)
+            ),
             "baseline_of": transition.baseline_of,
             "limit": "" if transition.limit is None else _figure(transition.limit, unit_of(transition)),
             "ratio": Figure(ratio_text(transition.ratio), transition.ratio),
@@ -208,7 +141,7 @@ class Writer:
         """
         what = f"{transition.rule}, {labels_text(transition.labels)}"
         if transition.state is TransitionName.RESOLVED:
-            why = _ENDED.get(transition.reason) or _measured(transition)
+            why = _ENDED.get(transition.reason, ("",))[0] or _measured(transition)
             return _shown(f"{what}: {why}; it fired for {_fired_for(transition, fired_at)}", LONGEST_HEADLINE)
         text = self._filled("summary", transition, rule) or f"{what}: {self._told(transition, rule)}"
         return _shown(text, LONGEST_HEADLINE)
@@ -216,17 +149,33 @@ class Writer:
     def team_text(self, transition: Transition, rule: Rule | None, team: str, *, fired_at: str = "") -> str:
         """What it means for a team and what to do: the rule's words for it, else built-in ones."""
         if transition.state is TransitionName.RESOLVED:
-            began = ""
-            if fired_at and fired_at != transition.started_at:
-                began = f" The breach began at {time_text(transition.started_at, self.zone)}."
-            return f"Nothing more to do: it was over at {time_text(transition.at, self.zone)}.{began}"
+            return self._ended(transition, fired_at)
         text = self._filled(team, transition, rule)
         if text:
             return text
         runbook = f" See {rule.runbook}." if rule is not None and rule.runbook else ""
-        direction, comparison = _compared(transition)
-        advice = _ADVICE.get((team, direction), "find out what changed, and tell the teams that work with it")
-        return f"{comparison} since {time_text(transition.started_at, self.zone)}: {advice}.{runbook}"
+        told, direction = leaf_of(transition), direction_of(transition)
+        what_to_do = advice(team, rule, told, direction=direction, is_missing=transition.value is None)
+        word = "," if _kind(transition) in ("change", "newvalue") else " since"
+        since = f"{word} {time_text(transition.started_at, self.zone)}"
+        then = f"{what_to_do[:1].upper()}{what_to_do[1:]}.{runbook}"
+        return f"{_named(transition)}: {_compared(transition)}{since}. {then}"
+
+    def _ended(self, transition: Transition, fired_at: str) -> str:
+        """What is left to do when it is over: trouble of hours leaves something behind."""
+        lasted = f"after it fired for {_fired_for(transition, fired_at)}"
+        began = ""
+        if fired_at and fired_at != transition.started_at:
+            began = f" The breach began at {time_text(transition.started_at, self.zone)}."
+        # Who is no longer watched may go on.
+        word = "over since" if transition.reason in ("", MENDED) else "ended at"
+        ended = f"{_named(transition)}: {word} {time_text(transition.at, self.zone)}, {lasted}.{began}"
+        return f"{ended} {_ENDED.get(transition.reason, ('', _AFTERWARDS))[1]}"
+
+    def summary(self, transition: Transition, rule: Rule | None, *, fired_at: str = "") -> str:
+        """The headline behind how severe it is, or that it is over."""
+        said = badge(transition.state.value, transition.severity)
+        return f"{said.capitalize()}: {self.headline(transition, rule, fired_at=fired_at)}"
 
     def webhook(
         self, transition: Transition, rule: Rule | None, teams: Sequence[str], *, fired_at: str = ""
@@ -236,7 +185,15 @@ class Writer:
         for longest in (wording.LONGEST_TEXT, 1_500, 400, 100):
             cut = {team: _shown(text, longest) for team, text in texts.items()}
             labels = {k: v if longest > 100 else _shown(v, 200) for k, v in transition.labels.items()}
-            body = _webhook_body(transition, labels, cut, _webhook_explanation(transition, self.public_url, longest))
+            body = _webhook_body(
+                transition,
+                labels,
+                cut,
+                _webhook_explanation(transition, self.public_url, longest),
+                summary=self.summary(transition, rule, fired_at=fired_at),
+                runbook=((rule.runbook if rule is not None else None) or "")[:LONGEST_RUNBOOK],
+                fired_at=fired_at,
+            )
             if len(json.dumps(body, ensure_ascii=False).encode()) < LARGEST_WEBHOOK:
                 break
         return body
@@ -255,11 +212,12 @@ class Writer:
         return {
             "state": transition.state.value,
             "severity": transition.severity,
+            "rule": transition.rule,
             "headline": headline,
             "labels": {_shown(k, 60): _shown(v, 120) for k, v in transition.labels.items()},
             "value": number_text(transition.value, unit_of(transition)),
             "usual": "" if _reference(transition) is None else number_text(_reference(transition), unit_of(transition)),
-            "usual_is": "usual" if transition.baseline is not None else "limit",
+            "usual_is": _reference_word(transition),
             "window": window_text(transition),
             "at": time_text(transition.at, self.zone),
             "since": time_text((is_over and fired_at) or transition.started_at, self.zone),
@@ -329,41 +287,102 @@ def settled_note(settled: Settled) -> str:
     return f"it has stopped flapping: it fired {settled.count} times, and is {state} for {lasted}"
 
 
+_AFTERWARDS = "Take back what was changed or held back for it, and look at what it left behind."
 _ENDED = {
-    "rule_removed": "the rule was removed",
-    "expired": "the rule's last day is over",
-    "closed": "outside of its hours and on closed days it is not judged",
-    "no_data": "there is no data any more",
-    "mended": "it is refused no more",
+    "rule_removed": (
+        "the rule was removed",
+        "The rule was removed: nothing watches it any more, whether it goes on or not.",
+    ),
+    "expired": (
+        "the rule's last day is over",
+        "The rule's last day is over: nothing watches it any more, whether it goes on or not.",
+    ),
+    "closed": (
+        "outside of its hours and on closed days it is not judged",
+        "Outside of its hours and on closed days it is not judged: whether it goes on is looked at when they begin.",
+    ),
+    "no_data": (
+        "there is no data any more",
+        "There is no data any more, so nobody knows whether it goes on: check that its events still arrive.",
+    ),
+    MENDED: ("it is refused no more", "What the file says is in force."),
+}
+"""Reason → what is said of an end, and what follows from it."""
+
+_SIDES = {
+    "above": "above the limit of {}",
+    "at_least": "at or above the limit of {}",
+    "below": "below the limit of {}",
+    "at_most": "at or below the limit of {}",
 }
 
-_ADVICE = {
-    ("marketing", "above"): "find out whether a campaign, price or post of yours brings it, and ask operations "
-    "whether they can carry it before you add to it",
-    ("marketing", "below"): "check that campaigns, feeds and landing pages work, and hold back what you pay for "
-    "until the cause is known",
-    ("marketing", ""): "look at the campaigns that it touches, and hold back what you pay for until the cause is known",
-    ("operations", "above"): "check that stock, staff and systems can carry it, and tell marketing if they cannot",
-    ("operations", "below"): "check the systems and supplies behind it, and tell marketing what they can promise",
-    ("operations", ""): "check the systems behind it and whether their events still arrive",
-}
+
+def badge(state: str, severity: str) -> str:
+    """The word before what is told: how severe it is, or that it is over."""
+    if state not in ("firing", "severity"):
+        return "over" if state == "resolved" else "came and went"
+    return f"now {severity}" if state == "severity" else severity
 
 
-def _compared(transition: Transition) -> tuple[str, str]:
-    """(`above`, `below` or "", the same in words)."""
-    usual, value = _reference(transition), transition.value
-    if usual is None or value is None:
-        return "", "It has been so"
-    name = "the usual" if transition.baseline is not None else "the limit of"
-    if value == usual:
-        return "", f"It has been at {name} {number_text(usual, unit_of(transition))}"
-    direction = "above" if value > usual else "below"
-    return direction, f"It has been {direction} {name} {number_text(usual, unit_of(transition))}"
+def _named(transition: Transition) -> str:
+    """Rule and labels with their names: `LowStock, sku A-1`."""
+    labels = _shown(", ".join(f"{name} {value}" for name, value in transition.labels.items()), 160)
+    return f"{transition.rule}, {labels or 'the whole shop'}"
+
+
+def _word(transition: Transition) -> str:
+    """How its author put the limit that was crossed: `above`, `at_most`, …; "" where it is no threshold."""
+    told = leaf_of(transition)
+    asked = "" if told is None else told.asked.get(transition.severity, "")
+    word = str(asked).partition(" ")[0]
+    return word if word in _SIDES else ""
+
+
+def direction_of(transition: Transition) -> str:
+    """`above` or `below` what it is compared with; "" where it is neither."""
+    word = _word(transition)
+    if word:
+        return "above" if word in ("above", "at_least") else "below"
+    told, reference, value = leaf_of(transition), _reference(transition), transition.value
+    if told is not None and told.kind == "projection" and transition.limit is not None and value is not None:
+        return "below" if value > transition.limit else "above"  # where it is going
+    if reference is None or value is None or value == reference:
+        return ""
+    return "above" if value > reference else "below"
+
+
+def _compared(transition: Transition) -> str:
+    """Where the value stands: `at or below the limit of 20`, `above the limit of 40 (usually 20)`."""
+    kind, unit = _kind(transition), unit_of(transition)
+    if transition.value is None:
+        return "no data"
+    usual = "" if transition.baseline is None else f" (usually {number_text(transition.baseline, unit)})"
+    limit = "" if transition.limit is None else limit_text(transition)
+    direction, word = direction_of(transition), _word(transition)
+    match kind:
+        case "absence":
+            return f"nothing within {window_text(transition)}"
+        case "newvalue":
+            return "seen for the first time, or again after long"
+        case "change" if transition.baseline is not None:
+            before = number_text(transition.baseline, unit)
+            return f"changed from {before} to {number_text(transition.value, unit)}"
+        case "projection" if limit:
+            return f"on its way to {limit}"
+    if limit and (word or direction):
+        return _SIDES[word or direction].format(limit) + usual
+    if direction:
+        return f"{direction} the usual {number_text(_reference(transition), unit)}"
+    return f"at {number_text(transition.value, unit)}{usual}"
 
 
 def _fired_for(transition: Transition, fired_at: str) -> str:
+    return duration_words(_fired_s(transition, fired_at))
+
+
+def _fired_s(transition: Transition, fired_at: str) -> float:
     begin, end = (datetime.fromisoformat(t) for t in (fired_at or transition.started_at, transition.at))
-    return duration_words((end - begin).total_seconds())
+    return (end - begin).total_seconds()
 
 
 def _rough(value: float, unit: str) -> str:
@@ -372,10 +391,14 @@ def _rough(value: float, unit: str) -> str:
 
 
 def _measured(transition: Transition) -> str:
-    span = window_text(transition)
+    span, kind = window_text(transition), _kind(transition)
     within = "" if span == "now" else f" within {span}"
     usual = ""
-    if transition.baseline is not None:
+    if kind == "projection" and transition.limit is not None:
+        return f"{number_text(transition.value, unit_of(transition))}, on its way to {limit_text(transition)}"
+    if kind == "change" and transition.baseline is not None:
+        usual = f", {number_text(transition.baseline, unit_of(transition))} before"
+    elif transition.baseline is not None:
         usual = f", usually {number_text(transition.baseline, unit_of(transition))}"
         if ", because" in transition.baseline_of:
             usual += f" ({transition.baseline_of})"
@@ -408,8 +431,16 @@ def _webhook_explanation(transition: Transition, public_url: str | None, longest
 
 
 def _webhook_body(
-    transition: Transition, labels: dict[str, str], texts: dict[str, str], explanation: dict[str, Any] | None
+    transition: Transition,
+    labels: dict[str, str],
+    texts: dict[str, str],
+    explanation: dict[str, Any] | None,
+    *,
+    summary: str,
+    runbook: str = "",
+    fired_at: str = "",
 ) -> dict[str, Any]:
+    is_over = transition.state is TransitionName.RESOLVED
     lines = [f"{team.capitalize()}: {text}" for team, text in texts.items()] if len(texts) > 1 else texts.values()
     return {
         "type": f"alert.{transition.state.value}",
@@ -418,16 +449,22 @@ def _webhook_body(
             "transition_id": transition.transition_id,
             "rule": transition.rule,
             "labels": labels,
+            "summary": summary,
             "alert_id": transition.alert_id,
             "episode_id": transition.episode_id,
             "state": transition.state.value,
             "at": transition.at,
+            "started_at": transition.started_at,
+            "ended_at": transition.at if is_over else None,
+            "duration_s": _fired_s(transition, fired_at) if is_over else None,
             "value": transition.value,
             "baseline": transition.baseline,
             "baseline_of": transition.baseline_of,
+            "limit": transition.limit,
             "window_start": transition.window_start,
             "window_end": transition.window_end,
             "severity": transition.severity,
+            "runbook": runbook,
             "team": ",".join(texts),
             "text": "\n".join(lines),
             "texts": texts,
@@ -464,10 +501,12 @@ def sample_message(now: datetime, teams: Sequence[str], zone: ZoneInfo, *, webho
     )
     text = "This is a test: nothing has happened. Alerts for you would arrive here and look like this."
     texts = dict.fromkeys(teams, text)
+    headline = "Test message from Lockstep: 42 within 15 minutes, usually 14"
     if webhook:
-        return _webhook_body(transition, transition.labels, texts, _webhook_explanation(transition, None, LONGEST_TEXT))
+        why = _webhook_explanation(transition, None, LONGEST_TEXT)
+        return _webhook_body(transition, transition.labels, texts, why, summary=f"Info: {headline}")
     item = Writer(zone).item(transition, None, teams)
-    item.update(headline="Test message from Lockstep: 42 within 15 minutes, usually 14", texts=texts)
+    item.update(headline=headline, texts=texts)
     return {
         "subject": "Lockstep: test message",
         "state": "firing",

@@ -14,7 +14,10 @@ from lockstep.rule.view import Verdict
 
 
 class Stretch(msgspec.Struct, frozen=True):
-    """One of the windows that are the usual. value: of the measure; None where there was no data."""
+    """One of the windows that are the usual.
+
+    start, end: event time, RFC 3339; the end is no part of it. value: of the measure; None where there was no data.
+    """
 
     start: str
     end: str
@@ -24,12 +27,18 @@ class Stretch(msgspec.Struct, frozen=True):
 class Judged(msgspec.Struct, frozen=True):
     """One condition as it was judged; times are RFC 3339 in UTC.
 
-    kind: threshold, spike, … or all, any, not. of: what it measures. Both are "" where the verdict is that of a version
-    of the rule that was no longer in force. verdict: breach, clear, no_data, no_bound, closed or unjudged. limit_of:
-    where the limit comes from, in words; "" for a number of the rule itself. asked: the numbers of the rule that it was
-    compared with, by name. history: the windows that the baseline is made of, oldest first.
-    parts: of a combination, those that were looked at. unit: `%` where value, baseline and limit are read as percents
-    (0.125 is 12.5%), else "".
+    The published schema takes the fields' descriptions from here:
+
+    kind: one of threshold, spike, … or all, any, not; "" where the verdict is that of a version that was no longer in
+    force. of: what it measures, as its author calls it; "" as kind is. verdict: one of breach, clear, no_data,
+    no_bound, closed or unjudged. value: what was measured; None where there was no data. baseline: what is usual;
+    None where nothing is compared with it. baseline_of: which stretches that is of, and why not better ones; else "".
+    ratio: the value over the baseline, or None. limit: the number that was crossed, or would be; None for a condition
+    that has none. limit_of: where the limit comes from, in words; "" for a number of the rule itself. window_start,
+    window_end: the stretch that was measured; None for a level. counts: further numbers that led to it, by name.
+    asked: the numbers of the rule that it was compared with, by name. history: the windows that the baseline is made
+    of, oldest first. parts: of a combination, those that were looked at. unit: `%` where value, baseline and limit
+    are read as percents (0.125 is 12.5%), else "".
     """
 
     kind: str

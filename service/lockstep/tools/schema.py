@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 from collections.abc import Mapping
 from enum import Enum
 from inspect import cleandoc
@@ -18,7 +19,7 @@ from lockstep.adapters.http.openapi import openapi
 from lockstep.dead import TOPIC as DEAD_EVENTS
 from lockstep.event import MODELS, TYPES
 from lockstep.judge import ALERT_STATE, ALERTS
-from lockstep.notify import message, route
+from lockstep.notify import payload, route
 from lockstep.rule import model as rule_model
 from lockstep.settings import Settings
 from lockstep.tools.ruletest import model as ruletest_model
@@ -111,7 +112,7 @@ def generate() -> dict[str, str]:
     """Path relative to the schema folder → content, of every generated file."""
     documents: dict[str, Any] = {f"events/{kind}.schema.json": _event_schema(kind) for kind in TYPES}
     documents["alert.schema.json"] = _alert_schema()
-    documents["webhook.schema.json"] = _plain(message.webhook_json_schema())
+    documents["webhook.schema.json"] = _plain(payload.webhook_json_schema())
     documents["rules.schema.json"] = _plain(rule_model.json_schema())
     documents["calendar.schema.json"] = _plain(calendar.json_schema())
     documents["routing.schema.json"] = _plain(route.json_schema())
@@ -188,18 +189,38 @@ def _alert_schema() -> dict[str, Any]:
         "description": "One change of an alert, as a CloudEvent on `lockstep.alerts` and `lockstep.alert-state`.",
         "type": "object",
         "properties": {
-            "specversion": {"const": "1.0"},
+            "specversion": {"const": "1.0", "description": "The version of CloudEvents"},
             "id": {**text, "description": "The transition's id: the same however often it is published"},
-            "source": {"const": "lockstep"},
-            "type": {**text, "pattern": r"^lockstep\.alert\.(pending|firing|severity|resolved|cancelled)$"},
+            "source": {"const": "lockstep", "description": "Who says it"},
+            "type": {
+                **text,
+                "pattern": r"^lockstep\.alert\.(pending|firing|severity|resolved|cancelled)$",
+                "description": "`lockstep.alert.` and data.state",
+            },
             "time": {**text, "format": "date-time", "description": "When it happened, in event time"},
             "subject": {**text, "description": "The alert's id; also the record's key"},
-            "datacontenttype": {"const": "application/json"},
-            "data": data,
+            "datacontenttype": {"const": "application/json", "description": "The form of data"},
+            "data": {**data, "description": "The transition itself"},
         },
         "required": ["specversion", "id", "source", "type", "time", "subject", "data"],
-        "$defs": _plain(definitions),
+        "$defs": {name: _described(part) for name, part in _plain(definitions).items()},
     }
+
+
+def _described(schema: dict[str, Any]) -> dict[str, Any]:
+    """A struct's schema with its fields' descriptions, which stand in its docstring as `field: what it is.`"""
+    properties: dict[str, Any] = schema.get("properties", {})
+    if not properties:
+        return schema
+    summary, *rest = schema["description"].split("\n\n")
+    name = "|".join(properties)
+    # [before, names, text, names, text, …]; several fields may share a text: `start, end: …`.
+    parts = re.split(rf"(?:^|(?<=[.;] ))((?:(?:{name}), )*(?:{name})): ", " ".join(rest[-1].split()))
+    texts = {field: text for names, text in zip(parts[1::2], parts[2::2], strict=True) for field in names.split(", ")}
+    for field, text in texts.items():
+        described = text.strip().removesuffix(".").replace("None", "null").replace('""', "empty").replace("()", "empty")
+        properties[field] = {**properties[field], "description": described[:1].upper() + described[1:]}
+    return {**schema, "description": summary}
 
 
 # ---- AsyncAPI --------------------------------------------------------------------------------------------------------
@@ -281,7 +302,7 @@ def _dead_message() -> dict[str, Any]:
         "headers": {
             "type": "object",
             "properties": {
-                "format": {**text, "const": "1"},
+                "format": {**text, "const": "1", "description": "The version of these headers"},
                 "topic": {**text, "description": "Where the event lay"},
                 "partition": {**text, "description": "In which partition"},
                 "offset": {**text, "description": "At which offset; for `late` the last of several"},

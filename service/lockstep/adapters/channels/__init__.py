@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lockstep.errors import DeliveryError
+from lockstep.notify import message
 
 Secrets = Callable[[str], str]
 """name → value. Raises DeliveryError('configuration') for a secret that is not set."""
@@ -67,9 +68,13 @@ def is_over(item: Mapping[str, Any]) -> bool:
 
 def badge(item: Mapping[str, Any]) -> str:
     """The word before an item: how severe, or that it is over."""
-    if is_over(item):
-        return "came and went" if item["state"] != "resolved" else "over"
-    return f"now {item['severity']}" if item["state"] == "severity" else str(item["severity"])
+    return message.badge(str(item["state"]), str(item["severity"]))
+
+
+def about(body: Mapping[str, Any], item: Mapping[str, Any]) -> str:
+    """The rule, and what it is about by name: `LowStock, sku A-1`; the headline may be its author's, without either."""
+    labels = ", ".join(f"{name} {value}" for name, value in item["labels"].items())
+    return f"{item.get('rule', body['rule'])}, {labels or 'the whole shop'}"
 
 
 def span(item: Mapping[str, Any]) -> str:

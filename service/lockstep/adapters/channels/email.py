@@ -17,7 +17,7 @@ from typing import Any
 
 import aiosmtplib
 
-from lockstep.adapters.channels import badge, is_over, remarks, span, team_parts, when, why_parts
+from lockstep.adapters.channels import about, badge, is_over, remarks, span, team_parts, when, why_parts
 from lockstep.errors import DeliveryError
 from lockstep.ports import DeliveryLike, Destination, Sent
 from lockstep.settings import Settings
@@ -35,8 +35,22 @@ LONGEST_WORD = 50
 LONGEST_WORDS = 200
 """Characters of a relay's own words in an error."""
 
-_COLOURS = {"critical": "#b42318", "warning": "#b54708", "info": "#175cd3"}
-_OVER, _GREY, _DARK, _LINE = "#067647", "#667085", "#475467", "#e4e7ec"
+_COLOURS = {"critical": "#b42318", "warning": "#b54708", "info": "#175cd3", "over": "#067647"}
+_USUAL, _GREY, _SOFT, _LINE = "#98a2b3", "#667085", "#475467", "#e4e7ec"
+
+_DARK_COLOURS = {"critical": "#d92d20", "warning": "#c4440f", "info": "#1570ef", "over": "#0a7d49", "usual": "#61646c"}
+_DARK_MODE = (
+    ":root{color-scheme:light dark;supported-color-schemes:light dark}"
+    "@media (prefers-color-scheme:dark){"
+    ".page{background:#0c111d!important;color:#f5f5f6!important}"
+    ".card{background:#161b26!important;border-color:#333741!important}"
+    ".grey{color:#94969c!important}.soft{color:#cecfd2!important;border-color:#333741!important}"
+    ".link{color:#84adff!important}"
+    + "".join(f".{tone}{{background:{colour}!important}}" for tone, colour in _DARK_COLOURS.items())
+    + "".join(f".{tone}-edge{{border-left-color:{colour}!important}}" for tone, colour in _DARK_COLOURS.items())
+    + "}"
+)
+"""A sheet beside the inline styles, which has to outdo them."""
 
 
 def text_part(body: Mapping[str, Any]) -> str:
@@ -51,6 +65,7 @@ def text_part(body: Mapping[str, Any]) -> str:
             ]
         lines += [f"  {team}: {text}" if team else f"  {text}" for team, text in team_parts(item)]
         lines += [f"  {name}: {text}" for name, text in why_parts(item)]
+        lines += [f"  Rule: {about(body, item)}"]
         lines += [f"  {item['runbook']}"] if item["runbook"] and not is_over(item) else []
         lines += [f"  Owner: {item['owner']}"] if item.get("owner") and not is_over(item) else []
         lines += [f"  Note: {item['note']}"] if item["note"] else []
@@ -62,19 +77,22 @@ def text_part(body: Mapping[str, Any]) -> str:
 def html_part(body: Mapping[str, Any]) -> str:
     """The message as one table an item: what happened, value against usual as bars, each team's part.
 
-    Tables and inline styles only: that is what every mail client shows.
+    Tables and inline styles: that is what every mail client shows. Those that have a dark mode and can be asked for it
+    take the colours of `_DARK_MODE`; what they would make of the light ones themselves is often unreadable.
     """
-    items = "".join(_card(item) for item in body["items"])
+    items = "".join(_card(body, item) for item in body["items"])
     foot = "".join(
-        f'<p style="margin:0 4px 10px;font-size:13px;color:{_GREY}">{escape(text)}</p>'
+        f'<p class="grey" style="margin:0 4px 10px;font-size:13px;color:{_GREY}">{escape(text)}</p>'
         for text in remarks(body, shown=len(body["items"]))
     )
     # The first line of a mail is what its list shows behind the subject.
     preview = "; ".join(f"{badge(item)}: {item['headline']}" for item in body["items"])[:140]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1"></head>'
-        '<body style="margin:0;padding:0;background:#f2f4f7;color:#101828;'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">'
+        f"<title>{escape(_flat(str(body['subject'])))}</title><style>{_DARK_MODE}</style></head>"
+        '<body class="page" style="margin:0;padding:0;background:#f2f4f7;color:#101828;'
         'font-family:-apple-system,Segoe UI,Helvetica,Arial,sans-serif">'
         f'<div style="display:none;max-height:0;overflow:hidden">{escape(preview)}</div>'
         '<table role="presentation" width="100%" cellpadding="0" cellspacing="0"><tr><td align="center" '
@@ -83,21 +101,22 @@ def html_part(body: Mapping[str, Any]) -> str:
     )
 
 
-def _card(item: Mapping[str, Any]) -> str:
+def _card(body: Mapping[str, Any], item: Mapping[str, Any]) -> str:
     over = is_over(item)
-    colour = _OVER if over else _COLOURS.get(item["severity"], "#b54708")
+    tone = "over" if over else str(item["severity"]) if item["severity"] in _COLOURS else "warning"
+    colour = _COLOURS[tone]
     rows = [
         _row(
-            f'<span style="display:inline-block;padding:2px 9px;border-radius:9px;background:{colour};color:#ffffff;'
-            f'font-size:12px;font-weight:bold">{escape(badge(item))}</span>',
+            f'<span class="{tone}" style="display:inline-block;padding:2px 9px;border-radius:9px;background:{colour};'
+            f'color:#ffffff;font-size:12px;font-weight:bold">{escape(badge(item))}</span>',
             "16px 20px 6px",
         ),
         _row(f'<span style="font-size:18px;line-height:1.35">{escape(item["headline"])}</span>', "0 20px 10px"),
     ]
     if not over and item["value_bar"]:
         longest = max(len(item["value_bar"]), len(item["usual_bar"]))
-        value = _bar(item["value_bar"], longest, colour, item["value"], span(item))
-        usual = _bar(item["usual_bar"], longest, "#98a2b3", item["usual"], item["usual_is"])
+        value = _bar(item["value_bar"], longest, tone, colour, item["value"], span(item))
+        usual = _bar(item["usual_bar"], longest, "usual", _USUAL, item["usual"], item["usual_is"])
         rows.append(
             _row(
                 f'<table role="presentation" width="100%" cellpadding="0" cellspacing="0">{value}{usual}</table>',
@@ -105,28 +124,31 @@ def _card(item: Mapping[str, Any]) -> str:
             )
         )
     for team, text in team_parts(item):
-        name = f'<b style="font-size:13px;color:{_GREY}">{escape(team)}</b><br>' if team else ""
+        name = f'<b class="grey" style="font-size:13px;color:{_GREY}">{escape(team)}</b><br>' if team else ""
         rows.append(_row(f'{name}<span style="font-size:15px;line-height:1.5">{escape(text)}</span>', "8px 20px 0"))
     if why := why_parts(item):
         said = "<br>".join(f"<b>{escape(name)}</b>&ensp;{_link(text)}" for name, text in why)
         rows.append(
             _row(
-                f'<div style="border-top:1px solid {_LINE};padding-top:10px;font-size:13px;line-height:1.5;'
-                f'color:{_DARK};word-break:break-word">{said}</div>',
+                f'<div class="soft" style="border-top:1px solid {_LINE};padding-top:10px;font-size:13px;'
+                f'line-height:1.5;color:{_SOFT};word-break:break-word">{said}</div>',
                 "12px 20px 0",
             )
         )
-    foot = escape(when(item))
+    foot = f"{escape(about(body, item))}<br>{escape(when(item))}"
     if item.get("owner") and not over:
         foot = f"Owner: {escape(item['owner'])}<br>{foot}"
     if item["runbook"] and not over:
         foot = f"{_link(item['runbook'])}<br>{foot}"
     if item["note"]:
         foot += f"<br>Note: {escape(item['note'])}"
-    rows.append(_row(f'<span style="font-size:12px;line-height:1.6;color:{_GREY}">{foot}</span>', "12px 20px 16px"))
+    rows.append(
+        _row(f'<span class="grey" style="font-size:12px;line-height:1.6;color:{_GREY}">{foot}</span>', "12px 20px 16px")
+    )
     return (
-        '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="background:#ffffff;'
-        f'border:1px solid {_LINE};border-left:5px solid {colour};margin:0 0 14px">{"".join(rows)}</table>'
+        f'<table role="presentation" class="card {tone}-edge" width="100%" cellpadding="0" cellspacing="0" '
+        f'style="background:#ffffff;border:1px solid {_LINE};border-left:5px solid {colour};margin:0 0 14px">'
+        f"{''.join(rows)}</table>"
     )
 
 
@@ -134,11 +156,12 @@ def _row(content: str, padding: str) -> str:
     return f'<tr><td style="padding:{padding}">{content}</td></tr>'
 
 
-def _bar(bar: str, longest: int, colour: str, number: str, name: str) -> str:
+def _bar(bar: str, longest: int, tone: str, colour: str, number: str, name: str) -> str:
     """One bar as a cell whose width is its share, its number behind it."""
     share = round(60 * len(bar) / longest)
-    cell = f'<td width="{share}%" style="background:{colour};font-size:1px;line-height:14px;height:14px">&nbsp;</td>'
-    says = f'<b>{escape(number)}</b> <span style="color:{_GREY}">{escape(name)}</span>'
+    style = f"background:{colour};font-size:1px;line-height:14px;height:14px"
+    cell = f'<td class="{tone}" width="{share}%" style="{style}">&nbsp;</td>'
+    says = f'<b>{escape(number)}</b> <span class="grey" style="color:{_GREY}">{escape(name)}</span>'
     return (
         '<tr><td style="padding:2px 0"><table role="presentation" width="100%" cellpadding="0" cellspacing="0"><tr>'
         f'{cell if share else ""}<td style="padding-left:{8 if share else 0}px;font-size:14px">{says}</td>'
@@ -149,13 +172,13 @@ def _bar(bar: str, longest: int, colour: str, number: str, name: str) -> str:
 def _link(url: str) -> str:
     if not url.startswith(("https://", "http://")):
         return escape(url)
-    return f'<a href="{escape(url)}" style="color:#175cd3">{escape(url)}</a>'
+    return f'<a class="link" href="{escape(url)}" style="color:#175cd3">{escape(url)}</a>'
 
 
 def message(destination: Destination, delivery: DeliveryLike, *, sender: str, now: datetime) -> EmailMessage:
     """The mail. Its id is the delivery's, the same in every attempt; its references name its episodes.
 
-    No mail has these names: clients join an episode's mails by them and by their equal subject, whoever came first.
+    No mail has these names: clients join an episode's mails by them, whichever came first and whatever its subject.
     What filters and tools sort by stands in headers: rule, state, severity, teams, and of one alert its id.
     """
     body: Any = delivery.body

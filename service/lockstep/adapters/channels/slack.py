@@ -13,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from lockstep.adapters.channels import (
     Secrets,
+    about,
     badge,
     is_over,
     remarks,
@@ -95,14 +96,14 @@ def linked(text: str) -> str:
     return f"<{text}>"
 
 
-def _item(item: Mapping[str, Any]) -> str:
+def _item(body: Mapping[str, Any], item: Mapping[str, Any]) -> str:
     over = is_over(item)
     mark = ":white_check_mark:" if over else _MARKS.get(item["severity"], ":large_orange_circle:")
     lines = [f"{mark} *{escaped(badge(item).capitalize())}:* {escaped(item['headline'])}"]
     if not over and item["value_bar"]:
         lines.append(f"`{item['value_bar']}` *{item['value']}* {escaped(span(item))}")
         lines.append(f"`{item['usual_bar'] or ' '}` {item['usual']} {item['usual_is']}")
-    foot = f"_{escaped(when(item))}_"
+    foot = f"_{escaped(about(body, item))}_\n_{escaped(when(item))}_"
     if item.get("owner") and not over:
         foot = f"Owner: {escaped(item['owner'])}\n{foot}"
     if item["runbook"] and not over:
@@ -133,7 +134,7 @@ def _cut(text: str, longest: int) -> str:
 def blocks(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A message's blocks, within Slack's limits."""
     shown = body["items"][:MOST_ITEMS]
-    texts = [_item(item) for item in shown] + remarks(body, shown=len(shown))
+    texts = [_item(body, item) for item in shown] + remarks(body, shown=len(shown))
     # verbatim: addresses and names of channels stay text, only what is marked as a link is one.
     return [{"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}} for text in texts]
 

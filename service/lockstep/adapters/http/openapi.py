@@ -46,7 +46,10 @@ def _schemas() -> dict[str, Any]:
                         "One event that does not count",
                         {
                             "element": element,
-                            "outcome": {"enum": [o.value for o in Outcome if o is not Outcome.ACCEPTED]},
+                            "outcome": {
+                                "enum": [o.value for o in Outcome if o is not Outcome.ACCEPTED],
+                                "description": "What became of it, as above",
+                            },
                             "message": {**_TEXT, "description": "Why, and what to do"},
                         },
                     ),

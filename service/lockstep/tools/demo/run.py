@@ -417,7 +417,7 @@ def _unfinished(expected: Expected, mailbox: Mailbox, slack: Slack) -> list[str]
     wanted = {t.rule for t in expected.told.values() if t.state is TransitionName.FIRING}
     found = [f"a webhook for {t.rule} {t.state.value} at {t.at}" for t in expected.missing]
     for address in (MARKETING, OPERATIONS):
-        told = {str(m["Subject"]).partition(":")[0] for m in mailbox.mails if address in str(m["To"])}
+        told = {str(m["X-Lockstep-Rule"]) for m in mailbox.mails if address in str(m["To"])}
         found += [f"a mail to {address} about {rule}" for rule in sorted(wanted - told)]
     if len(slack.messages) < len(wanted):
         found.append(f"{len(wanted) - len(slack.messages)} Slack messages")

@@ -1,0 +1,142 @@
+"""What built-in texts advise: what a team can do about orders that fall is not what it does about stock that does."""
+
+from collections.abc import Iterable, Mapping
+
+from lockstep.measure.definition import OfExpression, SeriesDef, series_of
+from lockstep.rule.condition import All, AnyOf, Condition, Not, Rule, Share, series_of_condition
+from lockstep.rule.explain import said_of
+from lockstep.rule.reasons import Judged
+
+Advice = Mapping[tuple[str, str], str]
+"""(team, direction) → what to do; direction is `above`, `below` or "" for either."""
+
+_SUBJECTS: Mapping[str, str] = {
+    "order.placed": "orders",
+    "order.cancelled": "losses",
+    "order.returned": "losses",
+    "order.shipped": "shipping",
+    "order.delivered": "shipping",
+    "feedback.received": "feedback",
+    "traffic.session": "traffic",
+    "traffic.spend": "spend",
+    "stock.level": "stock",
+    "stock.receipt": "supply",
+    "supplier.updated": "supply",
+}
+"""Event type → what it is about."""
+
+_CHEAPER = "hold back what you pay for until the cause is known"
+_OF_SUBJECT: Mapping[str, Advice] = {
+    "orders": {
+        ("marketing", "above"): "find out whether a campaign, price or post of yours brings it, and ask operations "
+        "whether they can carry it before you add to it",
+        ("marketing", "below"): f"check that campaigns, feeds and landing pages work, and {_CHEAPER}",
+        ("operations", "above"): "check that stock, staff and systems can carry it, and tell marketing if they cannot",
+        (
+            "operations",
+            "below",
+        ): "check the checkout, payments and the feed of orders, and tell marketing what you find",
+    },
+    "losses": {
+        ("marketing", "above"): "find out which product or campaign most of them have in common, and hold it back",
+        ("operations", "above"): "find out which product, batch or carrier most of them have in common",
+    },
+    "shipping": {
+        ("marketing", ""): "promise no delivery times until operations knows the cause",
+        ("operations", ""): "check warehouse, staff and carriers, and tell marketing what they can promise",
+    },
+    "feedback": {
+        ("marketing", "above"): "read what customers say, and answer before you advertise more of it",
+        ("operations", "above"): "read what customers say, and find out which product, batch or carrier is behind it",
+    },
+    "traffic": {
+        ("marketing", "above"): "find out whether a campaign or post of yours brings it, or robots do, and ask "
+        "operations whether the site carries it",
+        ("marketing", "below"): f"check that campaigns, links and tracking work, and {_CHEAPER}",
+        ("operations", "above"): "check that the site carries it, and whether people or robots come",
+        ("operations", "below"): "check that the site can be reached, and that its visits are still counted",
+    },
+    "spend": {
+        ("marketing", "above"): "check the budgets and bids of what you pay for",
+        ("marketing", "below"): "check that what you pay for still runs",
+    },
+    "stock": {
+        ("marketing", "above"): "ask operations whether it should be sold off",
+        ("marketing", "below"): "stop advertising what runs out, and ask operations when there is more",
+        ("operations", "above"): "check the number and what was ordered, and tell marketing if it has to go",
+        ("operations", "below"): "order or move more, or correct the number, and tell marketing when there is more",
+    },
+    "supply": {
+        ("marketing", ""): "ask operations what it means for what you advertise",
+        ("operations", ""): "ask the supplier, and tell marketing what it means for them",
+    },
+    "conversion": {
+        ("marketing", "above"): "find out what works, and ask operations whether they can carry more of it",
+        ("marketing", "below"): "check landing pages, prices and offers before you pay for more visits",
+        ("operations", "above"): "check that prices are right, and that stock and staff can carry it",
+        ("operations", "below"): "check the checkout, payments and stock",
+    },
+}
+_OF_KIND: Mapping[str, Advice] = {
+    "newvalue": {
+        ("marketing", ""): "find out whether it is one of yours, and tell operations if it is",
+        ("operations", ""): "find out whether it is meant to be there",
+    },
+    "change": {
+        ("marketing", ""): "find out whether the change was meant, and whether what you advertise is still true",
+        ("operations", ""): "find out whether the change was meant, and tell marketing what it means for them",
+    },
+}
+_MISSING: Advice = {
+    ("marketing", ""): f"ask operations whether it is the shop or its data that is missing, and {_CHEAPER}",
+    ("operations", ""): "check the systems behind it and whether their events still arrive",
+}
+_ANY: Advice = {
+    ("marketing", ""): "find out whether something of yours changed it, and ask operations before you spend on it",
+    ("operations", ""): "find out what changed in the systems and supplies behind it, and tell marketing what it means",
+}
+ELSE = "find out what changed, and tell the teams that work with it"
+"""For teams that Lockstep knows nothing of."""
+
+
+def advice(team: str, rule: Rule | None, told: Judged | None, *, direction: str, is_missing: bool) -> str:
+    """What a team can do. told: the condition that is told; None where it is not known. direction: of the value,
+    `above`, `below` or "". is_missing: there is nothing, or no data."""
+    kind = "" if told is None else told.kind
+    subject = subject_of(rule, told)
+    found = _MISSING if is_missing or kind == "absence" else _OF_KIND.get(kind) or _OF_SUBJECT.get(subject, _ANY)
+    for table in (found, _ANY):
+        for key in ((team, direction), (team, "")):
+            if key in table:
+                return table[key]
+    return ELSE
+
+
+def subject_of(rule: Rule | None, told: Judged | None) -> str:
+    """What a rule is about: orders, stock, …; "" for several things, or where that is not known."""
+    if rule is None:
+        return ""
+    parts = [c for c in _leaves(rule.condition) if told is not None and said_of(c.expression) == told.of]
+    # The leaf that is told, else all.
+    series = _series(parts[0]) if parts else series_of_condition(rule.condition)
+    types = {s.event_type for s in series}
+    if types == {"order.placed", "traffic.session"}:
+        return "conversion"
+    subjects = {_SUBJECTS.get(kind, "") for kind in types}
+    return subjects.pop() if len(subjects) == 1 else ""
+
+
+def _leaves(condition: Condition) -> Iterable[OfExpression]:
+    match condition:
+        case All(parts=parts) | AnyOf(parts=parts):
+            for part in parts:
+                yield from _leaves(part)
+        case Not(part=part):
+            yield from _leaves(part)
+        case _:
+            yield condition
+
+
+def _series(condition: OfExpression) -> Iterable[SeriesDef]:
+    """Of a share those of the part: returns of orders are about returns."""
+    return series_of(condition.part if isinstance(condition, Share) else condition.expression)
