@@ -544,11 +544,12 @@ def backtest(
         out.print(view)
     refused = f", {result.bad:,} refused" if result.bad else ""
     duplicates = f", {result.duplicates:,} came twice" if result.duplicates else ""
+    unknown = f", {result.unknown:,} of an unknown type" if result.unknown else ""
     between = ""
     if result.first is not None and result.last is not None:
         first, last = (time_text(moment.isoformat(), settings.zone) for moment in (result.first, result.last))
         between = f" from {first} to {last}"
-    out.print(f"{_many(result.events, 'event')}{between}{refused}{duplicates}")
+    out.print(f"{_many(result.events, 'event')}{between}{refused}{duplicates}{unknown}")
     if html is not None:
         out.print(f"the report is in {html}")
     if result.shortfall:

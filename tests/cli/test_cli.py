@@ -276,6 +276,13 @@ def test_sending_says_what_became_of_each_event(shop):
     assert (moved.returncode, moved.stdout) == (0, "1 event sent\n")
 
 
+def test_a_backtest_says_what_it_ignored(shop):
+    """An event of an unknown type is ignored at every door, and counted."""
+    (shop / "typo.ndjson").write_text(json.dumps({**EVENTS[0], "type": "stock.levle"}) + "\n")
+    done = lockstep("backtest", "rules", "--events", "events.ndjson", "typo.ndjson", cwd=shop)
+    assert " ".join(done.stdout.split()).endswith(", 1 of an unknown type")
+
+
 def test_the_version_is_told_either_way(shop):
     """`--version` is what people try."""
     assert lockstep("--version", cwd=shop).stdout == lockstep("version", cwd=shop).stdout == f"{VERSION}\n"
