@@ -11,17 +11,12 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLWarning
-from ruamel.yaml.tokens import (
-    FlowMappingEndToken,
-    FlowMappingStartToken,
-    FlowSequenceEndToken,
-    FlowSequenceStartToken,
-)
+from ruamel.yaml.error import YAMLWarning
 
 from lockstep import wanted
 from lockstep.masking import KEYS, masked
 from lockstep.quick_yaml import Constructor, quick_yaml
+from lockstep.yaml_faults import PARSER_FAULTS, YamlFault, template_fault, unprintable_fault, yaml_fault
 
 LARGEST_FILE = 1 << 20
 """Bytes of one rule file."""
@@ -195,62 +190,6 @@ def _text(text: str, at: tuple[int, int] = (0, 0)) -> str:
         raise _Odd(f"'{shown}' holds half a character", "write the character itself", "LS102", at) from None
 
 
-_IN_WORDS = {
-    "mapping values are not allowed here": ("a second colon in one line", "put the text in quotes"),
-    "found another document": ("a second document begins (---)", "write one document a file"),
-    "found undefined alias": ("an alias (*name) of nothing", "name it with &name first, or quote a text with *"),
-    "found unexpected end of stream": ("the file ends within quotes or brackets", "close them"),
-    "expected ',' or": (
-        "a bracket or brace is not closed, or a comma is missing",
-        "close it on this line, or put a text that holds a colon, braces or quotes in quotes",
-    ),
-    "expected <block end>": ("the indentation does not fit", "give all keys of one item the same indentation"),
-    "could not find expected ':'": ("a colon is missing after a key", "write `key: value`"),
-    "expected the node content, but found '<stream end>'": ("the file ends within quotes or brackets", "close them"),
-    "expected the node content": (
-        "a value is missing here",
-        "write one, or remove the bracket, brace or comma, or put the text in quotes",
-    ),
-    "sequence entries are not allowed here": ("a dash where no item can stand", "begin each item on a line of its own"),
-    "chomping or indentation indicators": ("a text behind | or >", "begin it on the next line, further in"),
-    "unknown escape character": ("a backslash in double quotes", "use single quotes"),
-    "expected alphabetic or numeric": ("a * or & without a name", "put the text in quotes"),
-    "undefined tag handle": ("a word behind ! is a tag", "put the text in quotes"),
-    "cannot start any token": ("this character cannot begin a value", "put the text in quotes"),
-}
-"""What the parser says → what it means to somebody who edits YAML, and the way out."""
-
-
-def _said(problem: str) -> tuple[str, str]:
-    for words, meaning in _IN_WORDS.items():
-        if words in problem:
-            return meaning
-    return problem, "check indentation, colons and quotes on this line and the one above"
-
-
-def _opened_last(text: str) -> Any:
-    """Where the innermost bracket or brace begins that is open at the end of a text; None where there is none."""
-    opened: list[Any] = []
-    try:
-        for token in YAML(typ="rt").scan(text):
-            if isinstance(token, FlowSequenceStartToken | FlowMappingStartToken):
-                opened.append(token.start_mark)
-            elif isinstance(token, FlowSequenceEndToken | FlowMappingEndToken):
-                opened.pop()
-    except (*_PARSER_FAULTS, RecursionError):
-        pass
-    return opened[-1] if opened else None
-
-
-def _is_inside(text: str, line: int, opened: int) -> bool:
-    """Whether a line (from 0) goes on with what another one opened: it is the same one, or stands further in."""
-    lines = text.splitlines()
-    if line == opened or line >= len(lines):
-        return line == opened
-    before, here = (len(row) - len(row.lstrip(" ")) for row in (lines[opened], lines[line]))
-    return here > before
-
-
 def _is_deep(text: str) -> bool:
     """Whether a text nests so deeply that the parser would only find it out slowly."""
     depth = 0
@@ -263,15 +202,11 @@ def _is_deep(text: str) -> bool:
     return False
 
 
-_PARSER_FAULTS = (YAMLError, ValueError, TypeError, AttributeError, KeyError, IndexError, ArithmeticError)
-"""The parser lets a few errors of its own insides out for odd input; to the author they are all one thing."""
-
-
 def _parsed(text: str) -> tuple[Any, list[_Twice]]:
-    """The node in a text, and the keys that stand twice. Raises one of _PARSER_FAULTS, or RecursionError."""
+    """The node in a text, and the keys that stand twice. Raises one of PARSER_FAULTS, or RecursionError."""
     try:
         return quick_yaml().load(text), []
-    except _PARSER_FAULTS:
+    except PARSER_FAULTS:
         # Told by the parser as it comes, which names the place that an author looks at.
         yaml = YAML(typ="rt")
         yaml.allow_duplicate_keys = False
@@ -337,6 +272,9 @@ def parse_document(path: str, text: str) -> tuple[Document | None, list[Fault]]:
     """The document in a text, or the fault that keeps it from being one."""
     if _is_deep(text):
         return None, [Fault(path, 1, 1, "nested too deeply", "write it flat", "LS102")]
+    unprintable = unprintable_fault(text)
+    if unprintable is not None:
+        return None, [Fault(path, *unprintable)]
     try:
         with warnings.catch_warnings():
             # An anchor set twice and an old form of a float are YAML; what they mean is said by what uses them.
@@ -344,30 +282,14 @@ def parse_document(path: str, text: str) -> tuple[Document | None, list[Fault]]:
             node, twice = _parsed(text)
         plain = _Plain()
         data = plain.of(node)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        opened = error.context_mark
-        if opened and mark and "expected ',' or" in str(error.problem) and not _is_inside(text, mark.line, opened.line):
-            mark = opened  # not closed where it was opened; the parser noticed lines later
-        if "but found '<stream end>'" in str(error.problem):
-            mark = _opened_last(text) or mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        problem = " ".join(str(error.problem or error.context or "not YAML").split())
-        if "duplicate key" in problem:
-            key = problem.split('"')[1] if '"' in problem else "?"
-            return None, [Fault(path, line, column, f"the key '{key}' stands twice", "remove one of them", "LS103")]
-        if "\\t" in problem:
-            problem, remedy = "a tab where spaces must be", "indent with spaces"
-        else:
-            problem, remedy = _said(problem)
-        return None, [Fault(path, line, column, f"not YAML: {problem}", remedy, "LS102")]
     except _Odd as odd:
-        return None, [Fault(path, odd.at[0] + 1, odd.at[1] + 1, odd.message, odd.remedy, odd.code)]
+        found = template_fault(text, *odd.at) if odd.code == "LS102" else None
+        found = found or YamlFault(odd.at[0] + 1, odd.at[1] + 1, odd.message, odd.remedy, odd.code)
+        return None, [Fault(path, *found)]
     except RecursionError:
         return None, [Fault(path, 1, 1, "nested too deeply", "write it flat", "LS102")]
-    except _PARSER_FAULTS as error:
-        problem = " ".join(str(error).split())[:200]
-        return None, [Fault(path, 1, 1, f"not YAML: {problem}", "check the file with a YAML editor", "LS102")]
+    except PARSER_FAULTS as error:
+        return None, [Fault(path, *yaml_fault(text, error))]
     document = Document(path, data, node, text)
     return replace(document, twice=_keys_twice(document, node, twice + plain.twice)), []
 
@@ -400,8 +322,45 @@ def validate(document: Document, model: type[M]) -> tuple[M | None, list[Fault]]
     try:
         found = model.model_validate(document.data if document.data is not None else {})
     except ValidationError as error:
-        return None, sorted({*twice, *(fault_of(document, model, e) for e in error.errors())})
+        beside, told = _unindented(document, model, error.errors())
+        left = (e for e in error.errors() if tuple(e["loc"]) not in told)
+        return None, sorted({*twice, *beside, *(fault_of(document, model, e) for e in left)})
     return (None, sorted(twice)) if twice else (found, [])
+
+
+def _unindented(document: Document, model: type[BaseModel], errors: Iterable[Any]) -> tuple[list[Fault], set[Pointer]]:
+    """The faults of keys that stand beside the empty key below which they belong, one for each such key, and the
+    places that pydantic would tell of them one by one."""
+    found: dict[Pointer, list[str]] = {}
+    told: set[Pointer] = set()
+    for location in (tuple(error["loc"]) for error in errors if error["loc"]):
+        pointer, key = pointer_in(document.data, location), str(location[-1])
+        parent = _data_at(document.data, pointer[:-1]) if pointer else None
+        if not isinstance(parent, dict) or pointer[-1] != key or isinstance(parent[key], dict):
+            continue
+        before = list(parent)[: list(parent).index(key)]
+        above = next((name for name in reversed(before) if parent[name] is None), None)
+        if above is not None and _belongs(model, location, key, above):
+            found.setdefault((*pointer[:-1], above), []).append(key)
+            told |= {location, (*location[:-1], above)}
+    faults = []
+    for pointer, beside in found.items():
+        names = " and ".join(f"'{key}'" for key in beside) if len(beside) < 4 else f"{len(beside)} keys"
+        message = f"'{pointer[-1]}' is empty, {names} stand{'s' if len(beside) == 1 else ''} beside it and not below it"
+        faults.append(document.fault(pointer, message, "indent what belongs to it further", "LS111", key=True))
+    return faults, told
+
+
+def _belongs(model: type[BaseModel], location: Pointer, key: str, above: str) -> bool:
+    """Whether a key is one of those that stand below another one, and none of its own place."""
+    if _holds_names(model, location[:-1]):
+        return key in keys(_model_at(model, location))  # measures: orders: (nothing), count: order.placed
+    owner = _model_at(model, location[:-1])
+    fields = getattr(owner, "model_fields", {})
+    field = next((f for n, f in fields.items() if above in (n, f.alias)), None)
+    if field is None or key in keys(owner):
+        return False
+    return key in keys(_model_in(field.annotation)) or get_origin(field.annotation) is dict
 
 
 def fault_of(document: Document, model: type[BaseModel], error: Any) -> Fault:

@@ -1,5 +1,6 @@
 """No input gives a traceback, and no plan that is accepted surprises those who use it."""
 
+import ast
 import json
 import os
 import re
@@ -7,8 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import ruamel.yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic_core._pydantic_core import list_all_errors
 from ruamel.yaml import YAML
 
 from lockstep.document import Fault, parse_document
@@ -46,6 +49,41 @@ EVENTS = [
 ]
 
 
+def _words_of_ruamel() -> set[str]:
+    """Every piece of text with which the parser tells of a fault."""
+    found = set()
+    for module in ("scanner", "parser", "composer", "constructor", "reader"):
+        tree = ast.parse((Path(ruamel.yaml.__file__).parent / f"{module}.py").read_text())
+        for call in ast.walk(tree):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id.endswith("Error"):
+                found |= {c.value for c in ast.walk(call) if isinstance(c, ast.Constant) and isinstance(c.value, str)}
+    return {w for piece in found for w in (piece.strip(" ,:'\"").lower(),) if w.count(" ") and len(w) > 10}
+
+
+def _words_of_pydantic() -> set[str]:
+    """The beginning of every message of pydantic, up to what is filled in."""
+    found = {error["message_template_python"].partition("{")[0] for error in list_all_errors()}
+    return {w for piece in found for w in (piece.strip(" ,:'\"").lower(),) if w.count(" ") and len(w) > 10}
+
+
+RAW = (
+    *_words_of_ruamel(),
+    *_words_of_pydantic(),
+    "unicode string",
+    "<block",
+    "<stream",
+    "type=",
+    "input_value",
+    "codec",
+)
+"""Words for programmers, which no report may hold."""
+
+
+def _is_plain(fault: Fault) -> bool:
+    said = f"{fault.message} {fault.remedy}".lower()
+    return not any(word in said for word in RAW)
+
+
 def _use(loaded: Loaded) -> None:
     """What the meter does with a plan, and what people do with a report."""
     for fault in loaded.faults:
@@ -54,6 +92,7 @@ def _use(loaded: Loaded) -> None:
         assert fault.message
         assert (fault.line, fault.column) >= (1, 1)
         assert "\n" not in str(fault)
+        assert _is_plain(fault), str(fault)
     series = loaded.plan.series
     decoder = Decoder(wanted_fields(series))
     lines = [
@@ -148,9 +187,29 @@ def test_no_mutation_of_the_routing_gives_a_traceback(tmp_path, text):
     for fault in faults:
         assert fault.code in CODES
         assert (fault.line, fault.column) >= (1, 1)
+        assert _is_plain(fault), str(fault)
     sources = report.Sources()
     assert all(line.plain.isprintable() for line in report.shown(faults, sources))
     (report.as_json(faults, sources) + report.as_sarif(faults) + report.as_github(faults)).encode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: [", "a: b: c", "%x", "%YAML 2.0\n---\n", "%YAML 1.1\n%YAML 1.1\n---\n", "? [a]: b", "[a]: b", "{[a]: b}",
+        "a: !x y", "a: !<x", "a: !!int x", "a: !!float x", "a: !!binary '*'", "a: !!set [b]", "a: !!omap {b: c}",
+        "a: !!python/name:x y", "a: !!timestamp x", "<<: 5", "a: {<<: [5]}", "a: |0\n  b", "a: |\n    b\n  c\n d",
+        "a: |x", "a: > x", 'a: "\\q"', 'a: "\\xz"', "a: *b", "a: &\n", "a: @b", "a: `b", "a:\n\t- b", "a: 'b",
+        'a: "b\n---\n"', "- a\nb: c", "a\nb: c", "a: b\n c: d", "a: - b", "...\na: b\n...\nb", "a: 'b' c", "{a: b}}",
+        "a: {b: c]", "a: [b: c: d]", "a: b\n---\nc: d", "\x01", "a: \ufffe", "!", "&a", "?", ": ", "- - ? -",
+        "a: !!merge b", "\ufeffa: \ufeffb",
+    ],
+)  # fmt: skip
+def test_what_is_no_yaml_is_told_in_plain_words(text):
+    """Each kind of fault that the parser knows, with none of its words."""
+    for whole in (text, f"rules:\n  - name: A\n    say: {{summary: x}}\n{text}\n"):
+        faults = load_texts({"r.yml": whole}).faults
+        assert all(map(_is_plain, faults)), list(map(str, faults))
 
 
 @pytest.mark.parametrize("odd", ODD)

@@ -153,6 +153,8 @@ def test_rows_by_two_labels(table, labels, expected):
         pytest.param("\ufeffsku,at_most\r\nA,20\r\n", id="as Excel saves it"),
         pytest.param("sku;at_most\nA;20\n", id="semicolons"),
         pytest.param("sku\tat_most\nA\t20\n", id="tabs"),
+        pytest.param("sep=;\r\nsku;at_most\r\nA;20\r\n", id="Excel names the separator"),
+        pytest.param("\ufeffSEP=|\nsku|at_most\nA|20\n", id="any other one, too"),
         pytest.param('"sku", "at_most"\n"A",20\n', id="quoted"),
         pytest.param("sku,#note,at_most,#\n\nA,x,20,\n,,,\n", id="remarks and empty rows"),
         pytest.param("at_most,sku\n20,A", id="any order, no last line end"),
@@ -225,7 +227,7 @@ def test_what_spreadsheets_write(table):
         pytest.param("sku,at_most,\nA,20,\n", "t.csv:1:13: a column has no name; name it, or remove it", id="no name"),
         pytest.param(
             'sku,at_most\nA,20\nB,"2\n',
-            "t.csv:3:1: not CSV: unexpected end of data; close what is quoted, and double a quote within",
+            "t.csv:3:1: not CSV: a quote is not closed; close it, and double a quote within quotes",
             id="a quote that is not closed",
         ),
         pytest.param("sku,at_most\n\udcff,20\n", "t.csv:2:1: not UTF-8; save it as CSV UTF-8", id="not UTF-8"),
@@ -238,6 +240,22 @@ def test_what_spreadsheets_write(table):
             "sku,at_most\n" + "".join(f"A{i},1\n" for i in range(MOST_ROWS + 1)),
             f"t.csv:{MOST_ROWS + 2}:1: 10,001 rows; at most 10,000 are possible; use * for rows that say the same",
             id="too many rows",
+        ),
+        pytest.param(
+            'sku,at_most\nA,"10,000"\n',
+            "t.csv:2:3: '10,000' is no number, it has a comma; write 10000",
+            id="thousands, as rule files read them",
+        ),
+        pytest.param(
+            "sep=;\nsku;at_most\n\nA;x\n",
+            "t.csv:4:3: 'x' is no number; write one like 20, 2.5 or 25%",
+            id="a line that names the separator counts",
+        ),
+        pytest.param(
+            "sku,at_most\n1.23457E+12,5\n",
+            "t.csv:2:1: warning: '1.23457E+12' is what a spreadsheet makes of a long number, whose digits are lost; "
+            "format the column as text, enter the numbers again and save",
+            id="a long article number that Excel took for a number",
         ),
         pytest.param("x" * (LARGEST + 1), "t.csv:1:1: 500,001 bytes; at most 500,000; split the table", id="too long"),
     ],

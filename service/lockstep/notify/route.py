@@ -15,6 +15,7 @@ from lockstep.document import Document, Fault, Pointer, did_you_mean, read_docum
 from lockstep.host import host_fault, host_of, unfilled_fault
 from lockstep.labels import stable_id
 from lockstep.ports import Destination
+from lockstep.rule.foreign import foreign_fault
 from lockstep.rule.model import without_null
 
 M = TypeVar("M", bound=BaseModel)
@@ -151,6 +152,9 @@ def load_routing(path: Path) -> tuple[Routing | None, list[Fault]]:
 
 def routing_of(document: Document) -> tuple[Routing | None, list[Fault]]:
     """The routing in a document, with every fault in it."""
+    foreign = foreign_fault(document)
+    if foreign is not None:
+        return None, [foreign]
     model, faults = validate(document, RoutingFile)
     if model is None:
         # Nobody mends a file in rounds: what could be read is looked at all the same.

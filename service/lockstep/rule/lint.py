@@ -45,6 +45,7 @@ CODES: dict[str, str] = {
     "LS116": "a baseline has exactly one form",
     "LS117": "a spike needs a direction",
     "LS118": "a rule has exactly one known condition",
+    "LS119": "a rule file of another program",
     "LS120": "a flow needs a window",
     "LS121": "a level has no window",
     "LS122": "this condition has no clear",

@@ -13,6 +13,7 @@ from lockstep.labels import stable_id
 from lockstep.rule.advice import advice, echoes
 from lockstep.rule.compile import Compiler
 from lockstep.rule.condition import Plan, Rule, series_of_condition
+from lockstep.rule.foreign import foreign_fault
 from lockstep.rule.glance import glance
 from lockstep.rule.lint import lint
 from lockstep.rule.measures import Measures, NamedMeasure
@@ -138,6 +139,9 @@ def _load(
     """
     faults = list(unread)
     tables = Tables(texts)
+    foreign = {d.path: fault for d in documents if (fault := foreign_fault(d)) is not None}
+    faults += foreign.values()
+    documents = [d for d in documents if d.path not in foreign]
     reused = [reuse(document) for document in documents]
     documents = [r.document for r in reused]
     faults += [f for r in reused for f in r.faults]
@@ -148,7 +152,10 @@ def _load(
             faults += validate(document, RuleFile)[1] or _emptiness(document)
         # Which of two is meant is not guessed at, and what uses it is not told that it is wrong.
         unclear = {pointer[1] for pointer, _ in document.twice if pointer[0] == "measures" and len(pointer) > 1}
+        broken |= _listed(document)
         for name, found in _items(document, "measures", MeasureModel):
+            if isinstance(name, int):
+                continue  # measures in a list, which has been said
             model = None if name in unclear else found
             other = measures.get(str(name))
             if other is not None and not borrowed:
@@ -220,6 +227,16 @@ def _name(document: Document, index: int) -> str | None:
     raw = document.data["rules"][index]
     name = raw.get("name") if isinstance(raw, dict) else None
     return name if isinstance(name, str) else None
+
+
+def _listed(document: Document) -> set[str]:
+    """The names of measures that stand in a list, `- name: orders` or `- orders: …`: that they do is said once."""
+    items = document.data.get("measures") if isinstance(document.data, dict) else None
+    found: set[str] = set()
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict):
+            found |= {str(item["name"])} if "name" in item else set(map(str, item))
+    return found
 
 
 def _items(document: Document, key: str, model: type[M]) -> Iterator[tuple[str | int, M | None]]:

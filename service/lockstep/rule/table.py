@@ -5,6 +5,7 @@ others hold numbers, or, when their name begins with `#`, remarks. Everything th
 """
 
 import csv
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
@@ -97,7 +98,7 @@ class Tables:
         if key not in self._rows:
             found, faults = rows_of(table, column, by)
             self.faults += faults
-            self._rows[key] = None if faults else found
+            self._rows[key] = None if any(f.level == "error" for f in faults) else found
         rows = self._rows[key]
         if rows is None:
             raise BadTable
@@ -131,7 +132,9 @@ def parse_table(path: str, name: str, text: str) -> tuple[Table | None, list[Fau
     try:
         found = _lines(text)
     except _NotCsv as error:
-        return None, [fault(error.line, 1, f"not CSV: {error}", "close what is quoted, and double a quote within")]
+        return None, [
+            fault(error.line, 1, "not CSV: a quote is not closed", "close it, and double a quote within quotes")
+        ]
     if not found:
         return None, [fault(1, 1, "the table is empty", "write the names of its columns first: sku,at_most")]
     header, *lines = found
@@ -160,22 +163,30 @@ def parse_table(path: str, name: str, text: str) -> tuple[Table | None, list[Fau
 
 def _lines(text: str) -> list[Line]:
     """The rows that say anything, cells without blanks around them. Raises _NotCsv."""
+    raw = text.split("\n")
+    # Excel asks for it where its separator is not that of the reader's country.
+    said = _SEPARATOR.fullmatch(raw[0])
+    begins = 1
+    if said is not None:
+        text, begins = "\n".join(raw[1:]), 2
     first = text.lstrip("\r\n").partition("\n")[0]
     # Where a comma is the decimal sign, spreadsheets separate by semicolon.
-    separator = next((s for s in (",", ";", "\t") if s in first), ",")
+    separator = said[1] if said is not None else next((s for s in (",", ";", "\t") if s in first), ",")
     reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
-    raw = text.split("\n")
+    skipped = begins - 1
     found: list[Line] = []
-    begins = 1
     try:
         for row in reader:
             cells = tuple(cell.strip() for cell in row)
             if any(cells):
                 found.append(Line(begins, cells, _columns(raw[begins - 1], separator, len(cells))))
-            begins = reader.line_num + 1
+            begins = skipped + reader.line_num + 1
     except csv.Error as error:
         raise _NotCsv(begins, str(error)) from error
     return found
+
+
+_SEPARATOR = re.compile(r"\"?sep=([,;\t|])\"?\s*", re.IGNORECASE)
 
 
 class _NotCsv(csv.Error):
@@ -237,6 +248,11 @@ def rows_of(
             fault(line, picks[0] if picks else 0, f"'{said}' stands also in line {first[match]}", "keep one of them")
             continue
         first[match] = line.number
+        for i in picks:
+            if _ROUNDED.fullmatch(line.cells[i]):
+                message = f"'{line.cells[i]}' is what a spreadsheet makes of a long number, whose digits are lost"
+                remedy = "format the column as text, enter the numbers again and save"
+                faults.append(Fault(table.path, line.number, line.columns[i], message, remedy, CODE, "warning"))
         cell = line.cells[place]
         if cell in ("", NO_BOUND):
             rows |= {} if not cell else {match: None}
@@ -245,9 +261,6 @@ def rows_of(
             rows[match] = quantity.number(cell)
         except ValueError as error:
             message, remedy, _ = parted(str(error))
-            pieces = cell.split(",")
-            if len(pieces) == 2 and all(p.strip("-").isdigit() for p in pieces):
-                remedy = f"write {cell.replace(',', '.')}"
             fault(line, place, message, remedy)
     # Rows that name their values are in an order of their own: a table that was only sorted says the same.
     ordered = sorted(rows.items(), key=lambda row: (specificity(row[0]), () if "*" in "".join(row[0]) else row[0]))
@@ -263,6 +276,9 @@ def _is_number(cell: str) -> bool:
         return False
     return True
 
+
+_ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]{1,3}", re.IGNORECASE)
+"""`1.23457E+12`: an article number that a spreadsheet took for a number."""
 
 MOST_CHANGES = 5
 """Rows of one table that are named when it was edited; of the others, how many they are."""
