@@ -580,12 +580,12 @@ def suggest(
         str | None, typer.Option(help="threshold, spike or absence; default: what fits the history")
     ] = None,
     direction: Annotated[str | None, typer.Option(help="above or below; default: above, for a level below")] = None,
-    window: Annotated[str, typer.Option(help="Length of the window, for a flow")] = "1h",
+    window: Annotated[str, typer.Option(help="Window of a flow; day or week are those of the calendar")] = "1h",
     per_week: Annotated[float, typer.Option(min=0, help="Speak at most so often a week")] = 1.0,
     name: Annotated[str | None, typer.Option(help="Name of the rule")] = None,
 ) -> None:
     """Propose the numbers of a rule from history, as YAML to paste, with what it would have told."""
-    from lockstep.rule.quantity import duration_s
+    from lockstep.rule.quantity import window as window_of
     from lockstep.tools import suggest as sg
 
     _collect_rarely()
@@ -594,7 +594,7 @@ def suggest(
         if value is not None and value not in known:
             _fail(f"{option}: '{value}' is not known; write {' or '.join(known)}")
     try:
-        asked = sg.Asked(measure, tuple(by or ()), kind, direction, duration_s(window), per_week, name)
+        asked = sg.Asked(measure, tuple(by or ()), kind, direction, window_of(window), per_week, name)
     except ValueError as error:
         _fail(f"--window: {error}")
     files = [*events, *(more or [])]

@@ -280,7 +280,8 @@ def _because(e: Explained, zone: ZoneInfo) -> str:
         return f"{value}, but {asked}"
     if e.verdict == "clear" and (least := _too_little(e)):
         return f"{value}, {least}"
-    asked = "; ".join(f"{name} {_n(v)}" for name, v in e.asked.items() if name not in ("baseline", *_OF_ABSENCE))
+    told_already = ("baseline", *(_OF_ABSENCE if e.kind == "absence" else ()))
+    asked = "; ".join(f"{name} {_n(v)}" for name, v in e.asked.items() if name not in told_already)
     asked = "; ".join(filter(None, [_absence(e), asked]))
     if e.limit_of and f"({e.limit_of})" not in asked:
         asked += f"; {e.limit_of} is {_n(e.limit, e.unit)}"
@@ -305,7 +306,7 @@ def _not_within(e: Explained) -> str:
     return f"the window does not lie within {' and '.join(filter(None, [hours, days]))}"
 
 
-_OF_ABSENCE = ("hours", "closed", "expected")
+_OF_ABSENCE = ("hours", "closed", "expected", "window")
 
 
 def _absence(e: Explained) -> str:
@@ -314,7 +315,10 @@ def _absence(e: Explained) -> str:
         return ""
     hours = f" within {e.asked['hours']}" if "hours" in e.asked else ""
     closed = f", not on days closed by {e.asked['closed']}" if "closed" in e.asked else ""
-    return f"nothing for {duration_text(e.window_end - e.window_start)}{hours}{closed}"
+    stretch = (
+        f"in a {e.asked['window']}" if "window" in e.asked else f"for {duration_text(e.window_end - e.window_start)}"
+    )
+    return f"nothing {stretch}{hours}{closed}"
 
 
 def _combined(e: Explained, zone: ZoneInfo) -> str:

@@ -48,6 +48,7 @@ from lockstep.rule.condition import (
     series_of_condition,
 )
 from lockstep.rule.memory import carried, fitting
+from lockstep.rule.period import start_of
 from lockstep.rule.reasons import Judged, judged
 from lockstep.rule.timing import (
     next_day,
@@ -666,7 +667,7 @@ class Judge:
         if alert.kind is not Kind.CLEAR or alert.is_watched:
             return False
         series = runtime.flows[0]
-        start = end - (threshold.window_s or 0)
+        start = start_of(threshold.window_s, end, self.zone)
         history = self.flows.get((series.id, group.labels))
         if history is None or start < self.watermarks.complete_from(series):
             return False
@@ -737,11 +738,16 @@ class Judge:
             self._listen(group, end, deaf=True)
             return
         verdict = judge(group.condition, self._view, at, alert.firing, alert.holding)
-        if verdict.kind is Kind.CLOSED:
+        if verdict.kind is Kind.CLOSED and not group.runtime.periods:
             _look_at_last_bucket(alert, end - group.runtime.width)  # the last one within the hours
         kind, shown = alert.kind, alert.verdict
         changes = apply_verdict(
-            alert, group.runtime.rule, verdict, end * SECOND, condition=group.condition, so_far=so_far
+            alert,
+            group.runtime.rule,
+            verdict,
+            end * SECOND,
+            condition=group.condition,
+            so_far=so_far or verdict.so_far,
         )
         if changes or alert.is_watched or alert.kind is not kind or shown.kind is not alert.verdict.kind:
             self._dirty_alerts[group] = None
@@ -828,7 +834,7 @@ class Judge:
         """Run the timers that are due before an instant."""
         rule, alert = group.runtime.rule, group.alert
         while (instant := due(alert, rule)) is not None and instant < before:
-            if not group.runtime.level_only:
+            if not group.runtime.level_only and not group.runtime.periods:
                 _look_at_last_bucket(alert, instant // SECOND // group.runtime.width * group.runtime.width)
             changes = run_timer(alert, rule, instant, condition=group.condition)
             alert.at = max(alert.at, instant)
@@ -879,6 +885,10 @@ class Judge:
             end = last // anomaly.bucket_s * anomaly.bucket_s + anomaly.bucket_s
             if (soonest is None or end < soonest) and self._is_heard(group, last, end):
                 soonest = end
+        if runtime.periods and (group.alert.is_watched or not group.rises):
+            # What only rises has been told before, in the bucket that made it so.
+            end = runtime.period_end(last, self.zone)
+            soonest = end if soonest is None else min(soonest, end)
         for hours, window_s in runtime.hours:
             for end in hours.changes(window_s, last, self.zone):
                 end = -(-end // width) * width

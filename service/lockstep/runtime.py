@@ -17,9 +17,11 @@ from lockstep.rule.condition import (
     Share,
     Spike,
     Threshold,
+    period_of,
     series_of_condition,
 )
 from lockstep.rule.hours import hours_of
+from lockstep.rule.period import longest_s
 from lockstep.rule.timing import (
     anomalies_of,
     beginning_offsets,
@@ -32,6 +34,7 @@ from lockstep.rule.timing import (
     leaves,
     level_offsets,
     memory_s,
+    periods_in,
     reach_s,
 )
 from lockstep.rule.usual import Borders, furthest, is_seasonal
@@ -126,6 +129,7 @@ class RuleRuntime:
     """A rule with everything about it that need not be worked out per group."""
 
     __slots__ = (
+        "_period_ends",
         "after",
         "ahead",
         "always_restless",
@@ -155,6 +159,7 @@ class RuleRuntime:
         "offsets",
         "own_flows",
         "own_levels",
+        "periods",
         "reach_s",
         "restless",
         "roles",
@@ -178,7 +183,7 @@ class RuleRuntime:
         self.roles = tuple(dict.fromkeys(s.source for s in series))
         self.width = rule.bucket_s or 60
         parts = [leaf for leaf, _ in leaves(rule.condition)]
-        spikes = tuple(leaf for leaf in parts if isinstance(leaf, Spike))
+        spikes = tuple(leaf for leaf in parts if isinstance(leaf, Spike) and period_of(leaf) is None)
         fixed = {offset for leaf in parts for offset in flow_offsets(leaf)}
         seasonal = any(is_seasonal(s.baseline) for s in spikes)
         self.borders = Borders(spikes, fixed, self.width) if seasonal else None
@@ -187,13 +192,15 @@ class RuleRuntime:
         self.level_offsets = tuple(sorted(level_offsets(rule.condition)))
         self.level_only = is_level_only(rule.condition)
         self.fades = self.level_only and any(s.stale_after_s is not None for s in self.levels)
-        furthest_s = (furthest(s.baseline, s.window_s) for s in spikes)
+        furthest_s = (furthest(s.baseline, longest_s(s.window_s)) for s in spikes)
         self.reach_s = max(*self.offsets, reach_s(rule.condition), *furthest_s)
         self.restless = is_restless(rule.condition)
         self.always_restless = is_always_restless(rule.condition)
         self.anomalies = anomalies_of(rule.condition)
         # The hours of its parts, each with the window that has to lie within them.
         self.hours = hours_in(rule.condition)
+        self.periods = periods_in(rule.condition)
+        self._period_ends: tuple[int, int] = (FAR, 0)
         self.own_flows = tuple(s for s in self.flows if s.by == rule.by)
         self.own_levels = tuple(s for s in self.levels if s.by == rule.by)
         # Series over fewer labels than the rule's: id → where these stand among the rule's.
@@ -210,7 +217,7 @@ class RuleRuntime:
         self.key = next((s.key for s in series if s.key is not None), rule.by)
         self.key_places = tuple(rule.by.index(name) for name in self.key)
         # Where something may change long after a group's last event, it must be known when that was.
-        outlives = self.restless or self.hours or self.wide
+        outlives = self.restless or self.hours or self.periods or self.wide
         # Groups known from the beginning on; unmet: those that have not been made yet.
         self.expected = expected_groups(rule.condition) if rule.by else frozenset([()])
         self.unmet = set(self.expected)
@@ -225,7 +232,8 @@ class RuleRuntime:
         self.heap: list[tuple[int, Labels]] = []
         self.ahead: set[Labels] = set()
         # How far back the data of a group may lie that breaches early by what its baseline does.
-        self.early_s = rule.condition.window_s if isinstance(rule.condition, Spike) else 0
+        of_spike = rule.condition.window_s if isinstance(rule.condition, Spike) else 0
+        self.early_s = of_spike if isinstance(of_spike, int) else 0
         self.looked: int | None = None
         # The version that judges up to `since`, and the one that goes on after `until`.
         self.before: RuleRuntime | None = None
@@ -243,6 +251,14 @@ class RuleRuntime:
     def until(self) -> int:
         """Microseconds; what lies after it is not this version's to judge."""
         return FAR * SECOND if self.rule.until_s is None else self.rule.until_s * SECOND
+
+    def period_end(self, last: int, zone: ZoneInfo) -> int:
+        """The first end of a calendar window of its parts after a second."""
+        since, until = self._period_ends
+        if not since <= last < until:
+            since, until = last, min(period.next_end(last, zone) for period in self.periods)
+            self._period_ends = since, until
+        return until
 
     def share(self, group: Group) -> Shared:
         """What a group shares with others; made when it is the first."""
@@ -263,7 +279,7 @@ def _is_shared(leaf: Condition, wide: Mapping[str, Sequence[int]]) -> bool:
     """Whether it is about nothing but series over fewer labels, and changes its mind by their data alone."""
     if isinstance(leaf, Anomaly) or any(s.id not in wide for s in series_of_condition(leaf)):
         return False
-    if hours_of(leaf) is not None:
+    if hours_of(leaf) is not None or period_of(leaf) is not None:
         return False
     return not (isinstance(leaf, Threshold | Share) and (leaf.overrides or leaf.has_tables)) and not is_restless(leaf)
 
@@ -271,6 +287,8 @@ def _is_shared(leaf: Condition, wide: Mapping[str, Sequence[int]]) -> bool:
 def is_plain_threshold(condition: Condition) -> TypeGuard[Threshold]:
     """Whether it compares one series, whose values do not grow stale, with numbers that stay what they are."""
     if not isinstance(condition, Threshold) or not isinstance(condition.expression, Measured):
+        return False
+    if period_of(condition) is not None:
         return False
     return bool(condition.levels) and not condition.of_measures and condition.expression.series.stale_after_s is None
 

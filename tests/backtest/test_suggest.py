@@ -10,6 +10,7 @@ import pytest
 
 from lockstep.errors import RuleError
 from lockstep.rule.load import load_rules, load_texts
+from lockstep.rule.period import DAY
 from lockstep.tools import backtest as bt
 from lockstep.tools.suggest import Asked, Trier, expected_hours, repr_hours, suggest, times_text
 
@@ -61,6 +62,8 @@ RUSHES = {(3, 11), (6, 14), (11, 10), (13, 13), (19, 11), (22, 15)}
         pytest.param(Asked("orders", kind="threshold", direction="below", per_week=9), "below: ", id="a flow below"),
         pytest.param(Asked("stock", ("sku",), per_week=2), "at_most: ", id="a level"),
         pytest.param(Asked("orders", ("channel",), "spike", per_week=2), "same_time_of_day: 7", id="a spike"),
+        pytest.param(Asked("orders", kind="threshold", window=DAY, per_week=2), "window: day, above: ", id="a day"),
+        pytest.param(Asked("orders", kind="spike", window=DAY, per_week=2), "window: day, base", id="a day's spike"),
         pytest.param(Asked("orders", kind="absence"), "hours: ['Mon-Sun 09:00-17:00']", id="an absence"),
         pytest.param(Asked("orders", per_week=0.3, name="MyRule"), "- name: MyRule", id="hardly ever"),
     ],

@@ -52,10 +52,12 @@ from lockstep.rule.condition import (
     Threshold,
     series_of_condition,
 )
+from lockstep.rule.period import Period, Window
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MIDNIGHT = datetime.min.time()
 NON_NEGATIVE = {
     ("order.placed", "lines.quantity"),
     ("order.returned", "lines.quantity"),
@@ -303,10 +305,30 @@ class Verdict:
     window: tuple[int, int] | None = None
     baseline_of: str = ""
     limit: float | None = None
+    so_far: bool = False
 
 
 UNJUDGED = Verdict("unjudged")
 CLOSED = Verdict("closed")
+
+
+def _local(day: date, at: Any, zone: ZoneInfo) -> int:
+    return (datetime.combine(day, at, zone).astimezone(UTC) - EPOCH) // timedelta(microseconds=1)
+
+
+def _calendar(window: Period, end: int, zone: ZoneInfo, back: int = 0) -> tuple[int, int]:
+    """The day or week of the shop that the microsecond before `end` belongs to, or that so many days earlier."""
+    day = moment(end - 1).astimezone(zone).date() - timedelta(days=back)
+    if window.word == "week":
+        monday = date.fromisocalendar(*day.isocalendar()[:2], 1)
+        return _local(monday, MIDNIGHT, zone), _local(monday + timedelta(weeks=1), MIDNIGHT, zone)
+    until = _local(day + timedelta(days=1), MIDNIGHT, zone) if window.by is None else _local(day, window.by, zone)
+    return _local(day, MIDNIGHT, zone), until
+
+
+def _begin(window: Window | None, end: int, zone: ZoneInfo) -> int:
+    """Where the window begins that ends at `end`."""
+    return _calendar(window, end, zone)[0] if isinstance(window, Period) else end - (window or 0) * SECOND
 
 
 def _levels_for(condition: Threshold | Share, labels: Mapping[str, str]) -> tuple[Level, ...]:
@@ -353,13 +375,13 @@ def _hold(bounds: Bounds, low: Fraction, high: Fraction) -> bool:
     return all(holds(Fraction(str(n))) for n, holds in is_beyond if n is not None)
 
 
-def _with_measures(levels: tuple[Level, ...], read: Reader, end: int) -> tuple[Level, ...] | str:
+def _with_measures(levels: tuple[Level, ...], read: Reader, end: int, zone: ZoneInfo) -> tuple[Level, ...] | str:
     """The levels with the values of the measures that they name, or "unjudged" or "no_data"."""
     kinds = set()
 
     def settle(bounds: Bounds | None) -> Bounds | None:
         for word, source in () if bounds is None else bounds.sources:
-            start = end - (source.window_s or 0) * SECOND
+            start = _begin(source.window_s, end, zone)
             value = read.value(source.expression, start, end)
             if not read.complete(source.expression, start):
                 kinds.add("unjudged")
@@ -390,15 +412,17 @@ def _single(expression: Expression, *kinds: Aggregate) -> SeriesDef | None:
     return None
 
 
-def threshold(c: Threshold, read: Reader, labels: Mapping[str, str], end: int, firing: Severity | None) -> Verdict:
+def threshold(
+    c: Threshold, read: Reader, labels: Mapping[str, str], end: int, firing: Severity | None, zone: ZoneInfo
+) -> Verdict:
     levels = _levels_for(c, labels)
-    start = end - (c.window_s or 0) * SECOND
+    start = _begin(c.window_s, end, zone)
     window = (start, end) if c.flows else None
     found = read.value(c.expression, start, end)
     if not levels:
         return Verdict("no_bound", value=None if found is None else float(found), window=window)
     complete = read.complete(c.expression, start)
-    settled = _with_measures(levels, read, end)
+    settled = _with_measures(levels, read, end, zone)
     may_breach = not isinstance(settled, str) and _only_rising(settled)
     may_breach = may_breach and _single(c.expression, Aggregate.COUNT, Aggregate.SUM) is not None
     if settled == "unjudged" or (not complete and not may_breach):
@@ -458,17 +482,22 @@ def _marks(b: Baseline, days: list[date], back: int) -> set[str]:
     return set() if b.calendar is None else {k for d in days for k in b.calendar.kinds(d - timedelta(days=back))}
 
 
-def _seen(c: Spike, read: Reader, ends: list[int]) -> tuple[int, list[Fraction]]:
-    """How many of the windows that end at these instants were seen whole, and the values of those that have one."""
-    width = c.window_s * SECOND
-    whole = [e for e in ends if read.complete(c.expression, e - width)]
-    return len(whole), [v for e in whole if (v := read.value(c.expression, e - width, e)) is not None]
+def _seen(c: Spike, read: Reader, end: int, backs: list[int], zone: ZoneInfo) -> tuple[int, list[Fraction]]:
+    """How many of the windows so many days earlier were seen whole, and the values of those that have one."""
+    windows = []
+    for back in backs:
+        if isinstance(c.window_s, Period):
+            windows.append(_calendar(c.window_s, end, zone, back))
+        else:
+            then = _earlier(end, back, zone)
+            windows.append((then - c.window_s * SECOND, then))
+    whole = [(b, e) for b, e in windows if read.complete(c.expression, b)]
+    return len(whole), [v for b, e in whole if (v := read.value(c.expression, b, e)) is not None]
 
 
 def usual(c: Spike, b: Baseline, read: Reader, end: int, zone: ZoneInfo, because: tuple[str, ...] = ()) -> Usual | str:
     """What is usual, or "unjudged" or "no_data"."""
-    width = c.window_s * SECOND
-    start = end - width
+    start = _begin(c.window_s, end, zone)
 
     def made(known: list[Fraction], of: str) -> Usual:
         middle = _middle(known)
@@ -478,6 +507,7 @@ def usual(c: Spike, b: Baseline, read: Reader, end: int, zone: ZoneInfo, because
         return Usual(middle, level, spread, len(known), Fraction(len(known)), _said(of, because))
 
     if b.weeks is None and b.days is None:
+        width = c.window_s * SECOND
         stretch = (b.previous_s or c.window_s) * SECOND
         if not read.complete(c.expression, start - stretch):
             return "unjudged"
@@ -493,12 +523,14 @@ def usual(c: Spike, b: Baseline, read: Reader, end: int, zone: ZoneInfo, because
             _said(f"the {_length(stretch)} before", because),
         )
     asked, step, word = (b.weeks, 7, "week") if b.weeks else (b.days or 0, 1, "day")
-    days = _days(start, end, zone)
+    period = c.window_s if isinstance(c.window_s, Period) else None
+    days = _days(*(_calendar(period, end, zone) if period else (start, end)), zone)
+    grain = 7 if period and period.word == "week" else 1
     today = _marks(b, days, 0)
     missing = "unjudged"
     if today:
-        alike = [n for n in range(1, asked * step + 1) if _marks(b, days, n) == today][: max(asked, 3)]
-        whole, known = _seen(c, read, [_earlier(end, n, zone) for n in alike])
+        alike = [n for n in range(grain, asked * step + 1, grain) if _marks(b, days, n) == today][: max(asked, 3)]
+        whole, known = _seen(c, read, end, alike, zone)
         kind = "closed" if "closed" in today else min(today)
         name = {"campaign": "campaign day", "holiday": "holiday", "closed": "closed day"}[kind]
         if len(known) >= 3:
@@ -509,7 +541,7 @@ def usual(c: Spike, b: Baseline, read: Reader, end: int, zone: ZoneInfo, because
         if "closed" in today:
             return missing
     backs = [step * n for n in range(1, asked + 1) if not _marks(b, days, step * n)]
-    whole, known = _seen(c, read, [_earlier(end, n, zone) for n in backs])
+    whole, known = _seen(c, read, end, backs, zone)
     least = b.known_at_least or min(asked, 3)
     if len(known) >= least:
         said = f"{asked} {word}s" if asked > 1 else word
@@ -554,8 +586,7 @@ def chance_of(c: Spike, value: Fraction, found: Usual) -> float:
 
 
 def spike(c: Spike, read: Reader, end: int, firing: Severity | None, zone: ZoneInfo) -> Verdict:
-    width = c.window_s * SECOND
-    start = end - width
+    start = _begin(c.window_s, end, zone)
     if c.hours and not _within(c.hours, c.closed, start, end, zone):
         return CLOSED
     if not c.hours and c.closed is not None and any("closed" in c.closed.kinds(d) for d in _days(start, end, zone)):
@@ -652,7 +683,7 @@ def _within(of: tuple[Hours, ...], closed: Calendar | None, start: int, end: int
 
 
 def absence(c: Absence, read: Reader, end: int, zone: ZoneInfo) -> Verdict:
-    start = end - c.window_s * SECOND
+    start = _begin(c.window_s, end, zone)
     value = read.value(c.expression, start, end)
     if value is not None and value > 0:
         return Verdict("clear", c.severity, float(value), window=(start, end))
@@ -660,7 +691,8 @@ def absence(c: Absence, read: Reader, end: int, zone: ZoneInfo) -> Verdict:
         return UNJUDGED
     if value is None:
         return Verdict("no_data", c.severity, window=(start, end))
-    if not c.hours or _within(c.hours, c.closed, start, end, zone):
+    always = (Hours(frozenset(range(7)), MIDNIGHT, MIDNIGHT),)
+    if (not c.hours and c.closed is None) or _within(c.hours or always, c.closed, start, end, zone):
         return Verdict("breach", c.severity, 0.0, window=(start, end))
     return UNJUDGED
 
@@ -707,13 +739,15 @@ def new_value(c: NewValue, read: Reader, end: int) -> Verdict:
     return Verdict("breach" if is_new else "clear", c.severity, float(value), window=(start, end))
 
 
-def share(c: Share, read: Reader, labels: Mapping[str, str], end: int, firing: Severity | None) -> Verdict:
+def share(
+    c: Share, read: Reader, labels: Mapping[str, str], end: int, firing: Severity | None, zone: ZoneInfo
+) -> Verdict:
     levels = _levels_for(c, labels)
-    start = end - (c.window_s or 0) * SECOND
+    start = _begin(c.window_s, end, zone)
     window = (start, end) if c.flows else None
     if not levels:
         return Verdict("no_bound", window=window)
-    settled = _with_measures(levels, read, end)
+    settled = _with_measures(levels, read, end, zone)
     if not read.complete(c.expression, start) or settled == "unjudged":
         return UNJUDGED
     part, whole = read.value(c.part, start, end), read.value(c.whole, start, end)
@@ -813,11 +847,13 @@ def verdict(
     parts_of = parts_of or Parts()
 
     def of(n: int, part: Condition, firing: Severity | None) -> Verdict:
-        return verdict(part, read, labels, end, firing, zone, parts_of, (*place, n))
+        return holding_verdict(part, read, labels, end, firing, zone, parts_of, (*place, n))
 
+    if _period_of(c) is not None and end != _calendar(_period_of(c), end, zone)[1]:
+        return _within_period(c, read, labels, end, firing, zone)
     match c:
         case Threshold():
-            return threshold(c, read, labels, end, firing)
+            return threshold(c, read, labels, end, firing, zone)
         case Spike():
             return spike(c, read, end, firing, zone)
         case Absence():
@@ -827,7 +863,7 @@ def verdict(
         case NewValue():
             return new_value(c, read, end)
         case Share():
-            return share(c, read, labels, end, firing)
+            return share(c, read, labels, end, firing, zone)
         case Projection():
             return projection(c, read, end, zone)
         case All(parts, severity):
@@ -847,7 +883,49 @@ def verdict(
             pairs = [(p, v) for p, v in zip(parts, told, strict=True) if v.kind == "breach"]
             return Verdict(kind, max([v.severity if _has_grades(p) else severity for p, v in pairs], default=severity))
         case Not(part, severity):
-            return Verdict(_swap(verdict(part, read, labels, end, None, zone)).kind, severity)  # remembers nothing
+            return Verdict(_swap(holding_verdict(part, read, labels, end, None, zone)).kind, severity)  # no memory
+
+
+def _period_of(c: Condition) -> Period | None:
+    window = getattr(c, "window_s", None)
+    return window if isinstance(window, Period) else None
+
+
+def _within_period(
+    c: Condition, read: Reader, labels: Mapping[str, str], end: int, firing: Severity | None, zone: ZoneInfo
+) -> Verdict:
+    """In the middle of a day or week nothing is judged but what the rest of it cannot change any more."""
+    if isinstance(c, Absence):
+        found = absence(c, read, end, zone)
+        return found if found.kind == "clear" else UNJUDGED
+    if not _is_lasting(c, labels):
+        return UNJUDGED
+    found = threshold(c, read, labels, end, None, zone) if isinstance(c, Threshold) else spike(c, read, end, None, zone)
+    if found.kind != "breach":
+        return UNJUDGED
+    return replace(found, severity=max(found.severity, firing or found.severity), so_far=True)
+
+
+def holding_verdict(
+    c: Condition,
+    read: Reader,
+    labels: Mapping[str, str],
+    end: int,
+    firing: Severity | None,
+    zone: ZoneInfo,
+    parts_of: Parts | None = None,
+    place: Place = (),
+) -> Verdict:
+    """What a part of a combination says: that of a day says until the next one what it said at its end."""
+    found = verdict(c, read, labels, end, firing, zone, parts_of, place)
+    period = _period_of(c)
+    if period is None or found.kind != "unjudged":
+        return found
+    over = max(e for e in (_calendar(period, end, zone, n)[1] for n in (0, 1, 7)) if e <= end)
+    if over == end:
+        return found
+    assert read.earlier is not None
+    return verdict(c, read.earlier(over), labels, over, firing, zone, parts_of, place)
 
 
 def carried(memory: Memory, old: Condition, new: Condition) -> Memory:
@@ -876,26 +954,35 @@ def _swap(v: Verdict) -> Verdict:
     return replace(v, kind={"breach": "clear", "clear": "breach"}.get(v.kind, v.kind))
 
 
-def early(c: Condition, read: Reader, labels: Mapping[str, str], end: int, zone: ZoneInfo) -> Verdict | None:
+def _is_lasting(c: Condition, labels: Mapping[str, str]) -> bool:
+    """Whether more events cannot undo its breach: a count, or a sum of what is never negative, that is too high."""
+    if not isinstance(c, Threshold | Spike):
+        return False
+    series = _single(c.expression, Aggregate.COUNT, Aggregate.SUM)
+    if series is None or (
+        series.aggregate is not Aggregate.COUNT and (series.event_type, series.field) not in NON_NEGATIVE
+    ):
+        return False
+    if isinstance(c, Threshold):
+        levels = _levels_for(c, labels)
+        return bool(levels) and _only_rising(levels)
+    return (c.above is not None or c.above_by is not None) and c.below is None and c.below_by is None
+
+
+def early(
+    c: Condition, read: Reader, labels: Mapping[str, str], end: int, firing: Severity | None, zone: ZoneInfo
+) -> Verdict | None:
     """The breach of an open bucket that more events cannot undo, or None."""
     match c:
         case NewValue():
             found = new_value(c, read, end)
             return found if found.kind == "breach" else None
         case Threshold() | Spike():
-            series = _single(c.expression, Aggregate.COUNT, Aggregate.SUM)
-            lasting = series is not None and (
-                series.aggregate is Aggregate.COUNT or (series.event_type, series.field) in NON_NEGATIVE
-            )
-            if isinstance(c, Threshold):
-                lasting = lasting and _only_rising(_levels_for(c, labels))
-            else:
-                rises = c.above is not None or c.above_by is not None
-                lasting = lasting and rises and c.below is None and c.below_by is None
             levels = () if isinstance(c, Spike) else _levels_for(c, labels)
-            found = (
-                verdict(c, read, labels, end, None, zone) if lasting and (levels or isinstance(c, Spike)) else UNJUDGED
-            )
+            goes_on = _period_of(c) is not None and end != _calendar(_period_of(c), end, zone)[1]
+            found = UNJUDGED
+            if _is_lasting(c, labels):
+                found = verdict(c, read, labels, end, firing if goes_on else None, zone)
             top = levels[-1].severity if levels else getattr(c, "severity", None)
             # A lower severity might still rise before the bucket closes; then it would have been told wrongly.
             return found if found.kind == "breach" and found.severity == top else None
@@ -1207,14 +1294,14 @@ def _flow_rule(rule: Rule, events: Events, zone: ZoneInfo, alerts: Alerts) -> No
             if known:
                 parts = alert.holding
                 found = verdict(rule.condition, reader(end), alert.labels, end, alert.firing, zone, parts)
-                alert.judged(end, found, parts)
+                alert.judged(end, found, parts, so_far=found.so_far)
             end += width
         alert.timers(min(events.until, expires - 1, until))
         if expires <= min(events.until, until):
             alert.over(max(expires, alert.begins))
         if not known or end >= expires or end > until:
             continue
-        found_early = early(rule.condition, reader(end), alert.labels, end, zone)
+        found_early = early(rule.condition, reader(end), alert.labels, end, alert.firing, zone)
         if found_early is not None:
             alert.timers(end - 1)
             alert.judged(end, found_early, Parts(), so_far=True)

@@ -144,6 +144,35 @@ def _judge(plan, events, at):
             id="an absence says how long and when",
         ),
         pytest.param(
+            "- {name: R, spike: {measure: orders, window: 1h, below: 0.5x, usual_at_least: 1, "
+            "hours: Mon-Fri 09:00-12:00}}",
+            orders("web: 08:30 x9, 09:30 x9"),
+            "12:30",
+            (),
+            "it does not fire: not judged, the window does not lie within the hours Mon-Fri 09:00-12:00",
+            id="a spike outside of its hours",
+        ),
+        pytest.param(
+            "- {name: R, threshold: {measure: orders, window: day, below: 5}}",
+            [
+                *orders("web: 12:00 x9", day="2026-01-12"),
+                *orders("web: 12:00 x3", day="2026-01-13"),
+                *orders("web: 10:00"),
+            ],
+            "12:00",
+            (),
+            "it fires since Wed 14 Jan 00:00: orders is 3 (asked: window day; warning below 5)",
+            id="a day says what the last whole one was",
+        ),
+        pytest.param(
+            '- {name: R, absence: {measure: orders, by: "11:15", hours: Mon-Sat}}',
+            [*orders("web: 12:00", day="2026-01-13"), *orders("web: 12:30")],
+            "12:00",
+            (),
+            "it fires since Wed 14 Jan 11:15: orders is 0 (asked: nothing in a day until 11:15 within Mon-Sat)",
+            id="nothing by a time of day",
+        ),
+        pytest.param(
             "- {name: R, by: [channel], threshold: {measure: share, window: 5m, above: 30}}",
             orders("web: 12:00"),
             "12:10",

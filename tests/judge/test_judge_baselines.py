@@ -15,8 +15,8 @@ from test_judge_properties import examples
 from lockstep.calendar import Calendar, Day, Entry, calendar_of
 from lockstep.rule.condition import Absence, Baseline, Hours, Severity, Spike
 from lockstep.rule.noise import Noise, beta_tail, mean_within, noise_of
+from lockstep.rule.period import same_wall_clock
 from lockstep.rule.usual import Borders, choices
-from lockstep.rule.verdict import same_wall_clock
 from lockstep.tools.backtest import replay_events
 
 FIRST = date(2026, 1, 5)

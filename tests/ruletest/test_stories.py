@@ -122,8 +122,8 @@ def test_data(line, expected):
     ("orders web: 1/h at 12:00", "'at' says nothing of a pace; write 10/min for 2h, 35 at 09:05 or nothing for "
         "30m [LS191]"),
     ("orders web: 1/h to 4/h", "a pace that changes needs an end; add for 1h [LS191]"),
-    ("orders web: 1/h on Mond for 2h",
-     "'Mond' are no hours; write it like 'Mon-Fri 08:00-18:00' [LS107]"),
+    ("orders web: 1/h on Mondo for 2h",
+     "'Mondo' are no hours; write it like 'Mon-Fri 08:00-18:00' [LS107]"),
     ("stock A-1: 35/h", "a level has values, not a pace; write 35, 12 at 09:05 or 100 to 20 every 1h for 8h [LS191]"),
     ("stock A-1: 35 at 10:00, 30 at 09:30",
      "'at 09:30' is before 10:00, the step before it; sort them [LS192]"),

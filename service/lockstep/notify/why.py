@@ -178,6 +178,7 @@ _ASKED = {
     "by": "a change of {} or more",
     "sensitivity": "{} sensitivity",
     "hours": "the hours {}",
+    "window": "a whole {}",
 }
 _LEVELS = ("info", "warning", "critical")
 

@@ -7,6 +7,7 @@ from typing import Any
 from lockstep.calendar import Calendar
 from lockstep.document import Document, Fault
 from lockstep.rule.condition import Anomaly, Baseline, Change, Rule, Severity
+from lockstep.rule.period import longest_s
 from lockstep.rule.quantity import duration_text
 from lockstep.rule.timing import leaves
 from lockstep.rule.timing import reach_s as day_reach_s
@@ -83,7 +84,7 @@ def reach_s(condition: Any) -> int:
     """How far back from the end of a window a condition looks, in seconds."""
     found = [0]
     for part in _parts(condition):
-        window = getattr(part, "window_s", None) or 0
+        window = longest_s(getattr(part, "window_s", None))
         found.append(window + max(getattr(part, "in_s", 0), getattr(part, "learn_s", 0)))
         found += getattr(part, "bound_windows", ())
         baseline = getattr(part, "baseline", None)
@@ -113,7 +114,7 @@ def history_s(rule: Rule) -> int:
 
 def lengths(condition: Any) -> list[int]:
     """Every window and previous stretch of a condition, in seconds."""
-    found = [w for part in _parts(condition) if (w := getattr(part, "window_s", None))]
+    found = [w for part in _parts(condition) if (w := getattr(part, "window_s", None)) and isinstance(w, int)]
     found += [w for part in _parts(condition) for w in getattr(part, "bound_windows", ())]
     return found + [previous for _, previous in _stretches(condition)]
 

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from lockstep.measure.definition import Expression, OfExpression
 from lockstep.measure.exact import SCALE, Exact, Written, fraction
+from lockstep.rule.period import Window
 
 
 @dataclass(frozen=True)
@@ -14,12 +15,12 @@ class OfMeasure(OfExpression):
     """times × a measure + plus, settled each time anew.
 
     what: the measure as messages name it; no part of what the bound is, so that a measure may be renamed.
-    window_s: the stretch of its flows that ends where the verdict's does; None when it reads levels only.
+    window_s: the window of its flows that ends where the verdict's does; None when it reads levels only.
     """
 
     what: str = field(compare=False, repr=False)
     expression: Expression
-    window_s: int | None
+    window_s: Window | None
     times: float = 1.0
     plus: float = 0.0
 

@@ -32,6 +32,7 @@ from lockstep.rule.condition import (
     Spike,
     Threshold,
     Tolerance,
+    period_of,
     series_of_condition,
 )
 from lockstep.rule.identity import version_of
@@ -52,10 +53,12 @@ from lockstep.rule.model import (
     ThresholdModel,
     sources_in,
 )
+from lockstep.rule.period import DAY, DAY_S, WEEK, Period, Window
 from lockstep.rule.table import BadTable, Tables
-from lockstep.rule.timing import compares_values, is_level_only
+from lockstep.rule.timing import compares_values, is_level_only, leaves, periods_in
 from lockstep.rule.wider import plain, shared_key
 
+FORGOTTEN_AFTER_WEEKS_S = 21 * 86_400
 CHANCE_WITHOUT_MINIMUMS = 0.001
 """A count that is compared by a bare ratio must be so unlikely, else 1 to 3 would be a spike."""
 
@@ -116,6 +119,7 @@ class Compiler:
         condition = self._condition(model, pointer, scope)
         if model.overrides:
             condition = self._overridden(condition, model, pointer, scope)
+        self._check_for(model, condition, pointer)
         series = series_of_condition(condition)
         if series and all(s.by != by for s in series):
             message = f"nothing in it is by {' and '.join(by)}, so it has no groups"
@@ -134,7 +138,7 @@ class Compiler:
             teams=tuple(model.teams),
             say=dict(model.say),
             runbook=model.runbook,
-            forget_after_s=model.forget_after,
+            forget_after_s=_forget_after(model, condition),
             bucket_s=0 if is_level_only(condition) else bucket_s,
             place=f"{self._document.path}:{self._document.place(pointer)[0]}",
             tolerance=model.for_ if isinstance(model.for_, Tolerance) else None,
@@ -149,6 +153,13 @@ class Compiler:
             message = "it is judged at every value and has no buckets"
             self.note((*pointer, "for"), message, "write a duration like 10m", "LS200")
         return replace(rule, version=version_of(rule))
+
+    def _check_for(self, model: RuleModel, condition: Condition, pointer: Pointer) -> None:
+        """What is judged once has nothing that could hold for a while."""
+        periods = [period_of(leaf) for leaf, _ in leaves(condition)]
+        if model.for_ != 0 and None not in periods:
+            message = f"a {periods[0]} is judged once, at its end, so nothing has to hold for a while"
+            self.note((*pointer, "for"), message, "remove 'for'", "LS230", key=True)
 
     # ---- conditions -----------------------------------------------------------------------------------------------
 
@@ -168,8 +179,10 @@ class Compiler:
             return more
         if model.absence is not None:
             at = (*pointer, "absence")
-            closed = self._calendar.only(["closed"]) if self._calendar is not None and model.absence.hours else None
-            scope = self._within(model.absence.by, at, scope)
+            window = model.absence.stretch
+            bounded = bool(model.absence.hours) or isinstance(window, Period)
+            closed = self._calendar.only(["closed"]) if self._calendar is not None and bounded else None
+            scope = self._within(model.absence.labels, at, scope)
             expression = self._expression(model.absence.measure, (*at, "measure"), scope)
             wrong = next((s for s in series_of(expression) if not s.is_additive), None)
             if wrong is not None or _divides(expression):
@@ -180,9 +193,7 @@ class Compiler:
                 )
             own = set(map(plain, scope.grouping.by)) == set(scope.by)
             expected = expected_of(model.absence.expected, (*at, "expected"), self.note, scope.by, own)
-            return Absence(
-                expression, model.absence.window, scope.severity, tuple(model.absence.hours), expected, closed
-            )
+            return Absence(expression, window, scope.severity, tuple(model.absence.hours), expected, closed)
         if model.all is not None:
             parts = [self._condition(p, (*pointer, "all", i), scope) for i, p in enumerate(model.all)]
             return All(tuple(parts), scope.severity)
@@ -241,6 +252,7 @@ class Compiler:
             self.note(
                 (*at, "window"), f"'{model.measure}' is a level and has no window", "remove 'window'", "LS121", key=True
             )
+        self._warn_of_rolling(at, model.window)
         compared = self._compared(model.measure, model.window if flows else None, scope)
         bounds = self._clear_bounds(clear, (*pointer, "clear"), compared)
         levels = self._levels(model, model.levels, bounds, at, scope.severity, compared)
@@ -325,7 +337,7 @@ class Compiler:
     def _clear_bounds(self, clear: ClearModel | None, pointer: Pointer, compared: Compared) -> Bounds | None:
         return None if clear is None else self._bounds(clear, pointer, compared)
 
-    def _compared(self, measure: str, window_s: int | None, scope: "_Scope") -> Compared:
+    def _compared(self, measure: str, window_s: Window | None, scope: "_Scope") -> Compared:
         def named(name: str, at: Pointer, by: list[str] | None) -> tuple[Expression, tuple[str, ...]]:
             own = self._within(by, at, scope)
             return self._expression(name, (*at, "measure"), own), _plain(own.grouping.by)
@@ -375,7 +387,8 @@ class Compiler:
         above, above_by = self._rise(model, at)
         below, below_by = self._fall(model, at)
         alone = model.above is None and model.below is None
-        baseline = self._baseline(model.baseline, model.window)
+        self._warn_of_rolling(at, model.window)
+        baseline = self._baseline(model.baseline, model.window, (*at, "baseline"))
         if model.usual_at_least is None and (alone or above is not None or below is not None):
             self.note(
                 at,
@@ -455,10 +468,31 @@ class Compiler:
             self.note((*at, "chance"), "only a count has a noise of its own", "write deviations: 4", "LS112", key=True)
         return None
 
-    def _baseline(self, model: BaselineForm, window: int) -> Baseline:
+    def _warn_of_rolling(self, at: Pointer, window: Window | None) -> None:
+        """A day that moves on every minute crosses its number many times a day; `24h` says that it is meant."""
+        given = _at(self._document.data, (*at, "window"))
+        word = {DAY_S: "day", 7 * DAY_S: "week"}.get(window) if isinstance(window, int) else None
+        if word is not None and isinstance(given, str) and not given.strip().endswith("h"):
+            message = f"the last {given.strip()} move on every minute, so chance crosses the number again and again"
+            hours = f"{window // 3_600}h" if isinstance(window, int) else ""
+            remedy = f"write 'window: {word}' for each {word} once, or {hours} if every minute is meant"
+            self.note((*at, "window"), message, remedy, "LS231", level="warning")
+
+    def _baseline(self, model: BaselineForm, window: Window, at: Pointer) -> Baseline:
         if isinstance(model, str):
+            if isinstance(window, Period):
+                return Baseline(weeks=1) if window == WEEK else Baseline(days=1)
             return Baseline(previous_s=window)
-        otherwise = None if model.otherwise is None else self._baseline(model.otherwise, window)
+        otherwise = None
+        if model.otherwise is not None:
+            otherwise = self._baseline(model.otherwise, window, (*at, "otherwise"))
+        if isinstance(window, Period) and model.previous is not None:
+            message = f"a {window} is compared with whole {window}s"
+            remedy = "write previous, or same_time_of_week: 4" + (", or same_time_of_day: 7" if window == DAY else "")
+            self.note((*at, "previous"), message, remedy, "LS230")
+        if window == WEEK and model.same_time_of_day is not None:
+            message = "a week is compared with weeks"
+            self.note((*at, "same_time_of_day"), message, "write same_time_of_week: 4", "LS230", key=True)
         if model.previous is not None:
             return Baseline(model.previous)
         calendar = None if self._calendar is None else self._calendar.only(model.without)
@@ -589,6 +623,23 @@ def _opposite(model: SpikeModel) -> set[str]:
     return ({"below"} if model.below is not None else set()) | ({"above"} if model.above is not None else set())
 
 
+def _at(data: Any, pointer: Pointer) -> Any:
+    """What stands at a place of a document; None where nothing does, as a named condition stands elsewhere."""
+    for step in pointer:
+        if isinstance(data, list) and isinstance(step, int) and step < len(data):
+            data = data[step]
+        else:
+            data = data.get(step) if isinstance(data, dict) else None
+    return data
+
+
+def _forget_after(model: RuleModel, condition: Condition) -> int:
+    """A group that is silent for a week must still be known when the week is judged."""
+    if WEEK in periods_in(condition) and "forget_after" not in model.model_fields_set:
+        return FORGOTTEN_AFTER_WEEKS_S
+    return model.forget_after
+
+
 def _plain(by: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(map(plain, by)))
 
@@ -610,17 +661,15 @@ def _implies(one: Bounds, other: Bounds) -> bool:
 def _lengths(model: PartModel) -> list[int]:
     """Every window and baseline length in a rule, in seconds."""
     found: list[int] = []
-    if model.threshold is not None and model.threshold.window is not None:
-        found.append(model.threshold.window)
-    if model.absence is not None:
-        found.append(model.absence.window)
+    windows = [m.window for m in (model.threshold, model.spike, model.share, model.ratio) if m is not None]
+    windows += [model.absence.stretch] if model.absence is not None else []
+    found += [w for w in windows if isinstance(w, int)]
     if model.spike is not None:
-        found.append(model.spike.window)
         link: Any = model.spike.baseline
         while isinstance(link, BaselineModel):
             found += [link.previous] if link.previous is not None else []
             link = link.otherwise
-    others = (model.change, model.new_value, model.share, model.ratio, model.projection)
+    others = (model.change, model.new_value, model.projection)
     found += [other.window for other in others if other is not None and other.window is not None]
     if model.anomaly is not None:
         found.append(model.anomaly.bucket)

@@ -9,7 +9,8 @@ from lockstep.measure.definition import Expression, series_of
 from lockstep.rule.bound import OfMeasure, OfTable
 from lockstep.rule.compile_more import Note
 from lockstep.rule.model import SourceModel
-from lockstep.rule.quantity import duration_text
+from lockstep.rule.period import Window
+from lockstep.rule.quantity import window_text
 from lockstep.rule.table import BadTable, Tables
 
 _FILE = re.compile(r"\w[\w .-]{0,95}\.csv")
@@ -26,7 +27,7 @@ class Compared:
 
     measure: str
     labels: tuple[str, ...]
-    window_s: int | None
+    window_s: Window | None
     named: Callable[[str, Pointer, list[str] | None], tuple[Expression, tuple[str, ...]]]
     rule_labels: tuple[str, ...]
 
@@ -35,7 +36,7 @@ def of_measure(model: SourceModel, at: Pointer, compared: Compared, note: Note) 
     name = str(model.measure)
     expression, labels = compared.named(name, at, model.by)
     flows = any(not s.is_level for s in series_of(expression))
-    window = model.window if model.window is not None else compared.window_s
+    window: Window | None = model.window if model.window is not None else compared.window_s
     if flows and window is None:
         note(at, f"'{name}' is a flow and needs a window", "add 'window: 7d'", "LS120")
     if not flows and model.window is not None:
@@ -44,7 +45,7 @@ def of_measure(model: SourceModel, at: Pointer, compared: Compared, note: Note) 
     if (name, labels, window) == (compared.measure, compared.labels, compared.window_s):
         remedy = "name another measure, a longer window, or 'by: []' for that of the whole shop"
         note((*at, "measure"), f"'{name}' is compared with itself", remedy, "LS220")
-    over = "" if window == compared.window_s or window is None else f" over {duration_text(window)}"
+    over = "" if window == compared.window_s or window is None else f" over {window_text(window)}"
     whose = "" if labels == compared.labels else f" by {' and '.join(labels)}" if labels else " of the whole shop"
     return OfMeasure(f"{name}{over}{whose}", expression, window, model.times, model.plus)
 

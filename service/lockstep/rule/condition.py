@@ -12,6 +12,7 @@ from lockstep.labels import stable_id
 from lockstep.measure.definition import EXPRESSION_PARTS, Expression, OfExpression, Operation, SeriesDef, series_of
 from lockstep.measure.exact import Exact, Written, exact
 from lockstep.rule.bound import OfMeasure, OfTable, Source
+from lockstep.rule.period import Period, Window
 
 
 class Severity(IntEnum):
@@ -129,22 +130,22 @@ class _WithLevels(OfExpression):
 
     @property
     def bound_windows(self) -> set[int]:
-        """How far back the measures look that its numbers come from, in seconds."""
-        return {s.window_s for s in self.of_measures if s.window_s is not None}
+        """How far back the measures look that its numbers come from, in seconds; without calendar windows."""
+        return {s.window_s for s in self.of_measures if isinstance(s.window_s, int)}
 
 
 @dataclass(frozen=True)
 class Threshold(_WithLevels):
     """A value against numbers.
 
-    window_s: length of the window for flows, None when only levels are read.
+    window_s: the window of flows, in seconds or of the calendar; None when only levels are read.
     levels: lowest severity first; none for a group to which its table gives no number, then unbound says where that
     would stand. overrides: the first that matches replaces the levels.
     graded: the levels were given by name, so that in a combination they say how severe it is.
     """
 
     expression: Expression
-    window_s: int | None
+    window_s: Window | None
     levels: tuple[Level, ...]
     overrides: tuple[Override, ...] = ()
     graded: bool = False
@@ -198,7 +199,7 @@ class Spike(OfExpression):
     """
 
     expression: Expression
-    window_s: int
+    window_s: Window
     baseline: Baseline
     severity: Severity
     above: float | None = None
@@ -248,14 +249,14 @@ class Spike(OfExpression):
 
 @dataclass(frozen=True)
 class Absence(OfExpression):
-    """Nothing for a known group (or the whole source) for window_s; the window lies within expected hours.
+    """Nothing for a known group (or the whole source) in the window; the window lies within expected hours.
 
     expected: groups that are known without an event of theirs, each the values of the rule's labels.
     closed: days on which nothing is expected, whatever the hours say.
     """
 
     expression: Expression
-    window_s: int
+    window_s: Window
     severity: Severity
     hours: tuple[Hours, ...] = ()
     expected: tuple[tuple[str, ...], ...] = ()
@@ -306,7 +307,7 @@ class Share(_WithLevels):
 
     part: Expression
     whole: Expression
-    window_s: int | None
+    window_s: Window | None
     levels: tuple[Level, ...]
     least: float
     confidence: float | None = None
@@ -439,6 +440,12 @@ def has_clear(condition: Condition) -> bool:
 def remembers(condition: Condition) -> bool:
     """Whether parts of it go on each for itself, which the alert's severity cannot tell; see `lockstep.rule.memory`."""
     return isinstance(condition, All | AnyOf) and condition.has_memory
+
+
+def period_of(condition: Condition) -> Period | None:
+    """The calendar window of a condition, which is judged once, at its end; None: it is judged at every bucket."""
+    window = getattr(condition, "window_s", None)
+    return window if isinstance(window, Period) else None
 
 
 def series_of_condition(condition: Condition) -> tuple[SeriesDef, ...]:

@@ -1,6 +1,7 @@
 """Why a condition says what it says: the same verdict code, with every number that it read written down."""
 
 from dataclasses import fields, replace
+from datetime import time
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,8 +15,9 @@ from lockstep.measure.exact import Exact, shown
 from lockstep.measure.formula import evaluate
 from lockstep.rule.condition import All, AnyOf, Bounds, Condition, Hours, Level, Not, Severity, Share
 from lockstep.rule.memory import Held
+from lockstep.rule.period import Period
 from lockstep.rule.quantity import duration_text
-from lockstep.rule.verdict import firing_of_parts, judge
+from lockstep.rule.verdict import firing_of_parts, standing
 from lockstep.rule.view import Instant, Kind, Verdict, View
 
 
@@ -107,7 +109,7 @@ def explain_condition(
 ) -> Explained:
     """What `judge` says of a condition at an instant, and why."""
     notes = _Notes(view)
-    verdict = judge(condition, notes, at, firing, held)
+    verdict = standing(condition, notes, at, firing, held)
     inner: tuple[Explained, ...] = ()
     if isinstance(condition, All | AnyOf):
         firings = firing_of_parts(condition, firing, held)
@@ -115,8 +117,7 @@ def explain_condition(
     elif isinstance(condition, Not):
         inner = (explain_condition(condition.part, view, at, None),)
     expression: Expression | None = getattr(condition, "expression", None)
-    window = getattr(condition, "window_s", None)
-    start, end = (at.end - window, at.end) if window else (verdict.window_start, verdict.window_end)
+    start, end = _window(condition, verdict, at, view.zone)
     return Explained(
         kind=kind_word(condition),
         of="" if expression is None else said_of(expression),
@@ -141,9 +142,20 @@ def explain_condition(
         parts=inner,
         held=verdict.kind is Kind.BREACH
         and (firing is not None or held != ())
-        and judge(condition, view, at, None).kind is not Kind.BREACH,
+        and standing(condition, view, at, None).kind is not Kind.BREACH,
         unit=unit_of(condition, verdict),
     )
+
+
+def _window(condition: Condition, verdict: Verdict, at: Instant, zone: ZoneInfo) -> tuple[int | None, int | None]:
+    """The stretch that was looked at; where nothing was judged, that which would be."""
+    window = getattr(condition, "window_s", None)
+    if isinstance(window, int):
+        return at.end - window, at.end
+    if isinstance(window, Period) and verdict.window_end is None:
+        end = window.last_end(at.end, zone)
+        return window.start(end, zone), end
+    return verdict.window_start, verdict.window_end
 
 
 def kind_word(condition: Condition) -> str:
@@ -212,6 +224,8 @@ def asked_of(condition: Any) -> dict[str, float | str]:
     found: dict[str, float | str] = {}
     for f in fields(condition):
         value = getattr(condition, f.name)
+        if isinstance(value, Period):
+            found["window"] = str(value)
         if f.name in _NOT_ASKED or value is None or value == () or value is True:
             continue
         if f.name == "levels":
@@ -254,7 +268,9 @@ def _plain(name: str, value: Any) -> float | str:
     if isinstance(value, Calendar):
         return "calendar.yml"
     if isinstance(value, Hours):
-        return f"{_days(value.weekdays)} {value.start:%H:%M}-{value.end:%H:%M}"
+        if value.start == value.end:  # the whole days
+            return _days(value.weekdays)
+        return f"{_days(value.weekdays)} {value.start:%H:%M}-{f'{value.end:%H:%M}' if value.end != time() else '24:00'}"
     if hasattr(value, "__dataclass_fields__"):
         inner = ((f.name, getattr(value, f.name)) for f in fields(value))
         said = ((n, v) for n, v in inner if v is not None and v != () and n not in _NOT_ASKED)
@@ -364,10 +380,12 @@ def _blocked_by(
             guards[f.name] = 0.0
         elif f.default in (None, ()) and value not in (None, ()) and f.name not in (*_NOT_ASKED, *_DIRECTIONS):
             guards[f.name] = f.default
-    found = [{name: default} for name, default in guards.items()]
-    single = [g for g in found if judge(replace(condition, **g), view, at, firing).kind is Kind.BREACH]
-    together = [guards] if len(guards) > 1 else []
-    blocking = single or [g for g in together if judge(replace(condition, **g), view, at, firing).kind is Kind.BREACH]
+
+    def breaches(without: dict[str, Any]) -> bool:
+        return standing(replace(condition, **without), view, at, firing).kind is Kind.BREACH
+
+    single = [guard for guard in ({name: default} for name, default in guards.items()) if breaches(guard)]
+    blocking = single or ([guards] if len(guards) > 1 and breaches(guards) else [])
     names = list(dict.fromkeys(name for guard in blocking for name in guard))
     return tuple(Guard(_written(n), _plain(n, getattr(condition, n)), _got(n, verdict)) for n in names)
 

@@ -29,6 +29,7 @@ from lockstep.rule.condition import (
     Threshold,
     Tolerance,
 )
+from lockstep.rule.period import Period
 
 PARTS: Parts = {
     **EXPRESSION_PARTS,
@@ -47,6 +48,7 @@ PARTS: Parts = {
         "chance",
     ),
     Hours: ("weekdays", "start", "end"),
+    Period: ("word", "by"),
     Absence: ("expression", "window_s", "severity", "hours", "expected", "closed"),
     Change: ("expression", "window_s", "severity", "by", "by_ratio", "up", "down"),
     NewValue: ("expression", "window_s", "in_s", "learn_s", "severity"),

@@ -23,9 +23,10 @@ from lockstep.rule.condition import (
     Share,
     Spike,
     Threshold,
+    period_of,
 )
-from lockstep.rule.hours import stretches
-from lockstep.rule.timing import hours_in
+from lockstep.rule.hours import OpenHours, stretches
+from lockstep.rule.timing import leaves
 
 CODES: dict[str, str] = {
     "LS101": "the file cannot be read",
@@ -107,6 +108,8 @@ CODES: dict[str, str] = {
     "LS212": "a condition beside the one that is named",
     "LS220": "a bound that is another measure's value",
     "LS221": "a table of numbers that cannot be used",
+    "LS230": "a day or week of the calendar is judged once",
+    "LS231": "a day that moves on every minute",
 }
 """code → what it is about."""
 
@@ -135,18 +138,29 @@ def lint_beside_texts(document: Document, rule: Rule, index: int) -> list[Fault]
     """What is wrong with a compiled rule as a whole, but for what its texts say wrongly by themselves."""
     pointer: Pointer = ("rules", index)
     faults: list[Fault] = []
-    for hours, window_s in hours_in(rule.condition):
-        found = stretches(hours.hours, 1_700_000_000, ZoneInfo("UTC"), 9 + window_s // 86400)
-        if window_s > max((closes - opens for opens, closes in found), default=0):
+    for leaf, _ in leaves(rule.condition):
+        if not _fits_its_hours(leaf):
             faults.append(
                 document.fault(
                     pointer,
                     "the window is longer than any stretch of 'hours', it can never fire",
-                    "shorten the window or widen the hours",
+                    "shorten the window or widen the hours" if period_of(leaf) is None else "write whole days, Mon-Fri",
                     "LS144",
                 )
             )
     return faults + _empty_names(document, rule, index) + _clear_faults(document, rule.condition, pointer)
+
+
+def _fits_its_hours(condition: Condition) -> bool:
+    """Whether a window of it lies within its hours at any time, closed days aside."""
+    if not isinstance(condition, Absence | Spike) or not condition.hours:
+        return True
+    zone, window, around = ZoneInfo("UTC"), condition.window_s, 1_700_000_000
+    if isinstance(window, int):
+        found = stretches(condition.hours, around, zone, 9 + window // 86_400)
+        return window <= max((closes - opens for opens, closes in found), default=0)
+    open_hours = OpenHours(condition.hours)
+    return any(open_hours.hold(*window.bounds(around, zone, back), zone) for back in range(14))
 
 
 def text_faults(

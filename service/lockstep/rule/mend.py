@@ -47,6 +47,8 @@ _OF_TIMES = frozenset(
         "LS189",
         "LS200",
         "LS220",
+        "LS230",
+        "LS231",
     }
 )
 """What a length that is not known could make untrue."""

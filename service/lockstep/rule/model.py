@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, time
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -20,12 +20,19 @@ from lockstep.calendar import KINDS
 from lockstep.document import did_you_mean, keys
 from lockstep.rule import quantity
 from lockstep.rule.condition import Hours, Tolerance
+from lockstep.rule.period import Period
 
 Duration = Annotated[
     int,
     BeforeValidator(quantity.duration_s),
     WithJsonSchema({"type": ["string", "integer"], "examples": ["90s", "15m", "1h30m", "7d"]}),
 ]
+CalendarWindow = Annotated[
+    int | Period,
+    BeforeValidator(quantity.window),
+    WithJsonSchema({"type": ["string", "integer"], "examples": ["15m", "1h30m", "day", "week"]}),
+]
+"""A length, or a day or week of the shop's calendar."""
 Ratio = Annotated[
     float,
     BeforeValidator(quantity.ratio),
@@ -86,7 +93,7 @@ def _listed(items: dict[str, Any]) -> WithJsonSchema:
 
 
 _TEXT = {"type": "string"}
-_HOURS = {"type": "string", "examples": ["Mon-Fri 08:00-18:00", "Sun 10:00-16:00", "00:00-24:00"]}
+_HOURS = {"type": "string", "examples": ["Mon-Fri 08:00-18:00", "Sun 10:00-16:00", "Mon-Sat"]}
 _VALUE = {"type": ["string", "number", "boolean"]}
 
 
@@ -261,7 +268,11 @@ class ThresholdModel(BoundsModel, _Wider):
     """A measure against numbers."""
 
     measure: str = Field(description="Name of a measure")
-    window: Duration | None = Field(None, description="The last whole buckets that count; a flow needs it, a level not")
+    window: CalendarWindow | None = Field(
+        None,
+        description="The last whole buckets that count, `1h`, or `day` or `week`, judged once at their end; "
+        "a flow needs it, a level not",
+    )
     levels: LevelsModel | None = Field(None, description="Instead of one number: a number for each severity")
 
 
@@ -317,7 +328,9 @@ class SpikeModel(_Wider):
     """A measure against what it usually is."""
 
     measure: str = Field(description="Name of a measure")
-    window: Duration = Field(description="The last whole buckets that are compared")
+    window: CalendarWindow = Field(
+        description="The last whole buckets that are compared, `1h`, or `day` or `week`, judged once at their end"
+    )
     baseline: BaselineForm = Field("previous", description="What is usual")
     above: Away | None = Field(
         None, description="A rise: more than this times the usual, `2x`, or this much more, `20 more`"
@@ -346,13 +359,33 @@ class SpikeModel(_Wider):
         return self
 
 
-class AbsenceModel(_Wider):
+def _labels_or_time(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,2}[:.h][0-9]{2}", value.strip()):
+        return quantity.until(value.strip())
+    if isinstance(value, int):
+        return quantity.until(value)
+    return _one_or_many(value)
+
+
+class AbsenceModel(_Strict):
     """Nothing where something is expected."""
 
     measure: str = Field(description="Name of a measure")
-    window: Duration = Field(description="Nothing for this long")
+    window: CalendarWindow | None = Field(None, description="Nothing for this long, `2h`, or a whole `day` or `week`")
+    by: Annotated[
+        time | list[Label] | None,
+        BeforeValidator(_labels_or_time),
+        WithJsonSchema(
+            {"anyOf": [{"type": "string", "examples": ["21:15"]}, {"type": "array", "items": {"type": "string"}}]}
+        ),
+    ] = Field(
+        None,
+        description="In place of a window: nothing since midnight by this time of day, `21:15`. "
+        "Or, in a combination, fewer labels than the rule's, `[]` for the whole shop",
+    )
     hours: Annotated[list[Stretch], BeforeValidator(_one_or_many), _listed(_HOURS)] = Field(
-        default_factory=list, description="When something is expected, in the shop's time zone: `Mon-Fri 08:00-18:00`"
+        default_factory=list,
+        description="When something is expected, in the shop's time zone: `Mon-Fri 08:00-18:00`, whole days `Mon-Sat`",
     )
     expected: Annotated[
         dict[Label, Annotated[list[str], Field(min_length=1)]],
@@ -365,13 +398,36 @@ class AbsenceModel(_Wider):
         description="Groups that must be there although they never had an event: `{channel: [web, app]}`",
     )
 
+    @model_validator(mode="after")
+    def _one_stretch(self) -> "AbsenceModel":
+        if self.window is None and not isinstance(self.by, time):
+            raise ValueError('how long nothing comes is not said; write window: 2h, or by: "21:15" [LS120]')
+        if self.window is not None and isinstance(self.by, time):
+            raise ValueError("it has a window and a time of day by which something comes; keep one of them [LS230]")
+        return self
+
+    @property
+    def labels(self) -> list[str] | None:
+        """The labels that `by` names, in a combination."""
+        return None if isinstance(self.by, time) else self.by
+
+    @property
+    def stretch(self) -> int | Period:
+        """What has to be empty."""
+        if isinstance(self.by, time):
+            return Period("day", self.by)
+        assert self.window is not None
+        return self.window
+
 
 class ShareModel(BoundsModel, _Wider):
     """One count as a part of another, from 0 to 1: `above: 10%`."""
 
     measure: str = Field(description="Name of a measure: the part, `returns`")
     of: str = Field(description="Name of a measure: the whole, `orders`")
-    window: Duration | None = Field(None, description="The last whole buckets that count")
+    window: CalendarWindow | None = Field(
+        None, description="The last whole buckets that count, `1h`, or `day` or `week`, judged once at their end"
+    )
     of_at_least: Limit | None = Field(None, description="Below this much of the whole there is nothing to tell; needed")
     confidence: Annotated[Limit | None, Field(gt=0.5, lt=1)] = Field(
         None, description="Compare what the true share is with this certainty (`95%`, Wilson), not what was seen"
@@ -384,7 +440,9 @@ class RatioModel(BoundsModel, _Wider):
 
     measure: str = Field(description="Name of a measure: what is divided")
     of: str = Field(description="Name of a measure: by what")
-    window: Duration | None = Field(None, description="The last whole buckets that count")
+    window: CalendarWindow | None = Field(
+        None, description="The last whole buckets that count, `1h`, or `day` or `week`, judged once at their end"
+    )
     of_at_least: Limit | None = Field(None, description="Below this much of it there is nothing to tell; needed")
     levels: LevelsModel | None = Field(None, description="Instead of one number: a number for each severity")
 

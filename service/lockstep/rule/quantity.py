@@ -7,6 +7,7 @@ from math import isnan
 
 from lockstep.document import WITH_COMMA, without_comma
 from lockstep.rule.condition import Hours, Tolerance
+from lockstep.rule.period import DAY, WEEK, Period, Window
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _DAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -26,6 +27,10 @@ def duration_s(value: object) -> int:
         return 0
     if text.isdigit() and text != "0":
         raise ValueError(f"'{text}' has no unit; write {text}s, {text}m or {text}h [LS104]")
+    if text.lower() in ("day", "week"):
+        word = text.lower()
+        message = f"'{text}' is a window of threshold, spike, share, ratio and absence alone"
+        raise ValueError(f"{message}; write 1{word[0]} here [LS104]")
     parts = _DURATION.findall(text.replace(" ", ""))
     if text == "0":
         return 0
@@ -38,6 +43,37 @@ def duration_s(value: object) -> int:
     if total > 366 * 86400:
         raise ValueError(f"'{text}' is longer than a year; write at most 366d [LS104]")
     return total
+
+
+def window(value: object) -> Window:
+    """`15m`, or `day` and `week` for those of the calendar. Raises ValueError."""
+    if isinstance(value, Period):
+        return value
+    found = {"day": DAY, "week": WEEK}.get(value.strip().lower()) if isinstance(value, str) else None
+    return duration_s(value) if found is None else found
+
+
+def window_text(value: Window) -> str:
+    """A window as people write it."""
+    return str(value) if isinstance(value, Period) else duration_text(value)
+
+
+def until(value: object) -> time:
+    """`21:15`, a time of day. Raises ValueError."""
+    if isinstance(value, time):
+        return value
+    hint = 'write it like "21:15" [LS107]'
+    text = _text(value, "time of day", '"21:15"', "LS107")
+    try:
+        found = _time(text) if _TIME.fullmatch(text) else time()
+    except ValueError:
+        found = time()
+    if found == time():
+        raise ValueError(f"'{text}' is no time within a day; {hint}")
+    return found
+
+
+_TIME = re.compile(r"[0-9]{1,2}:[0-9]{2}")
 
 
 def hold(value: object) -> int | Tolerance:
@@ -192,10 +228,10 @@ def _time(text: str) -> time:
 
 
 def hours(value: object) -> Hours:
-    """`Mon-Fri 08:00-18:00`, `Sun 10:00-16:00`, `08:00-20:00` (every day). Raises ValueError."""
+    """`Mon-Fri 08:00-18:00`, `08:00-20:00` (every day), `Mon-Sat` (the whole days). Raises ValueError."""
     text = _text(value, "time of the week", "Mon-Fri 08:00-18:00", "LS107")
     hint = "write it like 'Mon-Fri 08:00-18:00' [LS107]"
-    match = _HOURS.fullmatch(text)
+    match = _HOURS.fullmatch(f"{text} 00:00-24:00" if re.fullmatch(r"[A-Za-z,\- ]+", text) else text)
     if match is None:
         raise ValueError(f"'{text}' are no hours; {hint}")
     try:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from lockstep.measure.exact import Written, shown
 from lockstep.rule.bound import OfMeasure, OfTable
 from lockstep.rule.condition import Bounds, Level, Share, Threshold
+from lockstep.rule.period import start_of
 from lockstep.rule.view import Instant, Kind, View, is_complete, value_of
 
 
@@ -57,12 +58,12 @@ def settled(condition: Threshold | Share, view: View, at: Instant) -> tuple[tupl
     sources = condition.of_measures
     if not sources:
         return condition.levels, {}
-    if not all(is_complete(s.flows, view, at, at.end - (s.window_s or 0)) for s in sources):
+    if not all(is_complete(s.flows, view, at, start_of(s.window_s, at.end, view.zone)) for s in sources):
         return Kind.UNJUDGED
     values: dict[str, float] = {}
     numbers: dict[OfMeasure, Written] = {}
     for source in sources:
-        value = value_of(source.expression, view, at, at.end - (source.window_s or 0), at.end)
+        value = value_of(source.expression, view, at, start_of(source.window_s, at.end, view.zone), at.end)
         if value is None:
             return Kind.NO_DATA
         values[source.what], numbers[source] = shown(value), source.number(value)

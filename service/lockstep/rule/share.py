@@ -13,6 +13,7 @@ from statistics import NormalDist
 
 from lockstep.measure.exact import SCALE, Exact, Written, exact, fraction, quotient, shown
 from lockstep.rule.condition import Bounds, Level, Severity, Share
+from lockstep.rule.period import start_of
 from lockstep.rule.settle import settled, without
 from lockstep.rule.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 
@@ -70,7 +71,7 @@ def surely(bounds: Bounds, share: Fraction, whole: Fraction, confidence: float) 
 
 def judge_share(condition: Share, view: View, at: Instant, firing: Severity | None) -> Verdict:
     """Too little of the whole is clear: whatever the share, nobody should act on it."""
-    start = at.end - (condition.window_s or 0)
+    start = start_of(condition.window_s, at.end, view.zone)
     opens, closes = (start, at.end) if condition.flows else (None, None)
     if not condition.levels:
         return Verdict(Kind.NO_BOUND, None, None, None, None, opens, closes, limit_of=condition.unbound)

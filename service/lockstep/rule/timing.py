@@ -20,11 +20,13 @@ from lockstep.rule.condition import (
     Share,
     Spike,
     Threshold,
+    period_of,
     series_of_condition,
 )
 from lockstep.rule.hours import OpenHours, hours_of
+from lockstep.rule.period import Period, longest_s
 from lockstep.rule.projection import LONGEST_DAY_S, shop_day
-from lockstep.rule.usual import choices, is_dated, offsets
+from lockstep.rule.usual import choices, furthest_back, is_dated, offsets
 
 
 def leaves(condition: Condition, *, denied: bool = False) -> Iterator[tuple[Condition, bool]]:
@@ -44,16 +46,18 @@ def flow_offsets(leaf: Condition) -> set[int]:
 
     Without those of a baseline that depends on the day: they are looked up on the day.
     """
+    if period_of(leaf) is not None:
+        return {0}  # what leaves the window does so at the period's end
     match leaf:
-        case Threshold(window_s=window):
-            return {0, window or 0, *leaf.bound_windows}
-        case Spike(window_s=window, baseline=baseline):
+        case Threshold(window_s=int(window)) | Share(window_s=int(window)):
+            return {0, window, *leaf.bound_windows}
+        case Threshold() | Share():
+            return {0, *leaf.bound_windows}
+        case Spike(window_s=int(window), baseline=baseline):
             return {0, window} if is_dated(baseline) else offsets(choices(baseline, window, None), window)
         case Change(window_s=window):
             return {0, window or 0, 2 * (window or 0)}
-        case Share(window_s=window):
-            return {0, window or 0, *leaf.bound_windows}
-        case Absence(window_s=window) | NewValue(window_s=window) | Projection(window_s=window):
+        case Absence(window_s=int(window)) | NewValue(window_s=window) | Projection(window_s=window):
             return {0, window}
         case Anomaly(bucket_s=bucket):
             return {0, bucket}
@@ -67,8 +71,10 @@ def anomalies_of(condition: Condition) -> tuple[Anomaly, ...]:
 
 
 def level_offsets(condition: Condition) -> set[int]:
-    """How long after a level's value it may still change the verdict at bucket ends, each in seconds."""
-    return {0}.union(leaf.window_s or 0 for leaf, _ in leaves(condition) if _reads_the_past(leaf))
+    """How long after a level's value it may still be asked for at bucket ends, each in seconds."""
+    found = {0}.union(leaf.window_s or 0 for leaf, _ in leaves(condition) if _reads_the_past(leaf))
+    # In a combination the verdict of the last day stands until the next.
+    return found.union(period.longest_s for period in periods_in(condition))
 
 
 def beginning_offsets(condition: Condition) -> set[int]:
@@ -85,9 +91,15 @@ def hours_in(condition: Condition) -> tuple[tuple[OpenHours, int], ...]:
     found = []
     for leaf, _ in leaves(condition):
         hours = hours_of(leaf)
-        if hours is not None and isinstance(leaf, Absence | Spike):
+        if hours is not None and isinstance(leaf, Absence | Spike) and isinstance(leaf.window_s, int):
             found.append((hours, leaf.window_s))
     return tuple(dict.fromkeys(found))
+
+
+def periods_in(condition: Condition) -> tuple[Period, ...]:
+    """The calendar windows of its parts, at whose ends they are judged, each once."""
+    found = (period_of(leaf) for leaf, _ in leaves(condition))
+    return tuple(dict.fromkeys(period for period in found if period is not None))
 
 
 def expected_groups(condition: Condition) -> frozenset[tuple[str, ...]]:
@@ -97,8 +109,16 @@ def expected_groups(condition: Condition) -> frozenset[tuple[str, ...]]:
 
 def reach_s(condition: Condition) -> int:
     """How far back flows are read where that is further than any offset."""
-    days = (leaf for leaf, _ in leaves(condition) if isinstance(leaf, Projection) and leaf.within_s is None)
-    return max((LONGEST_DAY_S + leaf.window_s for leaf in days), default=0)
+    found = [0]
+    for leaf, _ in leaves(condition):
+        if isinstance(leaf, Projection) and leaf.within_s is None:
+            found.append(LONGEST_DAY_S + leaf.window_s)
+        elif (period := period_of(leaf)) is not None:
+            # The last whole one, from anywhere in the next.
+            back = furthest_back(leaf.baseline) if isinstance(leaf, Spike) else 0
+            bounds = leaf.of_measures if isinstance(leaf, Threshold | Share) else ()
+            found.append(period.longest_s + max([period.longest_s, *(longest_s(b.window_s) for b in bounds)]) + back)
+    return max(found)
 
 
 def memory_s(condition: Condition) -> int:

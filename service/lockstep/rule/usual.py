@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from lockstep.calendar import Calendar
 from lockstep.rule.condition import Baseline, Spike
+from lockstep.rule.period import Period, Window
 
 DAY = 86_400
 CLOCK_CHANGE = 3_600
@@ -100,11 +101,13 @@ def _backs(baseline: Baseline) -> tuple[int, ...]:
     return tuple(range(1, (baseline.days or 0) + 1))
 
 
-def _choices(baseline: Baseline, window_s: int, dates: Dates | None) -> Iterator[Choice]:
+def _choices(baseline: Baseline, window: Window, dates: Dates | None) -> Iterator[Choice]:
+    step = window.days if isinstance(window, Period) else 1
     for link in chain(baseline):
         backs = _backs(link)
         if not backs:
-            length = link.previous_s or window_s
+            assert isinstance(window, int)  # before a day is the day before
+            length = link.previous_s or window
             kind = Choice("", previous_s=length)
             yield kind
             continue
@@ -115,7 +118,7 @@ def _choices(baseline: Baseline, window_s: int, dates: Dates | None) -> Iterator
             continue
         today = link.calendar.kinds_over(*dates)
         if today:
-            alike = tuple(b for b in range(1, backs[-1] + 1) if _kinds(link.calendar, dates, b) == today)
+            alike = tuple(b for b in range(step, backs[-1] + 1, step) if _kinds(link.calendar, dates, b) == today)
             name = "closed" if "closed" in today else min(today)
             most = max(len(backs), LEAST_LIKE_DAYS)
             yield Choice(LIKE_DAYS[name], alike[:most], LEAST_LIKE_DAYS, len(alike[:most]), marked=name)
@@ -131,16 +134,18 @@ def _kinds(calendar: Calendar, dates: Dates, back: int) -> frozenset[str]:
 
 
 @lru_cache(maxsize=4_096)
-def choices(baseline: Baseline, window_s: int, dates: Dates | None) -> tuple[Choice, ...]:
+def choices(baseline: Baseline, window: Window, dates: Dates | None) -> tuple[Choice, ...]:
     """What a window may be compared with, best first. dates: None where no calendar matters."""
-    return tuple(_choices(baseline, window_s, dates))
+    return tuple(_choices(baseline, window, dates))
 
 
-def dates_of(baseline: Baseline, window_s: int, end: int, zone: ZoneInfo) -> Dates | None:
-    """The local days of the window that ends at `end`; None where they do not matter."""
+def dates_of(baseline: Baseline, window: Window, end: int, zone: ZoneInfo) -> Dates | None:
+    """The local days of the window that ends at `end`, all of a period; None where they do not matter."""
     if not is_dated(baseline):
         return None
-    return datetime.fromtimestamp(end - window_s, zone).date(), datetime.fromtimestamp(end - 1, zone).date()
+    if isinstance(window, Period):
+        return window.dates(end, zone)
+    return datetime.fromtimestamp(end - window, zone).date(), datetime.fromtimestamp(end - 1, zone).date()
 
 
 # ---- when it changes ----------------------------------------------------------------------------------------------
@@ -173,11 +178,14 @@ def _distance(end: int, days: int, zone: ZoneInfo) -> int:
 
 def furthest(baseline: Baseline, window_s: int) -> int:
     """The largest border there can be on any day."""
-    longest = 0
-    for link in chain(baseline):
-        backs = _backs(link)
-        longest = max(longest, backs[-1] * DAY + CLOCK_CHANGE if backs else link.previous_s or window_s)
-    return longest + window_s
+    previous = max((link.previous_s or window_s for link in chain(baseline) if not _backs(link)), default=0)
+    return max(previous, furthest_back(baseline)) + window_s
+
+
+def furthest_back(baseline: Baseline) -> int:
+    """How far before a window the earliest of the days or weeks lies that it is compared with, in seconds."""
+    backs = [_furthest_back(link) for link in chain(baseline)]
+    return max(backs) * DAY + CLOCK_CHANGE if max(backs) else 0
 
 
 def next_choices(baseline: Baseline, window_s: int, end: int, width: int, zone: ZoneInfo) -> int:
@@ -215,6 +223,7 @@ class Borders:
         until = self._next_leap(end, zone)
         for spike in self._spikes:
             baseline, window = spike.baseline, spike.window_s
+            assert isinstance(window, int)
             found_now = choices(baseline, window, dates_of(baseline, window, end, zone))
             # As far as they are now: an hour more and an hour less would be two thirds of all looks, for nothing.
             wanted |= offsets(found_now, window, (end, zone))

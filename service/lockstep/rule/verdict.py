@@ -5,10 +5,9 @@ compared with whole windows; a point never judges itself; missing is not zero an
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from math import sqrt
-from zoneinfo import ZoneInfo
+
+import msgspec
 
 from lockstep.event import is_non_negative
 from lockstep.measure.definition import Aggregate, Expression, Measured, SeriesDef
@@ -32,11 +31,13 @@ from lockstep.rule.condition import (
     Share,
     Spike,
     Threshold,
+    period_of,
 )
 from lockstep.rule.hours import hours_of
 from lockstep.rule.memory import Held, held_by
 from lockstep.rule.noise import mean_within, noise_of
 from lockstep.rule.novelty import judge_new_value
+from lockstep.rule.period import earlier, start_of
 from lockstep.rule.projection import judge_projection
 from lockstep.rule.settle import looked_up, settled, unbound, without
 from lockstep.rule.share import judge_share
@@ -54,6 +55,9 @@ def judge(condition: Condition, view: View, at: Instant, firing: Severity | None
 
     held: what the parts of an `any` remember while it fires.
     """
+    period = period_of(condition)
+    if period is not None and not period.is_end(at.end, view.zone):
+        return _so_far(condition, view, at, firing)
     match condition:
         case Threshold():
             return _threshold(condition, view, at, firing)
@@ -78,9 +82,37 @@ def judge(condition: Condition, view: View, at: Instant, firing: Severity | None
         case AnyOf():
             return _combine(condition, Kind.BREACH, view, at, firing, held)
         case Not():
-            inner = judge(condition.part, view, at, None)
+            inner = standing(condition.part, view, at, None)
             flipped = {Kind.BREACH: Kind.CLEAR, Kind.CLEAR: Kind.BREACH}.get(inner.kind, inner.kind)
             return _as(inner, flipped, condition.severity, (inner,))
+
+
+def _so_far(condition: Condition, view: View, at: Instant, firing: Severity | None) -> Verdict:
+    """The verdict within a calendar window: what nothing that is still to come can undo, else none.
+
+    A breach never lowers the severity at which the alert fires for the window before. An absence is over.
+    """
+    if isinstance(condition, Absence):
+        verdict = _absence(condition, view, at)
+        return verdict if verdict.kind is Kind.CLEAR else UNJUDGED
+    verdict = UNJUDGED
+    if isinstance(condition, Threshold) and may_be_early(condition):
+        verdict = _threshold(condition, view, at, None)
+    elif isinstance(condition, Spike) and may_be_early(condition):
+        verdict = _spike(condition, view, at, None)
+    if verdict.kind is not Kind.BREACH or verdict.severity is None:
+        return UNJUDGED
+    return msgspec.structs.replace(verdict, severity=max(verdict.severity, firing or verdict.severity), so_far=True)
+
+
+def standing(condition: Condition, view: View, at: Instant, firing: Severity | None, held: Held = ()) -> Verdict:
+    """The verdict that holds at an instant: between the ends of a calendar window that of the last one."""
+    verdict = judge(condition, view, at, firing, held)
+    period = period_of(condition)
+    if period is None or verdict.kind is not Kind.UNJUDGED or period.is_end(at.end, view.zone):
+        return verdict
+    end = period.last_end(at.end, view.zone)
+    return judge(condition, view, Instant(end, end * 1_000_000), firing, held)
 
 
 def _as(verdict: Verdict, kind: Kind, severity: Severity, parts: tuple[Verdict, ...]) -> Verdict:
@@ -110,7 +142,7 @@ def _combine(
     verdicts: list[Verdict] = []
     decider: Verdict | None = None
     for part, (part_firing, part_held) in zip(condition.parts, firing_of_parts(condition, firing, held), strict=True):
-        verdict = judge(part, view, at, part_firing, part_held)
+        verdict = standing(part, view, at, part_firing, part_held)
         verdicts.append(verdict)
         if verdict.kind is decisive and decider is None:
             decider = verdict
@@ -148,7 +180,7 @@ def _graded(condition: All | AnyOf, view: View, at: Instant, firing: Severity | 
     verdicts: list[Verdict] = []
     decider: Verdict | None = None
     for part, (part_firing, part_held) in zip(condition.parts, firing_of_parts(condition, firing, held), strict=True):
-        verdict = judge(part, view, at, part_firing, part_held)
+        verdict = standing(part, view, at, part_firing, part_held)
         verdicts.append(verdict)
         if is_all and verdict.kind is Kind.CLEAR and decider is None:
             decider = verdict
@@ -250,8 +282,7 @@ def only_rises(condition: Condition) -> bool:
 
 
 def _threshold(condition: Threshold, view: View, at: Instant, firing: Severity | None) -> Verdict:
-    window = condition.window_s or 0
-    start = at.end - window
+    start = start_of(condition.window_s, at.end, view.zone)
     flows = condition.flows
     found = value_of(condition.expression, view, at, start, at.end)
     value = None if found is None else shown(found)
@@ -301,14 +332,6 @@ def _reached(levels: tuple[Level, ...], value: Exact, firing: Severity | None) -
 # ---- spike ---------------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=65_536)
-def same_wall_clock(instant: int, days: int, zone: ZoneInfo) -> int:
-    """The instant that many days earlier at the same local time, so that a 23- or 25-hour day shifts nothing."""
-    local = datetime.fromtimestamp(instant, zone)
-    earlier = (local.replace(tzinfo=None) - timedelta(days=days)).replace(tzinfo=zone, fold=local.fold)
-    return int(earlier.astimezone(UTC).timestamp())
-
-
 @dataclass(frozen=True, slots=True)
 class _Usual:
     """What is usual. value: in millionths; mad: of its windows, in millionths; of: in words.
@@ -355,6 +378,7 @@ def _baseline(condition: Spike, view: View, at: Instant) -> _Usual | Kind:
 
 def _previous(condition: Spike, choice: Choice, view: View, at: Instant) -> _Usual | tuple[int, Kind]:
     window, length = condition.window_s, choice.previous_s
+    assert isinstance(window, int)  # before a day is the day before
     end = at.end - window
     if not is_complete(condition.flows, view, at, end - length):
         return 0, Kind.UNJUDGED
@@ -370,12 +394,12 @@ def _season(condition: Spike, choice: Choice, view: View, at: Instant) -> _Usual
     values: list[Exact] = []
     history: list[tuple[int, int, float | None]] = []
     for back in choice.backs:
-        end = same_wall_clock(at.end, back, view.zone)
-        if not is_complete(condition.flows, view, at, end - window):
+        start, end = earlier(window, at.end, back, view.zone)
+        if not is_complete(condition.flows, view, at, start):
             continue
         windows += 1
-        value = value_of(expression, view, at, end - window, end)
-        history.append((end - window, end, None if value is None else shown(value)))
+        value = value_of(expression, view, at, start, end)
+        history.append((start, end, None if value is None else shown(value)))
         if value is not None:
             values.append(value)
     if windows < choice.least:
@@ -398,7 +422,7 @@ def _is_count(expression: Expression) -> bool:
 
 
 def _spike(condition: Spike, view: View, at: Instant, firing: Severity | None) -> Verdict:
-    start = at.end - condition.window_s
+    start = start_of(condition.window_s, at.end, view.zone)
     hours = hours_of(condition)
     if hours is not None and not hours.hold(start, at.end, view.zone):
         # Closed days bound falls; what rises on them is compared with days like them, unless hours say otherwise.
@@ -517,7 +541,7 @@ def _spike_holds(condition: Spike, value: Exact, baseline: Exact) -> bool:
 
 
 def _absence(condition: Absence, view: View, at: Instant) -> Verdict:
-    start = at.end - condition.window_s
+    start = start_of(condition.window_s, at.end, view.zone)
     value = value_of(condition.expression, view, at, start, at.end)
     if value:
         return Verdict(Kind.CLEAR, None, shown(value), None, None, start, at.end)

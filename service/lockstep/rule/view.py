@@ -35,7 +35,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
     baseline_of: which stretches the baseline is of, in words, and why not better ones. limit_of: where the limit comes
     from, in words (`1.5 × reorder_point`); "" for a number of the rule itself. history: the stretches of the baseline,
-    each (start, end, value). parts: of a combination, the verdicts that were looked at.
+    each (start, end, value). parts: of a combination, the verdicts that were looked at. so_far: of a
+    calendar window that goes on, which nothing that is still to come can undo.
     """
 
     kind: Kind
@@ -50,6 +51,7 @@ class Verdict(msgspec.Struct, frozen=True):
     limit_of: str = ""
     history: tuple[tuple[int, int, float | None], ...] = ()
     parts: tuple["Verdict", ...] = ()
+    so_far: bool = False
 
     @property
     def ratio(self) -> float | None:

@@ -17,15 +17,10 @@ def plain(label: str) -> str:
 
 def labels_of_parts(model: PartModel) -> Iterator[list[str]]:
     """The labels of every part that has its own."""
-    leaves = (
-        model.threshold,
-        model.spike,
-        model.absence,
-        model.share,
-        model.ratio,
-        model.projection,
-    )
+    leaves = (model.threshold, model.spike, model.share, model.ratio, model.projection)
     yield from (leaf.by for leaf in leaves if leaf is not None and leaf.by is not None)
+    if model.absence is not None and model.absence.labels is not None:
+        yield model.absence.labels
     parts = chain(model.all or (), model.any or (), [model.not_] if model.not_ is not None else [])
     for part in parts:
         yield from labels_of_parts(part)

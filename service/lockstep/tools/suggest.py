@@ -26,7 +26,8 @@ from lockstep.notify.why import unit_of
 from lockstep.rule.condition import Plan, Rule, Spike, Threshold, series_of_condition
 from lockstep.rule.load import load_texts, rule_files
 from lockstep.rule.measures import labels_of
-from lockstep.rule.quantity import duration_text
+from lockstep.rule.period import Period, Window
+from lockstep.rule.quantity import duration_text, window_text
 from lockstep.rule.verdict import judge
 from lockstep.rule.view import Instant, Kind, value_of
 from lockstep.runtime import SECOND
@@ -47,13 +48,13 @@ _ABSENCES_S = (900, 1800, 3600, 7200, 3 * 3600, 4 * 3600, 6 * 3600, 8 * 3600, 12
 
 @dataclass(frozen=True)
 class Asked:
-    """What is wanted. window_s: of a threshold or spike on a flow. direction: above or below; None: what is usual."""
+    """What is wanted. window: of a threshold or spike on a flow. direction: above or below; None: what is usual."""
 
     measure: str
     by: tuple[str, ...] = ()
     kind: str | None = None
     direction: str | None = None
-    window_s: int = 3600
+    window: Window = 3600
     per_week: float = 1.0
     name: str | None = None
 
@@ -160,23 +161,23 @@ class Trier(Judge):
         spike, alert, end = group.condition, group.alert, instant // SECOND
         is_quiet = alert.kind is Kind.CLEAR and not alert.is_watched
         is_bucket = instant == end * SECOND and end % group.runtime.width == 0
+        is_quiet = is_quiet and not group.runtime.periods
         if not (isinstance(spike, Spike) and is_quiet and is_bucket) or not (
             self._is_too_little(group, spike, end) or self._is_usual(group, spike, end)
         ):
             super()._visit(group, instant)
 
     def _is_too_little(self, group: Any, spike: Spike, end: int) -> bool:
-        if spike.at_least is None or spike.falls or not spike.rises:
+        window = spike.window_s
+        if spike.at_least is None or spike.falls or not spike.rises or not isinstance(window, int):
             return False
         self._eye.look_at(group)
-        value = value_of(spike.expression, self._eye, Instant(end, end * SECOND), end - spike.window_s, end)
+        value = value_of(spike.expression, self._eye, Instant(end, end * SECOND), end - window, end)
         if value is None or value >= exact(spike.at_least):
             return False
         width = group.runtime.width
         histories = (self.flows.get((s.id, group.labels_of(s))) for s in spike.flows)
-        starts = (
-            (h.next_start(end - width - offset), offset) for h in histories if h for offset in (0, spike.window_s)
-        )
+        starts = ((h.next_start(end - width - offset), offset) for h in histories if h for offset in (0, window))
         soonest = min((start + width + offset for start, offset in starts if start is not None), default=None)
         if soonest is None:
             return False
@@ -220,7 +221,7 @@ def suggest(
 ) -> Suggestion:
     """The suggestion. rules: where the measure is defined. Raises RuleError, EventError."""
     texts = {str(f): f.read_text(encoding="utf-8", errors="replace") for f in rule_files([rules])}
-    probe_window = f", window: {duration_text(asked.window_s)}"
+    probe_window = f", window: {window_text(asked.window)}"
     probe = _plan(texts, {"Probe": _probe(asked, probe_window)}, optional=True)
     if probe is None:
         probe = _plan(texts, {"Probe": _probe(asked, "")})
@@ -332,11 +333,12 @@ def _thresholds(asked: Asked, measured: Measured, *, is_level: bool) -> list[Can
     down = (asked.direction or ("below" if is_level else "above")) == "below"
     parts = [1 - p for p in _UPPER] if down else list(_UPPER)
     numbers = {round_number(v) for p in parts if (v := measured.quantile(p)) is not None}
-    window = "" if is_level else f", window: {duration_text(asked.window_s)}"
+    window = "" if is_level else f", window: {window_text(asked.window)}"
     word, back = ("below", "above") if down else ("above", "below")
     if is_level:
         word = "at_most" if down else "at_least"
-    waits = (0,) if is_level else (0, max(60, asked.window_s // 4 // 60 * 60))
+    # A calendar window is judged once, so nothing waits.
+    waits = (0, max(60, asked.window // 4 // 60 * 60)) if isinstance(asked.window, int) and not is_level else (0,)
     found = []
     for number in sorted(numbers):
         clear = round_number(number * (1.25 if down else 0.8)) if number > 0 else number
@@ -354,8 +356,10 @@ def _thresholds(asked: Asked, measured: Measured, *, is_level: bool) -> list[Can
 
 def _spikes(asked: Asked, measured: Measured, weeks: float) -> list[Candidate]:
     baseline = "{previous: 6h}" if weeks < 8 / 7 else "{same_time_of_day: 7}"
-    if weeks >= 5:
+    if weeks >= 5 or str(asked.window) == "week":
         baseline = "{same_time_of_week: 4}"
+    elif isinstance(asked.window, Period):
+        baseline = "{same_time_of_day: 7}"
     down = asked.direction == "below"
     ratios = (0.6, 0.5, 0.4, 0.3, 0.2) if down else (1.5, 2.0, 2.5, 3.0, 4.0)
     levels = sorted({round_number(v) for p in ((0.5, 0.75) if down else (0.9, 0.97)) if (v := measured.quantile(p))})
@@ -366,7 +370,7 @@ def _spikes(asked: Asked, measured: Measured, weeks: float) -> list[Candidate]:
             bound = f"below: {ratio:g}x" if down else f"above: {ratio:g}x, at_least: {_plain(least)}"
             clear = f"above: {(1 + ratio) / 2:.2g}x" if down else f"below: {(1 + ratio) / 2:.3g}x"
             lines = (
-                f"spike: {{measure: {asked.measure}, window: {duration_text(asked.window_s)}, "
+                f"spike: {{measure: {asked.measure}, window: {window_text(asked.window)}, "
                 f"baseline: {baseline}, {bound}, usual_at_least: {usual}}}",
                 f"clear: {{{clear}}}",
             )

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from lockstep.judge import Judge
 from lockstep.measure.sample import Frame
 from lockstep.rule.condition import All, Anomaly, AnyOf, Condition, Not, Plan, Rule, Severity
+from lockstep.rule.period import longest_s
 from lockstep.rule.usual import CLOCK_CHANGE, DAY
 from lockstep.rule.verdict import judge
 from lockstep.rule.view import Instant, Kind, Verdict
@@ -92,7 +93,7 @@ class _Watch:
 
 def longest_window_s(condition: Any) -> int:
     """The longest window that a condition looks at, in seconds; 0 for levels."""
-    own = getattr(condition, "window_s", None) or 0
+    own: int = longest_s(getattr(condition, "window_s", None))
     parts = chain(getattr(condition, "parts", ()), [p for p in (getattr(condition, "part", None),) if p is not None])
     return max([own, *(longest_window_s(p) for p in parts)])
 
