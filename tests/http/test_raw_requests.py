@@ -81,7 +81,7 @@ def padded(size):
         pytest.param(get(b"/nowhere", AUTH), 404, "no such path", id="no such path"),
         pytest.param(post(b"garbage", JSON, b"Content-Encoding: gzip"), 400, "is no gzip", id="gzip that is none"),
         pytest.param(
-            post(gzip.compress(EVENT)[:-9], JSON, b"Content-Encoding: gzip"), 400, "too early", id="gzip cut off"
+            post(gzip.compress(EVENT)[:-9], JSON, b"Content-Encoding: gzip"), 400, "before its gzip does", id="cut off"
         ),
         pytest.param(post(EVENT, JSON, b"Content-Encoding: deflate"), 400, "is no deflate", id="deflate that is none"),
         pytest.param(post(EVENT, JSON, b"Content-Encoding: br"), 415, "send gzip, deflate, identity", id="brotli"),
@@ -89,7 +89,7 @@ def padded(size):
         pytest.param(
             post(EVENT, JSON, b"Content-Encoding: gzip, gzip"), 415, "'gzip, gzip' is not taken", id="two encodings"
         ),
-        pytest.param(post(EVENT, b"Content-Type: text/plain"), 415, "application/json", id="another content type"),
+        pytest.param(post(EVENT, b"Content-Type: text/plain"), 415, '"error": "send one of', id="another type"),
         pytest.param(post(padded(LIMIT)), 202, "", id="1 MiB"),
         pytest.param(post(padded(LIMIT + 1)), 413, "1,048,576", id="1 MiB and 1"),
         pytest.param(post(padded(LIMIT + 2)), 413, "1,048,576", id="1 MiB and 2"),
@@ -110,7 +110,7 @@ def padded(size):
         pytest.param(post(b"\xef\xbb\xbf" + EVENT), 202, "", id="a byte order mark"),
         pytest.param(post(b"\xef\xbb\xbf[" + EVENT + b"]", BATCH), 202, "", id="a byte order mark before an array"),
         pytest.param(
-            post(EVENT.replace(DATA, b'"data_base64": "e30="')), 400, "has to be JSON in `data`", id="data_base64"
+            post(EVENT.replace(DATA, b'"data_base64": "e30="')), 400, "element 0: data: has to be JSON", id="base64"
         ),
         pytest.param(post(EVENT.replace(b"09:00:00Z", b"23:59:60Z")), 400, "a leap second", id="leap second"),
         pytest.param(post(EVENT, STRUCTURED, *CE), 202, "", id="a structured event wins over ce- headers"),

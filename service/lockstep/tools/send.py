@@ -40,9 +40,15 @@ class BadEvents(LockstepError):
     """faults: element, field, reason and message of each. wrong_type: the content type is not one of ours."""
 
     def __init__(self, faults: Sequence[Mapping[str, Any]], *, wrong_type: bool = False) -> None:
-        super().__init__("; ".join(f"element {f['element']}: {f['field']}: {f['message']}" for f in faults[:3]))
+        said = faults[0]["message"] if wrong_type else "; ".join(map(_in_words, faults[:3]))
+        super().__init__(said + (f"; and {len(faults) - 3} more" if len(faults) > 3 else ""))
         self.faults = list(faults)
         self.wrong_type = wrong_type
+
+
+def _in_words(fault: Mapping[str, Any]) -> str:
+    field = f"{fault['field']}: " if fault["field"] else ""
+    return f"element {fault['element']}: {field}{fault['message']}"
 
 
 def _faults(element: int, error: EventError) -> list[dict[str, Any]]:

@@ -51,10 +51,10 @@ def unpacked(packed: bytes, encoding: str, *, most: int) -> bytes:
             if len(body) > most:
                 raise _too_large(most)
             if not stream.eof:
-                raise zlib.error("it ends too early")
+                raise Refusal(400, f"the body ends before its {encoding} does")
             rest = stream.unused_data
     except zlib.error as error:
-        raise Refusal(400, f"the body is no {encoding}, as Content-Encoding says: {error}") from error
+        raise Refusal(400, f"the body is no {encoding}, as Content-Encoding says") from error
     return bytes(body)
 
 
