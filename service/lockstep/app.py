@@ -43,6 +43,7 @@ from lockstep.ports import Channel, Record, TopicInfo, TopicSpec
 from lockstep.rule.condition import Plan, Rule
 from lockstep.settings import Settings
 from lockstep.tools.explain import by_alert, from_refusals, from_transitions, named
+from lockstep.tools.receipts import MOST_BETWEEN, Receipts
 from lockstep.transition import Refusal, TransitionName, encode
 
 log = structlog.get_logger("lockstep")
@@ -227,7 +228,13 @@ class Service:
         )
         self.http = HttpServer(
             settings,
-            broker=self.broker,
+            receipts=Receipts(
+                self.broker,
+                clock=utc_now,
+                chunk_size=settings.chunk_size,
+                future_limit_s=settings.future_limit,
+                most_between=MOST_BETWEEN,
+            ),
             board=self.board,
             status=self.status,
             metrics=self._metrics_text,

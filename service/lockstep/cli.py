@@ -624,7 +624,7 @@ def send(
 
     async def act(opened: Any) -> Any:
         await prepare(settings, opened)
-        receipts = Receipts(opened, chunk_size=settings.chunk_size, future_limit_s=settings.future_limit)
+        receipts = Receipts(opened, clock=utc_now, chunk_size=settings.chunk_size, future_limit_s=settings.future_limit)
         with _bar("sending") as bar:
             task = bar.add_task("", total=None)
             return await send_files(

@@ -173,7 +173,7 @@ async def broker(tmp_path: Path) -> AsyncIterator[Any]:
 
 @pytest.fixture
 def receipts(broker: Any) -> Receipts:
-    return Receipts(broker, chunk_size=8_192, future_limit_s=300)
+    return Receipts(broker, clock=lambda: NOW, chunk_size=8_192, future_limit_s=300)
 
 
 async def _ids(broker: Any) -> list[str]:
@@ -271,6 +271,9 @@ async def test_a_file_that_cannot_be_read_says_so(
 # ---- POST /v1/events -------------------------------------------------------------------------------------------------
 
 
+NOW = datetime(2026, 11, 24, 9, 31, tzinfo=UTC)
+
+
 @dataclass
 class _Ready:
     ready: bool = True
@@ -303,9 +306,10 @@ async def shop(broker: Any) -> AsyncIterator[tuple[_Broker, str]]:
     settings = Settings(http_port=0, **names)  # type: ignore[arg-type] # names of topics only
     door = _Broker(broker)
     counted: dict[str, Any] = {"count_events": lambda outcomes: None}
-    board = AlertBoard(broker, clock=lambda: datetime(2026, 11, 24, 9, 31, tzinfo=UTC))
+    board = AlertBoard(broker, clock=lambda: NOW)
     unasked: dict[str, Any] = {"metrics": lambda: b"", "explain": dict, "rules": dict, "reload": dict}
-    server = HttpServer(settings, broker=door, board=board, status=_Ready, **unasked, **counted)  # type: ignore[arg-type] # publishes only
+    receipts = Receipts(door, clock=lambda: NOW, chunk_size=settings.chunk_size, future_limit_s=300)  # type: ignore[arg-type] # publishes and reads only
+    server = HttpServer(settings, receipts=receipts, board=board, status=_Ready, **unasked, **counted)  # type: ignore[arg-type] # says that it is ready
     await server.start()
     yield door, f"http://127.0.0.1:{server.port}/v1/events"
     await server.stop()

@@ -56,8 +56,15 @@ class _Log:
         )
 
 
-def _door(log: Any) -> Receipts:
-    return Receipts(log, chunk_size=CHUNK, future_limit_s=LIMIT_S, decoder=DECODER)
+def _door(log: Any, most_between: int | None = None) -> Receipts:
+    return Receipts(
+        log,
+        clock=lambda: NOW,
+        chunk_size=CHUNK,
+        future_limit_s=LIMIT_S,
+        decoder=DECODER,
+        most_between=most_between,
+    )
 
 
 def _event(number: int, ahead_s: int = 0) -> Record:
@@ -82,17 +89,21 @@ EVENTS = st.one_of(
 
 
 @settings(deadline=None)
-@given(posts=st.lists(st.lists(EVENTS, min_size=1, max_size=12), min_size=1, max_size=12), anew=st.integers(0, 12))
-def test_the_receipts_are_what_the_meter_counts(posts: list[list[Record]], anew: int) -> None:
-    """Whatever was published before, in one POST or several, by this door or one that has just begun."""
+@given(
+    posts=st.lists(st.lists(EVENTS, min_size=1, max_size=12), min_size=1, max_size=12),
+    doors=st.lists(st.integers(0, 2), min_size=1, max_size=12),
+    anew=st.integers(0, 12),
+)
+def test_the_receipts_are_what_the_meter_counts(posts: list[list[Record]], doors: list[int], anew: int) -> None:
+    """Whatever was published before, in one POST or several, by this door, another or one that has just begun."""
     log = _Log()
 
     async def publish() -> list[receipts.Receipt]:
-        door, told = _door(log), []
+        open_doors, told = [_door(log) for _ in range(3)], []
         for number, records in enumerate(posts):
             if number == anew:
-                door = _door(log)
-            told += await door.publish(records)
+                open_doors[0] = _door(log)
+            told += await open_doors[doors[number % len(doors)]].publish(records)
         return told
 
     told = asyncio.run(publish())
@@ -123,7 +134,29 @@ async def test_only_two_chunks_are_read_however_far_the_log_went() -> None:
     (told,) = await door.publish([_event(20)])  # long ago: it counts anew
     assert (told.outcome, log.reads) == (Outcome.ACCEPTED, [(80, 101)])
     (told,) = await door.publish([_event(99)])
-    assert (told.outcome, log.reads[1:]) == (Outcome.DUPLICATE, [(101, 102)])
+    assert (told.outcome, log.reads[1:]) == (Outcome.DUPLICATE, [])
+
+
+async def test_what_the_door_published_is_not_read_back() -> None:
+    """After its first look a door that is alone reads nothing; beside another one it reads what that one wrote."""
+    log = _Log()
+    door, other = _door(log), _door(log)
+    for number in range(4):
+        await door.publish([_event(number), _event(number + 100)])
+    assert log.reads == [(0, 2)]
+    await other.publish([_event(7)])
+    (told,) = await door.publish([_event(7)])
+    assert (told.outcome, log.reads[2:]) == (Outcome.DUPLICATE, [(8, 9)])
+
+
+async def test_a_busy_neighbour_is_not_read_whole() -> None:
+    """Of many records between two POSTs only the last are looked at: an answer must not cost a topic."""
+    log = _Log()
+    door = _door(log, most_between=3)
+    await door.publish([_event(0)])
+    log.records += [_event(number) for number in range(1, 9)]
+    told = [(await door.publish([_event(number)]))[0].outcome for number in (8, 2)]
+    assert (told, log.reads[1:]) == ([Outcome.DUPLICATE, Outcome.ACCEPTED], [(6, 9)])
 
 
 async def test_what_the_broker_took_is_accepted_though_it_cannot_be_read_back() -> None:

@@ -3,12 +3,14 @@
 An event that the broker has may still count for nothing: its id came before, or its time is ahead of the broker's
 clock. Both follow from the records of its partition alone, so whoever reads them gives the meter's answer; a test holds
 the two together. What comes too late for a closed bucket only the judge knows, later.
+
+What this door published itself is known without reading it back: only what others wrote in between is read.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from lockstep.document import did_you_mean
@@ -18,6 +20,9 @@ from lockstep.ports import Batch, Broker, Record
 
 READ_BACK_S = 2.0
 """How long is read at most: the events are safe already, and their sender waits for the answer."""
+MOST_BETWEEN = 1_000
+"""Records of others between two POSTs that are read; of more of them only the last so many, or a door beside a busy
+producer would read its whole topic. A repeat of what was skipped is said to be accepted."""
 
 
 class Outcome(StrEnum):
@@ -68,6 +73,29 @@ class _Window:
         self._ids: set[tuple[str, str]] = set()
         self._ids_before: set[tuple[str, str]] = set()
         self._odd: dict[int, Receipt] = {}
+        self._own: dict[int, Batch] = {}
+
+    def publish(self, batch: Batch) -> None:
+        """What this door has published is taken from here when its turn comes, not read back."""
+        if batch.next > self.next:
+            self._own[batch.offsets[0]] = batch
+
+    def take_own(self) -> bool:
+        """Feed the batch of our own that comes next, if one does."""
+        batch = self._own.pop(self.next, None)
+        if batch is not None:
+            self.feed(batch)
+        return batch is not None
+
+    def skip_to(self, offset: int) -> None:
+        """Look no further back than this; what lies before it and was not read yet is not known."""
+        own = [first for first in self._own if first >= self.next]
+        self.next = max(self.next, min([offset, *own]))
+
+    def gap(self, end: int) -> tuple[int, int]:
+        """[start, end) of the records that have to be read before the next of our own, or `end`."""
+        self._own = {first: batch for first, batch in self._own.items() if first >= self.next}
+        return self.next, min([end, *(first for first in self._own)])
 
     def feed(self, batch: Batch) -> None:
         events = self._decoder.decode(batch.values, batch.headers)
@@ -108,9 +136,17 @@ class Receipts:
     """Publishes, and says of each event what became of it. Remembers the ids of two chunks of each partition in use."""
 
     def __init__(
-        self, broker: Broker, *, chunk_size: int, future_limit_s: float, decoder: Decoder | None = None
+        self,
+        broker: Broker,
+        *,
+        clock: Callable[[], datetime],
+        chunk_size: int,
+        future_limit_s: float,
+        decoder: Decoder | None = None,
+        most_between: int | None = None,
     ) -> None:
-        self._broker = broker
+        """clock: says when the broker gets what is published now. most_between: see MOST_BETWEEN; None reads all."""
+        self._broker, self._clock, self._most_between = broker, clock, most_between
         self._decoder = decoder or Decoder()
         self._size, self._limit_us = chunk_size, round(future_limit_s * 1e6)
         self._windows: dict[tuple[str, int], _Window] = {}
@@ -126,6 +162,7 @@ class Receipts:
         offsets: dict[tuple[str, int], list[int]] = {}
         for record, (partition, offset) in zip(records, places, strict=True):
             offsets.setdefault((record.topic, partition), []).append(offset)
+        self._remember(records, places, offsets)
         told: dict[tuple[str, int, int], Receipt] = {}
         try:
             async with asyncio.timeout(READ_BACK_S):
@@ -137,6 +174,35 @@ class Receipts:
         given = iter(told.get((record.topic, *place), ACCEPTED) for record, place in zip(records, places, strict=True))
         return [next(given) if isinstance(event, Record) else event for event in events]
 
+    def _remember(
+        self,
+        records: Sequence[Record],
+        places: Sequence[tuple[int, int]],
+        offsets: dict[tuple[str, int], list[int]],
+    ) -> None:
+        """Keep what was published for the windows that are there, in runs without a hole."""
+        at_ms = round(self._clock().timestamp() * 1000)
+        by_place = {(r.topic, *place): r for r, place in zip(records, places, strict=True)}
+        for (topic, partition), found in offsets.items():
+            window = self._windows.get((topic, partition))
+            if window is None:
+                continue
+            for run in _runs(sorted(found)):
+                published = [by_place[topic, partition, offset] for offset in run]
+                window.publish(
+                    Batch(
+                        topic=topic,
+                        partition=partition,
+                        offsets=run,
+                        values=[r.value for r in published],
+                        keys=[r.key for r in published],
+                        timestamps_ms=[at_ms] * len(run),
+                        previous=run[0] - 1,
+                        next=run[-1] + 1,
+                        headers=[r.headers for r in published],
+                    )
+                )
+
     async def _read(self, topic: str, partition: int, offsets: Sequence[int]) -> dict[int, Receipt]:
         """Read on to the last of these offsets."""
         head = max(0, min(offsets) // self._size - 1) * self._size
@@ -145,8 +211,23 @@ class Receipts:
             if window is None or window.next < head or window.start > head:
                 window = _Window(head, self._decoder, chunk_size=self._size, future_limit_us=self._limit_us)
                 self._windows[topic, partition] = window
+            elif self._most_between is not None:
+                window.skip_to(min(offsets) - self._most_between)
             end = max(offsets) + 1
-            if window.next < end:
-                async for batch in self._broker.read(topic, partition, window.next, end):
+            while window.next < end:
+                if window.take_own():
+                    continue
+                start, stop = window.gap(end)
+                async for batch in self._broker.read(topic, partition, start, stop):
                     window.feed(batch)
+                window.next = max(window.next, stop)  # control records may end a log
             return {offset: window.receipt(offset) for offset in offsets}
+
+
+def _runs(offsets: Sequence[int]) -> Iterator[range]:
+    """The offsets, which are sorted, in runs without a hole."""
+    start = 0
+    for place in range(1, len(offsets) + 1):
+        if place == len(offsets) or offsets[place] != offsets[place - 1] + 1:
+            yield range(offsets[start], offsets[place - 1] + 1)
+            start = place

@@ -17,7 +17,6 @@ from lockstep.adapters.http.protocol import Handler, Server
 from lockstep.adapters.http.refusal import Refusal
 from lockstep.errors import BrokerError, RuleError, SettingsError
 from lockstep.event import LARGEST_EVENT
-from lockstep.ports import Broker
 from lockstep.settings import Settings
 from lockstep.tools.explain import labels_from
 from lockstep.tools.receipts import Outcome, Receipts
@@ -57,7 +56,7 @@ class HttpServer:
         self,
         settings: Settings,
         *,
-        broker: Broker,
+        receipts: Receipts,
         board: AlertBoard,
         status: Callable[[], Status],
         metrics: Callable[[], bytes],
@@ -68,12 +67,13 @@ class HttpServer:
     ) -> None:
         """explain: (rule or id, labels) → the answer of /v1/explain; raises RuleError for what is not there.
 
+        receipts: the door through which events go to the broker.
         rules: which are in force; reload: look at the folder again. Both give the answer of /v1/rules.
         count_events: hears of every POST how many events had which outcome.
         """
         check_exposure(settings)
         self._settings, self._board = settings, board
-        self._receipts = Receipts(broker, chunk_size=settings.chunk_size, future_limit_s=settings.future_limit)
+        self._receipts = receipts
         self._count_events = count_events
         self._status, self._metrics, self._explained = status, metrics, explain
         self._rules, self._reload = rules, reload
