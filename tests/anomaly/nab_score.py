@@ -5,7 +5,7 @@
 A folder holds `<category>/<series>.csv` with the columns timestamp and value, and `labels.json` (or the benchmark's own
 `combined_windows.json`): series → windows. Without an argument `LOCKSTEP_NAB_DATA` names it, else ../shared/data/nab.
 All series share one threshold, the best one for the profile, as in the benchmark; what the service ships is shown, too.
-A detection is the beginning of an incident, as the service would tell it.
+A detection is the beginning of an alarm, as the service would tell it.
 """
 
 import csv
@@ -20,7 +20,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from lockstep.measure.anomaly import SENSITIVITY, Detector, Incidents
+from shop_series import alarms
+
+from lockstep.measure.anomaly import SENSITIVITY, Detector, Reading
 
 DEFAULT = Path(__file__).resolve().parents[3] / "shared" / "data" / "nab"
 
@@ -40,7 +42,7 @@ class Scored:
     """A series after a detector. spans: windows as first and last row; learning: rows that nobody counts."""
 
     name: str
-    surprises: Sequence[float]
+    readings: Sequence[Reading]
     spans: Sequence[tuple[int, int]]
 
     @property
@@ -49,18 +51,16 @@ class Scored:
 
     @property
     def learning(self) -> int:
-        return math.floor(0.15 * min(len(self.surprises), 5000))
+        return math.floor(0.15 * min(len(self.readings), 5000))
 
     def alarms(self, bar: float) -> list[int]:
-        """The rows at which an incident begins, after the learning part."""
-        return list(_alarms(tuple(self.surprises), bar, self.learning))
+        """The rows at which an alarm begins, after the learning part."""
+        return [i for i in _alarms(tuple(self.readings), bar) if i >= self.learning]
 
 
 @lru_cache(maxsize=4096)
-def _alarms(surprises: tuple[float, ...], bar: float, learning: int) -> tuple[int, ...]:
-    incidents = Incidents(bar)
-    begun = [incidents.take(s) for s in surprises]
-    return tuple(i for i in range(learning, len(surprises)) if begun[i])
+def _alarms(readings: tuple[Reading, ...], bar: float) -> tuple[int, ...]:
+    return tuple(alarms(readings, bar))
 
 
 def place_score(position: float) -> float:
@@ -99,8 +99,8 @@ def score(corpus: Sequence[Scored], threshold: float, profile: Profile) -> float
 
 
 def best_threshold(corpus: Sequence[Scored], profile: Profile) -> float:
-    """The threshold with the best score for all, in steps of a fifth."""
-    return max((n / 5 for n in range(11, 31)), key=lambda t: score(corpus, t, profile) or 0.0)
+    """The threshold with the best score for all, in steps of a twentieth; beyond 3.7 is nothing."""
+    return max((n / 20 for n in range(44, 76)), key=lambda t: score(corpus, t, profile) or 0.0)
 
 
 def counted(scored: Scored, threshold: float) -> tuple[int, int]:
@@ -126,10 +126,10 @@ def _moment(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
 
-def detected(rows: Iterable[tuple[int, float]]) -> list[float]:
-    """The surprises of our detector, which sees one row after the other and only time and value of it."""
+def detected(rows: Iterable[tuple[int, float]]) -> list[Reading]:
+    """The readings of our detector, which sees one row after the other and only time and value of it."""
     detector = Detector()
-    return [detector.observe(at, at, value).surprise for at, value in rows]
+    return [detector.observe(at, at, value) for at, value in rows]
 
 
 def corpus_of(folder: Path) -> list[Scored]:

@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from lockstep.measure.anomaly import SENSITIVITY, Detector, Incidents, Reading
@@ -71,6 +72,14 @@ def readings(values: Iterable[tuple[int, datetime, float | None]], *, is_count: 
 
 
 def alarms(read: Iterable[Reading], bar: float = SENSITIVITY["medium"]) -> list[int]:
-    """The places at which an incident begins."""
-    incidents = Incidents(bar)
-    return [i for i, r in enumerate(read) if incidents.take(r.surprise)]
+    """The places at which an alarm begins."""
+    return [i for i, (before, now) in enumerate(pairwise([False, *open_at(read, bar)])) if now > before]
+
+
+def open_at(read: Iterable[Reading], bar: float) -> list[bool]:
+    """Whether an alarm is open, at each reading."""
+    incidents, found = Incidents(), []
+    for reading in read:
+        incidents.take(reading)
+        found.append(incidents.worth >= bar)
+    return found

@@ -3,17 +3,18 @@
 import pytest
 from nab_score import PROFILES, Scored, best_threshold, corpus_of, counted, folder_of, place_score, score
 
-from lockstep.measure.anomaly import SENSITIVITY
+from lockstep.measure.anomaly import SENSITIVITY, Reading
 
 STANDARD = PROFILES["standard"]
+YEAR_S = 365 * 86_400
+"""So long that no alarm is held against the next."""
 
 
 def _series(*alarms: int, spans=((100, 199),), rows=1_000) -> Scored:
     """A series with incidents at these rows; the learning part is 150 rows."""
-    surprises = [0.0] * rows
-    for row in alarms:
-        surprises[row] = 9.0
-    return Scored("a/b.csv", surprises, spans)
+    surprises = [9.0 if row in alarms else 0.0 for row in range(rows)]
+    readings = [Reading(row * YEAR_S, s, None, True, 0.0, is_learning=False) for row, s in enumerate(surprises)]
+    return Scored("a/b.csv", readings, spans)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_place(position, expected):
 )
 def test_score(alarms, expected):
     """One window of rows 300 to 399."""
-    found = score([_series(*alarms, spans=((300, 399),))], 4.0, STANDARD)
+    found = score([_series(*alarms, spans=((300, 399),))], SENSITIVITY["medium"], STANDARD)
     assert found == pytest.approx(expected, abs=0.2)
 
 

@@ -8,12 +8,14 @@ seasons    a profile of the day (96 bins) and of the week (168), in local time. 
            values by the distance to the bins themselves, as jitter cancels there. A season is detected, not set: it
            is heard only while it predicts better than the level.
 statistics eight numbers (see `Statistic`): the value against its level, means of it, a jump, the seasons' residuals.
-tails      each statistic has, on both sides, two tracked quantiles (90 % and 99 %, Robbins and Monro 1951), moved by
-           one bounded step per value: a wild value teaches no more than a mild one. Beyond the 99 % the tail is taken
-           as exponential, as in peaks over threshold (Siffer et al., KDD 2017).
+tails      each statistic has, on both sides, three tracked quantiles (90 %, 96.8 % and 99 %, Robbins and Monro 1951),
+           moved by one bounded step per value: a wild value teaches no more than a mild one. Beyond the 99 % the tail
+           is a generalized Pareto one, as in peaks over threshold (Siffer et al., KDD 2017), with the shape that these
+           quantiles have (Pickands, Annals of Statistics 3, 1975): from exponential to as heavy as 1/x.
 surprise   2 at the 99 % quantile, one more for each factor of ten that the tail thins out. The most surprising
            statistic is the explanation. It is a ranking, not a probability: buckets depend on each other.
-incidents  begin with a surprise of at least a bar; see `Incidents`.
+incidents  are what is beyond the 99 %; one is worth an alarm by its surprise and by how rare its like is in this
+           series; see `Incidents`.
 
 A value is judged before it teaches (a mean teaches once its values are judged no more: a window is no part of what it
 is compared with), and what teaches is cut, never what is judged. Counts are judged as 2·sqrt(x + 3/8), where Poisson
@@ -25,9 +27,10 @@ lasting change the level follows within a day, the profiles within a week or thr
 """
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Sequence
 from enum import IntEnum
-from math import exp, inf, log, log10, sqrt
+from math import exp, inf, log, log1p, log10, sqrt
 from typing import Any, NamedTuple
 
 DAY, WEEK = 86_400, 604_800
@@ -38,6 +41,10 @@ LEARNING, LEARNING_S = 150, DAY * 3 // 2
 MEMORY = 2000
 """Values that a tail and the usual range remember."""
 LOW_Q, HIGH_Q = 0.90, 0.99
+MIDDLE_Q = 1 - sqrt((1 - LOW_Q) * (1 - HIGH_Q))
+"""Halfway in the logarithm of what is beyond: of an exponential tail it lies halfway between the other two."""
+HEAVIEST = 1.0
+"""The largest shape of a tail, beyond which not even a mean exists; the smallest is 0, no end of a tail is believed."""
 FLOOR = 0.05
 """A tail is never thinner than this share of the usual range: without noise everything would be a record.
 
@@ -47,25 +54,32 @@ SKILL, SKILL_LOST = 0.75, 0.85
 """A season is heard from the first share of the level's error on, until the second."""
 GAP = 6
 """Missing buckets after which the means of several buckets begin anew."""
-REST, REST_ADD = 300, 0.5
-"""Values after which the bar of an alarm has sunk to 1/e; what the next one must add to it."""
 CALM = 3
 """Values within the usual that end an incident."""
-MODESTY = 3000
-"""Values after which a past alarm counts 1/e."""
-SENSITIVITY = {"low": 5.0, "medium": 4.0, "high": 3.0}
-"""The surprise at which an incident begins."""
-HIGHEST = 10.0
-"""Surprises beyond this are equal: they rest and teach as this one does."""
+ECHO = 12
+"""Values after an incident in which what is no larger is its echo: it sways back, and means of SHORT values hold it."""
+SENSITIVITY = {"low": 3.5, "medium": 3.25, "high": 3.0}
+"""What an incident has to be worth for an alarm."""
+MODESTY_S = 180 * DAY
+"""How long ago a past incident counts 1/e."""
+ALIKE = 3.5
+"""At `medium` up to three past incidents of about the size in that time, and half a one as in a plotting position.
+
+Hence the rate: of what recurs, 4 alarms at most, then silence while it recurs more often than every two months; of
+what is drawn at random, of whatever distribution, those that rank so high: 3 in 180 days on each side, one a month.
+"""
+STEP, TIMES = 0.25, 3
+"""From one sensitivity to the next: so much less has to be worth an alarm, and its like may come so often as often."""
 
 _SPAN = log((1 - LOW_Q) / (1 - HIGH_Q))
 _BASE = -log10(1 - HIGH_Q)
 _LN10 = log(10)
+_HALF = _SPAN / 2
 _NORMAL_HIGH = 2.326
 """The 99 % quantile of a standard normal, which a count's noise is like after the transform."""
 _NORMAL_SCALE = (2.326 - 1.282) / _SPAN
-_BOXES = 2 * int(HIGHEST)
-_REST_DECAY = exp(-1 / REST)
+_EDGES = (*(_BASE * 1.25**i for i in range(8)), 1e2, 1e3, 1e4)
+"""Sizes of incidents: surprises from these on are of about one size; beyond 10 a tail hardly tells them apart."""
 
 
 class Statistic(IntEnum):
@@ -102,9 +116,11 @@ _COUNT_SIGMA = (
 class Reading(NamedTuple):
     """What one value was. statistic: the most surprising one, None when none was; rises: on which side.
 
-    surprise: see the module. expected: the usual value at that time. is_learning: too early to be surprised.
+    at_s: the bucket's start. surprise: see the module. expected: the usual value at that time. is_learning: too early
+    to be surprised.
     """
 
+    at_s: int
     surprise: float
     statistic: Statistic | None
     rises: bool
@@ -179,11 +195,12 @@ class _Season:
 class _Tails:
     """The upper tails of all statistics; the second half are those of the negated ones."""
 
-    __slots__ = ("count", "first", "high", "later", "low")
+    __slots__ = ("count", "first", "high", "later", "low", "middle")
 
     def __init__(self) -> None:
         self.count = [0] * KINDS
         self.low = array("d", bytes(8 * 2 * KINDS))
+        self.middle = array("d", bytes(8 * 2 * KINDS))
         self.high = array("d", bytes(8 * 2 * KINDS))
         self.first: list[array[float]] = [array("f") for _ in range(KINDS)]  # until LEARNING, then empty
         self.later: list[array[float]] = [array("d") for _ in range(KINDS)]  # judged, not yet learned
@@ -195,9 +212,9 @@ class _Tails:
         self.count[kind] += 1
         if self.count[kind] == LEARNING:
             rank = sorted(first)
-            low, high = int(LOW_Q * (LEARNING - 1)), int(HIGH_Q * (LEARNING - 1))
-            self.low[kind], self.high[kind] = rank[low], rank[high]
-            self.low[kind + KINDS], self.high[kind + KINDS] = -rank[-1 - low], -rank[-1 - high]
+            for quantiles, q in ((self.low, LOW_Q), (self.middle, MIDDLE_Q), (self.high, HIGH_Q)):
+                at = int(q * (LEARNING - 1))
+                quantiles[kind], quantiles[kind + KINDS] = rank[at], -rank[-1 - at]
             self.first[kind] = array("f")
 
     def surprise(self, row: int, v: float, floor: float, high: float) -> float:
@@ -206,8 +223,22 @@ class _Tails:
         over = v - (known if known > high else high)
         if over <= 0:
             return 0.0
-        scale = max((known - self.low[row]) / _SPAN, floor)
-        return _BASE + over / scale / _LN10 if scale > 0 else 0.0
+        low = self.low[row]
+        # A count's tail within what chance alone does says nothing of its shape.
+        shape = 0.0 if known < high else self._shape(known - self.middle[row], self.middle[row] - low)
+        # The scale where the tail begins, at the 99 %.
+        scale = (known - low) / _SPAN if shape == 0 else (known - low) * shape / (1 - exp(-shape * _SPAN))
+        scale = max(scale, floor)
+        if scale <= 0:
+            return 0.0
+        return _BASE + (over / scale if shape == 0 else log1p(shape * over / scale) / shape) / _LN10
+
+    @staticmethod
+    def _shape(upper: float, lower: float) -> float:
+        """How heavy a tail is, by the distances of its quantiles: 0 as an exponential one, 1 as 1/x."""
+        if upper <= lower or lower <= 0:
+            return 0.0
+        return min(log(upper / lower) / _HALF, HEAVIEST)
 
     def learn(self, kind: int, v: float, floor: float) -> None:
         """Learn a judged value once no value that it was made of is still being judged."""
@@ -220,11 +251,12 @@ class _Tails:
             v = later.pop(0)
         count = min(self.count[kind], MEMORY)
         for row, x in ((kind, v), (kind + KINDS, -v)):
-            low, high = self.low[row], self.high[row]
+            low, middle, high = self.low[row], self.middle[row], self.high[row]
             step = max((high - low) / _SPAN, floor) / count
             high += step * (HIGH_Q / (1 - HIGH_Q) if x > high else -1.0)
+            middle += step * (MIDDLE_Q / (1 - MIDDLE_Q) if x > middle else -1.0)
             low += step * (LOW_Q / (1 - LOW_Q) if x > low else -1.0)
-            self.high[row], self.low[row] = high, min(low, high)
+            self.high[row], self.middle[row], self.low[row] = high, middle, min(low, high)
 
 
 class Detector:
@@ -305,7 +337,12 @@ class Detector:
         expected = max(usual * usual / 4 - 0.125, 0.0) if self.is_count else usual
         self.learned += 1
         statistic = None if found is None else Statistic(found)
-        return Reading(surprise, statistic, is_rise, expected, is_learning)
+        return Reading(at_s, surprise, statistic, is_rise, expected, is_learning)
+
+    def still_to_learn(self, bucket_s: int) -> int:
+        """How many more buckets are learned before one is judged, if none is missing."""
+        next_s = self._last_s + bucket_s
+        return max(LEARNING - self.learned, -((next_s - self._first_s - LEARNING_S) // bucket_s), 0)
 
     def _tell_time(self, at_s: int, x: float) -> None:
         if not self.learned:
@@ -392,6 +429,7 @@ class Detector:
                 tails.count,
                 tails.low.tobytes(),
                 tails.high.tobytes(),
+                tails.middle.tobytes(),
                 [f.tobytes() for f in tails.first],
                 [v.tobytes() for v in tails.later],
             ],
@@ -399,66 +437,103 @@ class Detector:
         ]
 
     def restore(self, state: Sequence[Any]) -> None:
-        """Take back what `state` gave."""
-        clock, level, day, week, (count, low, high, first, later), rings = state
+        """Take back what `state` gave; before format 2 a tail had two quantiles, and was exponential."""
+        clock, level, day, week, (count, low, high, *middle, first, later), rings = state
         self.learned, self._first_s, self._last_s, self._step = clock
         self._level, self._mean, self._top, self._bottom = level
         self._day.restore(day)
         self._week.restore(week)
         tails = self._tails
         tails.count, tails.low, tails.high = list(count), array("d", low), array("d", high)
+        halfway = [(a + b) / 2 for a, b in zip(tails.low, tails.high, strict=True)]
+        tails.middle = array("d", middle[0] if middle else halfway)
         tails.first, tails.later = [array("f", f) for f in first], [array("d", v) for v in later]
         for ring, stored in zip(self._rings(), rings, strict=True):
             ring[:] = array("d", stored)
 
 
 class Incidents:
-    """When to speak of surprises: once an incident, and more modestly the more incidents there were.
+    """What surprises of a series are worth: one incident is one thing, and worth the less the more like it there were.
 
-    An incident begins with a surprise of at least the bar and is over when CALM values in a row were within their
-    usual 99 %. After it, a new one must at first be higher (rest): what sways back and forth is one thing. And each
-    past incident as high as this one takes its share off (modesty), so that the rate of alarms of a series settles.
+    An incident is a stretch of surprises beyond the usual 99 %, over when CALM values in a row were within it. It is
+    worth its surprise, but at most what its rarity among the past incidents of the series allows, on its side and of
+    about its size or larger. That is a rank and asks for no distribution, as in conformal detection (Laxhammar and
+    Falkman 2014): however heavy a tail is and whatever recurs, the rate of what ranks high settles.
+
+    What is remembered knows nothing of a sensitivity; an alarm is open from where the worth reaches its bar to the
+    end of the incident. So what is open at `low` is open at `medium`, and what is open there is at `high`.
+
+    What follows within ECHO values and is no larger is worth nothing: it is the echo of what was told.
+
+    Weakness: where the first incidents of a series come, each is rare; the rate settles after some of them.
     """
 
-    __slots__ = ("_age", "_calm", "_past", "_peak", "_rest", "bar", "is_open")
+    __slots__ = ("_calm", "_echo", "_last", "_past", "_past_s", "_peaks", "worth")
 
-    def __init__(self, bar: float) -> None:
-        self.bar = bar
-        self.is_open = False
-        self._calm = self._age = 0  # age: values since `past` was brought up to date
-        self._peak = self._rest = 0.0
-        self._past = array("d", bytes(8 * _BOXES))
+    def __init__(self) -> None:
+        self.worth = 0.0  # of the incident that is going on, the most so far
+        self._calm = 0
+        self._peaks = [0.0, 0.0]  # its highest surprises below and above the usual
+        self._last, self._echo = 0.0, 0  # the peak of the last one, the values for which it still echoes
+        self._past_s = 0  # the time for which `past` is
+        self._past = array("d", bytes(8 * 2 * len(_EDGES)))  # incidents from each edge on: below, then above
 
-    def take(self, surprise: float) -> bool:
-        """The next surprise; whether an incident begins with it."""
-        self._age += 1
-        height = min(surprise, HIGHEST)
-        if self.is_open:
-            self._peak = max(self._peak, height)
-            self._calm = 0 if surprise >= _BASE else self._calm + 1
+    def take(self, reading: Reading) -> None:
+        """The next reading, later than all before."""
+        self._echo = max(self._echo - 1, 0)
+        if reading.surprise >= _BASE:
+            self._calm = 0
+            self._peaks[reading.rises] = max(self._peaks[reading.rises], reading.surprise)
+            if not (self._echo and reading.surprise <= self._last):
+                self.worth = max(self.worth, min(reading.surprise, _rarity(self.alike(reading))))
+        elif any(self._peaks):
+            self._calm += 1
             if self._calm == CALM:
-                self.is_open = False
-                self._rest = max(self._rest, self._peak + REST_ADD)
-            return False
-        self._rest *= _REST_DECAY
-        if surprise < self.bar or height <= self._rest:
-            return False
-        box = min(int(height * 2), _BOXES - 1)
-        forgotten = exp(-self._age / MODESTY)
-        if surprise - log10(1 + self._past[box] * forgotten) < self.bar:
-            return False
-        for i in range(_BOXES):
-            self._past[i] = self._past[i] * forgotten + (i <= box)
-        self._age = 0
-        self.is_open, self._peak, self._calm = True, height, 0
-        return True
+                self._remember(reading.at_s)
+
+    def alike(self, reading: Reading) -> float:
+        """How many past incidents were of about this size or larger, on this side; those of long ago count less."""
+        box = max(bisect_right(_EDGES, reading.surprise) - 2, 0)  # of about its size: from one edge below on
+        return self._past[reading.rises * len(_EDGES) + box] * self._forgotten(reading.at_s)
+
+    def _forgotten(self, at_s: int) -> float:
+        return exp(-max(at_s - self._past_s, 0) / MODESTY_S)
+
+    def _remember(self, at_s: int) -> None:
+        forgotten = self._forgotten(at_s)
+        for side, peak in enumerate(self._peaks):
+            for box in range(len(_EDGES)):
+                place = side * len(_EDGES) + box
+                self._past[place] = self._past[place] * forgotten + (peak >= _EDGES[box])
+        self._past_s = max(at_s, self._past_s)
+        # A larger one that is not over yet goes on echoing.
+        self._last = max(*self._peaks, self._last if self._echo else 0.0)
+        self._echo = ECHO
+        self._calm, self.worth, self._peaks = 0, 0.0, [0.0, 0.0]
 
     def state(self) -> list[Any]:
-        return [self.is_open, self._calm, self._age, self._peak, self._rest, self._past.tobytes()]
+        return [self.worth, self._calm, *self._peaks, self._last, self._echo, self._past_s, self._past.tobytes()]
 
     def restore(self, state: Sequence[Any]) -> None:
-        self.is_open, self._calm, self._age, self._peak, self._rest, past = state
-        self._past = array("d", past)
+        self.worth, self._calm, below, above, self._last, self._echo, self._past_s, past = state
+        self._peaks, self._past = [below, above], array("d", past)
+
+    def restore_first(self, state: Sequence[Any], at_s: int) -> None:
+        """Take back what format 1 kept up to a time: alarms in half steps of surprise, whatever their side."""
+        is_open, self._calm, age, peak, _, stored = state
+        past = array("d", stored)
+        forgotten = exp(-age / 3_000)  # it counted values
+        alarms = [past[min(int(edge * 2), len(past) - 1)] * forgotten for edge in _EDGES]
+        self._past, self._past_s = array("d", alarms * 2), at_s
+        if is_open:
+            self.worth, self._peaks = max(SENSITIVITY.values()), [peak, peak]
+        else:
+            self._calm = 0
+
+
+def _rarity(alike: float) -> float:
+    """What an incident is worth at most that had so many like it."""
+    return SENSITIVITY["medium"] - STEP * log((alike + 0.5) / ALIKE) / log(TIMES)
 
 
 def _pushed(ring: "array[float]", x: float, most: int) -> "array[float]":

@@ -1,6 +1,6 @@
 """Anomalies of a group: its detector sees every closed bucket in order, and a verdict is what it said of the last one.
 
-An incident begins when the detector is surprised enough and is over after three buckets within the usual; see
+An incident is open from where it is worth an alarm at the sensitivity until three buckets were within the usual; see
 `lockstep.measure.anomaly`, which also says how it learns. Between bucket ends the last verdict stands. While it learns
 nothing is judged. A bucket without a value (an average of nothing) is no data and teaches nothing; one of a group that
 has been silent for longer than `forget_after` is not looked at.
@@ -17,11 +17,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from lockstep.calendar import Calendar
+from lockstep.errors import StateError
 from lockstep.measure.anomaly import LONG as LONG_BUCKETS
 from lockstep.measure.anomaly import SENSITIVITY, SHORT, Detector, Incidents, Reading, Statistic
 from lockstep.measure.definition import Aggregate, Expression, Measured
 from lockstep.measure.exact import shown
 from lockstep.rule.condition import Anomaly
+from lockstep.rule.quantity import duration_text
 from lockstep.rule.usual import LEAST_LIKE_DAYS, LIKE_DAYS
 from lockstep.rule.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 
@@ -64,6 +66,11 @@ class _Apart:
         self.detector.restore(detector)
 
 
+FORMAT = 2
+"""Of what a watch stores; 1, which named no format, is read."""
+PARTS_OF_FORMAT_1 = 6
+
+
 class Watch:
     """What is known of one anomaly on one group. upto: the end of the last bucket seen; verdict: what it was.
 
@@ -80,7 +87,7 @@ class Watch:
     def _forget(self, condition: Anomaly) -> None:
         self._since: int | None = None
         self._detector = Detector(is_count=is_count(condition.expression))
-        self._incidents = Incidents(SENSITIVITY[condition.sensitivity])
+        self._incidents = Incidents()
         self._apart: dict[str, _Apart] = {}
 
     def see(self, condition: Anomaly, view: View, end: int) -> None:
@@ -97,7 +104,7 @@ class Watch:
         if found is None:
             return Verdict(Kind.NO_DATA, None, None, None, None, start, end)
         value = shown(found)
-        was_open = self._incidents.is_open
+        was_open = self._is_open(condition)
         is_new = self._is_forgotten(condition, start, view.zone)
         if is_new:
             self._forget(condition)
@@ -109,13 +116,17 @@ class Watch:
             return Verdict(Kind.CLEAR, None, value, None, None, start, end, counts, of)
         if reading is None:
             return Verdict(Kind.UNJUDGED, None, value, None, None, start, end, counts, of)
-        self._incidents.take(reading.surprise)
         counts = {"surprise": round(reading.surprise, 2)}
         if reading.statistic is not None:
-            counts |= {"statistic": int(reading.statistic), "rises": int(reading.rises)}
-        is_open = self._incidents.is_open
+            alike = self._incidents.alike(reading)
+            counts |= {"statistic": int(reading.statistic), "rises": int(reading.rises), "alike": round(alike, 1)}
+        self._incidents.take(reading)
+        is_open = self._is_open(condition)
         kind, severity = (Kind.BREACH, condition.severity) if is_open else (Kind.CLEAR, None)
         return Verdict(kind, severity, value, reading.expected, None, start, end, counts, of)
+
+    def _is_open(self, condition: Anomaly) -> bool:
+        return self._incidents.worth >= SENSITIVITY[condition.sensitivity]
 
     def _is_forgotten(self, condition: Anomaly, start: int, zone: ZoneInfo) -> bool:
         """Whether what was learned is of before the day from which the author wants it learned, which has come."""
@@ -140,7 +151,7 @@ class Watch:
             of = f"the last {known} {LIKE_DAYS[marked]}s"
         found = detector.observe(start, wall_s(start, zone), value, rises=condition.rises, falls=condition.falls)
         if known < LEAST_LIKE_DAYS or found.is_learning:
-            return None, {"learned": detector.learned}, _too_little(marked, known, detector.learned)
+            return None, {"learned": detector.learned}, _too_little(condition, marked, known, detector)
         return found, {}, of
 
     def under(self, condition: Anomaly) -> "Watch":
@@ -153,16 +164,26 @@ class Watch:
         v = self.verdict
         said = [v.kind.value, v.severity is not None, v.value, v.baseline, v.window_start, v.window_end, v.counts]
         apart = {kind: known.state() for kind, known in self._apart.items()}
-        return [self.upto, [*said, v.baseline_of], self._since, self._detector.state(), self._incidents.state(), apart]
+        incidents, detector = self._incidents.state(), self._detector.state()
+        return [FORMAT, self.upto, [*said, v.baseline_of], self._since, detector, incidents, apart]
 
     def restore(self, condition: Anomaly, state: list[Any]) -> None:
-        """Take back what `state` gave."""
-        self.upto, said, self._since, detector, incidents, apart = state
+        """Take back what `state` gave, also that of an earlier program."""
+        stored_format, *parts = state if len(state) != PARTS_OF_FORMAT_1 else [1, *state]
+        if stored_format not in (1, FORMAT):
+            raise StateError(
+                f"an anomaly's stored state has format {stored_format}, this program knows {FORMAT}; use the version "
+                "that wrote it, or begin anew under another LOCKSTEP_APP_ID"
+            )
+        self.upto, said, self._since, detector, incidents, apart = parts
         kind, is_breach, value, baseline, start, end, counts, of = said
         severity = condition.severity if is_breach else None
         self.verdict = Verdict(Kind(kind), severity, value, baseline, None, start, end, counts, of)
         self._detector.restore(detector)
-        self._incidents.restore(incidents)
+        if stored_format == 1:
+            self._incidents.restore_first(incidents, self.upto)
+        else:
+            self._incidents.restore(incidents)
         for name, known in apart.items():
             self._apart[name] = _Apart(condition)
             self._apart[name].restore(known)
@@ -183,13 +204,16 @@ def midnight(day: date, zone: ZoneInfo) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
 
 
-def _too_little(marked: str, known: int, learned: int) -> str:
-    """Why a bucket is not judged."""
+def _too_little(condition: Anomaly, marked: str, known: int, detector: Detector) -> str:
+    """Why a bucket is not judged, and how long that will be so."""
     if marked and known < LEAST_LIKE_DAYS:
         like = LIKE_DAYS[marked] + ("" if known == 1 else "s")
         return f"only {known} {like} {'is' if known == 1 else 'are'} known"
-    on = f" of {LIKE_DAYS[marked]}s" if marked else ""
-    return f"it is learning: {learned} buckets{on} so far"
+    left = detector.still_to_learn(condition.bucket_s)
+    if marked:
+        return f"it is learning: {detector.learned} buckets of {LIKE_DAYS[marked]}s so far, {left} more to come"
+    takes = duration_text(left * condition.bucket_s)
+    return f"it is learning: {detector.learned} buckets so far, {left} more to come, {takes}"
 
 
 # ---- words ----------------------------------------------------------------------------------------------------------
