@@ -9,6 +9,7 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from lockstep.adapters.metrics import Growth, Metrics
 from lockstep.adapters.promises import last_promise
 from lockstep.adapters.rulebook import TOPIC as RULES
 from lockstep.adapters.rulebook import RuleBook, read_folder
+from lockstep.adapters.stopping import EXIT_UNDONE, LastResort, Stopping
 from lockstep.adapters.stream import open_broker, transport_for
 from lockstep.adapters.stream.consumer import Faults
 from lockstep.adapters.stream.runtime import Runtime, SourceSpec, SourceStage, StageSpec
@@ -64,6 +66,12 @@ SOURCES_POLL_S = 2.0
 RULES_POLL_S = 0.5
 BORDER_MARGIN_S = 30
 """How far ahead of the newest event a change of rules begins, so that every worker has heard of it before."""
+
+KEEPERS_S, SWITCH_S, BROKER_S, CHANNEL_S, HTTP_S = 2.0, 4.0, 5.0, 2.0, 3.0
+"""How long other steps of a stop may take: of what hangs, the rest is left undone and said."""
+
+AGAIN_S = 1.0
+"""A signal that comes so long after the first one ends the process at once."""
 
 DRAIN_S = 5.0
 """How long a clean stop waits for deliveries that are under way, so that nobody hears them again."""
@@ -194,7 +202,15 @@ async def _say_last_news(partition: int, notify: Notify) -> None:
 class Service:
     """One worker: everything between the broker and the channels."""
 
-    def __init__(self, settings: Settings, *, dry_run: bool = False, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        dry_run: bool = False,
+        environ: Mapping[str, str] | None = None,
+        stop_begins: Callable[[], None] | None = None,
+    ) -> None:
+        """stop_begins: called when the first step of stopping is taken."""
         self.settings = settings
         self._environ = os.environ if environ is None else environ
         check_exposure(settings)
@@ -213,7 +229,7 @@ class Service:
         self._asked: asyncio.Task[None] | None = None
         self.fatal: asyncio.Future[str] | None = None
         self.runtime: Runtime | None = None
-        self._running = contextlib.AsyncExitStack()
+        self.stopping = Stopping(begins=stop_begins)
         self._reason = "the broker has not answered yet"
         self._meters: dict[tuple[str, int], Meter] = {}
         self._judges: dict[int, Judge] = {}
@@ -255,58 +271,74 @@ class Service:
     async def run(self, stop: asyncio.Event) -> int:
         """Serve until `stop` is set or nothing can heal; returns the exit code."""
         self.fatal = asyncio.get_running_loop().create_future()
-        async with contextlib.AsyncExitStack() as stack:
-            await self.http.start()
-            stack.push_async_callback(self.http.stop)
-            log.info(
-                "listening",
-                url=self.settings.url(self.http.port),
-                host=self.settings.http_host,
-                token=self._token_said(),
-            )
-            starting = asyncio.create_task(self._start(stack))
-            stopping = asyncio.create_task(stop.wait())
-            await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
-            if not starting.done():
-                starting.cancel()
-            stopping.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await starting
-            if stop.is_set():
-                return EXIT_OK
-            async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(self._follow_rules()),
-                    group.create_task(self._watch_folder()),
-                    group.create_task(self.board.follow()),
-                    group.create_task(self._housekeep()),
-                    group.create_task(self._measure_self()),
-                ]
-                stopping = asyncio.create_task(stop.wait())
-                ended: list[asyncio.Future[Any]] = [stopping, self.fatal]
-                await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
-                stopping.cancel()
-                for task in tasks:
-                    task.cancel()
-            self._reason = "stopping"
-            if not self.fatal.done():
-                log.info("stopping")
+        stopping = self.stopping
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                await self.http.start()
+                stack.push_async_callback(stopping.step, "ending requests", self.http.stop, at_most_s=HTTP_S)
+                log.info(
+                    "listening",
+                    url=self.settings.url(self.http.port),
+                    host=self.settings.http_host,
+                    token=self._token_said(),
+                )
+                asked = asyncio.create_task(stop.wait())
+                stack.callback(asked.cancel)
+                starting = asyncio.create_task(self._start(stack))
+                await asyncio.wait([starting, asked], return_when=asyncio.FIRST_COMPLETED)
+                if starting.done():
+                    await starting
+                    await self._keep(asked)
+                else:
+                    await stopping.step("starting", partial(_cancelled, starting), at_most_s=KEEPERS_S)
+                self._reason = "stopping"
+                if not self.fatal.done():
+                    log.info("stopping")
+        finally:
+            if stopping.undone:
+                log.warning(
+                    "stopped; left undone, and gone on with at the next start", undone="; ".join(stopping.undone)
+                )
         log.info("stopped")
-        return EXIT_FATAL if self.fatal.done() else EXIT_OK
+        if self.fatal.done():
+            return EXIT_FATAL
+        return EXIT_UNDONE if stopping.undone else EXIT_OK
+
+    async def _keep(self, asked: "asyncio.Task[Any]") -> None:
+        """Look after rules, alerts, retention and metrics until a stop is asked for or nothing can heal."""
+        if self.fatal is None:
+            raise RuntimeError("the service has not been started")
+        keeping = asyncio.create_task(self._keepers())
+        ended: list[asyncio.Future[Any]] = [asked, self.fatal, keeping]
+        await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
+        if keeping.done():
+            await keeping  # it broke
+        await self.stopping.step("looking after the rules", partial(_cancelled, keeping), at_most_s=KEEPERS_S)
+
+    async def _keepers(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for body in (
+                self._follow_rules,
+                self._watch_folder,
+                self.board.follow,
+                self._housekeep,
+                self._measure_self,
+            ):
+                group.create_task(body())
 
     def _token_said(self) -> str:
         return "none: loopback only" if self.settings.api_token is None else "set"
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         await self.broker.start()
-        stack.push_async_callback(self.broker.stop)
+        stack.push_async_callback(self.stopping.step, "leaving the broker", self.broker.stop, at_most_s=BROKER_S)
         while missing := await prepare(self.settings, self.broker):
             self._reason = f"input topics are missing: {', '.join(missing)}"
             log.warning(self._reason)
             await asyncio.sleep(SOURCES_POLL_S)
         await self._check_sources()
         for channel in self._channels.values():
-            stack.push_async_callback(channel.close)
+            stack.push_async_callback(self.stopping.step, "closing a channel", channel.close, at_most_s=CHANNEL_S)
         await self.book.begin()
         try:
             await self._propose(0)  # what was edited while nobody watched is in force where the judges stand
@@ -317,16 +349,18 @@ class Service:
 
     async def _end_at_last(self) -> None:
         if self._switching is not None:
-            await asyncio.wait([self._switching])
-        await self._end()
+            await self.stopping.step("taking new rules", partial(asyncio.wait, [self._switching]), at_most_s=SWITCH_S)
+        await self._end(self.stopping)
 
-    async def _end(self) -> None:
+    async def _end(self, stopping: Stopping) -> None:
         """Stop judging, cleanly."""
         runtime, self.runtime = self.runtime, None
-        await self._running.aclose()
+        if runtime is None:
+            return
+        await stopping.step("ending deliveries", partial(self._dispatcher.drain, DRAIN_S), at_most_s=DRAIN_S + 1)
+        await runtime.stop(stopping)
         self._collect()
         self._meters, self._judges, self._delivers = {}, {}, {}
-        del runtime
 
     async def _begin(self) -> None:
         """Judge by the versions of the rules that the book holds."""
@@ -335,7 +369,6 @@ class Service:
             log.warning(said)
         if not any(self.routing.destinations.values()):
             log.warning(f"nobody is told: {self.settings.rules / 'routing.yml'} names no receiver")
-        self._running = contextlib.AsyncExitStack()
         self.runtime = Runtime(
             self.settings,
             self.broker,
@@ -348,8 +381,6 @@ class Service:
             faults=faults_from(self._environ),
             options=self.broker.faust_options(),
         )
-        self._running.push_async_callback(self.runtime.stop)
-        self._running.push_async_callback(self._dispatcher.drain, DRAIN_S)
         self._dispatcher.resume()  # it was drained when the rules before these ended
         await self.runtime.start()
         log.info("serving", rules=len(self._rules_now()), plan=self.plan.fingerprint)
@@ -386,7 +417,11 @@ class Service:
         await asyncio.shield(self._switching)  # Faust that is stopped while it starts leaves tasks behind
 
     async def _anew(self) -> None:
-        await self._end()
+        stopping = Stopping()
+        await self._end(stopping)
+        if stopping.hangs:  # what is still running would judge beside what begins
+            self._on_fatal(f"the rules before did not end: {'; '.join(stopping.undone)}")
+            return
         try:
             await self._begin()
         except LockstepError as error:
@@ -711,12 +746,38 @@ class _NotYet:
         self.ready_reason = reason
 
 
+async def _cancelled(task: "asyncio.Task[Any]") -> None:
+    """Cancel a task and wait until it has ended; raises what it raises instead."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
 async def serve(settings: Settings, *, dry_run: bool = False) -> int:
-    """`lockstep serve`: run until SIGTERM or SIGINT; returns the exit code."""
+    """`lockstep serve`: run until SIGTERM or SIGINT; returns the exit code.
+
+    The process ends by itself in any case, LAST_RESORT_S after the signal, or a second after it at another one.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    services: list[Service] = []
+    last_resort = LastResort(lambda: services[0].stopping if services else None)
+    first_s: list[float] = []
+
+    def ask(number: int, frame: object) -> None:
+        # Not the loop's own handler: that one waits until the loop is free, and it may never be.
+        first_s.append(loop.time())
+        if first_s[-1] - first_s[0] > AGAIN_S:  # terminals and wrappers send two at once
+            last_resort.leave("asked again")
+        last_resort.arm()
+        loop.call_soon_threadsafe(stop.set)
+
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
-    service = Service(settings, dry_run=dry_run)
+        signal.signal(name, ask)
+    service = Service(settings, dry_run=dry_run, stop_begins=last_resort.arm)
+    services.append(service)
     loop.add_signal_handler(signal.SIGHUP, service.ask_reload)
-    return await service.run(stop)
+    code = await service.run(stop)
+    if service.stopping.hangs:  # the loop's own end would wait for what hangs
+        last_resort.end(code)
+    return code

@@ -5,6 +5,7 @@ Nodes live in a folder of their own and keep their data over kill and restart. E
 
 import asyncio
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -218,6 +219,11 @@ class Broker:
 
     def output(self) -> str:
         return (self.folder / "broker.out").read_text(errors="replace")[-3000:]
+
+    def freeze(self) -> None:
+        """SIGSTOP: connections stay open and nobody answers, as behind a network that drops packets."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
 
     def kill(self) -> None:
         """kill -9."""

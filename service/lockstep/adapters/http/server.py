@@ -25,6 +25,10 @@ from lockstep.tools.send import MOST_FAULTS, BadEvents, to_records
 OPEN = ("/healthz", "/readyz", "/metrics")
 
 
+UNFINISHED_S = 1.0
+"""How long a stop waits for the end of a request that has not come whole, and then once more until it is cancelled."""
+
+
 class Status(Protocol):
     """Whether the worker is alive and ready, and why not."""
 
@@ -97,7 +101,7 @@ class HttpServer:
         return tuple(self._routes)
 
     async def start(self) -> None:
-        self._runner = web.ServerRunner(Server(self._answer))
+        self._runner = web.ServerRunner(Server(self._answer), shutdown_timeout=UNFINISHED_S)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._settings.http_host, self._settings.http_port)
         try:

@@ -200,7 +200,7 @@ class KafkaBroker:
     @property
     def client(self) -> AIOKafkaClient:
         if self._running is None:
-            raise RuntimeError("the broker has not been started")
+            raise BrokerError(f"{self.settings.broker}: the broker has not answered yet, or is being left")
         return self._running
 
     def faust_options(self) -> dict[str, Any]:
@@ -303,7 +303,8 @@ class KafkaBroker:
                 if loop.time() > end:
                     raise BrokerError(f"{what}: the broker did not answer for {PATIENCE_S:.0f} s: {error!r}") from error
                 with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                    await asyncio.wait_for(self.client.force_metadata_update(), delay)
+                    async with asyncio.timeout(delay):  # asyncio.wait_for of 3.11 may swallow a cancellation
+                        await self.client.force_metadata_update()
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 1.0)
 
@@ -584,7 +585,8 @@ class KafkaBroker:
         async def attempt() -> AIOKafkaProducer:
             producer = AIOKafkaProducer(**self.options, acks="all", max_batch_size=BATCH_BYTES, **options)
             try:
-                await asyncio.wait_for(producer.start(), REQUEST_S)
+                async with asyncio.timeout(REQUEST_S):
+                    await producer.start()
             except BaseException:
                 await close_producer(producer)
                 raise
@@ -696,8 +698,10 @@ async def close_producer(producer: AIOKafkaProducer) -> None:
     done, _ = await asyncio.wait([task], timeout=CLOSE_S)
     if not done:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await producer.client.close()
+        await asyncio.wait([task], timeout=CLOSE_S)
+        with contextlib.suppress(KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await producer.client.close()
     elif not task.cancelled() and isinstance(task.exception(), Exception):
         log.debug("a producer did not stop cleanly", reason=repr(task.exception()))
 
@@ -771,7 +775,8 @@ class _KafkaOwnership:
         if self._producer is not None and self._sending and not self._fenced:
             self._sending = False
             with contextlib.suppress(KafkaError, AssertionError, TimeoutError):
-                await asyncio.wait_for(self._producer.abort_transaction(), CLOSE_S)
+                async with asyncio.timeout(CLOSE_S):
+                    await self._producer.abort_transaction()
 
     async def close(self) -> None:
         await self._abort()

@@ -6,6 +6,7 @@ is no reason to crash; only committed records are read.
 """
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.transport import base
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
+from mode.threads import WorkerThread
 
 from lockstep.adapters.stream.consumer import Coalescing
 from lockstep.adapters.stream.kafka import FETCH_BYTES, MOST_RECORDS, KafkaBroker
@@ -36,6 +38,8 @@ REBALANCE_S = 10.0
 FETCH_WAIT_S = 0.2
 """How long a broker holds an empty fetch; a partition that joins a fetch under way waits for it."""
 COMMIT_S = 2.0
+CLIENT_S, THREAD_S = 3.0, 1.0
+"""How long the client may take to stop, and then its thread to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +88,40 @@ def assignor_for(together: Sequence[Sequence[str]]) -> type[AbstractPartitionAss
     return Assignor
 
 
+class _Worker(WorkerThread):  # type: ignore[misc] # mode has no types that hold
+    """The thread itself. Its service waits for it on the event loop, so that wait must end."""
+
+    def __init__(self, service: Any, **options: Any) -> None:
+        super().__init__(service, **options)
+        self.daemon = True  # a client that does not end must not keep the process
+
+    def stop(self) -> None:
+        self.is_stopped.wait(THREAD_S)
+
+
 class _Thread(stock.AIOKafkaConsumerThread):  # type: ignore[misc] # faust has no types that hold
     """Runs the client's consumer in a thread of its own, so that heartbeats go on while stages work."""
+
+    Worker = _Worker
+    shutdown_timeout = CLIENT_S + 1.0
+
+    async def on_thread_stop(self) -> None:
+        """Stop the client, whatever it raises and however long it would take.
+
+        While the broker is away its own stop raises a cancellation in the middle, or waits for an answer. Faust takes
+        neither: the thread would end without a word, and whoever waits for its word would wait.
+        """
+        stopping = asyncio.create_task(super().on_thread_stop())
+        await asyncio.wait([stopping], timeout=CLIENT_S)
+        if not stopping.done():
+            stopping.cancel()
+            log.warning("the client did not stop", after_s=CLIENT_S)
+        elif stopping.cancelled() or stopping.exception() is not None:
+            log.debug("the client did not stop cleanly", reason=repr(stopping))
+            if self._consumer is not None:
+                with contextlib.suppress(KafkaError, OSError, TimeoutError):
+                    async with asyncio.timeout(CLIENT_S):
+                        await self._consumer._client.close()
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         broker: KafkaBroker = self.app.lockstep_broker
@@ -196,7 +232,8 @@ class _Thread(stock.AIOKafkaConsumerThread):  # type: ignore[misc] # faust has n
             if tp in self.assignment()
         }
         try:
-            await asyncio.wait_for(consumer.commit(mine), COMMIT_S)
+            async with asyncio.timeout(COMMIT_S):  # asyncio.wait_for of 3.11 may swallow a cancellation
+                await consumer.commit(mine)
         except (KafkaError, TimeoutError) as error:
             # A position that the group does not know costs a re-read; whoever is behind is seen by the lane itself.
             log.debug("a position was not committed", reason=repr(error))

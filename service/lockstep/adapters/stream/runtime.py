@@ -16,6 +16,7 @@ import structlog
 from faust.tables import TableManager
 from faust.types import TP
 
+from lockstep.adapters.stopping import Stopping
 from lockstep.adapters.stream.consumer import Coalescing, Faults, Handed, PassThrough, within
 from lockstep.errors import LockstepError, StateError
 from lockstep.ports import Batch, Broker, Cut, Ownership, Record, Stage, TopicInfo
@@ -29,6 +30,8 @@ STUCK_AFTER_S = 60.0
 """A lane that is behind and stands still for so long is not alive; nor one whose position the group does not learn."""
 STOP_S = 1.5
 """How long a last flush may take when the service stops."""
+TELL_S, END_S, RELEASE_S, LEAVE_S = 2.0, 1.0, 4.5, 5.0
+"""Then the other steps of a stop: a broker that is away answers none of them."""
 NEVER_S = 1e9
 """Faust's own watching goes by acknowledgements, which nobody gives here."""
 
@@ -256,6 +259,12 @@ class _StageLane(_Lane):
         if self.spec.after_cut is not None and not self.closing.is_set():
             self.spec.after_cut(self.partition, self.stage)
 
+    async def release(self) -> None:
+        """The partition is given up."""
+        if self.spec.released is not None:
+            await self.spec.released(self.partition, self.stage)
+        await self.owned.close()
+
     async def _tear(self, cut: Cut) -> None:
         """Test only: half of the cut becomes durable before the rest, and without the position."""
         await self.owned.cut(Cut(list(cut.records), {}), _plain(self.durable))
@@ -348,13 +357,12 @@ class Runtime:
 
         return read
 
-    async def stop(self) -> None:
-        """Flush, cut, commit, leave the group."""
+    async def stop(self, stopping: Stopping | None = None) -> None:
+        """Flush, cut, commit, leave the group: each in its time, whatever the broker does meanwhile."""
+        stopping = stopping or Stopping()
         self._stopping = True
         self._reason = "stopping"
-        for task in self._watch:
-            task.cancel()
-        await asyncio.gather(*self._watch, return_exceptions=True)
+        await stopping.step("ending the timers", partial(_end_tasks, self._watch), at_most_s=END_S)
         lanes = list(dict.fromkeys(self._lanes.values()))
         self._lanes = {}
         if not self.failed:
@@ -362,13 +370,14 @@ class Runtime:
                 lane.closing.set()
                 lane.wake.set()
             pumps = [lane.task for lane in lanes if lane.task is not None]
-            if pumps and (await asyncio.wait(pumps, timeout=STOP_S))[1]:
-                log.warning("stopped without a last flush", after_s=STOP_S)
-            await self._tell(lanes)
-        await self._stop_pumps(lanes)
-        await self._release(lanes)
+            late = pumps and (await asyncio.wait(pumps, timeout=min(STOP_S, stopping.left_s())))[1]
+            if late:
+                stopping.leave(f"the last flush of {len(late)} partitions: no end in {STOP_S:g} s")
+            await stopping.step("committing positions", partial(self._tell, lanes), at_most_s=TELL_S)
+        await stopping.step("ending the stages", partial(self._stop_pumps, lanes), at_most_s=END_S)
+        await stopping.step("giving the partitions up", partial(self._release, lanes), at_most_s=RELEASE_S)
         if self.app is not None:
-            await self.app.stop()
+            await stopping.step("leaving the group", self.app.stop, at_most_s=LEAVE_S)
 
     def fail(self, reason: str) -> None:
         """What cannot heal in this process: the supervisor starts a new one, which recovers from what is durable."""
@@ -479,17 +488,16 @@ class Runtime:
             self.fail(repr(error))
 
     async def _stop_pumps(self, lanes: Sequence[_Lane]) -> None:
-        tasks = [lane.task for lane in lanes if lane.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end_tasks([lane.task for lane in lanes if lane.task is not None])
 
     async def _release(self, lanes: Sequence[_Lane]) -> None:
-        for lane in lanes:
-            if isinstance(lane, _StageLane):
-                if lane.spec.released is not None:
-                    await lane.spec.released(lane.partition, lane.stage)
-                await lane.owned.close()
+        """All at once: each may have to wait until its broker counts as gone."""
+        results = await asyncio.gather(
+            *(lane.release() for lane in lanes if isinstance(lane, _StageLane)), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
 
     # ---- data -----------------------------------------------------------------------------------------------------
 
@@ -598,6 +606,12 @@ class Runtime:
         stuck = "failed" if self.failed else next(filter(None, (lane.stuck(now) for lane in self._lanes.values())), "")
         ready = not self._reason and not self.failed
         return RuntimeStatus(ready, self._reason or stuck if not ready else "", not stuck, stuck, lanes)
+
+
+async def _end_tasks(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _plain(positions: Mapping[TP, int]) -> dict[tuple[str, int], int]:

@@ -54,7 +54,7 @@ class SqliteBroker:
     @property
     def log(self) -> Log:
         if self._log is None:
-            raise RuntimeError("the broker has not been started")
+            raise BrokerError(f"{self._path}: not opened yet, or closed already")
         return self._log
 
     async def start(self) -> None:
