@@ -14,7 +14,7 @@ import msgspec
 from lockstep.alert import Alert, State, due
 from lockstep.document import did_you_mean
 from lockstep.errors import RuleError
-from lockstep.figures import number_text
+from lockstep.figures import PERCENT, number_text
 from lockstep.judge import Judge, Seen
 from lockstep.measure.definition import SeriesDef
 from lockstep.rule.condition import Rule, series_of_condition
@@ -242,6 +242,10 @@ _COMPARED = {"change": ", it was {} before", "projection": ", at this pace it ge
 """kind → what its baseline is; elsewhere it is the usual value."""
 
 
+_PARTS = {"confidence": PERCENT}
+"""Numbers of a rule by name that are parts of one → their unit."""
+
+
 def _because(e: Explained, zone: ZoneInfo) -> str:
     if e.parts:
         return _combined(e, zone)
@@ -281,7 +285,8 @@ def _because(e: Explained, zone: ZoneInfo) -> str:
     if e.verdict == "clear" and (least := _too_little(e)):
         return f"{value}, {least}"
     told_already = ("baseline", *(_OF_ABSENCE if e.kind == "absence" else ()))
-    asked = "; ".join(f"{name} {_n(v)}" for name, v in e.asked.items() if name not in told_already)
+    numbers = ((name, _n(v, _PARTS.get(name, ""))) for name, v in e.asked.items() if name not in told_already)
+    asked = "; ".join(f"{name} {number}" for name, number in numbers)
     asked = "; ".join(filter(None, [_absence(e), asked]))
     if e.limit_of and f"({e.limit_of})" not in asked:
         asked += f"; {e.limit_of} is {_n(e.limit, e.unit)}"
