@@ -369,6 +369,11 @@ def is_non_negative(event_type: str, path: str) -> bool:
     return field is not None and _bounds(field).get("ge", -1) >= 0
 
 
+def is_known_field(event_type: str, path: str) -> bool:
+    """Whether the event model has a field of this path; any other one is an extra of the shop's own."""
+    return _field(event_type, path) is not None
+
+
 # ---- the hot path ---------------------------------------------------------------------------------------------------
 
 

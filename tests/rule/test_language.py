@@ -296,11 +296,11 @@ rules:
     owner: Ann
     all:
       - {threshold: {measure: stock, at_most: 20}}
-      - not: {any: [{threshold: {measure: stock, at_most: 20}}, {threshold: {measure: orders, window: 1h, above: 25%}}]}
+      - not: {any: [{threshold: {measure: stock, at_most: 20}}, {threshold: {measure: orders, window: 1h, above: 30}}]}
 """
 SAID_ONCE = """\
 measures: {stock: {last: available, of: stock.level}, orders: {count: order.placed}}
-variables: {low: 20, part: 25%, hour: 1h, wait: 10m}
+variables: {low: 20, part: 30, hour: 1h, wait: 10m}
 defaults: {by: sku, for: $wait, teams: operations, owner: Ann}
 conditions:
   low: {threshold: {measure: stock, at_most: $low}, clear: {above: 30}}

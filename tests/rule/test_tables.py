@@ -252,6 +252,11 @@ def test_what_spreadsheets_write(table):
             id="a line that names the separator counts",
         ),
         pytest.param(
+            "sku,at_most\nA,10.000\n",
+            "t.csv:2:3: warning: '10.000' is 10, and may be meant as 10000; write 10 or 10000",
+            id="ten or ten thousand",
+        ),
+        pytest.param(
             "sku,at_most\n1.23457E+12,5\n",
             "t.csv:2:1: warning: '1.23457E+12' is what a spreadsheet makes of a long number, whose digits are lost; "
             "format the column as text, enter the numbers again and save",

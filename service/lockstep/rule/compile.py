@@ -10,6 +10,7 @@ from lockstep.calendar import Calendar
 from lockstep.document import Document, Fault, Pointer, did_you_mean, parted
 from lockstep.measure.definition import Aggregate, Expression, Measured, Operation, SeriesDef, series_of
 from lockstep.rule import quantity
+from lockstep.rule.attainable import is_of_few
 from lockstep.rule.bound import Source
 from lockstep.rule.clear import clear_fault, is_empty, span
 from lockstep.rule.compile_bound import Compared, of_measure, of_table
@@ -389,7 +390,8 @@ class Compiler:
         alone = model.above is None and model.below is None
         self._warn_of_rolling(at, model.window)
         baseline = self._baseline(model.baseline, model.window, (*at, "baseline"))
-        if model.usual_at_least is None and (alone or above is not None or below is not None):
+        few = is_of_few(expression)  # what guards an average is said by the whole rule, see `lockstep.rule.attainable`
+        if not few and model.usual_at_least is None and (alone or above is not None or below is not None):
             self.note(
                 at,
                 "a spike without 'usual_at_least' compares with next to nothing",
@@ -398,7 +400,7 @@ class Compiler:
                 level="warning",
                 key=True,
             )
-        if model.at_least is None and model.below is None and above_by is None and model.chance is None:
+        if not few and model.at_least is None and model.below is None and above_by is None and model.chance is None:
             self.note(
                 at,
                 "a spike without 'at_least' fires on small numbers",

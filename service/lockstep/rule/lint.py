@@ -7,6 +7,7 @@ from lockstep.document import Document, Fault, Pointer, did_you_mean, parted
 from lockstep.errors import RuleError
 from lockstep.figures import Figure
 from lockstep.rule import wording
+from lockstep.rule.attainable import bound_faults
 from lockstep.rule.clear import row_faults
 from lockstep.rule.condition import (
     Absence,
@@ -72,6 +73,8 @@ CODES: dict[str, str] = {
     "LS145": "a window of zero",
     "LS146": "a text names a number that its rule never has",
     "LS147": "a text asks for what is no text",
+    "LS148": "a bound that can never be met, or always is",
+    "LS149": "a number with two readings",
     "LS150": "an unknown team or receiver",
     "LS151": "a secret stands in a file",
     "LS152": "an address cannot be right",
@@ -148,7 +151,8 @@ def lint_beside_texts(document: Document, rule: Rule, index: int) -> list[Fault]
                     "LS144",
                 )
             )
-    return faults + _empty_names(document, rule, index) + _clear_faults(document, rule.condition, pointer)
+    faults += _empty_names(document, rule, index) + _clear_faults(document, rule.condition, pointer)
+    return faults + bound_faults(document, rule, index)
 
 
 def _fits_its_hours(condition: Condition) -> bool:

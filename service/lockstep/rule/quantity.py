@@ -178,6 +178,9 @@ def number(value: object) -> float:
         try:
             result = percent(text) if text.endswith("%") else float(text)
         except ValueError:
+            if re.fullmatch(r"-?[0-9]{1,3}(?:\.[0-9]{3}){2,}", text):
+                way_out = f"write {text.replace('.', '')}"
+                raise ValueError(f"'{text}' is no number, it has several points; {way_out} [LS106]") from None
             if WITH_COMMA.fullmatch(text):
                 raise ValueError(f"'{text}' is no number, it has a comma; {without_comma(text)} [LS106]") from None
             raise ValueError(f"'{text}' is no number; write one like 20, 2.5 or 25% [LS106]") from None
@@ -186,6 +189,19 @@ def number(value: object) -> float:
     if not abs(result) <= 9e12:
         raise ValueError(f"'{value}' is too large; write a number within ±9,000,000,000,000 [LS106]")
     return result
+
+
+_THOUSANDS = re.compile(r"-?[1-9][0-9]{0,2}\.[0-9]{3}")
+
+
+def readings(text: str) -> tuple[str, str] | None:
+    """(what is unclear, the way out) of `10.000`, which is ten here and ten thousand to half of Europe; else None."""
+    if not _THOUSANDS.fullmatch(text):
+        return None
+    thousands, decimal = text.replace(".", ""), f"{float(text):g}"
+    if _THOUSANDS.fullmatch(decimal):
+        decimal = f"{text}0"
+    return f"'{text}' is {float(text):g}, and may be meant as {thousands}", f"write {decimal} or {thousands}"
 
 
 def difference(value: object) -> tuple[float | None, float | None]:

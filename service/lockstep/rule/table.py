@@ -259,6 +259,9 @@ def rows_of(
             continue
         try:
             rows[match] = quantity.number(cell)
+            unclear = quantity.readings(cell)
+            if unclear is not None:
+                faults.append(Fault(table.path, line.number, line.columns[place], *unclear, CODE, "warning"))
         except ValueError as error:
             message, remedy, _ = parted(str(error))
             fault(line, place, message, remedy)

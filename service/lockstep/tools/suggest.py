@@ -291,8 +291,8 @@ def _plan(texts: Mapping[str, str], rules: Mapping[str, str], *, optional: bool 
 
 
 def _probe(asked: Asked, window: str) -> str:
-    # Below everything: never a breach, but looked at whenever the value changes.
-    return _rule("Probe", asked, (f"threshold: {{measure: {asked.measure}{window}, below: -9000000000000}}",))
+    # Above everything: never a breach, but looked at whenever the value changes.
+    return _rule("Probe", asked, (f"threshold: {{measure: {asked.measure}{window}, above: 9000000000000}}",))
 
 
 def _rule(name: str, asked: Asked, lines: Sequence[str]) -> str:
