@@ -577,16 +577,19 @@ def test_a_rule_that_expires_before_the_next_version_begins():
     ]
 
 
-def test_a_level_that_becomes_stale_after_the_border():
-    """It is the new version that says so, also where its next value is the first that tells of the time after."""
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        pytest.param("A: 12:09 30, 12:12:30 30", [("Low", "firing", "12:11:00Z")], id="after the border"),
+        pytest.param("A: 12:08 30, 12:12:30 30", [("R", "firing", "12:10:00Z")], id="at the border"),
+    ],
+)
+def test_a_level_that_becomes_stale_near_the_border(told, expected):
+    """The version that covers the instant says so, also where the next value is the first that tells of the time after."""
     old = v(1, rule(when(level(stale_after_s=120), "at_most 20"), no_data="alert"))
     new = replace(v(2, old), name="Low", was=("R",))
-    events = stock("A: 12:09 30, 12:12:30 30")
-    found = replay_events(changed(plan(old), plan(new)), events, zone=LONDON, until=clock("12:13"))
-    assert [(t.rule, t.state, t.at[11:]) for t in found] == [
-        ("Low", "firing", "12:11:00Z"),
-        ("Low", "resolved", "12:12:30Z"),
-    ]
+    found = replay_events(changed(plan(old), plan(new)), stock(told), zone=LONDON, until=clock("12:13"))
+    assert [(t.rule, t.state, t.at[11:]) for t in found] == [*expected, ("Low", "resolved", "12:12:30Z")]
 
 
 def test_a_rule_by_another_name():

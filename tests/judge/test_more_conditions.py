@@ -498,3 +498,29 @@ def test_all_groups_are_visited_when_it_matters():
     assert len(found) == 2000
     assert {line.split()[0] for line in found} == {"12:31", "12:36"}
     assert pipeline.visits <= 1000 * (2 + 6)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        pytest.param("A: 12:00 30, 12:01:59 30", [], id="a second before"),
+        pytest.param("A: 12:00 30, 12:02 30", [], id="at the same moment"),
+        pytest.param(
+            "A: 12:00 30, 12:02:01 30",
+            ["12:02 A firing warning", "12:02:01 A resolved warning"],
+            id="a second after",
+        ),
+        pytest.param(
+            "A: 12:00 30; B: 12:02 30", ["12:02 A firing warning"], id="another group's value says what time it is"
+        ),
+    ],
+)
+def test_a_level_becomes_stale(told, expected):
+    """Two minutes after its last value it is no data, unless the next one has come by then; read whole or as it comes."""
+    watched = plan(rule(when(level(stale_after_s=120), "at_most 20", window=None), no_data="alert"))
+    assert lines(judged(watched, stock(told), until=clock("12:03:30"))) == expected
+    shop = Pipeline(watched)
+    for one in sorted(stock(told), key=lambda e: e["time"]):
+        shop.arrive(one)
+        shop.step()
+    assert lines(shop.finish(clock("12:03:30"))) == expected
