@@ -585,7 +585,7 @@ def test_a_rule_that_expires_before_the_next_version_begins():
     ],
 )
 def test_a_level_that_becomes_stale_near_the_border(told, expected):
-    """The version that covers the instant says so, also where the next value is the first that tells of the time after."""
+    """The version that covers the instant says so, also where only the next value tells of the time after."""
     old = v(1, rule(when(level(stale_after_s=120), "at_most 20"), no_data="alert"))
     new = replace(v(2, old), name="Low", was=("R",))
     found = replay_events(changed(plan(old), plan(new)), stock(told), zone=LONDON, until=clock("12:13"))

@@ -516,7 +516,7 @@ def test_all_groups_are_visited_when_it_matters():
     ],
 )
 def test_a_level_becomes_stale(told, expected):
-    """Two minutes after its last value it is no data, unless the next one has come by then; read whole or as it comes."""
+    """Two minutes after its last value, unless the next one has come by then; read whole or as it comes."""
     watched = plan(rule(when(level(stale_after_s=120), "at_most 20", window=None), no_data="alert"))
     assert lines(judged(watched, stock(told), until=clock("12:03:30"))) == expected
     shop = Pipeline(watched)

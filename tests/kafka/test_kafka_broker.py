@@ -10,8 +10,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from faust.types import TP
 from kafka_for_tests import Broker, held_ports
 from structlog.testing import capture_logs
@@ -413,6 +413,32 @@ async def test_through_faust(kafka_address: str, name: str, lean: bool) -> None:
                 await until(lambda: all(lane.lag == 0 for lane in runtime.status().lanes if lane.topic == name))
                 assert await runtime.consumer.committed_positions({TP(name, 0)}) in ({}, {TP(name, 0): end})
         assert stage.values == [*(f"a{i}".encode() for i in range(20)), b"b"]
+    finally:
+        await broker.stop()
+
+
+@pytest.mark.kafka
+async def test_a_stage_goes_on_with_what_retention_has_left(kafka_address: str, name: str) -> None:
+    """Records that it had not read are gone: it says so, and reads the next ones at once."""
+    settings = Settings(broker=f"kafka://{kafka_address}", app_id=name, flush_interval=0.02)
+    broker = KafkaBroker(settings, clock=lambda: NOW)
+    await broker.start()
+    samples = f"{name}-samples"
+    try:
+        await topic(broker, name)
+        async with running(broker, name, samples) as (_, stage):
+            await broker.publish([Record(samples, b"read", partition=0)])
+            await until(lambda: stage.values == [b"read"])
+        await broker.publish([Record(samples, value, partition=0) for value in (b"gone", b"gone", b"left")])
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka_address)
+        await admin.start()
+        await admin.delete_records({TopicPartition(samples, 0): RecordsToDelete(3)})
+        await admin.close()
+        with capture_logs() as said:
+            async with running(broker, name, samples) as (_, stage):
+                await until(lambda: stage.values == [b"left"])
+        removed = [(line["from_"], line["to"]) for line in said if "were removed before" in line["event"]]
+        assert removed == [(1, 3)]
     finally:
         await broker.stop()
 
