@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import cache
 from itertools import pairwise
 from math import ceil, isqrt, sqrt
-from statistics import NormalDist
+from statistics import NormalDist, variance
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -462,12 +462,12 @@ def _earlier(end: int, days: int, zone: ZoneInfo) -> int:
 
 @dataclass(frozen=True)
 class Usual:
-    """A baseline: its value, its spread (MAD), of how many windows, how many window lengths that is."""
+    """A baseline: its value, its spread (MAD), of which windows, how many window lengths that is."""
 
     value: Fraction
     level: float
     spread: Fraction
-    windows: int
+    windows: list[Fraction]
     lengths: Fraction
     of: str
 
@@ -504,7 +504,7 @@ def usual(c: Spike, b: Baseline, read: Reader, end: int, zone: ZoneInfo, because
         spread = _middle([abs(v - middle) for v in known])
         wide = 3 * max(1.4826 * float(spread), sqrt(max(float(middle), 1.0)))
         level = sum(min(max(float(v - middle), -wide), wide) for v in known) / len(known) + float(middle)
-        return Usual(middle, level, spread, len(known), Fraction(len(known)), _said(of, because))
+        return Usual(middle, level, spread, known, Fraction(len(known)), _said(of, because))
 
     if b.weeks is None and b.days is None:
         width = c.window_s * SECOND
@@ -518,7 +518,7 @@ def usual(c: Spike, b: Baseline, read: Reader, end: int, zone: ZoneInfo, because
             found,
             float(found),
             Fraction(),
-            1,
+            [found],
             Fraction(stretch, width),
             _said(f"the {_length(stretch)} before", because),
         )
@@ -572,13 +572,17 @@ def chance_of(c: Spike, value: Fraction, found: Usual) -> float:
     """How likely chance alone makes a count as far away: its probabilities added one by one."""
     mean, n = found.level, float(found.lengths)
     corrections = {2: 1.196, 3: 1.495, 4: 1.363, 5: 1.206, 6: 1.2, 7: 1.14, 8: 1.129, 9: 1.107}
-    scatter = 1.0
-    if found.windows > 1 and mean > 0:
-        correction = corrections.get(found.windows, found.windows / (found.windows - 0.8))
+    scatter, count = 1.0, len(found.windows)
+    if count > 1 and mean > 0:
+        correction = corrections.get(count, count / (count - 0.8))
         scatter = max(1.0, (correction * 1.4826 * float(found.spread)) ** 2 / mean)
+        if any(found.windows):
+            scatter = max(1.0, min(scatter, float(variance(found.windows) * count / sum(found.windows))))
+        if value < found.value and count <= 4:
+            scatter = min(scatter, 1 + mean / 4)
     center = mean + 0.5 / n
-    variance = scatter * center * (1 + 1 / n)
-    p, r = center / variance, center**2 / (variance - center)
+    broad = scatter * center * (1 + 1 / n)
+    p, r = center / broad, center**2 / (broad - center)
     likely = [p**r]
     for k in range(int(value)):
         likely.append(likely[-1] * (k + r) / (k + 1) * (1 - p))
@@ -641,7 +645,7 @@ def spike(c: Spike, read: Reader, end: int, firing: Severity | None, zone: ZoneI
         and (c.below_by is None or baseline - value > Fraction(str(c.below_by)))
         and (far is None or -difference > far)
     )
-    breaches = enough and (rises or falls)
+    is_far = breaches = enough and (rises or falls)
     if breaches and c.chance is not None and _single(c.expression, Aggregate.COUNT):
         breaches = chance_of(c, value, found) <= c.chance
     if breaches:
@@ -655,7 +659,7 @@ def spike(c: Spike, read: Reader, end: int, firing: Severity | None, zone: ZoneI
     ratios_say = enough and comparable
     said = [(n, holds) for n, holds in (bands if ratios_say else bands[2:]) if n is not None]
     is_clear = all(holds(n) for n, holds in said)
-    if firing is not None and not is_clear and (value, baseline) != (0, 0):
+    if firing is not None and (is_far or (not is_clear and (value, baseline) != (0, 0))):
         return Verdict("breach", c.severity, **numbers)
     return Verdict("clear", c.severity, **numbers)
 

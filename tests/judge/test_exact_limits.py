@@ -254,6 +254,8 @@ def test_a_share_is_what_fractions_say(part, whole, limit, word):
     [
         pytest.param(0, 10, Bounds(at_least=0.0), True, id="the lowest share of none is none"),
         pytest.param(0, 10, Bounds(above=0.0), False, id="which is not above none"),
+        pytest.param(1, 1, Bounds(at_least=1.0), False, id="one of one is not surely all"),
+        pytest.param(0, 1, Bounds(at_most=0.0), False, id="nor none of one surely none"),
         pytest.param(10, 10, Bounds(at_most=1.0), True, id="the highest share of all is all"),
         pytest.param(10, 10, Bounds(below=1.0), False, id="which is not below all"),
         pytest.param(12, 10, Bounds(at_most=1.0), True, id="more than all counts as all"),

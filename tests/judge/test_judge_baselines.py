@@ -9,12 +9,12 @@ from comparison import differences, judged, plain
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import moment, reference_transitions
-from shorthand import LONDON, ORDERS, Event, clock, event, flow, of, orders, plan, rule
+from shorthand import LONDON, ORDERS, Event, clock, event, flow, lines, of, orders, plan, rule
 from test_judge_properties import examples
 
 from lockstep.calendar import Calendar, Day, Entry, calendar_of
 from lockstep.rule.condition import Absence, Baseline, Hours, Severity, Spike
-from lockstep.rule.noise import Noise, beta_tail, mean_within, noise_of
+from lockstep.rule.noise import Noise, beta_tail, mean_within, noise_of, tellable_from
 from lockstep.rule.period import same_wall_clock
 from lockstep.rule.usual import Borders, choices
 from lockstep.tools.backtest import replay_events
@@ -368,10 +368,57 @@ def test_the_noise_is_among_the_numbers():
     assert 1e-5 < fired.counts["chance"] < 1e-3
 
 
+@pytest.mark.parametrize(
+    ("weeks", "count", "is_told"),
+    [
+        pytest.param("60 100 140", 0, True, id="a day of nothing after 60, 100 and 140"),
+        pytest.param("140 60 100", 0, True, id="in any order"),
+        pytest.param("30 40 50", 0, True, id="after 30, 40 and 50"),
+        pytest.param("20 100 300", 0, True, id="after weeks of bursts, too"),
+        pytest.param("60 100 140", 45, False, id="but not every low day: weeks that differ much make noise"),
+        pytest.param("100 100 100", 50, True, id="weeks that are alike make little"),
+        pytest.param("100 100 400", 50, True, id="one odd week makes none"),
+        pytest.param("5 5 5", 0, False, id="where 5 are usual, none may be chance"),
+        pytest.param("9 9 9", 0, True, id="where 9 are usual it hardly is"),
+    ],
+)
+def test_an_outage_can_be_told_from_three_weeks(weeks, count, is_told):
+    """`chance: 1 in 1000` on a fall with three known weeks."""
+    condition = spike(Baseline(weeks=3), below=0.8, usual_at_least=5, chance=0.001)
+    over = (FIRST + timedelta(weeks=3)).isoformat()
+    events = [*daily(f"{weeks} {count or '.'}", step=7), *orders("app: 12:00", day=over)]
+    watched = plan(rule(condition, forget_after_s=14 * 86_400))
+    found = judged(watched, events, until=clock("13:00", over))
+    assert lines(found) == ([f"{over} 13:00 web firing warning"] if is_told else [])
+
+
+@pytest.mark.parametrize("windows", [1, 3, 4, 8])
+@pytest.mark.parametrize("chance", [0.05, 0.001, 1e-6])
+def test_what_a_fall_needs(chance, windows):
+    """Just above the usual value that `check` names none is rare enough, just below not."""
+    from_ = tellable_from(chance, windows)
+    falls = [noise_of([m] * windows, m, 0.0, windows, falling=True).falls(0) for m in (from_ * 0.99, from_ * 1.01)]
+    assert falls[0] > chance > falls[1]
+
+
+def test_chance_begins_and_does_not_end():
+    """While nothing comes, the usual value slides and with it the chance; the rest of the rule says when it is over."""
+    condition = spike(Baseline(weeks=3), 3600, ORDERS, below=0.8, usual_at_least=5, chance=0.001)
+    events = []
+    for week, minutes in enumerate([30, 40, 50]):
+        day = (FIRST + timedelta(weeks=week)).isoformat()
+        events += orders("web: " + ", ".join(f"12:{m:02}" for m in range(minutes)), day=day)
+    over = (FIRST + timedelta(weeks=3)).isoformat()
+    watched = plan(rule(condition, forget_after_s=14 * 86_400))
+    found = judged(watched, [*events, *orders("app: 12:00", day=over)], until=clock("14:00", over))
+    assert lines(found) == [f"{over} 13:00 web firing warning", f"{over} 13:36 web resolved warning"]
+    assert [(t["value"], t["baseline"]) for t in found] == [(0.0, 40.0), (0.0, 4.0)]
+
+
 @pytest.mark.parametrize(("usual", "least"), [(1, 8), (5, 16), (20, 39)])
 def test_the_numbers_of_the_handbook(usual, least):
     """From which count on four such weeks make it rarer than once in a thousand windows."""
-    noise = noise_of(usual, 0.0, 4, is_sampled=True)
+    noise = noise_of([usual] * 4, usual, 0.0, 4, falling=False)
     assert (noise.rises(least - 1) > 0.001, noise.rises(least) <= 0.001) == (True, True)
 
 
@@ -417,16 +464,19 @@ def test_false_alarms_are_as_rare_as_the_rule_says(mean, weeks):
     The usual is the median of noisy weeks, so a little more than stated is allowed, not twice as much.
     """
     random = Random(20260105)
-    trials, alarms = 4_000, 0
+    trials, rises, falls = 4_000, 0, 0
     for _ in range(trials):
         known = sorted(_poisson(random, mean) for _ in range(weeks))
         usual = (known[weeks // 2 - 1] + known[weeks // 2]) / 2
         away = sorted(abs(k - usual) for k in known)
         mad = (away[weeks // 2 - 1] + away[weeks // 2]) / 2
         level = mean_within([float(k) for k in known], usual, 1.4826 * mad)
-        noise = noise_of(level, 1.4826 * mad, weeks, is_sampled=True)
-        alarms += noise.rises(_poisson(random, mean)) <= 0.01
-    assert alarms / trials <= 0.02
+        now, values = _poisson(random, mean), [float(k) for k in known]
+        falling = now < usual
+        noise = noise_of(values, level, 1.4826 * mad, weeks, falling=falling)
+        rises += not falling and noise.rises(now) <= 0.01
+        falls += falling and noise.falls(now) <= 0.01
+    assert max(rises, falls) / trials <= 0.02
 
 
 def test_a_bare_ratio_on_the_same_counts_cries_all_day():

@@ -255,6 +255,7 @@ def spikes(draw: st.DrawFn, measures: list[Any], baselines: st.SearchStrategy[Ba
         clear_above=draw(st.sampled_from([None, 0.75])) if below and not above else None,
         clear_below_by=draw(st.sampled_from([None, None, 1, 0])) if above else None,
         clear_above_by=draw(st.sampled_from([None, None, -1])) if below and not above else None,
+        chance=draw(st.sampled_from([None, None, 0.3, 0.1])),
         hours=draw(st.sampled_from([(), (), (), NOON])),
         closed=draw(st.sampled_from([None, None, None, TODAY_CLOSED])),
     )

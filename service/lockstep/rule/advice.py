@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
+from math import ceil, floor
 from typing import Any
 
 from lockstep.calendar import Calendar
 from lockstep.document import Document, Fault
-from lockstep.rule.condition import Anomaly, Baseline, Change, Rule, Severity
+from lockstep.measure.definition import Aggregate, Measured
+from lockstep.rule.condition import Anomaly, Baseline, Change, Rule, Severity, Spike
+from lockstep.rule.noise import tellable_from
 from lockstep.rule.period import longest_s
 from lockstep.rule.quantity import duration_text
 from lockstep.rule.timing import leaves
@@ -45,7 +48,36 @@ def advice(document: Document, rule: Rule, index: int) -> list[Fault]:
                 f"write one like previous: {duration_text(6 * window)}",
                 "LS163",
             )
+    for leaf, _ in leaves(rule.condition):
+        needed = least_usual(leaf) if isinstance(leaf, Spike) else 0
+        if isinstance(leaf, Spike) and leaf.usual_at_least is not None and leaf.usual_at_least < needed:
+            asked = "as rare as 'chance'" if leaf.chance is not None else "as far as 'deviations'"
+            warn(
+                f"where fewer than {needed} are usual no fall is told: not even 0 is {asked} asks",
+                f"write usual_at_least: {needed}, or ask for less",
+                "LS188",
+            )
     return faults
+
+
+def least_usual(spike: Spike) -> int:
+    """From which usual value on a count can fall as far as its `chance` and `deviations` ask; 0 where it always can.
+
+    0 is the furthest it falls; windows that scatter more than chance does need more. A spike that rises, too, can be
+    told there all the same.
+    """
+    counted = isinstance(spike.expression, Measured) and spike.expression.series.aggregate is Aggregate.COUNT
+    if not counted or not spike.falls or spike.rises:
+        return 0
+    needed = 0.0
+    if spike.chance is not None:
+        baseline = spike.baseline
+        window = longest_s(spike.window_s)
+        asked = baseline.weeks or baseline.days or (baseline.previous_s or window) / window
+        needed = tellable_from(spike.chance, asked)
+    if spike.deviations is not None:
+        needed = max(needed, floor(spike.deviations**2) + 1)
+    return ceil(needed)
 
 
 def echoes(rules: Iterable[tuple[Document, int, Rule]]) -> list[Fault]:

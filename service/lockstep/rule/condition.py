@@ -189,7 +189,8 @@ class Spike(OfExpression):
 
     above: breach when value > above × baseline; below: when value < below × baseline; either suffices.
     above_by, below_by: the same as a difference, value > baseline + above_by; where a direction has both, both hold.
-    chance: a count must be so far away that chance alone does it at most so often; see `lockstep.rule.noise`.
+    chance: to begin, a count must be so far away that chance alone does it at most so often; what has begun goes on as
+    long as the rest holds. See `lockstep.rule.noise`.
     deviations: must hold in that direction too; alone it means both directions.
     at_least: a rise needs this value. usual_at_least: any ratio needs this baseline; below it none begins a spike, and
     none keeps one open.
@@ -430,7 +431,7 @@ def has_clear(condition: Condition) -> bool:
             return any(level.clear is not None for level in (*condition.levels, *overrides))
         case Spike():
             clears = (condition.clear_below, condition.clear_above, condition.clear_below_by, condition.clear_above_by)
-            return any(clear is not None for clear in clears)
+            return condition.chance is not None or any(clear is not None for clear in clears)
         case All() | AnyOf():
             return condition.has_clear
         case _:

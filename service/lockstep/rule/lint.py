@@ -94,6 +94,7 @@ CODES: dict[str, str] = {
     "LS185": "a change against the value before, where buckets are judged",
     "LS186": "a part of a rule looks at fewer labels, never at others",
     "LS187": "expected groups have a value for every label of the rule",
+    "LS188": "a fall that not even nothing is rare enough for",
     "LS189": "an anomaly watches a flow, in buckets of five minutes to an hour",
     "LS190": "a test does not say what it expects",
     "LS191": "a line of a story is not understood",

@@ -44,6 +44,7 @@ _OF_TIMES = frozenset(
         "LS181",
         "LS184",
         "LS185",
+        "LS188",
         "LS189",
         "LS200",
         "LS220",

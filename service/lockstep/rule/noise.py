@@ -5,19 +5,31 @@ a negative binomial distribution with mean m and variance φ·m·(1 + 1/n): the 
 itself, and φ for what weeks differ beyond chance. For φ = 1 that is exactly the predictive distribution of a Poisson
 count under Jeffreys' prior (Gelman et al., Bayesian Data Analysis, 3rd ed., section 2.6). φ is the variance that the
 baseline windows show over that of a Poisson count, never below 1 (the quasi-Poisson of McCullagh and Nelder,
-Generalized Linear Models, 2nd ed., section 6.2), measured with the median absolute deviation so that one odd week does
-not deafen the rule, corrected for few windows (Croux and Rousseeuw, Time-efficient algorithms for two highly robust
-estimators of scale, 1992).
+Generalized Linear Models, 2nd ed., section 6.2): the smaller of two estimates. The median absolute deviation does not
+let one odd week deafen the rule; corrected for few windows (Croux and Rousseeuw, Time-efficient algorithms for two
+highly robust estimators of scale, 1992) it makes of 60, 100 and 140 more than twice the scatter that they have, which
+the sample variance says.
+
+A negative binomial whose φ is large is mostly zeros: it takes weeks of bursts for proof that a week may bring nothing.
+Three or four windows cannot prove that, so for falls the rate is held to differ by half of itself from week to week
+at most (a shape of 4). From that follows what a fall needs: see `tellable_from`.
 
 Weakness: from three or four windows φ is a rough estimate, so real alarm rates of counts that scatter strongly lie
-above the stated chance; and neighbouring windows share events, so the chance is that of one window, not of a day.
+above the stated chance (rates that differ by 40 % from week to week: 4 to 8 in 100 for a stated 1 in 1000); and
+neighbouring windows share events, so the chance is that of one window, not of a day.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, inf, lgamma, log, log1p, sqrt
 
 _SMALL_SAMPLE = (1.0, 1.0, 1.196, 1.495, 1.363, 1.206, 1.200, 1.140, 1.129, 1.107)
 """By how much the MAD of so many normal values is too small (Croux and Rousseeuw 1992, table)."""
+
+FEW_WINDOWS = 4
+"""So few cannot show how far a count may fall."""
+_LEAST_SHAPE = 4.0
+"""Of the rate of falls from few windows: a coefficient of variation of 1/√4."""
 
 _TINY = 1e-300
 _MOST_STEPS = 5_000
@@ -59,17 +71,31 @@ def mean_within(values: list[float], middle: float, sigma: float) -> float:
     return sum(min(max(v, middle - reach), middle + reach) for v in values) / len(values)
 
 
-def noise_of(usual: float, sigma: float, windows: float, *, is_sampled: bool) -> Noise:
+def noise_of(values: Sequence[float], usual: float, sigma: float, windows: float, *, falling: bool) -> Noise:
     """The noise around a usual value; of several windows, their mean.
 
-    sigma: 1.4826 · MAD of the windows. is_sampled: whether there were several.
+    values: of the windows; one: it says nothing of their scatter. sigma: 1.4826 · their MAD. windows: how many windows
+    long they are together. falling: whether it is to say how rare a fall is.
     """
-    dispersion = 1.0
-    if is_sampled and usual > 0:
-        n = int(windows)
+    dispersion, n = 1.0, len(values)
+    if n > 1 and usual > 0:
         correction = _SMALL_SAMPLE[n] if n < len(_SMALL_SAMPLE) else n / (n - 0.8)
-        dispersion = max(1.0, (correction * sigma) ** 2 / usual)
+        mean = sum(values) / n
+        by_median = (correction * sigma) ** 2 / usual
+        by_variance = sum((v - mean) ** 2 for v in values) / (n - 1) / mean if mean > 0 else by_median
+        dispersion = max(1.0, min(by_median, by_variance))
+        if falling and n <= FEW_WINDOWS:
+            dispersion = min(dispersion, 1 + usual / _LEAST_SHAPE)
     return Noise(max(usual, 0.0), windows, dispersion)
+
+
+def tellable_from(chance: float, windows: float) -> float:
+    """The usual value from which on not one event is as rare as asked, where windows scatter no more than chance.
+
+    windows: of how many the usual value is known. Below it no fall can be told. The root of (n / (n + 1)) ^ (n·m + ½) =
+    chance: the predictive distribution at 0.
+    """
+    return (log(1 / chance) / log1p(1 / windows) - 0.5) / windows
 
 
 def beta_tail(a: float, b: float, x: float) -> float:

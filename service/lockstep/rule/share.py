@@ -46,7 +46,7 @@ def _surely_more(share: Fraction, limit: Fraction, whole: Fraction, confidence: 
     (share - t)² · whole = z² · t · (1 - t).
     """
     if limit < 0 or limit >= share:
-        return limit < 0 or (also_equal and limit == share and share in (0, 1))
+        return limit < 0 or (also_equal and limit == share == 0)
     distance, chance = (share - limit) ** 2 * whole, Fraction(_z(confidence)) ** 2 * limit * (1 - limit)
     return distance > chance or (also_equal and distance == chance)
 

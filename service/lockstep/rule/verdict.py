@@ -442,13 +442,15 @@ def _spike(condition: Spike, view: View, at: Instant, firing: Severity | None) -
     counts: dict[str, float] = {"windows": len(found.values)}
     if condition.deviations is not None or not condition.baseline.previous_s:
         counts["sigma"] = max(found.sigma, sqrt(max(shown(baseline), 0.0)) if is_count else 0.0)
-    breach = _spike_breaches(condition, value, baseline, found.mad, is_count=is_count)
-    if breach and is_count and condition.chance is not None:
-        noise = noise_of(found.level, found.sigma, found.lengths, is_sampled=len(found.values) > 1)
+    far = breach = _spike_breaches(condition, value, baseline, found.mad, is_count=is_count)
+    if far and is_count and condition.chance is not None:
+        falling = value < baseline
+        noise = noise_of([shown(v) for v in found.values], found.level, found.sigma, found.lengths, falling=falling)
         counts["dispersion"] = noise.dispersion
-        counts["chance"] = noise.rises(shown(value)) if value >= baseline else noise.falls(shown(value))
+        counts["chance"] = noise.falls(shown(value)) if falling else noise.rises(shown(value))
         breach = counts["chance"] <= condition.chance
-    held = firing is not None and not breach and _spike_holds(condition, value, baseline)
+    # Chance says what begins: with every window it wavers around its limit, and would end what has not changed.
+    held = firing is not None and not breach and (far or _spike_holds(condition, value, baseline))
     kind = Kind.BREACH if breach or held else Kind.CLEAR
     severity = condition.severity if kind is Kind.BREACH else None
     limit = _spike_limit(condition, baseline, up=value >= baseline)
