@@ -176,6 +176,23 @@ def test_why_it_is_not_judged(calendar, day, expected):
     assert runtime.groups["web",].watches[condition.key].verdict.baseline_of == expected
 
 
+@pytest.mark.parametrize(
+    ("orders", "expected"),
+    [
+        pytest.param(200, "; 'bucket: 5m' would do, with about 17 each, and learns for 1d12h", id="many"),
+        pytest.param(60, "; 'bucket: 15m' would do, with about 15 each, and learns for 1d13h30m", id="some"),
+        pytest.param(26, "; 'bucket: 30m' would do, with about 13 each, and learns for 3d3h", id="a few"),
+        pytest.param(23, "", id="an hour is right for few"),
+    ],
+)
+def test_a_bucket_that_suits_the_series_learns_sooner(orders, expected):
+    """Where more comes than an hour needs, it is said which bucket would do and how long that one learns."""
+    judge = _fed(hourly([orders] * 60, start=WINTER), anomaly())
+    (runtime,) = judge._rules
+    said = runtime.groups["web",].watches[anomaly().key].verdict.baseline_of
+    assert said == "it is learning: 59 buckets so far, 91 more to come, 3d19h" + expected
+
+
 def test_a_new_entry_forgets_nothing():
     """The calendar is not part of what names the things learned."""
     assert anomaly().key == anomaly(calendar=marked("campaign", 3, start=WINTER), learn_from=date(2026, 11, 9)).key

@@ -339,10 +339,20 @@ class Detector:
         statistic = None if found is None else Statistic(found)
         return Reading(at_s, surprise, statistic, is_rise, expected, is_learning)
 
+    @staticmethod
+    def learning_s(bucket_s: int) -> int:
+        """How long a series is learned before it is judged, if no bucket is missing."""
+        return max(LEARNING * bucket_s, -(-LEARNING_S // bucket_s) * bucket_s)
+
     def still_to_learn(self, bucket_s: int) -> int:
         """How many more buckets are learned before one is judged, if none is missing."""
         next_s = self._last_s + bucket_s
         return max(LEARNING - self.learned, -((next_s - self._first_s - LEARNING_S) // bucket_s), 0)
+
+    @property
+    def mean(self) -> float:
+        """About what a bucket has; of counts a little less than the mean, where they vary."""
+        return max(self._mean * self._mean / 4 - 0.375, 0.0) if self.is_count else self._mean
 
     def _tell_time(self, at_s: int, x: float) -> None:
         if not self.learned:

@@ -22,7 +22,7 @@ from lockstep.measure.anomaly import LONG as LONG_BUCKETS
 from lockstep.measure.anomaly import SENSITIVITY, SHORT, Detector, Incidents, Reading, Statistic
 from lockstep.measure.definition import Aggregate, Expression, Measured
 from lockstep.measure.exact import shown
-from lockstep.rule.condition import Anomaly
+from lockstep.rule.condition import ANOMALY_BUCKETS_S, Anomaly
 from lockstep.rule.quantity import duration_text
 from lockstep.rule.usual import LEAST_LIKE_DAYS, LIKE_DAYS
 from lockstep.rule.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
@@ -213,7 +213,27 @@ def _too_little(condition: Anomaly, marked: str, known: int, detector: Detector)
     if marked:
         return f"it is learning: {detector.learned} buckets of {LIKE_DAYS[marked]}s so far, {left} more to come"
     takes = duration_text(left * condition.bucket_s)
-    return f"it is learning: {detector.learned} buckets so far, {left} more to come, {takes}"
+    return f"it is learning: {detector.learned} buckets so far, {left} more to come, {takes}" + _sooner(
+        condition, detector
+    )
+
+
+ENOUGH = 12
+"""Orders in a bucket of which a third less is hardly chance any more."""
+SEEN = 24
+"""Buckets after which it is known how many orders come."""
+
+
+def _sooner(condition: Anomaly, detector: Detector) -> str:
+    """What shorter bucket would do for a count, too, and how long that one learns."""
+    if not detector.is_count or detector.learned < SEEN:
+        return ""
+    for bucket_s in ANOMALY_BUCKETS_S:
+        each = detector.mean * bucket_s / condition.bucket_s
+        if bucket_s < condition.bucket_s and each >= ENOUGH:
+            shorter, takes = duration_text(bucket_s), duration_text(detector.learning_s(bucket_s))
+            return f"; 'bucket: {shorter}' would do, with about {each:.0f} each, and learns for {takes}"
+    return ""
 
 
 # ---- words ----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from lockstep.calendar import Calendar
 from lockstep.document import Pointer, did_you_mean
 from lockstep.measure.definition import Aggregate, Expression, Measured, series_of
-from lockstep.rule.condition import Anomaly, Change, Level, NewValue, Projection, Severity, Share
+from lockstep.rule.condition import ANOMALY_BUCKETS_S, Anomaly, Change, Level, NewValue, Projection, Severity, Share
 from lockstep.rule.model import AnomalyModel, ChangeModel, NewValueModel, ProjectionModel, RatioModel, ShareModel
 
 DAY_S = 86_400
@@ -111,10 +111,6 @@ def new_value_of(
             level="warning",
         )
     return NewValue(expression, window, model.in_, learn, severity)
-
-
-ANOMALY_BUCKETS_S = (300, 600, 900, 1_200, 1_800, 3_600)
-"""Shorter ones are mostly noise; longer ones take months to learn."""
 
 
 def anomaly_of(

@@ -346,6 +346,10 @@ class Projection(OfExpression):
         return self.measure if self.pace is None else Operation("-", self.measure, self.pace)
 
 
+ANOMALY_BUCKETS_S = (300, 600, 900, 1_200, 1_800, 3_600)
+"""Shorter ones are mostly noise; longer ones take months to learn."""
+
+
 @dataclass(frozen=True)
 class Anomaly(OfExpression):
     """Flows in buckets that differ from what was learned of them; nothing is asked of the author.
