@@ -125,7 +125,7 @@ class Deliver:
             try:
                 row = msgspec.json.decode(value)
                 stored = row.pop("format")
-                if isinstance(stored, int) and stored > FORMAT:
+                if stored > FORMAT:
                     raise StateError(f"{batch.topic}: a delivery of format {stored}, this version reads {FORMAT}")
                 destination = Destination(**row.pop("destination"))
                 delivery = Delivery(

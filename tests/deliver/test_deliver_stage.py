@@ -203,15 +203,18 @@ def test_a_message_s_own_fault_pauses_nobody():
 
 
 def test_what_a_paused_lane_never_tried_dies_with_its_time():
-    """Behind a dead relay nothing waits for ever, and the letter says what was wrong with it."""
+    """Behind a dead relay nothing waits for ever; each letter says what was wrong with it, or else with the relay."""
+    own = DeliveryError("ambiguous", "email/anna: no answer to DATA", retryable=True)
     kept = Kept().feed(*(record(f"d{n}", ANNA, alert=f"a{n}") for n in range(8))).cut()
-    for _ in range(BREAKER_AFTER):
+    for n in range(BREAKER_AFTER):
         (delivery,) = kept.stage.due(START)
-        kept.stage.failed(delivery, DOWN, now=START, jitter=HALF)
+        kept.stage.failed(delivery, own if n == 0 else DOWN, now=START, jitter=HALF)
     kept.stage.tick(_after(LIFE_S["email"] + 1))
     kept.cut()
-    assert len(kept.records) == 8
-    assert {r["last_error"] for r in kept.records} == {str(DOWN)}
+    assert {r["id"]: (r["last_error"], r["reason"]) for r in kept.records} == {
+        "d0": (str(own), "ambiguous"),
+        **{f"d{n}": (str(DOWN), "serverError") for n in range(1, 8)},
+    }
     assert kept.stage.pending == {}
 
 
@@ -235,12 +238,25 @@ def test_the_end_is_said_in_the_thread_of_the_beginning():
     assert kept.cut().entries == {}
 
 
+def test_a_thread_stays_that_of_the_first_message():
+    """Worse news is said in it, and becomes no thread of its own."""
+    states = ("firing", "severity", "resolved")
+    kept = Kept().feed(*(record(state, SLACK, state=state) for state in states)).cut()
+    threads = []
+    for n in range(len(states)):
+        (delivery,) = kept.stage.due(START)
+        threads.append(delivery.thread)
+        kept.stage.sent(delivery, Sent(reference=f"171.{n}"), now=START)
+    assert threads == [None, "171.0", "171.0"]
+
+
 @pytest.mark.parametrize(
     ("state", "episodes", "expected"),
     [
         pytest.param("severity", ("e1",), "171.1", id="worse news of one episode"),
         pytest.param("resolved", ("e1", "e2"), None, id="the end of two messages belongs to neither"),
-        pytest.param("firing", ("e1", "e3"), None, id="news is never hidden in a thread"),
+        pytest.param("firing", ("e1", "e3"), None, id="news of one more is never hidden in a thread"),
+        pytest.param("firing", ("e1",), None, id="nor is a beginning that is told again"),
         pytest.param("resolved", ("e3",), None, id="a beginning that was never told"),
     ],
 )
@@ -266,7 +282,9 @@ def test_an_old_thread_is_forgotten():
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"\xff", b"[]", b"{}", b'{"format": 1, "id": 3}', record("x", surprise=1)], ids=repr
+    "value",
+    [b"", b"\xff", b"[]", b"{}", b'{"format": 1, "id": 3}', record("x", surprise=1), record("x", format="2")],
+    ids=repr,
 )
 def test_a_bad_record_costs_only_itself(value):
     """It goes to the dead events; the next one is attempted."""

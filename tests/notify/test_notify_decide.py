@@ -81,6 +81,31 @@ def test_which_transitions_are_told(state, changed, told):
     assert len(run.out) == told
 
 
+WORSE = {"severity": "critical", "previous_severity": "warning"}
+
+
+@pytest.mark.parametrize(
+    ("told", "state", "channels"),
+    [
+        pytest.param([("severity", "web", WORSE)], "severity", ["web"], id="worse news of one belongs to its thread"),
+        pytest.param([("severity", "web", WORSE), ("firing", "app", {})], "firing", ["web", "app"], id="news is news"),
+        pytest.param(
+            [("resolved", "web", {"severity": "critical"}), ("firing", "app", {})],
+            "firing",
+            ["app", "web"],
+            id="what goes on stands before what is over",
+        ),
+        pytest.param([("resolved", "web", {}), ("resolved", "app", {})], "resolved", ["web", "app"], id="two ends"),
+    ],
+)
+def test_what_a_message_of_several_is(told, state, channels):
+    """Its state says whether it opens a thread; its items are in the order in which they matter."""
+    run = _Run(_stage()).feed(*(transition(s, channel, **changed) for s, channel, changed in told)).step(10)
+    (message,) = run.to("slack")
+    assert message["state"] == message["body"]["state"] == state
+    assert [item["labels"]["channel"] for item in message["body"]["items"]] == channels
+
+
 def test_a_rule_for_one_team_is_not_told_to_another():
     """`teams: [marketing]` reaches the mail only, and says nothing to operations there."""
     run = _Run(_stage(plan(rule(teams=("marketing",))))).feed(transition()).step(10)

@@ -1,0 +1,179 @@
+"""Folding many events into the groups of one bucket: which of them count, for whom, and how much."""
+
+import json
+from typing import Any
+
+import pytest
+
+from lockstep.event import Decoder
+from lockstep.measure.aggregate import valuer
+from lockstep.measure.definition import Aggregate, SeriesDef
+from lockstep.measure.exact import SCALE
+from lockstep.measure.fold import folder, level_rows
+from lockstep.measure.meter import wanted_fields
+
+ENVELOPE = {"specversion": "1.0", "source": "/shop", "time": "2026-01-14T12:00:00Z"}
+
+
+def series(aggregate: str, of: str = "order.placed", field: str | None = None, **more: Any) -> SeriesDef:
+    return SeriesDef(Aggregate(aggregate), of, "orders", field, **more)
+
+
+def datas(of: SeriesDef, *given: dict[str, Any]) -> list[Any]:
+    """What the hot path hands to a fold."""
+    events = [{**ENVELOPE, "id": str(n), "type": of.event_type, "data": data} for n, data in enumerate(given)]
+    return [e.data for e in Decoder(wanted_fields([of])).decode([json.dumps(e).encode() for e in events])]
+
+
+def order(total: float = 10.0, *lines: tuple[str, int], **more: Any) -> dict[str, Any]:
+    rows = [{"sku": sku, "quantity": quantity, "unit_price": 1.0} for sku, quantity in lines]
+    return {"order_id": "o", "total": total, "lines": rows, **more}
+
+
+def shipped(**more: Any) -> dict[str, Any]:
+    return {"order_id": "o", **more}
+
+
+OF_LINES: dict[str, Any] = {"by": ("sku",), "line_labels": ("sku",)}
+
+
+@pytest.mark.parametrize(
+    ("of", "events", "expected"),
+    [
+        pytest.param(series("count"), [order(), order(count=3)], {(): 4}, id="a count is weighed"),
+        pytest.param(
+            series("count", by=("channel",)),
+            [order(channel="web"), order(), order(channel="")],
+            {("web",): 1, ("none",): 2},
+            id="without the label it belongs to none",
+        ),
+        pytest.param(
+            series("count", **OF_LINES),
+            [order(1, ("A", 1), ("A", 2), ("B", 1))],
+            {("A",): 1, ("B",): 1},
+            id="an order counts once for each sku in it",
+        ),
+        pytest.param(
+            series("count", by=("channel", "sku"), line_labels=("sku",)),
+            [order(1, ("A", 1), channel="web"), order(1, ("A", 1), channel="app"), order(1, channel="web")],
+            {("web", "A"): 1, ("app", "A"): 1},
+            id="labels of the order and of its lines",
+        ),
+        pytest.param(
+            series("sum", field="lines.quantity", **OF_LINES),
+            [order(1, ("A", 1), ("A", 2)), order(1, ("B", 5))],
+            {("A",): 3, ("B",): 5},
+            id="a sum of the lines",
+        ),
+        pytest.param(
+            series("count", where=(("lines.sku", ("A",)),)),
+            [order(1, ("A", 1)), order(1, ("B", 1)), order(1, ("A", 1), ("B", 1)), order(1)],
+            {(): 2},
+            id="orders that have such a line",
+        ),
+        pytest.param(
+            series("sum", field="lines.quantity", where=(("sku", ("A*",)),), line_labels=("sku",)),
+            [order(1, ("A-1", 1), ("B-1", 2)), order(1, ("A-2", 4))],
+            {(): 5},
+            id="lines of such a sku",
+        ),
+        pytest.param(
+            series("count", where=(("channel", ("web", "app")), ("country", ("GB",)))),
+            [order(channel="web", country="GB"), order(channel="app", country="FR"), order(country="GB")],
+            {(): 1},
+            id="all filters hold",
+        ),
+        pytest.param(
+            series("average", "order.shipped", "hours_to_ship"),
+            [shipped(hours_to_ship=10), shipped(), shipped(hours_to_ship=40, count=2)],
+            {(): 30},
+            id="an average is of those that say it, weighed",
+        ),
+        pytest.param(
+            series("sum", "order.shipped", "hours_to_ship"),
+            [shipped(hours_to_ship=10), shipped()],
+            {(): 10},
+            id="a sum takes what is missing as nothing",
+        ),
+        pytest.param(
+            series("minimum", "order.shipped", "hours_to_ship"),
+            [shipped(hours_to_ship=10), shipped(), shipped(hours_to_ship=4), shipped(hours_to_ship=7)],
+            {(): 4},
+            id="the least",
+        ),
+        pytest.param(
+            series("maximum", "order.shipped", "hours_to_ship"),
+            [shipped(hours_to_ship=4), shipped(), shipped(hours_to_ship=10), shipped(hours_to_ship=7)],
+            {(): 10},
+            id="the most",
+        ),
+        pytest.param(
+            series("minimum", "order.shipped", "hours_to_ship"),
+            [shipped()],
+            {},
+            id="the least of those that do not say",
+        ),
+        pytest.param(
+            series("distinct", "order.placed", "customer"),
+            [order(customer="a"), order(customer="b"), order(), order(customer="a")],
+            {(): 2},
+            id="different ones",
+        ),
+        pytest.param(
+            series("sum", field="total"),
+            [order(1, currency="GBP"), order(2, currency="GBP"), order(4)],
+            {(): 7},
+            id="money of one currency, or of none",
+        ),
+        pytest.param(
+            series("sum", field="total"),
+            [order(1), order(2, currency="EUR"), order(4, currency="GBP"), order(8, currency="EUR")],
+            {(): None},
+            id="money of two currencies has no sum",
+        ),
+    ],
+)
+def test_a_fold(of, events, expected):
+    """All at once, or one after the other."""
+    fold, value = folder(of), valuer(of)
+    millionths = {labels: None if number is None else number * SCALE for labels, number in expected.items()}
+    for parts in ([events], [[event] for event in events]):
+        groups: dict[Any, Any] = {}
+        for part in parts:
+            fold(datas(of, *part), groups)
+        assert {labels: value(found) for labels, found in groups.items()} == millionths
+
+
+def test_a_percentile_counts_those_that_say_it():
+    """Ninety fast ones, ten slow ones, and some that say nothing."""
+    of = series("percentile", "order.shipped", "hours_to_ship", quantile=0.95)
+    groups: dict[Any, Any] = {}
+    events = [shipped(hours_to_ship=2)] * 90 + [shipped(hours_to_ship=50)] * 10 + [shipped()] * 900
+    folder(of)(datas(of, *events), groups)
+    assert float(valuer(of)(groups[()]) or 0) == pytest.approx(50 * SCALE, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("of", "data", "expected"),
+    [
+        pytest.param(
+            series("last", "stock.level", "available", by=("sku",)),
+            {"sku": "A", "available": 5, "location": "WH1"},
+            [(("A",), "A\x1fWH1", 5_000_000)],
+            id="stock is that of a sku at a place",
+        ),
+        pytest.param(
+            series("last", "order.shipped", "hours_to_ship", by=("channel",)),
+            {"order_id": "o", "hours_to_ship": 3, "channel": "web"},
+            [(("web",), "web", 3_000_000)],
+            id="what says of no thing in particular is one for its labels",
+        ),
+        pytest.param(
+            series("last", "order.shipped", "hours_to_ship"), {"order_id": "o"}, [], id="nothing said, nothing set"
+        ),
+    ],
+)
+def test_a_level(of, data, expected):
+    """(labels, whose level it is, value in millionths)."""
+    (one,) = datas(of, data)
+    assert list(level_rows(of)(one)) == expected
