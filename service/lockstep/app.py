@@ -62,6 +62,7 @@ METRICS_S = 2.0
 FEW_S = 0.005
 """Shortest time between two cuts of notify and deliver: there is little to gather there, and people wait."""
 SOURCES_POLL_S = 2.0
+FILE_POLL_S = 1.0
 
 RULES_POLL_S = 0.5
 BORDER_MARGIN_S = 30
@@ -276,12 +277,6 @@ class Service:
             async with contextlib.AsyncExitStack() as stack:
                 await self.http.start()
                 stack.push_async_callback(stopping.step, "ending requests", self.http.stop, at_most_s=HTTP_S)
-                log.info(
-                    "listening",
-                    url=self.settings.url(self.http.port),
-                    host=self.settings.http_host,
-                    token=self._token_said(),
-                )
                 asked = asyncio.create_task(stop.wait())
                 stack.callback(asked.cancel)
                 starting = asyncio.create_task(self._start(stack))
@@ -322,6 +317,7 @@ class Service:
                 self._watch_folder,
                 self.board.follow,
                 self._housekeep,
+                self._watch_file,
                 self._measure_self,
             ):
                 group.create_task(body())
@@ -336,6 +332,13 @@ class Service:
             self._reason = f"input topics are missing: {', '.join(missing)}"
             log.warning(self._reason)
             await asyncio.sleep(SOURCES_POLL_S)
+        # Only now: what is posted before is refused.
+        log.info(
+            "listening",
+            url=self.settings.url(self.http.port),
+            host=self.settings.http_host,
+            token=self._token_said(),
+        )
         await self._check_sources()
         for channel in self._channels.values():
             stack.push_async_callback(self.stopping.step, "closing a channel", channel.close, at_most_s=CHANNEL_S)
@@ -719,6 +722,18 @@ class Service:
         while True:
             await asyncio.sleep(METRICS_S)
             self._collect()
+
+    async def _watch_file(self) -> None:
+        """Give up when the embedded broker's file is not the one at its path any more; Kafka has none."""
+        verify = getattr(self.broker, "verify", None)
+        while verify is not None:
+            await asyncio.sleep(FILE_POLL_S)
+            try:
+                verify()
+            except BrokerError as error:
+                log.error("this worker gives up", reason=str(error))
+                self._on_fatal(str(error))
+                return
 
     async def _housekeep(self) -> None:
         """What is older than its retention goes; Kafka does this itself."""

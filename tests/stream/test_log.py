@@ -1,5 +1,8 @@
 """The SQLite file: what it promises beyond the broker contract."""
 
+import asyncio
+import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -11,6 +14,7 @@ import pytest
 from lockstep.adapters.stream import open_broker
 from lockstep.adapters.stream.log import MOST_BYTES
 from lockstep.adapters.stream.sqlite import SqliteBroker, path_of
+from lockstep.app import EXIT_FATAL, Service
 from lockstep.errors import BrokerError, Fenced, SettingsError, StateError
 from lockstep.ports import Cut, Record, TopicSpec
 from lockstep.settings import Settings
@@ -180,9 +184,9 @@ async def test_the_size_counts_the_write_ahead_log(opened: SqliteBroker) -> None
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("sqlite:///lockstep.db", (Path("lockstep.db"), "normal")),
-        ("sqlite:////var/lib/lockstep.db", (Path("/var/lib/lockstep.db"), "normal")),
-        ("sqlite:///data/lockstep.db?sync=full", (Path("data/lockstep.db"), "full")),
+        ("sqlite:///lockstep.db", (Path("lockstep.db"), "full")),
+        ("sqlite:////var/lib/lockstep.db", (Path("/var/lib/lockstep.db"), "full")),
+        ("sqlite:///data/lockstep.db?sync=normal", (Path("data/lockstep.db"), "normal")),
     ],
 )
 def test_path_of(url: str, expected: tuple[Path, str]) -> None:
@@ -199,3 +203,88 @@ def test_a_url_that_names_no_file(url: str) -> None:
 def test_a_broker_of_an_unknown_kind(url: str, clock: Callable[[], Any]) -> None:
     with pytest.raises(SettingsError, match="neither sqlite"):
         open_broker(Settings(broker=url), clock=clock)
+
+
+# ---- the file goes away ----------------------------------------------------------------------------------------------
+
+
+def _delete(path: Path) -> None:
+    path.unlink()
+
+
+def _replace(path: Path) -> None:
+    shutil.copy(path, path.with_suffix(".copy"))
+    path.with_suffix(".copy").rename(path)
+
+
+def _delete_what_is_written_ahead(path: Path) -> None:
+    path.with_name(path.name + "-wal").unlink()
+
+
+def _move_the_folder(path: Path) -> None:
+    path.parent.rename(path.parent.with_name("elsewhere"))
+
+
+GONE: dict[str, Callable[[Path], None]] = {
+    "deleted": _delete,
+    "replaced": _replace,
+    "without its -wal": _delete_what_is_written_ahead,
+    "moved": _move_the_folder,
+}
+
+
+@pytest.mark.parametrize("how", GONE)
+async def test_nothing_is_accepted_into_a_file_that_is_gone(tmp_path: Path, clock: Any, how: str) -> None:
+    """It would be acknowledged and lost: the open file has no name any more."""
+    path = tmp_path / "shop" / "lockstep.db"
+    path.parent.mkdir()
+    broker = open_broker(Settings(broker=f"sqlite:///{path}"), clock=clock)
+    await broker.start()
+    try:
+        await broker.declare([TopicSpec("orders", 1, retention_s=3600)])
+        broker.verify()
+        GONE[how](path)
+        with pytest.raises(BrokerError, match=r"was (deleted|replaced) while this service used it"):
+            broker.verify()
+        for _ in range(2):
+            with pytest.raises(BrokerError, match=r"was (deleted|replaced) while this service used it"):
+                await broker.publish([Record("orders", b"x")])
+    finally:
+        await broker.stop()
+
+
+@pytest.mark.parametrize("how", GONE)
+async def test_a_service_whose_file_is_gone_ends(tmp_path: Path, how: str) -> None:
+    """Also when nothing comes in: its supervisor starts it again, or somebody reads why."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "r.yml").write_text(
+        "measures: {orders: {count: order.placed}}\n"
+        "rules: [{name: A, threshold: {measure: orders, above: 5, window: 1m}}]\n"
+    )
+    path = tmp_path / "shop" / "lockstep.db"
+    path.parent.mkdir()
+    settings = Settings(broker=f"sqlite:///{path}", rules=tmp_path / "rules", http_port=0)
+    service = Service(settings, environ={})
+    running = asyncio.create_task(service.run(asyncio.Event()))
+    async with asyncio.timeout(30):
+        while not service.status().ready:
+            await asyncio.sleep(0.01)
+        GONE[how](path)
+        assert await running == EXIT_FATAL
+    assert service.fatal is not None
+    assert "while this service used it" in service.fatal.result()
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        pytest.param("{}/prodution/lockstep.db", "make it, or name another$", id="misspelt"),
+        pytest.param("var/lib/lockstep/lockstep.db", "four slashes", id="an absolute path with three slashes"),
+    ],
+)
+async def test_a_folder_that_is_missing(tmp_path: Path, clock: Any, name: str, advice: str) -> None:
+    """It is no new and empty shop."""
+    broker = open_broker(Settings(broker=f"sqlite:///{name.format(tmp_path)}"), clock=clock)
+    with pytest.raises(SettingsError, match=advice):
+        await broker.start()
+    assert os.listdir(tmp_path) == []

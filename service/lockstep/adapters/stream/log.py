@@ -7,6 +7,7 @@ append to the same file; their records are seen within POLL_S.
 
 import contextlib
 import json
+import os
 import sqlite3
 import threading
 import uuid
@@ -57,26 +58,39 @@ def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
     return connection
 
 
+def _identity(path: Path) -> tuple[tuple[int, int], ...]:
+    """Which files a path and its write-ahead log lead to. Raises OSError where one is not there."""
+    found = [os.stat(p) for p in (path, path.with_name(path.name + "-wal"))]
+    return tuple((f.st_dev, f.st_ino) for f in found)
+
+
 class Log:
     """The file. Appending and cutting go through the writer thread; reading happens on the caller's thread.
 
     now_ms: the clock, Unix milliseconds; records get its time when they are written.
     """
 
-    def __init__(self, path: Path, *, now_ms: Callable[[], int], synchronous: str = "normal") -> None:
+    def __init__(self, path: Path, *, now_ms: Callable[[], int], synchronous: str = "full") -> None:
+        """synchronous: full, where what was accepted outlives a power cut; normal, where a kill at most."""
         self.path = path
         self._now_ms = now_ms
+        if not path.parent.is_dir():
+            # Made here, a misspelt path would be a new and empty shop.
+            more = "" if path.is_absolute() else "; an absolute path has four slashes, sqlite:////var/lib/lockstep.db"
+            raise SettingsError(
+                f"LOCKSTEP_BROKER: there is no folder '{path.parent}' for {path.name}; make it, or name another{more}"
+            )
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             self._reader = _connect(path, synchronous)
             self._writer = _connect(path, synchronous)
             self._check_format()
             self._writer.executescript(SCHEMA)
+            self._opened = _identity(path)
         except (sqlite3.Error, OSError) as error:
             raise SettingsError(f"{path}: cannot be used as a broker: {error}; name another file") from error
         self._queue: SimpleQueue[tuple[Callable[[sqlite3.Connection], Any], Future[Any]] | None] = SimpleQueue()
         self._waiters: set[Callable[[], None]] = set()
-        self._broken: BaseException | None = None
+        self._broken: BrokerError | None = None
         self._closing = False
         self._accepting = threading.Lock()
         self._version: int | None = None
@@ -106,6 +120,19 @@ class Log:
         self._thread.join()
         self._reader.close()
         self._writer.close()
+
+    def verify(self) -> None:
+        """Raises BrokerError when the path leads to another file now, or to none: what is written would be gone."""
+        try:
+            is_same, why = _identity(self.path) == self._opened, "replaced"
+        except OSError:
+            is_same, why = False, "deleted"
+        if not is_same:
+            raise BrokerError(
+                f"{self.path}: the file (or its -wal) was {why} while this service used it; what came in since is in "
+                "neither; put the file back, or start on the one that is there",
+                retryable=False,
+            )
 
     # ---- what there is --------------------------------------------------------------------------------------------
 
@@ -187,8 +214,8 @@ class Log:
         future: Future[T] = Future()
         with self._accepting:
             if self._broken is not None or self._closing:
-                why = self._broken or "the log is closed"
-                future.set_exception(BrokerError(f"{self.path}: {why}", retryable=False))
+                closed = BrokerError(f"{self.path}: the log is closed", retryable=False)
+                future.set_exception(self._broken or closed)
             else:
                 self._queue.put((operation, future))
         return future
@@ -231,12 +258,14 @@ class Log:
                     results.append((future, None, error))
                 writer.execute("release one")
             writer.execute("commit")
+            self.verify()
         except BaseException as error:  # the disk is full, the file is gone: nothing more can be promised
-            self._broken = error
+            failed = BrokerError(f"{self.path}: {error}", retryable=False)
+            self._broken = error if isinstance(error, BrokerError) else failed
             with contextlib.suppress(sqlite3.Error):
                 writer.execute("rollback")
             for _, future in operations:
-                future.set_exception(BrokerError(f"{self.path}: {error}", retryable=False))
+                future.set_exception(self._broken)
             return
         for future, result, refusal in results:
             if refusal is None:

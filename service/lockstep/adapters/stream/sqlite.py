@@ -25,13 +25,13 @@ MOST_RECORDS = 8_192
 
 
 def path_of(url: str) -> tuple[Path, str]:
-    """(file, synchronous) of `sqlite:///FILE?sync=full`; four slashes for an absolute path."""
+    """(file, synchronous) of `sqlite:///FILE?sync=normal`; four slashes for an absolute path."""
     rest = url.removeprefix("sqlite://")
     name, _, query = rest.partition("?")
     name = name[1:] if name.startswith("/") else name
     if not name:
         raise SettingsError(f"LOCKSTEP_BROKER: '{url}' names no file; write sqlite:///lockstep.db")
-    synchronous = dict(p.partition("=")[::2] for p in query.split("&") if p).get("sync", "normal")
+    synchronous = dict(p.partition("=")[::2] for p in query.split("&") if p).get("sync", "full")
     if synchronous not in ("normal", "full"):
         raise SettingsError(f"LOCKSTEP_BROKER: sync={synchronous}; write sync=normal or sync=full")
     return Path(name), synchronous
@@ -66,6 +66,10 @@ class SqliteBroker:
         if self._log is not None:
             log, self._log = self._log, None
             await asyncio.to_thread(log.close)
+
+    def verify(self) -> None:
+        """Raises BrokerError when the file is not the one at its path any more."""
+        self.log.verify()
 
     async def describe(self, topics: Iterable[str]) -> Mapping[str, TopicInfo]:
         self.log.refresh()
