@@ -424,7 +424,8 @@ def threshold(
     complete = read.complete(c.expression, start)
     settled = _with_measures(levels, read, end, zone)
     may_breach = not isinstance(settled, str) and _only_rising(settled)
-    may_breach = may_breach and _single(c.expression, Aggregate.COUNT, Aggregate.SUM) is not None
+    grows = (Aggregate.COUNT, Aggregate.SUM, Aggregate.DISTINCT)
+    may_breach = may_breach and _single(c.expression, *grows) is not None
     if settled == "unjudged" or (not complete and not may_breach):
         return UNJUDGED
     if found is None or isinstance(settled, str):

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from comparison import judged
 from judge_pipeline import Pipeline, arrivals
 from shorthand import LONDON, ORDERS, Event, clock, event, flow, lines, of, plan, rule, when
 
@@ -207,3 +208,38 @@ def test_days_in_utc_do_speak():
     limits = {"above": 1.5, "below": 0.6, "usual_at_least": 8}
     watched = plan(rule(spike(Baseline(weeks=2), 3600, HOURLY, **limits)))
     assert len(replay_events(watched, shop_days(date(2026, 3, 9), 28), zone=ZoneInfo("UTC"))) > 10
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        pytest.param(when(ORDERS, "above 2", window=600), ["12:01 web firing warning"], id="a count"),
+        pytest.param(
+            when(flow("sum", field="total"), "at_least 6", window=600), ["12:01 web firing warning"], id="a sum"
+        ),
+        pytest.param(
+            when(flow("distinct", field="customer"), "above 2", window=600),
+            ["12:01 web firing warning"],
+            id="a distinct count",
+        ),
+        pytest.param(when(flow("distinct", field="customer"), "below 4", window=600), [], id="but not below"),
+        pytest.param(when(flow("average", field="total"), "above 1", window=600), [], id="an average moves either way"),
+    ],
+)
+@pytest.mark.parametrize("no_data", ["keep", "alert"])
+def test_what_is_missing_can_only_add_to(condition, expected, no_data):
+    """Before the first full window a breach stands that more data cannot undo; the slow judge agrees."""
+    data = {"order_id": "o", "total": 2.0, "lines": []}
+    events = [event("order.placed", clock("12:00"), c, channel="web", customer=c, **data) for c in ("x", "y", "z")]
+    told = judged(plan(rule(condition, no_data=no_data)), events, until=clock("12:05"))
+    assert lines(told) == expected
+
+
+def test_before_the_first_full_window_mixed_currencies_are_no_alert():
+    """A sum without a value is no data only where its whole window is known."""
+    condition = when(flow("sum", field="total"), "above 100", window=600)
+    data = {"order_id": "o", "total": 2.0, "lines": [], "channel": "web"}
+    events = [event("order.placed", clock("12:00"), c, currency=c, **data) for c in ("EUR", "USD")]
+    events.append(event("order.placed", clock("12:12"), "later", **{**data, "channel": "app"}))
+    told = judged(plan(rule(condition, no_data="alert")), events, until=clock("12:12"))
+    assert lines(told) == ["12:10 web firing warning", "12:11 web resolved warning"]

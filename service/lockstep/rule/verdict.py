@@ -290,11 +290,9 @@ def _threshold(condition: Threshold, view: View, at: Instant, firing: Severity |
     if not condition.levels:
         return Verdict(Kind.NO_BOUND, None, value, None, None, span[0], span[1], NOTHING, "", condition.unbound)
     incomplete = not is_complete(flows, view, at, start)
-    if incomplete:
-        # What is missing can only add to a count or a sum: a breach from above stands all the same.
-        single = isinstance(condition.expression, Measured)
-        if not (single and flows[0].aggregate in (Aggregate.COUNT, Aggregate.SUM)):
-            return UNJUDGED
+    # What is missing can only add to a count, a sum or a distinct count: a breach from above stands all the same.
+    if incomplete and not (isinstance(condition.expression, Measured) and flows[0].is_additive):
+        return UNJUDGED
     levels, counts = condition.levels, NOTHING
     if condition.of_measures:
         bounded = settled(condition, view, at)
@@ -304,7 +302,7 @@ def _threshold(condition: Threshold, view: View, at: Instant, firing: Severity |
             return Verdict(Kind.NO_DATA, None, value, None, None, span[0], span[1], NOTHING, "", without(condition))
         levels, counts = bounded
     if found is None:
-        return Verdict(Kind.NO_DATA, None, None, None, None, *span)
+        return UNJUDGED if incomplete else Verdict(Kind.NO_DATA, None, None, None, None, *span)
     level = _reached(levels, found, firing)
     severity = None if level is None else level.severity
     bounds = (level or levels[0]).breach
