@@ -39,7 +39,10 @@ END = _local("2011-03-14T00:00")
 
 @dataclass(frozen=True)
 class Planted:
-    """One piece of trouble: what the shop went through, and which rules must speak of it between starts and ends."""
+    """One piece of trouble: what the shop went through, and which rules must speak of it between starts and ends.
+
+    daily: rules that speak of the whole day, at its end at the latest, and until the end of the next.
+    """
 
     name: str
     what: str
@@ -47,6 +50,7 @@ class Planted:
     ends: datetime
     rules: tuple[str, ...]
     labels: tuple[tuple[str, str], ...] = ()
+    daily: tuple[str, ...] = ()
 
 
 LOW, SOLD_OUT = "22720", "22423"
@@ -58,6 +62,7 @@ CHECKOUT = Planted(
     starts=_local("2011-03-01T11:00"),
     ends=_local("2011-03-01T15:00"),
     rules=("OrderDrop", "NoOrders"),
+    daily=("SlowDay",),
 )
 RUNS_LOW = Planted(
     name="a product runs low",
@@ -81,6 +86,7 @@ SURGE = Planted(
     starts=_local("2011-03-10T12:00"),
     ends=_local("2011-03-10T15:00"),
     rules=("OrderSpike", "TrafficSurge"),
+    daily=("BusyDay",),
 )
 TRUTH = (CHECKOUT, RUNS_LOW, SELLS_OUT, SURGE)
 """Everything that was planted, in the order of time."""
