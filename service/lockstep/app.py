@@ -39,7 +39,7 @@ from lockstep.explain import ask, public
 from lockstep.judge import ALERT_STATE, ALERTS, Judge
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.notify.decide import DELIVERIES, Notify
-from lockstep.notify.own import REFUSED, OwnAlerts, own_rule, refusal_of
+from lockstep.notify.own import BEHIND, REFUSED, OwnAlerts, Place, behind_due, behind_text, own_rules, refusal_of
 from lockstep.notify.route import NOBODY, Routing, load_routing
 from lockstep.ports import Channel, Record, TopicInfo, TopicSpec
 from lockstep.rule.condition import Plan, Rule
@@ -63,6 +63,7 @@ FEW_S = 0.005
 """Shortest time between two cuts of notify and deliver: there is little to gather there, and people wait."""
 SOURCES_POLL_S = 2.0
 FILE_POLL_S = 1.0
+EVENT_TIME_POLL_S = 2.0
 
 RULES_POLL_S = 0.5
 BORDER_MARGIN_S = 30
@@ -318,6 +319,7 @@ class Service:
                 self.board.follow,
                 self._housekeep,
                 self._watch_file,
+                self._watch_event_time,
                 self._measure_self,
             ):
                 group.create_task(body())
@@ -588,7 +590,7 @@ class Service:
                 "notify",
                 (ALERTS, COMMANDS),
                 lambda _: Notify(
-                    replace(self.plan, rules=(*self.plan.rules, own_rule(tuple(self.routing.teams)))),
+                    replace(self.plan, rules=(*self.plan.rules, *own_rules(tuple(self.routing.teams)))),
                     self.routing,
                     zone=s.zone,
                     delivery_partitions=deliveries,
@@ -684,6 +686,10 @@ class Service:
             m.pending.labels(channel).set(sum(d.pending.get(channel, 0) for d in delivers))
             m.breakers.labels(channel).set(sum(d.paused.get(channel, 0) for d in delivers))
             m.oldest.labels(channel).set(max((d.oldest(moment).get(channel, 0.0) for d in delivers), default=0.0))
+        behind, known = self._event_time()
+        m.event_time_behind.clear()
+        for topic, partition in known:
+            m.event_time_behind.labels(topic, str(partition)).set(behind.get((topic, partition), 0.0))
         status = self.status()
         m.ready.set(int(status.ready))
         m.lag.clear()  # of partitions that another worker has now, too
@@ -722,6 +728,34 @@ class Service:
         while True:
             await asyncio.sleep(METRICS_S)
             self._collect()
+
+    def _event_time(self) -> tuple[dict[Place, float], set[Place]]:
+        """(how many seconds event time is behind where it stays too far behind, partitions read to their end)."""
+        now_us = round(utc_now().timestamp() * 1e6)
+        known = {place: m.clock for place, m in self._meters.items() if m.clock.has_read_to_end}
+        behind = {
+            place: (now_us - clock.watermark) / 1e6
+            for place, clock in known.items()
+            if clock.watermark is not None and clock.is_behind(now_us)
+        }
+        return behind, set(known)
+
+    async def _watch_event_time(self) -> None:
+        """An alert for each source partition whose event time stays behind though it was read to its end."""
+        while True:
+            await asyncio.sleep(EVENT_TIME_POLL_S)
+            behind, known = self._event_time()
+            now = utc_now()
+            said = {place: behind_text(place, seconds, now) for place, seconds in behind.items()}
+            try:
+                await self.board.refresh()
+                new = behind_due(said, known, self.board.alerts(rule=BEHIND, every=True), now=now)
+                records = [Record(ALERTS, encode(t), t.alert_id.encode(), 0) for t in new]
+                records += [Record(ALERT_STATE, encode(t), t.alert_id.encode()) for t in new]
+                if records:
+                    await self.broker.publish(records)
+            except BrokerError as error:
+                log.warning("nothing was said of event time", reason=str(error))
 
     async def _watch_file(self) -> None:
         """Give up when the embedded broker's file is not the one at its path any more; Kafka has none."""

@@ -136,6 +136,12 @@ class Metrics:
         self.refused_files = self._gauge(
             "lockstep_rule_files_refused", "Rule files whose last good version is in force"
         )
+        self.event_time_behind = self._gauge(
+            "lockstep_event_time_behind_seconds",
+            "How far event time stays behind though the partition was read to its end; 0 when it does not",
+            "topic",
+            "partition",
+        )
         self.ready = self._gauge("lockstep_ready", "1 when ready")
         self.storage = self._gauge("lockstep_storage_size_bytes", "Size of the embedded broker's file")
 

@@ -90,6 +90,10 @@ class EventClock:
         """How far behind now the watermark may be at the log's end."""
         return self._lateness_us + BEHIND * self._idle_after_us
 
+    def is_behind(self, now_us: int) -> bool:
+        """Whether it has been too far behind for as long as it may be behind; what passes by itself does not count."""
+        return self.behind_since is not None and now_us - self.behind_since >= BEHIND * self._idle_after_us
+
     @property
     def has_read_to_end(self) -> bool:
         """Whether `behind_since` says anything yet."""

@@ -1,17 +1,20 @@
-"""Alerts of Lockstep about itself: a rule file that was refused."""
+"""Alerts of Lockstep about itself: a rule file that was refused, and event time that stays behind."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
+from lockstep.figures import duration_words
 from lockstep.labels import stable_id
 from lockstep.rule.condition import All, NoData, Rule, Severity
 from lockstep.transition import Refusal, Transition, TransitionName
 
 REFUSED = "RuleFileRefused"
 MENDED = "mended"
+BEHIND = "EventTimeBehind"
+CAUGHT_UP = "caught_up"
 
 SAID_AGAIN = timedelta(seconds=10)
 """So often one of several workers says that it still refuses a file; nobody is told by that."""
@@ -38,6 +41,32 @@ def own_rule(teams: Sequence[str]) -> Rule:
         teams=tuple(teams),
         say={"summary": "{{ labels.file }} was refused", **dict.fromkeys(teams, text)},
     )
+
+
+def behind_rule(teams: Sequence[str]) -> Rule:
+    """What is said of a source partition whose event time stays behind though it was read to its end."""
+    text = (
+        "{{ fault }}. Rules on this topic judge that moment, not now. What arrives does not advance event time: look "
+        "for events sent again, refused ones (`lockstep dead events`), a sender's clock, or an old file that was sent."
+    )
+    return Rule(
+        name=BEHIND,
+        by=("topic", "partition"),
+        condition=All((), Severity.WARNING),
+        for_s=0,
+        keep_firing_for_s=0,
+        no_data=NoData.KEEP,
+        teams=tuple(teams),
+        say={
+            "summary": "{{ labels.topic }}, partition {{ labels.partition }}: event time is behind",
+            **dict.fromkeys(teams, text),
+        },
+    )
+
+
+def own_rules(teams: Sequence[str]) -> tuple[Rule, ...]:
+    """Every rule of Lockstep's own."""
+    return own_rule(teams), behind_rule(teams)
 
 
 def refusal_of(
@@ -72,15 +101,20 @@ def refused_transition(file: str, refusal: Refusal, *, now: datetime, after: str
     """
     alert = stable_id("alert", REFUSED, file)
     episode = stable_id("episode", alert, *refusal.faults, *filter(None, [after]))
-    at = _moment(now)
     more = f" (and {len(refusal.faults) - 1} more)" if len(refusal.faults) > 1 else ""
+    begun = _begun(REFUSED, {"file": file}, alert=alert, episode=episode, fault=refusal.faults[0] + more, now=now)
+    return msgspec.structs.replace(begun, refusal=refusal)
+
+
+def _begun(rule: str, labels: dict[str, str], *, alert: str, episode: str, fault: str, now: datetime) -> Transition:
+    at = _moment(now)
     return Transition(
         transition_id=stable_id("transition", episode, 1),
         alert_id=alert,
         episode_id=episode,
         number=1,
-        rule=REFUSED,
-        labels={"file": file},
+        rule=rule,
+        labels=labels,
         state=TransitionName.FIRING,
         at=at,
         started_at=at,
@@ -94,20 +128,54 @@ def refused_transition(file: str, refusal: Refusal, *, now: datetime, after: str
         so_far=False,
         watermark=None,
         rule_version="",
-        fault=refusal.faults[0] + more,
-        refusal=refusal,
+        fault=fault,
     )
 
 
-def mended_transition(told: Transition, *, now: datetime) -> Transition:
-    """The alert that was told is over: the file is in order, or gone."""
+Place = tuple[str, int]
+"""A source topic and one of its partitions."""
+
+
+def behind_text(place: Place, seconds: float, now: datetime) -> str:
+    """What is said of a partition whose event time is so many seconds behind now."""
+    stands_at = _moment(now - timedelta(seconds=round(seconds)))
+    return (
+        f"event time of topic '{place[0]}', partition {place[1]}, stands at {stands_at}, "
+        f"{duration_words(seconds)} behind, though all of it has been read"
+    )
+
+
+def behind_due(
+    behind: Mapping[Place, str], known: Collection[Place], told: Iterable[Transition], *, now: datetime
+) -> list[Transition]:
+    """What is new about event time that is behind.
+
+    behind: where, with what is said of it. known: the partitions that this worker has read to their end: an alert about
+    any other is another worker's to end. told: the last transition of each alert of this kind.
+    """
+    open_now = {(t.labels["topic"], int(t.labels["partition"])): t for t in told if t.state is TransitionName.FIRING}
+    new = []
+    for place, fault in behind.items():
+        if place not in open_now:
+            labels = {"topic": place[0], "partition": str(place[1])}
+            alert = stable_id("alert", BEHIND, place[0], place[1])
+            episode = stable_id("episode", alert, _moment(now))
+            new.append(_begun(BEHIND, labels, alert=alert, episode=episode, fault=fault, now=now))
+    for place, there in open_now.items():
+        if place in known and place not in behind:
+            new.append(mended_transition(there, now=now, reason=CAUGHT_UP))
+    return new
+
+
+def mended_transition(told: Transition, *, now: datetime, reason: str = MENDED) -> Transition:
+    """The alert that was told is over: the file is in order or gone, or event time has caught up."""
     return msgspec.structs.replace(
         told,
         transition_id=stable_id("transition", told.episode_id, 2),
         number=2,
         state=TransitionName.RESOLVED,
         at=_moment(now),
-        reason=MENDED,
+        reason=reason,
     )
 
 
