@@ -151,7 +151,7 @@ def load_routes(folder: Path) -> Routing:
     return routing
 
 
-def build_channels(settings: Settings, environ: Mapping[str, str]) -> dict[str, Channel]:
+def build_channels(settings: Settings, environ: Mapping[str, str]) -> dict[str, Channel[Any]]:
     """A channel of each kind."""
     secrets = secrets_from(environ)
     return {

@@ -13,6 +13,7 @@ import msgspec
 
 from lockstep.dead import DeadEvent, dead_record
 from lockstep.errors import DeliveryError, StateError
+from lockstep.notification import Body, body_of, severity_of
 from lockstep.ports import Batch, Cut, Destination, Record, Sent
 
 DEAD_DELIVERIES = "lockstep.dead-deliveries"
@@ -55,7 +56,7 @@ class Delivery:
     state: str
     alerts: list[str]
     episodes: list[str]
-    body: dict[str, Any]
+    body: Body
     sequence: int
     created: float
     attempts: int = 0
@@ -68,8 +69,7 @@ class Delivery:
     @property
     def severity(self) -> str:
         """Of what it tells; "" where its body does not say."""
-        data = self.body.get("data", self.body)
-        return str(data.get("severity", "")) if isinstance(data, dict) else ""
+        return severity_of(self.body)
 
 
 @dataclass
@@ -113,7 +113,8 @@ class Deliver:
                 case b"l":
                     self._lanes[key[1:].decode()] = _Lane(**row)
                 case _:
-                    found.append(Delivery(**{**row, "destination": Destination(**row["destination"])}))
+                    row.update(destination=Destination(**row["destination"]), body=body_of(row["body"]))
+                    found.append(Delivery(**row))
         for delivery in sorted(found, key=lambda d: d.sequence):
             self._enqueue(delivery)
         self._sequence = self._handed = self._durable = max((d.sequence for d in found), default=0)
@@ -127,10 +128,8 @@ class Deliver:
                 stored = row.pop("format")
                 if stored > FORMAT:
                     raise StateError(f"{batch.topic}: a delivery of format {stored}, this version reads {FORMAT}")
-                destination = Destination(**row.pop("destination"))
-                delivery = Delivery(
-                    destination=destination, sequence=self._sequence + 1, created=arrived_ms / 1000, **row
-                )
+                row.update(destination=Destination(**row["destination"]), body=body_of(row["body"]))
+                delivery = Delivery(sequence=self._sequence + 1, created=arrived_ms / 1000, **row)
             except (msgspec.MsgspecError, KeyError, TypeError, AttributeError) as error:
                 dead = DeadEvent(batch.topic, batch.partition, offset, "data", f"no delivery: {error}", value)
                 self._cut.records.append(dead_record(dead))

@@ -6,7 +6,12 @@ A stage is pure: it takes batches and the time, and returns what to publish. Ada
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+from lockstep.notification import Body
+
+Body_co = TypeVar("Body_co", bound=Body, covariant=True)
+Body_contra = TypeVar("Body_contra", bound=Body, contravariant=True)
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -176,22 +181,22 @@ class Sent:
     detail: str = ""
 
 
-class Channel(Protocol):
-    """Carries one delivery to one destination."""
+class Channel(Protocol[Body_contra]):
+    """Carries one delivery to one destination: a message to people, or a document to a program."""
 
-    async def send(self, destination: Destination, delivery: "DeliveryLike", *, now: datetime) -> Sent:
+    async def send(self, destination: Destination, delivery: "DeliveryLike[Body_contra]", *, now: datetime) -> Sent:
         """One attempt. Raises DeliveryError for every failure, whatever the library underneath raised."""
 
     async def close(self) -> None: ...
 
 
-class DeliveryLike(Protocol):
+class DeliveryLike(Protocol[Body_co]):
     """What a channel sees of a delivery (lockstep.deliver.Delivery has it)."""
 
     @property
     def id(self) -> str: ...
     @property
-    def body(self) -> Mapping[str, object]: ...
+    def body(self) -> Body_co: ...
     @property
     def thread(self) -> str | None:
         """The reference of the message that this one answers to, if the destination has one."""

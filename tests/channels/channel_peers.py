@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from msgspec.structs import replace
 
-from lockstep.adapters.channels import badge
 from lockstep.measure.definition import Aggregate, Measured, SeriesDef
-from lockstep.notify.decide import CAME_AND_WENT
+from lockstep.notification import CAME_AND_WENT, Item, Message
 from lockstep.notify.message import Writer
 from lockstep.rule.condition import Baseline, NoData, Rule, Severity, Spike
 from lockstep.rule.reasons import Judged, Stretch
@@ -47,7 +47,7 @@ class Letter:
     """What a channel sees of a delivery."""
 
     id: str
-    body: dict[str, Any]
+    body: Any
     thread: str | None = None
 
 
@@ -110,29 +110,27 @@ def transition(state: str = "firing", channel: str = "web", **changed: Any) -> T
     )
 
 
-def item(*args: Any, teams: tuple[str, ...] = ("marketing", "operations"), **changed: Any) -> dict[str, Any]:
+def item(*args: Any, teams: tuple[str, ...] = ("marketing", "operations"), **changed: Any) -> Item:
     own = {k: changed.pop(k) for k in ("note", "runbook", "headline", "texts") if k in changed}
-    return {**Writer(LONDON).item(transition(*args, **changed), RULE, teams), **own}
+    return replace(Writer(LONDON).item(transition(*args, **changed), RULE, teams), **own)
 
 
-def body(*items: dict[str, Any], **changed: Any) -> dict[str, Any]:
-    found = items or (item(),)
-    return {
-        "subject": f"{badge(found[0]).capitalize()}: {found[0]['headline']}",
-        "state": found[0]["state"],
-        "rule": "OrderSpike",
-        "severity": "warning",
-        "teams": ["marketing", "operations"],
-        "items": list(found),
-        "more": 0,
-        "summary": False,
-        **changed,
-    }
+def body(*items: Item, **changed: Any) -> Message:
+    shown = items or (item(),)
+    message = Message(
+        subject=f"{shown[0].badge.capitalize()}: {shown[0].headline}",
+        state=shown[0].state,
+        rule="OrderSpike",
+        severity="warning",
+        teams=("marketing", "operations"),
+        items=shown,
+    )
+    return replace(message, **changed)
 
 
-def mixed() -> dict[str, Any]:
+def mixed() -> Message:
     """A message with one item of each kind."""
-    went = {**item(channel="shop"), "state": CAME_AND_WENT, "texts": {"marketing": "It was over again at once."}}
+    went = replace(item(channel="shop"), state=CAME_AND_WENT, texts={"marketing": "It was over again at once."})
     return body(
         item("severity", "app", severity="critical", runbook="https://shop.example/spikes?a=1&b=2"),
         item(note="the rule's own text for operations could not be filled in"),

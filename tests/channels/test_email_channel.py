@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from channel_peers import NOW, Inbox, Letter, body, item, mixed, smtp_server
+from msgspec.structs import replace
 
 from lockstep.adapters.channels.email import EmailChannel, html_part, message, text_part
 from lockstep.adapters.channels.slack import blocks
@@ -164,7 +165,7 @@ def test_what_people_read(name):
 )
 def test_a_bar_s_number_is_apart_from_its_window(window, said):
     """`1 2 hours` reads like twelve."""
-    shown = body({**item(), "value": "1", "window": window})
+    shown = body(replace(item(), value="1", window=window))
     assert f" {said}\n" in text_part(shown)
     assert said in re.sub("<[^>]*>", "", html_part(shown))
     assert said in blocks(shown)[0]["text"]["text"].replace("*", "")

@@ -7,6 +7,7 @@ import pytest
 from channel_peers import ENVIRON, NOW, HttpPeer, Letter, answers, body, http_server, item, mixed, says
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from slack_sdk.models.blocks import Block
 
 from lockstep.adapters.channels import secrets_from
@@ -113,7 +114,7 @@ def test_labels_are_shown_as_they_are(text, shown):
 def test_only_what_is_ours_is_a_link():
     """The runbook and where more is said; nothing ends such a link early."""
     shown = item(runbook="https://shop.example/run|book>?a=1&b=2")
-    (block,) = blocks(body({**shown, "more": "https://alerts.example/v1/explain?what=a"}))
+    (block,) = blocks(body(replace(shown, more="https://alerts.example/v1/explain?what=a")))
     text = block["text"]["text"]
     assert "<https://shop.example/run%7Cbook%3E?a=1&amp;b=2>\n" in text
     assert "<https://alerts.example/v1/explain?what=a>\n" in text

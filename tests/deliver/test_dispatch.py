@@ -166,10 +166,13 @@ async def test_what_is_given_up_is_said_once():
     }
 
 
+TO_PEOPLE = {"subject": "x", "state": "firing", "rule": "x", "severity": "critical", "teams": [], "items": []}
+
+
 @pytest.mark.parametrize(
     ("body", "severity"),
     [
-        pytest.param({"severity": "critical", "items": []}, "critical", id="to people"),
+        pytest.param(TO_PEOPLE, "critical", id="to people"),
         pytest.param({"type": "alert.firing", "data": {"severity": "warning"}}, "warning", id="to a webhook"),
         pytest.param({"n": 1}, "", id="none"),
     ],

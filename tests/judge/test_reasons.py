@@ -227,5 +227,5 @@ def test_where_more_is(public_url, expected):
     (fired,) = told(written(SPIKE), weekly(9, 12, 11, 14, then=41), "13:00")
     assert where_more_is(fired, public_url) == expected.format(id=fired.alert_id)
     item = Writer(LONDON, public_url).item(fired, None, ("marketing",))
-    assert item["more"] == expected.format(id=fired.alert_id)
-    assert item["why"] == why_lines(fired)
+    assert item.more == expected.format(id=fired.alert_id)
+    assert item.why == tuple(why_lines(fired))

@@ -92,7 +92,7 @@ def _said(name):
     for t in told:
         if t.state not in ("pending", "cancelled"):
             item = writer.item(t, compiled, TEAMS)
-            yield from [f"{t.state}: {item['headline']}", *(f"  {team}: {x}" for team, x in item["texts"].items())]
+            yield from [f"{t.state}: {item.headline}", *(f"  {team}: {x}" for team, x in item.texts.items())]
 
 
 @pytest.mark.parametrize("name", KINDS)

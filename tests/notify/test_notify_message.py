@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from lockstep.figures import duration_words, number_text, ratio_text, time_text
+from lockstep.notification import Message
 from lockstep.notify.message import LARGEST_WEBHOOK, Writer, sample_message, window_text
 from lockstep.notify.payload import webhook_json_schema
 from lockstep.rule.reasons import Judged
@@ -133,7 +134,7 @@ def test_a_text_names_the_limit(changed, expected):
     said = "{{ value }}{% if limit %} of {{ limit }}{% endif %}"
     written, own = Writer(LONDON), rule(say={"operations": said, "summary": said})
     item = written.item(transition(**changed), own, ("operations",))
-    assert (item["headline"], item["texts"]["operations"], item["note"]) == (expected, expected, "")
+    assert (item.headline, item.texts["operations"], item.note) == (expected, expected, "")
     assert written.webhook(transition(**changed), own, ("operations",))["data"]["text"] == expected
 
 
@@ -141,12 +142,12 @@ def test_a_broken_template_costs_its_words_and_nothing_else():
     """`labels.sku` does not exist: the built-in words stand in, and the rule's author is told where."""
     written = Writer(LONDON)
     item = written.item(transition(), rule(say=SAY), BOTH)
-    assert item["texts"]["marketing"].startswith("Check what runs before")
-    assert item["texts"]["operations"] == (
+    assert item.texts["marketing"].startswith("Check what runs before")
+    assert item.texts["operations"] == (
         "OrderSpike, channel web: above the usual 20 since Tue 24 Nov 2026 12:00 GMT. "
         "Check that stock, staff and systems can carry it, and tell marketing if they cannot."
     )
-    assert item["note"] == "the rule's own text for operations could not be filled in"
+    assert item.note == "the rule's own text for operations could not be filled in"
     (report,) = written.reports.values()
     assert report.startswith("rules/orders.yml:14: rule 'OrderSpike': the text for 'operations': ")
 
@@ -167,8 +168,8 @@ def test_a_broken_template_costs_its_words_and_nothing_else():
 def test_built_in_words(name, changed):
     """Without a text of its own a rule says what happened, what it means for each team and what to do."""
     item = Writer(LONDON).item(transition(**changed), None, (*BOTH, "finance"))
-    shown = [item["headline"], *(f"{team}: {text}" for team, text in item["texts"].items())]
-    shown += [item["value_bar"] or "(no bar)", item["usual_bar"] or "(no bar)"]
+    shown = [item.headline, *(f"{team}: {text}" for team, text in item.texts.items())]
+    shown += [item.value_bar or "(no bar)", item.usual_bar or "(no bar)"]
     expected = GOLDEN / f"built-in-{name}.txt"
     assert "\n".join(shown) + "\n" == expected.read_text()
 
@@ -242,8 +243,8 @@ def test_a_test_message_looks_like_any_other():
     """`notify test` shows what an alert would look like, and says that it is none."""
     Draft202012Validator(webhook_json_schema()).validate(sample_message(NOON, BOTH, LONDON, webhook=True))
     body = sample_message(NOON, BOTH, LONDON, webhook=False)
-    assert set(body["items"][0]) == set(Writer(LONDON).item(transition(), rule(), BOTH))
-    assert "test" in body["items"][0]["headline"].lower()
+    assert isinstance(body, Message)
+    assert "test" in body.items[0].headline.lower()
 
 
 @pytest.mark.parametrize(
@@ -315,11 +316,11 @@ def test_a_share_is_read_as_a_percent():
     """Wherever a person reads it; programs get the number."""
     written = Writer(LONDON)
     item = written.item(_share(), None, BOTH)
-    assert item["headline"] == "OrderSpike, web: 12.5% within 1 hour, the limit is 10%"
-    assert (item["value"], item["usual"]) == ("12.5%", "10%")
-    assert item["why"][0] == "(returns / orders): 25 of 200 within 1 hour (12.5%)"
-    assert "10%" in item["texts"]["marketing"]
-    assert "0.1" not in json.dumps({k: v for k, v in item.items() if k != "more"})
+    assert item.headline == "OrderSpike, web: 12.5% within 1 hour, the limit is 10%"
+    assert (item.value, item.usual) == ("12.5%", "10%")
+    assert item.why[0] == "(returns / orders): 25 of 200 within 1 hour (12.5%)"
+    assert "10%" in item.texts["marketing"]
+    assert "0.1" not in json.dumps({k: v for k, v in msgspec.to_builtins(item).items() if k != "more"})
     assert written.webhook(_share(), None, BOTH)["data"]["value"] == 0.125
 
 
@@ -327,9 +328,9 @@ def test_of_a_combination_the_part_that_is_told_says_how_it_is_read():
     """A count beside a share stays a count."""
     count = msgspec.structs.replace(SHARE, kind="threshold", value=62.0, limit=40.0, unit="")
     both = msgspec.structs.replace(SHARE, kind="all", of="", parts=(count, SHARE), unit="")
-    assert Writer(LONDON).item(_share(explanation=both), None, BOTH)["value"] == "12.5%"
+    assert Writer(LONDON).item(_share(explanation=both), None, BOTH).value == "12.5%"
     told = msgspec.structs.replace(both, value=62.0, limit=40.0)
-    assert Writer(LONDON).item(_share(explanation=told, value=62.0, limit=40.0), None, BOTH)["value"] == "62"
+    assert Writer(LONDON).item(_share(explanation=told, value=62.0, limit=40.0), None, BOTH).value == "62"
 
 
 @pytest.mark.parametrize(
@@ -368,7 +369,7 @@ def test_no_part_of_the_program_stands_in_a_message(text):
     """A text that asks for one is not used, as if it had not been checked when it was loaded."""
     written = Writer(LONDON)
     item = written.item(transition(), rule(say={"summary": text}), BOTH)
-    assert item["headline"] == "OrderSpike, web: 62 within 15 minutes, usually 20"
+    assert item.headline == "OrderSpike, web: 62 within 15 minutes, usually 20"
     assert len(written.reports) == 1
 
 

@@ -45,11 +45,11 @@ def test_the_fault_is_told_and_no_label(faults, told):
     assert transition.labels == {"file": "rules/stock.yml"}
     assert transition.fault == told
     item = Writer(LONDON).item(transition, own_rule(TEAMS), TEAMS)
-    assert item["headline"] == "rules/stock.yml was refused"
-    assert set(item["texts"].values()) == {
+    assert item.headline == "rules/stock.yml was refused"
+    assert set(item.texts.values()) == {
         f"The rules in force stay as they were. Mend the file and save it: {told}",
     }
-    assert (item["why"], item["more"]) == ([], "")
+    assert (item.why, item.more) == ((), "")
 
 
 def test_ids_are_of_the_file_and_its_faults():

@@ -14,6 +14,7 @@ from lockstep.deliver import Deliver, Delivery
 from lockstep.document import did_you_mean
 from lockstep.errors import DeliveryError, SettingsError
 from lockstep.labels import stable_id
+from lockstep.notification import Body
 from lockstep.notify.message import sample_message
 from lockstep.notify.route import Routing
 from lockstep.ports import Channel, Sent
@@ -41,7 +42,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        channels: Mapping[str, Channel],
+        channels: Mapping[str, Channel[Any]],
         *,
         clock: Callable[[], datetime],
         jitter: Callable[[], float],
@@ -166,12 +167,17 @@ class _Sample:
     """A delivery that no alert stands behind."""
 
     id: str
-    body: Mapping[str, Any]
+    body: Body
     thread: str | None = None
 
 
 async def send_test(
-    receiver: str, routing: Routing, channels: Mapping[str, Channel], *, clock: Callable[[], datetime], zone: ZoneInfo
+    receiver: str,
+    routing: Routing,
+    channels: Mapping[str, Channel[Any]],
+    *,
+    clock: Callable[[], datetime],
+    zone: ZoneInfo,
 ) -> list[tuple[str, str]]:
     """Send a marked test message to every destination of a receiver, at once and without retries.
 

@@ -7,12 +7,14 @@ Weakness: what was kept back is not told later when others have ended; the count
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+
+import msgspec
+
+from lockstep.notification import Item
+from lockstep.rule.condition import Severity
 
 MOST_HELD = 2_000
 """Episodes that are remembered as kept back, a rule and destination; of more nothing is told either."""
-_RANK = {"info": 1, "warning": 2, "critical": 3}
-_OPEN = ("firing", "severity")
 
 
 @dataclass
@@ -23,29 +25,29 @@ class Told:
     held: dict[str, int] = field(default_factory=dict)
     begun: bool = False
 
-    def dropped(self, item: dict[str, Any]) -> None:
+    def dropped(self, item: Item) -> None:
         """An item found no place in its message."""
-        episode = item["episode_id"]
+        episode = item.episode_id
         self.told.pop(episode, None)
         self.held.pop(episode, None)
-        if item["state"] in _OPEN:
-            self._hold(episode, _RANK[item["severity"]])
+        if not item.is_over:
+            self._hold(episode, Severity.of(item.severity))
 
-    def chosen(self, items: list[dict[str, Any]], cap: int, rule: str) -> list[dict[str, Any]]:
+    def chosen(self, items: list[Item], cap: int, rule: str) -> list[Item]:
         """Those of a message's items that are told, most severe first as they came; the first summary among them."""
         kept: list[bool] = [True] * len(items)
         for n, item in enumerate(items):  # ends make room
-            if item["state"] == "resolved":
-                kept[n] = self._end(item["episode_id"])
+            if item.state == "resolved":
+                kept[n] = self._end(item.episode_id)
         for n, item in enumerate(items):
-            if item["state"] != "resolved":
+            if item.state != "resolved":
                 kept[n] = self._begin(item, cap)
         found = [item for item, tell in zip(items, kept, strict=True) if tell]
         if not self.held:
             self.begun = False
         elif not self.begun:
             self.begun = True
-            first = next((i for i, tell in zip(items, kept, strict=True) if not tell and i["state"] in _OPEN), None)
+            first = next((i for i, tell in zip(items, kept, strict=True) if not tell and not i.is_over), None)
             if first is not None:
                 found.append(_summary(first, len(self.held), cap, rule))
         return found
@@ -55,12 +57,12 @@ class Told:
         told = self.told.pop(episode, None) is not None
         return told or not (held or self.begun)
 
-    def _begin(self, item: dict[str, Any], cap: int) -> bool:
-        episode, rank = item["episode_id"], _RANK[item["severity"]]
+    def _begin(self, item: Item, cap: int) -> bool:
+        episode, rank = item.episode_id, Severity.of(item.severity)
         others = sum(1 for e, r in self.told.items() if r >= rank and e != episode)
         tell = episode in self.told or others < cap
         self.held.pop(episode, None)
-        if item["state"] not in _OPEN:  # it came and went
+        if item.is_over:  # it came and went
             self.told.pop(episode, None)
         elif tell:
             self.told[episode] = rank
@@ -73,13 +75,13 @@ class Told:
             self.held[episode] = rank
 
 
-def _summary(item: dict[str, Any], count: int, cap: int, rule: str) -> dict[str, Any]:
+def _summary(item: Item, count: int, cap: int, rule: str) -> Item:
     """One item for all that are kept back, with the labels of the most severe."""
     alerts = "1 more alert fires" if count == 1 else f"{count} more alerts fire"
     text = f"{alerts} than the {cap} that this rule tells one by one (max_alerts); look for a cause that they share."
-    return {
-        **item,
-        "state": "firing",
-        "headline": f"{rule}: {alerts}; the most severe: {item['headline']}",
-        "texts": dict.fromkeys(item["texts"], text),
-    }
+    return msgspec.structs.replace(
+        item,
+        state="firing",
+        headline=f"{rule}: {alerts}; the most severe: {item.headline}",
+        texts=dict.fromkeys(item.texts, text),
+    )

@@ -9,7 +9,6 @@ A group's timer is set and runs out in `tick`, and stands in the state: a restar
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -17,15 +16,16 @@ import msgspec
 from lockstep.dead import DeadEvent, dead_record
 from lockstep.errors import StateError
 from lockstep.labels import partition_of, stable_id
+from lockstep.notification import CAME_AND_WENT, Body, Item, Message
 from lockstep.notify.cap import Told
 from lockstep.notify.fired import KEY as FIRED_KEY
 from lockstep.notify.fired import Fired
 from lockstep.notify.flap import KEY as FLAP_KEY
 from lockstep.notify.flap import Flaps, Heard, Settled
-from lockstep.notify.message import Writer, badge, flapping_note, settled_note, with_note
+from lockstep.notify.message import Writer, flapping_note, settled_note
 from lockstep.notify.route import Routing
 from lockstep.ports import Batch, Cut, Destination, Record
-from lockstep.rule.condition import Plan, Rule
+from lockstep.rule.condition import Plan, Rule, Severity
 from lockstep.transition import Transition, TransitionName, decode
 
 ALERTS = "lockstep.alerts"
@@ -38,8 +38,6 @@ MOST_ITEMS = 30
 """Items shown in one message, the most severe of them; the rest is counted."""
 
 LONGEST_SUBJECT = 200
-CAME_AND_WENT = "fired and resolved"
-_RANK = {"info": 1, "warning": 2, "critical": 3}
 
 
 @dataclass
@@ -56,7 +54,7 @@ class _Group:
     number: int = 0
     due: float | None = None
     held: bool = False
-    items: list[dict[str, Any]] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
     more: int = 0
     sent: list[float] = field(default_factory=list)
     open: Told = field(default_factory=Told)
@@ -101,7 +99,10 @@ class Notify:
             if found != FORMAT:
                 raise StateError(f"lockstep.notify-state: a group of format {found}, this version reads {FORMAT}")
             row.update(
-                destination=Destination(**row["destination"]), teams=tuple(row["teams"]), open=Told(**row["open"])
+                destination=Destination(**row["destination"]),
+                teams=tuple(row["teams"]),
+                items=msgspec.convert(row["items"], list[Item]),
+                open=Told(**row["open"]),
             )
             group = _Group(**row)
             self._groups[group.rule, group.destination.id] = group
@@ -118,7 +119,7 @@ class Notify:
                 for moment in (transition.at, transition.started_at, transition.window_start, transition.window_end):
                     if moment is not None and datetime.fromisoformat(moment).tzinfo is None:
                         raise ValueError(f"'{moment}' has no zone")
-                rank = _RANK[transition.severity]
+                rank = Severity.of(transition.severity)
             except (msgspec.MsgspecError, ValueError, KeyError) as error:
                 self._refuse(batch, offset, value, f"no transition: {error}")
                 continue
@@ -171,11 +172,11 @@ class Notify:
         dead = DeadEvent(batch.topic, batch.partition, offset, "data", detail, value)
         self._cut.records.append(dead_record(dead))
 
-    def _decide(self, transition: Transition, rank: int) -> None:
+    def _decide(self, transition: Transition, rank: Severity) -> None:
         state = transition.state
         if state in (TransitionName.PENDING, TransitionName.CANCELLED):
             return
-        if state is TransitionName.SEVERITY and rank <= _RANK.get(transition.previous_severity or "", 0):
+        if state is TransitionName.SEVERITY and rank <= _rank(transition.previous_severity):
             return
         self._news.append(transition)
         rule = self._rules.get(transition.rule)
@@ -195,7 +196,7 @@ class Notify:
             elif heard is not Heard.HUSH:
                 item = self._writer.item(transition, rule, sharing, fired_at=fired_at)
                 if heard is Heard.BEGINS and rule is not None and rule.flapping is not None:
-                    item = with_note(item, flapping_note(rule.flapping))
+                    item = item.noted(flapping_note(rule.flapping))
                 self._gather(destination, sharing, transition.rule, item)
         if state is TransitionName.RESOLVED and heard is not Heard.HUSH:  # else it is told when it has settled
             self._fired.forget(transition)
@@ -217,11 +218,11 @@ class Notify:
         for destination, sharing in self._routing.for_teams(self._teams(transition, rule)):
             if destination.channel != "webhook":
                 item = self._writer.item(transition, rule, sharing, fired_at=fired_at)
-                self._gather(destination, sharing, transition.rule, with_note(item, settled_note(settled)))
+                self._gather(destination, sharing, transition.rule, item.noted(settled_note(settled)))
         if transition.state is TransitionName.RESOLVED:
             self._fired.forget(transition)
 
-    def _gather(self, destination: Destination, teams: tuple[str, ...], rule: str, item: dict[str, Any]) -> None:
+    def _gather(self, destination: Destination, teams: tuple[str, ...], rule: str, item: Item) -> None:
         key = (rule, destination.id)
         group = self._groups.get(key)
         if group is None:
@@ -229,7 +230,7 @@ class Notify:
         group.destination, group.teams = destination, teams
         self._dirty.add(key)
         for place, earlier in enumerate(group.items):
-            if earlier["episode_id"] == item["episode_id"]:
+            if earlier.episode_id == item.episode_id:
                 group.items[place] = _joined(earlier, item)
                 return
         group.items.append(item)
@@ -261,24 +262,24 @@ class Notify:
             group.items, group.more, group.due, group.held = [], 0, None, False
             return
         group.number += 1
-        begins = any(item["state"] in ("firing", "severity") for item in items)
-        state = "resolved" if not begins else items[0]["state"] if len(items) == 1 else "firing"
+        begins = any(not item.is_over for item in items)
+        state = "resolved" if not begins else items[0].state if len(items) == 1 else "firing"
         self._deliver(
             stable_id("delivery", group.rule, group.destination.id, "group", group.number),
             group.destination,
             rule=group.rule,
             state=state,
-            about=[(item["alert_id"], item["episode_id"]) for item in items],
-            body={
-                "subject": _subject(items, more),
-                "state": state,
-                "rule": group.rule,
-                "severity": max((item["severity"] for item in items), key=_RANK.__getitem__),
-                "teams": list(group.teams),
-                "items": items,
-                "more": more,
-                "summary": group.held,
-            },
+            about=[(item.alert_id, item.episode_id) for item in items],
+            body=Message(
+                subject=_subject(items, more),
+                state=state,
+                rule=group.rule,
+                severity=max(Severity.of(item.severity) for item in items).word,
+                teams=group.teams,
+                items=tuple(items),
+                more=more,
+                summary=group.held,
+            ),
         )
         group.sent = [*recent, moment][-MOST_MESSAGES:]
         group.items, group.more, group.due, group.held = [], 0, None, False
@@ -291,7 +292,7 @@ class Notify:
         rule: str,
         state: str,
         about: list[tuple[str, str]],
-        body: dict[str, Any],
+        body: Body,
     ) -> None:
         """about: (alert, episode) of every item in the body."""
         value = {
@@ -308,30 +309,37 @@ class Notify:
         self._cut.records.append(Record(DELIVERIES, msgspec.json.encode(value), destination.id.encode(), partition))
 
 
-def _joined(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
+def _rank(severity: str | None) -> int:
+    """A severity as a number that grows with it; 0 for none, and for a word that is none."""
+    try:
+        return Severity.of(severity or "")
+    except KeyError:
+        return 0
+
+
+def _joined(earlier: Item, later: Item) -> Item:
     """Two items of one episode that go out together, as one."""
-    if later["state"] == "resolved":
-        if earlier["state"] != "firing":
+    if later.state == "resolved":
+        if earlier.state != "firing":
             return later
         # Nobody was told that it began: one note, with the numbers of its beginning, says that it came and went.
-        told = {name: later[name] for name in ("at", "since", "texts")}
-        return {**earlier, **told, "state": CAME_AND_WENT}
-    if earlier["state"] == "firing":
-        return {**later, "state": "firing"}
+        return msgspec.structs.replace(earlier, at=later.at, since=later.since, texts=later.texts, state=CAME_AND_WENT)
+    if earlier.state == "firing":
+        return msgspec.structs.replace(later, state="firing")
     return later
 
 
-def _weight(item: dict[str, Any]) -> tuple[bool, int]:
+def _weight(item: Item) -> tuple[bool, int]:
     """What goes first in a message and is dropped last: what goes on, then what is severe."""
-    return item["state"] in ("firing", "severity"), _RANK[item["severity"]]
+    return not item.is_over, Severity.of(item.severity)
 
 
-def _subject(items: list[dict[str, Any]], more: int) -> str:
+def _subject(items: list[Item], more: int) -> str:
     """How severe, what and the numbers, or that it is over, of what is most severe; and how much else there is.
 
     The mails of an episode have different subjects; what makes them one thread are their references.
     """
     first, others = items[0], len(items) - 1 + more
-    line = f"{badge(first['state'], first['severity']).capitalize()}: {first['headline']}"
+    line = f"{first.badge.capitalize()}: {first.headline}"
     tail = f"; and {others:,} more" if others else ""
     return (line if len(line) + len(tail) <= LONGEST_SUBJECT else line[: LONGEST_SUBJECT - len(tail) - 1] + "…") + tail

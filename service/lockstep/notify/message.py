@@ -11,6 +11,7 @@ import msgspec
 
 from lockstep.errors import RuleError
 from lockstep.figures import Figure, duration_words, number_text, ratio_text, time_text
+from lockstep.notification import Body, Item, Message, badge
 from lockstep.notify.advice import advice
 from lockstep.notify.flap import Settled
 from lockstep.notify.own import MENDED
@@ -198,9 +199,7 @@ class Writer:
                 break
         return body
 
-    def item(
-        self, transition: Transition, rule: Rule | None, teams: Sequence[str], *, fired_at: str = ""
-    ) -> dict[str, Any]:
+    def item(self, transition: Transition, rule: Rule | None, teams: Sequence[str], *, fired_at: str = "") -> Item:
         """One transition inside a message to people. Its `since` is when the breach began; of an end, when it fired."""
         value_bar, usual_bar = bars(transition)
         headline = self.headline(transition, rule, fired_at=fired_at)
@@ -209,29 +208,29 @@ class Writer:
             team: _shown(self.team_text(transition, rule, team, fired_at=fired_at), LONGEST_TEXT) for team in teams
         }
         broken = [part for part in ("summary", *teams) if self._is_broken(part, transition, rule)]
-        return {
-            "state": transition.state.value,
-            "severity": transition.severity,
-            "rule": transition.rule,
-            "headline": headline,
-            "labels": {_shown(k, 60): _shown(v, 120) for k, v in transition.labels.items()},
-            "value": number_text(transition.value, unit_of(transition)),
-            "usual": "" if _reference(transition) is None else number_text(_reference(transition), unit_of(transition)),
-            "usual_is": _reference_word(transition),
-            "window": window_text(transition),
-            "at": time_text(transition.at, self.zone),
-            "since": time_text((is_over and fired_at) or transition.started_at, self.zone),
-            "value_bar": value_bar,
-            "usual_bar": usual_bar,
-            "texts": texts,
-            "why": [_shown(line, LONGEST_WHY) for line in why_lines(transition)],
-            "more": where_more_is(transition, self.public_url),
-            "note": f"the rule's own text for {' and '.join(broken)} could not be filled in" if broken else "",
-            "runbook": (rule.runbook if rule is not None else None) or "",
-            "owner": _shown((rule.owner if rule is not None else None) or "", 100),
-            "alert_id": transition.alert_id,
-            "episode_id": transition.episode_id,
-        }
+        return Item(
+            state=transition.state.value,
+            severity=transition.severity,
+            rule=transition.rule,
+            headline=headline,
+            labels={_shown(k, 60): _shown(v, 120) for k, v in transition.labels.items()},
+            value=number_text(transition.value, unit_of(transition)),
+            usual="" if _reference(transition) is None else number_text(_reference(transition), unit_of(transition)),
+            usual_is=_reference_word(transition),
+            window=window_text(transition),
+            at=time_text(transition.at, self.zone),
+            since=time_text((is_over and fired_at) or transition.started_at, self.zone),
+            value_bar=value_bar,
+            usual_bar=usual_bar,
+            texts=texts,
+            why=tuple(_shown(line, LONGEST_WHY) for line in why_lines(transition)),
+            more=where_more_is(transition, self.public_url),
+            note=f"the rule's own text for {' and '.join(broken)} could not be filled in" if broken else "",
+            runbook=(rule.runbook if rule is not None else None) or "",
+            owner=_shown((rule.owner if rule is not None else None) or "", 100),
+            alert_id=transition.alert_id,
+            episode_id=transition.episode_id,
+        )
 
     def _told(self, transition: Transition, rule: Rule | None) -> str:
         """The numbers; of an anomaly also when it was and what makes it one."""
@@ -263,11 +262,6 @@ class Writer:
         except RuleError as error:
             self.reports[rule.name, team] = f"{rule.place}: rule '{rule.name}': the text for '{team}': {error}"
             return None
-
-
-def with_note(item: dict[str, Any], note: str) -> dict[str, Any]:
-    """The item with one more note below it."""
-    return {**item, "note": "; ".join(filter(None, (note, item["note"])))}
 
 
 def flapping_note(flapping: Flapping) -> str:
@@ -315,13 +309,6 @@ _SIDES = {
     "below": "below the limit of {}",
     "at_most": "at or below the limit of {}",
 }
-
-
-def badge(state: str, severity: str) -> str:
-    """The word before what is told: how severe it is, or that it is over."""
-    if state not in ("firing", "severity"):
-        return "over" if state == "resolved" else "came and went"
-    return f"now {severity}" if state == "severity" else severity
 
 
 def _named(transition: Transition) -> str:
@@ -474,7 +461,7 @@ def _webhook_body(
     }
 
 
-def sample_message(now: datetime, teams: Sequence[str], zone: ZoneInfo, *, webhook: bool) -> dict[str, Any]:
+def sample_message(now: datetime, teams: Sequence[str], zone: ZoneInfo, *, webhook: bool) -> Body:
     """A message that is marked as a test, in the form that webhooks or people get. now: aware."""
     moment = now.isoformat()
     number = "test-" + moment
@@ -505,15 +492,12 @@ def sample_message(now: datetime, teams: Sequence[str], zone: ZoneInfo, *, webho
     if webhook:
         why = _webhook_explanation(transition, None, LONGEST_TEXT)
         return _webhook_body(transition, transition.labels, texts, why, summary=f"Info: {headline}")
-    item = Writer(zone).item(transition, None, teams)
-    item.update(headline=headline, texts=texts)
-    return {
-        "subject": "Lockstep: test message",
-        "state": "firing",
-        "rule": transition.rule,
-        "severity": transition.severity,
-        "teams": list(teams),
-        "items": [item],
-        "more": 0,
-        "summary": False,
-    }
+    item = msgspec.structs.replace(Writer(zone).item(transition, None, teams), headline=headline, texts=texts)
+    return Message(
+        subject="Lockstep: test message",
+        state="firing",
+        rule=transition.rule,
+        severity=transition.severity,
+        teams=tuple(teams),
+        items=(item,),
+    )

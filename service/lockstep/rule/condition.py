@@ -24,6 +24,14 @@ class Severity(IntEnum):
     def word(self) -> str:
         return self.name.lower()
 
+    @classmethod
+    def of(cls, word: str) -> "Severity":
+        """Of `info`, `warning` or `critical`. Raises KeyError for another word."""
+        return _SEVERITIES[word]
+
+
+_SEVERITIES = {severity.word: severity for severity in Severity}
+
 
 class NoData(StrEnum):
     """What a verdict of no_data does to an alert: keep its state, count as clear, or count as breach."""

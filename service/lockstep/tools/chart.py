@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from lockstep.figures import number_text
 from lockstep.notify.why import unit_of
+from lockstep.rule.condition import Severity
 from lockstep.tools.backtest import Episode
 from lockstep.tools.report import Report, Window, ended_at, fired_at
 from lockstep.tools.watch import Curve, Point
@@ -253,12 +254,9 @@ def timeline(report: Report, zone: ZoneInfo) -> str:
     )
 
 
-_RANK = {"info": 0, "warning": 1, "critical": 2}
-
-
 def _marks(episodes: Sequence[Episode], x: _Scale, top: int, last: float) -> Iterator[str]:
     """Lengths as marks of at least three pixels; overlapping ones of one severity become one, so they are few."""
-    for severity in sorted(_RANK, key=lambda s: _RANK[s]):
+    for severity in (each.word for each in sorted(Severity)):
         merged: list[list[float]] = []
         for episode in episodes:
             if episode.severity != severity:

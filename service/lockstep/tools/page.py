@@ -232,9 +232,9 @@ def _drawn(episode: Episode, rule: Rule | None, curve: Curve, writer: Writer, zo
         numbers.append(("held for", duration_words(pending)))
     return {
         **_line(episode, zone),
-        "headline": item["headline"],
-        "texts": item["texts"],
-        "note": item["note"],
+        "headline": item.headline,
+        "texts": item.texts,
+        "note": item.note,
         "numbers": numbers,
         "chart": Markup(chart.episode_chart(episode, curve, zone)),
         "spark": Markup(chart.spark(curve)),

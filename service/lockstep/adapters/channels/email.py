@@ -17,8 +17,8 @@ from typing import Any
 
 import aiosmtplib
 
-from lockstep.adapters.channels import about, badge, is_over, remarks, span, team_parts, when, why_parts
 from lockstep.errors import DeliveryError
+from lockstep.notification import Item, Message
 from lockstep.ports import DeliveryLike, Destination, Sent
 from lockstep.settings import Settings
 
@@ -53,45 +53,45 @@ _DARK_MODE = (
 """A sheet beside the inline styles, which has to outdo them."""
 
 
-def text_part(body: Mapping[str, Any]) -> str:
+def text_part(body: Message) -> str:
     """The message as plain text."""
     lines: list[str] = []
-    for item in body["items"]:
-        lines += [f"[{badge(item)}] {item['headline']}"]
-        if not is_over(item) and item["value_bar"]:
+    for item in body.items:
+        lines += [f"[{item.badge}] {item.headline}"]
+        if not item.is_over and item.value_bar:
             lines += [
-                f"  {item['value_bar']} {item['value']} {span(item)}",
-                f"  {item['usual_bar']} {item['usual']} {item['usual_is']}",
+                f"  {item.value_bar} {item.value} {item.span}",
+                f"  {item.usual_bar} {item.usual} {item.usual_is}",
             ]
-        lines += [f"  {team}: {text}" if team else f"  {text}" for team, text in team_parts(item)]
-        lines += [f"  {name}: {text}" for name, text in why_parts(item)]
-        lines += [f"  Rule: {about(body, item)}"]
-        lines += [f"  {item['runbook']}"] if item["runbook"] and not is_over(item) else []
-        lines += [f"  Owner: {item['owner']}"] if item.get("owner") and not is_over(item) else []
-        lines += [f"  Note: {item['note']}"] if item["note"] else []
-        lines += [f"  {when(item)}", ""]
-    lines += remarks(body, shown=len(body["items"]))
+        lines += [f"  {team}: {text}" if team else f"  {text}" for team, text in item.team_parts]
+        lines += [f"  {name}: {text}" for name, text in item.why_parts]
+        lines += [f"  Rule: {body.about(item)}"]
+        lines += [f"  {item.runbook}"] if item.runbook and not item.is_over else []
+        lines += [f"  Owner: {item.owner}"] if item.owner and not item.is_over else []
+        lines += [f"  Note: {item.note}"] if item.note else []
+        lines += [f"  {item.when}", ""]
+    lines += body.remarks(shown=len(body.items))
     return "\n".join(lines).rstrip() + "\n"
 
 
-def html_part(body: Mapping[str, Any]) -> str:
+def html_part(body: Message) -> str:
     """The message as one table an item: what happened, value against usual as bars, each team's part.
 
     Tables and inline styles: that is what every mail client shows. Those that have a dark mode and can be asked for it
     take the colours of `_DARK_MODE`; what they would make of the light ones themselves is often unreadable.
     """
-    items = "".join(_card(body, item) for item in body["items"])
+    items = "".join(_card(body, item) for item in body.items)
     foot = "".join(
         f'<p class="grey" style="margin:0 4px 10px;font-size:13px;color:{_GREY}">{escape(text)}</p>'
-        for text in remarks(body, shown=len(body["items"]))
+        for text in body.remarks(shown=len(body.items))
     )
     # The first line of a mail is what its list shows behind the subject.
-    preview = "; ".join(f"{badge(item)}: {item['headline']}" for item in body["items"])[:140]
+    preview = "; ".join(f"{item.badge}: {item.headline}" for item in body.items)[:140]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">'
-        f"<title>{escape(_flat(str(body['subject'])))}</title><style>{_DARK_MODE}</style></head>"
+        f"<title>{escape(_flat(body.subject))}</title><style>{_DARK_MODE}</style></head>"
         '<body class="page" style="margin:0;padding:0;background:#f2f4f7;color:#101828;'
         'font-family:-apple-system,Segoe UI,Helvetica,Arial,sans-serif">'
         f'<div style="display:none;max-height:0;overflow:hidden">{escape(preview)}</div>'
@@ -101,32 +101,32 @@ def html_part(body: Mapping[str, Any]) -> str:
     )
 
 
-def _card(body: Mapping[str, Any], item: Mapping[str, Any]) -> str:
-    over = is_over(item)
-    tone = "over" if over else str(item["severity"]) if item["severity"] in _COLOURS else "warning"
+def _card(body: Message, item: Item) -> str:
+    over = item.is_over
+    tone = "over" if over else item.severity if item.severity in _COLOURS else "warning"
     colour = _COLOURS[tone]
     rows = [
         _row(
             f'<span class="{tone}" style="display:inline-block;padding:2px 9px;border-radius:9px;background:{colour};'
-            f'color:#ffffff;font-size:12px;font-weight:bold">{escape(badge(item))}</span>',
+            f'color:#ffffff;font-size:12px;font-weight:bold">{escape(item.badge)}</span>',
             "16px 20px 6px",
         ),
-        _row(f'<span style="font-size:18px;line-height:1.35">{escape(item["headline"])}</span>', "0 20px 10px"),
+        _row(f'<span style="font-size:18px;line-height:1.35">{escape(item.headline)}</span>', "0 20px 10px"),
     ]
-    if not over and item["value_bar"]:
-        longest = max(len(item["value_bar"]), len(item["usual_bar"]))
-        value = _bar(item["value_bar"], longest, tone, colour, item["value"], span(item))
-        usual = _bar(item["usual_bar"], longest, "usual", _USUAL, item["usual"], item["usual_is"])
+    if not over and item.value_bar:
+        longest = max(len(item.value_bar), len(item.usual_bar))
+        value = _bar(item.value_bar, longest, tone, colour, item.value, item.span)
+        usual = _bar(item.usual_bar, longest, "usual", _USUAL, item.usual, item.usual_is)
         rows.append(
             _row(
                 f'<table role="presentation" width="100%" cellpadding="0" cellspacing="0">{value}{usual}</table>',
                 "2px 20px 6px",
             )
         )
-    for team, text in team_parts(item):
+    for team, text in item.team_parts:
         name = f'<b class="grey" style="font-size:13px;color:{_GREY}">{escape(team)}</b><br>' if team else ""
         rows.append(_row(f'{name}<span style="font-size:15px;line-height:1.5">{escape(text)}</span>', "8px 20px 0"))
-    if why := why_parts(item):
+    if why := item.why_parts:
         said = "<br>".join(f"<b>{escape(name)}</b>&ensp;{_link(text)}" for name, text in why)
         rows.append(
             _row(
@@ -135,13 +135,13 @@ def _card(body: Mapping[str, Any], item: Mapping[str, Any]) -> str:
                 "12px 20px 0",
             )
         )
-    foot = f"{escape(about(body, item))}<br>{escape(when(item))}"
-    if item.get("owner") and not over:
-        foot = f"Owner: {escape(item['owner'])}<br>{foot}"
-    if item["runbook"] and not over:
-        foot = f"{_link(item['runbook'])}<br>{foot}"
-    if item["note"]:
-        foot += f"<br>Note: {escape(item['note'])}"
+    foot = f"{escape(body.about(item))}<br>{escape(item.when)}"
+    if item.owner and not over:
+        foot = f"Owner: {escape(item.owner)}<br>{foot}"
+    if item.runbook and not over:
+        foot = f"{_link(item.runbook)}<br>{foot}"
+    if item.note:
+        foot += f"<br>Note: {escape(item.note)}"
     rows.append(
         _row(f'<span class="grey" style="font-size:12px;line-height:1.6;color:{_GREY}">{foot}</span>', "12px 20px 16px")
     )
@@ -175,20 +175,20 @@ def _link(url: str) -> str:
     return f'<a class="link" href="{escape(url)}" style="color:#175cd3">{escape(url)}</a>'
 
 
-def message(destination: Destination, delivery: DeliveryLike, *, sender: str, now: datetime) -> EmailMessage:
+def message(destination: Destination, delivery: DeliveryLike[Message], *, sender: str, now: datetime) -> EmailMessage:
     """The mail. Its id is the delivery's, the same in every attempt; its references name its episodes.
 
     No mail has these names: clients join an episode's mails by them, whichever came first and whatever its subject.
     What filters and tools sort by stands in headers: rule, state, severity, teams, and of one alert its id.
     """
-    body: Any = delivery.body
+    body = delivery.body
     domain = parseaddr(sender)[1].partition("@")[2] or "localhost"
-    episodes = list(dict.fromkeys(item["episode_id"] for item in body["items"]))
+    episodes = list(dict.fromkeys(item.episode_id for item in body.items))
     roots = [f"<episode-{episode}@{domain}>" for episode in episodes[:MOST_ROOTS]]
     mail = EmailMessage(_POLICY)
     mail["From"] = sender
     mail["To"] = destination.target
-    mail["Subject"] = _header(body["subject"])
+    mail["Subject"] = _header(body.subject)
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = f"<{delivery.id}@{domain}>"
     # The first comes last, where readers look for the parent (RFC 5322 3.6.4).
@@ -198,13 +198,13 @@ def message(destination: Destination, delivery: DeliveryLike, *, sender: str, no
     mail["X-Auto-Response-Suppress"] = "All"
     mail["List-Id"] = f"Lockstep <lockstep.{domain}>"
     mail["X-Lockstep-Delivery"] = delivery.id
-    mail["X-Lockstep-Rule"] = _header(body["rule"])
-    mail["X-Lockstep-State"] = _header(body["state"])
-    mail["X-Lockstep-Severity"] = _header(body["severity"])
-    mail["X-Lockstep-Teams"] = _header(", ".join(body["teams"]))
+    mail["X-Lockstep-Rule"] = _header(body.rule)
+    mail["X-Lockstep-State"] = _header(body.state)
+    mail["X-Lockstep-Severity"] = _header(body.severity)
+    mail["X-Lockstep-Teams"] = _header(", ".join(body.teams))
     if len(episodes) == 1:
-        mail["X-Lockstep-Alert"] = _header(body["items"][0]["alert_id"])
-    if body["severity"] == "critical" and body["state"] != "resolved":
+        mail["X-Lockstep-Alert"] = _header(body.items[0].alert_id)
+    if body.severity == "critical" and body.state != "resolved":
         mail["Importance"] = "high"
     mail.set_content(text_part(body))
     mail.add_alternative(html_part(body), subtype="html")
@@ -251,7 +251,7 @@ class EmailChannel:
         self._settings = settings
         self._timeout_s, self._total_s = timeout_s, total_s
 
-    async def send(self, destination: Destination, delivery: DeliveryLike, *, now: datetime) -> Sent:
+    async def send(self, destination: Destination, delivery: DeliveryLike[Message], *, now: datetime) -> Sent:
         s = self._settings
         where = f"email/{destination.target.rpartition('@')[2]}"
         try:

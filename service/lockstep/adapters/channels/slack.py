@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -11,19 +10,9 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from lockstep.adapters.channels import (
-    Secrets,
-    about,
-    badge,
-    is_over,
-    remarks,
-    retry_after_s,
-    span,
-    team_parts,
-    when,
-    why_parts,
-)
+from lockstep.adapters.channels import Secrets, retry_after_s
 from lockstep.errors import DeliveryError, DeliveryReason
+from lockstep.notification import Item, Message
 from lockstep.ports import DeliveryLike, Destination, Sent
 
 TIMEOUT_S = 15.0
@@ -96,24 +85,24 @@ def linked(text: str) -> str:
     return f"<{text}>"
 
 
-def _item(body: Mapping[str, Any], item: Mapping[str, Any]) -> str:
-    over = is_over(item)
-    mark = ":white_check_mark:" if over else _MARKS.get(item["severity"], ":large_orange_circle:")
-    lines = [f"{mark} *{escaped(badge(item).capitalize())}:* {escaped(item['headline'])}"]
-    if not over and item["value_bar"]:
-        lines.append(f"`{item['value_bar']}` *{item['value']}* {escaped(span(item))}")
-        lines.append(f"`{item['usual_bar'] or ' '}` {item['usual']} {item['usual_is']}")
-    foot = f"_{escaped(about(body, item))}_\n_{escaped(when(item))}_"
-    if item.get("owner") and not over:
-        foot = f"Owner: {escaped(item['owner'])}\n{foot}"
-    if item["runbook"] and not over:
-        foot = f"{linked(item['runbook'])}\n{foot}"
-    reasons = "".join(f"\n_{name}:_ {_reason(text)}" for name, text in why_parts(item))
+def _item(body: Message, item: Item) -> str:
+    over = item.is_over
+    mark = ":white_check_mark:" if over else _MARKS.get(item.severity, ":large_orange_circle:")
+    lines = [f"{mark} *{escaped(item.badge.capitalize())}:* {escaped(item.headline)}"]
+    if not over and item.value_bar:
+        lines.append(f"`{item.value_bar}` *{item.value}* {escaped(item.span)}")
+        lines.append(f"`{item.usual_bar or ' '}` {item.usual} {item.usual_is}")
+    foot = f"_{escaped(body.about(item))}_\n_{escaped(item.when)}_"
+    if item.owner and not over:
+        foot = f"Owner: {escaped(item.owner)}\n{foot}"
+    if item.runbook and not over:
+        foot = f"{linked(item.runbook)}\n{foot}"
+    reasons = "".join(f"\n_{name}:_ {_reason(text)}" for name, text in item.why_parts)
     foot = f"{reasons[1:]}\n{foot}" if reasons else foot
-    note = f"\n_Note: {escaped(item['note'])}_" if item["note"] else ""
+    note = f"\n_Note: {escaped(item.note)}_" if item.note else ""
     # Only the teams' words give way where there is too much: figures, time and markup stay whole.
     left = LONGEST_SECTION - sum(len(line) + 1 for line in lines) - len(foot) - len(note)
-    parts = team_parts(item)
+    parts = item.team_parts
     share = max(40, left // max(1, len(parts)) - 60)
     lines += [f"*{escaped(team[:30])}:* {_cut(text, share)}" if team else _cut(text, share) for team, text in parts]
     return "\n".join([*lines, foot]) + note
@@ -131,18 +120,18 @@ def _cut(text: str, longest: int) -> str:
     return escaped(text) if length == len(text) else escaped(text[: max(0, length - 1)]) + "…"
 
 
-def blocks(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+def blocks(body: Message) -> list[dict[str, Any]]:
     """A message's blocks, within Slack's limits."""
-    shown = body["items"][:MOST_ITEMS]
-    texts = [_item(body, item) for item in shown] + remarks(body, shown=len(shown))
+    shown = body.items[:MOST_ITEMS]
+    texts = [_item(body, item) for item in shown] + body.remarks(shown=len(shown))
     # verbatim: addresses and names of channels stay text, only what is marked as a link is one.
     return [{"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}} for text in texts]
 
 
-def plain_text(body: Mapping[str, Any]) -> str:
+def plain_text(body: Message) -> str:
     """What a phone's lock screen shows."""
-    lines = [f"{badge(item).capitalize()}: {item['headline']}" for item in body["items"][:MOST_ITEMS]]
-    return _cut("; ".join([*lines, *remarks(body, shown=len(lines))]), 3_000)
+    lines = [f"{item.badge.capitalize()}: {item.headline}" for item in body.items[:MOST_ITEMS]]
+    return _cut("; ".join([*lines, *body.remarks(shown=len(lines))]), 3_000)
 
 
 async def _refuse_redirect(
@@ -184,12 +173,12 @@ class SlackChannel:
         client.proxy = None  # it has read HTTPS_PROXY by itself
         return client
 
-    async def send(self, destination: Destination, delivery: DeliveryLike, *, now: datetime) -> Sent:
+    async def send(self, destination: Destination, delivery: DeliveryLike[Message], *, now: datetime) -> Sent:
         client = self._client(self._secrets(destination.options["token"]))
         where = f"slack/{destination.target}"
-        body: Any = delivery.body
+        body = delivery.body
         # Worse news must be seen in the channel, too.
-        broadcast = True if delivery.thread and body["state"] == "severity" else None
+        broadcast = True if delivery.thread and body.state == "severity" else None
         try:
             answer = await client.chat_postMessage(
                 channel=destination.target,

@@ -10,6 +10,7 @@ from standardwebhooks import Webhook
 
 from lockstep.adapters.channels import Secrets, host_of, retry_after_s
 from lockstep.errors import DeliveryError, DeliveryReason
+from lockstep.notification import Document
 from lockstep.ports import DeliveryLike, Destination, Sent
 
 TIMEOUT_S = 15.0
@@ -67,7 +68,7 @@ class WebhookChannel:
             )
         return self._session
 
-    async def send(self, destination: Destination, delivery: DeliveryLike, *, now: datetime) -> Sent:
+    async def send(self, destination: Destination, delivery: DeliveryLike[Document], *, now: datetime) -> Sent:
         where = f"webhook/{host_of(destination.target)}"
         hook = signer(self._secrets(destination.options["secret"]))
         body = json.dumps(delivery.body, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,154 @@
+"""What a channel is given to say: a message to people with its items, or a document for programs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+OPEN = ("firing", "severity")
+"""States of an item that tells of an alert that goes on; every other one tells of an end."""
+CAME_AND_WENT = "fired and resolved"
+"""State of an item whose alert was over before anybody was told that it fired."""
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """One transition as people read it; every text is plain, and fit for one line.
+
+    state: `firing`, `severity` (it got worse), `resolved` or CAME_AND_WENT. value, usual: numbers with their units;
+    usual is "" where there is nothing to compare. usual_is: what `usual` is: `usual`, `before` or `limit`.
+    window: the stretch that the value is of, `15 minutes`, or `now`. at: when it happened. since: when the breach
+    began; of an end, when it fired. value_bar, usual_bar: as bars of one scale; "" where they cannot be drawn.
+    texts: team → what it means for that team. why: lines that say what led to it. more: where all numbers are.
+    note: what is odd about the message itself. What has a default was not written by the first version.
+    """
+
+    state: str
+    severity: str
+    rule: str = ""
+    headline: str
+    labels: dict[str, str]
+    value: str
+    usual: str
+    usual_is: str
+    window: str
+    at: str
+    since: str
+    value_bar: str
+    usual_bar: str
+    texts: dict[str, str]
+    why: tuple[str, ...] = ()
+    more: str = ""
+    note: str = ""
+    runbook: str = ""
+    owner: str = ""
+    alert_id: str
+    episode_id: str
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it tells of an end."""
+        return self.state not in OPEN
+
+    @property
+    def badge(self) -> str:
+        """The word before it: how severe it is, or that it is over."""
+        return badge(self.state, self.severity)
+
+    @property
+    def span(self) -> str:
+        """The stretch that the value is of, so that it can stand behind its number: `within 2 hours`, or `now`."""
+        return self.window if self.window == "now" else f"within {self.window}"
+
+    @property
+    def when(self) -> str:
+        """When it began, and when it ended, when it has; the day said once where it is the same."""
+        if self.since == self.at:
+            return self.at
+        (day, begin, zone), (last_day, end, last_zone) = _parts(self.since), _parts(self.at)
+        same_day = (day, zone) == (last_day, last_zone)
+        if self.is_over:
+            return f"{day} {begin} to {end} {zone}" if same_day else f"{self.since} to {self.at}"
+        return f"{self.at}, since {begin}" if same_day else f"{self.at}, since {self.since}"
+
+    @property
+    def team_parts(self) -> list[tuple[str, str]]:
+        """(team as a title, its text) in their order; one with the title "" where all are told the same of an end."""
+        if self.is_over and len(set(self.texts.values())) == 1:
+            return [("", next(iter(self.texts.values())))]
+        return [(team[:1].upper() + team[1:], text) for team, text in self.texts.items()]
+
+    @property
+    def why_parts(self) -> list[tuple[str, str]]:
+        """(name, text) of what says why it was sent, and of where more is said."""
+        reasons = [("Why", ". ".join(self.why))] if self.why else []
+        return [*reasons, ("More", self.more)] if self.more else reasons
+
+    def noted(self, note: str) -> "Item":
+        """The item with one more note below it, before the one that it has."""
+        return msgspec.structs.replace(self, note="; ".join(filter(None, (note, self.note))))
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What people are sent: the transitions of one rule, the most severe that goes on first.
+
+    state: `firing` while anything in it goes on. severity: of the most severe item. teams: who shares the destination.
+    more: how many items found no place. summary: whether it gathers what came after too many messages.
+    """
+
+    subject: str
+    state: str
+    rule: str
+    severity: str
+    teams: tuple[str, ...]
+    items: tuple[Item, ...]
+    more: int = 0
+    summary: bool = False
+
+    def about(self, item: Item) -> str:
+        """The rule, and what it is about by name: `LowStock, sku A-1`; its headline may be the author's, without."""
+        labels = ", ".join(f"{name} {value}" for name, value in item.labels.items())
+        return f"{item.rule or self.rule}, {labels or 'the whole shop'}"
+
+    def remarks(self, *, shown: int) -> list[str]:
+        """What stands below the items. shown: how many of them stand above."""
+        lines = []
+        more = len(self.items) - shown + self.more
+        if more > 0:
+            lines.append(f"… and {more} more.")
+        if self.summary:
+            lines.append(
+                "Summary: there were so many messages of this rule that the latest were gathered into this one."
+            )
+        return lines
+
+
+Document = Mapping[str, Any]
+"""What programs are sent: JSON as a published schema says; no code of ours looks into it."""
+
+Body = Message | Document
+
+
+def body_of(stored: Mapping[str, Any]) -> Body:
+    """The body of a delivery as it stands on the log. Raises msgspec.ValidationError for a message that is none."""
+    return msgspec.convert(stored, Message) if "items" in stored else stored
+
+
+def severity_of(body: Body) -> str:
+    """How severe what it tells is; "" where it does not say."""
+    if isinstance(body, Message):
+        return body.severity
+    data = body.get("data")
+    return str(data.get("severity", "")) if isinstance(data, Mapping) else ""
+
+
+def badge(state: str, severity: str) -> str:
+    """The word before what is told: how severe it is, or that it is over."""
+    if state not in OPEN:
+        return "over" if state == "resolved" else "came and went"
+    return f"now {severity}" if state == "severity" else severity
+
+
+def _parts(moment: str) -> tuple[str, str, str]:
+    """Day, time and zone of what `figures.time_text` made."""
+    day, time, zone = moment.rsplit(" ", 2)
+    return day, time, zone
