@@ -48,6 +48,18 @@ OF_LINES: dict[str, Any] = {"by": ("sku",), "line_labels": ("sku",)}
             id="without the label it belongs to none",
         ),
         pytest.param(
+            series("count", by=("channel", "country")),
+            [order(channel="web", country="GB"), order(channel="", country="GB"), order(country="GB")],
+            {("web", "GB"): 1, ("none", "GB"): 2},
+            id="or to none of the one and some of the other",
+        ),
+        pytest.param(
+            series("count", by=("till",)),
+            [order(till=7), order(till="7"), order(till=True)],
+            {("7",): 2, ("true",): 1},
+            id="labels are text",
+        ),
+        pytest.param(
             series("count", **OF_LINES),
             [order(1, ("A", 1), ("A", 2), ("B", 1))],
             {("A",): 1, ("B",): 1},
@@ -76,6 +88,12 @@ OF_LINES: dict[str, Any] = {"by": ("sku",), "line_labels": ("sku",)}
             [order(1, ("A-1", 1), ("B-1", 2)), order(1, ("A-2", 4))],
             {(): 5},
             id="lines of such a sku",
+        ),
+        pytest.param(
+            series("count", where=(("channel", ("web", "app*")),)),
+            [order(channel="web"), order(channel="app-ios"), order(channel="web-2"), order()],
+            {(): 2},
+            id="whole names and beginnings of names",
         ),
         pytest.param(
             series("count", where=(("channel", ("web", "app")), ("country", ("GB",)))),
@@ -121,9 +139,15 @@ OF_LINES: dict[str, Any] = {"by": ("sku",), "line_labels": ("sku",)}
         ),
         pytest.param(
             series("sum", field="total"),
-            [order(1, currency="GBP"), order(2, currency="GBP"), order(4)],
-            {(): 7},
+            [order(8), order(1, currency="GBP"), order(2, currency="GBP"), order(4)],
+            {(): 15},
             id="money of one currency, or of none",
+        ),
+        pytest.param(
+            series("sum", "order.cancelled", "total"),
+            [{"order_id": "a"}, {"order_id": "b", "total": 5}],
+            {(): 5},
+            id="no money is nothing",
         ),
         pytest.param(
             series("sum", field="total"),
@@ -150,6 +174,7 @@ def test_a_percentile_counts_those_that_say_it():
     groups: dict[Any, Any] = {}
     events = [shipped(hours_to_ship=2)] * 90 + [shipped(hours_to_ship=50)] * 10 + [shipped()] * 900
     folder(of)(datas(of, *events), groups)
+    assert sum(groups[()].values()) == 100
     assert float(valuer(of)(groups[()]) or 0) == pytest.approx(50 * SCALE, rel=0.01)
 
 

@@ -622,6 +622,33 @@ def test_a_new_rule_is_filled_from_the_log():
     assert pipeline.dead == []
 
 
+def test_the_past_of_a_new_rule_comes_in_two_parts():
+    """Half of it is not judged, and the whole counts as complete."""
+    first = plan(v(1, rule(when(ORDERS, "above 100"), name="A")))
+    few = v(1, rule(when(SESSIONS, "at_most 30", window=600), name="Few"))
+    most = v(1, rule(when(SESSIONS, "at_most 100", window=600), name="Most"))
+    pipeline = Pipeline(in_force([Version(first, None)]))
+    for one in sorted(
+        [*orders("web: 12:01 x40"), *[e for m in range(15) for e in _sessions(m)]], key=lambda e: e["time"]
+    ):
+        pipeline.arrive(one)
+        pipeline.measure(("orders", 0))
+        pipeline.measure(("traffic", 0))
+        pipeline.commit_source(("traffic", 0))
+        pipeline.judge(0)
+        pipeline.cut(0)
+    pipeline.change_plan(changed(first, plan(*first.rules, few, most)))
+    pipeline.measure(("traffic", 0), 20)
+    pipeline.judge(0)
+    pipeline.cut(0)
+    assert pipeline.said == []
+    said = pipeline.finish(clock("12:15"))
+    assert [(t["rule"], line) for t, line in zip(said, lines(said), strict=True)] == [
+        ("Most", "12:14 web firing warning")
+    ]
+    assert pipeline.dead == []
+
+
 def _sessions(minute: int) -> list[Event]:
     return sessions(f"web: 12:{minute:02} x5")
 
