@@ -10,11 +10,12 @@ from comparison import differences, judged, with_numbers
 from hypothesis import given
 from hypothesis import strategies as st
 from judge_pipeline import Pipeline, arrivals
-from reference import reference_transitions
-from shorthand import LONDON, clock, event, flow, level, of, orders, plan, ratio, rule, when
+from reference import moment, reference_transitions
+from shorthand import LONDON, clock, event, flow, level, of, orders, plan, ratio, rule, stock, when
 from test_judge_properties import examples, run_to
 
 from lockstep.calendar import Day, Entry, calendar_of
+from lockstep.measure.definition import Operation
 from lockstep.rule.bound import OfMeasure
 from lockstep.rule.condition import (
     Absence,
@@ -291,6 +292,72 @@ def test_a_formula_over_a_day():
     events = [*per_day("4 4 1"), *visits]
     found = said(when(ratio(HOURLY, VISITS), "below 0.3", window=DAY), events, until="2026-01-08 00:00")
     assert found == [("firing", "01-08T00:00", 0.125, False)]
+
+
+# ---- what is kept ----------------------------------------------------------------------------------------------------
+
+
+def every_hour(days: int, but: dict[int, int] | None = None) -> list:
+    """An order in the first minute of every hour of so many days; but: day → how many hours of it have one."""
+    first, found = clock("2026-01-05 00:00"), []
+    for day in range(days):
+        for hour in range((but or {}).get(day, 24)):
+            at = first + timedelta(days=day, hours=hour)
+            found.append(event("order.placed", at, at.isoformat(), channel="web", order_id="o", total=1.0, lines=[]))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("condition", "but", "expected"),
+    [
+        pytest.param(
+            when(MINUTES, "below 24", window=DAY), {3: 23}, [("01-09T00:00", 23.0, None)], id="the whole of a day"
+        ),
+        pytest.param(
+            Spike(of(MINUTES), DAY, Baseline(weeks=2), Severity.WARNING, below=0.9, usual_at_least=24),
+            {16: 20},
+            [("01-22T00:00", 20.0, 24.0)],
+            id="the same day of two weeks",
+        ),
+        pytest.param(
+            Spike(of(MINUTES), WEEK, Baseline(weeks=2), Severity.WARNING, below=0.99, usual_at_least=168),
+            {23: 20},
+            [("02-02T00:00", 164.0, 168.0)],
+            id="two weeks of weeks",
+        ),
+    ],
+)
+def test_nothing_is_dropped_that_a_verdict_will_ask_for(condition, but, expected):
+    """Blocks of minutes expire every few hours; the first hour of a week two weeks before it is still there."""
+    pipeline = Pipeline(plan(rule(condition)))
+    for n, order in enumerate(every_hour(29, but)):
+        pipeline.arrive(order, 0, 0.0)
+        if n % 6 == 5:
+            pipeline.measure(("orders", 0))
+            pipeline.commit_source(("orders", 0))
+            pipeline.judge(0)
+            pipeline.cut(0)
+    found = [t for t in pipeline.finish(clock("2026-02-03 00:00")) if t["state"] == "firing"]
+    assert [(moment(t["at"]).isoformat()[5:16], t["value"], t["baseline"]) for t in found] == expected
+
+
+def test_a_level_is_known_as_it_was_at_the_end_of_the_day():
+    """A part of a combination is asked all day what it said at midnight, whatever the stock has been since."""
+    for_each = Operation("/", of(SHOP), of(level(by=())))
+    both = All((when(for_each, "above 1", window=DAY), when(SHOP, "above 2", window=3600)), Severity.WARNING)
+    events = [*per_day("9 9"), *stock("A: 11:00 4", day="2026-01-06")]
+    events += [*stock("A: 09:00 90, 10:00 80, 11:00 70, 12:00 60", day="2026-01-07")]
+    events += orders("web: 01:30, 09:30, 10:30, 11:30, 12:30, 13:30 x3", day="2026-01-07")
+    pipeline = Pipeline(plan(rule(both)))
+    for each in sorted(events, key=lambda e: e["time"]):
+        pipeline.arrive(each, 0, 0.0)
+        for role in ("orders", "inventory"):
+            pipeline.measure((role, 0))
+            pipeline.commit_source((role, 0))
+        pipeline.judge(0)
+        pipeline.cut(0)
+    found = [(t["state"], moment(t["at"]).isoformat()[5:16]) for t in pipeline.finish(clock("2026-01-07 16:00"))]
+    assert found == [("firing", "01-07T14:00"), ("resolved", "01-07T15:00")]
 
 
 # ---- against the reference -------------------------------------------------------------------------------------------
