@@ -2,7 +2,7 @@
 
 import re
 from ipaddress import ip_address
-from urllib.parse import SplitResult
+from urllib.parse import SplitResult, urlsplit
 
 _UNFILLED = re.compile(r"\$\{[^}]*\}?|\{\{.*?\}\}|<[A-Za-z_ -]+>")
 
@@ -43,10 +43,36 @@ def host_fault(host: str) -> tuple[str, str] | None:
 
 def unfilled_fault(text: str) -> tuple[str, str] | None:
     """(what is wrong, the way out) with a text that was meant to be filled in: `${HOST}`, `{{ host }}`, `<host>`."""
-    found = _UNFILLED.search(text)
+    found = unfilled(text)
     if found is None:
         return None
-    return f"'{found[0]}' is not filled in, as settings are no part of this file", "write it out"
+    return f"'{found}' is not filled in, as settings are no part of this file", "write it out"
+
+
+def unfilled(text: str) -> str | None:
+    """The first place in a text that was meant to be filled in; None where there is none."""
+    found = _UNFILLED.search(text)
+    return None if found is None else found[0]
+
+
+def url_fault(text: str, form: tuple[str, str]) -> tuple[str, str] | None:
+    """(what is wrong, the way out) with an http(s) URL; None where it can be one.
+
+    form: both, where the URL as a whole is none, or names a user, whose password would stand in logs.
+    """
+    left = unfilled_fault(text)
+    if left is not None:
+        return left
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return form
+    if any(c.isspace() or not c.isprintable() for c in text) or port == 0:
+        return form
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        return form
+    return host_fault(host_of(parts))
 
 
 def host_of(parts: SplitResult) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from contextlib import suppress
+from email.utils import parseaddr
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lockstep.errors import SettingsError
+from lockstep.host import host_fault, unfilled, url_fault
 from lockstep.wanted import must
 
 
@@ -129,6 +131,24 @@ class Settings(BaseSettings):
             raise ValueError("a token is one word of ASCII characters; `openssl rand -hex 24` makes one")
         return value
 
+    @field_validator("smtp_host")
+    @classmethod
+    def _a_host(cls, value: str) -> str:
+        return _as_one("; ".join(host_fault(value) or ()), value)
+
+    @field_validator("public_url", "slack_base_url")
+    @classmethod
+    def _a_url(cls, value: str | None) -> str | None:
+        form = "must be http(s)://host/path, without a user", "write one like https://shop.example.com"
+        return value and _as_one("; ".join(url_fault(value, form) or ()), value)
+
+    @field_validator("smtp_from")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        name, _, domain = parseaddr(value)[1].rpartition("@")
+        form = "must be an address; write one like Lockstep <alerts@shop.example.com>"
+        return _as_one("" if name and value.isprintable() and not host_fault(domain) else form, value)
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -169,6 +189,16 @@ class Settings(BaseSettings):
         """Seconds that stragglers of a topic's role are waited for."""
         own = getattr(self, f"lateness_{role}", None)
         return self.lateness if own is None else float(own)
+
+
+def _as_one(fault: str, value: str) -> str:
+    """The value, where it has no fault. Raises ValueError with the fault, or with what is still to be filled in."""
+    left = unfilled(value)
+    if left is not None:
+        raise ValueError(f"'{left}' is not filled in; write what it stands for")
+    if fault:
+        raise ValueError(fault)
+    return value
 
 
 def _said(error: Any) -> str:

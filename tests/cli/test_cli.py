@@ -1,6 +1,7 @@
 """The command line as people and programs use it: output, exit codes, no traceback."""
 
 import json
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -226,6 +227,49 @@ def test_an_error_is_one_line(shop, args, said):
     done = lockstep(*args, cwd=shop)
     assert done.returncode in (1, 2)
     assert said in done.stderr.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SMTP_HOST", "a..b", "'a..b' is no host, a part between dots is empty; write one like shop.example.com"),
+        ("SMTP_HOST", "smtp://relay", "'smtp://relay' is no host; write one like shop.example.com"),
+        ("SMTP_HOST", "relay:587", "'relay:587' is no host; write one like shop.example.com"),
+        ("SMTP_HOST", "${RELAY}", "'${RELAY}' is not filled in; write what it stands for"),
+        ("SLACK_BASE_URL", "slack.com/api", "must be http(s)://host/path, without a user; write one like"),
+        ("SLACK_BASE_URL", "https://*.slack.com/api/", "'*.slack.com' is no host, '*' stands for none; write one host"),
+        ("PUBLIC_URL", "lockstep.shop.example", "must be http(s)://host/path, without a user; write one like"),
+        ("PUBLIC_URL", "https://<host>/", "'<host>' is not filled in; write what it stands for"),
+        ("PUBLIC_URL", "https://user:word@shop.example/", "must be http(s)://host/path, without a user; write one like"),
+        ("SMTP_FROM", "nobody", "must be an address; write one like Lockstep <alerts@shop.example.com>"),
+        ("SMTP_FROM", "alerts@a..b", "must be an address; write one like Lockstep <alerts@shop.example.com>"),
+    ],
+)
+def test_a_place_that_cannot_be_is_refused_at_the_start(monkeypatch, name, value, said):
+    """Otherwise the first alert finds out."""
+    monkeypatch.setenv(f"LOCKSTEP_{name}", value)
+    with pytest.raises(SettingsError, match=re.escape(f"settings: LOCKSTEP_{name}: {said}")) as caught:
+        load_settings()
+    assert "user:word" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SMTP_HOST", "relay"),
+        ("SMTP_HOST", "::1"),
+        ("SMTP_HOST", "10.0.0.1"),
+        ("SLACK_BASE_URL", "http://127.0.0.1:9000/"),
+        ("PUBLIC_URL", "https://shop.example/lockstep"),
+        ("PUBLIC_URL", "http://[::1]:8480"),
+        ("SMTP_FROM", "lockstep@localhost"),
+        ("SMTP_FROM", "Lockstep <alerts@shop.example>"),
+    ],
+)
+def test_a_place_that_can_be_is_taken(monkeypatch, name, value):
+    """Names of inner networks and addresses, too."""
+    monkeypatch.setenv(f"LOCKSTEP_{name}", value)
+    assert getattr(load_settings(), name.lower()) == value
 
 
 @pytest.mark.parametrize("name", ["LOCKSTEP_SMTP_TLS", "LOCKSTEP_LOG_LEVEL", "LOCKSTEP_LOG_FORMAT"])

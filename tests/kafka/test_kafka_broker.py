@@ -514,6 +514,7 @@ def test_servers(url: str, servers: list[str]) -> None:
         ({"broker": "kafka://"}, "names no broker"),
         ({"broker": "kafka://one:port"}, "no HOST:PORT"),
         ({"broker": "kafka://one:99999"}, "no HOST:PORT"),
+        ({"broker": "kafka://one:9092,a..b:9092"}, "LOCKSTEP_BROKER: 'a..b' is no host"),
         ({"kafka_security_protocol": "TLS"}, "LOCKSTEP_KAFKA_SECURITY_PROTOCOL: 'TLS'; write PLAINTEXT, SSL"),
         (
             {"kafka_security_protocol": "SASL_PLAINTEXT"},

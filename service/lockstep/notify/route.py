@@ -7,18 +7,19 @@ from email.errors import HeaderParseError
 from email.headerregistry import Address
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from lockstep.document import Document, Fault, Pointer, did_you_mean, read_document, validate
-from lockstep.host import host_fault, host_of, unfilled_fault
+from lockstep.host import host_fault, unfilled_fault, url_fault
 from lockstep.labels import stable_id
 from lockstep.ports import Destination
 from lockstep.rule.foreign import foreign_fault
 from lockstep.rule.model import without_null
 
 M = TypeVar("M", bound=BaseModel)
+
+_URL = "a webhook's url must be http(s)://host/path, without a user", "write one like https://example.com/hook"
 
 
 class _Strict(BaseModel):
@@ -204,24 +205,6 @@ def _address(text: str) -> str | None:
     return f"{text.rpartition('@')[0]}@{address.domain.lower()}"
 
 
-def _url_fault(text: str) -> tuple[str, str] | None:
-    """(what is wrong, the way out) with a webhook's url; None where it can be one."""
-    form = "a webhook's url must be http(s)://host/path, without a user", "write one like https://example.com/hook"
-    unfilled = unfilled_fault(text)
-    if unfilled is not None:
-        return unfilled
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        return form
-    if any(c.isspace() or not c.isprintable() for c in text) or port == 0:
-        return form
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        return form
-    return host_fault(host_of(parts))
-
-
 def _valid(model: type[M], data: Any) -> M | None:
     try:
         return model.model_validate(data)
@@ -286,7 +269,7 @@ def _lint(document: Document, model: RoutingFile, *, broken: frozenset[str] = fr
                     fault(at, *(unfilled_fault(address) or wrong), "LS152")
         if receiver.webhook is not None:
             at = (*here, "webhook", "url")
-            odd = _url_fault(receiver.webhook.url)
+            odd = url_fault(receiver.webhook.url, _URL)
             if odd is not None:
                 fault(at, *odd, "LS152")
             elif secrets.setdefault(receiver.webhook.url, receiver.webhook.secret.secret) != (

@@ -33,6 +33,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from lockstep.adapters.stream.kafka_requests import TopicsRequest
 from lockstep.adapters.stream.lean import take
 from lockstep.errors import BrokerError, Fenced, SettingsError, StateError
+from lockstep.host import host_fault
 from lockstep.ports import Batch, Cut, Ownership, Positions, Record, TopicInfo, TopicSpec
 from lockstep.settings import Settings
 
@@ -90,6 +91,9 @@ def servers_of(url: str) -> list[str]:
         host, _, port = name.rpartition(":") if ":" in name.rsplit("]", 1)[-1] else (name, "", "9092")
         if not host or not port.isdecimal() or not 0 < int(port) < 65536:
             raise SettingsError(f"LOCKSTEP_BROKER: '{name}' in '{url}' is no HOST:PORT; write kafka://HOST:PORT")
+        fault = host_fault(host)
+        if fault is not None:
+            raise SettingsError(f"LOCKSTEP_BROKER: {'; '.join(fault)}")
         servers.append(f"{host}:{port}")
     return servers
 
