@@ -741,9 +741,8 @@ def alerts(
     """Show what is pending or firing now, since when, with its numbers."""
     from lockstep.adapters.follow import AlertBoard
     from lockstep.app import utc_now
-    from lockstep.figures import number_text, time_text
-    from lockstep.notify.why import unit_of
     from lockstep.tools.backtest import json_line
+    from lockstep.tools.view import alerts_table
 
     settings = load_settings(broker=broker)
 
@@ -757,17 +756,7 @@ def alerts(
         for transition in found:
             sys.stdout.write(json_line(transition) + "\n")
         return
-    table = Table(title=_many(len(found), "alert"))
-    for name in ("since", "state", "severity", "rule", "labels", "value", "usual or limit"):
-        table.add_column(name)
-    for t in found:
-        usual = t.baseline if t.baseline is not None else t.limit
-        state = "pending" if t.state.value == "pending" else "firing"
-        labels = ", ".join(t.labels.values()) or "the whole shop"
-        since = time_text(t.started_at, settings.zone)
-        value, unit = number_text(t.value, unit_of(t)), unit_of(t)
-        table.add_row(since, state, t.severity, t.rule, labels, value, number_text(usual, unit))
-    out.print(table)
+    out.print(alerts_table(found, settings.zone))
 
 
 @notify_app.command("test")

@@ -240,7 +240,11 @@ def test_an_error_is_one_line(shop, args, said):
         ("SLACK_BASE_URL", "https://*.slack.com/api/", "'*.slack.com' is no host, '*' stands for none; write one host"),
         ("PUBLIC_URL", "lockstep.shop.example", "must be http(s)://host/path, without a user; write one like"),
         ("PUBLIC_URL", "https://<host>/", "'<host>' is not filled in; write what it stands for"),
-        ("PUBLIC_URL", "https://user:word@shop.example/", "must be http(s)://host/path, without a user; write one like"),
+        (
+            "PUBLIC_URL",
+            "https://user:word@shop.example/",
+            "must be http(s)://host/path, without a user; write one like",
+        ),
         ("SMTP_FROM", "nobody", "must be an address; write one like Lockstep <alerts@shop.example.com>"),
         ("SMTP_FROM", "alerts@a..b", "must be an address; write one like Lockstep <alerts@shop.example.com>"),
     ],

@@ -53,13 +53,14 @@ WRITTEN = [
 
 
 async def _sent(path: Path) -> list[str]:
-    broker = open_broker(
-        Settings(broker=f"sqlite:///{path.parent}/log.db"), clock=lambda: datetime(2026, 11, 24, 9, 31, tzinfo=UTC)
-    )
+    def clock() -> datetime:
+        return datetime(2026, 11, 24, 9, 31, tzinfo=UTC)
+
+    broker = open_broker(Settings(broker=f"sqlite:///{path.parent}/log.db"), clock=clock)
     await broker.start()
     try:
         await broker.declare([TopicSpec(name, 1) for name in TOPICS.values()])
-        report = await send_files([path], Receipts(broker, chunk_size=8_192, future_limit_s=300), TOPICS)
+        report = await send_files([path], Receipts(broker, clock=clock, chunk_size=8_192, future_limit_s=300), TOPICS)
         assert report.faults == []
         return [
             json.loads(value)["id"]
@@ -216,7 +217,7 @@ def test_equal_refusals_are_one_line(tmp_path: Path) -> None:
             "none of 1 events is of a type that lockstep knows: nothing was judged",
             id="of others' types",
         ),
-        pytest.param([], False, "", id="none at all"),
+        pytest.param([], False, "there are no events: nothing was judged", id="none at all"),
     ],
 )
 def test_a_judgement_that_did_not_take_place_is_said(

@@ -185,3 +185,11 @@ def test_events_are_moved_to_now(times: list[str], expected: list[str]) -> None:
     moved = shifted([raw(time=f"2011-01-05T{time}" if time != "noon" else time) for time in times], now=NOW)
     assert [json.loads(m)["time"].removeprefix("2026-11-24T") for m in moved] == expected
     assert all(json.loads(m)["data"] == event()["data"] for m in moved)
+
+
+def test_how_far_ahead_an_event_is_stands_in_words() -> None:
+    """As people say it, in two units at most."""
+    told = asyncio.run(_door(_Log()).publish([_event(1, ahead_s=90_000)]))
+    assert [receipt.detail for receipt in told] == [
+        "its time is 1 day 1 hour ahead of the broker's clock; it is not counted, `lockstep dead events` lists it"
+    ]

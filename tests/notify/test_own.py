@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from alert_samples import LONDON, NOON, ROUTING, batch, plan, rule
+from alert_samples import LONDON, NOON, ROUTING, batch, plan, rule, transition
 from jsonschema import Draft202012Validator
 
 from lockstep.labels import stable_id
@@ -21,6 +21,7 @@ from lockstep.notify.own import (
     refused_transition,
 )
 from lockstep.notify.payload import webhook_json_schema
+from lockstep.tools.view import alerts_table
 from lockstep.transition import Refusal, Transition, TransitionName, decode, encode
 
 TEAMS = ("marketing", "operations")
@@ -229,3 +230,18 @@ def test_what_a_worker_left_open_that_never_comes_back():
     two.start("two", stock="a")
     assert two.run(2) == [BEGUN]
     assert next(iter(two.told.values())).state is TransitionName.FIRING
+
+
+def test_alerts_of_a_file_or_without_a_limit_miss_no_data():
+    """`no data` is for what should have had some; a refused rule file and an absence have no number to compare."""
+    found = [
+        transition(value=None, baseline=None, limit=20.0),
+        transition(channel="app", value=0.0, baseline=None, limit=None),
+        refused_transition("rules/stock.yml", Refusal(("fault",)), now=NOON),
+    ]
+    table = alerts_table(found, LONDON)
+    columns = {str(column.header): list(column.cells) for column in table.columns}
+    assert table.title == "3 alerts"
+    assert columns["labels"] == ["web", "app", "rules/stock.yml"]
+    assert columns["value"] == ["no data", "0", ""]
+    assert columns["usual or limit"] == ["20", "", ""]

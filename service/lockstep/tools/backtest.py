@@ -60,6 +60,8 @@ class Replay:
             return f"{self.bad:,} of {self.bad + used:,} events were refused: {rest}"
         if self.unknown and not self.is_judged:
             return f"none of {self.unknown:,} events is of a type that lockstep knows: nothing was judged"
+        if not used:
+            return "there are no events: nothing was judged"
         return ""
 
     def require_judged(self) -> None:

@@ -10,12 +10,13 @@ What this door published itself is known without reading it back: only what othe
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from lockstep.document import did_you_mean
 from lockstep.errors import BrokerError
 from lockstep.event import TYPES, Decoder, Refused
+from lockstep.figures import duration_words
 from lockstep.ports import Batch, Broker, Record
 
 READ_BACK_S = 2.0
@@ -113,7 +114,7 @@ class _Window:
             if ahead_us > self._limit_us:
                 self._odd[offset] = Receipt(
                     Outcome.FUTURE,
-                    f"its time is {timedelta(seconds=ahead_us // 1_000_000)} ahead of the broker's clock; it is not "
+                    f"its time is {duration_words(ahead_us / 1_000_000)} ahead of the broker's clock; it is not "
                     "counted, `lockstep dead events` lists it",
                 )
         self.next = max(self.next, batch.next)

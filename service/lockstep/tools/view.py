@@ -1,4 +1,4 @@
-"""The report of a backtest in a terminal."""
+"""The report of a backtest, and the alerts there are, in a terminal."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from zoneinfo import ZoneInfo
@@ -7,13 +7,14 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lockstep.figures import number_text
+from lockstep.figures import number_text, time_text
 from lockstep.notify.message import labels_text
 from lockstep.notify.why import unit_of
 from lockstep.tools.backtest import Episode
 from lockstep.tools.page import percent, rate, short
 from lockstep.tools.report import Changed, Report, fired_at, lasted, moved_words, per_week
 from lockstep.tools.watch import Curve
+from lockstep.transition import Transition
 
 MOST_LISTED = 200
 """Episodes in the table."""
@@ -39,6 +40,26 @@ def sparkline(values: Sequence[float | None], width: int, *, top: float | None =
         " " if c is None else "·" if c <= 0 or most <= 0 else _BLOCKS[min(7, max(0, round(7 * c / most)))]
         for c in columns
     )
+
+
+def alerts_table(found: Sequence[Transition], zone: ZoneInfo) -> Table:
+    """What is pending or firing. found: the latest transition of each, in the order of the rows."""
+    table = Table(title=f"{len(found):,} {'alert' if len(found) == 1 else 'alerts'}")
+    for name in ("since", "state", "severity", "rule", "labels", "value", "usual or limit"):
+        table.add_column(name)
+    for t in found:
+        unit = unit_of(t)
+        usual = t.baseline if t.baseline is not None else t.limit
+        table.add_row(
+            time_text(t.started_at, zone),
+            "pending" if t.state.value == "pending" else "firing",
+            t.severity,
+            t.rule,
+            ", ".join(t.labels.values()) or "the whole shop",
+            "" if t.refusal is not None else number_text(t.value, unit),  # a refused file has no number to miss
+            "" if usual is None else number_text(usual, unit),
+        )
+    return table
 
 
 def views(
