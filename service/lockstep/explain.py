@@ -209,6 +209,10 @@ def why(seen: Seen, verdict: Explained | None, at: int | None, zone: ZoneInfo) -
             return f"it is clear since {since} and goes on firing{end} (keep_firing_for): {because}"
         case State.FIRING if verdict.verdict in ("unjudged", "no_data"):
             return f"it fires since {_moment(alert.started_at, zone)}, and nothing ends it: {because}"
+        case State.FIRING if verdict.held and "chance" in verdict.counts:
+            return (
+                f"it goes on firing: chance alone may do this by now, but what else the rule asks for holds: {because}"
+            )
         case State.FIRING if verdict.held:
             return f"it goes on firing, in the band between breach and clear: {because}"
         case State.FIRING if seen.rule.for_s:

@@ -13,11 +13,12 @@ from shorthand import LONDON, ORDERS, Event, clock, event, flow, lines, of, orde
 from test_judge_properties import examples
 
 from lockstep.calendar import Calendar, Day, Entry, calendar_of
+from lockstep.explain import ask
 from lockstep.rule.condition import Absence, Baseline, Hours, Severity, Spike
 from lockstep.rule.noise import Noise, beta_tail, mean_within, noise_of, tellable_from
 from lockstep.rule.period import same_wall_clock
 from lockstep.rule.usual import Borders, choices
-from lockstep.tools.backtest import replay_events
+from lockstep.tools.backtest import replay_events, replayed
 
 FIRST = date(2026, 1, 5)
 """A Monday."""
@@ -392,6 +393,12 @@ def test_an_outage_can_be_told_from_three_weeks(weeks, count, is_told):
     assert lines(found) == ([f"{over} 13:00 web firing warning"] if is_told else [])
 
 
+def test_three_weeks_scatter_as_they_do():
+    """Corrected for three weeks, the median deviation of 60, 100 and 140 is twice what it is: the smaller counts."""
+    condition = spike(Baseline(weeks=3), above=1.5, at_least=20, usual_at_least=5, chance=0.001)
+    assert last(condition, daily("60 100 140 330", step=7)) == [("firing", 330.0, 100.0, "the last 3 weeks")]
+
+
 @pytest.mark.parametrize("windows", [1, 3, 4, 8])
 @pytest.mark.parametrize("chance", [0.05, 0.001, 1e-6])
 def test_what_a_fall_needs(chance, windows):
@@ -413,6 +420,12 @@ def test_chance_begins_and_does_not_end():
     found = judged(watched, [*events, *orders("app: 12:00", day=over)], until=clock("14:00", over))
     assert lines(found) == [f"{over} 13:00 web firing warning", f"{over} 13:36 web resolved warning"]
     assert [(t["value"], t["baseline"]) for t in found] == [(0.0, 40.0), (0.0, 4.0)]
+    replay = replayed(watched, [*events, *orders("app: 12:00", day=over)], zone=LONDON, until=clock("13:33", over))
+    (told,) = ask([replay.judge], "R", {"channel": "web"})
+    assert told.why.startswith(
+        "it goes on firing: chance alone may do this by now, but what else the rule asks for holds: "
+        "count of order.placed is 0 where 7 is usual"
+    )
 
 
 @pytest.mark.parametrize(("usual", "least"), [(1, 8), (5, 16), (20, 39)])
