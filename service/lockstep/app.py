@@ -16,10 +16,7 @@ from typing import Any
 import structlog
 from watchfiles import awatch
 
-from lockstep.adapters.channels import secrets_from
-from lockstep.adapters.channels.email import EmailChannel
-from lockstep.adapters.channels.slack import SlackChannel
-from lockstep.adapters.channels.webhook import WebhookChannel, signer
+from lockstep.adapters.channel_table import build_channels, check_secrets
 from lockstep.adapters.dispatch import Dispatcher
 from lockstep.adapters.follow import AlertBoard
 from lockstep.adapters.http.server import HttpServer, check_exposure
@@ -33,7 +30,7 @@ from lockstep.adapters.stream.consumer import Faults
 from lockstep.adapters.stream.runtime import Runtime, SourceSpec, SourceStage, StageSpec
 from lockstep.dead import TOPIC as DEAD_EVENTS
 from lockstep.deliver import DEAD_DELIVERIES, Deliver
-from lockstep.errors import BrokerError, DeliveryError, LockstepError, RuleError, SettingsError
+from lockstep.errors import BrokerError, LockstepError, RuleError, SettingsError
 from lockstep.event import Decoder
 from lockstep.explain import ask, public
 from lockstep.judge import ALERT_STATE, ALERTS, Judge
@@ -41,7 +38,7 @@ from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.notify.decide import DELIVERIES, Notify
 from lockstep.notify.own import BEHIND, REFUSED, OwnAlerts, Place, behind_due, behind_text, own_rules, refusal_of
 from lockstep.notify.route import NOBODY, Routing, load_routing
-from lockstep.ports import Channel, Record, TopicInfo, TopicSpec
+from lockstep.ports import Record, TopicInfo, TopicSpec
 from lockstep.rule.condition import Plan, Rule
 from lockstep.settings import Settings
 from lockstep.tools.explain import by_alert, from_refusals, from_transitions, named
@@ -149,32 +146,6 @@ def load_routes(folder: Path) -> Routing:
     if not any(routing.destinations.values()):
         log.warning(f"nobody is told: {folder / 'routing.yml'} names no receiver")
     return routing
-
-
-def build_channels(settings: Settings, environ: Mapping[str, str]) -> dict[str, Channel[Any]]:
-    """A channel of each kind."""
-    secrets = secrets_from(environ)
-    return {
-        "email": EmailChannel(settings),
-        "slack": SlackChannel(secrets, base_url=settings.slack_base_url),
-        "webhook": WebhookChannel(secrets),
-    }
-
-
-def check_secrets(routing: Routing, environ: Mapping[str, str]) -> list[str]:
-    """What is said at start about secrets that are not set."""
-    read = secrets_from(environ)
-    missing = []
-    for destinations in routing.destinations.values():
-        for destination in destinations:
-            for name in destination.options.values():
-                try:
-                    secret = read(name)
-                    if destination.channel == "webhook":
-                        signer(secret)
-                except DeliveryError as error:
-                    missing.append(f"receiver '{destination.receiver}': {error}")
-    return missing
 
 
 _NEWS = {TransitionName.FIRING: "alert fires", TransitionName.RESOLVED: "alert ends"}

@@ -764,8 +764,9 @@ def notify_test(
     receiver: Annotated[str, typer.Argument(help="Name of a receiver in routing.yml")], rules: RulesOption = None
 ) -> None:
     """Send a marked test message to a receiver."""
+    from lockstep.adapters.channel_table import build_channels
     from lockstep.adapters.dispatch import send_test
-    from lockstep.app import build_channels, load_routes, utc_now
+    from lockstep.app import load_routes, utc_now
 
     settings = load_settings(rules=rules)
     routing = load_routes(settings.rules)

@@ -14,6 +14,7 @@ import msgspec
 from lockstep.dead import DeadEvent, dead_record
 from lockstep.errors import DeliveryError, StateError
 from lockstep.notification import Body, body_of, severity_of
+from lockstep.notify.receivers import life_s
 from lockstep.ports import Batch, Cut, Destination, Record, Sent
 
 DEAD_DELIVERIES = "lockstep.dead-deliveries"
@@ -21,9 +22,6 @@ FORMAT = 1
 
 STEPS_S = (5.0, 30.0, 120.0, 600.0, 1800.0, 7200.0, 21600.0)
 """Delays before the second, third, … attempt; the last one repeats."""
-
-LIFE_S = {"email": 3600.0, "slack": 3600.0, "webhook": 3 * 86400.0}
-"""How long a delivery is worth trying: people need it soon or by another way."""
 
 LONGEST_RETRY_AFTER_S = 3600.0
 BREAKER_AFTER = 5
@@ -272,7 +270,7 @@ class Deliver:
 
     @staticmethod
     def _ends(delivery: Delivery) -> float:
-        return delivery.created + LIFE_S.get(delivery.destination.channel, 3600.0)
+        return delivery.created + life_s(delivery.destination.channel)
 
     def _bury(self, delivery: Delivery, moment: float) -> None:
         self._given_up.append(delivery)

@@ -1,9 +1,19 @@
 """What a channel is given to say: a message to people with its items, or a document for programs."""
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any
 
 import msgspec
+
+
+class Audience(Enum):
+    """Who reads what a channel carries. PEOPLE get a Message, with what came within a while in one; PROGRAMS get a
+    Document for each transition, at once."""
+
+    PEOPLE = "people"
+    PROGRAMS = "programs"
+
 
 OPEN = ("firing", "severity")
 """States of an item that tells of an alert that goes on; every other one tells of an end."""

@@ -162,7 +162,7 @@ class Broker(Protocol):
 class Destination:
     """Where one kind of message goes. id is stable across restarts and file edits that do not change the target.
 
-    channel: email, slack or webhook. target: an address, a Slack channel, a URL.
+    channel: its name in routing.yml, `email`. target: an address, a Slack channel, a URL.
     options: channel settings as plain strings; secrets only by name (`secret:NAME`), resolved by the adapter.
     """
 

@@ -7,8 +7,9 @@ from delivery_samples import ANNA, DOWN, GONE, HOOK, OTHER, SLACK, START, Kept, 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockstep.deliver import BREAKER_AFTER, LIFE_S, PROBE_EVERY_S, Deliver, retry_delay
+from lockstep.deliver import BREAKER_AFTER, PROBE_EVERY_S, Deliver, retry_delay
 from lockstep.errors import DeliveryError, StateError
+from lockstep.notify.receivers import life_s
 from lockstep.ports import Sent
 
 HALF = 0.5  # the jitter that changes nothing
@@ -157,7 +158,7 @@ def test_after_the_last_try_it_is_dead(destination, attempts):
     kept.cut()
     assert made == attempts
     assert kept.records[0]["id"] == "d1"
-    assert (now - START).total_seconds() <= LIFE_S[destination.channel]
+    assert (now - START).total_seconds() <= life_s(destination.channel)
 
 
 def test_a_rate_limit_pauses_the_destination():
@@ -209,7 +210,7 @@ def test_what_a_paused_lane_never_tried_dies_with_its_time():
     for n in range(BREAKER_AFTER):
         (delivery,) = kept.stage.due(START)
         kept.stage.failed(delivery, own if n == 0 else DOWN, now=START, jitter=HALF)
-    kept.stage.tick(_after(LIFE_S["email"] + 1))
+    kept.stage.tick(_after(life_s("email") + 1))
     kept.cut()
     assert {r["id"]: (r["last_error"], r["reason"]) for r in kept.records} == {
         "d0": (str(own), "ambiguous"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from lockstep.figures import duration_words, number_text, ratio_text, time_text
-from lockstep.notification import Message
+from lockstep.notification import Audience, Message
 from lockstep.notify.message import LARGEST_WEBHOOK, Writer, sample_message, window_text
 from lockstep.notify.payload import webhook_json_schema
 from lockstep.rule.reasons import Judged
@@ -241,8 +241,8 @@ def test_a_webhook_body_is_small_and_fits_its_schema(label, said, value, state):
 
 def test_a_test_message_looks_like_any_other():
     """`notify test` shows what an alert would look like, and says that it is none."""
-    Draft202012Validator(webhook_json_schema()).validate(sample_message(NOON, BOTH, LONDON, webhook=True))
-    body = sample_message(NOON, BOTH, LONDON, webhook=False)
+    Draft202012Validator(webhook_json_schema()).validate(sample_message(NOON, BOTH, LONDON, Audience.PROGRAMS))
+    body = sample_message(NOON, BOTH, LONDON, Audience.PEOPLE)
     assert isinstance(body, Message)
     assert "test" in body.items[0].headline.lower()
 

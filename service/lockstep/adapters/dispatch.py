@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from lockstep.adapters.channel_table import attempt_s
 from lockstep.adapters.channels import host_of
 from lockstep.deliver import Deliver, Delivery
 from lockstep.document import did_you_mean
@@ -16,13 +17,14 @@ from lockstep.errors import DeliveryError, SettingsError
 from lockstep.labels import stable_id
 from lockstep.notification import Body
 from lockstep.notify.message import sample_message
+from lockstep.notify.receivers import CHANNELS
 from lockstep.notify.route import Routing
 from lockstep.ports import Channel, Sent
 
 log = structlog.get_logger("lockstep.deliver")
 
-ATTEMPT_S = {"webhook": 20.0, "slack": 20.0, "email": 720.0}
-"""The end of an attempt whose channel forgot to end it; each channel's own time-outs are shorter."""
+TEST_S = 20.0
+"""How long somebody who sends a test waits for one destination."""
 
 
 class DispatchObserver(Protocol):
@@ -112,7 +114,7 @@ class Dispatcher:
         channel = self._channels.get(name)
         if channel is None:
             return DeliveryError("configuration", f"{name}: this worker has no such channel", retryable=True)
-        limit = ATTEMPT_S.get(name, 60.0)
+        limit = attempt_s(name)
         try:
             async with asyncio.timeout(limit):
                 return await channel.send(destination, delivery, now=self._clock())
@@ -190,12 +192,12 @@ async def send_test(
     results: list[tuple[str, str]] = []
     for destination in destinations:
         now = clock()
-        body = sample_message(now, teams, zone, webhook=destination.channel == "webhook")
+        body = sample_message(now, teams, zone, CHANNELS[destination.channel].audience)
         sample = _Sample(stable_id("test", destination.id, now.isoformat()), body)
         # Of an address the host alone: its path is a token in many services.
         target = host_of(destination.target) if "://" in destination.target else destination.target
         try:
-            async with asyncio.timeout(ATTEMPT_S["webhook"]):
+            async with asyncio.timeout(TEST_S):
                 await channels[destination.channel].send(destination, sample, now=now)
             results.append((f"{destination.channel} {target}", ""))
         except DeliveryError as error:

@@ -16,13 +16,14 @@ import msgspec
 from lockstep.dead import DeadEvent, dead_record
 from lockstep.errors import StateError
 from lockstep.labels import partition_of, stable_id
-from lockstep.notification import CAME_AND_WENT, Body, Item, Message
+from lockstep.notification import CAME_AND_WENT, Audience, Body, Item, Message
 from lockstep.notify.cap import Told
 from lockstep.notify.fired import KEY as FIRED_KEY
 from lockstep.notify.fired import Fired
 from lockstep.notify.flap import KEY as FLAP_KEY
 from lockstep.notify.flap import Flaps, Heard, Settled
 from lockstep.notify.message import Writer, flapping_note, settled_note
+from lockstep.notify.receivers import CHANNELS
 from lockstep.notify.route import Routing
 from lockstep.ports import Batch, Cut, Destination, Record
 from lockstep.rule.condition import Plan, Rule, Severity
@@ -184,7 +185,7 @@ class Notify:
         self._fired.hear(transition)
         fired_at = self._fired.since(transition)
         for destination, sharing in self._routing.for_teams(self._teams(transition, rule)):
-            if destination.channel == "webhook":
+            if CHANNELS[destination.channel].audience is Audience.PROGRAMS:
                 self._deliver(
                     stable_id("delivery", destination.id, transition.transition_id, state.value),
                     destination,
@@ -216,7 +217,7 @@ class Notify:
         rule = self._rules.get(transition.rule)
         fired_at = self._fired.since(transition)
         for destination, sharing in self._routing.for_teams(self._teams(transition, rule)):
-            if destination.channel != "webhook":
+            if CHANNELS[destination.channel].audience is Audience.PEOPLE:
                 item = self._writer.item(transition, rule, sharing, fired_at=fired_at)
                 self._gather(destination, sharing, transition.rule, item.noted(settled_note(settled)))
         if transition.state is TransitionName.RESOLVED:

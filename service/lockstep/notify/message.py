@@ -11,7 +11,7 @@ import msgspec
 
 from lockstep.errors import RuleError
 from lockstep.figures import Figure, duration_words, number_text, ratio_text, time_text
-from lockstep.notification import Body, Item, Message, badge
+from lockstep.notification import Audience, Body, Item, Message, badge
 from lockstep.notify.advice import advice
 from lockstep.notify.flap import Settled
 from lockstep.notify.own import MENDED
@@ -461,8 +461,8 @@ def _webhook_body(
     }
 
 
-def sample_message(now: datetime, teams: Sequence[str], zone: ZoneInfo, *, webhook: bool) -> Body:
-    """A message that is marked as a test, in the form that webhooks or people get. now: aware."""
+def sample_message(now: datetime, teams: Sequence[str], zone: ZoneInfo, audience: Audience) -> Body:
+    """A message that is marked as a test, in the form that its audience gets. now: aware."""
     moment = now.isoformat()
     number = "test-" + moment
     transition = Transition(
@@ -489,7 +489,7 @@ def sample_message(now: datetime, teams: Sequence[str], zone: ZoneInfo, *, webho
     text = "This is a test: nothing has happened. Alerts for you would arrive here and look like this."
     texts = dict.fromkeys(teams, text)
     headline = "Test message from Lockstep: 42 within 15 minutes, usually 14"
-    if webhook:
+    if audience is Audience.PROGRAMS:
         why = _webhook_explanation(transition, None, LONGEST_TEXT)
         return _webhook_body(transition, transition.labels, texts, why, summary=f"Info: {headline}")
     item = msgspec.structs.replace(Writer(zone).item(transition, None, teams), headline=headline, texts=texts)

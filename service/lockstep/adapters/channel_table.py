@@ -1,0 +1,62 @@
+"""The channels: who sends what each of them carries. What the core knows of them stands in `notify/receivers.py`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lockstep.adapters.channels import Secrets, secrets_from
+from lockstep.adapters.channels.email import EmailChannel
+from lockstep.adapters.channels.slack import SlackChannel
+from lockstep.adapters.channels.webhook import WebhookChannel, signer
+from lockstep.errors import DeliveryError
+from lockstep.notify.route import Routing
+from lockstep.ports import Channel
+from lockstep.settings import Settings
+
+
+@dataclass(frozen=True)
+class Sender:
+    """How a channel is made.
+
+    attempt_s: the end of an attempt that the channel forgot to end, in seconds; its own time-outs are shorter.
+    check_secret: raises DeliveryError for a value that can be no secret of it; None where any may be one.
+    """
+
+    make: Callable[[Settings, Secrets], Channel[Any]]
+    attempt_s: float = 20.0
+    check_secret: Callable[[str], object] | None = None
+
+
+SENDERS: Mapping[str, Sender] = {
+    "email": Sender(lambda settings, _: EmailChannel(settings), attempt_s=720.0),
+    "slack": Sender(lambda settings, secrets: SlackChannel(secrets, base_url=settings.slack_base_url)),
+    "webhook": Sender(lambda _, secrets: WebhookChannel(secrets), check_secret=signer),
+}
+"""Channel, as `ReceiverModel` names it → who sends it."""
+
+
+def attempt_s(channel: str) -> float:
+    """The end of an attempt, in seconds; a minute where the table does not know the channel."""
+    return SENDERS[channel].attempt_s if channel in SENDERS else 60.0
+
+
+def build_channels(settings: Settings, environ: Mapping[str, str]) -> dict[str, Channel[Any]]:
+    """A channel of each kind."""
+    secrets = secrets_from(environ)
+    return {name: sender.make(settings, secrets) for name, sender in SENDERS.items()}
+
+
+def check_secrets(routing: Routing, environ: Mapping[str, str]) -> list[str]:
+    """What is said at start about secrets that are not set, or can be none."""
+    read = secrets_from(environ)
+    missing = []
+    for destination in (each for several in routing.destinations.values() for each in several):
+        check = SENDERS[destination.channel].check_secret
+        for name in destination.options.values():
+            try:
+                secret = read(name)
+                if check is not None:
+                    check(secret)
+            except DeliveryError as error:
+                missing.append(f"receiver '{destination.receiver}': {error}")
+    return missing

@@ -1,0 +1,217 @@
+"""The ways that reach a team, as rules/routing.yml writes them: one model a channel, all that the core knows of it."""
+
+import re
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from email.errors import HeaderParseError
+from email.headerregistry import Address
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from lockstep.document import Pointer
+from lockstep.host import host_fault, unfilled_fault, url_fault
+from lockstep.notification import Audience
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def many(value: Any) -> Any:
+    """A list, where one text stands alone."""
+    return [value] if isinstance(value, str) else value
+
+
+_TEXT = {"type": "string"}
+Texts = Annotated[
+    list[str],
+    BeforeValidator(many),
+    WithJsonSchema({"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}),
+]
+"""Texts, or one without a list around it."""
+
+
+def _secret_name(value: Any) -> Any:
+    # The value is not repeated: whoever writes a secret here must not find it in a log as well.
+    if isinstance(value, str) and not _SECRET_NAME.fullmatch(value):
+        raise ValueError("this is no secret's name; write capitals, digits and _, as in SHOP_HOOK [LS151]")
+    return value
+
+
+_SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+
+
+class SecretName(Strict):
+    """A secret by its name: the value comes from LOCKSTEP_SECRET_NAME or the file LOCKSTEP_SECRET_NAME_FILE."""
+
+    secret: Annotated[
+        str, BeforeValidator(_secret_name), WithJsonSchema({"type": "string", "pattern": f"^{_SECRET_NAME.pattern}$"})
+    ] = Field(description="NAME: read from LOCKSTEP_SECRET_NAME, or from the file that LOCKSTEP_SECRET_NAME_FILE names")
+
+
+def _not_clear(value: Any) -> Any:
+    if not isinstance(value, dict | SecretName) and value is not None:
+        raise ValueError("a secret never stands in a file; write {secret: NAME} and set LOCKSTEP_SECRET_NAME [LS151]")
+    return value
+
+
+Secret = Annotated[SecretName, BeforeValidator(_not_clear)]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One destination of a way.
+
+    options: settings of the channel as plain texts; secrets by name. apart: what tells it from another destination of
+    the same target, as the workspace does where a Slack channel's name is the same. named_at: the key that names it.
+    """
+
+    target: str
+    named_at: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    apart: str = ""
+
+
+@dataclass(frozen=True)
+class WayFault:
+    """What no model can say of a value. at: from the way on; an index of a text that stands alone means that text."""
+
+    at: Pointer
+    message: str
+    remedy: str
+    code: str = "LS152"
+
+
+class Way(Strict):
+    """How one channel reaches a receiver; a field of ReceiverModel under the channel's name.
+
+    audience: who reads it. life_s: for how many seconds a delivery is worth trying.
+    """
+
+    audience: ClassVar[Audience]
+    life_s: ClassVar[float]
+
+    @abstractmethod
+    def targets(self) -> list[Target]:
+        """Where it goes, each with its own lane, attempts and message."""
+
+    def faults(self) -> Iterator[WayFault]:
+        """What is wrong with its values, each well-formed by itself."""
+        return iter(())
+
+
+PEOPLE_S = 3600.0
+"""People need it soon, or by another way."""
+PROGRAMS_S = 3 * 86400.0
+
+
+class EmailModel(Way):
+    """Mail to each of these addresses."""
+
+    audience = Audience.PEOPLE
+    life_s = PEOPLE_S
+
+    to: Texts = Field(min_length=1, description="Addresses; each gets its own mail")
+
+    def targets(self) -> list[Target]:
+        addresses = dict.fromkeys(_address(text) or text for text in self.to)
+        return [Target(address, "to") for address in addresses]
+
+    def faults(self) -> Iterator[WayFault]:
+        for i, text in enumerate(self.to):
+            if _address(text) is None:
+                wrong = f"'{text}' is no email address", "write one like name@example.com"
+                yield WayFault(("to", i), *(unfilled_fault(text) or wrong))
+
+
+def _slack_channel(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    unfilled = unfilled_fault(value)
+    if unfilled is not None:
+        raise ValueError(f"{unfilled[0]}; {unfilled[1]} [LS152]")
+    if not _CHANNEL.fullmatch(value):
+        raise ValueError(f"'{value[:100]}' is no Slack channel; write one like '#orders', or a channel's id [LS152]")
+    return value
+
+
+_CHANNEL = re.compile(r"#?[^\s#@*|,;:!?/\\<>(){}\[\]\"'`&$%^~+=.]{1,80}")
+
+
+class SlackModel(Way):
+    """A message in a Slack channel."""
+
+    audience = Audience.PEOPLE
+    life_s = PEOPLE_S
+
+    channel: Annotated[
+        str, BeforeValidator(_slack_channel), WithJsonSchema({"type": "string", "minLength": 1, "pattern": r"^\S+$"})
+    ] = Field(description="`#orders` or a channel's id")
+    token: Secret = Field(description="The bot's token, by name: {secret: SLACK_TOKEN}")
+
+    def targets(self) -> list[Target]:
+        # A channel's name means something only within the workspace that its token belongs to.
+        return [Target(self.channel, "channel", {"token": self.token.secret}, apart=self.token.secret)]
+
+
+_URL = "a webhook's url must be http(s)://host/path, without a user", "write one like https://example.com/hook"
+
+
+class WebhookModel(Way):
+    """A signed POST for each transition."""
+
+    audience = Audience.PROGRAMS
+    life_s = PROGRAMS_S
+
+    url: str = Field(description="Where to; yours, so loopback and plain http are fine")
+    secret: Secret = Field(description="The signing secret (whsec_…), by name: {secret: SHOP_HOOK}")
+
+    def targets(self) -> list[Target]:
+        return [Target(self.url, "url", {"secret": self.secret.secret})]
+
+    def faults(self) -> Iterator[WayFault]:
+        wrong = url_fault(self.url, _URL)
+        if wrong is not None:
+            yield WayFault(("url",), *wrong)
+
+
+class ReceiverModel(Strict):
+    """A named way to reach a team; several kinds at once are fine."""
+
+    email: EmailModel | None = Field(None, description="Mail to each of these addresses")
+    slack: SlackModel | None = Field(None, description="A message in a Slack channel")
+    webhook: WebhookModel | None = Field(None, description="A signed POST for each transition")
+
+    def ways(self) -> dict[str, Way]:
+        """Channel → how it reaches this receiver, of those that are named."""
+        named = {channel: getattr(self, channel) for channel in CHANNELS}
+        return {channel: way for channel, way in named.items() if way is not None}
+
+
+CHANNELS: Mapping[str, type[Way]] = MappingProxyType(
+    {channel: get_args(known.annotation)[0] for channel, known in ReceiverModel.model_fields.items()}
+)
+"""Channel → its model. Who sends it stands in `adapters/channel_table.py`, under the same name."""
+
+
+def life_s(channel: str) -> float:
+    """For how many seconds a delivery is worth trying; that of people for a channel of another version."""
+    return CHANNELS[channel].life_s if channel in CHANNELS else PEOPLE_S
+
+
+def _address(text: str) -> str | None:
+    """The address with its domain in lower case, or None for what is none."""
+    if unfilled_fault(text) is not None:
+        return None
+    try:
+        address = Address(addr_spec=text)
+    except (HeaderParseError, ValueError, IndexError):
+        return None
+    if not address.username or not address.domain or any(c.isspace() or not c.isprintable() for c in text):
+        return None
+    if not address.domain.startswith("[") and host_fault(address.domain) is not None:
+        return None
+    return f"{text.rpartition('@')[0]}@{address.domain.lower()}"

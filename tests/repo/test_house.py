@@ -1,0 +1,62 @@
+"""What service/README.md says of the house: a new part touches what is listed there, and nothing else."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lockstep.adapters.channel_table import SENDERS, build_channels
+from lockstep.notification import Audience
+from lockstep.notify.receivers import CHANNELS
+from lockstep.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+CODE = ROOT / "service" / "lockstep"
+
+
+def _touched(part: str) -> tuple[str, list[str]]:
+    """(the new file, the files that are edited) of a new part, as the table has it."""
+    text = (ROOT / "service" / "README.md").read_text().partition("## What a new part touches")[2]
+    (row,) = (line.split("|") for line in text.splitlines() if line.startswith(f"| {part} |"))
+    (new,), edited = re.findall(r"`([\w/]+\.py)`", row[2]), re.findall(r"`([\w/]+\.py)`", row[3])
+    return new, edited
+
+
+def _names(path: Path) -> Iterator[str]:
+    """What code says of a channel: its name as a text or a field, and its module."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Constant(str(text)):
+                yield text
+            case ast.AnnAssign(target=ast.Name(name)):
+                yield name
+            case ast.ImportFrom(module=str(module)) if module.startswith("lockstep.adapters.channels."):
+                yield module.rpartition(".")[2]
+
+
+def test_a_new_channel_is_one_file_and_two_edits():
+    """No other code names a channel, or knows which there are; the demo alone names whom it plays."""
+    new, edited = _touched("channel")
+    assert len(edited) == 2
+    known = {new.replace("NAME", channel) for channel in CHANNELS} | {*edited}
+    code = {str(path.relative_to(CODE)): path for path in CODE.rglob("*.py")}
+    naming = {name for name, path in code.items() if not CHANNELS.keys().isdisjoint(_names(path))}
+    assert naming - known == {"tools/demo/run.py"}
+    assert known <= code.keys()
+    folder = new.rpartition("/")[0]
+    assert {name for name in code if name.startswith(folder)} - known == {f"{folder}/__init__.py"}
+
+
+def test_every_channel_that_can_be_named_can_be_sent_by():
+    """The model of routing.yml and the table of senders know the same channels, each with all that is asked of it."""
+    assert CHANNELS.keys() == SENDERS.keys() == build_channels(Settings(), {}).keys()
+    for way in CHANNELS.values():
+        assert (isinstance(way.audience, Audience), way.life_s > 0) == (True, True)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_channel_ends_its_attempts_before_its_deliveries_end(channel):
+    """One attempt that hangs leaves time for another."""
+    assert SENDERS[channel].attempt_s < CHANNELS[channel].life_s / 4
