@@ -3,11 +3,9 @@
 identity     the text that names a value for ever, made of listed parts
 event        what the shop says: one CloudEvent, decoded and checked
 measure/     numbers over event time: aggregates, buckets, the meter, histories and baselines
-rule/        what is worth telling: the rule language, conditions, verdicts
+rule/        what is worth telling: rules as they are written (language/), conditions and their verdicts (condition/)
 alert        the lifecycle of one alert, as one table
-watermark    how far event time has come
-runtime      a rule that is being judged, and its groups
-judge        the fold of samples into transitions
+judge/       the fold of samples into transitions: watermarks, groups, visits
 explain      why an alert is as it is: the same verdict code, with every number that it read
 notify/      who hears what, in which words
 deliver      attempts, retries, dead letters: decided, not sent

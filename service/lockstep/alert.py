@@ -23,9 +23,9 @@ from enum import StrEnum
 from typing import Any
 
 from lockstep.labels import stable_id
-from lockstep.rule.condition import Condition, NoData, Rule, Severity, Tolerance
-from lockstep.rule.memory import Held, remembered
-from lockstep.rule.view import Kind, Verdict
+from lockstep.rule.condition.held import Held, remembered
+from lockstep.rule.condition.kinds import Condition, NoData, Rule, Severity, Tolerance
+from lockstep.rule.condition.view import Kind, Verdict
 from lockstep.transition import TransitionName
 
 

@@ -33,15 +33,24 @@ from lockstep.deliver import DEAD_DELIVERIES, Deliver
 from lockstep.errors import BrokerError, LockstepError, RuleError, SettingsError
 from lockstep.event import Decoder
 from lockstep.explain import ask, public
-from lockstep.judge import ALERT_STATE, ALERTS, Judge
+from lockstep.judge.judge import ALERT_STATE, ALERTS, Judge
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.notify.decide import DELIVERIES, Notify
-from lockstep.notify.own import BEHIND, REFUSED, OwnAlerts, Place, behind_due, behind_text, own_rules, refusal_of
 from lockstep.notify.route import NOBODY, Routing, load_routing
+from lockstep.notify.self_alerts import (
+    BEHIND,
+    REFUSED,
+    OwnAlerts,
+    Place,
+    behind_due,
+    behind_text,
+    own_rules,
+    refusal_of,
+)
 from lockstep.ports import Record, TopicInfo, TopicSpec
-from lockstep.rule.condition import Plan, Rule
+from lockstep.rule.condition.kinds import Plan, Rule
 from lockstep.settings import Settings
-from lockstep.tools.explain import by_alert, from_refusals, from_transitions, named
+from lockstep.tools.explain_command import by_alert, from_refusals, from_transitions, named
 from lockstep.tools.receipts import MOST_BETWEEN, Receipts
 from lockstep.transition import Refusal, TransitionName, encode
 
@@ -106,7 +115,7 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
 
 def _state_specs(samples: int, deliveries: int) -> list[TopicSpec]:
     return [
-        TopicSpec("lockstep.judge-state", samples, compacted=True),
+        TopicSpec("lockstep.judge.judge-state", samples, compacted=True),
         TopicSpec("lockstep.notify-state", 1, compacted=True),
         TopicSpec("lockstep.deliver-state", deliveries, compacted=True),
     ]

@@ -183,7 +183,7 @@ def check(
 
 def _kept_s(text: str | None) -> int | None:
     """How long events are kept, where somebody has said so: the default of the setting says nothing of your topics."""
-    from lockstep.rule.quantity import duration_s
+    from lockstep.rule.language.quantity import duration_s
 
     if text is None:
         settings = load_settings()
@@ -207,7 +207,7 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="For programs")] = False,
 ) -> None:
     """Say why an alert fires, or why it does not; or what a code of `lockstep check` means."""
-    from lockstep.tools import explain as ex
+    from lockstep.tools import explain_command as ex
 
     if re.fullmatch(r"(?i)LS[0-9]+", what):
         _explain_code(what)
@@ -241,7 +241,7 @@ def explain(
 
 
 def _usable_plan(rules: Path) -> Any:
-    from lockstep.rule.load import load_rules
+    from lockstep.rule.language.load import load_rules
 
     loaded = load_rules(rules)
     for fault in loaded.errors:
@@ -255,8 +255,8 @@ def _told_last(settings: Settings, what: str, wanted: dict[str, str], url: str) 
     """Nobody answers: what the service published last is on the broker, what it would say now is not."""
     from lockstep.adapters.follow import AlertBoard
     from lockstep.app import utc_now
-    from lockstep.notify.own import REFUSED
-    from lockstep.tools import explain as ex
+    from lockstep.notify.self_alerts import REFUSED
+    from lockstep.tools import explain_command as ex
 
     async def act(opened: Any) -> list[Any]:
         board = AlertBoard(opened, clock=utc_now)
@@ -333,7 +333,7 @@ def _share(description: str) -> Iterator[Callable[[int, float | None], None]]:
 
 
 def _hours(text: str) -> list[Any]:
-    from lockstep.rule.quantity import hours
+    from lockstep.rule.language.quantity import hours
 
     try:
         return [hours(part) for part in text.split(";") if part.strip()]
@@ -360,7 +360,7 @@ def _events(
         return
     from lockstep.adapters.stream.sqlite import path_of
     from lockstep.app import utc_now
-    from lockstep.rule.quantity import duration_s
+    from lockstep.rule.language.quantity import duration_s
     from lockstep.tools.spool import spool
 
     if files:
@@ -405,7 +405,7 @@ def rule_tests(
     watch: Annotated[bool, typer.Option("--watch", help="Run them again whenever a file changes")] = False,
 ) -> None:
     """Run the tests of rules: stories of events, with what the rules should say of them."""
-    from lockstep.tools.ruletest import watch as watching
+    from lockstep.tools.ruletest import rerun as watching
 
     zone = load_settings().zone
 
@@ -427,9 +427,9 @@ def rule_tests(
 def _tested(paths: list[Path], zone: Any, only: str | None, *, coverage: bool, junit: Path | None) -> int:
     """Run the tests once and say what came of them; the exit code."""
     from lockstep.tools import faults
-    from lockstep.tools.ruletest import report
+    from lockstep.tools.ruletest import results as report
     from lockstep.tools.ruletest.coverage import gaps
-    from lockstep.tools.ruletest.run import run
+    from lockstep.tools.ruletest.runner import run
     from lockstep.tools.ruletest.suite import load_suite
 
     begun = time.perf_counter()
@@ -486,8 +486,8 @@ def backtest(
     as_json: Annotated[bool, typer.Option("--json", help="One transition a line")] = False,
 ) -> None:
     """Say what the rules would have told, had they watched these events."""
-    from lockstep.rule.advice import history_s
-    from lockstep.rule.load import load_rules
+    from lockstep.rule.language.lint.warnings import history_s
+    from lockstep.rule.language.load import load_rules
     from lockstep.tools import backtest as bt
     from lockstep.tools import report as rp
 
@@ -496,7 +496,7 @@ def backtest(
     plan = _usable(load_rules(rules), str(rules), quiet=as_json)
     other = None
     if against is not None:
-        from lockstep.tools.versions import load_version
+        from lockstep.tools.revision import load_version
 
         other = _usable(load_version(against, rules), against, quiet=True)
     working = working_hours or settings.working_hours
@@ -526,7 +526,7 @@ def backtest(
     if as_json:
         return
     from lockstep.figures import time_text
-    from lockstep.tools.view import views
+    from lockstep.tools.report_terminal import views
 
     said = bt.episodes(result.transitions)
     report = rp.make_report(plan, result, said, zone=settings.zone, working=hours, windows=windows)
@@ -585,7 +585,7 @@ def suggest(
     name: Annotated[str | None, typer.Option(help="Name of the rule")] = None,
 ) -> None:
     """Propose the numbers of a rule from history, as YAML to paste, with what it would have told."""
-    from lockstep.rule.quantity import window as window_of
+    from lockstep.rule.language.quantity import window as window_of
     from lockstep.tools import suggest as sg
 
     _collect_rarely()
@@ -742,7 +742,7 @@ def alerts(
     from lockstep.adapters.follow import AlertBoard
     from lockstep.app import utc_now
     from lockstep.tools.backtest import json_line
-    from lockstep.tools.view import alerts_table
+    from lockstep.tools.report_terminal import alerts_table
 
     settings = load_settings(broker=broker)
 

@@ -15,13 +15,13 @@ from lockstep.alert import Alert, State, due
 from lockstep.document import did_you_mean
 from lockstep.errors import RuleError
 from lockstep.figures import PERCENT, number_text
-from lockstep.judge import Judge, Seen
+from lockstep.judge.group import Labels
+from lockstep.judge.judge import Judge, Seen
 from lockstep.measure.definition import SeriesDef
-from lockstep.rule.condition import Rule, series_of_condition
-from lockstep.rule.explain import Explained, explain_condition
-from lockstep.rule.quantity import duration_text
-from lockstep.rule.view import Instant
-from lockstep.runtime import Labels
+from lockstep.rule.condition.kinds import Rule, series_of_condition
+from lockstep.rule.condition.view import Instant
+from lockstep.rule.explained import Explained, explain_condition
+from lockstep.rule.language.quantity import duration_text
 from lockstep.transition import rfc3339
 
 SECOND = 1_000_000

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from lockstep.rule.reasons import Judged
+from lockstep.rule.judged import Judged
 
 SECOND = 1_000_000
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from shop_series import LONDON, orders
 
-from lockstep.rule.load import load_texts
+from lockstep.rule.language.load import load_texts
 from lockstep.tools.backtest import replay_events
 from lockstep.transition import TransitionName
 

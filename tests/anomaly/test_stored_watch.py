@@ -10,8 +10,8 @@ import pytest
 from lockstep.errors import StateError
 from lockstep.measure.anomaly import KINDS, SENSITIVITY, Detector, Incidents, Reading, Statistic
 from lockstep.measure.history import unpack
-from lockstep.rule.anomaly import FORMAT, Watch
-from lockstep.rule.timing import anomalies_of
+from lockstep.rule.condition.kind.anomaly import FORMAT, Watch
+from lockstep.rule.condition.when import anomalies_of
 
 sys.path.append(str(Path(__file__).parents[1] / "judge"))
 from stored_shop import plan, stored

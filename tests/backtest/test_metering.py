@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from lockstep.errors import EventError
-from lockstep.rule.load import load_texts
+from lockstep.rule.language.load import load_texts
 from lockstep.tools import metering
 from lockstep.tools.backtest import backtest
 from lockstep.tools.event_files import Limits

@@ -12,13 +12,13 @@ from lockstep.errors import EventError
 from lockstep.notify.decide import Notify
 from lockstep.notify.route import Routing
 from lockstep.ports import Batch, Destination
-from lockstep.rule.load import load_texts
-from lockstep.rule.quantity import hours
+from lockstep.rule.language.load import load_texts
+from lockstep.rule.language.quantity import hours
 from lockstep.tools import report as rp
 from lockstep.tools.backtest import Replay, episodes, replayed
 from lockstep.tools.page import Shown, page, short
+from lockstep.tools.report_terminal import sparkline
 from lockstep.tools.retail import ZONE
-from lockstep.tools.view import sparkline
 from lockstep.transition import encode
 
 RULES = """\

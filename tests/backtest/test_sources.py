@@ -11,12 +11,12 @@ import pytest
 from lockstep.adapters.stream.sqlite import SqliteBroker
 from lockstep.errors import EventError, RuleError, SettingsError
 from lockstep.ports import Record, TopicSpec
-from lockstep.rule.advice import history_s
-from lockstep.rule.load import load_texts
+from lockstep.rule.language.lint.warnings import history_s
+from lockstep.rule.language.load import load_texts
 from lockstep.tools import backtest as bt
 from lockstep.tools.retail import ZONE
+from lockstep.tools.revision import load_version
 from lockstep.tools.spool import spool
-from lockstep.tools.versions import load_version
 
 RULES = """\
 measures: {stock: {last: available, of: stock.level}, orders: {count: order.placed}}

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lockstep.rule.load import load_texts
-from lockstep.tools import watch
+from lockstep.rule.language.load import load_texts
+from lockstep.tools import curves as watch
 from lockstep.tools.backtest import replayed
 from lockstep.tools.retail import ZONE
 

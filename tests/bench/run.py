@@ -35,7 +35,7 @@ from lockstep.adapters.stream import open_broker
 from lockstep.app import prepare, utc_now
 from lockstep.event import Decoder
 from lockstep.ports import Record
-from lockstep.rule.load import load_texts
+from lockstep.rule.language.load import load_texts
 from lockstep.settings import load_settings
 from lockstep.tools.backtest import backtest
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from tests.bench.run import RULES, rss_mb
 
-from lockstep.rule.load import load_texts
+from lockstep.rule.language.load import load_texts
 from lockstep.tools.backtest import backtest
 
 SEASONAL = """\

@@ -16,7 +16,7 @@ from lockstep.adapters.stream import open_broker
 from lockstep.errors import EventError
 from lockstep.event import LARGEST_EVENT
 from lockstep.ports import TopicSpec
-from lockstep.rule.load import load_texts
+from lockstep.rule.language.load import load_texts
 from lockstep.settings import Settings
 from lockstep.tools.backtest import Limits, backtest
 from lockstep.tools.event_text import LARGEST_ARRAY, EventText, events_in

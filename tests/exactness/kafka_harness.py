@@ -26,11 +26,11 @@ from aiokafka import TopicPartition
 from lockstep.adapters.stream.kafka import POSITION, KafkaBroker
 from lockstep.app import SAMPLES, prepare
 from lockstep.errors import LockstepError
-from lockstep.judge import ALERTS, Judge
+from lockstep.judge.judge import ALERTS, Judge
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.sample import decode as decode_frame
 from lockstep.ports import Record
-from lockstep.rule.load import load_rules
+from lockstep.rule.language.load import load_rules
 from lockstep.settings import Settings
 from lockstep.tools.backtest import replay_events
 from lockstep.transition import decode as decode_transition
@@ -303,7 +303,7 @@ class Shop:
 
     async def _state(self, partition: int) -> tuple[int, dict[bytes, bytes]]:
         """(samples position, entries) of a judge as committed, read without taking the partition over."""
-        topic, entries = "lockstep.judge-state", {}
+        topic, entries = "lockstep.judge.judge-state", {}
         start, end = (await self.broker.bounds(topic))[partition]
         async for batch in self.broker.read(topic, partition, start, end):
             entries.update(zip(batch.keys, batch.values, strict=True))

@@ -19,7 +19,7 @@ from lockstep.app import Service, utc_now
 from lockstep.errors import SettingsError
 from lockstep.ports import Record
 from lockstep.settings import load_settings
-from lockstep.tools.explain import explain_live
+from lockstep.tools.explain_command import explain_live
 
 RULES = """\
 measures:

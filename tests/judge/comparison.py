@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from reference import micros, reference_transitions
 from shorthand import LONDON, Event, lines
 
-from lockstep.rule.condition import Absence, Change, NewValue, Plan, Projection, Share, Spike, Threshold
+from lockstep.rule.condition.kinds import Absence, Change, NewValue, Plan, Projection, Share, Spike, Threshold
 from lockstep.tools.backtest import replay_events
 from lockstep.transition import Transition
 

@@ -13,10 +13,10 @@ from shorthand import LONDON, Event
 from lockstep.dead import TOPIC as DEAD
 from lockstep.dead import DeadEvent, parse_dead
 from lockstep.event import Decoder
-from lockstep.judge import ALERTS, Judge
+from lockstep.judge.judge import ALERTS, Judge
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.ports import Batch
-from lockstep.rule.condition import Plan
+from lockstep.rule.condition.kinds import Plan
 from lockstep.transition import decode
 
 SAMPLES = "lockstep.samples"

@@ -29,8 +29,8 @@ from lockstep.measure.definition import (
     SeriesDef,
     series_of,
 )
-from lockstep.rule.bound import OfMeasure, OfTable
-from lockstep.rule.condition import (
+from lockstep.rule.condition.bound import OfMeasure, OfTable
+from lockstep.rule.condition.kinds import (
     Absence,
     All,
     AnyOf,
@@ -52,7 +52,7 @@ from lockstep.rule.condition import (
     Threshold,
     series_of_condition,
 )
-from lockstep.rule.period import Period, Window
+from lockstep.rule.condition.period import Period, Window
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND

@@ -7,8 +7,8 @@ from typing import Any
 from comparison import judged
 from shorthand import Event, clock, stock
 
-from lockstep.rule.condition import Plan
-from lockstep.rule.load import load_texts
+from lockstep.rule.condition.kinds import Plan
+from lockstep.rule.language.load import load_texts
 
 MEASURES = """
 measures:

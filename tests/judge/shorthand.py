@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from lockstep.measure.definition import Aggregate, Expression, Measured, Operation, SeriesDef
-from lockstep.rule.condition import (
+from lockstep.rule.condition.kinds import (
     Bounds,
     Condition,
     Level,
@@ -17,7 +17,7 @@ from lockstep.rule.condition import (
     Threshold,
     series_of_condition,
 )
-from lockstep.rule.timing import is_level_only
+from lockstep.rule.condition.when import is_level_only
 
 LONDON = ZoneInfo("Europe/London")
 DAY = "2026-01-14"

@@ -18,8 +18,8 @@ from shorthand import LONDON, Event, event
 from lockstep.notify.decide import ALERTS, DELIVERIES, Notify
 from lockstep.notify.route import Routing
 from lockstep.ports import Batch, Destination
-from lockstep.rule.condition import All, Anomaly, AnyOf, Condition, Not, Plan
-from lockstep.rule.load import load_rules
+from lockstep.rule.condition.kinds import All, Anomaly, AnyOf, Condition, Not, Plan
+from lockstep.rule.language.load import load_rules
 
 STORED = Path(__file__).parent / "stored"
 PINNED = STORED / "pinned.json"

@@ -15,10 +15,10 @@ from shorthand import LONDON, Event, clock, event, flow, lines, of, orders, plan
 from test_judge_properties import STEPS, examples, run_to
 
 from lockstep.calendar import Calendar, Day, Entry, calendar_of
-from lockstep.judge import Judge
+from lockstep.judge.judge import Judge
 from lockstep.measure.anomaly import SENSITIVITY, Detector, Incidents
-from lockstep.rule.anomaly import wall_s
-from lockstep.rule.condition import All, Anomaly, Not, Plan, Rule, Severity
+from lockstep.rule.condition.kind.anomaly import wall_s
+from lockstep.rule.condition.kinds import All, Anomaly, Not, Plan, Rule, Severity
 from lockstep.rule.versions import Version, in_force
 from lockstep.tools.backtest import replay_events
 

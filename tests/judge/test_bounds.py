@@ -6,7 +6,7 @@ from shorthand import LONDON, clock, event, lines, orders, sessions, stock
 
 from lockstep.explain import explain
 from lockstep.notify.message import limit_text
-from lockstep.rule.load import load_texts
+from lockstep.rule.language.load import load_texts
 from lockstep.rule.versions import Version, in_force
 from lockstep.tools.backtest import replay_events, replayed
 

@@ -16,8 +16,8 @@ from test_judge_properties import examples, run_to
 
 from lockstep.calendar import Day, Entry, calendar_of
 from lockstep.measure.definition import Operation
-from lockstep.rule.bound import OfMeasure
-from lockstep.rule.condition import (
+from lockstep.rule.condition.bound import OfMeasure
+from lockstep.rule.condition.kinds import (
     Absence,
     All,
     AnyOf,
@@ -31,7 +31,7 @@ from lockstep.rule.condition import (
     Spike,
     Threshold,
 )
-from lockstep.rule.period import DAY, WEEK, Period
+from lockstep.rule.condition.period import DAY, WEEK, Period
 from lockstep.tools.backtest import replay_events
 
 HOURLY = flow("count", bucket_s=3600)

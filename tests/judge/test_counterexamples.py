@@ -12,13 +12,13 @@ from shorthand import ORDERS, ORDERS_ALL, STOCK, clock, event, flow, lines, orde
 from lockstep.adapters.follow import AlertBoard
 from lockstep.app import COMMANDS, topic_specs
 from lockstep.errors import StateError
-from lockstep.judge import ALERTS
+from lockstep.judge.judge import ALERTS
 from lockstep.measure.aggregate import merge_all, merge_distinct, merger, valuer
 from lockstep.measure.definition import Measured
 from lockstep.measure.exact import SCALE
 from lockstep.measure.sample import decode as decode_frame
 from lockstep.measure.sample import encode as encode_frame
-from lockstep.rule.condition import Absence, All, Severity
+from lockstep.rule.condition.kinds import Absence, All, Severity
 from lockstep.settings import load_settings
 from lockstep.transition import Transition, encode
 

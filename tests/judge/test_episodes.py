@@ -8,7 +8,7 @@ from comparison import judged
 from judge_pipeline import Pipeline
 from shorthand import ORDERS, ORDERS_ALL, STOCK, clock, lines, orders, plan, rule, stock, when
 
-from lockstep.rule.condition import Plan, Tolerance
+from lockstep.rule.condition.kinds import Plan, Tolerance
 
 ABOVE = when(ORDERS, "above 5")
 

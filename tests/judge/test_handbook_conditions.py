@@ -8,8 +8,8 @@ import pytest
 from comparison import plain
 from shorthand import LONDON, clock, event, lines, many, orders, sessions, stock
 
-from lockstep.rule.condition import Plan
-from lockstep.rule.load import load_texts
+from lockstep.rule.condition.kinds import Plan
+from lockstep.rule.language.load import load_texts
 from lockstep.tools.backtest import replay_events
 
 HANDBOOK = Path(__file__).parents[2] / "rules" / "README.md"

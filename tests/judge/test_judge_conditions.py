@@ -28,7 +28,7 @@ from shorthand import (
     when,
 )
 
-from lockstep.rule.condition import (
+from lockstep.rule.condition.kinds import (
     Absence,
     All,
     AnyOf,

@@ -34,8 +34,8 @@ from shorthand import (
 
 from lockstep.calendar import Day, Entry, calendar_of
 from lockstep.measure.definition import Aggregate, Measured, SeriesDef, series_of
-from lockstep.rule.bound import OfMeasure, OfTable, Source, specificity
-from lockstep.rule.condition import (
+from lockstep.rule.condition.bound import OfMeasure, OfTable, Source, specificity
+from lockstep.rule.condition.kinds import (
     Absence,
     All,
     AnyOf,
@@ -56,7 +56,7 @@ from lockstep.rule.condition import (
     Spike,
     Tolerance,
 )
-from lockstep.rule.timing import is_level_only
+from lockstep.rule.condition.when import is_level_only
 from lockstep.tools.backtest import replay_events
 
 START = clock("12:00")

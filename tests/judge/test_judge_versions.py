@@ -32,7 +32,7 @@ from shorthand import (
 from test_judge_properties import END, STEPS, conditions, examples, plans, run_to, streams
 
 from lockstep.measure.definition import SeriesDef
-from lockstep.rule.condition import (
+from lockstep.rule.condition.kinds import (
     All,
     AnyOf,
     Bounds,
@@ -48,7 +48,7 @@ from lockstep.rule.condition import (
     Tolerance,
     series_of_condition,
 )
-from lockstep.rule.timing import is_level_only
+from lockstep.rule.condition.when import is_level_only
 from lockstep.rule.versions import Version, changes_in_words, in_force
 from lockstep.tools.backtest import replay_events
 

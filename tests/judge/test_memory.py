@@ -25,8 +25,8 @@ from shorthand import (
 )
 
 from lockstep.explain import explain
-from lockstep.rule.condition import All, AnyOf, Not, Severity
-from lockstep.rule.memory import carried
+from lockstep.rule.condition.held import carried
+from lockstep.rule.condition.kinds import All, AnyOf, Not, Severity
 from lockstep.tools.backtest import replayed
 
 MANY = when(ORDERS, "above 5 clear below 3")

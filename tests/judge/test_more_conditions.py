@@ -27,7 +27,9 @@ from shorthand import (
 )
 
 from lockstep.measure.history import BUCKETS_PER_BLOCK
-from lockstep.rule.condition import (
+from lockstep.rule.condition.kind.projection import shop_day
+from lockstep.rule.condition.kind.share import wilson_bounds
+from lockstep.rule.condition.kinds import (
     Absence,
     All,
     AnyOf,
@@ -40,8 +42,6 @@ from lockstep.rule.condition import (
     Severity,
     Share,
 )
-from lockstep.rule.projection import shop_day
-from lockstep.rule.share import wilson_bounds
 
 WARNING = Severity.WARNING
 UNITS = flow("sum", field="lines.quantity", by=("sku",), line_labels=("sku",))

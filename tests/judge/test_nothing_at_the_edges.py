@@ -12,7 +12,7 @@ from comparison import judged
 from judge_pipeline import Pipeline, arrivals
 from shorthand import LONDON, ORDERS, Event, clock, event, flow, lines, of, plan, rule, when
 
-from lockstep.rule.condition import Baseline, Severity, Spike
+from lockstep.rule.condition.kinds import Baseline, Severity, Spike
 from lockstep.tools.backtest import replay_events
 
 

@@ -9,7 +9,7 @@ from judge_pipeline import Pipeline
 from rulefiles import MEASURES, compiled, of_events
 from shorthand import LONDON, clock, lines, orders, sessions
 
-from lockstep.rule.load import load_texts
+from lockstep.rule.language.load import load_texts
 from lockstep.tools.backtest import replay_events
 
 RISE = "above: 3x, at_least: 1, usual_at_least: 1"

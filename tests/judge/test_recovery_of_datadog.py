@@ -9,7 +9,7 @@ from comparison import judged
 from rulefiles import compiled, of_events, of_levels
 from shorthand import LONDON, Event, clock, event, lines, orders, sessions
 
-from lockstep.rule.load import load_texts
+from lockstep.rule.language.load import load_texts
 from lockstep.tools.backtest import replay_events
 
 

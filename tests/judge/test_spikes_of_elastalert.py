@@ -9,8 +9,8 @@ import pytest
 from comparison import judged
 from shorthand import clock, flow, orders, plan, rule
 
-from lockstep.rule.condition import Condition, Spike
-from lockstep.rule.load import load_texts
+from lockstep.rule.condition.kinds import Condition, Spike
+from lockstep.rule.language.load import load_texts
 
 HOURLY = flow("count", bucket_s=3600)
 

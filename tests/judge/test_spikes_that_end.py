@@ -8,7 +8,7 @@ from comparison import judged
 from shorthand import clock, event, lines
 
 from lockstep.explain import ask
-from lockstep.rule.load import load_texts
+from lockstep.rule.language.load import load_texts
 from lockstep.tools.backtest import replayed
 
 UTC = ZoneInfo("UTC")

@@ -11,7 +11,7 @@ from lockstep.deliver import Deliver
 from lockstep.errors import DeliveryError
 from lockstep.notify.decide import DELIVERIES, Notify
 from lockstep.ports import Batch, Cut, Sent
-from lockstep.rule.condition import Flapping
+from lockstep.rule.condition.kinds import Flapping
 
 STORED = Path(__file__).parent / "stored" / "noon.json"
 """Written once, by the first version of the program that promises to read it: entries and records as they were."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lockstep.labels import stable_id
 from lockstep.notify.decide import DELIVERIES, Notify
-from lockstep.rule.condition import Flapping, Rule
+from lockstep.rule.condition.kinds import Flapping, Rule
 
 
 class Run:

@@ -15,7 +15,7 @@ from lockstep.labels import partition_of
 from lockstep.notify.decide import DELIVERIES, MOST_ITEMS, Notify
 from lockstep.notify.route import Routing
 from lockstep.ports import Cut
-from lockstep.rule.condition import Plan
+from lockstep.rule.condition.kinds import Plan
 
 
 def _stage(rules: Plan | None = None, routing: Routing = ROUTING, partitions: int = 4) -> Notify:

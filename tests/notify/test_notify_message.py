@@ -15,7 +15,7 @@ from lockstep.figures import duration_words, number_text, ratio_text, time_text
 from lockstep.notification import Audience, Message
 from lockstep.notify.message import LARGEST_WEBHOOK, Writer, sample_message, window_text
 from lockstep.notify.payload import webhook_json_schema
-from lockstep.rule.reasons import Judged
+from lockstep.rule.judged import Judged
 
 GOLDEN = Path(__file__).parent / "golden"
 BOTH = ("marketing", "operations")

@@ -10,7 +10,8 @@ from jsonschema import Draft202012Validator
 from lockstep.labels import stable_id
 from lockstep.notify.decide import DELIVERIES, Notify
 from lockstep.notify.message import Writer
-from lockstep.notify.own import (
+from lockstep.notify.payload import webhook_json_schema
+from lockstep.notify.self_alerts import (
     LAPSE,
     REFUSED,
     SAID_AGAIN,
@@ -20,8 +21,7 @@ from lockstep.notify.own import (
     refusal_of,
     refused_transition,
 )
-from lockstep.notify.payload import webhook_json_schema
-from lockstep.tools.view import alerts_table
+from lockstep.tools.report_terminal import alerts_table
 from lockstep.transition import Refusal, Transition, TransitionName, decode, encode
 
 TEAMS = ("marketing", "operations")

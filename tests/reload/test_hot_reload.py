@@ -14,9 +14,9 @@ from aiohttp import web
 from kafka_for_tests import Broker, held_ports
 
 from lockstep.app import Service, utc_now
-from lockstep.notify.own import BEHIND
+from lockstep.notify.self_alerts import BEHIND
 from lockstep.settings import load_settings
-from lockstep.tools.explain import shown
+from lockstep.tools.explain_command import shown
 from lockstep.tools.terminal import Terminal
 
 MEASURE = "measures:\n  stock: {last: available, of: stock.level}\n"

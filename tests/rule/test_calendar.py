@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 
 from lockstep.calendar import Calendar
-from lockstep.rule.condition import Baseline, Spike
-from lockstep.rule.load import load_rules, load_texts
+from lockstep.rule.condition.kinds import Baseline, Spike
+from lockstep.rule.language.load import load_rules, load_texts
 from lockstep.tools.check import check
 
 RULE = """

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from lockstep.errors import RuleError
-from lockstep.rule.lint import CODES
+from lockstep.rule.language.lint.lint import CODES
 from lockstep.tools.check import check
 from lockstep.tools.codes import explanation
 from lockstep.tools.ruletest.suite import load_text

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lockstep.document import Fault
 from lockstep.masking import masked
-from lockstep.rule.lint import CODES
+from lockstep.rule.language.lint.lint import CODES
 from lockstep.tools import faults as report
 from lockstep.tools.check import check
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from lockstep.notify.route import load_routing
-from lockstep.rule.lint import CODES
-from lockstep.rule.load import load_rules, load_texts
+from lockstep.rule.language.lint.lint import CODES
+from lockstep.rule.language.load import load_rules, load_texts
 from lockstep.tools.check import check, exit_code
 
 FOLDER = Path(__file__).parent / "faults"

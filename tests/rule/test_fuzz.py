@@ -19,9 +19,10 @@ from lockstep.errors import RuleError
 from lockstep.event import TYPES, Decoder
 from lockstep.measure.fold import folder, level_rows
 from lockstep.measure.meter import wanted_fields
-from lockstep.rule import quantity, wording
-from lockstep.rule.lint import CODES, SAMPLE
-from lockstep.rule.load import Loaded, load_texts
+from lockstep.rule import wording
+from lockstep.rule.language import quantity
+from lockstep.rule.language.lint.lint import CODES, SAMPLE
+from lockstep.rule.language.load import Loaded, load_texts
 from lockstep.tools import faults as report
 from lockstep.tools.check import check
 

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from lockstep.notify.route import load_routing
-from lockstep.rule.lint import CODES
-from lockstep.rule.load import load_texts
-from lockstep.tools.ruletest.report import explained
-from lockstep.tools.ruletest.run import run
+from lockstep.rule.language.lint.lint import CODES
+from lockstep.rule.language.load import load_texts
+from lockstep.tools.ruletest.results import explained
+from lockstep.tools.ruletest.runner import run
 from lockstep.tools.ruletest.suite import load_text
 
 HANDBOOK = Path(__file__).parents[2] / "rules" / "README.md"

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockstep.document import parse_document
-from lockstep.rule.condition import Absence, All, Severity, Spike, Threshold, series_of_condition
-from lockstep.rule.lint import CODES
-from lockstep.rule.load import load_texts
+from lockstep.rule.condition.kinds import Absence, All, Severity, Spike, Threshold, series_of_condition
+from lockstep.rule.language.lint.lint import CODES
+from lockstep.rule.language.load import load_texts
 
 MEASURES = """\
 measures:
@@ -146,7 +146,7 @@ def test_a_spike_without_minimums_is_a_warning():
 def test_every_code_is_explained():
     """Each code that the source uses stands in the table, and none is left over."""
     package = Path(__file__).parents[2] / "service" / "lockstep"
-    table = package / "rule" / "lint.py"
+    table = package / "rule" / "language" / "lint" / "lint.py"
     sources = [f.read_text() for f in package.rglob("*.py") if f != table] + [table.read_text().split("SAMPLE =")[1]]
     used = {code for text in sources for code in re.findall(r"LS[1-9][0-9]{2}", text)}
     assert used == set(CODES)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lockstep.document import parse_document, validate
-from lockstep.rule.load import _load, load_texts
-from lockstep.rule.model import RuleFile
+from lockstep.rule.language.form import RuleFile
+from lockstep.rule.language.load import _load, load_texts
 
 ROOT = Path(__file__).parents[2]
 FILES = [

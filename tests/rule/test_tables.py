@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.rule.bound import OfTable
-from lockstep.rule.load import load_rules, load_texts
-from lockstep.rule.table import LARGEST, MOST_ROWS
-from lockstep.rule.verdict import levels_of
+from lockstep.rule.condition.bound import OfTable
+from lockstep.rule.condition.judge import levels_of
+from lockstep.rule.language.load import load_rules, load_texts
+from lockstep.rule.language.table import LARGEST, MOST_ROWS
 from lockstep.rule.versions import changes_in_words
 from lockstep.tools.check import check
 from lockstep.tools.faults import Sources, shown

@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from ruamel.yaml import YAML
 
-from lockstep.rule.condition import series_of_condition
-from lockstep.rule.load import OTHER_FILES, load_texts
+from lockstep.rule.condition.kinds import series_of_condition
+from lockstep.rule.language.load import OTHER_FILES, load_texts
 from lockstep.tools.ruletest.coverage import gaps
-from lockstep.tools.ruletest.run import run
+from lockstep.tools.ruletest.runner import run
 from lockstep.tools.ruletest.suite import load_suite
 
 RULES = Path(__file__).parents[2] / "rules"

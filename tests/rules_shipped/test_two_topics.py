@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from lockstep.rule.load import load_texts
+from lockstep.rule.language.load import load_texts
 from lockstep.tools.backtest import replay_events, replayed
 
 RULE = """

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from lockstep.cli import app
 from lockstep.tools.ruletest.coverage import gaps
-from lockstep.tools.ruletest.report import explained, junit
-from lockstep.tools.ruletest.run import run
+from lockstep.tools.ruletest.results import explained, junit
+from lockstep.tools.ruletest.runner import run
 from lockstep.tools.ruletest.suite import load_suite, load_text
 
 ZONE = ZoneInfo("Europe/London")

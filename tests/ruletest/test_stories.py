@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from lockstep.rule.load import load_texts
-from lockstep.rule.model import MeasureModel
+from lockstep.rule.language.form import MeasureModel
+from lockstep.rule.language.load import load_texts
 from lockstep.tools.ruletest.moment import Times, start_of
 from lockstep.tools.ruletest.story import BadStory, Shop, events_of
 

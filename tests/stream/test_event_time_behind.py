@@ -11,7 +11,7 @@ import pytest
 
 from lockstep.app import Service, utc_now
 from lockstep.labels import stable_id
-from lockstep.notify.own import BEHIND, CAUGHT_UP, behind_due
+from lockstep.notify.self_alerts import BEHIND, CAUGHT_UP, behind_due
 from lockstep.ports import Record
 from lockstep.settings import Settings
 

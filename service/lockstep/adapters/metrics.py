@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 
 from lockstep import VERSION
 from lockstep.errors import DELIVERY_REASONS
-from lockstep.rule.condition import Severity
+from lockstep.rule.condition.kinds import Severity
 from lockstep.tools.receipts import Outcome
 from lockstep.transition import Transition, TransitionName
 

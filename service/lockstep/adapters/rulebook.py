@@ -21,8 +21,8 @@ from lockstep.errors import RuleError, StateError
 from lockstep.labels import stable_id
 from lockstep.notify.route import NOBODY, Routing, routing_of
 from lockstep.ports import Broker, Record
-from lockstep.rule.condition import Plan, Rule
-from lockstep.rule.load import load_texts
+from lockstep.rule.condition.kinds import Plan, Rule
+from lockstep.rule.language.load import load_texts
 from lockstep.rule.versions import Version, changes_in_words, in_force
 
 log = structlog.get_logger("lockstep.rules")

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 
 from lockstep.measure.definition import OfExpression, SeriesDef, series_of
-from lockstep.rule.condition import All, AnyOf, Condition, Not, Rule, Share, series_of_condition
-from lockstep.rule.explain import said_of
-from lockstep.rule.reasons import Judged
+from lockstep.rule.condition.kinds import All, AnyOf, Condition, Not, Rule, Share, series_of_condition
+from lockstep.rule.explained import said_of
+from lockstep.rule.judged import Judged
 
 Advice = Mapping[tuple[str, str], str]
 """(team, direction) → what to do; direction is `above`, `below` or "" for either."""

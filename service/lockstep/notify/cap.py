@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from lockstep.notification import Item
-from lockstep.rule.condition import Severity
+from lockstep.rule.condition.kinds import Severity
 
 MOST_HELD = 2_000
 """Episodes that are remembered as kept back, a rule and destination; of more nothing is told either."""

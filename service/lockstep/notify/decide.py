@@ -18,15 +18,15 @@ from lockstep.errors import StateError
 from lockstep.labels import partition_of, stable_id
 from lockstep.notification import CAME_AND_WENT, Audience, Body, Item, Message
 from lockstep.notify.cap import Told
-from lockstep.notify.fired import KEY as FIRED_KEY
-from lockstep.notify.fired import Fired
+from lockstep.notify.fired_since import KEY as FIRED_KEY
+from lockstep.notify.fired_since import Fired
 from lockstep.notify.flap import KEY as FLAP_KEY
 from lockstep.notify.flap import Flaps, Heard, Settled
 from lockstep.notify.message import Writer, flapping_note, settled_note
 from lockstep.notify.receivers import CHANNELS
 from lockstep.notify.route import Routing
 from lockstep.ports import Batch, Cut, Destination, Record
-from lockstep.rule.condition import Plan, Rule, Severity
+from lockstep.rule.condition.kinds import Plan, Rule, Severity
 from lockstep.transition import Transition, TransitionName, decode
 
 ALERTS = "lockstep.alerts"

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from lockstep.errors import StateError
-from lockstep.rule.condition import Flapping
+from lockstep.rule.condition.kinds import Flapping
 from lockstep.transition import Transition, TransitionName
 
 KEY = b"\x1fflap\x1f"

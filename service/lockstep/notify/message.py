@@ -14,13 +14,13 @@ from lockstep.figures import Figure, duration_words, number_text, ratio_text, ti
 from lockstep.notification import Audience, Body, Item, Message, badge
 from lockstep.notify.advice import advice
 from lockstep.notify.flap import Settled
-from lockstep.notify.own import MENDED
+from lockstep.notify.self_alerts import MENDED
 from lockstep.notify.why import leaf_of, unit_of, where_more_is, why_lines
 from lockstep.rule import wording
-from lockstep.rule.anomaly import is_explained, statistic_text
-from lockstep.rule.condition import Flapping, Rule
-from lockstep.rule.explain import said_of
-from lockstep.rule.timing import anomalies_of
+from lockstep.rule.condition.kind.anomaly import is_explained, statistic_text
+from lockstep.rule.condition.kinds import Flapping, Rule
+from lockstep.rule.condition.when import anomalies_of
+from lockstep.rule.explained import said_of
 from lockstep.transition import Transition, TransitionName
 
 BAR = 24

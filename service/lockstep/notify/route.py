@@ -11,8 +11,8 @@ from lockstep.document import Document, Fault, Pointer, did_you_mean, read_docum
 from lockstep.labels import stable_id
 from lockstep.notify.receivers import CHANNELS, ReceiverModel, Strict, Target, Texts, many
 from lockstep.ports import Destination
-from lockstep.rule.foreign import foreign_fault
-from lockstep.rule.model import without_null
+from lockstep.rule.language.form import without_null
+from lockstep.rule.language.lint.foreign import foreign_fault
 
 M = TypeVar("M", bound=BaseModel)
 

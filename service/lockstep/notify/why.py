@@ -7,8 +7,8 @@ from datetime import datetime
 from urllib.parse import quote
 
 from lockstep.figures import PERCENT, duration_words, number_text, ratio_text
-from lockstep.rule.anomaly import is_explained, statistic_text
-from lockstep.rule.reasons import Judged
+from lockstep.rule.condition.kind.anomaly import is_explained, statistic_text
+from lockstep.rule.judged import Judged
 from lockstep.transition import Transition, TransitionName
 
 MOST_VALUES = 12

@@ -8,8 +8,8 @@ from lockstep.calendar import Calendar
 from lockstep.identity import Parts, identity
 from lockstep.labels import stable_id
 from lockstep.measure.definition import EXPRESSION_PARTS
-from lockstep.rule.bound import OfMeasure, OfTable
-from lockstep.rule.condition import (
+from lockstep.rule.condition.bound import OfMeasure, OfTable
+from lockstep.rule.condition.kinds import (
     Absence,
     All,
     Anomaly,
@@ -29,7 +29,7 @@ from lockstep.rule.condition import (
     Threshold,
     Tolerance,
 )
-from lockstep.rule.period import Period
+from lockstep.rule.condition.period import Period
 
 PARTS: Parts = {
     **EXPRESSION_PARTS,

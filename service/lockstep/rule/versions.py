@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lockstep.document import parse_document
-from lockstep.rule.condition import Plan, Rule, series_of_condition
-from lockstep.rule.table import table_changes
+from lockstep.rule.condition.kinds import Plan, Rule, series_of_condition
+from lockstep.rule.language.table import table_changes
 
 
 @dataclass(frozen=True)

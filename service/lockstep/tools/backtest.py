@@ -13,13 +13,13 @@ import msgspec
 
 from lockstep.errors import EventError
 from lockstep.event import Decoder
-from lockstep.judge import Judge
+from lockstep.judge.judge import Judge
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.meter import wanted_fields
-from lockstep.rule.condition import Plan
+from lockstep.rule.condition.kinds import Plan
+from lockstep.tools.curves import MOST, Curve, Most, WatchingJudge
 from lockstep.tools.event_files import LIMITS, Limits, Unsorted, sliced, time_of
 from lockstep.tools.metering import Refusal, Tally, Told, measured, measured_files, rare_collections
-from lockstep.tools.watch import MOST, Curve, Most, WatchingJudge
 from lockstep.transition import Transition, TransitionName, in_order
 
 Progress = Callable[[int, float | None], None]

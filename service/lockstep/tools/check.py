@@ -7,9 +7,9 @@ from pathlib import Path
 
 from lockstep.document import Fault, did_you_mean, read_document
 from lockstep.notify.route import load_routing
-from lockstep.rule.advice import out_of_reach
-from lockstep.rule.load import calendar_file, load_rules, rule_files
-from lockstep.rule.upkeep import past_their_day
+from lockstep.rule.language.lint.outdated import past_their_day
+from lockstep.rule.language.lint.warnings import out_of_reach
+from lockstep.rule.language.load import calendar_file, load_rules, rule_files
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 
 from lockstep.errors import RuleError
-from lockstep.rule.lint import CODES
+from lockstep.rule.language.lint.lint import CODES
 
 _EXAMPLE = re.compile(r"```yaml (bad|good)\n(.*?)```\n?", re.DOTALL)
 

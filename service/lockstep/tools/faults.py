@@ -13,7 +13,7 @@ from rich.text import Text
 from lockstep import VERSION
 from lockstep.document import Fault
 from lockstep.masking import masked_lines
-from lockstep.rule.lint import CODES
+from lockstep.rule.language.lint.lint import CODES
 from lockstep.tools.codes import explanation
 from lockstep.tools.terminal import readable
 

@@ -18,8 +18,8 @@ from lockstep.document import read_document
 from lockstep.errors import EventError
 from lockstep.figures import duration_words
 from lockstep.notify.message import labels_text
-from lockstep.rule.condition import Hours, Plan
-from lockstep.rule.hours import stretches
+from lockstep.rule.condition.hours import stretches
+from lockstep.rule.condition.kinds import Hours, Plan
 from lockstep.tools.backtest import Episode, Replay
 from lockstep.transition import TransitionName
 

@@ -18,11 +18,11 @@ from lockstep import VERSION, calendar
 from lockstep.adapters.http.openapi import openapi
 from lockstep.dead import TOPIC as DEAD_EVENTS
 from lockstep.event import MODELS, TYPES
-from lockstep.judge import ALERT_STATE, ALERTS
+from lockstep.judge.judge import ALERT_STATE, ALERTS
 from lockstep.notify import payload, route
-from lockstep.rule import model as rule_model
+from lockstep.rule.language import form as rule_model
 from lockstep.settings import Settings
-from lockstep.tools.ruletest import model as ruletest_model
+from lockstep.tools.ruletest import file_form as ruletest_model
 from lockstep.transition import Transition
 
 BASE = "https://lockstep.example/schemas/"

@@ -18,19 +18,19 @@ from zoneinfo import ZoneInfo
 from lockstep.document import did_you_mean
 from lockstep.errors import RuleError
 from lockstep.figures import number_text
-from lockstep.judge import Judge
+from lockstep.judge.group import SECOND
+from lockstep.judge.judge import Judge
 from lockstep.labels import NONE
 from lockstep.measure.exact import exact
 from lockstep.notify.message import labels_text
 from lockstep.notify.why import unit_of
-from lockstep.rule.condition import Plan, Rule, Spike, Threshold, series_of_condition
-from lockstep.rule.load import load_texts, rule_files
-from lockstep.rule.measures import labels_of
-from lockstep.rule.period import Period, Window
-from lockstep.rule.quantity import duration_text, window_text
-from lockstep.rule.verdict import judge
-from lockstep.rule.view import Instant, Kind, value_of
-from lockstep.runtime import SECOND
+from lockstep.rule.condition.judge import judge
+from lockstep.rule.condition.kinds import Plan, Rule, Spike, Threshold, series_of_condition
+from lockstep.rule.condition.period import Period, Window
+from lockstep.rule.condition.view import Instant, Kind, value_of
+from lockstep.rule.language.load import load_texts, rule_files
+from lockstep.rule.language.measures import labels_of
+from lockstep.rule.language.quantity import duration_text, window_text
 from lockstep.tools import backtest as bt
 from lockstep.tools.page import rate
 from lockstep.tools.report import WEEK, fired_at

@@ -18,7 +18,7 @@ from lockstep.adapters.http.refusal import Refusal
 from lockstep.errors import BrokerError, RuleError, SettingsError
 from lockstep.event import LARGEST_EVENT
 from lockstep.settings import Settings
-from lockstep.tools.explain import labels_from
+from lockstep.tools.explain_command import labels_from
 from lockstep.tools.receipts import Outcome, Receipts
 from lockstep.tools.send import MOST_FAULTS, BadEvents, to_records
 

@@ -22,7 +22,7 @@ from lockstep.errors import LockstepError, StateError
 from lockstep.ports import Batch, Broker, Cut, Ownership, Record, Stage, TopicInfo
 from lockstep.settings import Settings
 
-log = structlog.get_logger("lockstep.runtime")
+log = structlog.get_logger("lockstep.judge.group")
 
 COMMIT_EVERY_S = 0.5
 COMMIT_S = 5.0

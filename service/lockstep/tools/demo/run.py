@@ -33,12 +33,12 @@ from typing import Any
 import aiohttp
 
 from lockstep.errors import LockstepError, RuleError
-from lockstep.rule.condition import Plan, Severity
-from lockstep.rule.load import calendar_file, load_rules, rule_files
+from lockstep.rule.condition.kinds import Plan, Severity
+from lockstep.rule.language.load import calendar_file, load_rules, rule_files
 from lockstep.tools.backtest import backtest
 from lockstep.tools.demo import shop
 from lockstep.tools.demo.receivers import HOST, Hook, Mailbox, Slack, hook_server, mail_server, slack_server
-from lockstep.tools.demo.view import View
+from lockstep.tools.demo.screen import View
 from lockstep.tools.retail import ZONE
 from lockstep.tools.terminal import Terminal, styled
 from lockstep.transition import Transition, TransitionName

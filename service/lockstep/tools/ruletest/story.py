@@ -24,10 +24,10 @@ from typing import Any
 from lockstep.document import did_you_mean
 from lockstep.event import MODELS, TYPES, field_kind, known_paths, line_fields
 from lockstep.measure.definition import Aggregate, SeriesDef
-from lockstep.rule import quantity
-from lockstep.rule.condition import Hours, Plan, series_of_condition
-from lockstep.rule.hours import stretches
-from lockstep.rule.model import MeasureModel
+from lockstep.rule.condition.hours import stretches
+from lockstep.rule.condition.kinds import Hours, Plan, series_of_condition
+from lockstep.rule.language import quantity
+from lockstep.rule.language.form import MeasureModel
 from lockstep.tools.ruletest.moment import Times, length_s
 from lockstep.tools.schema import EXAMPLE_DATA
 

@@ -1,0 +1,1 @@
+"""JUDGE: the fold of one samples partition into transitions."""

@@ -1,0 +1,241 @@
+"""Alerts of Lockstep about itself: a rule file that was refused, and event time that stays behind."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from lockstep.figures import duration_words
+from lockstep.labels import stable_id
+from lockstep.rule.condition.kinds import All, NoData, Rule, Severity
+from lockstep.transition import Refusal, Transition, TransitionName
+
+REFUSED = "RuleFileRefused"
+MENDED = "mended"
+BEHIND = "EventTimeBehind"
+CAUGHT_UP = "caught_up"
+
+SAID_AGAIN = timedelta(seconds=10)
+"""So often one of several workers says that it still refuses a file; nobody is told by that."""
+LAPSE = timedelta(minutes=1)
+"""After so long without, no worker refuses it any more."""
+
+MOST_FAULTS = 30
+MOST_NAMES = 12
+
+
+def own_rule(teams: Sequence[str]) -> Rule:
+    """What is said of a refused file, to whom; it judges nothing."""
+    text = (
+        "The rules in force stay as they were. Mend the file and save it: {{ fault }}"
+        "{% if owners %} (owners: {{ owners }}){% endif %}"
+    )
+    return Rule(
+        name=REFUSED,
+        by=("file",),
+        condition=All((), Severity.WARNING),
+        for_s=0,
+        keep_firing_for_s=0,
+        no_data=NoData.KEEP,
+        teams=tuple(teams),
+        say={"summary": "{{ labels.file }} was refused", **dict.fromkeys(teams, text)},
+    )
+
+
+def behind_rule(teams: Sequence[str]) -> Rule:
+    """What is said of a source partition whose event time stays behind though it was read to its end."""
+    text = (
+        "{{ fault }}. Rules on this topic judge that moment, not now. What arrives does not advance event time: look "
+        "for events sent again, refused ones (`lockstep dead events`), a sender's clock, or an old file that was sent."
+    )
+    return Rule(
+        name=BEHIND,
+        by=("topic", "partition"),
+        condition=All((), Severity.WARNING),
+        for_s=0,
+        keep_firing_for_s=0,
+        no_data=NoData.KEEP,
+        teams=tuple(teams),
+        say={
+            "summary": "{{ labels.topic }}, partition {{ labels.partition }}: event time is behind",
+            **dict.fromkeys(teams, text),
+        },
+    )
+
+
+def own_rules(teams: Sequence[str]) -> tuple[Rule, ...]:
+    """Every rule of Lockstep's own."""
+    return own_rule(teams), behind_rule(teams)
+
+
+def refusal_of(
+    file: str, faults: Sequence[str], rules: Iterable[Rule], *, is_new: bool, since: str | None, is_part: bool = False
+) -> Refusal:
+    """What is to be said of a refused file. rules: all in force; since: when their version began, None for the first.
+
+    is_new: no version held the file. is_part: the rules in force are what is right in this very file.
+
+    `owner` is free text that addresses nobody: the teams of the file's rules hear of it, and read whom to ask.
+    """
+    here = [r for r in rules if Path(r.place.rpartition(":")[0]).name == file]
+    names = ", ".join(r.name for r in here[:MOST_NAMES])
+    if len(here) > MOST_NAMES:
+        names += f" and {len(here) - MOST_NAMES} more"
+    begun = "from the first start on" if since is None else f"since {since}"
+    instead = f"its last good version, {begun}" + (f", with {names}" if names else "")
+    if is_part:
+        instead = f"what is right in it: {names}" if names else "nothing of this file"
+    return Refusal(
+        faults=tuple(faults[:MOST_FAULTS]),
+        owners=tuple(dict.fromkeys(r.owner for r in here if r.owner)),
+        teams=tuple(dict.fromkeys(team for r in here for team in r.teams)),
+        in_force="nothing of this file, and all others as they are" if is_new else instead,
+    )
+
+
+def refused_transition(file: str, refusal: Refusal, *, now: datetime, after: str = "") -> Transition:
+    """The alert about a file begins. after: the alert's episode before, where there was one.
+
+    The same for the same file, faults and past, so that workers that refuse the same file tell it once.
+    """
+    alert = stable_id("alert", REFUSED, file)
+    episode = stable_id("episode", alert, *refusal.faults, *filter(None, [after]))
+    more = f" (and {len(refusal.faults) - 1} more)" if len(refusal.faults) > 1 else ""
+    begun = _begun(REFUSED, {"file": file}, alert=alert, episode=episode, fault=refusal.faults[0] + more, now=now)
+    return msgspec.structs.replace(begun, refusal=refusal)
+
+
+def _begun(rule: str, labels: dict[str, str], *, alert: str, episode: str, fault: str, now: datetime) -> Transition:
+    at = _moment(now)
+    return Transition(
+        transition_id=stable_id("transition", episode, 1),
+        alert_id=alert,
+        episode_id=episode,
+        number=1,
+        rule=rule,
+        labels=labels,
+        state=TransitionName.FIRING,
+        at=at,
+        started_at=at,
+        severity="warning",
+        value=None,
+        baseline=None,
+        ratio=None,
+        limit=None,
+        window_start=None,
+        window_end=None,
+        so_far=False,
+        watermark=None,
+        rule_version="",
+        fault=fault,
+    )
+
+
+Place = tuple[str, int]
+"""A source topic and one of its partitions."""
+
+
+def behind_text(place: Place, seconds: float, now: datetime) -> str:
+    """What is said of a partition whose event time is so many seconds behind now."""
+    stands_at = _moment(now - timedelta(seconds=round(seconds)))
+    return (
+        f"event time of topic '{place[0]}', partition {place[1]}, stands at {stands_at}, "
+        f"{duration_words(seconds)} behind, though all of it has been read"
+    )
+
+
+def behind_due(
+    behind: Mapping[Place, str], known: Collection[Place], told: Iterable[Transition], *, now: datetime
+) -> list[Transition]:
+    """What is new about event time that is behind.
+
+    behind: where, with what is said of it. known: the partitions that this worker has read to their end: an alert about
+    any other is another worker's to end. told: the last transition of each alert of this kind.
+    """
+    open_now = {(t.labels["topic"], int(t.labels["partition"])): t for t in told if t.state is TransitionName.FIRING}
+    new = []
+    for place, fault in behind.items():
+        if place not in open_now:
+            labels = {"topic": place[0], "partition": str(place[1])}
+            alert = stable_id("alert", BEHIND, place[0], place[1])
+            episode = stable_id("episode", alert, _moment(now))
+            new.append(_begun(BEHIND, labels, alert=alert, episode=episode, fault=fault, now=now))
+    for place, there in open_now.items():
+        if place in known and place not in behind:
+            new.append(mended_transition(there, now=now, reason=CAUGHT_UP))
+    return new
+
+
+def mended_transition(told: Transition, *, now: datetime, reason: str = MENDED) -> Transition:
+    """The alert that was told is over: the file is in order or gone, or event time has caught up."""
+    return msgspec.structs.replace(
+        told,
+        transition_id=stable_id("transition", told.episode_id, 2),
+        number=2,
+        state=TransitionName.RESOLVED,
+        at=_moment(now),
+        reason=reason,
+    )
+
+
+def _moment(now: datetime) -> str:
+    return now.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+class OwnAlerts:
+    """What a worker says of refused files, by what it refuses and by what all workers have published."""
+
+    # An alert is over when no worker refuses the file any more. None knows what the others' folders hold, and none
+    # remembers a former life, so what is published decides, and not memory. Where one worker is alone, all that is
+    # published is its own, and what it does not refuse is over at once. Of several, each says now and then that it
+    # still refuses a file; whoever hears nothing of an open alert for a minute ends it. So a worker that starts with a
+    # mended folder ends what it left open, but not what another one still refuses, and what a worker left open that
+    # never comes back ends, too. Neither the folder's path nor the host's name could tell whose an alert is: containers
+    # share the one, and change the other. Nor need this worker's folder equal what is in force: who does not refuse a
+    # file does not keep its alert, be it as it should or merely older.
+
+    def __init__(self, *, alone: bool) -> None:
+        self._alone = alone
+        self._said: dict[str, tuple[str, ...]] = {}
+
+    def due(
+        self,
+        refused: Mapping[str, Refusal],
+        told: Iterable[Transition],
+        heard: Mapping[str, datetime],
+        *,
+        looked: bool,
+        now: datetime,
+    ) -> tuple[list[Transition], list[Transition]]:
+        """(what is new, what is only said again).
+
+        told: the last transition of each alert about a file. heard: alert id → when this worker last read of it.
+        looked: whether this worker has seen its folder; before that it does not know what it refuses.
+        """
+        new: list[Transition] = []
+        again: list[Transition] = []
+        last = {t.labels["file"]: t for t in told if t.rule == REFUSED}
+        open_now = {file: t for file, t in last.items() if t.state is TransitionName.FIRING}
+        for file, refusal in refused.items():
+            there = open_now.get(file)
+            # Another worker may refuse it for other faults: each says its own once, or they would talk for ever.
+            is_said = there is not None and (self._said.get(file) == refusal.faults or _faults(there) == refusal.faults)
+            if there is None or not is_said:
+                after = last[file].episode_id if file in last else ""
+                new.append(refused_transition(file, refusal, now=now, after=after))
+            elif not self._alone and _silent(there, heard, now) >= SAID_AGAIN:
+                again.append(there)
+        for file, there in open_now.items():
+            if looked and file not in refused and (self._alone or _silent(there, heard, now) >= LAPSE):
+                new.append(mended_transition(there, now=now))
+        self._said = {file: refusal.faults for file, refusal in refused.items()}
+        return new, again
+
+
+def _faults(told: Transition) -> tuple[str, ...]:
+    return () if told.refusal is None else told.refusal.faults
+
+
+def _silent(told: Transition, heard: Mapping[str, datetime], now: datetime) -> timedelta:
+    return now - heard.get(told.alert_id, now)

@@ -1,0 +1,116 @@
+"""Where a bound comes from when it is no number in the rule: another measure, or a table beside the rule file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+
+from lockstep.measure.definition import Expression, OfExpression
+from lockstep.measure.exact import SCALE, Exact, Written, fraction
+from lockstep.rule.condition.period import Window
+
+
+@dataclass(frozen=True)
+class OfMeasure(OfExpression):
+    """times × a measure + plus, settled each time anew.
+
+    what: the measure as messages name it; no part of what the bound is, so that a measure may be renamed.
+    window_s: the window of its flows that ends where the verdict's does; None when it reads levels only.
+    """
+
+    what: str = field(compare=False, repr=False)
+    expression: Expression
+    window_s: Window | None
+    times: float = 1.0
+    plus: float = 0.0
+
+    @property
+    def said(self) -> str:
+        """`1.5 × reorder_point + 10`."""
+        return _said(self.what, self.times, self.plus)
+
+    def number(self, value: Exact) -> Fraction:
+        """The bound when the measure is `value`, in units; value: in millionths."""
+        return Fraction(value) / SCALE * fraction(self.times) + fraction(self.plus)
+
+
+Row = tuple[tuple[str, ...], float | None]
+"""Patterns, one a label (`*` stands for anything, anywhere), and the number; None: no bound."""
+
+
+@dataclass(frozen=True)
+class OfTable:
+    """times × a number of a table + plus, the same for a group until the table is edited.
+
+    labels: the columns that pick a row. rows: the most specific first, so that the first that matches counts.
+    otherwise: for groups without a row; None: they have no bound.
+    """
+
+    file: str
+    column: str
+    labels: tuple[str, ...]
+    rows: tuple[Row, ...]
+    otherwise: float | None = None
+    times: float = 1.0
+    plus: float = 0.0
+
+    @cached_property
+    def _exact(self) -> dict[tuple[str, ...], float | None]:
+        return {match: number for match, number in self.rows if not any("*" in cell for cell in match)}
+
+    @cached_property
+    def _patterns(self) -> tuple[Row, ...]:
+        return tuple(row for row in self.rows if row[0] not in self._exact)
+
+    @property
+    def said(self) -> str:
+        """`at_most in thresholds.csv`."""
+        return _said(f"{self.column} in {self.file}", self.times, self.plus)
+
+    def number(self, labels: Mapping[str, str]) -> tuple[Written | None, str]:
+        """The bound of a group and where it stands, in words; None: it has none."""
+        values = tuple(labels.get(name, "") for name in self.labels)
+        found = self._row(values)
+        if found is None:
+            return self.otherwise, f"otherwise in {self.file}"
+        match, number = found
+        where = _said(f"{self.column} of {', '.join(match)} in {self.file}", self.times, self.plus)
+        if number is None or (self.times == 1 and self.plus == 0):
+            return number, where
+        return fraction(number) * fraction(self.times) + fraction(self.plus), where
+
+    def _row(self, values: tuple[str, ...]) -> Row | None:
+        if values in self._exact:
+            return values, self._exact[values]
+        for row in self._patterns:
+            if all(matches(value, pattern) for value, pattern in zip(values, row[0], strict=True)):
+                return row
+        return None
+
+
+Source = OfMeasure | OfTable
+
+
+def _said(what: str, times: float, plus: float) -> str:
+    more = "" if plus == 0 else f" {'+' if plus > 0 else '-'} {abs(plus):g}"
+    return f"{f'{times:g} × ' if times != 1 else ''}{what}{more}"
+
+
+def specificity(match: tuple[str, ...]) -> tuple[int, int]:
+    """Sorts the patterns of a table, the most specific first: cells without `*`, then characters beside it."""
+    return -sum("*" not in cell for cell in match), -sum(len(cell.replace("*", "")) for cell in match)
+
+
+def matches(value: str, pattern: str) -> bool:
+    """Whether a label's value is like a pattern, in which `*` stands for anything, anywhere."""
+    first, *rest = pattern.split("*")
+    if not rest or not value.startswith(first):
+        return value == pattern
+    *middle, last = rest
+    at = len(first)
+    for piece in middle:
+        found = value.find(piece, at)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return len(value) - at >= len(last) and value.endswith(last)

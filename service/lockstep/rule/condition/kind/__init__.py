@@ -1,0 +1,1 @@
+"""The kinds of conditions, a file each: the verdict that a kind gives."""

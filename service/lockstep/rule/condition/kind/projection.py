@@ -1,0 +1,61 @@
+"""Projections: where a measure gets at its present pace.
+
+The method is a straight line, nothing cleverer. A level falls by its pace: 30 in stock and 70 sold in the last 7 days
+are 10 a day and 3 days of cover. Without a measure for the pace it is what the level itself lost, rises (a receipt)
+left aside. A flow grows: what came since the shop's midnight, and until the next one as much an hour as in the last
+window. Its weakness: a pace that was measured in a rush or at night goes on for ever; take a window that holds the
+rhythm (whole days or weeks for a level, an hour or two for the rest of a day).
+"""
+
+from datetime import datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from lockstep.measure.exact import exact, part_of, quotient, shown
+from lockstep.rule.condition.kinds import Projection
+from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
+
+DAY_S = 86_400
+LONGEST_DAY_S = DAY_S + 7_200
+"""A day on which the clocks go back, with an hour to spare."""
+
+
+@lru_cache(maxsize=4096)
+def shop_day(second: int, zone: ZoneInfo) -> tuple[int, int]:
+    """The shop's day that holds a second: its midnight and the next one; 23 or 25 hours where the clocks change."""
+    day = datetime.fromtimestamp(second, zone).date()
+    begins = datetime(day.year, day.month, day.day, tzinfo=zone)
+    following = day + timedelta(days=1)
+    ends = datetime(following.year, following.month, following.day, tzinfo=zone)
+    return int(begins.timestamp()), int(ends.timestamp())
+
+
+def judge_projection(condition: Projection, view: View, at: Instant) -> Verdict:
+    """What is reached already is a breach, whatever the pace."""
+    end, window, limit = at.end, condition.window_s, condition.reaches
+    begins, ends = shop_day(end - 1, view.zone)
+    ahead = ends - end if condition.within_s is None else condition.within_s
+    start = end - window
+    is_level = condition.is_of_level
+    if not is_complete(condition.flows, view, at, start if is_level else min(start, begins)):
+        return UNJUDGED
+    now = value_of(condition.measure, view, at, start if is_level else begins, end)
+    if is_level and condition.pace is None:
+        (series,) = condition.series
+        if view.level(series, start * 1_000_000) is None:
+            return UNJUDGED
+        moved = view.fallen(series, start, end)
+    else:
+        moved = value_of(condition.pace or condition.measure, view, at, start, end)
+    if now is None or moved is None:
+        return Verdict(Kind.NO_DATA, None, None if now is None else shown(now), None, limit, start, end)
+    moved = max(moved, 0)
+    left = now - exact(limit) if is_level else exact(limit) - now
+    breach = left <= 0 or (moved > 0 and left * window <= moved * ahead)
+    counts = {"pace_per_day": shown(part_of(moved, DAY_S, window))}
+    if moved > 0:
+        counts["days_left"] = shown(quotient(max(left, 0) * window, moved * DAY_S))
+    step = part_of(moved, ahead, window)
+    then = now - step if is_level else now + step
+    kind, severity = (Kind.BREACH, condition.severity) if breach else (Kind.CLEAR, None)
+    return Verdict(kind, severity, shown(now), shown(then), limit, start, end, counts)

@@ -1,0 +1,279 @@
+"""What a window is compared with: which earlier windows, and what is done when too few of them are known.
+
+A baseline is a list of choices, tried in order; the first of which enough is known is used, and the verdict says which
+it was and why not an earlier one. For `{same_time_of_week: 4, otherwise: {same_time_of_day: 7}}` on a holiday they are:
+three holidays at this time of day within the four weeks, then the four weeks without their marked days, then the same
+of the seven days.
+
+A window belongs to every local day that it touches. It is compared with windows whose days are marked as its own are.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from lockstep.calendar import Calendar
+from lockstep.rule.condition.kinds import Baseline, Spike
+from lockstep.rule.condition.period import Period, Window
+
+DAY = 86_400
+CLOCK_CHANGE = 3_600
+"""How far a daylight-saving change can shift the same wall-clock time, in seconds."""
+LEAST_LIKE_DAYS = 3
+"""So many marked days make a usual of their own."""
+LOOK_AHEAD_DAYS = 40
+
+Dates = tuple[date, date]
+"""The first and the last local day that a window touches."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One way to know what is usual.
+
+    backs: how many days back each window lies; empty: the stretch of `previous_s` seconds just before.
+    least: how many of them must be known. of: `week`, `day`, `campaign day`, … (what one of backs is).
+    asked: how many there would be were no day marked. marked: the kind of the window's own day, for like days.
+    """
+
+    of: str
+    backs: tuple[int, ...] = ()
+    least: int = 1
+    asked: int = 1
+    previous_s: int = 0
+    marked: str = ""
+
+    def known(self, count: int) -> str:
+        """`the last 4 weeks`, `3 of the last 4 weeks`, `the last 3 holidays`."""
+        if self.previous_s:
+            return f"the {_length(self.previous_s)} before"
+        if self.marked or count == self.asked:
+            return f"the last {_many(count, self.of)}" if count > 1 else f"the last {self.of}"
+        return f"{count} of the last {_many(self.asked, self.of)}"
+
+    def shortage(self, count: int) -> str:
+        """`only 2 weeks are known`."""
+        if self.previous_s:
+            return f"the {_length(self.previous_s)} before are not known"
+        left_out = "" if self.marked or len(self.backs) == self.asked else " unmarked"
+        return (
+            f"only {count}{left_out} {self.of if count == 1 else self.of + 's'} {'is' if count == 1 else 'are'} known"
+        )
+
+
+def _many(count: int, of: str) -> str:
+    return f"{count} {of}{'' if count == 1 else 's'}"
+
+
+def _length(seconds: int) -> str:
+    for size, word in ((DAY, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds % size == 0:
+            return _many(seconds // size, word)
+    return _many(seconds, "second")
+
+
+LIKE_DAYS = {"campaign": "campaign day", "holiday": "holiday", "closed": "closed day"}
+
+
+def chain(baseline: Baseline) -> Iterator[Baseline]:
+    """A baseline and what stands in for it."""
+    link: Baseline | None = baseline
+    while link is not None:
+        yield link
+        link = link.otherwise
+
+
+def is_dated(baseline: Baseline) -> bool:
+    """Whether it depends on the day what the window is compared with."""
+    return any(b.calendar is not None for b in chain(baseline))
+
+
+def is_seasonal(baseline: Baseline) -> bool:
+    """Whether it looks at earlier days or weeks."""
+    return any(_backs(b) for b in chain(baseline))
+
+
+def _backs(baseline: Baseline) -> tuple[int, ...]:
+    if baseline.weeks:
+        return tuple(7 * i for i in range(1, baseline.weeks + 1))
+    return tuple(range(1, (baseline.days or 0) + 1))
+
+
+def _choices(baseline: Baseline, window: Window, dates: Dates | None) -> Iterator[Choice]:
+    step = window.days if isinstance(window, Period) else 1
+    for link in chain(baseline):
+        backs = _backs(link)
+        if not backs:
+            assert isinstance(window, int)  # before a day is the day before
+            length = link.previous_s or window
+            kind = Choice("", previous_s=length)
+            yield kind
+            continue
+        of = "week" if link.weeks else "day"
+        least = link.known_at_least or min(len(backs), 3)
+        if dates is None or link.calendar is None:
+            yield Choice(of, backs, least, len(backs))
+            continue
+        today = link.calendar.kinds_over(*dates)
+        if today:
+            alike = tuple(b for b in range(step, backs[-1] + 1, step) if _kinds(link.calendar, dates, b) == today)
+            name = "closed" if "closed" in today else min(today)
+            most = max(len(backs), LEAST_LIKE_DAYS)
+            yield Choice(LIKE_DAYS[name], alike[:most], LEAST_LIKE_DAYS, len(alike[:most]), marked=name)
+            if "closed" in today:
+                return  # what a shop sells on ordinary days says nothing about a day on which it is closed
+        unmarked = tuple(b for b in backs if not _kinds(link.calendar, dates, b))
+        yield Choice(of, unmarked, least, len(backs))
+
+
+def _kinds(calendar: Calendar, dates: Dates, back: int) -> frozenset[str]:
+    shift = timedelta(days=back)
+    return calendar.kinds_over(dates[0] - shift, dates[1] - shift)
+
+
+@lru_cache(maxsize=4_096)
+def choices(baseline: Baseline, window: Window, dates: Dates | None) -> tuple[Choice, ...]:
+    """What a window may be compared with, best first. dates: None where no calendar matters."""
+    return tuple(_choices(baseline, window, dates))
+
+
+def dates_of(baseline: Baseline, window: Window, end: int, zone: ZoneInfo) -> Dates | None:
+    """The local days of the window that ends at `end`, all of a period; None where they do not matter."""
+    if not is_dated(baseline):
+        return None
+    if isinstance(window, Period):
+        return window.dates(end, zone)
+    return datetime.fromtimestamp(end - window, zone).date(), datetime.fromtimestamp(end - 1, zone).date()
+
+
+# ---- when it changes ----------------------------------------------------------------------------------------------
+
+
+def offsets(found: tuple[Choice, ...], window_s: int, at: tuple[int, ZoneInfo] | None = None) -> set[int]:
+    """How long after a bucket's end it is still in one of the windows, in seconds: the borders of all of them.
+
+    at: (bucket end, zone) of the windows; None: where the clocks have not changed between them, see `Borders`.
+    """
+    borders = {0, window_s}
+    for choice in found:
+        if choice.previous_s:
+            borders.add(window_s + choice.previous_s)
+        for back in choice.backs:
+            distance = back * DAY if at is None else _distance(at[0], back, at[1])
+            borders |= {distance, distance + window_s}
+    return borders
+
+
+def _distance(end: int, days: int, zone: ZoneInfo) -> int:
+    """The seconds from the same time on the wall so many days earlier."""
+    local = datetime.fromtimestamp(end, zone)
+    earlier = (local - timedelta(days=days)).replace(fold=local.fold)
+    now, then = local.utcoffset(), earlier.utcoffset()
+    assert now is not None  # every time of a zone has one
+    assert then is not None
+    return days * DAY + int((then - now).total_seconds())
+
+
+def furthest(baseline: Baseline, window_s: int) -> int:
+    """The largest border there can be on any day."""
+    previous = max((link.previous_s or window_s for link in chain(baseline) if not _backs(link)), default=0)
+    return max(previous, furthest_back(baseline)) + window_s
+
+
+def furthest_back(baseline: Baseline) -> int:
+    """How far before a window the earliest of the days or weeks lies that it is compared with, in seconds."""
+    backs = [_furthest_back(link) for link in chain(baseline)]
+    return max(backs) * DAY + CLOCK_CHANGE if max(backs) else 0
+
+
+def next_choices(baseline: Baseline, window_s: int, end: int, width: int, zone: ZoneInfo) -> int:
+    """The first bucket end after `end` whose choices may be others than those at `end`."""
+    now = choices(baseline, window_s, dates_of(baseline, window_s, end, zone))
+    at = end
+    for _ in range(2 * LOOK_AHEAD_DAYS):
+        last_turns = _midnight_after(at - 1, zone) // width * width + width
+        first_turns = -(-(_midnight_after(at - window_s, zone) + window_s) // width) * width
+        at = min(last_turns, first_turns)
+        if choices(baseline, window_s, dates_of(baseline, window_s, at, zone)) != now:
+            break
+    return at
+
+
+class Borders:
+    """When the windows of a rule with seasonal baselines begin and end, and until when that stays so.
+
+    It changes with the day where the calendar matters, and at every change of the clocks: then the window of a week ago
+    leaps by an hour. fixed: the borders of the rule's other conditions.
+    """
+
+    def __init__(self, spikes: tuple[Spike, ...], fixed: set[int], width: int) -> None:
+        self._spikes, self._fixed, self._width = spikes, fixed, width
+        self._backs = {back for s in spikes for link in chain(s.baseline) for back in range(_furthest_back(link) + 1)}
+        self._found: list[tuple[int, int, tuple[int, ...]]] = []
+
+    def at(self, end: int, zone: ZoneInfo) -> tuple[tuple[int, ...], int]:
+        """How long after a bucket it may still change a verdict, at the bucket end `end`; and until which end (before
+        it, exactly) that holds and nothing but buckets changes a verdict."""
+        for since, until, borders in self._found:
+            if since <= end < until:
+                return borders, until
+        wanted = set(self._fixed)
+        until = self._next_leap(end, zone)
+        for spike in self._spikes:
+            baseline, window = spike.baseline, spike.window_s
+            assert isinstance(window, int)
+            found_now = choices(baseline, window, dates_of(baseline, window, end, zone))
+            # As far as they are now: an hour more and an hour less would be two thirds of all looks, for nothing.
+            wanted |= offsets(found_now, window, (end, zone))
+            if is_dated(baseline):
+                until = min(until, next_choices(baseline, window, end, self._width, zone))
+        found = (end, until, tuple(sorted(wanted)))
+        self._found = [found, *self._found[:3]]
+        return found[2], until
+
+    def _next_leap(self, end: int, zone: ZoneInfo) -> int:
+        """The first bucket end after `end` at which the same time on the wall may lie at another distance."""
+        furthest_back, width = max(self._backs), self._width
+        soonest = end + LOOK_AHEAD_DAYS * DAY
+        months = range((end - (furthest_back + 1) * DAY) // _MONTH, soonest // _MONTH + 1)
+        for change in (c for month in months for c in _clock_changes(month, zone)):
+            for back in self._backs:
+                for shift in (-CLOCK_CHANGE, 0, CLOCK_CHANGE):
+                    at = -(-(change + back * DAY + shift) // width) * width
+                    if end < at < soonest:
+                        soonest = at
+        return soonest
+
+
+_MONTH = 32 * DAY
+
+
+def _furthest_back(link: Baseline) -> int:
+    return max(_backs(link), default=0)
+
+
+@lru_cache(maxsize=1_024)
+def _clock_changes(month: int, zone: ZoneInfo) -> tuple[int, ...]:
+    """The instants within 32 days at which the zone's clocks change."""
+
+    def ahead(instant: int) -> object:
+        return datetime.fromtimestamp(instant, zone).utcoffset()
+
+    found = []
+    for day in range(month * _MONTH, (month + 1) * _MONTH, DAY):
+        low, high = day, day + DAY
+        if ahead(low) != ahead(high):
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if ahead(middle) == ahead(low) else (low, middle)
+            found.append(high)
+    return tuple(found)
+
+
+def _midnight_after(instant: int, zone: ZoneInfo) -> int:
+    """The first instant of the local day after the one of `instant`."""
+    tomorrow = datetime.fromtimestamp(instant, zone).date() + timedelta(days=1)
+    midnight = datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=zone)
+    return int(midnight.astimezone(UTC).timestamp())

@@ -1,0 +1,107 @@
+"""The reasons of a transition: its verdict as it was judged, with what it was compared with.
+
+Made from the verdict that led to the transition and nothing else, so that it is the same whoever asks and whenever:
+`lockstep.rule.explained` asks anew and tells more, of the present.
+"""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from lockstep.rule.condition.kinds import All, AnyOf, Condition, Not
+from lockstep.rule.condition.view import Verdict
+from lockstep.rule.explained import asked_of, kind_word, said_of, unit_of
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """One of the windows that are the usual.
+
+    start, end: event time, RFC 3339; the end is no part of it. value: of the measure; None where there was no data.
+    """
+
+    start: str
+    end: str
+    value: float | None
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """One condition as it was judged; times are RFC 3339 in UTC.
+
+    The published schema takes the fields' descriptions from here:
+
+    kind: one of threshold, spike, … or all, any, not; "" where the verdict is that of a version that was no longer in
+    force. of: what it measures, as its author calls it; "" as kind is. verdict: one of breach, clear, no_data,
+    no_bound, closed or unjudged. value: what was measured; None where there was no data. baseline: what is usual;
+    None where nothing is compared with it. baseline_of: which stretches that is of, and why not better ones; else "".
+    ratio: the value over the baseline, or None. limit: the number that was crossed, or would be; None for a condition
+    that has none. limit_of: where the limit comes from, in words; "" for a number of the rule itself. window_start,
+    window_end: the stretch that was measured; None for a level. counts: further numbers that led to it, by name.
+    asked: the numbers of the rule that it was compared with, by name. history: the windows that the baseline is made
+    of, oldest first. parts: of a combination, those that were looked at. unit: `%` where value, baseline and limit
+    are read as percents (0.125 is 12.5%), else "".
+    """
+
+    kind: str
+    of: str
+    verdict: str
+    value: float | None
+    baseline: float | None
+    baseline_of: str
+    ratio: float | None
+    limit: float | None
+    limit_of: str
+    window_start: str | None
+    window_end: str | None
+    counts: dict[str, float]
+    asked: dict[str, float | str]
+    history: tuple[Stretch, ...] = ()
+    parts: tuple["Judged", ...] = ()
+    unit: str = ""
+
+
+def judged(condition: Condition | None, verdict: Verdict) -> Judged:
+    """condition: the one that the verdict is of; None when that is not known any more."""
+    of = "" if condition is None or isinstance(condition, All | AnyOf | Not) else said_of(condition.expression)
+    return Judged(
+        kind="" if condition is None else kind_word(condition),
+        of=of,
+        verdict=verdict.kind.value,
+        value=verdict.value,
+        baseline=verdict.baseline,
+        baseline_of=verdict.baseline_of,
+        ratio=verdict.ratio,
+        limit=verdict.limit,
+        limit_of=verdict.limit_of,
+        window_start=_rfc3339(verdict.window_start),
+        window_end=_rfc3339(verdict.window_end),
+        counts=dict(verdict.counts),
+        asked={} if condition is None else asked_of(condition),
+        history=tuple(
+            Stretch(_text(start), _text(end), value) for start, end, value in sorted(verdict.history, key=_oldest_first)
+        ),
+        parts=tuple(judged(part, told) for part, told in zip(_parts(condition, verdict), verdict.parts, strict=True)),
+        unit="" if condition is None else unit_of(condition, verdict),
+    )
+
+
+def _parts(condition: Condition | None, verdict: Verdict) -> tuple[Condition | None, ...]:
+    """The conditions of the verdict's parts: a combination is decided by the first ones, and looks no further."""
+    match condition:
+        case All(parts=parts) | AnyOf(parts=parts):
+            return parts[: len(verdict.parts)]
+        case Not(part=part):
+            return (part,)[: len(verdict.parts)]
+        case _:
+            return (None,) * len(verdict.parts)
+
+
+def _oldest_first(stretch: tuple[int, int, float | None]) -> tuple[int, int]:
+    return stretch[:2]
+
+
+def _rfc3339(second: int | None) -> str | None:
+    return None if second is None else _text(second)
+
+
+def _text(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat().replace("+00:00", "Z")

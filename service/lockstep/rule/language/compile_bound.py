@@ -1,0 +1,73 @@
+"""Compiles the numbers of bounds that stand elsewhere: another measure, or a table beside the rule file."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lockstep.document import Pointer, did_you_mean
+from lockstep.measure.definition import Expression, series_of
+from lockstep.rule.condition.bound import OfMeasure, OfTable
+from lockstep.rule.condition.period import Window
+from lockstep.rule.language.compile_kinds import Note
+from lockstep.rule.language.form import SourceModel
+from lockstep.rule.language.quantity import window_text
+from lockstep.rule.language.table import BadTable, Tables
+
+_FILE = re.compile(r"\w[\w .-]{0,95}\.csv")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a condition compares with its bounds.
+
+    measure: its name, "" for a quotient of two. labels: by what it is. window_s: None for levels. named: a measure's
+    expression and its labels, under the condition's labels (None) or fewer; what is wrong is noted and ends the rule.
+    rule_labels: by what the rule is.
+    """
+
+    measure: str
+    labels: tuple[str, ...]
+    window_s: Window | None
+    named: Callable[[str, Pointer, list[str] | None], tuple[Expression, tuple[str, ...]]]
+    rule_labels: tuple[str, ...]
+
+
+def of_measure(model: SourceModel, at: Pointer, compared: Compared, note: Note) -> OfMeasure:
+    name = str(model.measure)
+    expression, labels = compared.named(name, at, model.by)
+    flows = any(not s.is_level for s in series_of(expression))
+    window: Window | None = model.window if model.window is not None else compared.window_s
+    if flows and window is None:
+        note(at, f"'{name}' is a flow and needs a window", "add 'window: 7d'", "LS120")
+    if not flows and model.window is not None:
+        note((*at, "window"), f"'{name}' is a level and has no window", "remove 'window'", "LS121", key=True)
+    window = window if flows else None
+    if (name, labels, window) == (compared.measure, compared.labels, compared.window_s):
+        remedy = "name another measure, a longer window, or 'by: []' for that of the whole shop"
+        note((*at, "measure"), f"'{name}' is compared with itself", remedy, "LS220")
+    over = "" if window == compared.window_s or window is None else f" over {window_text(window)}"
+    whose = "" if labels == compared.labels else f" by {' and '.join(labels)}" if labels else " of the whole shop"
+    return OfMeasure(f"{name}{over}{whose}", expression, window, model.times, model.plus)
+
+
+def of_table(
+    model: SourceModel, word: str, at: Pointer, by: tuple[str, ...], rule_file: str, tables: Tables, note: Note
+) -> OfTable:
+    """word: the bound, which is the name of the column where none is given. Raises BadTable."""
+    file, column = str(model.file), model.column or word
+    if not _FILE.fullmatch(file):
+        remedy = "write the name of a file in the folder of this one, like thresholds.csv"
+        note((*at, "file"), f"'{file[:100]}' is no table beside this file", remedy, "LS221")
+        raise BadTable
+    if not tables.has(rule_file, file):
+        near = did_you_mean(file, tables.beside(rule_file))
+        remedy = "put it beside this file" if near == "none are known" else near
+        note((*at, "file"), f"there is no '{file}' beside this file", remedy, "LS221")
+        raise BadTable
+    table = tables.table(rule_file, file)
+    if table.column(column) is None:
+        where = (*at, "column") if model.column else (*at, "file")
+        note(where, f"'{file}' has no column '{column}'", did_you_mean(column, table.header.cells), "LS221")
+        raise BadTable
+    labels, rows = tables.rows(table, column, by)
+    return OfTable(file, column, labels, rows, model.otherwise, model.times, model.plus)

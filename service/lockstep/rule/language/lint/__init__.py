@@ -1,0 +1,1 @@
+"""What is wrong or unwise in rule files beyond their form."""

@@ -1,0 +1,266 @@
+"""A judge that also keeps, for each episode, the verdicts around it: what a report draws.
+
+The numbers are those of `lockstep.rule.condition.judge` on the judge's own histories, asked at bucket ends before, in
+and after an episode; nothing is computed a second time. Memory is bounded: so many episodes a rule and in all, so many
+points an episode (a long one is seen more coarsely), so many groups whose newest levels are remembered.
+"""
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from lockstep.judge.group import SECOND
+from lockstep.judge.judge import Judge
+from lockstep.measure.sample import Frame
+from lockstep.rule.condition.judge import judge
+from lockstep.rule.condition.kinds import All, Anomaly, AnyOf, Condition, Not, Plan, Rule, Severity
+from lockstep.rule.condition.period import longest_s
+from lockstep.rule.condition.usual import CLOCK_CHANGE, DAY
+from lockstep.rule.condition.view import Instant, Kind, Verdict
+from lockstep.transition import Transition, TransitionName
+
+MOST_POINTS = 160
+"""Points of one curve; beyond, every other one is left out and the step doubles."""
+POINTS_BEFORE = 40
+LEVELS_BEFORE = 24
+LEVELS_AFTER = 8
+MOST_GROUPS = 4_000
+"""Groups whose newest level values are remembered, those of late ones first."""
+
+
+@dataclass(frozen=True)
+class Most:
+    """How many episodes are watched, the first ones: of each rule, and of all together."""
+
+    per_rule: int = 40
+    in_all: int = 300
+
+
+MOST = Most()
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A verdict's numbers at one instant (seconds). sigma: the usual scatter around the baseline, where it is known."""
+
+    at: float
+    value: float | None
+    baseline: float | None
+    sigma: float | None
+    limit: float | None
+
+
+@dataclass
+class Curve:
+    """The numbers around one episode, in the order of time. steps: values hold until the next one (a level)."""
+
+    points: list[Point] = field(default_factory=list)
+    steps: bool = False
+
+
+@dataclass
+class _Watch:
+    """An episode that is being looked at. next, step, until in seconds; until: None while it goes on.
+
+    is_recorded: its points come as they are judged, it is not to be asked later.
+    """
+
+    curve: Curve
+    group: Any
+    condition: Condition
+    is_recorded: bool
+    fired: float
+    severity: Severity
+    next: int
+    step: int
+    after: int
+    ended: float | None = None
+    left: int = LEVELS_AFTER
+
+    @property
+    def until(self) -> float | None:
+        return None if self.ended is None else self.ended + self.after
+
+    def add(self, point: Point) -> None:
+        self.curve.points.append(point)
+        if len(self.curve.points) > MOST_POINTS:
+            del self.curve.points[1::2]
+            self.step *= 2
+
+
+def longest_window_s(condition: Any) -> int:
+    """The longest window that a condition looks at, in seconds; 0 for levels."""
+    own: int = longest_s(getattr(condition, "window_s", None))
+    parts = chain(getattr(condition, "parts", ()), [p for p in (getattr(condition, "part", None),) if p is not None])
+    return max([own, *(longest_window_s(p) for p in parts)])
+
+
+def _drawn(condition: Condition) -> Condition:
+    """The part of a combination whose numbers stand for it: the first."""
+    match condition:
+        case All(parts=parts) | AnyOf(parts=parts):
+            return _drawn(parts[0])
+        case Not(part=part):
+            return _drawn(part)
+        case _:
+            return condition
+
+
+def _before_s(rule: Rule) -> int:
+    """How much is shown before an episode."""
+    return min(max(4 * longest_window_s(rule.condition), 3_600), 3 * DAY)
+
+
+class WatchingJudge(Judge):
+    """curves: episode id → what its series did, of the first `most` that fired at or after `since`."""
+
+    def __init__(
+        self, plan: Plan, *, zone: ZoneInfo, early: bool = True, most: Most = MOST, since: datetime | None = None
+    ) -> None:
+        super().__init__(plan, zone=zone, early=early)
+        self._most = most
+        self._since_s = None if since is None else since.timestamp()
+        self.curves: dict[str, Curve] = {}
+        self._watches: dict[str, _Watch] = {}
+        self._watched_of: dict[str, int] = {}
+        self._runtimes = {r.rule.name: r for r in self._rules}
+        self._eye = type(self._view)(self)
+        self._recent: OrderedDict[tuple[str, tuple[str, ...]], deque[Point]] = OrderedDict()
+        for runtime in self._rules:
+            behind = _before_s(runtime.rule) + runtime.rule.for_s + runtime.width
+            for series in runtime.flows:
+                reach = runtime.reach_s + CLOCK_CHANGE + runtime.width + behind
+                self._reach[series.id] = max(self._reach[series.id], reach)
+
+    # ---- what the judge does, watched ------------------------------------------------------------------------------
+
+    def take(self, frame: Frame) -> None:
+        super().take(frame)
+        self._look()
+
+    def _expire(self, role: str, mark: int) -> None:
+        self._look()  # before what it looks at is gone
+        super()._expire(role, mark)
+
+    def _judge_level(self, group: Any, instant: int, event: str, *, newest: bool) -> None:
+        self._eye.look_at(group)
+        verdict = judge(_drawn(group.condition), self._eye, Instant(0, instant, newest), group.alert.firing)
+        self._record(group, _point(instant / SECOND, verdict))
+        super()._judge_level(group, instant, event, newest=newest)
+
+    def _watch(self, group: Any, end: int) -> None:
+        super()._watch(group, end)
+        condition = _drawn(group.condition)
+        seen = group.watches.get(condition.key) if isinstance(condition, Anomaly) else None
+        # What a detector expected is known when it looks, and never again: it has learned since.
+        if seen is not None:
+            self._record(group, _point(seen.upto, seen.verdict))
+
+    def _record(self, group: Any, point: Point) -> None:
+        """Note what can be asked only now: for the episode that goes on, and for one that may begin."""
+        key = (group.runtime.rule.name, group.labels)
+        recent = self._recent.get(key)
+        if recent is None:
+            recent = self._recent[key] = deque(maxlen=LEVELS_BEFORE)
+            if len(self._recent) > MOST_GROUPS:
+                self._recent.popitem(last=False)
+        else:
+            self._recent.move_to_end(key)
+        if recent and recent[-1] == point:
+            return
+        recent.append(point)
+        watch = self._watches.get(group.alert.episode_id)
+        if watch is not None:
+            watch.add(point)
+            watch.left -= watch.ended is not None
+            if not watch.left:
+                del self._watches[group.alert.episode_id]
+
+    def _emit(self, transition: Transition) -> None:
+        super()._emit(transition)
+        name, episode = transition.state, transition.episode_id
+        if name is TransitionName.FIRING:
+            self._begin(transition)
+        elif (watch := self._watches.get(episode)) is not None:
+            if name is TransitionName.SEVERITY:
+                watch.severity = Severity[transition.severity.upper()]
+            else:
+                watch.ended = _seconds(transition.at)
+
+    # ---- watching --------------------------------------------------------------------------------------------------
+
+    def _begin(self, transition: Transition) -> None:
+        if self._since_s is not None and _seconds(transition.at) < self._since_s:
+            return
+        count = self._watched_of.get(transition.rule, 0)
+        runtime = self._runtimes.get(transition.rule)
+        if runtime is None or count >= self._most.per_rule or len(self.curves) >= self._most.in_all:
+            return
+        self._watched_of[transition.rule] = count + 1
+        rule, width = runtime.rule, runtime.width
+        labels = tuple(transition.labels[name] for name in rule.by)
+        group = self._group(runtime, labels)
+        is_recorded = runtime.level_only or isinstance(_drawn(group.condition), Anomaly)
+        curve = self.curves[transition.episode_id] = Curve(steps=runtime.level_only)
+        before = _before_s(rule)
+        begun = int(_seconds(transition.started_at)) - before
+        watch = _Watch(
+            curve=curve,
+            group=group,
+            condition=self._leading(group, transition),
+            is_recorded=is_recorded,
+            fired=_seconds(transition.at),
+            severity=Severity[transition.severity.upper()],
+            next=begun - begun % width,
+            step=max(1, before // POINTS_BEFORE // width) * width,
+            after=before // 2,
+        )
+        self._watches[transition.episode_id] = watch
+        if is_recorded:
+            curve.points += self._recent.get((rule.name, labels), ())
+
+    def _leading(self, group: Any, transition: Transition) -> Condition:
+        """The part whose numbers the transition carries."""
+        if not isinstance(group.condition, AnyOf) or transition.window_end is None:
+            return _drawn(group.condition)
+        self._eye.look_at(group)
+        end = int(_seconds(transition.window_end))
+        at = Instant(end, end * SECOND)
+        parts = (p for p in group.condition.parts if judge(p, self._eye, at, None).kind is Kind.BREACH)
+        return _drawn(next(parts, group.condition))
+
+    def _look(self, *, ahead: bool = False) -> None:
+        """Ask for the verdicts of the bucket ends that have closed since. ahead: of the earliest open one, too."""
+        for episode, watch in list(self._watches.items()):
+            runtime = watch.group.runtime
+            if watch.is_recorded or runtime.closed is None:
+                continue
+            last = runtime.closed + (runtime.width if ahead else 0)
+            until = watch.until
+            while watch.next <= last and (until is None or watch.next <= until):
+                watch.add(self._at(watch, watch.next))
+                watch.next += watch.step
+            if until is not None and watch.next > until:
+                del self._watches[episode]
+
+    def _at(self, watch: _Watch, end: int) -> Point:
+        self._eye.look_at(watch.group)
+        burns = end > watch.fired and (watch.ended is None or end <= watch.ended)
+        verdict = judge(watch.condition, self._eye, Instant(end, end * SECOND), watch.severity if burns else None)
+        return _point(end, verdict)
+
+    def finish(self) -> None:
+        """Nothing more comes: look at what is left."""
+        self._look(ahead=True)
+        self._watches.clear()
+
+
+def _point(at: float, verdict: Verdict) -> Point:
+    return Point(at, verdict.value, verdict.baseline, verdict.counts.get("sigma"), verdict.limit)
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()

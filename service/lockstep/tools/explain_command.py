@@ -1,0 +1,347 @@
+"""`lockstep explain RULE|ALERT`: why it fired, or why it did not, from files of events or from a running worker."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import aiohttp
+import msgspec
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lockstep.errors import RuleError
+from lockstep.explain import ask, public
+from lockstep.figures import PERCENT, number_text, time_text
+from lockstep.labels import stable_id
+from lockstep.notify.message import limit_text
+from lockstep.notify.self_alerts import REFUSED
+from lockstep.notify.why import unit_of
+from lockstep.rule.condition.kinds import Plan
+from lockstep.rule.language.quantity import duration_text
+from lockstep.tools.backtest import Progress, backtest
+from lockstep.tools.terminal import styled
+from lockstep.transition import Refusal, Transition, TransitionName
+
+MOST_TOLD = 10
+"""Transitions that are shown below an explanation."""
+ANSWER_S = 10.0
+_SHARES = ("lowest", "highest", "confidence")
+"""Numbers by name that are parts of one."""
+_COLOURS = {
+    "breach": "red",
+    "clear": "green",
+    "no_data": "yellow",
+    "unjudged": "dim",
+    "no_bound": "dim",
+    "closed": "dim",
+}
+
+
+def labels_from(pairs: Iterable[str]) -> dict[str, str]:
+    """`sku=A-1`, `channel=web` as labels. Raises RuleError."""
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not name or not equals:
+            raise RuleError(f"'{pair}' is no label; write one like sku=A-1")
+        found[name] = value
+    return found
+
+
+def explain_events(
+    plan: Plan,
+    files: Sequence[Path],
+    what: str,
+    wanted: Mapping[str, str],
+    *,
+    zone: ZoneInfo,
+    at: datetime | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Replay files up to an instant, then ask the judge. what: a rule, or an id of an alert, episode or transition.
+
+    Raises RuleError for what is not there, EventError for a file that cannot be read and where most events are refused.
+    """
+    replay = backtest(plan, files, zone=zone, until=at, progress=progress)
+    replay.require_judged()
+    if replay.judge is None:  # pragma: no cover # every replay has one
+        raise RuleError("nothing was replayed")
+    rule, labels = named(what, wanted, {r.name for r in plan.rules}, replay.transitions)
+    if rule == REFUSED:
+        raise RuleError(f"no event leads to {REFUSED}, a rule file does; ask the service, without --events")
+    found = [public(e) for e in ask([replay.judge], rule, labels)]
+    told = by_alert(replay.transitions)
+    return {
+        "source": "events",
+        "rule": rule,
+        "explanations": [{**e, "told": told.get(e["alert_id"], [])} for e in found],
+    }
+
+
+def named(
+    what: str, wanted: Mapping[str, str], rules: Iterable[str], transitions: Iterable[Transition]
+) -> tuple[str, Mapping[str, str]]:
+    """(rule, labels) of what was asked for: the name of a rule, or an id of something that was said."""
+    if what not in set(rules):
+        for t in transitions:
+            begun = stable_id("transition", t.episode_id, 1) if t.rule == REFUSED else ""
+            if what in (t.alert_id, t.episode_id, t.transition_id, begun):
+                return t.rule, t.labels
+    return what, wanted
+
+
+def by_alert(transitions: Iterable[Transition]) -> dict[str, list[dict[str, Any]]]:
+    """Alert id → its last transitions, oldest first."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for t in transitions:
+        found.setdefault(t.alert_id, []).append(msgspec.to_builtins(t))
+    return {key: rows[-MOST_TOLD:] for key, rows in found.items()}
+
+
+def from_transitions(rule: str, told: Sequence[Transition]) -> dict[str, Any]:
+    """What is known of alerts from what was published of them alone: no verdict on the present."""
+    found = []
+    for t in told:
+        usual = f" where {number_text(t.baseline, unit_of(t))} is usual" if t.baseline is not None else ""
+        limit = f", the limit is {limit_text(t)}" if t.limit is not None else ""
+        found.append(_bare(t, f"{t.state} then: it was {number_text(t.value, unit_of(t))}{usual}{limit}"))
+    return {"source": "lockstep.alert-state", "rule": rule, "explanations": found}
+
+
+def _bare(t: Transition, why: str) -> dict[str, Any]:
+    return {
+        "rule": t.rule,
+        "rule_version": t.rule_version,
+        "place": "",
+        "by": sorted(t.labels),
+        "labels": dict(t.labels),
+        "alert_id": t.alert_id,
+        "known": True,
+        "at": t.at,
+        "watermark": t.watermark,
+        "clock": None,
+        "why": why,
+        "verdict": None,
+        "last": {},
+        "told": [msgspec.to_builtins(t)],
+    }
+
+
+def from_refusals(told: Iterable[Transition], wanted: Mapping[str, str], zone: ZoneInfo) -> dict[str, Any]:
+    """What there is to say of rule files that are refused, or were within a day. Raises RuleError for another label."""
+    for name in wanted:
+        if name != "file":
+            raise RuleError(f"rule '{REFUSED}' is not by '{name}'; write file=stock.yml")
+    found = []
+    for t in told:
+        if t.rule != REFUSED or not wanted.items() <= t.labels.items():
+            continue
+        refusal = t.refusal or Refusal((t.fault,))
+        begun = time_text(t.started_at, zone)
+        if t.state is TransitionName.RESOLVED:
+            why = f"{t.labels['file']} is refused no more: it was from {begun} to {time_text(t.at, zone)}"
+        else:
+            instead = f"; in force instead: {refusal.in_force}" if refusal.in_force else ""
+            why = f"{t.labels['file']} is refused since {begun}{instead}"
+        found.append(
+            {
+                **_bare(t, why),
+                "by": ["file"],
+                "faults": list(refusal.faults),
+                "owners": list(refusal.owners),
+                "teams": list(refusal.teams),
+                "in_force": refusal.in_force,
+            }
+        )
+    return {"source": "lockstep.alert-state", "rule": REFUSED, "explanations": found}
+
+
+def explain_live(url: str, token: str | None, what: str, wanted: Mapping[str, str]) -> dict[str, Any] | None:
+    """The answer of the worker at an address; None when nobody answers there. Raises RuleError for its refusal."""
+
+    async def fetch() -> tuple[int, Any]:
+        query = [("what", what), *(("label", f"{n}={v}") for n, v in wanted.items())]
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        timeout = aiohttp.ClientTimeout(total=ANSWER_S)
+        async with (
+            aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
+            session.get(f"{url.rstrip('/')}/v1/explain", params=query) as answer,
+        ):
+            return answer.status, await answer.json()
+
+    try:
+        status, body = asyncio.run(fetch())
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        return None
+    if status != 200:
+        raise RuleError(str(body.get("error", f"the worker answers {status}")))
+    found: dict[str, Any] = body
+    return found
+
+
+# ---- for people ------------------------------------------------------------------------------------------------------
+
+
+def shown(answer: Mapping[str, Any], zone: ZoneInfo) -> Iterable[RenderableType]:
+    """What a terminal shows of an answer: one group in full, several as a list."""
+    found = answer["explanations"]
+    if not found and answer["rule"] == REFUSED:
+        yield "no rule file that is asked for is refused, or was within the last day"
+    elif not found:
+        yield f"rule '{answer['rule']}' knows no group with these labels here"
+    elif len(found) == 1:
+        yield _one(found[0], zone)
+    else:
+        yield _list(answer["rule"], found, zone)
+
+
+def _list(rule: str, found: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> RenderableType:
+    table = Table(title=f"{rule}: {len(found)} groups", header_style="bold")
+    for name in ("labels", "state", "as of", "why"):
+        table.add_column(name, overflow="fold")
+    for e in found:
+        state = e["clock"]["state"] if e["clock"] else ""
+        table.add_row(_labels(e), state, _moment(e["at"], zone), e["why"])
+    return table
+
+
+def _labels(e: Mapping[str, Any]) -> str:
+    return ", ".join(f"{n}={v}" for n, v in e["labels"].items()) or "the whole shop"
+
+
+def _moment(text: str | None, zone: ZoneInfo) -> str:
+    return "" if text is None else time_text(text, zone)
+
+
+def _stretch(start: str, end: str, zone: ZoneInfo) -> str:
+    """`Mon 9 Feb 2026 11:45 to 12:45 GMT`; the day of the end where it is another."""
+    begun, ended = _moment(start, zone), _moment(end, zone)
+    day, _, _ = begun.rpartition(" ")[0].rpartition(" ")
+    if ended.startswith(f"{day} ") and begun.rpartition(" ")[2] == ended.rpartition(" ")[2]:
+        return f"{begun.rpartition(' ')[0]} to {ended[len(day) + 1 :]}"
+    return f"{begun} to {ended}"
+
+
+def _one(e: Mapping[str, Any], zone: ZoneInfo) -> RenderableType:
+    clock = e["clock"]
+    head: list[RenderableType] = [styled((e["rule"], "bold"), f"  {_labels(e)}"), "", e["why"]]
+    if e.get("faults") is not None:
+        return Group(*head, *_refusal(e))
+    if clock is None:
+        return Group(*head, "", _told(e["told"], zone))
+    facts = Table.grid(padding=(0, 2))
+    severity = f" ({clock['severity']})" if clock["severity"] else ""
+    rows = [
+        ("state", f"{clock['state']}{severity}"),
+        ("as of", f"{_moment(e['at'], zone)}, everything seen up to {_moment(e['watermark'], zone)}"),
+        ("began", _moment(clock["started_at"], zone)),
+        ("breach since", _moment(clock["breach_since"], zone) + _asked_for("for", clock["for_s"])),
+        (
+            "clear since",
+            _moment(clock["clear_since"], zone) + _asked_for("keep_firing_for", clock["keep_firing_for_s"]),
+        ),
+        ("next", f"{clock['then']} {_moment(clock['next_at'], zone)}" if clock["next_at"] else ""),
+        ("no data", clock["no_data"]),
+        ("rule", f"{e['place']}, version {e['rule_version']}"),
+        ("alert", e["alert_id"]),
+    ]
+    for name, value in rows:
+        if value and not value.startswith(" ("):
+            facts.add_row(Text(name, "dim"), value)
+    if not e["known"] and e["verdict"] is None:
+        return Group(*head, styled(("rule", "dim"), f"  {e['place']}, version {e['rule_version']}"))
+    parts: list[RenderableType] = [*head, "", facts]
+    if e["verdict"] is not None:
+        parts += ["", *_condition(e["verdict"], zone, 0)]
+    if e.get("told"):
+        parts += ["", _told(e["told"], zone)]
+    return Group(*parts)
+
+
+def _refusal(e: Mapping[str, Any]) -> Iterable[RenderableType]:
+    facts = Table.grid(padding=(0, 2))
+    for name in ("owners", "teams"):
+        if e[name]:
+            facts.add_row(Text(name, "dim"), ", ".join(e[name]))
+    facts.add_row(Text("alert", "dim"), e["alert_id"])
+    is_over = e["told"][-1]["state"] == TransitionName.RESOLVED
+    yield from ("", facts, "")
+    yield (
+        styled(("what was wrong", "bold"), ":") if is_over else styled(("what is wrong", "bold"), ", and the way out:")
+    )
+    yield from (f"  {fault}" for fault in e["faults"])
+
+
+def _asked_for(name: str, seconds: int) -> str:
+    return f" ({name}: {duration_text(seconds)})" if seconds else ""
+
+
+def _condition(v: Mapping[str, Any], zone: ZoneInfo, depth: int) -> Iterable[RenderableType]:
+    indent = "  " * depth
+    said = f"{v['kind']} {v['of']}".rstrip()
+    yield styled(indent, (said, "bold"), ": ", (v["verdict"].replace("_", " "), _COLOURS[v["verdict"]]))
+    for part in v["parts"]:
+        yield from _condition(part, zone, depth + 1)
+    if v["parts"]:
+        return
+    table = Table.grid(padding=(0, 2))
+    window = ""
+    if v["window_start"] is not None and v["window_end"] is not None:
+        window = _stretch(v["window_start"], v["window_end"], zone)
+    unit = v.get("unit", "")
+    usual = "" if v["baseline"] is None else number_text(v["baseline"], unit)
+    ratio = "" if v["ratio"] is None else f"{v['ratio']:.2f}x"
+    rows = [
+        ("value", number_text(v["value"], unit)),
+        ("window", window),
+        ("usual", usual),
+        ("ratio", ratio),
+        ("limit", "" if v["limit"] is None else number_text(v["limit"], unit)),
+        ("limit of", v["limit_of"]),
+        *((name, number_text(n)) for name, n in v["terms"].items()),
+        *((name, number_text(n, PERCENT if name in _SHARES else "")) for name, n in v["counts"].items()),
+        *(
+            (f"asked: {name}", n if isinstance(n, str) else number_text(n, PERCENT if name in _SHARES else ""))
+            for name, n in v["asked"].items()
+        ),
+        *((f"blocked by {g['name']}", _blocked(g)) for g in v["blocked_by"]),
+        *(
+            (f"known from ({name})", "no event yet" if since is None else _moment(since, zone))
+            for name, since in v["complete_from"].items()
+        ),
+        *(
+            (f"compared with {number_text(w['value'], unit)}", _stretch(w["start"], w["end"], zone))
+            for w in v["history"]
+        ),
+    ]
+    for name, value in rows:
+        if value:
+            table.add_row(indent + " ", Text(name, "red" if name.startswith("blocked") else "dim"), value)
+    yield table
+
+
+def _blocked(guard: Mapping[str, Any]) -> str:
+    asked = guard["asked"] if isinstance(guard["asked"], str) else number_text(guard["asked"])
+    return f"asks for {asked}" + (f", it is {number_text(guard['got'])}" if guard["got"] is not None else "")
+
+
+def _told(rows: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> RenderableType:
+    table = Table(title="what was said", title_justify="left", header_style="bold")
+    for name in ("at", "what", "severity", "value", "usual", "reason"):
+        table.add_column(name)
+    for t in rows:
+        told = msgspec.convert(t, Transition)
+        usual = "" if told.baseline is None else number_text(told.baseline, unit_of(told))
+        table.add_row(
+            time_text(t["at"], zone),
+            t["state"],
+            t["severity"],
+            number_text(told.value, unit_of(told)),
+            usual,
+            t["reason"],
+        )
+    return table
