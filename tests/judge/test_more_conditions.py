@@ -4,7 +4,7 @@ from datetime import time, timedelta
 
 import pytest
 from comparison import differences, judged
-from judge_pipeline import Pipeline, role_of
+from judge_pipeline import LATENESS_S, Pipeline, role_of
 from reference import reference_transitions
 from shorthand import (
     LONDON,
@@ -524,3 +524,35 @@ def test_a_level_becomes_stale(told, expected):
         shop.arrive(one)
         shop.step()
     assert lines(shop.finish(clock("12:03:30"))) == expected
+
+
+@pytest.mark.parametrize(
+    ("watched", "first", "then", "expected"),
+    [
+        pytest.param(
+            rule(when(level(stale_after_s=120), "at_most 20", window=None), no_data="alert"),
+            "A: 12:00 30", "A: 12:02 30", [], id="it would have been stale",
+        ),
+        pytest.param(
+            rule(when(STOCK, "at_most 20", window=None), hold=120),
+            "A: 12:00 10", "A: 12:02 90", ["12:00 A pending warning", "12:02 A cancelled warning"],
+            id="it would have lasted long enough",
+        ),
+        pytest.param(
+            rule(when(STOCK, "at_most 20", window=None), keep=120),
+            "A: 12:00 10, 12:00:10 90", "A: 12:02:10 5", ["12:00 A firing warning"],
+            id="it would have been over",
+        ),
+    ],
+)  # fmt: skip
+def test_a_value_at_the_instant_of_a_timer_decides(watched, first, then, expected):
+    """Also where it is as late as lateness allows, and the watermark has reached that instant before it is read."""
+    *before, last = stock(f"{first}; {then}")
+    at = clock(last["time"][11:19]) + timedelta(seconds=LATENESS_S)
+    other = stock(f"B: {at:%H:%M:%S} 90")
+    for told in ([*before, last, *other], [*before, *other, last]):
+        shop = Pipeline(plan(watched))
+        for one in told:
+            shop.arrive(one)
+            shop.step()
+        assert [line for line in lines(shop.finish(at)) if " A " in line] == expected

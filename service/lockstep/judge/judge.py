@@ -486,6 +486,9 @@ class Judge:
             if mark >= runtime.before.until and all(self.watermarks.is_empty(role) for role in runtime.before.roles):
                 self._hand_over(runtime.before)
             return
+        if runtime.level_only:
+            # A value may still come that is set at the watermark itself, and decides what is due then.
+            mark -= 1
         if runtime.until <= mark:
             self._advance_to(runtime, runtime.until)
             self._hand_over(runtime)

@@ -381,8 +381,8 @@ class Meter:
         return [*frames, self._frame(progress=self._progress(now_us))]
 
     def advance_to(self, time_us: int) -> None:
-        """A replay's clock: everything up to this event time has been fed."""
-        self.clock.advance_to(time_us)
+        """A replay's clock: everything before and at this event time has been fed."""
+        self.clock.advance_to(time_us + 1)
 
     def _advance(self, now_us: int) -> None:
         if self._settings.live:
