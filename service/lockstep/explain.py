@@ -22,9 +22,7 @@ from lockstep.rule.condition.kinds import Rule, series_of_condition
 from lockstep.rule.condition.view import Instant
 from lockstep.rule.explained import Explained, explain_condition
 from lockstep.rule.language.quantity import duration_text
-from lockstep.transition import rfc3339
-
-SECOND = 1_000_000
+from lockstep.transition import SECOND, rfc3339
 
 
 class Clock(msgspec.Struct, frozen=True):

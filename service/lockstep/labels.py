@@ -2,7 +2,7 @@
 
 import hashlib
 from base64 import b32encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from zlib import crc32
 
 NONE = "none"
@@ -24,12 +24,3 @@ def stable_id(*parts: object) -> str:
     text = "\x1e".join("" if part is None else str(part) for part in parts)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
     return b32encode(digest[:16]).decode().rstrip("=").lower()
-
-
-def fingerprint(labels: Mapping[str, str]) -> str:
-    """Identifies labels: FNV-1a 64 over the sorted names and values, 16 hex digits, as Alertmanager computes it."""
-    value = 0xCBF29CE484222325
-    for name in sorted(labels):
-        for byte in name.encode() + b"\xff" + labels[name].encode("utf-8", "surrogatepass") + b"\xff":
-            value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
-    return f"{value:016x}"

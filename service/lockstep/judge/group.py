@@ -22,26 +22,21 @@ from lockstep.rule.condition.kinds import (
     period_of,
     series_of_condition,
 )
-from lockstep.rule.condition.period import longest_s
-from lockstep.rule.condition.usual import Borders, furthest, is_seasonal
+from lockstep.rule.condition.usual import Borders, is_seasonal
 from lockstep.rule.condition.view import Kind
 from lockstep.rule.condition.when import (
     anomalies_of,
-    beginning_offsets,
-    expected_groups,
-    flow_offsets,
     hours_in,
     is_always_restless,
     is_level_only,
     is_restless,
     leaves,
-    level_offsets,
-    memory_s,
     periods_in,
     reach_s,
+    whens,
 )
+from lockstep.transition import SECOND
 
-SECOND = 1_000_000
 FAR = 1 << 40
 """A second after all events."""
 NEVER = FAR * SECOND
@@ -184,16 +179,16 @@ class RuleRuntime:
         self.width = rule.bucket_s or 60
         parts = [leaf for leaf, _ in leaves(rule.condition)]
         spikes = tuple(leaf for leaf in parts if isinstance(leaf, Spike) and period_of(leaf) is None)
-        fixed = {offset for leaf in parts for offset in flow_offsets(leaf)}
+        when_of_parts = whens(rule.condition)
+        fixed = {offset for part in when_of_parts for offset in part.offsets}
         seasonal = any(is_seasonal(s.baseline) for s in spikes)
         self.borders = Borders(spikes, fixed, self.width) if seasonal else None
         self.offsets = tuple(sorted(fixed))
-        self.beginnings = tuple(sorted({*self.offsets, *beginning_offsets(rule.condition)}))
-        self.level_offsets = tuple(sorted(level_offsets(rule.condition)))
+        self.beginnings = tuple(sorted({*self.offsets, *(b for part in when_of_parts for b in part.beginnings)}))
+        self.level_offsets = tuple(sorted({0, *(o for part in when_of_parts for o in part.level_offsets)}))
         self.level_only = is_level_only(rule.condition)
         self.fades = self.level_only and any(s.stale_after_s is not None for s in self.levels)
-        furthest_s = (furthest(s.baseline, longest_s(s.window_s)) for s in spikes)
-        self.reach_s = max(*self.offsets, reach_s(rule.condition), *furthest_s)
+        self.reach_s = max(*self.offsets, reach_s(rule.condition))
         self.restless = is_restless(rule.condition)
         self.always_restless = is_always_restless(rule.condition)
         self.anomalies = anomalies_of(rule.condition)
@@ -219,14 +214,16 @@ class RuleRuntime:
         # Where something may change long after a group's last event, it must be known when that was.
         outlives = self.restless or self.hours or self.periods or self.wide
         # Groups known from the beginning on; unmet: those that have not been made yet.
-        self.expected = expected_groups(rule.condition) if rule.by else frozenset([()])
+        expected = frozenset(group for part in when_of_parts for group in part.expected)
+        self.expected = expected if rule.by else frozenset([()])
         self.unmet = set(self.expected)
         # A threshold on one series and nothing beside it; see `_stays_clear`.
         self.is_plain = is_plain_threshold(rule.condition) and not (self.wide or self.expected or rule.expires)
         if self.is_plain and not self.level_only:
             # Else a bucket may end at an odd place, or a group be forgotten while its window has data.
             self.is_plain = series[0].bucket_s == self.width and self.offsets[-1] <= rule.forget_after_s
-        self.memory_s = max(memory_s(rule.condition), rule.forget_after_s if outlives else 0)
+        remembered_s = max(part.memory_s for part in when_of_parts)
+        self.memory_s = max(remembered_s, rule.forget_after_s if outlives else 0)
         self.closed: int | None = None
         self.groups: dict[Labels, Group] = {}
         self.heap: list[tuple[int, Labels]] = []

@@ -32,7 +32,7 @@ from lockstep.alert import (
 )
 from lockstep.dead import DeadEvent, dead_record
 from lockstep.errors import StateError
-from lockstep.judge.group import FAR, NEVER, SECOND, Group, Labels, RuleRuntime, Shared, continues, goes_on
+from lockstep.judge.group import FAR, NEVER, Group, Labels, RuleRuntime, Shared, continues, goes_on
 from lockstep.judge.watermark import Place, SourceState, Topic, Watermarks
 from lockstep.labels import partition_of, stable_id
 from lockstep.measure.definition import SeriesDef
@@ -58,7 +58,7 @@ from lockstep.rule.condition.when import (
     next_day,
 )
 from lockstep.rule.judged import Judged, judged
-from lockstep.transition import Transition, TransitionName, encode, in_order, rfc3339
+from lockstep.transition import SECOND, Transition, TransitionName, encode, in_order, rfc3339
 
 STATE_FORMAT = 3
 
@@ -195,7 +195,6 @@ class Judge:
     ) -> None:
         """topics: role → topic name, for dead events."""
         self.zone = zone
-        self._plan = plan
         self._partition, self._partitions = partition, partitions
         self._topic_names = dict(topics or {})
         self._early = early

@@ -8,8 +8,7 @@ from typing import Any
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.history import Source
 from lockstep.measure.sample import Frame, Progress
-
-SECOND = 1_000_000
+from lockstep.transition import SECOND
 
 Place = tuple[int, int, int]
 """(chunk, first offset, last offset included) of what a meter has sent of its source partition."""

@@ -12,7 +12,6 @@ from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from lockstep.judge.group import SECOND
 from lockstep.judge.judge import Judge
 from lockstep.measure.sample import Frame
 from lockstep.rule.condition.judge import judge
@@ -20,7 +19,7 @@ from lockstep.rule.condition.kinds import All, Anomaly, AnyOf, Condition, Not, P
 from lockstep.rule.condition.period import longest_s
 from lockstep.rule.condition.usual import CLOCK_CHANGE, DAY
 from lockstep.rule.condition.view import Instant, Kind, Verdict
-from lockstep.transition import Transition, TransitionName
+from lockstep.transition import SECOND, Transition, TransitionName
 
 MOST_POINTS = 160
 """Points of one curve; beyond, every other one is left out and the step doubles."""

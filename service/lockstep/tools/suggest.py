@@ -18,7 +18,6 @@ from zoneinfo import ZoneInfo
 from lockstep.document import did_you_mean
 from lockstep.errors import RuleError
 from lockstep.figures import number_text
-from lockstep.judge.group import SECOND
 from lockstep.judge.judge import Judge
 from lockstep.labels import NONE
 from lockstep.measure.exact import exact
@@ -34,6 +33,7 @@ from lockstep.rule.language.quantity import duration_text, window_text
 from lockstep.tools import backtest as bt
 from lockstep.tools.page import rate
 from lockstep.tools.report import WEEK, fired_at
+from lockstep.transition import SECOND
 
 KINDS = ("threshold", "spike", "absence")
 MOST_VALUES = 50_000

@@ -6,6 +6,7 @@ compared with whole windows; a point never judges itself; missing is not zero an
 
 from dataclasses import dataclass, replace
 from math import sqrt
+from typing import assert_never
 
 import msgspec
 
@@ -240,8 +241,10 @@ def resolve(condition: Condition, labels: dict[str, str]) -> Condition:
             return AnyOf(tuple(resolve(p, labels) for p in parts), severity)
         case Not(part=part, severity=severity):
             return Not(resolve(part, labels), severity)
-        case _:
+        case Threshold() | Share() | Spike() | Absence() | Change() | NewValue() | Projection() | Anomaly():
             return condition
+        case _:
+            assert_never(condition)
 
 
 def _only_grows(series: SeriesDef) -> bool:
@@ -260,8 +263,12 @@ def may_be_early(condition: Condition) -> bool:
             bounds = condition.rises and not condition.falls
         case NewValue(expression=Measured(series)):
             bounds = True
-        case _:
+        case Threshold() | Spike() | NewValue():  # of a formula: more events of one of its series may undo it
             return False
+        case Absence() | Change() | Share() | Projection() | Anomaly() | All() | AnyOf() | Not():
+            return False
+        case _:
+            assert_never(condition)
     return bounds and _only_grows(series)
 
 
@@ -277,8 +284,10 @@ def only_rises(condition: Condition) -> bool:
             return True
         case All(parts=parts) | AnyOf(parts=parts):
             return all(only_rises(p) for p in parts)
-        case _:
+        case Threshold() | Spike() | Absence() | Change() | Share() | Projection() | Anomaly() | Not():
             return False
+        case _:
+            assert_never(condition)
 
 
 def _threshold(condition: Threshold, view: View, at: Instant, firing: Severity | None) -> Verdict:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, time
 from enum import IntEnum, StrEnum
 from functools import cached_property
+from typing import assert_never
 
 from lockstep.calendar import Calendar
 from lockstep.identity import identity
@@ -421,7 +422,9 @@ class Not:
     severity: Severity
 
 
-Condition = Threshold | Spike | Absence | Change | NewValue | Share | Projection | Anomaly | All | AnyOf | Not
+Leaf = Threshold | Spike | Absence | Change | NewValue | Share | Projection | Anomaly
+"""A condition that is no combination of others."""
+Condition = Leaf | All | AnyOf | Not
 
 
 def is_graded(condition: Condition) -> bool:
@@ -431,8 +434,10 @@ def is_graded(condition: Condition) -> bool:
             return condition.graded
         case All() | AnyOf():
             return bool(condition.grades)
-        case _:
+        case Spike() | Absence() | Change() | NewValue() | Projection() | Anomaly() | Not():
             return False
+        case _:
+            assert_never(condition)
 
 
 def has_clear(condition: Condition) -> bool:
@@ -446,8 +451,10 @@ def has_clear(condition: Condition) -> bool:
             return condition.chance is not None or any(clear is not None for clear in clears)
         case All() | AnyOf():
             return condition.has_clear
-        case _:
+        case Absence() | Change() | NewValue() | Projection() | Anomaly() | Not():
             return False
+        case _:
+            assert_never(condition)
 
 
 def remembers(condition: Condition) -> bool:

@@ -4,7 +4,8 @@
 """
 
 from collections.abc import Iterator
-from typing import TypeGuard
+from dataclasses import dataclass
+from typing import assert_never
 from zoneinfo import ZoneInfo
 
 from lockstep.rule.condition.hours import OpenHours, hours_of
@@ -16,6 +17,7 @@ from lockstep.rule.condition.kinds import (
     AnyOf,
     Change,
     Condition,
+    Leaf,
     NewValue,
     Not,
     Projection,
@@ -26,10 +28,187 @@ from lockstep.rule.condition.kinds import (
     series_of_condition,
 )
 from lockstep.rule.condition.period import Period, longest_s
-from lockstep.rule.condition.usual import choices, furthest_back, is_dated, offsets
+from lockstep.rule.condition.usual import choices, furthest, furthest_back, is_dated, offsets
 
 
-def leaves(condition: Condition, *, denied: bool = False) -> Iterator[tuple[Condition, bool]]:
+@dataclass(frozen=True, kw_only=True)
+class When:
+    """When the verdict of one condition may change. No field has a default, so that a kind of condition says all of it.
+
+    Seconds throughout.
+    offsets: how long after a bucket's end that bucket may still change the verdict: borders of window and baseline,
+    without those of a baseline that depends on the day, which are looked up on the day.
+    level_offsets: how long after a level's value it may still be asked for at bucket ends, beside at once.
+    beginnings: how long after its source's beginning something is judged that was not yet, beside what data does then.
+    reach_s: how far back flows are read where that is further than any offset.
+    memory_s: how long a group's last event is remembered, beyond its history.
+    hours: those that have to hold the window, which is `hours_window_s` long; None: it is judged at any time.
+    period: the calendar window at whose end it is judged; None: it is judged at every bucket.
+    expected: groups that are known from the beginning of their source on, for ever.
+    reads_the_past: whether levels are asked for what they were, which makes a rule one that is judged at bucket ends.
+    compares_values: whether each value of a level is compared with the one before it, which a bucket end cannot do.
+    restless: whether time alone ends a breach: what is left of the day shrinks, until the next one begins.
+    """
+
+    offsets: frozenset[int]
+    level_offsets: frozenset[int]
+    beginnings: frozenset[int]
+    reach_s: int
+    memory_s: int
+    hours: OpenHours | None
+    hours_window_s: int
+    period: Period | None
+    expected: frozenset[tuple[str, ...]]
+    reads_the_past: bool
+    compares_values: bool
+    restless: bool
+
+
+_NONE: frozenset[int] = frozenset()
+
+
+def when(leaf: Leaf) -> When:
+    """When the verdict of a condition that is no combination may change."""
+    match leaf:
+        case Threshold() | Share():
+            return _of_bounds(leaf)
+        case Spike():
+            return _of_spike(leaf)
+        case Absence(window_s=window):
+            period = window if isinstance(window, Period) else None
+            length = window if isinstance(window, int) else 0
+            return When(
+                offsets=frozenset({0, length}),
+                level_offsets=_in_period(period),
+                beginnings=_NONE,
+                reach_s=0 if period is None else 2 * period.longest_s,
+                memory_s=0,
+                hours=hours_of(leaf) if period is None else None,
+                hours_window_s=length,
+                period=period,
+                expected=frozenset(leaf.expected),
+                reads_the_past=False,
+                compares_values=False,
+                restless=False,
+            )
+        case Change(window_s=window):
+            return When(
+                offsets=frozenset({0, window or 0, 2 * (window or 0)}),
+                level_offsets=frozenset({window or 0}),
+                beginnings=_NONE,
+                reach_s=0,
+                memory_s=0,
+                hours=None,
+                hours_window_s=0,
+                period=None,
+                expected=frozenset(),
+                reads_the_past=window is not None,
+                compares_values=window is None,
+                restless=False,
+            )
+        case NewValue(window_s=window, in_s=in_s, learn_s=learn_s):
+            return When(
+                offsets=frozenset({0, window}),
+                level_offsets=_NONE,
+                beginnings=frozenset({learn_s, learn_s + window}),
+                reach_s=0,
+                memory_s=in_s + window,
+                hours=None,
+                hours_window_s=0,
+                period=None,
+                expected=frozenset(),
+                reads_the_past=False,
+                compares_values=False,
+                restless=False,
+            )
+        case Projection(window_s=window, within_s=within):
+            of_falls = leaf.is_of_level and leaf.pace is None
+            return When(
+                offsets=frozenset({0, window}),
+                level_offsets=frozenset({window}) if of_falls else _NONE,
+                beginnings=_NONE,
+                reach_s=LONGEST_DAY_S + window if within is None else 0,
+                memory_s=0,
+                hours=None,
+                hours_window_s=0,
+                period=None,
+                expected=frozenset(),
+                reads_the_past=of_falls,
+                compares_values=False,
+                restless=within is None,
+            )
+        case Anomaly(bucket_s=bucket):
+            return When(
+                offsets=frozenset({0, bucket}),
+                level_offsets=_NONE,
+                beginnings=_NONE,
+                reach_s=0,
+                memory_s=0,
+                hours=None,
+                hours_window_s=0,
+                period=None,
+                expected=frozenset(),
+                reads_the_past=False,
+                compares_values=False,
+                restless=False,
+            )
+        case _:
+            assert_never(leaf)
+
+
+def _of_bounds(leaf: Threshold | Share) -> When:
+    period = period_of(leaf)
+    window = leaf.window_s if isinstance(leaf.window_s, int) else 0
+    # What leaves a calendar window does so at its end.
+    borders = {window, *leaf.bound_windows} if period is None else set()
+    longest = [] if period is None else [period.longest_s, *(longest_s(b.window_s) for b in leaf.of_measures)]
+    return When(
+        offsets=frozenset({0, *borders}),
+        level_offsets=_in_period(period),
+        beginnings=_NONE,
+        # The last whole one, from anywhere in the next.
+        reach_s=0 if period is None else period.longest_s + max(longest),
+        memory_s=0,
+        hours=None,
+        hours_window_s=0,
+        period=period,
+        expected=frozenset(),
+        reads_the_past=False,
+        compares_values=False,
+        restless=False,
+    )
+
+
+def _of_spike(leaf: Spike) -> When:
+    period, window = period_of(leaf), leaf.window_s
+    if isinstance(window, Period):
+        borders, reach = {0}, 2 * window.longest_s + furthest_back(leaf.baseline)
+    else:
+        dated = is_dated(leaf.baseline)
+        borders = {0, window} if dated else offsets(choices(leaf.baseline, window, None), window)
+        reach = furthest(leaf.baseline, window)
+    return When(
+        offsets=frozenset(borders),
+        level_offsets=_in_period(period),
+        beginnings=_NONE,
+        reach_s=reach,
+        memory_s=0,
+        hours=hours_of(leaf) if period is None else None,
+        hours_window_s=0 if isinstance(window, Period) else window,
+        period=period,
+        expected=frozenset(),
+        reads_the_past=False,
+        compares_values=False,
+        restless=False,
+    )
+
+
+def _in_period(period: Period | None) -> frozenset[int]:
+    """In a combination the verdict of the last calendar window stands until the next."""
+    return _NONE if period is None else frozenset({period.longest_s})
+
+
+def leaves(condition: Condition, *, denied: bool = False) -> Iterator[tuple[Leaf, bool]]:
     """Every condition in a combination, with whether a `not` stands above it."""
     match condition:
         case All(parts=parts) | AnyOf(parts=parts):
@@ -41,28 +220,9 @@ def leaves(condition: Condition, *, denied: bool = False) -> Iterator[tuple[Cond
             yield condition, denied
 
 
-def flow_offsets(leaf: Condition) -> set[int]:
-    """How long after a bucket's end it may still change the verdict, each in seconds: window and baseline borders.
-
-    Without those of a baseline that depends on the day: they are looked up on the day.
-    """
-    if period_of(leaf) is not None:
-        return {0}  # what leaves the window does so at the period's end
-    match leaf:
-        case Threshold(window_s=int(window)) | Share(window_s=int(window)):
-            return {0, window, *leaf.bound_windows}
-        case Threshold() | Share():
-            return {0, *leaf.bound_windows}
-        case Spike(window_s=int(window), baseline=baseline):
-            return {0, window} if is_dated(baseline) else offsets(choices(baseline, window, None), window)
-        case Change(window_s=window):
-            return {0, window or 0, 2 * (window or 0)}
-        case Absence(window_s=int(window)) | NewValue(window_s=window) | Projection(window_s=window):
-            return {0, window}
-        case Anomaly(bucket_s=bucket):
-            return {0, bucket}
-        case _:
-            return {0}  # a combination: each of its parts has its own
+def whens(condition: Condition) -> list[When]:
+    """When each part of a condition may change its verdict."""
+    return [when(leaf) for leaf, _ in leaves(condition)]
 
 
 def anomalies_of(condition: Condition) -> tuple[Anomaly, ...]:
@@ -70,92 +230,42 @@ def anomalies_of(condition: Condition) -> tuple[Anomaly, ...]:
     return tuple({leaf.key: leaf for leaf, _ in leaves(condition) if isinstance(leaf, Anomaly)}.values())
 
 
-def level_offsets(condition: Condition) -> set[int]:
-    """How long after a level's value it may still be asked for at bucket ends, each in seconds."""
-    found = {0}.union(leaf.window_s or 0 for leaf, _ in leaves(condition) if _reads_the_past(leaf))
-    # In a combination the verdict of the last day stands until the next.
-    return found.union(period.longest_s for period in periods_in(condition))
-
-
-def beginning_offsets(condition: Condition) -> set[int]:
-    """How long after a source's beginning something is judged that was not yet, beside what data does then."""
-    found: set[int] = set()
-    for leaf, _ in leaves(condition):
-        if isinstance(leaf, NewValue):
-            found |= {leaf.learn_s, leaf.learn_s + leaf.window_s}
-    return found
-
-
-def hours_in(condition: Condition) -> tuple[tuple[OpenHours, int], ...]:
-    """Hours that bound a part of a condition, each with the window that has to lie within them, in seconds."""
-    found = []
-    for leaf, _ in leaves(condition):
-        hours = hours_of(leaf)
-        if hours is not None and isinstance(leaf, Absence | Spike) and isinstance(leaf.window_s, int):
-            found.append((hours, leaf.window_s))
-    return tuple(dict.fromkeys(found))
+def reach_s(condition: Condition) -> int:
+    """How far back flows are read where that is further than any offset."""
+    return max(part.reach_s for part in whens(condition))
 
 
 def periods_in(condition: Condition) -> tuple[Period, ...]:
     """The calendar windows of its parts, at whose ends they are judged, each once."""
-    found = (period_of(leaf) for leaf, _ in leaves(condition))
-    return tuple(dict.fromkeys(period for period in found if period is not None))
+    return tuple(dict.fromkeys(part.period for part in whens(condition) if part.period is not None))
 
 
-def expected_groups(condition: Condition) -> frozenset[tuple[str, ...]]:
-    """The groups that are known from the beginning of their source on, for ever."""
-    return frozenset(g for leaf, _ in leaves(condition) if isinstance(leaf, Absence) for g in leaf.expected)
-
-
-def reach_s(condition: Condition) -> int:
-    """How far back flows are read where that is further than any offset."""
-    found = [0]
-    for leaf, _ in leaves(condition):
-        if isinstance(leaf, Projection) and leaf.within_s is None:
-            found.append(LONGEST_DAY_S + leaf.window_s)
-        elif (period := period_of(leaf)) is not None:
-            # The last whole one, from anywhere in the next.
-            back = furthest_back(leaf.baseline) if isinstance(leaf, Spike) else 0
-            bounds = leaf.of_measures if isinstance(leaf, Threshold | Share) else ()
-            found.append(period.longest_s + max([period.longest_s, *(longest_s(b.window_s) for b in bounds)]) + back)
-    return max(found)
-
-
-def memory_s(condition: Condition) -> int:
-    """How long a group's last event is remembered, beyond its history."""
-    return max((leaf.in_s + leaf.window_s for leaf, _ in leaves(condition) if isinstance(leaf, NewValue)), default=0)
-
-
-def _reads_the_past(leaf: Condition) -> TypeGuard[Change | Projection]:
-    if isinstance(leaf, Projection):
-        return leaf.is_of_level and leaf.pace is None
-    return isinstance(leaf, Change) and leaf.window_s is not None
-
-
-def reads_the_past(condition: Condition) -> bool:
-    """Whether levels are asked for what they were, so that the rule is judged at bucket ends."""
-    return any(_reads_the_past(leaf) for leaf, _ in leaves(condition))
+def hours_in(condition: Condition) -> tuple[tuple[OpenHours, int], ...]:
+    """Hours that bound a part of a condition, each with the window that has to lie within them, in seconds."""
+    found = ((part.hours, part.hours_window_s) for part in whens(condition))
+    return tuple(dict.fromkeys((hours, window) for hours, window in found if hours is not None))
 
 
 def compares_values(condition: Condition) -> bool:
     """Whether each value of a level is compared with the one before it, which a bucket end cannot do."""
-    return any(isinstance(leaf, Change) and leaf.window_s is None for leaf, _ in leaves(condition))
+    return any(part.compares_values for part in whens(condition))
 
 
 def is_level_only(condition: Condition) -> bool:
     """Whether a rule is judged at each value of its levels; else at bucket ends."""
     series = series_of_condition(condition)
-    return all(s.is_level for s in series) and len({s.by for s in series}) == 1 and not reads_the_past(condition)
+    reads_the_past = any(part.reads_the_past for part in whens(condition))
+    return all(s.is_level for s in series) and len({s.by for s in series}) == 1 and not reads_the_past
 
 
 def is_restless(condition: Condition) -> bool:
-    """Whether time alone ends a breach: what is left of the day shrinks, until the next one begins."""
-    return any(isinstance(leaf, Projection) and leaf.within_s is None for leaf, _ in leaves(condition))
+    """Whether time alone ends a breach of one of its parts."""
+    return any(part.restless for part in whens(condition))
 
 
 def is_always_restless(condition: Condition) -> bool:
     """Whether time alone can begin a breach, because a restless condition is denied."""
-    return any(denied and is_restless(leaf) for leaf, denied in leaves(condition))
+    return any(denied and when(leaf).restless for leaf, denied in leaves(condition))
 
 
 def next_day(after: int, zone: ZoneInfo) -> int:

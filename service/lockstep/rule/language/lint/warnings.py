@@ -12,8 +12,7 @@ from lockstep.rule.condition.kinds import Anomaly, Baseline, Change, Rule, Sever
 from lockstep.rule.condition.noise import tellable_from
 from lockstep.rule.condition.period import longest_s
 from lockstep.rule.condition.usual import chain
-from lockstep.rule.condition.when import leaves
-from lockstep.rule.condition.when import reach_s as day_reach_s
+from lockstep.rule.condition.when import leaves, whens
 from lockstep.rule.language.quantity import duration_text
 
 DAY_S = 86_400
@@ -136,7 +135,8 @@ def history_s(rule: Rule) -> int:
     a day more, as its first window counts from the first event there is.
     """
     condition = rule.condition
-    found = [reach_s(condition), day_reach_s(condition)]
+    found = [reach_s(condition)]
+    found += [part.reach_s for part in whens(condition) if part.restless or part.period is not None]
     found += [LEARNING_S for leaf, _ in leaves(condition) if isinstance(leaf, Anomaly)]
     found += [2 * (leaf.window_s or 0) for leaf, _ in leaves(condition) if isinstance(leaf, Change)]
     held = rule.for_s if rule.tolerance is None else rule.tolerance.buckets * (rule.bucket_s or 60)
