@@ -24,9 +24,10 @@ from lockstep.measure.exact import exact
 from lockstep.notify.message import labels_text
 from lockstep.notify.why import unit_of
 from lockstep.rule.condition.judge import judge
-from lockstep.rule.condition.kinds import Plan, Rule, Spike, Threshold, series_of_condition
+from lockstep.rule.condition.kinds import Bounds, Level, Plan, Rule, Severity, Spike, Threshold, series_of_condition
 from lockstep.rule.condition.period import Period, Window
 from lockstep.rule.condition.view import Instant, Kind, value_of
+from lockstep.rule.language.lint.attainable import values_of
 from lockstep.rule.language.load import load_texts, rule_files
 from lockstep.rule.language.measures import labels_of
 from lockstep.rule.language.quantity import duration_text, window_text
@@ -226,6 +227,9 @@ def suggest(
     if probe is None:
         probe = _plan(texts, {"Probe": _probe(asked, "")})
     assert probe is not None
+    looked_at = probe.rules[0].condition
+    assert isinstance(looked_at, Threshold)
+    probe = _looking_down(probe, looked_at)
     is_level = all(s.is_level for s in series_of_condition(probe.rules[0].condition))
     seen = bt.backtest(probe, files, zone=zone, progress=_half(progress, 0.0), judge=_Ruler)
     ruler = seen.judge
@@ -238,7 +242,8 @@ def suggest(
     kind = asked.kind or ("threshold" if is_level or weeks < 5 else "spike")
     if is_level and kind != "threshold":
         raise RuleError(f"{asked.measure}: a level has no {kind}; ask for --kind threshold")
-    candidates = _candidates(kind, asked, ruler.measured, weeks, seen, zone, is_level=is_level)
+    lowest = values_of(looked_at.expression)[0]
+    candidates = _candidates(kind, asked, ruler.measured, weeks, seen, zone, is_level=is_level, lowest=lowest)
     names = {f"Candidate{i}": c for i, c in enumerate(candidates)}
     plan = _plan(texts, {name: _rule(name, asked, c.lines) for name, c in names.items()})
     assert plan is not None
@@ -291,8 +296,15 @@ def _plan(texts: Mapping[str, str], rules: Mapping[str, str], *, optional: bool 
 
 
 def _probe(asked: Asked, window: str) -> str:
-    # Above everything: never a breach, but looked at whenever the value changes.
+    # Never a breach; see `_looking_down`.
     return _rule("Probe", asked, (f"threshold: {{measure: {asked.measure}{window}, above: 9000000000000}}",))
+
+
+def _looking_down(probe: Plan, condition: Threshold) -> Plan:
+    """The probe with a bound below everything, which no author may write: a rule that only rises is not looked at when
+    data leaves its window, this one whenever the value changes."""
+    down = replace(condition, levels=(Level(Severity.INFO, Bounds(below=-9e12)),))
+    return replace(probe, rules=(replace(probe.rules[0], condition=down),))
 
 
 def _rule(name: str, asked: Asked, lines: Sequence[str]) -> str:
@@ -304,13 +316,21 @@ def _rule(name: str, asked: Asked, lines: Sequence[str]) -> str:
 
 
 def _candidates(
-    kind: str, asked: Asked, measured: Measured, weeks: float, seen: bt.Replay, zone: ZoneInfo, *, is_level: bool
+    kind: str,
+    asked: Asked,
+    measured: Measured,
+    weeks: float,
+    seen: bt.Replay,
+    zone: ZoneInfo,
+    *,
+    is_level: bool,
+    lowest: float,
 ) -> list[Candidate]:
     if kind == "absence":
         return _absences(asked, measured, seen, zone)
     if kind == "spike":
         return _spikes(asked, measured, weeks)
-    return _thresholds(asked, measured, is_level=is_level)
+    return _thresholds(asked, measured, is_level=is_level, lowest=lowest)
 
 
 def round_number(value: float) -> float:
@@ -329,10 +349,13 @@ _UPPER = (0.5, 0.9, 0.97, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 1.0)
 """Parts of all seen values that lie below a candidate: alerts are in the tail."""
 
 
-def _thresholds(asked: Asked, measured: Measured, *, is_level: bool) -> list[Candidate]:
+def _thresholds(asked: Asked, measured: Measured, *, is_level: bool, lowest: float) -> list[Candidate]:
+    """lowest: what the measure is never less than; `below` of it could never be met."""
     down = (asked.direction or ("below" if is_level else "above")) == "below"
     parts = [1 - p for p in _UPPER] if down else list(_UPPER)
     numbers = {round_number(v) for p in parts if (v := measured.quantile(p)) is not None}
+    if down and not is_level:
+        numbers = {n for n in numbers if n > lowest} or {lowest + 1}
     window = "" if is_level else f", window: {window_text(asked.window)}"
     word, back = ("below", "above") if down else ("above", "below")
     if is_level:
