@@ -16,7 +16,7 @@ from ruamel.yaml.error import YAMLWarning
 from lockstep import wanted
 from lockstep.masking import KEYS, masked
 from lockstep.quick_yaml import Constructor, quick_yaml
-from lockstep.yaml_faults import PARSER_FAULTS, YamlFault, template_fault, unprintable_fault, yaml_fault
+from lockstep.yaml_faults import PARSER_FAULTS, YamlFault, glued_key, template_fault, unprintable_fault, yaml_fault
 
 LARGEST_FILE = 1 << 20
 """Bytes of one rule file."""
@@ -89,6 +89,10 @@ class Document:
             at = (line + 1, column + 1)
             node = node[step]
         return at
+
+    def at(self, pointer: Pointer) -> Any:
+        """The data that a pointer leads to. Raises LookupError where it leads nowhere."""
+        return _data_at(self.data, pointer)
 
     def fault(
         self,
@@ -323,9 +327,29 @@ def validate(document: Document, model: type[M]) -> tuple[M | None, list[Fault]]
         found = model.model_validate(document.data if document.data is not None else {})
     except ValidationError as error:
         beside, told = _unindented(document, model, error.errors())
-        left = (e for e in error.errors() if tuple(e["loc"]) not in told)
-        return None, sorted({*twice, *beside, *(fault_of(document, model, e) for e in left)})
+        glued, holders = _glued(document, error.errors())
+        left = (
+            e
+            for e in error.errors()
+            if tuple(e["loc"]) not in told and holders.isdisjoint({(loc := tuple(e["loc"])), loc[:-1]})
+        )
+        return None, sorted({*twice, *beside, *glued, *(fault_of(document, model, e) for e in left)})
     return (None, sorted(twice)) if twice else (found, [])
+
+
+def _glued(document: Document, errors: Iterable[Any]) -> tuple[list[Fault], set[Pointer]]:
+    """The faults of keys such as `measure:stock`, one for each mapping that has some, and the places of these mappings,
+    of which nothing else is known."""
+    found: dict[Pointer, Fault] = {}
+    for error in errors:
+        location = tuple(error["loc"])
+        if error["type"] != "extra_forbidden" or error.get("input") is not None or location[:-1] in found:
+            continue
+        fault = glued_key(str(location[-1]))
+        if fault is not None:
+            pointer = pointer_in(document.data, location)
+            found[location[:-1]] = document.fault(pointer, *fault, "LS110", key=True)
+    return list(found.values()), set(found)
 
 
 def _unindented(document: Document, model: type[BaseModel], errors: Iterable[Any]) -> tuple[list[Fault], set[Pointer]]:

@@ -40,6 +40,10 @@ _TEMPLATE = re.compile(
     r"(?:(?P<key>[A-Za-z_][\w-]*)[\"']?\s*:|^\s*-|[\[,])\s*(?P<braces>\{\{)\s*(?P<name>[A-Za-z_]\w*)?"
 )
 _KEY_AND_VALUE = re.compile(r"(?P<indent>\s*(?:- +)*)(?P<key>[^\s:#'\"{\[-][^:#{\[]*):(?P<value>\s+\S.*)?")
+_CONFLICT = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: .*)?")
+_FENCE = re.compile(r"\s*(?:```|~~~)\s*[a-z]*\s*")
+_GLUED = re.compile(r"\s*(?:- +)*(?P<key>[A-Za-z_][\w-]*)(?P<sign>:(?!//)| *= *| *\uff1a *)(?P<value>[^\s:=].*)")
+_NO_COLON = re.compile(r"\s*(?:- +)*(?P<key>[A-Za-z_][\w-]*)(?: +[^:#]*)?")
 QUANTITIES = frozenset(
     {
         "above", "at_least", "at_most", "below", "bucket", "by", "chance", "confidence", "cool_down", "deviations",
@@ -117,12 +121,18 @@ def yaml_fault(text: str, error: Exception) -> YamlFault:
     """Why a parser could not read a text. error: one of PARSER_FAULTS."""
     if not isinstance(error, MarkedYAMLError):
         return YamlFault(1, 1, "not YAML: a value that cannot be read", "put values with odd characters in quotes")
+    left = _left_behind(lines_of(text))
+    if left is not None:
+        return left
     problem = str(error.problem or error.context or "")
     mark, opened = error.problem_mark or error.context_mark, error.context_mark
     if opened and mark and "expected ',' or" in problem and not _is_inside(text, mark.line, opened.line):
         mark = opened  # not closed where it was opened; the parser noticed lines later
     if "but found '<stream end>'" in problem:
         mark = _opened_last(text) or mark
+    if opened and "quoted scalar" in str(error.context) and "end of stream" in problem:
+        message = "not YAML: the quote that begins here is not closed"
+        return YamlFault(opened.line + 1, opened.column + 1, message, "close it on this line")
     line, column = (mark.line, mark.column) if mark else (0, 0)
     found = _cause(lines_of(text), line, column, opened.line if opened else line, problem)
     if found is not None:
@@ -165,9 +175,54 @@ def _cause(lines: list[str], line: int, column: int, opened: int, problem: str) 
         odd = _ODD_SPACE.search(lines[at])
         if odd is not None:
             return YamlFault(at + 1, odd.start() + 1, f"not YAML: {_space(odd[0])} in the line", "write a plain space")
+    if "mapping values are not allowed" in problem or "could not find expected ':'" in problem:
+        glued = next((fault for at in around if (fault := _glued_key(lines[at], at)) is not None), None)
+        if glued is not None:
+            return glued
+    if "could not find expected ':'" in problem:
+        # Where reading stopped is the next key; the line that has no colon is before it.
+        bare = next((at for at in range(opened, line) if _NO_COLON.fullmatch(lines[at])), None)
+        found = None if bare is None else _NO_COLON.fullmatch(lines[bare])
+        if bare is not None and found is not None:
+            message = f"not YAML: a colon is missing after '{found['key'][:100]}'"
+            return YamlFault(bare + 1, found.start("key") + 1, message, "write `key: value`")
+    if "expected <block end>" in problem and line < len(lines):
+        before = lines[line][:column].rstrip()
+        if before[-1:] in ("]", "}", '"', "'") and before.lstrip()[:1] != before[-1:]:
+            message = f"not YAML: text behind the closing {before[-1]}"
+            return YamlFault(line + 1, column + 1, message, "remove it, or put the whole value in quotes")
     if "mapping values are not allowed" in problem or "expected <block end>" in problem:
         return _deeper_key(lines, line, column)
     return None
+
+
+def _left_behind(lines: list[str]) -> YamlFault | None:
+    """What a tool or a page left in a file that holds rules otherwise."""
+    for at, row in enumerate(lines):
+        if row[:1] == "<" and _CONFLICT.fullmatch(row):
+            signs = "the lines that begin with <<<<<<<, ======= and >>>>>>>"
+            remedy = f"keep one of the two versions, and remove {signs}"
+            return YamlFault(at + 1, 1, "not YAML: two versions that git could not merge", remedy)
+        if _FENCE.fullmatch(row):
+            return YamlFault(at + 1, 1, f"not YAML: {row.strip()[:3]} is of the page around the rules", "remove it")
+    return None
+
+
+def glued_key(word: str) -> tuple[str, str] | None:
+    """(what is wrong, the way out) of `measure:stock` and `measure=stock`, which are words to YAML; else None."""
+    found = _GLUED.fullmatch(word)
+    if found is None:
+        return None
+    key, value = found["key"][:100], found["value"].rstrip()[:100]
+    what = f"a space is missing behind '{key}:'" if found["sign"] == ":" else f"'{key}' has no colon"
+    return what, f"write {key}: {value}"
+
+
+def _glued_key(row: str, line: int) -> YamlFault | None:
+    found, fault = _GLUED.fullmatch(row), glued_key(row)
+    if found is None or fault is None:
+        return None
+    return YamlFault(line + 1, found.start("key") + 1, f"not YAML: {fault[0]}", fault[1])
 
 
 def _deeper_key(lines: list[str], line: int, column: int) -> YamlFault | None:

@@ -4,6 +4,7 @@ Jinja's sandbox keeps a template from secrets, not from taking all memory: `'x' 
 So templates here have only what a sentence needs: names, comparisons, `if`, one `for` at a time, a few filters.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -149,6 +150,32 @@ _ENVIRONMENT.globals.clear()
 _ENVIRONMENT.filters = {name: f for name, f in _ENVIRONMENT.filters.items() if name in _OF_JINJA} | _OF_FIGURES
 
 
+_PIECE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_BRACES = (("{{", "}}"), ("{%", "%}"), ("{#", "#}"))
+
+
+def _no_template(text: str, said: str) -> str:
+    """What keeps a text from being a template, and the way out. said: Jinja's words, which speak of its insides."""
+    for opening, closing in _BRACES:
+        if text.count(opening) > text.count(closing):
+            return f"{opening} is not closed; end it with {closing}"
+    open_block = re.search(r"closed is '(\w+)'", said)
+    if open_block is not None:
+        return f"'{open_block[1]}' has no end; write {{% end{open_block[1]} %}} behind what belongs to it"
+    tag = re.search(r"unknown tag '(\w+)'", said)
+    if tag is not None and tag[1] in ("elif", "else", "endif", "endfor"):
+        return f"'{tag[1]}' has no beginning; write {{% {'for' if tag[1] == 'endfor' else 'if'} … %}} before it"
+    if tag is not None:
+        return f"'{tag[1]}' is not known behind {{%; known are if, elif, else, endif, for, endfor"
+    for piece in _PIECE.findall(text):
+        try:
+            _ENVIRONMENT.parse(piece)
+        except TemplateError as error:
+            if "closed is" not in str(error) and "unknown tag" not in str(error):
+                return f"'{piece[:100]}' cannot be read; write names like {{{{ value }}}}"
+    return "it cannot be read; write names like {{ value }}"
+
+
 @lru_cache(maxsize=8)
 def parse(text: str) -> nodes.Template:
     """The template in a text. Raises RuleError for what is none, or does more than fill in names."""
@@ -157,7 +184,7 @@ def parse(text: str) -> nodes.Template:
     try:
         tree = _ENVIRONMENT.parse(text)
     except TemplateError as error:
-        raise RuleError(f"not a template: {str(error).rstrip('.')}; write names like {{{{ value }}}}") from error
+        raise RuleError(f"not a template: {_no_template(text, str(error))}") from error
     except RecursionError as error:
         raise RuleError("not a template: nested too deeply; write it flat") from error
     for fault in _faults(tree, within_for=False):
@@ -189,6 +216,8 @@ def _faults(node: nodes.Node, *, within_for: bool) -> Iterator[str]:
         return
     if isinstance(node, nodes.Filter) and node.name not in FILTERS:
         yield f"no filter '{node.name}'; known are {', '.join(FILTERS)}"
+    if isinstance(node, nodes.Test) and node.name not in _ENVIRONMENT.tests:
+        yield f"nothing is '{node.name}' to a template; write one like value > 20, or the words outside of the braces"
     if isinstance(node, nodes.For):
         # A loop within a loop within a loop takes hours over a few words.
         if within_for or node.recursive:
@@ -232,6 +261,14 @@ def _written(node: nodes.Node) -> str:
             return f"{_written(inner)} | {name}"
         case _:
             return "it"
+
+
+def single_braces(text: str) -> list[str]:
+    """What a text says as it stands though a name was meant: `{value}`, `${labels.sku}`, as other programs write it."""
+    return [found[0] for found in _SINGLE.finditer(text) if found["name"] in NAMES]
+
+
+_SINGLE = re.compile(r"\$?(?<!\{)\{ *(?P<name>[a-z_]+)(?:\.\w+)* *\}(?!\})")
 
 
 def unknown_names(text: str) -> list[str]:

@@ -71,6 +71,9 @@ Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z_][A
 
 def _label(value: Any) -> Any:
     if isinstance(value, str) and not _LABEL.fullmatch(value):
+        parts = [part for part in re.split(r"[,;\s]+", value) if part != "and"]
+        if 1 < len(parts) < 10 and all(map(_LABEL.fullmatch, parts)) and re.search(r"[,;]|\band\b", value):
+            raise ValueError(f"'{value[:100]}' are several labels; write [{', '.join(parts)}] [LS135]")
         raise ValueError(f"'{value[:100]}' cannot be a label; write a field's name: letters, digits and _ [LS135]")
     return value
 

@@ -15,7 +15,7 @@ from lockstep.rule.language.compile import Compiler
 from lockstep.rule.language.form import MeasureModel, RuleFile, RuleModel
 from lockstep.rule.language.lint.foreign import foreign_fault
 from lockstep.rule.language.lint.further_faults import faults_beside
-from lockstep.rule.language.lint.lint import lint
+from lockstep.rule.language.lint.lint import empty_keys, lint
 from lockstep.rule.language.lint.outdated import doubtful_names
 from lockstep.rule.language.lint.uncompiled import glance
 from lockstep.rule.language.lint.warnings import advice, echoes
@@ -157,6 +157,9 @@ def _load(
             if isinstance(name, int):
                 continue  # measures in a list, which has been said
             model = None if name in unclear else found
+            if found is not None and not borrowed and (empty := empty_keys(document, ("measures", name))):
+                faults += empty
+                model = None
             other = measures.get(str(name))
             if other is not None and not borrowed:
                 where = f"{other.document.path}:{other.document.place(('measures', name), key=True)[0]}"
@@ -195,7 +198,7 @@ def _load(
             if rule is None:
                 faults += glance(document, index, known)
                 continue
-            wrong = [*lint(document, rule, index), *advice(document, rule, index)]
+            wrong = [*empty_keys(document, pointer), *lint(document, rule, index), *advice(document, rule, index)]
             faults += wrong
             if rule_model.enabled and not document.twice and not any(f.level == "error" for f in wrong):
                 rules[rule.name] = rule

@@ -181,6 +181,9 @@ def number(value: object) -> float:
             if re.fullmatch(r"-?[0-9]{1,3}(?:\.[0-9]{3}){2,}", text):
                 way_out = f"write {text.replace('.', '')}"
                 raise ValueError(f"'{text}' is no number, it has several points; {way_out} [LS106]") from None
+            if _APART.fullmatch(text):
+                plain = re.sub(r"[ _'\u2019]", "", text)
+                raise ValueError(f"'{text}' is no number, its thousands stand apart; write {plain} [LS106]") from None
             if WITH_COMMA.fullmatch(text):
                 raise ValueError(f"'{text}' is no number, it has a comma; {without_comma(text)} [LS106]") from None
             raise ValueError(f"'{text}' is no number; write one like 20, 2.5 or 25% [LS106]") from None
@@ -191,6 +194,7 @@ def number(value: object) -> float:
     return result
 
 
+_APART = re.compile(r"-?[0-9]{1,3}(?:[ _'\u2019][0-9]{3})+(?:\.[0-9]+)?%?")
 _THOUSANDS = re.compile(r"-?[1-9][0-9]{0,2}\.[0-9]{3}")
 
 

@@ -168,6 +168,24 @@ def _fits_its_hours(condition: Condition) -> bool:
     return any(open_hours.hold(*window.bounds(around, zone, back), zone) for back in range(14))
 
 
+def empty_keys(document: Document, pointer: Pointer) -> list[Fault]:
+    """Keys without a value below a pointer, as an editor leaves them that saved a file half-way: `clear:` and no more
+    would be judged as if there were no `clear`."""
+    faults: list[Fault] = []
+    pending = [(pointer, document.at(pointer))]
+    while pending:
+        here, data = pending.pop()
+        steps = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+        for step, value in steps:
+            at = (*here, step)
+            if value is None and isinstance(step, str):
+                faults.append(
+                    document.fault(at, f"'{step}' is empty", "write its value, or remove it", "LS111", key=True)
+                )
+            pending.append((at, value))
+    return faults
+
+
 def text_faults(
     document: Document, index: int, say: Mapping[str, str], *, by: Sequence[str], teams: Sequence[str]
 ) -> list[Fault]:
@@ -176,6 +194,10 @@ def text_faults(
     for key, text in say.items():
         at: Pointer = ("rules", index, "say", key)
         faults += _wording(document, at, text, by)
+        for written in wording.single_braces(text):
+            name = written.strip("${} ")
+            message = f"the text says '{written}' as it stands"
+            faults.append(document.fault(at, message, f"write {{{{ {name} }}}}", "LS141", level="warning"))
         if key not in ("summary", *teams):
             faults.append(
                 document.fault(
