@@ -22,6 +22,7 @@ from lockstep.adapters.follow import AlertBoard
 from lockstep.adapters.http.server import HttpServer, check_exposure
 from lockstep.adapters.metrics import Growth, Metrics
 from lockstep.adapters.promises import last_promise
+from lockstep.adapters.rule_files import load_routing
 from lockstep.adapters.rulebook import TOPIC as RULES
 from lockstep.adapters.rulebook import RuleBook, read_folder
 from lockstep.adapters.stopping import EXIT_UNDONE, LastResort, Stopping
@@ -36,7 +37,7 @@ from lockstep.explain import ask, public
 from lockstep.judge.judge import ALERT_STATE, ALERTS, Judge
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.notify.decide import DELIVERIES, Notify
-from lockstep.notify.route import NOBODY, Routing, load_routing
+from lockstep.notify.route import NOBODY, Routing
 from lockstep.notify.self_alerts import (
     BEHIND,
     REFUSED,

@@ -241,7 +241,7 @@ def explain(
 
 
 def _usable_plan(rules: Path) -> Any:
-    from lockstep.rule.language.load import load_rules
+    from lockstep.adapters.rule_files import load_rules
 
     loaded = load_rules(rules)
     for fault in loaded.errors:
@@ -486,8 +486,8 @@ def backtest(
     as_json: Annotated[bool, typer.Option("--json", help="One transition a line")] = False,
 ) -> None:
     """Say what the rules would have told, had they watched these events."""
+    from lockstep.adapters.rule_files import load_rules
     from lockstep.rule.language.lint.warnings import history_s
-    from lockstep.rule.language.load import load_rules
     from lockstep.tools import backtest as bt
     from lockstep.tools import report as rp
 

@@ -5,7 +5,6 @@ import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -296,16 +295,6 @@ def parse_document(path: str, text: str) -> tuple[Document | None, list[Fault]]:
         return None, [Fault(path, *yaml_fault(text, error))]
     document = Document(path, data, node, text)
     return replace(document, twice=_keys_twice(document, node, twice + plain.twice)), []
-
-
-def read_document(path: Path) -> tuple[Document | None, list[Fault]]:
-    """The document in a file, or why it cannot be read."""
-    name = str(path)
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        return None, [Fault(name, 1, 1, f"cannot be read: {error.strerror}", "check the path and its rights", "LS101")]
-    return document_of(name, raw)
 
 
 def document_of(name: str, raw: bytes) -> tuple[Document | None, list[Fault]]:

@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from lockstep.adapters.rule_files import load_rules
 from lockstep.errors import RuleError
 from lockstep.rule.condition.period import DAY
-from lockstep.rule.language.load import load_rules, load_texts
+from lockstep.rule.language.load import load_texts
 from lockstep.tools import backtest as bt
 from lockstep.tools.suggest import Asked, Trier, expected_hours, repr_hours, suggest, times_text
 

@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo
 
 from aiokafka import TopicPartition
 
+from lockstep.adapters.rule_files import load_rules
 from lockstep.adapters.stream.kafka import POSITION, KafkaBroker
 from lockstep.app import SAMPLES, prepare
 from lockstep.errors import LockstepError
@@ -30,7 +31,6 @@ from lockstep.judge.judge import ALERTS, Judge
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.sample import decode as decode_frame
 from lockstep.ports import Record
-from lockstep.rule.language.load import load_rules
 from lockstep.settings import Settings
 from lockstep.tools.backtest import replay_events
 from lockstep.transition import decode as decode_transition

@@ -15,11 +15,11 @@ import msgspec
 from judge_pipeline import Pipeline
 from shorthand import LONDON, Event, event
 
+from lockstep.adapters.rule_files import load_rules
 from lockstep.notify.decide import ALERTS, DELIVERIES, Notify
 from lockstep.notify.route import Routing
 from lockstep.ports import Batch, Destination
 from lockstep.rule.condition.kinds import All, Anomaly, AnyOf, Condition, Not, Plan
-from lockstep.rule.language.load import load_rules
 
 STORED = Path(__file__).parent / "stored"
 PINNED = STORED / "pinned.json"

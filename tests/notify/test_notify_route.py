@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from lockstep.notify.route import NOBODY, Routing, json_schema, load_routing
+from lockstep.adapters.rule_files import load_routing
+from lockstep.notify.route import NOBODY, Routing, json_schema
 
 GOOD = """\
 teams:

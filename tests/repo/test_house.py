@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +48,31 @@ def test_a_new_channel_is_one_file_and_two_edits():
     assert known <= code.keys()
     folder = new.rpartition("/")[0]
     assert {name for name in code if name.startswith(folder)} - known == {f"{folder}/__init__.py"}
+
+
+READS_OR_WRITES = {"open", "input", "print", "read_text", "read_bytes", "write_text", "write_bytes"}
+"""What no import tells: the builtins, and the methods of a path that somebody hands in."""
+
+
+def _core() -> list[Path]:
+    """The files of the modules that a contract keeps from the world."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (contract,) = (c for c in contracts if "pathlib" in c.get("forbidden_modules", ()))
+    places = [CODE.parent / module.replace(".", "/") for module in contract["source_modules"]]
+    return [
+        file for place in places for file in ([*place.rglob("*.py")] if place.is_dir() else [place.with_suffix(".py")])
+    ]
+
+
+def _calls(path: Path) -> set[str]:
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    return {f.id if isinstance(f, ast.Name) else f.attr for f in calls if isinstance(f, ast.Name | ast.Attribute)}
+
+
+def test_the_core_opens_no_file():
+    """It is given texts; the contract forbids `pathlib`, and this what needs no import."""
+    assert {str(path.relative_to(CODE)): used for path in _core() if (used := _calls(path) & READS_OR_WRITES)} == {}
+    assert _calls(CODE / "adapters" / "rule_files.py") & READS_OR_WRITES  # the control
 
 
 def test_every_channel_that_can_be_named_can_be_sent_by():

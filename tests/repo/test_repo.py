@@ -9,7 +9,7 @@ from pathlib import Path
 
 import lockstep
 from lockstep import alert
-from lockstep.notify.route import load_routing
+from lockstep.adapters.rule_files import load_routing
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

@@ -4,9 +4,10 @@ from datetime import date
 
 import pytest
 
+from lockstep.adapters.rule_files import load_rules
 from lockstep.calendar import Calendar
 from lockstep.rule.condition.kinds import Baseline, Spike
-from lockstep.rule.language.load import load_rules, load_texts
+from lockstep.rule.language.load import load_texts
 from lockstep.tools.check import check
 
 RULE = """

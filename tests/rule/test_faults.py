@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.notify.route import load_routing
+from lockstep.adapters.rule_files import load_routing, load_rules
 from lockstep.rule.language.lint.lint import CODES
-from lockstep.rule.language.load import load_rules, load_texts
+from lockstep.rule.language.load import load_texts
 from lockstep.tools.check import check, exit_code
 
 FOLDER = Path(__file__).parent / "faults"

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from lockstep.notify.route import load_routing
+from lockstep.adapters.rule_files import load_routing
 from lockstep.rule.language.lint.lint import CODES
 from lockstep.rule.language.load import load_texts
 from lockstep.tools.ruletest.results import explained

@@ -9,7 +9,7 @@ import pytest
 
 from lockstep.document import parse_document, validate
 from lockstep.rule.language.form import RuleFile
-from lockstep.rule.language.load import _load, load_texts
+from lockstep.rule.language.load import load_documents, load_texts
 
 ROOT = Path(__file__).parents[2]
 FILES = [
@@ -52,7 +52,7 @@ def _said(faults):
 
 
 def _faults(document):
-    return _load([document], [], ["r.yml"], texts=TABLES).faults
+    return load_documents([document], [], ["r.yml"], texts=TABLES).faults
 
 
 @pytest.mark.parametrize("misspelled", [False, True], ids=["a value of the wrong form", "a key misspelled"])

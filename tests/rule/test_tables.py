@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from lockstep.adapters.rule_files import load_rules
 from lockstep.rule.condition.bound import OfTable
 from lockstep.rule.condition.judge import levels_of
-from lockstep.rule.language.load import load_rules, load_texts
+from lockstep.rule.language.load import load_texts
 from lockstep.rule.language.table import LARGEST, MOST_ROWS
 from lockstep.rule.versions import changes_in_words
 from lockstep.tools.check import check
@@ -347,6 +348,21 @@ def test_a_mark_stands_under_the_cell(tmp_path):
     report = check([tmp_path])
     text = "\n".join(t.plain for t in shown(report.faults, Sources()))
     assert text.endswith("[LS221]\n     3 │ A-2,twenty\n       │     ^~~~~~")
+
+
+class _Locked(dict):
+    """Texts of files that nobody may read."""
+
+    def __getitem__(self, path):
+        raise PermissionError(13, "Permission denied")
+
+
+def test_a_table_that_cannot_be_read_is_told():
+    """With the way out; the rules that need none stay."""
+    other = "  - {name: B, threshold: {measure: stock, at_most: 5}}\n"
+    loaded = load_texts(_Locked({"r.yml": MEASURES + LOW + other, "t.csv": ""}))
+    assert [str(f) for f in loaded.errors] == ["t.csv:1:1: cannot be read: Permission denied; check its rights [LS221]"]
+    assert [r.name for r in loaded.plan.rules] == ["B"]
 
 
 def test_a_table_is_one_of_the_files(tmp_path):

@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from ruamel.yaml import YAML
 
+from lockstep.adapters.rule_files import OTHER_FILES
 from lockstep.rule.condition.kinds import series_of_condition
-from lockstep.rule.language.load import OTHER_FILES, load_texts
+from lockstep.rule.language.load import load_texts
 from lockstep.tools.ruletest.coverage import gaps
 from lockstep.tools.ruletest.runner import run
 from lockstep.tools.ruletest.suite import load_suite

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.rule.language.load import load_rules
+from lockstep.adapters.rule_files import load_rules
 from lockstep.tools.backtest import backtest, episodes, replay_events
 from lockstep.tools.demo import shop
 from lockstep.tools.retail import ZONE, write_events

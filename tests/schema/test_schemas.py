@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from lockstep.document import read_document
+from lockstep.adapters.rule_files import read_document
 from lockstep.event import TYPES, known_paths, parse_event
 from lockstep.notify.message import Writer
 from lockstep.settings import Settings

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from lockstep.document import Document, Fault, Pointer, did_you_mean, read_document, validate
+from lockstep.document import Document, Fault, Pointer, did_you_mean, validate
 from lockstep.labels import stable_id
 from lockstep.notify.receivers import CHANNELS, ReceiverModel, Strict, Target, Texts, many
 from lockstep.ports import Destination
@@ -48,14 +47,6 @@ class Routing:
 
 
 NOBODY = Routing({}, {})
-
-
-def load_routing(path: Path) -> tuple[Routing | None, list[Fault]]:
-    """The routing of a file, with every fault in it; NOBODY when there is no such file."""
-    if not path.exists():
-        return NOBODY, []
-    document, faults = read_document(path)
-    return (None, faults) if document is None else routing_of(document)
 
 
 def routing_of(document: Document) -> tuple[Routing | None, list[Fault]]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import msgspec
 
@@ -78,7 +77,7 @@ def refusal_of(
 
     `owner` is free text that addresses nobody: the teams of the file's rules hear of it, and read whom to ask.
     """
-    here = [r for r in rules if Path(r.place.rpartition(":")[0]).name == file]
+    here = [r for r in rules if r.place.rpartition(":")[0].rpartition("/")[2] == file]
     names = ", ".join(r.name for r in here[:MOST_NAMES])
     if len(here) > MOST_NAMES:
         names += f" and {len(here) - MOST_NAMES} more"

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from lockstep.document import Fault, did_you_mean, read_document
-from lockstep.notify.route import load_routing
+from lockstep.adapters.rule_files import calendar_file, load_routing, load_rules, read_document, rule_files
+from lockstep.document import Fault, did_you_mean
 from lockstep.rule.language.lint.outdated import past_their_day
 from lockstep.rule.language.lint.warnings import out_of_reach
-from lockstep.rule.language.load import calendar_file, load_rules, rule_files
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from lockstep.document import read_document
+from lockstep.adapters.rule_files import read_document
 from lockstep.errors import EventError
 from lockstep.figures import duration_words
 from lockstep.notify.message import labels_text

@@ -6,8 +6,9 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from lockstep.adapters.rule_files import load_rules
 from lockstep.errors import RuleError
-from lockstep.rule.language.load import Loaded, load_rules
+from lockstep.rule.language.load import Loaded
 
 GIT_S = 30
 

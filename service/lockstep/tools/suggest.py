@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from lockstep.adapters.rule_files import rule_files
 from lockstep.document import did_you_mean
 from lockstep.errors import RuleError
 from lockstep.figures import number_text
@@ -28,7 +29,7 @@ from lockstep.rule.condition.kinds import Bounds, Level, Plan, Rule, Severity, S
 from lockstep.rule.condition.period import Period, Window
 from lockstep.rule.condition.view import Instant, Kind, value_of
 from lockstep.rule.language.lint.attainable import values_of
-from lockstep.rule.language.load import load_texts, rule_files
+from lockstep.rule.language.load import load_texts
 from lockstep.rule.language.measures import labels_of
 from lockstep.rule.language.quantity import duration_text, window_text
 from lockstep.tools import backtest as bt

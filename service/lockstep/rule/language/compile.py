@@ -82,11 +82,11 @@ class Compiler:
         self,
         document: Document,
         measures: Measures,
-        calendar: Calendar | None = None,
-        tables: Tables | None = None,
+        calendar: Calendar | None,
+        tables: Tables,
     ) -> None:
         self._calendar = calendar
-        self._tables = Tables() if tables is None else tables
+        self._tables = tables
         self._document = document
         self._measures = measures
         self.faults: list[Fault] = []

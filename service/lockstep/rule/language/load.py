@@ -1,14 +1,16 @@
-"""Reads a folder of rule files: every fault of every file, and a plan of all rules that are without one."""
+"""Loads the texts of rule files: every fault of every file, and a plan of all rules that are without one.
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+Who reads them from a folder is `adapters/rule_files.py`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from lockstep.calendar import Calendar, read_calendar
-from lockstep.document import Document, Fault, document_of, read_document, validate
+from lockstep.document import Document, Fault, document_of, validate
 from lockstep.labels import stable_id
 from lockstep.rule.condition.kinds import Plan, Rule, series_of_condition
 from lockstep.rule.language.compile import Compiler
@@ -24,9 +26,6 @@ from lockstep.rule.language.reuse import reuse
 from lockstep.rule.language.table import Tables
 
 M = TypeVar("M", bound=BaseModel)
-
-OTHER_FILES = ("routing", "calendar")
-"""Files of the folder that are not rule files."""
 
 
 @dataclass(frozen=True)
@@ -45,54 +44,8 @@ class Loaded:
         return tuple(f for f in self.faults if f.level == "error")
 
 
-def rule_files(paths: Iterable[Path]) -> list[Path]:
-    """The rule files behind files and folders, sorted; tests/, routing and calendar are not among them."""
-    found: set[Path] = set()
-    for path in paths:
-        if path.is_dir():
-            found |= {f for f in [*path.glob("*.yml"), *path.glob("*.yaml")] if f.stem not in OTHER_FILES}
-        elif path.stem not in OTHER_FILES:
-            found.add(path)
-    return sorted(found)
-
-
-def load_rules(*paths: Path) -> Loaded:
-    """The rules of files and folders. A file's measures may stand in its folder's other files."""
-    files = rule_files(paths)
-    documents, faults = _read(files)
-    calendar, wrong = _calendar(paths)
-    faults += wrong
-    loaded = _load(documents, faults, [str(f) for f in files], calendar=calendar)
-    if any(f.code == "LS130" for f in loaded.faults):
-        beside = [f for f in rule_files({p.parent for p in paths if p.is_file()}) if f not in files]
-        others, _ = _read(beside)
-        if others:
-            loaded = _load(documents, faults, [str(f) for f in files], beside=others, calendar=calendar)
-    return loaded
-
-
-def calendar_file(paths: Iterable[Path]) -> Path | None:
-    """The calendar that goes with files and folders: the first calendar.yml in or beside them."""
-    for path in paths:
-        folder = path if path.is_dir() else path.parent
-        for name in ("calendar.yml", "calendar.yaml"):
-            if (folder / name).exists():
-                return folder / name
-    return None
-
-
-def _calendar(paths: Iterable[Path]) -> tuple[Calendar | None, list[Fault]]:
-    file = calendar_file(paths)
-    if file is None:
-        return None, []
-    document, faults = read_document(file)
-    if document is None:
-        return None, faults
-    return read_calendar(document)
-
-
 def load_texts(texts: Mapping[str, str]) -> Loaded:
-    """The rules in texts by path, tables (`.csv`) and the calendar among them; as `load_rules`, without files.
+    """The rules in texts by path, tables (`.csv`) and the calendar among them; each fault with its path.
 
     Bytes that are no UTF-8 stand in a text as `surrogateescape` reads them.
     """
@@ -104,38 +57,29 @@ def load_texts(texts: Mapping[str, str]) -> Loaded:
             continue
         document, wrong = document_of(name, text.encode("utf-8", "surrogateescape"))
         faults += wrong
-        if document is not None and Path(name).stem == "calendar":
+        if document is not None and _is_calendar(name):
             calendar, wrong = read_calendar(document)
             faults += wrong
         elif document is not None:
             documents.append(document)
-    return _load(documents, faults, [d for d in texts if not d.endswith(".csv")], calendar=calendar, texts=texts)
+    files = [name for name in texts if not name.endswith(".csv")]
+    return load_documents(documents, faults, files, texts=texts, calendar=calendar)
 
 
-def _read(files: Iterable[Path]) -> tuple[list[Document], list[Fault]]:
-    documents: list[Document] = []
-    faults: list[Fault] = []
-    for file in files:
-        document, wrong = read_document(file)
-        faults += wrong
-        documents += [document] if document is not None else []
-    return documents, faults
-
-
-def _load(
+def load_documents(
     documents: Sequence[Document],
     unread: Sequence[Fault],
     files: Sequence[str],
     *,
+    texts: Mapping[str, str],
     beside: Sequence[Document] = (),
     calendar: Calendar | None = None,
-    texts: Mapping[str, str] | None = None,
 ) -> Loaded:
-    """A bad measure or rule costs only itself and what uses it; a key that stands twice costs the rules of its file.
+    """The rules in documents. A bad measure or rule costs only itself and what uses it; a key that stands twice costs
+    the rules of its file.
 
-    beside: files that only lend measures.
-
-    texts: in place of files, for tables.
+    unread: why other files are no documents. files: the paths of all of them. texts: path → text of the tables beside
+    them, see `Tables`. beside: files that only lend measures.
     """
     faults = list(unread)
     tables = Tables(texts)
@@ -216,6 +160,10 @@ def _load(
     fingerprint = stable_id("plan-1", *(r.version for r in rules.values()))[:12]
     plan = Plan(tuple(rules.values()), tuple(series), fingerprint)
     return Loaded(plan, tuple(sorted(set(faults))), (*files, *tables.files))
+
+
+def _is_calendar(path: str) -> bool:
+    return path.rpartition("/")[2].rpartition(".")[0] == "calendar"
 
 
 def _emptiness(document: Document) -> list[Fault]:

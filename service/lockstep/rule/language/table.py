@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
-from pathlib import Path
 
 from lockstep.document import Fault, did_you_mean, parted
 from lockstep.rule.condition.bound import Row, specificity
@@ -54,12 +53,14 @@ class Table:
 
 @dataclass
 class Tables:
-    """The tables beside rule files, each read once. texts: path → text, in place of files.
+    """The tables beside rule files, each read once.
 
+    texts: path → text, in which bytes that are no UTF-8 stand as `surrogateescape` reads them. It may read a file when
+    it is asked for its text, and raises OSError for one that cannot be read; other files than tables are left alone.
     files: the paths of those that are there. faults: of all of them.
     """
 
-    texts: Mapping[str, str] | None = None
+    texts: Mapping[str, str]
     faults: list[Fault] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     _known: dict[str, Table | None] = field(default_factory=dict)
@@ -69,28 +70,32 @@ class Tables:
 
     def has(self, rule_file: str, name: str) -> bool:
         """Whether a rule file has a table of a name beside it."""
-        path = Path(rule_file).parent / name
-        return str(path) in self.texts if self.texts is not None else path.is_file()
+        return _folder(rule_file) + name in self.texts
 
     def beside(self, rule_file: str) -> list[str]:
         """The names of the tables beside a rule file."""
-        folder = Path(rule_file).parent
-        if self.texts is not None:
-            return sorted(Path(n).name for n in self.texts if n.endswith(".csv") and Path(n).parent == folder)
-        return sorted(f.name for f in folder.glob("*.csv"))
+        folder = _folder(rule_file)
+        tables = [path for path in self.texts if path.endswith(".csv") and _folder(path) == folder]
+        return sorted(path.removeprefix(folder) for path in tables)
 
     def table(self, rule_file: str, name: str) -> Table:
         """The table of a name beside a rule file, which is there. Raises BadTable."""
-        path = str(Path(rule_file).parent / name)
+        path = _folder(rule_file) + name
         if path not in self._known:
             self.files.append(path)
-            raw = self.texts[path].encode("utf-8", "surrogateescape") if self.texts is not None else None
-            self._known[path], faults = read_table(path, name, raw)
+            self._known[path], faults = self._read(path, name)
             self.faults += faults
         found = self._known[path]
         if found is None:
             raise BadTable
         return found
+
+    def _read(self, path: str, name: str) -> tuple[Table | None, list[Fault]]:
+        try:
+            text = self.texts[path]
+        except OSError as error:
+            return None, [Fault(path, 1, 1, f"cannot be read: {error.strerror}", "check its rights", CODE)]
+        return table_of(path, name, text.encode("utf-8", "surrogateescape"))
 
     def rows(self, table: Table, column: str, by: Sequence[str]) -> tuple[tuple[str, ...], tuple[Row, ...]]:
         """The labels that pick a row for a rule by some labels, and the rows. Raises BadTable."""
@@ -105,13 +110,13 @@ class Tables:
         return rows
 
 
-def read_table(path: str, name: str, raw: bytes | None = None) -> tuple[Table | None, list[Fault]]:
-    """The table in a file (or in bytes), or every fault that keeps it from being one."""
-    if raw is None:
-        try:
-            raw = Path(path).read_bytes()
-        except OSError as error:
-            return None, [Fault(path, 1, 1, f"cannot be read: {error.strerror}", "check its rights", CODE)]
+def _folder(path: str) -> str:
+    """What stands in a path before the file's name, with its `/`; "" where there is none."""
+    return path[: path.rfind("/") + 1]
+
+
+def table_of(path: str, name: str, raw: bytes) -> tuple[Table | None, list[Fault]]:
+    """The table in the bytes of a file, or every fault that keeps it from being one."""
     if len(raw) > LARGEST:
         return None, [Fault(path, 1, 1, f"{len(raw):,} bytes; at most {LARGEST:,}", "split the table", CODE)]
     try:

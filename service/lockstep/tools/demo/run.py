@@ -32,9 +32,9 @@ from typing import Any
 
 import aiohttp
 
+from lockstep.adapters.rule_files import calendar_file, load_rules, rule_files
 from lockstep.errors import LockstepError, RuleError
 from lockstep.rule.condition.kinds import Plan, Severity
-from lockstep.rule.language.load import calendar_file, load_rules, rule_files
 from lockstep.tools.backtest import backtest
 from lockstep.tools.demo import shop
 from lockstep.tools.demo.receivers import HOST, Hook, Mailbox, Slack, hook_server, mail_server, slack_server

@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from pydantic import ValidationError
 
-from lockstep.document import Document, Fault, Pointer, did_you_mean, parse_document, parted, read_document, validate
+from lockstep.adapters.rule_files import load_rules, read_document, rule_files
+from lockstep.document import Document, Fault, Pointer, did_you_mean, parse_document, parted, validate
 from lockstep.errors import EventError
 from lockstep.event import parse_event
 from lockstep.rule.condition.kinds import Plan, Rule, Severity, series_of_condition
 from lockstep.rule.language.form import MeasureModel
-from lockstep.rule.language.load import Loaded, load_rules, load_texts, rule_files
+from lockstep.rule.language.load import Loaded, load_texts
 from lockstep.tools.ruletest.file_form import Expectation, RuleTestFile, TestModel
 from lockstep.tools.ruletest.moment import Times, start_of
 from lockstep.tools.ruletest.story import BadStory, Line, Shop, events_of

@@ -1,0 +1,109 @@
+"""Rules as they lie on disk: what stands in files and folders is read here, and loaded by the core as texts."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from lockstep.calendar import Calendar, read_calendar
+from lockstep.document import Document, Fault, document_of
+from lockstep.notify.route import NOBODY, Routing, routing_of
+from lockstep.rule.language.load import Loaded, load_documents
+
+OTHER_FILES = ("routing", "calendar")
+"""Files of the folder that are not rule files, by name."""
+
+
+def rule_files(paths: Iterable[Path]) -> list[Path]:
+    """The rule files behind files and folders, sorted; tests/, routing and calendar are not among them."""
+    files: set[Path] = set()
+    for path in paths:
+        if path.is_dir():
+            files |= {f for f in [*path.glob("*.yml"), *path.glob("*.yaml")] if f.stem not in OTHER_FILES}
+        elif path.stem not in OTHER_FILES:
+            files.add(path)
+    return sorted(files)
+
+
+def load_rules(*paths: Path) -> Loaded:
+    """The rules of files and folders. A file's measures may stand in its folder's other files."""
+    files = rule_files(paths)
+    documents, faults = _read(files)
+    calendar, wrong = _calendar(paths)
+    faults += wrong
+    names, tables = [str(f) for f in files], _TablesOnDisk({f.parent for f in files})
+    loaded = load_documents(documents, faults, names, texts=tables, calendar=calendar)
+    if any(f.code == "LS130" for f in loaded.faults):
+        lenders = [f for f in rule_files({p.parent for p in paths if p.is_file()}) if f not in files]
+        others, _ = _read(lenders)
+        if others:
+            loaded = load_documents(documents, faults, names, texts=tables, beside=others, calendar=calendar)
+    return loaded
+
+
+def load_routing(path: Path) -> tuple[Routing | None, list[Fault]]:
+    """The routing of a file, with every fault in it; NOBODY when there is no such file."""
+    if not path.exists():
+        return NOBODY, []
+    document, faults = read_document(path)
+    return (None, faults) if document is None else routing_of(document)
+
+
+def read_document(path: Path) -> tuple[Document | None, list[Fault]]:
+    """The document in a file, or why it cannot be read."""
+    name = str(path)
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        return None, [Fault(name, 1, 1, f"cannot be read: {error.strerror}", "check the path and its rights", "LS101")]
+    return document_of(name, raw)
+
+
+def calendar_file(paths: Iterable[Path]) -> Path | None:
+    """The calendar that goes with files and folders: the first calendar.yml in or beside them."""
+    for path in paths:
+        folder = path if path.is_dir() else path.parent
+        for name in ("calendar.yml", "calendar.yaml"):
+            if (folder / name).exists():
+                return folder / name
+    return None
+
+
+def _calendar(paths: Iterable[Path]) -> tuple[Calendar | None, list[Fault]]:
+    file = calendar_file(paths)
+    if file is None:
+        return None, []
+    document, faults = read_document(file)
+    if document is None:
+        return None, faults
+    return read_calendar(document)
+
+
+def _read(files: Iterable[Path]) -> tuple[list[Document], list[Fault]]:
+    documents: list[Document] = []
+    faults: list[Fault] = []
+    for file in files:
+        document, wrong = read_document(file)
+        faults += wrong
+        documents += [document] if document is not None else []
+    return documents, faults
+
+
+class _TablesOnDisk(Mapping[str, str]):
+    """Path → text of the tables in folders, each read when it is asked for: an export that no rule reads may be large.
+
+    Raises OSError for one that cannot be read.
+    """
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self._folders = sorted(folders)
+
+    def __contains__(self, path: object) -> bool:
+        return Path(str(path)).is_file()
+
+    def __getitem__(self, path: str) -> str:
+        return Path(path).read_bytes().decode("utf-8", "surrogateescape")
+
+    def __iter__(self) -> Iterator[str]:
+        return (str(file) for folder in self._folders for file in sorted(folder.glob("*.csv")))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
