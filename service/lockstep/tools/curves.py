@@ -185,7 +185,7 @@ class WatchingJudge(Judge):
             self._begin(transition)
         elif (watch := self._watches.get(episode)) is not None:
             if name is TransitionName.SEVERITY:
-                watch.severity = Severity[transition.severity.upper()]
+                watch.severity = Severity.of(transition.severity)
             else:
                 watch.ended = _seconds(transition.at)
 
@@ -212,7 +212,7 @@ class WatchingJudge(Judge):
             condition=self._leading(group, transition),
             is_recorded=is_recorded,
             fired=_seconds(transition.at),
-            severity=Severity[transition.severity.upper()],
+            severity=Severity.of(transition.severity),
             next=begun - begun % width,
             step=max(1, before // POINTS_BEFORE // width) * width,
             after=before // 2,

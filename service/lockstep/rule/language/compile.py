@@ -123,7 +123,7 @@ class Compiler:
             raise Stop
         bucket_s = _bucket_s(model)
         grouping = Grouping(tuple(model.by), bucket_s, shared_key(model, by))
-        scope = _Scope(by, grouping, Severity[model.severity.upper()])
+        scope = _Scope(by, grouping, Severity.of(model.severity))
         condition = self._condition(model, pointer, scope)
         if model.overrides:
             condition = self._overridden(condition, model, pointer, scope)
@@ -315,7 +315,7 @@ class Compiler:
                     "LS129",
                     level="warning",
                 )
-            found.append(Level(Severity[word.upper()], bounds, own_clear))
+            found.append(Level(Severity.of(word), bounds, own_clear))
         if not found:
             self.note(pointer, "'levels' names no level", "add warning or critical", "LS124", key=True)
             raise Stop
@@ -564,7 +564,7 @@ class Compiler:
         overrides = []
         for i, override in enumerate(model.overrides):
             at = (*pointer, "overrides", i)
-            severity = Severity[override.severity.upper()] if override.severity else scope.severity
+            severity = Severity.of(override.severity) if override.severity else scope.severity
             clear = None
             if override.clear is not None:
                 clear = self._bounds(override.clear, (*at, "clear"), compared)
