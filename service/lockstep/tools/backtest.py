@@ -16,7 +16,7 @@ from lockstep.event import Decoder
 from lockstep.judge.judge import Judge
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.meter import wanted_fields
-from lockstep.rule.condition.kinds import Plan
+from lockstep.rule.condition.kinds import Plan, Severity
 from lockstep.tools.curves import MOST, Curve, Most, WatchingJudge
 from lockstep.tools.event_files import LIMITS, Limits, Unsorted, sliced, time_of
 from lockstep.tools.metering import Refusal, Tally, Told, measured, measured_files, rare_collections
@@ -239,7 +239,7 @@ def episodes(transitions: Iterable[Transition]) -> list[Episode]:
         shown = fired or parts[0]
         ended = last.at if last.state in (TransitionName.RESOLVED, TransitionName.CANCELLED) else None
         severities = [t.severity for t in parts if t.state in (TransitionName.FIRING, TransitionName.SEVERITY)]
-        worst = max(severities or [shown.severity], key=["info", "warning", "critical"].index)
+        worst = max(severities or [shown.severity], key=Severity.of)
         found.append(
             Episode(
                 rule=shown.rule,
