@@ -48,7 +48,7 @@ from lockstep.notify.self_alerts import (
     own_rules,
     refusal_of,
 )
-from lockstep.ports import Record, TopicInfo, TopicSpec
+from lockstep.ports import Record, TopicInfo, TopicSpec, state_topic
 from lockstep.rule.condition.kinds import Plan, Rule
 from lockstep.settings import Settings
 from lockstep.tools.explain_command import by_alert, from_refusals, from_transitions, named
@@ -116,9 +116,9 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
 
 def _state_specs(samples: int, deliveries: int) -> list[TopicSpec]:
     return [
-        TopicSpec("lockstep.judge.judge-state", samples, compacted=True),
-        TopicSpec("lockstep.notify-state", 1, compacted=True),
-        TopicSpec("lockstep.deliver-state", deliveries, compacted=True),
+        TopicSpec(state_topic("judge"), samples, compacted=True),
+        TopicSpec(state_topic("notify"), 1, compacted=True),
+        TopicSpec(state_topic("deliver"), deliveries, compacted=True),
     ]
 
 

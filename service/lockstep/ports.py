@@ -111,6 +111,11 @@ Positions = Mapping[tuple[str, int], int]
 """(topic, partition) → next offset to read."""
 
 
+def state_topic(stage: str) -> str:
+    """Where a stage's state lives on a broker that keeps it in a topic: published, so it never changes."""
+    return f"lockstep.{stage}-state"
+
+
 class Ownership(Protocol):
     """One stage's partition, owned by this worker alone, with its state and input positions.
 
@@ -155,7 +160,7 @@ class Broker(Protocol):
         """Committed records with start <= offset < end, then stops."""
 
     def own(self, stage: str, partition: int) -> Ownership:
-        """The owned partition `partition` of `stage`; its state lives in `lockstep.<stage>-state`."""
+        """The owned partition `partition` of `stage`; its state lives in `state_topic(stage)`."""
 
 
 @dataclass(frozen=True, slots=True)

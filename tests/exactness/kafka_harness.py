@@ -303,7 +303,7 @@ class Shop:
 
     async def _state(self, partition: int) -> tuple[int, dict[bytes, bytes]]:
         """(samples position, entries) of a judge as committed, read without taking the partition over."""
-        topic, entries = "lockstep.judge.judge-state", {}
+        topic, entries = "lockstep.judge-state", {}
         start, end = (await self.broker.bounds(topic))[partition]
         async for batch in self.broker.read(topic, partition, start, end):
             entries.update(zip(batch.keys, batch.values, strict=True))

@@ -62,7 +62,7 @@ async def test_a_leader_dies_while_partitions_change_hands(tmp_path: Path, kafka
     async with shop(tmp_path, cluster, seed=2, events=8_000, **WIDE) as s:
         await s.pause(5)
         publishing = asyncio.create_task(s.publish(25))
-        for topic in ("lockstep.judge.judge-state", SAMPLES):
+        for topic in ("lockstep.judge-state", SAMPLES):
             await s.pause(s.random.uniform(1, 3))
             await s.hurt("term")
             await s.pause(s.random.uniform(0.5, 2.5))
@@ -148,7 +148,7 @@ async def test_soak(tmp_path: Path, kafka_libs: Path) -> None:
             while not publishing.done():
                 await s.hurt(s.random.choices(["term", "kill", "freeze"], [5, 3, 2])[0])
                 await s.pause(s.random.uniform(0.5, 4))
-                topic = s.random.choice(["lockstep.judge.judge-state", SAMPLES, "orders", "lockstep.alerts"])
+                topic = s.random.choice(["lockstep.judge-state", SAMPLES, "orders", "lockstep.alerts"])
                 partition = 0 if topic == "lockstep.alerts" else s.random.randrange(4)
                 node = cluster.node(await s.leader(topic, partition))
                 node.kill()

@@ -10,6 +10,8 @@ from pathlib import Path
 import lockstep
 from lockstep import alert
 from lockstep.adapters.rule_files import load_routing
+from lockstep.app import topic_specs
+from lockstep.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -137,3 +139,21 @@ def test_the_tests_that_a_table_names_are_there():
             assert "…" in case or case in text, f"{file} has no case {case}"
             found += 1
     assert found > 100
+
+
+def test_the_topics_have_the_names_that_others_know():
+    """Stored state and subscribers hang on them: another name is another, empty topic."""
+    named = [(spec.name, spec.partitions, spec.compacted) for spec in topic_specs(Settings(broker="kafka://one"))]
+    assert named == [
+        ("lockstep.samples", 4, False),
+        ("lockstep.alerts", 1, False),
+        ("lockstep.alert-state", 1, True),
+        ("lockstep.deliveries", 4, False),
+        ("lockstep.commands", 1, False),
+        ("lockstep.dead-events", 1, False),
+        ("lockstep.dead-deliveries", 1, False),
+        ("lockstep.rules", 1, True),
+        ("lockstep.judge-state", 4, True),
+        ("lockstep.notify-state", 1, True),
+        ("lockstep.deliver-state", 4, True),
+    ]

@@ -34,7 +34,7 @@ from lockstep.adapters.stream.kafka_requests import TopicsRequest
 from lockstep.adapters.stream.lean import take
 from lockstep.errors import BrokerError, Fenced, SettingsError, StateError
 from lockstep.host import host_fault
-from lockstep.ports import Batch, Cut, Ownership, Positions, Record, TopicInfo, TopicSpec
+from lockstep.ports import Batch, Cut, Ownership, Positions, Record, TopicInfo, TopicSpec, state_topic
 from lockstep.settings import Settings
 
 log = structlog.get_logger("lockstep.kafka")
@@ -716,7 +716,7 @@ class _KafkaOwnership:
     def __init__(self, broker: KafkaBroker, stage: str, partition: int) -> None:
         self._broker = broker
         self._stage, self._partition = stage, partition
-        self._topic = f"lockstep.{stage}-state"
+        self._topic = state_topic(stage)
         self._producer: AIOKafkaProducer | None = None
         self._sending = self._fenced = False
 
