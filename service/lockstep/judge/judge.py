@@ -1084,7 +1084,7 @@ class Judge:
             group is not None or active,
             view,
             None if runtime.level_only else runtime.closed,
-            self.watermarks.of(runtime.roles),
+            self.watermarks.as_shown(runtime.roles),
         )
 
     def about(self, rule: str) -> Rule | None:
@@ -1168,7 +1168,7 @@ class Judge:
         for change in changes:
             self.counts.transitions += 1
             rule = group.runtime.rule
-            mark = self.watermarks.of(group.runtime.roles)
+            mark = self.watermarks.as_shown(group.runtime.roles)
             labels = dict(zip(rule.by, group.labels, strict=True))
             condition = group.condition if group.alert.judged_by == rule.version else None
             why = judged(condition, change.verdict)

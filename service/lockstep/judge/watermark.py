@@ -124,6 +124,11 @@ class Watermarks:
             marks.append(topic.mark)
         return min(marks, default=None)
 
+    def as_shown(self, roles: Iterable[str]) -> int | None:
+        """The same for people: in whole milliseconds, the grain of the times that brokers keep."""
+        mark = self.of(roles)
+        return None if mark is None else mark // 1_000 * 1_000
+
     def is_empty(self, role: str) -> bool:
         topic = self.topics.get(role)
         return topic is not None and topic.first is None and topic.silent
