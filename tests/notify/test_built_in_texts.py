@@ -76,7 +76,7 @@ KINDS = {
 """name → rule, story of its events (one line each, with semicolons between)."""
 
 
-def _said(name):
+def _items(name):
     rule, story = KINDS[name]
     measures = MEASURES.replace("rules:", "  fresh: {last: available, of: stock.level, stale_after: 1h}\nrules:")
     rules = f"{measures}  - {{name: R, {rule}}}\n"
@@ -91,8 +91,12 @@ def _said(name):
     writer = Writer(LONDON)
     for t in told:
         if t.state not in ("pending", "cancelled"):
-            item = writer.item(t, compiled, TEAMS)
-            yield from [f"{t.state}: {item.headline}", *(f"  {team}: {x}" for team, x in item.texts.items())]
+            yield t.state, writer.item(t, compiled, TEAMS)
+
+
+def _said(name):
+    for state, item in _items(name):
+        yield from [f"{state}: {item.headline}", *(f"  {team}: {x}" for team, x in item.texts.items())]
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -100,6 +104,13 @@ def test_what_people_read(name):
     """Headline and texts of the whole episode; each names the rule, its labels and the limit."""
     said = "\n".join(_said(name)) + "\n"
     assert said == (GOLDEN / f"kind-{name}.txt").read_text()
+
+
+def test_what_a_rule_asks_for_is_said_in_words():
+    """`at_most` is a key of a file, and no word of a message."""
+    why = {name: " ".join(line for _, item in _items(name) for line in item.why) for name in KINDS}
+    assert "The rule asks for at most 20 (warning)" in why["stock-low"]
+    assert [name for name, said in why.items() if "at_" in said or "_at" in said] == []
 
 
 def test_low_stock_is_no_matter_of_landing_pages():

@@ -16,6 +16,7 @@ from lockstep.notify.self_alerts import (
     REFUSED,
     SAID_AGAIN,
     OwnAlerts,
+    behind_due,
     mended_transition,
     own_rule,
     refusal_of,
@@ -238,10 +239,11 @@ def test_alerts_of_a_file_or_without_a_limit_miss_no_data():
         transition(value=None, baseline=None, limit=20.0),
         transition(channel="app", value=0.0, baseline=None, limit=None),
         refused_transition("rules/stock.yml", Refusal(("fault",)), now=NOON),
+        *behind_due({("orders", 0): "Event time is behind"}, [("orders", 0)], [], now=NOON),
     ]
     table = alerts_table(found, LONDON)
     columns = {str(column.header): list(column.cells) for column in table.columns}
-    assert table.title == "3 alerts"
-    assert columns["labels"] == ["web", "app", "rules/stock.yml"]
-    assert columns["value"] == ["no data", "0", ""]
-    assert columns["usual or limit"] == ["20", "", ""]
+    assert table.title == "4 alerts"
+    assert columns["labels"] == ["web", "app", "rules/stock.yml", "orders, 0"]
+    assert columns["value"] == ["no data", "0", "", ""]
+    assert columns["usual or limit"] == ["20", "", "", ""]

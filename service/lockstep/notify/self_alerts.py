@@ -139,7 +139,7 @@ def behind_text(place: Place, seconds: float, now: datetime) -> str:
     """What is said of a partition whose event time is so many seconds behind now."""
     stands_at = _moment(now - timedelta(seconds=round(seconds)))
     return (
-        f"event time of topic '{place[0]}', partition {place[1]}, stands at {stands_at}, "
+        f"Event time of topic '{place[0]}', partition {place[1]}, stands at {stands_at}, "
         f"{duration_words(seconds)} behind, though all of it has been read"
     )
 

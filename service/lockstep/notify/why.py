@@ -188,7 +188,8 @@ def _phrases(told: Judged) -> Iterable[str]:
     for name, number in told.asked.items():
         value = number if isinstance(number, str) else number_text(number)
         if name in _LEVELS:
-            yield f"{value.partition(', clear')[0]} ({name})"
+            asked = value.partition(", clear")[0]
+            yield f"{asked.replace('at_least', 'at least').replace('at_most', 'at most')} ({name})"
         elif name == "chance" and not isinstance(number, str) and number > 0:
             got = told.counts.get("chance")
             yield f"what chance does less than once in {number_text(round(1 / number))}" + _how_rare(got)

@@ -56,7 +56,7 @@ def alerts_table(found: Sequence[Transition], zone: ZoneInfo) -> Table:
             t.severity,
             t.rule,
             ", ".join(t.labels.values()) or "the whole shop",
-            "" if t.refusal is not None else number_text(t.value, unit),  # a refused file has no number to miss
+            "" if t.fault else number_text(t.value, unit),  # alerts about Lockstep itself have no number to miss
             "" if usual is None else number_text(usual, unit),
         )
     return table
