@@ -725,12 +725,13 @@ class Service:
         """An alert for each source partition whose event time stays behind though it was read to its end."""
         while True:
             await asyncio.sleep(EVENT_TIME_POLL_S)
-            behind, known = self._event_time()
+            behind, _ = self._event_time()
+            caught_up = {place for place, m in self._meters.items() if m.clock.is_caught_up}
             now = utc_now()
             said = {place: behind_text(place, seconds, now) for place, seconds in behind.items()}
             try:
                 await self.board.refresh()
-                new = behind_due(said, known, self.board.alerts(rule=BEHIND, every=True), now=now)
+                new = behind_due(said, caught_up, self.board.alerts(rule=BEHIND, every=True), now=now)
                 records = [Record(ALERTS, encode(t), t.alert_id.encode(), 0) for t in new]
                 records += [Record(ALERT_STATE, encode(t), t.alert_id.encode()) for t in new]
                 if records:

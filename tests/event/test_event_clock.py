@@ -101,6 +101,10 @@ class Partition:
     def is_behind(self) -> bool:
         return self._meter.clock.behind_since is not None
 
+    @property
+    def is_caught_up(self) -> bool:
+        return self._meter.clock.is_caught_up
+
 
 AT_REST_S = LATENESS_S + IDLE_AFTER_S + POLL_S
 
@@ -158,6 +162,20 @@ def test_a_replay_of_old_events_leaps_nowhere(append_time, restarts):
         p.wait(600)
     assert p.delay_s == pytest.approx(30 * 86_400 + AT_REST_S, abs=POLL_S)
     assert p.is_behind
+
+
+def test_a_restart_ends_nothing_that_was_told_of_a_partition_that_is_behind():
+    """Until it is known again to be behind, it is not taken for caught up."""
+    p = Partition()
+    p.event(1, age_s=30 * 86_400)
+    p.wait(600)
+    p.restart()
+    for _ in range(600 // POLL_S):
+        p.poll()
+        assert not p.is_caught_up
+    p.event(2)
+    p.wait(IDLE_AFTER_S)
+    assert p.is_caught_up
 
 
 def test_a_trickle_of_duplicates_is_seen():

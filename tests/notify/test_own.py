@@ -17,6 +17,7 @@ from lockstep.notify.self_alerts import (
     SAID_AGAIN,
     OwnAlerts,
     behind_due,
+    behind_rule,
     mended_transition,
     own_rule,
     refusal_of,
@@ -247,3 +248,15 @@ def test_alerts_of_a_file_or_without_a_limit_miss_no_data():
     assert columns["labels"] == ["web", "app", "rules/stock.yml", "orders, 0"]
     assert columns["value"] == ["no data", "0", "", ""]
     assert columns["usual or limit"] == ["20", "", "", ""]
+
+
+def test_event_time_that_caught_up_leaves_nothing_to_take_back():
+    """Its end says what is true of the rules again."""
+    (begun,) = behind_due({("orders", 0): "Event time is behind"}, [], [], now=NOON)
+    (over,) = behind_due({}, [("orders", 0)], [begun], now=NOON + timedelta(minutes=5))
+    item = Writer(LONDON).item(over, behind_rule(TEAMS), TEAMS)
+    assert item.headline == "EventTimeBehind, orders, 0: event time has caught up; it fired for 5 minutes"
+    assert set(item.texts.values()) == {
+        "EventTimeBehind, topic orders, partition 0: over since Tue 24 Nov 2026 12:05 GMT, after it fired for "
+        "5 minutes. Rules on this topic judge the present again."
+    }

@@ -95,6 +95,12 @@ class EventClock:
         return self.behind_since is not None and now_us - self.behind_since >= BEHIND * self._idle_after_us
 
     @property
+    def is_caught_up(self) -> bool:
+        """Whether it was read to its end and is not behind. One that begins to be behind, as every one that was behind
+        does after a restart, is neither this nor `is_behind`: what was told of it before goes on."""
+        return self._read_to_end and self.behind_since is None
+
+    @property
     def has_read_to_end(self) -> bool:
         """Whether `behind_since` says anything yet."""
         return self._read_to_end

@@ -145,12 +145,12 @@ def behind_text(place: Place, seconds: float, now: datetime) -> str:
 
 
 def behind_due(
-    behind: Mapping[Place, str], known: Collection[Place], told: Iterable[Transition], *, now: datetime
+    behind: Mapping[Place, str], caught_up: Collection[Place], told: Iterable[Transition], *, now: datetime
 ) -> list[Transition]:
     """What is new about event time that is behind.
 
-    behind: where, with what is said of it. known: the partitions that this worker has read to their end: an alert about
-    any other is another worker's to end. told: the last transition of each alert of this kind.
+    behind: where, with what is said of it. caught_up: the partitions that this worker knows not to be behind: an alert
+    about any other goes on, or is another worker's to end. told: the last transition of each alert of this kind.
     """
     open_now = {(t.labels["topic"], int(t.labels["partition"])): t for t in told if t.state is TransitionName.FIRING}
     new = []
@@ -161,7 +161,7 @@ def behind_due(
             episode = stable_id("episode", alert, _moment(now))
             new.append(_begun(BEHIND, labels, alert=alert, episode=episode, fault=fault, now=now))
     for place, there in open_now.items():
-        if place in known and place not in behind:
+        if place in caught_up and place not in behind:
             new.append(mended_transition(there, now=now, reason=CAUGHT_UP))
     return new
 
