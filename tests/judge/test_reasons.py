@@ -78,7 +78,7 @@ SPIKE = """
             "  - {name: LowStock, by: [sku], threshold: {measure: stock, at_most: 5}}\n",
             stock("A: 12:00 3"),
             "12:02",
-            ["stock: 3", "The rule asks for at_most 5 (warning)"],
+            ["stock: 3", "The rule asks for at most 5 (warning)"],
             id="a level has no window",
         ),
         pytest.param(

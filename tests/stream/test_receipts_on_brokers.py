@@ -1,6 +1,7 @@
 """What became of an event is told from the records of either broker."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -24,11 +25,11 @@ async def test_each_event_is_told_what_became_of_it(broker, unique, partitions):
     """The first of an id, its repeats, one of the future; by this door and by one that begins later."""
     topic = unique("traffic")
     await broker.declare([TopicSpec(topic, partitions)])
-    door = Receipts(broker, chunk_size=16, future_limit_s=300)
+    door = Receipts(broker, clock=lambda: datetime.now(UTC), chunk_size=16, future_limit_s=300)
     sent = [_event(topic, number) for number in (1, 2, 1, 3)] + [_event(topic, 4, year=2090)]
     first = [receipt.outcome for receipt in await door.publish(sent)]
     accepted, again = Outcome.ACCEPTED, Outcome.DUPLICATE
     assert first == [accepted, accepted, again, accepted, Outcome.FUTURE]
-    later = Receipts(broker, chunk_size=16, future_limit_s=300)
+    later = Receipts(broker, clock=lambda: datetime.now(UTC), chunk_size=16, future_limit_s=300)
     for other in (door, later):
         assert [receipt.outcome for receipt in await other.publish(sent)] == [again] * 5
