@@ -1,7 +1,7 @@
 """Lockstep: event → measure → rule → alert → notify → deliver, in the order in which the data flows.
 
 identity     the text that names a value for ever, made of listed parts
-event        what the shop says: one CloudEvent, decoded and checked
+event/       what the shop says: one CloudEvent, decoded and checked
 measure/     numbers over event time: aggregates, buckets, the meter, histories and baselines
 rule/        what is worth telling: rules as they are written (language/), conditions and their verdicts (condition/)
 alert        the lifecycle of one alert, as one table

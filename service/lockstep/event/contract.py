@@ -1,0 +1,274 @@
+"""The contract of events: which types there are and what stands in each, as pydantic models of CloudEvents 1.0.
+
+`schemas/` is made from them, and the structs of the hot path (`structs`).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+LARGEST_NUMBER = 9_000_000_000_000
+LARGEST_EVENT = 1 << 20
+"""Bytes of one event."""
+MOST_LINES = 10_000
+YEARS = (1970, 9000)
+"""Years in which an event may be: outside of them reckoning with zones and windows leaves the calendar."""
+
+Text = Annotated[str, Field(max_length=256)]
+Id = Annotated[str, Field(min_length=1, max_length=1024)]
+Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", max_length=10, examples=["2026-11-24"])]
+Number = Annotated[float, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, le=LARGEST_NUMBER, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+_LEAP_SECOND = re.compile(r"[Tt ]\d\d:\d\d:60")
+
+
+def _moment(value: object) -> object:
+    """One reader of times for contract and hot path: RFC 3339 with a zone."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return msgspec.convert(value, Moment)
+    except msgspec.ValidationError as error:
+        if _LEAP_SECOND.search(value):
+            raise ValueError("a leap second (:60) is not taken; write the second before it, :59") from error
+        raise ValueError("not an RFC 3339 time with a zone, such as 2026-11-24T09:30:00Z") from error
+
+
+def _in_years(value: datetime) -> datetime:
+    if not YEARS[0] <= value.year <= YEARS[1]:
+        raise ValueError(f"the year {value.year} is not within {YEARS[0]} to {YEARS[1]}; check the sender's clock")
+    return value
+
+
+Time = Annotated[datetime, BeforeValidator(_moment)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+
+class _Data(_Model):
+    count: Count = Field(
+        1, description="How many such events this one stands for; weighs counts and averages, never sums"
+    )
+
+
+class OrderLine(_Model):
+    """One product of an order."""
+
+    sku: Text = Field(description="What was bought")
+    quantity: NonNegative = Field(description="How many; a return is an event of its own, never a negative quantity")
+    unit_price: Number = Field(description="Price of one, in the order's currency; a discount line may be negative")
+
+
+class ReturnLine(_Model):
+    """One product that came back."""
+
+    sku: Text = Field(description="What came back")
+    quantity: NonNegative = Field(description="How many")
+    reason: Text | None = Field(None, description="Why, in the shop's words")
+
+
+class OrderPlaced(_Data):
+    """A customer placed an order."""
+
+    order_id: Text = Field(description="The shop's number of the order")
+    total: Number = Field(description="What the customer pays, in `currency`")
+    lines: Annotated[list[OrderLine], Field(max_length=MOST_LINES)] = Field(description="The products")
+    customer: Text | None = Field(None, description="A pseudonym; never a name or an address")
+    channel: Text | None = Field(None, description="Where it was sold: web, app, a marketplace")
+    campaign: Text | None = Field(None, description="The campaign that led to it")
+    country: Text | None = Field(None, description="Where it goes")
+    currency: Text | None = Field(None, description="ISO 4217; sums over several are refused unless grouped by it")
+    gift_wrap: bool | None = Field(None, description="Whether it is to be wrapped")
+    shipping: Number | None = Field(None, description="What the customer pays for shipping")
+
+
+class OrderCancelled(_Data):
+    """An order was cancelled before it left."""
+
+    order_id: Text = Field(description="The shop's number of the order")
+    total: Number | None = Field(None, description="What it was worth")
+    channel: Text | None = Field(None, description="Where it had been sold")
+    reason: Text | None = Field(None, description="Why, in the shop's words")
+
+
+class OrderShipped(_Data):
+    """An order left the warehouse."""
+
+    order_id: Text = Field(description="The shop's number of the order")
+    hours_to_ship: NonNegative | None = Field(None, description="Hours from order to handing it over")
+    cost: Number | None = Field(None, description="What shipping it costs the shop")
+    channel: Text | None = Field(None, description="Where it was sold")
+    carrier: Text | None = Field(None, description="Who carries it")
+    location: Text | None = Field(None, description="Warehouse that it left")
+
+
+class OrderDelivered(_Data):
+    """An order reached its customer."""
+
+    order_id: Text = Field(description="The shop's number of the order")
+    days: NonNegative | None = Field(None, description="Days from order to delivery")
+    late: bool | None = Field(None, description="Whether it came later than promised")
+    channel: Text | None = Field(None, description="Where it was sold")
+    carrier: Text | None = Field(None, description="Who carried it")
+
+
+class OrderReturned(_Data):
+    """Products came back."""
+
+    order_id: Text = Field(description="The shop's number of the order or of the return")
+    lines: Annotated[list[ReturnLine], Field(max_length=MOST_LINES)] = Field(description="The products")
+    total: Number | None = Field(None, description="What is paid back")
+    channel: Text | None = Field(None, description="Where they had been sold")
+    campaign: Text | None = Field(None, description="The campaign that had led to the order")
+
+
+class FeedbackReceived(_Data):
+    """A customer said something."""
+
+    theme: Text = Field(description="What it was about: sizing, delivery, quality")
+    sku: Text | None = Field(None, description="Which product")
+    order_id: Text | None = Field(None, description="Which order")
+    channel: Text | None = Field(None, description="Where it was said")
+    rating: Number | None = Field(None, description="Stars or points")
+
+
+class TrafficSession(_Data):
+    """A visit to the shop; with `count` many visits at once."""
+
+    visitor: Text | None = Field(None, description="A pseudonym")
+    channel: Text | None = Field(None, description="Where the visit came from")
+    campaign: Text | None = Field(None, description="The campaign that led to it")
+    landing: Text | None = Field(None, description="The page of arrival")
+    sku: Text | None = Field(None, description="The product of that page")
+    country: Text | None = Field(None, description="Where the visitor is")
+
+
+class TrafficSpend(_Data):
+    """Money was spent on traffic."""
+
+    amount: NonNegative = Field(description="How much")
+    channel: Text = Field(description="On which channel")
+    campaign: Text | None = Field(None, description="For which campaign")
+
+
+class StockLevel(_Data):
+    """How much of a product can be sold now. Send it keyed by sku, so that its values stay in order."""
+
+    sku: Text = Field(description="The product")
+    available: Number = Field(description="What can be sold; negative when oversold")
+    location: Text | None = Field(None, description="The warehouse; each keeps a level of its own")
+    on_hand: Number | None = Field(None, description="What lies there")
+    reserved: Number | None = Field(None, description="What is promised to orders")
+    held: Number | None = Field(None, description="What may not be sold: in inspection, at a marketplace")
+
+
+class StockReceipt(_Data):
+    """A delivery to the shop is planned, late or in."""
+
+    sku: Text = Field(description="The product")
+    quantity: NonNegative = Field(description="How many")
+    expected_on: Day = Field(description="The day on which it is expected")
+    status: Literal["planned", "delayed", "received"] = Field(description="How it stands")
+    location: Text | None = Field(None, description="The warehouse")
+    purchase_order: Text | None = Field(None, description="The order at the supplier")
+
+
+class StockLot(_Data):
+    """A lot with an expiry date."""
+
+    sku: Text = Field(description="The product")
+    lot: Text = Field(description="The lot")
+    quantity: NonNegative = Field(description="How many are left of it")
+    expires_on: Day = Field(description="Its last day")
+    location: Text | None = Field(None, description="The warehouse")
+
+
+class SupplierUpdated(_Data):
+    """A supplier's lead time changed."""
+
+    supplier: Text = Field(description="The supplier")
+    lead_time_days: NonNegative = Field(description="Days from order to delivery")
+    sku: Text | None = Field(None, description="For which product; none: for all")
+
+
+class CampaignPlanned(_Data):
+    """Marketing plans a campaign."""
+
+    campaign: Text = Field(description="Its name")
+    starts: Time = Field(description="First moment")
+    ends: Time = Field(description="Last moment")
+    skus: Annotated[list[Text], Field(max_length=MOST_LINES)] = Field(description="The products it promotes")
+    channels: Annotated[list[Text], Field(max_length=100)] | None = Field(None, description="Where it runs")
+    expected_sessions: NonNegative | None = Field(None, description="Visits that marketing expects")
+    expected_orders: NonNegative | None = Field(None, description="Orders that marketing expects")
+    discount: NonNegative | None = Field(None, description="As a part of the price: 0.2 is 20 %")
+
+
+class CapacityDeclared(_Data):
+    """Operations says what it can ship."""
+
+    starts: Time = Field(description="First moment")
+    ends: Time = Field(description="Last moment")
+    orders_per_day: NonNegative = Field(description="Orders that can be shipped in a day")
+
+
+@dataclass(frozen=True)
+class EventType:
+    """role: which topic carries it (settings map roles to topics). level: its values are levels of a thing."""
+
+    name: str
+    role: Literal["orders", "traffic", "inventory", "plans"]
+    data: type[_Data]
+
+
+TYPES: Mapping[str, EventType] = {
+    t.name: t
+    for t in (
+        EventType("order.placed", "orders", OrderPlaced),
+        EventType("order.cancelled", "orders", OrderCancelled),
+        EventType("order.shipped", "orders", OrderShipped),
+        EventType("order.delivered", "orders", OrderDelivered),
+        EventType("order.returned", "orders", OrderReturned),
+        EventType("feedback.received", "orders", FeedbackReceived),
+        EventType("traffic.session", "traffic", TrafficSession),
+        EventType("traffic.spend", "traffic", TrafficSpend),
+        EventType("stock.level", "inventory", StockLevel),
+        EventType("stock.receipt", "inventory", StockReceipt),
+        EventType("stock.lot", "inventory", StockLot),
+        EventType("supplier.updated", "inventory", SupplierUpdated),
+        EventType("campaign.planned", "plans", CampaignPlanned),
+        EventType("capacity.declared", "plans", CapacityDeclared),
+    )
+}
+
+
+def _envelope_model(kind: EventType) -> type[BaseModel]:
+    class Event(_Model):
+        specversion: Literal["1.0"] = Field("1.0", description="Version of CloudEvents")
+        id: Id = Field(description="Unique within `source`; an event that comes twice counts once")
+        source: Id = Field(description="Who says it: a URI reference such as /shop/checkout")
+        type: str = Field(description="What happened", json_schema_extra={"const": kind.name})
+        time: Annotated[Time, AfterValidator(_in_years)] = Field(
+            description="When it happened in the shop, RFC 3339 with a zone"
+        )
+        subject: Id | None = Field(None, description="What it is about; our doors use it as the key")
+        data: kind.data = Field(description="The facts")  # type: ignore[name-defined] # the type differs per class
+
+    Event.__doc__ = kind.data.__doc__
+    Event.__name__ = Event.__qualname__ = kind.data.__name__
+    Event.model_rebuild(force=True)
+    return Event
+
+
+MODELS: Mapping[str, type[BaseModel]] = {name: _envelope_model(kind) for name, kind in TYPES.items()}
+"""event type → the model of the whole CloudEvent."""

@@ -1,0 +1,106 @@
+"""Decodes whole batches of events into structs; what is odd is shown to the contract."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from lockstep.errors import EventError
+from lockstep.event.binary_mode import structured
+from lockstep.event.contract import LARGEST_EVENT, YEARS
+from lockstep.event.structs import UNREADABLE, Extra, Refused, reader
+from lockstep.event.validation import foreign_type, parse_event
+from lockstep.ports import Headers
+
+# msgspec skips what no struct reads and checks less of it than the contract's reader does. An event that could hold
+# such a thing is shown to the contract; the tests here are cheap and only ever err towards showing one more.
+_NESTED = 150
+"""Brackets up to which both readers go; the contract's refuses a depth of 200."""
+_LONG_NUMBER = b"0" * 4300
+"""Digits at which the contract's reader refuses an integer."""
+_DIGITS_AS_ZERO = bytes(48 if 48 <= byte < 58 else 0 for byte in range(256))
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_odd(value: bytes) -> bool:
+    size = len(value)
+    return (
+        (size > 2 * _NESTED and value.count(b"{") + value.count(b"[") > _NESTED)
+        or (size > len(_LONG_NUMBER) and _LONG_NUMBER in value.translate(_DIGITS_AS_ZERO))
+        or size > LARGEST_EVENT
+        or not (value.isascii() or _is_utf8(value))
+    )
+
+
+class Decoder:
+    """Decodes batches into structs. wanted: event type → paths that rules read; those beyond the model are kept.
+
+    An extra field that is no text of at most 256 characters, number or flag is None: what rules read never decides
+    what is refused, and no label grows without a limit.
+    """
+
+    def __init__(self, wanted: Mapping[str, Iterable[str]] | None = None) -> None:
+        self._decode = reader(wanted or {})
+        self._raw = reader(wanted or {}, raw=True)
+
+    def decode(self, values: Sequence[bytes | None], headers: Sequence[Headers] | None = None) -> list[Any]:
+        """One result a value: an event, None for a type that is not ours, or Refused."""
+        given: Sequence[Any] = values
+        if headers is not None:
+            given = [structured(v, h) if h else v for v, h in zip(values, headers, strict=True)]
+        try:
+            events = list(map(self._decode, given))
+        except (*UNREADABLE, TypeError):  # TypeError: a tombstone, or one that is refused already
+            return [self._one(value) for value in given]
+        if not events:
+            return events
+        years = {event.time.year for event in events}
+        if min(years) < YEARS[0] or max(years) > YEARS[1]:
+            return [self._one(value) for value in given]
+        if max(map(len, given)) > 2 * _NESTED or not all(map(bytes.isascii, given)):
+            for i, value in enumerate(given):
+                if _is_odd(value):
+                    events[i] = self._one(value)
+        return events
+
+    def _one(self, value: bytes | Refused | None) -> Any:
+        if isinstance(value, Refused):
+            return value
+        if value is not None and not _is_odd(value):
+            try:
+                event = self._decode(value)
+                if YEARS[0] <= event.time.year <= YEARS[1]:
+                    return event
+            except UNREADABLE:
+                pass  # the contract says why, or that only an extra field could not be read
+        if value is not None and foreign_type(value) is not None:
+            return None
+        try:
+            parse_event(value)
+            return _with_extras(self._raw(value or b""))
+        except EventError as error:
+            return Refused(error.reason, error.detail)
+
+
+def _with_extras(event: Any) -> Any:
+    """The event with its extra fields read one by one; one that cannot be read is None."""
+    for part in (event.data, *(getattr(event.data, "lines", None) or ())):
+        for name in part.__struct_fields__:
+            value = getattr(part, name)
+            if value.__class__ is msgspec.Raw:
+                setattr(part, name, _any_value(value))
+    return event
+
+
+def _any_value(raw: msgspec.Raw) -> Any:
+    try:
+        return msgspec.json.decode(raw, type=Extra)
+    except UNREADABLE:
+        return None
