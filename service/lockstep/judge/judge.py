@@ -41,8 +41,9 @@ from lockstep.measure.history import FlowHistory, Late, LevelHistory, Source, pa
 from lockstep.measure.sample import FORMAT, Frame, LevelValue, Partial, Progress, decode
 from lockstep.ports import Batch, Cut, Record
 from lockstep.rule.condition.held import carried, fitting
-from lockstep.rule.condition.judge import breached, judge
+from lockstep.rule.condition.judge import judge
 from lockstep.rule.condition.kind.anomaly import Watch
+from lockstep.rule.condition.kind.threshold import breached
 from lockstep.rule.condition.kinds import (
     Anomaly,
     Condition,

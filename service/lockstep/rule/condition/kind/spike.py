@@ -1,0 +1,225 @@
+"""Spike: a value against what is usual; see `lockstep.rule.condition.usual` and, for counts, `…noise`."""
+
+from dataclasses import dataclass, replace
+from math import sqrt
+
+from lockstep.measure.definition import Aggregate, Expression, Measured
+from lockstep.measure.exact import SCALE, Exact, exact, part_of, parts, shown, size
+from lockstep.rule.condition import usual
+from lockstep.rule.condition.hours import hours_of
+from lockstep.rule.condition.kinds import Severity, Spike
+from lockstep.rule.condition.noise import mean_within, noise_of
+from lockstep.rule.condition.period import earlier, start_of
+from lockstep.rule.condition.usual import Choice
+from lockstep.rule.condition.view import CLOSED, UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
+
+MAD_TO_SIGMA = 1.4826
+"""The median absolute deviation of a normal distribution times this is its standard deviation."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """What is usual. value: in millionths; mad: of its windows, in millionths; of: in words.
+
+    values: of the windows; of one stretch before, its mean in the length of a window. lengths: how many windows long
+    all of them are together. history: the windows, each (start, end, value).
+    """
+
+    value: Exact
+    mad: Exact
+    values: tuple[Exact, ...]
+    lengths: float
+    of: str
+    history: tuple[tuple[int, int, float | None], ...]
+
+    @property
+    def level(self) -> float:
+        """The mean of the windows, with what lies far out pulled in, for the noise of counts."""
+        if len(self.values) == 1:
+            return shown(self.value)
+        return mean_within([shown(v) for v in self.values], shown(self.value), self.sigma)
+
+    @property
+    def sigma(self) -> float:
+        return shown(self.mad) * MAD_TO_SIGMA
+
+
+def _baseline(condition: Spike, view: View, at: Instant) -> _Usual | Kind:
+    """The first choice of which enough is known, or why there is none."""
+    baseline, window = condition.baseline, condition.window_s
+    dates = usual.dates_of(baseline, window, at.end, view.zone)
+    because = ""
+    kind = Kind.UNJUDGED
+    for choice in usual.choices(baseline, window, dates):
+        found = _previous(condition, choice, view, at) if choice.previous_s else _season(condition, choice, view, at)
+        if isinstance(found, _Usual):
+            return found if not because else replace(found, of=f"{found.of}, because {because}")
+        known, reason = found
+        if reason is Kind.NO_DATA:
+            kind = reason
+        because = f"{because} and {choice.shortage(known)}" if because else choice.shortage(known)
+    return kind
+
+
+def _previous(condition: Spike, choice: Choice, view: View, at: Instant) -> _Usual | tuple[int, Kind]:
+    window, length = condition.window_s, choice.previous_s
+    assert isinstance(window, int)  # before a day is the day before
+    end = at.end - window
+    if not is_complete(condition.flows, view, at, end - length):
+        return 0, Kind.UNJUDGED
+    value = value_of(condition.expression, view, at, end - length, end, per=window)
+    if value is None:
+        return 0, Kind.NO_DATA
+    return _Usual(value, 0, (value,), length / window, choice.known(1), ((end - length, end, shown(value)),))
+
+
+def _season(condition: Spike, choice: Choice, view: View, at: Instant) -> _Usual | tuple[int, Kind]:
+    window, expression = condition.window_s, condition.expression
+    windows = 0
+    values: list[Exact] = []
+    history: list[tuple[int, int, float | None]] = []
+    for back in choice.backs:
+        start, end = earlier(window, at.end, back, view.zone)
+        if not is_complete(condition.flows, view, at, start):
+            continue
+        windows += 1
+        value = value_of(expression, view, at, start, end)
+        history.append((start, end, None if value is None else shown(value)))
+        if value is not None:
+            values.append(value)
+    if windows < choice.least:
+        return windows, Kind.UNJUDGED
+    if len(values) < choice.least:
+        return len(values), Kind.NO_DATA
+    middle = _median(values)
+    mad = _median([size(v - middle) for v in values])
+    known = len(values)
+    return _Usual(middle, mad, tuple(values), known, choice.known(known), tuple(history))
+
+
+def _median(values: list[Exact]) -> Exact:
+    ranked, half = sorted(values), len(values) // 2
+    return ranked[half] if len(values) % 2 else part_of(ranked[half - 1] + ranked[half], 1, 2)
+
+
+def _is_count(expression: Expression) -> bool:
+    return isinstance(expression, Measured) and expression.series.aggregate is Aggregate.COUNT
+
+
+def judge_spike(condition: Spike, view: View, at: Instant, firing: Severity | None) -> Verdict:
+    """The value of the window against the first baseline of which enough is known."""
+    start = start_of(condition.window_s, at.end, view.zone)
+    hours = hours_of(condition)
+    if hours is not None and not hours.hold(start, at.end, view.zone):
+        # Closed days bound falls; what rises on them is compared with days like them, unless hours say otherwise.
+        rise = condition.rising if not condition.hours else None
+        verdict = CLOSED if rise is None else judge_spike(rise, view, at, firing)
+        return verdict if verdict.kind is Kind.BREACH else CLOSED
+    if not is_complete(condition.flows, view, at, start):
+        return UNJUDGED
+    found = _baseline(condition, view, at)
+    if found is Kind.UNJUDGED:
+        return UNJUDGED
+    value = value_of(condition.expression, view, at, start, at.end)
+    if isinstance(found, Kind) or value is None:
+        return Verdict(Kind.NO_DATA, None, None if value is None else shown(value), None, None, start, at.end)
+    baseline = found.value
+    is_count = _is_count(condition.expression)
+    counts: dict[str, float] = {"windows": len(found.values)}
+    if condition.deviations is not None or not condition.baseline.previous_s:
+        counts["sigma"] = max(found.sigma, sqrt(max(shown(baseline), 0.0)) if is_count else 0.0)
+    far = breach = _spike_breaches(condition, value, baseline, found.mad, is_count=is_count)
+    if far and is_count and condition.chance is not None:
+        falling = value < baseline
+        noise = noise_of([shown(v) for v in found.values], found.level, found.sigma, found.lengths, falling=falling)
+        counts["dispersion"] = noise.dispersion
+        counts["chance"] = noise.falls(shown(value)) if falling else noise.rises(shown(value))
+        breach = counts["chance"] <= condition.chance
+    # Chance says what begins: with every window it wavers around its limit, and would end what has not changed.
+    held = firing is not None and not breach and (far or _spike_holds(condition, value, baseline))
+    kind = Kind.BREACH if breach or held else Kind.CLEAR
+    severity = condition.severity if kind is Kind.BREACH else None
+    limit = _spike_limit(condition, baseline, up=value >= baseline)
+    return Verdict(
+        kind, severity, shown(value), shown(baseline), limit, start, at.end, counts, found.of, history=found.history
+    )
+
+
+def _spike_limit(condition: Spike, baseline: Exact, *, up: bool) -> float | None:
+    """The number that a value in this direction is compared with."""
+    if up and condition.rises:
+        ratio, difference, furthest = condition.above, condition.above_by, max
+    elif condition.falls:
+        ratio, difference, furthest = condition.below, condition.below_by, min
+        difference = None if difference is None else -difference
+    else:
+        return None
+    limits = [part_of(baseline, *parts(ratio))] if ratio is not None else []
+    limits += [baseline + exact(difference)] if difference is not None else []
+    return shown(furthest(limits))
+
+
+def _spike_breaches(condition: Spike, value: Exact, baseline: Exact, mad: Exact, *, is_count: bool) -> bool:
+    far = condition.deviations
+    alone = far is not None and not condition.rises and not condition.falls
+    has_ratio = _is_comparable(condition, baseline)
+    if condition.usual_at_least is not None and not has_ratio:
+        return False
+    # A difference needs no baseline.
+    rise = (alone and has_ratio) or (condition.rises and (has_ratio or condition.above is None))
+    rise = rise and (condition.above is None or _is_more(value, condition.above, baseline))
+    rise = rise and (condition.above_by is None or value > baseline + exact(condition.above_by))
+    rise = rise and (condition.at_least is None or value >= exact(condition.at_least))
+    rise = rise and (far is None or _is_far(value - baseline, far, baseline, mad, is_count=is_count))
+    fall = (alone and has_ratio) or (condition.falls and (has_ratio or condition.below is None))
+    fall = fall and (condition.below is None or _is_less(value, condition.below, baseline))
+    fall = fall and (condition.below_by is None or value < baseline - exact(condition.below_by))
+    fall = fall and (far is None or _is_far(baseline - value, far, baseline, mad, is_count=is_count))
+    return rise or fall
+
+
+def _is_comparable(condition: Spike, baseline: Exact) -> bool:
+    """Whether a ratio to this usual value says anything: nothing is a multiple of nothing."""
+    least = condition.usual_at_least
+    return baseline > 0 if least is None else baseline >= exact(least)
+
+
+def _is_more(value: Exact, ratio: float, baseline: Exact) -> bool:
+    """value > ratio × baseline, multiplied out."""
+    times, over = parts(ratio)
+    return value * over > times * baseline
+
+
+def _is_less(value: Exact, ratio: float, baseline: Exact) -> bool:
+    times, over = parts(ratio)
+    return value * over < times * baseline
+
+
+def _is_far(distance: Exact, deviations: float, baseline: Exact, mad: Exact, *, is_count: bool) -> bool:
+    """Whether a distance is more than so many deviations; for counts a deviation is √baseline at least."""
+    times, over = parts(deviations)
+    sigma_times, sigma_over = parts(MAD_TO_SIGMA)
+    if distance * over * sigma_over <= times * sigma_times * mad:
+        return False
+    # Squared, so that no root is taken: of millionths, hence the scale.
+    return not is_count or (distance * over) ** 2 > times * times * baseline * SCALE
+
+
+def _spike_holds(condition: Spike, value: Exact, baseline: Exact) -> bool:
+    """Inside the band between breach and clear.
+
+    A ratio to too little says nothing, so it keeps nothing open; a difference does. Nothing where nothing is usual is
+    as usual as can be, and in no band.
+    """
+    below, above = condition.clear_below, condition.clear_above
+    below_by, above_by = condition.clear_below_by, condition.clear_above_by
+    if not _is_comparable(condition, baseline):
+        below = above = None
+    if (below is None and above is None and below_by is None and above_by is None) or (not value and not baseline):
+        return False
+    return not (
+        (below is None or _is_less(value, below, baseline))
+        and (above is None or _is_more(value, above, baseline))
+        and (below_by is None or value < baseline + exact(below_by))
+        and (above_by is None or value > baseline + exact(above_by))
+    )
