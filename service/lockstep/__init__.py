@@ -1,5 +1,7 @@
 """Lockstep: event → measure → rule → alert → notify → deliver, in the order in which the data flows.
 
+text/        values as people read and write them
+yaml/        a YAML file that knows its places
 identity     the text that names a value for ever, made of listed parts
 event/       what the shop says: one CloudEvent, decoded and checked
 measure/     numbers over event time: aggregates, buckets, the meter, histories and baselines

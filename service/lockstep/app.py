@@ -20,6 +20,7 @@ from lockstep.adapters.channel_table import build_channels, check_secrets
 from lockstep.adapters.dispatch import Dispatcher
 from lockstep.adapters.follow import AlertBoard
 from lockstep.adapters.http.server import HttpServer, check_exposure
+from lockstep.adapters.ingest.receipts import MOST_BETWEEN, Receipts
 from lockstep.adapters.metrics import Growth, Metrics
 from lockstep.adapters.promises import last_promise
 from lockstep.adapters.rule_files import load_routing
@@ -29,12 +30,12 @@ from lockstep.adapters.stopping import EXIT_UNDONE, LastResort, Stopping
 from lockstep.adapters.stream import open_broker, transport_for
 from lockstep.adapters.stream.consumer import Faults
 from lockstep.adapters.stream.runtime import Runtime, SourceSpec, SourceStage, StageSpec
-from lockstep.dead import TOPIC as DEAD_EVENTS
 from lockstep.deliver import DEAD_DELIVERIES, Deliver
 from lockstep.errors import BrokerError, LockstepError, RuleError, SettingsError
 from lockstep.event import Decoder
 from lockstep.explain import ask, public
 from lockstep.judge.judge import ALERT_STATE, ALERTS, Judge
+from lockstep.measure.dead_events import TOPIC as DEAD_EVENTS
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.notify.decide import DELIVERIES, Notify
 from lockstep.notify.route import NOBODY, Routing
@@ -52,7 +53,6 @@ from lockstep.ports import Record, TopicInfo, TopicSpec, state_topic
 from lockstep.rule.condition.kinds import Plan, Rule
 from lockstep.settings import Settings
 from lockstep.tools.explain_command import by_alert, from_refusals, from_transitions, named
-from lockstep.tools.receipts import MOST_BETWEEN, Receipts
 from lockstep.transition import Refusal, TransitionName, encode
 
 log = structlog.get_logger("lockstep")

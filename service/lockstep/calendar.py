@@ -13,9 +13,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
-from lockstep.document import Document, Fault, validate
 from lockstep.identity import Parts, identity
 from lockstep.labels import stable_id
+from lockstep.yaml.document import Document, Fault, validate
 
 KINDS = ("campaign", "holiday", "closed")
 """What a day can be marked as."""

@@ -152,9 +152,9 @@ def check(
 ) -> None:
     """Look for every fault in rule files: where, what, the way out."""
     from lockstep.app import utc_now
-    from lockstep.tools import faults
-    from lockstep.tools.check import check as run
-    from lockstep.tools.check import exit_code
+    from lockstep.tools.check import fault_formats as faults
+    from lockstep.tools.check.check import check as run
+    from lockstep.tools.check.check import exit_code
 
     if output not in faults.FORMATS:
         _fail(f"--format: '{output}' is unknown; write one of {', '.join(faults.FORMATS)}")
@@ -275,7 +275,7 @@ def _told_last(settings: Settings, what: str, wanted: dict[str, str], url: str) 
 def _explain_code(code: str) -> None:
     from rich.syntax import Syntax
 
-    from lockstep.tools.codes import explanation
+    from lockstep.tools.check.codes import explanation
 
     explained = explanation(code.upper())
     out.print(styled((f"{explained.code}: {explained.title}\n", "bold")))
@@ -361,7 +361,7 @@ def _events(
     from lockstep.adapters.stream.sqlite import path_of
     from lockstep.app import utc_now
     from lockstep.rule.language.quantity import duration_s
-    from lockstep.tools.spool import spool
+    from lockstep.tools.backtest.spool import spool
 
     if files:
         _fail("--events and --broker; name one of them")
@@ -426,7 +426,7 @@ def rule_tests(
 
 def _tested(paths: list[Path], zone: Any, only: str | None, *, coverage: bool, junit: Path | None) -> int:
     """Run the tests once and say what came of them; the exit code."""
-    from lockstep.tools import faults
+    from lockstep.tools.check import fault_formats as faults
     from lockstep.tools.ruletest import results as report
     from lockstep.tools.ruletest.coverage import gaps
     from lockstep.tools.ruletest.runner import run
@@ -488,15 +488,15 @@ def backtest(
     """Say what the rules would have told, had they watched these events."""
     from lockstep.adapters.rule_files import load_rules
     from lockstep.rule.language.lint.warnings import history_s
-    from lockstep.tools import backtest as bt
-    from lockstep.tools import report as rp
+    from lockstep.tools.backtest import replay as bt
+    from lockstep.tools.report import report as rp
 
     _collect_rarely()
     settings = load_settings()
     plan = _usable(load_rules(rules), str(rules), quiet=as_json)
     other = None
     if against is not None:
-        from lockstep.tools.revision import load_version
+        from lockstep.tools.backtest.revision import load_version
 
         other = _usable(load_version(against, rules), against, quiet=True)
     working = working_hours or settings.working_hours
@@ -525,14 +525,14 @@ def backtest(
         _fail(result.shortfall, 1)
     if as_json:
         return
-    from lockstep.figures import time_text
-    from lockstep.tools.report_terminal import views
+    from lockstep.text.figures import time_text
+    from lockstep.tools.report.terminal_tables import views
 
     said = bt.episodes(result.transitions)
     report = rp.make_report(plan, result, said, zone=settings.zone, working=hours, windows=windows)
     changes = None if before is None else rp.compare(bt.episodes(before.transitions), said)
     if html is not None:
-        from lockstep.tools.page import Shown, page
+        from lockstep.tools.report.page import Shown, page
 
         shown = Shown(str(rules), sources, working, against)
         text = page(report, plan, result.curves, shown, zone=settings.zone, changes=changes)
@@ -616,8 +616,8 @@ def send(
     ] = False,
 ) -> None:
     """Publish events from files, and say what became of each."""
+    from lockstep.adapters.ingest.receipts import IN_WORDS, Outcome, Receipts
     from lockstep.app import prepare, utc_now
-    from lockstep.tools.receipts import IN_WORDS, Outcome, Receipts
     from lockstep.tools.send import send_files
 
     settings = load_settings(broker=broker)
@@ -678,7 +678,7 @@ def dead_events(
     broker: BrokerOption = None, as_json: Annotated[bool, typer.Option("--json", help="One a line")] = False
 ) -> None:
     """List the events that could not be counted, with their reason."""
-    from lockstep.dead import TOPIC, DeadEvent, parse_dead
+    from lockstep.measure.dead_events import TOPIC, DeadEvent, parse_dead
 
     async def act(opened: Any) -> list[DeadEvent]:
         found: dict[tuple[str, int, int, str], DeadEvent] = {}
@@ -741,8 +741,8 @@ def alerts(
     """Show what is pending or firing now, since when, with its numbers."""
     from lockstep.adapters.follow import AlertBoard
     from lockstep.app import utc_now
-    from lockstep.tools.backtest import json_line
-    from lockstep.tools.report_terminal import alerts_table
+    from lockstep.tools.backtest.replay import json_line
+    from lockstep.tools.report.terminal_tables import alerts_table
 
     settings = load_settings(broker=broker)
 

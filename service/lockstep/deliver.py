@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from lockstep.dead import DeadEvent, dead_record
 from lockstep.errors import DeliveryError, StateError
+from lockstep.measure.dead_events import DeadEvent, dead_record
 from lockstep.notification import Body, body_of, severity_of
 from lockstep.notify.receivers import life_s
 from lockstep.ports import Batch, Cut, Destination, Record, Sent

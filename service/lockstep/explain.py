@@ -12,9 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from lockstep.alert import Alert, State, due
-from lockstep.document import did_you_mean
 from lockstep.errors import RuleError
-from lockstep.figures import PERCENT, number_text
 from lockstep.judge.group import Labels
 from lockstep.judge.judge import Judge, Seen
 from lockstep.measure.definition import SeriesDef
@@ -22,7 +20,9 @@ from lockstep.rule.condition.kinds import Rule, series_of_condition
 from lockstep.rule.condition.view import Instant
 from lockstep.rule.explained import Explained, explain_condition
 from lockstep.rule.language.quantity import duration_text
+from lockstep.text.figures import PERCENT, number_text
 from lockstep.transition import SECOND, rfc3339
+from lockstep.yaml.document import did_you_mean
 
 
 class Clock(msgspec.Struct, frozen=True):

@@ -12,8 +12,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lockstep.errors import SettingsError
-from lockstep.host import host_fault, unfilled, url_fault
-from lockstep.wanted import must
+from lockstep.text.host import host_fault, unfilled, url_fault
+from lockstep.text.wanted import must
 
 
 class Settings(BaseSettings):

@@ -14,7 +14,7 @@ from wild_series import MONTH_S, WILD
 from lockstep.measure.anomaly import SENSITIVITY, Detector, Incidents, Reading, Statistic
 from lockstep.measure.history import pack, unpack
 from lockstep.rule.language.load import load_texts
-from lockstep.tools.backtest import replay_events
+from lockstep.tools.backtest.replay import replay_events
 from lockstep.transition import TransitionName
 
 MONTHS = 8

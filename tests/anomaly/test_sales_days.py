@@ -7,7 +7,7 @@ import pytest
 from shop_series import LONDON, orders
 
 from lockstep.rule.language.load import load_texts
-from lockstep.tools.backtest import replay_events
+from lockstep.tools.backtest.replay import replay_events
 from lockstep.transition import TransitionName
 
 RULES = """

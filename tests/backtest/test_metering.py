@@ -15,9 +15,9 @@ import pytest
 
 from lockstep.errors import EventError
 from lockstep.rule.language.load import load_texts
-from lockstep.tools import metering
-from lockstep.tools.backtest import backtest
-from lockstep.tools.event_files import Limits
+from lockstep.tools.backtest import metering
+from lockstep.tools.backtest.event_files import Limits
+from lockstep.tools.backtest.replay import backtest
 from lockstep.tools.retail import ZONE
 
 RULES = """\
@@ -89,7 +89,9 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path, events):
 
 
 def _children():
-    found = subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "lockstep.tools.metering"], stdout=subprocess.PIPE)
+    found = subprocess.run(
+        ["pgrep", "-P", str(os.getpid()), "-f", "lockstep.tools.backtest.metering"], stdout=subprocess.PIPE
+    )
     return [int(pid) for pid in found.stdout.split()]
 
 
@@ -120,7 +122,7 @@ def test_it_ends_with_the_one_that_judges(events):
     assert not _children()
     many = [str(events)] * 20  # more than a pipe holds when nobody reads
     order = metering._Order(list(PLAN.series), many, False, None, 50, 300_000)
-    command = [sys.executable, "-P", "-m", "lockstep.tools.metering"]
+    command = [sys.executable, "-P", "-m", "lockstep.tools.backtest.metering"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as alone:
         alone.stdin.write(msgspec.msgpack.encode(order))
         alone.stdin.close()

@@ -14,10 +14,10 @@ from lockstep.notify.route import Routing
 from lockstep.ports import Batch, Destination
 from lockstep.rule.language.load import load_texts
 from lockstep.rule.language.quantity import hours
-from lockstep.tools import report as rp
-from lockstep.tools.backtest import Replay, episodes, replayed
-from lockstep.tools.page import Shown, page, short
-from lockstep.tools.report_terminal import sparkline
+from lockstep.tools.backtest.replay import Replay, episodes, replayed
+from lockstep.tools.report import report as rp
+from lockstep.tools.report.page import Shown, page, short
+from lockstep.tools.report.terminal_tables import sparkline
 from lockstep.tools.retail import ZONE
 from lockstep.transition import encode
 

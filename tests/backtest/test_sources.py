@@ -13,10 +13,10 @@ from lockstep.errors import EventError, RuleError, SettingsError
 from lockstep.ports import Record, TopicSpec
 from lockstep.rule.language.lint.warnings import history_s
 from lockstep.rule.language.load import load_texts
-from lockstep.tools import backtest as bt
+from lockstep.tools.backtest import replay as bt
+from lockstep.tools.backtest.revision import load_version
+from lockstep.tools.backtest.spool import spool
 from lockstep.tools.retail import ZONE
-from lockstep.tools.revision import load_version
-from lockstep.tools.spool import spool
 
 RULES = """\
 measures: {stock: {last: available, of: stock.level}, orders: {count: order.placed}}

@@ -12,7 +12,7 @@ from lockstep.adapters.rule_files import load_rules
 from lockstep.errors import RuleError
 from lockstep.rule.condition.period import DAY
 from lockstep.rule.language.load import load_texts
-from lockstep.tools import backtest as bt
+from lockstep.tools.backtest import replay as bt
 from lockstep.tools.suggest import Asked, Trier, expected_hours, repr_hours, suggest, times_text
 
 ZONE = ZoneInfo("UTC")

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lockstep.rule.language.load import load_texts
-from lockstep.tools import curves as watch
-from lockstep.tools.backtest import replayed
+from lockstep.tools.backtest import curves as watch
+from lockstep.tools.backtest.replay import replayed
 from lockstep.tools.retail import ZONE
 
 BEGIN = datetime(2026, 1, 5, 9, tzinfo=UTC)

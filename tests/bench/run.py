@@ -37,7 +37,7 @@ from lockstep.event import Decoder
 from lockstep.ports import Record
 from lockstep.rule.language.load import load_texts
 from lockstep.settings import load_settings
-from lockstep.tools.backtest import backtest
+from lockstep.tools.backtest.replay import backtest
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ZONE = ZoneInfo("Europe/London")

@@ -14,7 +14,7 @@ import msgspec
 from tests.bench.run import RULES, rss_mb
 
 from lockstep.rule.language.load import load_texts
-from lockstep.tools.backtest import backtest
+from lockstep.tools.backtest.replay import backtest
 
 SEASONAL = """\
 measures: {orders: {count: order.placed}}

@@ -15,12 +15,12 @@ from shop_events import TIME, event, raw
 
 from lockstep.adapters.follow import AlertBoard
 from lockstep.adapters.http.server import HttpServer
+from lockstep.adapters.ingest.receipts import Outcome, Receipt, Receipts
 from lockstep.adapters.stream import open_broker
 from lockstep.errors import BrokerError, EventError
 from lockstep.event import LARGEST_EVENT
 from lockstep.ports import Record, TopicSpec
 from lockstep.settings import Settings
-from lockstep.tools.receipts import Outcome, Receipt, Receipts
 from lockstep.tools.schema import EXAMPLE_DATA
 from lockstep.tools.send import BadEvents, send_files, to_records
 

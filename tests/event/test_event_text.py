@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shop_events import event
 
+from lockstep.adapters.ingest.event_text import LARGEST_ARRAY, EventText, events_in
+from lockstep.adapters.ingest.receipts import Receipts
 from lockstep.adapters.stream import open_broker
 from lockstep.errors import EventError
 from lockstep.event import LARGEST_EVENT
 from lockstep.ports import TopicSpec
 from lockstep.rule.language.load import load_texts
 from lockstep.settings import Settings
-from lockstep.tools.backtest import Limits, backtest
-from lockstep.tools.event_text import LARGEST_ARRAY, EventText, events_in
-from lockstep.tools.receipts import Receipts
+from lockstep.tools.backtest.replay import Limits, backtest
 from lockstep.tools.send import BadEvents, send_files, to_records
 from lockstep.tools.suggest import Asked, suggest
 
@@ -156,7 +156,7 @@ def test_what_unpacks_to_too_much_is_refused() -> None:
 def test_an_array_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is held whole, so it cannot be any size; lines can."""
     assert LARGEST_ARRAY >= 100 << 20
-    monkeypatch.setattr("lockstep.tools.event_text.LARGEST_ARRAY", 100)
+    monkeypatch.setattr("lockstep.adapters.ingest.event_text.LARGEST_ARRAY", 100)
     with pytest.raises(EventError, match="an array of more than 100 bytes; write CloudEvents as JSON, one a line"):
         events_in(ARRAY.encode(), largest=LARGEST_EVENT)
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shop_events import TIME, raw
 
-from lockstep.dead import TOPIC, DeadEvent, parse_dead
 from lockstep.event import Decoder
+from lockstep.measure.dead_events import TOPIC, DeadEvent, parse_dead
 from lockstep.measure.definition import Aggregate, SeriesDef
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.measure.sample import decode

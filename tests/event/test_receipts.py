@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shop_events import event, raw
 
-from lockstep.dead import parse_dead
+from lockstep.adapters.ingest import receipts
+from lockstep.adapters.ingest.receipts import Outcome, Receipts, unknown_type
 from lockstep.errors import BrokerError
 from lockstep.event import Decoder
+from lockstep.measure.dead_events import parse_dead
 from lockstep.measure.meter import Meter, MeterSettings
 from lockstep.ports import Batch, Record
-from lockstep.tools import receipts
-from lockstep.tools.receipts import Outcome, Receipts, unknown_type
 from lockstep.tools.send import shifted
 
 CHUNK = 16

@@ -32,7 +32,7 @@ from lockstep.measure.definition import SeriesDef
 from lockstep.measure.sample import decode as decode_frame
 from lockstep.ports import Record
 from lockstep.settings import Settings
-from lockstep.tools.backtest import replay_events
+from lockstep.tools.backtest.replay import replay_events
 from lockstep.transition import decode as decode_transition
 
 RULES = """\

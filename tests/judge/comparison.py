@@ -10,7 +10,7 @@ from reference import micros, reference_transitions
 from shorthand import LONDON, Event, lines
 
 from lockstep.rule.condition.kinds import Absence, Change, NewValue, Plan, Projection, Share, Spike, Threshold
-from lockstep.tools.backtest import replay_events
+from lockstep.tools.backtest.replay import replay_events
 from lockstep.transition import Transition
 
 SAME = ("rule", "labels", "alert_id", "episode_id", "transition_id", "number", "state", "at", "started_at", "severity")

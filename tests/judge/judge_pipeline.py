@@ -10,10 +10,10 @@ from comparison import plain
 from reference import EPOCH, ROLES, micros
 from shorthand import LONDON, Event
 
-from lockstep.dead import TOPIC as DEAD
-from lockstep.dead import DeadEvent, parse_dead
 from lockstep.event import Decoder
 from lockstep.judge.judge import ALERTS, Judge
+from lockstep.measure.dead_events import TOPIC as DEAD
+from lockstep.measure.dead_events import DeadEvent, parse_dead
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.ports import Batch
 from lockstep.rule.condition.kinds import Plan

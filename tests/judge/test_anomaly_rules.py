@@ -20,7 +20,7 @@ from lockstep.measure.anomaly import SENSITIVITY, Detector, Incidents
 from lockstep.rule.condition.kind.anomaly import wall_s
 from lockstep.rule.condition.kinds import All, Anomaly, Not, Plan, Rule, Severity
 from lockstep.rule.versions import Version, in_force
-from lockstep.tools.backtest import replay_events
+from lockstep.tools.backtest.replay import replay_events
 
 WARNING, HOUR, DAY = Severity.WARNING, 3_600, 86_400
 START = clock("2026-03-20 00:00")  # nine days before the clocks change

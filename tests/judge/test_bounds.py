@@ -8,7 +8,7 @@ from lockstep.explain import explain
 from lockstep.notify.message import limit_text
 from lockstep.rule.language.load import load_texts
 from lockstep.rule.versions import Version, in_force
-from lockstep.tools.backtest import replay_events, replayed
+from lockstep.tools.backtest.replay import replay_events, replayed
 
 MEASURES = """\
 measures:

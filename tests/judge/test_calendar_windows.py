@@ -32,7 +32,7 @@ from lockstep.rule.condition.kinds import (
     Threshold,
 )
 from lockstep.rule.condition.period import DAY, WEEK, Period
-from lockstep.tools.backtest import replay_events
+from lockstep.tools.backtest.replay import replay_events
 
 HOURLY = flow("count", bucket_s=3600)
 VISITS = flow("count", "traffic.session", bucket_s=3600)

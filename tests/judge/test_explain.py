@@ -10,7 +10,7 @@ from shorthand import DAY, LONDON, clock, orders, stock
 from lockstep.errors import RuleError
 from lockstep.explain import ask, explain, public
 from lockstep.rule.language.load import load_texts
-from lockstep.tools.backtest import replay_events, replayed
+from lockstep.tools.backtest.replay import replay_events, replayed
 from lockstep.tools.explain_command import shown
 from lockstep.tools.terminal import Terminal
 

@@ -10,7 +10,7 @@ from shorthand import LONDON, clock, event, lines, many, orders, sessions, stock
 
 from lockstep.rule.condition.kinds import Plan
 from lockstep.rule.language.load import load_texts
-from lockstep.tools.backtest import replay_events
+from lockstep.tools.backtest.replay import replay_events
 
 HANDBOOK = Path(__file__).parents[2] / "rules" / "README.md"
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", HANDBOOK.read_text(), re.DOTALL)

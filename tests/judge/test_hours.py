@@ -9,7 +9,7 @@ from shorthand import LONDON, ORDERS, clock, of, orders, plan, rule, when
 from lockstep.calendar import Day, Entry, calendar_of
 from lockstep.rule.condition.hours import EVERY_DAY, OpenHours
 from lockstep.rule.condition.kinds import All, AnyOf, Baseline, Hours, Not, Severity, Spike
-from lockstep.tools.backtest import replay_events
+from lockstep.tools.backtest.replay import replay_events
 
 WEEKDAYS = frozenset(range(5))
 TRADING = (Hours(WEEKDAYS, time(9), time(12)),)

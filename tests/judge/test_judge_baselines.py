@@ -18,7 +18,7 @@ from lockstep.rule.condition.kinds import Absence, Baseline, Hours, Severity, Sp
 from lockstep.rule.condition.noise import Noise, beta_tail, mean_within, noise_of, tellable_from
 from lockstep.rule.condition.period import same_wall_clock
 from lockstep.rule.condition.usual import Borders, choices
-from lockstep.tools.backtest import replay_events, replayed
+from lockstep.tools.backtest.replay import replay_events, replayed
 
 FIRST = date(2026, 1, 5)
 """A Monday."""

@@ -57,7 +57,7 @@ from lockstep.rule.condition.kinds import (
     Tolerance,
 )
 from lockstep.rule.condition.when import is_level_only
-from lockstep.tools.backtest import replay_events
+from lockstep.tools.backtest.replay import replay_events
 
 START = clock("12:00")
 LENGTH_S = 1_200

@@ -50,7 +50,7 @@ from lockstep.rule.condition.kinds import (
 )
 from lockstep.rule.condition.when import is_level_only
 from lockstep.rule.versions import Version, changes_in_words, in_force
-from lockstep.tools.backtest import replay_events
+from lockstep.tools.backtest.replay import replay_events
 
 BORDER_S = int(clock("12:10").timestamp())
 

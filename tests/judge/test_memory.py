@@ -27,7 +27,7 @@ from shorthand import (
 from lockstep.explain import explain
 from lockstep.rule.condition.held import carried
 from lockstep.rule.condition.kinds import All, AnyOf, Not, Severity
-from lockstep.tools.backtest import replayed
+from lockstep.tools.backtest.replay import replayed
 
 MANY = when(ORDERS, "above 5 clear below 3")
 VISITED = when(SESSIONS, "above 5 clear below 3")

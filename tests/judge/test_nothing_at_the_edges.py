@@ -13,7 +13,7 @@ from judge_pipeline import Pipeline, arrivals
 from shorthand import LONDON, ORDERS, Event, clock, event, flow, lines, of, plan, rule, when
 
 from lockstep.rule.condition.kinds import Baseline, Severity, Spike
-from lockstep.tools.backtest import replay_events
+from lockstep.tools.backtest.replay import replay_events
 
 
 def spike(baseline, window=300, series=ORDERS, **more):

@@ -10,7 +10,7 @@ from rulefiles import MEASURES, compiled, of_events
 from shorthand import LONDON, clock, lines, orders, sessions
 
 from lockstep.rule.language.load import load_texts
-from lockstep.tools.backtest import replay_events
+from lockstep.tools.backtest.replay import replay_events
 
 RISE = "above: 3x, at_least: 1, usual_at_least: 1"
 HOUR = f"spike: {{measure: orders, window: 1h, {RISE}}}"

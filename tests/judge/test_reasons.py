@@ -14,7 +14,7 @@ from lockstep.notify.message import Writer
 from lockstep.notify.why import where_more_is, why_lines
 from lockstep.rule.condition.kinds import Plan
 from lockstep.rule.language.load import load_texts
-from lockstep.tools.backtest import replay_events
+from lockstep.tools.backtest.replay import replay_events
 from lockstep.transition import Transition, TransitionName, decode, encode
 
 MEASURES = """

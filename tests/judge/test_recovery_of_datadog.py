@@ -10,7 +10,7 @@ from rulefiles import compiled, of_events, of_levels
 from shorthand import LONDON, Event, clock, event, lines, orders, sessions
 
 from lockstep.rule.language.load import load_texts
-from lockstep.tools.backtest import replay_events
+from lockstep.tools.backtest.replay import replay_events
 
 
 @pytest.mark.parametrize(

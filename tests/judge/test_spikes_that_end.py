@@ -9,7 +9,7 @@ from shorthand import clock, event, lines
 
 from lockstep.explain import ask
 from lockstep.rule.language.load import load_texts
-from lockstep.tools.backtest import replayed
+from lockstep.tools.backtest.replay import replayed
 
 UTC = ZoneInfo("UTC")
 FIRST = clock("09:00", "2026-01-12")

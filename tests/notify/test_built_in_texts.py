@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from lockstep.notify.message import Writer
-from lockstep.tools.backtest import replayed
+from lockstep.tools.backtest.replay import replayed
 from lockstep.tools.ruletest.suite import load_text
 
 GOLDEN = Path(__file__).parent / "golden"

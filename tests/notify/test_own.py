@@ -23,7 +23,7 @@ from lockstep.notify.self_alerts import (
     refusal_of,
     refused_transition,
 )
-from lockstep.tools.report_terminal import alerts_table
+from lockstep.tools.report.terminal_tables import alerts_table
 from lockstep.transition import Refusal, Transition, TransitionName, decode, encode
 
 TEAMS = ("marketing", "operations")

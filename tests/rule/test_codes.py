@@ -8,8 +8,8 @@ import pytest
 
 from lockstep.errors import RuleError
 from lockstep.rule.language.lint.lint import CODES
-from lockstep.tools.check import check
-from lockstep.tools.codes import explanation
+from lockstep.tools.check.check import check
+from lockstep.tools.check.codes import explanation
 from lockstep.tools.ruletest.suite import load_text
 
 MEASURES = """\
@@ -75,7 +75,7 @@ def test_there_is_no_explanation_of_what_nobody_says(tmp_path):
     """A file for each code, and none besides."""
     from importlib.resources import files
 
-    names = [f.name for f in (files("lockstep.tools") / "codes").iterdir()]
+    names = [f.name for f in (files("lockstep.tools.check") / "codes").iterdir()]
     assert sorted(names) == [f"{code}.md" for code in sorted(CODES)]
     with pytest.raises(RuleError, match=re.escape("there is no code 'LS999'; they run from LS101 to LS")):
         explanation("LS999")

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockstep.document import Fault
-from lockstep.masking import masked
 from lockstep.rule.language.lint.lint import CODES
-from lockstep.tools import faults as report
-from lockstep.tools.check import check
+from lockstep.tools.check import fault_formats as report
+from lockstep.tools.check.check import check
+from lockstep.yaml.document import Fault
+from lockstep.yaml.masking import masked
 
 TEXT = """\
 measures:

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from pydantic_core._pydantic_core import list_all_errors
 from ruamel.yaml import YAML
 
-from lockstep.document import Fault, parse_document
 from lockstep.errors import RuleError
 from lockstep.event import TYPES, Decoder
 from lockstep.measure.fold import folder, level_rows
@@ -23,8 +22,9 @@ from lockstep.rule import wording
 from lockstep.rule.language import quantity
 from lockstep.rule.language.lint.lint import CODES, SAMPLE
 from lockstep.rule.language.load import Loaded, load_texts
-from lockstep.tools import faults as report
-from lockstep.tools.check import check
+from lockstep.tools.check import fault_formats as report
+from lockstep.tools.check.check import check
+from lockstep.yaml.document import Fault, parse_document
 
 ROOT = Path(__file__).parents[2]
 FACTOR = float(os.environ.get("LOCKSTEP_TEST_FACTOR", "1"))
@@ -150,7 +150,7 @@ def test_the_quick_parser_reads_what_the_usual_one_reads(text):
     """The same values at the same places, and it refuses what that refuses."""
     quick, _ = parse_document("r.yml", text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lockstep.document.quick_yaml", _usual_yaml)
+        patch.setattr("lockstep.yaml.document.quick_yaml", _usual_yaml)
         usual, _ = parse_document("r.yml", text)
     assert (quick is None) == (usual is None)
     if quick is not None and usual is not None:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockstep.document import parse_document
 from lockstep.rule.condition.kinds import Absence, All, Severity, Spike, Threshold, series_of_condition
 from lockstep.rule.language.lint.lint import CODES
 from lockstep.rule.language.load import load_texts
+from lockstep.yaml.document import parse_document
 
 MEASURES = """\
 measures:

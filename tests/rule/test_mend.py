@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.document import parse_document, validate
 from lockstep.rule.language.form import RuleFile
 from lockstep.rule.language.load import load_documents, load_texts
+from lockstep.yaml.document import parse_document, validate
 
 ROOT = Path(__file__).parents[2]
 FILES = [

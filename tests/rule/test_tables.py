@@ -10,8 +10,8 @@ from lockstep.rule.condition.kind.threshold import levels_of
 from lockstep.rule.language.load import load_texts
 from lockstep.rule.language.table import LARGEST, MOST_ROWS
 from lockstep.rule.versions import changes_in_words
-from lockstep.tools.check import check
-from lockstep.tools.faults import Sources, shown
+from lockstep.tools.check.check import check
+from lockstep.tools.check.fault_formats import Sources, shown
 
 MEASURES = """\
 measures:

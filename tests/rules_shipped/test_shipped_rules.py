@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lockstep.adapters.rule_files import load_rules
-from lockstep.tools.backtest import backtest, episodes, replay_events
+from lockstep.tools.backtest.replay import backtest, episodes, replay_events
 from lockstep.tools.demo import shop
 from lockstep.tools.retail import ZONE, write_events
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from lockstep.rule.language.load import load_texts
-from lockstep.tools.backtest import replay_events, replayed
+from lockstep.tools.backtest.replay import replay_events, replayed
 
 RULE = """
 measures:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from lockstep.adapters.ingest.receipts import Outcome, Receipts
 from lockstep.ports import Record, TopicSpec
-from lockstep.tools.receipts import Outcome, Receipts
 
 
 def _event(topic, number, *, year=2025):

@@ -12,7 +12,6 @@ import structlog
 from lockstep.adapters.channel_table import attempt_s
 from lockstep.adapters.channels import host_of
 from lockstep.deliver import Deliver, Delivery
-from lockstep.document import did_you_mean
 from lockstep.errors import DeliveryError, SettingsError
 from lockstep.labels import stable_id
 from lockstep.notification import Body
@@ -20,6 +19,7 @@ from lockstep.notify.message import sample_message
 from lockstep.notify.receivers import CHANNELS
 from lockstep.notify.route import Routing
 from lockstep.ports import Channel, Sent
+from lockstep.yaml.document import did_you_mean
 
 log = structlog.get_logger("lockstep.deliver")
 

@@ -21,9 +21,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from lockstep import VERSION
+from lockstep.adapters.ingest.receipts import Outcome
 from lockstep.errors import DELIVERY_REASONS
 from lockstep.rule.condition.kinds import Severity
-from lockstep.tools.receipts import Outcome
 from lockstep.transition import Transition, TransitionName
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no annotation here

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from lockstep.calendar import Calendar, read_calendar
-from lockstep.document import Document, Fault, document_of
 from lockstep.notify.route import NOBODY, Routing, routing_of
 from lockstep.rule.language.load import Loaded, load_documents
+from lockstep.yaml.document import Document, Fault, document_of
 
 OTHER_FILES = ("routing", "calendar")
 """Files of the folder that are not rule files, by name."""

@@ -16,7 +16,6 @@ from typing import Any
 
 import structlog
 
-from lockstep.document import Fault, document_of
 from lockstep.errors import RuleError, StateError
 from lockstep.labels import stable_id
 from lockstep.notify.route import NOBODY, Routing, routing_of
@@ -24,6 +23,7 @@ from lockstep.ports import Broker, Record
 from lockstep.rule.condition.kinds import Plan, Rule
 from lockstep.rule.language.load import load_texts
 from lockstep.rule.versions import Version, changes_in_words, in_force
+from lockstep.yaml.document import Fault, document_of
 
 log = structlog.get_logger("lockstep.rules")
 

@@ -30,11 +30,11 @@ from lockstep.alert import (
     stored,
     would_fire,
 )
-from lockstep.dead import DeadEvent, dead_record
 from lockstep.errors import StateError
 from lockstep.judge.group import FAR, NEVER, Group, Labels, RuleRuntime, Shared, continues, goes_on
 from lockstep.judge.watermark import Place, SourceState, Topic, Watermarks
 from lockstep.labels import partition_of, stable_id
+from lockstep.measure.dead_events import DeadEvent, dead_record
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.exact import Exact
 from lockstep.measure.history import FlowHistory, Late, LevelHistory, Source, pack, unpack

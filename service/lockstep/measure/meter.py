@@ -14,10 +14,10 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Protocol
 
-from lockstep.dead import DeadEvent, dead_record
 from lockstep.event import Refused, type_of
 from lockstep.labels import partition_of
 from lockstep.measure.aggregate import EXACT_DISTINCT, merge_distinct, merger
+from lockstep.measure.dead_events import DeadEvent, dead_record
 from lockstep.measure.definition import Aggregate, SeriesDef
 from lockstep.measure.event_clock import EventClock
 from lockstep.measure.fold import Fold, Groups, Labels, LevelRows, folder, level_rows

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from lockstep.dead import DeadEvent, dead_record
 from lockstep.errors import StateError
 from lockstep.labels import partition_of, stable_id
+from lockstep.measure.dead_events import DeadEvent, dead_record
 from lockstep.notification import CAME_AND_WENT, Audience, Body, Item, Message
 from lockstep.notify.cap import Told
 from lockstep.notify.fired_since import KEY as FIRED_KEY

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from lockstep.errors import RuleError
-from lockstep.figures import Figure, duration_words, number_text, ratio_text, time_text
 from lockstep.notification import Audience, Body, Item, Message, badge
 from lockstep.notify.advice import advice
 from lockstep.notify.flap import Settled
@@ -21,6 +20,7 @@ from lockstep.rule.condition.kind.anomaly import is_explained, statistic_text
 from lockstep.rule.condition.kinds import Flapping, Rule
 from lockstep.rule.condition.when import anomalies_of
 from lockstep.rule.explained import said_of
+from lockstep.text.figures import Figure, duration_words, number_text, ratio_text, time_text
 from lockstep.transition import Transition, TransitionName
 
 BAR = 24

@@ -11,9 +11,9 @@ from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from lockstep.document import Pointer
-from lockstep.host import host_fault, unfilled_fault, url_fault
 from lockstep.notification import Audience
+from lockstep.text.host import host_fault, unfilled_fault, url_fault
+from lockstep.yaml.document import Pointer
 
 
 class Strict(BaseModel):

@@ -6,12 +6,12 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from lockstep.document import Document, Fault, Pointer, did_you_mean, validate
 from lockstep.labels import stable_id
 from lockstep.notify.receivers import CHANNELS, ReceiverModel, Strict, Target, Texts, many
 from lockstep.ports import Destination
 from lockstep.rule.language.form import without_null
 from lockstep.rule.language.lint.foreign import foreign_fault
+from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean, validate
 
 M = TypeVar("M", bound=BaseModel)
 

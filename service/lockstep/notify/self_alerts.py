@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from lockstep.figures import duration_words
 from lockstep.labels import stable_id
 from lockstep.rule.condition.kinds import All, NoData, Rule, Severity
+from lockstep.text.figures import duration_words
 from lockstep.transition import Refusal, Transition, TransitionName
 
 REFUSED = "RuleFileRefused"

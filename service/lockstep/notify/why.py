@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from urllib.parse import quote
 
-from lockstep.figures import PERCENT, duration_words, number_text, ratio_text
 from lockstep.rule.condition.kind.anomaly import is_explained, statistic_text
 from lockstep.rule.judged import Judged
+from lockstep.text.figures import PERCENT, duration_words, number_text, ratio_text
 from lockstep.transition import Transition, TransitionName
 
 MOST_VALUES = 12

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from lockstep.calendar import Calendar
-from lockstep.figures import PERCENT, number_text
 from lockstep.measure.definition import Aggregate, Expression, Measured, Number, Operation, SeriesDef, series_of
 from lockstep.measure.exact import Exact, shown
 from lockstep.measure.formula import evaluate
@@ -19,6 +18,7 @@ from lockstep.rule.condition.kinds import All, AnyOf, Bounds, Condition, Hours, 
 from lockstep.rule.condition.period import Period
 from lockstep.rule.condition.view import Instant, Kind, Verdict, View
 from lockstep.rule.language.quantity import duration_text
+from lockstep.text.figures import PERCENT, number_text
 
 
 class Window(msgspec.Struct, frozen=True):

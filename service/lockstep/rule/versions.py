@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lockstep.document import parse_document
 from lockstep.rule.condition.kinds import Plan, Rule, series_of_condition
 from lockstep.rule.language.table import table_changes
+from lockstep.yaml.document import parse_document
 
 
 @dataclass(frozen=True)

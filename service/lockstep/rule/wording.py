@@ -13,7 +13,7 @@ from jinja2 import StrictUndefined, Template, TemplateError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from lockstep.errors import RuleError
-from lockstep.figures import PERCENT, Figure, duration_words, money_text, number_text, rounded_text
+from lockstep.text.figures import PERCENT, Figure, duration_words, money_text, number_text, rounded_text
 
 NAMES = (
     "labels",

@@ -15,14 +15,14 @@ from rich.text import Text
 
 from lockstep.errors import RuleError
 from lockstep.explain import ask, public
-from lockstep.figures import PERCENT, number_text, time_text
 from lockstep.labels import stable_id
 from lockstep.notify.message import limit_text
 from lockstep.notify.self_alerts import REFUSED
 from lockstep.notify.why import unit_of
 from lockstep.rule.condition.kinds import Plan
 from lockstep.rule.language.quantity import duration_text
-from lockstep.tools.backtest import Progress, backtest
+from lockstep.text.figures import PERCENT, number_text, time_text
+from lockstep.tools.backtest.replay import Progress, backtest
 from lockstep.tools.terminal import styled
 from lockstep.transition import Refusal, Transition, TransitionName
 

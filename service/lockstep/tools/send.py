@@ -13,11 +13,11 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from lockstep.adapters.ingest.event_text import EventText, events_in
+from lockstep.adapters.ingest.receipts import Outcome, Receipt, Receipts, unknown_type
 from lockstep.errors import EventError, LockstepError
 from lockstep.event import LARGEST_EVENT, TYPES, YEARS, Refused, foreign_type, parse_event, structured
 from lockstep.ports import Record
-from lockstep.tools.event_text import EventText, events_in
-from lockstep.tools.receipts import Outcome, Receipt, Receipts, unknown_type
 
 AT_ONCE = 2_000
 BYTES_AT_ONCE = 8 << 20

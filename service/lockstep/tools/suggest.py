@@ -16,9 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from lockstep.adapters.rule_files import rule_files
-from lockstep.document import did_you_mean
 from lockstep.errors import RuleError
-from lockstep.figures import number_text
 from lockstep.judge.judge import Judge
 from lockstep.labels import NONE
 from lockstep.measure.exact import exact
@@ -32,10 +30,12 @@ from lockstep.rule.language.lint.attainable import values_of
 from lockstep.rule.language.load import load_texts
 from lockstep.rule.language.measures import labels_of
 from lockstep.rule.language.quantity import duration_text, window_text
-from lockstep.tools import backtest as bt
-from lockstep.tools.page import rate
-from lockstep.tools.report import WEEK, fired_at
+from lockstep.text.figures import number_text
+from lockstep.tools.backtest import replay as bt
+from lockstep.tools.report.page import rate
+from lockstep.tools.report.report import WEEK, fired_at
 from lockstep.transition import SECOND
+from lockstep.yaml.document import did_you_mean
 
 KINDS = ("threshold", "spike", "absence")
 MOST_VALUES = 50_000

@@ -4,7 +4,7 @@ from typing import Any
 
 from lockstep import VERSION
 from lockstep.adapters.http.body import ENCODINGS
-from lockstep.tools.receipts import Outcome
+from lockstep.adapters.ingest.receipts import Outcome
 
 STATES = ("pending", "firing", "resolved", "all")
 """What /v1/alerts can be asked for."""

@@ -15,11 +15,11 @@ from lockstep.adapters.http.body import read_body
 from lockstep.adapters.http.openapi import STATES, openapi
 from lockstep.adapters.http.protocol import Handler, Server
 from lockstep.adapters.http.refusal import Refusal
+from lockstep.adapters.ingest.receipts import Outcome, Receipts
 from lockstep.errors import BrokerError, RuleError, SettingsError
 from lockstep.event import LARGEST_EVENT
 from lockstep.settings import Settings
 from lockstep.tools.explain_command import labels_from
-from lockstep.tools.receipts import Outcome, Receipts
 from lockstep.tools.send import MOST_FAULTS, BadEvents, to_records
 
 OPEN = ("/healthz", "/readyz", "/metrics")

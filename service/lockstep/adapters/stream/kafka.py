@@ -33,9 +33,9 @@ from aiokafka.record.memory_records import MemoryRecords
 from lockstep.adapters.stream.kafka_requests import TopicsRequest
 from lockstep.adapters.stream.lean import take
 from lockstep.errors import BrokerError, Fenced, SettingsError, StateError
-from lockstep.host import host_fault
 from lockstep.ports import Batch, Cut, Ownership, Positions, Record, TopicInfo, TopicSpec, state_topic
 from lockstep.settings import Settings
+from lockstep.text.host import host_fault
 
 log = structlog.get_logger("lockstep.kafka")
 

@@ -7,7 +7,6 @@ from math import inf
 from typing import Any, Literal
 
 from lockstep.calendar import Calendar
-from lockstep.document import Document, Fault, Pointer, did_you_mean, parted
 from lockstep.measure.definition import Aggregate, Expression, Measured, Operation, SeriesDef, series_of
 from lockstep.rule.condition.bound import Source
 from lockstep.rule.condition.kinds import (
@@ -65,6 +64,7 @@ from lockstep.rule.language.lint.attainable import is_of_few
 from lockstep.rule.language.lint.clear import clear_fault, is_empty, span
 from lockstep.rule.language.measures import Grouping, Measures, label_fault, series_of_measure
 from lockstep.rule.language.table import BadTable, Tables
+from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean, parted
 
 FORGOTTEN_AFTER_WEEKS_S = 21 * 86_400
 CHANCE_WITHOUT_MINIMUMS = 0.001

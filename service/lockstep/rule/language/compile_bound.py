@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lockstep.document import Pointer, did_you_mean
 from lockstep.measure.definition import Expression, series_of
 from lockstep.rule.condition.bound import OfMeasure, OfTable
 from lockstep.rule.condition.period import Window
@@ -12,6 +11,7 @@ from lockstep.rule.language.compile_kinds import Note
 from lockstep.rule.language.form import SourceModel
 from lockstep.rule.language.quantity import window_text
 from lockstep.rule.language.table import BadTable, Tables
+from lockstep.yaml.document import Pointer, did_you_mean
 
 _FILE = re.compile(r"\w[\w .-]{0,95}\.csv")
 

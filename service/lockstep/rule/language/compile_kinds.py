@@ -6,7 +6,6 @@ from math import prod
 from typing import Literal, Protocol
 
 from lockstep.calendar import Calendar
-from lockstep.document import Pointer, did_you_mean
 from lockstep.measure.definition import Aggregate, Expression, Measured, series_of
 from lockstep.rule.condition.kinds import (
     ANOMALY_BUCKETS_S,
@@ -26,6 +25,7 @@ from lockstep.rule.language.form import (
     RatioModel,
     ShareModel,
 )
+from lockstep.yaml.document import Pointer, did_you_mean
 
 DAY_S = 86_400
 LONGEST_LOOK_S = 31 * DAY_S

@@ -10,7 +10,6 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from lockstep.calendar import Calendar, read_calendar
-from lockstep.document import Document, Fault, document_of, validate
 from lockstep.labels import stable_id
 from lockstep.rule.condition.kinds import Plan, Rule, series_of_condition
 from lockstep.rule.language.compile import Compiler
@@ -24,6 +23,7 @@ from lockstep.rule.language.lint.warnings import advice, echoes
 from lockstep.rule.language.measures import Measures, NamedMeasure
 from lockstep.rule.language.reuse import reuse
 from lockstep.rule.language.table import Tables
+from lockstep.yaml.document import Document, Fault, document_of, validate
 
 M = TypeVar("M", bound=BaseModel)
 

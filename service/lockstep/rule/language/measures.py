@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lockstep.document import Document, Fault, did_you_mean
 from lockstep.event import TYPES, field_kind, known_paths, line_fields
 from lockstep.measure.definition import Aggregate, Expression, Measured, Number, Operation, SeriesDef
 from lockstep.rule.language.form import AGGREGATES, MeasureModel
+from lockstep.yaml.document import Document, Fault, did_you_mean
 
 MOST_TERMS = 100
 """Series and numbers of one formula, with the formulas in it written out."""

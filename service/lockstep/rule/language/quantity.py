@@ -5,9 +5,9 @@ from datetime import time
 from decimal import Decimal
 from math import isnan
 
-from lockstep.document import WITH_COMMA, without_comma
 from lockstep.rule.condition.kinds import Hours, Tolerance
 from lockstep.rule.condition.period import DAY, WEEK, Period, Window
+from lockstep.yaml.document import WITH_COMMA, without_comma
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _DAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")

@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from lockstep.document import Document, Fault, Pointer, did_you_mean
 from lockstep.rule.language.form import DefaultsModel, PartModel
+from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean
 
 SECTIONS = ("variables", "defaults", "conditions")
 _USE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_-]*)")

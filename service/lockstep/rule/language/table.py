@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 
-from lockstep.document import Fault, did_you_mean, parted
 from lockstep.rule.condition.bound import Row, specificity
 from lockstep.rule.language import quantity
+from lockstep.yaml.document import Fault, did_you_mean, parted
 
 CODE = "LS221"
 LARGEST = 500_000

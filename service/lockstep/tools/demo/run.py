@@ -35,7 +35,7 @@ import aiohttp
 from lockstep.adapters.rule_files import calendar_file, load_rules, rule_files
 from lockstep.errors import LockstepError, RuleError
 from lockstep.rule.condition.kinds import Plan, Severity
-from lockstep.tools.backtest import backtest
+from lockstep.tools.backtest.replay import backtest
 from lockstep.tools.demo import shop
 from lockstep.tools.demo.receivers import HOST, Hook, Mailbox, Slack, hook_server, mail_server, slack_server
 from lockstep.tools.demo.screen import View

@@ -11,11 +11,11 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from lockstep.figures import duration_words, number_text
 from lockstep.notify.fired_since import Fired
 from lockstep.notify.message import Writer, labels_text
 from lockstep.notify.why import unit_of
 from lockstep.rule.condition.kinds import Rule
+from lockstep.text.figures import duration_words, number_text
 from lockstep.tools.demo.shop import Planted
 from lockstep.tools.retail import ZONE
 from lockstep.tools.terminal import Terminal, styled

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lockstep.rule.condition.kinds import All, AnyOf, Condition, Not, Rule, Severity, Share, Spike, Threshold
-from lockstep.tools.backtest import replayed
+from lockstep.tools.backtest.replay import replayed
 from lockstep.tools.ruletest.runner import Outcome
 from lockstep.tools.ruletest.suite import part_of
 from lockstep.transition import TransitionName

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from rich.table import Table
 from rich.text import Text
 
-from lockstep.figures import number_text
+from lockstep.text.figures import number_text
 from lockstep.tools.ruletest.coverage import Gap
 from lockstep.tools.ruletest.runner import Difference, Outcome, Told, moment, numbers
 from lockstep.tools.ruletest.story import Line

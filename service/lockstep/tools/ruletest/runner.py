@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from lockstep.figures import number_text
 from lockstep.notify.message import Writer, limit_text
 from lockstep.notify.why import unit_of
 from lockstep.rule.condition.kinds import Rule
-from lockstep.tools.backtest import replayed
+from lockstep.text.figures import number_text
+from lockstep.tools.backtest.replay import replayed
 from lockstep.tools.ruletest.suite import Awaited, Test
 from lockstep.transition import Transition, TransitionName
 

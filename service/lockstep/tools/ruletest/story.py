@@ -21,7 +21,6 @@ from itertools import count as counted
 from math import floor, sqrt
 from typing import Any
 
-from lockstep.document import did_you_mean
 from lockstep.event import MODELS, TYPES, field_kind, known_paths, line_fields
 from lockstep.measure.definition import Aggregate, SeriesDef
 from lockstep.rule.condition.hours import stretches
@@ -30,6 +29,7 @@ from lockstep.rule.language import quantity
 from lockstep.rule.language.form import MeasureModel
 from lockstep.tools.ruletest.moment import Times, length_s
 from lockstep.tools.schema import EXAMPLE_DATA
+from lockstep.yaml.document import did_you_mean
 
 MOST_EVENTS = 2_000_000
 """Of one test."""

@@ -11,7 +11,6 @@ import msgspec
 from pydantic import ValidationError
 
 from lockstep.adapters.rule_files import load_rules, read_document, rule_files
-from lockstep.document import Document, Fault, Pointer, did_you_mean, parse_document, parted, validate
 from lockstep.errors import EventError
 from lockstep.event import parse_event
 from lockstep.rule.condition.kinds import Plan, Rule, Severity, series_of_condition
@@ -20,6 +19,7 @@ from lockstep.rule.language.load import Loaded, load_texts
 from lockstep.tools.ruletest.file_form import Expectation, RuleTestFile, TestModel
 from lockstep.tools.ruletest.moment import Times, start_of
 from lockstep.tools.ruletest.story import BadStory, Line, Shop, events_of
+from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean, parse_document, parted, validate
 
 FOLDER = "tests"
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from lockstep.calendar import KINDS
-from lockstep.document import did_you_mean, keys
 from lockstep.rule.condition.period import Period
 from lockstep.rule.language import quantity
 from lockstep.rule.language.form.bound import BoundsModel, ClearModel, LevelsModel
@@ -30,6 +29,7 @@ from lockstep.rule.language.form.values import (
     listed,
     one_or_many,
 )
+from lockstep.yaml.document import did_you_mean, keys
 
 
 class _Wider(Strict):

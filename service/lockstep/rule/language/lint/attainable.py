@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from math import ceil, floor, inf
 from typing import Any, Literal
 
-from lockstep.document import Document, Fault, Pointer
 from lockstep.event import is_known_field, is_non_negative
 from lockstep.measure.definition import Aggregate, Expression, Measured, Number, SeriesDef, series_of
 from lockstep.rule.condition.kinds import (
@@ -28,6 +27,7 @@ from lockstep.rule.condition.kinds import (
 )
 from lockstep.rule.language import quantity
 from lockstep.rule.language.lint.clear import span
+from lockstep.yaml.document import Document, Fault, Pointer
 
 Range = tuple[float, float]
 """The least and the greatest value that a measure can have."""

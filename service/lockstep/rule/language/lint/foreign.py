@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lockstep.document import Document, Fault
+from lockstep.yaml.document import Document, Fault
 
 WHERE = "see 'Coming from ElastAlert, Kapacitor, Datadog or Prometheus' in rules/README.md"
 _ELASTALERT = frozenset(

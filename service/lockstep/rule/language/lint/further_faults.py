@@ -11,13 +11,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from lockstep.document import Document, Fault, Pointer, fault_of, keys, pointer_in
 from lockstep.rule.language.compile import Compiler
 from lockstep.rule.language.form import CONDITIONS, RuleFile, RuleModel, sources_in
 from lockstep.rule.language.lint.lint import lint_beside_texts
 from lockstep.rule.language.lint.uncompiled import glance
 from lockstep.rule.language.lint.warnings import advice
 from lockstep.rule.language.measures import Measures
+from lockstep.yaml.document import Document, Fault, Pointer, fault_of, keys, pointer_in
 
 MOST_ROUNDS = 6
 """Of leaving out: a key that is needed takes with it what it stands in."""

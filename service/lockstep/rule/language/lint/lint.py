@@ -3,9 +3,7 @@
 from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo
 
-from lockstep.document import Document, Fault, Pointer, did_you_mean, parted
 from lockstep.errors import RuleError
-from lockstep.figures import Figure
 from lockstep.rule import wording
 from lockstep.rule.condition.hours import OpenHours, stretches
 from lockstep.rule.condition.kinds import (
@@ -28,6 +26,8 @@ from lockstep.rule.condition.kinds import (
 from lockstep.rule.condition.when import leaves
 from lockstep.rule.language.lint.attainable import bound_faults
 from lockstep.rule.language.lint.clear import row_faults
+from lockstep.text.figures import Figure
+from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean, parted
 
 CODES: dict[str, str] = {
     "LS101": "the file cannot be read",

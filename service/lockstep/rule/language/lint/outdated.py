@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from datetime import date
 
-from lockstep.document import Document, Fault
 from lockstep.rule.condition.kinds import Rule
+from lockstep.yaml.document import Document, Fault
 
 
 def past_their_day(rules: Iterable[Rule], *, today: date) -> list[Fault]:

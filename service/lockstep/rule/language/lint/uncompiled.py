@@ -7,10 +7,10 @@ twice, of what a text fills in. Nothing is said here that mending the shape coul
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lockstep.document import Document, Fault, Pointer
 from lockstep.rule.language.form import CONDITIONS, RuleModel
 from lockstep.rule.language.lint.lint import text_faults
 from lockstep.rule.language.measures import Measures
+from lockstep.yaml.document import Document, Fault, Pointer
 
 
 def glance(document: Document, index: int, measures: Measures) -> list[Fault]:

@@ -6,7 +6,6 @@ from math import ceil, floor
 from typing import Any
 
 from lockstep.calendar import Calendar
-from lockstep.document import Document, Fault
 from lockstep.measure.definition import Aggregate, Measured
 from lockstep.rule.condition.kinds import Anomaly, Baseline, Change, Rule, Severity, Spike
 from lockstep.rule.condition.noise import tellable_from
@@ -14,6 +13,7 @@ from lockstep.rule.condition.period import longest_s
 from lockstep.rule.condition.usual import chain
 from lockstep.rule.condition.when import leaves, whens
 from lockstep.rule.language.quantity import duration_text
+from lockstep.yaml.document import Document, Fault
 
 DAY_S = 86_400
 LEARNING_S = 35 * DAY_S

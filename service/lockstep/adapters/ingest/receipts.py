@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from lockstep.document import did_you_mean
 from lockstep.errors import BrokerError
 from lockstep.event import TYPES, Decoder, Refused
-from lockstep.figures import duration_words
 from lockstep.ports import Batch, Broker, Record
+from lockstep.text.figures import duration_words
+from lockstep.yaml.document import did_you_mean
 
 READ_BACK_S = 2.0
 """How long is read at most: the events are safe already, and their sender waits for the answer."""

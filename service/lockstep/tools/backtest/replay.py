@@ -17,9 +17,9 @@ from lockstep.judge.judge import Judge
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.meter import wanted_fields
 from lockstep.rule.condition.kinds import Plan, Severity
-from lockstep.tools.curves import MOST, Curve, Most, WatchingJudge
-from lockstep.tools.event_files import LIMITS, Limits, Unsorted, sliced, time_of
-from lockstep.tools.metering import Refusal, Tally, Told, measured, measured_files, rare_collections
+from lockstep.tools.backtest.curves import MOST, Curve, Most, WatchingJudge
+from lockstep.tools.backtest.event_files import LIMITS, Limits, Unsorted, sliced, time_of
+from lockstep.tools.backtest.metering import Refusal, Tally, Told, measured, measured_files, rare_collections
 from lockstep.transition import Transition, TransitionName, in_order
 
 Progress = Callable[[int, float | None], None]

@@ -6,9 +6,9 @@ from datetime import date
 from pathlib import Path
 
 from lockstep.adapters.rule_files import calendar_file, load_routing, load_rules, read_document, rule_files
-from lockstep.document import Fault, did_you_mean
 from lockstep.rule.language.lint.outdated import past_their_day
 from lockstep.rule.language.lint.warnings import out_of_reach
+from lockstep.yaml.document import Fault, did_you_mean
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from lockstep.measure.definition import SeriesDef
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.measure.sample import Frame
 from lockstep.ports import Batch, Headers
-from lockstep.tools.event_files import EventFiles, Limits, Ordered, Unsorted
+from lockstep.tools.backtest.event_files import EventFiles, Limits, Ordered, Unsorted
 
 ROLES = ("orders", "traffic", "inventory", "plans")
 CHUNK_SIZE = 8_192
@@ -317,7 +317,7 @@ def measured_files(
 
 def _beside(order: _Order) -> Iterator[Told]:
     # A program, not a fork, as this process may have threads; -P, as a `lockstep` in the user's folder is not ours.
-    command = [sys.executable, "-P", "-m", "lockstep.tools.metering"]
+    command = [sys.executable, "-P", "-m", "lockstep.tools.backtest.metering"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None

@@ -12,9 +12,9 @@ from operator import itemgetter, le
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from lockstep.adapters.ingest.event_text import EventText
 from lockstep.errors import EventError
 from lockstep.event import Decoder, Refused
-from lockstep.tools.event_text import EventText
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,17 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLWarning
 
-from lockstep import wanted
-from lockstep.masking import KEYS, masked
-from lockstep.quick_yaml import Constructor, quick_yaml
-from lockstep.yaml_faults import PARSER_FAULTS, YamlFault, glued_key, template_fault, unprintable_fault, yaml_fault
+from lockstep.text import wanted
+from lockstep.yaml.masking import KEYS, masked
+from lockstep.yaml.quick_yaml import Constructor, quick_yaml
+from lockstep.yaml.syntax_faults import (
+    PARSER_FAULTS,
+    YamlFault,
+    glued_key,
+    template_fault,
+    unprintable_fault,
+    yaml_fault,
+)
 
 LARGEST_FILE = 1 << 20
 """Bytes of one rule file."""

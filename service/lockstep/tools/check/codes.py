@@ -41,7 +41,7 @@ def explanation(code: str) -> Explanation:
     """What a code means. Raises RuleError for one that does not exist."""
     if code not in CODES:
         raise RuleError(f"there is no code '{code}'; they run from {min(CODES)} to {max(CODES)}")
-    written = (files("lockstep.tools") / "codes" / f"{code}.md").read_text("utf-8")
+    written = (files("lockstep.tools.check") / "codes" / f"{code}.md").read_text("utf-8")
     examples = dict(_EXAMPLE.findall(written))
     prose = _EXAMPLE.sub("", written).strip()
     text = "\n\n".join(" ".join(p.split()) for p in prose.split("\n\n"))

@@ -10,12 +10,12 @@ from html import escape
 from math import floor, log10
 from zoneinfo import ZoneInfo
 
-from lockstep.figures import number_text
 from lockstep.notify.why import unit_of
 from lockstep.rule.condition.kinds import Severity
-from lockstep.tools.backtest import Episode
-from lockstep.tools.curves import Curve, Point
-from lockstep.tools.report import Report, Window, ended_at, fired_at
+from lockstep.text.figures import number_text
+from lockstep.tools.backtest.curves import Curve, Point
+from lockstep.tools.backtest.replay import Episode
+from lockstep.tools.report.report import Report, Window, ended_at, fired_at
 
 WIDTH, HEIGHT = 960, 250
 LEFT, RIGHT, TOP, BOTTOM = 58, 18, 30, 28

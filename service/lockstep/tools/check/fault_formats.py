@@ -11,11 +11,11 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from lockstep import VERSION
-from lockstep.document import Fault
-from lockstep.masking import masked_lines
 from lockstep.rule.language.lint.lint import CODES
-from lockstep.tools.codes import explanation
+from lockstep.tools.check.codes import explanation
 from lockstep.tools.terminal import readable
+from lockstep.yaml.document import Fault
+from lockstep.yaml.masking import masked_lines
 
 FORMATS = ("text", "json", "sarif", "github")
 WIDEST = 160

@@ -7,13 +7,13 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lockstep.figures import number_text, time_text
 from lockstep.notify.message import labels_text
 from lockstep.notify.why import unit_of
-from lockstep.tools.backtest import Episode
-from lockstep.tools.curves import Curve
-from lockstep.tools.page import percent, rate, short
-from lockstep.tools.report import Changed, Report, fired_at, lasted, moved_words, per_week
+from lockstep.text.figures import number_text, time_text
+from lockstep.tools.backtest.curves import Curve
+from lockstep.tools.backtest.replay import Episode
+from lockstep.tools.report.page import percent, rate, short
+from lockstep.tools.report.report import Changed, Report, fired_at, lasted, moved_words, per_week
 from lockstep.transition import Transition
 
 MOST_LISTED = 200

@@ -16,11 +16,11 @@ from zoneinfo import ZoneInfo
 
 from lockstep.adapters.rule_files import read_document
 from lockstep.errors import EventError
-from lockstep.figures import duration_words
 from lockstep.notify.message import labels_text
 from lockstep.rule.condition.hours import stretches
 from lockstep.rule.condition.kinds import Hours, Plan
-from lockstep.tools.backtest import Episode, Replay
+from lockstep.text.figures import duration_words
+from lockstep.tools.backtest.replay import Episode, Replay
 from lockstep.transition import TransitionName
 
 WEEK = timedelta(days=7)

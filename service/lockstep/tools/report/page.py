@@ -15,14 +15,14 @@ from zoneinfo import ZoneInfo
 import jinja2
 from markupsafe import Markup
 
-from lockstep.figures import duration_words, number_text, ratio_text, time_text
 from lockstep.notify.message import Writer, labels_text, limit_text, window_text
 from lockstep.notify.why import unit_of
 from lockstep.rule.condition.kinds import Plan, Rule
-from lockstep.tools import chart
-from lockstep.tools.backtest import Episode
-from lockstep.tools.curves import Curve
-from lockstep.tools.report import Changed, Report, fired_at, lasted, moved_words, per_week
+from lockstep.text.figures import duration_words, number_text, ratio_text, time_text
+from lockstep.tools.backtest.curves import Curve
+from lockstep.tools.backtest.replay import Episode
+from lockstep.tools.report import chart
+from lockstep.tools.report.report import Changed, Report, fired_at, lasted, moved_words, per_week
 
 LISTED = 100
 """Episodes of one rule that are listed in a line each, beyond those with a chart."""
