@@ -18,6 +18,7 @@ from watchfiles import awatch
 
 from lockstep.adapters.channel_table import build_channels, check_secrets
 from lockstep.adapters.dispatch import Dispatcher
+from lockstep.adapters.explain_answer import from_worker
 from lockstep.adapters.follow import AlertBoard
 from lockstep.adapters.http.server import HttpServer, check_exposure
 from lockstep.adapters.ingest.receipts import MOST_BETWEEN, Receipts
@@ -33,7 +34,6 @@ from lockstep.adapters.stream.runtime import Runtime, SourceSpec, SourceStage, S
 from lockstep.deliver import DEAD_DELIVERIES, Deliver
 from lockstep.errors import BrokerError, LockstepError, RuleError, SettingsError
 from lockstep.event import Decoder
-from lockstep.explain import ask, public
 from lockstep.judge.judge import ALERT_STATE, ALERTS, Judge
 from lockstep.measure.dead_events import TOPIC as DEAD_EVENTS
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
@@ -52,7 +52,6 @@ from lockstep.notify.self_alerts import (
 from lockstep.ports import Record, TopicInfo, TopicSpec, state_topic
 from lockstep.rule.condition.kinds import Plan, Rule
 from lockstep.settings import Settings
-from lockstep.tools.explain_command import by_alert, from_refusals, from_transitions, named
 from lockstep.transition import Refusal, TransitionName, encode
 
 log = structlog.get_logger("lockstep")
@@ -606,22 +605,15 @@ class Service:
 
     def _explain(self, what: str, wanted: dict[str, str]) -> dict[str, Any]:
         """The answer of /v1/explain: of the groups that this worker judges; of others what was published last."""
-        told = self.board.alerts(every=True)
-        rule, labels = named(what, wanted, {r.name for r in self.plan.rules}, told)
-        if rule == REFUSED:
-            return from_refusals(told, labels, self.settings.zone)
-        held = len(self._judges) == partitions_of(self.settings, self.settings.samples_partitions)
-        asked = self._judges.values() if self._judges else [Judge(self.plan, zone=self.settings.zone)]
-        found = [public(e) for e in ask(asked, rule, labels) if e.known or held]
-        known = {e["alert_id"] for e in found}
-        latest = by_alert(told)
-        answer = [{**e, "told": latest.get(e["alert_id"], [])} for e in found]
-        elsewhere = [
-            t for t in told if t.rule == rule and t.alert_id not in known and labels.items() <= t.labels.items()
-        ]
-        if not held:
-            answer += from_transitions(rule, elsewhere)["explanations"]
-        return {"source": "worker", "rule": rule, "explanations": answer, "other_workers_may_know_more": not held}
+        return from_worker(
+            what,
+            wanted,
+            plan=self.plan,
+            judges=self._judges,
+            partitions=partitions_of(self.settings, self.settings.samples_partitions),
+            published=self.board.alerts(every=True),
+            zone=self.settings.zone,
+        )
 
     def _make_deliver(self, partition: int) -> Deliver:
         stage = self._delivers[partition] = Deliver()

@@ -207,13 +207,14 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="For programs")] = False,
 ) -> None:
     """Say why an alert fires, or why it does not; or what a code of `lockstep check` means."""
+    from lockstep.adapters.explain_answer import labels_from
     from lockstep.tools import explain_command as ex
 
     if re.fullmatch(r"(?i)LS[0-9]+", what):
         _explain_code(what)
         return
     settings = load_settings(rules=rules, broker=broker)
-    wanted = ex.labels_from(labels or [])
+    wanted = labels_from(labels or [])
     if events:
         plan = _usable_plan(settings.rules)
         with _share("replaying") as told:
@@ -253,10 +254,10 @@ def _usable_plan(rules: Path) -> Any:
 
 def _told_last(settings: Settings, what: str, wanted: dict[str, str], url: str) -> dict[str, Any]:
     """Nobody answers: what the service published last is on the broker, what it would say now is not."""
+    from lockstep.adapters.explain_answer import from_refusals, from_transitions, named
     from lockstep.adapters.follow import AlertBoard
     from lockstep.app import utc_now
     from lockstep.notify.self_alerts import REFUSED
-    from lockstep.tools import explain_command as ex
 
     async def act(opened: Any) -> list[Any]:
         board = AlertBoard(opened, clock=utc_now)
@@ -264,12 +265,12 @@ def _told_last(settings: Settings, what: str, wanted: dict[str, str], url: str) 
         return board.alerts(every=True)
 
     told = _with_broker(settings, act)
-    rule, labels = ex.named(what, wanted, {t.rule for t in told}, told)
+    rule, labels = named(what, wanted, {t.rule for t in told}, told)
     found = [t for t in told if t.rule == rule and all(t.labels.get(n) == v for n, v in labels.items())]
     err.print(f"no worker answers at {url}: this is what was published last")
     if rule == REFUSED:
-        return ex.from_refusals(told, labels, settings.zone)
-    return ex.from_transitions(rule, found)
+        return from_refusals(told, labels, settings.zone)
+    return from_transitions(rule, found)
 
 
 def _explain_code(code: str) -> None:

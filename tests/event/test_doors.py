@@ -16,13 +16,14 @@ from shop_events import TIME, event, raw
 from lockstep.adapters.follow import AlertBoard
 from lockstep.adapters.http.server import HttpServer
 from lockstep.adapters.ingest.receipts import Outcome, Receipt, Receipts
+from lockstep.adapters.ingest.records import BadEvents, to_records
 from lockstep.adapters.stream import open_broker
 from lockstep.errors import BrokerError, EventError
 from lockstep.event import LARGEST_EVENT
 from lockstep.ports import Record, TopicSpec
 from lockstep.settings import Settings
 from lockstep.tools.schema import EXAMPLE_DATA
-from lockstep.tools.send import BadEvents, send_files, to_records
+from lockstep.tools.send import send_files
 
 TOPICS = {"orders": "shop.orders", "traffic": "shop.traffic", "inventory": "shop.stock", "plans": "shop.plans"}
 BINARY = {

@@ -14,6 +14,7 @@ from shop_events import event
 
 from lockstep.adapters.ingest.event_text import LARGEST_ARRAY, EventText, events_in
 from lockstep.adapters.ingest.receipts import Receipts
+from lockstep.adapters.ingest.records import BadEvents, to_records
 from lockstep.adapters.stream import open_broker
 from lockstep.errors import EventError
 from lockstep.event import LARGEST_EVENT
@@ -21,7 +22,7 @@ from lockstep.ports import TopicSpec
 from lockstep.rule.language.load import load_texts
 from lockstep.settings import Settings
 from lockstep.tools.backtest.replay import Limits, backtest
-from lockstep.tools.send import BadEvents, send_files, to_records
+from lockstep.tools.send import send_files
 from lockstep.tools.suggest import Asked, suggest
 
 TOPICS = {"orders": "shop.orders", "traffic": "shop.traffic", "inventory": "shop.stock", "plans": "shop.plans"}

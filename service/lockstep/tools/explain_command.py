@@ -13,10 +13,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lockstep.adapters.explain_answer import by_alert, named
 from lockstep.errors import RuleError
 from lockstep.explain import ask, public
-from lockstep.labels import stable_id
-from lockstep.notify.message import limit_text
 from lockstep.notify.self_alerts import REFUSED
 from lockstep.notify.why import unit_of
 from lockstep.rule.condition.kinds import Plan
@@ -24,10 +23,8 @@ from lockstep.rule.language.quantity import duration_text
 from lockstep.text.figures import PERCENT, number_text, time_text
 from lockstep.tools.backtest.replay import Progress, backtest
 from lockstep.tools.terminal import styled
-from lockstep.transition import Refusal, Transition, TransitionName
+from lockstep.transition import Transition, TransitionName
 
-MOST_TOLD = 10
-"""Transitions that are shown below an explanation."""
 ANSWER_S = 10.0
 _SHARES = ("lowest", "highest", "confidence")
 """Numbers by name that are parts of one."""
@@ -39,17 +36,6 @@ _COLOURS = {
     "no_bound": "dim",
     "closed": "dim",
 }
-
-
-def labels_from(pairs: Iterable[str]) -> dict[str, str]:
-    """`sku=A-1`, `channel=web` as labels. Raises RuleError."""
-    found = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not name or not equals:
-            raise RuleError(f"'{pair}' is no label; write one like sku=A-1")
-        found[name] = value
-    return found
 
 
 def explain_events(
@@ -80,84 +66,6 @@ def explain_events(
         "rule": rule,
         "explanations": [{**e, "told": told.get(e["alert_id"], [])} for e in found],
     }
-
-
-def named(
-    what: str, wanted: Mapping[str, str], rules: Iterable[str], transitions: Iterable[Transition]
-) -> tuple[str, Mapping[str, str]]:
-    """(rule, labels) of what was asked for: the name of a rule, or an id of something that was said."""
-    if what not in set(rules):
-        for t in transitions:
-            begun = stable_id("transition", t.episode_id, 1) if t.rule == REFUSED else ""
-            if what in (t.alert_id, t.episode_id, t.transition_id, begun):
-                return t.rule, t.labels
-    return what, wanted
-
-
-def by_alert(transitions: Iterable[Transition]) -> dict[str, list[dict[str, Any]]]:
-    """Alert id → its last transitions, oldest first."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for t in transitions:
-        found.setdefault(t.alert_id, []).append(msgspec.to_builtins(t))
-    return {key: rows[-MOST_TOLD:] for key, rows in found.items()}
-
-
-def from_transitions(rule: str, told: Sequence[Transition]) -> dict[str, Any]:
-    """What is known of alerts from what was published of them alone: no verdict on the present."""
-    found = []
-    for t in told:
-        usual = f" where {number_text(t.baseline, unit_of(t))} is usual" if t.baseline is not None else ""
-        limit = f", the limit is {limit_text(t)}" if t.limit is not None else ""
-        found.append(_bare(t, f"{t.state} then: it was {number_text(t.value, unit_of(t))}{usual}{limit}"))
-    return {"source": "lockstep.alert-state", "rule": rule, "explanations": found}
-
-
-def _bare(t: Transition, why: str) -> dict[str, Any]:
-    return {
-        "rule": t.rule,
-        "rule_version": t.rule_version,
-        "place": "",
-        "by": sorted(t.labels),
-        "labels": dict(t.labels),
-        "alert_id": t.alert_id,
-        "known": True,
-        "at": t.at,
-        "watermark": t.watermark,
-        "clock": None,
-        "why": why,
-        "verdict": None,
-        "last": {},
-        "told": [msgspec.to_builtins(t)],
-    }
-
-
-def from_refusals(told: Iterable[Transition], wanted: Mapping[str, str], zone: ZoneInfo) -> dict[str, Any]:
-    """What there is to say of rule files that are refused, or were within a day. Raises RuleError for another label."""
-    for name in wanted:
-        if name != "file":
-            raise RuleError(f"rule '{REFUSED}' is not by '{name}'; write file=stock.yml")
-    found = []
-    for t in told:
-        if t.rule != REFUSED or not wanted.items() <= t.labels.items():
-            continue
-        refusal = t.refusal or Refusal((t.fault,))
-        begun = time_text(t.started_at, zone)
-        if t.state is TransitionName.RESOLVED:
-            why = f"{t.labels['file']} is refused no more: it was from {begun} to {time_text(t.at, zone)}"
-        else:
-            instead = f"; in force instead: {refusal.in_force}" if refusal.in_force else ""
-            why = f"{t.labels['file']} is refused since {begun}{instead}"
-        found.append(
-            {
-                **_bare(t, why),
-                "by": ["file"],
-                "faults": list(refusal.faults),
-                "owners": list(refusal.owners),
-                "teams": list(refusal.teams),
-                "in_force": refusal.in_force,
-            }
-        )
-    return {"source": "lockstep.alert-state", "rule": REFUSED, "explanations": found}
 
 
 def explain_live(url: str, token: str | None, what: str, wanted: Mapping[str, str]) -> dict[str, Any] | None:

@@ -10,17 +10,17 @@ from typing import Any, Protocol
 import msgspec
 from aiohttp import web
 
+from lockstep.adapters.explain_answer import labels_from
 from lockstep.adapters.follow import AlertBoard
 from lockstep.adapters.http.body import read_body
 from lockstep.adapters.http.openapi import STATES, openapi
 from lockstep.adapters.http.protocol import Handler, Server
 from lockstep.adapters.http.refusal import Refusal
 from lockstep.adapters.ingest.receipts import Outcome, Receipts
+from lockstep.adapters.ingest.records import MOST_FAULTS, BadEvents, to_records
 from lockstep.errors import BrokerError, RuleError, SettingsError
 from lockstep.event import LARGEST_EVENT
 from lockstep.settings import Settings
-from lockstep.tools.explain_command import labels_from
-from lockstep.tools.send import MOST_FAULTS, BadEvents, to_records
 
 OPEN = ("/healthz", "/readyz", "/metrics")
 
