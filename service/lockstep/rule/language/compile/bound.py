@@ -1,14 +1,18 @@
-"""Compiles the numbers of bounds that stand elsewhere: another measure, or a table beside the rule file."""
+"""Compiles the numbers that a value is compared with: written, of another measure, or of a table beside the file."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from lockstep.measure.definition import Expression, series_of
-from lockstep.rule.condition.bound import OfMeasure, OfTable
+from lockstep.rule.condition.bound import OfMeasure, OfTable, Source
+from lockstep.rule.condition.kinds import Bounds
 from lockstep.rule.condition.period import Window
-from lockstep.rule.language.compile_kinds import Note
-from lockstep.rule.language.form import SourceModel
+from lockstep.rule.language import quantity
+from lockstep.rule.language.compile.context import FileContext, Note, Scope, Stop
+from lockstep.rule.language.fewer_labels import plain
+from lockstep.rule.language.form import BoundsModel, ClearModel, SourceModel
 from lockstep.rule.language.quantity import window_text
 from lockstep.rule.language.table import BadTable, Tables
 from lockstep.yaml.document import Pointer, did_you_mean
@@ -71,3 +75,46 @@ def of_table(
         raise BadTable
     labels, rows = tables.rows(table, column, by)
     return OfTable(file, column, labels, rows, model.otherwise, model.times, model.plus)
+
+
+def compared_of(context: FileContext, measure: str, window_s: Window | None, scope: Scope) -> Compared:
+    def named(name: str, at: Pointer, by: list[str] | None) -> tuple[Expression, tuple[str, ...]]:
+        own = context.within(by, at, scope)
+        return context.expression(name, (*at, "measure"), own), plain_labels(own.grouping.by)
+
+    return Compared(measure, plain_labels(scope.grouping.by), window_s, named, scope.by)
+
+
+def bounds_of(context: FileContext, model: BoundsModel | ClearModel, pointer: Pointer, compared: Compared) -> Bounds:
+    found: dict[str, float] = {}
+    sources: list[tuple[str, Source]] = []
+    for word in ("above", "below", "at_least", "at_most"):
+        given, at = getattr(model, word), (*pointer, word)
+        if isinstance(given, SourceModel):
+            sources.append((word, _source_of(context, given, word, at, compared)))
+        elif given is not None:
+            found[word] = _number(context, quantity.number, given, at)
+    return Bounds(found.get("above"), found.get("below"), found.get("at_least"), found.get("at_most"), tuple(sources))
+
+
+def clear_bounds_of(
+    context: FileContext, clear: ClearModel | None, pointer: Pointer, compared: Compared
+) -> Bounds | None:
+    return None if clear is None else bounds_of(context, clear, pointer, compared)
+
+
+def _source_of(context: FileContext, model: SourceModel, word: str, at: Pointer, compared: Compared) -> Source:
+    if model.measure is not None:
+        return of_measure(model, at, compared, context.note)
+    try:
+        return of_table(model, word, at, compared.rule_labels, context.document.path, context.tables, context.note)
+    except BadTable as bad:
+        raise Stop from bad
+
+
+def _number(context: FileContext, read: Any, value: object, pointer: Pointer) -> float:
+    return float(context.read(read, value, pointer))
+
+
+def plain_labels(by: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(map(plain, by)))

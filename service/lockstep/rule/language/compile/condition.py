@@ -1,58 +1,149 @@
-"""Compiles the conditions beyond threshold, spike and absence: change, new_value, share, ratio, projection."""
+"""Compiles conditions: which kind it is, and all kinds but the spike."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import product
 from math import prod
-from typing import Literal, Protocol
 
 from lockstep.calendar import Calendar
-from lockstep.measure.definition import Aggregate, Expression, Measured, series_of
+from lockstep.measure.definition import Aggregate, Expression, Measured, Operation, series_of
 from lockstep.rule.condition.kinds import (
     ANOMALY_BUCKETS_S,
+    Absence,
+    All,
     Anomaly,
+    AnyOf,
     Change,
+    Condition,
     Level,
     NewValue,
+    Not,
     Projection,
     Severity,
     Share,
+    Threshold,
 )
+from lockstep.rule.condition.period import Period
+from lockstep.rule.language.compile.bound import clear_bounds_of, compared_of
+from lockstep.rule.language.compile.context import FileContext, Note, Scope
+from lockstep.rule.language.compile.levels import levels_of
+from lockstep.rule.language.compile.spike import spike_of
+from lockstep.rule.language.compile.window import warn_of_rolling
+from lockstep.rule.language.fewer_labels import plain
 from lockstep.rule.language.form import (
     AnomalyModel,
     ChangeModel,
+    ClearModel,
     NewValueModel,
+    PartModel,
     ProjectionModel,
     RatioModel,
     ShareModel,
+    ThresholdModel,
 )
 from lockstep.yaml.document import Pointer, did_you_mean
 
 DAY_S = 86_400
 LONGEST_LOOK_S = 31 * DAY_S
 """How far back the values of a level are kept for a comparison."""
-
-
-class Note(Protocol):
-    """Notes a fault at a place of the document."""
-
-    def __call__(
-        self,
-        pointer: Pointer,
-        message: str,
-        remedy: str,
-        code: str,
-        *,
-        level: Literal["error", "warning"] = "error",
-        key: bool = False,
-    ) -> None: ...
-
+MOST_EXPECTED = 1_000
+"""Groups that one rule may expect by name."""
 
 Named = Callable[[str, Pointer], Expression]
 """The expression of a measure's name; what is wrong with it is noted and ends the rule."""
 
 
-MOST_EXPECTED = 1_000
-"""Groups that one rule may expect by name."""
+def condition_of(context: FileContext, model: PartModel, pointer: Pointer, scope: Scope) -> Condition:
+    if model.threshold is not None:
+        return _threshold_of(context, model.threshold, model.clear, pointer, scope)
+    if model.spike is not None:
+        return spike_of(context, model.spike, model.clear, pointer, scope)
+    for word, given in (("share", model.share), ("ratio", model.ratio)):
+        if given is not None:
+            return _share_of(context, given, model.clear, (*pointer, word), scope)
+    if model.clear is not None:
+        message = "only a threshold, a spike, a share or a ratio has a 'clear'"
+        context.note((*pointer, "clear"), message, "remove it", "LS122", key=True)
+    more = _more_of(context, model, pointer, scope)
+    if more is not None:
+        return more
+    if model.absence is not None:
+        at = (*pointer, "absence")
+        window = model.absence.stretch
+        bounded = bool(model.absence.hours) or isinstance(window, Period)
+        closed = context.calendar.only(["closed"]) if context.calendar is not None and bounded else None
+        scope = context.within(model.absence.labels, at, scope)
+        expression = context.expression(model.absence.measure, (*at, "measure"), scope)
+        wrong = next((s for s in series_of(expression) if not s.is_additive), None)
+        if wrong is not None or _divides(expression):
+            what = "a division by nothing" if wrong is None else f"the {wrong.aggregate} of nothing"
+            what = "a level" if wrong is not None and wrong.is_level else what
+            context.note(
+                (*at, "measure"), f"{what} is never 0, so it is never absent", "use a count of events", "LS123"
+            )
+        own = set(map(plain, scope.grouping.by)) == set(scope.by)
+        expected = expected_of(model.absence.expected, (*at, "expected"), context.note, scope.by, own)
+        return Absence(expression, window, scope.severity, tuple(model.absence.hours), expected, closed)
+    if model.all is not None:
+        parts = [condition_of(context, p, (*pointer, "all", i), scope) for i, p in enumerate(model.all)]
+        return All(tuple(parts), scope.severity)
+    if model.any is not None:
+        parts = [condition_of(context, p, (*pointer, "any", i), scope) for i, p in enumerate(model.any)]
+        return AnyOf(tuple(parts), scope.severity)
+    assert model.not_ is not None
+    return Not(condition_of(context, model.not_, (*pointer, "not"), scope), scope.severity)
+
+
+def _more_of(context: FileContext, model: PartModel, pointer: Pointer, scope: Scope) -> Condition | None:
+    if model.projection is not None:
+        scope = context.within(model.projection.by, (*pointer, "projection"), scope)
+    named = partial(context.expression, scope=scope)
+    if model.change is not None:
+        return change_of(model.change, (*pointer, "change"), named, context.note, scope.severity)
+    if model.new_value is not None:
+        at = (*pointer, "new_value")
+        return new_value_of(model.new_value, at, named, context.note, scope.severity, scope.by)
+    if model.anomaly is not None:
+        return anomaly_of(model.anomaly, (*pointer, "anomaly"), named, context.note, scope.severity, context.calendar)
+    if model.projection is not None:
+        return projection_of(model.projection, (*pointer, "projection"), named, context.note, scope.severity)
+    return None
+
+
+def _threshold_of(
+    context: FileContext, model: ThresholdModel, clear: ClearModel | None, pointer: Pointer, scope: Scope
+) -> Threshold:
+    at = (*pointer, "threshold")
+    scope = context.within(model.by, at, scope)
+    expression = context.expression(model.measure, (*at, "measure"), scope)
+    flows = [s for s in series_of(expression) if not s.is_level]
+    if flows and model.window is None:
+        context.note(at, f"'{model.measure}' is a flow and needs a window", "add 'window: 15m'", "LS120", key=True)
+    if not flows and model.window is not None:
+        context.note(
+            (*at, "window"), f"'{model.measure}' is a level and has no window", "remove 'window'", "LS121", key=True
+        )
+    warn_of_rolling(context, at, model.window)
+    compared = compared_of(context, model.measure, model.window if flows else None, scope)
+    bounds = clear_bounds_of(context, clear, (*pointer, "clear"), compared)
+    levels = levels_of(context, model, model.levels, bounds, at, scope.severity, compared)
+    return Threshold(expression, model.window if flows else None, levels, graded=model.levels is not None)
+
+
+def _share_of(
+    context: FileContext, model: ShareModel | RatioModel, clear: ClearModel | None, at: Pointer, scope: Scope
+) -> Condition:
+    scope = context.within(model.by, at, scope)
+    compared = compared_of(context, "", model.window, scope)
+    bounds = clear_bounds_of(context, clear, (*at[:-1], "clear"), compared)
+    levels = partial(levels_of, context, model, model.levels, bounds, at, scope.severity, compared)
+    return share_of(model, at, partial(context.expression, scope=scope), context.note, levels)
+
+
+def _divides(expression: Expression) -> bool:
+    return isinstance(expression, Operation) and (
+        expression.op == "/" or _divides(expression.left) or _divides(expression.right)
+    )
 
 
 def expected_of(

@@ -1,0 +1,115 @@
+"""What a rule file's conditions are compiled with: what its names stand for, and where its faults are noted."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+from lockstep.calendar import Calendar
+from lockstep.measure.definition import Expression
+from lockstep.rule.condition.kinds import Severity
+from lockstep.rule.language.fewer_labels import plain
+from lockstep.rule.language.measures import Grouping, Measures, series_of_measure
+from lockstep.rule.language.table import Tables
+from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean, parted
+
+
+class Stop(Exception):
+    """This rule cannot be compiled; why has been noted."""
+
+
+class Note(Protocol):
+    """Notes a fault at a place of the document."""
+
+    def __call__(
+        self,
+        pointer: Pointer,
+        message: str,
+        remedy: str,
+        code: str,
+        *,
+        level: Literal["error", "warning"] = "error",
+        key: bool = False,
+    ) -> None: ...
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a rule gives its conditions. by: labels, sorted."""
+
+    by: tuple[str, ...]
+    grouping: Grouping
+    severity: Severity
+
+
+class FileContext:
+    """One document while its rules are compiled."""
+
+    def __init__(self, document: Document, measures: Measures, calendar: Calendar | None, tables: Tables) -> None:
+        self.document = document
+        self.measures = measures
+        self.calendar = calendar
+        self.tables = tables
+        self.faults: list[Fault] = []
+
+    def note(
+        self,
+        pointer: Pointer,
+        message: str,
+        remedy: str,
+        code: str,
+        *,
+        level: Literal["error", "warning"] = "error",
+        key: bool = False,
+    ) -> None:
+        self.faults.append(self.document.fault(pointer, message, remedy, code, level=level, key=key))
+
+    def read(self, read: Any, value: object, pointer: Pointer) -> Any:
+        """A value as `read` understands it; what is wrong with it is noted and ends the rule."""
+        try:
+            return read(value)
+        except ValueError as error:
+            message, remedy, code = parted(str(error))
+            self.note(pointer, f"{pointer[-1]} {message}", remedy, code)
+            raise Stop from error
+
+    def within(self, by: list[str] | None, pointer: Pointer, scope: Scope) -> Scope:
+        """The scope of a part that has labels of its own."""
+        if by is None:
+            return scope
+        for i, label in enumerate(by):
+            if plain(label) not in scope.by:
+                at = (*pointer, "by", i) if len(by) > 1 else (*pointer, "by")
+                remedy = did_you_mean(plain(label), scope.by) if scope.by else "add it to the rule's 'by'"
+                self.note(at, f"the rule is not by '{label}', and a part never looks closer", remedy, "LS186")
+                raise Stop
+        return replace(scope, grouping=replace(scope.grouping, by=tuple(by)))
+
+    def expression(self, name: str, pointer: Pointer, scope: Scope) -> Expression:
+        """The series or formula of a measure's name; what is wrong with it is noted and ends the rule."""
+        if not self.measures.is_known(name):
+            self.note(pointer, f"unknown measure '{name}'", self.measures.remedy(name), "LS130")
+            raise Stop
+        if not self.measures.is_usable(name):
+            raise Stop  # said where the measure stands
+        for measure in self.measures.named_in(name):
+            line_label = next(
+                (s.line_labels[0] for s in [series_of_measure(measure, scope.grouping)] if s.line_labels), ""
+            )
+            if measure.kind == "sum" and line_label and not str(measure.field).startswith("lines."):
+                self.note(
+                    pointer,
+                    f"'{measure.name}' adds up '{measure.field}' of whole orders, the rule is by '{line_label}' of "
+                    "their lines",
+                    "an order would count once per line; use lines.quantity or group by a label of the order",
+                    "LS134",
+                )
+        return self.measures.expression(name, scope.grouping)
+
+
+def value_at(data: Any, pointer: Pointer) -> Any:
+    """What stands at a place of a document; None where nothing does, as a named condition stands elsewhere."""
+    for step in pointer:
+        if isinstance(data, list) and isinstance(step, int) and step < len(data):
+            data = data[step]
+        else:
+            data = data.get(step) if isinstance(data, dict) else None
+    return data

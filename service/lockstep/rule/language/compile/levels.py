@@ -1,0 +1,130 @@
+"""Compiles the numbers of a threshold or a share for each severity, their clears, and the overrides of a rule."""
+
+from dataclasses import replace
+
+from lockstep.rule.condition.kinds import Bounds, Condition, Level, Override, Severity, Share, Threshold
+from lockstep.rule.language.compile.bound import Compared, bounds_of, compared_of
+from lockstep.rule.language.compile.context import FileContext, Scope, Stop
+from lockstep.rule.language.form import BoundsModel, LevelModel, LevelsModel, RuleModel
+from lockstep.rule.language.lint.clear import clear_fault, is_empty, span
+from lockstep.yaml.document import Pointer, did_you_mean
+
+
+def levels_of(
+    context: FileContext,
+    own: BoundsModel,
+    levels: LevelsModel | None,
+    clear: Bounds | None,
+    pointer: Pointer,
+    severity: Severity,
+    compared: Compared,
+) -> tuple[Level, ...]:
+    breach = bounds_of(context, own, pointer, compared)
+    if levels is None:
+        if not breach.is_set:
+            context.note(
+                pointer, "no number to compare with", "add above, below, at_least or at_most", "LS124", key=True
+            )
+            raise Stop
+        _check_breach(context, breach, pointer)
+        beside = pointer[:-1] if pointer[-1] in ("threshold", "share", "ratio") else pointer
+        _check_clear(context, breach, clear, (*beside, "clear"))
+        return (Level(severity, breach, clear),)
+    if breach.is_set:
+        context.note(pointer, "both a number and 'levels'", "keep one of them", "LS124", key=True)
+    found: list[Level] = []
+    for word in ("info", "warning", "critical"):
+        level: LevelModel | None = getattr(levels, word)
+        if level is None:
+            continue
+        at = (*pointer, "levels", word)
+        bounds = bounds_of(context, level, at, compared)
+        if not bounds.is_set:
+            context.note(
+                at, f"level '{word}' has no number", "add above, below, at_least or at_most", "LS124", key=True
+            )
+            continue
+        _check_breach(context, bounds, at)
+        own_clear = clear
+        if level.clear is not None:
+            own_clear = bounds_of(context, level.clear, (*at, "clear"), compared)
+        _check_clear(context, bounds, own_clear, at)
+        lower = found[-1] if found else None
+        known = lower is not None and not lower.breach.sources and not bounds.sources
+        if lower is not None and known and _implies(lower.breach, bounds):
+            context.note(
+                at,
+                f"'{word}' always holds when '{lower.severity.word}' does, which nobody will ever see",
+                "the higher severity needs the harder number",
+                "LS129",
+                level="warning",
+            )
+        found.append(Level(Severity.of(word), bounds, own_clear))
+    if not found:
+        context.note(pointer, "'levels' names no level", "add warning or critical", "LS124", key=True)
+        raise Stop
+    return tuple(found)
+
+
+def _check_breach(context: FileContext, breach: Bounds, pointer: Pointer) -> None:
+    if breach.sources:
+        return  # what it comes to is known when it is judged
+    if is_empty(breach):
+        context.note(
+            pointer,
+            "no number is on both sides, this can never hold",
+            "for outside of a band write any: [threshold …, threshold …]",
+            "LS124",
+        )
+
+
+def _check_clear(context: FileContext, breach: Bounds, clear: Bounds | None, pointer: Pointer) -> None:
+    if clear is None:
+        return
+    if not clear.is_set:
+        context.note(pointer, "'clear' has no number", "add above, below, at_least or at_most", "LS125")
+        return
+    fault = clear_fault(breach, clear)
+    if fault is not None:
+        context.note(pointer, fault.message, fault.remedy, "LS125")
+
+
+def _implies(one: Bounds, other: Bounds) -> bool:
+    """Whether other holds wherever one does."""
+    (low, high), (other_low, other_high) = span(one), span(other)
+    low_in = other_low < low or (other_low == low and (other.above != low or one.above == low))
+    high_in = other_high > high or (other_high == high and (other.below != high or one.below == high))
+    return low_in and high_in
+
+
+def overridden(
+    context: FileContext, condition: Condition, model: RuleModel, pointer: Pointer, scope: Scope
+) -> Condition:
+    if not isinstance(condition, Threshold | Share):
+        message = "only a threshold, a share or a ratio has overrides"
+        context.note((*pointer, "overrides"), message, "remove them", "LS128", key=True)
+        return condition
+    given = model.threshold or model.share or model.ratio
+    assert given is not None
+    scope = context.within(given.by, pointer, scope)
+    measure = model.threshold.measure if model.threshold is not None else ""
+    compared = compared_of(context, measure, condition.window_s, scope)
+    overrides = []
+    for i, override in enumerate(model.overrides):
+        at = (*pointer, "overrides", i)
+        severity = Severity.of(override.severity) if override.severity else scope.severity
+        clear = None
+        if override.clear is not None:
+            clear = bounds_of(context, override.clear, (*at, "clear"), compared)
+        for label in override.match:
+            if label not in scope.by:
+                context.note(
+                    (*at, "match", label),
+                    f"it is not by '{label}'",
+                    did_you_mean(label, scope.by),
+                    "LS128",
+                    key=True,
+                )
+        levels = levels_of(context, override, override.levels, clear, at, severity, compared)
+        overrides.append(Override(tuple(sorted(override.match.items())), levels))
+    return replace(condition, overrides=tuple(overrides))
