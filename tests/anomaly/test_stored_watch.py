@@ -11,6 +11,7 @@ from lockstep.errors import StateError
 from lockstep.measure.anomaly import KINDS, SENSITIVITY, Detector, Incidents, Reading, Statistic
 from lockstep.measure.history import unpack
 from lockstep.rule.condition.kind.anomaly import FORMAT, Watch
+from lockstep.rule.condition.view import Kind
 from lockstep.rule.condition.when import anomalies_of
 
 sys.path.append(str(Path(__file__).parents[1] / "judge"))
@@ -20,7 +21,7 @@ AT_S = 1_800_000_000
 
 
 def first_watches():
-    """(condition, what the first program stored of it), of a shop after four weeks."""
+    """(condition, what the first program stored of it), of a shop after four weeks; both were judged by the hour."""
     conditions = {c.key: c for rule in plan().rules for c in anomalies_of(rule.condition)}
     entries = [entry for part in stored() for entry in part.items()]
     rows = [unpack(value)[1] for key, value in entries if key[:1] == b"w"]
@@ -34,10 +35,10 @@ def test_the_first_format_is_read():
     for condition, state in watches:
         watch = Watch(condition)
         watch.restore(condition, state)
-        later = watch.state()
-        assert later[0] == FORMAT
-        upto, said, since, detector, _, apart = state
-        assert later[1:4] == [upto, said, since]
+        later_format, ((bucket_s, _, *later),) = watch.state()
+        assert (later_format, bucket_s) == (FORMAT, 3_600)
+        upto, (kind, _, *numbers), since, detector, _, apart = state
+        assert later[:4] == [upto, [kind, *numbers], 0.0, since]
         assert later[6] == apart == {}
         assert later[4][:4] == detector[:4]
         count, low, high, *_ = detector[4]
@@ -45,8 +46,34 @@ def test_the_first_format_is_read():
         middle = [(a + b) / 2 for a, b in zip(array("d", low), array("d", high), strict=True)]
         assert list(array("d", later[4][4][3])) == middle
         again = Watch(condition)
-        again.restore(condition, later)
-        assert again.state() == later
+        again.restore(condition, watch.state())
+        assert again.state() == watch.state()
+
+
+@pytest.mark.parametrize(
+    ("said", "worth", "kind"),
+    [
+        pytest.param(["breach", True, 3.0, 9.0, 0, 3_600, {"surprise": 4.0}, ""], 3.25, Kind.BREACH, id="open"),
+        pytest.param(["clear", False, 3.0, 9.0, 0, 3_600, {"surprise": 0.0}, ""], 0.0, Kind.CLEAR, id="clear"),
+        pytest.param(
+            ["clear", False, 3.0, None, 0, 3_600, {"learned": 1}, "x"], 0.0, Kind.CLEAR, id="ended by an edit"
+        ),
+        pytest.param(["unjudged", False, 3.0, None, 0, 3_600, {"learned": 9}, "x"], 0.0, Kind.UNJUDGED, id="learning"),
+        pytest.param(["no_data", False, None, None, 0, 3_600, {}, ""], 3.25, Kind.NO_DATA, id="no data"),
+    ],
+)
+def test_the_second_format_is_read(said, worth, kind):
+    """Its verdict was decided for the one condition that asked; it is the same now."""
+    condition, first = first_watches()[0]
+    watch = Watch(condition)
+    watch.restore(condition, first)
+    (lane,) = watch.state()[1]
+    incidents = Incidents().state()
+    incidents[0] = worth
+    watch.restore(condition, [2, 3_600, said, 0, lane[6], incidents, {}])
+    verdict = watch.verdict(condition)
+    assert (verdict.kind, verdict.severity) == (kind, condition.severity if kind is Kind.BREACH else None)
+    assert [verdict.value, verdict.baseline, 0, 3_600, verdict.counts, verdict.baseline_of] == said[2:]
 
 
 def _incidents_of_format_1(*, is_open: bool) -> Incidents:
@@ -78,7 +105,7 @@ def test_an_unknown_format_is_refused():
     """In words that say what to do."""
     condition, _ = first_watches()[0]
     state = Watch(condition).state()
-    with pytest.raises(StateError, match="an anomaly's stored state has format 9, this program knows 2"):
+    with pytest.raises(StateError, match="an anomaly's stored state has format 9, this program knows 3"):
         Watch(condition).restore(condition, [9, *state[1:]])
 
 

@@ -15,10 +15,10 @@ from shorthand import LONDON, Event, clock, event, flow, lines, of, orders, plan
 from test_judge_properties import STEPS, examples, run_to
 
 from lockstep.calendar import Calendar, Day, Entry, calendar_of
-from lockstep.judge.judge import Judge
 from lockstep.measure.anomaly import SENSITIVITY, Detector, Incidents
-from lockstep.rule.condition.kind.anomaly import wall_s
-from lockstep.rule.condition.kinds import All, Anomaly, Not, Plan, Rule, Severity
+from lockstep.rule.condition.kind.anomaly import Watch, wall_s
+from lockstep.rule.condition.kinds import All, Anomaly, AnyOf, Not, Plan, Rule, Severity
+from lockstep.rule.language.quantity import duration_s
 from lockstep.rule.versions import Version, in_force
 from lockstep.tools.backtest.replay import replay_events
 
@@ -171,9 +171,8 @@ def test_a_marked_day_says_what_it_is_compared_with():
 def test_why_it_is_not_judged(calendar, day, expected):
     """What is missing is said."""
     condition = anomaly(calendar=calendar)
-    judge = _fed(hourly([9] * (day * 24 + 12), start=WINTER), condition)
-    (runtime,) = judge._rules
-    assert runtime.groups["web",].watches[condition.key].verdict.baseline_of == expected
+    watch = _watched(hourly([9] * (day * 24 + 12), start=WINTER), condition)
+    assert watch.verdict(condition).baseline_of == expected
 
 
 @pytest.mark.parametrize(
@@ -187,10 +186,85 @@ def test_why_it_is_not_judged(calendar, day, expected):
 )
 def test_a_bucket_that_suits_the_series_learns_sooner(orders, expected):
     """Where more comes than an hour needs, it is said which bucket would do and how long that one learns."""
-    judge = _fed(hourly([orders] * 60, start=WINTER), anomaly())
-    (runtime,) = judge._rules
-    said = runtime.groups["web",].watches[anomaly().key].verdict.baseline_of
+    said = _watched(hourly([orders] * 60, start=WINTER), anomaly()).verdict(anomaly()).baseline_of
     assert said == "it is learning: 59 buckets so far, 91 more to come, 3d19h" + expected
+
+
+FIVE = flow("count", bucket_s=300)
+TAKEN = flow("sum", field="total", bucket_s=300)
+
+
+def steady(*counts: int, total: float = 1.0, channel: str = "web", start: datetime = START) -> list[Event]:
+    """For each hour so many orders, evenly spread."""
+    found = []
+    for i, n in enumerate(counts):
+        for k in range(n):
+            at = start + timedelta(hours=i, seconds=HOUR * k // n + 7)
+            data = {"order_id": "o", "total": total, "lines": [], "channel": channel}
+            found.append(event("order.placed", at, f"{channel}/{at}/{k}", **data))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("orders", "suits", "learns"),
+    [
+        pytest.param(200, "5m", "1d12h", id="many"),
+        pytest.param(60, "15m", "1d13h30m", id="some"),
+        pytest.param(26, "30m", "3d3h", id="a few"),
+        pytest.param(12, "1h", "6d6h", id="an hour is right for few"),
+    ],
+)
+def test_its_bucket_suits_the_group(orders, suits, learns):
+    """Of a day and a half it is said what suits so far, and after that in what it goes on, with all that it learned."""
+    condition = anomaly(FIVE, 300, chooses=True)
+    watch = _watched(steady(*[orders] * 30), condition)
+    assert watch.verdict(condition).baseline_of == (
+        "it is learning: its bucket is chosen after 36 hours, 29 are known; "
+        f"so far {suits} suits, which is learned for {learns}"
+    )
+    bucket_s = duration_s(suits)
+    alone = anomaly(flow("count", bucket_s=bucket_s), bucket_s)
+    chosen, by_itself = (_watched(steady(*[orders] * 40), c) for c in (condition, alone))
+    assert (chosen.bucket_s, chosen.learned) == (bucket_s, by_itself.learned)
+    assert chosen.verdict(condition).value == by_itself.verdict(alone).value
+
+
+@pytest.mark.parametrize(
+    ("orders", "total", "bucket_s"),
+    [
+        pytest.param(36, 50.0, 300, id="three orders each"),
+        pytest.param(10, 50.0, 900, id="empty ones in five minutes"),
+        pytest.param(3, 50.0, 1_800, id="two of three quarters of an hour are empty"),
+        pytest.param(36, 0.0, 3_600, id="never anything"),
+    ],
+)
+def test_the_bucket_of_a_sum_is_seldom_empty(orders, total, bucket_s):
+    """What is summed says nothing of chance; where hours are empty, so may shorter ones be."""
+    condition = anomaly(TAKEN, 300, chooses=True)
+    night = [0 if i % 24 < 6 else orders for i in range(60)]
+    assert _watched(steady(*night, total=total), condition).bucket_s == bucket_s
+
+
+def test_an_edit_keeps_what_was_learned_in_the_same_bucket():
+    """From an hour that is named to one that is chosen and back; another length learns anew."""
+    chooses, hour, five = anomaly(FIVE, 300, chooses=True), anomaly(), anomaly(FIVE, 300)
+    chosen = _watched(steady(*[12] * 40), chooses)
+    assert chooses.key == hour.key != five.key
+    assert [chosen.under(c).learned for c in (chooses, hour, five)] == [39, 39, 0]
+    assert chosen.under(hour).under(chooses).bucket_s == HOUR
+    assert _watched(steady(*[200] * 40), chooses).under(hour).learned == 0
+
+
+@pytest.mark.parametrize("combination", [All, AnyOf])
+def test_each_is_as_surprised_as_it_asks_to_be(combination):
+    """Two of one measure that differ in sensitivity share what is learned and not what they say of it."""
+    found = hourly(counts(300, {200: 90, 260: 31, 280: 40}))
+    low, high = anomaly(sensitivity="low"), anomaly(sensitivity="high")
+    alone = {c.sensitivity: lines(told(plan(rule(c)), found)) for c in (low, high)}
+    assert alone["low"] != alone["high"]
+    expected = alone["low" if combination is All else "high"]
+    for parts in ((low, high), (high, low)):
+        assert lines(told(plan(rule(combination(parts, WARNING))), found)) == expected
 
 
 def test_a_new_entry_forgets_nothing():
@@ -248,27 +322,25 @@ def test_learning_is_not_clear():
 
 def test_silence_costs_a_group_not_an_hour():
     """A shop that is silent for two years is looked at for a week, and goes on then with what it knew."""
-    judge = _fed(hourly([9] * 200) + hourly([12] * 3, start=START + timedelta(days=730)), anomaly(SHOP))
-    (runtime,) = judge._rules
-    watch = runtime.groups[()].watches[runtime.anomalies[0].key]
-    assert watch._detector.learned == 199 + 7 * 24 - 1 + 3
+    events = hourly([9] * 200) + hourly([12] * 3, start=START + timedelta(days=730))
+    assert _watched(events, anomaly(SHOP), labels=()).learned == 199 + 7 * 24 - 1 + 3
 
 
 def test_a_forgotten_group_learns_anew():
     """After `forget_after` it is not known any more."""
     later = START + timedelta(days=40)
-    judge = _fed(hourly(counts(200, {})) + hourly([12] * 30, start=later), anomaly())
-    (runtime,) = judge._rules
-    assert runtime.groups["web",].watches[runtime.anomalies[0].key]._detector.learned == 30
+    assert _watched(hourly(counts(200, {})) + hourly([12] * 30, start=later), anomaly()).learned == 30
 
 
-def _fed(events: list[Event], condition: Anomaly) -> Judge:
+def _watched(events: list[Event], condition: Anomaly, labels: tuple[str, ...] = ("web",)) -> Watch:
+    """What is known of a group after some events."""
     watched = plan(rule(condition))
     pipeline = Pipeline(watched, sources=1, samples=1)
     for item in arrivals(watched, events, sources=1, jitter=[0.0], spread=[0], again=[]):
         pipeline.arrive(*item)
     pipeline.finish(datetime.fromisoformat(events[-1]["time"]) + timedelta(hours=1))
-    return pipeline._judges[0]
+    (runtime,) = pipeline._judges[0]._rules
+    return runtime.groups[labels].watches[condition.key]
 
 
 APART = marked("campaign", 0, 1, 3, 5, 7, 9, 11, start=START)
@@ -282,17 +354,21 @@ ANEW = START.date() + timedelta(days=4)
     st.lists(st.floats(0, 59), min_size=1, max_size=7),
     st.lists(st.integers(0, 5), min_size=1, max_size=7),
     STEPS,
+    st.sampled_from([0, 60]),
 )
-def test_cut_anywhere_and_fed_in_any_order(odd, shape, jitter, spread, steps):
+def test_cut_anywhere_and_fed_in_any_order(odd, shape, jitter, spread, steps, busy_until):
     """With meters and judges that die, over partitions, out of order, a group forgotten and back: nothing changes."""
     sources, samples = shape
     watched = plan(
         rule(anomaly(sensitivity="high"), forget_after_s=DAY),
         rule(All((anomaly(MINUTES), when(MINUTES, "at_least 1", window=60)), WARNING), name="S", keep=1_800),
         rule(anomaly(HALVES, 1_800, sensitivity="high", calendar=APART, learn_from=ANEW), name="T"),
+        rule(anomaly(FIVE, 300, sensitivity="high", chooses=True), name="U"),
     )
+    busy = [60 if i < busy_until else 8 for i in range(60)]
     events = hourly(counts(300, odd)) + hourly(counts(80, {}), channel="app")
     events += hourly([9] * 40, channel="app", start=START + timedelta(hours=200))
+    events += steady(*busy, 0, 40, *busy[:8], 0, 0, channel="shop")
     until = START + timedelta(hours=301)
     coming = arrivals(watched, events, sources=sources, jitter=jitter, spread=spread, again=[])
     pipeline = Pipeline(watched, sources=sources, samples=samples)

@@ -140,7 +140,7 @@ class _View:
 
     def watched(self, condition: Anomaly) -> Verdict | None:
         watch = self.watches.get(condition.key)
-        return None if watch is None else watch.verdict
+        return None if watch is None else watch.verdict(condition)
 
     def complete_from(self, series: SeriesDef) -> float:
         return self._judge.watermarks.complete_from(series)
@@ -817,13 +817,14 @@ class Judge:
         """
         runtime = group.runtime
         for condition in runtime.anomalies:
-            closed = end // condition.bucket_s * condition.bucket_s
             watch = group.watches.get(condition.key)
+            bucket_s = condition.bucket_s if watch is None else watch.bucket_s
+            closed = end // bucket_s * bucket_s
             if watch is not None and closed <= watch.upto:
                 continue
             if not self._is_heard(group, closed, closed):
                 continue
-            if watch is None or (group.labels and closed - condition.bucket_s != watch.upto):
+            if watch is None or (group.labels and closed - bucket_s != watch.upto):
                 watch = group.watches[condition.key] = Watch(condition)
             watch.see(condition, self._view, closed)
             self._dirty_watches[group] = None
@@ -885,7 +886,9 @@ class Judge:
             end = last + width if awake else -(-next_day(last, self.zone) // width) * width + width
             soonest = end if soonest is None else min(soonest, end)
         for anomaly in runtime.anomalies:
-            end = last // anomaly.bucket_s * anomaly.bucket_s + anomaly.bucket_s
+            watch = group.watches.get(anomaly.key)
+            bucket_s = anomaly.bucket_s if watch is None else watch.bucket_s
+            end = last // bucket_s * bucket_s + bucket_s
             if (soonest is None or end < soonest) and self._is_heard(group, last, end):
                 soonest = end
         if runtime.periods and (group.alert.is_watched or not group.rises):

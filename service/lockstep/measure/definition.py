@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import assert_never
 
 from lockstep.identity import Parts
 from lockstep.labels import stable_id
@@ -132,6 +133,19 @@ def series_of(expression: Expression) -> tuple[SeriesDef, ...]:
             return ()
         case Operation(_, left, right):
             return tuple(dict.fromkeys(series_of(left) + series_of(right)))
+
+
+def in_buckets(expression: Expression, bucket_s: int, other_s: int) -> Expression:
+    """The same expression, its series of one base slice in another."""
+    match expression:
+        case Measured(series) if series.bucket_s == bucket_s:
+            return Measured(dataclasses.replace(series, bucket_s=other_s))
+        case Measured() | Number():
+            return expression
+        case Operation(op, left, right, name):
+            return Operation(op, in_buckets(left, bucket_s, other_s), in_buckets(right, bucket_s, other_s), name)
+        case _:
+            assert_never(expression)
 
 
 class OfExpression:

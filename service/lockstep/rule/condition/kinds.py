@@ -10,7 +10,15 @@ from typing import assert_never
 from lockstep.calendar import Calendar
 from lockstep.identity import identity
 from lockstep.labels import stable_id
-from lockstep.measure.definition import EXPRESSION_PARTS, Expression, OfExpression, Operation, SeriesDef, series_of
+from lockstep.measure.definition import (
+    EXPRESSION_PARTS,
+    Expression,
+    OfExpression,
+    Operation,
+    SeriesDef,
+    in_buckets,
+    series_of,
+)
 from lockstep.measure.exact import Exact, Written, exact
 from lockstep.rule.condition.bound import OfMeasure, OfTable, Source
 from lockstep.rule.condition.period import Period, Window
@@ -357,6 +365,8 @@ class Projection(OfExpression):
 
 ANOMALY_BUCKETS_S = (300, 600, 900, 1_200, 1_800, 3_600)
 """Shorter ones are mostly noise; longer ones take months to learn."""
+ANOMALY_CHOICE_S = (300, 900, 1_800, 3_600)
+"""Of which a group's own is chosen where the author names none."""
 
 
 @dataclass(frozen=True)
@@ -366,6 +376,7 @@ class Anomaly(OfExpression):
     bucket_s: what is judged is whole buckets of this length, from midnight UTC on. rises, falls: which way counts.
     calendar: the marked days, which are learned apart from the others.
     learn_from: what was learned before this day of the shop is forgotten when it comes.
+    chooses: each group is judged in buckets that suit it, of which `bucket_s` is the shortest.
     """
 
     expression: Expression
@@ -376,12 +387,23 @@ class Anomaly(OfExpression):
     falls: bool = True
     calendar: Calendar | None = None
     learn_from: date | None = None
+    chooses: bool = False
+
+    @property
+    def buckets_s(self) -> tuple[int, ...]:
+        """What a group may be judged in, the shortest first."""
+        return ANOMALY_CHOICE_S if self.chooses else (self.bucket_s,)
 
     @cached_property
     def key(self) -> str:
-        """Names what is learned: another measure, bucket or direction learns anew, another day in the calendar not."""
-        what = identity(self.expression, EXPRESSION_PARTS)
-        return stable_id("anomaly-1", what, self.bucket_s, self.rises, self.falls)[:12]
+        """Names what is learned: another measure, bucket or direction learns anew, another day in the calendar not.
+
+        Where the bucket is chosen, as if it were an hour: what a program learned that knew no other default stays.
+        """
+        longest_s = self.buckets_s[-1]
+        expression = in_buckets(self.expression, self.bucket_s, longest_s) if self.chooses else self.expression
+        what = identity(expression, EXPRESSION_PARTS)
+        return stable_id("anomaly-1", what, longest_s, self.rises, self.falls)[:12]
 
 
 class _OfParts:

@@ -137,9 +137,9 @@ def when(leaf: Leaf) -> When:
                 compares_values=False,
                 restless=within is None,
             )
-        case Anomaly(bucket_s=bucket):
+        case Anomaly(buckets_s=buckets):
             return When(
-                offsets=frozenset({0, bucket}),
+                offsets=frozenset({0, *buckets}),
                 level_offsets=_NONE,
                 beginnings=_NONE,
                 reach_s=0,

@@ -156,7 +156,7 @@ class WatchingJudge(Judge):
         seen = group.watches.get(condition.key) if isinstance(condition, Anomaly) else None
         # What a detector expected is known when it looks, and never again: it has learned since.
         if seen is not None:
-            self._record(group, _point(seen.upto, seen.verdict))
+            self._record(group, _point(seen.upto, seen.verdict(condition)))
 
     def _record(self, group: Any, point: Point) -> None:
         """Note what can be asked only now: for the episode that goes on, and for one that may begin."""

@@ -16,6 +16,8 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from lockstep.calendar import Calendar
 from lockstep.errors import StateError
 from lockstep.measure.anomaly import LONG as LONG_BUCKETS
@@ -66,37 +68,168 @@ class _Apart:
         self.detector.restore(detector)
 
 
-FORMAT = 2
-"""Of what a watch stores; 1, which named no format, is read."""
+FORMAT = 3
+"""Of what a watch stores; 2, one bucket whose verdict was decided, and 1, which named no format, are read."""
 PARTS_OF_FORMAT_1 = 6
+
+CHOOSES_AFTER = 36
+"""Hours that are learned before a group's bucket is chosen: before any bucket that is learned in them could speak."""
+ENOUGH = 12
+"""Orders in a bucket of which a third less is hardly chance any more."""
+DENSE = 0.95
+"""A shorter bucket suits where it is as seldom empty as an hour, but for so much: three events in each, at random."""
 
 
 class Watch:
-    """What is known of one anomaly on one group. upto: the end of the last bucket seen; verdict: what it was.
+    """What is known of one anomaly on one group: of each bucket that it may judge in, and of one once it is chosen.
 
-    since: the beginning of the first bucket that was learned. apart: what is known of marked days, by their kind.
+    Until then all are learned beside each other. The shortest is chosen in which the group has enough: a count `ENOUGH`
+    in each, any other flow hardly more empty ones than hours. What was learned in it stays: nothing is learned twice.
     """
 
-    __slots__ = ("_apart", "_detector", "_incidents", "_since", "upto", "verdict")
+    __slots__ = ("_lanes",)
 
     def __init__(self, condition: Anomaly) -> None:
+        self._lanes = [_Lane(condition, bucket_s) for bucket_s in condition.buckets_s]
+
+    @property
+    def bucket_s(self) -> int:
+        """The shortest bucket that has to be shown to it."""
+        return self._lanes[0].bucket_s
+
+    @property
+    def upto(self) -> int:
+        """The end of the last bucket of that length that it saw."""
+        return self._lanes[0].upto
+
+    @property
+    def learned(self) -> int:
+        """How many buckets of ordinary days are known; while none is chosen hours."""
+        return self._lanes[-1].learned
+
+    def see(self, condition: Anomaly, view: View, end: int) -> None:
+        """Judge and learn what ends at `end`, the end of a bucket of `bucket_s` that is later than all before."""
+        for lane in self._lanes:
+            if end % lane.bucket_s == 0:
+                lane.see(condition, view, end)
+        if len(self._lanes) > 1 and self.learned >= CHOOSES_AFTER:
+            self._lanes = [self._suiting(condition)]
+
+    def _suiting(self, condition: Anomaly) -> "_Lane":
+        hours = self._lanes[-1]
+        return next((lane for lane in self._lanes if lane.suits(condition, hours)), hours)
+
+    def verdict(self, condition: Anomaly) -> Verdict:
+        """Of the last bucket, as surprised as a condition wants it; while none is chosen of the last hour."""
+        verdict = self._lanes[-1].verdict(condition)
+        if len(self._lanes) == 1 or verdict.kind is not Kind.UNJUDGED or "learned" not in verdict.counts:
+            return verdict
+        lane = self._suiting(condition)
+        so_far = f"so far {duration_text(lane.bucket_s)} suits, which is learned for {duration_text(lane.learning_s)}"
+        text = f"it is learning: its bucket is chosen after {CHOOSES_AFTER} hours, {self.learned} are known; {so_far}"
+        return msgspec.structs.replace(verdict, baseline_of=text)
+
+    def under(self, condition: Anomaly) -> "Watch":
+        """All that was learned, for a condition of the same key: an edit may change how surprised it has to be."""
+        other = Watch(condition)
+        other.restore(condition, self.state())
+        return other
+
+    def state(self) -> list[Any]:
+        return [FORMAT, [lane.state() for lane in self._lanes]]
+
+    def restore(self, condition: Anomaly, state: list[Any]) -> None:
+        """Take back what `state` gave, also that of an earlier program.
+
+        A condition that names its bucket takes back what was learned in that one, of others nothing.
+        """
+        stored_format, *parts = state if len(state) != PARTS_OF_FORMAT_1 else [1, *state]
+        if stored_format not in (1, 2, FORMAT):
+            raise StateError(
+                f"an anomaly's stored state has format {stored_format}, this program knows {FORMAT}; use the version "
+                "that wrote it, or begin anew under another LOCKSTEP_APP_ID"
+            )
+        if stored_format == FORMAT:
+            stored = [(bucket_s, lane) for bucket_s, *lane in parts[0]]
+        else:
+            stored = [(condition.buckets_s[-1], _decided(stored_format, parts))]
+        wanted = [(b, lane) for b, lane in stored if condition.chooses or b in condition.buckets_s]
+        if wanted:
+            self._lanes = [_Lane(condition, bucket_s) for bucket_s, _ in wanted]
+        for lane, (_, of_lane) in zip(self._lanes, wanted, strict=False):
+            lane.restore(condition, of_lane)
+        if stored_format == 1:
+            self._lanes[0].restore_first_incidents(parts[-2])
+
+
+def _decided(stored_format: int, parts: list[Any]) -> list[Any]:
+    """What formats 1 and 2 stored as a lane's parts: their verdict was one condition's, a lane's is anybody's."""
+    upto, (kind, _, *numbers), since, detector, incidents, apart = parts
+    is_judged = "surprise" in numbers[4]
+    closing = 0.0 if is_judged or Kind(kind) is not Kind.CLEAR else max(SENSITIVITY.values())
+    if Kind(kind) in (Kind.BREACH, Kind.CLEAR):
+        kind = (Kind.CLEAR if is_judged else Kind.UNJUDGED).value
+    incidents = Incidents().state() if stored_format == 1 else incidents
+    return [0, upto, [kind, *numbers], closing, since, detector, incidents, apart]
+
+
+class _Lane:
+    """What is known of one anomaly on one group in buckets of one length.
+
+    upto: the end of the last bucket seen. filled: of how many buckets of ordinary days the value was not 0.
+    """
+
+    __slots__ = ("_apart", "_closing", "_detector", "_incidents", "_said", "_since", "bucket_s", "filled", "upto")
+
+    def __init__(self, condition: Anomaly, bucket_s: int) -> None:
+        self.bucket_s = bucket_s
         self.upto = 0
-        self.verdict = UNJUDGED
+        # What the last bucket was: clear where it was judged, whatever it is worth to whom.
+        self._said = UNJUDGED
+        # What was open when all was forgotten, in worth: it ends with the bucket that was just seen.
+        self._closing = 0.0
         self._forget(condition)
 
     def _forget(self, condition: Anomaly) -> None:
-        self._since: int | None = None
+        self.filled = 0
+        self._since: int | None = None  # the beginning of the first bucket that was learned
         self._detector = Detector(is_count=is_count(condition.expression))
         self._incidents = Incidents()
-        self._apart: dict[str, _Apart] = {}
+        self._apart: dict[str, _Apart] = {}  # what is known of marked days, by their kind
+
+    @property
+    def learned(self) -> int:
+        """How many buckets of ordinary days are known."""
+        return self._detector.learned
+
+    @property
+    def learning_s(self) -> int:
+        """How long it learns in all before it judges."""
+        return self._detector.learning_s(self.bucket_s)
+
+    def suits(self, condition: Anomaly, hours: "_Lane") -> bool:
+        """Whether the group has enough in each bucket, compared with the longest ones."""
+        if is_count(condition.expression) and self._detector.mean < ENOUGH:
+            return False
+        return hours.filled > 0 and self.filled >= DENSE * hours.filled * hours.bucket_s / self.bucket_s
 
     def see(self, condition: Anomaly, view: View, end: int) -> None:
         """Judge and learn the bucket that ends at `end`, which is later than all before."""
-        start = end - condition.bucket_s
         self.upto = end
-        self.verdict = self._judged(condition, view, start, end)
+        self._closing = 0.0
+        self._said = self._seen(condition, view, end - self.bucket_s, end)
 
-    def _judged(self, condition: Anomaly, view: View, start: int, end: int) -> Verdict:
+    def verdict(self, condition: Anomaly) -> Verdict:
+        """Of the last bucket: a breach while an incident is worth an alarm at the condition's sensitivity."""
+        bar = SENSITIVITY[condition.sensitivity]
+        if self._said.kind is Kind.CLEAR and self._incidents.worth >= bar:
+            return msgspec.structs.replace(self._said, kind=Kind.BREACH, severity=condition.severity)
+        if self._closing >= bar:
+            # It is normal now: what is open ends.
+            return msgspec.structs.replace(self._said, kind=Kind.CLEAR)
+        return self._said
+
+    def _seen(self, condition: Anomaly, view: View, start: int, end: int) -> Verdict:
         at = Instant(end, end * 1_000_000)
         if not is_complete(condition.flows, view, at, start):
             return UNJUDGED
@@ -104,29 +237,22 @@ class Watch:
         if found is None:
             return Verdict(Kind.NO_DATA, None, None, None, None, start, end)
         value = shown(found)
-        was_open = self._is_open(condition)
+        was_worth = self._incidents.worth
         is_new = self._is_forgotten(condition, start, view.zone)
         if is_new:
             self._forget(condition)
         if self._since is None:
             self._since = start
         reading, counts, of = self._read(condition, view.zone, start, end, value)
-        if reading is None and is_new and was_open:
-            # It is normal now: what is open ends.
-            return Verdict(Kind.CLEAR, None, value, None, None, start, end, counts, of)
         if reading is None:
+            self._closing = was_worth if is_new else 0.0
             return Verdict(Kind.UNJUDGED, None, value, None, None, start, end, counts, of)
         counts = {"surprise": round(reading.surprise, 2)}
         if reading.statistic is not None:
             alike = self._incidents.alike(reading)
             counts |= {"statistic": int(reading.statistic), "rises": int(reading.rises), "alike": round(alike, 1)}
         self._incidents.take(reading)
-        is_open = self._is_open(condition)
-        kind, severity = (Kind.BREACH, condition.severity) if is_open else (Kind.CLEAR, None)
-        return Verdict(kind, severity, value, reading.expected, None, start, end, counts, of)
-
-    def _is_open(self, condition: Anomaly) -> bool:
-        return self._incidents.worth >= SENSITIVITY[condition.sensitivity]
+        return Verdict(Kind.CLEAR, None, value, reading.expected, None, start, end, counts, of)
 
     def _is_forgotten(self, condition: Anomaly, start: int, zone: ZoneInfo) -> bool:
         """Whether what was learned is of before the day from which the author wants it learned, which has come."""
@@ -143,6 +269,7 @@ class Watch:
             return None, {}, "the shop is closed on that day"
         if not marked:
             detector, known, of = self._detector, LEAST_LIKE_DAYS, ""
+            self.filled += value != 0
         else:
             apart = self._apart.get(marked)
             if apart is None:
@@ -151,42 +278,30 @@ class Watch:
             of = f"the last {known} {LIKE_DAYS[marked]}s"
         found = detector.observe(start, wall_s(start, zone), value, rises=condition.rises, falls=condition.falls)
         if known < LEAST_LIKE_DAYS or found.is_learning:
-            return None, {"learned": detector.learned}, _too_little(condition, marked, known, detector)
+            return None, {"learned": detector.learned}, _too_little(self.bucket_s, marked, known, detector)
         return found, {}, of
 
-    def under(self, condition: Anomaly) -> "Watch":
-        """All that was learned, for a condition of the same key: an edit may change how surprised it has to be."""
-        other = Watch(condition)
-        other.restore(condition, self.state())
-        return other
-
     def state(self) -> list[Any]:
-        v = self.verdict
-        said = [v.kind.value, v.severity is not None, v.value, v.baseline, v.window_start, v.window_end, v.counts]
+        v = self._said
+        said = [v.kind.value, v.value, v.baseline, v.window_start, v.window_end, v.counts, v.baseline_of]
         apart = {kind: known.state() for kind, known in self._apart.items()}
-        incidents, detector = self._incidents.state(), self._detector.state()
-        return [FORMAT, self.upto, [*said, v.baseline_of], self._since, detector, incidents, apart]
+        learned = [self._since, self._detector.state(), self._incidents.state(), apart]
+        return [self.bucket_s, self.filled, self.upto, said, self._closing, *learned]
 
     def restore(self, condition: Anomaly, state: list[Any]) -> None:
-        """Take back what `state` gave, also that of an earlier program."""
-        stored_format, *parts = state if len(state) != PARTS_OF_FORMAT_1 else [1, *state]
-        if stored_format not in (1, FORMAT):
-            raise StateError(
-                f"an anomaly's stored state has format {stored_format}, this program knows {FORMAT}; use the version "
-                "that wrote it, or begin anew under another LOCKSTEP_APP_ID"
-            )
-        self.upto, said, self._since, detector, incidents, apart = parts
-        kind, is_breach, value, baseline, start, end, counts, of = said
-        severity = condition.severity if is_breach else None
-        self.verdict = Verdict(Kind(kind), severity, value, baseline, None, start, end, counts, of)
+        """Take back what `state` gave after the bucket's length."""
+        self.filled, self.upto, said, self._closing, self._since, detector, incidents, apart = state
+        kind, value, baseline, start, end, counts, of = said
+        self._said = Verdict(Kind(kind), None, value, baseline, None, start, end, counts, of)
         self._detector.restore(detector)
-        if stored_format == 1:
-            self._incidents.restore_first(incidents, self.upto)
-        else:
-            self._incidents.restore(incidents)
+        self._incidents.restore(incidents)
         for name, known in apart.items():
             self._apart[name] = _Apart(condition)
             self._apart[name].restore(known)
+
+    def restore_first_incidents(self, state: list[Any]) -> None:
+        """Take back what format 1 kept of incidents."""
+        self._incidents.restore_first(state, self.upto)
 
 
 def marked_as(calendar: Calendar | None, start: int, end: int, zone: ZoneInfo) -> tuple[str, int]:
@@ -204,34 +319,31 @@ def midnight(day: date, zone: ZoneInfo) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
 
 
-def _too_little(condition: Anomaly, marked: str, known: int, detector: Detector) -> str:
+def _too_little(bucket_s: int, marked: str, known: int, detector: Detector) -> str:
     """Why a bucket is not judged, and how long that will be so."""
     if marked and known < LEAST_LIKE_DAYS:
         like = LIKE_DAYS[marked] + ("" if known == 1 else "s")
         return f"only {known} {like} {'is' if known == 1 else 'are'} known"
-    left = detector.still_to_learn(condition.bucket_s)
+    left = detector.still_to_learn(bucket_s)
     if marked:
         return f"it is learning: {detector.learned} buckets of {LIKE_DAYS[marked]}s so far, {left} more to come"
-    takes = duration_text(left * condition.bucket_s)
-    return f"it is learning: {detector.learned} buckets so far, {left} more to come, {takes}" + _sooner(
-        condition, detector
-    )
+    takes = duration_text(left * bucket_s)
+    sooner = _sooner(bucket_s, detector)
+    return f"it is learning: {detector.learned} buckets so far, {left} more to come, {takes}{sooner}"
 
 
-ENOUGH = 12
-"""Orders in a bucket of which a third less is hardly chance any more."""
 SEEN = 24
 """Buckets after which it is known how many orders come."""
 
 
-def _sooner(condition: Anomaly, detector: Detector) -> str:
+def _sooner(bucket_s: int, detector: Detector) -> str:
     """What shorter bucket would do for a count, too, and how long that one learns."""
     if not detector.is_count or detector.learned < SEEN:
         return ""
-    for bucket_s in ANOMALY_BUCKETS_S:
-        each = detector.mean * bucket_s / condition.bucket_s
-        if bucket_s < condition.bucket_s and each >= ENOUGH:
-            shorter, takes = duration_text(bucket_s), duration_text(detector.learning_s(bucket_s))
+    for shorter_s in ANOMALY_BUCKETS_S:
+        each = detector.mean * shorter_s / bucket_s
+        if shorter_s < bucket_s and each >= ENOUGH:
+            shorter, takes = duration_text(shorter_s), duration_text(detector.learning_s(shorter_s))
             return f"; 'bucket: {shorter}' would do, with about {each:.0f} each, and learns for {takes}"
     return ""
 

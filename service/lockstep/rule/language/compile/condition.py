@@ -9,6 +9,7 @@ from lockstep.calendar import Calendar
 from lockstep.measure.definition import Aggregate, Expression, Measured, Operation, series_of
 from lockstep.rule.condition.kinds import (
     ANOMALY_BUCKETS_S,
+    ANOMALY_CHOICE_S,
     Absence,
     All,
     Anomaly,
@@ -227,18 +228,19 @@ def anomaly_of(
     if any(s.is_level for s in series_of(expression)):
         message = f"'{model.measure}' reads a level, an anomaly watches what happens in each bucket"
         note((*at, "measure"), message, "use a flow, or a 'change' or 'projection' of the level", "LS189")
-    if model.bucket not in ANOMALY_BUCKETS_S:
+    if model.bucket is not None and model.bucket not in ANOMALY_BUCKETS_S:
         message = "an anomaly judges buckets of a length that fills the hour"
         note((*at, "bucket"), message, "write 5m, 10m, 15m, 20m, 30m or 1h", "LS189")
     return Anomaly(
         expression,
-        model.bucket,
+        model.bucket or ANOMALY_CHOICE_S[0],
         severity,
         model.sensitivity,
         model.direction in ("up", "both"),
         model.direction in ("down", "both"),
         calendar=None if calendar is None else calendar.only(model.without),
         learn_from=model.learn_from,
+        chooses=model.bucket is None,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from lockstep.calendar import Calendar
 from lockstep.measure.definition import SeriesDef
 from lockstep.rule.condition.kinds import (
+    Anomaly,
     Condition,
     Flapping,
     NoData,
@@ -72,6 +73,7 @@ def _rule_of(context: FileContext, model: RuleModel, pointer: Pointer) -> Rule:
     if model.overrides:
         condition = overridden(context, condition, model, pointer, scope)
     _check_for(context, model, condition, pointer)
+    _check_learning(context, condition, pointer)
     series = series_of_condition(condition)
     if series and all(s.by != by for s in series):
         message = f"nothing in it is by {' and '.join(by)}, so it has no groups"
@@ -113,6 +115,18 @@ def _check_for(context: FileContext, model: RuleModel, condition: Condition, poi
     if model.for_ != 0 and None not in periods:
         message = f"a {periods[0]} is judged once, at its end, so nothing has to hold for a while"
         context.note((*pointer, "for"), message, "remove 'for'", "LS230", key=True)
+
+
+def _check_learning(context: FileContext, condition: Condition, pointer: Pointer) -> None:
+    """What is learned of a measure is one thing, whoever asks."""
+    first: dict[str, Anomaly] = {}
+    for leaf, _ in leaves(condition):
+        if not isinstance(leaf, Anomaly):
+            continue
+        other = first.setdefault(leaf.key, leaf)
+        if (leaf.calendar, leaf.learn_from) != (other.calendar, other.learn_from):
+            message = "two anomalies in it learn one measure from different days"
+            context.note(pointer, message, "give both the same 'without' and 'learn_from', or make two rules", "LS232")
 
 
 def _check_labels(context: FileContext, model: RuleModel, series: tuple[SeriesDef, ...], pointer: Pointer) -> None:

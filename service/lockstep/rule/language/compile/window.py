@@ -3,6 +3,7 @@
 from itertools import chain
 from typing import Any
 
+from lockstep.rule.condition.kinds import ANOMALY_CHOICE_S
 from lockstep.rule.condition.period import DAY_S, Window
 from lockstep.rule.language.compile.context import FileContext, value_at
 from lockstep.rule.language.form import BaselineModel, PartModel, sources_in
@@ -23,7 +24,7 @@ def lengths_in(model: PartModel) -> list[int]:
     others = (model.change, model.new_value, model.projection)
     found += [other.window for other in others if other is not None and other.window is not None]
     if model.anomaly is not None:
-        found.append(model.anomaly.bucket)
+        found += ANOMALY_CHOICE_S if model.anomaly.bucket is None else (model.anomaly.bucket,)
     found += [source.window for source in sources_in(model) if source.window is not None]
     parts = chain(model.all or (), model.any or (), [model.not_] if model.not_ is not None else [])
     return found + [n for part in parts for n in lengths_in(part)]
@@ -32,8 +33,8 @@ def lengths_in(model: PartModel) -> list[int]:
 def bucket_of(model: PartModel) -> int:
     """The widest base slice of which all windows are multiples."""
     lengths = lengths_in(model)
-    if model.anomaly is not None and model.anomaly.bucket % 60 == 0:
-        return model.anomaly.bucket
+    if model.anomaly is not None and all(n % 60 == 0 for n in lengths):
+        return min(lengths)
     return next((width for width in (60, 10) if all(n % width == 0 for n in lengths)), 1)
 
 

@@ -279,7 +279,11 @@ class AnomalyModel(Strict):
         "medium", description="How easily it speaks; medium: only when it is sure"
     )
     direction: Literal["up", "down", "both"] = Field("both", description="Which way counts")
-    bucket: Duration = Field(3_600, description="What is judged each time: 5m, 10m, 15m, 20m, 30m or 1h")
+    bucket: Duration | None = Field(
+        None,
+        description="What is judged each time: 5m, 10m, 15m, 20m, 30m or 1h; by default what suits each group, "
+        "chosen of 5m, 15m, 30m and 1h when 36 hours are known",
+    )
     without: Annotated[list[DayKind], BeforeValidator(one_or_many), listed({"enum": list(KINDS)})] = Field(
         default=["campaign", "holiday", "closed"],
         description="Days of calendar.yml that are learned apart from ordinary ones; default all, [] none",

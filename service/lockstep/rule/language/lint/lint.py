@@ -114,6 +114,7 @@ CODES: dict[str, str] = {
     "LS221": "a table of numbers that cannot be used",
     "LS230": "a day or week of the calendar is judged once",
     "LS231": "a day that moves on every minute",
+    "LS232": "a measure is learned once in a rule",
 }
 """code → what it is about."""
 
