@@ -5,7 +5,8 @@ Who reads them from a folder is `adapters/rule_files.py`.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from itertools import chain
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,10 +19,10 @@ from lockstep.rule.language.lint.foreign import foreign_fault
 from lockstep.rule.language.lint.further_faults import faults_beside
 from lockstep.rule.language.lint.lint import empty_keys, lint
 from lockstep.rule.language.lint.outdated import doubtful_names
-from lockstep.rule.language.lint.uncompiled import glance
-from lockstep.rule.language.lint.warnings import advice, echoes
+from lockstep.rule.language.lint.uncompiled import name_faults
+from lockstep.rule.language.lint.warnings import advice, equal_rules
 from lockstep.rule.language.measures import Measures, NamedMeasure
-from lockstep.rule.language.reuse import reuse
+from lockstep.rule.language.reuse import Reused, reuse
 from lockstep.rule.language.table import Tables
 from lockstep.yaml.document import Document, Fault, document_of, validate
 
@@ -81,120 +82,166 @@ def load_documents(
     unread: why other files are no documents. files: the paths of all of them. texts: path → text of the tables beside
     them, see `Tables`. beside: files that only lend measures.
     """
-    faults = list(unread)
     tables = Tables(texts)
+    rule_files, of_foreign = _rule_files(documents)
+    reused = [reuse(document) for document in rule_files]
+    written_out = [r.document for r in reused]
+    measures, of_measures = _measures(written_out, beside, unread)
+    places, of_names = _rule_places(written_out)
+    compiled, of_rules = _compiled_rules(reused, measures, calendar, tables)
+    doubtful = doubtful_names(compiled, places)
+    plan = _plan_of(_certain(compiled, doubtful))
+    faults = chain(
+        unread,
+        of_foreign,
+        *(r.faults for r in reused),
+        *map(_form_faults, written_out),
+        of_measures,
+        of_names,
+        of_rules,
+        tables.faults,
+        equal_rules(compiled),
+        doubtful,
+    )
+    return Loaded(plan, tuple(sorted(set(faults))), (*files, *tables.files))
+
+
+# ---- the steps in their order: each answers with what it made and the faults of that ---------------------------------
+
+
+def _rule_files(documents: Sequence[Document]) -> tuple[list[Document], list[Fault]]:
+    """Those that are ours: a rule file of another program has one fault, which says so."""
     foreign = {d.path: fault for d in documents if (fault := foreign_fault(d)) is not None}
-    faults += foreign.values()
-    documents = [d for d in documents if d.path not in foreign]
-    reused = [reuse(document) for document in documents]
-    documents = [r.document for r in reused]
-    faults += [f for r in reused for f in r.faults]
-    measures: dict[str, NamedMeasure] = {}
+    return [d for d in documents if d.path not in foreign], list(foreign.values())
+
+
+def _form_faults(document: Document) -> list[Fault]:
+    """What is not as the form asks for; the warning of a file without any measure or rule, which is easily saved."""
+    faults = validate(document, RuleFile)[1]
+    if faults or (document.data and any(document.data.values())):
+        return faults
+    message = "the file holds nothing, so no rule of it is judged"
+    return [document.fault((), message, "bring back what stood in it, or remove the file", "LS108", level="warning")]
+
+
+def _measures(
+    documents: Sequence[Document], beside: Sequence[Document], unread: Sequence[Fault]
+) -> tuple[Measures, list[Fault]]:
+    """The measures of all files by name; those of files beside are lent, and what is wrong with them is not said."""
+    named: dict[str, NamedMeasure] = {}
     broken: set[str] = set()
+    faults: list[Fault] = []
     for document, borrowed in [*((d, False) for d in documents), *((d, True) for d in beside)]:
-        if not borrowed:
-            faults += validate(document, RuleFile)[1] or _emptiness(document)
         # Which of two is meant is not guessed at, and what uses it is not told that it is wrong.
         unclear = {pointer[1] for pointer, _ in document.twice if pointer[0] == "measures" and len(pointer) > 1}
         broken |= _listed(document)
-        for name, found in _items(document, "measures", MeasureModel):
+        for name, model in _items(document, "measures", MeasureModel):
             if isinstance(name, int):
                 continue  # measures in a list, which has been said
-            model = None if name in unclear else found
-            if found is not None and not borrowed and (empty := empty_keys(document, ("measures", name))):
-                faults += empty
-                model = None
-            other = measures.get(str(name))
+            empty = [] if model is None or borrowed else empty_keys(document, ("measures", name))
+            faults += empty
+            other = named.get(str(name))
             if other is not None and not borrowed:
                 where = f"{other.document.path}:{other.document.place(('measures', name), key=True)[0]}"
                 message = f"the name stands also in {where}"
                 faults.append(document.fault(("measures", name), message, "rename one of them", "LS140", key=True))
-            elif model is None:
+            elif model is None or name in unclear or empty:
                 broken.add(str(name))
             elif other is None:
-                measures[str(name)] = NamedMeasure(str(name), model, document)
-    known = Measures(measures, broken - measures.keys(), [f.path for f in unread])
-    faults += [f for f in known.faults if f.path not in {d.path for d in beside}]
-    rules: dict[str, Rule] = {}
+                named[str(name)] = NamedMeasure(str(name), model, document)
+    measures = Measures(named, broken - named.keys(), [f.path for f in unread])
+    lent = {d.path for d in beside}
+    return measures, faults + [f for f in measures.faults if f.path not in lent]
+
+
+def _rule_places(documents: Sequence[Document]) -> tuple[dict[str, str], list[Fault]]:
+    """Where the first rule of each name stands, `orders.yml:12`, broken ones too; a second one is a fault."""
     places: dict[str, str] = {}
-    stand: list[tuple[Document, int, Rule]] = []
-    shaped: set[str] = set()  # names of rules whose form is right: of two the first is used
-    for document, broken_rules in zip(documents, (r.broken for r in reused), strict=True):
-        compiler = Compiler(document, known, calendar, tables)
-        for index, rule_model in _items(document, "rules", RuleModel):
+    faults: list[Fault] = []
+    for document in documents:
+        for index, written in _entries(document, "rules"):
             if isinstance(index, str):
                 continue  # rules by name are no list of rules, which has been said
-            called, pointer = _name(document, index), ("rules", index)
-            if called in places:
-                message = f"rule '{called}' stands also in {places[called]}"
+            name, pointer = written.get("name") if isinstance(written, dict) else None, ("rules", index)
+            if not isinstance(name, str):
+                continue
+            if name in places:
+                message = f"rule '{name}' stands also in {places[name]}"
                 faults.append(document.fault((*pointer, "name"), message, "rename one of them", "LS140"))
-            elif called is not None:
-                places[called] = f"{document.path}:{document.place(pointer)[0]}"
-            if index in broken_rules:
+            else:
+                places[name] = f"{document.path}:{document.place(pointer)[0]}"
+    return places, faults
+
+
+def _compiled_rules(
+    reused: Sequence[Reused], measures: Measures, calendar: Calendar | None, tables: Tables
+) -> tuple[list[tuple[Document, int, Rule]], list[Fault]]:
+    """The rules that can be judged, each with its document and its number there; of two of one name the first."""
+    compiled: list[tuple[Document, int, Rule]] = []
+    faults: list[Fault] = []
+    shaped: set[str] = set()  # names of rules whose form is right
+    for document, broken in ((r.document, r.broken) for r in reused):
+        compiler = Compiler(document, measures, calendar, tables)
+        for index, model in _items(document, "rules", RuleModel):
+            if isinstance(index, str) or index in broken:
                 continue  # what it would borrow is not there, which has been said
-            taken = rule_model is None or rule_model.name in shaped
-            rule = None if rule_model is None or taken else compiler.rule(rule_model, index)
-            if rule_model is not None:
-                shaped.add(rule_model.name)
-            if rule_model is None:
-                faults += faults_beside(document, index, known, Compiler(document, known, calendar, tables))
+            if model is None:
+                faults += faults_beside(document, index, measures, Compiler(document, measures, calendar, tables))
                 continue
+            rule = None if model.name in shaped else compiler.rule(model, index)
+            shaped.add(model.name)
             if rule is None:
-                faults += glance(document, index, known)
+                faults += name_faults(document, index, measures)
                 continue
-            wrong = [*empty_keys(document, pointer), *lint(document, rule, index), *advice(document, rule, index)]
+            wrong = [
+                *empty_keys(document, ("rules", index)),
+                *lint(document, rule, index),
+                *advice(document, rule, index),
+            ]
             faults += wrong
-            if rule_model.enabled and not document.twice and not any(f.level == "error" for f in wrong):
-                rules[rule.name] = rule
-                stand.append((document, index, rule))
+            if model.enabled and not document.twice and not any(f.level == "error" for f in wrong):
+                compiled.append((document, index, rule))
         faults += compiler.faults
-    faults += tables.faults
-    faults += echoes(stand)
-    doubtful = doubtful_names(stand, places)
-    faults += doubtful
-    unsure = {(f.path, f.line) for f in doubtful}
-    for document, index, rule in stand:
-        if (document.path, document.place(("rules", index, "was"))[0]) in unsure:
-            rules.pop(rule.name, None)
-    series = dict.fromkeys(s for r in rules.values() for s in series_of_condition(r.condition))
-    fingerprint = stable_id("plan-1", *(r.version for r in rules.values()))[:12]
-    plan = Plan(tuple(rules.values()), tuple(series), fingerprint)
-    return Loaded(plan, tuple(sorted(set(faults))), (*files, *tables.files))
+    return compiled, faults
+
+
+def _certain(compiled: Sequence[tuple[Document, int, Rule]], doubtful: Sequence[Fault]) -> tuple[Rule, ...]:
+    """The rules whose earlier names (`was`) are in no doubt."""
+    places = {(fault.path, fault.line) for fault in doubtful}
+    return tuple(rule for d, index, rule in compiled if (d.path, d.place(("rules", index, "was"))[0]) not in places)
+
+
+def _plan_of(rules: tuple[Rule, ...]) -> Plan:
+    series = dict.fromkeys(s for rule in rules for s in series_of_condition(rule.condition))
+    return Plan(rules, tuple(series), stable_id("plan-1", *(rule.version for rule in rules))[:12])
+
+
+# ---- what a document holds -------------------------------------------------------------------------------------------
 
 
 def _is_calendar(path: str) -> bool:
     return path.rpartition("/")[2].rpartition(".")[0] == "calendar"
 
 
-def _emptiness(document: Document) -> list[Fault]:
-    """The warning of a file without any measure or rule, which is easily saved by mistake."""
-    if document.data and any(document.data.values()):
-        return []
-    message = "the file holds nothing, so no rule of it is judged"
-    return [document.fault((), message, "bring back what stood in it, or remove the file", "LS108", level="warning")]
-
-
-def _name(document: Document, index: int) -> str | None:
-    raw = document.data["rules"][index]
-    name = raw.get("name") if isinstance(raw, dict) else None
-    return name if isinstance(name, str) else None
-
-
 def _listed(document: Document) -> set[str]:
     """The names of measures that stand in a list, `- name: orders` or `- orders: …`: that they do is said once."""
+    names: set[str] = set()
     items = document.data.get("measures") if isinstance(document.data, dict) else None
-    found: set[str] = set()
     for item in items if isinstance(items, list) else ():
         if isinstance(item, dict):
-            found |= {str(item["name"])} if "name" in item else set(map(str, item))
-    return found
+            names |= {str(item["name"])} if "name" in item else set(map(str, item))
+    return names
+
+
+def _entries(document: Document, key: str) -> Iterator[tuple[str | int, Any]]:
+    """What stands under a key of the file, as it is written: by name in a mapping, by number in a list."""
+    items = document.data.get(key) if isinstance(document.data, dict) else None
+    yield from items.items() if isinstance(items, dict) else enumerate(items if isinstance(items, list) else ())
 
 
 def _items(document: Document, key: str, model: type[M]) -> Iterator[tuple[str | int, M | None]]:
-    """The measures by name or the rules by place; None for one that is not as it must be."""
-    items = document.data.get(key) if isinstance(document.data, dict) else None
-    numbered = items.items() if isinstance(items, dict) else enumerate(items if isinstance(items, list) else ())
-    for step, item in numbered:
+    """The measures by name or the rules by number; None for one that is not as it must be."""
+    for step, item in _entries(document, key):
         try:
             yield step, model.model_validate(item)
         except ValidationError:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from lockstep.rule.language.compile import Compiler
 from lockstep.rule.language.form import CONDITIONS, RuleFile, RuleModel, sources_in
 from lockstep.rule.language.lint.lint import lint_beside_texts
-from lockstep.rule.language.lint.uncompiled import glance
+from lockstep.rule.language.lint.uncompiled import name_faults
 from lockstep.rule.language.lint.warnings import advice
 from lockstep.rule.language.measures import Measures
 from lockstep.yaml.document import Document, Fault, Pointer, fault_of, keys, pointer_in
@@ -116,7 +116,7 @@ def faults_beside(document: Document, index: int, measures: Measures, compiler: 
             rows_are_known = not any(g.meant == "overrides" for g in gone)
             faults += [f for f in lint_beside_texts(document, rule, index) if f.code != "LS125" or rows_are_known]
             faults += advice(document, rule, index)
-    faults += glance(document, index, measures)
+    faults += name_faults(document, index, measures)
     return [f for f in faults if not any(g.may_cause(f.code) for g in gone)]
 
 

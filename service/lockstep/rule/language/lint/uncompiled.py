@@ -13,7 +13,7 @@ from lockstep.rule.language.measures import Measures
 from lockstep.yaml.document import Document, Fault, Pointer
 
 
-def glance(document: Document, index: int, measures: Measures) -> list[Fault]:
+def name_faults(document: Document, index: int, measures: Measures) -> list[Fault]:
     """Faults in the names that a rule of a document uses; those that the compiler finds, too, are the same."""
     raw = document.data["rules"][index]
     if not isinstance(raw, dict):

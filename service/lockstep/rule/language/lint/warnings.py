@@ -79,7 +79,7 @@ def least_usual(spike: Spike) -> int:
     return ceil(needed)
 
 
-def echoes(rules: Iterable[tuple[Document, int, Rule]]) -> list[Fault]:
+def equal_rules(rules: Iterable[tuple[Document, int, Rule]]) -> list[Fault]:
     """Rules that judge what an earlier one judges already, for a team that hears of both."""
     faults: list[Fault] = []
     first: dict[Any, list[Rule]] = {}
