@@ -618,8 +618,9 @@ def send(
 ) -> None:
     """Publish events from files, and say what became of each."""
     from lockstep.adapters.ingest.receipts import IN_WORDS, Outcome, Receipts
-    from lockstep.app import prepare, utc_now
+    from lockstep.app import utc_now
     from lockstep.tools.send import send_files
+    from lockstep.worker.topics import prepare
 
     settings = load_settings(broker=broker)
 
@@ -767,7 +768,8 @@ def notify_test(
     """Send a marked test message to a receiver."""
     from lockstep.adapters.channel_table import build_channels
     from lockstep.adapters.dispatch import send_test
-    from lockstep.app import load_routes, utc_now
+    from lockstep.adapters.rule_files import load_routes
+    from lockstep.app import utc_now
 
     settings = load_settings(rules=rules)
     routing = load_routes(settings.rules)

@@ -32,12 +32,13 @@ from rich.table import Table
 from tests.kafka.broker import Broker, jars
 
 from lockstep.adapters.stream import open_broker
-from lockstep.app import prepare, utc_now
+from lockstep.app import utc_now
 from lockstep.event import Decoder
 from lockstep.ports import Record
 from lockstep.rule.language.load import load_texts
 from lockstep.settings import load_settings
 from lockstep.tools.backtest.replay import backtest
+from lockstep.worker.topics import prepare
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ZONE = ZoneInfo("Europe/London")

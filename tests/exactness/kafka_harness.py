@@ -25,7 +25,6 @@ from aiokafka import TopicPartition
 
 from lockstep.adapters.rule_files import load_rules
 from lockstep.adapters.stream.kafka import POSITION, KafkaBroker
-from lockstep.app import SAMPLES, prepare
 from lockstep.errors import LockstepError
 from lockstep.judge.judge import ALERTS, Judge
 from lockstep.measure.definition import SeriesDef
@@ -34,6 +33,7 @@ from lockstep.ports import Record
 from lockstep.settings import Settings
 from lockstep.tools.backtest.replay import replay_events
 from lockstep.transition import decode as decode_transition
+from lockstep.worker.topics import SAMPLES, prepare
 
 RULES = """\
 measures:

@@ -23,7 +23,7 @@ async def service(tmp_path):
     """A running service on a file; its rules are in `tmp_path/rules`."""
     running, stop = Service(_settings(tmp_path), environ={}), asyncio.Event()
     task = asyncio.create_task(running.run(stop))
-    await until(lambda: asyncio.sleep(0, running.runtime is not None and running.status().ready))
+    await until(lambda: asyncio.sleep(0, running.judging.runtime is not None and running.judging.status().ready))
     yield running
     stop.set()
     assert await task == 0
@@ -31,7 +31,7 @@ async def service(tmp_path):
 
 def _series(service):
     """Every sample: `name{labels}` → value."""
-    found = re.findall(r"^(\w+(?:\{.*\})?) (\S+)$", service._metrics_text().decode(), re.MULTILINE)
+    found = re.findall(r"^(\w+(?:\{.*\})?) (\S+)$", service.collector.text().decode(), re.MULTILINE)
     return {name: float(value) for name, value in found}
 
 
@@ -63,7 +63,7 @@ async def test_nothing_is_counted_again_after_an_edit_of_the_rules(service, tmp_
     before = _counters(service)
     for number in (15, 16):
         (tmp_path / "rules" / "stock.yml").write_text(RULES.replace("20", str(number)))
-        await service.reload_rules()
+        await service.rules.reload()
         assert _counters(service) == before
 
     await _post(service, _stock(3, 90), _stock(3, 90))
@@ -107,7 +107,7 @@ async def test_every_series_of_a_failure_is_there_from_the_start(service):
 
 async def test_names_say_what_they_are(service):
     """A counter ends in _total, a number of something is no bare one, and the process tells of itself."""
-    text = service._metrics_text().decode()
+    text = service.collector.text().decode()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\w+)$", text, re.MULTILINE))
     assert {name for name, kind in kinds.items() if kind == "counter"} == {n for n in kinds if n.endswith("_total")}
     assert "process_resident_memory_bytes" in kinds
@@ -116,7 +116,7 @@ async def test_names_say_what_they_are(service):
 
 async def test_the_shipped_alerts_ask_for_metrics_that_there_are(service):
     """An alert on a name with a typo never fires."""
-    names = set(re.findall(r"^# HELP (\S+)", service._metrics_text().decode(), re.MULTILINE))
+    names = set(re.findall(r"^# HELP (\S+)", service.collector.text().decode(), re.MULTILINE))
     groups = YAML(typ="safe").load(DEPLOY / "alerts.yml")["groups"]
     asked = {name for group in groups for rule in group["rules"] for name in re.findall(r"lockstep_\w+", rule["expr"])}
     assert len(asked) > 4

@@ -208,7 +208,7 @@ async def test_nothing_is_left_where_it_is_started(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "cwd")
     service, stop = Service(settings, environ={}), asyncio.Event()
     running = asyncio.create_task(service.run(stop))
-    await until(lambda: asyncio.sleep(0, service.runtime is not None and service.status().ready))
+    await until(lambda: asyncio.sleep(0, service.judging.runtime is not None and service.judging.status().ready))
     stop.set()
     assert await running == 0
     assert list((tmp_path / "cwd").iterdir()) == []
@@ -218,14 +218,14 @@ async def test_what_another_worker_has_now_is_not_told_here(tmp_path):
     """After a rebalance a stale age or lag would grow for ever, and wake somebody."""
     service, stop = Service(_settings(tmp_path), environ={}), asyncio.Event()
     running = asyncio.create_task(service.run(stop))
-    await until(lambda: asyncio.sleep(0, service.runtime is not None and service.status().ready))
+    await until(lambda: asyncio.sleep(0, service.judging.runtime is not None and service.judging.status().ready))
     row = {"id": "d", "rule": "R", "state": "firing", "alerts": ["a"], "episodes": ["e"], "body": {}, "format": 1}
     hook = {"id": "h", "channel": "webhook", "target": "http://127.0.0.1:1/", "receiver": "h"}
     value = json.dumps({**row, "destination": hook}).encode()
     await service.broker.publish([Record("lockstep.deliveries", value)])
 
     async def told():
-        text = service._metrics_text().decode()
+        text = service.collector.text().decode()
         return dict(
             re.findall(r"^(lockstep_(?:deliveries_pending|oldest_\S+|lag_records))\{.*webhook.*\} (\S+)$", text, re.M)
         )
@@ -234,12 +234,12 @@ async def test_what_another_worker_has_now_is_not_told_here(tmp_path):
         return (await told())["lockstep_deliveries_pending"] == "1.0"
 
     await until(waits)
-    await service.runtime.stop()
+    await service.judging.runtime.stop()
     assert await told() == {
         "lockstep_deliveries_pending": "0.0",
         "lockstep_oldest_pending_delivery_age_seconds": "0.0",
     }
-    assert "lockstep_lag_records{" not in service._metrics_text().decode()
+    assert "lockstep_lag_records{" not in service.collector.text().decode()
     stop.set()
     await running
 
@@ -326,7 +326,7 @@ async def test_with_a_token_the_api_needs_it_and_health_does_not(tmp_path):
     service = Service(_settings(tmp_path, api_token=SecretStr("s3cret")), environ={})
     stop = asyncio.Event()
     running = asyncio.create_task(service.run(stop))
-    await until(lambda: asyncio.sleep(0, service.runtime is not None and service.status().ready))
+    await until(lambda: asyncio.sleep(0, service.judging.runtime is not None and service.judging.status().ready))
     base = f"http://127.0.0.1:{service.http.port}"
     seen = {}
     async with aiohttp.ClientSession() as session:

@@ -10,7 +10,6 @@ from judge_pipeline import CHUNK, LATENESS_S, Pipeline
 from shorthand import ORDERS, ORDERS_ALL, STOCK, clock, event, flow, lines, orders, plan, rule, stock, when
 
 from lockstep.adapters.follow import AlertBoard
-from lockstep.app import COMMANDS, topic_specs
 from lockstep.errors import StateError
 from lockstep.judge.judge import ALERTS
 from lockstep.measure.aggregate import merge_all, merge_distinct, merger, valuer
@@ -21,6 +20,7 @@ from lockstep.measure.sample import encode as encode_frame
 from lockstep.rule.condition.kinds import Absence, All, Severity
 from lockstep.settings import load_settings
 from lockstep.transition import Transition, encode
+from lockstep.worker.topics import COMMANDS, topic_specs
 
 ORDERS_FROM, INVENTORY, TRAFFIC = ("orders", 0), ("inventory", 0), ("traffic", 0)
 BUSY = plan(rule(when(ORDERS, "above 5")))

@@ -28,10 +28,10 @@ from lockstep.adapters.stream.kafka import (
 )
 from lockstep.adapters.stream.kafka_transport import assignor_for
 from lockstep.adapters.stream.runtime import Runtime, SourceSpec, StageSpec
-from lockstep.app import prepare
 from lockstep.errors import BrokerError, SettingsError
 from lockstep.ports import Batch, Cut, Record, TopicSpec
 from lockstep.settings import Settings
+from lockstep.worker.topics import prepare
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import lockstep
 from lockstep import alert
 from lockstep.adapters.rule_files import load_routing
-from lockstep.app import topic_specs
 from lockstep.settings import Settings
+from lockstep.worker.topics import topic_specs
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

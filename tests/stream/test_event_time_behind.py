@@ -65,7 +65,7 @@ async def test_a_service_tells_it(tmp_path: Path) -> None:
     running = asyncio.create_task(service.run(stop))
 
     async def ready() -> bool:
-        return bool(service.status().ready)
+        return bool(service.judging.status().ready)
 
     async def firing() -> bool:
         return [t.state.value for t in service.board.alerts(rule=BEHIND)] == ["firing"]
@@ -79,7 +79,7 @@ async def test_a_service_tells_it(tmp_path: Path) -> None:
     (alert,) = service.board.alerts(rule=BEHIND)
     assert alert.labels == {"topic": "orders", "partition": "0"}
     assert "4 weeks" in alert.fault or "30 days" in alert.fault
-    text = service._metrics_text().decode()
+    text = service.collector.text().decode()
     assert 'lockstep_event_time_behind_seconds{partition="0",topic="orders"} 2.5' in text
     await service.broker.publish([order(2, age=timedelta())])
     await until(over)

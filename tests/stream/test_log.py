@@ -267,7 +267,7 @@ async def test_a_service_whose_file_is_gone_ends(tmp_path: Path, how: str) -> No
     service = Service(settings, environ={})
     running = asyncio.create_task(service.run(asyncio.Event()))
     async with asyncio.timeout(30):
-        while not service.status().ready:
+        while not service.judging.status().ready:
             await asyncio.sleep(0.01)
         GONE[how](path)
         assert await running == EXIT_FATAL

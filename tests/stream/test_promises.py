@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from lockstep.adapters.promises import FURTHEST_LOOK, last_promise
-from lockstep.app import SAMPLES, Service, prepare
+from lockstep.app import Service
 from lockstep.measure.sample import Frame, Progress, Promise, encode
 from lockstep.ports import Broker, Record, TopicSpec
 from lockstep.settings import Settings
+from lockstep.worker.topics import SAMPLES, prepare
 
 
 def told(topic: str, partition: int, promise: Promise | None, *, source: str = "id-1") -> Record:
@@ -43,7 +44,7 @@ async def test_a_service_hands_it_to_its_meters(tmp_path: Path) -> None:
         info = (await service.broker.describe(["orders"]))["orders"]
         promise = Promise(4, 5, 6)
         await service.broker.publish([told(SAMPLES, 0, promise, source=info.id)])
-        meter = await service._meter_for("orders")(info, 0, None, 0)
-        assert meter.clock.promise(now_us=0) == promise  # type: ignore[attr-defined] # of the meter behind the protocol
+        meter = await service.stages.meter_maker("orders", service.judging.plan)(info, 0, None, 0)
+        assert meter.clock.promise(now_us=0) == promise
     finally:
         await service.broker.stop()

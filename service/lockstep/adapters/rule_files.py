@@ -3,10 +3,15 @@
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+import structlog
+
 from lockstep.calendar import Calendar, read_calendar
+from lockstep.errors import RuleError
 from lockstep.notify.route import NOBODY, Routing, routing_of
 from lockstep.rule.language.load import Loaded, load_documents
 from lockstep.yaml.document import Document, Fault, document_of
+
+log = structlog.get_logger("lockstep")
 
 OTHER_FILES = ("routing", "calendar")
 """Files of the folder that are not rule files, by name."""
@@ -107,3 +112,17 @@ class _TablesOnDisk(Mapping[str, str]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def load_routes(folder: Path) -> Routing:
+    """The routing of a folder. Raises RuleError for one that cannot be used: nobody would be told."""
+    if not folder.exists():
+        raise RuleError(f"{folder}: there is no such folder; name one with --rules")
+    routing, faults = load_routing(folder / "routing.yml")
+    for fault in faults:
+        (log.error if fault.level == "error" else log.warning)(str(fault))
+    if routing is None:
+        raise RuleError("; ".join(str(f) for f in faults if f.level == "error"))
+    if not any(routing.destinations.values()):
+        log.warning(f"nobody is told: {folder / 'routing.yml'} names no receiver")
+    return routing

@@ -23,6 +23,7 @@ from lockstep.ports import Broker, Record
 from lockstep.rule.condition.kinds import Plan, Rule
 from lockstep.rule.language.load import load_texts
 from lockstep.rule.versions import Version, changes_in_words, in_force
+from lockstep.transition import SECOND, rfc3339
 from lockstep.yaml.document import Fault, document_of
 
 log = structlog.get_logger("lockstep.rules")
@@ -162,6 +163,11 @@ def _by_file(faults: Sequence[Fault]) -> dict[str, tuple[Fault, ...]]:
         name = Path(fault.path).name
         found[name] = (*found.get(name, ()), fault)
     return found
+
+
+def since_text(second: int | None) -> str | None:
+    """Since when a version or a rule is in force, of its second of event time; None for one that always was."""
+    return rfc3339(second * SECOND) if second else None
 
 
 class RuleBook:

@@ -2,14 +2,31 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from lockstep.errors import SettingsError
+from lockstep.ports import Broker
 from lockstep.settings import Settings
 
 
-def open_broker(settings: Settings, *, clock: Callable[[], datetime], patience_s: float | None = None) -> Any:
-    """The broker behind LOCKSTEP_BROKER (ports.Broker), not yet started.
+class WorkerBroker(Broker, Protocol):
+    """A broker that a worker can run on, and what it asks of it besides: what Kafka does by itself is nothing there."""
+
+    def faust_options(self) -> dict[str, Any]:
+        """Settings of the Faust app that go with this broker."""
+
+    def verify(self) -> None:
+        """Raises BrokerError when the file is not the one at its path any more; Kafka has none."""
+
+    async def retain(self) -> int:
+        """Remove what is older than its retention; how many records that were."""
+
+    def size_bytes(self) -> int | None:
+        """Size of the file, once it is open; None where there is none."""
+
+
+def open_broker(settings: Settings, *, clock: Callable[[], datetime], patience_s: float | None = None) -> WorkerBroker:
+    """The broker behind LOCKSTEP_BROKER, not yet started.
 
     patience_s: how long a start waits for a broker that is away before it raises BrokerError; None: for ever.
     """

@@ -215,6 +215,16 @@ class KafkaBroker:
             "broker_request_timeout": max(REQUEST_S, self.settings.kafka_session_timeout),
         }
 
+    def verify(self) -> None:
+        """There is no file."""
+
+    async def retain(self) -> int:
+        """The cluster removes what is old by itself."""
+        return 0
+
+    def size_bytes(self) -> int | None:
+        return None
+
     # ---- life -----------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:

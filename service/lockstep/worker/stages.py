@@ -1,0 +1,163 @@
+"""The stages of a worker, made as partitions are assigned to it, and those that it holds now."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from lockstep.adapters.dispatch import Dispatcher
+from lockstep.adapters.promises import last_promise
+from lockstep.adapters.stream.runtime import SourceSpec, StageSpec
+from lockstep.deliver import Deliver
+from lockstep.event import Decoder
+from lockstep.judge.judge import ALERTS, Judge
+from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
+from lockstep.notify.decide import DELIVERIES, Notify
+from lockstep.notify.route import Routing
+from lockstep.notify.self_alerts import own_rules
+from lockstep.ports import Broker, TopicInfo
+from lockstep.rule.condition.kinds import Plan
+from lockstep.settings import Settings
+from lockstep.worker.counts import Counts
+from lockstep.worker.news import log_last_news, log_news
+from lockstep.worker.topics import COMMANDS, SAMPLES, partitions_of
+
+FEW_S = 0.005
+"""Shortest time between two cuts of notify and deliver: there is little to gather there, and people wait."""
+
+
+class Stages:
+    """Makes meters, judges, notify and deliver stages for the runtime.
+
+    meters: by (topic, partition), judges and delivers: by partition; those of the assignments that last.
+    """
+
+    def __init__(self, settings: Settings, broker: Broker, *, dispatcher: Dispatcher, counts: Counts) -> None:
+        self._settings, self._broker = settings, broker
+        self._dispatcher, self._counts = dispatcher, counts
+        self.judge_partitions = partitions_of(settings, settings.samples_partitions)
+        self.meters: dict[tuple[str, int], Meter] = {}
+        self.judges: dict[int, Judge] = {}
+        self.delivers: dict[int, Deliver] = {}
+
+    def sources(self, plan: Plan) -> list[SourceSpec]:
+        """A meter for each input topic, of the series that the plan reads."""
+        return [SourceSpec(name, self.meter_maker(role, plan)) for role, name in self._settings.topics.items()]
+
+    def meter_maker(self, role: str, plan: Plan) -> Callable[[TopicInfo, int, int | None, int], Awaitable[Meter]]:
+        """(topic as it is, partition, committed position or None, earliest offset kept) → the meter of a role."""
+        s = self._settings
+
+        async def make(info: TopicInfo, partition: int, committed: int | None, earliest: int) -> Meter:
+            before = await last_promise(self._broker, SAMPLES, source=info.id, partition=partition)
+            settings = MeterSettings(
+                role=role,
+                topic=info.name,
+                partition=partition,
+                partitions=info.partitions,
+                source=info.id,
+                samples_topic=SAMPLES,
+                samples_partitions=self.judge_partitions,
+                chunk_size=s.chunk_size,
+                lateness_us=round(s.lateness_of(role) * 1e6),
+                future_limit_us=round(s.future_limit * 1e6),
+                idle_after_us=round(s.idle_after * 1e6),
+                position=committed,
+                earliest=earliest,
+                fresh=plan.fresh,
+                before=before,
+                counted=self._count_events(info.name, partition),
+            )
+            meter = Meter(settings, plan.series, Decoder(wanted_fields(plan.series)))
+            self.meters[info.name, partition] = meter
+            return meter
+
+        return make
+
+    def specs(self, plan: Plan, routing: Routing) -> list[StageSpec]:
+        """Judge, notify and deliver, in the order in which the data flows."""
+        s = self._settings
+        deliveries = partitions_of(s, s.delivery_partitions)
+
+        def make_judge(partition: int) -> Judge:
+            judge = self.judges[partition] = Judge(
+                plan,
+                zone=s.zone,
+                partition=partition,
+                partitions=self.judge_partitions,
+                topics=s.topics,
+            )
+            return judge
+
+        def make_notify(_: int) -> Notify:
+            return Notify(
+                replace(plan, rules=(*plan.rules, *own_rules(tuple(routing.teams)))),
+                routing,
+                zone=s.zone,
+                delivery_partitions=deliveries,
+                group_wait_s=s.group_wait,
+                public_url=s.public_url,
+            )
+
+        return [
+            StageSpec("judge", (SAMPLES,), make_judge, released=self._judge_released),
+            StageSpec(
+                "notify",
+                (ALERTS, COMMANDS),
+                make_notify,
+                after_cut=log_news,
+                released=log_last_news,
+                tick_s=min(1.0, max(0.05, s.group_wait)),
+                interval_s=FEW_S,
+            ),
+            StageSpec(
+                "deliver",
+                (DELIVERIES,),
+                self._make_deliver,
+                interval_s=FEW_S,
+                after_cut=self._dispatcher.dispatch,
+                released=self._deliver_released,
+            ),
+        ]
+
+    def _make_deliver(self, partition: int) -> Deliver:
+        stage = self.delivers[partition] = Deliver()
+        return stage
+
+    async def _judge_released(self, partition: int, stage: Judge) -> None:
+        """Another worker has the partition, and tells its numbers."""
+        self._counts.count_judged(partition, stage)
+        if self.judges.get(partition) is stage:
+            del self.judges[partition]
+
+    async def _deliver_released(self, partition: int, stage: Deliver) -> None:
+        self.delivers.pop(partition, None)
+        await self._dispatcher.release(partition, stage)
+
+    def _count_events(self, topic: str, partition: int) -> int:
+        return self._counts.count_events(topic, partition, self.meters.get((topic, partition)))
+
+    def count(self) -> None:
+        """Bring the counts of meters and judges up to date."""
+        for topic, partition in self.meters:
+            self._count_events(topic, partition)
+        for partition, judge in self.judges.items():
+            self._counts.count_judged(partition, judge)
+
+    def forget(self) -> None:
+        """The assignments are over; what was counted stays."""
+        self.count()
+        self.meters.clear()
+        self.judges.clear()
+        self.delivers.clear()
+
+    def newest_us(self) -> int:
+        """The newest event time or watermark of the judges, microseconds; 0 when there is none."""
+        marks = [
+            at
+            for judge in self.judges.values()
+            for at in (
+                *(s.newest for s in judge.watermarks.sources.values()),
+                *(t.mark for t in judge.watermarks.topics.values()),
+            )
+            if at is not None
+        ]
+        return max(marks, default=0)
