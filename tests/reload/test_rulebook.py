@@ -9,7 +9,7 @@ from lockstep.adapters.rulebook import RuleBook, content_id, take
 from lockstep.adapters.stream import open_broker
 from lockstep.errors import RuleError
 from lockstep.ports import TopicSpec
-from lockstep.rule.condition.kind.threshold import levels_of
+from lockstep.rule.condition.levels import levels_of
 from lockstep.rule.versions import changes_in_words
 from lockstep.settings import Settings
 

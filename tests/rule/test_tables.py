@@ -6,7 +6,7 @@ import pytest
 
 from lockstep.adapters.rule_files import load_rules
 from lockstep.rule.condition.bound import OfTable
-from lockstep.rule.condition.kind.threshold import levels_of
+from lockstep.rule.condition.levels import levels_of
 from lockstep.rule.language.load import load_texts
 from lockstep.rule.language.table import LARGEST, MOST_ROWS
 from lockstep.rule.versions import changes_in_words

@@ -7,16 +7,15 @@ from zoneinfo import ZoneInfo
 
 from lockstep.alert import Alert
 from lockstep.measure.definition import Measured, SeriesDef
-from lockstep.rule.condition.hours import hours_of
 from lockstep.rule.condition.judge import may_be_early, only_rises, resolve
 from lockstep.rule.condition.kind.anomaly import Watch
+from lockstep.rule.condition.kind_table import kind_of
 from lockstep.rule.condition.kinds import (
     All,
-    Anomaly,
     Condition,
+    Leaf,
     Rule,
     Severity,
-    Share,
     Spike,
     Threshold,
     period_of,
@@ -33,6 +32,7 @@ from lockstep.rule.condition.when import (
     leaves,
     periods_in,
     reach_s,
+    when,
     whens,
 )
 from lockstep.transition import SECOND
@@ -272,13 +272,12 @@ class RuleRuntime:
             self.sharing[key].remove(shared)
 
 
-def _is_shared(leaf: Condition, wide: Mapping[str, Sequence[int]]) -> bool:
+def _is_shared(leaf: Leaf, wide: Mapping[str, Sequence[int]]) -> bool:
     """Whether it is about nothing but series over fewer labels, and changes its mind by their data alone."""
-    if isinstance(leaf, Anomaly) or any(s.id not in wide for s in series_of_condition(leaf)):
+    if not kind_of(leaf).is_alike(leaf) or any(s.id not in wide for s in series_of_condition(leaf)):
         return False
-    if hours_of(leaf) is not None or period_of(leaf) is not None:
-        return False
-    return not (isinstance(leaf, Threshold | Share) and (leaf.overrides or leaf.has_tables)) and not is_restless(leaf)
+    part = when(leaf)
+    return part.hours is None and part.period is None and not part.restless
 
 
 def is_plain_threshold(condition: Condition) -> TypeGuard[Threshold]:
@@ -311,6 +310,7 @@ def _end_of(day: date, zone: ZoneInfo) -> int:
 
 
 def _top_severity(condition: Condition) -> Severity:
-    if isinstance(condition, Threshold | Share):
-        return condition.levels[-1].severity if condition.levels else Severity.CRITICAL
-    return condition.severity
+    if not isinstance(condition, Leaf):
+        return condition.severity
+    severities = kind_of(condition).severities(condition)
+    return severities[-1] if severities else Severity.CRITICAL

@@ -1,7 +1,8 @@
 """What names a rule's version and what an anomaly has learned: the parts of every condition.
 
-A part that stands here stays here, in its place. A field that is added to one of these classes needs a default that
-means what was before and no entry here; a new class needs an entry with all its fields.
+A part that stands here, or in the `identity` of a kind of condition, stays there, in its place. A field that is added
+to one of these classes needs a default that means what was before and no entry; a new class needs an entry with all its
+fields.
 """
 
 from lockstep.calendar import Calendar
@@ -9,26 +10,8 @@ from lockstep.identity import Parts, identity
 from lockstep.labels import stable_id
 from lockstep.measure.definition import EXPRESSION_PARTS
 from lockstep.rule.condition.bound import OfMeasure, OfTable
-from lockstep.rule.condition.kinds import (
-    Absence,
-    All,
-    Anomaly,
-    AnyOf,
-    Baseline,
-    Bounds,
-    Change,
-    Hours,
-    Level,
-    NewValue,
-    Not,
-    Override,
-    Projection,
-    Rule,
-    Share,
-    Spike,
-    Threshold,
-    Tolerance,
-)
+from lockstep.rule.condition.kind_table import KINDS
+from lockstep.rule.condition.kinds import All, AnyOf, Baseline, Bounds, Hours, Level, Not, Override, Rule, Tolerance
 from lockstep.rule.condition.period import Period
 
 PARTS: Parts = {
@@ -39,25 +22,14 @@ PARTS: Parts = {
     Bounds: ("above", "below", "at_least", "at_most", "sources", "of"),
     Level: ("severity", "breach", "clear"),
     Override: ("match", "levels"),
-    Threshold: ("expression", "window_s", "levels", "overrides", "graded", "unbound"),
-    Share: ("part", "whole", "window_s", "levels", "least", "confidence", "overrides", "graded", "unbound"),
     Baseline: ("previous_s", "weeks", "days", "known_at_least", "calendar", "otherwise"),
-    Spike: (
-        *("expression", "window_s", "baseline", "severity", "above", "below", "deviations", "at_least"),
-        *("usual_at_least", "clear_below", "clear_above", "above_by", "below_by", "clear_below_by", "clear_above_by"),
-        "chance",
-    ),
     Hours: ("weekdays", "start", "end"),
     Period: ("word", "by"),
-    Absence: ("expression", "window_s", "severity", "hours", "expected", "closed"),
-    Change: ("expression", "window_s", "severity", "by", "by_ratio", "up", "down"),
-    NewValue: ("expression", "window_s", "in_s", "learn_s", "severity"),
-    Projection: ("measure", "pace", "reaches", "within_s", "window_s", "severity"),
-    Anomaly: ("expression", "bucket_s", "severity", "sensitivity", "rises", "falls", "calendar", "learn_from"),
     All: ("parts", "severity"),
     AnyOf: ("parts", "severity"),
     Not: ("part", "severity"),
     Tolerance: ("breaches", "buckets"),
+    **{kind.of: kind.identity for kind in KINDS},
 }
 
 

@@ -20,13 +20,13 @@ from lockstep.errors import RuleError
 from lockstep.judge.judge import Judge
 from lockstep.labels import NONE
 from lockstep.measure.exact import exact
+from lockstep.measure.possible_values import values_of
 from lockstep.notify.message import labels_text
 from lockstep.notify.why import unit_of
 from lockstep.rule.condition.judge import judge
 from lockstep.rule.condition.kinds import Bounds, Level, Plan, Rule, Severity, Spike, Threshold, series_of_condition
 from lockstep.rule.condition.period import Period, Window
 from lockstep.rule.condition.view import Instant, Kind, value_of
-from lockstep.rule.language.lint.attainable import values_of
 from lockstep.rule.language.load import load_texts
 from lockstep.rule.language.measures import labels_of
 from lockstep.rule.language.quantity import duration_text, window_text

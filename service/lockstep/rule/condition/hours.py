@@ -11,7 +11,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from lockstep.calendar import Calendar
-from lockstep.rule.condition.kinds import Absence, Condition, Hours, Spike
+from lockstep.rule.condition.kinds import Absence, Hours, Spike
 
 EVERY_DAY = (Hours(frozenset(range(7)), time(0, 0), time(0, 0)),)
 """The hours of a rule that names none, where the calendar closes days."""
@@ -46,10 +46,8 @@ class OpenHours:
             yield after + 8 * _DAY_S  # closed for so long
 
 
-def hours_of(condition: Condition) -> OpenHours | None:
+def hours_of(condition: Absence | Spike) -> OpenHours | None:
     """What bounds a condition; None: it is judged at any time."""
-    if not isinstance(condition, Absence | Spike):
-        return None
     if condition.hours:
         return OpenHours(condition.hours, condition.closed)
     return None if condition.closed is None else OpenHours(EVERY_DAY, condition.closed)

@@ -4,39 +4,13 @@ Everything here is a pure function of a condition, the histories behind a `View`
 compared with whole windows; a point never judges itself; missing is not zero and nothing is not missing.
 """
 
-from dataclasses import replace
-from typing import assert_never
+from collections.abc import Mapping
 
 import msgspec
 
-from lockstep.event import is_non_negative
-from lockstep.measure.definition import Aggregate, Measured, SeriesDef
-from lockstep.rule.condition.bound_values import unbound
 from lockstep.rule.condition.held import Held, held_by
-from lockstep.rule.condition.kind.absence import judge_absence
-from lockstep.rule.condition.kind.anomaly import judge_anomaly
-from lockstep.rule.condition.kind.change import judge_change
-from lockstep.rule.condition.kind.new_value import judge_new_value
-from lockstep.rule.condition.kind.projection import judge_projection
-from lockstep.rule.condition.kind.share import judge_share
-from lockstep.rule.condition.kind.spike import judge_spike
-from lockstep.rule.condition.kind.threshold import judge_threshold, levels_of
-from lockstep.rule.condition.kinds import (
-    Absence,
-    All,
-    Anomaly,
-    AnyOf,
-    Change,
-    Condition,
-    NewValue,
-    Not,
-    Projection,
-    Severity,
-    Share,
-    Spike,
-    Threshold,
-    period_of,
-)
+from lockstep.rule.condition.kind_table import kind_of
+from lockstep.rule.condition.kinds import All, AnyOf, Condition, Leaf, Not, Severity, period_of
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View
 
 
@@ -45,26 +19,7 @@ def judge(condition: Condition, view: View, at: Instant, firing: Severity | None
 
     held: what the parts of an `any` remember while it fires.
     """
-    period = period_of(condition)
-    if period is not None and not period.is_end(at.end, view.zone):
-        return _so_far(condition, view, at, firing)
     match condition:
-        case Threshold():
-            return judge_threshold(condition, view, at, firing)
-        case Spike():
-            return judge_spike(condition, view, at, firing)
-        case Absence():
-            return judge_absence(condition, view, at)
-        case Change():
-            return judge_change(condition, view, at)
-        case NewValue():
-            return judge_new_value(condition, view, at)
-        case Share():
-            return judge_share(condition, view, at, firing)
-        case Projection():
-            return judge_projection(condition, view, at)
-        case Anomaly():
-            return judge_anomaly(condition, view)
         case All() | AnyOf() if condition.grades:
             return _graded(condition, view, at, firing, held)
         case All():
@@ -75,22 +30,25 @@ def judge(condition: Condition, view: View, at: Instant, firing: Severity | None
             inner = standing(condition.part, view, at, None)
             flipped = {Kind.BREACH: Kind.CLEAR, Kind.CLEAR: Kind.BREACH}.get(inner.kind, inner.kind)
             return _as(inner, flipped, condition.severity, (inner,))
+        case _:
+            period = period_of(condition)
+            if period is not None and not period.is_end(at.end, view.zone):
+                return _so_far(condition, view, at, firing)
+            return kind_of(condition).judge(condition, view, at, firing)
 
 
-def _so_far(condition: Condition, view: View, at: Instant, firing: Severity | None) -> Verdict:
+def _so_far(condition: Leaf, view: View, at: Instant, firing: Severity | None) -> Verdict:
     """The verdict within a calendar window: what nothing that is still to come can undo, else none.
 
     A breach never lowers the severity at which the alert fires for the window before. An absence is over.
     """
-    if isinstance(condition, Absence):
-        verdict = judge_absence(condition, view, at)
-        return verdict if verdict.kind is Kind.CLEAR else UNJUDGED
-    verdict = UNJUDGED
-    if isinstance(condition, Threshold) and may_be_early(condition):
-        verdict = judge_threshold(condition, view, at, None)
-    elif isinstance(condition, Spike) and may_be_early(condition):
-        verdict = judge_spike(condition, view, at, None)
-    if verdict.kind is not Kind.BREACH or verdict.severity is None:
+    kind = kind_of(condition)
+    if not kind.clears_early and not kind.may_be_early(condition):
+        return UNJUDGED
+    verdict = kind.judge(condition, view, at, None)
+    if kind.clears_early and verdict.kind is Kind.CLEAR:
+        return verdict
+    if verdict.kind is not Kind.BREACH or verdict.severity is None or not kind.may_be_early(condition):
         return UNJUDGED
     return msgspec.structs.replace(verdict, severity=max(verdict.severity, firing or verdict.severity), so_far=True)
 
@@ -205,62 +163,35 @@ def _undecided(verdicts: list[Verdict], *, of_any: bool) -> Kind | None:
     return next((kind for kind in order if kind in kinds), None)
 
 
-def resolve(condition: Condition, labels: dict[str, str]) -> Condition:
+def resolve(condition: Condition, labels: Mapping[str, str]) -> Condition:
     """The condition as it stands for one group: overrides applied, tables looked up."""
     match condition:
-        case Threshold() | Share() if condition.overrides or condition.has_tables:
-            levels = levels_of(condition, labels)
-            return replace(condition, levels=levels, overrides=(), unbound=unbound(condition, levels))
         case All(parts=parts, severity=severity):
             return All(tuple(resolve(p, labels) for p in parts), severity)
         case AnyOf(parts=parts, severity=severity):
             return AnyOf(tuple(resolve(p, labels) for p in parts), severity)
         case Not(part=part, severity=severity):
             return Not(resolve(part, labels), severity)
-        case Threshold() | Share() | Spike() | Absence() | Change() | NewValue() | Projection() | Anomaly():
-            return condition
         case _:
-            assert_never(condition)
+            return _for_group(condition, labels)
 
 
-def _only_grows(series: SeriesDef) -> bool:
-    """Whether more events can only add to it: a count, or a sum of what is declared never negative."""
-    if series.aggregate is Aggregate.SUM:
-        return series.field is not None and is_non_negative(series.event_type, series.field)
-    return series.aggregate is Aggregate.COUNT
+def _for_group(leaf: Leaf, labels: Mapping[str, str]) -> Leaf:
+    own: Leaf = kind_of(leaf).for_group(leaf, labels)
+    return own
 
 
 def may_be_early(condition: Condition) -> bool:
     """Whether more events cannot undo a breach, so that it may be told before its window has closed."""
-    match condition:
-        case Threshold(expression=Measured(series), levels=levels):
-            bounds = bool(levels) and all(level.breach.is_upward for level in levels)
-        case Spike(expression=Measured(series)):
-            bounds = condition.rises and not condition.falls
-        case NewValue(expression=Measured(series)):
-            bounds = True
-        case Threshold() | Spike() | NewValue():  # of a formula: more events of one of its series may undo it
-            return False
-        case Absence() | Change() | Share() | Projection() | Anomaly() | All() | AnyOf() | Not():
-            return False
-        case _:
-            assert_never(condition)
-    return bounds and _only_grows(series)
+    return isinstance(condition, Leaf) and kind_of(condition).may_be_early(condition)
 
 
 def only_rises(condition: Condition) -> bool:
     """Whether data that leaves a window can only end a breach, never begin one (levels aside)."""
     match condition:
-        case Threshold(expression=Measured(series), levels=levels):
-            up = all(level.breach.is_upward for level in levels)
-            if condition.of_measures:
-                return False  # what leaves the window of a bound moves the bound
-            return series.is_level or (up and _only_grows(series))
-        case NewValue():
-            return True
         case All(parts=parts) | AnyOf(parts=parts):
             return all(only_rises(p) for p in parts)
-        case Threshold() | Spike() | Absence() | Change() | Share() | Projection() | Anomaly() | Not():
+        case Not():
             return False
         case _:
-            assert_never(condition)
+            return kind_of(condition).only_rises(condition)

@@ -207,7 +207,7 @@ class Spike(OfExpression):
     above: breach when value > above × baseline; below: when value < below × baseline; either suffices.
     above_by, below_by: the same as a difference, value > baseline + above_by; where a direction has both, both hold.
     chance: to begin, a count must be so far away that chance alone does it at most so often; what has begun goes on as
-    long as the rest holds. See `lockstep.rule.condition.noise`.
+    long as the rest holds. See `lockstep.measure.noise`.
     deviations: must hold in that direction too; alone it means both directions.
     at_least: a rise needs this value. usual_at_least: any ratio needs this baseline; below it none begins a spike, and
     none keeps one open.
@@ -487,8 +487,13 @@ def remembers(condition: Condition) -> bool:
 
 def period_of(condition: Condition) -> Period | None:
     """The calendar window of a condition, which is judged once, at its end; None: it is judged at every bucket."""
-    window = getattr(condition, "window_s", None)
-    return window if isinstance(window, Period) else None
+    match condition:
+        case Threshold() | Spike() | Share() | Absence():
+            return condition.window_s if isinstance(condition.window_s, Period) else None
+        case Change() | NewValue() | Projection() | Anomaly() | All() | AnyOf() | Not():
+            return None
+        case _:
+            assert_never(condition)
 
 
 def series_of_condition(condition: Condition) -> tuple[SeriesDef, ...]:
@@ -505,6 +510,8 @@ def series_of_condition(condition: Condition) -> tuple[SeriesDef, ...]:
             return tuple(dict.fromkeys(s for p in parts for s in series_of_condition(p)))
         case Not(part=part):
             return series_of_condition(part)
+        case _:
+            assert_never(condition)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ A part is judged by the live judge as a rule of its own, on the same events.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from lockstep.rule.condition.kinds import All, AnyOf, Condition, Not, Rule, Severity, Share, Spike, Threshold
+from lockstep.rule.condition.kind_table import kind_of
+from lockstep.rule.condition.kinds import Condition, Leaf, Rule, Severity, Share, Threshold
+from lockstep.rule.condition.when import parts_of
 from lockstep.tools.backtest.replay import replayed
 from lockstep.tools.ruletest.runner import Outcome
 from lockstep.tools.ruletest.suite import part_of
@@ -63,9 +65,8 @@ def _left_open(rule: Rule, outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 
 def _severities(condition: Condition) -> Iterable[Severity]:
-    if isinstance(condition, Threshold | Share):
-        return dict.fromkeys(level.severity for level in condition.levels)
-    return ()
+    """Those that a rule on a single condition may reach."""
+    return kind_of(condition).severities(condition) if isinstance(condition, Leaf) else ()
 
 
 def _matches(match: Iterable[tuple[str, str]], labels: dict[str, str]) -> bool:
@@ -77,21 +78,12 @@ def _matches(match: Iterable[tuple[str, str]], labels: dict[str, str]) -> bool:
 
 def _parts(condition: Condition, path: str = "") -> Iterator[tuple[str, Condition]]:
     """Conditions within a condition, and the two directions of a spike."""
-    match condition:
-        case All(parts=parts) | AnyOf(parts=parts):
-            word = "all" if isinstance(condition, All) else "any"
-            for i, part in enumerate(parts):
-                here = f"{path}{word}[{i + 1}]"
-                yield here, part
-                yield from _parts(part, f"{here}.")
-        case Not(part=part):
-            yield f"{path}not", part
-            yield from _parts(part, f"{path}not.")
-        case Spike(above=float(), below=float()):
-            yield f"{path}above", replace(condition, below=None, clear_above=None)
-            yield f"{path}below", replace(condition, above=None, clear_below=None)
-        case _:
-            return
+    if isinstance(condition, Leaf):
+        yield from ((f"{path}{word}", part) for word, part in kind_of(condition).directions(condition))
+    for (word, *place), part in parts_of(condition):
+        here = path + word + "".join(f"[{i + 1}]" for i in place)
+        yield here, part
+        yield from _parts(part, f"{here}.")
 
 
 def _is_ever_true(rule: Rule, outcome: Outcome) -> bool:

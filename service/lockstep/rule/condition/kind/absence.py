@@ -1,13 +1,14 @@
 """Absence: nothing where something is expected."""
 
 from lockstep.measure.exact import shown
+from lockstep.rule.condition.condition_kind import ConditionKind, When, in_period, same_for_all
 from lockstep.rule.condition.hours import hours_of
-from lockstep.rule.condition.kinds import Absence
-from lockstep.rule.condition.period import start_of
+from lockstep.rule.condition.kinds import Absence, Severity
+from lockstep.rule.condition.period import Period, longest_s, start_of
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 
 
-def judge_absence(condition: Absence, view: View, at: Instant) -> Verdict:
+def judge_absence(condition: Absence, view: View, at: Instant, _firing: Severity | None) -> Verdict:
     """Breach where the whole window was seen, lies within the hours and holds nothing; one event is clear at once."""
     start = start_of(condition.window_s, at.end, view.zone)
     value = value_of(condition.expression, view, at, start, at.end)
@@ -21,3 +22,46 @@ def judge_absence(condition: Absence, view: View, at: Instant) -> Verdict:
     if hours is not None and not hours.hold(start, at.end, view.zone):
         return UNJUDGED
     return Verdict(Kind.BREACH, condition.severity, 0.0, None, None, start, at.end)
+
+
+def _when(leaf: Absence) -> When:
+    window = leaf.window_s
+    period = window if isinstance(window, Period) else None
+    length = window if isinstance(window, int) else 0
+    return When(
+        offsets=frozenset({0, length}),
+        level_offsets=in_period(period),
+        beginnings=frozenset(),
+        reach_s=0 if period is None else 2 * period.longest_s,
+        memory_s=0,
+        hours=hours_of(leaf) if period is None else None,
+        hours_window_s=length,
+        period=period,
+        expected=frozenset(leaf.expected),
+        reads_the_past=False,
+        compares_values=False,
+        restless=False,
+    )
+
+
+ABSENCE = ConditionKind(
+    of=Absence,
+    identity=("expression", "window_s", "severity", "hours", "expected", "closed"),
+    word=lambda _: "absence",
+    judge=judge_absence,
+    when=_when,
+    for_group=same_for_all,
+    is_alike=lambda _: True,
+    may_be_early=lambda _: False,
+    clears_early=True,
+    only_rises=lambda _: False,
+    window=lambda condition: condition.window_s,
+    hours=lambda absence: absence.hours,
+    lengths_s=lambda absence: (absence.window_s,) if isinstance(absence.window_s, int) else (),
+    looks_back_s=lambda absence: longest_s(absence.window_s),
+    learns_s=lambda _: 0,
+    severities=lambda absence: (absence.severity,),
+    directions=lambda _: (),
+    never_met=lambda _: (),
+    template_names=lambda _: frozenset(),
+)

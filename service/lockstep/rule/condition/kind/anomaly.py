@@ -24,13 +24,14 @@ from lockstep.measure.anomaly import LONG as LONG_BUCKETS
 from lockstep.measure.anomaly import SENSITIVITY, SHORT, Detector, Incidents, Reading, Statistic
 from lockstep.measure.definition import Aggregate, Expression, Measured
 from lockstep.measure.exact import shown
-from lockstep.rule.condition.kinds import ANOMALY_BUCKETS_S, Anomaly
+from lockstep.rule.condition.condition_kind import ConditionKind, When, same_for_all
+from lockstep.rule.condition.kinds import ANOMALY_BUCKETS_S, Anomaly, Severity
 from lockstep.rule.condition.usual import LEAST_LIKE_DAYS, LIKE_DAYS
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 from lockstep.rule.language.quantity import duration_text
 
 
-def judge_anomaly(condition: Anomaly, view: View) -> Verdict:
+def judge_anomaly(condition: Anomaly, view: View, _at: Instant, _firing: Severity | None) -> Verdict:
     """What the detector said of the last closed bucket."""
     return view.watched(condition) or UNJUDGED
 
@@ -372,3 +373,46 @@ def statistic_text(counts: Mapping[str, float]) -> str:
     rises = bool(counts["rises"])
     text = _WHAT[Statistic(int(counts["statistic"]))]
     return text.format(side="above" if rises else "below", jump="rise" if rises else "fall")
+
+
+def _when(leaf: Anomaly) -> When:
+    return When(
+        offsets=frozenset({0, *leaf.buckets_s}),
+        level_offsets=frozenset(),
+        beginnings=frozenset(),
+        reach_s=0,
+        memory_s=0,
+        hours=None,
+        hours_window_s=0,
+        period=None,
+        expected=frozenset(),
+        reads_the_past=False,
+        compares_values=False,
+        restless=False,
+    )
+
+
+LEARNING_S = 35 * 86_400
+"""What an anomaly has learned after five weeks speaks of days and weeks."""
+
+ANOMALY = ConditionKind(
+    of=Anomaly,
+    identity=("expression", "bucket_s", "severity", "sensitivity", "rises", "falls", "calendar", "learn_from"),
+    word=lambda _: "anomaly",
+    judge=judge_anomaly,
+    when=_when,
+    for_group=same_for_all,
+    is_alike=lambda _: False,
+    may_be_early=lambda _: False,
+    clears_early=False,
+    only_rises=lambda _: False,
+    window=lambda _: None,
+    hours=lambda _: (),
+    lengths_s=lambda _: (),
+    looks_back_s=lambda _: 0,
+    learns_s=lambda _: LEARNING_S,
+    severities=lambda anomaly: (anomaly.severity,),
+    directions=lambda _: (),
+    never_met=lambda _: (),
+    template_names=lambda _: frozenset({"baseline", "baseline_of", "ratio", "why"}),
+)

@@ -1,11 +1,13 @@
 """Change: a value that is not what it was."""
 
 from lockstep.measure.exact import Exact, exact, parts, shown, size
-from lockstep.rule.condition.kinds import Change
+from lockstep.measure.possible_values import values_of
+from lockstep.rule.condition.condition_kind import ConditionKind, NeverMet, When, same_for_all
+from lockstep.rule.condition.kinds import Change, Severity
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 
 
-def judge_change(condition: Change, view: View, at: Instant) -> Verdict:
+def judge_change(condition: Change, view: View, at: Instant, _firing: Severity | None) -> Verdict:
     """The value now against the value before; a group's first value is no change and is not judged."""
     if condition.window_s is None:
         now = value_of(condition.expression, view, at, at.end, at.end)
@@ -39,3 +41,52 @@ def _verdict(condition: Change, now: Exact, before: Exact, span: tuple[int, int]
     start, end = span or (None, None)
     counts = {"change": shown(difference)}
     return Verdict(kind, severity, shown(now), shown(before), condition.by, start, end, counts)
+
+
+def _when(leaf: Change) -> When:
+    window = leaf.window_s
+    return When(
+        offsets=frozenset({0, window or 0, 2 * (window or 0)}),
+        level_offsets=frozenset({window or 0}),
+        beginnings=frozenset(),
+        reach_s=0,
+        memory_s=0,
+        hours=None,
+        hours_window_s=0,
+        period=None,
+        expected=frozenset(),
+        reads_the_past=window is not None,
+        compares_values=window is None,
+        restless=False,
+    )
+
+
+def _never_met(change: Change) -> tuple[NeverMet, ...]:
+    ratio = change.by_ratio
+    if ratio is None or ratio <= 1 or change.up or values_of(change.expression)[0] < 0:
+        return ()
+    message = f"a fall by {ratio:.0%} can never be, nothing falls by more than 100%"
+    return (NeverMet("by", message, "write one like 50%"),)
+
+
+CHANGE = ConditionKind(
+    of=Change,
+    identity=("expression", "window_s", "severity", "by", "by_ratio", "up", "down"),
+    word=lambda _: "change",
+    judge=judge_change,
+    when=_when,
+    for_group=same_for_all,
+    is_alike=lambda _: True,
+    may_be_early=lambda _: False,
+    clears_early=False,
+    only_rises=lambda _: False,
+    window=lambda condition: condition.window_s,
+    hours=lambda _: (),
+    lengths_s=lambda change: () if change.window_s is None else (change.window_s,),
+    looks_back_s=lambda change: change.window_s or 0,
+    learns_s=lambda change: 2 * (change.window_s or 0),
+    severities=lambda change: (change.severity,),
+    directions=lambda _: (),
+    never_met=_never_met,
+    template_names=lambda change: frozenset({"baseline", "ratio", *(["limit"] if change.by is not None else [])}),
+)

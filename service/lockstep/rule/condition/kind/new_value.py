@@ -1,11 +1,13 @@
 """New values: the first event of a group after a long time without one."""
 
 from lockstep.measure.exact import shown
-from lockstep.rule.condition.kinds import NewValue
+from lockstep.measure.possible_values import only_grows
+from lockstep.rule.condition.condition_kind import ConditionKind, When, same_for_all
+from lockstep.rule.condition.kinds import NewValue, Severity
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View
 
 
-def judge_new_value(condition: NewValue, view: View, at: Instant) -> Verdict:
+def judge_new_value(condition: NewValue, view: View, at: Instant, _firing: Severity | None) -> Verdict:
     """Breach from the first event on for as long as `window_s`; while the source is being learnt nothing is new."""
     (series,) = condition.series
     start, end = at.end - condition.window_s, at.end
@@ -22,3 +24,44 @@ def judge_new_value(condition: NewValue, view: View, at: Instant) -> Verdict:
         return Verdict(Kind.CLEAR, None, value, None, None, start, end)
     counts = {} if before is None else {"days_since": (first - before) / 86_400}
     return Verdict(Kind.BREACH, condition.severity, value, None, None, start, end, counts)
+
+
+def _when(leaf: NewValue) -> When:
+    window, in_s, learn_s = leaf.window_s, leaf.in_s, leaf.learn_s
+    return When(
+        offsets=frozenset({0, window}),
+        level_offsets=frozenset(),
+        beginnings=frozenset({learn_s, learn_s + window}),
+        reach_s=0,
+        memory_s=in_s + window,
+        hours=None,
+        hours_window_s=0,
+        period=None,
+        expected=frozenset(),
+        reads_the_past=False,
+        compares_values=False,
+        restless=False,
+    )
+
+
+NEW_VALUE = ConditionKind(
+    of=NewValue,
+    identity=("expression", "window_s", "in_s", "learn_s", "severity"),
+    word=lambda _: "new_value",
+    judge=judge_new_value,
+    when=_when,
+    for_group=same_for_all,
+    is_alike=lambda _: True,
+    may_be_early=lambda new: all(only_grows(series) for series in new.series),
+    clears_early=False,
+    only_rises=lambda _: True,
+    window=lambda condition: condition.window_s,
+    hours=lambda _: (),
+    lengths_s=lambda new: (new.window_s,),
+    looks_back_s=lambda new: new.window_s + max(new.in_s, new.learn_s),
+    learns_s=lambda _: 0,
+    severities=lambda new: (new.severity,),
+    directions=lambda _: (),
+    never_met=lambda _: (),
+    template_names=lambda _: frozenset(),
+)

@@ -12,7 +12,9 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from lockstep.measure.exact import exact, part_of, quotient, shown
-from lockstep.rule.condition.kinds import Projection
+from lockstep.measure.possible_values import values_of
+from lockstep.rule.condition.condition_kind import ConditionKind, NeverMet, When, same_for_all
+from lockstep.rule.condition.kinds import Projection, Severity
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 
 DAY_S = 86_400
@@ -30,7 +32,7 @@ def shop_day(second: int, zone: ZoneInfo) -> tuple[int, int]:
     return int(begins.timestamp()), int(ends.timestamp())
 
 
-def judge_projection(condition: Projection, view: View, at: Instant) -> Verdict:
+def judge_projection(condition: Projection, view: View, at: Instant, _firing: Severity | None) -> Verdict:
     """What is reached already is a breach, whatever the pace."""
     end, window, limit = at.end, condition.window_s, condition.reaches
     begins, ends = shop_day(end - 1, view.zone)
@@ -59,3 +61,53 @@ def judge_projection(condition: Projection, view: View, at: Instant) -> Verdict:
     then = now - step if is_level else now + step
     kind, severity = (Kind.BREACH, condition.severity) if breach else (Kind.CLEAR, None)
     return Verdict(kind, severity, shown(now), shown(then), limit, start, end, counts)
+
+
+def _when(leaf: Projection) -> When:
+    window, within = leaf.window_s, leaf.within_s
+    of_falls = leaf.is_of_level and leaf.pace is None
+    return When(
+        offsets=frozenset({0, window}),
+        level_offsets=frozenset({window}) if of_falls else frozenset(),
+        beginnings=frozenset(),
+        reach_s=LONGEST_DAY_S + window if within is None else 0,
+        memory_s=0,
+        hours=None,
+        hours_window_s=0,
+        period=None,
+        expected=frozenset(),
+        reads_the_past=of_falls,
+        compares_values=False,
+        restless=within is None,
+    )
+
+
+def _never_met(projection: Projection) -> tuple[NeverMet, ...]:
+    low = values_of(projection.measure)[0]
+    if not projection.is_of_level or projection.reaches >= low:
+        return ()
+    message = f"it is never less than {low:g}, so it never reaches {projection.reaches:g}"
+    return (NeverMet("reaches", message, f"write {low:g} or more"),)
+
+
+PROJECTION = ConditionKind(
+    of=Projection,
+    identity=("measure", "pace", "reaches", "within_s", "window_s", "severity"),
+    word=lambda _: "projection",
+    judge=judge_projection,
+    when=_when,
+    for_group=same_for_all,
+    is_alike=lambda _: True,
+    may_be_early=lambda _: False,
+    clears_early=False,
+    only_rises=lambda _: False,
+    window=lambda condition: condition.window_s,
+    hours=lambda _: (),
+    lengths_s=lambda projection: (projection.window_s,),
+    looks_back_s=lambda projection: projection.window_s,
+    learns_s=lambda _: 0,
+    severities=lambda projection: (projection.severity,),
+    directions=lambda _: (),
+    never_met=_never_met,
+    template_names=lambda _: frozenset({"limit", "baseline", "ratio"}),
+)

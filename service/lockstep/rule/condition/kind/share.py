@@ -12,7 +12,9 @@ from math import sqrt
 from statistics import NormalDist
 
 from lockstep.measure.exact import SCALE, Exact, Written, exact, fraction, quotient, shown
+from lockstep.rule.condition import levels as by_levels
 from lockstep.rule.condition.bound_values import settled, without
+from lockstep.rule.condition.condition_kind import ConditionKind
 from lockstep.rule.condition.kinds import Bounds, Level, Severity, Share
 from lockstep.rule.condition.period import start_of
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
@@ -115,3 +117,26 @@ def _reached(
         if firing is not None and level.severity <= firing and level.clear is not None and not level.clear.hold(share):
             return level
     return None
+
+
+SHARE = ConditionKind(
+    of=Share,
+    identity=("part", "whole", "window_s", "levels", "least", "confidence", "overrides", "graded", "unbound"),
+    word=lambda _: "share",
+    judge=judge_share,
+    when=by_levels.when_of_levels,
+    for_group=by_levels.for_group,
+    is_alike=by_levels.is_alike,
+    may_be_early=lambda _: False,
+    clears_early=False,
+    only_rises=lambda _: False,
+    window=lambda condition: condition.window_s,
+    hours=lambda _: (),
+    lengths_s=by_levels.lengths_s,
+    looks_back_s=by_levels.looks_back_s,
+    learns_s=lambda _: 0,
+    severities=by_levels.severities,
+    directions=lambda _: (),
+    never_met=lambda _: (),
+    template_names=lambda _: frozenset({"limit", "baseline"}),
+)

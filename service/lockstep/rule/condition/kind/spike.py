@@ -1,15 +1,17 @@
-"""Spike: a value against what is usual; see `lockstep.rule.condition.usual` and, for counts, `…noise`."""
+"""Spike: a value against what is usual (`rule.condition.usual`), for counts beyond their `measure.noise`."""
 
 from dataclasses import dataclass, replace
 from math import sqrt
 
 from lockstep.measure.definition import Aggregate, Expression, Measured
 from lockstep.measure.exact import SCALE, Exact, exact, part_of, parts, shown, size
+from lockstep.measure.noise import mean_within, noise_of
+from lockstep.measure.possible_values import only_grows
 from lockstep.rule.condition import usual
+from lockstep.rule.condition.condition_kind import ConditionKind, NeverMet, When, in_period, same_for_all
 from lockstep.rule.condition.hours import hours_of
-from lockstep.rule.condition.kinds import Severity, Spike
-from lockstep.rule.condition.noise import mean_within, noise_of
-from lockstep.rule.condition.period import earlier, start_of
+from lockstep.rule.condition.kinds import Severity, Spike, period_of
+from lockstep.rule.condition.period import DAY_S, Period, earlier, longest_s, start_of
 from lockstep.rule.condition.usual import Choice
 from lockstep.rule.condition.view import CLOSED, UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 
@@ -223,3 +225,92 @@ def _spike_holds(condition: Spike, value: Exact, baseline: Exact) -> bool:
         and (below_by is None or value < baseline + exact(below_by))
         and (above_by is None or value > baseline + exact(above_by))
     )
+
+
+def _when(leaf: Spike) -> When:
+    period, window = period_of(leaf), leaf.window_s
+    if isinstance(window, Period):
+        borders, reach = {0}, 2 * window.longest_s + usual.furthest_back(leaf.baseline)
+    else:
+        dated = usual.is_dated(leaf.baseline)
+        borders = {0, window} if dated else usual.offsets(usual.choices(leaf.baseline, window, None), window)
+        reach = usual.furthest(leaf.baseline, window)
+    return When(
+        offsets=frozenset(borders),
+        level_offsets=in_period(period),
+        beginnings=frozenset(),
+        reach_s=reach,
+        memory_s=0,
+        hours=hours_of(leaf) if period is None else None,
+        hours_window_s=0 if isinstance(window, Period) else window,
+        period=period,
+        expected=frozenset(),
+        reads_the_past=False,
+        compares_values=False,
+        restless=False,
+    )
+
+
+def _may_be_early(spike: Spike) -> bool:
+    """Not of a formula: more events of one of its series may undo it."""
+    expression = spike.expression
+    return spike.rises and not spike.falls and isinstance(expression, Measured) and only_grows(expression.series)
+
+
+def _lengths_s(spike: Spike) -> tuple[int, ...]:
+    window = (spike.window_s,) if isinstance(spike.window_s, int) else ()
+    return (*window, *([spike.baseline.previous_s] if spike.baseline.previous_s else []))
+
+
+def _looks_back_s(spike: Spike) -> int:
+    window = longest_s(spike.window_s)
+    links = usual.chain(spike.baseline)
+    return max(
+        window + max(link.previous_s or 0, 7 * DAY_S * (link.weeks or 0), DAY_S * (link.days or 0)) for link in links
+    )
+
+
+def _directions(spike: Spike) -> tuple[tuple[str, Spike], ...]:
+    if spike.above is None or spike.below is None:
+        return ()
+    rise, fall = replace(spike, below=None, clear_above=None), replace(spike, above=None, clear_below=None)
+    return ("above", rise), ("below", fall)
+
+
+def _never_met(spike: Spike) -> tuple[NeverMet, ...]:
+    if spike.below != 0 or spike.below_by is not None or spike.rises:
+        return ()
+    message = "nothing is less than 0 times its usual value"
+    return (NeverMet("below", message, "write one like 0.5x, or an absence"),)
+
+
+def _template_names(spike: Spike) -> frozenset[str]:
+    limit = ["limit"] if spike.rises or spike.falls else []
+    return frozenset({"baseline", "baseline_of", "ratio", *limit})
+
+
+SPIKE = ConditionKind(
+    of=Spike,
+    identity=(
+        *("expression", "window_s", "baseline", "severity", "above", "below", "deviations", "at_least"),
+        *("usual_at_least", "clear_below", "clear_above", "above_by", "below_by", "clear_below_by", "clear_above_by"),
+        "chance",
+    ),
+    word=lambda _: "spike",
+    judge=judge_spike,
+    when=_when,
+    for_group=same_for_all,
+    is_alike=lambda _: True,
+    may_be_early=_may_be_early,
+    clears_early=False,
+    only_rises=lambda _: False,
+    window=lambda condition: condition.window_s,
+    hours=lambda spike: spike.hours,
+    lengths_s=_lengths_s,
+    looks_back_s=_looks_back_s,
+    learns_s=lambda _: 0,
+    severities=lambda spike: (spike.severity,),
+    directions=_directions,
+    never_met=_never_met,
+    template_names=_template_names,
+)

@@ -1,25 +1,19 @@
 """Threshold: a value against numbers, of the rule, of a table, or of another measure."""
 
-from lockstep.measure.definition import Measured
+from typing import assert_never
+
+from lockstep.measure.definition import Measured, Number, Operation
 from lockstep.measure.exact import Exact, shown
-from lockstep.rule.condition.bound import matches
-from lockstep.rule.condition.bound_values import looked_up, settled, without
-from lockstep.rule.condition.kinds import Level, Severity, Share, Threshold
+from lockstep.measure.possible_values import only_grows
+from lockstep.rule.condition import levels as by_levels
+from lockstep.rule.condition.bound_values import settled, without
+from lockstep.rule.condition.condition_kind import ConditionKind
+from lockstep.rule.condition.kinds import Level, Severity, Threshold
 from lockstep.rule.condition.period import start_of
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 
 NOTHING: dict[str, float] = {}
 """No further numbers; one object for all verdicts, which nobody changes."""
-
-
-def levels_of(condition: Threshold | Share, labels: dict[str, str]) -> tuple[Level, ...]:
-    """The levels that hold for a group: of the first override that matches, else the rule's own; tables looked up."""
-    levels = condition.levels
-    for override in condition.overrides:
-        if all(matches(labels.get(name, ""), pattern) for name, pattern in override.match):
-            levels = override.levels
-            break
-    return looked_up(levels, labels) if condition.has_tables else levels
 
 
 def judge_threshold(condition: Threshold, view: View, at: Instant, firing: Severity | None) -> Verdict:
@@ -68,3 +62,44 @@ def _reached(levels: tuple[Level, ...], value: Exact, firing: Severity | None) -
         if firing is not None and level.severity <= firing and level.clear is not None and not level.clear.hold(value):
             return level
     return None
+
+
+def _may_be_early(condition: Threshold) -> bool:
+    match condition.expression:
+        case Measured(series):
+            upward = bool(condition.levels) and all(level.breach.is_upward for level in condition.levels)
+            return upward and only_grows(series)
+        case Number() | Operation():  # of a formula: more events of one of its series may undo it
+            return False
+        case _:
+            assert_never(condition.expression)
+
+
+def _only_rises(condition: Threshold) -> bool:
+    if not isinstance(condition.expression, Measured) or condition.of_measures:
+        return False  # what leaves the window of a bound moves the bound
+    series = condition.expression.series
+    return series.is_level or (all(level.breach.is_upward for level in condition.levels) and only_grows(series))
+
+
+THRESHOLD = ConditionKind(
+    of=Threshold,
+    identity=("expression", "window_s", "levels", "overrides", "graded", "unbound"),
+    word=lambda _: "threshold",
+    judge=judge_threshold,
+    when=by_levels.when_of_levels,
+    for_group=by_levels.for_group,
+    is_alike=by_levels.is_alike,
+    may_be_early=_may_be_early,
+    clears_early=False,
+    only_rises=_only_rises,
+    window=lambda condition: condition.window_s,
+    hours=lambda _: (),
+    lengths_s=by_levels.lengths_s,
+    looks_back_s=by_levels.looks_back_s,
+    learns_s=lambda _: 0,
+    severities=by_levels.severities,
+    directions=lambda _: (),
+    never_met=lambda _: (),
+    template_names=lambda _: frozenset({"limit", "baseline"}),
+)

@@ -9,31 +9,26 @@ from collections.abc import Iterator
 from math import ceil, floor, inf
 from typing import Any, Literal
 
-from lockstep.event import is_known_field, is_non_negative
-from lockstep.measure.definition import Aggregate, Expression, Measured, Number, SeriesDef, series_of
+from lockstep.event import is_known_field
+from lockstep.measure.definition import Aggregate, Expression, Measured, series_of
+from lockstep.measure.possible_values import WHOLE_NUMBERS, Range, share_of, values_of
+from lockstep.rule.condition.kind_table import kind_of
 from lockstep.rule.condition.kinds import (
     All,
-    AnyOf,
     Bounds,
-    Change,
     Condition,
+    Leaf,
     Level,
-    Not,
-    Projection,
     Rule,
     Share,
     Spike,
     Threshold,
 )
+from lockstep.rule.condition.when import parts_of
 from lockstep.rule.language import quantity
 from lockstep.rule.language.lint.clear import span
 from lockstep.yaml.document import Document, Fault, Pointer
 
-Range = tuple[float, float]
-"""The least and the greatest value that a measure can have."""
-
-_ANY: Range = (-inf, inf)
-_WHOLE_NUMBERS = (Aggregate.COUNT, Aggregate.DISTINCT)
 _ADD_UP = (Aggregate.COUNT, Aggregate.DISTINCT, Aggregate.SUM)
 _BOUNDS = ("above", "at_least", "below", "at_most")
 _NUMBERS = frozenset({*_BOUNDS, "usual_at_least", "of_at_least", "reaches", "plus", "otherwise"})
@@ -52,89 +47,47 @@ def bound_faults(document: Document, rule: Rule, index: int) -> list[Fault]:
     return faults + _unguarded(document, rule.condition, pointer, guarded=False) + _readings(document, pointer)
 
 
-def values_of(expression: Expression) -> Range:
-    """What an expression can come to, as far as the event model says it."""
-    match expression:
-        case Measured(series):
-            return (0.0, inf) if _is_non_negative(series) else _ANY
-        case Number(value):
-            return value, value
-    (low, high), (other_low, other_high) = values_of(expression.left), values_of(expression.right)
-    if expression.op == "+":
-        return low + other_low, high + other_high
-    if expression.op == "-":
-        return low - other_high, high - other_low
-    return (0.0, inf) if low >= 0 and other_low >= 0 else _ANY
-
-
-def share_of(part: Expression, whole: Expression, *, is_bounded: bool) -> Range:
-    """What a share can come to: at most 1 where the part is of the same events, more where it may be of other ones."""
-    return (0.0, 1.0) if is_bounded or _is_part_of(part, whole) else (0.0, inf)
-
-
-def _is_non_negative(series: SeriesDef) -> bool:
-    if series.aggregate in _WHOLE_NUMBERS:
-        return True
-    return series.field is not None and is_non_negative(series.event_type, series.field)
-
-
-def _is_part_of(part: Expression, whole: Expression) -> bool:
-    if not isinstance(part, Measured) or not isinstance(whole, Measured):
-        return False
-    one, all_of = part.series, whole.series
-    same = (one.event_type, one.by, one.line_labels, one.aggregate) == (
-        all_of.event_type, all_of.by, all_of.line_labels, all_of.aggregate,
-    )  # fmt: skip
-    return same and set(all_of.where) <= set(one.where)
-
-
 # ---- one condition ---------------------------------------------------------------------------------------------------
 
 
-def _faults_of(document: Document, condition: Condition, at: Pointer) -> list[Fault]:
-    match condition:
-        case Threshold():
-            place, values = (*at, "threshold"), values_of(condition.expression)
-            whole = isinstance(condition.expression, Measured) and (
-                condition.expression.series.aggregate in _WHOLE_NUMBERS
-            )
-            return [
-                f
-                for level, where in _levels(condition, place)
-                for f in _level_faults(document, level, where, values, whole=whole)
-            ] + _percents(document, condition, place)
-        case Share():
-            word = "share" if _stands(document, (*at, "share")) else "ratio"
-            place = (*at, word)
-            values = values_of(condition.expression)
-            found = []
-            if word == "share":
-                values = share_of(condition.part, condition.whole, is_bounded=condition.confidence is not None)
-                found = [f for _, where in _levels(condition, place) for f in _wholes(document, where, values)]
-            told = {(f.line, f.column) for f in found}
-            found += [
-                f
-                for level, where in _levels(condition, place)
-                for f in _level_faults(document, level, where, values, whole=False)
-                if (f.line, f.column) not in told
-            ]
-            return found
-        case Change(by_ratio=ratio) if ratio is not None and ratio > 1 and not condition.up:
-            if values_of(condition.expression)[0] >= 0:
-                message = f"a fall by {ratio:.0%} can never be, nothing falls by more than 100%"
-                return [document.fault((*at, "change", "by"), message, "write one like 50%", "LS148")]
-        case Projection():
-            low = values_of(condition.measure)[0]
-            is_level = all(s.is_level for s in series_of(condition.measure))
-            if is_level and condition.reaches < low:
-                message = f"it is never less than {low:g}, so it never reaches {condition.reaches:g}"
-                return [document.fault((*at, "projection", "reaches"), message, f"write {low:g} or more", "LS148")]
-        case Spike(below=below, below_by=None) if below == 0 and condition.rises is False:
-            message = "nothing is less than 0 times its usual value"
-            return [document.fault((*at, "spike", "below"), message, "write one like 0.5x, or an absence", "LS148")]
-        case _:
-            pass
-    return []
+def _faults_of(document: Document, leaf: Leaf, at: Pointer) -> list[Fault]:
+    if isinstance(leaf, Threshold):
+        return _threshold_faults(document, leaf, (*at, "threshold"))
+    if isinstance(leaf, Share):
+        return _share_faults(document, leaf, at)
+    kind = kind_of(leaf)
+    return [
+        document.fault((*at, kind.word(leaf), number.key), number.message, number.remedy, "LS148")
+        for number in kind.never_met(leaf)
+    ]
+
+
+def _threshold_faults(document: Document, condition: Threshold, place: Pointer) -> list[Fault]:
+    values = values_of(condition.expression)
+    whole = isinstance(condition.expression, Measured) and condition.expression.series.aggregate in WHOLE_NUMBERS
+    return [
+        f
+        for level, where in _levels(condition, place)
+        for f in _level_faults(document, level, where, values, whole=whole)
+    ] + _percents(document, condition, place)
+
+
+def _share_faults(document: Document, condition: Share, at: Pointer) -> list[Fault]:
+    word = "share" if _stands(document, (*at, "share")) else "ratio"
+    place = (*at, word)
+    values = values_of(condition.expression)
+    found = []
+    if word == "share":
+        values = share_of(condition.part, condition.whole, is_bounded=condition.confidence is not None)
+        found = [f for _, where in _levels(condition, place) for f in _wholes(document, where, values)]
+    told = {(f.line, f.column) for f in found}
+    found += [
+        f
+        for level, where in _levels(condition, place)
+        for f in _level_faults(document, level, where, values, whole=False)
+        if (f.line, f.column) not in told
+    ]
+    return found
 
 
 def _level_faults(document: Document, level: Level, at: Pointer, values: Range, *, whole: bool) -> list[Fault]:
@@ -279,31 +232,27 @@ def is_of_few(expression: Expression) -> bool:
 
 def _unguarded(document: Document, condition: Condition, at: Pointer, *, guarded: bool) -> list[Fault]:
     """Spikes of averages that nothing keeps from speaking of a handful of events: their minimums are averages, too."""
-    match condition:
-        case Spike(expression=expression) if is_of_few(expression) and not guarded:
-            counted = _count_of(document, expression)
-            guard = f"{{threshold: {{measure: {counted}, window: {_window(document, at)}, at_least: 20}}}}"
-            return [
-                document.fault(
-                    (*at, "spike"),
-                    "a spike of an average fires on a single event, 'at_least' and 'usual_at_least' are averages here",
-                    f"ask for a number of events as well: all: [{{spike: …}}, {guard}]",
-                    "LS127",
-                    level="warning",
-                    key=True,
-                )
-            ]
-        case All(parts=parts):
-            counts = guarded or any(
-                isinstance(p, Threshold | Share) and (isinstance(p, Share) or not is_of_few(p.expression))
-                for p in parts
+    if isinstance(condition, Spike) and is_of_few(condition.expression) and not guarded:
+        counted = _count_of(document, condition.expression)
+        guard = f"{{threshold: {{measure: {counted}, window: {_window(document, at)}, at_least: 20}}}}"
+        return [
+            document.fault(
+                (*at, "spike"),
+                "a spike of an average fires on a single event, 'at_least' and 'usual_at_least' are averages here",
+                f"ask for a number of events as well: all: [{{spike: …}}, {guard}]",
+                "LS127",
+                level="warning",
+                key=True,
             )
-            return [f for i, p in enumerate(parts) for f in _unguarded(document, p, (*at, "all", i), guarded=counts)]
-        case AnyOf(parts=parts):
-            return [f for i, p in enumerate(parts) for f in _unguarded(document, p, (*at, "any", i), guarded=guarded)]
-        case Not(part=part):
-            return _unguarded(document, part, (*at, "not"), guarded=guarded)
-    return []
+        ]
+    if isinstance(condition, All):
+        guarded = guarded or any(
+            isinstance(p, Threshold | Share) and (isinstance(p, Share) or not is_of_few(p.expression))
+            for p in condition.parts
+        )
+    return [
+        f for steps, part in parts_of(condition) for f in _unguarded(document, part, (*at, *steps), guarded=guarded)
+    ]
 
 
 def _count_of(document: Document, expression: Expression) -> str:
@@ -323,29 +272,18 @@ def _window(document: Document, at: Pointer) -> str:
 # ---- walking ---------------------------------------------------------------------------------------------------------
 
 
-def _leaves(condition: Condition, at: Pointer) -> Iterator[tuple[Condition, Pointer]]:
-    match condition:
-        case All(parts=parts) | AnyOf(parts=parts):
-            word = "all" if isinstance(condition, All) else "any"
-            for i, part in enumerate(parts):
-                yield from _leaves(part, (*at, word, i))
-        case Not(part=part):
-            yield from _leaves(part, (*at, "not"))
-        case _:
-            yield condition, at
+def _leaves(condition: Condition, at: Pointer) -> Iterator[tuple[Leaf, Pointer]]:
+    if isinstance(condition, Leaf):
+        yield condition, at
+    for steps, part in parts_of(condition):
+        yield from _leaves(part, (*at, *steps))
 
 
 def _joined(condition: Condition, at: Pointer) -> Iterator[tuple[All, Pointer]]:
-    match condition:
-        case All(parts=parts):
-            yield condition, at
-            for i, part in enumerate(parts):
-                yield from _joined(part, (*at, "all", i))
-        case AnyOf(parts=parts):
-            for i, part in enumerate(parts):
-                yield from _joined(part, (*at, "any", i))
-        case Not(part=part):
-            yield from _joined(part, (*at, "not"))
+    if isinstance(condition, All):
+        yield condition, at
+    for steps, part in parts_of(condition):
+        yield from _joined(part, (*at, *steps))
 
 
 def _levels(condition: Threshold | Share, at: Pointer) -> list[tuple[Level, Pointer]]:

@@ -6,24 +6,20 @@ from zoneinfo import ZoneInfo
 from lockstep.errors import RuleError
 from lockstep.rule import wording
 from lockstep.rule.condition.hours import OpenHours, stretches
+from lockstep.rule.condition.kind_table import kind_of
 from lockstep.rule.condition.kinds import (
-    Absence,
     All,
-    Anomaly,
     AnyOf,
-    Change,
     Condition,
+    Leaf,
     Level,
-    NewValue,
     Not,
-    Projection,
     Rule,
     Share,
-    Spike,
     Threshold,
     period_of,
 )
-from lockstep.rule.condition.when import leaves
+from lockstep.rule.condition.when import leaves, parts_of
 from lockstep.rule.language.lint.attainable import bound_faults
 from lockstep.rule.language.lint.clear import row_faults
 from lockstep.text.figures import Figure
@@ -157,15 +153,16 @@ def lint_beside_texts(document: Document, rule: Rule, index: int) -> list[Fault]
     return faults + bound_faults(document, rule, index)
 
 
-def _fits_its_hours(condition: Condition) -> bool:
+def _fits_its_hours(leaf: Leaf) -> bool:
     """Whether a window of it lies within its hours at any time, closed days aside."""
-    if not isinstance(condition, Absence | Spike) or not condition.hours:
+    hours, window = kind_of(leaf).hours(leaf), kind_of(leaf).window(leaf)
+    if not hours or window is None:
         return True
-    zone, window, around = ZoneInfo("UTC"), condition.window_s, 1_700_000_000
+    zone, around = ZoneInfo("UTC"), 1_700_000_000
     if isinstance(window, int):
-        found = stretches(condition.hours, around, zone, 9 + window // 86_400)
+        found = stretches(hours, around, zone, 9 + window // 86_400)
         return window <= max((closes - opens for opens, closes in found), default=0)
-    open_hours = OpenHours(condition.hours)
+    open_hours = OpenHours(hours)
     return any(open_hours.hold(*window.bounds(around, zone, back), zone) for back in range(14))
 
 
@@ -266,41 +263,26 @@ def _empty_names(document: Document, rule: Rule, index: int) -> list[Fault]:
     return faults
 
 
-def _given(condition: Condition) -> set[str]:
+def _given(condition: Condition) -> frozenset[str]:
     """Which of the names of _SOMETIMES a message of a condition may have."""
     match condition:
-        case Threshold() | Share():
-            return {"limit", "baseline"}
-        case Spike():
-            return {"baseline", "baseline_of", "ratio", *(["limit"] if condition.rises or condition.falls else [])}
-        case Change():
-            return {"baseline", "ratio", *(["limit"] if condition.by is not None else [])}
-        case Projection():
-            return {"limit", "baseline", "ratio"}
-        case Anomaly():
-            return {"baseline", "baseline_of", "ratio", "why"}
-        case Absence() | NewValue():
-            return set()
         case All(parts=parts) if not condition.grades:
             return _given(parts[0])  # its numbers are told
         case All(parts=parts) | AnyOf(parts=parts):
-            return {name for part in parts for name in _given(part)}
+            return frozenset().union(*(_given(part) for part in parts))
         case Not(part=part):
             return _given(part)
+        case _:
+            return kind_of(condition).template_names(condition)
 
 
 def _clear_faults(document: Document, condition: Condition, pointer: Pointer) -> list[Fault]:
     """Where a row of a table gives numbers that a 'clear' cannot go with."""
-    match condition:
-        case All(parts=parts) | AnyOf(parts=parts):
-            word = "all" if isinstance(condition, All) else "any"
-            return [f for i, p in enumerate(parts) for f in _clear_faults(document, p, (*pointer, word, i))]
-        case Not(part=part):
-            return _clear_faults(document, part, (*pointer, "not"))
-        case Threshold() | Share() if condition.has_tables:
-            pass
-        case _:
-            return []
+    if not isinstance(condition, Threshold | Share):
+        parts = parts_of(condition)
+        return [f for steps, part in parts for f in _clear_faults(document, part, (*pointer, *steps))]
+    if not condition.has_tables:
+        return []
     faults: list[Fault] = []
 
     def look(levels: Sequence[Level], places: Sequence[Pointer], own: Mapping[str, str], before: int) -> None:

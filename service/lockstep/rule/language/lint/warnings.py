@@ -7,17 +7,15 @@ from typing import Any
 
 from lockstep.calendar import Calendar
 from lockstep.measure.definition import Aggregate, Measured
-from lockstep.rule.condition.kinds import Anomaly, Baseline, Change, Rule, Severity, Spike
-from lockstep.rule.condition.noise import tellable_from
+from lockstep.measure.noise import tellable_from
+from lockstep.rule.condition.kind_table import kind_of
+from lockstep.rule.condition.kinds import Condition, Rule, Severity, Spike
 from lockstep.rule.condition.period import longest_s
-from lockstep.rule.condition.usual import chain
 from lockstep.rule.condition.when import leaves, whens
 from lockstep.rule.language.quantity import duration_text
 from lockstep.yaml.document import Document, Fault
 
 DAY_S = 86_400
-LEARNING_S = 35 * DAY_S
-"""What an anomaly has learned after five weeks speaks of days and weeks."""
 LONG_ENOUGH = 10
 """A window of so many slices needs no finer ones: 10 minutes, 100 seconds."""
 
@@ -111,64 +109,40 @@ def out_of_reach(rules: Iterable[Rule], *, kept_s: int) -> list[Fault]:
     return faults
 
 
-def reach_s(condition: Any) -> int:
+def reach_s(condition: Condition) -> int:
     """How far back from the end of a window a condition looks, in seconds."""
-    found = [0]
-    for part in _parts(condition):
-        window = longest_s(getattr(part, "window_s", None))
-        found.append(window + max(getattr(part, "in_s", 0), getattr(part, "learn_s", 0)))
-        found += getattr(part, "bound_windows", ())
-        baseline = getattr(part, "baseline", None)
-        if isinstance(baseline, Baseline):
-            for link in chain(baseline):
-                found.append(window + (link.previous_s or 0))
-                found.append(window + 7 * DAY_S * (link.weeks or 0))
-                found.append(window + DAY_S * (link.days or 0))
-    return max(found)
+    return max(kind_of(leaf).looks_back_s(leaf) for leaf, _ in leaves(condition))
 
 
 def history_s(rule: Rule) -> int:
     """How far back before an instant events must be read so that a rule is judged as if it had always watched, in
     seconds; 0 where it reads levels alone and no clock runs.
 
-    A detector of anomalies learns without end: it gets LEARNING_S. What a rule reads is read twice as far back, at most
+    A detector of anomalies learns without end: it gets five weeks. What a rule reads is read twice as far back, at most
     a day more, as its first window counts from the first event there is.
     """
     condition = rule.condition
     found = [reach_s(condition)]
     found += [part.reach_s for part in whens(condition) if part.restless or part.period is not None]
-    found += [LEARNING_S for leaf, _ in leaves(condition) if isinstance(leaf, Anomaly)]
-    found += [2 * (leaf.window_s or 0) for leaf, _ in leaves(condition) if isinstance(leaf, Change)]
+    found += [kind_of(leaf).learns_s(leaf) for leaf, _ in leaves(condition)]
     held = rule.for_s if rule.tolerance is None else rule.tolerance.buckets * (rule.bucket_s or 60)
     needed = max(found) + held + rule.keep_firing_for_s + rule.cool_down_s
     return needed + min(needed, DAY_S)
 
 
-def lengths(condition: Any) -> list[int]:
+def lengths(condition: Condition) -> list[int]:
     """Every window and previous stretch of a condition, in seconds."""
-    found = [w for part in _parts(condition) if (w := getattr(part, "window_s", None)) and isinstance(w, int)]
-    found += [w for part in _parts(condition) for w in getattr(part, "bound_windows", ())]
-    return found + [previous for _, previous in _stretches(condition)]
+    return [length for leaf, _ in leaves(condition) for length in kind_of(leaf).lengths_s(leaf)]
 
 
-def _stretches(condition: Any) -> list[tuple[int, int]]:
-    """(window, previous stretch) of everything that is compared with the stretch before it."""
-    pairs = []
-    for part in _parts(condition):
-        baseline = getattr(part, "baseline", None)
-        if isinstance(baseline, Baseline) and baseline.previous_s:
-            pairs.append((part.window_s, baseline.previous_s))
-    return pairs
-
-
-def _parts(condition: Any) -> Iterable[Any]:
-    """A condition and what it is made of, whatever kinds there are."""
-    yield condition
-    for f in fields(condition) if is_dataclass(condition) else ():
-        value = getattr(condition, f.name)
-        for inner in value if isinstance(value, tuple) else (value,):
-            if hasattr(inner, "severity") and is_dataclass(inner):
-                yield from _parts(inner)
+def _stretches(condition: Condition) -> list[tuple[int, int]]:
+    """(window, previous stretch) of every spike that is compared with the stretch before it."""
+    spikes = [leaf for leaf, _ in leaves(condition) if isinstance(leaf, Spike)]
+    return [
+        (spike.window_s, spike.baseline.previous_s)
+        for spike in spikes
+        if spike.baseline.previous_s and isinstance(spike.window_s, int)
+    ]
 
 
 def _unranked(value: Any) -> Any:

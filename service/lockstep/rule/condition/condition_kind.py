@@ -1,0 +1,116 @@
+"""What every kind of condition says of itself: its verdict, when that can change, what its numbers can mean.
+
+A kind is one file in `kind/`, which ends in its `ConditionKind`; `lockstep.rule.condition.kind_table` lists them. No
+field of these classes has a default, so that a kind which leaves something out cannot be built.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from lockstep.rule.condition.hours import OpenHours
+from lockstep.rule.condition.kinds import Hours, Leaf, Severity
+from lockstep.rule.condition.period import Period, Window
+from lockstep.rule.condition.view import Instant, Verdict, View
+
+C = TypeVar("C", bound=Leaf)
+
+
+@dataclass(frozen=True, kw_only=True)
+class When:
+    """When the verdict of one condition may change. No field has a default, so that a kind of condition says all of it.
+
+    Seconds throughout.
+    offsets: how long after a bucket's end that bucket may still change the verdict: borders of window and baseline,
+    without those of a baseline that depends on the day, which are looked up on the day.
+    level_offsets: how long after a level's value it may still be asked for at bucket ends, beside at once.
+    beginnings: how long after its source's beginning something is judged that was not yet, beside what data does then.
+    reach_s: how far back flows are read where that is further than any offset.
+    memory_s: how long a group's last event is remembered, beyond its history.
+    hours: those that have to hold the window, which is `hours_window_s` long; None: it is judged at any time.
+    period: the calendar window at whose end it is judged; None: it is judged at every bucket.
+    expected: groups that are known from the beginning of their source on, for ever.
+    reads_the_past: whether levels are asked for what they were, which makes a rule one that is judged at bucket ends.
+    compares_values: whether each value of a level is compared with the one before it, which a bucket end cannot do.
+    restless: whether time alone ends a breach: what is left of the day shrinks, until the next one begins.
+    """
+
+    offsets: frozenset[int]
+    level_offsets: frozenset[int]
+    beginnings: frozenset[int]
+    reach_s: int
+    memory_s: int
+    hours: OpenHours | None
+    hours_window_s: int
+    period: Period | None
+    expected: frozenset[tuple[str, ...]]
+    reads_the_past: bool
+    compares_values: bool
+    restless: bool
+
+
+@dataclass(frozen=True)
+class NeverMet:
+    """A number of a condition that nothing can ever meet. key: where it stands, below the kind's word in YAML."""
+
+    key: str
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditionKind(Generic[C]):
+    """One kind of condition.
+
+    of: its dataclass in `lockstep.rule.condition.kinds`. identity: the fields of it that name a rule's version, in
+    their order, for ever (see `lockstep.rule.identity`). word: what its author wrote, `new_value` or `ratio`.
+
+    judge: its verdict on one group (condition, view, instant, the severity at which the alert fires).
+    when: when that verdict may change.
+    for_group: the condition as it stands for a group with these labels: its override, its row of a table.
+    is_alike: whether groups that read the same series get the same verdict; not where each has numbers or a memory of
+    its own.
+    may_be_early: whether more events cannot undo a breach, so that it may be told before its window has closed.
+    clears_early: whether more events cannot undo a clear while a calendar window goes on: an absence is over.
+    only_rises: whether data that leaves a window can only end a breach, never begin one (levels aside).
+
+    window: the stretch that it measures; None for values of levels, and where the verdict alone says it. hours: those
+    that its author gave it; () where there are none. lengths_s: its windows and stretches, of which the
+    slices that are kept must be a part. looks_back_s: how far back from the end of a window it looks, as its author
+    wrote it. learns_s: how far back it must have seen events to be judged as if it had always watched, where that is
+    further than it looks.
+    severities: those that it may breach at, lowest first. directions: (word, condition) of what it is made of that a
+    test can reach one by one: the rise and the fall of a spike; () for a single thing.
+    never_met: its numbers that nothing can meet, but for those of bounds, which are looked at where they are written.
+    template_names: which of `limit`, `baseline`, `baseline_of`, `ratio` and `why` its messages may fill in.
+    """
+
+    of: type[C]
+    identity: tuple[str, ...]
+    word: Callable[[C], str]
+    judge: Callable[[C, View, Instant, Severity | None], Verdict]
+    when: Callable[[C], When]
+    for_group: Callable[[C, Mapping[str, str]], C]
+    is_alike: Callable[[C], bool]
+    may_be_early: Callable[[C], bool]
+    clears_early: bool
+    only_rises: Callable[[C], bool]
+    window: Callable[[C], Window | None]
+    hours: Callable[[C], tuple[Hours, ...]]
+    lengths_s: Callable[[C], tuple[int, ...]]
+    looks_back_s: Callable[[C], int]
+    learns_s: Callable[[C], int]
+    severities: Callable[[C], tuple[Severity, ...]]
+    directions: Callable[[C], tuple[tuple[str, C], ...]]
+    never_met: Callable[[C], tuple[NeverMet, ...]]
+    template_names: Callable[[C], frozenset[str]]
+
+
+def same_for_all(condition: C, _labels: Mapping[str, str]) -> C:
+    """`for_group` of a kind whose numbers stand in the rule alone."""
+    return condition
+
+
+def in_period(period: Period | None) -> frozenset[int]:
+    """In a combination the verdict of the last calendar window stands until the next."""
+    return frozenset() if period is None else frozenset({period.longest_s})

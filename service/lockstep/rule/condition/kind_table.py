@@ -1,0 +1,49 @@
+"""The kinds of conditions that there are; what each says of itself stands in its file."""
+
+from typing import Any, assert_never
+
+from lockstep.rule.condition.condition_kind import ConditionKind
+from lockstep.rule.condition.kind.absence import ABSENCE
+from lockstep.rule.condition.kind.anomaly import ANOMALY
+from lockstep.rule.condition.kind.change import CHANGE
+from lockstep.rule.condition.kind.new_value import NEW_VALUE
+from lockstep.rule.condition.kind.projection import PROJECTION
+from lockstep.rule.condition.kind.share import SHARE
+from lockstep.rule.condition.kind.spike import SPIKE
+from lockstep.rule.condition.kind.threshold import THRESHOLD
+from lockstep.rule.condition.kinds import (
+    Absence,
+    Anomaly,
+    Change,
+    Leaf,
+    NewValue,
+    Projection,
+    Share,
+    Spike,
+    Threshold,
+)
+
+KINDS: tuple[ConditionKind[Any], ...] = (THRESHOLD, SPIKE, ABSENCE, CHANGE, NEW_VALUE, SHARE, PROJECTION, ANOMALY)
+
+
+def kind_of(leaf: Leaf) -> ConditionKind[Any]:
+    """What the kind of a condition says of itself."""
+    match leaf:
+        case Threshold():
+            return THRESHOLD
+        case Spike():
+            return SPIKE
+        case Absence():
+            return ABSENCE
+        case Change():
+            return CHANGE
+        case NewValue():
+            return NEW_VALUE
+        case Share():
+            return SHARE
+        case Projection():
+            return PROJECTION
+        case Anomaly():
+            return ANOMALY
+        case _:
+            assert_never(leaf)
