@@ -1,0 +1,80 @@
+"""A busy shop is told the same however its events reach the judges: what the judge leaves out makes no difference.
+
+The transitions of recorded workloads are compared, by id, state and instant where flushes differ, byte for byte where
+they are the same. `tests/bench/stages.py` measures the same workloads.
+"""
+
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from tests.workload.fold import Fold
+from tests.workload.shop import events, rules
+
+from lockstep.adapters.rule_files import load_rules
+from lockstep.judge.judge import Judge
+from lockstep.rule.condition.kinds import Plan
+from lockstep.rule.language.load import load_texts
+
+MINUTES, PER_MINUTE = 60, 120
+EVERY_KIND = Path(__file__).parent / "stored"
+
+Told = set[tuple[str, str, datetime]]
+
+
+@cache
+def plan_of(name: str) -> Plan:
+    found = load_rules(EVERY_KIND) if name == "every kind" else load_texts({"r.yml": rules(int(name), per_minute=700)})
+    assert found.plan is not None
+    return found.plan
+
+
+@cache
+def shop() -> list[tuple[str, bytes]]:
+    return list(events(MINUTES * PER_MINUTE, MINUTES, skus=40))
+
+
+def late_judge(plan: Plan, partition: int, partitions: int) -> Judge:
+    """One that gives no verdict before its bucket has closed."""
+    return Judge(plan, zone=ZoneInfo("Europe/London"), partition=partition, partitions=partitions, early=False)
+
+
+def told(name: str, per_flush: int, *, samples: int = 1, **more: Any) -> Told:
+    fold = Fold(plan_of(name), samples=samples, **{k: more.pop(k) for k in ("make",) if k in more})
+    fold.run(shop(), per_flush, **more)
+    read = [msgspec.json.decode(value)["data"] for value in fold.published]
+    return {(t["transition_id"], t["state"], t["at"]) for t in read}
+
+
+@cache
+def expected(name: str) -> Told:
+    return told(name, 2_000)
+
+
+@pytest.mark.parametrize("name", ["1", "10", "every kind"])
+def test_the_workload_says_something(name):
+    """Of every state, so that a difference would be seen."""
+    assert len(expected(name)) > 100
+    assert {state for _, state, _ in expected(name)} >= {"firing", "resolved"}
+
+
+@pytest.mark.parametrize(
+    ("name", "per_flush", "more"),
+    [
+        pytest.param("1", 20, {}, id="few events a flush"),
+        pytest.param("1", 4_000, {"samples": 4}, id="many events a flush, four judges"),
+        pytest.param("1", 150, {"samples": 2, "cut_every": 3, "again": 2}, id="restored again and again"),
+        pytest.param("1", 200, {"make": late_judge}, id="nothing before its bucket has closed"),
+        pytest.param("10", 700, {"samples": 2}, id="two hundred rules"),
+        pytest.param("every kind", 25, {}, id="every kind, few events a flush"),
+        pytest.param("every kind", 200, {"cut_every": 2, "again": 3}, id="every kind, restored again and again"),
+        pytest.param("every kind", 300, {"make": late_judge}, id="every kind, nothing early"),
+    ],
+)
+def test_it_is_told_the_same(name, per_flush, more):
+    """Flushes, partitions, restarts and early verdicts change what is said when, never what."""
+    assert told(name, per_flush, **more) == expected(name)

@@ -1,0 +1,139 @@
+"""Meters and judges in one process without a broker: what they say of a workload, and what each stage costs."""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tests.workload.shop import TOPICS
+
+from lockstep.event import Decoder
+from lockstep.judge.judge import ALERTS, Judge
+from lockstep.measure.definition import SeriesDef
+from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
+from lockstep.measure.sample import decode
+from lockstep.ports import Batch
+from lockstep.rule.condition.kinds import Plan, series_of_condition
+
+SECOND = 1_000_000
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
+"""After all events: none of them is ahead of its time."""
+
+AFTER_US = 120 * SECOND
+"""By then every bucket with an event has closed."""
+
+MakeJudge = Callable[[Plan, int, int], Judge]
+"""(plan, partition, partitions) → a judge of that samples partition."""
+
+
+def plain_judge(plan: Plan, partition: int, partitions: int) -> Judge:
+    return Judge(plan, zone=ZoneInfo("Europe/London"), partition=partition, partitions=partitions)
+
+
+class Fold:
+    """One worker's meters and judges. spent: stage → seconds of CPU; counted: what happened how often."""
+
+    def __init__(self, plan: Plan, *, samples: int = 1, make: MakeJudge = plain_judge) -> None:
+        self._plan, self._samples, self._make = plan, samples, make
+        series = list({s.id: s for rule in plan.rules for s in series_of_condition(rule.condition)}.values())
+        self._meters = {topic: _meter(topic, samples, series) for topic in TOPICS}
+        self.judges = [make(plan, n, samples) for n in range(samples)]
+        self._entries: list[dict[bytes, bytes]] = [{} for _ in range(samples)]
+        self._waiting: dict[str, list[bytes]] = defaultdict(list)
+        self._offsets = Counter[str]()
+        self.spent: dict[str, float] = defaultdict(float)
+        self.counted = Counter[str]()
+        self.published: list[bytes] = []
+
+    def run(self, events: Iterable[tuple[str, bytes]], per_flush: int, *, cut_every: int = 1, again: int = 0) -> None:
+        """Feed events, so many a flush, and let time pass until every bucket with one has closed.
+
+        cut_every: flushes a cut; again: cuts after which the judges are restored.
+        """
+        flushes = 0
+        for n, (topic, value) in enumerate(events, 1):
+            self._waiting[topic].append(value)
+            if n % per_flush == 0:
+                self._flush()
+                flushes += 1
+                if flushes % cut_every == 0:
+                    self._cut()
+                    if again and flushes // cut_every % again == 0:
+                        self._restore()
+        self._flush()
+        for topic in TOPICS:
+            newest = self._meters[topic].clock.newest
+            assert newest is not None
+            self._meters[topic].advance_to(newest + AFTER_US)
+        self._flush()
+        self._cut()
+
+    def _flush(self) -> None:
+        for topic in TOPICS:
+            values, self._waiting[topic] = self._waiting[topic], []
+            if values:
+                with self._time("meter: decode and fold"):
+                    self._meters[topic].feed(self._batch(topic, values))
+        for topic in TOPICS:
+            with self._time("meter: flush"):
+                records = self._meters[topic].flush(NOW)
+            for record in records:
+                if record.partition is None:
+                    continue
+                with self._time("judge: decode"):
+                    frame = decode(record.value)
+                self.counted["partials"] += len(frame.partials)
+                stage = "judge: values and partials" if frame.progress is None else "judge: progress"
+                with self._time(stage):
+                    self.judges[record.partition].take(frame)
+
+    def _batch(self, topic: str, values: Sequence[bytes]) -> Batch:
+        first, none = self._offsets[topic], [None] * len(values)
+        self._offsets[topic] += len(values)
+        arrived = [int(NOW.timestamp() * 1000)] * len(values)
+        return Batch(topic, 0, range(first, first + len(values)), values, none, arrived, first - 1, first + len(values))
+
+    def _cut(self) -> None:
+        for judge, kept in zip(self.judges, self._entries, strict=True):
+            with self._time("judge: cut"):
+                cut = judge.cut()
+            self.counted["entries"] += len(cut.entries)
+            self.published += [record.value for record in cut.records if record.topic == ALERTS]
+            for key, value in cut.entries.items():
+                if value is None:
+                    kept.pop(key, None)
+                else:
+                    kept[key] = value
+
+    def _restore(self) -> None:
+        for n, kept in enumerate(self._entries):
+            self.judges[n] = self._make(self._plan, n, self._samples)
+            self.judges[n].restore(kept)
+
+    @contextmanager
+    def _time(self, stage: str) -> Any:
+        begun = time.process_time()
+        yield
+        self.spent[stage] += time.process_time() - begun
+
+
+def _meter(topic: str, samples: int, series: Sequence[SeriesDef]) -> Meter:
+    settings = MeterSettings(
+        role=topic,
+        topic=topic,
+        partition=0,
+        partitions=1,
+        source=f"id-{topic}",
+        samples_topic="lockstep.samples",
+        samples_partitions=samples,
+        chunk_size=8_192,
+        lateness_us=60 * SECOND,
+        future_limit_us=300 * SECOND,
+        idle_after_us=30 * SECOND,
+        position=None,
+        earliest=0,
+    )
+    return Meter(settings, series, Decoder(wanted_fields(s for s in series if s.source == topic)))
