@@ -13,8 +13,8 @@ import msgspec
 
 from lockstep.alert import Alert, State, due
 from lockstep.errors import RuleError
-from lockstep.judge.group import Labels
 from lockstep.judge.judge import Judge, Seen
+from lockstep.judge.rule_facts import Labels
 from lockstep.measure.definition import SeriesDef
 from lockstep.rule.condition.kinds import Rule, series_of_condition
 from lockstep.rule.condition.view import Instant

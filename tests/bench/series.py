@@ -60,4 +60,4 @@ if __name__ == "__main__":
         replay = backtest(plan, [path], zone=ZoneInfo("Europe/London"))
     gc.collect()
     assert replay.judge is not None
-    print(len(replay.judge.flows), rss_mb(os.getpid()) - before)
+    print(len(replay.judge.histories.flows), rss_mb(os.getpid()) - before)

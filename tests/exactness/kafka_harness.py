@@ -26,7 +26,8 @@ from aiokafka import TopicPartition
 from lockstep.adapters.rule_files import load_rules
 from lockstep.adapters.stream.kafka import POSITION, KafkaBroker
 from lockstep.errors import LockstepError
-from lockstep.judge.judge import ALERTS, Judge
+from lockstep.judge.judge import Judge
+from lockstep.judge.publish import ALERTS
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.sample import decode as decode_frame
 from lockstep.ports import Record
@@ -342,7 +343,7 @@ class Shop:
             told = {(labels, bucket): n for (id_, labels, bucket), n in samples.items() if id_ == series.id}
             kept = {}
             for judge in judges:
-                for (id_, labels), history in judge.flows.items():
+                for (id_, labels), history in judge.histories.flows.items():
                     if id_ == series.id:
                         for bucket, total in zip(history.starts, history.totals, strict=True):
                             kept[labels, bucket] = total[0] if isinstance(total, list) else total

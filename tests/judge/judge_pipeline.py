@@ -11,7 +11,8 @@ from reference import EPOCH, ROLES, micros
 from shorthand import LONDON, Event
 
 from lockstep.event import Decoder
-from lockstep.judge.judge import ALERTS, Judge
+from lockstep.judge.judge import Judge
+from lockstep.judge.publish import ALERTS
 from lockstep.measure.dead_events import TOPIC as DEAD
 from lockstep.measure.dead_events import DeadEvent, parse_dead
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields

@@ -11,7 +11,7 @@ from shorthand import ORDERS, ORDERS_ALL, STOCK, clock, event, flow, lines, orde
 
 from lockstep.adapters.follow import AlertBoard
 from lockstep.errors import StateError
-from lockstep.judge.judge import ALERTS
+from lockstep.judge.publish import ALERTS
 from lockstep.measure.aggregate import merge_all, merge_distinct, merger, valuer
 from lockstep.measure.definition import Measured
 from lockstep.measure.exact import SCALE
@@ -461,7 +461,7 @@ def test_16_a_repeat_in_each_chunk_counts_once_and_on_two_partitions_twice(dies)
     """Seen means seen, counted or not; partitions know nothing of each other, and schemas/README.md says so."""
     shop = with_repeats(dies=dies)
     (fired,) = [t for t in shop.finish(clock("12:30")) if t["state"] == "firing"]
-    history = shop._judges[0].flows[ORDERS_ALL.id, ()]
+    history = shop._judges[0].histories.flows[ORDERS_ALL.id, ()]
     assert fired["at"]
     assert history.value(int(clock("12:00").timestamp()), int(clock("12:01").timestamp())) == 3 * SCALE
 
@@ -510,5 +510,5 @@ def test_17_the_partial_of_a_series_that_was_quiet_for_chunks_is_added_to():
     shop.step(ORDERS_FROM)
     arrive(shop, orders("app: 12:00:59"))
     shop.step(ORDERS_FROM)
-    history = shop._judges[0].flows[ORDERS.id, ("app",)]
+    history = shop._judges[0].histories.flows[ORDERS.id, ("app",)]
     assert history.value(int(clock("12:00").timestamp()), int(clock("12:01").timestamp())) == 4 * SCALE

@@ -1,1 +1,17 @@
-"""JUDGE: the fold of one samples partition into transitions."""
+"""JUDGE: the fold of one samples partition into transitions.
+
+judge        the stage: frames in, event time advances, rules are judged up to it
+handover     from one version of a rule to the next, in event time or over a restart
+early        verdicts in the bucket that is still open
+visit        judging one group at one instant
+next         when a group can change
+publish      what the next cut has
+rule_set     the rules, and which version follows which
+observer     who may watch
+group_view   the histories of one group, as its verdicts read them
+group        a rule being judged, its groups, what several of them share
+histories    what is remembered of the series
+watermark    how far event time has come
+state        keys and values of what is stored
+rule_facts   what follows from a rule alone: what it reads, when its verdict can change
+"""

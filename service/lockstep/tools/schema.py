@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from lockstep import VERSION, calendar
 from lockstep.adapters.http.openapi import openapi
 from lockstep.event import MODELS, TYPES
-from lockstep.judge.judge import ALERT_STATE, ALERTS
+from lockstep.judge.publish import ALERT_STATE, ALERTS
 from lockstep.measure.dead_events import TOPIC as DEAD_EVENTS
 from lockstep.notify import payload, route
 from lockstep.rule.language import form as rule_model

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from math import floor, log10
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,15 @@ from zoneinfo import ZoneInfo
 
 from lockstep.adapters.rule_files import rule_files
 from lockstep.errors import RuleError
+from lockstep.judge.group import Group
+from lockstep.judge.group_view import GroupView
 from lockstep.judge.judge import Judge
+from lockstep.judge.next import Schedule
+from lockstep.judge.rule_facts import FAR
 from lockstep.labels import NONE
 from lockstep.measure.exact import exact
 from lockstep.measure.possible_values import values_of
+from lockstep.measure.sample import Frame
 from lockstep.notify.message import labels_text
 from lockstep.notify.why import unit_of
 from lockstep.rule.condition.judge import judge
@@ -34,7 +40,7 @@ from lockstep.text.figures import number_text
 from lockstep.tools.backtest import replay as bt
 from lockstep.tools.report.page import rate
 from lockstep.tools.report.report import WEEK, fired_at
-from lockstep.transition import SECOND
+from lockstep.transition import SECOND, Transition
 from lockstep.yaml.document import did_you_mean
 
 KINDS = ("threshold", "spike", "absence")
@@ -103,40 +109,37 @@ class Measured:
         return max(self.values, default=None)
 
 
-class _Ruler(Judge):
-    """A judge that notes what it sees."""
+class _Ruler:
+    """An observer of a judge that notes which values a measure takes."""
 
-    def __init__(self, plan: Plan, **options: Any) -> None:
-        super().__init__(plan, **options)
+    def __init__(self) -> None:
         self.measured = Measured()
-        self._eye = type(self._view)(self)
 
-    def _note(self, group: Any, at: Instant) -> None:
-        self._eye.look_at(group)
-        value = judge(group.condition, self._eye, at, None).value
+    def judging(self, group: Group, at: Instant, view: GroupView) -> None:
+        value = judge(group.condition, view, at, None).value
         values = self.measured.values
         if value is not None and (value in values or len(values) < MOST_VALUES):
             values[value] += 1
 
-    def _stays_clear(self, group: Any, threshold: Threshold, instant: int) -> bool:
-        return False  # every value is to be seen
+    def emitted(self, group: Group, transition: Transition, view: GroupView) -> None:
+        """The probe never breaches."""
 
-    def _judge_at(self, group: Any, end: int, *, so_far: bool = False) -> None:
-        self._note(group, Instant(end, end * 1_000_000))
-        super()._judge_at(group, end, so_far=so_far)
+    def expiring(self) -> None:
+        """It has been seen."""
 
-    def _judge_level(self, group: Any, instant: int, event: str, *, newest: bool) -> None:
-        self._note(group, Instant(0, instant, newest))
-        super()._judge_level(group, instant, event, newest=newest)
+    def taken(self, frame: Frame) -> None:
+        for sample in frame.partials:
+            self.measured.hours.update(bucket // 3600 for bucket, _ in sample.buckets)
 
-    def take(self, frame: Any) -> None:
-        for partial in frame.partials:
-            self.measured.hours.update(bucket // 3600 for bucket, _ in partial.buckets)
-        super().take(frame)
+    @classmethod
+    def attached(cls) -> bt.Attached:
+        """A new one, for a replay."""
+        ruler = cls()
+        return bt.Attached(observer=ruler, taken=ruler.taken)
 
 
-class Trier(Judge):
-    """A judge of candidates that asks once what no candidate differs in.
+class CandidateShortcut:
+    """Lets a judge of candidates ask once what no candidate differs in.
 
     A quiet rise that has not reached its `at_least` says nothing, whatever is usual. What a window and its usual are is
     the same for all candidates of one window and baseline, and so is when they change: the first that looks notes it
@@ -144,9 +147,7 @@ class Trier(Judge):
     for every usual was nearly all of the time.
     """
 
-    def __init__(self, plan: Plan, **options: Any) -> None:
-        super().__init__(plan, **options)
-        self._eye = type(self._view)(self)
+    def __init__(self, plan: Plan) -> None:
         shapes: dict[Any, int] = {}
         self._shape_of: dict[str, int] = {}
         for rule in plan.rules:
@@ -155,54 +156,55 @@ class Trier(Judge):
                 self._shape_of[rule.name] = shapes.setdefault(shape, len(shapes))
         self._seen: dict[tuple[int, tuple[str, ...], int], tuple[float, float, int]] = {}
 
-    def take(self, frame: Any) -> None:
-        self._seen.clear()  # what comes may change what was seen
-        super().take(frame)
+    @classmethod
+    def attached(cls, plan: Plan) -> bt.Attached:
+        """A new one, for a replay of candidates."""
+        shortcut = cls(plan)
+        return bt.Attached(shortcut=shortcut, taken=shortcut.taken)
 
-    def _visit(self, group: Any, instant: int) -> None:
-        spike, alert, end = group.condition, group.alert, instant // SECOND
-        is_quiet = alert.kind is Kind.CLEAR and not alert.is_watched
-        is_bucket = instant == end * SECOND and end % group.runtime.width == 0
-        is_quiet = is_quiet and not group.runtime.periods
-        if not (isinstance(spike, Spike) and is_quiet and is_bucket) or not (
-            self._is_too_little(group, spike, end) or self._is_usual(group, spike, end)
-        ):
-            super()._visit(group, instant)
+    def taken(self, _: Frame) -> None:
+        """What comes next may change what was seen."""
+        self._seen.clear()
 
-    def _is_too_little(self, group: Any, spike: Spike, end: int) -> bool:
+    def quiet_until(self, group: Group, end: int, view: GroupView, schedule: Schedule) -> int | None:
+        spike = group.condition
+        if not isinstance(spike, Spike):
+            return None
+        until = self._until_more_comes(group, spike, end, view)
+        return self._while_usual(group, spike, end, view, schedule) if until is None else until
+
+    def _until_more_comes(self, group: Group, spike: Spike, end: int, view: GroupView) -> int | None:
+        """Where the window has too little for a rise: when a bucket enters or leaves it."""
         window = spike.window_s
         if spike.at_least is None or spike.falls or not spike.rises or not isinstance(window, int):
-            return False
-        self._eye.look_at(group)
-        value = value_of(spike.expression, self._eye, Instant(end, end * SECOND), end - window, end)
+            return None
+        value = value_of(spike.expression, view, Instant(end, end * SECOND), end - window, end)
         if value is None or value >= exact(spike.at_least):
-            return False
-        width = group.runtime.width
-        histories = (self.flows.get((s.id, group.labels_of(s))) for s in spike.flows)
-        starts = ((h.next_start(end - width - offset), offset) for h in histories if h for offset in (0, window))
-        soonest = min((start + width + offset for start, offset in starts if start is not None), default=None)
-        if soonest is None:
-            return False
-        self._schedule(group, soonest)
-        return True
+            return None
+        width = group.facts.width
+        starts = [
+            start + offset
+            for series in spike.flows
+            for offset in (0, window)
+            if (start := view.first_seen(series, end - width - offset + 1, FAR)) is not None
+        ]
+        return (min(starts) + width) * SECOND if starts else None
 
-    def _is_usual(self, group: Any, spike: Spike, end: int) -> bool:
-        key = self._shape_of[group.runtime.rule.name], group.labels, end
+    def _while_usual(self, group: Group, spike: Spike, end: int, view: GroupView, schedule: Schedule) -> int | None:
+        """Where neither value nor usual lets it breach: when they change."""
+        key = self._shape_of[group.facts.rule.name], group.labels, end
         if (seen := self._seen.get(key)) is not None:
-            value, baseline, coming = seen
-            if not _is_far(spike, value, baseline):
-                self._schedule_us(group, coming)
-            return not _is_far(spike, value, baseline)
-        if not self._is_known(group, end):
-            return False
-        self._eye.look_at(group)
-        verdict = judge(spike, self._eye, Instant(end, end * SECOND), None)
+            value, baseline, until = seen
+            return None if _is_far(spike, value, baseline) else until
+        if not schedule.is_known(group, end):
+            return None
+        verdict = judge(spike, view, Instant(end, end * SECOND), None)
         if verdict.kind is not Kind.CLEAR or verdict.value is None or verdict.baseline is None:
-            return False
-        self._plan_next(group, end)
-        if group.visit_at is not None:
-            self._seen[key] = verdict.value, verdict.baseline, group.visit_at
-        return True
+            return None
+        after = schedule.after(group, end)
+        if after is not None:
+            self._seen[key] = verdict.value, verdict.baseline, after
+        return after
 
 
 def _is_far(spike: Spike, value: float, baseline: float) -> bool:
@@ -232,13 +234,14 @@ def suggest(
     assert isinstance(looked_at, Threshold)
     probe = _looking_down(probe, looked_at)
     is_level = all(s.is_level for s in series_of_condition(probe.rules[0].condition))
-    seen = bt.backtest(probe, files, zone=zone, progress=_half(progress, 0.0), judge=_Ruler)
-    ruler = seen.judge
+    seen = bt.backtest(probe, files, zone=zone, progress=_half(progress, 0.0), attach=_Ruler.attached)
+    ruler = seen.attached.observer
     assert isinstance(ruler, _Ruler)
     seen.require_judged()
     if seen.first is None or seen.last is None or not ruler.measured.values:
         raise RuleError(f"{asked.measure}: these events give it no value; name files that hold its events")
-    _check_labels(probe.rules[0], ruler)
+    assert seen.judge is not None
+    _check_labels(probe.rules[0], seen.judge)
     weeks = max((seen.last - seen.first) / WEEK, 1 / 7)
     kind = asked.kind or ("threshold" if is_level or weeks < 5 else "spike")
     if is_level and kind != "threshold":
@@ -248,7 +251,9 @@ def suggest(
     names = {f"Candidate{i}": c for i, c in enumerate(candidates)}
     plan = _plan(texts, {name: _rule(name, asked, c.lines) for name, c in names.items()})
     assert plan is not None
-    found = bt.backtest(plan, files, zone=zone, progress=_half(progress, 0.5), judge=Trier)
+    found = bt.backtest(
+        plan, files, zone=zone, progress=_half(progress, 0.5), attach=partial(CandidateShortcut.attached, plan)
+    )
     told: dict[str, list[bt.Episode]] = {name: [] for name in names}
     for episode in bt.episodes(found.transitions):
         if episode.fired is not None:

@@ -9,7 +9,7 @@ import structlog
 from lockstep.adapters.follow import AlertBoard
 from lockstep.adapters.rulebook import RuleBook, since_text
 from lockstep.errors import BrokerError
-from lockstep.judge.judge import ALERT_STATE, ALERTS
+from lockstep.judge.publish import ALERT_STATE, ALERTS
 from lockstep.notify.self_alerts import BEHIND, REFUSED, OwnAlerts, behind_due, behind_text, refusal_of
 from lockstep.ports import Broker, Record
 from lockstep.transition import Refusal, Transition, encode

@@ -8,7 +8,8 @@ from lockstep.adapters.promises import last_promise
 from lockstep.adapters.stream.runtime import SourceSpec, StageSpec
 from lockstep.deliver import Deliver
 from lockstep.event import Decoder
-from lockstep.judge.judge import ALERTS, Judge
+from lockstep.judge.judge import Judge
+from lockstep.judge.publish import ALERTS
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.notify.decide import DELIVERIES, Notify
 from lockstep.notify.route import Routing

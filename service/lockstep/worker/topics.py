@@ -5,7 +5,7 @@ import structlog
 from lockstep.adapters.rulebook import TOPIC as RULES
 from lockstep.deliver import DEAD_DELIVERIES
 from lockstep.errors import SettingsError
-from lockstep.judge.judge import ALERT_STATE, ALERTS
+from lockstep.judge.publish import ALERT_STATE, ALERTS
 from lockstep.measure.dead_events import TOPIC as DEAD_EVENTS
 from lockstep.notify.decide import DELIVERIES
 from lockstep.ports import Broker, TopicSpec, state_topic

@@ -1,4 +1,4 @@
-"""A judge that also keeps, for each episode, the verdicts around it: what a report draws.
+"""The verdicts around each episode, as an observer of the judge keeps them: what a report draws.
 
 The numbers are those of `lockstep.rule.condition.judge` on the judge's own histories, asked at bucket ends before, in
 and after an episode; nothing is computed a second time. Memory is bounded: so many episodes a rule and in all, so many
@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from lockstep.judge.judge import Judge
+from lockstep.judge.group import Group
+from lockstep.judge.group_view import GroupView
 from lockstep.measure.sample import Frame
 from lockstep.rule.condition.judge import judge
-from lockstep.rule.condition.kinds import All, Anomaly, AnyOf, Condition, Not, Plan, Rule, Severity
+from lockstep.rule.condition.kinds import All, Anomaly, AnyOf, Condition, Not, Plan, Rule, Severity, series_of_condition
 from lockstep.rule.condition.period import longest_s
-from lockstep.rule.condition.usual import CLOCK_CHANGE, DAY
+from lockstep.rule.condition.usual import DAY
 from lockstep.rule.condition.view import Instant, Kind, Verdict
 from lockstep.transition import SECOND, Transition, TransitionName
 
@@ -68,7 +68,8 @@ class _Watch:
     """
 
     curve: Curve
-    group: Any
+    group: Group
+    view: GroupView
     condition: Condition
     is_recorded: bool
     fired: float
@@ -113,50 +114,52 @@ def _before_s(rule: Rule) -> int:
     return min(max(4 * longest_window_s(rule.condition), 3_600), 3 * DAY)
 
 
-class WatchingJudge(Judge):
-    """curves: episode id → what its series did, of the first `most` that fired at or after `since`."""
+class CurveRecorder:
+    """An observer of a judge. curves: episode id → what its series did, of the first `most` that fired at or after
+    `since`.
 
-    def __init__(
-        self, plan: Plan, *, zone: ZoneInfo, early: bool = True, most: Most = MOST, since: datetime | None = None
-    ) -> None:
-        super().__init__(plan, zone=zone, early=early)
+    keep_longer_s: what the judge is to be made with: its histories reach back to what lies before an episode.
+    """
+
+    def __init__(self, plan: Plan, *, most: Most = MOST, since: datetime | None = None) -> None:
         self._most = most
         self._since_s = None if since is None else since.timestamp()
         self.curves: dict[str, Curve] = {}
         self._watches: dict[str, _Watch] = {}
         self._watched_of: dict[str, int] = {}
-        self._runtimes = {r.rule.name: r for r in self._rules}
-        self._eye = type(self._view)(self)
         self._recent: OrderedDict[tuple[str, tuple[str, ...]], deque[Point]] = OrderedDict()
-        for runtime in self._rules:
-            behind = _before_s(runtime.rule) + runtime.rule.for_s + runtime.width
-            for series in runtime.flows:
-                reach = runtime.reach_s + CLOCK_CHANGE + runtime.width + behind
-                self._reach[series.id] = max(self._reach[series.id], reach)
+        self.keep_longer_s: dict[str, int] = {}
+        for rule in plan.rules:
+            longer_s = _before_s(rule) + rule.for_s + (rule.bucket_s or 60)
+            for series in series_of_condition(rule.condition):
+                self.keep_longer_s[series.id] = max(self.keep_longer_s.get(series.id, 0), longer_s)
 
-    # ---- what the judge does, watched ------------------------------------------------------------------------------
+    # ---- what the judge does ---------------------------------------------------------------------------------------
 
-    def take(self, frame: Frame) -> None:
-        super().take(frame)
-        self._look()
-
-    def _expire(self, role: str, mark: int) -> None:
-        self._look()  # before what it looks at is gone
-        super()._expire(role, mark)
-
-    def _judge_level(self, group: Any, instant: int, event: str, *, newest: bool) -> None:
-        self._eye.look_at(group)
-        verdict = judge(_drawn(group.condition), self._eye, Instant(0, instant, newest), group.alert.firing)
-        self._record(group, _point(instant / SECOND, verdict))
-        super()._judge_level(group, instant, event, newest=newest)
-
-    def _watch(self, group: Any, end: int) -> None:
-        super()._watch(group, end)
+    def judging(self, group: Group, at: Instant, view: GroupView) -> None:
+        """Note what can be asked only now: a level's value, and what a detector expected, which has learned since."""
         condition = _drawn(group.condition)
-        seen = group.watches.get(condition.key) if isinstance(condition, Anomaly) else None
-        # What a detector expected is known when it looks, and never again: it has learned since.
-        if seen is not None:
-            self._record(group, _point(seen.upto, seen.verdict(condition)))
+        if group.facts.is_level_only:
+            self._record(group, _point(at.us / SECOND, judge(condition, view, at, group.alert.firing)))
+        elif isinstance(condition, Anomaly) and (watch := group.watches.get(condition.key)) is not None:
+            self._record(group, _point(watch.upto, watch.verdict(condition)))
+
+    def emitted(self, group: Group, transition: Transition, view: GroupView) -> None:
+        name, episode = transition.state, transition.episode_id
+        if name is TransitionName.FIRING:
+            self._begin(group, transition, view)
+        elif (watch := self._watches.get(episode)) is not None:
+            if name is TransitionName.SEVERITY:
+                watch.severity = Severity.of(transition.severity)
+            else:
+                watch.ended = _seconds(transition.at)
+
+    def expiring(self) -> None:
+        self._look()  # before what it looks at is gone
+
+    def taken(self, _: Frame) -> None:
+        """The judge has taken a frame: time may have advanced."""
+        self._look()
 
     def _record(self, group: Any, point: Point) -> None:
         """Note what can be asked only now: for the episode that goes on, and for one that may begin."""
@@ -178,38 +181,26 @@ class WatchingJudge(Judge):
             if not watch.left:
                 del self._watches[group.alert.episode_id]
 
-    def _emit(self, transition: Transition) -> None:
-        super()._emit(transition)
-        name, episode = transition.state, transition.episode_id
-        if name is TransitionName.FIRING:
-            self._begin(transition)
-        elif (watch := self._watches.get(episode)) is not None:
-            if name is TransitionName.SEVERITY:
-                watch.severity = Severity.of(transition.severity)
-            else:
-                watch.ended = _seconds(transition.at)
-
     # ---- watching --------------------------------------------------------------------------------------------------
 
-    def _begin(self, transition: Transition) -> None:
+    def _begin(self, group: Group, transition: Transition, view: GroupView) -> None:
         if self._since_s is not None and _seconds(transition.at) < self._since_s:
             return
         count = self._watched_of.get(transition.rule, 0)
-        runtime = self._runtimes.get(transition.rule)
-        if runtime is None or count >= self._most.per_rule or len(self.curves) >= self._most.in_all:
+        if count >= self._most.per_rule or len(self.curves) >= self._most.in_all:
             return
         self._watched_of[transition.rule] = count + 1
-        rule, width = runtime.rule, runtime.width
-        labels = tuple(transition.labels[name] for name in rule.by)
-        group = self._group(runtime, labels)
-        is_recorded = runtime.level_only or isinstance(_drawn(group.condition), Anomaly)
-        curve = self.curves[transition.episode_id] = Curve(steps=runtime.level_only)
+        facts = group.facts
+        rule, width = facts.rule, facts.width
+        is_recorded = facts.is_level_only or isinstance(_drawn(group.condition), Anomaly)
+        curve = self.curves[transition.episode_id] = Curve(steps=facts.is_level_only)
         before = _before_s(rule)
         begun = int(_seconds(transition.started_at)) - before
         watch = _Watch(
             curve=curve,
             group=group,
-            condition=self._leading(group, transition),
+            view=view,
+            condition=_leading(group, transition, view),
             is_recorded=is_recorded,
             fired=_seconds(transition.at),
             severity=Severity.of(transition.severity),
@@ -219,17 +210,7 @@ class WatchingJudge(Judge):
         )
         self._watches[transition.episode_id] = watch
         if is_recorded:
-            curve.points += self._recent.get((rule.name, labels), ())
-
-    def _leading(self, group: Any, transition: Transition) -> Condition:
-        """The part whose numbers the transition carries."""
-        if not isinstance(group.condition, AnyOf) or transition.window_end is None:
-            return _drawn(group.condition)
-        self._eye.look_at(group)
-        end = int(_seconds(transition.window_end))
-        at = Instant(end, end * SECOND)
-        parts = (p for p in group.condition.parts if judge(p, self._eye, at, None).kind is Kind.BREACH)
-        return _drawn(next(parts, group.condition))
+            curve.points += self._recent.get((rule.name, group.labels), ())
 
     def _look(self, *, ahead: bool = False) -> None:
         """Ask for the verdicts of the bucket ends that have closed since. ahead: of the earliest open one, too."""
@@ -237,24 +218,34 @@ class WatchingJudge(Judge):
             runtime = watch.group.runtime
             if watch.is_recorded or runtime.closed is None:
                 continue
-            last = runtime.closed + (runtime.width if ahead else 0)
+            last = runtime.closed + (runtime.facts.width if ahead else 0)
             until = watch.until
             while watch.next <= last and (until is None or watch.next <= until):
-                watch.add(self._at(watch, watch.next))
+                watch.add(_at(watch, watch.next))
                 watch.next += watch.step
             if until is not None and watch.next > until:
                 del self._watches[episode]
-
-    def _at(self, watch: _Watch, end: int) -> Point:
-        self._eye.look_at(watch.group)
-        burns = end > watch.fired and (watch.ended is None or end <= watch.ended)
-        verdict = judge(watch.condition, self._eye, Instant(end, end * SECOND), watch.severity if burns else None)
-        return _point(end, verdict)
 
     def finish(self) -> None:
         """Nothing more comes: look at what is left."""
         self._look(ahead=True)
         self._watches.clear()
+
+
+def _leading(group: Group, transition: Transition, view: GroupView) -> Condition:
+    """The part whose numbers the transition carries."""
+    if not isinstance(group.condition, AnyOf) or transition.window_end is None:
+        return _drawn(group.condition)
+    end = int(_seconds(transition.window_end))
+    at = Instant(end, end * SECOND)
+    parts = (p for p in group.condition.parts if judge(p, view, at, None).kind is Kind.BREACH)
+    return _drawn(next(parts, group.condition))
+
+
+def _at(watch: _Watch, end: int) -> Point:
+    burns = end > watch.fired and (watch.ended is None or end <= watch.ended)
+    verdict = judge(watch.condition, watch.view, Instant(end, end * SECOND), watch.severity if burns else None)
+    return _point(end, verdict)
 
 
 def _point(at: float, verdict: Verdict) -> Point:

@@ -14,10 +14,13 @@ import msgspec
 from lockstep.errors import EventError
 from lockstep.event import Decoder
 from lockstep.judge.judge import Judge
+from lockstep.judge.observer import Observer
+from lockstep.judge.visit import Shortcut
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.meter import wanted_fields
+from lockstep.measure.sample import Frame
 from lockstep.rule.condition.kinds import Plan, Severity
-from lockstep.tools.backtest.curves import MOST, Curve, Most, WatchingJudge
+from lockstep.tools.backtest.curves import MOST, Curve, CurveRecorder, Most
 from lockstep.tools.backtest.event_files import LIMITS, Limits, Unsorted, sliced, time_of
 from lockstep.tools.backtest.metering import Refusal, Tally, Told, measured, measured_files, rare_collections
 from lockstep.transition import Transition, TransitionName, in_order
@@ -26,12 +29,27 @@ Progress = Callable[[int, float | None], None]
 """Told how many events have been judged since the last call, and which part of all is done (None: nobody knows)."""
 
 
+def _leave(_: Frame) -> None:
+    """Nothing is made of a frame."""
+
+
+@dataclass(frozen=True)
+class Attached:
+    """What a replay gives its judge, see there. taken: called with every frame after the judge has taken it."""
+
+    observer: Observer | None = None
+    shortcut: Shortcut | None = None
+    taken: Callable[[Frame], None] = _leave
+    keep_longer_s: Mapping[str, int] = field(default_factory=dict)
+
+
 @dataclass
 class Replay:
     """What a replay read and said. refused: why events could not be read, equal reasons as one. history: events that
     were read for what they tell of later ones alone, and are none of `events`.
 
-    judge: as it was at the end, to be asked why. curves: episode id → the numbers around it, where they were asked for.
+    judge: as it was at the end, to be asked why; attached: what was attached to it. curves: episode id → the numbers
+    around it, where they were asked for.
     """
 
     transitions: list[Transition] = field(default_factory=list)
@@ -45,6 +63,7 @@ class Replay:
     first: datetime | None = None
     last: datetime | None = None
     judge: Judge | None = None
+    attached: Attached = field(default_factory=Attached, compare=False)
 
     @property
     def is_judged(self) -> bool:
@@ -101,7 +120,7 @@ def backtest(
     until: datetime | None = None,
     progress: Progress | None = None,
     watch: bool = False,
-    judge: type[Judge] = Judge,
+    attach: Callable[[], Attached] | None = None,
     limits: Limits = LIMITS,
 ) -> Replay:
     """Replay files of CloudEvents (one a line, `.gz` too, `-` is standard input) through meter and judge.
@@ -110,11 +129,11 @@ def backtest(
     and measured in a process beside, where the machine has a second core.
     since: what happened before is history: judged, neither counted nor reported, see `first_heard_since`.
     until: judge everything up to this event time; default: the last event's. watch: keep the numbers around episodes.
-    judge: one that takes notes, too; the replay hands it back.
+    attach: makes what is attached to the judge, anew where the files have to be read again; not together with watch.
     Raises EventError for a file that cannot be read at all; single bad events are counted and named in the result.
     """
     told = partial(measured_files, plan.series, files, since=since, until=until, limits=limits)
-    replay = partial(_replay, plan, zone=zone, since=since, progress=progress, watch=watch, judge=judge)
+    replay = partial(_replay, plan, zone=zone, since=since, progress=progress, watch=watch, attach=attach)
     if not any(str(f) == "-" for f in files):
         with suppress(Unsorted):
             return replay(told(in_order=True))
@@ -163,29 +182,40 @@ def _replay(
     progress: Progress | None = None,
     watch: bool = False,
     most: Most = MOST,
-    judge: type[Judge] = Judge,
+    attach: Callable[[], Attached] | None = None,
 ) -> Replay:
-    watching = WatchingJudge(plan, zone=zone, early=False, most=most, since=since) if watch else None
-    judging = watching or judge(plan, zone=zone, early=False)
+    recorder = CurveRecorder(plan, most=most, since=since) if watch else None
+    attached = Attached() if attach is None else attach()
+    if recorder is not None:
+        attached = Attached(observer=recorder, taken=recorder.taken, keep_longer_s=recorder.keep_longer_s)
+    judging = Judge(
+        plan,
+        zone=zone,
+        early=False,
+        observer=attached.observer,
+        shortcut=attached.shortcut,
+        keep_longer_s=attached.keep_longer_s,
+    )
     transitions: list[Transition] = []
     tally = Tally()
     for told in measured:
         for frame in told.frames:
             judging.take(frame)
-        transitions.extend(judging.transitions)
-        judging.transitions = []
+            attached.taken(frame)
+        transitions.extend(judging.drain())
         tally = told.tally
         if progress is not None:
             progress(told.count, told.done)
     judging.judge_open()
-    if watching is not None:
-        watching.finish()
-    transitions.extend(judging.transitions)
+    if recorder is not None:
+        recorder.finish()
+    transitions.extend(judging.drain())
     transitions.sort(key=in_order)
     if since is not None:
         transitions = first_heard_since(since, transitions)
-    curves = {} if watching is None else watching.curves
-    return Replay(transitions, judge=judging, curves=curves, **msgspec.structs.asdict(tally))
+    curves = {} if recorder is None else recorder.curves
+    counted = msgspec.structs.asdict(tally)
+    return Replay(transitions, judge=judging, attached=attached, curves=curves, **counted)
 
 
 def first_heard_since(since: datetime, transitions: Sequence[Transition]) -> list[Transition]:

@@ -1,0 +1,209 @@
+"""What follows from a rule alone, worked out once: the series that it reads, and when its verdict can change.
+
+`lockstep.rule.condition.when` says it for each kind of condition; here it is put together for a whole rule.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import TypeGuard
+from zoneinfo import ZoneInfo
+
+from lockstep.measure.definition import Measured, SeriesDef
+from lockstep.rule.condition.hours import OpenHours
+from lockstep.rule.condition.kind_table import kind_of
+from lockstep.rule.condition.kinds import (
+    Anomaly,
+    Condition,
+    Leaf,
+    Rule,
+    Spike,
+    Threshold,
+    period_of,
+    series_of_condition,
+)
+from lockstep.rule.condition.period import Period
+from lockstep.rule.condition.usual import CLOCK_CHANGE, Borders, is_seasonal
+from lockstep.rule.condition.when import (
+    anomalies_of,
+    hours_in,
+    is_always_restless,
+    is_level_only,
+    is_restless,
+    leaves,
+    periods_in,
+    when,
+    whens,
+)
+from lockstep.transition import SECOND
+
+FAR = 1 << 40
+"""A second after all events."""
+NEVER = FAR * SECOND
+
+Labels = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RuleFacts:
+    """What follows from a rule. Seconds, but for `since`, `until` and `expires`, which are microseconds.
+
+    What it reads:
+    flows, levels: its series; own_…: those over all labels of the rule; wide_…: those over fewer, which several groups
+    have in common (of a rule by channel and sku, the sessions by channel). wide: id of such a series → where its labels
+    stand among the rule's. shared_parts: the parts of the condition that say the same of all groups with a series in
+    common; empty where one of them speaks of each group by itself.
+    roles: the topics of its series. key: the labels by which its groups are spread over the samples partitions;
+    key_places: where these stand among the rule's.
+    expected: groups that are known from the first event of any of its topics on, and never forgotten.
+
+    When its verdict can change:
+    width: of its buckets. is_level_only: it is judged at each value of its levels, else at bucket ends.
+    offsets: how long after a bucket's end that bucket may still change the verdict: the borders of all its windows, but
+    for those of seasonal baselines, which `borders` looks up on the day (it keeps what it found; None without such).
+    level_offsets: the same for the values of levels. beginnings: how long after a series is complete something is
+    judged that was not yet.
+    hours: the hours that bound a part, each with the window that has to lie within them. periods: its calendar windows.
+    is_restless: what is left of the day can end a breach; is_always_restless: it can begin one. anomalies: the
+    conditions that have to see every bucket. changes_by_time: any of these four. fades: it is judged at values of
+    levels that grow stale between two of them.
+    is_plain: a threshold on one series and nothing beside it, whose quiet groups are looked at the short way.
+    early_s: how far back the data of a group may lie that breaches early by what its baseline does.
+
+    How long, and between which instants:
+    kept_s: how long the buckets of its flows are kept; memory_s: how long their last event is remembered.
+    since, until: it judges what lies after the one and up to the other. expires: from then on nothing is judged.
+    """
+
+    rule: Rule
+    flows: tuple[SeriesDef, ...]
+    levels: tuple[SeriesDef, ...]
+    own_flows: tuple[SeriesDef, ...]
+    own_levels: tuple[SeriesDef, ...]
+    wide_flows: tuple[SeriesDef, ...]
+    wide_levels: tuple[SeriesDef, ...]
+    wide: Mapping[str, tuple[int, ...]]
+    shared_parts: tuple[Condition, ...]
+    roles: tuple[str, ...]
+    key: tuple[str, ...]
+    key_places: tuple[int, ...]
+    expected: frozenset[Labels]
+    width: int
+    is_level_only: bool
+    offsets: tuple[int, ...]
+    borders: Borders | None
+    level_offsets: tuple[int, ...]
+    beginnings: tuple[int, ...]
+    hours: tuple[tuple[OpenHours, int], ...]
+    periods: tuple[Period, ...]
+    is_restless: bool
+    is_always_restless: bool
+    anomalies: tuple[Anomaly, ...]
+    changes_by_time: bool
+    fades: bool
+    is_plain: bool
+    early_s: int
+    kept_s: int
+    memory_s: int
+    since: int
+    until: int
+    expires: int
+
+
+def rule_facts(rule: Rule, zone: ZoneInfo) -> RuleFacts:
+    """The facts of a rule, in a shop of this time zone."""
+    condition = rule.condition
+    series = series_of_condition(condition)
+    flows, levels = tuple(s for s in series if not s.is_level), tuple(s for s in series if s.is_level)
+    wide = {s.id: tuple(rule.by.index(name) for name in s.by) for s in series if s.by != rule.by}
+    key = next((s.key for s in series if s.key is not None), rule.by)
+    parts = whens(condition)
+    width = rule.bucket_s or 60
+    fixed = {offset for part in parts for offset in part.offsets}
+    offsets = tuple(sorted(fixed))
+    level_only, restless = is_level_only(condition), is_restless(condition)
+    hours, periods, anomalies = hours_in(condition), periods_in(condition), anomalies_of(condition)
+    expected = frozenset(group for part in parts for group in part.expected) if rule.by else frozenset([()])
+    spike_window = condition.window_s if isinstance(condition, Spike) else 0
+    return RuleFacts(
+        rule=rule,
+        flows=flows,
+        levels=levels,
+        own_flows=tuple(s for s in flows if s.by == rule.by),
+        own_levels=tuple(s for s in levels if s.by == rule.by),
+        wide_flows=tuple(s for s in flows if s.id in wide),
+        wide_levels=tuple(s for s in levels if s.id in wide),
+        wide=wide,
+        shared_parts=_shared_parts(condition, wide),
+        roles=tuple(dict.fromkeys(s.source for s in series)),
+        key=key,
+        key_places=tuple(rule.by.index(name) for name in key),
+        expected=expected,
+        width=width,
+        is_level_only=level_only,
+        offsets=offsets,
+        borders=_seasonal_borders(condition, fixed, width),
+        level_offsets=tuple(sorted({0, *(offset for part in parts for offset in part.level_offsets)})),
+        beginnings=tuple(sorted({*offsets, *(begun for part in parts for begun in part.beginnings)})),
+        hours=hours,
+        periods=periods,
+        is_restless=restless,
+        is_always_restless=is_always_restless(condition),
+        anomalies=anomalies,
+        changes_by_time=bool(hours or periods or restless or anomalies),
+        fades=level_only and any(s.stale_after_s is not None for s in levels),
+        is_plain=_is_plain(rule, expected=expected, wide=wide, width=width, longest_s=offsets[-1]),
+        early_s=spike_window if isinstance(spike_window, int) else 0,
+        kept_s=max(*offsets, *(part.reach_s for part in parts)) + CLOCK_CHANGE + width,
+        # Where something may change long after a group's last event, it must be known when that was.
+        memory_s=max(
+            *(part.memory_s for part in parts),
+            rule.forget_after_s if restless or hours or periods or wide else 0,
+        ),
+        since=-FAR if rule.since_s is None else rule.since_s * SECOND,
+        until=NEVER if rule.until_s is None else rule.until_s * SECOND,
+        expires=NEVER if rule.expires is None else _end_of(rule.expires, zone),
+    )
+
+
+def is_plain_threshold(condition: Condition) -> TypeGuard[Threshold]:
+    """Whether it compares one series, whose values do not grow stale, with numbers that stay what they are."""
+    if not isinstance(condition, Threshold) or not isinstance(condition.expression, Measured):
+        return False
+    if period_of(condition) is not None:
+        return False
+    return bool(condition.levels) and not condition.of_measures and condition.expression.series.stale_after_s is None
+
+
+def _is_plain(
+    rule: Rule, *, expected: frozenset[Labels], wide: Mapping[str, Sequence[int]], width: int, longest_s: int
+) -> bool:
+    if not is_plain_threshold(rule.condition) or wide or expected or rule.expires:
+        return False
+    if is_level_only(rule.condition):
+        return True
+    # Else a bucket may end at an odd place, or a group be forgotten while its window has data.
+    return series_of_condition(rule.condition)[0].bucket_s == width and longest_s <= rule.forget_after_s
+
+
+def _seasonal_borders(condition: Condition, fixed: set[int], width: int) -> Borders | None:
+    spikes = tuple(leaf for leaf, _ in leaves(condition) if isinstance(leaf, Spike) and period_of(leaf) is None)
+    return Borders(spikes, fixed, width) if any(is_seasonal(s.baseline) for s in spikes) else None
+
+
+def _shared_parts(condition: Condition, wide: Mapping[str, Sequence[int]]) -> tuple[Condition, ...]:
+    over_fewer = [leaf for leaf, _ in leaves(condition) if any(s.id in wide for s in series_of_condition(leaf))]
+    return tuple(over_fewer) if all(_is_shared(leaf, wide) for leaf in over_fewer) else ()
+
+
+def _is_shared(leaf: Leaf, wide: Mapping[str, Sequence[int]]) -> bool:
+    """Whether it is about nothing but series over fewer labels, and changes its mind by their data alone."""
+    if not kind_of(leaf).is_alike(leaf) or any(s.id not in wide for s in series_of_condition(leaf)):
+        return False
+    part = when(leaf)
+    return part.hours is None and part.period is None and not part.restless
+
+
+def _end_of(day: date, zone: ZoneInfo) -> int:
+    """The microsecond at which a day in the shop's time zone is over."""
+    return int(datetime.combine(day + timedelta(days=1), time(), zone).timestamp()) * SECOND
