@@ -365,10 +365,9 @@ async def test_a_good_worker_leaves_what_another_refuses(tmp_path, session, kafk
                 assert (await one.ask("/v1/rules"))[1]["files"][0]["state"] == "in force"
                 assert (await one.ask("/v1/alerts?rule=RuleFileRefused"))[1]["alerts"] == [alert]
                 (two.rules / "stock.yml").write_text(LOW)
-                async with asyncio.timeout(120):
-                    while await one.alerts():
+                async with asyncio.timeout(120):  # each worker follows the alerts by itself
+                    while await one.alerts() or await two.alerts():
                         await asyncio.sleep(1)
-                assert await two.alerts() == []
     finally:
         kafka.kill()
 
