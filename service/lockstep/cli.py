@@ -742,18 +742,23 @@ def alerts(
 ) -> None:
     """Show what is pending or firing now, since when, with its numbers."""
     from lockstep.adapters.follow import AlertBoard
+    from lockstep.adapters.promises import unread_events
     from lockstep.app import utc_now
     from lockstep.tools.backtest.replay import json_line
     from lockstep.tools.report.terminal_tables import alerts_table
+    from lockstep.worker.topics import SAMPLES
 
     settings = load_settings(broker=broker)
 
-    async def act(opened: Any) -> list[Any]:
+    async def act(opened: Any) -> tuple[list[Any], int]:
         board = AlertBoard(opened, clock=utc_now)
         await board.refresh()
-        return board.alerts()
+        return board.alerts(), await unread_events(opened, SAMPLES, settings.topics.values(), now=utc_now())
 
-    found = _with_broker(settings, act, looks=True)
+    found, unread = _with_broker(settings, act, looks=True)
+    if unread:
+        said = f"{_many(unread, 'event')} not read yet: no `lockstep serve` runs on this broker; start one"
+        err.print(styled(("lockstep:", "yellow"), f" {said}"), soft_wrap=True)
     if as_json:
         for transition in found:
             sys.stdout.write(json_line(transition) + "\n")

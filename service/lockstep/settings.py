@@ -15,6 +15,10 @@ from lockstep.errors import SettingsError
 from lockstep.text.host import host_fault, unfilled, url_fault
 from lockstep.text.wanted import must
 
+LONGEST_TOPIC = 249
+"""Characters of a topic's name that Kafka takes."""
+_TOPIC = re.compile(rf"[a-zA-Z0-9._-]{{1,{LONGEST_TOPIC}}}")
+
 
 class Settings(BaseSettings):
     """What an operator can set, with defaults that work on a laptop. Durations are in seconds."""
@@ -123,6 +127,14 @@ class Settings(BaseSettings):
     @classmethod
     def _in_any_case(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("topic_orders", "topic_traffic", "topic_inventory", "topic_plans")
+    @classmethod
+    def _a_topic(cls, value: str) -> str:
+        if not _TOPIC.fullmatch(value) or value in (".", ".."):
+            form = f"write letters, digits, '.', '_' and '-', at most {LONGEST_TOPIC} of them"
+            return _as_one(f"{value[:LONGEST_TOPIC]!r} is no name of a topic; {form}", value)
+        return value
 
     @field_validator("api_token")
     @classmethod

@@ -258,6 +258,32 @@ def test_a_place_that_cannot_be_is_refused_at_the_start(monkeypatch, name, value
 
 
 @pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("shop orders", "'shop orders' is no name of a topic; write letters, digits, '.', '_' and '-', at most 249 of"),
+        ("größen", "'größen' is no name of a topic; "),
+        ("..", "'..' is no name of a topic; "),
+        (".", "'.' is no name of a topic; "),
+        ("o" * 250, f"'{'o' * 249}' is no name of a topic; "),
+        ("orders\n", "'orders\\n' is no name of a topic; "),
+        ("${ENV}.orders", "'${ENV}' is not filled in; write what it stands for"),
+    ],
+)
+@pytest.mark.parametrize("role", ["ORDERS", "TRAFFIC", "INVENTORY", "PLANS"])
+def test_a_topic_that_kafka_does_not_take_is_refused_at_the_start(monkeypatch, role, value, said):
+    """On either broker: what runs on one goes on on the other."""
+    monkeypatch.setenv(f"LOCKSTEP_TOPIC_{role}", value)
+    with pytest.raises(SettingsError, match=re.escape(f"settings: LOCKSTEP_TOPIC_{role}: {said}")):
+        load_settings()
+
+
+@pytest.mark.parametrize("value", ["shop.orders_v2-EU", "...", "o" * 249, "1"])
+def test_a_topic_that_kafka_takes_is_taken(monkeypatch, value):
+    monkeypatch.setenv("LOCKSTEP_TOPIC_ORDERS", value)
+    assert load_settings().topics["orders"] == value
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("SMTP_HOST", "relay"),
@@ -340,10 +366,14 @@ LOOKING = [("alerts",), ("dead", "events"), ("dead", "deliveries")]
 
 
 def test_nothing_fires_and_nothing_is_dead_before_anything_ran(shop):
-    """Tables, empty."""
+    """Tables, empty; and that events wait for somebody to judge them."""
     lockstep("send", "events.ndjson", cwd=shop)
-    said = [lockstep(*args, cwd=shop).stdout for args in LOOKING]
-    assert [s.splitlines()[0].strip() for s in said] == ["0 alerts", "0 dead events", "0 dead deliveries"]
+    done = [lockstep(*args, cwd=shop) for args in LOOKING]
+    assert [d.stdout.splitlines()[0].strip() for d in done] == ["0 alerts", "0 dead events", "0 dead deliveries"]
+    said = "lockstep: 3 events not read yet: no `lockstep serve` runs on this broker; start one\n"
+    assert [d.stderr for d in done] == [said, "", ""]
+    as_json = lockstep("alerts", "--json", cwd=shop)
+    assert (as_json.stdout, as_json.stderr) == ("", said)
 
 
 @pytest.mark.parametrize("args", LOOKING)

@@ -4,6 +4,7 @@ Nodes live in a folder of their own and keep their data over kill and restart. E
 """
 
 import asyncio
+import atexit
 import shutil
 import signal
 import socket
@@ -84,6 +85,12 @@ def jars() -> Path:
 
 
 _held: list[socket.socket] = []
+
+
+@atexit.register
+def _let_go() -> None:
+    while _held:
+        _held.pop().close()
 
 
 def held_ports(count: int) -> list[int]:

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import selectors
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -255,6 +257,15 @@ def test_patience_is_in_seconds(servers: tuple[str, ...], reasons: tuple[str, ..
 
     with asyncio.Runner(loop_factory=_skipping_loop) as runner:
         assert runner.run(took()) == pytest.approx(2.8, abs=LEAST_CONNECT_S + 0.001)
+
+
+def test_held_ports_are_let_go_at_the_end() -> None:
+    """Or every run of the tests ends in warnings of sockets that nobody closed."""
+    program = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import broker; broker.held_ports(2)"
+    done = subprocess.run(
+        [sys.executable, "-W", "always::ResourceWarning", "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
 
 
 @pytest.mark.kafka
