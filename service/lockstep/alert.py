@@ -26,6 +26,7 @@ from lockstep.labels import stable_id
 from lockstep.rule.condition.held import Held, remembered
 from lockstep.rule.condition.kinds import Condition, NoData, Rule, Severity, Tolerance
 from lockstep.rule.condition.view import Kind, Verdict
+from lockstep.text.rfc3339 import SECOND
 from lockstep.transition import TransitionName
 
 
@@ -200,11 +201,11 @@ def alert_id(rule: str, names: tuple[str, ...], values: tuple[str, ...]) -> str:
 def due(alert: Alert, rule: Rule) -> int | None:
     """The instant of the next timer of this alert, if one runs."""
     if alert.state is State.PENDING and alert.kind is Kind.BREACH and rule.tolerance is None:
-        return max(alert.since + rule.for_s * 1_000_000, alert.at)
+        return max(alert.since + rule.for_s * SECOND, alert.at)
     if alert.state is State.FIRING and alert.clear_since is not None:
-        return max(alert.clear_since + rule.keep_firing_for_s * 1_000_000, alert.at)
+        return max(alert.clear_since + rule.keep_firing_for_s * SECOND, alert.at)
     if alert.state is State.COOLING:
-        return max(alert.ended_at + rule.cool_down_s * 1_000_000, alert.at)
+        return max(alert.ended_at + rule.cool_down_s * SECOND, alert.at)
     return None
 
 

@@ -21,7 +21,7 @@ from lockstep.rule.condition.view import Instant
 from lockstep.rule.explained import Explained, explain_condition
 from lockstep.rule.language.quantity import duration_text
 from lockstep.text.figures import PERCENT, number_text
-from lockstep.transition import SECOND, rfc3339
+from lockstep.text.rfc3339 import SECOND, rfc3339
 from lockstep.yaml.document import did_you_mean
 
 

@@ -1,14 +1,11 @@
 """A transition: one change of an alert, the only thing that later stages hear of. Also its public form."""
 
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 from lockstep.rule.judged import Judged
-
-SECOND = 1_000_000
 
 
 class TransitionName(StrEnum):
@@ -123,9 +120,3 @@ def in_order(transition: Transition) -> tuple[str, str, list[tuple[str, str]], i
     """Sorts transitions by instant, rule, labels and number."""
     # Without the Z: 12:00:00.5Z comes before 12:00:00Z as text.
     return transition.at.removesuffix("Z"), transition.rule, sorted(transition.labels.items()), transition.number
-
-
-def rfc3339(time_us: int) -> str:
-    """An instant in microseconds as text, in UTC."""
-    moment = datetime.fromtimestamp(time_us // SECOND, UTC).replace(microsecond=time_us % SECOND)
-    return moment.isoformat(timespec="microseconds" if time_us % SECOND else "seconds").replace("+00:00", "Z")

@@ -23,7 +23,7 @@ from lockstep.ports import Broker, Record
 from lockstep.rule.condition.kinds import Plan, Rule
 from lockstep.rule.language.load import load_texts
 from lockstep.rule.versions import Version, changes_in_words, in_force
-from lockstep.transition import SECOND, rfc3339
+from lockstep.text.rfc3339 import SECOND, rfc3339
 from lockstep.yaml.document import Fault, document_of
 
 log = structlog.get_logger("lockstep.rules")

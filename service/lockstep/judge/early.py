@@ -11,7 +11,7 @@ from lockstep.judge.rule_facts import Labels
 from lockstep.judge.visit import Visits
 from lockstep.rule.condition.judge import judge
 from lockstep.rule.condition.view import Instant, Kind
-from lockstep.transition import SECOND
+from lockstep.text.rfc3339 import SECOND
 
 
 class EarlyVerdicts:

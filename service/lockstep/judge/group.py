@@ -7,13 +7,14 @@ from zoneinfo import ZoneInfo
 
 from lockstep.alert import Alert, alert_id
 from lockstep.judge.rule_facts import FAR, Labels, RuleFacts, is_plain_threshold
+from lockstep.measure.bucket import bucket_end
 from lockstep.measure.definition import SeriesDef
 from lockstep.rule.condition.judge import may_be_early, only_rises, resolve
 from lockstep.rule.condition.kind.anomaly import Watch
 from lockstep.rule.condition.kind_table import kind_of
 from lockstep.rule.condition.kinds import All, Condition, Leaf, Severity, series_of_condition
 from lockstep.rule.condition.view import Kind
-from lockstep.transition import SECOND
+from lockstep.text.rfc3339 import SECOND
 
 
 class Group:
@@ -185,7 +186,7 @@ class RuleRuntime:
         self.after: RuleRuntime | None = None
         self.begun, self.ended = rule.since_s is None, False
         if rule.since_s is not None:
-            self.closed = -(-rule.since_s // facts.width) * facts.width
+            self.closed = bucket_end(rule.since_s, facts.width)
         self._period_ends: tuple[int, int] = (FAR, 0)
 
     def group(self, labels: Labels) -> Group:

@@ -12,7 +12,7 @@ from lockstep.measure.exact import Exact
 from lockstep.rule.condition.kind.anomaly import Watch
 from lockstep.rule.condition.kinds import Anomaly
 from lockstep.rule.condition.view import Verdict
-from lockstep.transition import SECOND
+from lockstep.text.rfc3339 import SECOND
 
 
 class GroupView:

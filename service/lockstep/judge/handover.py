@@ -11,10 +11,11 @@ from lockstep.judge.rule_facts import Labels
 from lockstep.judge.rule_set import RuleSet
 from lockstep.judge.state import ALERT, WATCHES, Known, StoredAlert, StoredWatches
 from lockstep.judge.visit import Visits
+from lockstep.measure.bucket import bucket_end, ceil_div
 from lockstep.rule.condition.held import carried, fitting
 from lockstep.rule.condition.kind.anomaly import Watch
 from lockstep.rule.judged import judged
-from lockstep.transition import SECOND
+from lockstep.text.rfc3339 import SECOND
 
 AT_BORDER = "border"
 """Stands for the event that begins an episode where a version begins, so that its id is not that of one which the
@@ -88,7 +89,7 @@ class Handover:
             return None
         new.before = None
         width = new.facts.width
-        reached = -(-max(end, (old.closed or 0) * SECOND) // SECOND // width) * width
+        reached = bucket_end(ceil_div(max(end, (old.closed or 0) * SECOND), SECOND), width)
         new.closed = reached if new.closed is None else max(new.closed, reached)
         self._visits.wake(new)
         return new

@@ -21,7 +21,7 @@ from lockstep.judge.watermark import Place, Watermarks
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.history import FlowHistory, Late, LevelHistory, Source, pack, unpack
 from lockstep.measure.sample import LevelValue, Partial
-from lockstep.transition import SECOND
+from lockstep.text.rfc3339 import SECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,8 @@ from lockstep.measure.history import Source
 from lockstep.measure.sample import FORMAT, Frame, LevelValue, Partial, Progress, decode
 from lockstep.ports import Batch, Cut
 from lockstep.rule.condition.kinds import Condition, Plan, Rule
-from lockstep.transition import SECOND, Transition
+from lockstep.text.rfc3339 import SECOND
+from lockstep.transition import Transition
 
 EXPIRE_EVERY_US = 6 * 3600 * SECOND
 """How far event time advances between two removals of old buckets."""

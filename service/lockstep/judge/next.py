@@ -11,9 +11,10 @@ from lockstep.alert import counts_buckets, due
 from lockstep.judge.group import Group, RuleRuntime, Shared
 from lockstep.judge.histories import Past
 from lockstep.judge.rule_facts import FAR, NEVER, Labels, RuleFacts
+from lockstep.measure.bucket import bucket_end
 from lockstep.measure.definition import SeriesDef
 from lockstep.rule.condition.when import next_day
-from lockstep.transition import SECOND
+from lockstep.text.rfc3339 import SECOND
 
 
 class Schedule:
@@ -94,7 +95,7 @@ class Schedule:
         ends: list[int] = []
         if facts.is_restless:
             awake = facts.is_always_restless or group.alert.is_watched
-            ends.append(last + width if awake else -(-next_day(last, self._zone) // width) * width + width)
+            ends.append(last + width if awake else bucket_end(next_day(last, self._zone), width) + width)
         for anomaly in facts.anomalies:
             watch = group.watches.get(anomaly.key)
             bucket_s = anomaly.bucket_s if watch is None else watch.bucket_s
@@ -105,7 +106,7 @@ class Schedule:
             # What only rises has been told before, in the bucket that made it so.
             ends.append(group.runtime.period_end(last, self._zone))
         for hours, window_s in facts.hours:
-            changes = (-(-end // width) * width for end in hours.changes(window_s, last, self._zone))
+            changes = (bucket_end(end, width) for end in hours.changes(window_s, last, self._zone))
             ends += [end for end in changes if last < end]
         return min(ends, default=None)
 
@@ -235,7 +236,7 @@ class Schedule:
         if not self.is_known(group, last + facts.width):
             return None
         active = self._active(facts, group.labels, last + facts.width)
-        return None if active is None else -(-(active + facts.rule.forget_after_s + 1) // facts.width) * facts.width
+        return None if active is None else bucket_end(active + facts.rule.forget_after_s + 1, facts.width)
 
     def _active(self, facts: RuleFacts, labels: Labels, before: int) -> int | None:
         """The second of a group's newest event before a second; of a flow's, its bucket's start."""

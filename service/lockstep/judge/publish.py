@@ -14,7 +14,8 @@ from lockstep.measure.definition import SeriesDef
 from lockstep.measure.history import Late, Source
 from lockstep.ports import Cut, Record
 from lockstep.rule.judged import Judged
-from lockstep.transition import SECOND, Transition, TransitionName, encode, in_order, rfc3339
+from lockstep.text.rfc3339 import SECOND, rfc3339
+from lockstep.transition import Transition, TransitionName, encode, in_order
 
 ALERTS = "lockstep.alerts"
 ALERT_STATE = "lockstep.alert-state"

@@ -35,7 +35,7 @@ from lockstep.rule.condition.when import (
     when,
     whens,
 )
-from lockstep.transition import SECOND
+from lockstep.text.rfc3339 import SECOND
 
 FAR = 1 << 40
 """A second after all events."""

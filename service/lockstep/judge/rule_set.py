@@ -7,7 +7,7 @@ from lockstep.judge.group import RuleRuntime
 from lockstep.judge.rule_facts import FAR, rule_facts
 from lockstep.measure.definition import SeriesDef
 from lockstep.rule.condition.kinds import Plan, series_of_condition
-from lockstep.transition import SECOND
+from lockstep.text.rfc3339 import SECOND
 
 
 class RuleSet:

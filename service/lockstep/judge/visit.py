@@ -24,7 +24,7 @@ from lockstep.rule.condition.kinds import Threshold
 from lockstep.rule.condition.period import start_of
 from lockstep.rule.condition.view import Instant, Kind
 from lockstep.rule.judged import judged
-from lockstep.transition import SECOND
+from lockstep.text.rfc3339 import SECOND
 
 
 class Shortcut(Protocol):

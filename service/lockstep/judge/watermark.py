@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
+from lockstep.measure.bucket import ceil_div
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.history import Source
 from lockstep.measure.sample import Frame, Progress
-from lockstep.transition import SECOND
+from lockstep.text.rfc3339 import SECOND
 
 Place = tuple[int, int, int]
 """(chunk, first offset, last offset included) of what a meter has sent of its source partition."""
@@ -74,7 +75,7 @@ class Watermarks:
             self._complete.clear()
         if progress.begins is not None:
             counted = state.newest if progress.counted is None else progress.counted
-            start = 0 if progress.complete or counted is None else -(-counted // SECOND)
+            start = 0 if progress.complete or counted is None else ceil_div(counted, SECOND)
             # A meter that went back for new series and did not get to the end of it has left a hole.
             new = [s for s in progress.begins if s not in state.since or s in state.filling]
             state.filling = set(new) if place < state.place else set()

@@ -33,6 +33,8 @@ from enum import IntEnum
 from math import exp, inf, log, log1p, log10, sqrt
 from typing import Any, NamedTuple
 
+from lockstep.measure.bucket import bucket_end
+
 DAY, WEEK = 86_400, 604_800
 
 # None of these is per series.
@@ -342,7 +344,7 @@ class Detector:
     @staticmethod
     def learning_s(bucket_s: int) -> int:
         """How long a series is learned before it is judged, if no bucket is missing."""
-        return max(LEARNING * bucket_s, -(-LEARNING_S // bucket_s) * bucket_s)
+        return max(LEARNING * bucket_s, bucket_end(LEARNING_S, bucket_s))
 
     def still_to_learn(self, bucket_s: int) -> int:
         """How many more buckets are learned before one is judged, if none is missing."""

@@ -23,11 +23,12 @@ from lockstep.measure.event_clock import EventClock
 from lockstep.measure.fold import Fold, Groups, Labels, LevelRows, folder, level_rows
 from lockstep.measure.sample import Frame, LevelValue, Partial, Progress, Promise, encode
 from lockstep.ports import Batch, Headers, Record
+from lockstep.text.rfc3339 import SECOND
 
 ROWS_PER_FRAME = 2_000
 """Series in one frame; keeps a frame well below a broker's message limit of 1 MiB."""
 
-PROGRESS_EVERY_US = 1_000_000
+PROGRESS_EVERY_US = SECOND
 """Progress is told at least this often, also when nothing happens."""
 
 
@@ -233,7 +234,7 @@ class Meter:
         if len(fresh) < len(keys) or not fresh.isdisjoint(self._ids) or not fresh.isdisjoint(self._ids_before):
             chosen, at = self._unseen(offsets, chosen, keys, at)
         self._ids |= fresh
-        times = [round(event.time.timestamp() * 1_000_000) for event in chosen]
+        times = [round(event.time.timestamp() * SECOND) for event in chosen]
         clocks = times
         if settings.live:
             arrivals = [batch.timestamps_ms[i] * 1000 for i in at]
@@ -297,7 +298,7 @@ class Meter:
         kept: list[tuple[Any, int, int, int]] = []
         for event, i, time_us, arrived in zip(events, at, times, arrivals, strict=True):
             if time_us > arrived + self._settings.future_limit_us:
-                ahead = (time_us - arrived) // 1_000_000
+                ahead = (time_us - arrived) // SECOND
                 self._refuse(batch, i, "future", f"time is {ahead} s ahead of its arrival; check the sender's clock")
             else:
                 kept.append((event, i, time_us, arrived))
@@ -313,7 +314,7 @@ class Meter:
             if part is None:
                 part = parts[kind] = (works.get(type_of(event), _NO_WORK), [], [])
             work, seconds, datas = part
-            seconds.append(time_us // 1_000_000)
+            seconds.append(time_us // SECOND)
             datas.append(event.data)
             for series, read in work.reads:
                 for labels, identity, value in read(event.data):
@@ -349,13 +350,13 @@ class Meter:
 
     def observe(self, *, at_end: bool, now: datetime) -> None:
         """Whether a fetch that succeeded found the log's end; False also when a fetch failed."""
-        self.clock.observe(at_end=at_end, now_us=round(now.timestamp() * 1_000_000))
+        self.clock.observe(at_end=at_end, now_us=round(now.timestamp() * SECOND))
 
     # ---- out ------------------------------------------------------------------------------------------------------
 
     def flush(self, now: datetime) -> list[Record]:
         """Everything that changed since the last flush, then progress to every samples partition; often nothing."""
-        now_us = round(now.timestamp() * 1_000_000)
+        now_us = round(now.timestamp() * SECOND)
         self._advance(now_us)
         self._seal()
         frames, self._sealed = self._sealed, []
@@ -374,7 +375,7 @@ class Meter:
 
     def frames(self, now: datetime) -> list[Frame]:
         """What `flush` would publish to a single samples partition, as it is: for replays in one process."""
-        now_us = round(now.timestamp() * 1_000_000)
+        now_us = round(now.timestamp() * SECOND)
         self._advance(now_us)
         self._seal()
         frames, self._sealed = self._sealed, []

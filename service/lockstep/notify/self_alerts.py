@@ -8,6 +8,7 @@ import msgspec
 from lockstep.labels import stable_id
 from lockstep.rule.condition.kinds import All, NoData, Rule, Severity
 from lockstep.text.figures import duration_words
+from lockstep.text.rfc3339 import rfc3339_of
 from lockstep.transition import Refusal, Transition, TransitionName
 
 REFUSED = "RuleFileRefused"
@@ -106,7 +107,7 @@ def refused_transition(file: str, refusal: Refusal, *, now: datetime, after: str
 
 
 def _begun(rule: str, labels: dict[str, str], *, alert: str, episode: str, fault: str, now: datetime) -> Transition:
-    at = _moment(now)
+    at = rfc3339_of(now)
     return Transition(
         transition_id=stable_id("transition", episode, 1),
         alert_id=alert,
@@ -137,7 +138,7 @@ Place = tuple[str, int]
 
 def behind_text(place: Place, seconds: float, now: datetime) -> str:
     """What is said of a partition whose event time is so many seconds behind now."""
-    stands_at = _moment(now - timedelta(seconds=round(seconds)))
+    stands_at = rfc3339_of(now - timedelta(seconds=round(seconds)))
     return (
         f"Event time of topic '{place[0]}', partition {place[1]}, stands at {stands_at}, "
         f"{duration_words(seconds)} behind, though all of it has been read"
@@ -158,7 +159,7 @@ def behind_due(
         if place not in open_now:
             labels = {"topic": place[0], "partition": str(place[1])}
             alert = stable_id("alert", BEHIND, place[0], place[1])
-            episode = stable_id("episode", alert, _moment(now))
+            episode = stable_id("episode", alert, rfc3339_of(now))
             new.append(_begun(BEHIND, labels, alert=alert, episode=episode, fault=fault, now=now))
     for place, there in open_now.items():
         if place in caught_up and place not in behind:
@@ -173,13 +174,9 @@ def mended_transition(told: Transition, *, now: datetime, reason: str = MENDED) 
         transition_id=stable_id("transition", told.episode_id, 2),
         number=2,
         state=TransitionName.RESOLVED,
-        at=_moment(now),
+        at=rfc3339_of(now),
         reason=reason,
     )
-
-
-def _moment(now: datetime) -> str:
-    return now.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 class OwnAlerts:

@@ -4,13 +4,12 @@ Made from the verdict that led to the transition and nothing else, so that it is
 `lockstep.rule.explained` asks anew and tells more, of the present.
 """
 
-from datetime import UTC, datetime
-
 import msgspec
 
 from lockstep.rule.condition.kinds import All, AnyOf, Condition, Not
 from lockstep.rule.condition.view import Verdict
 from lockstep.rule.explained import asked_of, kind_word, said_of, unit_of
+from lockstep.text.rfc3339 import SECOND, rfc3339
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -77,7 +76,8 @@ def judged(condition: Condition | None, verdict: Verdict) -> Judged:
         counts=dict(verdict.counts),
         asked={} if condition is None else asked_of(condition),
         history=tuple(
-            Stretch(_text(start), _text(end), value) for start, end, value in sorted(verdict.history, key=_oldest_first)
+            Stretch(rfc3339(start * SECOND), rfc3339(end * SECOND), value)
+            for start, end, value in sorted(verdict.history, key=_oldest_first)
         ),
         parts=tuple(judged(part, told) for part, told in zip(_parts(condition, verdict), verdict.parts, strict=True)),
         unit="" if condition is None else unit_of(condition, verdict),
@@ -100,8 +100,4 @@ def _oldest_first(stretch: tuple[int, int, float | None]) -> tuple[int, int]:
 
 
 def _rfc3339(second: int | None) -> str | None:
-    return None if second is None else _text(second)
-
-
-def _text(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).isoformat().replace("+00:00", "Z")
+    return None if second is None else rfc3339(second * SECOND)

@@ -24,6 +24,7 @@ from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
 from lockstep.errors import EventError
+from lockstep.text.rfc3339 import rfc3339_of
 
 ZONE = ZoneInfo("Europe/London")
 SOURCE = "/online-retail"
@@ -127,7 +128,7 @@ def _event(kind: str, line: Line, data: dict[str, Any]) -> dict[str, Any]:
         "id": line.invoice,
         "source": SOURCE,
         "type": kind,
-        "time": line.time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "time": rfc3339_of(line.time),
         "subject": line.invoice,
         "data": data,
     }

@@ -37,10 +37,11 @@ from lockstep.rule.language.load import load_texts
 from lockstep.rule.language.measures import labels_of
 from lockstep.rule.language.quantity import duration_text, window_text
 from lockstep.text.figures import number_text
+from lockstep.text.rfc3339 import SECOND
 from lockstep.tools.backtest import replay as bt
 from lockstep.tools.report.page import rate
 from lockstep.tools.report.report import WEEK, fired_at
-from lockstep.transition import SECOND, Transition
+from lockstep.transition import Transition
 from lockstep.yaml.document import did_you_mean
 
 KINDS = ("threshold", "spike", "absence")

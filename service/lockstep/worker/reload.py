@@ -9,7 +9,9 @@ from watchfiles import awatch
 
 from lockstep.adapters.rulebook import RuleBook, since_text
 from lockstep.errors import BrokerError, LockstepError, RuleError
+from lockstep.measure.bucket import bucket_end
 from lockstep.settings import Settings
+from lockstep.text.rfc3339 import SECOND
 from lockstep.worker.judging import Judging
 from lockstep.worker.own_alerts import OwnAlertPublisher
 from lockstep.worker.stages import Stages
@@ -104,7 +106,7 @@ class RuleReload:
         """A bucket end ahead of every watermark, in seconds of event time."""
         # One worker switches when it has decided; several must have heard of it before their watermarks get there.
         margin = 0 if self._settings.is_sqlite else BORDER_MARGIN_S
-        return -(-(self._stages.newest_us() // 1_000_000 + margin) // 60) * 60
+        return bucket_end(self._stages.newest_us() // SECOND + margin, 60)
 
     def state(self) -> dict[str, Any]:
         """Which rules are in force since when, and which files were refused why, for the API."""

@@ -17,6 +17,7 @@ from lockstep.errors import BrokerError
 from lockstep.event import TYPES, Decoder, Refused
 from lockstep.ports import Batch, Broker, Record
 from lockstep.text.figures import duration_words
+from lockstep.text.rfc3339 import SECOND
 from lockstep.yaml.document import did_you_mean
 
 READ_BACK_S = 2.0
@@ -110,11 +111,11 @@ class _Window:
             if came_before:
                 self._odd[offset] = _DUPLICATE
                 continue
-            ahead_us = round(event.time.timestamp() * 1_000_000) - at_ms * 1000
+            ahead_us = round(event.time.timestamp() * SECOND) - at_ms * 1000
             if ahead_us > self._limit_us:
                 self._odd[offset] = Receipt(
                     Outcome.FUTURE,
-                    f"its time is {duration_words(ahead_us / 1_000_000)} ahead of the broker's clock; it is not "
+                    f"its time is {duration_words(ahead_us / SECOND)} ahead of the broker's clock; it is not "
                     "counted, `lockstep dead events` lists it",
                 )
         self.next = max(self.next, batch.next)

@@ -15,6 +15,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from lockstep.calendar import Calendar
+from lockstep.measure.bucket import bucket_end
 from lockstep.rule.condition.kinds import Baseline, Spike
 from lockstep.rule.condition.period import Period, Window
 
@@ -194,7 +195,7 @@ def next_choices(baseline: Baseline, window_s: int, end: int, width: int, zone: 
     at = end
     for _ in range(2 * LOOK_AHEAD_DAYS):
         last_turns = _midnight_after(at - 1, zone) // width * width + width
-        first_turns = -(-(_midnight_after(at - window_s, zone) + window_s) // width) * width
+        first_turns = bucket_end(_midnight_after(at - window_s, zone) + window_s, width)
         at = min(last_turns, first_turns)
         if choices(baseline, window_s, dates_of(baseline, window_s, at, zone)) != now:
             break
@@ -241,7 +242,7 @@ class Borders:
         for change in (c for month in months for c in _clock_changes(month, zone)):
             for back in self._backs:
                 for shift in (-CLOCK_CHANGE, 0, CLOCK_CHANGE):
-                    at = -(-(change + back * DAY + shift) // width) * width
+                    at = bucket_end(change + back * DAY + shift, width)
                     if end < at < soonest:
                         soonest = at
         return soonest

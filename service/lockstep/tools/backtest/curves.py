@@ -19,7 +19,8 @@ from lockstep.rule.condition.kinds import All, Anomaly, AnyOf, Condition, Not, P
 from lockstep.rule.condition.period import longest_s
 from lockstep.rule.condition.usual import DAY
 from lockstep.rule.condition.view import Instant, Kind, Verdict
-from lockstep.transition import SECOND, Transition, TransitionName
+from lockstep.text.rfc3339 import SECOND
+from lockstep.transition import Transition, TransitionName
 
 MOST_POINTS = 160
 """Points of one curve; beyond, every other one is left out and the step doubles."""

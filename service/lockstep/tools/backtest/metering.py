@@ -28,6 +28,7 @@ from lockstep.measure.definition import SeriesDef
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.measure.sample import Frame
 from lockstep.ports import Batch, Headers
+from lockstep.text.rfc3339 import SECOND
 from lockstep.tools.backtest.event_files import EventFiles, Limits, Ordered, Unsorted
 
 ROLES = ("orders", "traffic", "inventory", "plans")
@@ -212,7 +213,7 @@ class _Meters:
         promises: list[Frame] = []
         for feed in self._feeds.values():
             feed.feed()
-            feed.meter.advance_to(round(until.timestamp() * 1_000_000))
+            feed.meter.advance_to(round(until.timestamp() * SECOND))
             *told, promise = feed.meter.frames(_EPOCH)
             frames += told
             promises.append(promise)

@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import sqrt
 from pathlib import Path
 from typing import Any
 
+from lockstep.text.rfc3339 import rfc3339_of
 from lockstep.tools.retail import ZONE, convert
 
 ORDERS_FILE = Path(__file__).parent / "data" / "online-retail-6-weeks.csv.gz"
@@ -126,7 +127,7 @@ def _event(kind: str, name: str, time: datetime, subject: str, data: Event) -> E
         "id": name,
         "source": SOURCE,
         "type": kind,
-        "time": time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "time": rfc3339_of(time),
         "subject": subject,
         "data": {**data, "simulated": True},
     }

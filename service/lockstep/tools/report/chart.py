@@ -10,6 +10,7 @@ from html import escape
 from math import floor, log10
 from zoneinfo import ZoneInfo
 
+from lockstep.measure.bucket import ceil_div
 from lockstep.notify.why import unit_of
 from lockstep.rule.condition.kinds import Severity
 from lockstep.text.figures import number_text
@@ -207,7 +208,7 @@ def _ticks(first: float, last: float, zone: ZoneInfo, *, most: int) -> Iterator[
     local = datetime.fromtimestamp(first, zone)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
     if step is None:
-        days = max(1, -(-int(wanted) // 86_400))
+        days = max(1, ceil_div(int(wanted), 86_400))
         day = midnight
         while day.timestamp() <= last:
             if day.timestamp() >= first:
@@ -325,7 +326,7 @@ def _calendar_axis(x: _Scale, first: float, last: float, height: int, zone: Zone
 
 def week_bars(weekly: Sequence[int], most: int) -> str:
     """A small bar for each week; many weeks are put together."""
-    group = -(-len(weekly) // 60) or 1
+    group = ceil_div(len(weekly), 60) or 1
     found = [sum(weekly[i : i + group]) for i in range(0, len(weekly), group)]
     width = 6
     top = max(most * group, 1)

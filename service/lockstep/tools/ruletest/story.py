@@ -27,6 +27,7 @@ from lockstep.rule.condition.hours import stretches
 from lockstep.rule.condition.kinds import Hours, Plan, series_of_condition
 from lockstep.rule.language import quantity
 from lockstep.rule.language.form import MeasureModel
+from lockstep.text.rfc3339 import SECOND, rfc3339
 from lockstep.tools.ruletest.moment import Times, length_s
 from lockstep.tools.schema import EXAMPLE_DATA
 from lockstep.yaml.document import did_you_mean
@@ -358,7 +359,7 @@ def events_of(
     of_type = [s for s in series if s.event_type == about.event_type]
     # Many events of a bucket can come as one that stands for all of them where all that is asked is how many.
     only_counted = about.fresh is None and about.field is None and all(s.aggregate is Aggregate.COUNT for s in of_type)
-    bucket_us = min((s.bucket_s for s in of_type), default=60) * 1_000_000 if only_counted else 0
+    bucket_us = min((s.bucket_s for s in of_type), default=60) * SECOND if only_counted else 0
     names = counted()
     for step in line.steps:
         for at, value in step.values:
@@ -366,7 +367,7 @@ def events_of(
                 found.append(_event(about, number, next(names), at, value))
         if step.rates is not None:
             for at_us, many in _spread(step, min(step.end, until), times, bucket_us):
-                moment = datetime.fromtimestamp(at_us // 1_000_000, UTC).replace(microsecond=at_us % 1_000_000)
+                moment = datetime.fromtimestamp(at_us // SECOND, UTC).replace(microsecond=at_us % SECOND)
                 found.append(_event(about, number, next(names), moment, None, many))
     return found
 
@@ -387,7 +388,7 @@ def _event(about: Subject, line: int, number: int, at: datetime, value: float | 
         many = int(value)
     if many != 1:
         data["count"] = data.get("count", 1) * many
-    time = at.isoformat().replace("+00:00", "Z")
+    time = rfc3339(_us(at))
     return {"specversion": "1.0", "id": name, "source": "/test", "type": about.event_type, "time": time, "data": data}
 
 
@@ -438,11 +439,11 @@ def _stretches(hours: tuple[Hours, ...], begin: int, end: int, times: Times) -> 
             yield begin, end
         return
     days = (end - begin) // 86_400_000_000 + 2
-    for opens, closes in stretches(hours, begin // 1_000_000, times.zone, days):
-        first, last = max(opens * 1_000_000, begin), min(closes * 1_000_000, end)
+    for opens, closes in stretches(hours, begin // SECOND, times.zone, days):
+        first, last = max(opens * SECOND, begin), min(closes * SECOND, end)
         if first < last:
             yield first, last
 
 
 def _us(moment: datetime) -> int:
-    return round(moment.timestamp() * 1_000_000)
+    return round(moment.timestamp() * SECOND)

@@ -1,0 +1,20 @@
+"""Instants as the text that goes out and is stored: RFC 3339 in UTC with a Z, in whole seconds or in microseconds."""
+
+from datetime import UTC, datetime
+
+SECOND = 1_000_000
+"""Microseconds, in which event time is counted."""
+
+
+def rfc3339(time_us: int) -> str:
+    """`2026-11-24T09:30:00Z`, and `2026-11-24T09:30:00.500000Z` where it is no whole second.
+
+    time_us: microseconds since 1970.
+    """
+    moment = datetime.fromtimestamp(time_us // SECOND, UTC).replace(microsecond=time_us % SECOND)
+    return moment.isoformat(timespec="microseconds" if time_us % SECOND else "seconds").replace("+00:00", "Z")
+
+
+def rfc3339_of(moment: datetime) -> str:
+    """The whole second in which an aware moment lies, whatever its zone: `2026-11-24T09:30:00Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
