@@ -11,7 +11,7 @@ judge/       the fold of samples into transitions: watermarks, groups, visits
 explain      why an alert is as it is: the same verdict code, with every number that it read
 notify/      who hears what, in which words
 deliver      attempts, retries, dead letters: decided, not sent
-ports        what all of them ask of the world; adapters/ answers, worker/ runs it, app builds, cli calls
+ports        what all of them ask of the world; adapters/ answers, worker/ runs it, app builds, cli/ calls
 """
 
 VERSION = "0.1.0"

@@ -1,0 +1,64 @@
+"""The command line: parse, call, print, exit code. Heavy parts are imported by the command that needs them."""
+
+from typing import Annotated
+
+import typer
+
+from lockstep import VERSION
+from lockstep.cli import alerts, backtest, check, demo, events, explain, schema, serve
+from lockstep.cli.output import fail, out
+from lockstep.errors import LockstepError
+
+app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__.split(":")[0])
+dead_app = typer.Typer(no_args_is_help=True, help="What could not be counted or delivered")
+notify_app = typer.Typer(no_args_is_help=True, help="Messages to people")
+convert_app = typer.Typer(no_args_is_help=True, help="Other people's data into events")
+app.add_typer(dead_app, name="dead")
+app.add_typer(notify_app, name="notify")
+app.add_typer(convert_app, name="convert")
+
+
+def main() -> None:
+    """Run the command line; errors of ours are one line and exit code 2."""
+    try:
+        app()
+    except LockstepError as error:
+        fail(str(error))
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out.print(VERSION, highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which version this is")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def version() -> None:
+    """Say which version this is."""
+    out.print(VERSION)
+
+
+# In the order in which `lockstep --help` lists them.
+app.command()(serve.serve)
+app.command()(check.check)
+app.command()(explain.explain)
+app.command("test")(check.rule_tests)
+app.command()(backtest.backtest)
+app.command()(backtest.suggest)
+app.command()(events.send)
+app.command()(schema.schema)
+app.command()(alerts.alerts)
+app.command()(demo.demo)
+dead_app.command("events")(events.dead_events)
+dead_app.command("deliveries")(events.dead_deliveries)
+notify_app.command("test")(alerts.notify_test)
+convert_app.command("retail")(events.convert_retail)

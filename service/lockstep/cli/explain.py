@@ -1,0 +1,111 @@
+"""`lockstep explain`: of events, of a running worker, of what was published last; and what a code means."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lockstep.cli.arguments import BrokerOption, RulesOption, moment
+from lockstep.cli.broker import with_broker
+from lockstep.cli.output import err, fail, out, share_bar
+from lockstep.ports import Broker
+from lockstep.settings import Settings, load_settings
+from lockstep.tools.terminal import styled
+
+
+def explain(
+    what: Annotated[str, typer.Argument(help="A rule, an alert's id, or a code such as LS104")],
+    labels: Annotated[list[str] | None, typer.Option("--labels", help="sku=A-1; may be given several times")] = None,
+    at: Annotated[str | None, typer.Option(help="With --events: as things were at this event time")] = None,
+    events: Annotated[list[Path] | None, typer.Option(help="Files of CloudEvents; without: ask the service")] = None,
+    more: Annotated[list[Path] | None, typer.Argument(help="Further files of events")] = None,
+    rules: RulesOption = None,
+    url: Annotated[str | None, typer.Option(help="Of a worker; default: LOCKSTEP_HTTP_HOST and _PORT")] = None,
+    broker: BrokerOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs")] = False,
+) -> None:
+    """Say why an alert fires, or why it does not; or what a code of `lockstep check` means."""
+    from lockstep.adapters.explain_answer import labels_from
+    from lockstep.tools import explain_command as ex
+
+    if re.fullmatch(r"(?i)LS[0-9]+", what):
+        _explain_code(what)
+        return
+    settings = load_settings(rules=rules, broker=broker)
+    wanted = labels_from(labels or [])
+    if events:
+        plan = _usable_plan(settings.rules)
+        with share_bar("replaying") as told:
+            answer = ex.explain_events(
+                plan,
+                [*events, *(more or [])],
+                what,
+                wanted,
+                zone=settings.zone,
+                at=moment(at, "--at"),
+                progress=told,
+            )
+    else:
+        if at is not None:
+            fail("--at needs the past: add --events FILE; a service knows its present only")
+        asked = url or settings.url()
+        token = None if settings.api_token is None else settings.api_token.get_secret_value()
+        live = ex.explain_live(asked, token, what, wanted)
+        answer = live if live is not None else _told_last(settings, what, wanted, asked)
+    if as_json:
+        sys.stdout.write(json.dumps(answer, indent=2) + "\n")
+        return
+    for part in ex.shown(answer, settings.zone):
+        out.print(part)
+
+
+def _usable_plan(rules: Path) -> Any:
+    from lockstep.adapters.rule_files import load_rules
+
+    loaded = load_rules(rules)
+    for fault in loaded.errors:
+        err.print(str(fault), soft_wrap=True)
+    if not loaded.plan.rules:
+        fail(f"{rules} cannot be used as it is; see `lockstep check {rules}`", 1)
+    return loaded.plan
+
+
+def _told_last(settings: Settings, what: str, wanted: dict[str, str], url: str) -> dict[str, Any]:
+    """Nobody answers: what the service published last is on the broker, what it would say now is not."""
+    from lockstep.adapters.explain_answer import from_refusals, from_transitions, named
+    from lockstep.adapters.follow import AlertBoard
+    from lockstep.app import utc_now
+    from lockstep.notify.self_alerts import REFUSED
+
+    async def act(opened: Broker) -> list[Any]:
+        board = AlertBoard(opened, clock=utc_now)
+        await board.refresh()
+        return board.alerts(every=True)
+
+    told = with_broker(settings, act)
+    rule, labels = named(what, wanted, {t.rule for t in told}, told)
+    found = [t for t in told if t.rule == rule and all(t.labels.get(n) == v for n, v in labels.items())]
+    err.print(f"no worker answers at {url}: this is what was published last")
+    if rule == REFUSED:
+        return from_refusals(told, labels, settings.zone)
+    return from_transitions(rule, found)
+
+
+def _explain_code(code: str) -> None:
+    from rich.syntax import Syntax
+
+    from lockstep.tools.check.codes import explanation
+
+    explained = explanation(code.upper())
+    out.print(styled((f"{explained.code}: {explained.title}\n", "bold")))
+    out.print(explained.text)
+    for said, colour, example in (("wrong", "red", explained.bad), ("right", "green", explained.good)):
+        if example:
+            out.print(styled((f"\nSo it is {said}:\n", colour)))
+            # To be copied: cut off or wrapped at the width of the window it would be another rule, or none.
+            shown = Syntax("", "yaml", theme="ansi_dark", background_color="default").highlight(example.rstrip())
+            shown.rstrip()
+            out.print(shown, soft_wrap=True)

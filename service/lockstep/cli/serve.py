@@ -1,0 +1,27 @@
+"""`lockstep serve`."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from lockstep.cli.arguments import BrokerOption, RulesOption
+from lockstep.cli.process import collect_rarely
+from lockstep.settings import load_settings
+
+
+def serve(
+    broker: BrokerOption = None,
+    rules: RulesOption = None,
+    http_host: Annotated[str | None, typer.Option(help="Address to listen on")] = None,
+    http_port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide everything, send nothing")] = False,
+) -> None:
+    """Watch the shop: read events, judge rules, tell the teams."""
+    from lockstep.adapters import logs
+    from lockstep.app import serve as run
+
+    settings = load_settings(broker=broker, rules=rules, http_host=http_host, http_port=http_port)
+    logs.configure(settings.log_format, settings.log_level)
+    collect_rarely()
+    raise SystemExit(asyncio.run(run(settings, dry_run=dry_run)))
