@@ -24,7 +24,8 @@ from zoneinfo import ZoneInfo
 from aiokafka import TopicPartition
 
 from lockstep.adapters.rule_files import load_rules
-from lockstep.adapters.stream.kafka import POSITION, KafkaBroker
+from lockstep.adapters.stream.kafka.broker import KafkaBroker
+from lockstep.adapters.stream.kafka.ownership import POSITION
 from lockstep.errors import LockstepError
 from lockstep.judge.judge import Judge
 from lockstep.judge.publish import ALERTS

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from lockstep.adapters.stream.kafka import KafkaBroker
+from lockstep.adapters.stream.kafka.broker import KafkaBroker
 from lockstep.ports import Record, TopicSpec
 from lockstep.settings import Settings
 

@@ -19,16 +19,12 @@ from kafka_for_tests import Broker, held_ports
 from structlog.testing import capture_logs
 
 from lockstep.adapters.stream import transport_for
-from lockstep.adapters.stream.kafka import (
-    BATCH_BYTES,
-    LARGEST_RECORD,
-    LEAST_CONNECT_S,
-    FloodFilter,
-    KafkaBroker,
-    client_options,
-    servers_of,
-)
-from lockstep.adapters.stream.kafka_transport import assignor_for
+from lockstep.adapters.stream.kafka.broker import BATCH_BYTES, KafkaBroker
+from lockstep.adapters.stream.kafka.client_logs import FloodFilter
+from lockstep.adapters.stream.kafka.connection import LEAST_CONNECT_S
+from lockstep.adapters.stream.kafka.options import client_options, servers_of
+from lockstep.adapters.stream.kafka.topics import LARGEST_RECORD
+from lockstep.adapters.stream.kafka.transport import assignor_for
 from lockstep.adapters.stream.runtime import Runtime, SourceSpec, StageSpec
 from lockstep.errors import BrokerError, SettingsError
 from lockstep.ports import Batch, Cut, Record, TopicSpec
@@ -134,7 +130,7 @@ async def test_a_topic_made_again_has_another_id(broker: KafkaBroker, kafka_addr
 @pytest.mark.kafka
 async def test_state_topics_are_compacted_late(broker: KafkaBroker, name: str) -> None:
     await broker.declare([TopicSpec(name, 1, compacted=True)])
-    config = (await broker._topics([name]))[name].config
+    config = (await broker.topics.find([name]))[name].config
     assert config["cleanup.policy"] == "compact"
     assert int(config["min.compaction.lag.ms"]) >= 3_600_000
     assert (await broker.describe([name]))[name].retention_s is None

@@ -11,7 +11,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
-from lockstep.adapters.stream.lean import Run, take
+from lockstep.adapters.stream.kafka.lean import Run, take
 
 TP = TopicPartition("orders", 0)
 ABORT, COMMIT = b"\x00\x00\x00\x00", b"\x00\x00\x00\x01"

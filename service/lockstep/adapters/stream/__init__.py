@@ -35,7 +35,7 @@ def open_broker(settings: Settings, *, clock: Callable[[], datetime], patience_s
 
         return SqliteBroker(settings.broker, group=settings.app_id, clock=clock)
     if settings.broker.startswith("kafka://"):
-        from lockstep.adapters.stream.kafka import KafkaBroker
+        from lockstep.adapters.stream.kafka.broker import KafkaBroker
 
         return KafkaBroker(settings, clock=clock, patience_s=patience_s)
     raise SettingsError(f"LOCKSTEP_BROKER: '{settings.broker}' is neither sqlite:///FILE nor kafka://HOST:PORT")
@@ -47,7 +47,7 @@ def transport_for(settings: Settings) -> Callable[[Any, Any], Any]:
         from lockstep.adapters.stream.sqlite import SqliteTransport
 
         return SqliteTransport
-    from lockstep.adapters.stream.kafka_transport import KafkaTransport
+    from lockstep.adapters.stream.kafka.transport import KafkaTransport
 
     transport: Callable[[Any, Any], Any] = KafkaTransport
     return transport

@@ -26,8 +26,8 @@ from faust.types import TP
 from mode.threads import WorkerThread
 
 from lockstep.adapters.stream.consumer import Coalescing
-from lockstep.adapters.stream.kafka import FETCH_BYTES, MOST_RECORDS, KafkaBroker
-from lockstep.adapters.stream.lean import Run, take
+from lockstep.adapters.stream.kafka.broker import FETCH_BYTES, MOST_RECORDS, KafkaBroker
+from lockstep.adapters.stream.kafka.lean import Run, take
 from lockstep.errors import BrokerError
 from lockstep.ports import Batch
 

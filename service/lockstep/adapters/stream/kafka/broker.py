@@ -1,0 +1,296 @@
+"""ports.Broker on Kafka: exact appends, committed reads, owned partitions with transactions."""
+
+import asyncio
+import collections
+import functools
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import errors as kafka_errors
+from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.protocol.offset import OffsetRequest
+from aiokafka.record.memory_records import MemoryRecords
+
+from lockstep.adapters.stream.kafka.connection import Connection
+from lockstep.adapters.stream.kafka.lean import take
+from lockstep.adapters.stream.kafka.options import REQUEST_S
+from lockstep.adapters.stream.kafka.ownership import KafkaOwnership
+from lockstep.adapters.stream.kafka.producer import close_producer, submit, unsent
+from lockstep.adapters.stream.kafka.topics import Topics
+from lockstep.errors import BrokerError, Fenced
+from lockstep.ports import Batch, Ownership, Record, TopicInfo, TopicSpec
+from lockstep.settings import Settings
+
+MOST_RECORDS = 8_192
+"""Records handed on at once, give or take one batch of the producer."""
+BATCH_BYTES = 512 << 10
+"""Of one of our batches; below the limit of any topic."""
+FETCH_BYTES = 4 << 20
+
+EARLIEST, LATEST = -2, -1
+
+TP = tuple[str, int]
+
+
+class KafkaBroker:
+    """ports.Broker on a Kafka cluster, 3.1 or newer."""
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], datetime], patience_s: float | None = None) -> None:
+        """patience_s: how long `start` waits for a cluster that is away; None: for ever, as a service does."""
+        self.settings = settings
+        self._connection = Connection(settings, patience_s=patience_s)
+        self.topics = Topics(self._connection, replication=settings.kafka_replication)
+        self._clock = clock
+        self._producer: AIOKafkaProducer | None = None
+        self._producer_lock = asyncio.Lock()
+        self._partitioner = DefaultPartitioner()
+        self._known: set[str] = set()
+        self.inside_cut_s = 0.0
+        """Test only: wait between writing a cut and committing it."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What every client of the library needs to know to get in."""
+        return self._connection.options
+
+    @property
+    def client(self) -> AIOKafkaClient:
+        return self._connection.client
+
+    def faust_options(self) -> dict[str, Any]:
+        """Settings of the Faust app that go with this broker."""
+        return {
+            "broker_session_timeout": self.settings.kafka_session_timeout,
+            "broker_heartbeat_interval": self.settings.kafka_heartbeat_interval,
+            "broker_request_timeout": max(REQUEST_S, self.settings.kafka_session_timeout),
+        }
+
+    def verify(self) -> None:
+        """There is no file."""
+
+    async def retain(self) -> int:
+        """The cluster removes what is old by itself."""
+        return 0
+
+    def size_bytes(self) -> int | None:
+        return None
+
+    async def start(self) -> None:
+        await self._connection.start()
+
+    async def stop(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await close_producer(producer)
+        await self._connection.stop()
+
+    async def describe(self, topics: Iterable[str]) -> Mapping[str, TopicInfo]:
+        return {name: t.info for name, t in (await self.topics.find(list(topics))).items()}
+
+    async def declare(self, specs: Sequence[TopicSpec]) -> None:
+        await self.topics.declare(specs)
+
+    # ---- reading --------------------------------------------------------------------------------------------------
+
+    async def bounds(self, topic: str) -> Mapping[int, tuple[int, int]]:
+        return await self._bounds(topic, await self._know(topic))
+
+    async def _bounds(self, topic: str, partitions: Sequence[int]) -> dict[int, tuple[int, int]]:
+        tps = [(topic, p) for p in partitions]
+        first, last = await asyncio.gather(self._offsets(tps, EARLIEST), self._offsets(tps, LATEST))
+        return {p: (first[topic, p], last[topic, p]) for p in partitions}
+
+    async def positions_at(self, topic: str, moment: datetime) -> Mapping[int, int]:
+        tps = [(topic, p) for p in await self._know(topic)]
+        at_ms = round(moment.timestamp() * 1000)
+        found, ends = await asyncio.gather(self._offsets(tps, at_ms), self.ends(tps))
+        return {p: found[topic, p] if found[topic, p] >= 0 else ends[topic, p] for _, p in tps}
+
+    async def ends(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """Where what is committed ends."""
+        return await self._offsets([(topic, p) for topic, p in tps], LATEST)
+
+    async def _offsets(self, tps: Sequence[TP], place: int) -> dict[TP, int]:
+        """place: EARLIEST, LATEST, or a time in Unix milliseconds, for which -1 means that nothing is that new."""
+        for topic in {topic for topic, _ in tps}:
+            await self._know(topic)
+        where = ", ".join(f"{topic}/{p}" for topic, p in tps)
+        return await self._connection.ask(f"asking for the offsets of {where}", lambda: self._try_offsets(tps, place))
+
+    async def _try_offsets(self, tps: Sequence[TP], place: int) -> dict[TP, int]:
+        nodes: dict[int, dict[str, list[tuple[int, int]]]] = {}
+        for topic, p in tps:
+            nodes.setdefault(self._leader(topic, p), {}).setdefault(topic, []).append((p, place))
+        requests = [OffsetRequest(-1, READ_COMMITTED, list(topics.items())) for topics in nodes.values()]
+        found = {}
+        for response in await asyncio.gather(*map(self.client.send, nodes, requests)):
+            for topic, rows in response.topics:
+                for p, code, _, offset, *_ in rows:
+                    error = kafka_errors.for_code(code)
+                    if error is not kafka_errors.NoError:
+                        raise error(f"{topic}/{p}")
+                    found[topic, p] = offset
+        return found
+
+    def _leader(self, topic: str, partition: int) -> int:
+        leader = self.client.cluster.leader_for_partition(TopicPartition(topic, partition))
+        if leader is None or leader < 0:
+            raise kafka_errors.LeaderNotAvailableError(f"{topic}/{partition}")
+        return int(leader)
+
+    async def _know(self, topic: str) -> list[int]:
+        """Follow this topic's metadata; its partitions. Only of what exists: the client's own request may create."""
+        if topic not in self._known:
+            if topic not in await self.topics.find([topic]):
+                raise BrokerError(f"there is no topic '{topic}'", retryable=False)
+            self._known.add(topic)
+
+        async def partitions() -> list[int]:
+            await self.client.add_topic(topic)
+            # Metadata of fewer topics, asked for a moment earlier, may have replaced what we had.
+            found = self.client.cluster.partitions_for_topic(topic)
+            if found is None:
+                await self.client.force_metadata_update()
+                raise kafka_errors.LeaderNotAvailableError(topic)
+            return sorted(found)
+
+        return await self._connection.ask(f"finding {topic}", partitions)
+
+    async def read(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[Batch]:
+        await self._know(topic)
+        earliest, last = (await self._bounds(topic, [partition]))[partition]
+        position, end, before, nothing = max(start, earliest), min(end, last), start, 0
+        while position < end:
+            attempt = functools.partial(self._fetch, topic, partition, position)
+            records, stable = await self._connection.ask(f"reading {topic}/{partition}", attempt)
+            if not records._records.has_next():
+                # The end is committed, yet nothing is there: compaction has taken all that was behind this position.
+                # Asked twice, because a broker that throttles us answers with nothing, too.
+                nothing += stable >= end
+                if nothing >= 2:
+                    return
+                continue
+            more = True
+            while more and position < end:
+                run, more = take(records, MOST_RECORDS)
+                position = records.next_fetch_offset
+                batch = run.batch(topic, partition, start=before, next_=position, end=end)
+                if len(batch):
+                    before = batch.next
+                    yield batch
+
+    async def _fetch(self, topic: str, partition: int, position: int) -> tuple[Any, int]:
+        """(records of the client from `position` on, end of what is committed as this broker knows it)."""
+        request = FetchRequest(100, 1, 8 * FETCH_BYTES, READ_COMMITTED, [(topic, [(partition, position, FETCH_BYTES)])])
+        response = await self.client.send(self._leader(topic, partition), request)
+        ((_, (row,)),) = ((t["topics"], t["partitions"]) for t in response.to_object()["topics"])
+        error = kafka_errors.for_code(row["error_code"])
+        if error is kafka_errors.OffsetOutOfRangeError:
+            raise BrokerError(f"{topic}/{partition}: retention removed offset {position} while it was read")
+        if error is not kafka_errors.NoError:
+            raise error(f"{topic}/{partition}")
+        tp = TopicPartition(topic, partition)
+        aborted = [(a["producer_id"], a["first_offset"]) for a in row["aborted_transactions"] or ()]
+        records = PartitionRecords(
+            tp, MemoryRecords(row["message_set"]), aborted, position, None, None, True, READ_COMMITTED
+        )
+        return records, row["last_stable_offset"]
+
+    # ---- writing --------------------------------------------------------------------------------------------------
+
+    async def publish(self, records: Sequence[Record]) -> list[tuple[int, int]]:
+        if not records:
+            return []
+        placed = await self.placed(records)
+        producer = await self._publisher()
+        try:
+            return await self.send(producer, placed)
+        except BrokerError:
+            # Its sequence numbers may have a hole now, and the broker would refuse everything after it.
+            if self._producer is producer:
+                self._producer = None
+                await close_producer(producer)
+            raise
+
+    async def _publisher(self) -> AIOKafkaProducer:
+        async with self._producer_lock:
+            if self._producer is None:
+                self._producer = await self.open_producer(enable_idempotence=True)
+            return self._producer
+
+    async def open_producer(self, **options: Any) -> AIOKafkaProducer:
+        """A started producer. Raises BrokerError."""
+
+        async def attempt() -> AIOKafkaProducer:
+            producer = AIOKafkaProducer(**self.options, acks="all", max_batch_size=BATCH_BYTES, **options)
+            try:
+                async with asyncio.timeout(REQUEST_S):
+                    await producer.start()
+            except BaseException:
+                await close_producer(producer)
+                raise
+            return producer
+
+        return await self._connection.ask("opening a producer", attempt)
+
+    async def placed(self, records: Sequence[Record]) -> list[tuple[Record, int]]:
+        """Each record with its partition."""
+        partitions = {topic: await self._know(topic) for topic in {r.topic for r in records}}
+        found = []
+        for record in records:
+            every = partitions[record.topic]
+            place = record.partition
+            if place is None:
+                place = self._partitioner(record.key, every, every)
+            elif place not in every:
+                raise BrokerError(f"there is no topic '{record.topic}' with partition {place}", retryable=False)
+            found.append((record, place))
+        return found
+
+    async def send(self, producer: AIOKafkaProducer, placed: Sequence[tuple[Record, int]]) -> list[tuple[int, int]]:
+        """Write batches of our own making, in order in each partition; returns when all are durable."""
+        groups: dict[TP, list[int]] = collections.defaultdict(list)
+        for i, (record, partition) in enumerate(placed):
+            groups[record.topic, partition].append(i)
+        now_ms = round(self._clock().timestamp() * 1000)
+        offsets = [(0, 0)] * len(placed)
+
+        async def one(tp: TP, indexes: Sequence[int]) -> None:
+            batches = []
+            builder, held = producer.create_batch(), list[int]()
+            for i in indexes:
+                record = placed[i][0]
+                fields = {"timestamp": now_ms, "key": record.key, "value": record.value}
+                headers = list(record.headers)
+                if builder.append(**fields, headers=headers) is None:
+                    batches.append((held, await submit(producer, builder, tp)))
+                    builder, held = producer.create_batch(), []
+                    builder.append(**fields, headers=headers)
+                held.append(i)
+            batches.append((held, await submit(producer, builder, tp)))
+            results = await asyncio.gather(*(future for _, future in batches), return_exceptions=True)
+            for (held, _), result in zip(batches, results, strict=True):
+                if isinstance(result, BaseException):
+                    raise unsent(tp[0], [placed[i][0] for i in held], result) from result
+                for n, i in enumerate(held):
+                    offsets[i] = (tp[1], result.offset + n)
+
+        outcomes = await asyncio.gather(*(one(tp, i) for tp, i in groups.items()), return_exceptions=True)
+        failures = [
+            unsent(tp[0], [], o) if isinstance(o, KafkaError) else o
+            for tp, o in zip(groups, outcomes, strict=True)
+            if o is not None
+        ]
+        # The fence makes other sends fail in other ways; it is the cause.
+        for failure in sorted(failures, key=lambda f: not isinstance(f, Fenced)):
+            raise failure
+        return offsets
+
+    def own(self, stage: str, partition: int) -> Ownership:
+        return KafkaOwnership(self, stage, partition)

@@ -1,0 +1,62 @@
+"""Producers of the Kafka client: a batch is queued, a failure is told in our words, the end has a bound."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka import errors as kafka_errors
+from aiokafka.errors import KafkaError
+
+from lockstep.adapters.stream.kafka.connection import FORBIDDEN
+from lockstep.errors import BrokerError, Fenced
+from lockstep.ports import Record
+
+log = structlog.get_logger("lockstep.kafka")
+
+CLOSE_S = 2.0
+
+FENCED = (kafka_errors.ProducerFenced, kafka_errors.InvalidProducerEpoch, kafka_errors.InvalidProducerIdMapping)
+TOO_LARGE = (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError)
+
+
+async def submit(producer: AIOKafkaProducer, builder: Any, tp: tuple[str, int]) -> "asyncio.Future[Any]":
+    """Queue a batch. The queue is full while the broker is away; then this waits, as long as that takes."""
+    while True:
+        try:
+            future: asyncio.Future[Any] = await producer.send_batch(builder, tp[0], partition=tp[1])
+        except kafka_errors.KafkaTimeoutError:
+            continue
+        return future
+
+
+def unsent(topic: str, records: Sequence[Record], error: BaseException) -> BrokerError:
+    """The error of ours for records that could not be written. records: those of the batch, where they are known."""
+    if isinstance(error, FENCED):
+        return Fenced("another worker owns this partition now")
+    if isinstance(error, TOO_LARGE):
+        size = max(len(r.value or b"") + len(r.key or b"") for r in records)
+        return BrokerError(
+            f"topic '{topic}' refuses a record of {size} bytes; raise its max.message.bytes "
+            f"(kafka-configs --alter --topic {topic} --add-config max.message.bytes={2 * size})",
+            retryable=False,
+        )
+    if isinstance(error, FORBIDDEN):
+        return BrokerError(f"Kafka does not allow writing to '{topic}'; give this user the right", retryable=False)
+    return BrokerError(f"writing to '{topic}' failed: {error!r}", retryable=bool(getattr(error, "retriable", False)))
+
+
+async def close_producer(producer: AIOKafkaProducer) -> None:
+    """Stop, but not for longer than CLOSE_S: a producer waits for ever for a broker that is away."""
+    task = asyncio.create_task(producer.stop())
+    done, _ = await asyncio.wait([task], timeout=CLOSE_S)
+    if not done:
+        task.cancel()
+        await asyncio.wait([task], timeout=CLOSE_S)
+        with contextlib.suppress(KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await producer.client.close()
+    elif not task.cancelled() and isinstance(task.exception(), Exception):
+        log.debug("a producer did not stop cleanly", reason=repr(task.exception()))
