@@ -25,7 +25,8 @@ from lockstep.adapters.stream.kafka.connection import LEAST_CONNECT_S
 from lockstep.adapters.stream.kafka.options import client_options, servers_of
 from lockstep.adapters.stream.kafka.topics import LARGEST_RECORD
 from lockstep.adapters.stream.kafka.transport import assignor_for
-from lockstep.adapters.stream.runtime import Runtime, SourceSpec, StageSpec
+from lockstep.adapters.stream.lanes import SourceSpec, StageSpec
+from lockstep.adapters.stream.runtime import Runtime
 from lockstep.errors import BrokerError, SettingsError
 from lockstep.ports import Batch, Cut, Record, TopicSpec
 from lockstep.settings import Settings

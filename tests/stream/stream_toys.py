@@ -17,7 +17,8 @@ from typing import Any
 
 from lockstep.adapters.stream import open_broker, transport_for
 from lockstep.adapters.stream.consumer import Faults
-from lockstep.adapters.stream.runtime import Runtime, SourceSpec, StageSpec
+from lockstep.adapters.stream.lanes import SourceSpec, StageSpec
+from lockstep.adapters.stream.runtime import Runtime
 from lockstep.ports import Batch, Broker, Cut, Record, TopicInfo, TopicSpec
 from lockstep.settings import Settings
 
@@ -33,7 +34,7 @@ TOPICS = [
 
 
 class ToyMeter:
-    """lockstep.adapters.stream.runtime.SourceStage."""
+    """lockstep.adapters.stream.lanes.SourceStage."""
 
     def __init__(self, partition: int, committed: int | None, earliest: int) -> None:
         self._partition = partition

@@ -11,7 +11,8 @@ from stream_toys import TOPICS, ToyJudge, ToyMeter, events, published, totals, t
 
 from lockstep.adapters.stream import open_broker
 from lockstep.adapters.stream.consumer import Faults
-from lockstep.adapters.stream.runtime import STUCK_AFTER_S, Runtime, StageSpec, _Lane
+from lockstep.adapters.stream.lanes import STUCK_AFTER_S, Lane, StageSpec
+from lockstep.adapters.stream.runtime import Runtime
 from lockstep.adapters.stream.sqlite import SqliteBroker, SqliteConsumer, SqliteTransport
 from lockstep.errors import SettingsError, StateError
 from lockstep.ports import Batch, Cut, Record
@@ -327,7 +328,7 @@ async def test_the_meter_hears_whether_its_log_was_read_to_the_end(
         meters.append(ToyMeter(partition, committed, earliest))
         return meters[-1]
 
-    from lockstep.adapters.stream.runtime import SourceSpec
+    from lockstep.adapters.stream.lanes import SourceSpec
 
     await broker.publish(events(6, 10))
     async with running(sqlite_settings, broker, sources=[SourceSpec("orders", make)]) as runtime:
@@ -358,18 +359,18 @@ SAMPLES = TP("samples", 0)
 
 
 @pytest.fixture
-async def lane(sqlite_settings: Settings, broker: SqliteBroker) -> _Lane:
-    return _Lane(toy_runtime(sqlite_settings, broker, on_fatal=lambda reason: None), {SAMPLES: 10})
+async def lane(sqlite_settings: Settings, broker: SqliteBroker) -> Lane:
+    return Lane(toy_runtime(sqlite_settings, broker, on_fatal=lambda reason: None), {SAMPLES: 10})
 
 
-async def test_a_lane_that_is_behind_and_stands_still_is_stuck(lane: _Lane) -> None:
+async def test_a_lane_that_is_behind_and_stands_still_is_stuck(lane: Lane) -> None:
     lane.ends[SAMPLES] = 11
     lane.watch(100.0)
     assert lane.stuck(100.0 + STUCK_AFTER_S) == ""
     assert "samples/0 at 10 has stood still for 61 s" in lane.stuck(101.0 + STUCK_AFTER_S)
 
 
-async def test_a_lane_that_had_nothing_to_do_is_not_stuck(lane: _Lane) -> None:
+async def test_a_lane_that_had_nothing_to_do_is_not_stuck(lane: Lane) -> None:
     """Idle for an hour, then one record: behind from now on, not for an hour."""
     lane.ends[SAMPLES] = 10
     lane.watch(100.0)
@@ -378,7 +379,7 @@ async def test_a_lane_that_had_nothing_to_do_is_not_stuck(lane: _Lane) -> None:
     assert lane.stuck(3_700.0) == ""
 
 
-async def test_a_lane_that_is_behind_but_moves_is_not_stuck(lane: _Lane) -> None:
+async def test_a_lane_that_is_behind_but_moves_is_not_stuck(lane: Lane) -> None:
     lane.ends[SAMPLES] = 1_000
     for step in range(10):
         lane.watch(100.0 + step * STUCK_AFTER_S * 0.9)
@@ -387,7 +388,7 @@ async def test_a_lane_that_is_behind_but_moves_is_not_stuck(lane: _Lane) -> None
         lane.told(lane.durable)
 
 
-async def test_a_position_that_cannot_be_committed_is_said(lane: _Lane) -> None:
+async def test_a_position_that_cannot_be_committed_is_said(lane: Lane) -> None:
     """It moves, and the group does not hear of it."""
     for step in range(70):
         lane.reached({SAMPLES: 11 + step})

@@ -14,7 +14,8 @@ from lockstep.adapters.rulebook import RuleBook
 from lockstep.adapters.stopping import Stopping
 from lockstep.adapters.stream import WorkerBroker, transport_for
 from lockstep.adapters.stream.consumer import Faults
-from lockstep.adapters.stream.runtime import Observer, Runtime, RuntimeStatus
+from lockstep.adapters.stream.lanes import Observer
+from lockstep.adapters.stream.runtime import Runtime, RuntimeStatus
 from lockstep.errors import LockstepError
 from lockstep.notify.route import NOBODY
 from lockstep.rule.condition.kinds import Plan, Rule

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from lockstep.adapters.dispatch import Dispatcher
 from lockstep.adapters.promises import last_promise
-from lockstep.adapters.stream.runtime import SourceSpec, StageSpec
+from lockstep.adapters.stream.lanes import SourceSpec, StageSpec
 from lockstep.deliver import Deliver
 from lockstep.event import Decoder
 from lockstep.judge.judge import Judge

@@ -1,82 +1,37 @@
 """The runtime: Faust gives group membership, agents and fetching; this gives them the stages.
 
-A source lane feeds the meter of one source partition and publishes what it hands out. A stage lane owns one partition
-of judge, notify or deliver: recover, then feed, tick and cut, each cut one transaction. Lanes live for one epoch.
+It recovers what a partition needs, makes its lane (lanes.py), hands batches to it, and commits how far it is. Lanes
+live for one epoch.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-import faust
 import structlog
-from faust.tables import TableManager
 from faust.types import TP
 
 from lockstep.adapters.stopping import Stopping
-from lockstep.adapters.stream.consumer import Coalescing, Faults, Handed, PassThrough, within
+from lockstep.adapters.stream.consumer import Faults, Handed, PassThrough
+from lockstep.adapters.stream.faust_app import FaustApp, NoTables
+from lockstep.adapters.stream.lanes import Lane, Observer, SourceLane, SourceSpec, StageLane, StageSpec
 from lockstep.errors import LockstepError, StateError
-from lockstep.ports import Batch, Broker, Cut, Ownership, Record, Stage, TopicInfo
+from lockstep.ports import Broker, TopicInfo
 from lockstep.settings import Settings
 
-log = structlog.get_logger("lockstep.judge.group")
+log = structlog.get_logger("lockstep.runtime")
 
 COMMIT_EVERY_S = 0.5
 COMMIT_S = 5.0
-STUCK_AFTER_S = 60.0
-"""A lane that is behind and stands still for so long is not alive; nor one whose position the group does not learn."""
 STOP_S = 1.5
 """How long a last flush may take when the service stops."""
 TELL_S, END_S, RELEASE_S, LEAVE_S = 2.0, 1.0, 4.5, 5.0
 """Then the other steps of a stop: a broker that is away answers none of them."""
 NEVER_S = 1e9
 """Faust's own watching goes by acknowledgements, which nobody gives here."""
-
-
-class SourceStage(Protocol):
-    """The meter on one source partition in one assignment (lockstep.measure.meter.Meter)."""
-
-    start: int
-    position: int
-
-    def feed(self, batch: Batch) -> None: ...
-    def observe(self, *, at_end: bool, now: datetime) -> None: ...
-    def flush(self, now: datetime) -> list[Record]: ...
-
-
-@dataclass(frozen=True)
-class SourceSpec:
-    """make: (topic as it is, partition, committed position or None, earliest offset kept) → the meter."""
-
-    topic: str
-    make: Callable[[TopicInfo, int, int | None, int], Awaitable[SourceStage]]
-
-
-@dataclass(frozen=True)
-class StageSpec:
-    """name: of its state. inputs: topics with equal partition counts, read by one owner.
-
-    interval_s: shortest time between two cuts; None: the flush interval, which gathers what changes often.
-    after_cut: called with (partition, stage) after recovery and after every step: acts on what is now durable.
-    released: called when the partition is given up.
-    """
-
-    name: str
-    inputs: tuple[str, ...]
-    make: Callable[[int], Stage]
-    tick_s: float = 1.0
-    interval_s: float | None = None
-    after_cut: Callable[[int, Any], None] | None = None
-    released: Callable[[int, Any], Awaitable[None]] | None = None
-
-
-class Observer(Protocol):
-    """Told what happens, for metrics."""
-
-    def flushed(self, stage: str, seconds: float) -> None: ...
 
 
 class _Silent:
@@ -108,169 +63,6 @@ class RuntimeStatus:
     lanes: list[LaneStatus] = field(default_factory=list)
 
 
-class _Lane:
-    """What both kinds share: where each input stands, a pump that wakes when there is something to do."""
-
-    def __init__(self, runtime: "Runtime", starts: Mapping[TP, int]) -> None:
-        self.runtime = runtime
-        self.interval_s = runtime.settings.flush_interval
-        self.at = {tp: start - 1 for tp, start in starts.items()}  # last offset applied
-        self.next: dict[TP, int] = dict(starts)
-        self.ends: dict[TP, int] = {}  # of the logs, when they were last asked
-        self.durable: dict[TP, int] = dict(starts)
-        self.committed: dict[TP, int] = dict(starts)  # what the group was told
-        self.behind_since: float | None = None
-        self.untold_since: float | None = None
-        self.wake = asyncio.Event()
-        self.closing = asyncio.Event()
-        self.task: asyncio.Task[None] | None = None
-
-    def take(self, tp: TP, batch: Batch) -> None:
-        if batch.previous != self.at[tp]:
-            self.runtime.fail(
-                f"{tp.topic}/{tp.partition}: a batch follows {batch.previous}, applied up to {self.at[tp]}"
-            )
-            return
-        self.feed(batch)
-        self.at[tp] = batch.next - 1
-        self.next[tp] = batch.next
-        self.wake.set()
-
-    def feed(self, batch: Batch) -> None:
-        raise RuntimeError("a lane of its own kind feeds")
-
-    async def step(self) -> None:
-        raise RuntimeError("a lane of its own kind steps")
-
-    async def pump(self, idle_s: float) -> None:
-        """Step at once when the last step is older than the flush interval, else at the interval.
-
-        Ends with a last step once `closing` is set. A step is never cut short: what a stage handed over
-        and nobody published would be lost.
-        """
-        interval = self.interval_s
-        last = 0.0
-        while True:
-            await within(idle_s, self.wake)
-            wait = last + interval - self.runtime.loop_time()
-            if wait > 0:
-                await within(wait, self.closing)
-            self.wake.clear()
-            closing = self.closing.is_set()
-            last = self.runtime.loop_time()
-            if self.runtime.failed:  # a stage that broke in the middle of a batch has folded half of it
-                return
-            await self.step()
-            if closing:
-                return
-
-    def stuck(self, now: float) -> str:
-        """What stands still, "" for nothing. now: loop time."""
-        for since, what in (
-            (self.behind_since, "has stood still"),
-            (self.untold_since, "cannot commit its position"),
-        ):
-            if since is not None and now - since > STUCK_AFTER_S:
-                where = ", ".join(f"{tp.topic}/{tp.partition} at {at}" for tp, at in self.durable.items())
-                return f"{where} {what} for {now - since:.0f} s"
-        return ""
-
-    def watch(self, now: float) -> None:
-        """Note since when this lane is behind, and since when the group has not heard of its position."""
-        if all(self.ends.get(tp, 0) <= at for tp, at in self.durable.items()):
-            self.behind_since = None
-        elif self.behind_since is None:
-            self.behind_since = now
-        if self.durable == self.committed:
-            self.untold_since = None
-        elif self.untold_since is None:
-            self.untold_since = now
-
-    def reached(self, positions: Mapping[TP, int]) -> None:
-        """These are durable now."""
-        if positions != self.durable:
-            self.durable = dict(positions)
-            self.behind_since = None
-            self.runtime.moved.set()
-
-    def told(self, positions: Mapping[TP, int]) -> None:
-        """The group knows these."""
-        self.committed.update(positions)
-        self.untold_since = None
-
-
-class _SourceLane(_Lane):
-    def __init__(self, runtime: "Runtime", spec: SourceSpec, tp: TP, meter: SourceStage) -> None:
-        super().__init__(runtime, {tp: meter.start})
-        self.spec, self.tp, self.meter = spec, tp, meter
-        self.durable = {tp: meter.position}
-        self.committed = dict(self.durable)
-
-    def feed(self, batch: Batch) -> None:
-        self.meter.feed(batch)
-
-    async def step(self) -> None:
-        runtime = self.runtime
-        began = runtime.loop_time()
-        records = self.meter.flush(runtime.clock())
-        position = self.meter.position
-        if records:
-            await asyncio.sleep(runtime.faults.before_cut_s)
-            await runtime.broker.publish(records)
-            runtime.observer.flushed("meter", runtime.loop_time() - began)
-        self.reached({self.tp: position})
-
-
-class _StageLane(_Lane):
-    def __init__(
-        self,
-        runtime: "Runtime",
-        spec: StageSpec,
-        partition: int,
-        stage: Stage,
-        owned: Ownership,
-        starts: Mapping[TP, int],
-    ) -> None:
-        super().__init__(runtime, starts)
-        self.spec, self.partition, self.stage, self.owned = spec, partition, stage, owned
-        if spec.interval_s is not None:
-            self.interval_s = spec.interval_s
-
-    def feed(self, batch: Batch) -> None:
-        self.stage.feed(batch)
-
-    async def step(self) -> None:
-        runtime = self.runtime
-        began = runtime.loop_time()
-        self.stage.tick(runtime.clock())
-        cut = self.stage.cut()
-        positions = dict(self.next)
-        if cut or positions != self.durable:
-            if runtime.faults.torn_cut:
-                await self._tear(cut)
-            await asyncio.sleep(runtime.faults.before_cut_s)
-            await self.owned.cut(cut, _plain(positions))
-            runtime.observer.flushed(self.spec.name, runtime.loop_time() - began)
-            self.reached(positions)
-        self.act()
-
-    def act(self) -> None:
-        """Let the outside act on what is durable; not when we are about to leave."""
-        if self.spec.after_cut is not None and not self.closing.is_set():
-            self.spec.after_cut(self.partition, self.stage)
-
-    async def release(self) -> None:
-        """The partition is given up."""
-        if self.spec.released is not None:
-            await self.spec.released(self.partition, self.stage)
-        await self.owned.close()
-
-    async def _tear(self, cut: Cut) -> None:
-        """Test only: half of the cut becomes durable before the rest, and without the position."""
-        await self.owned.cut(Cut(list(cut.records), {}), _plain(self.durable))
-        cut.records.clear()
-
-
 class Runtime:
     """Runs sources and stages on a broker until stopped. on_fatal is called once, when this process cannot go on."""
 
@@ -298,7 +90,7 @@ class Runtime:
         self._stage_of = {topic: s for s in stages for topic in s.inputs}
         self._on_fatal = on_fatal
         self._options = dict(options or {})
-        self._lanes: dict[TP, _Lane] = {}
+        self._lanes: dict[TP, Lane] = {}
         self._reason = "starting"
         self.failed = False
         self.app: Any = None
@@ -317,7 +109,7 @@ class Runtime:
 
     async def start(self) -> None:
         """Start Faust and its agents; returns when the consumer has been started, not when it is ready."""
-        self.app = app = _App(
+        self.app = app = FaustApp(
             self.settings.app_id,
             broker="lockstep://",
             web_enabled=False,
@@ -332,7 +124,7 @@ class Runtime:
             store="memory://",
             broker_commit_livelock_soft_timeout=NEVER_S,
             stream_processing_timeout=NEVER_S,
-            TableManager=_NoTables,
+            TableManager=NoTables,
             **self._options,
         )
         app.lockstep_host = self
@@ -403,14 +195,14 @@ class Runtime:
     async def begin(self, assigned: set[TP], committed: Mapping[TP, int], epoch: int) -> Mapping[TP, int]:
         self._reason = "recovering"
         await asyncio.sleep(self.faults.before_recovery_s)
-        lanes: dict[TP, _Lane] = {}
+        lanes: dict[TP, Lane] = {}
         places: dict[TP, int] = {}
         kept = False
         try:
             infos = await self.broker.describe({tp.topic for tp in assigned})
             for tp in sorted(assigned):
                 if tp.topic in self._sources:
-                    lane: _Lane = await self._source_lane(tp, infos[tp.topic], committed.get(tp))
+                    lane: Lane = await self._source_lane(tp, infos[tp.topic], committed.get(tp))
                 elif tp.topic in self._stage_of and tp.topic == self._stage_of[tp.topic].inputs[0]:
                     lane = await self._stage_lane(self._stage_of[tp.topic], tp.partition)
                 else:
@@ -432,16 +224,16 @@ class Runtime:
                 await self._release(list(dict.fromkeys(lanes.values())))
         return places
 
-    async def _source_lane(self, tp: TP, info: TopicInfo, committed: int | None) -> _SourceLane:
+    async def _source_lane(self, tp: TP, info: TopicInfo, committed: int | None) -> SourceLane:
         spec = self._sources[tp.topic]
         earliest, end = (await self.broker.bounds(tp.topic))[tp.partition]
         _check_end(tp, committed or 0, end)
         meter = await spec.make(info, tp.partition, committed, earliest)
         if self.faults.no_rewind:
             meter.start = meter.position
-        return _SourceLane(self, spec, tp, meter)
+        return SourceLane(self, spec, tp, meter)
 
-    async def _stage_lane(self, spec: StageSpec, partition: int) -> _StageLane:
+    async def _stage_lane(self, spec: StageSpec, partition: int) -> StageLane:
         owned = self.broker.own(spec.name, partition)
         positions, entries = await owned.recover()
         try:
@@ -458,19 +250,19 @@ class Runtime:
         except BaseException:  # an assignment that ended meanwhile cancels us; nobody else would close it
             await owned.close()
             raise
-        return _StageLane(self, spec, partition, stage, owned, starts)
+        return StageLane(self, spec, partition, stage, owned, starts)
 
     def opened(self, epoch: int) -> None:
         for lane in dict.fromkeys(self._lanes.values()):
-            idle_s = lane.spec.tick_s if isinstance(lane, _StageLane) else 1.0
+            idle_s = lane.spec.tick_s if isinstance(lane, StageLane) else 1.0
             lane.wake.set()
             lane.task = asyncio.create_task(self._guarded(lane, idle_s))
         if not self._stopping:
             self._reason = ""
 
-    async def _guarded(self, lane: _Lane, idle_s: float) -> None:
+    async def _guarded(self, lane: Lane, idle_s: float) -> None:
         try:
-            if isinstance(lane, _StageLane):
+            if isinstance(lane, StageLane):
                 lane.act()
             await lane.pump(idle_s)
         except LockstepError as error:
@@ -487,13 +279,13 @@ class Runtime:
             log.exception("a timer broke")
             self.fail(repr(error))
 
-    async def _stop_pumps(self, lanes: Sequence[_Lane]) -> None:
+    async def _stop_pumps(self, lanes: Sequence[Lane]) -> None:
         await _end_tasks([lane.task for lane in lanes if lane.task is not None])
 
-    async def _release(self, lanes: Sequence[_Lane]) -> None:
+    async def _release(self, lanes: Sequence[Lane]) -> None:
         """All at once: each may have to wait until its broker counts as gone."""
         results = await asyncio.gather(
-            *(lane.release() for lane in lanes if isinstance(lane, _StageLane)), return_exceptions=True
+            *(lane.release() for lane in lanes if isinstance(lane, StageLane)), return_exceptions=True
         )
         for result in results:
             if isinstance(result, BaseException):
@@ -518,7 +310,7 @@ class Runtime:
     def wake(self, stage: str, partition: int) -> None:
         """Something outside happened that this stage's owner should look at now."""
         for lane in self._lanes.values():
-            if isinstance(lane, _StageLane) and lane.spec.name == stage and lane.partition == partition:
+            if isinstance(lane, StageLane) and lane.spec.name == stage and lane.partition == partition:
                 lane.wake.set()
 
     # ---- watching -------------------------------------------------------------------------------------------------
@@ -545,7 +337,7 @@ class Runtime:
                 if end is not None:
                     # What lies between the last record and the end may be markers that nobody is handed.
                     lane.ends[tp] = lane.next[tp] if await self._all_handed(tp, lane, end) else end
-                if isinstance(lane, _SourceLane):
+                if isinstance(lane, SourceLane):
                     lane.meter.observe(at_end=end is not None and lane.next[tp] >= lane.ends[tp], now=now)
                 lane.watch(self.loop_time())
 
@@ -557,7 +349,7 @@ class Runtime:
                 self.moved.set()
             await asyncio.sleep(COMMIT_EVERY_S)
 
-    async def _tell(self, lanes: Sequence[_Lane]) -> bool:
+    async def _tell(self, lanes: Sequence[Lane]) -> bool:
         """Commit to the group how far the lanes are; whether it knows now.
 
         It is for watching lag, and for a meter the place to go on from: a loss of it costs a re-read, never a record.
@@ -575,7 +367,7 @@ class Runtime:
             lane.told(positions)
         return True
 
-    async def _all_handed(self, tp: TP, lane: _Lane, end: int) -> bool:
+    async def _all_handed(self, tp: TP, lane: Lane, end: int) -> bool:
         if lane.next[tp] >= end:
             return True
         if self.consumer.handed.get(tp) != lane.at[tp]:
@@ -614,41 +406,9 @@ async def _end_tasks(tasks: Sequence[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _plain(positions: Mapping[TP, int]) -> dict[tuple[str, int], int]:
-    return {(tp.topic, tp.partition): n for tp, n in positions.items()}
-
-
 def _check_end(tp: TP, position: int, end: int) -> None:
     if position > end:
         raise StateError(
             f"topic '{tp.topic}', partition {tp.partition} ends at {end}, but was read up to {position}: it was made "
             "again, or lost its tail; start under another LOCKSTEP_APP_ID, or on another file"
         )
-
-
-class _NoTables(TableManager):  # type: ignore[misc] # faust has no types that hold
-    """Faust waits a second for tables to be registered; there are none."""
-
-    async def on_start(self) -> None:
-        await self._update_channels()
-        await self.recovery.start()
-
-
-class _App(faust.App):  # type: ignore[misc] # faust has no types that hold
-    """Opens the gate when Faust's rebalance has ended: after its seek, after it cleared its agents' queues."""
-
-    make_transport: Callable[[Any], Any]
-
-    def _new_transport(self) -> Any:
-        return self.make_transport(self.conf.broker_consumer)
-
-    def _new_producer_transport(self) -> Any:
-        return self.make_transport(self.conf.broker_producer)
-
-    def _create_directories(self) -> None:
-        """Faust's tables would live there; we have none, and leave no folder where we are started."""
-
-    def on_rebalance_end(self) -> None:
-        super().on_rebalance_end()
-        consumer: Coalescing = self.consumer
-        consumer.open_gate()

@@ -1,0 +1,246 @@
+"""Lanes: one source partition with its meter, or one owned partition with its stage, in one assignment."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from faust.types import TP
+
+from lockstep.adapters.stream.consumer import Faults, within
+from lockstep.ports import Batch, Broker, Cut, Ownership, Record, Stage, TopicInfo
+from lockstep.settings import Settings
+
+STUCK_AFTER_S = 60.0
+"""A lane that is behind and stands still for so long is not alive; nor one whose position the group does not learn."""
+
+
+class SourceStage(Protocol):
+    """The meter on one source partition in one assignment (lockstep.measure.meter.Meter)."""
+
+    start: int
+    position: int
+
+    def feed(self, batch: Batch) -> None: ...
+    def observe(self, *, at_end: bool, now: datetime) -> None: ...
+    def flush(self, now: datetime) -> list[Record]: ...
+
+
+@dataclass(frozen=True)
+class SourceSpec:
+    """make: (topic as it is, partition, committed position or None, earliest offset kept) → the meter."""
+
+    topic: str
+    make: Callable[[TopicInfo, int, int | None, int], Awaitable[SourceStage]]
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """name: of its state. inputs: topics with equal partition counts, read by one owner.
+
+    interval_s: shortest time between two cuts; None: the flush interval, which gathers what changes often.
+    after_cut: called with (partition, stage) after recovery and after every step: acts on what is now durable.
+    released: called when the partition is given up.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    make: Callable[[int], Stage]
+    tick_s: float = 1.0
+    interval_s: float | None = None
+    after_cut: Callable[[int, Any], None] | None = None
+    released: Callable[[int, Any], Awaitable[None]] | None = None
+
+
+class Observer(Protocol):
+    """Told what happens, for metrics."""
+
+    def flushed(self, stage: str, seconds: float) -> None: ...
+
+
+class LaneHost(Protocol):
+    """What a lane asks of the runtime that it belongs to."""
+
+    settings: Settings
+    broker: Broker
+    clock: Callable[[], datetime]
+    faults: Faults
+    observer: Observer
+    failed: bool
+    moved: asyncio.Event
+    """Set when a position has become durable that the group has not heard of."""
+
+    def loop_time(self) -> float: ...
+    def fail(self, reason: str) -> None: ...
+
+
+class Lane:
+    """What both kinds share: where each input stands, a pump that wakes when there is something to do."""
+
+    def __init__(self, runtime: LaneHost, starts: Mapping[TP, int]) -> None:
+        self.runtime = runtime
+        self.interval_s = runtime.settings.flush_interval
+        self.at = {tp: start - 1 for tp, start in starts.items()}  # last offset applied
+        self.next: dict[TP, int] = dict(starts)
+        self.ends: dict[TP, int] = {}  # of the logs, when they were last asked
+        self.durable: dict[TP, int] = dict(starts)
+        self.committed: dict[TP, int] = dict(starts)  # what the group was told
+        self.behind_since: float | None = None
+        self.untold_since: float | None = None
+        self.wake = asyncio.Event()
+        self.closing = asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+
+    def take(self, tp: TP, batch: Batch) -> None:
+        if batch.previous != self.at[tp]:
+            self.runtime.fail(
+                f"{tp.topic}/{tp.partition}: a batch follows {batch.previous}, applied up to {self.at[tp]}"
+            )
+            return
+        self.feed(batch)
+        self.at[tp] = batch.next - 1
+        self.next[tp] = batch.next
+        self.wake.set()
+
+    def feed(self, batch: Batch) -> None:
+        raise RuntimeError("a lane of its own kind feeds")
+
+    async def step(self) -> None:
+        raise RuntimeError("a lane of its own kind steps")
+
+    async def pump(self, idle_s: float) -> None:
+        """Step at once when the last step is older than the flush interval, else at the interval.
+
+        Ends with a last step once `closing` is set. A step is never cut short: what a stage handed over
+        and nobody published would be lost.
+        """
+        interval = self.interval_s
+        last = 0.0
+        while True:
+            await within(idle_s, self.wake)
+            wait = last + interval - self.runtime.loop_time()
+            if wait > 0:
+                await within(wait, self.closing)
+            self.wake.clear()
+            closing = self.closing.is_set()
+            last = self.runtime.loop_time()
+            if self.runtime.failed:  # a stage that broke in the middle of a batch has folded half of it
+                return
+            await self.step()
+            if closing:
+                return
+
+    def stuck(self, now: float) -> str:
+        """What stands still, "" for nothing. now: loop time."""
+        for since, what in (
+            (self.behind_since, "has stood still"),
+            (self.untold_since, "cannot commit its position"),
+        ):
+            if since is not None and now - since > STUCK_AFTER_S:
+                where = ", ".join(f"{tp.topic}/{tp.partition} at {at}" for tp, at in self.durable.items())
+                return f"{where} {what} for {now - since:.0f} s"
+        return ""
+
+    def watch(self, now: float) -> None:
+        """Note since when this lane is behind, and since when the group has not heard of its position."""
+        if all(self.ends.get(tp, 0) <= at for tp, at in self.durable.items()):
+            self.behind_since = None
+        elif self.behind_since is None:
+            self.behind_since = now
+        if self.durable == self.committed:
+            self.untold_since = None
+        elif self.untold_since is None:
+            self.untold_since = now
+
+    def reached(self, positions: Mapping[TP, int]) -> None:
+        """These are durable now."""
+        if positions != self.durable:
+            self.durable = dict(positions)
+            self.behind_since = None
+            self.runtime.moved.set()
+
+    def told(self, positions: Mapping[TP, int]) -> None:
+        """The group knows these."""
+        self.committed.update(positions)
+        self.untold_since = None
+
+
+class SourceLane(Lane):
+    """Feeds the meter of one source partition, and publishes what it hands out."""
+
+    def __init__(self, runtime: LaneHost, spec: SourceSpec, tp: TP, meter: SourceStage) -> None:
+        super().__init__(runtime, {tp: meter.start})
+        self.spec, self.tp, self.meter = spec, tp, meter
+        self.durable = {tp: meter.position}
+        self.committed = dict(self.durable)
+
+    def feed(self, batch: Batch) -> None:
+        self.meter.feed(batch)
+
+    async def step(self) -> None:
+        runtime = self.runtime
+        began = runtime.loop_time()
+        records = self.meter.flush(runtime.clock())
+        position = self.meter.position
+        if records:
+            await asyncio.sleep(runtime.faults.before_cut_s)
+            await runtime.broker.publish(records)
+            runtime.observer.flushed("meter", runtime.loop_time() - began)
+        self.reached({self.tp: position})
+
+
+class StageLane(Lane):
+    """Feeds one owned partition of a stage; each cut is one transaction."""
+
+    def __init__(
+        self,
+        runtime: LaneHost,
+        spec: StageSpec,
+        partition: int,
+        stage: Stage,
+        owned: Ownership,
+        starts: Mapping[TP, int],
+    ) -> None:
+        super().__init__(runtime, starts)
+        self.spec, self.partition, self.stage, self.owned = spec, partition, stage, owned
+        if spec.interval_s is not None:
+            self.interval_s = spec.interval_s
+
+    def feed(self, batch: Batch) -> None:
+        self.stage.feed(batch)
+
+    async def step(self) -> None:
+        runtime = self.runtime
+        began = runtime.loop_time()
+        self.stage.tick(runtime.clock())
+        cut = self.stage.cut()
+        positions = dict(self.next)
+        if cut or positions != self.durable:
+            if runtime.faults.torn_cut:
+                await self._tear(cut)
+            await asyncio.sleep(runtime.faults.before_cut_s)
+            await self.owned.cut(cut, _plain(positions))
+            runtime.observer.flushed(self.spec.name, runtime.loop_time() - began)
+            self.reached(positions)
+        self.act()
+
+    def act(self) -> None:
+        """Let the outside act on what is durable; not when we are about to leave."""
+        if self.spec.after_cut is not None and not self.closing.is_set():
+            self.spec.after_cut(self.partition, self.stage)
+
+    async def release(self) -> None:
+        """The partition is given up."""
+        if self.spec.released is not None:
+            await self.spec.released(self.partition, self.stage)
+        await self.owned.close()
+
+    async def _tear(self, cut: Cut) -> None:
+        """Test only: half of the cut becomes durable before the rest, and without the position."""
+        await self.owned.cut(Cut(list(cut.records), {}), _plain(self.durable))
+        cut.records.clear()
+
+
+def _plain(positions: Mapping[TP, int]) -> dict[tuple[str, int], int]:
+    return {(tp.topic, tp.partition): n for tp, n in positions.items()}
