@@ -185,6 +185,38 @@ def test_more_than_a_message_holds():
     assert sum(len(b["items"]) for b in run.told()[1:]) == 2
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_an_edit_that_takes_the_limit_away_forgets_who_was_told(restarts):
+    """What ended meanwhile would hold its room for ever where the limit comes back."""
+    run = Run(CAPPED, restarts=restarts).feed(*storm("a", "b"))
+    for watched, told in (
+        (rule(), [*storm("a", "b", state="resolved", minute=5)]),
+        (CAPPED, [*storm("c", "d", minute=6)]),
+    ):
+        run.watched = watched
+        run.stage = run._new(dict(run.entries))
+        run.feed(*told)
+    assert run.lines()[-2:] == ["c firing warning", "d firing warning"]
+
+
+def test_a_rule_without_a_limit_remembers_nobody():
+    """A storm of thousands would be written with every cut."""
+    run = Run(rule())
+    run.stage.feed(batch(*storm(*(f"s{n:03}" for n in range(100)))))
+    run.step(0)
+    rows = [json.loads(value) for key, value in run.entries.items() if key.startswith(b"OrderSpike")]
+    assert [row["open"] for row in rows] == [{"told": {}, "held": {}, "begun": False}] * len(rows)
+    assert rows
+
+
+def test_a_message_of_which_nothing_is_told_is_done_with():
+    """Its items do not wait for the next one."""
+    run = Run(CAPPED).feed(*storm("a", "b")).feed(*storm("c")).feed(*storm("d"))
+    run.step(700)
+    (row,) = [json.loads(value) for key, value in run.entries.items() if key == b"OrderSpike\x1fanna"]
+    assert (row["items"], row["due"], row["number"]) == ([], None, 2)
+
+
 STEPS = st.lists(
     st.tuples(st.sampled_from("abcd"), st.sampled_from(["warning", "critical"]), st.sampled_from([0, 60, 900, 1900])),
     min_size=1,
@@ -219,3 +251,28 @@ def test_what_has_settled_says_how_long_it_fired(restarts):
     run.feed(transition("firing", minute=20, **last), transition("resolved", minute=25, **last)).step(1800).step(10)
     assert run.told()[-1]["items"][0]["headline"].endswith("; it fired for 5 minutes")
     assert not any(key.startswith(b"\x1ffired") for key in run.entries)
+
+
+def fired_entries(run: Run) -> list[bytes]:
+    return [key for key in run.entries if key.startswith(b"\x1ffired")]
+
+
+def test_when_it_fired_is_remembered_where_nothing_else_says_it():
+    """Only of what fired later than it began, and until its end has been told."""
+    run = Run(rule()).feed(transition("firing", minute=0), transition("firing", channel="app", minute=5))
+    assert len(fired_entries(run)) == 1
+    run.feed(transition("resolved", channel="app", minute=9))
+    assert run.told()[-1]["items"][0]["headline"].endswith("; it fired for 4 minutes")
+    assert fired_entries(run) == []
+
+
+def test_what_an_earlier_episode_did_says_nothing_of_this_one():
+    """The end of one that flapped was not told yet when the next one fired at once."""
+    run = Run(FLAPS)
+    for n in range(3):
+        run.feed(*blink(n, 4 * n))
+    late = {"episode_id": "late", "started_at": (NOON + timedelta(minutes=12)).isoformat()}
+    once = {"episode_id": "once", "started_at": (NOON + timedelta(minutes=30)).isoformat()}
+    run.feed(transition("firing", minute=20, **late), transition("resolved", minute=25, **late))
+    run.feed(transition("firing", minute=30, **once), transition("resolved", minute=32, **once))
+    assert [body["data"]["duration_s"] for body in run.told("hook")[-4:]] == [None, 300, None, 120]

@@ -255,6 +255,14 @@ def test_an_unknown_command_is_recorded_and_nothing_else():
     stage.feed(batch(b'{"type": "silence"}', topic="lockstep.commands"))
     (dead,) = stage.cut().records
     assert dict(dead.headers)["topic"] == b"lockstep.commands"
+    assert dict(dead.headers)["detail"] == b"no command is known to this version"
+
+
+def test_what_lies_on_another_topic_is_no_transition():
+    """Whoever may write commands cannot make alerts of them."""
+    stage = _stage()
+    stage.feed(batch(transition(), topic="lockstep.commands"))
+    assert [r.topic for r in stage.cut().records] == ["lockstep.dead-events"]
 
 
 def test_a_broken_text_is_reported_once():

@@ -26,11 +26,12 @@ class Told:
     begun: bool = False
 
     def dropped(self, item: Item) -> None:
-        """An item found no place in its message."""
+        """An item found no place in its message: it is one of those that are kept back, until it is over."""
         episode = item.episode_id
-        self.told.pop(episode, None)
-        self.held.pop(episode, None)
-        if not item.is_over:
+        if item.is_over:
+            self.told.pop(episode, None)
+            self.held.pop(episode, None)
+        else:  # of what was told before and only got worse people still hear the end
             self._hold(episode, Severity.of(item.severity))
 
     def chosen(self, items: list[Item], cap: int, rule: str) -> list[Item]:
@@ -59,12 +60,11 @@ class Told:
 
     def _begin(self, item: Item, cap: int) -> bool:
         episode, rank = item.episode_id, Severity.of(item.severity)
-        others = sum(1 for e, r in self.told.items() if r >= rank and e != episode)
-        tell = episode in self.told or others < cap
+        tell = episode in self.told or sum(1 for r in self.told.values() if r >= rank) < cap
         self.held.pop(episode, None)
         if item.is_over:  # it came and went
-            self.told.pop(episode, None)
-        elif tell:
+            return tell
+        if tell:
             self.told[episode] = rank
         else:
             self._hold(episode, rank)

@@ -16,7 +16,7 @@ FORMAT = 1
 
 
 class Fired:
-    """Alert id → (episode, when it fired), of those that fired later than they began; a part of notify's state."""
+    """Alert id → (episode, when it fired), of the last that fired later than it began; a part of notify's state."""
 
     def __init__(self) -> None:
         self._fired: dict[str, tuple[str, str]] = {}
@@ -24,11 +24,9 @@ class Fired:
 
     def hear(self, transition: Transition) -> None:
         """Remember a firing."""
-        if transition.state is TransitionName.FIRING:
-            self.forget(transition)
-            if transition.at != transition.started_at:
-                self._fired[transition.alert_id] = (transition.episode_id, transition.at)
-                self._dirty.add(transition.alert_id)
+        if transition.state is TransitionName.FIRING and transition.at != transition.started_at:
+            self._fired[transition.alert_id] = (transition.episode_id, transition.at)
+            self._dirty.add(transition.alert_id)
 
     def since(self, transition: Transition) -> str:
         """When the episode fired; when it began, where it fired at once or that was never heard."""
