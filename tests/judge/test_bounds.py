@@ -145,6 +145,27 @@ def lost(text):
             id="a bound that is stale when the value comes",
         ),
         pytest.param(
+            "- {name: R, by: [sku], threshold: {measure: stock, at_most: {measure: floor}}}",
+            levels("A: 12:00 available=20 reserved=10, 12:05 available=5"), [],
+            id="a bound that becomes stale at the moment at which the value comes",
+        ),
+        pytest.param(
+            "- {name: R, by: [sku], threshold: {measure: stock, at_most: {measure: floor}}}",
+            levels("A: 12:00:01 available=20 reserved=10, 12:05 available=5"), ["12:05 A firing warning"],
+            id="a bound that is not stale yet when the value comes",
+        ),
+        pytest.param(
+            "- {name: R, by: [sku], threshold: {measure: sold, window: 1m, above: {measure: floor}}}",
+            [*levels("A: 12:00 reserved=2"), *lost("A: 12:04:30 x3")], [],
+            id="a bound that becomes stale with the end of the bucket",
+        ),
+        pytest.param(
+            "- {name: R, by: [sku], threshold: {measure: sold, window: 1m, above: {measure: floor}}, no_data: ok}",
+            [*levels("A: 12:00:01 reserved=2"), *lost("A: 12:04:30 x3")],
+            ["12:05 A firing warning", "12:06 A resolved warning"],
+            id="a bound that becomes stale after it",
+        ),
+        pytest.param(
             "- {name: R, by: [sku], threshold: {measure: stock, at_most: {measure: floor}}, no_data: ok}",
             levels("A: 12:00 available=3 reserved=4, 12:20 available=9 reserved=1"),
             ["12:00 A firing warning", "12:05 A resolved warning"],
