@@ -1,6 +1,7 @@
 """The HTTP server, on a real service on a real file."""
 
 import asyncio
+import inspect
 import io
 import json
 import re
@@ -14,7 +15,8 @@ import jsonschema
 import pytest
 from pydantic import SecretStr
 
-from lockstep.adapters.http.server import openapi
+from lockstep.adapters.http import body
+from lockstep.adapters.http.server import OPERATIONS, HttpServer, openapi
 from lockstep.app import Service, utc_now
 from lockstep.errors import SettingsError
 from lockstep.ports import Record
@@ -364,8 +366,54 @@ async def test_the_openapi_document_names_every_route(served):
                 for content in described.get("content", {}).values():
                     schema = {**content["schema"], "components": document["components"]}
                     jsonschema.validate(await answer.json(), schema)
-    api = {"/v1/events", "/v1/alerts", "/v1/explain", "/v1/rules", "/v1/rules/reload"}
+    api = {"/v1/events", "/v1/alerts", "/v1/explain", "/v1/rules", "/v1/rules/reload", "/v1/openapi.json"}
     assert set(document["paths"]) == api | {"/healthz", "/readyz", "/metrics"}
+
+
+def test_every_handler_declares_what_it_answers():
+    """What takes a request and is not declared could not be reached, and what is declared is a handler."""
+    handlers = {
+        name
+        for name, member in vars(HttpServer).items()
+        if inspect.iscoroutinefunction(member) and list(inspect.signature(member).parameters) == ["self", "request"]
+    }
+    assert handlers - OPERATIONS.keys() == {"_answer"}  # which asks the others
+    assert OPERATIONS.keys() <= handlers
+    assert len({(o.method, o.path) for o in OPERATIONS.values()}) == len(OPERATIONS)
+
+
+@pytest.mark.parametrize("handler", OPERATIONS)
+def test_a_handler_answers_only_with_declared_statuses(handler):
+    """Each status that stands in its code, and in that of the body where one is read."""
+    operation = OPERATIONS[handler]
+    source = inspect.getsource(getattr(HttpServer, handler)).partition("async def ")[2]
+    if operation.body is not None:
+        source += inspect.getsource(body)
+    statuses = {int(number) for number in re.findall(r"\b[2-5]\d\d\b", source)} - {417}  # "anything else"
+    assert statuses <= operation.responses.keys()
+    assert (401 in operation.responses) == (not operation.is_open)
+
+
+async def test_every_operation_asks_for_its_token_and_method(tmp_path):
+    """As it is declared: 401 with a challenge where a token is needed, 405 with Allow for another method."""
+    service = Service(_settings(tmp_path, api_token=SecretStr("s3cret")), environ={})
+    stop = asyncio.Event()
+    running = asyncio.create_task(service.run(stop))
+    await until(lambda: asyncio.sleep(0, service.judging.runtime is not None and service.judging.status().ready))
+    base = f"http://127.0.0.1:{service.http.port}"
+    seen, declared = {}, {}
+    async with aiohttp.ClientSession() as session:
+        for operation in OPERATIONS.values():
+            async with session.request(operation.method, base + operation.path) as answer:
+                challenged = answer.status == 401 and answer.headers["WWW-Authenticate"].startswith("Bearer")
+            token = {"Authorization": "Bearer s3cret"}
+            async with session.request("PATCH", base + operation.path, headers=token) as answer:
+                seen[operation.path] = challenged, answer.status, answer.headers["Allow"]
+            allowed = "GET, HEAD" if operation.method == "GET" else operation.method
+            declared[operation.path] = not operation.is_open, 405, allowed
+    stop.set()
+    await running
+    assert seen == declared
 
 
 async def test_a_post_says_what_became_of_each_event(served):

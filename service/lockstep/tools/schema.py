@@ -15,7 +15,7 @@ import msgspec
 from pydantic import SecretStr
 
 from lockstep import VERSION, calendar
-from lockstep.adapters.http.openapi import openapi
+from lockstep.adapters.http.server import openapi
 from lockstep.event import MODELS, TYPES
 from lockstep.judge.publish import ALERT_STATE, ALERTS
 from lockstep.measure.dead_events import TOPIC as DEAD_EVENTS

@@ -12,8 +12,21 @@ from aiohttp import web
 
 from lockstep.adapters.explain_answer import labels_from
 from lockstep.adapters.follow import AlertBoard
-from lockstep.adapters.http.body import read_body
-from lockstep.adapters.http.openapi import STATES, openapi
+from lockstep.adapters.http.body import ENCODINGS, read_body
+from lockstep.adapters.http.openapi import (
+    COUNT,
+    ELEMENT,
+    NO_TOKEN,
+    TEXT,
+    Operation,
+    answer,
+    answers,
+    document_of,
+    error,
+    list_of,
+    object_of,
+    operations_of,
+)
 from lockstep.adapters.http.protocol import Handler, Server
 from lockstep.adapters.http.refusal import Refusal
 from lockstep.adapters.ingest.receipts import Outcome, Receipts
@@ -22,8 +35,54 @@ from lockstep.errors import BrokerError, RuleError, SettingsError
 from lockstep.event import LARGEST_EVENT
 from lockstep.settings import Settings
 
-OPEN = ("/healthz", "/readyz", "/metrics")
+STATES = ("pending", "firing", "resolved", "all")
+"""What /v1/alerts can be asked for."""
 
+_MEANINGS = {
+    Outcome.ACCEPTED: "Events that the broker has and that count",
+    Outcome.DUPLICATE: "Events whose id and source came before in their partition, in this chunk of records or the "
+    "one before; only the first of them is looked at",
+    Outcome.FUTURE: "Events whose time is too far ahead of the broker's clock: not counted, but listed by "
+    "`lockstep dead events`",
+    Outcome.UNKNOWN: "Events of a type that is not ours: counted here and ignored",
+}
+
+_RECEIPT = object_of(
+    "What became of the events of one POST; the four counts add up to all of them. What comes too late for a "
+    "window that is closed is known later: `lockstep dead events`",
+    {
+        **{outcome.value: {**COUNT, "description": _MEANINGS[outcome]} for outcome in Outcome},
+        "events": list_of(
+            "Those that do not count, the first 100",
+            object_of(
+                "One event that does not count",
+                {
+                    "element": ELEMENT,
+                    "outcome": {
+                        "enum": [o.value for o in Outcome if o is not Outcome.ACCEPTED],
+                        "description": "What became of it, as above",
+                    },
+                    "message": {**TEXT, "description": "Why, and what to do"},
+                },
+            ),
+        ),
+    },
+)
+_PACKED = {
+    "name": "Content-Encoding",
+    "in": "header",
+    "description": "How the body is packed",
+    "schema": {"enum": list(ENCODINGS), "default": "identity"},
+}
+_EVENT = {"type": "object", "description": "A CloudEvent, as `events/<type>.schema.json` describes it"}
+_EVENTS = {
+    "application/cloudevents+json": {"schema": _EVENT},
+    "application/cloudevents-batch+json": {"schema": {"type": "array", "items": _EVENT}},
+    "application/x-ndjson": {"schema": {**TEXT, "description": "One CloudEvent a line"}},
+    "application/json": {
+        "schema": {"description": "Any of these; with `ce-` headers the data of one event, in binary mode"}
+    },
+}
 
 UNFINISHED_S = 1.0
 """How long a stop waits for the end of a request that has not come whole, and then once more until it is cancelled."""
@@ -83,17 +142,9 @@ class HttpServer:
         self._rules, self._reload = rules, reload
         self._runner: web.ServerRunner | None = None
         self.port = settings.http_port
-        self._routes: dict[str, dict[str, Handler]] = {
-            "/healthz": {"GET": self._healthz},
-            "/readyz": {"GET": self._readyz},
-            "/metrics": {"GET": self._show_metrics},
-            "/v1/alerts": {"GET": self._alerts},
-            "/v1/explain": {"GET": self._explain},
-            "/v1/rules": {"GET": self._show_rules},
-            "/v1/rules/reload": {"POST": self._reload_rules},
-            "/v1/events": {"POST": self._events},
-            "/v1/openapi.json": {"GET": self._openapi},
-        }
+        self._routes: dict[str, dict[str, Handler]] = {}
+        for handler, operation in OPERATIONS.items():
+            self._routes.setdefault(operation.path, {})[operation.method] = getattr(self, handler)
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -120,7 +171,7 @@ class HttpServer:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
-            if request.path not in OPEN:
+            if request.path not in _OPEN:
                 self._check_token(request)
             return await self._handler(request)(request)
         except Refusal as refusal:
@@ -151,57 +202,23 @@ class HttpServer:
             said = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
             raise Refusal(401, "another Bearer token is needed; write `Authorization: Bearer TOKEN`", headers=said)
 
-    async def _healthz(self, request: web.BaseRequest) -> web.Response:
-        status = self._status()
-        body = {"live": status.live, "reason": status.live_reason}
-        return web.json_response(body, status=200 if status.live else 503)
-
-    async def _readyz(self, request: web.BaseRequest) -> web.Response:
-        status = self._status()
-        body = {"ready": status.ready, "reason": status.ready_reason}
-        return web.json_response(body, status=200 if status.ready else 503)
-
-    async def _show_metrics(self, request: web.BaseRequest) -> web.Response:
-        return web.Response(body=self._metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
-
-    async def _alerts(self, request: web.BaseRequest) -> web.Response:
-        rule = request.query.get("rule")
-        state = request.query.get("state")
-        if state not in (None, *STATES):
-            raise Refusal(400, f"state is one of {', '.join(STATES)}")
-        every = state == "all"
-        found = self._board.alerts(rule=rule, every=every)
-        if state and not every:
-            found = [t for t in found if _state(t.state.value) == state]
-        body = [{**msgspec.to_builtins(t), "state": _state(t.state.value), "since": t.started_at} for t in found]
-        return web.json_response({"alerts": body})
-
-    async def _show_rules(self, request: web.BaseRequest) -> web.Response:
-        return web.json_response(self._rules())
-
-    async def _reload_rules(self, request: web.BaseRequest) -> web.Response:
-        try:
-            answer = await self._reload()
-        except RuleError as error:
-            raise Refusal(422, str(error)) from error
-        except BrokerError as error:
-            raise Refusal(503, str(error)) from error
-        refused = [file["name"] for file in answer["files"] if file["state"] == "refused"]
-        if refused:
-            said = f"refused, the last good version stays in force: {', '.join(refused)}"
-            return web.json_response({"error": said, **answer}, status=422)
-        return web.json_response(answer)
-
-    async def _explain(self, request: web.BaseRequest) -> web.Response:
-        what = request.query.get("what")
-        if not what:
-            raise Refusal(400, "what? write ?what=RULE&label=sku=A-1")
-        try:
-            answer = self._explained(what, labels_from(request.query.getall("label", [])))
-        except RuleError as error:
-            raise Refusal(404, str(error)) from error
-        return web.json_response(answer)
-
+    @answers(
+        Operation(
+            "POST",
+            "/v1/events",
+            "Publish one event or many; answers when the broker has them: what became of each",
+            {
+                202: answer("The broker has them", {"$ref": "#/components/schemas/Receipt"}),
+                400: error("Which element and which field is wrong; nothing was published"),
+                401: NO_TOKEN,
+                413: error("More than 1 MiB (1,048,576 bytes), as it came or unpacked"),
+                415: error("No CloudEvents, or packed in another way", Accept_Encoding="What is taken"),
+                503: error("The broker does not answer"),
+            },
+            parameters=[_PACKED],
+            body=_EVENTS,
+        )
+    )
     async def _events(self, request: web.BaseRequest) -> web.Response:
         raw = await read_body(request, most=LARGEST_EVENT)
         headers = {k.lower(): v for k, v in request.headers.items()}
@@ -224,8 +241,165 @@ class HttpServer:
         body = {**{outcome.value: counts[outcome] for outcome in Outcome}, "events": odd[:MOST_FAULTS]}
         return web.json_response(body, status=202)
 
+    @answers(
+        Operation(
+            "GET",
+            "/v1/alerts",
+            "What is pending or firing now, since when, with its numbers",
+            {200: answer("The alerts"), 400: error("No such state"), 401: NO_TOKEN},
+            parameters=[
+                {"name": "rule", "in": "query", "schema": TEXT},
+                {"name": "state", "in": "query", "schema": {"enum": list(STATES)}},
+            ],
+        )
+    )
+    async def _alerts(self, request: web.BaseRequest) -> web.Response:
+        rule = request.query.get("rule")
+        state = request.query.get("state")
+        if state not in (None, *STATES):
+            raise Refusal(400, f"state is one of {', '.join(STATES)}")
+        every = state == "all"
+        alerts = self._board.alerts(rule=rule, every=every)
+        if state and not every:
+            alerts = [t for t in alerts if _state(t.state.value) == state]
+        body = [{**msgspec.to_builtins(t), "state": _state(t.state.value), "since": t.started_at} for t in alerts]
+        return web.json_response({"alerts": body})
+
+    @answers(
+        Operation(
+            "GET",
+            "/v1/rules",
+            "The rules in force, since when, and which files were refused why",
+            {200: answer("The rules"), 401: NO_TOKEN},
+        )
+    )
+    async def _show_rules(self, request: web.BaseRequest) -> web.Response:
+        return web.json_response(self._rules())
+
+    @answers(
+        Operation(
+            "POST",
+            "/v1/rules/reload",
+            "Look at the folder of rules now; also takes back one that was replaced",
+            {
+                200: answer("What changed, in words, and what is in force"),
+                401: NO_TOKEN,
+                422: error("A file was refused, `files` says why; the last good version of it stays in force"),
+                503: error("The broker does not answer"),
+            },
+        )
+    )
+    async def _reload_rules(self, request: web.BaseRequest) -> web.Response:
+        try:
+            answer = await self._reload()
+        except RuleError as error:
+            raise Refusal(422, str(error)) from error
+        except BrokerError as error:
+            raise Refusal(503, str(error)) from error
+        refused = [file["name"] for file in answer["files"] if file["state"] == "refused"]
+        if refused:
+            said = f"refused, the last good version stays in force: {', '.join(refused)}"
+            return web.json_response({"error": said, **answer}, status=422)
+        return web.json_response(answer)
+
+    @answers(
+        Operation(
+            "GET",
+            "/v1/explain",
+            "Why a rule fires or does not, for the groups that this worker judges",
+            {
+                200: answer("The verdict with every number that it read, and where the alert stands"),
+                400: error("Nothing was asked for"),
+                401: NO_TOKEN,
+                404: error("No such rule, label or id"),
+            },
+            parameters=[
+                {
+                    "name": "what",
+                    "in": "query",
+                    "required": True,
+                    "description": "A rule's name, or the id of an alert, an episode or a transition",
+                    "schema": TEXT,
+                },
+                {
+                    "name": "label",
+                    "in": "query",
+                    "description": "`sku=A-1`; may stand several times",
+                    "schema": {"type": "array", "items": TEXT},
+                },
+            ],
+        )
+    )
+    async def _explain(self, request: web.BaseRequest) -> web.Response:
+        what = request.query.get("what")
+        if not what:
+            raise Refusal(400, "what? write ?what=RULE&label=sku=A-1")
+        try:
+            answer = self._explained(what, labels_from(request.query.getall("label", [])))
+        except RuleError as error:
+            raise Refusal(404, str(error)) from error
+        return web.json_response(answer)
+
+    @answers(
+        Operation(
+            "GET",
+            "/healthz",
+            "Alive?",
+            {200: answer("Yes"), 503: answer("No, and why")},
+            is_open=True,
+        )
+    )
+    async def _healthz(self, request: web.BaseRequest) -> web.Response:
+        status = self._status()
+        body = {"live": status.live, "reason": status.live_reason}
+        return web.json_response(body, status=200 if status.live else 503)
+
+    @answers(
+        Operation(
+            "GET",
+            "/readyz",
+            "Ready?",
+            {200: answer("Yes"), 503: answer("No, and why")},
+            is_open=True,
+        )
+    )
+    async def _readyz(self, request: web.BaseRequest) -> web.Response:
+        status = self._status()
+        body = {"ready": status.ready, "reason": status.ready_reason}
+        return web.json_response(body, status=200 if status.ready else 503)
+
+    @answers(
+        Operation(
+            "GET",
+            "/metrics",
+            "For Prometheus",
+            {200: {"description": "Text"}},
+            is_open=True,
+        )
+    )
+    async def _show_metrics(self, request: web.BaseRequest) -> web.Response:
+        return web.Response(body=self._metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    @answers(
+        Operation(
+            "GET",
+            "/v1/openapi.json",
+            "This document",
+            {200: answer("OpenAPI 3.1"), 401: NO_TOKEN},
+        )
+    )
     async def _openapi(self, request: web.BaseRequest) -> web.Response:
         return web.json_response(openapi())
+
+
+OPERATIONS = operations_of(HttpServer)
+"""What can be asked, by the name of the method that answers."""
+_OPEN = frozenset(operation.path for operation in OPERATIONS.values() if operation.is_open)
+
+
+def openapi() -> dict[str, Any]:
+    """The OpenAPI document of this server, made of what its handlers declare."""
+    return document_of(list(OPERATIONS.values()), {"Receipt": _RECEIPT})
 
 
 def _state(name: str) -> str:
