@@ -70,7 +70,7 @@ class Pipeline:
         self.dead: list[DeadEvent] = []
         self.earliest: dict[Source, int] = {}  # what retention has left of a source, where not all
         self._meters = {source: self._meter(source, None) for source in self.logs}
-        self._judges = [self._judge(n) for n in range(samples)]
+        self.judges = [self._judge(n) for n in range(samples)]
 
     def _meter(self, source: Source, position: int | None) -> Meter:
         settings = MeterSettings(
@@ -144,7 +144,7 @@ class Pipeline:
 
     def total(self, name: str) -> int:
         """A count of the judges that are at work."""
-        return sum(getattr(judge.counts, name) for judge in self._judges)
+        return sum(getattr(judge.counts, name) for judge in self.judges)
 
     def commit_source(self, source: Source) -> None:
         self.logs[source].committed = self._meters[source].position
@@ -164,11 +164,11 @@ class Pipeline:
             self.crash_judge(n)
 
     def judge(self, n: int, size: int = 1_000_000) -> None:
-        self._judges[n].feed(self.samples[n].batch(SAMPLES, n, size))
+        self.judges[n].feed(self.samples[n].batch(SAMPLES, n, size))
 
     def cut(self, n: int) -> None:
         """Everything that a judge decided becomes visible together with its position."""
-        cut = self._judges[n].cut()
+        cut = self.judges[n].cut()
         for key, value in cut.entries.items():
             if value is None:
                 self._entries[n].pop(key, None)
@@ -184,7 +184,7 @@ class Pipeline:
         """The judge is gone with what it had not cut; another one takes over."""
         if not self._remembers:
             self._entries[n] = {}
-        self._judges[n] = self._judge(n)
+        self.judges[n] = self._judge(n)
         self.samples[n].at = self.samples[n].committed
 
     @property
@@ -201,7 +201,7 @@ class Pipeline:
     @property
     def visits(self) -> int:
         """How often the judges that live now have looked at a group."""
-        return sum(judge.counts.visits for judge in self._judges)
+        return sum(judge.counts.visits for judge in self.judges)
 
     def edit(self, plan: Plan) -> None:
         """The rules change: everything is cut, and starts anew with what it had."""

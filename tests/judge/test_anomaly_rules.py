@@ -339,7 +339,7 @@ def _watched(events: list[Event], condition: Anomaly, labels: tuple[str, ...] = 
     for item in arrivals(watched, events, sources=1, jitter=[0.0], spread=[0], again=[]):
         pipeline.arrive(*item)
     pipeline.finish(datetime.fromisoformat(events[-1]["time"]) + timedelta(hours=1))
-    seen = pipeline._judges[0].seen(watched.rules[0].name, labels)
+    seen = pipeline.judges[0].seen(watched.rules[0].name, labels)
     assert seen is not None
     return seen.view.watches[condition.key]
 

@@ -70,7 +70,7 @@ def sold_while_stock_changes(*, dies_after: int | None, torn: bool = False) -> P
         shop.judge(0)
         if n == dies_after:
             if torn:
-                entries = shop._judges[0].cut().entries  # a transaction that was none
+                entries = shop.judges[0].cut().entries  # a transaction that was none
                 shop._entries[0] |= {k: v for k, v in entries.items() if v is not None and k[:1] in (b"l", b"m")}
             shop.crash_judge(0)
             continue
@@ -461,7 +461,7 @@ def test_16_a_repeat_in_each_chunk_counts_once_and_on_two_partitions_twice(dies)
     """Seen means seen, counted or not; partitions know nothing of each other, and schemas/README.md says so."""
     shop = with_repeats(dies=dies)
     (fired,) = [t for t in shop.finish(clock("12:30")) if t["state"] == "firing"]
-    history = shop._judges[0].histories.flows[ORDERS_ALL.id, ()]
+    history = shop.judges[0].histories.flows[ORDERS_ALL.id, ()]
     assert fired["at"]
     assert history.value(int(clock("12:00").timestamp()), int(clock("12:01").timestamp())) == 3 * SCALE
 
@@ -495,11 +495,11 @@ def test_17_what_was_counted_and_is_kept_no_more_is_not_late():
         arrive(shop, orders(f"web: {hour:02d}:00"))
         shop.step(ORDERS_FROM)
     shop.commit_source(ORDERS_FROM)
-    assert shop._judges[0].groups_of("R") == [("web",)]
+    assert shop.judges[0].groups_of("R") == [("web",)]
     shop.crash_meter(ORDERS_FROM)
     shop.step(ORDERS_FROM)
     assert (shop.total("late"), shop.dead) == (0, [])
-    assert shop._judges[0].groups_of("R") == [("web",)]
+    assert shop.judges[0].groups_of("R") == [("web",)]
 
 
 def test_17_the_partial_of_a_series_that_was_quiet_for_chunks_is_added_to():
@@ -510,5 +510,5 @@ def test_17_the_partial_of_a_series_that_was_quiet_for_chunks_is_added_to():
     shop.step(ORDERS_FROM)
     arrive(shop, orders("app: 12:00:59"))
     shop.step(ORDERS_FROM)
-    history = shop._judges[0].histories.flows[ORDERS.id, ("app",)]
+    history = shop.judges[0].histories.flows[ORDERS.id, ("app",)]
     assert history.value(int(clock("12:00").timestamp()), int(clock("12:01").timestamp())) == 4 * SCALE

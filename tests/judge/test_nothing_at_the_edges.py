@@ -141,7 +141,7 @@ def test_no_alert_from_a_late_batch():
     read(pipeline)
     let_come(pipeline, steady("12:30", "12:50"))
     assert lines(pipeline.finish(clock("12:50"))) == []
-    assert pipeline._judges[0].counts.late > 0
+    assert pipeline.judges[0].counts.late > 0
 
 
 def test_no_alert_from_a_feed_that_hung():

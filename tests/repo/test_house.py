@@ -86,3 +86,25 @@ def test_every_channel_that_can_be_named_can_be_sent_by():
 def test_a_channel_ends_its_attempts_before_its_deliveries_end(channel):
     """One attempt that hangs leaves time for another."""
     assert SENDERS[channel].attempt_s < CHANNELS[channel].life_s / 4
+
+
+def _reached_into(text: str) -> set[str]:
+    """The private names of other objects that code reads or calls: `_rules` of `judge._rules`, not of `self._rules`."""
+    return {
+        node.attr
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Attribute)
+        and re.match(r"_[^_]", node.attr)
+        and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))
+    }
+
+
+def test_nobody_reaches_into_a_judge():
+    """Its rooms hand each other what they need, and who watches one is handed what it may see."""
+    rooms = {path.name: path.read_text() for path in (CODE / "judge").glob("*.py")}
+    assert {name: names for name, text in rooms.items() if (names := _reached_into(text))} == {}
+    private = set(re.findall(r"\b(?:self\.|def )(_[a-z]\w*)", "\n".join(rooms.values())))
+    code = {path: path.read_text() for folder in (CODE, ROOT / "tests") for path in folder.rglob("*.py")}
+    users = {path.name: _reached_into(text) & private for path, text in code.items() if "lockstep.judge." in text}
+    assert {name: names for name, names in users.items() if names} == {}
+    assert _reached_into("judge._rules[0], self._rules") & private == {"_rules"}  # the control

@@ -59,8 +59,9 @@ class RuleFacts:
 
     When its verdict can change:
     width: of its buckets. is_level_only: it is judged at each value of its levels, else at bucket ends.
-    offsets: how long after a bucket's end that bucket may still change the verdict: the borders of all its windows, but
-    for those of seasonal baselines, which `borders` looks up on the day (it keeps what it found; None without such).
+    offsets: how long after a bucket's end that bucket may still change the verdict: the borders of all its windows, as
+    long as neither the clocks nor the calendar move them. borders: looks them up on the day (and keeps what it found),
+    for a rule with seasonal baselines; None for others.
     level_offsets: the same for the values of levels. beginnings: how long after a series is complete something is
     judged that was not yet.
     hours: the hours that bound a part, each with the window that has to lie within them. periods: its calendar windows.

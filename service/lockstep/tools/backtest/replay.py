@@ -155,6 +155,7 @@ def replayed(
     until: datetime | None = None,
     watch: bool = False,
     most: Most = MOST,
+    attach: Callable[[], Attached] | None = None,
     at_once: int = LIMITS.at_once,
 ) -> Replay:
     """What these events (CloudEvents as dicts, any order) lead to; see `backtest`. most: episodes that are watched."""
@@ -163,7 +164,7 @@ def replayed(
     items = [(f"event {i}", event) for i, event in enumerate(decoder.decode(values))]
     items.sort(key=time_of)
     told = measured(plan.series, sliced(items, at_once), at_once=at_once, until=until)
-    return _replay(plan, told, zone=zone, watch=watch, most=most)
+    return _replay(plan, told, zone=zone, watch=watch, most=most, attach=attach)
 
 
 @lru_cache(maxsize=64)
