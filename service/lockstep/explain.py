@@ -5,7 +5,6 @@ judged, and what it reads is written down.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,7 +19,7 @@ from lockstep.rule.condition.kinds import Rule, series_of_condition
 from lockstep.rule.condition.view import Instant
 from lockstep.rule.explained import Explained, explain_condition
 from lockstep.rule.language.quantity import duration_text
-from lockstep.text.figures import PERCENT, number_text
+from lockstep.rule.sentences import because, moment_text
 from lockstep.text.rfc3339 import SECOND, rfc3339
 from lockstep.yaml.document import did_you_mean
 
@@ -199,37 +198,37 @@ def why(seen: Seen, verdict: Explained | None, at: int | None, zone: ZoneInfo) -
         return f"nothing has been judged yet: no event of {' or '.join(_roles(seen))} has come whose bucket is closed"
     if verdict is None:
         return f"{named} is not known: no event of it was seen (or none within {duration_text(_forget(seen))})"
-    alert, because = seen.alert, _because(verdict, zone)
+    alert, reason = seen.alert, because(verdict, zone)
     match alert.state:
         case State.FIRING if alert.clear_since is not None:
-            since, next_at = _moment(alert.clear_since, zone), due(alert, seen.rule)
-            end = "" if next_at is None else f" until {_moment(next_at, zone)}"
-            return f"it is clear since {since} and goes on firing{end} (keep_firing_for): {because}"
+            since, next_at = moment_text(alert.clear_since, zone), due(alert, seen.rule)
+            end = "" if next_at is None else f" until {moment_text(next_at, zone)}"
+            return f"it is clear since {since} and goes on firing{end} (keep_firing_for): {reason}"
         case State.FIRING if verdict.verdict in ("unjudged", "no_data"):
-            return f"it fires since {_moment(alert.started_at, zone)}, and nothing ends it: {because}"
+            return f"it fires since {moment_text(alert.started_at, zone)}, and nothing ends it: {reason}"
         case State.FIRING if verdict.held and "chance" in verdict.counts:
             return (
-                f"it goes on firing: chance alone may do this by now, but what else the rule asks for holds: {because}"
+                f"it goes on firing: chance alone may do this by now, but what else the rule asks for holds: {reason}"
             )
         case State.FIRING if verdict.held:
-            return f"it goes on firing, in the band between breach and clear: {because}"
+            return f"it goes on firing, in the band between breach and clear: {reason}"
         case State.FIRING if seen.rule.for_s:
-            return f"it fires, the breach began {_moment(alert.since, zone)}: {because}"
+            return f"it fires, the breach began {moment_text(alert.since, zone)}: {reason}"
         case State.FIRING:
-            return f"it fires since {_moment(alert.started_at, zone)}: {because}"
+            return f"it fires since {moment_text(alert.started_at, zone)}: {reason}"
         case State.PENDING if seen.rule.tolerance is not None:
             asked = seen.rule.tolerance
             count = f"{alert.breaches.bit_count()} of {asked.breaches} breaches in the last {asked.buckets} buckets"
-            return f"it is pending since {_moment(alert.started_at, zone)} with {count}: {because}"
+            return f"it is pending since {moment_text(alert.started_at, zone)} with {count}: {reason}"
         case State.COOLING:
-            end = _moment(alert.ended_at + seen.rule.cool_down_s * SECOND, zone)
-            return f"it has ended, and nothing begins until {end} (cool_down): {because}"
+            end = moment_text(alert.ended_at + seen.rule.cool_down_s * SECOND, zone)
+            return f"it has ended, and nothing begins until {end} (cool_down): {reason}"
         case State.PENDING:
             next_at = due(alert, seen.rule)
-            end = "when it is seen again" if next_at is None else f"at {_moment(next_at, zone)}"
-            return f"it is pending since {_moment(alert.since, zone)} and fires {end} if it still holds: {because}"
+            end = "when it is seen again" if next_at is None else f"at {moment_text(next_at, zone)}"
+            return f"it is pending since {moment_text(alert.since, zone)} and fires {end} if it still holds: {reason}"
         case _:
-            return f"it does not fire: {because}"
+            return f"it does not fire: {reason}"
 
 
 def _roles(seen: Seen) -> list[str]:
@@ -238,120 +237,6 @@ def _roles(seen: Seen) -> list[str]:
 
 def _forget(seen: Seen) -> int:
     return seen.rule.forget_after_s
-
-
-_COMPARED = {"change": ", it was {} before", "projection": ", at this pace it gets to {}"}
-"""kind → what its baseline is; elsewhere it is the usual value."""
-
-
-_PARTS = {"confidence": PERCENT}
-"""Numbers of a rule by name that are parts of one → their unit."""
-
-
-def _because(e: Explained, zone: ZoneInfo) -> str:
-    if e.parts:
-        return _combined(e, zone)
-    named = e.of
-    if e.verdict == "unjudged" and e.baseline_of:
-        return f"{named} is not judged, {e.baseline_of}"
-    if e.verdict == "unjudged":
-        unseen = [name for name, second in e.complete_from.items() if second is None]
-        if unseen:
-            return f"not judged, {unseen[0]} never had an event"
-        since = max((s for s in e.complete_from.values() if s is not None), default=None)
-        if "hours" in e.asked and any(g.name == "hours" for g in e.blocked_by):
-            return f"not judged, {_not_within(e)}"
-        if since is None:
-            return "not judged, it looks back to where nothing was measured yet"
-        known = _moment(round(since * SECOND), zone)
-        return f"not judged, it looks back to before {known}, from where on {named} is known"
-    if e.verdict == "closed":
-        return f"not judged, {_not_within(e)}"
-    if e.verdict == "no_bound":
-        return f"not judged, no row of a table gives it a bound ({e.limit_of})"
-    if e.verdict == "no_data" and e.limit_of and e.value is not None:
-        return f"{named} is {_n(e.value, e.unit)}, but there is no data for its bound, {e.limit_of}"
-    if e.verdict == "no_data":
-        return f"there is no data for {named}"
-    value = f"{named} is {'not told' if e.value is None else _n(e.value, e.unit)}"
-    if e.baseline is not None:
-        ratio = f" ({e.ratio:.2f}x)" if e.ratio is not None else ""
-        value += _COMPARED.get(e.kind, " where {} is usual" + ratio).format(_n(e.baseline, e.unit))
-        value += f" ({e.baseline_of})" if ", because" in e.baseline_of else ""
-    if e.blocked_by:
-        asked = " and ".join(
-            f"{g.name} asks for {_n(g.asked)}" + (f", it is {_n(g.got)}" if g.got is not None else "")
-            for g in e.blocked_by
-        )
-        return f"{value}, but {asked}"
-    if e.verdict == "clear" and (least := _too_little(e)):
-        return f"{value}, {least}"
-    told_already = ("baseline", *(_OF_ABSENCE if e.kind == "absence" else ()))
-    numbers = ((name, _n(v, _PARTS.get(name, ""))) for name, v in e.asked.items() if name not in told_already)
-    asked = "; ".join(f"{name} {number}" for name, number in numbers)
-    asked = "; ".join(filter(None, [_absence(e), asked]))
-    if e.limit_of and f"({e.limit_of})" not in asked:
-        asked += f"; {e.limit_of} is {_n(e.limit, e.unit)}"
-    return value + (f" (asked: {asked})" if asked else "")
-
-
-def _too_little(e: Explained) -> str:
-    """Why a spike compares nothing; "" where it does."""
-    if e.kind != "spike" or e.baseline is None:
-        return ""
-    least = e.asked.get("usual_at_least")
-    if isinstance(least, float):
-        return "" if e.baseline >= least else f"too little to compare with: usual_at_least asks for {_n(least)}"
-    is_ratio = "above" in e.asked or "below" in e.asked
-    return "" if e.baseline > 0 or not is_ratio else "and nothing is a multiple of nothing"
-
-
-def _not_within(e: Explained) -> str:
-    """Which hours or days do not hold the window."""
-    hours = f"the hours {e.asked['hours']}" if "hours" in e.asked else ""
-    days = f"the days that {e.asked['closed']} leaves open" if "closed" in e.asked else ""
-    return f"the window does not lie within {' and '.join(filter(None, [hours, days]))}"
-
-
-_OF_ABSENCE = ("hours", "closed", "expected", "window")
-
-
-def _absence(e: Explained) -> str:
-    """What an absence asks for, `nothing for 2h within Mon-Fri 09:30-16:00`; "" for others."""
-    if e.kind != "absence" or e.window_start is None or e.window_end is None:
-        return ""
-    hours = f" within {e.asked['hours']}" if "hours" in e.asked else ""
-    closed = f", not on days closed by {e.asked['closed']}" if "closed" in e.asked else ""
-    stretch = (
-        f"in a {e.asked['window']}" if "window" in e.asked else f"for {duration_text(e.window_end - e.window_start)}"
-    )
-    return f"nothing {stretch}{hours}{closed}"
-
-
-def _combined(e: Explained, zone: ZoneInfo) -> str:
-    """The part that decides, or all that hold."""
-    if e.kind == "not":
-        return f"the opposite of: {_because(e.parts[0], zone)}"
-    decisive = "clear" if e.kind == "all" else "breach"
-    deciding = [p for p in e.parts if p.verdict == decisive]
-    unknown = [p for p in e.parts if p.verdict in ("unjudged", "closed", "no_data")]
-    unbound = [p for p in e.parts if p.verdict == "no_bound"]
-    others = [p for p in e.parts if p.verdict != "no_bound"]
-    shown = deciding[:1] or (unbound[:1] if e.verdict == "no_bound" else unknown[:1]) or others
-    return " and ".join(_because(p, zone) for p in shown)
-
-
-def _n(value: float | str | None, unit: str = "") -> str:
-    if value is None:
-        return "nothing"
-    if unit and not isinstance(value, str):
-        return number_text(value, unit)
-    return value if isinstance(value, str) else f"{value:,.6g}"
-
-
-def _moment(time_us: int, zone: ZoneInfo) -> str:
-    local = datetime.fromtimestamp(time_us / SECOND, UTC).astimezone(zone)
-    return local.strftime("%a %d %b %H:%M:%S" if local.second else "%a %d %b %H:%M")
 
 
 # ---- as others read it -----------------------------------------------------------------------------------------------

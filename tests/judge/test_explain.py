@@ -99,7 +99,7 @@ def _judge(plan, events, at):
             orders(BUSY),
             "12:15",
             ("web",),
-            "it does not fire: orders is 9 where 2 is usual (4.50x), but at_least asks for 20, it is 9",
+            "it does not fire: orders is 9 where 2 is usual (4.5x), but at_least asks for 20, it is 9",
             id="a minimum keeps it quiet",
         ),
         pytest.param(
@@ -107,7 +107,7 @@ def _judge(plan, events, at):
             orders(BUSY),
             "12:15",
             ("web",),
-            "it does not fire: orders is 9 where 2 is usual (4.50x), but usual_at_least asks for 3, it is 2",
+            "it does not fire: orders is 9 where 2 is usual (4.5x), but usual_at_least asks for 3, it is 2",
             id="too little is usual",
         ),
         pytest.param(
@@ -115,7 +115,7 @@ def _judge(plan, events, at):
             orders(BUSY),
             "12:15",
             ("web",),
-            "it does not fire: orders is 9 where 2 is usual (4.50x), but at_least asks for 20, it is 9 "
+            "it does not fire: orders is 9 where 2 is usual (4.5x), but at_least asks for 20, it is 9 "
             "and usual_at_least asks for 3, it is 2",
             id="two minimums together",
         ),

@@ -22,6 +22,7 @@ measures:
   orders: {count: order.placed}
   stock: {last: available, of: stock.level}
   sessions: {count: traffic.session}
+  part: {average: total, of: order.placed}
 rules:
 """
 
@@ -141,6 +142,34 @@ def test_why_it_fires(text, events, until, expected):
 def test_of_other_conditions(name, events, until, expected):
     """Each kind says what it compares with, in its own words."""
     assert why_lines(told(example(name), events, until)[0])[0] == expected
+
+
+def test_a_number_is_rounded_once():
+    """The headline, the words beside the bars, the reason and a text of the rule show one number for what is usual."""
+    text = """\
+  - name: R
+    spike: {measure: orders, window: 15m, baseline: {previous: 1h}, above: 2x, at_least: 10, usual_at_least: 2}
+    say: {marketing: "usually {{ baseline }}"}
+"""
+    events = orders("-: 11:05 *15, 12:05 *20")
+    fired = next(t for t in told(written(text), events, "12:30") if t.state is TransitionName.FIRING)
+    rule = written(text).rules[0]
+    item = Writer(LONDON).item(fired, rule, ["marketing"])
+    assert fired.baseline == 3.75
+    assert item.headline == "R, the whole shop: 20 within 15 minutes, usually 3.8"
+    assert (item.usual, item.texts["marketing"]) == ("3.8", "usually 3.8")
+    assert "usually 3.8, as in the 1 hour before" in item.why[0]
+
+
+def test_percents_of_a_rule_stay_percents():
+    """`25%` of an average is told as 25%, and so is what was measured."""
+    text = """\
+  - {name: R, threshold: {measure: part, window: 10m, above: 25%}}
+"""
+    events = [{**event, "data": {**event["data"], "total": 0.5}} for event in orders("-: 12:01 *4")]
+    fired = next(t for t in told(written(text), events, "12:15") if t.state is TransitionName.FIRING)
+    assert why_lines(fired) == ["part: 50% within 10 minutes", "The rule asks for above 25% (warning)"]
+    assert Writer(LONDON).headline(fired, None) == "R, the whole shop: 50% within 10 minutes, the limit is 25%"
 
 
 def test_the_end_says_its_own_numbers():

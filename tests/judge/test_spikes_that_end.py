@@ -180,7 +180,7 @@ KEEP = RISE.replace("MORE", LEAST) + ", clear: {below: 1.5x}, keep_firing_for: 3
             TWO,
             "12:50",
             "it is clear since Thu 15 Jan 12:41 and goes on firing until Thu 15 Jan 13:11 (keep_firing_for): "
-            "orders is 10 where 1 is usual (10.00x), but usual_at_least asks for 2, it is 1",
+            "orders is 10 where 1 is usual (10x), but usual_at_least asks for 2, it is 1",
             id="it waits for keep_firing_for",
         ),
         pytest.param(

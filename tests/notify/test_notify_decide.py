@@ -153,8 +153,9 @@ def test_what_came_and_went_is_one_note():
     (item,) = mail["body"]["items"]
     assert (item["state"], mail["state"], item["value"]) == ("fired and resolved", "resolved", "62")
     assert mail["body"]["subject"] == "Came and went: OrderSpike, web: 62 within 15 minutes, usually 20"
-    assert item["texts"]["marketing"].startswith(
+    assert item["texts"]["marketing"] == (
         "OrderSpike, channel web: over since Tue 24 Nov 2026 12:04 GMT, after it fired for 4 minutes. "
+        "It was over before anybody was told of it: there is nothing to take back, look at what it left behind."
     )
     assert [d["state"] for d in run.to("webhook")] == ["firing", "resolved"]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lockstep.rule.language.lint.lint import CODES
 from lockstep.tools.check import fault_formats as report
 from lockstep.tools.check.check import check
-from lockstep.yaml.document import Fault
+from lockstep.yaml.document import Fault, parse_document
 from lockstep.yaml.masking import masked
 
 TEXT = """\
@@ -208,3 +208,17 @@ def test_a_masked_line_is_as_long(line):
 def test_what_is_no_secret_is_shown(line):
     """A report that hides what it is about helps nobody."""
     assert masked(line) == line
+
+
+def test_a_key_without_a_value_says_nothing():
+    """A fault is never hung on an empty key: what is judged stands elsewhere."""
+    document, _ = parse_document(
+        "r.yml", "rules:\n  - levels: {warning: {at_most: 20, clear:}}\n    clear: {above: 0}\n"
+    )
+    assert document is not None
+    rule = ("rules", 0)
+    assert not document.stands((*rule, "levels", "warning", "clear"))
+    assert document.stands((*rule, "clear", "above"))
+    assert [document.find(at) for at in ((*rule, "clear", "below"), ("rules", 1), (*rule, "clear", "above", "x"))] == [
+        None
+    ] * 3

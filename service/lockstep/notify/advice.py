@@ -6,6 +6,7 @@ from lockstep.measure.definition import OfExpression, SeriesDef, series_of
 from lockstep.rule.condition.kinds import All, AnyOf, Condition, Not, Rule, Share, series_of_condition
 from lockstep.rule.explained import said_of
 from lockstep.rule.judged import Judged
+from lockstep.rule.sentences import kind_named
 
 Advice = Mapping[tuple[str, str], str]
 """(team, direction) → what to do; direction is `above`, `below` or "" for either."""
@@ -78,7 +79,7 @@ _OF_SUBJECT: Mapping[str, Advice] = {
     },
 }
 _OF_KIND: Mapping[str, Advice] = {
-    "newvalue": {
+    "new_value": {
         ("marketing", ""): "find out whether it is one of yours, and tell operations if it is",
         ("operations", ""): "find out whether it is meant to be there",
     },
@@ -102,7 +103,7 @@ ELSE = "find out what changed, and tell the teams that work with it"
 def advice(team: str, rule: Rule | None, told: Judged | None, *, direction: str, is_missing: bool) -> str:
     """What a team can do. told: the condition that is told; None where it is not known. direction: of the value,
     `above`, `below` or "". is_missing: there is nothing, or no data."""
-    kind = "" if told is None else told.kind
+    kind = "" if told is None else kind_named(told.kind)
     subject = subject_of(rule, told)
     found = _MISSING if is_missing or kind == "absence" else _OF_KIND.get(kind) or _OF_SUBJECT.get(subject, _ANY)
     for table in (found, _ANY):

@@ -22,7 +22,7 @@ from lockstep.notify.fired_since import KEY as FIRED_KEY
 from lockstep.notify.fired_since import Fired
 from lockstep.notify.flap import KEY as FLAP_KEY
 from lockstep.notify.flap import Flaps, Heard, Settled
-from lockstep.notify.message import Writer, flapping_note, settled_note
+from lockstep.notify.message import Writer, came_and_went, flapping_note, settled_note
 from lockstep.notify.receivers import CHANNELS
 from lockstep.notify.route import Routing
 from lockstep.ports import Batch, Cut, Destination, Record
@@ -324,7 +324,8 @@ def _joined(earlier: Item, later: Item) -> Item:
         if earlier.state != "firing":
             return later
         # Nobody was told that it began: one note, with the numbers of its beginning, says that it came and went.
-        return msgspec.structs.replace(earlier, at=later.at, since=later.since, texts=later.texts, state=CAME_AND_WENT)
+        texts = came_and_went(later.texts)
+        return msgspec.structs.replace(earlier, at=later.at, since=later.since, texts=texts, state=CAME_AND_WENT)
     if earlier.state == "firing":
         return msgspec.structs.replace(later, state="firing")
     return later

@@ -19,7 +19,20 @@ from lockstep.rule import wording
 from lockstep.rule.condition.kind.anomaly import is_explained, statistic_text
 from lockstep.rule.condition.kinds import Flapping, Rule
 from lockstep.rule.condition.when import anomalies_of
+from lockstep.rule.condition.words import Facts
 from lockstep.rule.explained import said_of
+from lockstep.rule.sentences import (
+    direction,
+    facts_of,
+    headline,
+    kind_named,
+    reference,
+    reference_text,
+    reference_word,
+    side_of,
+    standing,
+    words_of,
+)
 from lockstep.text.figures import Figure, duration_words, number_text, ratio_text, time_text
 from lockstep.transition import Transition, TransitionName
 
@@ -60,9 +73,18 @@ def _figure(value: float | None, unit: str) -> Figure:
     return Figure(number_text(value, unit), value, unit)
 
 
+def _baseline_figure(numbers: Facts) -> Figure:
+    """The baseline as the headline and the reason show it; the limit where there is none."""
+    if numbers.baseline is None:
+        return _figure(numbers.limit, numbers.unit)
+    is_usual = reference_word(numbers) == "usual"
+    text = numbers.usual if is_usual else number_text(numbers.baseline, numbers.unit)
+    return Figure(text, numbers.baseline, numbers.unit)
+
+
 def bars(transition: Transition) -> tuple[str, str]:
     """Value and usual (or limit) as bars of the same scale; two empty ones when there is nothing to compare."""
-    usual = _reference(transition)
+    usual = reference(facts(transition))
     if transition.value is None or usual is None or not max(abs(transition.value), abs(usual)):
         return "", ""
     most = max(abs(transition.value), abs(usual))
@@ -79,24 +101,27 @@ def _shown(text: str, longest: int) -> str:
     return flat if len(flat) <= longest else flat[: longest - 1] + "…"
 
 
-def _kind(transition: Transition) -> str:
-    """Of the condition that is told: spike, change, …; "" where it is not known."""
+def facts(transition: Transition, rule: Rule | None = None, zone: ZoneInfo | None = None) -> Facts:
+    """The numbers of a transition. zone: the shop's, for words that say at which time of the day it was."""
     told = leaf_of(transition)
-    return "" if told is None else told.kind
-
-
-def _reference(transition: Transition) -> float | None:
-    """What the value is compared with: its baseline, else the limit that was crossed; of a projection, whose baseline
-    is where it gets, always the limit."""
-    if transition.baseline is None or _kind(transition) == "projection":
-        return transition.limit
-    return transition.baseline
-
-
-def _reference_word(transition: Transition) -> str:
-    if _kind(transition) == "change":
-        return "before"
-    return "limit" if transition.baseline is None or _kind(transition) == "projection" else "usual"
+    began = None if transition.window_start is None else datetime.fromisoformat(transition.window_start)
+    anomalies = [] if rule is None or told is not None else anomalies_of(rule.condition)
+    return Facts(
+        kind="" if told is None else kind_named(told.kind),
+        of=told.of if told is not None else next((said_of(a.expression) for a in anomalies), ""),
+        value=transition.value,
+        baseline=transition.baseline,
+        baseline_of=transition.baseline_of,
+        ratio=transition.ratio,
+        limit=transition.limit,
+        limit_of=transition.limit_of,
+        span_s=_window_s(transition),
+        began=None if began is None or zone is None else began.astimezone(zone),
+        counts=transition.counts,
+        asked={} if told is None else told.asked,
+        past=() if told is None else facts_of(told).past,
+        unit="" if told is None else told.unit,
+    )
 
 
 # ---- words --------------------------------------------------------------------------------------------------------
@@ -119,9 +144,7 @@ class Writer:
         return {
             "labels": dict(transition.labels),
             "value": _figure(transition.value, unit_of(transition)),
-            "baseline": _figure(
-                transition.limit if transition.baseline is None else transition.baseline, unit_of(transition)
-            ),
+            "baseline": _baseline_figure(facts(transition)),
             "baseline_of": transition.baseline_of,
             "limit": "" if transition.limit is None else _figure(transition.limit, unit_of(transition)),
             "ratio": Figure(ratio_text(transition.ratio), transition.ratio),
@@ -142,9 +165,9 @@ class Writer:
         """
         what = f"{transition.rule}, {labels_text(transition.labels)}"
         if transition.state is TransitionName.RESOLVED:
-            why = _ENDED.get(transition.reason, ("",))[0] or _measured(transition)
+            why = _ENDED.get(transition.reason, ("",))[0] or headline(facts(transition))
             return _shown(f"{what}: {why}; it fired for {_fired_for(transition, fired_at)}", LONGEST_HEADLINE)
-        text = self._filled("summary", transition, rule) or f"{what}: {self._told(transition, rule)}"
+        text = self._filled("summary", transition, rule) or f"{what}: {headline(facts(transition, rule, self.zone))}"
         return _shown(text, LONGEST_HEADLINE)
 
     def team_text(self, transition: Transition, rule: Rule | None, team: str, *, fired_at: str = "") -> str:
@@ -157,10 +180,11 @@ class Writer:
         runbook = f" See {rule.runbook}." if rule is not None and rule.runbook else ""
         told, direction = leaf_of(transition), direction_of(transition)
         what_to_do = advice(team, rule, told, direction=direction, is_missing=transition.value is None)
-        word = "," if _kind(transition) in ("change", "newvalue") else " since"
+        numbers = facts(transition)
+        word = "," if words_of(numbers.kind).is_instant else " since"
         since = f"{word} {time_text(transition.started_at, self.zone)}"
         then = f"{what_to_do[:1].upper()}{what_to_do[1:]}.{runbook}"
-        return f"{_named(transition)}: {_compared(transition)}{since}. {then}"
+        return f"{_named(transition)}: {standing(numbers, _side(transition))}{since}. {then}"
 
     def _ended(self, transition: Transition, fired_at: str) -> str:
         """What is left to do when it is over: trouble of hours leaves something behind."""
@@ -215,8 +239,8 @@ class Writer:
             headline=headline,
             labels={_shown(k, 60): _shown(v, 120) for k, v in transition.labels.items()},
             value=number_text(transition.value, unit_of(transition)),
-            usual="" if _reference(transition) is None else number_text(_reference(transition), unit_of(transition)),
-            usual_is=_reference_word(transition),
+            usual=reference_text(facts(transition)),
+            usual_is=reference_word(facts(transition)),
             window=window_text(transition),
             at=time_text(transition.at, self.zone),
             since=time_text((is_over and fired_at) or transition.started_at, self.zone),
@@ -231,20 +255,6 @@ class Writer:
             alert_id=transition.alert_id,
             episode_id=transition.episode_id,
         )
-
-    def _told(self, transition: Transition, rule: Rule | None) -> str:
-        """The numbers; of an anomaly also when it was and what makes it one."""
-        if not is_explained(transition.counts) or transition.window_start is None:
-            return _measured(transition)
-        names = [said_of(a.expression) for a in anomalies_of(rule.condition)] if rule is not None else []
-        of = f" {names[0].replace('_', ' ')}" if names else ""
-        local = datetime.fromisoformat(transition.window_start).astimezone(self.zone)
-        unit = unit_of(transition)
-        numbers = f"{number_text(transition.value, unit)}{of} within {window_text(transition)}"
-        usual = "" if transition.baseline is None else f", usually {_rough(transition.baseline, unit)}"
-        if usual and transition.baseline_of:
-            usual += f" on {transition.baseline_of}"
-        return f"{local:%H:%M} on a {local:%A}: {numbers}{usual}; {statistic_text(transition.counts)}"
 
     def _is_broken(self, part: str, transition: Transition, rule: Rule | None) -> bool:
         """Whether a text of this rule has failed before and fails here, too: it may do for other labels."""
@@ -264,6 +274,11 @@ class Writer:
             return None
 
 
+def came_and_went(texts: Mapping[str, str]) -> dict[str, str]:
+    """The texts of an end of which nobody heard the beginning: nobody did anything that could be taken back."""
+    return {team: text.replace(_AFTERWARDS, _UNTOLD) for team, text in texts.items()}
+
+
 def flapping_note(flapping: Flapping) -> str:
     """Said when an alert begins to flap."""
     times, stretch = flapping.fires, duration_words(flapping.within_s)
@@ -281,6 +296,7 @@ def settled_note(settled: Settled) -> str:
     return f"it has stopped flapping: it fired {settled.count} times, and is {state} for {lasted}"
 
 
+_UNTOLD = "It was over before anybody was told of it: there is nothing to take back, look at what it left behind."
 _AFTERWARDS = "Take back what was changed or held back for it, and look at what it left behind."
 _ENDED = {
     "rule_removed": (
@@ -304,13 +320,6 @@ _ENDED = {
 }
 """Reason → what is said of an end, and what follows from it."""
 
-_SIDES = {
-    "above": "above the limit of {}",
-    "at_least": "at or above the limit of {}",
-    "below": "below the limit of {}",
-    "at_most": "at or below the limit of {}",
-}
-
 
 def _named(transition: Transition) -> str:
     """Rule and labels with their names: `LowStock, sku A-1`."""
@@ -318,50 +327,13 @@ def _named(transition: Transition) -> str:
     return f"{transition.rule}, {labels or 'the whole shop'}"
 
 
-def _word(transition: Transition) -> str:
-    """How its author put the limit that was crossed: `above`, `at_most`, …; "" where it is no threshold."""
-    told = leaf_of(transition)
-    asked = "" if told is None else told.asked.get(transition.severity, "")
-    word = str(asked).partition(" ")[0]
-    return word if word in _SIDES else ""
-
-
 def direction_of(transition: Transition) -> str:
     """`above` or `below` what it is compared with; "" where it is neither."""
-    word = _word(transition)
-    if word:
-        return "above" if word in ("above", "at_least") else "below"
-    told, reference, value = leaf_of(transition), _reference(transition), transition.value
-    if told is not None and told.kind == "projection" and transition.limit is not None and value is not None:
-        return "below" if value > transition.limit else "above"  # where it is going
-    if reference is None or value is None or value == reference:
-        return ""
-    return "above" if value > reference else "below"
+    return direction(facts(transition), _side(transition))
 
 
-def _compared(transition: Transition) -> str:
-    """Where the value stands: `at or below the limit of 20`, `above the limit of 40 (usually 20)`."""
-    kind, unit = _kind(transition), unit_of(transition)
-    if transition.value is None:
-        return "no data"
-    usual = "" if transition.baseline is None else f" (usually {number_text(transition.baseline, unit)})"
-    limit = "" if transition.limit is None else limit_text(transition)
-    direction, word = direction_of(transition), _word(transition)
-    match kind:
-        case "absence":
-            return f"nothing within {window_text(transition)}"
-        case "newvalue":
-            return "seen for the first time, or again after long"
-        case "change" if transition.baseline is not None:
-            before = number_text(transition.baseline, unit)
-            return f"changed from {before} to {number_text(transition.value, unit)}"
-        case "projection" if limit:
-            return f"on its way to {limit}"
-    if limit and (word or direction):
-        return _SIDES[word or direction].format(limit) + usual
-    if direction:
-        return f"{direction} the usual {number_text(_reference(transition), unit)}"
-    return f"at {number_text(transition.value, unit)}{usual}"
+def _side(transition: Transition) -> str:
+    return side_of(leaf_of(transition), transition.severity)
 
 
 def _fired_for(transition: Transition, fired_at: str) -> str:
@@ -373,32 +345,9 @@ def _fired_s(transition: Transition, fired_at: str) -> float:
     return (end - begin).total_seconds()
 
 
-def _rough(value: float, unit: str) -> str:
-    """What is usual to two places or to the whole number: more is not known of it."""
-    return number_text(value if unit else round(value) if abs(value) >= 10 else round(value, 1), unit)
-
-
-def _measured(transition: Transition) -> str:
-    span, kind = window_text(transition), _kind(transition)
-    within = "" if span == "now" else f" within {span}"
-    usual = ""
-    if kind == "projection" and transition.limit is not None:
-        return f"{number_text(transition.value, unit_of(transition))}, on its way to {limit_text(transition)}"
-    if kind == "change" and transition.baseline is not None:
-        usual = f", {number_text(transition.baseline, unit_of(transition))} before"
-    elif transition.baseline is not None:
-        usual = f", usually {number_text(transition.baseline, unit_of(transition))}"
-        if ", because" in transition.baseline_of:
-            usual += f" ({transition.baseline_of})"
-    elif transition.limit is not None:
-        usual = f", the limit is {limit_text(transition)}"
-    return f"{number_text(transition.value, unit_of(transition))}{within}{usual}"
-
-
 def limit_text(transition: Transition) -> str:
     """`30`, or `30 (1.5 × reorder_point)` where the number does not stand in the rule."""
-    of = f" ({transition.limit_of})" if transition.limit_of else ""
-    return number_text(transition.limit, unit_of(transition)) + of
+    return facts(transition).limit_text
 
 
 def _webhook_explanation(transition: Transition, public_url: str | None, longest: int) -> dict[str, Any] | None:

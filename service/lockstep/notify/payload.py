@@ -16,7 +16,10 @@ class WebhookStretch(BaseModel):
 class WebhookVerdict(BaseModel):
     """One condition as it was judged; the same numbers as in `GET /v1/explain`, as they were then."""
 
-    kind: str = Field(description="threshold, spike, absence, …, or all, any, not; empty for an earlier version's")
+    kind: str = Field(
+        description="The word of the rule file: threshold, new_value, ratio, …, or all, any, not; "
+        "empty for an earlier version's"
+    )
     of: str = Field(description="What it measures, as its author calls it: `orders`")
     verdict: Literal["breach", "clear", "no_data", "no_bound", "closed", "unjudged"] = Field(
         description="`breach`: it holds. `clear`: it does not. `no_data`, `no_bound`: there was nothing to compare, or "

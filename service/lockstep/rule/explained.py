@@ -14,7 +14,8 @@ from lockstep.measure.exact import Exact, shown
 from lockstep.measure.formula import evaluate
 from lockstep.rule.condition.held import Held
 from lockstep.rule.condition.judge import firing_of_parts, standing
-from lockstep.rule.condition.kinds import All, AnyOf, Bounds, Condition, Hours, Level, Not, Severity, Share
+from lockstep.rule.condition.kind_table import word_of
+from lockstep.rule.condition.kinds import All, AnyOf, Bounds, Condition, Hours, Level, Not, Severity, Share, Threshold
 from lockstep.rule.condition.period import Period
 from lockstep.rule.condition.view import Instant, Kind, Verdict, View
 from lockstep.rule.language.quantity import duration_text
@@ -119,7 +120,7 @@ def explain_condition(
     expression: Expression | None = getattr(condition, "expression", None)
     start, end = _window(condition, verdict, at, view.zone)
     return Explained(
-        kind=kind_word(condition),
+        kind=word_of(condition),
         of="" if expression is None else said_of(expression),
         verdict=verdict.kind.value,
         severity=None if verdict.severity is None else verdict.severity.word,
@@ -158,10 +159,6 @@ def _window(condition: Condition, verdict: Verdict, at: Instant, zone: ZoneInfo)
     return verdict.window_start, verdict.window_end
 
 
-def kind_word(condition: Condition) -> str:
-    return {"AnyOf": "any"}.get(type(condition).__name__, type(condition).__name__.lower())
-
-
 def unit_of(condition: Condition, verdict: Verdict) -> str:
     """PERCENT where the verdict's numbers are parts of a whole, else ""."""
     return _unit(condition, verdict.limit if verdict.baseline is None else verdict.baseline)
@@ -173,6 +170,8 @@ def _unit(condition: Condition, number: float | None) -> str:
     match condition:
         case Share():
             return PERCENT
+        case Threshold() if condition.unit:
+            return condition.unit
         case All() | AnyOf() | Not():
             return ""
         case _:
@@ -216,6 +215,8 @@ _NOT_ASKED = {
     "unbound",
     "calendar",
     "name",
+    "word",
+    "unit",
 }
 
 

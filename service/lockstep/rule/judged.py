@@ -6,9 +6,10 @@ Made from the verdict that led to the transition and nothing else, so that it is
 
 import msgspec
 
+from lockstep.rule.condition.kind_table import word_of
 from lockstep.rule.condition.kinds import All, AnyOf, Condition, Not
 from lockstep.rule.condition.view import Verdict
-from lockstep.rule.explained import asked_of, kind_word, said_of, unit_of
+from lockstep.rule.explained import asked_of, said_of, unit_of
 from lockstep.text.rfc3339 import SECOND, rfc3339
 
 
@@ -28,10 +29,11 @@ class Judged(msgspec.Struct, frozen=True):
 
     The published schema takes the fields' descriptions from here:
 
-    kind: one of threshold, spike, … or all, any, not; "" where the verdict is that of a version that was no longer in
-    force. of: what it measures, as its author calls it; "" as kind is. verdict: one of breach, clear, no_data,
-    no_bound, closed or unjudged. value: what was measured; None where there was no data. baseline: what is usual;
-    None where nothing is compared with it. baseline_of: which stretches that is of, and why not better ones; else "".
+    kind: the word of the rule file, threshold, new_value, ratio, … or all, any, not; "" where the verdict is that of a
+    version that was no longer in force. of: what it measures, as its author calls it; "" as kind is. verdict: one of
+    breach, clear, no_data, no_bound, closed or unjudged. value: what was measured; None where there was no data.
+    baseline: what is usual; None where nothing is compared with it. baseline_of: which stretches that is of, and why
+    not better ones; else "".
     ratio: the value over the baseline, or None. limit: the number that was crossed, or would be; None for a condition
     that has none. limit_of: where the limit comes from, in words; "" for a number of the rule itself. window_start,
     window_end: the stretch that was measured; None for a level. counts: further numbers that led to it, by name.
@@ -62,7 +64,7 @@ def judged(condition: Condition | None, verdict: Verdict) -> Judged:
     """condition: the one that the verdict is of; None when that is not known any more."""
     of = "" if condition is None or isinstance(condition, All | AnyOf | Not) else said_of(condition.expression)
     return Judged(
-        kind="" if condition is None else kind_word(condition),
+        kind="" if condition is None else word_of(condition),
         of=of,
         verdict=verdict.kind.value,
         value=verdict.value,

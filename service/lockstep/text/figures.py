@@ -81,3 +81,8 @@ def duration_words(seconds: float) -> str:
 
 def _many(count: int, unit: str) -> str:
     return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
+def usual_text(value: float, unit: str = "") -> str:
+    """What is usual, to one place or to the whole number: more is not known of it. 3.75 is 3.8, 412.5 is 412."""
+    return number_text(value if unit else round(value) if abs(value) >= 100 else round(value, 1), unit)

@@ -100,6 +100,20 @@ class Document:
         """The data that a pointer leads to. Raises LookupError where it leads nowhere."""
         return _data_at(self.data, pointer)
 
+    def find(self, pointer: Pointer) -> Any:
+        """What stands at a place; None where nothing does, also where a key has no value: it says nothing."""
+        node = self.data
+        for step in pointer:
+            inside = isinstance(node, list) and isinstance(step, int) and step < len(node)
+            if not inside and not (isinstance(node, dict) and step in node):
+                return None
+            node = node[step]
+        return node
+
+    def stands(self, pointer: Pointer) -> bool:
+        """Whether a place of the document says something."""
+        return self.find(pointer) is not None
+
     def fault(
         self,
         pointer: Pointer,

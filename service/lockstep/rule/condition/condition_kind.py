@@ -12,6 +12,7 @@ from lockstep.rule.condition.hours import OpenHours
 from lockstep.rule.condition.kinds import Hours, Leaf, Severity
 from lockstep.rule.condition.period import Period, Window
 from lockstep.rule.condition.view import Instant, Verdict, View
+from lockstep.rule.condition.words import Words
 
 C = TypeVar("C", bound=Leaf)
 
@@ -63,7 +64,8 @@ class ConditionKind(Generic[C]):
     """One kind of condition.
 
     of: its dataclass in `lockstep.rule.condition.kinds`. identity: the fields of it that name a rule's version, in
-    their order, for ever (see `lockstep.rule.identity`). word: what its author wrote, `new_value` or `ratio`.
+    their order, for ever (see `lockstep.rule.identity`). yaml_words: under which a
+    rule file has it. word: the one that its author wrote, `new_value` or `ratio`.
 
     judge: its verdict on one group (condition, view, instant, the severity at which the alert fires).
     when: when that verdict may change.
@@ -83,10 +85,12 @@ class ConditionKind(Generic[C]):
     test can reach one by one: the rise and the fall of a spike; () for a single thing.
     never_met: its numbers that nothing can meet, but for those of bounds, which are looked at where they are written.
     template_names: which of `limit`, `baseline`, `baseline_of`, `ratio` and `why` its messages may fill in.
+    words: how its verdicts are told.
     """
 
     of: type[C]
     identity: tuple[str, ...]
+    yaml_words: tuple[str, ...]
     word: Callable[[C], str]
     judge: Callable[[C, View, Instant, Severity | None], Verdict]
     when: Callable[[C], When]
@@ -104,6 +108,7 @@ class ConditionKind(Generic[C]):
     directions: Callable[[C], tuple[tuple[str, C], ...]]
     never_met: Callable[[C], tuple[NeverMet, ...]]
     template_names: Callable[[C], frozenset[str]]
+    words: Words
 
 
 def same_for_all(condition: C, _labels: Mapping[str, str]) -> C:

@@ -13,10 +13,14 @@ from lockstep.rule.condition.kind.spike import SPIKE
 from lockstep.rule.condition.kind.threshold import THRESHOLD
 from lockstep.rule.condition.kinds import (
     Absence,
+    All,
     Anomaly,
+    AnyOf,
     Change,
+    Condition,
     Leaf,
     NewValue,
+    Not,
     Projection,
     Share,
     Spike,
@@ -24,6 +28,19 @@ from lockstep.rule.condition.kinds import (
 )
 
 KINDS: tuple[ConditionKind[Any], ...] = (THRESHOLD, SPIKE, ABSENCE, CHANGE, NEW_VALUE, SHARE, PROJECTION, ANOMALY)
+
+
+def word_of(condition: Condition) -> str:
+    """What its author wrote in the rule file: `new_value`, `ratio`, `all`, …"""
+    match condition:
+        case All():
+            return "all"
+        case AnyOf():
+            return "any"
+        case Not():
+            return "not"
+        case _:
+            return kind_of(condition).word(condition)
 
 
 def kind_of(leaf: Leaf) -> ConditionKind[Any]:

@@ -159,6 +159,7 @@ class Threshold(_WithLevels):
     levels: lowest severity first; none for a group to which its table gives no number, then unbound says where that
     would stand. overrides: the first that matches replaces the levels.
     graded: the levels were given by name, so that in a combination they say how severe it is.
+    unit: `%` where its author wrote percents, for texts; no part of what it is.
     """
 
     expression: Expression
@@ -167,6 +168,7 @@ class Threshold(_WithLevels):
     overrides: tuple[Override, ...] = ()
     graded: bool = False
     unbound: str = ""
+    unit: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -320,7 +322,8 @@ class Share(_WithLevels):
 
     least: below this much of the whole there is nothing to tell. confidence: compare not the share itself but the
     bound on its side that the true one keeps with this probability (None: the share itself).
-    levels, overrides, window_s, graded, unbound: as for a threshold.
+    levels, overrides, window_s, graded, unbound: as for a threshold. word: `share` or `ratio`, as its author called it,
+    for texts; no part of what it is.
     """
 
     part: Expression
@@ -332,6 +335,7 @@ class Share(_WithLevels):
     overrides: tuple[Override, ...] = ()
     graded: bool = False
     unbound: str = ""
+    word: str = field(default="share", compare=False, repr=False)
 
     @property
     def expression(self) -> Expression:  # type: ignore[override] # made of the two, not given

@@ -6,6 +6,8 @@ from lockstep.rule.condition.hours import hours_of
 from lockstep.rule.condition.kinds import Absence, Severity
 from lockstep.rule.condition.period import Period, longest_s, start_of
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
+from lockstep.rule.condition.words import Facts, Words, nothing, usual_explained, usual_in_headline, usual_in_reason
+from lockstep.rule.language.quantity import duration_text
 
 
 def judge_absence(condition: Absence, view: View, at: Instant, _firing: Severity | None) -> Verdict:
@@ -44,9 +46,39 @@ def _when(leaf: Absence) -> When:
     )
 
 
+def _stands(facts: Facts) -> str:
+    return f"nothing{facts.within or ' now'}"
+
+
+def _asks(facts: Facts) -> str:
+    """`nothing for 2h within Mon-Fri 09:30-16:00`."""
+    if facts.span_s is None:
+        return ""
+    hours = f" within {facts.asked['hours']}" if "hours" in facts.asked else ""
+    closed = f", not on days closed by {facts.asked['closed']}" if "closed" in facts.asked else ""
+    stretch = (
+        f"in a {facts.asked['window']}" if "window" in facts.asked else f"for {duration_text(round(facts.span_s))}"
+    )
+    return f"nothing {stretch}{hours}{closed}"
+
+
+WORDS = Words(
+    reason=usual_in_reason,
+    headline=usual_in_headline,
+    stands=_stands,
+    compared_with="usual",
+    explained=usual_explained,
+    compares_nothing=nothing,
+    asks=_asks,
+    asked_in_words=frozenset({"hours", "closed", "expected", "window"}),
+    is_instant=False,
+)
+
+
 ABSENCE = ConditionKind(
     of=Absence,
     identity=("expression", "window_s", "severity", "hours", "expected", "closed"),
+    yaml_words=("absence",),
     word=lambda _: "absence",
     judge=judge_absence,
     when=_when,
@@ -64,4 +96,5 @@ ABSENCE = ConditionKind(
     directions=lambda _: (),
     never_met=lambda _: (),
     template_names=lambda _: frozenset(),
+    words=WORDS,
 )

@@ -11,6 +11,7 @@ are not judged. What is open when such days begin stays open until something is 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
@@ -28,7 +29,9 @@ from lockstep.rule.condition.condition_kind import ConditionKind, When, same_for
 from lockstep.rule.condition.kinds import ANOMALY_BUCKETS_S, Anomaly, Severity
 from lockstep.rule.condition.usual import LEAST_LIKE_DAYS, LIKE_DAYS
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
+from lockstep.rule.condition.words import USUAL, Facts, usual_in_headline
 from lockstep.rule.language.quantity import duration_text
+from lockstep.text.figures import number_text
 
 
 def judge_anomaly(condition: Anomaly, view: View, _at: Instant, _firing: Severity | None) -> Verdict:
@@ -395,9 +398,38 @@ def _when(leaf: Anomaly) -> When:
 LEARNING_S = 35 * 86_400
 """What an anomaly has learned after five weeks speaks of days and weeks."""
 
+
+def _reason(facts: Facts) -> str:
+    """`41 within 1 hour, usually 12 then; far above the usual at this time of day, surprise 8.1`."""
+    text = f"{facts.number}{facts.within}"
+    if facts.baseline is None:
+        return text
+    on = f" on {facts.baseline_of}" if facts.baseline_of else ""
+    text += f", usually {facts.usual} then{on}"
+    if is_explained(facts.counts):
+        text += f"; {statistic_text(facts.counts)}, surprise {number_text(facts.counts.get('surprise'))}"
+    return text
+
+
+def _headline(facts: Facts) -> str:
+    """`14:00 on a Monday: 41 orders within 1 hour, usually 12; far above the usual at this time of day`."""
+    if not is_explained(facts.counts) or facts.began is None:
+        return usual_in_headline(facts)
+    of = f" {facts.of.replace('_', ' ')}" if facts.of else ""
+    usual = "" if facts.baseline is None else f", usually {facts.usual}"
+    if usual and facts.baseline_of:
+        usual += f" on {facts.baseline_of}"
+    when = f"{facts.began:%H:%M} on a {facts.began:%A}"
+    return f"{when}: {facts.number}{of}{facts.within}{usual}; {statistic_text(facts.counts)}"
+
+
+WORDS = replace(USUAL, reason=_reason, headline=_headline)
+
+
 ANOMALY = ConditionKind(
     of=Anomaly,
     identity=("expression", "bucket_s", "severity", "sensitivity", "rises", "falls", "calendar", "learn_from"),
+    yaml_words=("anomaly",),
     word=lambda _: "anomaly",
     judge=judge_anomaly,
     when=_when,
@@ -415,4 +447,5 @@ ANOMALY = ConditionKind(
     directions=lambda _: (),
     never_met=lambda _: (),
     template_names=lambda _: frozenset({"baseline", "baseline_of", "ratio", "why"}),
+    words=WORDS,
 )

@@ -5,6 +5,7 @@ from lockstep.measure.possible_values import values_of
 from lockstep.rule.condition.condition_kind import ConditionKind, NeverMet, When, same_for_all
 from lockstep.rule.condition.kinds import Change, Severity
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
+from lockstep.rule.condition.words import Facts, Words, nothing, usual_in_headline
 
 
 def judge_change(condition: Change, view: View, at: Instant, _firing: Severity | None) -> Verdict:
@@ -69,9 +70,41 @@ def _never_met(change: Change) -> tuple[NeverMet, ...]:
     return (NeverMet("by", message, "write one like 50%"),)
 
 
+def _in_line(facts: Facts) -> str:
+    """`12.5, 10 before`."""
+    before = "" if facts.baseline is None else f", {facts.before} before"
+    return f"{facts.number}{facts.within}{before}"
+
+
+def _headline(facts: Facts) -> str:
+    return usual_in_headline(facts) if facts.baseline is None else _in_line(facts)
+
+
+def _stands(facts: Facts) -> str:
+    return "" if facts.baseline is None else f"changed from {facts.before} to {facts.number}"
+
+
+def _explained(facts: Facts) -> str:
+    return "" if facts.baseline is None else f", it was {facts.before} before"
+
+
+WORDS = Words(
+    reason=_in_line,
+    headline=_headline,
+    stands=_stands,
+    compared_with="before",
+    explained=_explained,
+    compares_nothing=nothing,
+    asks=nothing,
+    asked_in_words=frozenset(),
+    is_instant=True,
+)
+
+
 CHANGE = ConditionKind(
     of=Change,
     identity=("expression", "window_s", "severity", "by", "by_ratio", "up", "down"),
+    yaml_words=("change",),
     word=lambda _: "change",
     judge=judge_change,
     when=_when,
@@ -89,4 +122,5 @@ CHANGE = ConditionKind(
     directions=lambda _: (),
     never_met=_never_met,
     template_names=lambda change: frozenset({"baseline", "ratio", *(["limit"] if change.by is not None else [])}),
+    words=WORDS,
 )

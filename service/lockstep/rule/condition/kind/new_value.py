@@ -5,6 +5,8 @@ from lockstep.measure.possible_values import only_grows
 from lockstep.rule.condition.condition_kind import ConditionKind, When, same_for_all
 from lockstep.rule.condition.kinds import NewValue, Severity
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View
+from lockstep.rule.condition.words import Facts, Words, nothing, usual_explained, usual_in_headline
+from lockstep.text.figures import number_text
 
 
 def judge_new_value(condition: NewValue, view: View, at: Instant, _firing: Severity | None) -> Verdict:
@@ -44,9 +46,34 @@ def _when(leaf: NewValue) -> When:
     )
 
 
+def _reason(facts: Facts) -> str:
+    """`3 within 1 hour; the last one came 40.2 days before`."""
+    days = facts.counts.get("days_since")
+    last = "" if days is None else f"; the last one came {number_text(round(days, 1))} days before"
+    return f"{facts.number}{facts.within}{last}"
+
+
+def _stands(_facts: Facts) -> str:
+    return "seen for the first time, or again after long"
+
+
+WORDS = Words(
+    reason=_reason,
+    headline=usual_in_headline,
+    stands=_stands,
+    compared_with="usual",
+    explained=usual_explained,
+    compares_nothing=nothing,
+    asks=nothing,
+    asked_in_words=frozenset(),
+    is_instant=True,
+)
+
+
 NEW_VALUE = ConditionKind(
     of=NewValue,
     identity=("expression", "window_s", "in_s", "learn_s", "severity"),
+    yaml_words=("new_value",),
     word=lambda _: "new_value",
     judge=judge_new_value,
     when=_when,
@@ -64,4 +91,5 @@ NEW_VALUE = ConditionKind(
     directions=lambda _: (),
     never_met=lambda _: (),
     template_names=lambda _: frozenset(),
+    words=WORDS,
 )

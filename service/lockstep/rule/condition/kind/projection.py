@@ -16,6 +16,8 @@ from lockstep.measure.possible_values import values_of
 from lockstep.rule.condition.condition_kind import ConditionKind, NeverMet, When, same_for_all
 from lockstep.rule.condition.kinds import Projection, Severity
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
+from lockstep.rule.condition.words import Facts, Words, nothing, usual_in_headline
+from lockstep.text.figures import number_text
 
 DAY_S = 86_400
 LONGEST_DAY_S = DAY_S + 7_200
@@ -90,9 +92,45 @@ def _never_met(projection: Projection) -> tuple[NeverMet, ...]:
     return (NeverMet("reaches", message, f"write {low:g} or more"),)
 
 
+def _reason(facts: Facts) -> str:
+    """`30 within 7 days at 10 a day, 3 days from 0`."""
+    if facts.baseline is None:
+        return f"{facts.number}{facts.within}"
+    pace, days = facts.counts.get("pace_per_day"), facts.counts.get("days_left")
+    at = "" if pace is None else f" at {number_text(round(pace, 1))} a day"
+    left = "" if days is None else f", {number_text(round(days, 1))} days from {number_text(facts.limit)}"
+    return f"{facts.number}{facts.within}{at}{left}"
+
+
+def _headline(facts: Facts) -> str:
+    return usual_in_headline(facts) if facts.limit is None else f"{facts.number}, on its way to {facts.limit_text}"
+
+
+def _stands(facts: Facts) -> str:
+    return "" if facts.limit is None else f"on its way to {facts.limit_text}"
+
+
+def _explained(facts: Facts) -> str:
+    return "" if facts.baseline is None else f", at this pace it gets to {number_text(facts.baseline, facts.unit)}"
+
+
+WORDS = Words(
+    reason=_reason,
+    headline=_headline,
+    stands=_stands,
+    compared_with="limit",
+    explained=_explained,
+    compares_nothing=nothing,
+    asks=nothing,
+    asked_in_words=frozenset(),
+    is_instant=False,
+)
+
+
 PROJECTION = ConditionKind(
     of=Projection,
     identity=("measure", "pace", "reaches", "within_s", "window_s", "severity"),
+    yaml_words=("projection",),
     word=lambda _: "projection",
     judge=judge_projection,
     when=_when,
@@ -110,4 +148,5 @@ PROJECTION = ConditionKind(
     directions=lambda _: (),
     never_met=_never_met,
     template_names=lambda _: frozenset({"limit", "baseline", "ratio"}),
+    words=WORDS,
 )

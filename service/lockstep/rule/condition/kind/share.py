@@ -6,6 +6,7 @@ below 18 %. Source: E. B. Wilson, "Probable inference, the law of succession, an
 Science 16 (2001) 101-133. One-sided here: only the side of the limit matters.
 """
 
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 from math import sqrt
@@ -18,6 +19,8 @@ from lockstep.rule.condition.condition_kind import ConditionKind
 from lockstep.rule.condition.kinds import Bounds, Level, Severity, Share
 from lockstep.rule.condition.period import start_of
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
+from lockstep.rule.condition.words import USUAL, Facts, usual_in_reason
+from lockstep.text.figures import PERCENT, number_text
 
 
 @lru_cache(maxsize=64)
@@ -119,10 +122,27 @@ def _reached(
     return None
 
 
+def _reason(facts: Facts) -> str:
+    """`12 of 80 within 1 hour (15%), surely 9.6% to 22.6%`; the quotient alone where neither is known."""
+    if "part" not in facts.counts or "of" not in facts.counts:
+        return usual_in_reason(facts)
+    part, whole = number_text(facts.counts["part"]), number_text(facts.counts["of"])
+    share = "" if facts.value is None else f" ({number_text(facts.value, PERCENT)})"
+    sure = ""
+    if "lowest" in facts.counts:
+        lowest, highest = (number_text(facts.counts[end], PERCENT) for end in ("lowest", "highest"))
+        sure = f", surely {lowest} to {highest}"
+    return f"{part} of {whole}{facts.within}{share}{sure}"
+
+
+WORDS = replace(USUAL, reason=_reason)
+
+
 SHARE = ConditionKind(
     of=Share,
     identity=("part", "whole", "window_s", "levels", "least", "confidence", "overrides", "graded", "unbound"),
-    word=lambda _: "share",
+    yaml_words=("share", "ratio"),
+    word=lambda share: share.word,
     judge=judge_share,
     when=by_levels.when_of_levels,
     for_group=by_levels.for_group,
@@ -139,4 +159,5 @@ SHARE = ConditionKind(
     directions=lambda _: (),
     never_met=lambda _: (),
     template_names=lambda _: frozenset({"limit", "baseline"}),
+    words=WORDS,
 )

@@ -14,6 +14,8 @@ from lockstep.rule.condition.kinds import Severity, Spike, period_of
 from lockstep.rule.condition.period import DAY_S, Period, earlier, longest_s, start_of
 from lockstep.rule.condition.usual import Choice
 from lockstep.rule.condition.view import CLOSED, UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
+from lockstep.rule.condition.words import USUAL, Facts
+from lockstep.text.figures import number_text
 
 MAD_TO_SIGMA = 1.4826
 """The median absolute deviation of a normal distribution times this is its standard deviation."""
@@ -289,6 +291,20 @@ def _template_names(spike: Spike) -> frozenset[str]:
     return frozenset({"baseline", "baseline_of", "ratio", *limit})
 
 
+def _compares_nothing(facts: Facts) -> str:
+    if facts.baseline is None:
+        return ""
+    least = facts.asked.get("usual_at_least")
+    if isinstance(least, float):
+        asks = f"too little to compare with: usual_at_least asks for {number_text(least)}"
+        return "" if facts.baseline >= least else asks
+    is_ratio = "above" in facts.asked or "below" in facts.asked
+    return "" if facts.baseline > 0 or not is_ratio else "and nothing is a multiple of nothing"
+
+
+WORDS = replace(USUAL, compares_nothing=_compares_nothing)
+
+
 SPIKE = ConditionKind(
     of=Spike,
     identity=(
@@ -296,6 +312,7 @@ SPIKE = ConditionKind(
         *("usual_at_least", "clear_below", "clear_above", "above_by", "below_by", "clear_below_by", "clear_above_by"),
         "chance",
     ),
+    yaml_words=("spike",),
     word=lambda _: "spike",
     judge=judge_spike,
     when=_when,
@@ -313,4 +330,5 @@ SPIKE = ConditionKind(
     directions=_directions,
     never_met=_never_met,
     template_names=_template_names,
+    words=WORDS,
 )

@@ -11,6 +11,7 @@ from lockstep.rule.condition.condition_kind import ConditionKind
 from lockstep.rule.condition.kinds import Level, Severity, Threshold
 from lockstep.rule.condition.period import start_of
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
+from lockstep.rule.condition.words import USUAL
 
 NOTHING: dict[str, float] = {}
 """No further numbers; one object for all verdicts, which nobody changes."""
@@ -82,9 +83,13 @@ def _only_rises(condition: Threshold) -> bool:
     return series.is_level or (all(level.breach.is_upward for level in condition.levels) and only_grows(series))
 
 
+WORDS = USUAL
+
+
 THRESHOLD = ConditionKind(
     of=Threshold,
     identity=("expression", "window_s", "levels", "overrides", "graded", "unbound"),
+    yaml_words=("threshold",),
     word=lambda _: "threshold",
     judge=judge_threshold,
     when=by_levels.when_of_levels,
@@ -102,4 +107,5 @@ THRESHOLD = ConditionKind(
     directions=lambda _: (),
     never_met=lambda _: (),
     template_names=lambda _: frozenset({"limit", "baseline"}),
+    words=WORDS,
 )

@@ -42,6 +42,8 @@ from lockstep.rule.language.form import (
     ShareModel,
     ThresholdModel,
 )
+from lockstep.rule.language.lint.attainable import BOUNDS, may_be_percent
+from lockstep.text.figures import PERCENT
 from lockstep.yaml.document import Pointer, did_you_mean
 
 DAY_S = 86_400
@@ -128,7 +130,16 @@ def _threshold_of(
     compared = compared_of(context, model.measure, model.window if flows else None, scope)
     bounds = clear_bounds_of(context, clear, (*pointer, "clear"), compared)
     levels = levels_of(context, model, model.levels, bounds, at, scope.severity, compared)
-    return Threshold(expression, model.window if flows else None, levels, graded=model.levels is not None)
+    unit = PERCENT if may_be_percent(expression) and _is_in_percent(context, at) else ""
+    window = model.window if flows else None
+    return Threshold(expression, window, levels, graded=model.levels is not None, unit=unit)
+
+
+def _is_in_percent(context: FileContext, at: Pointer) -> bool:
+    """Whether a number of a threshold is written like `25%`."""
+    places = [at, *((*at, "levels", severity.word) for severity in Severity)]
+    written = (context.document.find((*place, word)) for place in places for word in BOUNDS)
+    return any(isinstance(number, str) and number.strip().endswith("%") for number in written)
 
 
 def _share_of(
@@ -275,6 +286,7 @@ def share_of(
         model.of_at_least or 1.0,
         confidence,
         graded=model.levels is not None,
+        word="share" if isinstance(model, ShareModel) else "ratio",
     )
 
 

@@ -103,13 +103,3 @@ class FileContext:
                     "LS134",
                 )
         return self.measures.expression(name, scope.grouping)
-
-
-def value_at(data: Any, pointer: Pointer) -> Any:
-    """What stands at a place of a document; None where nothing does, as a named condition stands elsewhere."""
-    for step in pointer:
-        if isinstance(data, list) and isinstance(step, int) and step < len(data):
-            data = data[step]
-        else:
-            data = data.get(step) if isinstance(data, dict) else None
-    return data

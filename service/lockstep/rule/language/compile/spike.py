@@ -11,8 +11,11 @@ from lockstep.rule.language.compile.context import FileContext, Scope
 from lockstep.rule.language.compile.window import warn_of_rolling
 from lockstep.rule.language.form import BaselineForm, BaselineModel, ClearModel, SpikeModel
 from lockstep.rule.language.lint.attainable import is_of_few
+from lockstep.rule.language.lint.warnings import least_usual
 from lockstep.yaml.document import Pointer
 
+LEAST_USUAL = 5
+"""What is usually less is too little for a ratio."""
 CHANCE_WITHOUT_MINIMUMS = 0.001
 """A count that is compared by a bare ratio must be so unlikely, else 1 to 3 would be a spike."""
 
@@ -35,15 +38,6 @@ def spike_of(
     few = is_of_few(
         expression
     )  # what guards an average is said by the whole rule, see `lockstep.rule.language.lint.attainable`
-    if not few and model.usual_at_least is None and (alone or above is not None or below is not None):
-        context.note(
-            at,
-            "a spike without 'usual_at_least' compares with next to nothing",
-            "add 'usual_at_least: 5' (a usual value below it is not compared with)",
-            "LS127",
-            level="warning",
-            key=True,
-        )
     if not few and model.at_least is None and model.below is None and above_by is None and model.chance is None:
         context.note(
             at,
@@ -54,7 +48,7 @@ def spike_of(
             key=True,
         )
     clears = _clear_of(context, model, clear, (*pointer, "clear"))
-    return Spike(
+    spike = Spike(
         expression=expression,
         window_s=model.window,
         baseline=baseline,
@@ -74,6 +68,18 @@ def spike_of(
         hours=tuple(model.hours),
         closed=_closed_of(context, model),
     )
+    if not few and model.usual_at_least is None and (alone or above is not None or below is not None):
+        # A fall that chance must not make needs so many for even 0 to be rare enough.
+        least = max(LEAST_USUAL, least_usual(spike))
+        context.note(
+            at,
+            "a spike without 'usual_at_least' compares with next to nothing",
+            f"add 'usual_at_least: {least}' (a usual value below it is not compared with)",
+            "LS127",
+            level="warning",
+            key=True,
+        )
+    return spike
 
 
 def _closed_of(context: FileContext, model: SpikeModel) -> Calendar | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from lockstep.rule.condition.kinds import ANOMALY_CHOICE_S
 from lockstep.rule.condition.period import DAY_S, Window
-from lockstep.rule.language.compile.context import FileContext, value_at
+from lockstep.rule.language.compile.context import FileContext
 from lockstep.rule.language.form import BaselineModel, PartModel, sources_in
 from lockstep.yaml.document import Pointer
 
@@ -40,7 +40,7 @@ def bucket_of(model: PartModel) -> int:
 
 def warn_of_rolling(context: FileContext, at: Pointer, window: Window | None) -> None:
     """A day that moves on every minute crosses its number many times a day; `24h` says that it is meant."""
-    given = value_at(context.document.data, (*at, "window"))
+    given = context.document.find((*at, "window"))
     word = {DAY_S: "day", 7 * DAY_S: "week"}.get(window) if isinstance(window, int) else None
     if word is not None and isinstance(given, str) and not given.strip().endswith("h"):
         message = f"the last {given.strip()} move on every minute, so chance crosses the number again and again"

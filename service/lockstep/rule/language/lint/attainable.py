@@ -30,8 +30,8 @@ from lockstep.rule.language.lint.clear import span
 from lockstep.yaml.document import Document, Fault, Pointer
 
 _ADD_UP = (Aggregate.COUNT, Aggregate.DISTINCT, Aggregate.SUM)
-_BOUNDS = ("above", "at_least", "below", "at_most")
-_NUMBERS = frozenset({*_BOUNDS, "usual_at_least", "of_at_least", "reaches", "plus", "otherwise"})
+BOUNDS = ("above", "at_least", "below", "at_most")
+_NUMBERS = frozenset({*BOUNDS, "usual_at_least", "of_at_least", "reaches", "plus", "otherwise"})
 _ERROR: tuple[str, Literal["error", "warning"]] = ("LS148", "error")
 _WARNING: tuple[str, Literal["error", "warning"]] = ("LS149", "warning")
 
@@ -73,7 +73,7 @@ def _threshold_faults(document: Document, condition: Threshold, place: Pointer) 
 
 
 def _share_faults(document: Document, condition: Share, at: Pointer) -> list[Fault]:
-    word = "share" if _stands(document, (*at, "share")) else "ratio"
+    word = condition.word
     place = (*at, word)
     values = values_of(condition.expression)
     found = []
@@ -96,11 +96,11 @@ def _level_faults(document: Document, level: Level, at: Pointer, values: Range, 
     said = None if level.breach.sources else _judged(level.breach, values, whole=whole)
     if said is not None:
         is_always, message, way_out, word = said
-        place = (*at, word) if _stands(document, (*at, word)) else at
+        place = (*at, word) if document.stands((*at, word)) else at
         found.append(document.fault(place, message, way_out, "LS148", level="warning" if is_always else "error"))
     said = None if level.clear is None or level.clear.sources else _judged(level.clear, values, whole=whole)
     if said is not None and not said[0]:
-        own = next((p for p in ((*at, "clear"), (*at[:-1], "clear")) if _stands(document, p)), at)
+        own = next((p for p in ((*at, "clear"), (*at[:-1], "clear")) if document.stands(p)), at)
         found.append(document.fault(own, f"'clear' can never hold: {said[1]}", said[2], "LS125"))
     return found
 
@@ -158,7 +158,7 @@ def _contradictions(document: Document, condition: All, at: Pointer) -> list[Fau
 
 def _wholes(document: Document, at: Pointer, values: Range) -> list[Fault]:
     """Bounds of a share that are meant as percents, or as a least number of the whole: `at_least: 5` is 500 %."""
-    given = [(word, written) for word in _BOUNDS if (written := _at(document, (*at, word))) is not None]
+    given = [(word, written) for word in BOUNDS if (written := document.find((*at, word))) is not None]
     found = []
     for word, written in given:
         number = written if isinstance(written, int | float) and not isinstance(written, bool) else None
@@ -178,23 +178,28 @@ def _wholes(document: Document, at: Pointer, values: Range) -> list[Fault]:
 def _percents(document: Document, condition: Threshold, at: Pointer) -> list[Fault]:
     """A percent of a value that is no part of anything: 20 % of a stock is not 20 % of what it was."""
     expression = condition.expression
-    if not isinstance(expression, Measured):
-        return []
-    series = expression.series
-    is_known = series.field is not None and is_known_field(series.event_type, series.field)
-    if series.aggregate not in _ADD_UP and not (series.aggregate is Aggregate.LAST and is_known):
+    if not isinstance(expression, Measured) or may_be_percent(expression):
         return []
     found = []
     for _, where in _levels(condition, at):
-        for word in _BOUNDS:
-            written = _at(document, (*where, word))
+        for word in BOUNDS:
+            written = document.find((*where, word))
             if isinstance(written, str) and written.strip().endswith("%"):
                 number = written.strip().removesuffix("%")
-                name = series.name or "it"
+                name = expression.series.name or "it"
                 message = f"'{word}: {written.strip()}' is {float(number) / 100:g} here, '{name}' is no part of another"
                 remedy = f"write {number} for the number, or a 'share', a 'ratio' or a 'spike' for a part of something"
                 found.append(document.fault((*where, word), message, remedy, "LS149", level="warning"))
     return found
+
+
+def may_be_percent(expression: Expression) -> bool:
+    """Whether a value of it can be meant as a part of something: an average of rates, a formula; not a count."""
+    if not isinstance(expression, Measured):
+        return True
+    series = expression.series
+    is_known = series.field is not None and is_known_field(series.event_type, series.field)
+    return series.aggregate not in _ADD_UP and not (series.aggregate is Aggregate.LAST and is_known)
 
 
 def _readings(document: Document, pointer: Pointer) -> list[Fault]:
@@ -218,7 +223,7 @@ def _readings(document: Document, pointer: Pointer) -> list[Fault]:
             for i, value in enumerate(node):
                 look(value, (*at, i))
 
-    look(_at(document, pointer), pointer)
+    look(document.find(pointer), pointer)
     return found
 
 
@@ -266,7 +271,7 @@ def _count_of(document: Document, expression: Expression) -> str:
 
 
 def _window(document: Document, at: Pointer) -> str:
-    return str(_at(document, (*at, "spike", "window")) or "1h")
+    return str(document.find((*at, "spike", "window")) or "1h")
 
 
 # ---- walking ---------------------------------------------------------------------------------------------------------
@@ -291,17 +296,3 @@ def _levels(condition: Threshold | Share, at: Pointer) -> list[tuple[Level, Poin
     if not condition.graded:
         return [(level, at) for level in condition.levels]
     return [(level, (*at, "levels", level.severity.word)) for level in condition.levels]
-
-
-def _at(document: Document, pointer: Pointer) -> Any:
-    node = document.data
-    for step in pointer:
-        inside = isinstance(node, list) and isinstance(step, int) and step < len(node)
-        if not inside and not (isinstance(node, dict) and step in node):
-            return None
-        node = node[step]
-    return node
-
-
-def _stands(document: Document, pointer: Pointer) -> bool:
-    return _at(document, pointer) is not None

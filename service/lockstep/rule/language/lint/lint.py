@@ -292,7 +292,7 @@ def _clear_faults(document: Document, condition: Condition, pointer: Pointer) ->
                 rows = "" if not more else f" and {more:,} more row{'' if more == 1 else 's'}"
                 faults.append(
                     document.fault(
-                        next((place for place in at if _stands(document, place)), pointer),
+                        next((place for place in at if document.stands(place)), pointer),
                         f"{fault.message}: {where}{rows}",
                         f"{fault.remedy}, or change the row",
                         "LS125",
@@ -300,18 +300,8 @@ def _clear_faults(document: Document, condition: Condition, pointer: Pointer) ->
                     )
                 )
 
-    words = [word for word in ("threshold", "share", "ratio") if _stands(document, (*pointer, word))]
+    words = [word for word in ("threshold", "share", "ratio") if document.stands((*pointer, word))]
     look(condition.levels, [*((*pointer, word) for word in words), pointer], {}, len(condition.overrides))
     for i, override in enumerate(condition.overrides):
         look(override.levels, [(*pointer, "overrides", i)], dict(override.match), i)
     return faults
-
-
-def _stands(document: Document, pointer: Pointer) -> bool:
-    node = document.data
-    for step in pointer:
-        inside = isinstance(node, list) and isinstance(step, int) and step < len(node)
-        if not inside and not (isinstance(node, dict) and step in node):
-            return False
-        node = node[step]
-    return True
