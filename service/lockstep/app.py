@@ -12,10 +12,10 @@ from typing import Any
 
 import structlog
 
+from lockstep.adapters.alert_board import AlertBoard
 from lockstep.adapters.channel_table import build_channels
 from lockstep.adapters.dispatch import Dispatcher
 from lockstep.adapters.explain_answer import from_worker
-from lockstep.adapters.follow import AlertBoard
 from lockstep.adapters.http.server import HttpServer, check_exposure
 from lockstep.adapters.ingest.receipts import MOST_BETWEEN, Receipts
 from lockstep.adapters.metrics import Metrics

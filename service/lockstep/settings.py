@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lockstep.errors import SettingsError
 from lockstep.text.host import host_fault, unfilled, url_fault
-from lockstep.text.wanted import must
+from lockstep.text.requirement import must
 
 LONGEST_TOPIC = 249
 """Characters of a topic's name that Kafka takes."""

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from shop_events import TIME, event, raw
 
-from lockstep.adapters.follow import AlertBoard
+from lockstep.adapters.alert_board import AlertBoard
 from lockstep.adapters.http.server import HttpServer
 from lockstep.adapters.ingest.receipts import Outcome, Receipt, Receipts
 from lockstep.adapters.ingest.records import BadEvents, to_records

@@ -9,7 +9,7 @@ from comparison import judged
 from judge_pipeline import CHUNK, LATENESS_S, Pipeline
 from shorthand import ORDERS, ORDERS_ALL, STOCK, clock, event, flow, lines, orders, plan, rule, stock, when
 
-from lockstep.adapters.follow import AlertBoard
+from lockstep.adapters.alert_board import AlertBoard
 from lockstep.errors import StateError
 from lockstep.judge.publish import ALERTS
 from lockstep.measure.aggregate import merge_all, merge_distinct, merger, valuer

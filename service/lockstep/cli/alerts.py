@@ -19,7 +19,7 @@ def alerts(
     broker: BrokerOption = None, as_json: Annotated[bool, typer.Option("--json", help="One a line")] = False
 ) -> None:
     """Show what is pending or firing now, since when, with its numbers."""
-    from lockstep.adapters.follow import AlertBoard
+    from lockstep.adapters.alert_board import AlertBoard
     from lockstep.adapters.promises import unread_events
     from lockstep.app import utc_now
     from lockstep.tools.backtest.replay import json_line

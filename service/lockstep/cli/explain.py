@@ -75,8 +75,8 @@ def _usable_plan(rules: Path) -> Any:
 
 def _told_last(settings: Settings, what: str, wanted: dict[str, str], url: str) -> dict[str, Any]:
     """Nobody answers: what the service published last is on the broker, what it would say now is not."""
+    from lockstep.adapters.alert_board import AlertBoard
     from lockstep.adapters.explain_answer import from_refusals, from_transitions, named
-    from lockstep.adapters.follow import AlertBoard
     from lockstep.app import utc_now
     from lockstep.notify.self_alerts import REFUSED
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from lockstep.errors import EventError
 from lockstep.event.contract import LARGEST_EVENT, MODELS, TYPES
 from lockstep.event.structs import UNREADABLE, reader
-from lockstep.text.wanted import must, must_in_msgspec
+from lockstep.text.requirement import must, must_in_msgspec
 
 
 class _Header(msgspec.Struct):

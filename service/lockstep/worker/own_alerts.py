@@ -6,7 +6,7 @@ from datetime import datetime
 
 import structlog
 
-from lockstep.adapters.follow import AlertBoard
+from lockstep.adapters.alert_board import AlertBoard
 from lockstep.adapters.rulebook import RuleBook, since_text
 from lockstep.errors import BrokerError
 from lockstep.judge.publish import ALERT_STATE, ALERTS

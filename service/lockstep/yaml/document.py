@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLWarning
 
-from lockstep.text import wanted
+from lockstep.text import requirement
 from lockstep.yaml.masking import KEYS, masked
 from lockstep.yaml.quick_yaml import Constructor, quick_yaml
 from lockstep.yaml.syntax_faults import (
@@ -433,7 +433,7 @@ def fault_of(document: Document, model: type[BaseModel], error: Any) -> Fault:
         given = str(error.get("input"))[:100]
         remedy = "write letters, digits, _ and -, with a letter first"
         return document.fault(pointer, f"'{given}' is no name", remedy, "LS114", key=location[-1] == "[key]")
-    value = wanted.kind_of_value(kind)
+    value = requirement.kind_of_value(kind)
     if value is not None:
         if value == "keys and values" and _holds_names(model, location):
             return document.fault(
@@ -442,7 +442,7 @@ def fault_of(document: Document, model: type[BaseModel], error: Any) -> Fault:
         inner = _model_at(model, location) if value == "keys and values" else None
         remedy = f"known are {', '.join(sorted(keys(inner)))}" if keys(inner) else f"write {value} here"
         return document.fault(pointer, f"{name} must be {value}", remedy, "LS114")
-    must = wanted.limit(kind, context)
+    must = requirement.limit(kind, context)
     if must is not None:
         return document.fault(pointer, f"{name} must {must}", "change it", "LS112")
     return document.fault(pointer, f"{name} has not the form that is needed", "see rules/README.md", "LS114")

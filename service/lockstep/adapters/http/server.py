@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import msgspec
 from aiohttp import web
 
+from lockstep.adapters.alert_board import AlertBoard
 from lockstep.adapters.explain_answer import labels_from
-from lockstep.adapters.follow import AlertBoard
 from lockstep.adapters.http.body import ENCODINGS, read_body
 from lockstep.adapters.http.openapi import (
     COUNT,
