@@ -376,16 +376,16 @@ def _change(
     if not reason and alert.verdict.kind is Kind.NO_DATA:
         reason = "no_data"
     return Change(
-        name,
-        at,
-        alert.number,
-        alert.started_at,
-        alert.episode_id,
-        alert.severity,
-        previous,
-        alert.verdict,
-        alert.so_far,
-        reason,
+        name=name,
+        at=at,
+        number=alert.number,
+        started_at=alert.started_at,
+        episode_id=alert.episode_id,
+        severity=alert.severity,
+        previous_severity=previous,
+        verdict=alert.verdict,
+        so_far=alert.so_far,
+        reason=reason,
     )
 
 
@@ -432,41 +432,41 @@ def _stored_verdict(v: Verdict) -> list[Any]:
 def _restored_verdict(row: list[Any]) -> Verdict:
     kind, severity, value, baseline, limit, start, end, counts, baseline_of, limit_of, history, parts = row
     return Verdict(
-        Kind(kind),
-        None if severity is None else Severity(severity),
-        value,
-        baseline,
-        limit,
-        start,
-        end,
-        counts,
-        baseline_of,
-        limit_of,
-        tuple((since, until, was) for since, until, was in history),
-        tuple(_restored_verdict(part) for part in parts),
+        kind=Kind(kind),
+        severity=None if severity is None else Severity(severity),
+        value=value,
+        baseline=baseline,
+        limit=limit,
+        window_start=start,
+        window_end=end,
+        counts=counts,
+        baseline_of=baseline_of,
+        limit_of=limit_of,
+        history=tuple((since, until, was) for since, until, was in history),
+        parts=tuple(_restored_verdict(part) for part in parts),
     )
 
 
 def restored(row: list[Any]) -> Alert:
     """The alert that `stored` wrote."""
     return Alert(
-        row[0],
-        State(row[1]),
-        Severity(row[2]),
-        row[3],
-        row[4],
-        row[5],
-        row[6],
-        row[7],
-        row[8],
-        Kind(row[9]),
-        _restored_verdict(row[10]),
-        row[11],
-        row[12],
-        row[13],
-        row[14],
-        row[15],
-        _restored_held(row[16]),
+        id=row[0],
+        state=State(row[1]),
+        severity=Severity(row[2]),
+        episode_id=row[3],
+        number=row[4],
+        started_at=row[5],
+        since=row[6],
+        clear_since=row[7],
+        at=row[8],
+        kind=Kind(row[9]),
+        verdict=_restored_verdict(row[10]),
+        so_far=row[11],
+        ended_at=row[12],
+        breaches=row[13],
+        counted_at=row[14],
+        judged_by=row[15],
+        held=_restored_held(row[16]),
     )
 
 

@@ -73,7 +73,18 @@ class Partition:
                 offsets = range(start, self._at)
                 none = [None] * len(rows)
                 self._meter.feed(
-                    Batch("traffic", 0, offsets, values, none, times, start - 1, self._at, None, self._append_time)
+                    Batch(
+                        topic="traffic",
+                        partition=0,
+                        offsets=offsets,
+                        values=values,
+                        keys=none,
+                        timestamps_ms=times,
+                        previous=start - 1,
+                        next=self._at,
+                        headers=None,
+                        append_time=self._append_time,
+                    )
                 )
         self._meter.observe(at_end=not self.failing, now=self.now)
         records = self._meter.flush(self.now)

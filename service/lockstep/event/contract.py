@@ -224,11 +224,17 @@ class CapacityDeclared(_Data):
 
 @dataclass(frozen=True)
 class EventType:
-    """role: which topic carries it (settings map roles to topics). level: its values are levels of a thing."""
+    """One kind of event.
+
+    role: which topic carries it (settings map roles to topics). data: what stands in it. identity: for levels, the
+    fields that name the thing of which it speaks: the newest value of each thing is kept, and fewer labels see their
+    sum. () where the labels of the series name it.
+    """
 
     name: str
     role: Literal["orders", "traffic", "inventory", "plans"]
     data: type[_Data]
+    identity: tuple[str, ...] = ()
 
 
 TYPES: Mapping[str, EventType] = {
@@ -242,10 +248,10 @@ TYPES: Mapping[str, EventType] = {
         EventType("feedback.received", "orders", FeedbackReceived),
         EventType("traffic.session", "traffic", TrafficSession),
         EventType("traffic.spend", "traffic", TrafficSpend),
-        EventType("stock.level", "inventory", StockLevel),
-        EventType("stock.receipt", "inventory", StockReceipt),
-        EventType("stock.lot", "inventory", StockLot),
-        EventType("supplier.updated", "inventory", SupplierUpdated),
+        EventType("stock.level", "inventory", StockLevel, identity=("sku", "location")),
+        EventType("stock.receipt", "inventory", StockReceipt, identity=("sku", "location")),
+        EventType("stock.lot", "inventory", StockLot, identity=("sku", "lot", "location")),
+        EventType("supplier.updated", "inventory", SupplierUpdated, identity=("supplier", "sku")),
         EventType("campaign.planned", "plans", CampaignPlanned),
         EventType("capacity.declared", "plans", CapacityDeclared),
     )

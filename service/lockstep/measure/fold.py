@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from lockstep.event import TYPES
 from lockstep.labels import NONE, SEPARATOR
 from lockstep.measure.aggregate import LARGEST, distinct_hash, percentile_key, tracks_currency
 from lockstep.measure.definition import Aggregate, SeriesDef
@@ -27,14 +28,6 @@ Rows = Callable[[Sequence[Any]], Iterable[tuple[Labels, Any, Any]]]
 
 LevelRows = Callable[[Any], Iterable[tuple[Labels, str, int]]]
 """(labels, identity, value in millionths) of every value that an event's data sets of a level."""
-
-IDENTITY: dict[str, tuple[str, ...]] = {
-    "stock.level": ("sku", "location"),
-    "stock.lot": ("sku", "lot", "location"),
-    "stock.receipt": ("sku", "location"),
-    "supplier.updated": ("supplier", "sku"),
-}
-"""Which thing an event speaks of, for levels: the newest value of each is kept, fewer labels see their sum."""
 
 
 def label_text(value: Any) -> str:
@@ -217,7 +210,7 @@ def folder(series: SeriesDef) -> Fold:  # noqa: C901 # a closure an aggregate, s
 def level_rows(series: SeriesDef) -> LevelRows:
     """The function that reads a level off an event's data."""
     rows = _rows(series, numbers)
-    names = IDENTITY.get(series.event_type)
+    names = TYPES[series.event_type].identity
     identity = _labels(names) if names else None
 
     def read(data: Any) -> Iterable[tuple[Labels, str, int]]:

@@ -262,7 +262,19 @@ def suggest(
     most = asked.per_week * weeks
     best = min(names, key=lambda n: _worth(len(told[n]), most, names[n]))
     name = asked.name or _name(asked.measure, kind)
-    text = _text(name, asked, kind, names[best], told[best], names, told, best, seen, weeks, zone)
+    text = _text(
+        name=name,
+        asked=asked,
+        kind=kind,
+        best=names[best],
+        said=told[best],
+        names=names,
+        told=told,
+        chosen=best,
+        seen=seen,
+        weeks=weeks,
+        zone=zone,
+    )
     return Suggestion(text, name, tuple(told[best]), weeks, seen)
 
 

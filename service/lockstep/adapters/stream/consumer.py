@@ -175,18 +175,18 @@ class Coalescing:
     def _to_message(self, tp: TP, batch: Batch) -> ConsumerMessage:
         handed = Handed(batch, self.epoch)
         return ConsumerMessage(
-            tp.topic,
-            tp.partition,
-            batch.next - 1,
-            0.0,
-            1,
-            (),
-            None,
-            handed,
-            None,
-            0,
-            0,
-            tp,
+            topic=tp.topic,
+            partition=tp.partition,
+            offset=batch.next - 1,
+            timestamp=0.0,
+            timestamp_type=1,
+            headers=(),
+            key=None,
+            value=handed,
+            checksum=None,
+            serialized_key_size=0,
+            serialized_value_size=0,
+            tp=tp,
             generation_id=self.app.consumer_generation_id,
         )
 

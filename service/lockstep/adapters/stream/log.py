@@ -205,7 +205,18 @@ class Log:
         parsed: list[Headers] | None = None
         if any(h is not None for h in headers):
             parsed = [_headers(h) for h in headers]
-        return Batch(tp[0], tp[1], offsets, values, keys, times, position - 1, offsets[-1] + 1, parsed, True)
+        return Batch(
+            topic=tp[0],
+            partition=tp[1],
+            offsets=offsets,
+            values=values,
+            keys=keys,
+            timestamps_ms=times,
+            previous=position - 1,
+            next=offsets[-1] + 1,
+            headers=parsed,
+            append_time=True,
+        )
 
     # ---- writing --------------------------------------------------------------------------------------------------
 

@@ -65,16 +65,16 @@ def standing(condition: Condition, view: View, at: Instant, firing: Severity | N
 
 def _as(verdict: Verdict, kind: Kind, severity: Severity, parts: tuple[Verdict, ...]) -> Verdict:
     return Verdict(
-        kind,
-        severity if kind is Kind.BREACH else None,
-        verdict.value,
-        verdict.baseline,
-        verdict.limit,
-        verdict.window_start,
-        verdict.window_end,
-        verdict.counts,
-        verdict.baseline_of,
-        verdict.limit_of,
+        kind=kind,
+        severity=severity if kind is Kind.BREACH else None,
+        value=verdict.value,
+        baseline=verdict.baseline,
+        limit=verdict.limit,
+        window_start=verdict.window_start,
+        window_end=verdict.window_end,
+        counts=verdict.counts,
+        baseline_of=verdict.baseline_of,
+        limit_of=verdict.limit_of,
         parts=parts,
     )
 

@@ -51,16 +51,16 @@ class Run:
             while keep and self.offsets[keep - 1] >= end:
                 keep -= 1
         return Batch(
-            topic,
-            partition,
-            self.offsets[:keep],
-            self.values[:keep],
-            self.keys[:keep],
-            self.timestamps_ms[:keep],
-            start - 1,
-            next_,
-            None if self.headers is None else self.headers[:keep],
-            self.append_time,
+            topic=topic,
+            partition=partition,
+            offsets=self.offsets[:keep],
+            values=self.values[:keep],
+            keys=self.keys[:keep],
+            timestamps_ms=self.timestamps_ms[:keep],
+            previous=start - 1,
+            next=next_,
+            headers=None if self.headers is None else self.headers[:keep],
+            append_time=self.append_time,
         )
 
 

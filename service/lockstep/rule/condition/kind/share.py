@@ -102,7 +102,18 @@ def judge_share(condition: Share, view: View, at: Instant, firing: Severity | No
     level = _reached(condition, levels, share, whole, firing)
     kind, severity = (Kind.CLEAR, None) if level is None else (Kind.BREACH, level.severity)
     bounds = (level or levels[0]).breach
-    return Verdict(kind, severity, value, None, bounds.shown, opens, closes, counts, "", bounds.shown_of)
+    return Verdict(
+        kind=kind,
+        severity=severity,
+        value=value,
+        baseline=None,
+        limit=bounds.shown,
+        window_start=opens,
+        window_end=closes,
+        counts=counts,
+        baseline_of="",
+        limit_of=bounds.shown_of,
+    )
 
 
 def _reached(

@@ -26,7 +26,18 @@ def judge_threshold(condition: Threshold, view: View, at: Instant, firing: Sever
     value = None if found is None else shown(found)
     span = (start, at.end) if flows else (None, None)
     if not condition.levels:
-        return Verdict(Kind.NO_BOUND, None, value, None, None, span[0], span[1], NOTHING, "", condition.unbound)
+        return Verdict(
+            kind=Kind.NO_BOUND,
+            severity=None,
+            value=value,
+            baseline=None,
+            limit=None,
+            window_start=span[0],
+            window_end=span[1],
+            counts=NOTHING,
+            baseline_of="",
+            limit_of=condition.unbound,
+        )
     incomplete = not is_complete(flows, view, at, start)
     # What is missing can only add to a count, a sum or a distinct count: a breach from above stands all the same.
     if incomplete and not (isinstance(condition.expression, Measured) and flows[0].is_additive):
@@ -37,7 +48,18 @@ def judge_threshold(condition: Threshold, view: View, at: Instant, firing: Sever
         if bounded is Kind.UNJUDGED or (incomplete and bounded is Kind.NO_DATA):
             return UNJUDGED
         if isinstance(bounded, Kind):
-            return Verdict(Kind.NO_DATA, None, value, None, None, span[0], span[1], NOTHING, "", without(condition))
+            return Verdict(
+                kind=Kind.NO_DATA,
+                severity=None,
+                value=value,
+                baseline=None,
+                limit=None,
+                window_start=span[0],
+                window_end=span[1],
+                counts=NOTHING,
+                baseline_of="",
+                limit_of=without(condition),
+            )
         levels, counts = bounded
     if found is None:
         return UNJUDGED if incomplete else Verdict(Kind.NO_DATA, None, None, None, None, *span)
@@ -47,7 +69,18 @@ def judge_threshold(condition: Threshold, view: View, at: Instant, firing: Sever
     if incomplete and (severity is None or not bounds.is_upward):
         return UNJUDGED
     kind = Kind.CLEAR if severity is None else Kind.BREACH
-    return Verdict(kind, severity, value, None, bounds.shown, span[0], span[1], counts, "", bounds.shown_of)
+    return Verdict(
+        kind=kind,
+        severity=severity,
+        value=value,
+        baseline=None,
+        limit=bounds.shown,
+        window_start=span[0],
+        window_end=span[1],
+        counts=counts,
+        baseline_of="",
+        limit_of=bounds.shown_of,
+    )
 
 
 def breached(levels: tuple[Level, ...], value: Exact) -> bool:
