@@ -29,13 +29,12 @@ from lockstep.measure.definition import (
     SeriesDef,
     series_of,
 )
-from lockstep.rule.condition.bound import OfMeasure, OfTable
+from lockstep.rule.condition.bound import Bounds, OfMeasure, OfTable
 from lockstep.rule.condition.kinds import (
     Absence,
     All,
     AnyOf,
     Baseline,
-    Bounds,
     Change,
     Condition,
     Hours,

@@ -6,8 +6,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from lockstep.measure.definition import Aggregate, Expression, Measured, Operation, SeriesDef
+from lockstep.rule.condition.bound import Bounds
 from lockstep.rule.condition.kinds import (
-    Bounds,
     Condition,
     Level,
     NoData,

@@ -16,13 +16,12 @@ from test_judge_properties import examples, run_to
 
 from lockstep.calendar import Day, Entry, calendar_of
 from lockstep.measure.definition import Operation
-from lockstep.rule.condition.bound import OfMeasure
+from lockstep.rule.condition.bound import Bounds, OfMeasure
 from lockstep.rule.condition.kinds import (
     Absence,
     All,
     AnyOf,
     Baseline,
-    Bounds,
     Hours,
     Level,
     Not,

@@ -34,13 +34,12 @@ from shorthand import (
 
 from lockstep.calendar import Day, Entry, calendar_of
 from lockstep.measure.definition import Aggregate, Measured, SeriesDef, series_of
-from lockstep.rule.condition.bound import OfMeasure, OfTable, Source, specificity
+from lockstep.rule.condition.bound import Bounds, OfMeasure, OfTable, Source, specificity
 from lockstep.rule.condition.kinds import (
     Absence,
     All,
     AnyOf,
     Baseline,
-    Bounds,
     Change,
     Condition,
     Hours,

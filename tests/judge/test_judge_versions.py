@@ -32,10 +32,10 @@ from shorthand import (
 from test_judge_properties import END, STEPS, conditions, examples, plans, run_to, streams
 
 from lockstep.measure.definition import SeriesDef
+from lockstep.rule.condition.bound import Bounds
 from lockstep.rule.condition.kinds import (
     All,
     AnyOf,
-    Bounds,
     Condition,
     NoData,
     Not,

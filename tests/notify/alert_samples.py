@@ -8,7 +8,8 @@ from lockstep.labels import stable_id
 from lockstep.measure.definition import Aggregate, Measured, SeriesDef
 from lockstep.notify.route import Routing
 from lockstep.ports import Batch, Destination
-from lockstep.rule.condition.kinds import Bounds, Level, NoData, Plan, Rule, Severity, Threshold
+from lockstep.rule.condition.bound import Bounds
+from lockstep.rule.condition.kinds import Level, NoData, Plan, Rule, Severity, Threshold
 from lockstep.transition import Transition, TransitionName, encode
 
 LONDON = ZoneInfo("Europe/London")

@@ -5,13 +5,18 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from lockstep.adapters.channel_table import SENDERS, build_channels
 from lockstep.event import TYPES
+from lockstep.measure.definition import Expression
 from lockstep.notification import Audience
 from lockstep.notify.receivers import CHANNELS
+from lockstep.rule.condition.bound import Source
+from lockstep.rule.condition.kind_table import KINDS
+from lockstep.rule.condition.kinds import Condition, Leaf
 from lockstep.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +41,60 @@ def _names(path: Path) -> Iterator[str]:
                 yield name
             case ast.ImportFrom(module=str(module)) if module.startswith("lockstep.adapters.channels."):
                 yield module.rpartition(".")[2]
+
+
+MEMBERS = {
+    part.__name__
+    for union in (Leaf, Condition, Expression, Source)
+    for part in get_args(union)
+    if isinstance(part, type)
+}
+"""The classes of closed unions: kinds of conditions, parts of formulas, sources of bounds."""
+
+
+def test_a_new_condition_is_one_file_and_four_edits():
+    """Each kind has its file; what is said of all of them is asked of the table, in no list of kinds elsewhere.
+
+    That the value is in the union and the table has it, mypy demands; that it can be written and compiled, and that
+    the table is whole, `tests/rule/test_kinds.py`.
+    """
+    new, edited = _touched("condition")
+    assert len(edited) == 4
+    code = {str(path.relative_to(CODE)): path for path in CODE.rglob("*.py")}
+    assert {*edited} <= code.keys()
+    kinds = {kind.of.__name__ for kind in KINDS}
+    folder = new.rpartition("/")[0]
+    files = {name for name in code if name.startswith(f"{folder}/")} - {f"{folder}/__init__.py"}
+    assert len(files) == len(kinds)
+    naming = {name: kinds & {*_classes(path)} for name, path in code.items() if name not in files}
+    of_all = {name for name, named in naming.items() if len(named) > len(kinds) / 2}
+    assert of_all == {"rule/condition/kinds.py", "rule/condition/kind_table.py", "rule/language/compile/condition.py"}
+
+
+def _classes(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Name):
+            yield node.id
+
+
+def _silent_matches(path: Path) -> Iterator[int]:
+    """Lines of matches over a closed union that forget a member without a word: the last case neither is
+    `assert_never` nor hands on what is matched."""
+    for match in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Match)):
+        patterns = [p.cls for case in match.cases for p in ast.walk(case.pattern) if isinstance(p, ast.MatchClass)]
+        if MEMBERS.isdisjoint(p.id for p in patterns if isinstance(p, ast.Name)):
+            continue
+        last = match.cases[-1]
+        is_rest = isinstance(last.pattern, ast.MatchAs) and last.pattern.pattern is None and last.guard is None
+        used = {ast.unparse(node) for line in last.body for node in ast.walk(line)}
+        if not is_rest or ast.unparse(match.subject) not in used:
+            yield match.lineno
+
+
+def test_no_match_over_a_closed_union_has_a_silent_default():
+    """`case _: return {0}` let an alert of a new kind fire late and never resolve."""
+    found = {str(path.relative_to(CODE)): [*_silent_matches(path)] for path in CODE.rglob("*.py")}
+    assert {name: lines for name, lines in found.items() if lines} == {}
 
 
 def test_a_new_channel_is_one_file_and_two_edits():

@@ -17,7 +17,6 @@ from lockstep.rule.condition.kinds import (
     Condition,
     Leaf,
     Rule,
-    Spike,
     Threshold,
     period_of,
     series_of_condition,
@@ -125,7 +124,6 @@ def rule_facts(rule: Rule, zone: ZoneInfo) -> RuleFacts:
     level_only, restless = is_level_only(condition), is_restless(condition)
     hours, periods, anomalies = hours_in(condition), periods_in(condition), anomalies_of(condition)
     expected = frozenset(group for part in parts for group in part.expected) if rule.by else frozenset([()])
-    spike_window = condition.window_s if isinstance(condition, Spike) else 0
     return RuleFacts(
         rule=rule,
         flows=flows,
@@ -154,7 +152,7 @@ def rule_facts(rule: Rule, zone: ZoneInfo) -> RuleFacts:
         changes_by_time=bool(hours or periods or restless or anomalies),
         fades=level_only and any(s.stale_after_s is not None for s in levels),
         is_plain=_is_plain(rule, expected=expected, wide=wide, width=width, longest_s=offsets[-1]),
-        early_s=spike_window if isinstance(spike_window, int) else 0,
+        early_s=when(condition).early_s if isinstance(condition, Leaf) else 0,
         kept_s=max(*offsets, *(part.reach_s for part in parts)) + CLOCK_CHANGE + width,
         # Where something may change long after a group's last event, it must be known when that was.
         memory_s=max(
@@ -188,8 +186,8 @@ def _is_plain(
 
 
 def _seasonal_borders(condition: Condition, fixed: set[int], width: int) -> Borders | None:
-    spikes = tuple(leaf for leaf, _ in leaves(condition) if isinstance(leaf, Spike) and period_of(leaf) is None)
-    return Borders(spikes, fixed, width) if any(is_seasonal(s.baseline) for s in spikes) else None
+    baselines = tuple(compared for part in whens(condition) for compared in part.baselines)
+    return Borders(baselines, fixed, width) if any(is_seasonal(baseline) for baseline, _ in baselines) else None
 
 
 def _shared_parts(condition: Condition, wide: Mapping[str, Sequence[int]]) -> tuple[Condition, ...]:

@@ -133,6 +133,8 @@ def series_of(expression: Expression) -> tuple[SeriesDef, ...]:
             return ()
         case Operation(_, left, right):
             return tuple(dict.fromkeys(series_of(left) + series_of(right)))
+        case _:
+            assert_never(expression)
 
 
 def in_buckets(expression: Expression, bucket_s: int, other_s: int) -> Expression:

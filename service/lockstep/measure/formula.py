@@ -1,6 +1,7 @@
 """Formulas: what a condition looks at, worked out from its series, exactly."""
 
 from collections.abc import Callable
+from typing import assert_never
 
 from lockstep.measure.definition import Expression, Measured, Number, Operation, SeriesDef
 from lockstep.measure.exact import SCALE, Exact, exact, product, quotient, size
@@ -25,6 +26,8 @@ def evaluate(expression: Expression, read: Callable[[SeriesDef], Exact | None]) 
                 return None
             result = _operations[op](a, b)
             return result if size(result) <= LARGEST_RESULT else None
+        case _:
+            assert_never(expression)
 
 
 _operations: dict[str, Callable[[Exact, Exact], Exact]] = {

@@ -1,9 +1,10 @@
 """What a measure can come to, as far as its aggregate and the event model say it: a count is never below 0."""
 
 from math import inf
+from typing import assert_never
 
 from lockstep.event import is_non_negative
-from lockstep.measure.definition import Aggregate, Expression, Measured, Number, SeriesDef
+from lockstep.measure.definition import Aggregate, Expression, Measured, Number, Operation, SeriesDef
 
 Range = tuple[float, float]
 """The least and the greatest value that a measure can have."""
@@ -19,12 +20,15 @@ def values_of(expression: Expression) -> Range:
             return (0.0, inf) if _is_non_negative(series) else _ANY
         case Number(value):
             return value, value
-    (low, high), (other_low, other_high) = values_of(expression.left), values_of(expression.right)
-    if expression.op == "+":
-        return low + other_low, high + other_high
-    if expression.op == "-":
-        return low - other_high, high - other_low
-    return (0.0, inf) if low >= 0 and other_low >= 0 else _ANY
+        case Operation(op, left, right):
+            (low, high), (other_low, other_high) = values_of(left), values_of(right)
+            if op == "+":
+                return low + other_low, high + other_high
+            if op == "-":
+                return low - other_high, high - other_low
+            return (0.0, inf) if low >= 0 and other_low >= 0 else _ANY
+        case _:
+            assert_never(expression)
 
 
 def share_of(part: Expression, whole: Expression, *, is_bounded: bool) -> Range:

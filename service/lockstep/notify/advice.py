@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from lockstep.measure.definition import OfExpression, SeriesDef, series_of
-from lockstep.rule.condition.kinds import All, AnyOf, Condition, Not, Rule, Share, series_of_condition
+from lockstep.rule.condition.kinds import Rule, Share, series_of_condition
+from lockstep.rule.condition.when import leaves
 from lockstep.rule.explained import said_of
 from lockstep.rule.judged import Judged
 from lockstep.rule.sentences import kind_named
@@ -117,7 +118,7 @@ def subject_of(rule: Rule | None, told: Judged | None) -> str:
     """What a rule is about: orders, stock, …; "" for several things, or where that is not known."""
     if rule is None:
         return ""
-    parts = [c for c in _leaves(rule.condition) if told is not None and said_of(c.expression) == told.of]
+    parts = [c for c, _ in leaves(rule.condition) if told is not None and said_of(c.expression) == told.of]
     # The leaf that is told, else all.
     series = _series(parts[0]) if parts else series_of_condition(rule.condition)
     types = {s.event_type for s in series}
@@ -125,17 +126,6 @@ def subject_of(rule: Rule | None, told: Judged | None) -> str:
         return "conversion"
     subjects = {_SUBJECTS.get(kind, "") for kind in types}
     return subjects.pop() if len(subjects) == 1 else ""
-
-
-def _leaves(condition: Condition) -> Iterable[OfExpression]:
-    match condition:
-        case All(parts=parts) | AnyOf(parts=parts):
-            for part in parts:
-                yield from _leaves(part)
-        case Not(part=part):
-            yield from _leaves(part)
-        case _:
-            yield condition
 
 
 def _series(condition: OfExpression) -> Iterable[SeriesDef]:

@@ -3,7 +3,7 @@
 from dataclasses import fields, replace
 from datetime import time
 from functools import partial
-from typing import Any
+from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -12,10 +12,22 @@ from lockstep.calendar import Calendar
 from lockstep.measure.definition import Aggregate, Expression, Measured, Number, Operation, SeriesDef, series_of
 from lockstep.measure.exact import Exact, shown
 from lockstep.measure.formula import evaluate
+from lockstep.rule.condition.bound import Bounds
 from lockstep.rule.condition.held import Held
 from lockstep.rule.condition.judge import firing_of_parts, standing
-from lockstep.rule.condition.kind_table import word_of
-from lockstep.rule.condition.kinds import All, AnyOf, Bounds, Condition, Hours, Level, Not, Severity, Share, Threshold
+from lockstep.rule.condition.kind_table import kind_of, word_of
+from lockstep.rule.condition.kinds import (
+    All,
+    AnyOf,
+    Condition,
+    Hours,
+    Leaf,
+    Level,
+    Not,
+    Severity,
+    Share,
+    Threshold,
+)
 from lockstep.rule.condition.period import Period
 from lockstep.rule.condition.view import Instant, Kind, Verdict, View
 from lockstep.rule.language.quantity import duration_text
@@ -117,7 +129,7 @@ def explain_condition(
         inner = tuple(explain_condition(p, view, at, f, h) for p, (f, h) in zip(condition.parts, firings, strict=True))
     elif isinstance(condition, Not):
         inner = (explain_condition(condition.part, view, at, None),)
-    expression: Expression | None = getattr(condition, "expression", None)
+    expression: Expression | None = condition.expression if isinstance(condition, Leaf) else None
     start, end = _window(condition, verdict, at, view.zone)
     return Explained(
         kind=word_of(condition),
@@ -150,7 +162,7 @@ def explain_condition(
 
 def _window(condition: Condition, verdict: Verdict, at: Instant, zone: ZoneInfo) -> tuple[int | None, int | None]:
     """The stretch that was looked at; where nothing was judged, that which would be."""
-    window = getattr(condition, "window_s", None)
+    window = kind_of(condition).window(condition) if isinstance(condition, Leaf) else None
     if isinstance(window, int):
         return at.end - window, at.end
     if isinstance(window, Period) and verdict.window_end is None:
@@ -189,15 +201,17 @@ def _divides_like_by_like(expression: Expression) -> bool:
 def _of_what(expression: Expression) -> str | None:
     """What a number counts: events, or a field's sum; None where that cannot be said."""
     match expression:
-        case Measured(s) if s.aggregate in (Aggregate.COUNT, Aggregate.DISTINCT):
-            return "events"
-        case Measured(s) if s.aggregate in (Aggregate.SUM, Aggregate.LAST):
-            return f"{s.aggregate} of {s.field}"
-        case Operation("+" | "-", left, right):
+        case Measured(s):
+            if s.aggregate in (Aggregate.COUNT, Aggregate.DISTINCT):
+                return "events"
+            return f"{s.aggregate} of {s.field}" if s.aggregate in (Aggregate.SUM, Aggregate.LAST) else None
+        case Operation(op, left, right):
             kind = _of_what(left)
-            return kind if kind == _of_what(right) else None
-        case _:
+            return kind if op in ("+", "-") and kind == _of_what(right) else None
+        case Number():
             return None
+        case _:
+            assert_never(expression)
 
 
 # ---- what it compares with -----------------------------------------------------------------------------------------
@@ -332,6 +346,8 @@ def said_of(expression: Expression) -> str:
             what = s.event_type if s.field is None else f"{s.field} of {s.event_type}"
             named = what if s.is_level else f"{kind} of {what}"
             return named + (f" where {only}" if only else "")
+        case _:
+            assert_never(expression)
 
 
 def _read(notes: _Notes, series: SeriesDef, start: int, end: int) -> Exact | None:

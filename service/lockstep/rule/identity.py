@@ -9,9 +9,19 @@ from lockstep.calendar import Calendar
 from lockstep.identity import Parts, identity
 from lockstep.labels import stable_id
 from lockstep.measure.definition import EXPRESSION_PARTS
-from lockstep.rule.condition.bound import OfMeasure, OfTable
+from lockstep.rule.condition.bound import Bounds, OfMeasure, OfTable
 from lockstep.rule.condition.kind_table import KINDS
-from lockstep.rule.condition.kinds import All, AnyOf, Baseline, Bounds, Hours, Level, Not, Override, Rule, Tolerance
+from lockstep.rule.condition.kinds import (
+    All,
+    AnyOf,
+    Baseline,
+    Hours,
+    Level,
+    Not,
+    Override,
+    Rule,
+    Tolerance,
+)
 from lockstep.rule.condition.period import Period
 
 PARTS: Parts = {

@@ -7,8 +7,9 @@ Made from the verdict that led to the transition and nothing else, so that it is
 import msgspec
 
 from lockstep.rule.condition.kind_table import word_of
-from lockstep.rule.condition.kinds import All, AnyOf, Condition, Not
+from lockstep.rule.condition.kinds import Condition, Leaf
 from lockstep.rule.condition.view import Verdict
+from lockstep.rule.condition.when import parts_of
 from lockstep.rule.explained import asked_of, said_of, unit_of
 from lockstep.text.rfc3339 import SECOND, rfc3339
 
@@ -62,7 +63,7 @@ class Judged(msgspec.Struct, frozen=True):
 
 def judged(condition: Condition | None, verdict: Verdict) -> Judged:
     """condition: the one that the verdict is of; None when that is not known any more."""
-    of = "" if condition is None or isinstance(condition, All | AnyOf | Not) else said_of(condition.expression)
+    of = said_of(condition.expression) if isinstance(condition, Leaf) else ""
     return Judged(
         kind="" if condition is None else word_of(condition),
         of=of,
@@ -88,13 +89,8 @@ def judged(condition: Condition | None, verdict: Verdict) -> Judged:
 
 def _parts(condition: Condition | None, verdict: Verdict) -> tuple[Condition | None, ...]:
     """The conditions of the verdict's parts: a combination is decided by the first ones, and looks no further."""
-    match condition:
-        case All(parts=parts) | AnyOf(parts=parts):
-            return parts[: len(verdict.parts)]
-        case Not(part=part):
-            return (part,)[: len(verdict.parts)]
-        case _:
-            return (None,) * len(verdict.parts)
+    known: tuple[Condition | None, ...] = () if condition is None else tuple(part for _, part in parts_of(condition))
+    return (known or (None,) * len(verdict.parts))[: len(verdict.parts)]
 
 
 def _oldest_first(stretch: tuple[int, int, float | None]) -> tuple[int, int]:

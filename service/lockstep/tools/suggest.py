@@ -29,8 +29,17 @@ from lockstep.measure.possible_values import values_of
 from lockstep.measure.sample import Frame
 from lockstep.notify.message import labels_text
 from lockstep.notify.why import unit_of
+from lockstep.rule.condition.bound import Bounds
 from lockstep.rule.condition.judge import judge
-from lockstep.rule.condition.kinds import Bounds, Level, Plan, Rule, Severity, Spike, Threshold, series_of_condition
+from lockstep.rule.condition.kinds import (
+    Level,
+    Plan,
+    Rule,
+    Severity,
+    Spike,
+    Threshold,
+    series_of_condition,
+)
 from lockstep.rule.condition.period import Period, Window
 from lockstep.rule.condition.view import Instant, Kind, value_of
 from lockstep.rule.language.load import load_texts

@@ -1,4 +1,5 @@
-"""Where a bound comes from when it is no number in the rule: another measure, or a table beside the rule file."""
+"""Bounds: the numbers that a value is compared with, and where they come from when they do not stand in the rule:
+another measure, or a table beside the rule file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +7,7 @@ from fractions import Fraction
 from functools import cached_property
 
 from lockstep.measure.definition import Expression, OfExpression
-from lockstep.measure.exact import SCALE, Exact, Written, fraction
+from lockstep.measure.exact import SCALE, Exact, Written, exact, fraction
 from lockstep.rule.condition.period import Window
 
 
@@ -89,6 +90,63 @@ class OfTable:
 
 
 Source = OfMeasure | OfTable
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Numbers that a value is compared with; every one that is set must hold. above and below exclude the number.
+
+    sources: word → where its number comes from, as long as it has none (see `lockstep.rule.condition.bound_values`).
+    of: word → where its number came from, in words; a number of the rule itself has no entry.
+    """
+
+    above: Written | None = None
+    below: Written | None = None
+    at_least: Written | None = None
+    at_most: Written | None = None
+    sources: tuple[tuple[str, Source], ...] = ()
+    of: tuple[tuple[str, str], ...] = ()
+
+    @cached_property
+    def _exact(self) -> tuple[Exact | None, Exact | None, Exact | None, Exact | None]:
+        above, below, at_least, at_most = (
+            None if n is None else exact(n) for n in (self.above, self.below, self.at_least, self.at_most)
+        )
+        return above, below, at_least, at_most
+
+    def hold(self, value: Exact) -> bool:
+        """value: in millionths."""
+        above, below, at_least, at_most = self._exact
+        return (
+            (above is None or value > above)
+            and (below is None or value < below)
+            and (at_least is None or value >= at_least)
+            and (at_most is None or value <= at_most)
+        )
+
+    @property
+    def shown(self) -> float | None:
+        """The number that a message names."""
+        numbers = (self.above, self.at_least, self.below, self.at_most)
+        return next((float(n) for n in numbers if n is not None), None)
+
+    @property
+    def shown_of(self) -> str:
+        """Where the number that a message names came from; "" for one of the rule itself."""
+        if not self.of:
+            return ""
+        shown = next(w for w in ("above", "at_least", "below", "at_most") if getattr(self, w) is not None)
+        return dict(self.of).get(shown, "")
+
+    @property
+    def is_set(self) -> bool:
+        numbers = (self.above, self.below, self.at_least, self.at_most)
+        return bool(self.sources) or any(n is not None for n in numbers)
+
+    @property
+    def is_upward(self) -> bool:
+        """Whether a higher value can only breach more, and the numbers stay what they are."""
+        return self.below is None and self.at_most is None and not self.sources
 
 
 def _said(what: str, times: float, plus: float) -> str:

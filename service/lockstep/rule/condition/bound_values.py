@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from lockstep.measure.exact import Written, shown
-from lockstep.rule.condition.bound import OfMeasure, OfTable
-from lockstep.rule.condition.kinds import Bounds, Level, Share, Threshold
+from lockstep.rule.condition.bound import Bounds, OfMeasure, OfTable
+from lockstep.rule.condition.kinds import Level, Share, Threshold
 from lockstep.rule.condition.period import start_of
 from lockstep.rule.condition.view import Instant, Kind, View, is_complete, value_of
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from lockstep.rule.condition.hours import OpenHours
-from lockstep.rule.condition.kinds import Hours, Leaf, Severity
+from lockstep.rule.condition.kinds import Baseline, Hours, Leaf, Severity
 from lockstep.rule.condition.period import Period, Window
 from lockstep.rule.condition.view import Instant, Verdict, View
 from lockstep.rule.condition.words import Words
@@ -33,6 +33,9 @@ class When:
     expected: groups that are known from the beginning of their source on, for ever.
     reads_the_past: whether levels are asked for what they were, which makes a rule one that is judged at bucket ends.
     compares_values: whether each value of a level is compared with the one before it, which a bucket end cannot do.
+    baselines: what it is compared with, each with its window in seconds: the borders of their windows may move with the
+    day and the clocks; () where it has no baseline, or one of calendar windows.
+    early_s: how far back the data of a group may lie that breaches early by what its baseline does.
     restless: whether time alone ends a breach: what is left of the day shrinks, until the next one begins.
     """
 
@@ -47,6 +50,8 @@ class When:
     expected: frozenset[tuple[str, ...]]
     reads_the_past: bool
     compares_values: bool
+    baselines: tuple[tuple[Baseline, int], ...]
+    early_s: int
     restless: bool
 
 

@@ -11,6 +11,7 @@ import msgspec
 from lockstep.rule.condition.held import Held, held_by
 from lockstep.rule.condition.kind_table import kind_of
 from lockstep.rule.condition.kinds import All, AnyOf, Condition, Leaf, Not, Severity, period_of
+from lockstep.rule.condition.period import Period
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View
 
 
@@ -31,10 +32,11 @@ def judge(condition: Condition, view: View, at: Instant, firing: Severity | None
             flipped = {Kind.BREACH: Kind.CLEAR, Kind.CLEAR: Kind.BREACH}.get(inner.kind, inner.kind)
             return _as(inner, flipped, condition.severity, (inner,))
         case _:
-            period = period_of(condition)
-            if period is not None and not period.is_end(at.end, view.zone):
+            kind = kind_of(condition)
+            window = kind.window(condition)
+            if isinstance(window, Period) and not window.is_end(at.end, view.zone):
                 return _so_far(condition, view, at, firing)
-            return kind_of(condition).judge(condition, view, at, firing)
+            return kind.judge(condition, view, at, firing)
 
 
 def _so_far(condition: Leaf, view: View, at: Instant, firing: Severity | None) -> Verdict:

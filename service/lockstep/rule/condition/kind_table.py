@@ -43,8 +43,18 @@ def word_of(condition: Condition) -> str:
             return kind_of(condition).word(condition)
 
 
+_BY_CLASS: dict[type[Leaf], ConditionKind[Any]] = {}
+
+
 def kind_of(leaf: Leaf) -> ConditionKind[Any]:
     """What the kind of a condition says of itself."""
+    kind = _BY_CLASS.get(leaf.__class__)
+    if kind is None:  # once a class: it is asked at every verdict
+        kind = _BY_CLASS[leaf.__class__] = _looked_up(leaf)
+    return kind
+
+
+def _looked_up(leaf: Leaf) -> ConditionKind[Any]:
     match leaf:
         case Threshold():
             return THRESHOLD

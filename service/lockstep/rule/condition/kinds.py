@@ -19,8 +19,7 @@ from lockstep.measure.definition import (
     in_buckets,
     series_of,
 )
-from lockstep.measure.exact import Exact, Written, exact
-from lockstep.rule.condition.bound import OfMeasure, OfTable, Source
+from lockstep.rule.condition.bound import Bounds, OfMeasure, OfTable, Source
 from lockstep.rule.condition.period import Period, Window
 
 
@@ -48,63 +47,6 @@ class NoData(StrEnum):
     KEEP = "keep"
     OK = "ok"
     ALERT = "alert"
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Numbers that a value is compared with; every one that is set must hold. above and below exclude the number.
-
-    sources: word → where its number comes from, as long as it has none (see `lockstep.rule.condition.bound_values`).
-    of: word → where its number came from, in words; a number of the rule itself has no entry.
-    """
-
-    above: Written | None = None
-    below: Written | None = None
-    at_least: Written | None = None
-    at_most: Written | None = None
-    sources: tuple[tuple[str, Source], ...] = ()
-    of: tuple[tuple[str, str], ...] = ()
-
-    @cached_property
-    def _exact(self) -> tuple[Exact | None, Exact | None, Exact | None, Exact | None]:
-        above, below, at_least, at_most = (
-            None if n is None else exact(n) for n in (self.above, self.below, self.at_least, self.at_most)
-        )
-        return above, below, at_least, at_most
-
-    def hold(self, value: Exact) -> bool:
-        """value: in millionths."""
-        above, below, at_least, at_most = self._exact
-        return (
-            (above is None or value > above)
-            and (below is None or value < below)
-            and (at_least is None or value >= at_least)
-            and (at_most is None or value <= at_most)
-        )
-
-    @property
-    def shown(self) -> float | None:
-        """The number that a message names."""
-        numbers = (self.above, self.at_least, self.below, self.at_most)
-        return next((float(n) for n in numbers if n is not None), None)
-
-    @property
-    def shown_of(self) -> str:
-        """Where the number that a message names came from; "" for one of the rule itself."""
-        if not self.of:
-            return ""
-        shown = next(w for w in ("above", "at_least", "below", "at_most") if getattr(self, w) is not None)
-        return dict(self.of).get(shown, "")
-
-    @property
-    def is_set(self) -> bool:
-        numbers = (self.above, self.below, self.at_least, self.at_most)
-        return bool(self.sources) or any(n is not None for n in numbers)
-
-    @property
-    def is_upward(self) -> bool:
-        """Whether a higher value can only breach more, and the numbers stay what they are."""
-        return self.below is None and self.at_most is None and not self.sources
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,8 @@ def when_of_levels(leaf: Threshold | Share) -> When:
         period=period,
         expected=frozenset(),
         reads_the_past=False,
+        baselines=(),
+        early_s=0,
         compares_values=False,
         restless=False,
     )

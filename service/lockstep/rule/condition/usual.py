@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from lockstep.calendar import Calendar
 from lockstep.measure.bucket import bucket_end
-from lockstep.rule.condition.kinds import Baseline, Spike
+from lockstep.rule.condition.kinds import Baseline
 from lockstep.rule.condition.period import Period, Window
 
 DAY = 86_400
@@ -206,12 +206,14 @@ class Borders:
     """When the windows of a rule with seasonal baselines begin and end, and until when that stays so.
 
     It changes with the day where the calendar matters, and at every change of the clocks: then the window of a week ago
-    leaps by an hour. fixed: the borders of the rule's other conditions.
+    leaps by an hour. baselines: each with the window that is compared, in seconds. fixed: the borders of the rule's
+    other conditions.
     """
 
-    def __init__(self, spikes: tuple[Spike, ...], fixed: set[int], width: int) -> None:
-        self._spikes, self._fixed, self._width = spikes, fixed, width
-        self._backs = {back for s in spikes for link in chain(s.baseline) for back in range(_furthest_back(link) + 1)}
+    def __init__(self, baselines: tuple[tuple[Baseline, int], ...], fixed: set[int], width: int) -> None:
+        self._baselines, self._fixed, self._width = baselines, fixed, width
+        links = [link for baseline, _ in baselines for link in chain(baseline)]
+        self._backs = {back for link in links for back in range(_furthest_back(link) + 1)}
         self._found: list[tuple[int, int, tuple[int, ...]]] = []
 
     def at(self, end: int, zone: ZoneInfo) -> tuple[tuple[int, ...], int]:
@@ -222,9 +224,7 @@ class Borders:
                 return borders, until
         wanted = set(self._fixed)
         until = self._next_leap(end, zone)
-        for spike in self._spikes:
-            baseline, window = spike.baseline, spike.window_s
-            assert isinstance(window, int)
+        for baseline, window in self._baselines:
             found_now = choices(baseline, window, dates_of(baseline, window, end, zone))
             # As far as they are now: an hour more and an hour less would be two thirds of all looks, for nothing.
             wanted |= offsets(found_now, window, (end, zone))

@@ -4,9 +4,11 @@ All that one rule reads meets on one samples partition, so its measures are publ
 """
 
 from collections.abc import Iterator
-from itertools import chain
+from typing import Any
 
-from lockstep.rule.language.form import PartModel, sources_in
+from pydantic import BaseModel
+
+from lockstep.rule.language.form import PartModel
 
 Labels = tuple[str, ...]
 
@@ -15,20 +17,21 @@ def plain(label: str) -> str:
     return label.removeprefix("lines.")
 
 
-def labels_of_parts(model: PartModel) -> Iterator[list[str]]:
-    """The labels of every part that has its own."""
-    leaves = (model.threshold, model.spike, model.share, model.ratio, model.projection)
-    yield from (leaf.by for leaf in leaves if leaf is not None and leaf.by is not None)
-    if model.absence is not None and model.absence.labels is not None:
-        yield model.absence.labels
-    parts = chain(model.all or (), model.any or (), [model.not_] if model.not_ is not None else [])
-    for part in parts:
-        yield from labels_of_parts(part)
+def labels_of_parts(model: Any) -> Iterator[list[str]]:
+    """The labels of every part, and of every measure in a bound, that has its own."""
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, BaseModel):
+                labels = getattr(part, "by", None)
+                if isinstance(labels, list):  # else a time of day
+                    yield labels
+                yield from labels_of_parts(part)
 
 
 def shared_key(model: PartModel, by: Labels) -> Labels | None:
     """The labels that all measures of a rule by `by` share; None when these are all of them."""
     shared = set(by)
-    for labels in (*labels_of_parts(model), *(s.by for s in sources_in(model) if s.by is not None)):
+    for labels in labels_of_parts(model):
         shared &= {plain(label) for label in labels}
     return None if shared == set(by) else tuple(sorted(shared))

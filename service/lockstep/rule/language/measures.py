@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, assert_never
 
 from lockstep.event import TYPES, field_kind, known_paths, line_fields
 from lockstep.measure.definition import Aggregate, Expression, Measured, Number, Operation, SeriesDef
@@ -95,13 +95,16 @@ class Measures:
         measure = self._named[name]
         if measure.model.formula is None:
             return Measured(series_of_measure(measure, grouping))
-        match self._built(_tree(measure.model.formula), grouping):
+        built = self._built(_tree(measure.model.formula), grouping)
+        match built:
             case Measured(series):
                 return Measured(replace(series, name=name))
-            case built if isinstance(built, Operation):
+            case Operation():
                 return replace(built, name=name)
-            case number:
-                return number
+            case Number():
+                return built
+            case _:
+                assert_never(built)
 
     def _built(self, node: ast.expr, grouping: Grouping) -> Expression:
         match node:

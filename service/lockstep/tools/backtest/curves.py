@@ -8,17 +8,27 @@ points an episode (a long one is seen more coarsely), so many groups whose newes
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
 from typing import Any
 
 from lockstep.judge.group import Group
 from lockstep.judge.group_view import GroupView
 from lockstep.measure.sample import Frame
 from lockstep.rule.condition.judge import judge
-from lockstep.rule.condition.kinds import All, Anomaly, AnyOf, Condition, Not, Plan, Rule, Severity, series_of_condition
+from lockstep.rule.condition.kind_table import kind_of
+from lockstep.rule.condition.kinds import (
+    Anomaly,
+    AnyOf,
+    Condition,
+    Leaf,
+    Plan,
+    Rule,
+    Severity,
+    series_of_condition,
+)
 from lockstep.rule.condition.period import longest_s
 from lockstep.rule.condition.usual import DAY
 from lockstep.rule.condition.view import Instant, Kind, Verdict
+from lockstep.rule.condition.when import leaves
 from lockstep.text.rfc3339 import SECOND
 from lockstep.transition import Transition, TransitionName
 
@@ -92,22 +102,14 @@ class _Watch:
             self.step *= 2
 
 
-def longest_window_s(condition: Any) -> int:
+def longest_window_s(condition: Condition) -> int:
     """The longest window that a condition looks at, in seconds; 0 for levels."""
-    own: int = longest_s(getattr(condition, "window_s", None))
-    parts = chain(getattr(condition, "parts", ()), [p for p in (getattr(condition, "part", None),) if p is not None])
-    return max([own, *(longest_window_s(p) for p in parts)])
+    return max(longest_s(kind_of(leaf).window(leaf)) for leaf, _ in leaves(condition))
 
 
-def _drawn(condition: Condition) -> Condition:
+def _drawn(condition: Condition) -> Leaf:
     """The part of a combination whose numbers stand for it: the first."""
-    match condition:
-        case All(parts=parts) | AnyOf(parts=parts):
-            return _drawn(parts[0])
-        case Not(part=part):
-            return _drawn(part)
-        case _:
-            return condition
+    return next(leaf for leaf, _ in leaves(condition))
 
 
 def _before_s(rule: Rule) -> int:

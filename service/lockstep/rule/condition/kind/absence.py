@@ -41,6 +41,8 @@ def _when(leaf: Absence) -> When:
         period=period,
         expected=frozenset(leaf.expected),
         reads_the_past=False,
+        baselines=(),
+        early_s=0,
         compares_values=False,
         restless=False,
     )

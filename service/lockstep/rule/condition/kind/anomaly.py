@@ -390,6 +390,8 @@ def _when(leaf: Anomaly) -> When:
         period=None,
         expected=frozenset(),
         reads_the_past=False,
+        baselines=(),
+        early_s=0,
         compares_values=False,
         restless=False,
     )

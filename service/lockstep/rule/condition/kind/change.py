@@ -57,6 +57,8 @@ def _when(leaf: Change) -> When:
         period=None,
         expected=frozenset(),
         reads_the_past=window is not None,
+        baselines=(),
+        early_s=0,
         compares_values=window is None,
         restless=False,
     )

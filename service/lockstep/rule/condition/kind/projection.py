@@ -79,6 +79,8 @@ def _when(leaf: Projection) -> When:
         period=None,
         expected=frozenset(),
         reads_the_past=of_falls,
+        baselines=(),
+        early_s=0,
         compares_values=False,
         restless=within is None,
     )

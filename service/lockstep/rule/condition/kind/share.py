@@ -14,9 +14,10 @@ from statistics import NormalDist
 
 from lockstep.measure.exact import SCALE, Exact, Written, exact, fraction, quotient, shown
 from lockstep.rule.condition import levels as by_levels
+from lockstep.rule.condition.bound import Bounds
 from lockstep.rule.condition.bound_values import settled, without
 from lockstep.rule.condition.condition_kind import ConditionKind
-from lockstep.rule.condition.kinds import Bounds, Level, Severity, Share
+from lockstep.rule.condition.kinds import Level, Severity, Share
 from lockstep.rule.condition.period import start_of
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 from lockstep.rule.condition.words import USUAL, Facts, usual_in_reason

@@ -248,6 +248,8 @@ def _when(leaf: Spike) -> When:
         period=period,
         expected=frozenset(),
         reads_the_past=False,
+        baselines=() if isinstance(window, Period) else ((leaf.baseline, window),),
+        early_s=0 if isinstance(window, Period) else window,
         compares_values=False,
         restless=False,
     )

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lockstep.measure.definition import Expression, series_of
-from lockstep.rule.condition.bound import OfMeasure, OfTable, Source
-from lockstep.rule.condition.kinds import Bounds
+from lockstep.rule.condition.bound import Bounds, OfMeasure, OfTable, Source
 from lockstep.rule.condition.period import Window
 from lockstep.rule.language import quantity
 from lockstep.rule.language.compile.context import FileContext, Note, Scope, Stop

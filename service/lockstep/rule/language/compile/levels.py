@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from lockstep.rule.condition.kinds import Bounds, Condition, Level, Override, Severity, Share, Threshold
+from lockstep.rule.condition.bound import Bounds
+from lockstep.rule.condition.kinds import Condition, Level, Override, Severity, Share, Threshold
 from lockstep.rule.language.compile.bound import Compared, bounds_of, compared_of
 from lockstep.rule.language.compile.context import FileContext, Scope, Stop
 from lockstep.rule.language.form import BoundsModel, LevelModel, LevelsModel, RuleModel

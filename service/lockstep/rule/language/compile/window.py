@@ -1,33 +1,38 @@
 """The windows of a rule: their lengths, the base slice that divides them all, and a day that moves on."""
 
-from itertools import chain
+from collections.abc import Iterator
 from typing import Any
+
+from pydantic import BaseModel
 
 from lockstep.rule.condition.kinds import ANOMALY_CHOICE_S
 from lockstep.rule.condition.period import DAY_S, Window
 from lockstep.rule.language.compile.context import FileContext
-from lockstep.rule.language.form import BaselineModel, PartModel, sources_in
+from lockstep.rule.language.form import AnomalyModel, PartModel
 from lockstep.yaml.document import Pointer
+
+LENGTHS = ("window", "previous", "bucket")
+"""The keys of conditions that say how long something is that is kept in slices."""
 
 
 def lengths_in(model: PartModel) -> list[int]:
     """Every window and baseline length in a rule, in seconds."""
-    found: list[int] = []
-    windows = [m.window for m in (model.threshold, model.spike, model.share, model.ratio) if m is not None]
-    windows += [model.absence.stretch] if model.absence is not None else []
-    found += [w for w in windows if isinstance(w, int)]
-    if model.spike is not None:
-        link: Any = model.spike.baseline
-        while isinstance(link, BaselineModel):
-            found += [link.previous] if link.previous is not None else []
-            link = link.otherwise
-    others = (model.change, model.new_value, model.projection)
-    found += [other.window for other in others if other is not None and other.window is not None]
-    if model.anomaly is not None:
-        found += ANOMALY_CHOICE_S if model.anomaly.bucket is None else (model.anomaly.bucket,)
-    found += [source.window for source in sources_in(model) if source.window is not None]
-    parts = chain(model.all or (), model.any or (), [model.not_] if model.not_ is not None else [])
-    return found + [n for part in parts for n in lengths_in(part)]
+    return list(_lengths_in(model))
+
+
+def _lengths_in(model: Any) -> Iterator[int]:
+    if isinstance(model, list):
+        for item in model:
+            yield from _lengths_in(item)
+    if not isinstance(model, BaseModel):
+        return
+    if isinstance(model, AnomalyModel) and model.bucket is None:
+        yield from ANOMALY_CHOICE_S
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if name in LENGTHS and isinstance(value, int):
+            yield value
+        yield from _lengths_in(value)
 
 
 def bucket_of(model: PartModel) -> int:

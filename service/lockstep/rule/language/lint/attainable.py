@@ -12,18 +12,9 @@ from typing import Any, Literal
 from lockstep.event import is_known_field
 from lockstep.measure.definition import Aggregate, Expression, Measured, series_of
 from lockstep.measure.possible_values import WHOLE_NUMBERS, Range, share_of, values_of
+from lockstep.rule.condition.bound import Bounds
 from lockstep.rule.condition.kind_table import kind_of
-from lockstep.rule.condition.kinds import (
-    All,
-    Bounds,
-    Condition,
-    Leaf,
-    Level,
-    Rule,
-    Share,
-    Spike,
-    Threshold,
-)
+from lockstep.rule.condition.kinds import All, Condition, Leaf, Level, Rule, Share, Spike, Threshold
 from lockstep.rule.condition.when import parts_of
 from lockstep.rule.language import quantity
 from lockstep.rule.language.lint.clear import span

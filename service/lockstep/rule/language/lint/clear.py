@@ -6,9 +6,9 @@ from itertools import islice
 from math import inf
 
 from lockstep.measure.exact import Written
-from lockstep.rule.condition.bound import OfTable, matches
+from lockstep.rule.condition.bound import Bounds, OfTable, matches
 from lockstep.rule.condition.bound_values import looked_up
-from lockstep.rule.condition.kinds import Bounds, Level, Override
+from lockstep.rule.condition.kinds import Level, Override
 
 MOST_PATTERNS = 100
 """Rows with a `*` that are looked at; those that name their values all are."""
