@@ -55,6 +55,22 @@ class Served:
                 pass
         return answers(received)
 
+    def ask_in_pieces(self, *pieces, half=False):
+        """The same of several pieces, each sent when something has come back to the one before."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
+            received = b""
+            for number, piece in enumerate(pieces):
+                connection.sendall(piece)
+                received += connection.recv(1 << 16) if number + 1 < len(pieces) else b""
+            if half:
+                connection.shutdown(socket.SHUT_WR)
+            try:
+                while part := connection.recv(1 << 16):
+                    received += part
+            except ConnectionResetError:  # it closed with bytes of ours unread
+                pass
+        return answers(received)
+
     def leave(self, sent):
         """Send these bytes and go away."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:

@@ -63,6 +63,11 @@ def post(body, *headers):
     return request(headers=[AUTH, *(headers or [JSON])], body=body)
 
 
+def post_head(*headers):
+    """Of a POST without a token, whose body follows."""
+    return request(headers=[JSON, *headers])
+
+
 def padded(size):
     """The event with blanks, so many bytes in all."""
     return EVENT[:-1] + b" " * (size - len(EVENT)) + b"}"
@@ -125,7 +130,19 @@ def padded(size):
             request(headers=[AUTH, JSON, b"Expect: 100-continue"], body=EVENT), 202, "", id="asks before it sends"
         ),
         pytest.param(request(headers=[AUTH, JSON, b"Expect: tea"], body=EVENT), 417, "100-continue", id="asks for tea"),
-        pytest.param(request(headers=[AUTH, CHUNKED]) + b"5\r\nabc\r\nzz\r\n", 400, "", id="no chunks"),
+        pytest.param(request(headers=[AUTH, CHUNKED]) + b"5\r\nabc\r\nzz\r\n", 400, "no HTTP request", id="no chunks"),
+        pytest.param(
+            request(headers=[AUTH, JSON, CHUNKED]) + b"%x\r\n%s\r\n0\r\n\r\n" % (LIMIT + 1, padded(LIMIT + 1)),
+            413,
+            "1,048,576",
+            id="too much in chunks, whose size nobody said before",
+        ),
+        pytest.param(
+            request(headers=[AUTH, JSON, b"Expect: 100-continue", b"Content-Length: %d" % (LIMIT + 1)]),
+            413,
+            "1,048,576",
+            id="too much, as it says before it sends",
+        ),
     ],
 )  # fmt: skip
 def test_every_refusal_is_json_and_says_why(served, sent, status, said):
@@ -168,11 +185,42 @@ def test_a_client_that_goes_away_within_its_body_is_no_error(served):
         request(headers=[AUTH, JSON, b"Content-Length: 500"]) + b"{",
         request(headers=[AUTH, JSON, b"Transfer-Encoding: chunked"]) + b"5\r\nab",
         request(headers=[AUTH, JSON, b"Content-Length: 500", b"Content-Encoding: gzip"]) + b"\x1f\x8b",
+        request(headers=[JSON, b"Content-Length: 500"]) + b"{",
         b"POST /v1/ev",
     ):
         served.leave(sent)
     assert served.ask(get(b"/healthz"))[0].status == 200
     assert_calm(served)
+
+
+@pytest.fixture(scope="module")
+def in_python(tmp_path_factory):
+    """The same where the client library's parser is the one in Python, as it is where nobody built the other."""
+    service = serve(tmp_path_factory.mktemp("in_python"), token=TOKEN, AIOHTTP_NO_EXTENSIONS="1")
+    yield service
+    assert service.stop() == 0
+    assert_calm(service)
+
+
+BROKEN = [b"5\r\nabc\r\nzz\r\n", b"zz\r\n", b"-1\r\n"]
+
+
+@pytest.mark.parametrize("body", BROKEN)
+def test_a_body_that_breaks_off_is_said(in_python, body):
+    """Its head was right, and the server waits for the rest."""
+    head = request(headers=[AUTH, JSON, CHUNKED, b"Expect: 100-continue"])
+    (answer,) = in_python.ask_in_pieces(head, body)
+    assert (answer.status, answer.json["error"].partition(":")[0]) == (400, "the body breaks off")
+
+
+@pytest.mark.parametrize("parser", ["served", "in_python"])
+@pytest.mark.parametrize("body", BROKEN)
+def test_a_body_that_goes_wrong_behind_its_refusal_is_no_error(request, parser, body):
+    """The sender has its answer; what it still sends is nobody's."""
+    service = request.getfixturevalue(parser)
+    (answer,) = service.ask_in_pieces(post_head(CHUNKED), body, half=True)
+    assert answer.status == 401
+    assert_calm(service)
 
 
 # ---- bytes that nobody thought of -----------------------------------------------------------------------------------

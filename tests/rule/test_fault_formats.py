@@ -13,7 +13,7 @@ from lockstep.rule.language.lint.lint import CODES
 from lockstep.tools.check import fault_formats as report
 from lockstep.tools.check.check import check
 from lockstep.yaml.document import Fault, parse_document
-from lockstep.yaml.masking import masked
+from lockstep.yaml.masking import masked, masked_lines
 
 TEXT = """\
 measures:
@@ -185,6 +185,40 @@ def test_no_report_holds_a_secret(text, secret, tmp_path):
     said += report.as_sarif(found) + report.as_github(found) + "\n".join(map(str, found))
     assert secret not in said
     assert secret.partition("/")[2] == "" or "abcdef" not in said
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "whsec_T05ULUEtUkVBTA==", "xoxb-12-34-abc", "xapp-1-A-2", "sk_live_4eC39Hq", "rk_test_4eC39Hq", "ghp_16C7e42F",
+        "github_pat_11AB_cd", "glpat-aB3d", "AKIAIOSFODNN7", "eyJhbGciOi.eyJz.SflK", "SG.ngeVfQ.aB",
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCY1234EXAMPLEKEY",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("line", ["  to: [{}]", "- {}", "'{}' is no email address", "  channel: '#{}'"])
+def test_what_has_the_shape_of_a_token_is_masked_wherever_it_stands(line, token):
+    """Somebody pasted it into the wrong place, which is what the fault is about."""
+    assert masked(line.format(token)) == line.format("*" * len(token))
+
+
+def test_a_bearer_is_masked():
+    assert masked("note: Authorization is Bearer abc.def") == "note: Authorization is **************"
+
+
+def test_a_secret_on_the_lines_below_its_key_is_masked():
+    """As far as they stand further in; its name, which is how it should be, is shown."""
+    lines = [
+        "hook:",
+        "  secret: |",
+        "    open",
+        "",
+        "    sesame",
+        "  url: http://a.example",
+        "- token:",
+        "    secret: HOOK",
+    ]
+    masks = ["hook:", "  secret: *", "    ****", "", "    ******", *lines[5:]]
+    assert masked_lines(lines) == masks
 
 
 @settings(max_examples=200, deadline=None)

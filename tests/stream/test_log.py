@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import sqlite3
 import threading
@@ -18,6 +19,7 @@ from lockstep.app import EXIT_FATAL, Service
 from lockstep.errors import BrokerError, Fenced, SettingsError, StateError
 from lockstep.ports import Cut, Record, TopicSpec
 from lockstep.settings import Settings
+from lockstep.worker.storage import FILE_POLL_S, watch_file
 
 
 @pytest.fixture
@@ -273,6 +275,42 @@ async def test_a_service_whose_file_is_gone_ends(tmp_path: Path, how: str) -> No
         assert await running == EXIT_FATAL
     assert service.fatal is not None
     assert "while this service used it" in service.fatal.result()
+
+
+@pytest.mark.parametrize("how", GONE)
+async def test_a_file_that_is_gone_is_noticed_though_nothing_is_written(tmp_path: Path, clock: Any, how: str) -> None:
+    """Not even what the service says of itself every second: it may be waiting for something else."""
+    path = tmp_path / "shop" / "lockstep.db"
+    path.parent.mkdir()
+    broker = open_broker(Settings(broker=f"sqlite:///{path}"), clock=clock)
+    await broker.start()
+    said: list[str] = []
+    try:
+        watching = asyncio.create_task(watch_file(broker, said.append))
+        GONE[how](path)
+        async with asyncio.timeout(10 * FILE_POLL_S):
+            await watching
+    finally:
+        await broker.stop()
+    assert [re.sub("deleted|replaced", "gone", text.partition(": ")[2])[:44] for text in said] == [
+        "the file (or its -wal) was gone while this s"
+    ]
+
+
+@pytest.mark.parametrize(("query", "synchronous"), [("", 2), ("?sync=full", 2), ("?sync=normal", 1)])
+async def test_what_is_acknowledged_is_on_the_disk_unless_less_is_asked_for(
+    tmp_path: Path, clock: Any, query: str, synchronous: int
+) -> None:
+    """SQLite's `full` waits for the disk at every commit (2), `normal` now and then (1)."""
+    broker = open_broker(Settings(broker=f"sqlite:///{tmp_path}/lockstep.db{query}"), clock=clock)
+    await broker.start()
+    try:
+        (found,) = await asyncio.wrap_future(
+            broker.log.submit(lambda writer: writer.execute("pragma synchronous").fetchone())  # type: ignore[attr-defined] # of the embedded one
+        )
+        assert found == synchronous
+    finally:
+        await broker.stop()
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,7 @@ async def test_the_broker_was_never_there(tmp_path: Path, signals: tuple[signal.
     (port,) = held_ports(1)
     async with serving(tmp_path, f"kafka://127.0.0.1:{port}") as worker:
         await worker.until("waiting for the broker")
+        assert not worker.said("listening")  # what was posted now would be refused
         for number in signals:
             worker.process.send_signal(number)
         assert await worker.ended() == 0
@@ -257,6 +258,18 @@ async def test_each_step_has_a_bound_and_all_of_them_one() -> None:
     taken += [1, 1]
     for task in asyncio.all_tasks() - {asyncio.current_task()}:
         task.cancel()
+
+
+async def test_a_step_takes_no_longer_than_is_left_of_the_whole() -> None:
+    """However long it may by itself: the steps before it have used up the rest."""
+
+    async def hangs() -> None:
+        await asyncio.Event().wait()
+
+    stopping = Stopping(limit_s=0.1)
+    for what in ("a", "b", "c"):
+        await stopping.step(what, hangs, at_most_s=PATIENCE_S)
+    assert stopping.undone == ["a: no end in 0.1 s", "b: no end in 0.0 s", "c: no end in 0.0 s"]
 
 
 def test_an_event_loop_that_is_held_up() -> None:

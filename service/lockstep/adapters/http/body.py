@@ -1,5 +1,6 @@
 """The body of a request as the sender meant it: whole, unpacked, and never larger than is taken."""
 
+import asyncio
 import zlib
 
 from aiohttp import HttpVersion11, web
@@ -10,12 +11,18 @@ from lockstep.adapters.http.refusal import Refusal
 ENCODINGS = ("gzip", "x-gzip", "deflate", "identity")
 """Values of Content-Encoding; what is unpacked counts against the limit as well as what came."""
 
+WITHIN_S = 60.0
+"""How long a body may take to come whole: one that never does would be waited for as long as its connection stands."""
+
 _GZIP, _ZLIB, _DEFLATE = 31, 15, -15
 """zlib's names for the three frames."""
 
 
-async def read_body(request: web.BaseRequest, *, most: int) -> bytes:
-    """The bytes behind the encoding. most: bytes that are taken, packed or not. Raises Refusal."""
+async def read_body(request: web.BaseRequest, *, most: int, within_s: float = WITHIN_S) -> bytes:
+    """The bytes behind the encoding. most: bytes that are taken, packed or not. Raises Refusal.
+
+    within_s: for all of it. The parser says nothing of chunks that are none where they come behind the first ones.
+    """
     encoding = request.headers.get("Content-Encoding", "").strip().lower() or "identity"
     if encoding not in ENCODINGS:
         taken = ", ".join(e for e in ENCODINGS if e != "x-gzip")
@@ -27,10 +34,14 @@ async def read_body(request: web.BaseRequest, *, most: int) -> bytes:
     await _continue(request)
     body = bytearray()
     try:
-        async for part in request.content.iter_any():
-            body += part
-            if len(body) > most:
-                raise _too_large(most)
+        async with asyncio.timeout(within_s):
+            async for part in request.content.iter_any():
+                body += part
+                if len(body) > most:
+                    raise _too_large(most)
+    except TimeoutError as error:
+        said = f"the body has not come whole within {within_s:g} s: its length or its chunks are not as announced"
+        raise Refusal(408, said) from error
     except (OSError, web.RequestPayloadError, HttpProcessingError) as error:
         # Chunks that are none, or a client that went away; then nobody reads the answer.
         raise Refusal(400, "the body breaks off: its length or its chunks are not as announced") from error

@@ -211,6 +211,7 @@ class HttpServer:
                 202: answer("The broker has them", {"$ref": "#/components/schemas/Receipt"}),
                 400: error("Which element and which field is wrong; nothing was published"),
                 401: NO_TOKEN,
+                408: error("The body has not come whole within a minute"),
                 413: error("More than 1 MiB (1,048,576 bytes), as it came or unpacked"),
                 415: error("No CloudEvents, or packed in another way", Accept_Encoding="What is taken"),
                 503: error("The broker does not answer"),

@@ -224,9 +224,8 @@ class Log:
         """Run an operation in the next transaction; the future is done when it is durable."""
         future: Future[T] = Future()
         with self._accepting:
-            if self._broken is not None or self._closing:
-                closed = BrokerError(f"{self.path}: the log is closed", retryable=False)
-                future.set_exception(self._broken or closed)
+            if self._closing:
+                future.set_exception(BrokerError(f"{self.path}: the log is closed", retryable=False))
             else:
                 self._queue.put((operation, future))
         return future
