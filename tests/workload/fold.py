@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from tests.workload.shop import TOPICS
 
 from lockstep.event import Decoder
-from lockstep.judge.judge import ALERTS, Judge
+from lockstep.judge.judge import Judge
+from lockstep.judge.publish import ALERTS
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.measure.sample import decode
