@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 from lockstep.rule.judged import Judged
-from lockstep.rule.sentences import reason
-from lockstep.text.figures import number_text
+from lockstep.rule.sentences import asks_for, reason
 from lockstep.transition import Transition, TransitionName
 
 MOST_PARTS = 3
@@ -25,7 +24,7 @@ def why_lines(transition: Transition) -> list[str]:
     lines = [reason(leaf) for leaf in leaves[:MOST_PARTS]]
     if len(leaves) > MOST_PARTS:
         lines[-1] += f"; and {len(leaves) - MOST_PARTS} more conditions"
-    asked = "" if transition.state is TransitionName.RESOLVED else _asks(leaves[:MOST_PARTS])
+    asked = "" if transition.state is TransitionName.RESOLVED else asks_for(leaves[:MOST_PARTS])
     found = [" and ".join(line for line in lines if line), asked]
     return [line for line in found if line]
 
@@ -71,48 +70,3 @@ def _deciding(told: Judged) -> Iterable[Judged]:
     shown = [p for p in decisive if (p.value, p.baseline, p.limit) == (told.value, told.baseline, told.limit)]
     for part in shown[:1] or decisive[:1] or told.parts:
         yield from _deciding(part)
-
-
-# ---- what the rule asks for ----------------------------------------------------------------------------------------
-
-
-def _asks(leaves: Iterable[Judged]) -> str:
-    phrases = list(dict.fromkeys(phrase for leaf in leaves for phrase in _phrases(leaf)))
-    return f"The rule asks for {'; '.join(phrases)}" if phrases else ""
-
-
-_ASKED = {
-    "above": "more than {} times the usual",
-    "below": "less than {} times the usual",
-    "above the usual by": "more than {} above the usual",
-    "below the usual by": "more than {} below the usual",
-    "at_least": "at least {}",
-    "usual_at_least": "a usual of at least {}",
-    "deviations": "more than {} deviations from the usual",
-    "of_at_least": "at least {} in all",
-    "by": "a change of {} or more",
-    "sensitivity": "{} sensitivity",
-    "hours": "the hours {}",
-    "window": "a whole {}",
-}
-_LEVELS = ("info", "warning", "critical")
-
-
-def _phrases(told: Judged) -> Iterable[str]:
-    """What decided, in the words of the rule's author or plainer ones; what is only asked of its end is left out."""
-    for name, number in told.asked.items():
-        value = number if isinstance(number, str) else number_text(number)
-        if name in _LEVELS:
-            asked = value.partition(", clear")[0]
-            yield f"{asked.replace('at_least', 'at least').replace('at_most', 'at most')} ({name})"
-        elif name == "chance" and not isinstance(number, str) and number > 0:
-            got = told.counts.get("chance")
-            yield f"what chance does less than once in {number_text(round(1 / number))}" + _how_rare(got)
-        elif name in _ASKED:
-            yield _ASKED[name].format(value)
-
-
-def _how_rare(chance: float | None) -> str:
-    if chance is None:
-        return ""
-    return f" (once in {number_text(float(f'{1 / chance:.2g}'))})" if chance > 1e-12 else " (practically never)"

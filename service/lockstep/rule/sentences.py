@@ -3,7 +3,7 @@
 What they have in common stands here, what is a kind's own in its `lockstep.rule.condition.words.Words`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -91,6 +91,49 @@ def reason(told: Judged) -> str:
             return f"{of}no number to compare with: {told.limit_of}"
         case _:  # breach, clear, unjudged: its numbers
             return of + words_of(facts.kind).reason(facts)
+
+
+def asks_for(leaves: Iterable[Judged]) -> str:
+    """`The rule asks for more than 2 times the usual; at least 20`; "" where it names no number."""
+    phrases = list(dict.fromkeys(phrase for leaf in leaves for phrase in _phrases(leaf)))
+    return f"The rule asks for {'; '.join(phrases)}" if phrases else ""
+
+
+_IN_WORDS = {
+    "above": "more than {} times the usual",
+    "below": "less than {} times the usual",
+    "above the usual by": "more than {} above the usual",
+    "below the usual by": "more than {} below the usual",
+    "at_least": "at least {}",
+    "usual_at_least": "a usual of at least {}",
+    "deviations": "more than {} deviations from the usual",
+    "of_at_least": "at least {} in all",
+    "by": "a change of {} or more",
+    "sensitivity": "{} sensitivity",
+    "hours": "the hours {}",
+    "window": "a whole {}",
+}
+_LEVELS = ("info", "warning", "critical")
+
+
+def _phrases(told: Judged) -> Iterable[str]:
+    """What decided, in the words of the rule's author or plainer ones; what is only asked of its end is left out."""
+    for name, number in told.asked.items():
+        value = number if isinstance(number, str) else number_text(number)
+        if name in _LEVELS:
+            asked = value.partition(", clear")[0]
+            yield f"{asked.replace('at_least', 'at least').replace('at_most', 'at most')} ({name})"
+        elif name == "chance" and not isinstance(number, str) and number > 0:
+            got = told.counts.get("chance")
+            yield f"what chance does less than once in {number_text(round(1 / number))}" + _how_rare(got)
+        elif name in _IN_WORDS:
+            yield _IN_WORDS[name].format(value)
+
+
+def _how_rare(chance: float | None) -> str:
+    if chance is None:
+        return ""
+    return f" (once in {number_text(float(f'{1 / chance:.2g}'))})" if chance > 1e-12 else " (practically never)"
 
 
 # ---- messages --------------------------------------------------------------------------------------------------------
