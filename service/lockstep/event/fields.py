@@ -66,7 +66,7 @@ def line_fields(event_type: str) -> tuple[str, ...]:
 
 def bounds_of(field: Any) -> dict[str, Any]:
     """ge, le, lengths and pattern of a model's field, wherever its annotation carries them."""
-    found: dict[str, Any] = {}
+    bounds: dict[str, Any] = {}
     pending = [field.annotation, *field.metadata]
     while pending:
         item = pending.pop()
@@ -81,8 +81,8 @@ def bounds_of(field: Any) -> dict[str, Any]:
             for name in ("ge", "le", "min_length", "max_length", "pattern"):
                 value = getattr(item, name, None)
                 if value is not None:
-                    found[name] = value
-    return found
+                    bounds[name] = value
+    return bounds
 
 
 @lru_cache(maxsize=1024)

@@ -68,8 +68,8 @@ def parse_event(value: bytes | None) -> BaseModel:
             faults = [(f, reason, said if f == "data" else message) for f, reason, message in faults]
         reasons = {reason for _, reason, _ in faults}
         reason = next(reason for reason in ("number", "json", "data", "envelope") if reason in reasons)
-        told = "; ".join(f"{field}: {message}" if field else message for field, _, message in faults[:5])
-        raise EventError(reason, told, faults) from error
+        detail = "; ".join(f"{field}: {message}" if field else message for field, _, message in faults[:5])
+        raise EventError(reason, detail, faults) from error
     try:
         # The hot path has the last word: a name that stands twice, first wrong and then right, is refused by both.
         _STRUCTS(value)

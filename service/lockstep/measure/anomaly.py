@@ -335,10 +335,10 @@ class Detector:
         is_learning = self.learned < LEARNING or at_s - self._first_s < LEARNING_S
         if is_learning:
             rises = falls = False
-        found, surprise, is_rise = self._surprises(statistics, heard, spread, rises, falls)
+        kind, surprise, is_rise = self._surprises(statistics, heard, spread, rises, falls)
         expected = max(usual * usual / 4 - 0.125, 0.0) if self.is_count else usual
         self.learned += 1
-        statistic = None if found is None else Statistic(found)
+        statistic = None if kind is None else Statistic(kind)
         return Reading(at_s, surprise, statistic, is_rise, expected, is_learning)
 
     @staticmethod

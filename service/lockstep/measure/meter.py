@@ -168,8 +168,8 @@ class Meter:
             lateness_us=settings.lateness_us, idle_after_us=settings.idle_after_us, before=settings.before
         )
         self._oldest: int | None = None
-        self._told: tuple[int | None, bool, int] | None = None
-        self._told_at: int | None = None
+        self._promised: tuple[int | None, bool, int] | None = None
+        self._promised_at_us: int | None = None
         self.counts = MeterCounts()
 
         self._mergers = {s.id: merger(s) for s in self._series.values() if not s.is_level}
@@ -360,16 +360,20 @@ class Meter:
         self._advance(now_us)
         self._seal()
         frames, self._sealed = self._sealed, []
-        told = (self.clock.watermark, self.clock.idle, self._upto)
-        due = self._told_at is None or now_us - self._told_at >= PROGRESS_EVERY_US or now_us < self._told_at
-        if not (frames or told != self._told or due):
+        promise = (self.clock.watermark, self.clock.idle, self._upto)
+        due = (
+            self._promised_at_us is None
+            or now_us - self._promised_at_us >= PROGRESS_EVERY_US
+            or now_us < self._promised_at_us
+        )
+        if not (frames or promise != self._promised or due):
             return self._take_dead()
         records = self._take_dead()
         progress = self._progress(now_us)
         for partition in range(self._settings.samples_partitions):
             records.extend(self._records(frames, partition))
             records.append(self._record(self._frame(progress=progress), partition))
-        self._told, self._told_at = told, now_us
+        self._promised, self._promised_at_us = promise, now_us
         self.position = max(self.position, self._upto + 1)
         return records
 

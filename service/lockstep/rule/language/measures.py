@@ -68,16 +68,16 @@ class Measures:
             self._check(measure)
         # What is made of a broken measure is broken, too; a second fault for it would only hide the first.
         while True:
-            found = {
+            spoiled = {
                 m.name
                 for m in measures.values()
                 if m.model.formula is not None
                 and m.name not in self._broken
                 and self._broken & set(_names(m.model.formula))
             }
-            if not found:
+            if not spoiled:
                 break
-            self._broken |= found
+            self._broken |= spoiled
 
     def is_known(self, name: str) -> bool:
         return name in self._named or name in self._broken

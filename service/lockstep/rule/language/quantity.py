@@ -49,8 +49,8 @@ def window(value: object) -> Window:
     """`15m`, or `day` and `week` for those of the calendar. Raises ValueError."""
     if isinstance(value, Period):
         return value
-    found = {"day": DAY, "week": WEEK}.get(value.strip().lower()) if isinstance(value, str) else None
-    return duration_s(value) if found is None else found
+    period = {"day": DAY, "week": WEEK}.get(value.strip().lower()) if isinstance(value, str) else None
+    return duration_s(value) if period is None else period
 
 
 def window_text(value: Window) -> str:
@@ -65,12 +65,12 @@ def until(value: object) -> time:
     hint = 'write it like "21:15" [LS107]'
     text = _text(value, "time of day", '"21:15"', "LS107")
     try:
-        found = _time(text) if _TIME.fullmatch(text) else time()
+        clock = _time(text) if _TIME.fullmatch(text) else time()
     except ValueError:
-        found = time()
-    if found == time():
+        clock = time()
+    if clock == time():
         raise ValueError(f"'{text}' is no time within a day; {hint}")
-    return found
+    return clock
 
 
 _TIME = re.compile(r"[0-9]{1,2}:[0-9]{2}")
@@ -78,12 +78,12 @@ _TIME = re.compile(r"[0-9]{1,2}:[0-9]{2}")
 
 def hold(value: object) -> int | Tolerance:
     """What `for` says: `10m` in seconds, or `3 of 4 buckets`. Raises ValueError."""
-    found = _TOLERANCE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None:
+    match = _TOLERANCE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
         if isinstance(value, str) and re.search(r"\bof\b", value) and len(value) <= 100:
             raise ValueError(f"'{value}' is not understood; write it like 3 of 4 buckets [LS200]")
         return duration_s(value)
-    breaches, buckets = int(found[1]), int(found[2])
+    breaches, buckets = int(match[1]), int(match[2])
     if not 1 < breaches <= buckets <= MOST_BUCKETS:
         way_out = f"write one like 3 of 4 buckets, with 2 to {MOST_BUCKETS}"
         if breaches == 1:
@@ -155,12 +155,12 @@ def chance(value: object) -> float:
     text = _text(value, "chance", "1 in 1000", "LS106")
     match = _CHANCE.fullmatch(text)
     try:
-        found = 1 / float(match[1].replace(",", "")) if match is not None else percent(text)
+        part = 1 / float(match[1].replace(",", "")) if match is not None else percent(text)
     except (ValueError, ZeroDivisionError):
-        found = 0.0
-    if not (match is not None or text.endswith("%")) or not 1e-12 <= found <= 0.5:
+        part = 0.0
+    if not (match is not None or text.endswith("%")) or not 1e-12 <= part <= 0.5:
         raise ValueError(f"'{text}' is no chance; write one like 1 in 1000 [LS106]")
-    return found
+    return part
 
 
 _DIFFERENCE = re.compile(r"\+?([0-9][0-9.]*) *(more|less|fewer)")
@@ -273,11 +273,11 @@ def _weekday(word: str) -> int:
 
 
 def _weekdays(text: str) -> frozenset[int]:
-    found: set[int] = set()
+    days: set[int] = set()
     for part in text.lower().replace(" ", "").split(","):
         if part in ("daily", "mon-sun"):
             return frozenset(range(7))
         first, _, last = part.partition("-")
         a, b = _weekday(first), _weekday(last or first)
-        found |= set(range(a, b + 1)) if a <= b else {*range(a, 7), *range(b + 1)}
-    return frozenset(found)
+        days |= set(range(a, b + 1)) if a <= b else {*range(a, 7), *range(b + 1)}
+    return frozenset(days)

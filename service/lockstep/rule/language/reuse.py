@@ -101,8 +101,8 @@ class _Reuse:
         return Reused(replace(self._document, data=data), frozenset(broken), tuple(dict.fromkeys(self._faults)))
 
     def _section(self, name: str) -> dict[str, Any]:
-        found = self._data.get(name)
-        return found if isinstance(found, dict) else {}
+        section = self._data.get(name)
+        return section if isinstance(section, dict) else {}
 
     def _note(self, pointer: Pointer, message: str, remedy: str, code: str = "LS210", *, level: Any = "error") -> None:
         self._faults.append(self._document.fault(pointer, message, remedy, code, level=level, key=level == "warning"))
@@ -124,7 +124,7 @@ class _Reuse:
         return True
 
     def _rule(self, rule: dict[str, Any], pointer: Pointer) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         for key, value in rule.items():
             if key == "condition":
                 part = self._named(value, (*pointer, key), ())
@@ -132,16 +132,16 @@ class _Reuse:
                 if twice and not self._failed:
                     message = f"'{twice[0]}' stands also in the condition '{value}'"
                     self._note((*pointer, twice[0]), message, "keep one of them", "LS212")
-                found |= {k: v for k, v in part.items() if k not in rule}
+                result |= {k: v for k, v in part.items() if k not in rule}
             else:
-                found[key] = self._value(key, value, (*pointer, key), ())
+                result[key] = self._value(key, value, (*pointer, key), ())
         for key, value in self._defaults.items():
-            if key not in found:
+            if key not in result:
                 if key in self._odd:
                     self._failed = True  # said where the default stands
                 else:
-                    found[key] = self._value(key, value, ("defaults", key), ())
-        return found
+                    result[key] = self._value(key, value, ("defaults", key), ())
+        return result
 
     def _part(self, part: Any, pointer: Pointer, seen: tuple[str, ...] = ()) -> Any:
         """A condition with what it names put in."""
@@ -170,12 +170,12 @@ class _Reuse:
             return value
         name = use[1]
         self._used.add(name)
-        found = self._variables.get(name)
+        given = self._variables.get(name)
         if name not in self._variables:
             if say:
                 self._note(pointer, f"unknown variable '${name}'", _near(name, self._variables, "$"), "LS210")
-        elif isinstance(found, int | float | str) and not str(found).startswith("$"):
-            return found
+        elif isinstance(given, int | float | str) and not str(given).startswith("$"):
+            return given
         self._failed = True  # said above, or where the variable stands
         return 0 if pointer[-1] in _DURATIONS else "0%"
 

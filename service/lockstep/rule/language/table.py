@@ -85,10 +85,10 @@ class Tables:
             self.files.append(path)
             self._known[path], faults = self._read(path, name)
             self.faults += faults
-        found = self._known[path]
-        if found is None:
+        table = self._known[path]
+        if table is None:
             raise BadTable
-        return found
+        return table
 
     def _read(self, path: str, name: str) -> tuple[Table | None, list[Fault]]:
         try:
@@ -101,9 +101,9 @@ class Tables:
         """The labels that pick a row for a rule by some labels, and the rows. Raises BadTable."""
         key = (table.path, column, tuple(by))
         if key not in self._rows:
-            found, faults = rows_of(table, column, by)
+            row_numbers, faults = rows_of(table, column, by)
             self.faults += faults
-            self._rows[key] = None if any(f.level == "error" for f in faults) else found
+            self._rows[key] = None if any(f.level == "error" for f in faults) else row_numbers
         rows = self._rows[key]
         if rows is None:
             raise BadTable
@@ -135,14 +135,14 @@ def parse_table(path: str, name: str, text: str) -> tuple[Table | None, list[Fau
         return Fault(path, line, column, message, remedy, CODE)
 
     try:
-        found = _lines(text)
+        lines_read = _lines(text)
     except _NotCsv as error:
         return None, [
             fault(error.line, 1, "not CSV: a quote is not closed", "close it, and double a quote within quotes")
         ]
-    if not found:
+    if not lines_read:
         return None, [fault(1, 1, "the table is empty", "write the names of its columns first: sku,at_most")]
-    header, *lines = found
+    header, *lines = lines_read
     if len(lines) > MOST_ROWS:
         message = f"{len(lines):,} rows; at most {MOST_ROWS:,} are possible"
         return None, [fault(lines[MOST_ROWS].number, 1, message, "use * for rows that say the same")]
@@ -179,16 +179,16 @@ def _lines(text: str) -> list[Line]:
     separator = said[1] if said is not None else next((s for s in (",", ";", "\t") if s in first), ",")
     reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
     skipped = begins - 1
-    found: list[Line] = []
+    lines: list[Line] = []
     try:
         for row in reader:
             cells = tuple(cell.strip() for cell in row)
             if any(cells):
-                found.append(Line(begins, cells, _columns(raw[begins - 1], separator, len(cells))))
+                lines.append(Line(begins, cells, _columns(raw[begins - 1], separator, len(cells))))
             begins = skipped + reader.line_num + 1
     except csv.Error as error:
         raise _NotCsv(begins, str(error)) from error
-    return found
+    return lines
 
 
 _SEPARATOR = re.compile(r"\"?sep=([,;\t|])\"?\s*", re.IGNORECASE)
@@ -204,12 +204,12 @@ class _NotCsv(csv.Error):
 
 def _columns(line: str, separator: str, cells: int) -> tuple[int, ...]:
     """Where the cells of a line begin, as a person counts; of a row over several lines all begin at 1."""
-    found, quoted = [1], False
+    columns, quoted = [1], False
     for at, character in enumerate(line, 1):
         quoted ^= character == '"'
         if character == separator and not quoted:
-            found.append(at + 1)
-    return tuple(found) if len(found) == cells else (1,) * cells
+            columns.append(at + 1)
+    return tuple(columns) if len(columns) == cells else (1,) * cells
 
 
 def _many(count: int) -> str:
@@ -300,17 +300,17 @@ def table_changes(name: str, old: str, new: str, rules: Iterable[str]) -> list[s
     before, after = _cells(name, old), _cells(name, new)
     whose = ", ".join(sorted(rules))
     start = f"{whose}: {name}" if whose else name
-    found = []
+    changes = []
     one = len({column for _, column in (*before, *after)}) == 1
     for row, column in {**before, **after}:
         was, now = before.get((row, column), ""), after.get((row, column), "")
         if was != now:
             what = row if one else f"{row} {column}".strip()
-            found.append(f"{start}: {what} {was or 'none'} → {now or 'none'}"[:200])
-    more = len(found) - MOST_CHANGES
+            changes.append(f"{start}: {what} {was or 'none'} → {now or 'none'}"[:200])
+    more = len(changes) - MOST_CHANGES
     if more > 0:
-        found[MOST_CHANGES:] = [f"{start}: and {more} more"]
-    return found
+        changes[MOST_CHANGES:] = [f"{start}: and {more} more"]
+    return changes
 
 
 def _cells(name: str, text: str) -> dict[tuple[str, str], str]:

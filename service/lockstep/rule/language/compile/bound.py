@@ -36,6 +36,7 @@ class Compared:
 
 
 def of_measure(model: SourceModel, at: Pointer, compared: Compared, note: Note) -> OfMeasure:
+    """The bound that is another measure. compared: what is held against it, which it cannot be."""
     name = str(model.measure)
     expression, labels = compared.named(name, at, model.by)
     flows = any(not s.is_level for s in series_of(expression))
@@ -56,7 +57,11 @@ def of_measure(model: SourceModel, at: Pointer, compared: Compared, note: Note) 
 def of_table(
     model: SourceModel, word: str, at: Pointer, by: tuple[str, ...], rule_file: str, tables: Tables, note: Note
 ) -> OfTable:
-    """word: the bound, which is the name of the column where none is given. Raises BadTable."""
+    """The bound that stands in a table.
+
+    word: the bound, `at_most`, which is the name of the column where none is given. at: where it stands. by: the labels
+    of the rule, which find the row. rule_file: its path, beside which the table lies. Raises BadTable, which is noted.
+    """
     file, column = str(model.file), model.column or word
     if not _FILE.fullmatch(file):
         remedy = "write the name of a file in the folder of this one, like thresholds.csv"
@@ -77,6 +82,8 @@ def of_table(
 
 
 def compared_of(context: FileContext, measure: str, window_s: Window | None, scope: Scope) -> Compared:
+    """What a condition compares. measure: its name, "" for a quotient. window_s: None for a level."""
+
     def named(name: str, at: Pointer, by: list[str] | None) -> tuple[Expression, tuple[str, ...]]:
         own = context.within(by, at, scope)
         return context.expression(name, (*at, "measure"), own), plain_labels(own.grouping.by)
@@ -85,15 +92,18 @@ def compared_of(context: FileContext, measure: str, window_s: Window | None, sco
 
 
 def bounds_of(context: FileContext, model: BoundsModel | ClearModel, pointer: Pointer, compared: Compared) -> Bounds:
-    found: dict[str, float] = {}
+    """The numbers of above, below, at_least and at_most that stand at `pointer`, and those that stand elsewhere."""
+    numbers: dict[str, float] = {}
     sources: list[tuple[str, Source]] = []
     for word in ("above", "below", "at_least", "at_most"):
         given, at = getattr(model, word), (*pointer, word)
         if isinstance(given, SourceModel):
             sources.append((word, _source_of(context, given, word, at, compared)))
         elif given is not None:
-            found[word] = _number(context, quantity.number, given, at)
-    return Bounds(found.get("above"), found.get("below"), found.get("at_least"), found.get("at_most"), tuple(sources))
+            numbers[word] = _number(context, quantity.number, given, at)
+    return Bounds(
+        numbers.get("above"), numbers.get("below"), numbers.get("at_least"), numbers.get("at_most"), tuple(sources)
+    )
 
 
 def clear_bounds_of(

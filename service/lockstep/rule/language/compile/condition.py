@@ -57,6 +57,7 @@ Named = Callable[[str, Pointer], Expression]
 
 
 def condition_of(context: FileContext, model: PartModel, pointer: Pointer, scope: Scope) -> Condition:
+    """The condition that a rule or a part of one names. pointer: of the rule or part. scope: what the rule gives it."""
     if model.threshold is not None:
         return _threshold_of(context, model.threshold, model.clear, pointer, scope)
     if model.spike is not None:

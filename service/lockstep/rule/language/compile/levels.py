@@ -20,6 +20,11 @@ def levels_of(
     severity: Severity,
     compared: Compared,
 ) -> tuple[Level, ...]:
+    """One level for a single number, else one for each severity, the lowest first.
+
+    own: the number beside `levels`, of which only one may be given. clear: of the rule, for levels without their own.
+    pointer: where the condition stands. severity: of a single number.
+    """
     breach = bounds_of(context, own, pointer, compared)
     if levels is None:
         if not breach.is_set:
@@ -33,7 +38,7 @@ def levels_of(
         return (Level(severity, breach, clear),)
     if breach.is_set:
         context.note(pointer, "both a number and 'levels'", "keep one of them", "LS124", key=True)
-    found: list[Level] = []
+    compiled: list[Level] = []
     for word in ("info", "warning", "critical"):
         level: LevelModel | None = getattr(levels, word)
         if level is None:
@@ -50,7 +55,7 @@ def levels_of(
         if level.clear is not None:
             own_clear = bounds_of(context, level.clear, (*at, "clear"), compared)
         _check_clear(context, bounds, own_clear, at)
-        lower = found[-1] if found else None
+        lower = compiled[-1] if compiled else None
         known = lower is not None and not lower.breach.sources and not bounds.sources
         if lower is not None and known and _implies(lower.breach, bounds):
             context.note(
@@ -60,11 +65,11 @@ def levels_of(
                 "LS129",
                 level="warning",
             )
-        found.append(Level(Severity.of(word), bounds, own_clear))
-    if not found:
+        compiled.append(Level(Severity.of(word), bounds, own_clear))
+    if not compiled:
         context.note(pointer, "'levels' names no level", "add warning or critical", "LS124", key=True)
         raise Stop
-    return tuple(found)
+    return tuple(compiled)
 
 
 def _check_breach(context: FileContext, breach: Bounds, pointer: Pointer) -> None:
@@ -101,6 +106,7 @@ def _implies(one: Bounds, other: Bounds) -> bool:
 def overridden(
     context: FileContext, condition: Condition, model: RuleModel, pointer: Pointer, scope: Scope
 ) -> Condition:
+    """The condition with the levels of each override. pointer: of the rule. scope: the rule's, not its condition's."""
     if not isinstance(condition, Threshold | Share):
         message = "only a threshold, a share or a ratio has overrides"
         context.note((*pointer, "overrides"), message, "remove them", "LS128", key=True)

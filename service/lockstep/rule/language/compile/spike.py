@@ -23,6 +23,7 @@ CHANCE_WITHOUT_MINIMUMS = 0.001
 def spike_of(
     context: FileContext, model: SpikeModel, clear: ClearModel | None, pointer: Pointer, scope: Scope
 ) -> Spike:
+    """pointer: of the rule or part in which the spike stands. clear: beside it. scope: what the rule gives it."""
     at = (*pointer, "spike")
     scope = context.within(model.by, at, scope)
     expression = context.expression(model.measure, (*at, "measure"), scope)
@@ -150,21 +151,21 @@ def _clear_of(
     context: FileContext, model: SpikeModel, clear: ClearModel | None, at: Pointer
 ) -> dict[str, tuple[float | None, float | None]]:
     """The ratios and differences at which a spike is over; a rise needs one below, a fall one above."""
-    found: dict[str, tuple[float | None, float | None]] = {"above": (None, None), "below": (None, None)}
+    clears: dict[str, tuple[float | None, float | None]] = {"above": (None, None), "below": (None, None)}
     if clear is None:
-        return found
+        return clears
     for word in ("above", "below"):
         value = getattr(clear, word)
         if value is not None:
-            found[word] = context.read(quantity.away, value, (*at, word))
-    ratios = {word: ratio for word, (ratio, _) in found.items() if ratio is not None}
-    steps = {word: step for word, (_, step) in found.items() if step is not None}
+            clears[word] = context.read(quantity.away, value, (*at, word))
+    ratios = {word: ratio for word, (ratio, _) in clears.items() if ratio is not None}
+    steps = {word: step for word, (_, step) in clears.items() if step is not None}
     if clear.at_least is not None or clear.at_most is not None or not (ratios or steps):
         context.note(at, "a spike clears by a ratio", "write clear: {below: 1.5x}", "LS125")
     (up, up_by), (down, down_by) = model.above or (None, None), model.below or (None, None)
     _check_clear_of(context, up, down, ratios, {*steps, *_opposite(model)}, (0, inf), "x", at)
     _check_clear_of(context, up_by, down_by, steps, {*ratios, *_opposite(model)}, (-inf, inf), " more", at)
-    return found
+    return clears
 
 
 def _check_clear_of(

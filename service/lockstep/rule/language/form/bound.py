@@ -10,8 +10,8 @@ from lockstep.rule.language.form.values import TEXT, Duration, Label, Limit, Str
 
 
 def _times(value: Any) -> Any:
-    found = quantity.ratio(value) if isinstance(value, str) and value.strip()[-1:] in ("x", "%") else value
-    number = quantity.number(found)
+    factor = quantity.ratio(value) if isinstance(value, str) and value.strip()[-1:] in ("x", "%") else value
+    number = quantity.number(factor)
     if number <= 0:
         raise ValueError(f"'{str(value)[:100]}' is no factor of a number; write one like 1.5 [LS220]")
     return number
@@ -47,10 +47,10 @@ class SourceModel(Strict):
             forms = "{measure: reorder_point} or {file: thresholds.csv}"
             raise ValueError(f"where the number stands is not said, or twice; write {forms} [LS220]")
         odd = ("by", "window") if self.file is not None else ("column", "otherwise")
-        found = next((w for w in odd if getattr(self, w) is not None), None)
-        if found is not None:
+        misplaced = next((w for w in odd if getattr(self, w) is not None), None)
+        if misplaced is not None:
             of = "a measure" if self.file is not None else "a table"
-            raise ValueError(f"only {of} has a '{found}'; remove it [LS220]")
+            raise ValueError(f"only {of} has a '{misplaced}'; remove it [LS220]")
         return self
 
 

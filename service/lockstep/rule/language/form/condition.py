@@ -338,8 +338,8 @@ class PartModel(Strict):
 
     @model_validator(mode="after")
     def _one_condition(self) -> "PartModel":
-        found = [c for c in CONDITIONS if getattr(self, "not_" if c == "not" else c) is not None]
-        if len(found) != 1:
-            what = f"has {len(found)} conditions ({', '.join(found)})" if found else "has no condition"
+        conditions = [c for c in CONDITIONS if getattr(self, "not_" if c == "not" else c) is not None]
+        if len(conditions) != 1:
+            what = f"has {len(conditions)} conditions ({', '.join(conditions)})" if conditions else "has no condition"
             raise ValueError(f"it {what}; write exactly one of {', '.join(CONDITIONS)} [LS118]")
         return self

@@ -68,8 +68,8 @@ class MeasureModel(Strict):
     def _one_kind(self) -> "MeasureModel":
         kinds = [k for k in (*AGGREGATES, "percentile") if getattr(self, k) is not None]
         if len(kinds) != 1:
-            found = f"{len(kinds)} kinds ({', '.join(kinds)})" if kinds else "no kind"
-            raise ValueError(f"a measure has one kind, this has {found}; write one like count: order.placed [LS115]")
+            count = f"{len(kinds)} kinds ({', '.join(kinds)})" if kinds else "no kind"
+            raise ValueError(f"a measure has one kind, this has {count}; write one like count: order.placed [LS115]")
         if kinds[0] not in ("count", "formula") and self.of is None:
             raise ValueError(f"'{kinds[0]}' needs the event type of its field; add 'of: order.placed' [LS115]")
         if self.stale_after is not None and kinds[0] != "last":

@@ -55,10 +55,10 @@ def without_null(node: Any) -> Any:
         return [without_null(item) for item in node]
     if not isinstance(node, dict):
         return node
-    found = {k: without_null(v) for k, v in node.items() if not (k == "default" and v is None)}
-    choices = found.get("anyOf")
+    result = {k: without_null(v) for k, v in node.items() if not (k == "default" and v is None)}
+    choices = result.get("anyOf")
     if isinstance(choices, list) and {"type": "null"} in choices:
         rest = [c for c in choices if c != {"type": "null"}]
-        del found["anyOf"]
-        found = {**rest[0], **found} if len(rest) == 1 else {**found, "anyOf": rest}
-    return found
+        del result["anyOf"]
+        result = {**rest[0], **result} if len(rest) == 1 else {**result, "anyOf": rest}
+    return result

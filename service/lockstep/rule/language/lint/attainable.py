@@ -67,33 +67,33 @@ def _share_faults(document: Document, condition: Share, at: Pointer) -> list[Fau
     word = condition.word
     place = (*at, word)
     values = values_of(condition.expression)
-    found = []
+    faults = []
     if word == "share":
         values = share_of(condition.part, condition.whole, is_bounded=condition.confidence is not None)
-        found = [f for _, where in _levels(condition, place) for f in _wholes(document, where, values)]
-    told = {(f.line, f.column) for f in found}
-    found += [
+        faults = [f for _, where in _levels(condition, place) for f in _wholes(document, where, values)]
+    told = {(f.line, f.column) for f in faults}
+    faults += [
         f
         for level, where in _levels(condition, place)
         for f in _level_faults(document, level, where, values, whole=False)
         if (f.line, f.column) not in told
     ]
-    return found
+    return faults
 
 
 def _level_faults(document: Document, level: Level, at: Pointer, values: Range, *, whole: bool) -> list[Fault]:
     """Of a bound that never or always holds, and of a clear that never does."""
-    found = []
+    faults = []
     said = None if level.breach.sources else _judged(level.breach, values, whole=whole)
     if said is not None:
         is_always, message, way_out, word = said
         place = (*at, word) if document.stands((*at, word)) else at
-        found.append(document.fault(place, message, way_out, "LS148", level="warning" if is_always else "error"))
+        faults.append(document.fault(place, message, way_out, "LS148", level="warning" if is_always else "error"))
     said = None if level.clear is None or level.clear.sources else _judged(level.clear, values, whole=whole)
     if said is not None and not said[0]:
         own = next((p for p in ((*at, "clear"), (*at[:-1], "clear")) if document.stands(p)), at)
-        found.append(document.fault(own, f"'clear' can never hold: {said[1]}", said[2], "LS125"))
-    return found
+        faults.append(document.fault(own, f"'clear' can never hold: {said[1]}", said[2], "LS125"))
+    return faults
 
 
 def _judged(bounds: Bounds, values: Range, *, whole: bool) -> tuple[bool, str, str, str] | None:
@@ -150,7 +150,7 @@ def _contradictions(document: Document, condition: All, at: Pointer) -> list[Fau
 def _wholes(document: Document, at: Pointer, values: Range) -> list[Fault]:
     """Bounds of a share that are meant as percents, or as a least number of the whole: `at_least: 5` is 500 %."""
     given = [(word, written) for word in BOUNDS if (written := document.find((*at, word))) is not None]
-    found = []
+    faults = []
     for word, written in given:
         number = written if isinstance(written, int | float) and not isinstance(written, bool) else None
         if number is None or number <= 1:
@@ -162,8 +162,8 @@ def _wholes(document: Document, at: Pointer, values: Range) -> list[Fault]:
             remedy = f"write 'of_at_least: {number:g}' for the least number of the whole, or {number:g}%"
         never = is_least or (number > values[1] and word in ("above", "at_least"))
         code, level = _ERROR if never else _WARNING
-        found.append(document.fault((*at, word), message, remedy, code, level=level))
-    return found
+        faults.append(document.fault((*at, word), message, remedy, code, level=level))
+    return faults
 
 
 def _percents(document: Document, condition: Threshold, at: Pointer) -> list[Fault]:
@@ -171,7 +171,7 @@ def _percents(document: Document, condition: Threshold, at: Pointer) -> list[Fau
     expression = condition.expression
     if not isinstance(expression, Measured) or may_be_percent(expression):
         return []
-    found = []
+    faults = []
     for _, where in _levels(condition, at):
         for word in BOUNDS:
             written = document.find((*where, word))
@@ -180,8 +180,8 @@ def _percents(document: Document, condition: Threshold, at: Pointer) -> list[Fau
                 name = expression.series.name or "it"
                 message = f"'{word}: {written.strip()}' is {float(number) / 100:g} here, '{name}' is no part of another"
                 remedy = f"write {number} for the number, or a 'share', a 'ratio' or a 'spike' for a part of something"
-                found.append(document.fault((*where, word), message, remedy, "LS149", level="warning"))
-    return found
+                faults.append(document.fault((*where, word), message, remedy, "LS149", level="warning"))
+    return faults
 
 
 def may_be_percent(expression: Expression) -> bool:
@@ -195,7 +195,7 @@ def may_be_percent(expression: Expression) -> bool:
 
 def _readings(document: Document, pointer: Pointer) -> list[Fault]:
     """Numbers such as `10.000`, which are ten to us and may be ten thousand to their author."""
-    found: list[Fault] = []
+    faults: list[Fault] = []
     rows = document.text.split("\n")
 
     def look(node: Any, at: Pointer) -> None:
@@ -208,14 +208,14 @@ def _readings(document: Document, pointer: Pointer) -> list[Fault]:
                     readings = quantity.readings(written[0]) if written is not None else None
                     if readings is not None:
                         message, remedy = f"{key} {readings[0]}", readings[1]
-                        found.append(document.fault((*at, key), message, remedy, "LS149", level="warning"))
+                        faults.append(document.fault((*at, key), message, remedy, "LS149", level="warning"))
                 look(value, (*at, key))
         elif isinstance(node, list):
             for i, value in enumerate(node):
                 look(value, (*at, i))
 
     look(document.find(pointer), pointer)
-    return found
+    return faults
 
 
 # ---- averages --------------------------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ def row_faults(
     The first of each kind. own: label → pattern, what an override is for. before: the overrides that come first: what
     matches one of them is not of this level.
     """
-    found: dict[bool, tuple[ClearFault, str, int]] = {}
+    by_harm: dict[bool, tuple[ClearFault, str, int]] = {}
     for labels in _groups(level, own or {}):
         if any(all(matches(labels.get(n, ""), p) for n, p in override.match) for override in before):
             continue
@@ -85,9 +85,9 @@ def row_faults(
             fault = None if seen.clear is None else clear_fault(seen.breach, seen.clear)
             if fault is not None and seen.clear is not None:
                 where = " and ".join(dict.fromkeys(said for _, said in (*seen.breach.of, *seen.clear.of)))
-                first = found.get(fault.is_harmless, (fault, where, -1))
-                found[fault.is_harmless] = (*first[:2], first[2] + 1)
-    return list(found.values())
+                first = by_harm.get(fault.is_harmless, (fault, where, -1))
+                by_harm[fault.is_harmless] = (*first[:2], first[2] + 1)
+    return list(by_harm.values())
 
 
 def _groups(level: Level, own: Mapping[str, str]) -> Iterator[dict[str, str]]:

@@ -129,9 +129,9 @@ def _mended(document: Document, index: int, raw: dict[str, Any]) -> tuple[RuleMo
         try:
             return RuleModel.model_validate(data), gone, hidden
         except ValidationError as error:
-            found = error.errors()
+            errors = error.errors()
         left_out: list[_Gone] = []
-        for one, pointer in [(one, pointer_in(data, one["loc"])) for one in found]:
+        for one, pointer in [(one, pointer_in(data, one["loc"])) for one in errors]:
             fault = fault_of(document, RuleFile, {**one, "loc": ("rules", index, *one["loc"])})
             if gone and one["type"] == "value_error" and not _is_caused(fault.code, pointer, gone):
                 hidden.append(fault)

@@ -160,8 +160,8 @@ def _fits_its_hours(leaf: Leaf) -> bool:
         return True
     zone, around = ZoneInfo("UTC"), 1_700_000_000
     if isinstance(window, int):
-        found = stretches(hours, around, zone, 9 + window // 86_400)
-        return window <= max((closes - opens for opens, closes in found), default=0)
+        open_stretches = stretches(hours, around, zone, 9 + window // 86_400)
+        return window <= max((closes - opens for opens, closes in open_stretches), default=0)
     open_hours = OpenHours(hours)
     return any(open_hours.hold(*window.bounds(around, zone, back), zone) for back in range(14))
 

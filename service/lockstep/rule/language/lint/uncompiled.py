@@ -37,8 +37,8 @@ def name_faults(document: Document, index: int, measures: Measures) -> list[Faul
 def _measures(node: Mapping[str, Any], pointer: Pointer) -> Iterator[tuple[Pointer, str]]:
     """Where the conditions in a rule name a measure, and which."""
     for word in CONDITIONS:
-        found = node.get(word)
-        for step, part in enumerate(found) if isinstance(found, list) else ((None, found),):
+        written = node.get(word)
+        for step, part in enumerate(written) if isinstance(written, list) else ((None, written),):
             if not isinstance(part, dict):
                 continue
             at: Pointer = (*pointer, word) if step is None else (*pointer, word, step)

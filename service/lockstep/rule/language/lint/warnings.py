@@ -122,11 +122,11 @@ def history_s(rule: Rule) -> int:
     a day more, as its first window counts from the first event there is.
     """
     condition = rule.condition
-    found = [reach_s(condition)]
-    found += [part.reach_s for part in whens(condition) if part.restless or part.period is not None]
-    found += [kind_of(leaf).learns_s(leaf) for leaf, _ in leaves(condition)]
+    reaches = [reach_s(condition)]
+    reaches += [part.reach_s for part in whens(condition) if part.restless or part.period is not None]
+    reaches += [kind_of(leaf).learns_s(leaf) for leaf, _ in leaves(condition)]
     held = rule.for_s if rule.tolerance is None else rule.tolerance.buckets * (rule.bucket_s or 60)
-    needed = max(found) + held + rule.keep_firing_for_s + rule.cool_down_s
+    needed = max(reaches) + held + rule.keep_firing_for_s + rule.cool_down_s
     return needed + min(needed, DAY_S)
 
 
