@@ -99,6 +99,7 @@ NO = "\u200b"
         pytest.param("http://evil.example/x", "http://evil.example/x", id="an address, which verbatim keeps a text"),
         pytest.param("A_B-C*D~E", "A_B-C*D~E", id="within a word nothing is markup, and a sku can be copied"),
         pytest.param("12:00:30", "12:00:30", id="a time"),
+        pytest.param("06:00-22:00", "06:00-22:00", id="hours"),
     ],
 )
 def test_labels_are_shown_as_they_are(text, shown):

@@ -21,6 +21,7 @@ measures:
   stock:      {last: available, of: stock.level}
   ship_hours: {p90: hours_to_ship, of: order.shipped}
   conversion: {formula: orders / sessions}
+  sold:       {sum: lines.quantity, of: order.placed}
 rules:
 """
 KINDS = {
@@ -68,6 +69,19 @@ KINDS = {
         "by: [sku], projection: {measure: stock, reaches: 0, within: 1d, window: 4h}",
         "stock A-1: 100, 90 at 10:00, 80 at 11:00, 70 at 12:00, 40 at 13:00",
     ),
+    "cover-short": (
+        "by: [sku], projection: {measure: stock, reaches: 0, within: 1d, pace: sold, window: 4h}",
+        "stock A-1: 100 at 08:01, 900 at Tue 09:00; sold A-1: 5/h for 26h",
+    ),
+    "day-full": (
+        "projection: {measure: orders, reaches: 500, within: day, window: 1h}",
+        "orders: 1/min for 18h",
+    ),
+    "conversion-ratio": (
+        "ratio: {measure: orders, of: sessions, window: 1h, of_at_least: 50, below: 0.02}",
+        "sessions: 100/h for 4h; orders: 5/h for 1h, then 1/h for 3h",
+    ),
+    "stock-changed-and-not": ("by: [sku], change: {measure: stock}", "stock A-1: 35, 90 at 09:30, 90 at 10:00"),
     "no-data": (
         "no_data: alert, by: [sku], threshold: {measure: fresh, at_most: 20}",
         "stock A-1: 35 at 08:10, 36 at 15:00",

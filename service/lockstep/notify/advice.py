@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from lockstep.measure.definition import OfExpression, SeriesDef, series_of
-from lockstep.rule.condition.kinds import Rule, Share, series_of_condition
+from lockstep.rule.condition.kinds import Projection, Rule, Share, series_of_condition
 from lockstep.rule.condition.when import leaves
 from lockstep.rule.explained import said_of
 from lockstep.rule.judged import Judged
@@ -26,6 +26,9 @@ _SUBJECTS: Mapping[str, str] = {
     "supplier.updated": "supply",
 }
 """Event type → what it is about."""
+
+_CONVERSION = {"order.placed", "traffic.session"}
+"""Event types of what compares buyers with visitors."""
 
 _CHEAPER = "hold back what you pay for until the cause is known"
 _OF_SUBJECT: Mapping[str, Advice] = {
@@ -122,12 +125,18 @@ def subject_of(rule: Rule | None, told: Judged | None) -> str:
     # The leaf that is told, else all.
     series = _series(parts[0]) if parts else series_of_condition(rule.condition)
     types = {s.event_type for s in series}
-    if types == {"order.placed", "traffic.session"}:
+    if types == _CONVERSION:
         return "conversion"
     subjects = {_SUBJECTS.get(kind, "") for kind in types}
     return subjects.pop() if len(subjects) == 1 else ""
 
 
 def _series(condition: OfExpression) -> Iterable[SeriesDef]:
-    """Of a share those of the part: returns of orders are about returns."""
-    return series_of(condition.part if isinstance(condition, Share) else condition.expression)
+    """Of a share those of the part: returns of orders are about returns, though orders of visits are about both. Of a
+    projection those that get somewhere: stock that is sold is about stock."""
+    if isinstance(condition, Projection):
+        return series_of(condition.measure)
+    series = series_of(condition.expression)
+    if isinstance(condition, Share) and {s.event_type for s in series} != _CONVERSION:
+        return series_of(condition.part)
+    return series

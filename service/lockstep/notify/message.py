@@ -241,7 +241,8 @@ class Writer:
             value=number_text(transition.value, unit_of(transition)),
             usual=reference_text(facts(transition)),
             usual_is=reference_word(facts(transition)),
-            window=window_text(transition),
+            # Of a projection the window is that of its pace, not of the value.
+            window="now" if words_of(facts(transition).kind).compared_with == "limit" else window_text(transition),
             at=time_text(transition.at, self.zone),
             since=time_text((is_over and fired_at) or transition.started_at, self.zone),
             value_bar=value_bar,

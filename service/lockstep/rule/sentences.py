@@ -95,8 +95,11 @@ def reason(told: Judged) -> str:
 
 def asks_for(leaves: Iterable[Judged]) -> str:
     """`The rule asks for more than 2 times the usual; at least 20`; "" where it names no number."""
-    phrases = list(dict.fromkeys(phrase for leaf in leaves for phrase in _phrases(leaf)))
-    return f"The rule asks for {'; '.join(phrases)}" if phrases else ""
+    told = list(leaves)
+    phrases = dict.fromkeys(phrase for leaf in told for phrase in _phrases(leaf))
+    hours = dict.fromkeys(str(leaf.asked["hours"]) for leaf in told if "hours" in leaf.asked)
+    asks = [f"The rule asks for {'; '.join(phrases)}"] if phrases else []
+    return ". ".join([*asks, *([f"It is judged in the hours {' and '.join(hours)}"] if hours else [])])
 
 
 _IN_WORDS = {
@@ -110,7 +113,6 @@ _IN_WORDS = {
     "of_at_least": "at least {} in all",
     "by": "a change of {} or more",
     "sensitivity": "{} sensitivity",
-    "hours": "the hours {}",
     "window": "a whole {}",
 }
 _LEVELS = ("info", "warning", "critical")

@@ -159,8 +159,9 @@ def _row(content: str, padding: str) -> str:
 def _bar(bar: str, longest: int, tone: str, colour: str, number: str, name: str) -> str:
     """One bar as a cell whose width is its share, its number behind it."""
     share = round(60 * len(bar) / longest)
+    # Not the cell itself: it is as high as the words beside it, which take two lines on a phone.
     style = f"background:{colour};font-size:1px;line-height:14px;height:14px"
-    cell = f'<td class="{tone}" width="{share}%" style="{style}">&nbsp;</td>'
+    cell = f'<td width="{share}%"><div class="{tone}" style="{style}">&nbsp;</div></td>'
     says = f'<b>{escape(number)}</b> <span class="grey" style="color:{_GREY}">{escape(name)}</span>'
     return (
         '<tr><td style="padding:2px 0"><table role="presentation" width="100%" cellpadding="0" cellspacing="0"><tr>'

@@ -58,8 +58,8 @@ _NOTHING = "\u200b"
 """A zero-width space: nothing to see, and what it stands in is no markup."""
 _DELIMITER = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])|`")
 _LOOKALIKES = {"*": "∗", "_": "\u02cd", "~": "∼", "`": "ˋ"}
-_EMOJI = re.compile(r":(?!\d\d:\d)(?=[\w+'-]+:)")
-"""The beginning of `:tada:` or `:100:`, not of the minutes in `12:00:30`."""
+_EMOJI = re.compile(r":(?!\d\d(?:-\d\d)?:\d)(?=[\w+'-]+:)")
+"""The beginning of `:tada:` or `:100:`, not of the minutes in `12:00:30` or `06:00-22:00`."""
 _QUOTE = re.compile(r"^(?=&gt;)", re.MULTILINE)
 
 

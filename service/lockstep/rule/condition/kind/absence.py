@@ -48,8 +48,14 @@ def _when(leaf: Absence) -> When:
     )
 
 
-def _stands(facts: Facts) -> str:
-    return f"nothing{facts.within or ' now'}"
+def _nothing_of(facts: Facts) -> str:
+    """`no orders within 2 hours`; `nothing within 2 hours` of a formula."""
+    of = facts.of.replace("_", " ")
+    return f"no {of}{facts.within or ' now'}" if facts.of.isidentifier() else f"nothing{facts.within or ' now'}"
+
+
+def _headline(facts: Facts) -> str:
+    return _nothing_of(facts) if facts.value == 0 else usual_in_headline(facts)
 
 
 def _asks(facts: Facts) -> str:
@@ -66,8 +72,8 @@ def _asks(facts: Facts) -> str:
 
 WORDS = Words(
     reason=usual_in_reason,
-    headline=usual_in_headline,
-    stands=_stands,
+    headline=_headline,
+    stands=_nothing_of,
     compared_with="usual",
     explained=usual_explained,
     compares_nothing=nothing,

@@ -73,8 +73,10 @@ def _never_met(change: Change) -> tuple[NeverMet, ...]:
 
 
 def _in_line(facts: Facts) -> str:
-    """`12.5, 10 before`."""
+    """`12.5, 10 before`; `12.5, unchanged` of an end."""
     before = "" if facts.baseline is None else f", {facts.before} before"
+    if facts.value is not None and facts.value == facts.baseline:
+        before = ", unchanged"
     return f"{facts.number}{facts.within}{before}"
 
 

@@ -17,7 +17,7 @@ from lockstep.rule.condition.condition_kind import ConditionKind, NeverMet, When
 from lockstep.rule.condition.kinds import Projection, Severity
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 from lockstep.rule.condition.words import Facts, Words, nothing, usual_in_headline
-from lockstep.text.figures import number_text
+from lockstep.text.figures import duration_words, number_text
 
 DAY_S = 86_400
 LONGEST_DAY_S = DAY_S + 7_200
@@ -95,17 +95,25 @@ def _never_met(projection: Projection) -> tuple[NeverMet, ...]:
 
 
 def _reason(facts: Facts) -> str:
-    """`30 within 7 days at 10 a day, 3 days from 0`."""
+    """`30 at 10 a day, 3 days from 0`. The window is that of the pace: the value is as it stands now."""
     if facts.baseline is None:
-        return f"{facts.number}{facts.within}"
+        return facts.number
     pace, days = facts.counts.get("pace_per_day"), facts.counts.get("days_left")
     at = "" if pace is None else f" at {number_text(round(pace, 1))} a day"
     left = "" if days is None else f", {number_text(round(days, 1))} days from {number_text(facts.limit)}"
-    return f"{facts.number}{facts.within}{at}{left}"
+    return f"{facts.number}{at}{left}"
 
 
 def _headline(facts: Facts) -> str:
-    return usual_in_headline(facts) if facts.limit is None else f"{facts.number}, on its way to {facts.limit_text}"
+    """`30, reaches 0 in 3 days at this pace`."""
+    days = facts.counts.get("days_left")
+    if facts.limit is None or facts.baseline is None:
+        return usual_in_headline(facts)
+    if days is None:
+        return f"{facts.number}, not on its way to {facts.limit_text}"
+    if days <= 0:
+        return f"{facts.number}, has reached {facts.limit_text}"
+    return f"{facts.number}, reaches {facts.limit_text} in {duration_words(days * DAY_S)} at this pace"
 
 
 def _stands(facts: Facts) -> str:
