@@ -36,6 +36,14 @@ def test_the_top_level_holds_what_it_should():
     assert top == folders | files
 
 
+def test_what_the_readme_lets_people_make_is_theirs():
+    """Whoever followed it and then wants to change something must not be told of their own files by `make check`."""
+    made = re.findall(r"Put (?:this|these) in `([^`]+)`", (ROOT / "README.md").read_text())
+    assert len(made) == 4
+    ignored = subprocess.run(["git", "check-ignore", *made], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ignored.stdout.split() == made
+
+
 def test_every_dependency_earns_a_sentence():
     """The line above each says what it does for us."""
     text = (ROOT / "pyproject.toml").read_text()
