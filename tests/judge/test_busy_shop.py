@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from tests.workload.fold import Fold
+from tests.workload.fold import Fold, MakeJudge, plain_judge
 from tests.workload.shop import events, rules
 
 from lockstep.adapters.rule_files import load_rules
@@ -43,10 +43,26 @@ def late_judge(plan: Plan, partition: int, partitions: int) -> Judge:
     return Judge(plan, zone=ZoneInfo("Europe/London"), partition=partition, partitions=partitions, early=False)
 
 
+def slow_twin(plan: Plan, partition: int, partitions: int, *, early: bool = True) -> Judge:
+    """One that gives a verdict on everything."""
+    zone = ZoneInfo("Europe/London")
+    return Judge(plan, zone=zone, partition=partition, partitions=partitions, early=early, screened=False)
+
+
+def late_twin(plan: Plan, partition: int, partitions: int) -> Judge:
+    return slow_twin(plan, partition, partitions, early=False)
+
+
+def published(name: str, per_flush: int, make: MakeJudge, **more: Any) -> list[list[bytes]]:
+    fold = Fold(plan_of(name), make=make)
+    fold.run(shop(), per_flush, **more)
+    return fold.published
+
+
 def told(name: str, per_flush: int, *, samples: int = 1, **more: Any) -> Told:
     fold = Fold(plan_of(name), samples=samples, **{k: more.pop(k) for k in ("make",) if k in more})
     fold.run(shop(), per_flush, **more)
-    read = [msgspec.json.decode(value)["data"] for value in fold.published]
+    read = [msgspec.json.decode(value)["data"] for cut in fold.published for value in cut]
     return {(t["transition_id"], t["state"], t["at"]) for t in read}
 
 
@@ -78,3 +94,21 @@ def test_the_workload_says_something(name):
 def test_it_is_told_the_same(name, per_flush, more):
     """Flushes, partitions, restarts and early verdicts change what is said when, never what."""
     assert told(name, per_flush, **more) == expected(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "per_flush", "more"),
+    [
+        pytest.param("1", 15, {}, id="few events a flush"),
+        pytest.param("1", 400, {"again": 3}, id="many events a flush, restored"),
+        pytest.param("10", 1_500, {}, id="two hundred rules"),
+        pytest.param("every kind", 40, {"again": 5}, id="every kind, restored"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("fast", "slow"),
+    [pytest.param(plain_judge, slow_twin, id="early"), pytest.param(late_judge, late_twin, id="after the close")],
+)
+def test_what_is_left_out_says_nothing(name, per_flush, more, fast, slow):
+    """Byte for byte what a judge says that gives a verdict on everything, with the same flush."""
+    assert published(name, per_flush, fast, **more) == published(name, per_flush, slow, **more)

@@ -35,7 +35,10 @@ def plain_judge(plan: Plan, partition: int, partitions: int) -> Judge:
 
 
 class Fold:
-    """One worker's meters and judges. spent: stage → seconds of CPU; counted: what happened how often."""
+    """One worker's meters and judges.
+
+    spent: stage → seconds of CPU; counted: what happened how often; published: the transitions of each cut.
+    """
 
     def __init__(self, plan: Plan, *, samples: int = 1, make: MakeJudge = plain_judge) -> None:
         self._plan, self._samples, self._make = plan, samples, make
@@ -47,7 +50,7 @@ class Fold:
         self._offsets = Counter[str]()
         self.spent: dict[str, float] = defaultdict(float)
         self.counted = Counter[str]()
-        self.published: list[bytes] = []
+        self.published: list[list[bytes]] = []
 
     def run(self, events: Iterable[tuple[str, bytes]], per_flush: int, *, cut_every: int = 1, again: int = 0) -> None:
         """Feed events, so many a flush, and let time pass until every bucket with one has closed.
@@ -98,11 +101,13 @@ class Fold:
         return Batch(topic, 0, range(first, first + len(values)), values, none, arrived, first - 1, first + len(values))
 
     def _cut(self) -> None:
+        transitions: list[bytes] = []
+        self.published.append(transitions)
         for judge, kept in zip(self.judges, self._entries, strict=True):
             with self._time("judge: cut"):
                 cut = judge.cut()
             self.counted["entries"] += len(cut.entries)
-            self.published += [record.value for record in cut.records if record.topic == ALERTS]
+            transitions += [record.value for record in cut.records if record.topic == ALERTS]
             for key, value in cut.entries.items():
                 if value is None:
                     kept.pop(key, None)

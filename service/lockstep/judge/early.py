@@ -7,8 +7,8 @@ from lockstep.judge.group import Group, RuleRuntime
 from lockstep.judge.group_view import GroupView
 from lockstep.judge.histories import Past
 from lockstep.judge.next import Schedule
-from lockstep.judge.rule_facts import Labels
 from lockstep.judge.visit import Visits
+from lockstep.measure.history import FlowHistory
 from lockstep.rule.condition.judge import judge
 from lockstep.rule.condition.view import Instant, Kind
 from lockstep.text.rfc3339 import SECOND
@@ -17,7 +17,8 @@ from lockstep.text.rfc3339 import SECOND
 class EarlyVerdicts:
     """Judges the groups of a rule that may breach before their bucket closes (`RuleRuntime.ahead`)."""
 
-    def __init__(self, past: Past, schedule: Schedule, visits: Visits) -> None:
+    def __init__(self, past: Past, schedule: Schedule, visits: Visits, *, screened: bool) -> None:
+        self._screened = screened
         self._flows = past.histories.flows
         self._schedule, self._visits = schedule, visits
         self._view = GroupView(past)
@@ -27,32 +28,49 @@ class EarlyVerdicts:
             self.look_at(runtime)
 
     def look_at(self, runtime: RuleRuntime) -> None:
-        """Judge the earliest open bucket of a rule."""
-        if not runtime.ahead or runtime.closed is None or runtime.before is not None or not runtime.begun:
+        """Judge the earliest open bucket of a rule: once all groups that are ahead, then those that got data."""
+        closed = runtime.closed
+        if not (runtime.ahead or runtime.fresh) or closed is None or runtime.before is not None or not runtime.begun:
             return
-        facts = runtime.facts
-        end = runtime.closed + facts.width
-        if end * SECOND > facts.until:
+        end = closed + runtime.facts.width
+        if end * SECOND > runtime.facts.until:
             return
-        series = facts.flows[0]
-        gone: list[Labels] = []
-        for labels in runtime.ahead:
+        is_new = runtime.looked != closed or not self._screened
+        fresh, runtime.fresh = runtime.fresh, set()
+        runtime.ahead |= fresh
+        runtime.looked = closed
+        series = runtime.facts.flows[0]
+        for labels in tuple(runtime.ahead) if is_new else fresh:
             history = self._flows.get((series.id, labels))
             group = runtime.groups.get(labels)
             last = None if history is None else history.last_start
-            has_data = last is not None and last >= runtime.closed
+            if group is None or history is None or last is None:
+                runtime.ahead.discard(labels)
+                continue
+            is_pending = group.alert.state is State.PENDING
             # A baseline may shrink without new data: once a bucket, those with data in their window.
-            slides = last is not None and last >= end - facts.early_s
-            if group is not None and (has_data or group.alert.state is State.PENDING):
-                # What breached already and has still its data in the window breaches without new data, too.
+            if last < closed and last < end - runtime.facts.early_s and not is_pending:
+                runtime.ahead.discard(labels)
+                continue
+            if self._may_breach(group, history, end):
                 self._judge_group(group, end)
-            elif group is not None and slides:
-                if runtime.looked != runtime.closed:
-                    self._judge_group(group, end)
-            else:
-                gone.append(labels)
-        runtime.looked = runtime.closed
-        runtime.ahead.difference_update(gone)
+            if group.alert.state is State.PENDING:
+                # What breached already and has still its data in the window breaches without new data, too.
+                runtime.fresh.add(labels)
+
+    def _may_breach(self, group: Group, history: FlowHistory, end: int) -> bool:
+        screen = group.screen
+        if screen is None or group.alert.is_watched or not self._screened:
+            return True
+        start = end - group.facts.width
+        if group.need_until != end:
+            group.need_until = end
+            before = history.value(end - screen.window_s, start)
+            group.need = screen.least_until(end, history.value) - (before if isinstance(before, int) else 0)
+        if group.need <= 0:
+            return True
+        coming = history.value(start, end)
+        return coming >= group.need if coming is not None else history.aggregate(start, end) is not None
 
     def _judge_group(self, group: Group, end: int) -> None:
         alert, rule = group.alert, group.facts.rule

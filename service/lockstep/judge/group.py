@@ -9,7 +9,7 @@ from lockstep.alert import Alert, alert_id
 from lockstep.judge.rule_facts import FAR, Labels, RuleFacts, is_plain_threshold
 from lockstep.measure.bucket import bucket_end
 from lockstep.measure.definition import SeriesDef
-from lockstep.rule.condition.judge import may_be_early, only_rises, resolve
+from lockstep.rule.condition.judge import may_be_early, only_rises, resolve, screen_of
 from lockstep.rule.condition.kind.anomaly import Watch
 from lockstep.rule.condition.kind_table import kind_of
 from lockstep.rule.condition.kinds import All, Condition, Leaf, Severity, series_of_condition
@@ -23,6 +23,8 @@ class Group:
     condition: the rule's, with its overrides and the rows of its tables for these labels. plain: the same where the
     short way may do. early: whether it can breach before a bucket closes, at `top` severity; rises: whether it breaches
     by what comes alone, never by what leaves a window.
+    screen: what it must reach to be other than clear. need: what the bucket that ends at the second `need_until` must
+    have for that while it is open, in millionths.
     visit_at: when it is due to be visited, microseconds; None: only its next event can change its verdict.
     watches: what the detectors of its anomalies have learned, by the condition's key.
     begun: whether its rule's version judges it already.
@@ -43,9 +45,12 @@ class Group:
         "gates",
         "labels",
         "narrow",
+        "need",
+        "need_until",
         "plain",
         "rises",
         "runtime",
+        "screen",
         "shared",
         "top",
         "visit_at",
@@ -64,6 +69,9 @@ class Group:
         self.rises = only_rises(self.condition)
         self.top = _top_severity(self.condition)
         self.plain = self.condition if facts.is_plain and is_plain_threshold(self.condition) else None
+        self.screen = facts.screen if self.condition is runtime.rule.condition else screen_of(self.condition)
+        self.need = 0
+        self.need_until: int | None = None
         self.visit_at: int | None = None
         self.watches: dict[str, Watch] = {}
         parts = self.condition.parts if isinstance(self.condition, All) else ()
@@ -146,8 +154,9 @@ class RuleRuntime:
 
     facts: what follows from the rule alone. closed: the bucket end up to which all was judged, in seconds; None before
     the first. heap: (microseconds, labels) at which a group or what several share is to be visited, those that were
-    put off since included. ahead: groups whose open bucket may breach early; looked: `closed` when all of them were
-    looked at last. shared: what several groups have in common, by name; sharing: by each series of it.
+    put off since included. ahead: groups whose open bucket may breach early; fresh: those that got data since they were
+    looked at; looked: `closed` when all of them were looked at last. shared: what several groups have in common, by
+    name; sharing: by each series of it.
     unmet: expected groups that have not been made yet.
     before, after: the version that judges up to its beginning, and the one that goes on after its end. begun: whether
     event time has come to its beginning; ended: whether it has come to its end.
@@ -162,6 +171,7 @@ class RuleRuntime:
         "closed",
         "ended",
         "facts",
+        "fresh",
         "groups",
         "heap",
         "looked",
@@ -180,6 +190,7 @@ class RuleRuntime:
         self.sharing: dict[tuple[str, Labels], list[Shared]] = {}
         self.heap: list[tuple[int, Labels]] = []
         self.ahead: set[Labels] = set()
+        self.fresh: set[Labels] = set()
         self.looked: int | None = None
         self.unmet = set(facts.expected)
         self.before: RuleRuntime | None = None
@@ -195,6 +206,12 @@ class RuleRuntime:
         if group is None:
             group = self.groups[labels] = Group(self, labels, Alert(alert_id(self.rule.name, self.rule.by, labels)))
         return group
+
+    def forget_need(self, group: Group) -> None:
+        """Buckets that were judged have changed, so what its open bucket needs is another number."""
+        group.need_until = None
+        if group.labels in self.ahead:
+            self.fresh.add(group.labels)
 
     def period_end(self, last: int, zone: ZoneInfo) -> int:
         """The first end of a calendar window of its parts after a second."""

@@ -32,7 +32,7 @@ class Handover:
 
     def __init__(self, rules: RuleSet, past: Past, schedule: Schedule, visits: Visits, cut: OpenCut) -> None:
         self._rules, self._schedule, self._visits, self._cut = rules, schedule, visits, cut
-        self._levels, self._watermarks = past.histories.levels, past.watermarks
+        self._histories, self._watermarks = past.histories, past.watermarks
 
     # ---- in event time --------------------------------------------------------------------------------------------
 
@@ -40,7 +40,7 @@ class Handover:
         """The watermark has reached the instant from which a version judges."""
         if runtime.facts.is_level_only:
             for series in runtime.facts.own_levels:
-                for name, labels in tuple(self._levels):
+                for name, labels in tuple(self._histories.levels):
                     if name == series.id:
                         self.begin_level(runtime, labels)
         runtime.begun = True
@@ -65,7 +65,7 @@ class Handover:
             group.alert = self._take_over(runtime, old)
         group.begun = True
         self._cut.alert_changed(group)  # also one of which nothing was known: what comes later is not of the border
-        if any((s.id, labels) in self._levels for s in runtime.facts.own_levels):
+        if any((s.id, labels) in self._histories.levels for s in runtime.facts.own_levels):
             self._visits.judge_level(group, max(since, group.alert.at), AT_BORDER, newest=True)
 
     def hand_over(self, old: RuleRuntime) -> RuleRuntime | None:
@@ -146,6 +146,8 @@ class Handover:
             alert, labels = old.alert, old.labels
             if heir is not None and labels not in heir.groups:
                 group = heir.groups[labels] = Group(heir, labels, alert)
+                if heir.facts.is_level_only:
+                    alert.at = max(alert.at, self._histories.newest_level_us(heir.facts.levels, group.labels_of))
                 if distance:
                     alert.held = fitting(group.condition, alert.held)
                     self._cut.remove(key)

@@ -1,11 +1,11 @@
 """What a judge remembers of the series: the history of each flow and each level, and what of it is not stored yet."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from lockstep.judge.rule_facts import RuleFacts
+from lockstep.judge.rule_facts import Labels, RuleFacts
 from lockstep.judge.state import (
     BLOCK,
     HEAD,
@@ -105,6 +105,14 @@ class Histories:
         if is_applied:
             history.trim(asked_from_us)
         return is_applied
+
+    def newest_level_us(self, series: Iterable[SeriesDef], labels_of: Callable[[SeriesDef], Labels]) -> int:
+        """When the newest value of any of these levels was set; 0 while there is none.
+
+        A group that stays clear is not stored with each value: it was judged last when its newest one was set.
+        """
+        histories = (self.levels.get((one.id, labels_of(one))) for one in series)
+        return max((history.newest_us() for history in histories if history is not None), default=0)
 
     def fold(self, source: Source, place: Place) -> None:
         """A source partition has come to a later chunk: what it has told of the one before is final."""

@@ -74,9 +74,11 @@ class Judge:
         observer: Observer | None = None,
         shortcut: Shortcut | None = None,
         keep_longer_s: Mapping[str, int] | None = None,
+        screened: bool = True,
     ) -> None:
         """topics: role → topic name, for dead events. early: whether verdicts that more events cannot undo are given
-        before a bucket closes. keep_longer_s: series id → for how long after its rules its buckets are kept."""
+        before a bucket closes. keep_longer_s: series id → for how long after its rules its buckets are kept. screened:
+        False gives a verdict on everything, which is slow and says the same."""
         self.zone = zone
         self._partition, self._partitions = partition, partitions
         self._topic_names = dict(topics or {})
@@ -89,8 +91,10 @@ class Judge:
         past = Past(self.histories, self.watermarks, zone)
         self._cut = OpenCut()
         self._schedule = Schedule(past)
-        self._visits = Visits(past, self._schedule, self._cut, self.counts, observer=observer, shortcut=shortcut)
-        self._early_verdicts = EarlyVerdicts(past, self._schedule, self._visits)
+        self._visits = Visits(
+            past, self._schedule, self._cut, self.counts, observer=observer, shortcut=shortcut, screened=screened
+        )
+        self._early_verdicts = EarlyVerdicts(past, self._schedule, self._visits, screened=screened)
         self._handover = Handover(self._rules, past, self._schedule, self._visits, self._cut)
         self._view = GroupView(past)
         self._level_moved: dict[Group, None] = {}
@@ -188,8 +192,11 @@ class Judge:
             if group.asleep:
                 continue
             group.schedule((end if judged_to is None or end > judged_to else judged_to + facts.width) * SECOND)
-            if group.early and (judged_to is None or changed >= judged_to):
-                runtime.ahead.add(partial.labels)
+            if group.early:
+                if judged_to is None or changed >= judged_to:
+                    runtime.fresh.add(partial.labels)
+                else:
+                    runtime.forget_need(group)
 
     def _take_level(self, source: Source, value: LevelValue, topic: Topic) -> None:
         series = self._rules.series.get(value.series)

@@ -10,7 +10,9 @@ from typing import TypeGuard
 from zoneinfo import ZoneInfo
 
 from lockstep.measure.definition import Measured, SeriesDef
+from lockstep.rule.condition.condition_kind import Screen
 from lockstep.rule.condition.hours import OpenHours
+from lockstep.rule.condition.judge import screen_of
 from lockstep.rule.condition.kind_table import kind_of
 from lockstep.rule.condition.kinds import (
     Anomaly,
@@ -67,7 +69,9 @@ class RuleFacts:
     is_restless: what is left of the day can end a breach; is_always_restless: it can begin one. anomalies: the
     conditions that have to see every bucket. changes_by_time: any of these four. fades: it is judged at values of
     levels that grow stale between two of them.
-    is_plain: a threshold on one series and nothing beside it, whose quiet groups are looked at the short way.
+    is_alone: nothing beside the data of its own series can change the verdict of a group. is_plain: that of a threshold
+    on one series, whose quiet groups are looked at the short way.
+    screen: what its groups must reach to be other than clear, where the rule's own numbers hold for them.
     early_s: how far back the data of a group may lie that breaches early by what its baseline does.
 
     How long, and between which instants:
@@ -102,6 +106,8 @@ class RuleFacts:
     changes_by_time: bool
     fades: bool
     is_plain: bool
+    is_alone: bool
+    screen: Screen | None
     early_s: int
     kept_s: int
     memory_s: int
@@ -124,6 +130,7 @@ def rule_facts(rule: Rule, zone: ZoneInfo) -> RuleFacts:
     level_only, restless = is_level_only(condition), is_restless(condition)
     hours, periods, anomalies = hours_in(condition), periods_in(condition), anomalies_of(condition)
     expected = frozenset(group for part in parts for group in part.expected) if rule.by else frozenset([()])
+    is_alone = _is_alone(rule, expected=expected, wide=wide, width=width, longest_s=offsets[-1])
     return RuleFacts(
         rule=rule,
         flows=flows,
@@ -151,7 +158,9 @@ def rule_facts(rule: Rule, zone: ZoneInfo) -> RuleFacts:
         anomalies=anomalies,
         changes_by_time=bool(hours or periods or restless or anomalies),
         fades=level_only and any(s.stale_after_s is not None for s in levels),
-        is_plain=_is_plain(rule, expected=expected, wide=wide, width=width, longest_s=offsets[-1]),
+        is_plain=is_plain_threshold(condition) and is_alone,
+        is_alone=is_alone,
+        screen=screen_of(condition),
         early_s=when(condition).early_s if isinstance(condition, Leaf) else 0,
         kept_s=max(*offsets, *(part.reach_s for part in parts)) + CLOCK_CHANGE + width,
         # Where something may change long after a group's last event, it must be known when that was.
@@ -174,10 +183,11 @@ def is_plain_threshold(condition: Condition) -> TypeGuard[Threshold]:
     return bool(condition.levels) and not condition.of_measures and condition.expression.series.stale_after_s is None
 
 
-def _is_plain(
+def _is_alone(
     rule: Rule, *, expected: frozenset[Labels], wide: Mapping[str, Sequence[int]], width: int, longest_s: int
 ) -> bool:
-    if not is_plain_threshold(rule.condition) or wide or expected or rule.expires:
+    """Whether nothing beside the data of its own series can change the verdict of a condition."""
+    if wide or expected or rule.expires:
         return False
     if is_level_only(rule.condition):
         return True

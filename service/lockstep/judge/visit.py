@@ -17,6 +17,8 @@ from lockstep.judge.next import Schedule
 from lockstep.judge.observer import Observer
 from lockstep.judge.publish import OpenCut, dressed
 from lockstep.judge.state import JudgeCounts
+from lockstep.measure.history import FlowHistory
+from lockstep.rule.condition.condition_kind import Screen
 from lockstep.rule.condition.judge import judge
 from lockstep.rule.condition.kind.anomaly import Watch
 from lockstep.rule.condition.kind.threshold import breached
@@ -47,20 +49,26 @@ class Visits:
         *,
         observer: Observer | None = None,
         shortcut: Shortcut | None = None,
+        screened: bool,
     ) -> None:
         self._flows, self._levels = past.histories.flows, past.histories.levels
         self._watermarks, self._zone = past.watermarks, past.zone
         self._schedule, self._cut, self._counts = schedule, cut, counts
         self._observer, self._shortcut = observer, shortcut
+        self._short = screened and observer is None  # an observer is shown every verdict
         self._view = GroupView(past)
 
     # ---- at bucket ends -------------------------------------------------------------------------------------------
 
     def visit(self, group: Group, instant: int) -> None:
         """Look at a group of a rule that is judged at bucket ends, at the microsecond that it was scheduled for."""
-        if group.plain and self._observer is None and self._stays_clear(group, group.plain, instant):
-            return
         facts = group.facts
+        if self._short:
+            if group.plain and self._stays_clear(group, group.plain, instant):
+                return
+            screen = group.screen if facts.is_alone else None
+            if screen is not None and screen.says_clear and self._stays_usual(group, screen, instant):
+                return
         if instant >= facts.expires:
             self.end_expired(group)
             return
@@ -76,6 +84,8 @@ class Visits:
         else:
             self.run_timers(group, before=instant + 1)
             last = second - second % facts.width
+            if group.early:
+                group.runtime.fresh.add(group.labels)  # a timer may have ended what its open bucket begins anew
         after = self._schedule.after(group, last)
         if after is not None:
             group.schedule(after)
@@ -118,6 +128,37 @@ class Visits:
         self._counts.visits += 1
         alert.at = max(alert.at, instant)
         group.schedule((soonest + facts.width) * SECOND)
+        return True
+
+    def _stays_usual(self, group: Group, screen: Screen, instant: int) -> bool:
+        """As `_stays_clear`, for a rise against the stretch before."""
+        alert, facts, end = group.alert, group.facts, instant // SECOND
+        if alert.kind is not Kind.CLEAR or alert.is_watched:
+            return False
+        middle = end - screen.window_s
+        begin = middle - screen.usual_s
+        series = screen.series
+        history = self._flows.get((series.id, group.labels))
+        if history is None or begin < self._watermarks.complete_from(series):
+            return False
+        first = self._watermarks.first((series.source,))
+        if first is None or first >= middle * SECOND:
+            return False
+        value = history.value(middle, end)
+        if value is None:
+            if history.aggregate(middle, end) is not None:
+                return False
+            value = 0
+        if value >= screen.least_until(end, history.value) or not _has_number(history, begin, middle):
+            return False
+        # What goes over from the window to the stretch before can begin nothing.
+        starts = (history.next_start(end - facts.width), history.next_start(begin - facts.width))
+        ends = [start + offset for start, offset in zip(starts, (0, end - begin), strict=True) if start is not None]
+        if not ends:
+            return False
+        self._counts.visits += 1
+        alert.at = max(alert.at, instant)
+        group.schedule((min(ends) + facts.width) * SECOND)
         return True
 
     def judge_at(self, group: Group, end: int, *, so_far: bool = False) -> None:
@@ -201,9 +242,8 @@ class Visits:
 
         newest: by the newest values, one of which has just come with an event; else as of the instant.
         """
-        if newest and group.plain and self._observer is None and self._level_stays_clear(group, group.plain):
+        if newest and group.plain and self._short and self._level_stays_clear(group, group.plain):
             group.alert.at = max(group.alert.at, instant)
-            self._cut.alert_changed(group)
             return
         at = Instant(0, instant, newest)
         if self._observer is not None:
@@ -338,6 +378,11 @@ class Visits:
         group.runtime.ahead.discard(group.labels)
         self._cut.forget_alert(group)
         self._cut.forget_watches(group)
+
+
+def _has_number(history: FlowHistory, start: int, end: int) -> bool:
+    """Whether a stretch has a value, if it is nothing; a sum of several currencies has none."""
+    return history.value(start, end) is not None or history.aggregate(start, end) is None
 
 
 def _look_at_last_bucket(alert: Alert, end: int) -> None:

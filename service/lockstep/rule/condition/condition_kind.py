@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from lockstep.measure.definition import SeriesDef
+from lockstep.measure.exact import Exact
 from lockstep.rule.condition.hours import OpenHours
 from lockstep.rule.condition.kinds import Baseline, Hours, Leaf, Severity
 from lockstep.rule.condition.period import Period, Window
@@ -55,6 +57,47 @@ class When:
     restless: bool
 
 
+Total = Callable[[int, int], Exact | None]
+"""The flow over [start, end), in millionths; None where it has no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What a flow has to reach before a condition on it can be other than clear, for far less than a verdict costs.
+
+    Of one flow that only grows, which breaches where a window has much, or much more than before it. A
+    screen never misses: below it the verdict on a group that is clear is clear; above, the verdict is asked.
+
+    window_s: the stretch that is judged. least: what it must have for a breach at the highest severity, in millionths.
+    usual_s: the stretch just before the window that says what is usual; 0: nothing is compared with it.
+    times / over: the window must have so many times the mean of that stretch. more: and so much more, in millionths;
+    None: it need not. says_clear: below it a closed window is clear, once the stretch before it is known whole.
+
+    Above 3x of the last hour, in windows of 15 minutes with at least 20: 120 orders in that hour are 30 in a window, so
+    fewer than 90 are clear, whatever chance and deviations say; 4 orders in that hour are 1, so fewer than 20 are.
+    """
+
+    series: SeriesDef
+    window_s: int
+    least: int
+    usual_s: int = 0
+    times: int = 0
+    over: int = 1
+    more: int | None = None
+    says_clear: bool = False
+
+    def least_until(self, end: int, total: Total) -> int:
+        """The least that the window which ends at `end` must have, in millionths."""
+        if not self.usual_s:
+            return self.least
+        usual = total(end - self.window_s - self.usual_s, end - self.window_s)
+        if not isinstance(usual, int):
+            return self.least
+        part = usual * self.window_s
+        least = max(self.least, part * self.times // (self.usual_s * self.over))
+        return least if self.more is None else max(least, part // self.usual_s + self.more)
+
+
 @dataclass(frozen=True)
 class NeverMet:
     """A number of a condition that nothing can ever meet. key: where it stands, below the kind's word in YAML."""
@@ -80,6 +123,7 @@ class ConditionKind(Generic[C]):
     may_be_early: whether more events cannot undo a breach, so that it may be told before its window has closed.
     clears_early: whether more events cannot undo a clear while a calendar window goes on: an absence is over.
     only_rises: whether data that leaves a window can only end a breach, never begin one (levels aside).
+    screen: what a group must reach to be other than clear; None: that takes a verdict.
 
     window: the stretch that it measures; None for values of levels, and where the verdict alone says it. hours: those
     that its author gave it; () where there are none. lengths_s: its windows and stretches, of which the
@@ -104,6 +148,7 @@ class ConditionKind(Generic[C]):
     may_be_early: Callable[[C], bool]
     clears_early: bool
     only_rises: Callable[[C], bool]
+    screen: Callable[[C], Screen | None]
     window: Callable[[C], Window | None]
     hours: Callable[[C], tuple[Hours, ...]]
     lengths_s: Callable[[C], tuple[int, ...]]
@@ -114,6 +159,11 @@ class ConditionKind(Generic[C]):
     never_met: Callable[[C], tuple[NeverMet, ...]]
     template_names: Callable[[C], frozenset[str]]
     words: Words
+
+
+def no_screen(_condition: C) -> Screen | None:
+    """`screen` of a kind that only a verdict can tell."""
+    return None
 
 
 def same_for_all(condition: C, _labels: Mapping[str, str]) -> C:

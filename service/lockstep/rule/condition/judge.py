@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from lockstep.rule.condition.condition_kind import Screen
 from lockstep.rule.condition.held import Held, held_by
 from lockstep.rule.condition.kind_table import kind_of
 from lockstep.rule.condition.kinds import All, AnyOf, Condition, Leaf, Not, Severity, period_of
@@ -186,6 +187,11 @@ def _for_group(leaf: Leaf, labels: Mapping[str, str]) -> Leaf:
 def may_be_early(condition: Condition) -> bool:
     """Whether more events cannot undo a breach, so that it may be told before its window has closed."""
     return isinstance(condition, Leaf) and kind_of(condition).may_be_early(condition)
+
+
+def screen_of(condition: Condition) -> Screen | None:
+    """What a group must reach to be other than clear; None where that takes a verdict."""
+    return kind_of(condition).screen(condition) if isinstance(condition, Leaf) else None
 
 
 def only_rises(condition: Condition) -> bool:

@@ -1,7 +1,7 @@
 """Absence: nothing where something is expected."""
 
 from lockstep.measure.exact import shown
-from lockstep.rule.condition.condition_kind import ConditionKind, When, in_period, same_for_all
+from lockstep.rule.condition.condition_kind import ConditionKind, When, in_period, no_screen, same_for_all
 from lockstep.rule.condition.hours import hours_of
 from lockstep.rule.condition.kinds import Absence, Severity
 from lockstep.rule.condition.period import Period, longest_s, start_of
@@ -95,6 +95,7 @@ ABSENCE = ConditionKind(
     may_be_early=lambda _: False,
     clears_early=True,
     only_rises=lambda _: False,
+    screen=no_screen,
     window=lambda condition: condition.window_s,
     hours=lambda absence: absence.hours,
     lengths_s=lambda absence: (absence.window_s,) if isinstance(absence.window_s, int) else (),

@@ -25,7 +25,7 @@ from lockstep.measure.anomaly import LONG as LONG_BUCKETS
 from lockstep.measure.anomaly import SENSITIVITY, SHORT, Detector, Incidents, Reading, Statistic
 from lockstep.measure.definition import Aggregate, Expression, Measured
 from lockstep.measure.exact import shown
-from lockstep.rule.condition.condition_kind import ConditionKind, When, same_for_all
+from lockstep.rule.condition.condition_kind import ConditionKind, When, no_screen, same_for_all
 from lockstep.rule.condition.kinds import ANOMALY_BUCKETS_S, Anomaly, Severity
 from lockstep.rule.condition.usual import LEAST_LIKE_DAYS, LIKE_DAYS
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
@@ -440,6 +440,7 @@ ANOMALY = ConditionKind(
     may_be_early=lambda _: False,
     clears_early=False,
     only_rises=lambda _: False,
+    screen=no_screen,
     window=lambda _: None,
     hours=lambda _: (),
     lengths_s=lambda _: (),

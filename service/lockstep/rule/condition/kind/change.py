@@ -2,7 +2,7 @@
 
 from lockstep.measure.exact import Exact, exact, parts, shown, size
 from lockstep.measure.possible_values import values_of
-from lockstep.rule.condition.condition_kind import ConditionKind, NeverMet, When, same_for_all
+from lockstep.rule.condition.condition_kind import ConditionKind, NeverMet, When, no_screen, same_for_all
 from lockstep.rule.condition.kinds import Change, Severity
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 from lockstep.rule.condition.words import Facts, Words, nothing, usual_in_headline
@@ -117,6 +117,7 @@ CHANGE = ConditionKind(
     may_be_early=lambda _: False,
     clears_early=False,
     only_rises=lambda _: False,
+    screen=no_screen,
     window=lambda condition: condition.window_s,
     hours=lambda _: (),
     lengths_s=lambda change: () if change.window_s is None else (change.window_s,),

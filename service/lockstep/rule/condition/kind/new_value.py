@@ -2,7 +2,7 @@
 
 from lockstep.measure.exact import shown
 from lockstep.measure.possible_values import only_grows
-from lockstep.rule.condition.condition_kind import ConditionKind, When, same_for_all
+from lockstep.rule.condition.condition_kind import ConditionKind, When, no_screen, same_for_all
 from lockstep.rule.condition.kinds import NewValue, Severity
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View
 from lockstep.rule.condition.words import Facts, Words, nothing, usual_explained, usual_in_headline
@@ -84,6 +84,7 @@ NEW_VALUE = ConditionKind(
     may_be_early=lambda new: all(only_grows(series) for series in new.series),
     clears_early=False,
     only_rises=lambda _: True,
+    screen=no_screen,
     window=lambda condition: condition.window_s,
     hours=lambda _: (),
     lengths_s=lambda new: (new.window_s,),

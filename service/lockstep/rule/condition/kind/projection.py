@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from lockstep.measure.exact import exact, part_of, quotient, shown
 from lockstep.measure.possible_values import values_of
-from lockstep.rule.condition.condition_kind import ConditionKind, NeverMet, When, same_for_all
+from lockstep.rule.condition.condition_kind import ConditionKind, NeverMet, When, no_screen, same_for_all
 from lockstep.rule.condition.kinds import Projection, Severity
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 from lockstep.rule.condition.words import Facts, Words, nothing, usual_in_headline
@@ -149,6 +149,7 @@ PROJECTION = ConditionKind(
     may_be_early=lambda _: False,
     clears_early=False,
     only_rises=lambda _: False,
+    screen=no_screen,
     window=lambda condition: condition.window_s,
     hours=lambda _: (),
     lengths_s=lambda projection: (projection.window_s,),

@@ -16,7 +16,7 @@ from lockstep.measure.exact import SCALE, Exact, Written, exact, fraction, quoti
 from lockstep.rule.condition import levels as by_levels
 from lockstep.rule.condition.bound import Bounds
 from lockstep.rule.condition.bound_values import settled, without
-from lockstep.rule.condition.condition_kind import ConditionKind
+from lockstep.rule.condition.condition_kind import ConditionKind, no_screen
 from lockstep.rule.condition.kinds import Level, Severity, Share
 from lockstep.rule.condition.period import start_of
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
@@ -162,6 +162,7 @@ SHARE = ConditionKind(
     may_be_early=lambda _: False,
     clears_early=False,
     only_rises=lambda _: False,
+    screen=no_screen,
     window=lambda condition: condition.window_s,
     hours=lambda _: (),
     lengths_s=by_levels.lengths_s,

@@ -1,14 +1,14 @@
 """Spike: a value against what is usual (`rule.condition.usual`), for counts beyond their `measure.noise`."""
 
 from dataclasses import dataclass, replace
-from math import sqrt
+from math import floor, sqrt
 
 from lockstep.measure.definition import Aggregate, Expression, Measured
 from lockstep.measure.exact import SCALE, Exact, exact, part_of, parts, shown, size
 from lockstep.measure.noise import mean_within, noise_of
 from lockstep.measure.possible_values import only_grows
 from lockstep.rule.condition import usual
-from lockstep.rule.condition.condition_kind import ConditionKind, NeverMet, When, in_period, same_for_all
+from lockstep.rule.condition.condition_kind import ConditionKind, NeverMet, Screen, When, in_period, same_for_all
 from lockstep.rule.condition.hours import hours_of
 from lockstep.rule.condition.kinds import Severity, Spike, period_of
 from lockstep.rule.condition.period import DAY_S, Period, earlier, longest_s, start_of
@@ -307,6 +307,21 @@ def _compares_nothing(facts: Facts) -> str:
 WORDS = replace(USUAL, compares_nothing=_compares_nothing)
 
 
+def _screen(spike: Spike) -> Screen | None:
+    """Of a rise; what is usual at the same time of other days is not looked at."""
+    expression, window_s = spike.expression, spike.window_s
+    if not _may_be_early(spike) or not isinstance(expression, Measured) or not isinstance(window_s, int):
+        return None
+    least = 0 if spike.at_least is None else max(0, floor(exact(spike.at_least)))
+    usual_s = spike.baseline.previous_s
+    if usual_s is None or spike.baseline.otherwise is not None:
+        return Screen(expression.series, window_s, least)
+    times, over = (0, 1) if spike.above is None else parts(spike.above)
+    more = None if spike.above_by is None else floor(exact(spike.above_by))
+    always = not spike.hours and spike.closed is None
+    return Screen(expression.series, window_s, least, usual_s, times, over, more, says_clear=always)
+
+
 SPIKE = ConditionKind(
     of=Spike,
     identity=(
@@ -323,6 +338,7 @@ SPIKE = ConditionKind(
     may_be_early=_may_be_early,
     clears_early=False,
     only_rises=lambda _: False,
+    screen=_screen,
     window=lambda condition: condition.window_s,
     hours=lambda spike: spike.hours,
     lengths_s=_lengths_s,

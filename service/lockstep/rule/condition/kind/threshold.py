@@ -1,13 +1,14 @@
 """Threshold: a value against numbers, of the rule, of a table, or of another measure."""
 
+from math import floor
 from typing import assert_never
 
 from lockstep.measure.definition import Measured, Number, Operation
-from lockstep.measure.exact import Exact, shown
+from lockstep.measure.exact import Exact, exact, shown
 from lockstep.measure.possible_values import only_grows
 from lockstep.rule.condition import levels as by_levels
 from lockstep.rule.condition.bound_values import settled, without
-from lockstep.rule.condition.condition_kind import ConditionKind
+from lockstep.rule.condition.condition_kind import ConditionKind, Screen
 from lockstep.rule.condition.kinds import Level, Severity, Threshold
 from lockstep.rule.condition.period import start_of
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
@@ -116,6 +117,16 @@ def _only_rises(condition: Threshold) -> bool:
     return series.is_level or (all(level.breach.is_upward for level in condition.levels) and only_grows(series))
 
 
+def _screen(condition: Threshold) -> Screen | None:
+    """Of its highest level."""
+    expression, window_s = condition.expression, condition.window_s
+    if not isinstance(expression, Measured) or not isinstance(window_s, int) or not _may_be_early(condition):
+        return None
+    highest = condition.levels[-1].breach
+    bounds = [exact(bound) for bound in (highest.above, highest.at_least) if bound is not None]
+    return Screen(expression.series, window_s, max(0, *map(floor, bounds)))
+
+
 WORDS = USUAL
 
 
@@ -131,6 +142,7 @@ THRESHOLD = ConditionKind(
     may_be_early=_may_be_early,
     clears_early=False,
     only_rises=_only_rises,
+    screen=_screen,
     window=lambda condition: condition.window_s,
     hours=lambda _: (),
     lengths_s=by_levels.lengths_s,
