@@ -73,6 +73,14 @@ KINDS = {
         "by: [sku], projection: {measure: stock, reaches: 0, within: 1d, pace: sold, window: 4h}",
         "stock A-1: 100 at 08:01, 900 at Tue 09:00; sold A-1: 5/h for 26h",
     ),
+    "cover-sold-no-more": (
+        "by: [sku], projection: {measure: stock, reaches: 0, within: 1d, pace: sold, window: 4h}",
+        "stock A-1: 100 at 08:01; sold A-1: 50 at 09:00; orders: 1/h for 8h",
+    ),
+    "cover-gone": (
+        "by: [sku], projection: {measure: stock, reaches: 0, within: 1d, pace: sold, window: 4h}",
+        "stock A-1: 100 at 08:01, 0 at 13:00; sold A-1: 0 at 09:00; orders: 1/h for 8h",
+    ),
     "day-full": (
         "projection: {measure: orders, reaches: 500, within: day, window: 1h}",
         "orders: 1/min for 18h",
@@ -91,7 +99,10 @@ KINDS = {
 
 
 def _items(name):
-    rule, story = KINDS[name]
+    return _items_of(*KINDS[name])
+
+
+def _items_of(rule, story):
     measures = MEASURES.replace("rules:", "  fresh: {last: available, of: stock.level, stale_after: 1h}\nrules:")
     rules = f"{measures}  - {{name: R, {rule}}}\n"
     lines = "".join(f"      - {line.strip()}\n" for line in story.split(";"))
@@ -125,6 +136,18 @@ def test_what_a_rule_asks_for_is_said_in_words():
     why = {name: " ".join(line for _, item in _items(name) for line in item.why) for name in KINDS}
     assert "The rule asks for at most 20 (warning)" in why["stock-low"]
     assert [name for name, said in why.items() if "at_" in said or "_at" in said] == []
+
+
+def test_the_hours_of_a_rule_are_when_it_is_judged():
+    """They are nothing that it asks for."""
+    rule = "absence: {measure: orders, window: 2h, hours: Mon-Sun 06:00-22:00}"
+    ((_, item),) = _items_of(rule, "orders: 1/min for 1h, then nothing for 6h")
+    assert item.why == ("orders: 0 within 2 hours", "It is judged in the hours Mon-Sun 06:00-22:00")
+
+
+def test_a_projection_is_about_what_there_is_now():
+    """Its window is that of the pace."""
+    assert {item.span for name in ("cover-short", "stock-runs-out", "day-full") for _, item in _items(name)} == {"now"}
 
 
 def test_low_stock_is_no_matter_of_landing_pages():

@@ -178,8 +178,11 @@ def direction(facts: Facts, side: str) -> str:
     number, value = reference(facts), facts.value
     if number is None or value is None:
         return ""
-    if words_of(facts.kind).compared_with == "limit":
-        return "below" if value > number else "above"  # where it is going
+    if words_of(facts.kind).compared_with == "limit":  # where it is going, or where it has got to
+        then = value if facts.baseline is None else facts.baseline
+        if then != value:
+            return "above" if then > value else "below"
+        return "below" if value <= number else "above"
     return "" if value == number else "above" if value > number else "below"
 
 

@@ -57,8 +57,10 @@ def judge_projection(condition: Projection, view: View, at: Instant, _firing: Se
     left = now - exact(limit) if is_level else exact(limit) - now
     breach = left <= 0 or (moved > 0 and left * window <= moved * ahead)
     counts = {"pace_per_day": shown(part_of(moved, DAY_S, window))}
-    if moved > 0:
-        counts["days_left"] = shown(quotient(max(left, 0) * window, moved * DAY_S))
+    if left <= 0:
+        counts["days_left"] = 0.0
+    elif moved > 0:
+        counts["days_left"] = shown(quotient(left * window, moved * DAY_S))
     step = part_of(moved, ahead, window)
     then = now - step if is_level else now + step
     kind, severity = (Kind.BREACH, condition.severity) if breach else (Kind.CLEAR, None)
@@ -117,7 +119,9 @@ def _headline(facts: Facts) -> str:
 
 
 def _stands(facts: Facts) -> str:
-    return "" if facts.limit is None else f"on its way to {facts.limit_text}"
+    if facts.limit is None:
+        return ""
+    return f"{'on its way to' if facts.counts.get('days_left') != 0 else 'at or past'} {facts.limit_text}"
 
 
 def _explained(facts: Facts) -> str:
