@@ -336,6 +336,22 @@ def test_the_closed_days_of_an_absence_are_named():
     )
 
 
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        pytest.param("", {"bucket": "what suits of 5m, 15m, 30m, 1h", "sensitivity": "medium"}, id="chosen"),
+        pytest.param(", bucket: 15m", {"bucket": "15m", "sensitivity": "medium"}, id="named"),
+    ],
+)
+def test_the_bucket_of_an_anomaly_is_said_as_it_was_asked(written, asked):
+    """One that is chosen for each group is no number of the rule."""
+    plan = _plan(f"- {{name: R, anomaly: {{measure: orders{written}}}}}")
+    found = explain(_judge(plan, orders("web: 12:10, 13:10"), "13:30"), "R", ())
+    assert found is not None
+    assert found.verdict is not None
+    assert found.verdict.asked == asked
+
+
 def test_each_week_of_a_baseline_is_shown():
     """The stretches that the verdict read, with their values; a week without orders is a zero among them."""
     rule = "- {name: R, spike: {measure: orders, window: 1h, baseline: {same_time_of_week: 4}, above: 2x, at_least: 5, "

@@ -228,6 +228,7 @@ _NOT_ASKED = {
     "graded",
     "unbound",
     "calendar",
+    "chooses",
     "name",
     "word",
     "unit",
@@ -243,7 +244,9 @@ def asked_of(condition: Any) -> dict[str, float | str]:
             found["window"] = str(value)
         if f.name in _NOT_ASKED or value is None or value == () or value is True:
             continue
-        if f.name == "levels":
+        if f.name == "bucket_s" and getattr(condition, "chooses", False):
+            found["bucket"] = f"what suits of {', '.join(map(duration_text, condition.buckets_s))}"
+        elif f.name == "levels":
             found |= {level.severity.word: _level_text(level, condition) for level in value}
         else:
             found[_written(f.name)] = _plain(f.name, value)
