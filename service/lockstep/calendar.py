@@ -72,12 +72,12 @@ class Calendar:
 
     def kinds(self, day: date) -> frozenset[str]:
         """What a day is marked as; empty for an ordinary day."""
-        found = self._known.get(day)
-        if found is None:
+        kinds = self._known.get(day)
+        if kinds is None:
             if len(self._known) >= _KEPT_DAYS:
                 self._known.clear()
-            found = self._known[day] = frozenset(e.kind for e in self.entries if e.is_on(day))
-        return found
+            kinds = self._known[day] = frozenset(e.kind for e in self.entries if e.is_on(day))
+        return kinds
 
     def kinds_over(self, first: date, last: date) -> frozenset[str]:
         """What any day from first to last is marked as."""
@@ -97,8 +97,8 @@ ENTRY_PARTS: Parts = {Entry: ("kind", "name", "on", "first", "last"), Day: ("on"
 
 def calendar_of(entries: Iterable[Entry]) -> Calendar | None:
     """The calendar of these entries; None when there are none."""
-    found = tuple(entries)
-    return Calendar(stable_id("calendar-1", identity(found, ENTRY_PARTS))[:12], found) if found else None
+    listed = tuple(entries)
+    return Calendar(stable_id("calendar-1", identity(listed, ENTRY_PARTS))[:12], listed) if listed else None
 
 
 # ---- calendar.yml -------------------------------------------------------------------------------------------------
@@ -125,10 +125,10 @@ def _day(value: Any) -> Day:
 
 
 def _date(value: Any) -> date:
-    found = _day(value).on
-    if found is None:
+    day = _day(value).on
+    if day is None:
         raise ValueError(f"'{str(value)[:100]}' is no date; write one like 2026-12-25 [LS170]")
-    return found
+    return day
 
 
 def _one_or_many(value: Any) -> Any:

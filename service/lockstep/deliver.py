@@ -99,7 +99,7 @@ class Deliver:
     # ---- ports.Stage ----------------------------------------------------------------------------------------------
 
     def restore(self, entries: Mapping[bytes, bytes]) -> None:
-        found: list[Delivery] = []
+        deliveries: list[Delivery] = []
         for key, value in entries.items():
             row = msgspec.json.decode(value)
             stored = row.pop("format", None)
@@ -112,10 +112,10 @@ class Deliver:
                     self._lanes[key[1:].decode()] = _Lane(**row)
                 case _:
                     row.update(destination=Destination(**row["destination"]), body=body_of(row["body"]))
-                    found.append(Delivery(**row))
-        for delivery in sorted(found, key=lambda d: d.sequence):
+                    deliveries.append(Delivery(**row))
+        for delivery in sorted(deliveries, key=lambda d: d.sequence):
             self._enqueue(delivery)
-        self._sequence = self._handed = self._durable = max((d.sequence for d in found), default=0)
+        self._sequence = self._handed = self._durable = max((d.sequence for d in deliveries), default=0)
 
     def feed(self, batch: Batch) -> None:
         for offset, value, arrived_ms in zip(batch.offsets, batch.values, batch.timestamps_ms, strict=True):
@@ -166,8 +166,8 @@ class Deliver:
 
     def due(self, now: datetime) -> list[Delivery]:
         """What is to be attempted now, one a lane; each is under way until `sent` or `failed`."""
-        found = [self.take(destination, now) for destination in list(self._lanes)]
-        return [delivery for delivery in found if delivery is not None]
+        taken = [self.take(destination, now) for destination in list(self._lanes)]
+        return [delivery for delivery in taken if delivery is not None]
 
     def take(self, destination: str, now: datetime) -> Delivery | None:
         """The next attempt of a lane, which is then under way; None when there is nothing to do or not yet."""
@@ -220,28 +220,28 @@ class Deliver:
     @property
     def pending(self) -> dict[str, int]:
         """channel → deliveries that wait."""
-        found: dict[str, int] = {}
+        counts: dict[str, int] = {}
         for delivery in self._by_id.values():
-            found[delivery.destination.channel] = found.get(delivery.destination.channel, 0) + 1
-        return found
+            counts[delivery.destination.channel] = counts.get(delivery.destination.channel, 0) + 1
+        return counts
 
     @property
     def paused(self) -> dict[str, int]:
         """channel → destinations that are only probed."""
-        found: dict[str, int] = {}
+        counts: dict[str, int] = {}
         for lane in self._lanes.values():
             if lane.failures >= BREAKER_AFTER and lane.waiting:
                 channel = next(iter(lane.waiting.values())).destination.channel
-                found[channel] = found.get(channel, 0) + 1
-        return found
+                counts[channel] = counts.get(channel, 0) + 1
+        return counts
 
     def oldest(self, now: datetime) -> dict[str, float]:
         """channel → age in seconds of its oldest delivery that waits."""
-        found: dict[str, float] = {}
+        ages: dict[str, float] = {}
         for delivery in self._by_id.values():
             channel, age = delivery.destination.channel, now.timestamp() - delivery.created
-            found[channel] = max(found.get(channel, 0.0), age)
-        return found
+            ages[channel] = max(ages.get(channel, 0.0), age)
+        return ages
 
     def take_given_up(self) -> list[Delivery]:
         """What was given up since the last call, for the log and the metrics."""
@@ -293,8 +293,8 @@ class Deliver:
         """The message that this one answers to: never for news, which belongs where everybody looks."""
         if delivery.state == "firing":
             return None
-        found = {self._threads.get((delivery.destination.id, episode), (None,))[0] for episode in delivery.episodes}
-        return found.pop() if len(found) == 1 else None
+        threads = {self._threads.get((delivery.destination.id, episode), (None,))[0] for episode in delivery.episodes}
+        return threads.pop() if len(threads) == 1 else None
 
     def _remember_thread(self, destination: str, episode: str, reference: str, moment: float) -> None:
         self._threads[destination, episode] = reference, moment

@@ -87,17 +87,17 @@ def ask(judges: Iterable[Judge], rule: str, wanted: Mapping[str, str]) -> list[E
         if name not in seen.by:
             remedy = did_you_mean(name, seen.by) if seen.by else "it has no 'by'"
             raise RuleError(f"rule '{rule}' is not by '{name}'; {remedy}")
-    found: list[Explanation] = []
+    explanations: list[Explanation] = []
     for judge in asked:
         for labels in judge.groups_of(rule):
-            if len(found) < MOST_GROUPS and all(
+            if len(explanations) < MOST_GROUPS and all(
                 dict(zip(seen.by, labels, strict=True))[n] == v for n, v in wanted.items()
             ):
-                found += [e for e in [explain(judge, rule, labels)] if e is not None]
-    if not found and asked and set(wanted) == set(seen.by):
+                explanations += [e for e in [explain(judge, rule, labels)] if e is not None]
+    if not explanations and asked and set(wanted) == set(seen.by):
         unknown = explain(asked[0], rule, tuple(wanted[name] for name in seen.by))
-        found += [unknown] if unknown is not None else []
-    return found
+        explanations += [unknown] if unknown is not None else []
+    return explanations
 
 
 def explain(judge: Judge, rule: str, labels: Labels) -> Explanation | None:
@@ -247,8 +247,8 @@ _SECONDS = {"window_start", "window_end", "start", "end"}
 
 def public(explanation: Explanation) -> dict[str, Any]:
     """The explanation as JSON: times in RFC 3339."""
-    found: dict[str, Any] = _public(msgspec.to_builtins(explanation))
-    return found
+    answer: dict[str, Any] = _public(msgspec.to_builtins(explanation))
+    return answer
 
 
 def _public(node: Any) -> Any:

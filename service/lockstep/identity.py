@@ -45,11 +45,11 @@ def identity(value: object, parts: Parts) -> str:
 
 def _added(value: Any, listed: tuple[str, ...]) -> list[str]:
     """The fields that a later version added and that do not have their default. What is not compared is none."""
-    found = []
+    added = []
     for field in fields(value):
         if field.name in listed or not field.compare:
             continue
         default = field.default if field.default_factory is MISSING else field.default_factory()
         if getattr(value, field.name) != default:
-            found.append(field.name)
-    return found
+            added.append(field.name)
+    return added

@@ -102,9 +102,9 @@ def test_precision_and_recall(tmp_path):
     path.write_text(LABELLED)
     events = levels("5 09:00 50, 5 10:00 10, 5 12:00 50, 9 09:00 10, 9 10:00 50")
     _, report = made(events, rp.read_windows(path, ZONE))
-    assert report.score == rp.Score(right=1, episodes=2, found=1, windows=2)
+    assert report.score == rp.Score(right=1, episodes=2, detected=1, windows=2)
     assert (report.score.precision, report.score.recall) == (0.5, 0.5)
-    assert row(report).score == rp.Score(right=1, episodes=2, found=0, windows=1)
+    assert row(report).score == rp.Score(right=1, episodes=2, detected=0, windows=1)
     assert row(report, "Gone").score.precision is None
 
 

@@ -114,7 +114,8 @@ def test_what_differs_is_named(expect, parts):
 def test_one_more_or_one_less_fails(expect, said):
     """Expectations are complete."""
     found = [
-        (d.awaited.rule if d.awaited else None, d.told.rule if d.told else None) for d in _outcome(expect).differences
+        (d.awaited.rule if d.awaited else None, d.episode.rule if d.episode else None)
+        for d in _outcome(expect).differences
     ]
     assert found == said
 

@@ -84,5 +84,5 @@ class AlertBoard:
     def alerts(self, *, rule: str | None = None, every: bool = False) -> list[Transition]:
         """The last transition of each alert that is pending or firing (every: of those that ended, too)."""
         last = (next((t for t in ts if t.state not in ENDED), ts[-1]) for ts in self._latest.values())
-        found = [t for t in last if (every or t.state not in ENDED) and (rule is None or t.rule == rule)]
-        return sorted(found, key=lambda t: (_began(t), t.rule, sorted(t.labels.items())))
+        alerts = [t for t in last if (every or t.state not in ENDED) and (rule is None or t.rule == rule)]
+        return sorted(alerts, key=lambda t: (_began(t), t.rule, sorted(t.labels.items())))

@@ -23,13 +23,13 @@ MOST_TOLD = 10
 
 def labels_from(pairs: Iterable[str]) -> dict[str, str]:
     """`sku=A-1`, `channel=web` as labels. Raises RuleError."""
-    found = {}
+    labels = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not name or not equals:
             raise RuleError(f"'{pair}' is no label; write one like sku=A-1")
-        found[name] = value
-    return found
+        labels[name] = value
+    return labels
 
 
 def named(
@@ -80,20 +80,20 @@ def from_worker(
 
 def by_alert(transitions: Iterable[Transition]) -> dict[str, list[dict[str, Any]]]:
     """Alert id → its last transitions, oldest first."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    transitions_of: dict[str, list[dict[str, Any]]] = {}
     for t in transitions:
-        found.setdefault(t.alert_id, []).append(msgspec.to_builtins(t))
-    return {key: rows[-MOST_TOLD:] for key, rows in found.items()}
+        transitions_of.setdefault(t.alert_id, []).append(msgspec.to_builtins(t))
+    return {key: rows[-MOST_TOLD:] for key, rows in transitions_of.items()}
 
 
-def from_transitions(rule: str, told: Sequence[Transition]) -> dict[str, Any]:
+def from_transitions(rule: str, transitions: Sequence[Transition]) -> dict[str, Any]:
     """What is known of alerts from what was published of them alone: no verdict on the present."""
-    found = []
-    for t in told:
+    explanations = []
+    for t in transitions:
         usual = f" where {number_text(t.baseline, unit_of(t))} is usual" if t.baseline is not None else ""
         limit = f", the limit is {limit_text(t)}" if t.limit is not None else ""
-        found.append(_bare(t, f"{t.state} then: it was {number_text(t.value, unit_of(t))}{usual}{limit}"))
-    return {"source": "lockstep.alert-state", "rule": rule, "explanations": found}
+        explanations.append(_bare(t, f"{t.state} then: it was {number_text(t.value, unit_of(t))}{usual}{limit}"))
+    return {"source": "lockstep.alert-state", "rule": rule, "explanations": explanations}
 
 
 def _bare(t: Transition, why: str) -> dict[str, Any]:
@@ -115,13 +115,13 @@ def _bare(t: Transition, why: str) -> dict[str, Any]:
     }
 
 
-def from_refusals(told: Iterable[Transition], wanted: Mapping[str, str], zone: ZoneInfo) -> dict[str, Any]:
+def from_refusals(transitions: Iterable[Transition], wanted: Mapping[str, str], zone: ZoneInfo) -> dict[str, Any]:
     """What there is to say of rule files that are refused, or were within a day. Raises RuleError for another label."""
     for name in wanted:
         if name != "file":
             raise RuleError(f"rule '{REFUSED}' is not by '{name}'; write file=stock.yml")
-    found = []
-    for t in told:
+    explanations = []
+    for t in transitions:
         if t.rule != REFUSED or not wanted.items() <= t.labels.items():
             continue
         refusal = t.refusal or Refusal((t.fault,))
@@ -131,7 +131,7 @@ def from_refusals(told: Iterable[Transition], wanted: Mapping[str, str], zone: Z
         else:
             instead = f"; in force instead: {refusal.in_force}" if refusal.in_force else ""
             why = f"{t.labels['file']} is refused since {begun}{instead}"
-        found.append(
+        explanations.append(
             {
                 **_bare(t, why),
                 "by": ["file"],
@@ -141,4 +141,4 @@ def from_refusals(told: Iterable[Transition], wanted: Mapping[str, str], zone: Z
                 "in_force": refusal.in_force,
             }
         )
-    return {"source": "lockstep.alert-state", "rule": REFUSED, "explanations": found}
+    return {"source": "lockstep.alert-state", "rule": REFUSED, "explanations": explanations}

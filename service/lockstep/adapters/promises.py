@@ -24,12 +24,12 @@ async def last_promise(broker: Broker, samples: str, *, source: str, partition: 
     seen_from, reach = end, FIRST_LOOK
     while seen_from > earliest and reach <= FURTHEST_LOOK:
         start = max(earliest, end - reach)
-        found = None
+        promise = None
         async for batch in broker.read(samples, 0, start, seen_from):
             for value in batch.values:
-                found = _promise(value, source, partition) or found
-        if found is not None:
-            return found
+                promise = _promise(value, source, partition) or promise
+        if promise is not None:
+            return promise
         seen_from, reach = start, reach * 4
     return None
 

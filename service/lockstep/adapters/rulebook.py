@@ -70,17 +70,17 @@ def read_folder(folder: Path) -> Files:
     """The files of a folder that rules are made of. Raises RuleError."""
     if not folder.is_dir():
         raise RuleError(f"{folder}: there is no such folder; name one with --rules")
-    found: Files = {}
+    texts: Files = {}
     for path in sorted(folder.iterdir()):
         if path.suffix in SUFFIXES and path.is_file():
             try:
-                found[path.name] = path.read_text("utf-8", "surrogateescape")
+                texts[path.name] = path.read_text("utf-8", "surrogateescape")
             except OSError as error:
                 raise RuleError(f"{path}: cannot be read: {error.strerror}; check its rights") from error
-    size = sum(len(text) for text in found.values())
+    size = sum(len(text) for text in texts.values())
     if size > LARGEST:
         raise RuleError(f"{folder}: {size:,} bytes of rules; at most {LARGEST:,} are possible, remove what is not used")
-    return found
+    return texts
 
 
 def content_id(files: Mapping[str, str]) -> str:
@@ -143,12 +143,12 @@ def _taken(good: Mapping[str, str], new: Mapping[str, str], folder: Path) -> Tak
             break
         if not bad:
             before = {str(f) for f in load_files(good, folder).faults if f.level == "error"}
-            new_errors = [f for found in errors.values() for f in found if str(f) not in before]
+            new_errors = [f for of_file in errors.values() for f in of_file if str(f) not in before]
             if not new_errors or not good:
                 break
             bad = dict.fromkeys(changed, new_errors)
-        for name, found in bad.items():
-            refused[name] = tuple(found)
+        for name, of_file in bad.items():
+            refused[name] = tuple(of_file)
             if name in good:
                 files[name] = good[name]
             else:
@@ -158,11 +158,11 @@ def _taken(good: Mapping[str, str], new: Mapping[str, str], folder: Path) -> Tak
 
 def _by_file(faults: Sequence[Fault]) -> dict[str, tuple[Fault, ...]]:
     """The errors among faults."""
-    found: dict[str, tuple[Fault, ...]] = {}
+    by_file: dict[str, tuple[Fault, ...]] = {}
     for fault in (f for f in faults if f.level == "error"):
         name = Path(fault.path).name
-        found[name] = (*found.get(name, ()), fault)
-    return found
+        by_file[name] = (*by_file.get(name, ()), fault)
+    return by_file
 
 
 def since_text(second: int | None) -> str | None:
@@ -228,10 +228,10 @@ class RuleBook:
         horizon = self._clock() - OVERLAP
         first = max((i for i, v in enumerate(self._versions) if v.at <= horizon), default=0)
         self._versions = self._versions[first:]
-        found = [load_files(v.files, self._folder) for v in self._versions]
-        last = found[-1]
+        loaded = [load_files(v.files, self._folder) for v in self._versions]
+        last = loaded[-1]
         borders = [None, *(v.since_s for v in self._versions[1:])]  # the first has been in force for long
-        plan = in_force([Version(f.plan, since) for f, since in zip(found, borders, strict=True)])
+        plan = in_force([Version(f.plan, since) for f, since in zip(loaded, borders, strict=True)])
         if last.routing is None:
             raise RuleError("; ".join(str(f) for f in last.faults if f.level == "error"))
         return plan, last.routing

@@ -33,15 +33,15 @@ def alerts(
         await board.refresh()
         return board.alerts(), await unread_events(opened, SAMPLES, settings.topics.values(), now=utc_now())
 
-    found, unread = with_broker(settings, act, looks=True)
+    open_alerts, unread = with_broker(settings, act, looks=True)
     if unread:
         said = f"{many(unread, 'event')} not read yet: no `lockstep serve` runs on this broker; start one"
         err.print(styled(("lockstep:", "yellow"), f" {said}"), soft_wrap=True)
     if as_json:
-        for transition in found:
+        for transition in open_alerts:
             sys.stdout.write(json_line(transition) + "\n")
         return
-    out.print(alerts_table(found, settings.zone))
+    out.print(alerts_table(open_alerts, settings.zone))
 
 
 def notify_test(

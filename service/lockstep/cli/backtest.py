@@ -66,15 +66,15 @@ def backtest(
         fail("--against reads the events twice, standard input can be read once; name a file")
     roles = {series.source for p in (plan, other) if p is not None for series in p.series}
     history = timedelta(seconds=max(history_s(r) for p in (plan, other) if p is not None for r in p.rules))
-    with _events(files, broker, since, roles, history) as (found, sources, begin):
+    with _events(files, broker, since, roles, history) as (replay_files, sources, begin):
         before = None
-        with share_bar("replaying") as told:
+        with share_bar("replaying") as progress:
             result = bt.backtest(
-                plan, found, zone=settings.zone, since=begin, until=end, progress=told, watch=not as_json
+                plan, replay_files, zone=settings.zone, since=begin, until=end, progress=progress, watch=not as_json
             )
         if other is not None:
-            with share_bar(f"replaying {against}") as told:
-                before = bt.backtest(other, found, zone=settings.zone, since=begin, until=end, progress=told)
+            with share_bar(f"replaying {against}") as progress:
+                before = bt.backtest(other, replay_files, zone=settings.zone, since=begin, until=end, progress=progress)
     _say_refused(result)
     if as_json:
         for transition in result.transitions:
@@ -164,15 +164,16 @@ def _events(
     except ValueError as error:
         fail(f"--since: {error}")
     with tempfile.TemporaryDirectory(prefix="lockstep-") as folder:
-        with share_bar("reading the broker") as told:
-            found = with_broker(
-                settings, lambda b: spool(b, settings.topics, Path(folder), since=begin, history=history, progress=told)
+        with share_bar("reading the broker") as progress:
+            spooled = with_broker(
+                settings,
+                lambda b: spool(b, settings.topics, Path(folder), since=begin, history=history, progress=progress),
             )
-        for role in sorted(roles & found.missing.keys()):
-            said = f"topic '{found.missing[role]}' does not exist on this broker: rules that read it see nothing"
+        for role in sorted(roles & spooled.missing.keys()):
+            said = f"topic '{spooled.missing[role]}' does not exist on this broker: rules that read it see nothing"
             err.print(styled(("lockstep:", "yellow"), f" {said}"), soft_wrap=True)
         yield (
-            found.files,
+            spooled.files,
             f"the topics of {settings.broker.partition(':')[0]}" + ("" if since is None else f", last {since}"),
             begin,
         )
@@ -210,10 +211,10 @@ def suggest(
     files = [*events, *(more or [])]
     if any(str(f) == "-" for f in files):
         fail("the events are read twice, standard input can be read once; name a file")
-    with share_bar("trying candidates") as told:
-        found = sg.suggest(asked, settings.rules, files, zone=settings.zone, progress=told)
-    _say_refused(found.seen)
-    sys.stdout.write(found.text)
+    with share_bar("trying candidates") as progress:
+        suggestion = sg.suggest(asked, settings.rules, files, zone=settings.zone, progress=progress)
+    _say_refused(suggestion.seen)
+    sys.stdout.write(suggestion.text)
 
 
 def _say_refused(replay: Any) -> None:

@@ -81,7 +81,7 @@ def dead_events(
     from lockstep.measure.dead_events import TOPIC, DeadEvent, parse_dead
 
     async def act(opened: Broker) -> list[DeadEvent]:
-        found: dict[tuple[str, int, int, str], DeadEvent] = {}
+        by_place: dict[tuple[str, int, int, str], DeadEvent] = {}
         if not await opened.describe([TOPIC]):
             return []
         for partition, (start, end) in (await opened.bounds(TOPIC)).items():
@@ -91,8 +91,8 @@ def dead_events(
                         dead = parse_dead(value, batch.headers[i] if batch.headers else None)
                     except (KeyError, ValueError):
                         continue
-                    found[dead.topic, dead.partition, dead.offset, dead.reason] = dead
-        return list(found.values())
+                    by_place[dead.topic, dead.partition, dead.offset, dead.reason] = dead
+        return list(by_place.values())
 
     dead = with_broker(load_settings(broker=broker), act, looks=True)
     if as_json:
@@ -115,13 +115,13 @@ def dead_deliveries(broker: BrokerOption = None) -> None:
     from lockstep.deliver import DEAD_DELIVERIES
 
     async def act(opened: Broker) -> list[dict[str, Any]]:
-        found = []
+        deliveries = []
         if not await opened.describe([DEAD_DELIVERIES]):
             return []
         for partition, (start, end) in (await opened.bounds(DEAD_DELIVERIES)).items():
             async for batch in opened.read(DEAD_DELIVERIES, partition, start, end):
-                found += [json.loads(v) for v in batch.values if v is not None]
-        return found
+                deliveries += [json.loads(v) for v in batch.values if v is not None]
+        return deliveries
 
     dead = with_broker(load_settings(broker=broker), act, looks=True)
     table = Table(title=f"{len(dead):,} dead {'delivery' if len(dead) == 1 else 'deliveries'}")

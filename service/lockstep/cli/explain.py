@@ -38,7 +38,7 @@ def explain(
     wanted = labels_from(labels or [])
     if events:
         plan = _usable_plan(settings.rules)
-        with share_bar("replaying") as told:
+        with share_bar("replaying") as progress:
             answer = ex.explain_events(
                 plan,
                 [*events, *(more or [])],
@@ -46,7 +46,7 @@ def explain(
                 wanted,
                 zone=settings.zone,
                 at=moment(at, "--at"),
-                progress=told,
+                progress=progress,
             )
     else:
         if at is not None:
@@ -54,7 +54,7 @@ def explain(
         asked = url or settings.url()
         token = None if settings.api_token is None else settings.api_token.get_secret_value()
         live = ex.explain_live(asked, token, what, wanted)
-        answer = live if live is not None else _told_last(settings, what, wanted, asked)
+        answer = live if live is not None else _last_published(settings, what, wanted, asked)
     if as_json:
         sys.stdout.write(json.dumps(answer, indent=2) + "\n")
         return
@@ -73,7 +73,7 @@ def _usable_plan(rules: Path) -> Any:
     return loaded.plan
 
 
-def _told_last(settings: Settings, what: str, wanted: dict[str, str], url: str) -> dict[str, Any]:
+def _last_published(settings: Settings, what: str, wanted: dict[str, str], url: str) -> dict[str, Any]:
     """Nobody answers: what the service published last is on the broker, what it would say now is not."""
     from lockstep.adapters.alert_board import AlertBoard
     from lockstep.adapters.explain_answer import from_refusals, from_transitions, named
@@ -85,13 +85,13 @@ def _told_last(settings: Settings, what: str, wanted: dict[str, str], url: str) 
         await board.refresh()
         return board.alerts(every=True)
 
-    told = with_broker(settings, act)
-    rule, labels = named(what, wanted, {t.rule for t in told}, told)
-    found = [t for t in told if t.rule == rule and all(t.labels.get(n) == v for n, v in labels.items())]
+    published = with_broker(settings, act)
+    rule, labels = named(what, wanted, {t.rule for t in published}, published)
+    transitions = [t for t in published if t.rule == rule and all(t.labels.get(n) == v for n, v in labels.items())]
     err.print(f"no worker answers at {url}: this is what was published last")
     if rule == REFUSED:
-        return from_refusals(told, labels, settings.zone)
-    return from_transitions(rule, found)
+        return from_refusals(published, labels, settings.zone)
+    return from_transitions(rule, transitions)
 
 
 def _explain_code(code: str) -> None:

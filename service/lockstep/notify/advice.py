@@ -104,25 +104,28 @@ ELSE = "find out what changed, and tell the teams that work with it"
 """For teams that Lockstep knows nothing of."""
 
 
-def advice(team: str, rule: Rule | None, told: Judged | None, *, direction: str, is_missing: bool) -> str:
-    """What a team can do. told: the condition that is told; None where it is not known. direction: of the value,
-    `above`, `below` or "". is_missing: there is nothing, or no data."""
-    kind = "" if told is None else kind_named(told.kind)
-    subject = subject_of(rule, told)
-    found = _MISSING if is_missing or kind == "absence" else _OF_KIND.get(kind) or _OF_SUBJECT.get(subject, _ANY)
-    for table in (found, _ANY):
+def advice(team: str, rule: Rule | None, leaf: Judged | None, *, direction: str, is_missing: bool) -> str:
+    """What a team can do, as one sentence without a full stop: the rule's subject decides, where its kind does not.
+
+    leaf: the condition whose numbers the alert shows; None where it is not known. direction: where its value lies,
+    `above`, `below` or "" for neither. is_missing: there is no value, as nothing came or there is no data.
+    """
+    kind = "" if leaf is None else kind_named(leaf.kind)
+    subject = subject_of(rule, leaf)
+    special = _MISSING if is_missing or kind == "absence" else _OF_KIND.get(kind) or _OF_SUBJECT.get(subject, _ANY)
+    for table in (special, _ANY):
         for key in ((team, direction), (team, "")):
             if key in table:
                 return table[key]
     return ELSE
 
 
-def subject_of(rule: Rule | None, told: Judged | None) -> str:
+def subject_of(rule: Rule | None, leaf: Judged | None) -> str:
     """What a rule is about: orders, stock, …; "" for several things, or where that is not known."""
     if rule is None:
         return ""
-    parts = [c for c, _ in leaves(rule.condition) if told is not None and said_of(c.expression) == told.of]
-    # The leaf that is told, else all.
+    parts = [c for c, _ in leaves(rule.condition) if leaf is not None and said_of(c.expression) == leaf.of]
+    # The leaf whose numbers are shown, else all.
     series = _series(parts[0]) if parts else series_of_condition(rule.condition)
     types = {s.event_type for s in series}
     if types == _CONVERSION:

@@ -18,8 +18,11 @@ MOST_HELD = 2_000
 
 
 @dataclass
-class Told:
-    """Open episodes → severity rank. begun: whether a summary has been told of those that are kept back."""
+class OpenEpisodes:
+    """Which open episodes of one rule a destination was told of, and which were kept back from it.
+
+    told, held: each episode's id → the rank of its severity. begun: whether a summary has been told of those held.
+    """
 
     told: dict[str, int] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
@@ -43,20 +46,20 @@ class Told:
         for n, item in enumerate(items):
             if item.state != "resolved":
                 kept[n] = self._begin(item, cap)
-        found = [item for item, tell in zip(items, kept, strict=True) if tell]
+        chosen = [item for item, tell in zip(items, kept, strict=True) if tell]
         if not self.held:
             self.begun = False
         elif not self.begun:
             self.begun = True
             first = next((i for i, tell in zip(items, kept, strict=True) if not tell and not i.is_over), None)
             if first is not None:
-                found.append(_summary(first, len(self.held), cap, rule))
-        return found
+                chosen.append(_summary(first, len(self.held), cap, rule))
+        return chosen
 
     def _end(self, episode: str) -> bool:
         held = self.held.pop(episode, None) is not None
-        told = self.told.pop(episode, None) is not None
-        return told or not (held or self.begun)
+        was_told = self.told.pop(episode, None) is not None
+        return was_told or not (held or self.begun)
 
     def _begin(self, item: Item, cap: int) -> bool:
         episode, rank = item.episode_id, Severity.of(item.severity)

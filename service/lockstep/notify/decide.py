@@ -17,7 +17,7 @@ from lockstep.errors import StateError
 from lockstep.labels import partition_of, stable_id
 from lockstep.measure.dead_events import DeadEvent, dead_record
 from lockstep.notification import CAME_AND_WENT, Audience, Body, Item, Message
-from lockstep.notify.cap import Told
+from lockstep.notify.cap import OpenEpisodes
 from lockstep.notify.fired_since import KEY as FIRED_KEY
 from lockstep.notify.fired_since import Fired
 from lockstep.notify.flap import KEY as FLAP_KEY
@@ -58,7 +58,7 @@ class _Group:
     items: list[Item] = field(default_factory=list)
     more: int = 0
     sent: list[float] = field(default_factory=list)
-    open: Told = field(default_factory=Told)
+    open: OpenEpisodes = field(default_factory=OpenEpisodes)
 
 
 class Notify:
@@ -96,14 +96,14 @@ class Notify:
             if key.startswith((FLAP_KEY, FIRED_KEY)):
                 continue
             row = msgspec.json.decode(value)
-            found = row.pop("format", None)
-            if found != FORMAT:
-                raise StateError(f"lockstep.notify-state: a group of format {found}, this version reads {FORMAT}")
+            stored = row.pop("format", None)
+            if stored != FORMAT:
+                raise StateError(f"lockstep.notify-state: a group of format {stored}, this version reads {FORMAT}")
             row.update(
                 destination=Destination(**row["destination"]),
                 teams=tuple(row["teams"]),
                 items=msgspec.convert(row["items"], list[Item]),
-                open=Told(**row["open"]),
+                open=OpenEpisodes(**row["open"]),
             )
             group = _Group(**row)
             self._groups[group.rule, group.destination.id] = group
@@ -255,7 +255,7 @@ class Notify:
         items, more = sorted(group.items, key=_weight, reverse=True), group.more
         cap = self._cap(group.rule)
         if cap is None:
-            group.open = Told()
+            group.open = OpenEpisodes()
         else:
             items = group.open.chosen(items, cap, group.rule)
             more = len(group.open.held)

@@ -54,6 +54,6 @@ class Fired:
             if key.startswith(KEY):
                 row = msgspec.json.decode(value)
                 if row.get("format") != FORMAT:
-                    found = row.get("format")
-                    raise StateError(f"lockstep.notify-state: a firing of format {found}, this version reads {FORMAT}")
+                    stored = row.get("format")
+                    raise StateError(f"lockstep.notify-state: a firing of format {stored}, this version reads {FORMAT}")
                 self._fired[key.removeprefix(KEY).decode()] = (row["episode"], row["at"])

@@ -95,7 +95,7 @@ class Flaps:
 
     def tick(self, moment: float) -> list[Settled]:
         """Those that have settled, in an order that a restart does not change."""
-        found: list[Settled] = []
+        settled: list[Settled] = []
         for key in sorted(self._flaps):
             flap = self._flaps[key]
             longest = flap.within_s / 2 if flap.flaps else float(flap.within_s)
@@ -106,9 +106,9 @@ class Flaps:
             flap.due = min(flap.due, moment + longest)
             if flap.due <= moment:
                 if flap.flaps and flap.last is not None:
-                    found.append(Settled(msgspec.convert(flap.last, Transition), flap.count, longest))
+                    settled.append(Settled(msgspec.convert(flap.last, Transition), flap.count, longest))
                 self._drop(flap)
-        return found
+        return settled
 
     def _drop(self, flap: _Flap) -> None:
         del self._flaps[flap.alert_id]
@@ -129,7 +129,7 @@ class Flaps:
         for key, value in entries.items():
             if key.startswith(KEY):
                 row = msgspec.json.decode(value)
-                found = row.pop("format", None)
-                if found != FORMAT:
-                    raise StateError(f"lockstep.notify-state: flapping of format {found}, this version reads {FORMAT}")
+                stored = row.pop("format", None)
+                if stored != FORMAT:
+                    raise StateError(f"lockstep.notify-state: flapping of format {stored}, this version reads {FORMAT}")
                 self._flaps[row["alert_id"]] = _Flap(**row)

@@ -103,12 +103,12 @@ def _shown(text: str, longest: int) -> str:
 
 def facts(transition: Transition, rule: Rule | None = None, zone: ZoneInfo | None = None) -> Facts:
     """The numbers of a transition. zone: the shop's, for words that say at which time of the day it was."""
-    told = leaf_of(transition)
+    leaf = leaf_of(transition)
     began = None if transition.window_start is None else datetime.fromisoformat(transition.window_start)
-    anomalies = [] if rule is None or told is not None else anomalies_of(rule.condition)
+    anomalies = [] if rule is None or leaf is not None else anomalies_of(rule.condition)
     return Facts(
-        kind="" if told is None else kind_named(told.kind),
-        of=told.of if told is not None else next((said_of(a.expression) for a in anomalies), ""),
+        kind="" if leaf is None else kind_named(leaf.kind),
+        of=leaf.of if leaf is not None else next((said_of(a.expression) for a in anomalies), ""),
         value=transition.value,
         baseline=transition.baseline,
         baseline_of=transition.baseline_of,
@@ -118,9 +118,9 @@ def facts(transition: Transition, rule: Rule | None = None, zone: ZoneInfo | Non
         span_s=_window_s(transition),
         began=None if began is None or zone is None else began.astimezone(zone),
         counts=transition.counts,
-        asked={} if told is None else told.asked,
-        past=() if told is None else facts_of(told).past,
-        unit="" if told is None else told.unit,
+        asked={} if leaf is None else leaf.asked,
+        past=() if leaf is None else facts_of(leaf).past,
+        unit="" if leaf is None else leaf.unit,
     )
 
 
@@ -178,8 +178,8 @@ class Writer:
         if text:
             return text
         runbook = f" See {rule.runbook}." if rule is not None and rule.runbook else ""
-        told, direction = leaf_of(transition), direction_of(transition)
-        what_to_do = advice(team, rule, told, direction=direction, is_missing=transition.value is None)
+        leaf, direction = leaf_of(transition), direction_of(transition)
+        what_to_do = advice(team, rule, leaf, direction=direction, is_missing=transition.value is None)
         numbers = facts(transition)
         word = "," if words_of(numbers.kind).is_instant else " since"
         since = f"{word} {time_text(transition.started_at, self.zone)}"

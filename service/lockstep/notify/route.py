@@ -32,14 +32,14 @@ class Routing:
 
     def for_teams(self, teams: Iterable[str]) -> list[tuple[Destination, tuple[str, ...]]]:
         """Every destination of these teams once, with those of the teams that share it."""
-        found: dict[str, tuple[Destination, list[str]]] = {}
+        by_id: dict[str, tuple[Destination, list[str]]] = {}
         for team in teams:
             for receiver in self.teams.get(team, ()):
                 for destination in self.destinations.get(receiver, ()):
-                    sharing = found.setdefault(destination.id, (destination, []))[1]
+                    sharing = by_id.setdefault(destination.id, (destination, []))[1]
                     if team not in sharing:
                         sharing.append(team)
-        return [(destination, tuple(sharing)) for destination, sharing in found.values()]
+        return [(destination, tuple(sharing)) for destination, sharing in by_id.values()]
 
     def deaf(self, teams: Iterable[str]) -> tuple[str, ...]:
         """Those of these teams that nothing reaches."""
@@ -88,8 +88,8 @@ def _valid(model: type[M], data: Any) -> M | None:
 
 
 def _part(data: Any, key: str) -> dict[str, Any]:
-    found = data.get(key) if isinstance(data, dict) else None
-    return found if isinstance(found, dict) else {}
+    part = data.get(key) if isinstance(data, dict) else None
+    return part if isinstance(part, dict) else {}
 
 
 def _broken(data: Any) -> frozenset[str]:

@@ -146,14 +146,14 @@ def behind_text(place: Place, seconds: float, now: datetime) -> str:
 
 
 def behind_due(
-    behind: Mapping[Place, str], caught_up: Collection[Place], told: Iterable[Transition], *, now: datetime
+    behind: Mapping[Place, str], caught_up: Collection[Place], latest: Iterable[Transition], *, now: datetime
 ) -> list[Transition]:
     """What is new about event time that is behind.
 
     behind: where, with what is said of it. caught_up: the partitions that this worker knows not to be behind: an alert
-    about any other goes on, or is another worker's to end. told: the last transition of each alert of this kind.
+    about any other goes on, or is another worker's to end. latest: the last transition of each alert of this kind.
     """
-    open_now = {(t.labels["topic"], int(t.labels["partition"])): t for t in told if t.state is TransitionName.FIRING}
+    open_now = {(t.labels["topic"], int(t.labels["partition"])): t for t in latest if t.state is TransitionName.FIRING}
     new = []
     for place, fault in behind.items():
         if place not in open_now:
@@ -167,11 +167,14 @@ def behind_due(
     return new
 
 
-def mended_transition(told: Transition, *, now: datetime, reason: str = MENDED) -> Transition:
-    """The alert that was told is over: the file is in order or gone, or event time has caught up."""
+def mended_transition(firing: Transition, *, now: datetime, reason: str = MENDED) -> Transition:
+    """How an alert about Lockstep itself ends: the file is in order or gone, or event time has caught up.
+
+    firing: the transition with which it began; all but state, number, time and reason are taken over from it.
+    """
     return msgspec.structs.replace(
-        told,
-        transition_id=stable_id("transition", told.episode_id, 2),
+        firing,
+        transition_id=stable_id("transition", firing.episode_id, 2),
         number=2,
         state=TransitionName.RESOLVED,
         at=rfc3339_of(now),
@@ -198,7 +201,7 @@ class OwnAlerts:
     def due(
         self,
         refused: Mapping[str, Refusal],
-        told: Iterable[Transition],
+        latest: Iterable[Transition],
         heard: Mapping[str, datetime],
         *,
         looked: bool,
@@ -206,12 +209,12 @@ class OwnAlerts:
     ) -> tuple[list[Transition], list[Transition]]:
         """(what is new, what is only said again).
 
-        told: the last transition of each alert about a file. heard: alert id → when this worker last read of it.
+        latest: the last transition of each alert about a file. heard: alert id → when this worker last read of it.
         looked: whether this worker has seen its folder; before that it does not know what it refuses.
         """
         new: list[Transition] = []
         again: list[Transition] = []
-        last = {t.labels["file"]: t for t in told if t.rule == REFUSED}
+        last = {t.labels["file"]: t for t in latest if t.rule == REFUSED}
         open_now = {file: t for file, t in last.items() if t.state is TransitionName.FIRING}
         for file, refusal in refused.items():
             there = open_now.get(file)
@@ -229,9 +232,9 @@ class OwnAlerts:
         return new, again
 
 
-def _faults(told: Transition) -> tuple[str, ...]:
-    return () if told.refusal is None else told.refusal.faults
+def _faults(transition: Transition) -> tuple[str, ...]:
+    return () if transition.refusal is None else transition.refusal.faults
 
 
-def _silent(told: Transition, heard: Mapping[str, datetime], now: datetime) -> timedelta:
-    return now - heard.get(told.alert_id, now)
+def _silent(transition: Transition, heard: Mapping[str, datetime], now: datetime) -> timedelta:
+    return now - heard.get(transition.alert_id, now)

@@ -17,16 +17,16 @@ _DECISIVE = {"all": "clear", "any": "breach"}
 
 def why_lines(transition: Transition) -> list[str]:
     """What was measured and what is usual; what the rule asks for. Empty where no verdict is behind it."""
-    told = transition.explanation
-    if told is None or told.verdict == "unjudged" or transition.reason in ("rule_removed", "expired", "closed"):
+    judged = transition.explanation
+    if judged is None or judged.verdict == "unjudged" or transition.reason in ("rule_removed", "expired", "closed"):
         return []
-    leaves = list(_deciding(told))
+    leaves = list(_deciding(judged))
     lines = [reason(leaf) for leaf in leaves[:MOST_PARTS]]
     if len(leaves) > MOST_PARTS:
         lines[-1] += f"; and {len(leaves) - MOST_PARTS} more conditions"
     asked = "" if transition.state is TransitionName.RESOLVED else asks_for(leaves[:MOST_PARTS])
-    found = [" and ".join(line for line in lines if line), asked]
-    return [line for line in found if line]
+    sentences = [" and ".join(line for line in lines if line), asked]
+    return [line for line in sentences if line]
 
 
 def where_more_is(transition: Transition, public_url: str | None) -> str:
@@ -46,27 +46,27 @@ def unit_of(transition: Transition) -> str:
 
 def leaf_of(transition: Transition) -> Judged | None:
     """The condition whose numbers the transition shows: of a combination the part; None where no verdict is known."""
-    told = transition.explanation
+    judged = transition.explanation
     numbers = (transition.value, transition.baseline, transition.limit)
-    found = [] if told is None else [leaf for leaf in _leaves(told) if leaf.kind]
-    shown = [leaf for leaf in found if (leaf.value, leaf.baseline, leaf.limit) == numbers]
-    return next(iter(shown or found), None)
+    leaves = [] if judged is None else [leaf for leaf in _leaves(judged) if leaf.kind]
+    shown = [leaf for leaf in leaves if (leaf.value, leaf.baseline, leaf.limit) == numbers]
+    return next(iter(shown or leaves), None)
 
 
-def _leaves(told: Judged) -> Iterable[Judged]:
-    if not told.parts:
-        yield told
-    for part in told.parts:
+def _leaves(judged: Judged) -> Iterable[Judged]:
+    if not judged.parts:
+        yield judged
+    for part in judged.parts:
         yield from _leaves(part)
 
 
-def _deciding(told: Judged) -> Iterable[Judged]:
+def _deciding(judged: Judged) -> Iterable[Judged]:
     """The conditions that decide: of a combination the one that is enough, else all that hold."""
-    if not told.parts:
-        yield told
+    if not judged.parts:
+        yield judged
         return
-    decisive = [p for p in told.parts if p.verdict == _DECISIVE.get(told.kind)]
+    decisive = [p for p in judged.parts if p.verdict == _DECISIVE.get(judged.kind)]
     # Of several that are enough it is the one whose numbers the combination shows: the most severe.
-    shown = [p for p in decisive if (p.value, p.baseline, p.limit) == (told.value, told.baseline, told.limit)]
-    for part in shown[:1] or decisive[:1] or told.parts:
+    shown = [p for p in decisive if (p.value, p.baseline, p.limit) == (judged.value, judged.baseline, judged.limit)]
+    for part in shown[:1] or decisive[:1] or judged.parts:
         yield from _deciding(part)

@@ -237,20 +237,20 @@ _NOT_ASKED = {
 
 def asked_of(condition: Any) -> dict[str, float | str]:
     """The numbers of a condition by name, whatever kind it is."""
-    found: dict[str, float | str] = {}
+    asked: dict[str, float | str] = {}
     for f in fields(condition):
         value = getattr(condition, f.name)
         if isinstance(value, Period):
-            found["window"] = str(value)
+            asked["window"] = str(value)
         if f.name in _NOT_ASKED or value is None or value == () or value is True:
             continue
         if f.name == "bucket_s" and getattr(condition, "chooses", False):
-            found["bucket"] = f"what suits of {', '.join(map(duration_text, condition.buckets_s))}"
+            asked["bucket"] = f"what suits of {', '.join(map(duration_text, condition.buckets_s))}"
         elif f.name == "levels":
-            found |= {level.severity.word: _level_text(level, condition) for level in value}
+            asked |= {level.severity.word: _level_text(level, condition) for level in value}
         else:
-            found[_written(f.name)] = _plain(f.name, value)
-    return found
+            asked[_written(f.name)] = _plain(f.name, value)
+    return asked
 
 
 _WRITTEN = {
@@ -315,16 +315,16 @@ def _level_text(level: Level, condition: Condition) -> str:
 
 def _bounds_text(bounds: Bounds, condition: Condition) -> str:
     of, sources = dict(bounds.of), dict(bounds.sources)
-    found = []
+    phrases = []
     for word in ("above", "below", "at_least", "at_most"):
         value = getattr(bounds, word)
         if value is not None:
             number = float(value)
             text = number_text(number, PERCENT) if _unit(condition, number) else f"{number:g}"
-            found.append(f"{word} {text}" + (f" ({of[word]})" if word in of else ""))
+            phrases.append(f"{word} {text}" + (f" ({of[word]})" if word in of else ""))
         elif word in sources:
-            found.append(f"{word} {sources[word].said}")
-    return " and ".join(found)
+            phrases.append(f"{word} {sources[word].said}")
+    return " and ".join(phrases)
 
 
 # ---- what it read --------------------------------------------------------------------------------------------------

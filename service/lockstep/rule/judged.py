@@ -82,7 +82,9 @@ def judged(condition: Condition | None, verdict: Verdict) -> Judged:
             Stretch(rfc3339(start * SECOND), rfc3339(end * SECOND), value)
             for start, end, value in sorted(verdict.history, key=_oldest_first)
         ),
-        parts=tuple(judged(part, told) for part, told in zip(_parts(condition, verdict), verdict.parts, strict=True)),
+        parts=tuple(
+            judged(part, of_part) for part, of_part in zip(_parts(condition, verdict), verdict.parts, strict=True)
+        ),
         unit="" if condition is None else unit_of(condition, verdict),
     )
 

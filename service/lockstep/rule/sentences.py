@@ -48,23 +48,23 @@ def words_of(kind: str) -> Words:
     return _WORDS.get(kind_named(kind), _OF_FORMER)
 
 
-def facts_of(told: Judged) -> Facts:
+def facts_of(judged: Judged) -> Facts:
     """The numbers of a verdict as it was judged."""
     return Facts(
-        kind=kind_named(told.kind),
-        of=told.of,
-        value=told.value,
-        baseline=told.baseline,
-        baseline_of=told.baseline_of,
-        ratio=told.ratio,
-        limit=told.limit,
-        limit_of=told.limit_of,
-        span_s=seconds_between(told.window_start, told.window_end),
+        kind=kind_named(judged.kind),
+        of=judged.of,
+        value=judged.value,
+        baseline=judged.baseline,
+        baseline_of=judged.baseline_of,
+        ratio=judged.ratio,
+        limit=judged.limit,
+        limit_of=judged.limit_of,
+        span_s=seconds_between(judged.window_start, judged.window_end),
         began=None,
-        counts=told.counts,
-        asked=told.asked,
-        past=tuple(s.value for s in told.history if s.value is not None),
-        unit=told.unit,
+        counts=judged.counts,
+        asked=judged.asked,
+        past=tuple(s.value for s in judged.history if s.value is not None),
+        unit=judged.unit,
     )
 
 
@@ -78,26 +78,26 @@ def seconds_between(start: str | None, end: str | None) -> float | None:
 # ---- reasons ---------------------------------------------------------------------------------------------------------
 
 
-def reason(told: Judged) -> str:
+def reason(judged: Judged) -> str:
     """`orders: 41 within 1 hour, usually 12, the median of 11, 12, 14 in the last 3 weeks; 3.4x the usual`."""
-    facts = facts_of(told)
-    of = f"{told.of}: " if told.of else ""
-    match told.verdict:
+    facts = facts_of(judged)
+    of = f"{judged.of}: " if judged.of else ""
+    match judged.verdict:
         case "no_data":
             return f"{of}no data{facts.within}"
         case "closed":
             return f"{of}not judged at this hour"
         case "no_bound":
-            return f"{of}no number to compare with: {told.limit_of}"
+            return f"{of}no number to compare with: {judged.limit_of}"
         case _:  # breach, clear, unjudged: its numbers
             return of + words_of(facts.kind).reason(facts)
 
 
 def asks_for(leaves: Iterable[Judged]) -> str:
     """`The rule asks for more than 2 times the usual; at least 20`; "" where it names no number."""
-    told = list(leaves)
-    phrases = dict.fromkeys(phrase for leaf in told for phrase in _phrases(leaf))
-    hours = dict.fromkeys(str(leaf.asked["hours"]) for leaf in told if "hours" in leaf.asked)
+    conditions = list(leaves)
+    phrases = dict.fromkeys(phrase for leaf in conditions for phrase in _phrases(leaf))
+    hours = dict.fromkeys(str(leaf.asked["hours"]) for leaf in conditions if "hours" in leaf.asked)
     asks = [f"The rule asks for {'; '.join(phrases)}"] if phrases else []
     return ". ".join([*asks, *([f"It is judged in the hours {' and '.join(hours)}"] if hours else [])])
 
@@ -118,15 +118,15 @@ _IN_WORDS = {
 _LEVELS = ("info", "warning", "critical")
 
 
-def _phrases(told: Judged) -> Iterable[str]:
+def _phrases(judged: Judged) -> Iterable[str]:
     """What decided, in the words of the rule's author or plainer ones; what is only asked of its end is left out."""
-    for name, number in told.asked.items():
+    for name, number in judged.asked.items():
         value = number if isinstance(number, str) else number_text(number)
         if name in _LEVELS:
             asked = value.partition(", clear")[0]
             yield f"{asked.replace('at_least', 'at least').replace('at_most', 'at most')} ({name})"
         elif name == "chance" and not isinstance(number, str) and number > 0:
-            got = told.counts.get("chance")
+            got = judged.counts.get("chance")
             yield f"what chance does less than once in {number_text(round(1 / number))}" + _how_rare(got)
         elif name in _IN_WORDS:
             yield _IN_WORDS[name].format(value)
@@ -186,9 +186,9 @@ def direction(facts: Facts, side: str) -> str:
     return "" if value == number else "above" if value > number else "below"
 
 
-def side_of(told: Judged | None, severity: str) -> str:
+def side_of(judged: Judged | None, severity: str) -> str:
     """How its author put the limit that was crossed: `above`, `at_most`, …; "" where it is no threshold."""
-    asked = "" if told is None else told.asked.get(severity, "")
+    asked = "" if judged is None else judged.asked.get(severity, "")
     word = str(asked).partition(" ")[0]
     return word if word in _SIDES else ""
 

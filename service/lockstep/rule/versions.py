@@ -52,13 +52,13 @@ def changes_in_words(old: Mapping[str, str], new: Mapping[str, str]) -> list[str
     """
     before, after = _named_parts(old), _named_parts(new)
     renamed = _renamed(before, after)
-    found = [f"{earlier}: now called {name}" for name, earlier in renamed.items()]
+    lines = [f"{earlier}: now called {name}" for name, earlier in renamed.items()]
     for name, old_name in renamed.items():
         before[name] = {**before.pop(old_name), **{path: after[name][path] for path in _NAMES if path in after[name]}}
-    found += [f"{what}: removed" for what in before if what not in after]
-    found += [f"{what}: new" for what in after if what not in before]
+    lines += [f"{what}: removed" for what in before if what not in after]
+    lines += [f"{what}: new" for what in after if what not in before]
     for name in sorted(n for n in {**old, **new} if n.endswith(".csv") and n in old and n in new):
-        found += table_changes(name, old[name], new[name], _users(new, name))
+        lines += table_changes(name, old[name], new[name], _users(new, name))
     for what, keys in after.items():
         known = before.get(what)
         if known is None:
@@ -68,8 +68,8 @@ def changes_in_words(old: Mapping[str, str], new: Mapping[str, str]) -> list[str
                 continue  # where a number becomes something with keys of its own, these are said together
             was, now = _at(known, path), _at(keys, path)
             if was != now:
-                found.append(f"{what}: {path[-1] if path else 'it'} {_said(was)} → {_said(now)}")
-    return found
+                lines.append(f"{what}: {path[-1] if path else 'it'} {_said(was)} → {_said(now)}")
+    return lines
 
 
 _NAMES = (("name",), ("was",))
@@ -77,14 +77,14 @@ _NAMES = (("name",), ("was",))
 
 def _renamed(before: Mapping[str, Mapping[tuple[str, ...], Any]], after: Mapping[str, Any]) -> dict[str, str]:
     """New name → old name, of the rules that say what they were called."""
-    found: dict[str, str] = {}
+    old_names: dict[str, str] = {}
     for name, keys in after.items():
         was = keys.get(("was",))
         for old in was if isinstance(was, list) else [was]:
-            if isinstance(old, str) and name not in before and old in before and old not in {**after, **found}:
-                found[name] = old
+            if isinstance(old, str) and name not in before and old in before and old not in {**after, **old_names}:
+                old_names[name] = old
                 break
-    return found
+    return old_names
 
 
 def _is_within(path: tuple[str, ...], parts: Mapping[tuple[str, ...], Any]) -> bool:
@@ -103,10 +103,10 @@ def _said(values: Mapping[tuple[str, ...], Any]) -> str:
 
 def _named_parts(files: Mapping[str, str]) -> dict[str, dict[tuple[str, ...], Any]]:
     """`LowStock` or `measure stock` → path of keys → value; of other files their name → path → value."""
-    found: dict[str, dict[tuple[str, ...], Any]] = {}
+    parts: dict[str, dict[tuple[str, ...], Any]] = {}
     for name, text in sorted(files.items()):
         if name.endswith(".csv"):
-            found[name] = {}  # rows are told one by one, see `table_changes`
+            parts[name] = {}  # rows are told one by one, see `table_changes`
             continue
         document, _ = parse_document(name, text)
         data = document.data if document is not None and isinstance(document.data, dict) else {}
@@ -114,12 +114,12 @@ def _named_parts(files: Mapping[str, str]) -> dict[str, dict[tuple[str, ...], An
         measures = data.pop("measures", None)
         for rule in rules if isinstance(rules, list) else ():
             if isinstance(rule, dict):
-                found[str(rule.get("name"))] = dict(_leaves(rule))
+                parts[str(rule.get("name"))] = dict(_leaves(rule))
         for measure, keys in measures.items() if isinstance(measures, dict) else ():
-            found[f"measure {measure}"] = dict(_leaves(keys))
+            parts[f"measure {measure}"] = dict(_leaves(keys))
         for path, value in _leaves(data):
-            found.setdefault(name, {})[path] = value
-    return found
+            parts.setdefault(name, {})[path] = value
+    return parts
 
 
 def _users(files: Mapping[str, str], table: str) -> list[str]:

@@ -265,7 +265,7 @@ def _written(node: nodes.Node) -> str:
 
 def single_braces(text: str) -> list[str]:
     """What a text says as it stands though a name was meant: `{value}`, `${labels.sku}`, as other programs write it."""
-    return [found[0] for found in _SINGLE.finditer(text) if found["name"] in NAMES]
+    return [match[0] for match in _SINGLE.finditer(text) if match["name"] in NAMES]
 
 
 _SINGLE = re.compile(r"\$?(?<!\{)\{ *(?P<name>[a-z_]+)(?:\.\w+)* *\}(?!\})")
@@ -305,15 +305,15 @@ def _named(node: nodes.Node) -> set[str]:
 
 def labels_in(text: str) -> list[str]:
     """The labels that a template names, as `labels.sku` or `labels['sku']`. Raises RuleError."""
-    found: set[str] = set()
+    labels: set[str] = set()
     tree = parse(text)
     for attribute in tree.find_all(nodes.Getattr):
         if isinstance(attribute.node, nodes.Name) and attribute.node.name == "labels":
-            found.add(attribute.attr)
+            labels.add(attribute.attr)
     for item in tree.find_all(nodes.Getitem):
         if isinstance(item.node, nodes.Name) and item.node.name == "labels" and isinstance(item.arg, nodes.Const):
-            found.add(str(item.arg.value))
-    return sorted(found)
+            labels.add(str(item.arg.value))
+    return sorted(labels)
 
 
 @lru_cache(maxsize=4096)

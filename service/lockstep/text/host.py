@@ -43,16 +43,16 @@ def host_fault(host: str) -> tuple[str, str] | None:
 
 def unfilled_fault(text: str) -> tuple[str, str] | None:
     """(what is wrong, the way out) with a text that was meant to be filled in: `${HOST}`, `{{ host }}`, `<host>`."""
-    found = unfilled(text)
-    if found is None:
+    placeholder = unfilled(text)
+    if placeholder is None:
         return None
-    return f"'{found}' is not filled in, as settings are no part of this file", "write it out"
+    return f"'{placeholder}' is not filled in, as settings are no part of this file", "write it out"
 
 
 def unfilled(text: str) -> str | None:
     """The first place in a text that was meant to be filled in; None where there is none."""
-    found = _UNFILLED.search(text)
-    return None if found is None else found[0]
+    match = _UNFILLED.search(text)
+    return None if match is None else match[0]
 
 
 def url_fault(text: str, form: tuple[str, str]) -> tuple[str, str] | None:

@@ -59,12 +59,12 @@ def explain_events(
     rule, labels = named(what, wanted, {r.name for r in plan.rules}, replay.transitions)
     if rule == REFUSED:
         raise RuleError(f"no event leads to {REFUSED}, a rule file does; ask the service, without --events")
-    found = [public(e) for e in ask([replay.judge], rule, labels)]
-    told = by_alert(replay.transitions)
+    explanations = [public(e) for e in ask([replay.judge], rule, labels)]
+    published = by_alert(replay.transitions)
     return {
         "source": "events",
         "rule": rule,
-        "explanations": [{**e, "told": told.get(e["alert_id"], [])} for e in found],
+        "explanations": [{**e, "told": published.get(e["alert_id"], [])} for e in explanations],
     }
 
 
@@ -87,8 +87,8 @@ def explain_live(url: str, token: str | None, what: str, wanted: Mapping[str, st
         return None
     if status != 200:
         raise RuleError(str(body.get("error", f"the worker answers {status}")))
-    found: dict[str, Any] = body
-    return found
+    document: dict[str, Any] = body
+    return document
 
 
 # ---- for people ------------------------------------------------------------------------------------------------------
@@ -96,22 +96,22 @@ def explain_live(url: str, token: str | None, what: str, wanted: Mapping[str, st
 
 def shown(answer: Mapping[str, Any], zone: ZoneInfo) -> Iterable[RenderableType]:
     """What a terminal shows of an answer: one group in full, several as a list."""
-    found = answer["explanations"]
-    if not found and answer["rule"] == REFUSED:
+    explanations = answer["explanations"]
+    if not explanations and answer["rule"] == REFUSED:
         yield "no rule file that is asked for is refused, or was within the last day"
-    elif not found:
+    elif not explanations:
         yield f"rule '{answer['rule']}' knows no group with these labels here"
-    elif len(found) == 1:
-        yield _one(found[0], zone)
+    elif len(explanations) == 1:
+        yield _one(explanations[0], zone)
     else:
-        yield _list(answer["rule"], found, zone)
+        yield _list(answer["rule"], explanations, zone)
 
 
-def _list(rule: str, found: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> RenderableType:
-    table = Table(title=f"{rule}: {len(found)} groups", header_style="bold")
+def _list(rule: str, explanations: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> RenderableType:
+    table = Table(title=f"{rule}: {len(explanations)} groups", header_style="bold")
     for name in ("labels", "state", "as of", "why"):
         table.add_column(name, overflow="fold")
-    for e in found:
+    for e in explanations:
         state = e["clock"]["state"] if e["clock"] else ""
         table.add_row(_labels(e), state, _moment(e["at"], zone), e["why"])
     return table
@@ -140,7 +140,7 @@ def _one(e: Mapping[str, Any], zone: ZoneInfo) -> RenderableType:
     if e.get("faults") is not None:
         return Group(*head, *_refusal(e))
     if clock is None:
-        return Group(*head, "", _told(e["told"], zone))
+        return Group(*head, "", _transitions_table(e["told"], zone))
     facts = Table.grid(padding=(0, 2))
     severity = f" ({clock['severity']})" if clock["severity"] else ""
     rows = [
@@ -166,7 +166,7 @@ def _one(e: Mapping[str, Any], zone: ZoneInfo) -> RenderableType:
     if e["verdict"] is not None:
         parts += ["", *_condition(e["verdict"], zone, 0)]
     if e.get("told"):
-        parts += ["", _told(e["told"], zone)]
+        parts += ["", _transitions_table(e["told"], zone)]
     return Group(*parts)
 
 
@@ -237,18 +237,18 @@ def _blocked(guard: Mapping[str, Any]) -> str:
     return f"asks for {asked}" + (f", it is {number_text(guard['got'])}" if guard["got"] is not None else "")
 
 
-def _told(rows: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> RenderableType:
+def _transitions_table(rows: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> RenderableType:
     table = Table(title="what was said", title_justify="left", header_style="bold")
     for name in ("at", "what", "severity", "value", "usual", "reason"):
         table.add_column(name)
     for t in rows:
-        told = msgspec.convert(t, Transition)
-        usual = "" if told.baseline is None else number_text(told.baseline, unit_of(told))
+        transition = msgspec.convert(t, Transition)
+        usual = "" if transition.baseline is None else number_text(transition.baseline, unit_of(transition))
         table.add_row(
             time_text(t["at"], zone),
             t["state"],
             t["severity"],
-            number_text(told.value, unit_of(told)),
+            number_text(transition.value, unit_of(transition)),
             usual,
             t["reason"],
         )

@@ -160,13 +160,13 @@ def _lines(name: str, stream: Iterable[str]) -> Iterator[Line]:
 
 def _columns(name: str, header: Iterable[str]) -> dict[str, str]:
     given = {title.strip().lower(): title for title in header}
-    found = {
+    columns = {
         ours: next((given[t.lower()] for t in theirs if t.lower() in given), "") for ours, theirs in _COLUMNS.items()
     }
-    missing = [_COLUMNS[ours][0] for ours in ("invoice", "code", "quantity", "time", "price") if not found[ours]]
+    missing = [_COLUMNS[ours][0] for ours in ("invoice", "code", "quantity", "time", "price") if not columns[ours]]
     if missing:
         raise EventError("file", f"{name}:1: no column {', '.join(missing)}; the first line must name the columns")
-    return found
+    return columns
 
 
 def _line(place: str, row: Mapping[str, str | None], columns: Mapping[str, str]) -> Line:

@@ -108,12 +108,12 @@ async def send_files(
                 progress(len(waiting))
             waiting.clear()
 
-    found: Iterable[tuple[str, bytes]] = chain.from_iterable(map(_values, paths))
+    items: Iterable[tuple[str, bytes]] = chain.from_iterable(map(_values, paths))
     if now is not None:
-        read = list(found)
+        read = list(items)
         moved = shifted([value for _, value in read], now=now)
-        found = [(place, value) for (place, _), value in zip(read, moved, strict=True)]
-    for place, value in found:
+        items = [(place, value) for (place, _), value in zip(read, moved, strict=True)]
+    for place, value in items:
         try:
             waiting.append((place, record_of(value, topics)))
             size += len(value)

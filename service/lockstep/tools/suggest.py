@@ -261,30 +261,30 @@ def suggest(
     names = {f"Candidate{i}": c for i, c in enumerate(candidates)}
     plan = _plan(texts, {name: _rule(name, asked, c.lines) for name, c in names.items()})
     assert plan is not None
-    found = bt.backtest(
+    tried = bt.backtest(
         plan, files, zone=zone, progress=_half(progress, 0.5), attach=partial(CandidateShortcut.attached, plan)
     )
-    told: dict[str, list[bt.Episode]] = {name: [] for name in names}
-    for episode in bt.episodes(found.transitions):
+    by_candidate: dict[str, list[bt.Episode]] = {name: [] for name in names}
+    for episode in bt.episodes(tried.transitions):
         if episode.fired is not None:
-            told[episode.rule].append(episode)
+            by_candidate[episode.rule].append(episode)
     most = asked.per_week * weeks
-    best = min(names, key=lambda n: _worth(len(told[n]), most, names[n]))
+    best = min(names, key=lambda n: _worth(len(by_candidate[n]), most, names[n]))
     name = asked.name or _name(asked.measure, kind)
     text = _text(
         name=name,
         asked=asked,
         kind=kind,
         best=names[best],
-        said=told[best],
+        said=by_candidate[best],
         names=names,
-        told=told,
+        by_candidate=by_candidate,
         chosen=best,
         seen=seen,
         weeks=weeks,
         zone=zone,
     )
-    return Suggestion(text, name, tuple(told[best]), weeks, seen)
+    return Suggestion(text, name, tuple(by_candidate[best]), weeks, seen)
 
 
 def _check_labels(rule: Rule, judge: Judge) -> None:
@@ -390,7 +390,7 @@ def _thresholds(asked: Asked, measured: Measured, *, is_level: bool, lowest: flo
         word = "at_most" if down else "at_least"
     # A calendar window is judged once, so nothing waits.
     waits = (0, max(60, asked.window // 4 // 60 * 60)) if isinstance(asked.window, int) and not is_level else (0,)
-    found = []
+    candidates = []
     for number in sorted(numbers):
         clear = round_number(number * (1.25 if down else 0.8)) if number > 0 else number
         if is_level and clear == number:
@@ -401,8 +401,8 @@ def _thresholds(asked: Asked, measured: Measured, *, is_level: bool, lowest: flo
                 lines.append(f"clear: {{{back}: {_plain(clear)}}}")
             lines += [f"for: {duration_text(wait)}"] if wait else []
             order = -number if down else number
-            found.append(Candidate(tuple(lines), f"{wait}", f"{word}: {_plain(number)}", (order, wait)))
-    return found
+            candidates.append(Candidate(tuple(lines), f"{wait}", f"{word}: {_plain(number)}", (order, wait)))
+    return candidates
 
 
 def _spikes(asked: Asked, measured: Measured, weeks: float) -> list[Candidate]:
@@ -414,7 +414,7 @@ def _spikes(asked: Asked, measured: Measured, weeks: float) -> list[Candidate]:
     down = asked.direction == "below"
     ratios = (0.6, 0.5, 0.4, 0.3, 0.2) if down else (1.5, 2.0, 2.5, 3.0, 4.0)
     levels = sorted({round_number(v) for p in ((0.5, 0.75) if down else (0.9, 0.97)) if (v := measured.quantile(p))})
-    found = []
+    candidates = []
     for ratio in ratios:
         for least in levels or [1.0]:
             usual = _plain(max(1.0, round_number(least if down else least / 4)))
@@ -426,8 +426,8 @@ def _spikes(asked: Asked, measured: Measured, weeks: float) -> list[Candidate]:
                 f"clear: {{{clear}}}",
             )
             number = f"{'below' if down else 'above'}: {ratio:g}x"
-            found.append(Candidate(lines, f"{least}", number, (-ratio if down else ratio, -least)))
-    return found
+            candidates.append(Candidate(lines, f"{least}", number, (-ratio if down else ratio, -least)))
+    return candidates
 
 
 def _absences(asked: Asked, measured: Measured, seen: bt.Replay, zone: ZoneInfo) -> list[Candidate]:
@@ -512,7 +512,7 @@ def _text(
     best: Candidate,
     said: Sequence[bt.Episode],
     names: Mapping[str, Candidate],
-    told: Mapping[str, Sequence[bt.Episode]],
+    by_candidate: Mapping[str, Sequence[bt.Episode]],
     chosen: str,
     seen: bt.Replay,
     weeks: float,
@@ -530,7 +530,7 @@ def _text(
         f"{'was asked for' if within else 'that was asked for'}).",
     ]
     for episode in said[:NAMED]:
-        local, unit = fired_at(episode).astimezone(zone), unit_of(episode.told)
+        local, unit = fired_at(episode).astimezone(zone), unit_of(episode.announcement)
         value = f"{labels_text(episode.labels)}: {number_text(episode.value, unit)}"
         usual = "" if episode.baseline is None else f", usually {number_text(episode.baseline, unit)}"
         lines.append(f"  {local:%a} {local.day} {local:%b %Y %H:%M}, {value}{usual}")
@@ -539,7 +539,7 @@ def _text(
     row = sorted((n for n in names if names[n].turn == best.turn), key=lambda n: names[n].strictness)
     at = row.index(chosen)
     beside = [
-        f"`{names[n].number}` {times_text(len(told[n]), weeks)}"
+        f"`{names[n].number}` {times_text(len(by_candidate[n]), weeks)}"
         for n in (row[at - 1] if at else None, row[at + 1] if at + 1 < len(row) else None)
         if n is not None
     ]

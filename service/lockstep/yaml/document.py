@@ -278,7 +278,7 @@ def _keys_twice(document: Document, node: Any, twice: list[_Twice]) -> tuple[tup
         pointers[id(inner)] = pointer
         steps = inner.items() if isinstance(inner, dict) else enumerate(inner)
         pending += [((*pointer, step if isinstance(step, int) else str(step)), value) for step, value in steps]
-    found = []
+    faults = []
     with_comma: dict[Pointer, Fault | None] = {}
     for mapping, key, line, column, value in twice:
         message = f"the key '{str(key)[:100]}' stands twice"
@@ -288,8 +288,8 @@ def _keys_twice(document: Document, node: Any, twice: list[_Twice]) -> tuple[tup
         pointer = (*pointers.get(id(mapping), ()), str(key))
         if pointer not in with_comma:
             with_comma[pointer] = _number_with_comma(document, pointer)
-        found.append((pointer, with_comma[pointer] or fault))
-    return tuple(sorted(found, key=lambda one: one[1]))
+        faults.append((pointer, with_comma[pointer] or fault))
+    return tuple(sorted(faults, key=lambda one: one[1]))
 
 
 def parse_document(path: str, text: str) -> tuple[Document | None, list[Fault]]:
@@ -307,9 +307,9 @@ def parse_document(path: str, text: str) -> tuple[Document | None, list[Fault]]:
         plain = _Plain()
         data = plain.of(node)
     except _Odd as odd:
-        found = template_fault(text, *odd.at) if odd.code == "LS102" else None
-        found = found or YamlFault(odd.at[0] + 1, odd.at[1] + 1, odd.message, odd.remedy, odd.code)
-        return None, [Fault(path, *found)]
+        fault = template_fault(text, *odd.at) if odd.code == "LS102" else None
+        fault = fault or YamlFault(odd.at[0] + 1, odd.at[1] + 1, odd.message, odd.remedy, odd.code)
+        return None, [Fault(path, *fault)]
     except RecursionError:
         return None, [Fault(path, 1, 1, "nested too deeply", "write it flat", "LS102")]
     except PARSER_FAULTS as error:
@@ -334,39 +334,39 @@ def validate(document: Document, model: type[M]) -> tuple[M | None, list[Fault]]
     """The document as a model, or every fault in it at once."""
     twice = {fault for _, fault in document.twice}
     try:
-        found = model.model_validate(document.data if document.data is not None else {})
+        value = model.model_validate(document.data if document.data is not None else {})
     except ValidationError as error:
-        beside, told = _unindented(document, model, error.errors())
+        beside, covered = _unindented(document, model, error.errors())
         glued, holders = _glued(document, error.errors())
         left = (
             e
             for e in error.errors()
-            if tuple(e["loc"]) not in told and holders.isdisjoint({(loc := tuple(e["loc"])), loc[:-1]})
+            if tuple(e["loc"]) not in covered and holders.isdisjoint({(loc := tuple(e["loc"])), loc[:-1]})
         )
         return None, sorted({*twice, *beside, *glued, *(fault_of(document, model, e) for e in left)})
-    return (None, sorted(twice)) if twice else (found, [])
+    return (None, sorted(twice)) if twice else (value, [])
 
 
 def _glued(document: Document, errors: Iterable[Any]) -> tuple[list[Fault], set[Pointer]]:
     """The faults of keys such as `measure:stock`, one for each mapping that has some, and the places of these mappings,
     of which nothing else is known."""
-    found: dict[Pointer, Fault] = {}
+    by_mapping: dict[Pointer, Fault] = {}
     for error in errors:
         location = tuple(error["loc"])
-        if error["type"] != "extra_forbidden" or error.get("input") is not None or location[:-1] in found:
+        if error["type"] != "extra_forbidden" or error.get("input") is not None or location[:-1] in by_mapping:
             continue
         fault = glued_key(str(location[-1]))
         if fault is not None:
             pointer = pointer_in(document.data, location)
-            found[location[:-1]] = document.fault(pointer, *fault, "LS110", key=True)
-    return list(found.values()), set(found)
+            by_mapping[location[:-1]] = document.fault(pointer, *fault, "LS110", key=True)
+    return list(by_mapping.values()), set(by_mapping)
 
 
 def _unindented(document: Document, model: type[BaseModel], errors: Iterable[Any]) -> tuple[list[Fault], set[Pointer]]:
     """The faults of keys that stand beside the empty key below which they belong, one for each such key, and the
     places that pydantic would tell of them one by one."""
-    found: dict[Pointer, list[str]] = {}
-    told: set[Pointer] = set()
+    misplaced: dict[Pointer, list[str]] = {}
+    covered: set[Pointer] = set()
     for location in (tuple(error["loc"]) for error in errors if error["loc"]):
         pointer, key = pointer_in(document.data, location), str(location[-1])
         parent = _data_at(document.data, pointer[:-1]) if pointer else None
@@ -375,14 +375,14 @@ def _unindented(document: Document, model: type[BaseModel], errors: Iterable[Any
         before = list(parent)[: list(parent).index(key)]
         above = next((name for name in reversed(before) if parent[name] is None), None)
         if above is not None and _belongs(model, location, key, above):
-            found.setdefault((*pointer[:-1], above), []).append(key)
-            told |= {location, (*location[:-1], above)}
+            misplaced.setdefault((*pointer[:-1], above), []).append(key)
+            covered |= {location, (*location[:-1], above)}
     faults = []
-    for pointer, beside in found.items():
+    for pointer, beside in misplaced.items():
         names = " and ".join(f"'{key}'" for key in beside) if len(beside) < 4 else f"{len(beside)} keys"
         message = f"'{pointer[-1]}' is empty, {names} stand{'s' if len(beside) == 1 else ''} beside it and not below it"
         faults.append(document.fault(pointer, message, "indent what belongs to it further", "LS111", key=True))
-    return faults, told
+    return faults, covered
 
 
 def _belongs(model: type[BaseModel], location: Pointer, key: str, above: str) -> bool:
@@ -498,14 +498,14 @@ def _called(pointer: Pointer) -> str:
 
 def pointer_in(root: Any, location: Pointer) -> Pointer:
     """The steps of a pydantic location that are steps in the document (it names models of unions, too)."""
-    found: list[str | int] = []
+    steps: list[str | int] = []
     data: Any = root
     for step in location:
         inside = step in data if isinstance(data, dict) else isinstance(data, list) and isinstance(step, int)
         if inside:
             data = data[step]
-            found.append(step)
-    return tuple(found)
+            steps.append(step)
+    return tuple(steps)
 
 
 def _data_at(root: Any, pointer: Pointer) -> Any:
@@ -546,4 +546,4 @@ def _model_in(annotation: Any) -> Any:
     """The model that an annotation is about: itself, or what a list, dict or union of it holds."""
     if hasattr(annotation, "model_fields"):
         return annotation
-    return next((found for found in map(_model_in, get_args(annotation)) if found is not None), None)
+    return next((inner for inner in map(_model_in, get_args(annotation)) if inner is not None), None)

@@ -43,20 +43,20 @@ def masked(text: str) -> str:
 
 def masked_lines(lines: Iterable[str]) -> list[str]:
     """The lines of a file; of a secret that begins below its key, these lines are masked whole."""
-    found: list[str] = []
+    shown: list[str] = []
     below: int | None = None
     for line in lines:
         indent = len(line) - len(line.lstrip())
         if below is not None and line.strip() and indent <= below:
             below = None
         if below is not None:
-            found.append(line if _IS_NAMED.fullmatch(line) else " " * indent + "*" * len(line[indent:]))
+            shown.append(line if _IS_NAMED.fullmatch(line) else " " * indent + "*" * len(line[indent:]))
             continue
         opens = _OPENS.match(line)
         if opens is not None:
             below = len(opens["indent"])
-        found.append(masked(line))
-    return found
+        shown.append(masked(line))
+    return shown
 
 
 def _masked_value(match: re.Match[str]) -> str:

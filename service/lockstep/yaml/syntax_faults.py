@@ -108,12 +108,12 @@ def lines_of(text: str) -> list[str]:
 
 def unprintable_fault(text: str) -> YamlFault | None:
     """The first character that YAML does not take; most editors do not show them."""
-    found = _UNPRINTABLE.search(text)
-    if found is None:
+    match = _UNPRINTABLE.search(text)
+    if match is None:
         return None
-    before = lines_of(text[: found.start()])
+    before = lines_of(text[: match.start()])
     more = sum(1 for _ in _UNPRINTABLE.finditer(text)) - 1
-    message = f"the character {_code(found[0])} cannot stand in a file{f', and {more} more like it' if more else ''}"
+    message = f"the character {_code(match[0])} cannot stand in a file{f', and {more} more like it' if more else ''}"
     return YamlFault(len(before), len(before[-1]) + 1, message, "remove it (your editor may not show it)")
 
 
@@ -134,9 +134,9 @@ def yaml_fault(text: str, error: Exception) -> YamlFault:
         message = "not YAML: the quote that begins here is not closed"
         return YamlFault(opened.line + 1, opened.column + 1, message, "close it on this line")
     line, column = (mark.line, mark.column) if mark else (0, 0)
-    found = _cause(lines_of(text), line, column, opened.line if opened else line, problem)
-    if found is not None:
-        return found
+    cause = _cause(lines_of(text), line, column, opened.line if opened else line, problem)
+    if cause is not None:
+        return cause
     if "duplicate key" in problem:
         key = problem.split('"')[1][:100] if '"' in problem else "?"
         return YamlFault(line + 1, column + 1, f"the key '{key}' stands twice", "remove one of them", "LS103")
@@ -154,8 +154,8 @@ def template_fault(text: str, line: int, column: int) -> YamlFault | None:
     lines = lines_of(text)
     if line >= len(lines):
         return None
-    found = next((m for m in _TEMPLATE.finditer(lines[line]) if m.start("braces") <= column <= m.end()), None)
-    return None if found is None else _template(lines[line], line, found)
+    match = next((m for m in _TEMPLATE.finditer(lines[line]) if m.start("braces") <= column <= m.end()), None)
+    return None if match is None else _template(lines[line], line, match)
 
 
 def _cause(lines: list[str], line: int, column: int, opened: int, problem: str) -> YamlFault | None:
@@ -182,10 +182,10 @@ def _cause(lines: list[str], line: int, column: int, opened: int, problem: str) 
     if "could not find expected ':'" in problem:
         # Where reading stopped is the next key; the line that has no colon is before it.
         bare = next((at for at in range(opened, line) if _NO_COLON.fullmatch(lines[at])), None)
-        found = None if bare is None else _NO_COLON.fullmatch(lines[bare])
-        if bare is not None and found is not None:
-            message = f"not YAML: a colon is missing after '{found['key'][:100]}'"
-            return YamlFault(bare + 1, found.start("key") + 1, message, "write `key: value`")
+        match = None if bare is None else _NO_COLON.fullmatch(lines[bare])
+        if bare is not None and match is not None:
+            message = f"not YAML: a colon is missing after '{match['key'][:100]}'"
+            return YamlFault(bare + 1, match.start("key") + 1, message, "write `key: value`")
     if "expected <block end>" in problem and line < len(lines):
         before = lines[line][:column].rstrip()
         if before[-1:] in ("]", "}", '"', "'") and before.lstrip()[:1] != before[-1:]:
@@ -210,19 +210,19 @@ def _left_behind(lines: list[str]) -> YamlFault | None:
 
 def glued_key(word: str) -> tuple[str, str] | None:
     """(what is wrong, the way out) of `measure:stock` and `measure=stock`, which are words to YAML; else None."""
-    found = _GLUED.fullmatch(word)
-    if found is None:
+    match = _GLUED.fullmatch(word)
+    if match is None:
         return None
-    key, value = found["key"][:100], found["value"].rstrip()[:100]
-    what = f"a space is missing behind '{key}:'" if found["sign"] == ":" else f"'{key}' has no colon"
+    key, value = match["key"][:100], match["value"].rstrip()[:100]
+    what = f"a space is missing behind '{key}:'" if match["sign"] == ":" else f"'{key}' has no colon"
     return what, f"write {key}: {value}"
 
 
 def _glued_key(row: str, line: int) -> YamlFault | None:
-    found, fault = _GLUED.fullmatch(row), glued_key(row)
-    if found is None or fault is None:
+    match, fault = _GLUED.fullmatch(row), glued_key(row)
+    if match is None or fault is None:
         return None
-    return YamlFault(line + 1, found.start("key") + 1, f"not YAML: {fault[0]}", fault[1])
+    return YamlFault(line + 1, match.start("key") + 1, f"not YAML: {fault[0]}", fault[1])
 
 
 def _deeper_key(lines: list[str], line: int, column: int) -> YamlFault | None:
@@ -243,17 +243,17 @@ def _deeper_key(lines: list[str], line: int, column: int) -> YamlFault | None:
     )
 
 
-def _template(row: str, line: int, found: re.Match[str]) -> YamlFault:
-    key, place = found["key"], (line + 1, found.start("braces") + 1)
+def _template(row: str, line: int, match: re.Match[str]) -> YamlFault:
+    key, place = match["key"], (line + 1, match.start("braces") + 1)
     if key in QUANTITIES:
-        name = found["name"] or "name"
+        name = match["name"] or "name"
         return YamlFault(
             *place,
             f"a template cannot be the value of '{key}'",
             f"write the value, or ${name} with {name} in 'variables'",
         )
-    text = row[found.start("braces") :].rstrip()
-    is_whole = re.fullmatch(r"\s*(?:- +)*", row[: found.start("key")]) if key else None
+    text = row[match.start("braces") :].rstrip()
+    is_whole = re.fullmatch(r"\s*(?:- +)*", row[: match.start("key")]) if key else None
     remedy = "put the whole text in quotes"
     if is_whole is not None and '"' not in text and "\\" not in text and len(text) <= 100:
         remedy = f'write {key}: "{text}"'

@@ -335,15 +335,17 @@ def _refusal(
     """said: the relay's own words. final: a refusal in this phase is about this mail or recipient, unless the relay
     says that it is about us. hint: where else to look."""
     said = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
-    told = f"{where}: {what} ({code}{_words(said)})"
+    refusal = f"{where}: {what} ({code}{_words(said)})"
     # 530 (TLS required) and 535 (login) are faults of our settings; the mail itself is fine.
     if code in (530, 534, 535, 538):
-        return DeliveryError("authError", f"{told}; check LOCKSTEP_SMTP_TLS, _USERNAME and _PASSWORD", retryable=True)
+        return DeliveryError(
+            "authError", f"{refusal}; check LOCKSTEP_SMTP_TLS, _USERNAME and _PASSWORD", retryable=True
+        )
     if not 500 <= code < 600:
-        return DeliveryError("serverError", told, retryable=True)
+        return DeliveryError("serverError", refusal, retryable=True)
     if final and _OF_US.match(said) is None:
-        return DeliveryError("clientError", told, retryable=False)
-    return DeliveryError("configuration", f"{told}; {hint}", retryable=True)
+        return DeliveryError("clientError", refusal, retryable=False)
+    return DeliveryError("configuration", f"{refusal}; {hint}", retryable=True)
 
 
 def _words(said: str | bytes) -> str:

@@ -69,7 +69,7 @@ def escaped(text: str) -> str:
     `*`, `_` and `~` within a word mean nothing to Slack and are kept, so that a sku may be copied; elsewhere signs
     stand in that look like them.
     """
-    text = _DELIMITER.sub(lambda found: _LOOKALIKES[found[0]], text)
+    text = _DELIMITER.sub(lambda delimiter: _LOOKALIKES[delimiter[0]], text)
     text = _EMOJI.sub(f":{_NOTHING}", text)
     for plain, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("@", f"@{_NOTHING}")):
         text = text.replace(plain, safe)

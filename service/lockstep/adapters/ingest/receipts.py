@@ -165,15 +165,17 @@ class Receipts:
         for record, (partition, offset) in zip(records, places, strict=True):
             offsets.setdefault((record.topic, partition), []).append(offset)
         self._remember(records, places, offsets)
-        told: dict[tuple[str, int, int], Receipt] = {}
+        by_place: dict[tuple[str, int, int], Receipt] = {}
         try:
             async with asyncio.timeout(READ_BACK_S):
                 for (topic, partition), wanted in offsets.items():
                     for offset, receipt in (await self._read(topic, partition, wanted)).items():
-                        told[topic, partition, offset] = receipt
+                        by_place[topic, partition, offset] = receipt
         except (BrokerError, TimeoutError):
             pass
-        given = iter(told.get((record.topic, *place), ACCEPTED) for record, place in zip(records, places, strict=True))
+        given = iter(
+            by_place.get((record.topic, *place), ACCEPTED) for record, place in zip(records, places, strict=True)
+        )
         return [next(given) if isinstance(event, Record) else event for event in events]
 
     def _remember(
@@ -185,11 +187,11 @@ class Receipts:
         """Keep what was published for the windows that are there, in runs without a hole."""
         at_ms = round(self._clock().timestamp() * 1000)
         by_place = {(r.topic, *place): r for r, place in zip(records, places, strict=True)}
-        for (topic, partition), found in offsets.items():
+        for (topic, partition), of_partition in offsets.items():
             window = self._windows.get((topic, partition))
             if window is None:
                 continue
-            for run in _runs(sorted(found)):
+            for run in _runs(sorted(of_partition)):
                 published = [by_place[topic, partition, offset] for offset in run]
                 window.publish(
                     Batch(

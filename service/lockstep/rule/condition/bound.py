@@ -71,10 +71,10 @@ class OfTable:
     def number(self, labels: Mapping[str, str]) -> tuple[Written | None, str]:
         """The bound of a group and where it stands, in words; None: it has none."""
         values = tuple(labels.get(name, "") for name in self.labels)
-        found = self._row(values)
-        if found is None:
+        row = self._row(values)
+        if row is None:
             return self.otherwise, f"otherwise in {self.file}"
-        match, number = found
+        match, number = row
         where = _said(f"{self.column} of {', '.join(match)} in {self.file}", self.times, self.plus)
         if number is None or (self.times == 1 and self.plus == 0):
             return number, where
@@ -167,8 +167,8 @@ def matches(value: str, pattern: str) -> bool:
     *middle, last = rest
     at = len(first)
     for piece in middle:
-        found = value.find(piece, at)
-        if found < 0:
+        start = value.find(piece, at)
+        if start < 0:
             return False
-        at = found + len(piece)
+        at = start + len(piece)
     return len(value) - at >= len(last) and value.endswith(last)

@@ -15,13 +15,13 @@ def looked_up(levels: tuple[Level, ...], labels: Mapping[str, str]) -> tuple[Lev
 
     One whose breach has no number for the group is left out; a clear without one is when it does not breach.
     """
-    found = []
+    of_group = []
     for level in levels:
         breach = _of_tables(level.breach, labels)
         if breach is not None:
             clear = None if level.clear is None else _of_tables(level.clear, labels)
-            found.append(Level(level.severity, breach, clear))
-    return tuple(found)
+            of_group.append(Level(level.severity, breach, clear))
+    return tuple(of_group)
 
 
 def unbound(condition: Threshold | Share, levels: tuple[Level, ...]) -> str:
@@ -74,8 +74,8 @@ def settled(condition: Threshold | Share, view: View, at: Instant) -> tuple[tupl
 
 
 def _of_measures(bounds: Bounds, numbers: Mapping[OfMeasure, Written]) -> Bounds:
-    found = {word: numbers[source] for word, source in bounds.sources if isinstance(source, OfMeasure)}
-    if not found:
+    by_word = {word: numbers[source] for word, source in bounds.sources if isinstance(source, OfMeasure)}
+    if not by_word:
         return bounds
     of = tuple((word, source.said) for word, source in bounds.sources)
-    return replace(bounds, **found, sources=(), of=(*bounds.of, *of))
+    return replace(bounds, **by_word, sources=(), of=(*bounds.of, *of))

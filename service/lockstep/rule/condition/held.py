@@ -25,7 +25,7 @@ def remembered(condition: Condition, verdict: Verdict, before: Held) -> Held:
     """
     if not isinstance(condition, All | AnyOf) or not condition.has_memory:
         return ()
-    found: list[tuple[Severity | None, Held]] = []
+    parts: list[tuple[Severity | None, Held]] = []
     for n, part in enumerate(condition.parts):
         severity, inner = held_by(before, n)
         if n < len(verdict.parts):
@@ -33,8 +33,8 @@ def remembered(condition: Condition, verdict: Verdict, before: Held) -> Held:
             if of_part.kind not in (Kind.NO_DATA, Kind.UNJUDGED):
                 severity = of_part.severity
             inner = remembered(part, of_part, inner)
-        found.append((severity, inner))
-    return tuple(found)
+        parts.append((severity, inner))
+    return tuple(parts)
 
 
 def fitting(condition: Condition, held: Held) -> Held:
@@ -47,13 +47,13 @@ def carried(old: Condition, new: Condition, held: Held) -> Held:
     if not held or not isinstance(old, All | AnyOf) or old.__class__ is not new.__class__:
         return ()
     assert isinstance(new, All | AnyOf)
-    found: list[tuple[Severity | None, Held]] = []
+    parts: list[tuple[Severity | None, Held]] = []
     same_length = len(old.parts) == len(new.parts)
     for n, part in enumerate(new.parts):
         was = next((m for m, p in enumerate(old.parts) if p == part), n if same_length else None)
         if was is None:
-            found.append((None, ()))
+            parts.append((None, ()))
             continue
         severity, inner = held_by(held, was)
-        found.append((severity, carried(old.parts[was], part, inner)))
-    return tuple(found)
+        parts.append((severity, carried(old.parts[was], part, inner)))
+    return tuple(parts)

@@ -34,15 +34,15 @@ class OpenHours:
 
         Those of the next nine days and a window; where there are none, one at which to look again.
         """
-        found = False
+        opens_again = False
         for opens, closes in stretches(self.hours, after, zone, window_s // _DAY_S + 9, self.closed):
             end = opens + window_s
             if end > after and end <= closes:
-                found = True
+                opens_again = True
                 yield end
             if closes >= after:
                 yield closes + 1
-        if self.closed is not None and not found:
+        if self.closed is not None and not opens_again:
             yield after + 8 * _DAY_S  # closed for so long
 
 
@@ -73,7 +73,7 @@ def stretches(
 def _stretches(
     hours: tuple[Hours, ...], today: date, zone: ZoneInfo, days: int, closed: Calendar | None
 ) -> tuple[tuple[int, int], ...]:
-    found: list[tuple[int, int]] = []
+    by_day: list[tuple[int, int]] = []
     for shift in range(-days, days + 1):
         day = today + timedelta(days=shift)
         if closed is not None and closed.kinds(day):
@@ -84,9 +84,9 @@ def _stretches(
             opens = datetime.combine(day, entry.start, zone)
             last = day if entry.end > entry.start else day + timedelta(days=1)
             closes = datetime.combine(last, entry.end, zone)
-            found.append((int(opens.timestamp()), int(closes.timestamp())))
+            by_day.append((int(opens.timestamp()), int(closes.timestamp())))
     merged: list[tuple[int, int]] = []
-    for opens_s, closes_s in sorted(found):
+    for opens_s, closes_s in sorted(by_day):
         if merged and opens_s <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(merged[-1][1], closes_s))
         else:

@@ -139,17 +139,17 @@ def _graded(condition: All | AnyOf, view: View, at: Instant, firing: Severity | 
                 break
     if decider is not None:
         return _as(decider, Kind.CLEAR, own, tuple(verdicts))
-    told = [
+    breaching = [
         ((verdict.severity if graded else None) or own, verdict)
         for verdict, graded in zip(verdicts, condition.grades, strict=True)
         if verdict.kind is Kind.BREACH and (graded or not is_all)
     ]
     kind = _undecided(verdicts, of_any=not is_all)
     if is_all:
-        worst = own if kind else min(severity for severity, _ in told)
+        worst = own if kind else min(severity for severity, _ in breaching)
         return _as(verdicts[0], kind or Kind.BREACH, worst, tuple(verdicts))
-    if told:
-        severity, verdict = max(told, key=lambda found: found[0])
+    if breaching:
+        severity, verdict = max(breaching, key=lambda pair: pair[0])
         return _as(verdict, Kind.BREACH, severity, tuple(verdicts))
     return _as(verdicts[0], kind or Kind.CLEAR, own, tuple(verdicts))
 

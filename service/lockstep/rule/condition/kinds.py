@@ -368,8 +368,8 @@ class _OfParts:
     @cached_property
     def grades(self) -> tuple[bool, ...]:
         """Which parts say how severe it is; empty where none does."""
-        found = tuple(is_graded(part) for part in self.parts)
-        return found if any(found) else ()
+        grades = tuple(is_graded(part) for part in self.parts)
+        return grades if any(grades) else ()
 
 
 @dataclass(frozen=True)

@@ -152,13 +152,13 @@ def dates_of(baseline: Baseline, window: Window, end: int, zone: ZoneInfo) -> Da
 # ---- when it changes ----------------------------------------------------------------------------------------------
 
 
-def offsets(found: tuple[Choice, ...], window_s: int, at: tuple[int, ZoneInfo] | None = None) -> set[int]:
+def offsets(chosen: tuple[Choice, ...], window_s: int, at: tuple[int, ZoneInfo] | None = None) -> set[int]:
     """How long after a bucket's end it is still in one of the windows, in seconds: the borders of all of them.
 
     at: (bucket end, zone) of the windows; None: where the clocks have not changed between them, see `Borders`.
     """
     borders = {0, window_s}
-    for choice in found:
+    for choice in chosen:
         if choice.previous_s:
             borders.add(window_s + choice.previous_s)
         for back in choice.backs:
@@ -214,25 +214,25 @@ class Borders:
         self._baselines, self._fixed, self._width = baselines, fixed, width
         links = [link for baseline, _ in baselines for link in chain(baseline)]
         self._backs = {back for link in links for back in range(_furthest_back(link) + 1)}
-        self._found: list[tuple[int, int, tuple[int, ...]]] = []
+        self._known: list[tuple[int, int, tuple[int, ...]]] = []
 
     def at(self, end: int, zone: ZoneInfo) -> tuple[tuple[int, ...], int]:
         """How long after a bucket it may still change a verdict, at the bucket end `end`; and until which end (before
         it, exactly) that holds and nothing but buckets changes a verdict."""
-        for since, until, borders in self._found:
+        for since, until, borders in self._known:
             if since <= end < until:
                 return borders, until
         wanted = set(self._fixed)
         until = self._next_leap(end, zone)
         for baseline, window in self._baselines:
-            found_now = choices(baseline, window, dates_of(baseline, window, end, zone))
+            current = choices(baseline, window, dates_of(baseline, window, end, zone))
             # As far as they are now: an hour more and an hour less would be two thirds of all looks, for nothing.
-            wanted |= offsets(found_now, window, (end, zone))
+            wanted |= offsets(current, window, (end, zone))
             if is_dated(baseline):
                 until = min(until, next_choices(baseline, window, end, self._width, zone))
-        found = (end, until, tuple(sorted(wanted)))
-        self._found = [found, *self._found[:3]]
-        return found[2], until
+        entry = (end, until, tuple(sorted(wanted)))
+        self._known = [entry, *self._known[:3]]
+        return entry[2], until
 
     def _next_leap(self, end: int, zone: ZoneInfo) -> int:
         """The first bucket end after `end` at which the same time on the wall may lie at another distance."""
@@ -262,15 +262,15 @@ def _clock_changes(month: int, zone: ZoneInfo) -> tuple[int, ...]:
     def ahead(instant: int) -> object:
         return datetime.fromtimestamp(instant, zone).utcoffset()
 
-    found = []
+    changes = []
     for day in range(month * _MONTH, (month + 1) * _MONTH, DAY):
         low, high = day, day + DAY
         if ahead(low) != ahead(high):
             while high - low > 1:
                 middle = (low + high) // 2
                 low, high = (middle, high) if ahead(middle) == ahead(low) else (low, middle)
-            found.append(high)
-    return tuple(found)
+            changes.append(high)
+    return tuple(changes)
 
 
 def _midnight_after(instant: int, zone: ZoneInfo) -> int:

@@ -77,8 +77,8 @@ def periods_in(condition: Condition) -> tuple[Period, ...]:
 
 def hours_in(condition: Condition) -> tuple[tuple[OpenHours, int], ...]:
     """Hours that bound a part of a condition, each with the window that has to lie within them, in seconds."""
-    found = ((part.hours, part.hours_window_s) for part in whens(condition))
-    return tuple(dict.fromkeys((hours, window) for hours, window in found if hours is not None))
+    pairs = ((part.hours, part.hours_window_s) for part in whens(condition))
+    return tuple(dict.fromkeys((hours, window) for hours, window in pairs if hours is not None))
 
 
 def compares_values(condition: Condition) -> bool:

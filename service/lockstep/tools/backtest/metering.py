@@ -92,7 +92,7 @@ def _alike(reason: str) -> str:
     return _VARYING.sub("#", reason)
 
 
-class Told(msgspec.Struct, tag=True):
+class Portion(msgspec.Struct, tag=True):
     """What a portion of the events came to. frames: for the judge, in this order. count: how many events were in it.
 
     done: which part of all bytes has been read, None: nobody knows. tally: up to here.
@@ -125,7 +125,7 @@ class _Order(msgspec.Struct):
 
 
 _ENCODER = msgspec.msgpack.Encoder()
-_MESSAGES = msgspec.msgpack.Decoder(Told | _Failed)
+_MESSAGES = msgspec.msgpack.Decoder(Portion | _Failed)
 _ORDERS = msgspec.msgpack.Decoder(_Order)
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _time = attrgetter("time")
@@ -207,21 +207,21 @@ class _Meters:
             feed.events.append(event)
         self.waiting += len(events)
 
-    def tell(self, until: datetime, tally: Tally, done: float | None) -> Told:
+    def tell(self, until: datetime, tally: Tally, done: float | None) -> Portion:
         """Everything before and at this event time has been taken."""
         frames: list[Frame] = []
         promises: list[Frame] = []
         for feed in self._feeds.values():
             feed.feed()
             feed.meter.advance_to(round(until.timestamp() * SECOND))
-            *told, promise = feed.meter.frames(_EPOCH)
-            frames += told
+            *samples, promise = feed.meter.frames(_EPOCH)
+            frames += samples
             promises.append(promise)
         events, duplicates = self._counts()
         tally.events, tally.duplicates = events - self._history[0], duplicates - self._history[1]
         count, self.waiting = self.waiting, 0
         # Only when all data is there: a topic that begins here would pass for an empty one until its turn.
-        return Told(frames + promises, count, done, tally)
+        return Portion(frames + promises, count, done, tally)
 
     def count_anew(self) -> None:
         """All that was told so far is history."""
@@ -246,7 +246,7 @@ def measured(
     since: datetime | None = None,
     until: datetime | None = None,
     done: Callable[[], float | None] = lambda: None,
-) -> Iterator[Told]:
+) -> Iterator[Portion]:
     """What the meters tell of these events, in portions of about `at_once`; the last one reaches up to `until`.
 
     There is always at least one, so that what was refused is told where nothing was counted. since: what happened
@@ -285,10 +285,10 @@ def measured(
         meters.take(events)
         tally.last = events[-1].time
     end = until or tally.last
-    told = Told([], 0, done(), tally) if end is None else meters.tell(end, tally, done())
+    last_portion = Portion([], 0, done(), tally) if end is None else meters.tell(end, tally, done())
     if is_history:
-        told.tally = tally.without_events(tally.events)
-    yield told
+        last_portion.tally = tally.without_events(tally.events)
+    yield last_portion
 
 
 def measured_files(
@@ -299,7 +299,7 @@ def measured_files(
     since: datetime | None = None,
     until: datetime | None,
     limits: Limits,
-) -> Iterator[Told]:
+) -> Iterator[Portion]:
     """The same for files of events; for large ones (`limits.beside`) in a process beside.
 
     in_order: stream them, and raise Unsorted where that cannot be; else sort them first.
@@ -316,7 +316,7 @@ def measured_files(
 # ---- beside ----------------------------------------------------------------------------------------------------------
 
 
-def _beside(order: _Order) -> Iterator[Told]:
+def _beside(order: _Order) -> Iterator[Portion]:
     # A program, not a fork, as this process may have threads; -P, as a `lockstep` in the user's folder is not ours.
     command = [sys.executable, "-P", "-m", "lockstep.tools.backtest.metering"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -328,13 +328,13 @@ def _beside(order: _Order) -> Iterator[Told]:
             process.stdin.write(_ENCODER.encode(order))
             process.stdin.close()
             while message := _received(process):
-                told = _MESSAGES.decode(message)
-                if isinstance(told, Told):
-                    yield told
-                elif told.unsorted:
+                portion = _MESSAGES.decode(message)
+                if isinstance(portion, Portion):
+                    yield portion
+                elif portion.unsorted:
                     raise Unsorted
                 else:
-                    raise EventError(told.reason, told.detail)
+                    raise EventError(portion.reason, portion.detail)
         finally:
             process.kill()
 
@@ -370,10 +370,10 @@ def _main() -> None:
     files = [Path(f) for f in order.files]
     with suppress(BrokenPipeError):  # nobody listens any more
         try:
-            for told in measured_files(
+            for portion in measured_files(
                 order.series, files, in_order=order.in_order, since=order.since, until=order.until, limits=limits
             ):
-                _send(_ENCODER.encode(told))
+                _send(_ENCODER.encode(portion))
         except Unsorted:
             _send(_ENCODER.encode(_Failed(unsorted=True)))
         except EventError as error:

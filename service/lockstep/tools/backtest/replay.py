@@ -22,7 +22,7 @@ from lockstep.measure.sample import Frame
 from lockstep.rule.condition.kinds import Plan, Severity
 from lockstep.tools.backtest.curves import MOST, Curve, CurveRecorder, Most
 from lockstep.tools.backtest.event_files import LIMITS, Limits, Unsorted, sliced, time_of
-from lockstep.tools.backtest.metering import Refusal, Tally, Told, measured, measured_files, rare_collections
+from lockstep.tools.backtest.metering import Portion, Refusal, Tally, measured, measured_files, rare_collections
 from lockstep.transition import Transition, TransitionName, in_order
 
 Progress = Callable[[int, float | None], None]
@@ -106,7 +106,7 @@ class Episode:
     transitions: tuple[Transition, ...]
 
     @property
-    def told(self) -> Transition:
+    def announcement(self) -> Transition:
         """The transition that people hear of: the first firing, else how it began."""
         return next((t for t in self.transitions if t.state is TransitionName.FIRING), self.transitions[0])
 
@@ -132,12 +132,12 @@ def backtest(
     attach: makes what is attached to the judge, anew where the files have to be read again; not together with watch.
     Raises EventError for a file that cannot be read at all; single bad events are counted and named in the result.
     """
-    told = partial(measured_files, plan.series, files, since=since, until=until, limits=limits)
+    portions = partial(measured_files, plan.series, files, since=since, until=until, limits=limits)
     replay = partial(_replay, plan, zone=zone, since=since, progress=progress, watch=watch, attach=attach)
     if not any(str(f) == "-" for f in files):
         with suppress(Unsorted):
-            return replay(told(in_order=True))
-    return replay(told(in_order=False))
+            return replay(portions(in_order=True))
+    return replay(portions(in_order=False))
 
 
 def replay_events(
@@ -163,8 +163,8 @@ def replayed(
     values = [msgspec.json.encode(e) for e in events]
     items = [(f"event {i}", event) for i, event in enumerate(decoder.decode(values))]
     items.sort(key=time_of)
-    told = measured(plan.series, sliced(items, at_once), at_once=at_once, until=until)
-    return _replay(plan, told, zone=zone, watch=watch, most=most, attach=attach)
+    portions = measured(plan.series, sliced(items, at_once), at_once=at_once, until=until)
+    return _replay(plan, portions, zone=zone, watch=watch, most=most, attach=attach)
 
 
 @lru_cache(maxsize=64)
@@ -176,7 +176,7 @@ def _decoder(series: tuple[SeriesDef, ...]) -> Decoder:
 @rare_collections()
 def _replay(
     plan: Plan,
-    measured: Iterable[Told],
+    measured: Iterable[Portion],
     *,
     zone: ZoneInfo,
     since: datetime | None = None,
@@ -199,14 +199,14 @@ def _replay(
     )
     transitions: list[Transition] = []
     tally = Tally()
-    for told in measured:
-        for frame in told.frames:
+    for portion in measured:
+        for frame in portion.frames:
             judging.take(frame)
             attached.taken(frame)
         transitions.extend(judging.drain())
-        tally = told.tally
+        tally = portion.tally
         if progress is not None:
-            progress(told.count, told.done)
+            progress(portion.count, portion.done)
     judging.judge_open()
     if recorder is not None:
         recorder.finish()
@@ -263,7 +263,7 @@ def episodes(transitions: Iterable[Transition]) -> list[Episode]:
     by_id: dict[str, list[Transition]] = {}
     for transition in transitions:
         by_id.setdefault(transition.episode_id, []).append(transition)
-    found = []
+    gathered = []
     for parts in by_id.values():
         fired = next((t for t in parts if t.state is TransitionName.FIRING), None)
         last = parts[-1]
@@ -271,7 +271,7 @@ def episodes(transitions: Iterable[Transition]) -> list[Episode]:
         ended = last.at if last.state in (TransitionName.RESOLVED, TransitionName.CANCELLED) else None
         severities = [t.severity for t in parts if t.state in (TransitionName.FIRING, TransitionName.SEVERITY)]
         worst = max(severities or [shown.severity], key=Severity.of)
-        found.append(
+        gathered.append(
             Episode(
                 rule=shown.rule,
                 labels=shown.labels,
@@ -286,4 +286,4 @@ def episodes(transitions: Iterable[Transition]) -> list[Episode]:
                 transitions=tuple(parts),
             )
         )
-    return found
+    return gathered

@@ -30,10 +30,10 @@ def load_version(version: str, rules: Path) -> Loaded:
     with tempfile.TemporaryDirectory(prefix="lockstep-") as scratch:
         with tarfile.open(fileobj=io.BytesIO(archive)) as files:
             files.extractall(scratch, filter="data")
-        found = Path(scratch) / inside / ("" if rules.is_dir() else rules.name)
-        if not found.exists():
+        at_commit = Path(scratch) / inside / ("" if rules.is_dir() else rules.name)
+        if not at_commit.exists():
             raise RuleError(f"--against {version}: {rules} does not exist there; name a commit that has it")
-        return load_rules(found)
+        return load_rules(at_commit)
 
 
 def _git(folder: Path, *arguments: str, version: str) -> bytes:

@@ -87,7 +87,7 @@ _when = msgspec.json.Decoder(_When)
 def _lines(batch: Batch, oldest: datetime | None, since: datetime | None) -> tuple[list[bytes], int]:
     """(one line an event, how many of them happened since then); what cannot be an event stays as it is, so that it is
     refused with its reason."""
-    found: list[bytes] = []
+    lines: list[bytes] = []
     recent = 0
     for i, value in enumerate(batch.values):
         if value is None:
@@ -101,8 +101,8 @@ def _lines(batch: Batch, oldest: datetime | None, since: datetime | None) -> tup
             if time < oldest:
                 continue
             recent += time >= since
-        found.append(whole.replace(b"\n", b" ") + b"\n")  # in JSON a line break is only ever space between things
-    return found, len(found) if since is None else recent
+        lines.append(whole.replace(b"\n", b" ") + b"\n")  # in JSON a line break is only ever space between things
+    return lines, len(lines) if since is None else recent
 
 
 def _time_of(value: bytes, got_ms: int) -> datetime:

@@ -32,24 +32,24 @@ def check(paths: Sequence[Path], *, kept_s: int | None = None, today: date | Non
     faults: list[Fault] = [
         Fault(str(p), 1, 1, "there is no such file", "check the path", "LS101") for p in paths if not p.exists()
     ]
-    found = [p for p in paths if p.exists()]
+    existing = [p for p in paths if p.exists()]
     faults += [
         Fault(str(p), 1, 1, "no rule file in this folder", "name the folder that holds your *.yml", "LS101", "warning")
-        for p in found
+        for p in existing
         if p.is_dir() and not rule_files([p])
     ]
-    loaded = load_rules(*found)
+    loaded = load_rules(*existing)
     faults += loaded.faults
     if kept_s is not None:
         faults += out_of_reach(loaded.plan.rules, kept_s=kept_s)
     if today is not None:
         faults += past_their_day(loaded.plan.rules, today=today)
-    files = len(rule_files(found)) + (calendar_file(found) is not None)
-    for path in _routing_files(found):
+    files = len(rule_files(existing)) + (calendar_file(existing) is not None)
+    for path in _routing_files(existing):
         routing, wrong = load_routing(path)
         files += 1
         faults += wrong
-        if routing is not None and path.parent in found and not loaded.errors:
+        if routing is not None and path.parent in existing and not loaded.errors:
             faults += _unheard(path, routing.teams, {team for rule in loaded.plan.rules for team in rule.teams})
         if routing is not None and routing.teams:
             for rule in loaded.plan.rules:
@@ -62,23 +62,23 @@ def check(paths: Sequence[Path], *, kept_s: int | None = None, today: date | Non
     return CheckReport(tuple(sorted(set(faults))), len(loaded.plan.rules), files)
 
 
-def _unheard(path: Path, teams: Iterable[str], told: Collection[str]) -> list[Fault]:
-    """Teams of the routing whom no rule tells anything. told: the teams of all rules of the folder."""
+def _unheard(path: Path, teams: Iterable[str], addressed: Collection[str]) -> list[Fault]:
+    """Teams of the routing whom no rule tells anything. addressed: the teams of all rules of the folder."""
     document, _ = read_document(path)
     # A rule that tells an unknown team is named for it; the team that it meant need not be named, too.
-    if document is None or not told or set(told) - set(teams):
+    if document is None or not addressed or set(addressed) - set(teams):
         return []
     faults = []
     for team in teams:
-        if team not in told:
-            message, remedy = f"no rule tells team '{team}' anything", did_you_mean(team, told)
+        if team not in addressed:
+            message, remedy = f"no rule tells team '{team}' anything", did_you_mean(team, addressed)
             faults.append(document.fault(("teams", team), message, remedy, "LS154", level="warning", key=True))
     return faults
 
 
 def _routing_files(paths: Iterable[Path]) -> list[Path]:
-    found = [p / "routing.yml" for p in paths if p.is_dir()] + [p for p in paths if p.name == "routing.yml"]
-    return [p for p in found if p.exists()]
+    candidates = [p / "routing.yml" for p in paths if p.is_dir()] + [p for p in paths if p.name == "routing.yml"]
+    return [p for p in candidates if p.exists()]
 
 
 def exit_code(report: CheckReport, *, strict: bool) -> int:

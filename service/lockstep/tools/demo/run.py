@@ -96,16 +96,19 @@ class Replayed:
 
 @dataclass
 class Expected:
-    """What the judge says of these events when it is asked directly; told: what receivers hear of."""
+    """What the judge says of these events when it is asked directly.
+
+    transitions: those that receivers must hear of, by id. heard: those that came. unexpected: what came besides.
+    """
 
     plan: Plan
-    told: Mapping[str, Transition]
+    transitions: Mapping[str, Transition]
     heard: dict[str, Transition] = field(default_factory=dict)
     unexpected: list[str] = field(default_factory=list)
 
     @property
     def missing(self) -> list[Transition]:
-        return [t for name, t in self.told.items() if name not in self.heard]
+        return [t for name, t in self.transitions.items() if name not in self.heard]
 
 
 def program() -> str:
@@ -113,8 +116,8 @@ def program() -> str:
     beside = Path(sys.executable).with_name("lockstep")
     if not beside.exists():
         return f"{shlex.quote(sys.executable)} -m lockstep"
-    found = shutil.which("lockstep")
-    if found is not None and Path(found).samefile(beside):
+    on_path = shutil.which("lockstep")
+    if on_path is not None and Path(on_path).samefile(beside):
         return "lockstep"
     relative = os.path.relpath(beside)
     return shlex.quote(str(beside) if relative.startswith("..") else relative)
@@ -187,9 +190,9 @@ async def _shown(folder: Path, console: Terminal, seconds: float) -> int:
         replayed = await preparing
         expecting = loop.run_in_executor(other, expect, rules, folder / "events.ndjson")
         rate = await _read_history(session, replayed, view)
-        expected.told = await expecting
-        await _show(session, replayed, view, seconds, paced(expected.told.values()))
-        view.begin("the last messages go out", len(expected.told))
+        expected.transitions = await expecting
+        await _show(session, replayed, view, seconds, paced(expected.transitions.values()))
+        view.begin("the last messages go out", len(expected.transitions))
         await _finish(expected, hook, mailbox, slack)
         counted = await _counted(session)
     return _conclude(
@@ -272,9 +275,9 @@ async def _ready(process: asyncio.subprocess.Process, log: Path) -> str:
         while True:
             if process.returncode is not None:
                 raise DemoError(f"the service ended with {process.returncode} while it started; see {log}")
-            found = _listening(log)
-            if found:
-                url = found[0]
+            urls = _listening(log)
+            if urls:
+                url = urls[0]
                 with contextlib.suppress(aiohttp.ClientError):
                     async with session.get(f"{url}/readyz") as answer:
                         if answer.status == 200:
@@ -309,15 +312,15 @@ async def _post(session: aiohttp.ClientSession, lines: Sequence[bytes]) -> None:
 
 def _requests(lines: Sequence[bytes]) -> list[tuple[int, int]]:
     """Ranges of lines that fit into one request each."""
-    found, start, size = [], 0, 0
+    ranges, start, size = [], 0, 0
     for i, line in enumerate(lines):
         if i > start and (i - start >= AT_ONCE or size + len(line) > MOST_BYTES):
-            found.append((start, i))
+            ranges.append((start, i))
             start, size = i, 0
         size += len(line) + 1
     if start < len(lines):
-        found.append((start, len(lines)))
-    return found
+        ranges.append((start, len(lines)))
+    return ranges
 
 
 async def _read_history(session: aiohttp.ClientSession, replayed: Replayed, view: View) -> float:
@@ -358,8 +361,8 @@ def paced(transitions: Iterable[Transition]) -> Callable[[float], float]:
     Hours in which something is told, and those just after, pass more slowly: there is more to read in them.
     """
     begin = int(shop.SHOWN_FROM.timestamp())
-    told = {int(datetime.fromisoformat(t.at).timestamp() - begin) // HOUR for t in transitions}
-    slow = {hour + after for hour in told for after in range(SLOW_HOURS)}
+    busy = {int(datetime.fromisoformat(t.at).timestamp() - begin) // HOUR for t in transitions}
+    slow = {hour + after for hour in busy for after in range(SLOW_HOURS)}
     hours = range(int(shop.END.timestamp() - begin) // HOUR)
     ends = list(itertools.accumulate(SLOWER if hour in slow else 1 for hour in hours))
 
@@ -400,7 +403,7 @@ def _hear(expected: Expected, view: View, body: Mapping[str, Any]) -> None:
     """A webhook came in and its signature was right."""
     data = body["data"]
     name = data["transition_id"]
-    transition = expected.told.get(name)
+    transition = expected.transitions.get(name)
     if transition is None:
         expected.unexpected.append(f"{data['rule']} {data['state']} {data['at']}")
         return
@@ -414,14 +417,14 @@ def _hear(expected: Expected, view: View, body: Mapping[str, Any]) -> None:
 
 def _unfinished(expected: Expected, mailbox: Mailbox, slack: Slack) -> list[str]:
     """What must have come and has not; empty when everything has."""
-    wanted = {t.rule for t in expected.told.values() if t.state is TransitionName.FIRING}
-    found = [f"a webhook for {t.rule} {t.state.value} at {t.at}" for t in expected.missing]
+    wanted = {t.rule for t in expected.transitions.values() if t.state is TransitionName.FIRING}
+    missing = [f"a webhook for {t.rule} {t.state.value} at {t.at}" for t in expected.missing]
     for address in (MARKETING, OPERATIONS):
-        told = {str(m["X-Lockstep-Rule"]) for m in mailbox.mails if address in str(m["To"])}
-        found += [f"a mail to {address} about {rule}" for rule in sorted(wanted - told)]
+        heard = {str(m["X-Lockstep-Rule"]) for m in mailbox.mails if address in str(m["To"])}
+        missing += [f"a mail to {address} about {rule}" for rule in sorted(wanted - heard)]
     if len(slack.messages) < len(wanted):
-        found.append(f"{len(wanted) - len(slack.messages)} Slack messages")
-    return found
+        missing.append(f"{len(wanted) - len(slack.messages)} Slack messages")
+    return missing
 
 
 async def _finish(expected: Expected, hook: Hook, mailbox: Mailbox, slack: Slack) -> None:
@@ -459,7 +462,10 @@ def _conclude(
         [
             ("events", f"{events:,} sent, {counted:,} counted; the history at {rate:,.0f} a second"),
             ("alerts", ", ".join(f"{rule} {count}" for rule, count in sorted(fired.items())) or "none"),
-            ("the same?", f"{len(expected.heard)} of {len(expected.told)} as the judge says when it is asked directly"),
+            (
+                "the same?",
+                f"{len(expected.heard)} of {len(expected.transitions)} as the judge says when it is asked directly",
+            ),
             ("mails", f"{mails or 'none'}, in {folder / 'mails'} (open the .html in a browser)"),
             ("Slack", f"{len(slack.messages)} messages, {slack.replies} of them in threads, in {folder / 'slack'}"),
             (

@@ -120,8 +120,8 @@ class View:
         table = Table.grid(padding=(0, 2))
         table.add_column(style="cyan", min_width=12, no_wrap=True)
         table.add_column(overflow="fold")
-        for name, found in rows:
-            table.add_row(name, found)
+        for name, finding in rows:
+            table.add_row(name, finding)
         self._console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
     def commands(self, title: str, rows: Sequence[tuple[str, str]]) -> None:

@@ -107,14 +107,14 @@ def events(*, planted: bool = True, seed: int = SEED) -> list[Event]:
         orders += list(_surge(orders, random.Random(f"{seed} surge")))
     orders.sort(key=lambda o: (o["time"], o["id"]))
     bestsellers = _bestsellers(orders)
-    found = [
+    every_event = [
         *orders,
         *_shipments(orders, random.Random(f"{seed} shipments")),
         *_stock(orders, bestsellers, planted=planted),
         *_visits(bestsellers, random.Random(f"{seed} visits"), planted=planted),
     ]
-    found.sort(key=lambda e: e["time"])  # stable: at equal times a product's levels keep their order
-    return found
+    every_event.sort(key=lambda e: e["time"])  # stable: at equal times a product's levels keep their order
+    return every_event
 
 
 def time_of(event: Event) -> datetime:

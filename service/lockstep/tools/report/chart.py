@@ -47,7 +47,7 @@ class _Scale:
 def episode_chart(episode: Episode, curve: Curve, zone: ZoneInfo) -> str:
     """What was measured around an episode, what was usual, where the limit was, and when it fired."""
     points = curve.points
-    told, unit = episode.told, unit_of(episode.told)
+    shown, unit = episode.announcement, unit_of(episode.announcement)
     begin, end = fired_at(episode).timestamp(), ended_at(episode)
     times = [p.at for p in points] or [begin - 3600, begin + 3600]
     first, last = min(*times, begin), max(*times, begin)
@@ -58,7 +58,7 @@ def episode_chart(episode: Episode, curve: Curve, zone: ZoneInfo) -> str:
     if curve.steps:
         first, last = first - (last - first) * 0.02, last + (last - first) * 0.04
     x = _Scale(first, last, LEFT, WIDTH - RIGHT)
-    low, high = _value_range(points, told.value)
+    low, high = _value_range(points, shown.value)
     y = _Scale(low, high, HEIGHT - BOTTOM, TOP)
     finish = x(last if end is None else end.timestamp())
     parts = [
@@ -74,17 +74,17 @@ def episode_chart(episode: Episode, curve: Curve, zone: ZoneInfo) -> str:
         f'<line class="mark {episode.severity}" x1="{x(begin):.1f}" x2="{x(begin):.1f}" y1="{TOP}" '
         f'y2="{HEIGHT - BOTTOM}"/>',
     ]
-    if told.value is not None:
-        px, py = x(begin), y(told.value)
+    if shown.value is not None:
+        px, py = x(begin), y(shown.value)
         side = "end" if px > WIDTH - 120 else "start"
         shift = -9 if side == "end" else 9
         parts.append(f'<circle class="dot {episode.severity}" cx="{px:.1f}" cy="{py:.1f}" r="4.5"/>')
         parts.append(
             f'<text class="told" x="{px + shift:.1f}" y="{max(py - 7, TOP + 10):.1f}" text-anchor="{side}">'
-            f"{escape(number_text(told.value, unit))}</text>"
+            f"{escape(number_text(shown.value, unit))}</text>"
         )
     reference = f"{number_text(_reference(episode), unit)} is the {_reference_word(episode)}"
-    said = f"{number_text(told.value, unit)} where {reference}"
+    said = f"{number_text(shown.value, unit)} where {reference}"
     return (
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(said, quote=True)}">'
         f"{''.join(parts)}</svg>"
@@ -92,21 +92,21 @@ def episode_chart(episode: Episode, curve: Curve, zone: ZoneInfo) -> str:
 
 
 def _reference(episode: Episode) -> float | None:
-    told = episode.told
-    return told.baseline if told.baseline is not None else told.limit
+    shown = episode.announcement
+    return shown.baseline if shown.baseline is not None else shown.limit
 
 
 def _reference_word(episode: Episode) -> str:
-    return "usual" if episode.told.baseline is not None else "limit"
+    return "usual" if episode.announcement.baseline is not None else "limit"
 
 
-def _value_range(points: Iterable[Point], told: float | None) -> tuple[float, float]:
-    found = [0.0] if told is None else [0.0, told]
+def _value_range(points: Iterable[Point], value: float | None) -> tuple[float, float]:
+    numbers = [0.0] if value is None else [0.0, value]
     for p in points:
-        found += [n for n in (p.value, p.baseline, p.limit) if n is not None]
+        numbers += [n for n in (p.value, p.baseline, p.limit) if n is not None]
         if p.baseline is not None and p.sigma is not None:
-            found.append(p.baseline + p.sigma)
-    low, high = min(found), max(found)
+            numbers.append(p.baseline + p.sigma)
+    low, high = min(numbers), max(numbers)
     room = (high - low) * 0.12 or 1.0
     return (low if low == 0 else low - room), high + room
 
@@ -146,18 +146,18 @@ def _band(points: Iterable[Point], x: _Scale, y: _Scale) -> Iterator[str]:
         elif run:
             runs.append(run)
             run = []
-    for found in [*runs, run] if run else runs:
-        upper = [f"{x(at):.1f} {y(middle + sigma):.1f}" for at, middle, sigma in found]
-        lower = [f"{x(at):.1f} {y(max(middle - sigma, y.low)):.1f}" for at, middle, sigma in reversed(found)]
+    for stretch in [*runs, run] if run else runs:
+        upper = [f"{x(at):.1f} {y(middle + sigma):.1f}" for at, middle, sigma in stretch]
+        lower = [f"{x(at):.1f} {y(max(middle - sigma, y.low)):.1f}" for at, middle, sigma in reversed(stretch)]
         yield f'<path class="band" d="M{"L".join([*upper, *lower])}Z"/>'
 
 
 def _window_mark(episode: Episode, x: _Scale) -> Iterator[str]:
     """The window that was judged, as a bracket above the chart."""
-    told = episode.told
-    if told.window_start is None or told.window_end is None:
+    shown = episode.announcement
+    if shown.window_start is None or shown.window_end is None:
         return
-    start, end = (x(datetime.fromisoformat(t).timestamp()) for t in (told.window_start, told.window_end))
+    start, end = (x(datetime.fromisoformat(t).timestamp()) for t in (shown.window_start, shown.window_end))
     start = max(start, LEFT)
     yield f'<path class="window" d="M{start:.1f} {TOP - 2}V{TOP - 8}H{end:.1f}V{TOP - 2}"/>'
     yield f'<text class="window-name" x="{(start + end) / 2:.1f}" y="{TOP - 12}" text-anchor="middle">window</text>'
@@ -327,16 +327,16 @@ def _calendar_axis(x: _Scale, first: float, last: float, height: int, zone: Zone
 def week_bars(weekly: Sequence[int], most: int) -> str:
     """A small bar for each week; many weeks are put together."""
     group = ceil_div(len(weekly), 60) or 1
-    found = [sum(weekly[i : i + group]) for i in range(0, len(weekly), group)]
+    counts = [sum(weekly[i : i + group]) for i in range(0, len(weekly), group)]
     width = 6
     top = max(most * group, 1)
     bars = "".join(
         f'<rect class="{"bar" if n else "no-bar"}" x="{i * width}" '
         f'y="{24 - max(1.5, 24 * min(n, top) / top) if n else 23:.1f}" width="{width - 1.5}" '
         f'height="{max(1.5, 24 * min(n, top) / top) if n else 1:.1f}"/>'
-        for i, n in enumerate(found)
+        for i, n in enumerate(counts)
     )
-    wide = max(len(found) * width, width)
+    wide = max(len(counts) * width, width)
     return f'<svg class="weeks" viewBox="0 0 {wide} 24" width="{wide}" height="24" aria-hidden="true">{bars}</svg>'
 
 

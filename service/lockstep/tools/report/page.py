@@ -153,7 +153,9 @@ def _tiles(report: Report, shown: Shown) -> list[tuple[str, str, str]]:
         tiles.append(
             ("Precision", percent(score.precision), f"{score.right:,} of {score.episodes:,} episodes were right")
         )
-        tiles.append(("Recall", percent(score.recall), f"{score.found:,} of {score.windows:,} labelled windows told"))
+        tiles.append(
+            ("Recall", percent(score.recall), f"{score.detected:,} of {score.windows:,} labelled windows told")
+        )
     return tiles
 
 
@@ -204,28 +206,28 @@ def _line(episode: Episode, zone: ZoneInfo) -> dict[str, Any]:
         "at": time_text(fired_at(episode).isoformat(), zone),
         "severity": episode.severity,
         "labels": labels_text(episode.labels),
-        "value": number_text(episode.value, unit_of(episode.told)),
+        "value": number_text(episode.value, unit_of(episode.announcement)),
         "lasted": "goes on" if length is None else short(length),
     }
 
 
 def _drawn(episode: Episode, rule: Rule | None, curve: Curve, writer: Writer, zone: ZoneInfo) -> dict[str, Any]:
-    told = episode.told
+    shown = episode.announcement
     teams = rule.teams if rule is not None else ("marketing", "operations")
-    item = writer.item(told, rule, teams)
-    window = window_text(told)
-    unit = unit_of(told)
-    numbers = [("value", number_text(told.value, unit))]
-    if told.baseline is not None:
-        numbers.append(("usual", number_text(told.baseline, unit)))
-        if told.counts.get("sigma"):
-            numbers[-1] = ("usual", f"{number_text(told.baseline, unit)} ± {number_text(told.counts['sigma'], unit)}")
-    if told.ratio is not None:
-        numbers.append(("ratio", ratio_text(told.ratio)))
-    if told.limit is not None:
-        numbers.append(("limit", limit_text(told)))
-    if told.window_start and told.window_end:
-        start, end = (datetime.fromisoformat(t).astimezone(zone) for t in (told.window_start, told.window_end))
+    item = writer.item(shown, rule, teams)
+    window = window_text(shown)
+    unit = unit_of(shown)
+    numbers = [("value", number_text(shown.value, unit))]
+    if shown.baseline is not None:
+        numbers.append(("usual", number_text(shown.baseline, unit)))
+        if shown.counts.get("sigma"):
+            numbers[-1] = ("usual", f"{number_text(shown.baseline, unit)} ± {number_text(shown.counts['sigma'], unit)}")
+    if shown.ratio is not None:
+        numbers.append(("ratio", ratio_text(shown.ratio)))
+    if shown.limit is not None:
+        numbers.append(("limit", limit_text(shown)))
+    if shown.window_start and shown.window_end:
+        start, end = (datetime.fromisoformat(t).astimezone(zone) for t in (shown.window_start, shown.window_end))
         numbers.append(("window", f"{window}, {start:%H:%M} to {end:%H:%M}"))
     pending = (fired_at(episode) - datetime.fromisoformat(episode.started)).total_seconds()
     if pending:

@@ -49,11 +49,11 @@ class Window:
 
 @dataclass(frozen=True)
 class Score:
-    """right: episodes inside a window, of `episodes`. found: windows that were told, of `windows`."""
+    """right: episodes inside a window, of `episodes`. detected: windows that an episode spoke of, of `windows`."""
 
     right: int
     episodes: int
-    found: int
+    detected: int
     windows: int
 
     @property
@@ -62,7 +62,7 @@ class Score:
 
     @property
     def recall(self) -> float | None:
-        return self.found / self.windows if self.windows else None
+        return self.detected / self.windows if self.windows else None
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,8 @@ def make_report(
     if replay.first is not None and replay.last is not None:
         weeks = (replay.last - replay.first) / WEEK
     rules = [
-        _rule_report(name, found, mondays=mondays, weeks=weeks, zone=zone, working=working, windows=windows)
-        for name, found in by_rule.items()
+        _rule_report(name, of_rule, mondays=mondays, weeks=weeks, zone=zone, working=working, windows=windows)
+        for name, of_rule in by_rule.items()
     ]
     rules.sort(key=lambda r: (-len(r.episodes), r.rule))
     every = [e for r in rules for e in r.episodes]
@@ -173,7 +173,7 @@ def per_week(count: int, weeks: float) -> float | None:
 
 def _rule_report(
     name: str,
-    found: Sequence[Episode],
+    episodes: Sequence[Episode],
     *,
     mondays: tuple[datetime, ...],
     weeks: float,
@@ -181,7 +181,7 @@ def _rule_report(
     working: Sequence[Hours],
     windows: Sequence[Window] | None,
 ) -> RuleReport:
-    fired = [e for e in found if e.fired is not None]
+    fired = [e for e in episodes if e.fired is not None]
     weekly = [0] * len(mondays)
     for episode in fired:
         weekly[max(0, bisect_right(mondays, fired_at(episode)) - 1)] += 1
@@ -190,7 +190,7 @@ def _rule_report(
     return RuleReport(
         rule=name,
         episodes=tuple(fired),
-        unfired=len(found) - len(fired),
+        unfired=len(episodes) - len(fired),
         per_week=per_week(len(fired), weeks),
         weekly=tuple(weekly),
         typical=_typical(fired),
@@ -215,16 +215,16 @@ def _mondays(first: datetime | None, last: datetime | None, zone: ZoneInfo) -> t
     day = first.astimezone(zone).date()
     day -= timedelta(days=day.weekday())
     end = last.astimezone(zone).date()
-    found: list[datetime] = []
+    mondays: list[datetime] = []
     while day <= end:
-        found.append(datetime.combine(day, time(), zone))
+        mondays.append(datetime.combine(day, time(), zone))
         day += WEEK
-    return tuple(found)
+    return tuple(mondays)
 
 
 def _woken(episodes: Iterable[Episode], *, zone: ZoneInfo, working: Sequence[Hours]) -> dict[str, int]:
     """How often somebody would have been called out of bed: each time an episode first reaches that severity."""
-    found: Counter[str] = Counter()
+    woken: Counter[str] = Counter()
     for episode in episodes:
         reached: set[str] = set()
         for transition in episode.transitions:
@@ -234,17 +234,17 @@ def _woken(episodes: Iterable[Episode], *, zone: ZoneInfo, working: Sequence[Hou
             if severity in ("warning", "critical") and severity not in reached:
                 at = int(datetime.fromisoformat(transition.at).timestamp())
                 if not any(opens <= at < closes for opens, closes in stretches(tuple(working), at, zone, 1)):
-                    found[severity] += 1
+                    woken[severity] += 1
             reached |= {severity} if severity != "critical" else {"warning", "critical"}
-    return dict(found)
+    return dict(woken)
 
 
 def _score(episodes: Sequence[Episode], windows: Sequence[Window], *, rule: str | None = None) -> Score:
     """rule: only its own windows are to be found by it; one that names no rule is anybody's, and counts for all."""
     right = sum(any(w.is_met_by(e) for w in windows) for e in episodes)
     own = windows if rule is None else [w for w in windows if w.rule == rule]
-    found = sum(any(w.is_met_by(e) for e in episodes) for w in own)
-    return Score(right, len(episodes), found, len(own))
+    detected = sum(any(w.is_met_by(e) for e in episodes) for w in own)
+    return Score(right, len(episodes), detected, len(own))
 
 
 # ---- what really was wrong -----------------------------------------------------------------------------------------
@@ -345,7 +345,7 @@ def compare(before: Iterable[Episode], after: Iterable[Episode]) -> list[Changed
             else:
                 moved.append((match, episode))
         lost += left
-    found = [
+    changes = [
         Changed(
             rule,
             tuple(sorted(gained, key=fired_at)),
@@ -355,15 +355,15 @@ def compare(before: Iterable[Episode], after: Iterable[Episode]) -> list[Changed
         )
         for rule, (gained, lost, moved, same) in parts.items()
     ]
-    return sorted(found, key=lambda c: (-len(c.gained) - len(c.lost) - len(c.moved), c.rule))
+    return sorted(changes, key=lambda c: (-len(c.gained) - len(c.lost) - len(c.moved), c.rule))
 
 
 def _by_alert(episodes: Iterable[Episode]) -> dict[tuple[str, tuple[tuple[str, str], ...]], list[Episode]]:
-    found: dict[tuple[str, tuple[tuple[str, str], ...]], list[Episode]] = {}
+    by_alert: dict[tuple[str, tuple[tuple[str, str], ...]], list[Episode]] = {}
     for episode in episodes:
         if episode.fired is not None:
-            found.setdefault((episode.rule, tuple(sorted(episode.labels.items()))), []).append(episode)
-    return found
+            by_alert.setdefault((episode.rule, tuple(sorted(episode.labels.items()))), []).append(episode)
+    return by_alert
 
 
 _NEVER = datetime.max.replace(tzinfo=UTC)

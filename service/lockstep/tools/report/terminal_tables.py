@@ -42,12 +42,12 @@ def sparkline(values: Sequence[float | None], width: int, *, top: float | None =
     )
 
 
-def alerts_table(found: Sequence[Transition], zone: ZoneInfo) -> Table:
-    """What is pending or firing. found: the latest transition of each, in the order of the rows."""
-    table = Table(title=f"{len(found):,} {'alert' if len(found) == 1 else 'alerts'}")
+def alerts_table(transitions: Sequence[Transition], zone: ZoneInfo) -> Table:
+    """What is pending or firing. transitions: the latest transition of each, in the order of the rows."""
+    table = Table(title=f"{len(transitions):,} {'alert' if len(transitions) == 1 else 'alerts'}")
     for name in ("since", "state", "severity", "rule", "labels", "value", "usual or limit"):
         table.add_column(name)
-    for t in found:
+    for t in transitions:
         unit = unit_of(t)
         usual = t.baseline if t.baseline is not None else t.limit
         table.add_row(
@@ -116,8 +116,8 @@ def _episodes(episodes: Sequence[Episode], curves: Mapping[str, Curve], zone: Zo
             Text(e.severity, COLOURS[e.severity]),
             e.rule,
             labels_text(e.labels),
-            number_text(e.value, unit_of(e.told)),
-            "" if e.baseline is None else number_text(e.baseline, unit_of(e.told)),
+            number_text(e.value, unit_of(e.announcement)),
+            "" if e.baseline is None else number_text(e.baseline, unit_of(e.announcement)),
             *([] if curve is None else [sparkline([p.value for p in curve.points], 24)]),
         )
     return table
@@ -183,5 +183,5 @@ def _summary(report: Report, working: str) -> Iterator[RenderableType]:
         s = report.score
         yield Text(
             f"precision {percent(s.precision)} ({s.right:,} of {s.episodes:,} episodes were right), "
-            f"recall {percent(s.recall)} ({s.found:,} of {s.windows:,} labelled windows were told)"
+            f"recall {percent(s.recall)} ({s.detected:,} of {s.windows:,} labelled windows were told)"
         )

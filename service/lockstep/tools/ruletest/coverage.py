@@ -29,24 +29,24 @@ class Gap:
 
 def gaps(rules: Sequence[Rule], outcomes: Sequence[Outcome]) -> list[Gap]:
     """What the tests of these rules leave open, in the order of the rules."""
-    found: list[Gap] = []
+    every_gap: list[Gap] = []
     for rule in rules:
         own = [o for o in outcomes if any(r.name == rule.name and r.place == rule.place for r in o.test.plan.rules)]
-        found += [Gap(rule.name, rule.place, what) for what in _left_open(rule, own)]
-    return found
+        every_gap += [Gap(rule.name, rule.place, what) for what in _left_open(rule, own)]
+    return every_gap
 
 
 def _left_open(rule: Rule, outcomes: Sequence[Outcome]) -> Iterator[str]:
-    told = [e for o in outcomes for e in o.told if e.rule == rule.name and e.fired is not None]
+    fired = [e for o in outcomes for e in o.episodes if e.rule == rule.name and e.fired is not None]
     named = any(a.rule == rule.name for o in outcomes for a in o.test.awaited)
-    if not told:
+    if not fired:
         yield "no test has it fire" if named or outcomes else "no test looks at it"
         return
-    if not any(o.passed and all(e.rule != rule.name or e.fired is None for e in o.told) for o in outcomes):
+    if not any(o.passed and all(e.rule != rule.name or e.fired is None for e in o.episodes) for o in outcomes):
         yield "no test has it stay silent"
-    if not any(e.first(TransitionName.RESOLVED) for e in told):
+    if not any(e.first(TransitionName.RESOLVED) for e in fired):
         yield "no test has it end"
-    reached = {t.severity for e in told for t in e.transitions}
+    reached = {t.severity for e in fired for t in e.transitions}
     for severity in _severities(rule.condition):
         if severity.word not in reached:
             yield f"severity {severity.word} is never reached"
@@ -56,7 +56,7 @@ def _left_open(rule: Rule, outcomes: Sequence[Outcome]) -> Iterator[str]:
         yield "no test has it end before 'for' is over"
     if isinstance(rule.condition, Threshold | Share):
         for override in rule.condition.overrides:
-            if not any(_matches(override.match, e.labels) for e in told):
+            if not any(_matches(override.match, e.labels) for e in fired):
                 shown = ", ".join(f"{label}: {pattern}" for label, pattern in override.match)
                 yield f"the override for {shown} never fires"
     for said, part in _parts(rule.condition):
@@ -89,5 +89,5 @@ def _parts(condition: Condition, path: str = "") -> Iterator[tuple[str, Conditio
 def _is_ever_true(rule: Rule, outcome: Outcome) -> bool:
     test = outcome.test
     plan = replace(part_of(test.plan, [rule.name]), rules=(rule,))
-    found = replayed(plan, test.events, zone=test.times.zone, until=test.until).transitions
-    return any(t.state is TransitionName.FIRING for t in found)
+    transitions = replayed(plan, test.events, zone=test.times.zone, until=test.until).transitions
+    return any(t.state is TransitionName.FIRING for t in transitions)

@@ -28,8 +28,8 @@ def _flag(value: Any) -> Any:
 
 
 def _parts(value: Any) -> Any:
-    found = value if isinstance(value, dict) else {"summary": value}
-    return {k: v if isinstance(v, list) else [_text(v)] for k, v in found.items()}
+    by_team = value if isinstance(value, dict) else {"summary": value}
+    return {k: v if isinstance(v, list) else [_text(v)] for k, v in by_team.items()}
 
 
 _STRING = {"type": "string"}

@@ -21,12 +21,12 @@ HINT = "write 10:05, Mon 10:05, week 6 Mon 10:05, day 3 10:05, 2026-04-06 10:05 
 
 def length_s(text: str) -> int:
     """`2h`, `1h 30m`, `5 weeks`, `20 min` in seconds. Raises ValueError."""
-    found = _LENGTH.findall(text)
+    parts = _LENGTH.findall(text)
     rest = _LENGTH.sub("", text).strip()
-    if not found or rest:
+    if not parts or rest:
         hint = f"{text.strip()}m or {text.strip()}h" if text.strip().isdigit() else "2h, 90m, 1h 30m or 5 weeks"
         raise ValueError(f"'{text.strip()[:60]}' is no length; write {hint} [LS104]")
-    total = round(sum(float(n) * _SECONDS[unit[0].lower()] for n, unit in found))
+    total = round(sum(float(n) * _SECONDS[unit[0].lower()] for n, unit in parts))
     if not 0 < total <= LONGEST_S:
         raise ValueError(f"'{text.strip()}' is no length for a test; write one up to 400d [LS104]")
     return total
@@ -80,14 +80,14 @@ class Times:
             if day[:3] not in _DAYS:
                 raise ValueError(f"'{said}' names no day of the week; {HINT}")
             first += timedelta(days=(_DAYS.index(day[:3]) - first.weekday()) % 7)
-        found = self._at(first, clock)
-        if found < self.start:
-            found = self._at(first + timedelta(days=7 if day is not None else 1), clock)
+        instant = self._at(first, clock)
+        if instant < self.start:
+            instant = self._at(first + timedelta(days=7 if day is not None else 1), clock)
         if week is not None:
             if not 1 <= int(week) <= 56:
                 raise ValueError(f"'{said}' is no week of a test; count from week 1, that of the start [LS192]")
-            found = self.after(found, (int(week) - 1) * 604_800) if int(week) > 1 else found
-        return found
+            instant = self.after(instant, (int(week) - 1) * 604_800) if int(week) > 1 else instant
+        return instant
 
     def _at(self, day: date, clock: str) -> datetime:
         return datetime.combine(day, clock_time(clock), self.zone).astimezone(UTC)
@@ -103,12 +103,12 @@ def clock_time(text: str) -> time:
 
 def _date(text: str) -> date:
     try:
-        found = date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise ValueError(f"'{text}' is no date; {HINT}") from None
-    if not 1971 <= found.year <= 8900:
+    if not 1971 <= day.year <= 8900:
         raise ValueError(f"'{text}' is no date for a test; write one near today [LS192]")
-    return found
+    return day
 
 
 def start_of(text: str, zone: ZoneInfo) -> datetime:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from lockstep.text.figures import number_text
 from lockstep.tools.ruletest.coverage import Gap
-from lockstep.tools.ruletest.runner import Difference, Outcome, Told, moment, numbers
+from lockstep.tools.ruletest.runner import Difference, JudgedEpisode, Outcome, moment, numbers
 from lockstep.tools.ruletest.story import Line
 from lockstep.tools.ruletest.suite import Awaited, Test
 from lockstep.tools.terminal import readable
@@ -23,19 +23,19 @@ _COLOURS = {"critical": "red", "warning": "yellow", "info": "blue"}
 
 def table(outcomes: Sequence[Outcome]) -> Table:
     """One line a test: passed or not, and what fired."""
-    found = Table(header_style="bold", box=None, pad_edge=False)
+    overview = Table(header_style="bold", box=None, pad_edge=False)
     for name in ("", "test", "fired", "place"):
-        found.add_column(name)
+        overview.add_column(name)
     for outcome in outcomes:
         fired: dict[str, str] = {}
-        for told in outcome.told:
-            if told.fired is not None:
-                fired[told.rule] = told.fired.severity
+        for episode in outcome.episodes:
+            if episode.fired is not None:
+                fired[episode.rule] = episode.fired.severity
         shown = Text(", ").join(Text(rule, _COLOURS[severity]) for rule, severity in fired.items())
         mark = Text("pass", "green") if outcome.passed else Text("FAIL", "bold red")
         place = Text(_place(outcome), "dim")
-        found.add_row(mark, readable(outcome.test.name), shown or Text("nothing", "dim"), place)
-    return found
+        overview.add_row(mark, readable(outcome.test.name), shown or Text("nothing", "dim"), place)
+    return overview
 
 
 def explained(outcome: Outcome) -> str:
@@ -78,33 +78,33 @@ def _expected(awaited: Awaited, test: Test) -> str:
     return " ".join(filter(None, words))
 
 
-def _happened(told: Told, test: Test) -> str:
-    words = [told.rule, _labels(told.labels.values())]
+def _happened(episode: JudgedEpisode, test: Test) -> str:
+    words = [episode.rule, _labels(episode.labels.values())]
     names = {
         TransitionName.PENDING: "pending",
         TransitionName.FIRING: "fires",
         TransitionName.RESOLVED: "over",
         TransitionName.CANCELLED: "cancelled",
     }
-    for t in told.transitions:
+    for t in episode.transitions:
         at = test.times.shown(moment(t.at))
         if t.state is TransitionName.SEVERITY:
             words.append(f"becomes {t.severity} {at}")
         else:
             words.append(f"{names[t.state]} {at}" + (f" {t.severity}" if t.state is TransitionName.FIRING else ""))
     shown = " ".join(filter(None, words))
-    return f"{shown} ({numbers(told.fired or told.transitions[0])})"
+    return f"{shown} ({numbers(episode.fired or episode.transitions[0])})"
 
 
 def _difference(difference: Difference, test: Test) -> Iterable[str]:
-    awaited, told = difference.awaited, difference.told
-    if awaited is None or told is None:
+    awaited, episode = difference.awaited, difference.episode
+    if awaited is None or episode is None:
         expected = "nothing else" if awaited is None else f"{_expected(awaited, test)}   (line {awaited.line})"
         yield f"  expected   {expected}"
-        yield f"  happened   {_nothing(awaited, test) if told is None else _happened(told, test)}"
+        yield f"  happened   {_nothing(awaited, test) if episode is None else _happened(episode, test)}"
         return
     yield f"  expected   {_expected(awaited, test)}   (line {awaited.line})"
-    yield f"  happened   {_happened(told, test)}"
+    yield f"  happened   {_happened(episode, test)}"
     for what, expected, happened in difference.parts:
         yield f"     {what}: expected {readable(expected)}, was {readable(happened)}"
 
@@ -128,7 +128,9 @@ def _drawn(outcome: Outcome) -> Iterable[str]:
         shown, most = _bars(line, _values(test, i, line), begin, end)
         yield f"  {readable(line.text.partition(':')[0]):{width}}  {shown}  up to {number_text(most)}"
     marks = {"expected": [m for d in outcome.differences if d.awaited is not None for m in d.awaited.moments[:1]]}
-    marks["happened"] = [moment(d.told.fired.at) for d in outcome.differences if d.told is not None and d.told.fired]
+    marks["happened"] = [
+        moment(d.episode.fired.at) for d in outcome.differences if d.episode is not None and d.episode.fired
+    ]
     for name, moments in marks.items():
         if moments:
             row = [" "] * COLUMNS
@@ -144,7 +146,7 @@ def _span(outcome: Outcome) -> tuple[datetime, datetime]:
     test = outcome.test
     begin, end = moment(test.times.start.isoformat()).astimezone(test.until.tzinfo), test.until
     moments = [m for d in outcome.differences if d.awaited is not None for m in d.awaited.moments]
-    moments += [moment(t.at) for d in outcome.differences if d.told is not None for t in d.told.transitions]
+    moments += [moment(t.at) for d in outcome.differences if d.episode is not None for t in d.episode.transitions]
     if not moments:
         return begin, end
     around = max((max(moments) - min(moments)) / 2, timedelta(hours=2))
@@ -157,13 +159,13 @@ def _column(at: datetime, begin: datetime, end: datetime) -> int:
 
 def _values(test: Test, number: int, line: Line) -> list[tuple[datetime, float]]:
     name = line.subject.field
-    found: list[tuple[datetime, float]] = []
+    values: list[tuple[datetime, float]] = []
     for event in test.events:
         if str(event["id"]).startswith(f"{number + 1}-"):
             data: Any = event["data"]
             value = data.get("count", 1) if name is None else data.get(name, 1)
-            found.append((moment(str(event["time"])), float(value) if isinstance(value, int | float) else 1.0))
-    return found
+            values.append((moment(str(event["time"])), float(value) if isinstance(value, int | float) else 1.0))
+    return values
 
 
 def _bars(line: Line, values: Sequence[tuple[datetime, float]], begin: datetime, end: datetime) -> tuple[str, float]:

@@ -15,7 +15,7 @@ from lockstep.transition import Transition, TransitionName
 
 
 @dataclass(frozen=True)
-class Told:
+class JudgedEpisode:
     """One episode, as it was: its transitions in order."""
 
     transitions: tuple[Transition, ...]
@@ -42,13 +42,13 @@ class Told:
 
 @dataclass(frozen=True)
 class Difference:
-    """What was expected against what happened. told: the episode that comes nearest; None: there is none.
+    """What was expected against what happened. episode: the one that comes nearest; None: there is none.
 
     parts: (what, expected, happened); awaited None: an alert that nobody expected.
     """
 
     awaited: Awaited | None
-    told: Told | None
+    episode: JudgedEpisode | None
     parts: tuple[tuple[str, str, str], ...] = ()
 
 
@@ -57,7 +57,7 @@ class Outcome:
     """What came of a test."""
 
     test: Test
-    told: tuple[Told, ...]
+    episodes: tuple[JudgedEpisode, ...]
     differences: tuple[Difference, ...]
     transitions: tuple[Transition, ...] = ()
 
@@ -68,24 +68,24 @@ class Outcome:
 
 def run(test: Test) -> Outcome:
     """The outcome of a test."""
-    found = replayed(test.plan, test.events, zone=test.times.zone, until=test.until).transitions
-    told = tuple(_episodes(found))
-    return Outcome(test, told, tuple(_differences(test, told)), tuple(found))
+    transitions = replayed(test.plan, test.events, zone=test.times.zone, until=test.until).transitions
+    episodes = tuple(_episodes(transitions))
+    return Outcome(test, episodes, tuple(_differences(test, episodes)), tuple(transitions))
 
 
 def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _episodes(transitions: Iterable[Transition]) -> list[Told]:
+def _episodes(transitions: Iterable[Transition]) -> list[JudgedEpisode]:
     by_id: dict[str, list[Transition]] = {}
     for transition in transitions:
         by_id.setdefault(transition.episode_id, []).append(transition)
-    return [Told(tuple(parts)) for parts in by_id.values()]
+    return [JudgedEpisode(tuple(parts)) for parts in by_id.values()]
 
 
-def _differences(test: Test, told: Sequence[Told]) -> Iterable[Difference]:
-    free = list(told)
+def _differences(test: Test, episodes: Sequence[JudgedEpisode]) -> Iterable[Difference]:
+    free = list(episodes)
     open_: list[Awaited] = []
     for awaited in test.awaited:
         if awaited.said.never is not None:
@@ -111,52 +111,54 @@ def _differences(test: Test, told: Sequence[Told]) -> Iterable[Difference]:
             yield Difference(broken, episode) if broken is not None else Difference(None, episode)
 
 
-def _could_be(awaited: Awaited, told: Told) -> bool:
-    fits = awaited.rule == told.rule and awaited.labels.items() <= told.labels.items()
-    return fits and (awaited.said.never is not None or (told.fired is None) == (awaited.said.cancelled is not None))
+def _could_be(awaited: Awaited, episode: JudgedEpisode) -> bool:
+    fits = awaited.rule == episode.rule and awaited.labels.items() <= episode.labels.items()
+    return fits and (awaited.said.never is not None or (episode.fired is None) == (awaited.said.cancelled is not None))
 
 
-def _distance(awaited: Awaited, told: Told) -> float:
+def _distance(awaited: Awaited, episode: JudgedEpisode) -> float:
     at = awaited.fires[0] if awaited.fires else awaited.cancelled
-    return 0.0 if at is None else abs((moment((told.fired or told.transitions[0]).at) - at).total_seconds())
+    return 0.0 if at is None else abs((moment((episode.fired or episode.transitions[0]).at) - at).total_seconds())
 
 
-def _compared(awaited: Awaited, told: Told, test: Test) -> list[tuple[str, str, str]]:
+def _compared(awaited: Awaited, episode: JudgedEpisode, test: Test) -> list[tuple[str, str, str]]:
     """(what, expected, happened) of everything that differs."""
-    said, shown, fired = awaited.said, test.times.shown, told.fired
-    found: list[tuple[str, str, str]] = []
+    said, shown, fired = awaited.said, test.times.shown, episode.fired
+    differences: list[tuple[str, str, str]] = []
 
     def at(what: str, expected: datetime | None, happened: Transition | None, *, nothing: str = "not") -> None:
         if expected is not None and (happened is None or moment(happened.at) != expected):
-            found.append((what, shown(expected), nothing if happened is None else shown(moment(happened.at))))
+            differences.append((what, shown(expected), nothing if happened is None else shown(moment(happened.at))))
 
-    at("pending", awaited.pending, told.first(TransitionName.PENDING), nothing="it fired at once")
-    at("cancelled", awaited.cancelled, told.first(TransitionName.CANCELLED))
+    at("pending", awaited.pending, episode.first(TransitionName.PENDING), nothing="it fired at once")
+    at("cancelled", awaited.cancelled, episode.first(TransitionName.CANCELLED))
     if awaited.fires is not None and fired is not None and not awaited.fires[0] <= moment(fired.at) <= awaited.fires[1]:
         first, last = (shown(m) for m in awaited.fires)
-        found.append(("fires", first if first == last else f"{first} - {last}", shown(moment(fired.at))))
-    ended = told.first(TransitionName.RESOLVED)
+        differences.append(("fires", first if first == last else f"{first} - {last}", shown(moment(fired.at))))
+    ended = episode.first(TransitionName.RESOLVED)
     at("over", awaited.over, ended, nothing="it goes on")
     if said.over == "never" and ended is not None:
-        found.append(("over", "never", shown(moment(ended.at))))
+        differences.append(("over", "never", shown(moment(ended.at))))
     if fired is None:
-        return found
+        return differences
     if said.severity is not None and fired.severity != said.severity:
-        found.append(("severity", said.severity, fired.severity))
+        differences.append(("severity", said.severity, fired.severity))
     if said.becomes is not None:
-        found += _changes(awaited, told, test)
+        differences += _changes(awaited, episode, test)
     for what, expected, happened in (("value", said.value, fired.value), ("usual", said.usual, fired.baseline)):
         if expected is not None and (happened is None or not _same(expected, happened)):
-            found.append((what, f"{expected:.12g}", "none" if happened is None else f"{happened:.12g}"))
-    rule = test.rules[told.rule]
+            differences.append((what, f"{expected:.12g}", "none" if happened is None else f"{happened:.12g}"))
+    rule = test.rules[episode.rule]
     for team, parts in (said.says or {}).items():
         text = words(fired, rule, team, test)
-        found += [(f"says to {team}" if team != "summary" else "says", f"…{p}…", text) for p in parts if p not in text]
-    return found
+        differences += [
+            (f"says to {team}" if team != "summary" else "says", f"…{p}…", text) for p in parts if p not in text
+        ]
+    return differences
 
 
-def _changes(awaited: Awaited, told: Told, test: Test) -> list[tuple[str, str, str]]:
-    happened = [(t.severity, moment(t.at)) for t in told.changes]
+def _changes(awaited: Awaited, episode: JudgedEpisode, test: Test) -> list[tuple[str, str, str]]:
+    happened = [(t.severity, moment(t.at)) for t in episode.changes]
     same = len(happened) == len(awaited.becomes) and all(
         word == was and (at is None or at == when)
         for (word, at), (was, when) in zip(awaited.becomes, happened, strict=True)

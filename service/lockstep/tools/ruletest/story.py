@@ -194,8 +194,8 @@ def _value_field(measure: MeasureModel | None, event_type: str) -> tuple[str | N
     if measure.distinct is not None:
         return None, measure.distinct.removeprefix("lines.")
     numeric = (measure.sum, measure.average, measure.minimum, measure.maximum, measure.last, measure.percentile)
-    found = next((f for f in numeric if f is not None), None)
-    return (None if found is None else found.removeprefix("lines.")), None
+    name = next((f for f in numeric if f is not None), None)
+    return (None if name is None else name.removeprefix("lines.")), None
 
 
 def _typed(event_type: str, label: str, value: str) -> Any:
@@ -250,14 +250,14 @@ def _steps(text: str, subject: Subject, times: Times) -> Iterator[Step]:
 def _clauses(text: str) -> tuple[str, dict[str, str]]:
     """`6/h on Mon 09:00-17:00 for 2h` → (`6/h`, {on: …, for: …}). Raises ValueError."""
     parts = re.split(rf"\b({'|'.join(_WORDS)})\b", text)
-    found: dict[str, str] = {}
+    clauses: dict[str, str] = {}
     for word, rest in zip(parts[1::2], parts[2::2], strict=True):
-        if word in found:
+        if word in clauses:
             raise ValueError(f"'{word}' stands twice in '{text[:60]}'; put a comma between two steps [LS191]")
         if not rest.strip():
             raise ValueError(f"nothing follows '{word}' in '{text[:60]}'; {_STEP_HINT}")
-        found[word] = rest.strip()
-    return parts[0].strip(), found
+        clauses[word] = rest.strip()
+    return parts[0].strip(), clauses
 
 
 def _step(text: str, subject: Subject, times: Times, now: datetime) -> Step:
@@ -354,7 +354,7 @@ def events_of(
     line: Line, number: int, until: datetime, times: Times, series: Sequence[SeriesDef]
 ) -> list[dict[str, Any]]:
     """The events of a line, the `number`th of its test. Raises BadStory for far too many."""
-    found: list[dict[str, Any]] = []
+    events: list[dict[str, Any]] = []
     about = line.subject
     of_type = [s for s in series if s.event_type == about.event_type]
     # Many events of a bucket can come as one that stands for all of them where all that is asked is how many.
@@ -364,12 +364,12 @@ def events_of(
     for step in line.steps:
         for at, value in step.values:
             if at <= until:
-                found.append(_event(about, number, next(names), at, value))
+                events.append(_event(about, number, next(names), at, value))
         if step.rates is not None:
             for at_us, many in _spread(step, min(step.end, until), times, bucket_us):
                 moment = datetime.fromtimestamp(at_us // SECOND, UTC).replace(microsecond=at_us % SECOND)
-                found.append(_event(about, number, next(names), moment, None, many))
-    return found
+                events.append(_event(about, number, next(names), moment, None, many))
+    return events
 
 
 def _event(about: Subject, line: int, number: int, at: datetime, value: float | None, many: int = 1) -> dict[str, Any]:
@@ -399,7 +399,7 @@ def _spread(step: Step, until: datetime, times: Times, bucket_us: int) -> Iterab
     whole_s = (_us(step.end) - begin) / 1e6
     first, last = step.rates
     growth = (last - first) / whole_s if first != last else 0.0
-    passed_s, told = 0.0, 0
+    passed_s, made = 0.0, 0
 
     def by(seconds: float) -> float:
         """Events in the first so many seconds that count."""
@@ -417,19 +417,19 @@ def _spread(step: Step, until: datetime, times: Times, bucket_us: int) -> Iterab
             while at < closes:
                 after = min(at // bucket_us * bucket_us + bucket_us, closes)
                 total = floor(by(passed_s + (after - opens) / 1e6) + 1e-6)
-                if total > told:
-                    yield at, total - told
-                    told = total
+                if total > made:
+                    yield at, total - made
+                    made = total
                 at = after
         else:
             most = by(passed_s + length_s)
-            while told + 0.5 <= most - 1e-9:
+            while made + 0.5 <= most - 1e-9:
                 if growth:
-                    active_s = (sqrt(max(first * first + 2 * growth * (told + 0.5), 0.0)) - first) / growth
+                    active_s = (sqrt(max(first * first + 2 * growth * (made + 0.5), 0.0)) - first) / growth
                 else:
-                    active_s = (told + 0.5) / first
+                    active_s = (made + 0.5) / first
                 yield opens + round((active_s - passed_s) * 1e6), 1
-                told += 1
+                made += 1
         passed_s += length_s
 
 

@@ -91,9 +91,9 @@ def load_suite(paths: Sequence[Path], zone: ZoneInfo) -> Suite:
     faults: list[Fault] = []
     files: dict[Path, None] = {}
     for path in paths:
-        found = list(_test_files(path))
-        files |= dict.fromkeys(found)
-        if not found:
+        test_files = list(_test_files(path))
+        files |= dict.fromkeys(test_files)
+        if not test_files:
             faults.append(_nothing(path))
     tests: list[Test] = []
     rules: dict[tuple[str, str], Rule] = {}
@@ -107,9 +107,9 @@ def load_suite(paths: Sequence[Path], zone: ZoneInfo) -> Suite:
         if sources not in loaded:
             loaded[sources] = load_rules(*sources), _measures(sources)
             faults += loaded[sources][0].errors
-        found_rules, measures = loaded[sources]
-        rules |= {(r.place, r.name): r for r in found_rules.plan.rules}
-        reader = _Reader(document, found_rules.plan, measures, zone)
+        of_sources, measures = loaded[sources]
+        rules |= {(r.place, r.name): r for r in of_sources.plan.rules}
+        reader = _Reader(document, of_sources.plan, measures, zone)
         tests += reader.tests()
         faults += reader.faults
     return Suite(tuple(tests), tuple(rules.values()), tuple(sorted(set(faults))), tuple(files))
@@ -168,15 +168,15 @@ def _measures(sources: Iterable[Path]) -> Mapping[str, MeasureModel]:
 
 
 def _measures_of(documents: Iterable[Document]) -> Mapping[str, MeasureModel]:
-    found: dict[str, MeasureModel] = {}
+    measures: dict[str, MeasureModel] = {}
     for document in documents:
         items = document.data.get("measures") if isinstance(document.data, dict) else None
         for name, item in items.items() if isinstance(items, dict) else ():
             try:
-                found[str(name)] = MeasureModel.model_validate(item)
+                measures[str(name)] = MeasureModel.model_validate(item)
             except ValidationError:
                 continue  # `check` and the loaded rules name this fault
-    return found
+    return measures
 
 
 def part_of(plan: Plan, names: Iterable[str]) -> Plan:
@@ -208,7 +208,7 @@ class _Reader:
                 )
                 return []
         common = self._rules(model.rules, ("rules",), [r.name for r in self.plan.rules])
-        found = []
+        tests = []
         seen: dict[str, int] = {}
         for i, test in enumerate(model.tests):
             if test.name in seen:
@@ -219,8 +219,8 @@ class _Reader:
             before = len(self.faults)
             read = self._test(test, i, model, common)
             if read is not None and len(self.faults) == before:
-                found.append(read)
-        return found
+                tests.append(read)
+        return tests
 
     def _note(
         self, pointer: Pointer, message: str, remedy: str, code: str, *, key: bool = False, offset: int = 0
@@ -395,15 +395,15 @@ class _Reader:
             if team not in ("summary", *rule.teams):
                 remedy = did_you_mean(team, ("summary", *rule.teams))
                 self._note((*here, "says", team), f"'{team}' does not hear of {name}", remedy, "LS143", key=True)
-        found = {k: self._moment(getattr(said, k), (*here, k), times) for k in ("pending", "over", "cancelled")}
+        instants = {k: self._moment(getattr(said, k), (*here, k), times) for k in ("pending", "over", "cancelled")}
         return Awaited(
             said,
             self.document.place(here)[0],
             labels,
             self._span(said.fires, (*here, "fires"), times),
-            found["pending"],
-            found["over"],
-            found["cancelled"],
+            instants["pending"],
+            instants["over"],
+            instants["cancelled"],
             tuple(self._becomes(said.becomes or [], (*here, "becomes"), times)),
         )
 

@@ -237,10 +237,10 @@ class _Lane:
         at = Instant(end, end * 1_000_000)
         if not is_complete(condition.flows, view, at, start):
             return UNJUDGED
-        found = value_of(condition.expression, view, at, start, end)
-        if found is None:
+        measured = value_of(condition.expression, view, at, start, end)
+        if measured is None:
             return Verdict(Kind.NO_DATA, None, None, None, None, start, end)
-        value = shown(found)
+        value = shown(measured)
         was_worth = self._incidents.worth
         is_new = self._is_forgotten(condition, start, view.zone)
         if is_new:
@@ -280,10 +280,10 @@ class _Lane:
                 apart = self._apart[marked] = _Apart(condition)
             detector, known = apart.detector, apart.see(day)
             of = f"the last {known} {LIKE_DAYS[marked]}s"
-        found = detector.observe(start, wall_s(start, zone), value, rises=condition.rises, falls=condition.falls)
-        if known < LEAST_LIKE_DAYS or found.is_learning:
+        reading = detector.observe(start, wall_s(start, zone), value, rises=condition.rises, falls=condition.falls)
+        if known < LEAST_LIKE_DAYS or reading.is_learning:
             return None, {"learned": detector.learned}, _too_little(self.bucket_s, marked, known, detector)
-        return found, {}, of
+        return reading, {}, of
 
     def state(self) -> list[Any]:
         v = self._said

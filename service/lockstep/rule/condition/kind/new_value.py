@@ -20,8 +20,8 @@ def judge_new_value(condition: NewValue, view: View, at: Instant, _firing: Sever
     if first is None:
         return Verdict(Kind.CLEAR, None, 0.0, None, None, start, end)
     before = view.last_seen(series, first)
-    found = view.flow(series, start, end)
-    value = None if found is None else shown(found)
+    measured = view.flow(series, start, end)
+    value = None if measured is None else shown(measured)
     if before is not None and before >= first - condition.in_s:
         return Verdict(Kind.CLEAR, None, value, None, None, start, end)
     counts = {} if before is None else {"days_since": (first - before) / 86_400}

@@ -55,10 +55,10 @@ def _baseline(condition: Spike, view: View, at: Instant) -> _Usual | Kind:
     because = ""
     kind = Kind.UNJUDGED
     for choice in usual.choices(baseline, window, dates):
-        found = _previous(condition, choice, view, at) if choice.previous_s else _season(condition, choice, view, at)
-        if isinstance(found, _Usual):
-            return found if not because else replace(found, of=f"{found.of}, because {because}")
-        known, reason = found
+        attempt = _previous(condition, choice, view, at) if choice.previous_s else _season(condition, choice, view, at)
+        if isinstance(attempt, _Usual):
+            return attempt if not because else replace(attempt, of=f"{attempt.of}, because {because}")
+        known, reason = attempt
         if reason is Kind.NO_DATA:
             kind = reason
         because = f"{because} and {choice.shortage(known)}" if because else choice.shortage(known)
@@ -121,21 +121,23 @@ def judge_spike(condition: Spike, view: View, at: Instant, firing: Severity | No
         return verdict if verdict.kind is Kind.BREACH else CLOSED
     if not is_complete(condition.flows, view, at, start):
         return UNJUDGED
-    found = _baseline(condition, view, at)
-    if found is Kind.UNJUDGED:
+    reference = _baseline(condition, view, at)
+    if reference is Kind.UNJUDGED:
         return UNJUDGED
     value = value_of(condition.expression, view, at, start, at.end)
-    if isinstance(found, Kind) or value is None:
+    if isinstance(reference, Kind) or value is None:
         return Verdict(Kind.NO_DATA, None, None if value is None else shown(value), None, None, start, at.end)
-    baseline = found.value
+    baseline = reference.value
     is_count = _is_count(condition.expression)
-    counts: dict[str, float] = {"windows": len(found.values)}
+    counts: dict[str, float] = {"windows": len(reference.values)}
     if condition.deviations is not None or not condition.baseline.previous_s:
-        counts["sigma"] = max(found.sigma, sqrt(max(shown(baseline), 0.0)) if is_count else 0.0)
-    far = breach = _spike_breaches(condition, value, baseline, found.mad, is_count=is_count)
+        counts["sigma"] = max(reference.sigma, sqrt(max(shown(baseline), 0.0)) if is_count else 0.0)
+    far = breach = _spike_breaches(condition, value, baseline, reference.mad, is_count=is_count)
     if far and is_count and condition.chance is not None:
         falling = value < baseline
-        noise = noise_of([shown(v) for v in found.values], found.level, found.sigma, found.lengths, falling=falling)
+        noise = noise_of(
+            [shown(v) for v in reference.values], reference.level, reference.sigma, reference.lengths, falling=falling
+        )
         counts["dispersion"] = noise.dispersion
         counts["chance"] = noise.falls(shown(value)) if falling else noise.rises(shown(value))
         breach = counts["chance"] <= condition.chance
@@ -145,7 +147,16 @@ def judge_spike(condition: Spike, view: View, at: Instant, firing: Severity | No
     severity = condition.severity if kind is Kind.BREACH else None
     limit = _spike_limit(condition, baseline, up=value >= baseline)
     return Verdict(
-        kind, severity, shown(value), shown(baseline), limit, start, at.end, counts, found.of, history=found.history
+        kind,
+        severity,
+        shown(value),
+        shown(baseline),
+        limit,
+        start,
+        at.end,
+        counts,
+        reference.of,
+        history=reference.history,
     )
 
 

@@ -23,8 +23,8 @@ def judge_threshold(condition: Threshold, view: View, at: Instant, firing: Sever
     nothing but add."""
     start = start_of(condition.window_s, at.end, view.zone)
     flows = condition.flows
-    found = value_of(condition.expression, view, at, start, at.end)
-    value = None if found is None else shown(found)
+    measured = value_of(condition.expression, view, at, start, at.end)
+    value = None if measured is None else shown(measured)
     span = (start, at.end) if flows else (None, None)
     if not condition.levels:
         return Verdict(
@@ -62,9 +62,9 @@ def judge_threshold(condition: Threshold, view: View, at: Instant, firing: Sever
                 limit_of=without(condition),
             )
         levels, counts = bounded
-    if found is None:
+    if measured is None:
         return UNJUDGED if incomplete else Verdict(Kind.NO_DATA, None, None, None, None, *span)
-    level = _reached(levels, found, firing)
+    level = _reached(levels, measured, firing)
     severity = None if level is None else level.severity
     bounds = (level or levels[0]).breach
     if incomplete and (severity is None or not bounds.is_upward):

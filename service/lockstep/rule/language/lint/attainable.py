@@ -71,12 +71,12 @@ def _share_faults(document: Document, condition: Share, at: Pointer) -> list[Fau
     if word == "share":
         values = share_of(condition.part, condition.whole, is_bounded=condition.confidence is not None)
         faults = [f for _, where in _levels(condition, place) for f in _wholes(document, where, values)]
-    told = {(f.line, f.column) for f in faults}
+    named_at = {(f.line, f.column) for f in faults}
     faults += [
         f
         for level, where in _levels(condition, place)
         for f in _level_faults(document, level, where, values, whole=False)
-        if (f.line, f.column) not in told
+        if (f.line, f.column) not in named_at
     ]
     return faults
 

@@ -212,8 +212,8 @@ def text_faults(
 
 def _wording(document: Document, at: Pointer, text: str, by: Sequence[str]) -> list[Fault]:
     """Every name in a text must exist, and the text must come out with sample values."""
-    if found := wording.faults(text):
-        parts = [parted(fault) for fault in found]
+    if faults := wording.faults(text):
+        parts = [parted(fault) for fault in faults]
         return [document.fault(at, m, remedy, code if code == "LS147" else "LS142") for m, remedy, code in parts]
     try:
         unknown = [(name, did_you_mean(name, wording.NAMES)) for name in wording.unknown_names(text)]
