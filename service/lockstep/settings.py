@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lockstep.errors import SettingsError
@@ -17,6 +17,8 @@ from lockstep.text.requirement import must
 
 LONGEST_TOPIC = 249
 """Characters of a topic's name that Kafka takes."""
+OWN_TOPICS = "lockstep."
+"""How the topics begin that Lockstep writes itself."""
 _TOPIC = re.compile(rf"[a-zA-Z0-9._-]{{1,{LONGEST_TOPIC}}}")
 
 
@@ -130,10 +132,15 @@ class Settings(BaseSettings):
 
     @field_validator("topic_orders", "topic_traffic", "topic_inventory", "topic_plans")
     @classmethod
-    def _a_topic(cls, value: str) -> str:
+    def _a_topic(cls, value: str, info: ValidationInfo) -> str:
         if not _TOPIC.fullmatch(value) or value in (".", ".."):
             form = f"write letters, digits, '.', '_' and '-', at most {LONGEST_TOPIC} of them"
             return _as_one(f"{value[:LONGEST_TOPIC]!r} is no name of a topic; {form}", value)
+        if value.startswith(OWN_TOPICS):
+            raise ValueError(f"{value!r} is named like a topic of Lockstep's own; name the shop's topic")
+        other = next((name for name, topic in info.data.items() if name.startswith("topic_") and topic == value), None)
+        if other is not None:
+            raise ValueError(f"{value!r} is LOCKSTEP_{other.upper()}, too; give each its own topic")
         return value
 
     @field_validator("api_token")

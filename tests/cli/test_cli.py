@@ -277,6 +277,20 @@ def test_a_topic_that_kafka_does_not_take_is_refused_at_the_start(monkeypatch, r
         load_settings()
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("orders", "'orders' is LOCKSTEP_TOPIC_ORDERS, too; give each its own topic"),
+        ("lockstep.alerts", "'lockstep.alerts' is named like a topic of Lockstep's own; name the shop's topic"),
+    ],
+)
+def test_each_role_has_a_topic_of_the_shop(monkeypatch, value, said):
+    """Read under two roles, the events of one would be lost; read from our own, ours would be events."""
+    monkeypatch.setenv("LOCKSTEP_TOPIC_PLANS", value)
+    with pytest.raises(SettingsError, match=re.escape(f"settings: LOCKSTEP_TOPIC_PLANS: {said}")):
+        load_settings()
+
+
 @pytest.mark.parametrize("value", ["shop.orders_v2-EU", "...", "o" * 249, "1"])
 def test_a_topic_that_kafka_takes_is_taken(monkeypatch, value):
     monkeypatch.setenv("LOCKSTEP_TOPIC_ORDERS", value)
