@@ -8,7 +8,7 @@ measure/     numbers over event time: aggregates, buckets, the meter, histories 
 rule/        what is worth telling: rules as they are written (language/), conditions and their verdicts (condition/)
 alert        the lifecycle of one alert, as one table
 judge/       the fold of samples into transitions: watermarks, groups, visits
-explain      why an alert is as it is: the same verdict code, with every number that it read
+explanation  why an alert is as it is: the same verdict code, with every number that it read
 notify/      who hears what, in which words
 deliver      attempts, retries, dead letters: decided, not sent
 ports        what all of them ask of the world; adapters/ answers, worker/ runs it, app builds, cli/ calls

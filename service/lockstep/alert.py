@@ -23,7 +23,7 @@ from enum import StrEnum
 from typing import Any
 
 from lockstep.labels import stable_id
-from lockstep.rule.condition.held import Held, remembered
+from lockstep.rule.condition.held_parts import Held, remembered
 from lockstep.rule.condition.kinds import Condition, NoData, Rule, Severity, Tolerance
 from lockstep.rule.condition.view import Kind, Verdict
 from lockstep.text.rfc3339 import SECOND

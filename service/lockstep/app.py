@@ -29,9 +29,9 @@ from lockstep.worker.event_time import EventTime
 from lockstep.worker.judging import Judging
 from lockstep.worker.own_alerts import OwnAlertPublisher
 from lockstep.worker.reload import RuleReload
+from lockstep.worker.required_topics import check_sources, prepare
 from lockstep.worker.stages import Stages
 from lockstep.worker.storage import keep_retention, watch_file
-from lockstep.worker.topics import check_sources, prepare
 
 log = structlog.get_logger("lockstep")
 

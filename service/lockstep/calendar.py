@@ -1,8 +1,8 @@
 """What the shop knows of its days: campaigns, holidays, closed days. The model is the source of the editor's schema.
 
 A day here is a day of the shop's time zone. Marked days are kept out of what is usual, or are the usual of their kind;
-see `lockstep.rule.condition.usual`. Entries are fixed when rules are loaded; what `campaign.planned` events tell would
-be further entries of the same kind.
+see `lockstep.rule.condition.baseline_windows`. Entries are fixed when rules are loaded; what `campaign.planned` events
+tell would be further entries of the same kind.
 """
 
 import re

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from lockstep.rule.judged import Judged
+from lockstep.rule.judged_verdict import Judged
 
 
 class TransitionName(StrEnum):

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from shop_series import alarms
 
-from lockstep.measure.anomaly import SENSITIVITY, Detector, Reading
+from lockstep.measure.anomaly_detector import SENSITIVITY, Detector, Reading
 
 DEFAULT = Path(__file__).resolve().parents[3] / "shared" / "data" / "nab"
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from lockstep.measure.anomaly import SENSITIVITY, Detector, Incidents, Reading
+from lockstep.measure.anomaly_detector import SENSITIVITY, Detector, Incidents, Reading
 
 HOUR = 3_600
 LONDON = ZoneInfo("Europe/London")

@@ -3,7 +3,7 @@
 import pytest
 from nab_score import PROFILES, Scored, best_threshold, corpus_of, counted, folder_of, place_score, score
 
-from lockstep.measure.anomaly import SENSITIVITY, Reading
+from lockstep.measure.anomaly_detector import SENSITIVITY, Reading
 
 STANDARD = PROFILES["standard"]
 YEAR_S = 365 * 86_400

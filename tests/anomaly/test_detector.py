@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from shop_series import START, alarms, bursty, hours, orders, poisson, readings, usual, wall_s
 
-from lockstep.measure.anomaly import LEARNING, SENSITIVITY, Detector, Incidents, Statistic
+from lockstep.measure.anomaly_detector import LEARNING, SENSITIVITY, Detector, Incidents, Statistic
 from lockstep.measure.history import pack, unpack
 
 DAY_60 = 60 * 24

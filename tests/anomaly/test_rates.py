@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shop_series import HOUR, LONDON, START, alarms, open_at
 from wild_series import MONTH_S, WILD
 
-from lockstep.measure.anomaly import SENSITIVITY, Detector, Incidents, Reading, Statistic
+from lockstep.measure.anomaly_detector import SENSITIVITY, Detector, Incidents, Reading, Statistic
 from lockstep.measure.history import pack, unpack
 from lockstep.rule.language.load import load_texts
 from lockstep.tools.backtest.replay import replay_events

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lockstep.errors import StateError
-from lockstep.measure.anomaly import KINDS, SENSITIVITY, Detector, Incidents, Reading, Statistic
+from lockstep.measure.anomaly_detector import KINDS, SENSITIVITY, Detector, Incidents, Reading, Statistic
 from lockstep.measure.history import unpack
 from lockstep.rule.condition.kind.anomaly import FORMAT, Watch
 from lockstep.rule.condition.view import Kind

@@ -38,7 +38,7 @@ from lockstep.ports import Record
 from lockstep.rule.language.load import load_texts
 from lockstep.settings import load_settings
 from lockstep.tools.backtest.replay import backtest
-from lockstep.worker.topics import prepare
+from lockstep.worker.required_topics import prepare
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ZONE = ZoneInfo("Europe/London")

@@ -16,7 +16,7 @@ from lockstep.measure.definition import Aggregate, Measured, SeriesDef
 from lockstep.notification import CAME_AND_WENT, Item, Message
 from lockstep.notify.message import Writer
 from lockstep.rule.condition.kinds import Baseline, NoData, Rule, Severity, Spike
-from lockstep.rule.judged import Judged, Stretch
+from lockstep.rule.judged_verdict import Judged, Stretch
 from lockstep.transition import Transition, TransitionName
 
 NOW = datetime(2026, 11, 24, 12, 0, 30, tzinfo=UTC)

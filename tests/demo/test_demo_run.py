@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from lockstep.tools.demo import receivers, run, shop
+from lockstep.tools.demo import run, shop, stand_ins
 from lockstep.tools.terminal import Terminal
 from lockstep.transition import Transition, TransitionName
 
@@ -54,7 +54,7 @@ async def test_a_forged_webhook_is_not_taken(tmp_path):
     heard = []
     secret = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     async with (
-        receivers.hook_server(tmp_path / "hooks", secret=secret, on_alert=heard.append) as hook,
+        stand_ins.hook_server(tmp_path / "hooks", secret=secret, on_alert=heard.append) as hook,
         aiohttp.ClientSession() as session,
     ):
         headers = {"webhook-id": "a", "webhook-timestamp": "1700000000", "webhook-signature": "v1,AAAA"}
@@ -66,7 +66,7 @@ async def test_a_forged_webhook_is_not_taken(tmp_path):
 async def test_slack_wants_its_token(tmp_path):
     """Another token gets Slack's own words for it."""
     async with (
-        receivers.slack_server(tmp_path / "slack", token="right") as slack,
+        stand_ins.slack_server(tmp_path / "slack", token="right") as slack,
         aiohttp.ClientSession() as session,
     ):
         for token, answered in (("wrong", False), ("right", True)):

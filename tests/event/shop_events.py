@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from lockstep.tools.schema import example_event
+from lockstep.tools.published_schemas import example_event
 
 TIME = "2026-11-24T09:30:00Z"
 

@@ -22,7 +22,7 @@ from lockstep.errors import BrokerError, EventError
 from lockstep.event import LARGEST_EVENT
 from lockstep.ports import Record, TopicSpec
 from lockstep.settings import Settings
-from lockstep.tools.schema import EXAMPLE_DATA
+from lockstep.tools.published_schemas import EXAMPLE_DATA
 from lockstep.tools.send import send_files
 
 TOPICS = {"orders": "shop.orders", "traffic": "shop.traffic", "inventory": "shop.stock", "plans": "shop.plans"}

@@ -13,7 +13,7 @@ from shop_events import TIME, event, raw
 
 from lockstep.errors import EventError
 from lockstep.event import LARGEST_EVENT, TYPES, Decoder, Refused, known_paths, parse_event, type_of
-from lockstep.tools.schema import EXAMPLE_DATA as DATA
+from lockstep.tools.published_schemas import EXAMPLE_DATA as DATA
 
 EXTRAS = ("gift", "lines.colour")
 PLAIN = Decoder()

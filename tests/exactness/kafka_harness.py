@@ -35,7 +35,7 @@ from lockstep.ports import Record
 from lockstep.settings import Settings
 from lockstep.tools.backtest.replay import replay_events
 from lockstep.transition import decode as decode_transition
-from lockstep.worker.topics import SAMPLES, prepare
+from lockstep.worker.required_topics import SAMPLES, prepare
 
 RULES = """\
 measures:

@@ -15,7 +15,7 @@ from shorthand import LONDON, Event, clock, event, flow, lines, of, orders, plan
 from test_judge_properties import STEPS, examples, run_to
 
 from lockstep.calendar import Calendar, Day, Entry, calendar_of
-from lockstep.measure.anomaly import SENSITIVITY, Detector, Incidents
+from lockstep.measure.anomaly_detector import SENSITIVITY, Detector, Incidents
 from lockstep.rule.condition.kind.anomaly import Watch, wall_s
 from lockstep.rule.condition.kinds import All, Anomaly, AnyOf, Not, Plan, Rule, Severity
 from lockstep.rule.language.quantity import duration_s

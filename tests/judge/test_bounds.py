@@ -4,7 +4,7 @@ import pytest
 from comparison import judged, plain
 from shorthand import LONDON, clock, event, lines, orders, sessions, stock
 
-from lockstep.explain import explain
+from lockstep.explanation import explain
 from lockstep.notify.message import limit_text
 from lockstep.rule.language.load import load_texts
 from lockstep.rule.versions import Version, in_force

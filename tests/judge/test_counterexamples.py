@@ -20,7 +20,7 @@ from lockstep.measure.sample import encode as encode_frame
 from lockstep.rule.condition.kinds import Absence, All, Severity
 from lockstep.settings import load_settings
 from lockstep.transition import Transition, encode
-from lockstep.worker.topics import COMMANDS, topic_specs
+from lockstep.worker.required_topics import COMMANDS, topic_specs
 
 ORDERS_FROM, INVENTORY, TRAFFIC = ("orders", 0), ("inventory", 0), ("traffic", 0)
 BUSY = plan(rule(when(ORDERS, "above 5")))

@@ -16,9 +16,9 @@ from shorthand import ORDERS, SESSIONS, clock, flow, lines, of, orders, sessions
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.exact import SCALE, exact, shown
 from lockstep.rule.condition.bound import Bounds
-from lockstep.rule.condition.judge import judge
 from lockstep.rule.condition.kind.share import surely
 from lockstep.rule.condition.kinds import Baseline, Change, Level, Severity, Share, Spike
+from lockstep.rule.condition.verdicts import judge
 from lockstep.rule.condition.view import Instant, Kind
 from lockstep.rule.language.load import load_texts
 from lockstep.rule.language.quantity import number, ratio

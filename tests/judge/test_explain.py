@@ -8,7 +8,7 @@ import pytest
 from shorthand import DAY, LONDON, clock, orders, stock
 
 from lockstep.errors import RuleError
-from lockstep.explain import ask, explain, public
+from lockstep.explanation import ask, explain, public
 from lockstep.rule.language.load import load_texts
 from lockstep.tools.backtest.replay import replay_events, replayed
 from lockstep.tools.explain_command import shown

@@ -13,11 +13,11 @@ from shorthand import LONDON, ORDERS, Event, clock, event, flow, lines, of, orde
 from test_judge_properties import examples
 
 from lockstep.calendar import Calendar, Day, Entry, calendar_of
-from lockstep.explain import ask
+from lockstep.explanation import ask
 from lockstep.measure.noise import Noise, beta_tail, mean_within, noise_of, tellable_from
+from lockstep.rule.condition.baseline_windows import Borders, choices
 from lockstep.rule.condition.kinds import Absence, Baseline, Hours, Severity, Spike
 from lockstep.rule.condition.period import same_wall_clock
-from lockstep.rule.condition.usual import Borders, choices
 from lockstep.tools.backtest.replay import replay_events, replayed
 
 FIRST = date(2026, 1, 5)

@@ -24,8 +24,8 @@ from shorthand import (
     when,
 )
 
-from lockstep.explain import explain
-from lockstep.rule.condition.held import carried
+from lockstep.explanation import explain
+from lockstep.rule.condition.held_parts import carried
 from lockstep.rule.condition.kinds import All, AnyOf, Not, Severity
 from lockstep.tools.backtest.replay import replayed
 

@@ -11,7 +11,7 @@ from shorthand import LONDON, ORDERS, clock, event, many, orders, plan, rule, se
 from test_handbook_conditions import ORDER, daily, example
 
 from lockstep.notify.message import Writer
-from lockstep.notify.why import where_more_is, why_lines
+from lockstep.notify.message_reason import where_more_is, why_lines
 from lockstep.rule.condition.kinds import Plan
 from lockstep.rule.language.load import load_texts
 from lockstep.tools.backtest.replay import replay_events

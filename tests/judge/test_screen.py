@@ -10,8 +10,8 @@ from test_judge_properties import examples
 
 from lockstep.measure.exact import SCALE
 from lockstep.rule.condition.condition_kind import Screen
-from lockstep.rule.condition.judge import screen_of
 from lockstep.rule.condition.kinds import Baseline, Condition, Severity, Spike
+from lockstep.rule.condition.verdicts import screen_of
 from lockstep.tools.backtest.replay import replay_events
 
 START = clock("10:00")

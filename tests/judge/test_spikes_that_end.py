@@ -7,7 +7,7 @@ import pytest
 from comparison import judged
 from shorthand import clock, event, lines
 
-from lockstep.explain import ask
+from lockstep.explanation import ask
 from lockstep.rule.language.load import load_texts
 from lockstep.tools.backtest.replay import replayed
 

@@ -12,7 +12,7 @@ from stored_shop import PINNED, deliveries, of_last_monday, pinned, plan, stored
 from lockstep.calendar import ENTRY_PARTS
 from lockstep.identity import identity
 from lockstep.rule.condition.kinds import Condition, Severity
-from lockstep.rule.identity import PARTS, version_of
+from lockstep.rule.identity_parts import PARTS, version_of
 
 
 @pytest.mark.parametrize("kind", ["series", "versions", "anomalies", "transitions", "deliveries"])

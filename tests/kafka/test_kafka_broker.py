@@ -30,7 +30,7 @@ from lockstep.adapters.stream.runtime import Runtime
 from lockstep.errors import BrokerError, SettingsError
 from lockstep.ports import Batch, Cut, Record, TopicSpec
 from lockstep.settings import Settings
-from lockstep.worker.topics import prepare
+from lockstep.worker.required_topics import prepare
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 

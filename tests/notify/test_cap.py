@@ -3,7 +3,7 @@
 import pytest
 
 from lockstep.notification import CAME_AND_WENT, Item
-from lockstep.notify.cap import MOST_HELD, OpenEpisodes
+from lockstep.notify.max_alerts import MOST_HELD, OpenEpisodes
 
 
 def item(episode: str, state: str = "firing", severity: str = "warning") -> Item:

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from lockstep.notification import Audience, Message
 from lockstep.notify.message import LARGEST_WEBHOOK, Writer, sample_message, window_text
 from lockstep.notify.payload import webhook_json_schema
-from lockstep.rule.judged import Judged
+from lockstep.rule.judged_verdict import Judged
 from lockstep.text.figures import duration_words, number_text, ratio_text, time_text
 
 GOLDEN = Path(__file__).parent / "golden"

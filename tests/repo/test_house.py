@@ -179,6 +179,15 @@ def test_a_local_is_named_after_what_it_holds():
     assert saying_nothing == WITH_SUCH_NAMES
 
 
+def test_no_two_modules_of_one_name_mean_different_things():
+    """Within `rule/` alone a name stands twice: there it is one thing as it is written, compiled and judged."""
+    places: dict[str, list[str]] = {}
+    for path in CODE.rglob("*.py"):
+        if path.stem != "__init__":
+            places.setdefault(path.stem, []).append(path.relative_to(CODE).parts[0])
+    assert {name for name, parts in places.items() if len(parts) > 1 and {*parts} != {"rule"}} == set()
+
+
 READS_OR_WRITES = {"open", "input", "print", "read_text", "read_bytes", "write_text", "write_bytes"}
 """What no import tells: the builtins, and the methods of a path that somebody hands in."""
 

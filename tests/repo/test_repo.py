@@ -11,7 +11,7 @@ import lockstep
 from lockstep import alert
 from lockstep.adapters.rule_files import load_routing
 from lockstep.settings import Settings
-from lockstep.worker.topics import topic_specs
+from lockstep.worker.required_topics import topic_specs
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

@@ -8,7 +8,7 @@ from lockstep.adapters.rule_files import load_rules
 from lockstep.calendar import Calendar
 from lockstep.rule.condition.kinds import Baseline, Spike
 from lockstep.rule.language.load import load_texts
-from lockstep.tools.check.check import check
+from lockstep.tools.check.check_report import check
 
 RULE = """
 measures:

@@ -8,7 +8,7 @@ import pytest
 
 from lockstep.errors import RuleError
 from lockstep.rule.language.lint.lint import CODES
-from lockstep.tools.check.check import check
+from lockstep.tools.check.check_report import check
 from lockstep.tools.check.codes import explanation
 from lockstep.tools.ruletest.suite import load_text
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lockstep.rule.language.lint.lint import CODES
 from lockstep.tools.check import fault_formats as report
-from lockstep.tools.check.check import check
+from lockstep.tools.check.check_report import check
 from lockstep.yaml.document import Fault, parse_document
 from lockstep.yaml.masking import masked, masked_lines
 

@@ -8,7 +8,7 @@ import pytest
 from lockstep.adapters.rule_files import load_routing, load_rules
 from lockstep.rule.language.lint.lint import CODES
 from lockstep.rule.language.load import load_texts
-from lockstep.tools.check.check import check, exit_code
+from lockstep.tools.check.check_report import check, exit_code
 
 FOLDER = Path(__file__).parent / "faults"
 FILES = sorted(FOLDER.glob("*.yml"))

@@ -23,7 +23,7 @@ from lockstep.rule.language import quantity
 from lockstep.rule.language.lint.lint import CODES, SAMPLE
 from lockstep.rule.language.load import Loaded, load_texts
 from lockstep.tools.check import fault_formats as report
-from lockstep.tools.check.check import check
+from lockstep.tools.check.check_report import check
 from lockstep.yaml.document import Fault, parse_document
 
 ROOT = Path(__file__).parents[2]

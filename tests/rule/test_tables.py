@@ -10,7 +10,7 @@ from lockstep.rule.condition.levels import levels_of
 from lockstep.rule.language.load import load_texts
 from lockstep.rule.language.table import LARGEST, MOST_ROWS
 from lockstep.rule.versions import changes_in_words
-from lockstep.tools.check.check import check
+from lockstep.tools.check.check_report import check
 from lockstep.tools.check.fault_formats import Sources, shown
 
 MEASURES = """\

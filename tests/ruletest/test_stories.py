@@ -7,8 +7,8 @@ import pytest
 
 from lockstep.rule.language.form import MeasureModel
 from lockstep.rule.language.load import load_texts
-from lockstep.tools.ruletest.moment import Times, start_of
 from lockstep.tools.ruletest.story import BadStory, Shop, events_of
+from lockstep.tools.ruletest.written_times import Times, start_of
 
 LONDON = ZoneInfo("Europe/London")
 RULES = """

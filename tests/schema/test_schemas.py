@@ -14,7 +14,7 @@ from lockstep.adapters.rule_files import read_document
 from lockstep.event import TYPES, known_paths, parse_event
 from lockstep.notify.message import Writer
 from lockstep.settings import Settings
-from lockstep.tools.schema import EXAMPLE_DATA, differences, example_event, generate, write
+from lockstep.tools.published_schemas import EXAMPLE_DATA, differences, example_event, generate, write
 from lockstep.transition import Transition, TransitionName, as_cloudevent
 
 REPOSITORY = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ from lockstep.app import Service
 from lockstep.measure.sample import Frame, Progress, Promise, encode
 from lockstep.ports import Broker, Record, TopicSpec
 from lockstep.settings import Settings
-from lockstep.worker.topics import SAMPLES, prepare
+from lockstep.worker.required_topics import SAMPLES, prepare
 
 
 def told(topic: str, partition: int, promise: Promise | None, *, source: str = "id-1", upto: int = 7) -> Record:

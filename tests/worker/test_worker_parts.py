@@ -13,10 +13,10 @@ from lockstep.measure.meter import Meter
 from lockstep.notify.self_alerts import REFUSED, Place
 from lockstep.ports import Batch, TopicSpec
 from lockstep.settings import Settings
-from lockstep.tools.schema import example_event
+from lockstep.tools.published_schemas import example_event
 from lockstep.transition import TransitionName
 from lockstep.worker.event_time import EventTime
-from lockstep.worker.topics import check_sources, prepare
+from lockstep.worker.required_topics import check_sources, prepare
 
 RULES = """
 measures: {orders: {count: order.placed}}

@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from lockstep.errors import RuleError
-from lockstep.explain import ask, public
+from lockstep.explanation import ask, public
 from lockstep.judge.judge import Judge
 from lockstep.labels import stable_id
 from lockstep.notify.message import limit_text
+from lockstep.notify.message_reason import unit_of
 from lockstep.notify.self_alerts import REFUSED
-from lockstep.notify.why import unit_of
 from lockstep.rule.condition.kinds import Plan
 from lockstep.text.figures import number_text, time_text
 from lockstep.transition import Refusal, Transition, TransitionName

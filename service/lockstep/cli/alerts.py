@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lockstep.cli.arguments import BrokerOption, RulesOption
-from lockstep.cli.broker import with_broker
+from lockstep.cli.broker_session import with_broker
 from lockstep.cli.output import err, many, out
 from lockstep.ports import Broker
 from lockstep.settings import load_settings
@@ -24,7 +24,7 @@ def alerts(
     from lockstep.app import utc_now
     from lockstep.tools.backtest.replay import json_line
     from lockstep.tools.report.terminal_tables import alerts_table
-    from lockstep.worker.topics import SAMPLES
+    from lockstep.worker.required_topics import SAMPLES
 
     settings = load_settings(broker=broker)
 

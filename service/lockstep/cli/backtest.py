@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from lockstep.cli.arguments import RulesOption, moment
-from lockstep.cli.broker import with_broker
+from lockstep.cli.broker_session import with_broker
 from lockstep.cli.output import err, fail, many, out, share_bar
 from lockstep.cli.process import collect_rarely
 from lockstep.settings import load_settings

@@ -25,8 +25,8 @@ def check(
     """Look for every fault in rule files: where, what, the way out."""
     from lockstep.app import utc_now
     from lockstep.tools.check import fault_formats as faults
-    from lockstep.tools.check.check import check as run
-    from lockstep.tools.check.check import exit_code
+    from lockstep.tools.check.check_report import check as run
+    from lockstep.tools.check.check_report import exit_code
 
     if output not in faults.FORMATS:
         fail(f"--format: '{output}' is unknown; write one of {', '.join(faults.FORMATS)}")

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from lockstep.cli.arguments import BrokerOption
-from lockstep.cli.broker import with_broker
+from lockstep.cli.broker_session import with_broker
 from lockstep.cli.output import count_bar, err, fail, many, out
 from lockstep.ports import Broker
 from lockstep.settings import load_settings
@@ -28,7 +28,7 @@ def send(
     from lockstep.adapters.ingest.receipts import IN_WORDS, Outcome, Receipts
     from lockstep.app import utc_now
     from lockstep.tools.send import send_files
-    from lockstep.worker.topics import prepare
+    from lockstep.worker.required_topics import prepare
 
     settings = load_settings(broker=broker)
 

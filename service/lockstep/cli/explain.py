@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from lockstep.cli.arguments import BrokerOption, RulesOption, moment
-from lockstep.cli.broker import with_broker
+from lockstep.cli.broker_session import with_broker
 from lockstep.cli.output import err, fail, out, share_bar
 from lockstep.ports import Broker
 from lockstep.settings import Settings, load_settings

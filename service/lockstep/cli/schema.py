@@ -13,7 +13,7 @@ def schema(
     check_only: Annotated[bool, typer.Option("--check", help="Only say what differs")] = False,
 ) -> None:
     """Write the published schemas and the example of settings, or check that they are up to date."""
-    from lockstep.tools.schema import differences, write
+    from lockstep.tools.published_schemas import differences, write
 
     if check_only:
         wrong = differences(folder)

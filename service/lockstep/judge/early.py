@@ -9,7 +9,7 @@ from lockstep.judge.histories import Past
 from lockstep.judge.next import Schedule
 from lockstep.judge.visit import Visits
 from lockstep.measure.history import FlowHistory
-from lockstep.rule.condition.judge import judge
+from lockstep.rule.condition.verdicts import judge
 from lockstep.rule.condition.view import Instant, Kind
 from lockstep.text.rfc3339 import SECOND
 

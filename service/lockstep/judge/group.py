@@ -9,10 +9,10 @@ from lockstep.alert import Alert, alert_id
 from lockstep.judge.rule_facts import FAR, Labels, RuleFacts, is_plain_threshold
 from lockstep.measure.bucket import bucket_end
 from lockstep.measure.definition import SeriesDef
-from lockstep.rule.condition.judge import may_be_early, only_rises, resolve, screen_of
 from lockstep.rule.condition.kind.anomaly import Watch
 from lockstep.rule.condition.kind_table import kind_of
 from lockstep.rule.condition.kinds import All, Condition, Leaf, Severity, series_of_condition
+from lockstep.rule.condition.verdicts import may_be_early, only_rises, resolve, screen_of
 from lockstep.rule.condition.view import Kind
 from lockstep.text.rfc3339 import SECOND
 

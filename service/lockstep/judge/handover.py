@@ -12,9 +12,9 @@ from lockstep.judge.rule_set import RuleSet
 from lockstep.judge.state import ALERT, WATCHES, Known, StoredAlert, StoredWatches
 from lockstep.judge.visit import Visits
 from lockstep.measure.bucket import bucket_end, ceil_div
-from lockstep.rule.condition.held import carried, fitting
+from lockstep.rule.condition.held_parts import carried, fitting
 from lockstep.rule.condition.kind.anomaly import Watch
-from lockstep.rule.judged import judged
+from lockstep.rule.judged_verdict import judged
 from lockstep.text.rfc3339 import SECOND
 
 AT_BORDER = "border"

@@ -41,7 +41,7 @@ EXPIRE_EVERY_US = 6 * 3600 * SECOND
 
 @dataclass(frozen=True)
 class Seen:
-    """What a judge knows of one group of one rule, for explaining it; see `lockstep.explain`.
+    """What a judge knows of one group of one rule, for explaining it; see `lockstep.explanation`.
 
     known: whether the group ever had an event or an alert and is not forgotten. judged_to: the bucket end up to which
     all was judged, in seconds; None before the first, and for a rule on levels alone. watermark: microseconds.

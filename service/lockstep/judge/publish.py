@@ -13,7 +13,7 @@ from lockstep.measure.dead_events import DeadEvent, dead_record
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.history import Late, Source
 from lockstep.ports import Cut, Record
-from lockstep.rule.judged import Judged
+from lockstep.rule.judged_verdict import Judged
 from lockstep.text.rfc3339 import SECOND, rfc3339
 from lockstep.transition import Transition, TransitionName, encode, in_order
 

@@ -10,9 +10,9 @@ from typing import TypeGuard
 from zoneinfo import ZoneInfo
 
 from lockstep.measure.definition import Measured, SeriesDef
+from lockstep.rule.condition.baseline_windows import CLOCK_CHANGE, Borders, is_seasonal
 from lockstep.rule.condition.condition_kind import Screen
 from lockstep.rule.condition.hours import OpenHours
-from lockstep.rule.condition.judge import screen_of
 from lockstep.rule.condition.kind_table import kind_of
 from lockstep.rule.condition.kinds import (
     Anomaly,
@@ -24,7 +24,7 @@ from lockstep.rule.condition.kinds import (
     series_of_condition,
 )
 from lockstep.rule.condition.period import Period
-from lockstep.rule.condition.usual import CLOCK_CHANGE, Borders, is_seasonal
+from lockstep.rule.condition.verdicts import screen_of
 from lockstep.rule.condition.when import (
     anomalies_of,
     hours_in,

@@ -19,13 +19,13 @@ from lockstep.judge.publish import OpenCut, dressed
 from lockstep.judge.state import JudgeCounts
 from lockstep.measure.history import FlowHistory
 from lockstep.rule.condition.condition_kind import Screen
-from lockstep.rule.condition.judge import judge
 from lockstep.rule.condition.kind.anomaly import Watch
 from lockstep.rule.condition.kind.threshold import breached
 from lockstep.rule.condition.kinds import Threshold
 from lockstep.rule.condition.period import start_of
+from lockstep.rule.condition.verdicts import judge
 from lockstep.rule.condition.view import Instant, Kind
-from lockstep.rule.judged import judged
+from lockstep.rule.judged_verdict import judged
 from lockstep.text.rfc3339 import SECOND
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from lockstep.measure.definition import OfExpression, SeriesDef, series_of
 from lockstep.rule.condition.kinds import Projection, Rule, Share, series_of_condition
 from lockstep.rule.condition.when import leaves
-from lockstep.rule.explained import said_of
-from lockstep.rule.judged import Judged
+from lockstep.rule.explained_condition import said_of
+from lockstep.rule.judged_verdict import Judged
 from lockstep.rule.sentences import kind_named
 
 Advice = Mapping[tuple[str, str], str]

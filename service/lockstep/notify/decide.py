@@ -17,11 +17,11 @@ from lockstep.errors import StateError
 from lockstep.labels import partition_of, stable_id
 from lockstep.measure.dead_events import DeadEvent, dead_record
 from lockstep.notification import CAME_AND_WENT, Audience, Body, Item, Message
-from lockstep.notify.cap import OpenEpisodes
 from lockstep.notify.fired_since import KEY as FIRED_KEY
 from lockstep.notify.fired_since import Fired
 from lockstep.notify.flap import KEY as FLAP_KEY
 from lockstep.notify.flap import Flaps, Heard, Settled
+from lockstep.notify.max_alerts import OpenEpisodes
 from lockstep.notify.message import Writer, came_and_went, flapping_note, settled_note
 from lockstep.notify.receivers import CHANNELS
 from lockstep.notify.route import Routing

@@ -13,14 +13,14 @@ from lockstep.errors import RuleError
 from lockstep.notification import Audience, Body, Item, Message, badge
 from lockstep.notify.advice import advice
 from lockstep.notify.flap import Settled
+from lockstep.notify.message_reason import leaf_of, unit_of, where_more_is, why_lines
 from lockstep.notify.self_alerts import CAUGHT_UP, MENDED
-from lockstep.notify.why import leaf_of, unit_of, where_more_is, why_lines
 from lockstep.rule import wording
 from lockstep.rule.condition.kind.anomaly import is_explained, statistic_text
 from lockstep.rule.condition.kinds import Flapping, Rule
 from lockstep.rule.condition.when import anomalies_of
 from lockstep.rule.condition.words import Facts
-from lockstep.rule.explained import said_of
+from lockstep.rule.explained_condition import said_of
 from lockstep.rule.sentences import (
     direction,
     facts_of,

@@ -10,7 +10,7 @@ from lockstep.labels import stable_id
 from lockstep.notify.receivers import CHANNELS, ReceiverModel, Strict, Target, Texts, many
 from lockstep.ports import Destination
 from lockstep.rule.language.form import without_null
-from lockstep.rule.language.lint.foreign import foreign_fault
+from lockstep.rule.language.lint.other_programs import foreign_fault
 from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean, validate
 
 M = TypeVar("M", bound=BaseModel)

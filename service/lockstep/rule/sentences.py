@@ -14,8 +14,8 @@ from lockstep.rule.condition.kind.new_value import WORDS as OF_NEW_VALUE
 from lockstep.rule.condition.kind.share import WORDS as OF_SHARE
 from lockstep.rule.condition.kind_table import KINDS
 from lockstep.rule.condition.words import USUAL, Facts, Words
-from lockstep.rule.explained import Explained
-from lockstep.rule.judged import Judged
+from lockstep.rule.explained_condition import Explained
+from lockstep.rule.judged_verdict import Judged
 from lockstep.text.figures import PERCENT, number_text
 from lockstep.text.rfc3339 import SECOND
 

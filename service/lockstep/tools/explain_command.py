@@ -15,9 +15,9 @@ from rich.text import Text
 
 from lockstep.adapters.explain_answer import by_alert, named
 from lockstep.errors import RuleError
-from lockstep.explain import ask, public
+from lockstep.explanation import ask, public
+from lockstep.notify.message_reason import unit_of
 from lockstep.notify.self_alerts import REFUSED
-from lockstep.notify.why import unit_of
 from lockstep.rule.condition.kinds import Plan
 from lockstep.rule.language.quantity import duration_text
 from lockstep.text.figures import PERCENT, number_text, time_text

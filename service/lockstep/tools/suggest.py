@@ -28,9 +28,8 @@ from lockstep.measure.exact import exact
 from lockstep.measure.possible_values import values_of
 from lockstep.measure.sample import Frame
 from lockstep.notify.message import labels_text
-from lockstep.notify.why import unit_of
+from lockstep.notify.message_reason import unit_of
 from lockstep.rule.condition.bound import Bounds
-from lockstep.rule.condition.judge import judge
 from lockstep.rule.condition.kinds import (
     Level,
     Plan,
@@ -41,6 +40,7 @@ from lockstep.rule.condition.kinds import (
     series_of_condition,
 )
 from lockstep.rule.condition.period import Period, Window
+from lockstep.rule.condition.verdicts import judge
 from lockstep.rule.condition.view import Instant, Kind, value_of
 from lockstep.rule.language.load import load_texts
 from lockstep.rule.language.measures import labels_of

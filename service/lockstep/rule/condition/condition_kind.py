@@ -112,7 +112,7 @@ class ConditionKind(Generic[C]):
     """One kind of condition.
 
     of: its dataclass in `lockstep.rule.condition.kinds`. identity: the fields of it that name a rule's version, in
-    their order, for ever (see `lockstep.rule.identity`). yaml_words: under which a
+    their order, for ever (see `lockstep.rule.identity_parts`). yaml_words: under which a
     rule file has it. word: the one that its author wrote, `new_value` or `ratio`.
 
     judge: its verdict on one group (condition, view, instant, the severity at which the alert fires).

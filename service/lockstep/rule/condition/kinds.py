@@ -121,7 +121,7 @@ class Baseline:
     weeks / days: median (and MAD) of the same window in each of the last k weeks or days, in the shop's time zone.
     known_at_least: so many of them must be known; None: min(k, 3).
     calendar: the marked days that are left out, or are the usual of their kind; only the kinds that matter.
-    otherwise: what stands in for it where too little is known. See `lockstep.rule.condition.usual`.
+    otherwise: what stands in for it where too little is known. See `lockstep.rule.condition.baseline_windows`.
     """
 
     previous_s: int | None = None
@@ -427,7 +427,7 @@ def has_clear(condition: Condition) -> bool:
 
 def remembers(condition: Condition) -> bool:
     """Whether each part of it remembers by itself that it breached: in `any: [orders above 12 with clear below 6, stock
-    at most 0]` the alert's severity cannot tell which part holds it open. See `lockstep.rule.condition.held`."""
+    at most 0]` the alert's severity cannot tell which part holds it open. See `lockstep.rule.condition.held_parts`."""
     return isinstance(condition, All | AnyOf) and condition.has_memory
 
 

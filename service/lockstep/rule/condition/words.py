@@ -17,7 +17,7 @@ MOST_VALUES = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """The numbers of one verdict, whoever tells of them; see `lockstep.rule.judged.Judged` for what each is.
+    """The numbers of one verdict, whoever tells of them; see `lockstep.rule.judged_verdict.Judged` for what each is.
 
     span_s: how long the window is that was measured; None for a level. began: when it began, in the shop's time; None
     where that is not told. past: the values of the windows that the baseline is made of, oldest first.

@@ -15,11 +15,11 @@ from lockstep.labels import stable_id
 from lockstep.rule.condition.kinds import Plan, Rule, series_of_condition
 from lockstep.rule.language.compile import Compiler
 from lockstep.rule.language.form import MeasureModel, RuleFile, RuleModel
-from lockstep.rule.language.lint.foreign import foreign_fault
 from lockstep.rule.language.lint.further_faults import faults_beside
 from lockstep.rule.language.lint.lint import empty_keys, lint
+from lockstep.rule.language.lint.other_programs import foreign_fault
 from lockstep.rule.language.lint.outdated import doubtful_names
-from lockstep.rule.language.lint.uncompiled import name_faults
+from lockstep.rule.language.lint.uncompiled_rule import name_faults
 from lockstep.rule.language.lint.warnings import advice, equal_rules
 from lockstep.rule.language.measures import Measures, NamedMeasure
 from lockstep.rule.language.reuse import Reused, reuse

@@ -1,8 +1,8 @@
 """The verdicts around each episode, as an observer of the judge keeps them: what a report draws.
 
-The numbers are those of `lockstep.rule.condition.judge` on the judge's own histories, asked at bucket ends before, in
-and after an episode; nothing is computed a second time. Memory is bounded: so many episodes a rule and in all, so many
-points an episode (a long one is seen more coarsely), so many groups whose newest levels are remembered.
+The numbers are those of `lockstep.rule.condition.verdicts` on the judge's own histories, asked at bucket ends before,
+in and after an episode; nothing is computed a second time. Memory is bounded: so many episodes a rule and in all, so
+many points an episode (a long one is seen more coarsely), so many groups whose newest levels are remembered.
 """
 
 from collections import OrderedDict, deque
@@ -13,7 +13,7 @@ from typing import Any
 from lockstep.judge.group import Group
 from lockstep.judge.group_view import GroupView
 from lockstep.measure.sample import Frame
-from lockstep.rule.condition.judge import judge
+from lockstep.rule.condition.baseline_windows import DAY
 from lockstep.rule.condition.kind_table import kind_of
 from lockstep.rule.condition.kinds import (
     Anomaly,
@@ -26,7 +26,7 @@ from lockstep.rule.condition.kinds import (
     series_of_condition,
 )
 from lockstep.rule.condition.period import longest_s
-from lockstep.rule.condition.usual import DAY
+from lockstep.rule.condition.verdicts import judge
 from lockstep.rule.condition.view import Instant, Kind, Verdict
 from lockstep.rule.condition.when import leaves
 from lockstep.text.rfc3339 import SECOND

@@ -37,8 +37,8 @@ from lockstep.errors import LockstepError, RuleError
 from lockstep.rule.condition.kinds import Plan, Severity
 from lockstep.tools.backtest.replay import backtest
 from lockstep.tools.demo import shop
-from lockstep.tools.demo.receivers import HOST, Hook, Mailbox, Slack, hook_server, mail_server, slack_server
 from lockstep.tools.demo.screen import View
+from lockstep.tools.demo.stand_ins import HOST, Hook, Mailbox, Slack, hook_server, mail_server, slack_server
 from lockstep.tools.retail import ZONE
 from lockstep.tools.terminal import Terminal, styled
 from lockstep.transition import Transition, TransitionName

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from lockstep.notify.fired_since import Fired
 from lockstep.notify.message import Writer, labels_text
-from lockstep.notify.why import unit_of
+from lockstep.notify.message_reason import unit_of
 from lockstep.rule.condition.kinds import Rule
 from lockstep.text.figures import duration_words, number_text
 from lockstep.tools.demo.shop import Planted

@@ -11,7 +11,7 @@ from math import floor, log10
 from zoneinfo import ZoneInfo
 
 from lockstep.measure.bucket import ceil_div
-from lockstep.notify.why import unit_of
+from lockstep.notify.message_reason import unit_of
 from lockstep.rule.condition.kinds import Severity
 from lockstep.text.figures import number_text
 from lockstep.tools.backtest.curves import Curve, Point

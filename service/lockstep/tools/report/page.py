@@ -16,7 +16,7 @@ import jinja2
 from markupsafe import Markup
 
 from lockstep.notify.message import Writer, labels_text, limit_text, window_text
-from lockstep.notify.why import unit_of
+from lockstep.notify.message_reason import unit_of
 from lockstep.rule.condition.kinds import Plan, Rule
 from lockstep.text.figures import duration_words, number_text, ratio_text, time_text
 from lockstep.tools.backtest.curves import Curve

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lockstep.notify.message import labels_text
-from lockstep.notify.why import unit_of
+from lockstep.notify.message_reason import unit_of
 from lockstep.text.figures import number_text, time_text
 from lockstep.tools.backtest.curves import Curve
 from lockstep.tools.backtest.replay import Episode

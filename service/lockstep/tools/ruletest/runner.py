@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cached_property
 
 from lockstep.notify.message import Writer, limit_text
-from lockstep.notify.why import unit_of
+from lockstep.notify.message_reason import unit_of
 from lockstep.rule.condition.kinds import Rule
 from lockstep.text.figures import number_text
 from lockstep.tools.backtest.replay import replayed

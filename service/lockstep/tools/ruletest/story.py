@@ -28,8 +28,8 @@ from lockstep.rule.condition.kinds import Hours, Plan, series_of_condition
 from lockstep.rule.language import quantity
 from lockstep.rule.language.form import MeasureModel
 from lockstep.text.rfc3339 import SECOND, rfc3339
-from lockstep.tools.ruletest.moment import Times, length_s
-from lockstep.tools.schema import EXAMPLE_DATA
+from lockstep.tools.published_schemas import EXAMPLE_DATA
+from lockstep.tools.ruletest.written_times import Times, length_s
 from lockstep.yaml.document import did_you_mean
 
 MOST_EVENTS = 2_000_000

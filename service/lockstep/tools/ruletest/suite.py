@@ -17,8 +17,8 @@ from lockstep.rule.condition.kinds import Plan, Rule, Severity, series_of_condit
 from lockstep.rule.language.form import MeasureModel
 from lockstep.rule.language.load import Loaded, load_texts
 from lockstep.tools.ruletest.file_form import Expectation, RuleTestFile, TestModel
-from lockstep.tools.ruletest.moment import Times, start_of
 from lockstep.tools.ruletest.story import BadStory, Line, Shop, events_of
+from lockstep.tools.ruletest.written_times import Times, start_of
 from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean, parse_document, parted, validate
 
 FOLDER = "tests"

@@ -1,9 +1,9 @@
 """Anomalies of a group: its detector sees every closed bucket in order, and a verdict is what it said of the last one.
 
 An incident is open from where it is worth an alarm at the sensitivity until three buckets were within the usual; see
-`lockstep.measure.anomaly`, which also says how it learns. Between bucket ends the last verdict stands. While it learns
-nothing is judged. A bucket without a value (an average of nothing) is no data and teaches nothing; one of a group that
-has been silent for longer than `forget_after` is not looked at.
+`lockstep.measure.anomaly_detector`, which also says how it learns. Between bucket ends the last verdict stands. While
+it learns nothing is judged. A bucket without a value (an average of nothing) is no data and teaches nothing; one of a
+group that has been silent for longer than `forget_after` is not looked at.
 
 Days that the calendar marks teach nothing of ordinary ones, nor are they compared with them: campaign days and holidays
 are judged by what was learned of their own kind, once three of them are known and enough of their buckets; closed days
@@ -21,13 +21,13 @@ import msgspec
 
 from lockstep.calendar import Calendar
 from lockstep.errors import StateError
-from lockstep.measure.anomaly import LONG as LONG_BUCKETS
-from lockstep.measure.anomaly import SENSITIVITY, SHORT, Detector, Incidents, Reading, Statistic
+from lockstep.measure.anomaly_detector import LONG as LONG_BUCKETS
+from lockstep.measure.anomaly_detector import SENSITIVITY, SHORT, Detector, Incidents, Reading, Statistic
 from lockstep.measure.definition import Aggregate, Expression, Measured
 from lockstep.measure.exact import shown
+from lockstep.rule.condition.baseline_windows import LEAST_LIKE_DAYS, LIKE_DAYS
 from lockstep.rule.condition.condition_kind import ConditionKind, When, no_screen, same_for_all
 from lockstep.rule.condition.kinds import ANOMALY_BUCKETS_S, Anomaly, Severity
-from lockstep.rule.condition.usual import LEAST_LIKE_DAYS, LIKE_DAYS
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 from lockstep.rule.condition.words import USUAL, Facts, usual_in_headline
 from lockstep.rule.language.quantity import duration_text

@@ -1,4 +1,4 @@
-"""Spike: a value against what is usual (`rule.condition.usual`), for counts beyond their `measure.noise`."""
+"""Spike: a value against what is usual (`rule.condition.baseline_windows`), for counts beyond their `measure.noise`."""
 
 from dataclasses import dataclass, replace
 from math import floor, sqrt
@@ -7,12 +7,12 @@ from lockstep.measure.definition import Aggregate, Expression, Measured
 from lockstep.measure.exact import SCALE, Exact, exact, part_of, parts, shown, size
 from lockstep.measure.noise import mean_within, noise_of
 from lockstep.measure.possible_values import only_grows
-from lockstep.rule.condition import usual
+from lockstep.rule.condition import baseline_windows
+from lockstep.rule.condition.baseline_windows import Choice
 from lockstep.rule.condition.condition_kind import ConditionKind, NeverMet, Screen, When, in_period, same_for_all
 from lockstep.rule.condition.hours import hours_of
 from lockstep.rule.condition.kinds import Severity, Spike, period_of
 from lockstep.rule.condition.period import DAY_S, Period, earlier, longest_s, start_of
-from lockstep.rule.condition.usual import Choice
 from lockstep.rule.condition.view import CLOSED, UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 from lockstep.rule.condition.words import USUAL, Facts
 from lockstep.text.figures import number_text
@@ -51,10 +51,10 @@ class _Usual:
 def _baseline(condition: Spike, view: View, at: Instant) -> _Usual | Kind:
     """The first choice of which enough is known, or why there is none."""
     baseline, window = condition.baseline, condition.window_s
-    dates = usual.dates_of(baseline, window, at.end, view.zone)
+    dates = baseline_windows.dates_of(baseline, window, at.end, view.zone)
     because = ""
     kind = Kind.UNJUDGED
-    for choice in usual.choices(baseline, window, dates):
+    for choice in baseline_windows.choices(baseline, window, dates):
         attempt = _previous(condition, choice, view, at) if choice.previous_s else _season(condition, choice, view, at)
         if isinstance(attempt, _Usual):
             return attempt if not because else replace(attempt, of=f"{attempt.of}, because {because}")
@@ -243,11 +243,12 @@ def _spike_holds(condition: Spike, value: Exact, baseline: Exact) -> bool:
 def _when(leaf: Spike) -> When:
     period, window = period_of(leaf), leaf.window_s
     if isinstance(window, Period):
-        borders, reach = {0}, 2 * window.longest_s + usual.furthest_back(leaf.baseline)
+        borders, reach = {0}, 2 * window.longest_s + baseline_windows.furthest_back(leaf.baseline)
     else:
-        dated = usual.is_dated(leaf.baseline)
-        borders = {0, window} if dated else usual.offsets(usual.choices(leaf.baseline, window, None), window)
-        reach = usual.furthest(leaf.baseline, window)
+        dated = baseline_windows.is_dated(leaf.baseline)
+        choices = baseline_windows.choices(leaf.baseline, window, None)
+        borders = {0, window} if dated else baseline_windows.offsets(choices, window)
+        reach = baseline_windows.furthest(leaf.baseline, window)
     return When(
         offsets=frozenset(borders),
         level_offsets=in_period(period),
@@ -279,7 +280,7 @@ def _lengths_s(spike: Spike) -> tuple[int, ...]:
 
 def _looks_back_s(spike: Spike) -> int:
     window = longest_s(spike.window_s)
-    links = usual.chain(spike.baseline)
+    links = baseline_windows.chain(spike.baseline)
     return max(
         window + max(link.previous_s or 0, 7 * DAY_S * (link.weeks or 0), DAY_S * (link.days or 0)) for link in links
     )

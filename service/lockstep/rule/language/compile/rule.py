@@ -17,7 +17,7 @@ from lockstep.rule.condition.kinds import (
 )
 from lockstep.rule.condition.period import WEEK
 from lockstep.rule.condition.when import compares_values, is_level_only, leaves, periods_in
-from lockstep.rule.identity import version_of
+from lockstep.rule.identity_parts import version_of
 from lockstep.rule.language.compile.condition import condition_of
 from lockstep.rule.language.compile.context import FileContext, Scope, Stop
 from lockstep.rule.language.compile.levels import overridden

@@ -24,9 +24,9 @@ from lockstep.rule.language.form.condition import (
     SpikeModel,
     ThresholdModel,
 )
+from lockstep.rule.language.form.json_schema import json_schema, without_null
 from lockstep.rule.language.form.measure import AGGREGATES, MeasureModel
 from lockstep.rule.language.form.rule import DefaultsModel, RuleFile, RuleModel
-from lockstep.rule.language.form.schema import json_schema, without_null
 
 __all__ = [
     "AGGREGATES",

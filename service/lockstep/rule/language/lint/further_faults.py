@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from lockstep.rule.language.compile import Compiler
 from lockstep.rule.language.form import CONDITIONS, RuleFile, RuleModel, sources_in
 from lockstep.rule.language.lint.lint import lint_beside_texts
-from lockstep.rule.language.lint.uncompiled import name_faults
+from lockstep.rule.language.lint.uncompiled_rule import name_faults
 from lockstep.rule.language.lint.warnings import advice
 from lockstep.rule.language.measures import Measures
 from lockstep.yaml.document import Document, Fault, Pointer, fault_of, keys, pointer_in

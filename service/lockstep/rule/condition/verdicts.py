@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from lockstep.rule.condition.condition_kind import Screen
-from lockstep.rule.condition.held import Held, held_by
+from lockstep.rule.condition.held_parts import Held, held_by
 from lockstep.rule.condition.kind_table import kind_of
 from lockstep.rule.condition.kinds import All, AnyOf, Condition, Leaf, Not, Severity, period_of
 from lockstep.rule.condition.period import Period

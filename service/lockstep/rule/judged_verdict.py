@@ -1,7 +1,7 @@
 """The reasons of a transition: its verdict as it was judged, with what it was compared with.
 
 Made from the verdict that led to the transition and nothing else, so that it is the same whoever asks and whenever:
-`lockstep.rule.explained` asks anew and tells more, of the present.
+`lockstep.rule.explained_condition` asks anew and tells more, of the present.
 """
 
 import msgspec
@@ -10,7 +10,7 @@ from lockstep.rule.condition.kind_table import word_of
 from lockstep.rule.condition.kinds import Condition, Leaf
 from lockstep.rule.condition.view import Verdict
 from lockstep.rule.condition.when import parts_of
-from lockstep.rule.explained import asked_of, said_of, unit_of
+from lockstep.rule.explained_condition import asked_of, said_of, unit_of
 from lockstep.text.rfc3339 import SECOND, rfc3339
 
 

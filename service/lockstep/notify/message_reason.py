@@ -5,7 +5,7 @@ with, what the rule asks for. From the transition alone, so that a message says 
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from lockstep.rule.judged import Judged
+from lockstep.rule.judged_verdict import Judged
 from lockstep.rule.sentences import asks_for, reason
 from lockstep.transition import Transition, TransitionName
 

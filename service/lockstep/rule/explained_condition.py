@@ -13,8 +13,7 @@ from lockstep.measure.definition import Aggregate, Expression, Measured, Number,
 from lockstep.measure.exact import Exact, shown
 from lockstep.measure.formula import evaluate
 from lockstep.rule.condition.bound import Bounds
-from lockstep.rule.condition.held import Held
-from lockstep.rule.condition.judge import firing_of_parts, standing
+from lockstep.rule.condition.held_parts import Held
 from lockstep.rule.condition.kind_table import kind_of, word_of
 from lockstep.rule.condition.kinds import (
     All,
@@ -29,6 +28,7 @@ from lockstep.rule.condition.kinds import (
     Threshold,
 )
 from lockstep.rule.condition.period import Period
+from lockstep.rule.condition.verdicts import firing_of_parts, standing
 from lockstep.rule.condition.view import Instant, Kind, Verdict, View
 from lockstep.rule.language.quantity import duration_text
 from lockstep.text.figures import PERCENT, number_text

@@ -17,7 +17,7 @@ from lockstep.judge.rule_facts import Labels
 from lockstep.measure.definition import SeriesDef
 from lockstep.rule.condition.kinds import Rule, series_of_condition
 from lockstep.rule.condition.view import Instant
-from lockstep.rule.explained import Explained, explain_condition
+from lockstep.rule.explained_condition import Explained, explain_condition
 from lockstep.rule.language.quantity import duration_text
 from lockstep.rule.sentences import because, moment_text
 from lockstep.text.rfc3339 import SECOND, rfc3339
