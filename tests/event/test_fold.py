@@ -4,9 +4,12 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lockstep.event import Decoder
 from lockstep.measure.aggregate import valuer
+from lockstep.measure.columns import Columns
 from lockstep.measure.definition import Aggregate, SeriesDef
 from lockstep.measure.exact import SCALE
 from lockstep.measure.fold import folder, level_rows
@@ -19,10 +22,10 @@ def series(aggregate: str, of: str = "order.placed", field: str | None = None, *
     return SeriesDef(Aggregate(aggregate), of, "orders", field, **more)
 
 
-def datas(of: SeriesDef, *given: dict[str, Any]) -> list[Any]:
+def columns(of: SeriesDef, *given: dict[str, Any]) -> Columns:
     """What the hot path hands to a fold."""
     events = [{**ENVELOPE, "id": str(n), "type": of.event_type, "data": data} for n, data in enumerate(given)]
-    return [e.data for e in Decoder(wanted_fields([of])).decode([json.dumps(e).encode() for e in events])]
+    return Columns([e.data for e in Decoder(wanted_fields([of])).decode([json.dumps(e).encode() for e in events])])
 
 
 def order(total: float = 10.0, *lines: tuple[str, int], **more: Any) -> dict[str, Any]:
@@ -164,7 +167,7 @@ def test_a_fold(of, events, expected):
     for parts in ([events], [[event] for event in events]):
         groups: dict[Any, Any] = {}
         for part in parts:
-            fold(datas(of, *part), groups)
+            fold(columns(of, *part), groups)
         assert {labels: value(found) for labels, found in groups.items()} == millionths
 
 
@@ -173,7 +176,7 @@ def test_a_percentile_counts_those_that_say_it():
     of = series("percentile", "order.shipped", "hours_to_ship", quantile=0.95)
     groups: dict[Any, Any] = {}
     events = [shipped(hours_to_ship=2)] * 90 + [shipped(hours_to_ship=50)] * 10 + [shipped()] * 900
-    folder(of)(datas(of, *events), groups)
+    folder(of)(columns(of, *events), groups)
     assert sum(groups[()].values()) == 100
     assert float(valuer(of)(groups[()]) or 0) == pytest.approx(50 * SCALE, rel=0.01)
 
@@ -184,13 +187,13 @@ def test_a_percentile_counts_those_that_say_it():
         pytest.param(
             series("last", "stock.level", "available", by=("sku",)),
             {"sku": "A", "available": 5, "location": "WH1"},
-            [(("A",), "A\x1fWH1", 5_000_000)],
+            [(("A",), "A\x1fWH1", 5_000_000, 0)],
             id="stock is that of a sku at a place",
         ),
         pytest.param(
             series("last", "order.shipped", "hours_to_ship", by=("channel",)),
             {"order_id": "o", "hours_to_ship": 3, "channel": "web"},
-            [(("web",), "web", 3_000_000)],
+            [(("web",), "web", 3_000_000, 0)],
             id="what says of no thing in particular is one for its labels",
         ),
         pytest.param(
@@ -199,6 +202,47 @@ def test_a_percentile_counts_those_that_say_it():
     ],
 )
 def test_a_level(of, data, expected):
-    """(labels, whose level it is, value in millionths)."""
-    (one,) = datas(of, data)
-    assert list(level_rows(of)(one)) == expected
+    """(labels, whose level it is, value in millionths, which event says it)."""
+    assert list(level_rows(of)(columns(of, data))) == expected
+
+
+SKUS, CURRENCIES = st.sampled_from("ABC"), st.sampled_from(["EUR", "GBP", None])
+ORDERS = st.builds(
+    lambda total, lines, **more: order(total, *lines, **{name: v for name, v in more.items() if v is not None}),
+    st.integers(0, 50),
+    st.lists(st.tuples(SKUS, st.integers(1, 4)), max_size=3),
+    channel=st.sampled_from(["web", "app", "", None]),
+    currency=CURRENCIES,
+    customer=st.sampled_from(["a", "b", None]),
+    shipping=st.sampled_from([1, 2.5, None]),
+    count=st.sampled_from([1, 1, 3]),
+)
+READ = [
+    series("count", by=("channel",)),
+    series("count", by=("channel", "sku"), line_labels=("sku",)),
+    series("count", by=("sku",), line_labels=("sku",), where=(("channel", ("web",)), ("sku", ("A", "B*")))),
+    series("sum", field="total", by=("channel", "customer")),
+    series("sum", field="total", **OF_LINES),
+    series("sum", field="lines.quantity", where=(("channel", ("a*",)),), **OF_LINES),
+    series("average", field="shipping", by=("channel",)),
+    series("minimum", field="shipping", by=("customer",)),
+    series("distinct", field="customer", by=("channel",)),
+    series("percentile", field="total", by=("customer",), quantile=0.5),
+]
+
+
+@given(st.lists(ORDERS, max_size=60), st.randoms(use_true_random=False))
+@settings(max_examples=60)
+def test_many_events_are_folded_as_each_alone(orders, dice):
+    """Also with columns that another series has asked for before, and in another order."""
+    datas = columns(series("count"), *orders).rows
+    whole, shuffled = Columns(datas), dice.sample(datas, len(datas))
+    for of in READ:
+        fold, value = folder(of), valuer(of)
+        at_once: dict[Any, Any] = {}
+        fold(whole, at_once)
+        one_by_one: dict[Any, Any] = {}
+        for one in shuffled:
+            fold(Columns([one]), one_by_one)
+        sets = [{k: sorted(v) if isinstance(v, set) else v for k, v in g.items()} for g in (at_once, one_by_one)]
+        assert {k: value(v) for k, v in sets[0].items()} == {k: value(v) for k, v in sets[1].items()}, of

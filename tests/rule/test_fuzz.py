@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 from lockstep.errors import RuleError
 from lockstep.event import TYPES, Decoder
+from lockstep.measure.columns import Columns
 from lockstep.measure.fold import folder, level_rows
 from lockstep.measure.meter import wanted_fields
 from lockstep.rule import wording
@@ -104,9 +105,9 @@ def _use(loaded: Loaded) -> None:
         for s in series:
             if s.event_type == kind:
                 if s.is_level:
-                    list(level_rows(s)(event.data))
+                    list(level_rows(s)(Columns([event.data])))
                 else:
-                    folder(s)([event.data], {})
+                    folder(s)(Columns([event.data]), {})
     for rule in loaded.plan.rules:
         for text in rule.say.values():
             wording.render(text, {**SAMPLE, "labels": dict.fromkeys(rule.by, "x")})

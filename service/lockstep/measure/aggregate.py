@@ -67,7 +67,7 @@ def _merge_average(a: list[int], b: list[int]) -> list[int]:
     return [a[0] + b[0], a[1] + b[1]]
 
 
-def _merge_money(a: list[Any], b: list[Any]) -> list[Any]:
+def merge_money(a: list[Any], b: list[Any]) -> list[Any]:
     currency = a[1] if b[1] is None or a[1] == b[1] else b[1] if a[1] is None else MIXED
     return [a[0] + b[0], currency]
 
@@ -109,7 +109,7 @@ def merger(series: SeriesDef) -> Callable[[Any, Any], Any]:
     """The function that merges two aggregates of this series; associative and commutative."""
     match series.aggregate:
         case Aggregate.SUM if tracks_currency(series):
-            return _merge_money
+            return merge_money
         case Aggregate.COUNT | Aggregate.SUM:
             return add
         case Aggregate.AVERAGE:

@@ -1,84 +1,52 @@
 """Folding events into aggregates: one function a series, specialised when rules are loaded.
 
 Nothing is looked up per event that can be decided per series: which fields, which labels, which filters. Many events
-are folded at a time, because a call costs as much as a fold.
+are folded at a time, because a call costs as much as a fold, and what several series read is read once (columns.py).
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from operator import attrgetter
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from lockstep.event import TYPES
-from lockstep.labels import NONE, SEPARATOR
-from lockstep.measure.aggregate import LARGEST, distinct_hash, percentile_key, tracks_currency
+from lockstep.labels import SEPARATOR
+from lockstep.measure.aggregate import distinct_hash, merge_money, percentile_key, tracks_currency
+from lockstep.measure.columns import (
+    Columns,
+    Key,
+    Labels,
+    Places,
+    chosen,
+    counts,
+    keys,
+    label_text,
+    lines,
+    numbers,
+    picked,
+    texts,
+    values,
+)
 from lockstep.measure.definition import Aggregate, SeriesDef
-from lockstep.measure.exact import SCALE
 
-Labels = tuple[str, ...]
+FEW = 32
+"""Up to so many a loop counts faster than a Counter, which takes a while to begin."""
+
 Groups = dict[Labels, Any]
 """label values → the aggregate so far, in its working form (`sealed` gives the form that is sent)."""
 
-Fold = Callable[[Sequence[Any], Groups], None]
+Fold = Callable[[Columns, Groups], None]
 """Folds the data of events of one bucket into its groups."""
 
-Rows = Callable[[Sequence[Any]], Iterable[tuple[Labels, Any, Any]]]
-"""(labels, value, the event's data) of every place that a series reads."""
+Rows = tuple[Sequence[Key], Places, Sequence[Any]]
+"""All that a series reads: the keys of the labels, the places of the events, and the values (none for a count)."""
 
-LevelRows = Callable[[Any], Iterable[tuple[Labels, str, int]]]
-"""(labels, identity, value in millionths) of every value that an event's data sets of a level."""
-
-
-def label_text(value: Any) -> str:
-    """How an event's value reads as a label."""
-    if value.__class__ is str:
-        return value or NONE
-    if value is None:
-        return NONE
-    return str(msgspec.json.encode(value, order="sorted"), "utf-8")
+LevelRows = Callable[[Columns], Iterable[tuple[Labels, str, int, int]]]
+"""(labels, identity, value in millionths, place of the event) of every value that events set of a level."""
 
 
-def numbers(values: Iterable[Any]) -> list[int | None]:
-    """Events' numbers in millionths; None for what is no number or too large (an extra field may be anything)."""
-    return [
-        round(v * SCALE) if (v.__class__ is float or v.__class__ is int) and -LARGEST <= v <= LARGEST else None
-        for v in values
-    ]
-
-
-def _matcher(allowed: Sequence[str]) -> Callable[[str], bool]:
-    exact = frozenset(a for a in allowed if not a.endswith("*"))
-    prefixes = tuple(a[:-1] for a in allowed if a.endswith("*"))
-    return lambda text: text in exact or text.startswith(prefixes) if prefixes else text in exact
-
-
-def _labels(names: Sequence[str]) -> Callable[[Sequence[Any]], Sequence[Labels]]:
-    """Reads the labels `names` off each event's data (or off each of its lines)."""
-    if not names:
-        return lambda datas: [()] * len(datas)
-    if len(names) == 1:
-        get_one = attrgetter(names[0])
-        return lambda datas: [(v if v.__class__ is str and v else label_text(v),) for v in map(get_one, datas)]
-    get = attrgetter(*names)
-    return lambda datas: [
-        tuple([v if v.__class__ is str and v else label_text(v) for v in values]) for values in map(get, datas)
-    ]
-
-
-Filter = Callable[[Sequence[Any]], Sequence[Any]]
-
-
-def _filter(where: Sequence[tuple[str, tuple[str, ...]]]) -> Filter | None:
-    """Keeps what has the allowed labels."""
-    if not where:
-        return None
-    tests = [(attrgetter(name), _matcher(allowed)) for name, allowed in where]
-    return lambda datas: [d for d in datas if all(test(label_text(read(d))) for read, test in tests)]
-
-
-def _rows(series: SeriesDef, read: Callable[[Iterable[Any]], Iterable[Any]]) -> Rows:
-    """read: makes what is folded of the raw values; they are None for a count."""
+def _rows(series: SeriesDef) -> Callable[[Columns], Rows]:
+    """Values of a distinct count are as they stand in the event, all others are numbers in millionths."""
+    column_of = values if series.aggregate is Aggregate.DISTINCT else numbers
     on_lines = set(series.line_labels)
     field = series.field
     line_field = field.removeprefix("lines.") if field and field.startswith("lines.") else None
@@ -86,121 +54,180 @@ def _rows(series: SeriesDef, read: Callable[[Iterable[Any]], Iterable[Any]]) -> 
     line_where = tuple(
         (n.removeprefix("lines."), a) for n, a in series.where if n in on_lines or n.startswith("lines.")
     )
-    chosen, chosen_lines = _filter(event_where), _filter(line_where)
-    value = attrgetter(line_field or field) if field else None
+    value = column_of(line_field or field) if field else None
 
-    def values(places: Sequence[Any]) -> Iterable[Any]:
-        return [None] * len(places) if value is None else read(map(value, places))
+    def events_of(columns: Columns) -> Places:
+        return columns.get(chosen(event_where)) if event_where else None
+
+    def values_at(columns: Columns, places: Places) -> Sequence[Any]:
+        return () if value is None else picked(columns.get(value), places)
 
     if not on_lines and line_field is None and not line_where:
-        labels = _labels(series.by)
+        by = keys(series.by)
 
-        def of_events(datas: Sequence[Any]) -> Iterable[tuple[Labels, Any, Any]]:
-            datas = datas if chosen is None else chosen(datas)
-            return zip(labels(datas), values(datas), datas, strict=True)
+        def of_events(columns: Columns) -> Rows:
+            places = events_of(columns)
+            return picked(columns.get(by), places), places, values_at(columns, places)
 
         return of_events
 
-    event_names = [n for n in series.by if n not in on_lines]
-    line_names = [n for n in series.by if n in on_lines]
-    event_labels, line_labels = _labels(event_names), _labels(line_names)
-    # Where each label of `by` comes from: a place among the event's labels followed by the line's.
-    places = [(event_names + line_names).index(n) for n in series.by]
+    event_names = tuple(n for n in series.by if n not in on_lines)
+    line_names = tuple(n for n in series.by if n in on_lines)
+    # For each label of `by`: whether it is the line's, and its column.
+    label_columns = [(name in on_lines, texts(name)) for name in series.by]
+    line_keys = keys(line_names)
 
-    def of_lines(datas: Sequence[Any]) -> Iterable[tuple[Labels, Any, Any]]:
-        datas = datas if chosen is None else chosen(datas)
-        parts = [data.lines or () for data in datas]
-        if chosen_lines is not None:
-            parts = [chosen_lines(part) for part in parts]
-        lines = [line for part in parts for line in part]
-        owners = [data for data, part in zip(datas, parts, strict=True) for _ in part]
-        keys = line_labels(lines)
+    def of_lines(columns: Columns) -> Rows:
+        every, owners = columns.get(lines)
+        kept, allowed = every.get(chosen(line_where)) if line_where else None, events_of(columns)
+        if allowed is not None:
+            owned = set(allowed)
+            kept = [n for n in (range(len(owners)) if kept is None else kept) if owners[n] in owned]
+        events = picked(owners, kept)
         if event_names:
-            heads = [head for head, part in zip(event_labels(datas), parts, strict=True) for _ in part]
-            both = [head + own for head, own in zip(heads, keys, strict=True)]
-            keys = [tuple([names[p] for p in places]) for names in both]
+            texts_of = [
+                picked(every.get(column), kept) if is_line else picked(columns.get(column), events)
+                for is_line, column in label_columns
+            ]
+            by: Sequence[Key] = list(zip(*texts_of, strict=True)) if len(texts_of) > 1 else texts_of[0]
+        else:
+            by = picked(every.get(line_keys), kept)
         if line_field is not None:
-            return zip(keys, values(lines), owners, strict=True)
-        # A number of the order itself counts once per value of the line's label.
-        once = {(id(owner), key): owner for key, owner in zip(keys, owners, strict=True)}
-        return zip([key for _, key in once], values(list(once.values())), once.values(), strict=True)
+            return by, events, values_at(every, kept)
+        if len(set(events)) < len(events):
+            # A number of the order itself counts once per value of the line's label.
+            once = dict.fromkeys(zip(events, by, strict=True))
+            events, by = [event for event, _ in once], [key for _, key in once]
+        return by, events, values_at(columns, events)
 
     return of_lines
 
 
-def folder(series: SeriesDef) -> Fold:  # noqa: C901 # a closure an aggregate, so that folding an event asks nothing
-    """The function that folds the data of many events into the groups of their bucket."""
-    rows = _rows(series, list if series.aggregate is Aggregate.DISTINCT else numbers)
+def _that_say_it(rows: Rows) -> Rows:
+    """Without those that have no value."""
+    by, places, field_values = rows
+    if None not in field_values:
+        return rows
+    having = [n for n, value in enumerate(field_values) if value is not None]
+    return picked(by, having), having if places is None else picked(places, having), picked(field_values, having)
+
+
+def _count(by: Sequence[Key]) -> Mapping[Key, int]:
+    """How often each key is there."""
+    if by and not by[0]:  # without labels there is one group
+        return {(): len(by)}
+    if len(by) > FEW:
+        return Counter(by)
+    times: dict[Key, int] = {}
+    get = times.get
+    for key in by:
+        times[key] = get(key, 0) + 1
+    return times
+
+
+def _sum(by: Sequence[Key], amounts: Sequence[int]) -> Mapping[Key, int]:
+    """The sum of the amounts of each key."""
+    if by and not by[0]:
+        return {(): sum(amounts)}
+    sums: dict[Key, int] = {}
+    get = sums.get
+    for key, amount in zip(by, amounts, strict=True):
+        sums[key] = get(key, 0) + amount
+    return sums
+
+
+def _labels(key: Key) -> Labels:
+    return (key,) if key.__class__ is str else key  # type: ignore[return-value] # mypy does not know __class__
+
+
+def _add(groups: Groups, sums: Mapping[Key, int]) -> None:
+    get = groups.get
+    for key, amount in sums.items():
+        labels = _labels(key)
+        groups[labels] = get(labels, 0) + amount
+
+
+def folder(series: SeriesDef) -> Fold:
+    """The function that folds the data of many events into the groups of their bucket.
+
+    It is a closure for each aggregate, so that folding an event asks nothing.
+    """
+    rows = _rows(series)
     match series.aggregate:
         case Aggregate.COUNT:
 
-            def fold_count(datas: Sequence[Any], groups: Groups) -> None:
-                get = groups.get
-                for key, _, data in rows(datas):
-                    groups[key] = get(key, 0) + data.count
+            def fold_count(columns: Columns, groups: Groups) -> None:
+                by, places, _ = rows(columns)
+                weights = columns.get(counts)
+                _add(groups, _sum(by, picked(weights, places)) if weights else _count(by))
 
             return fold_count
         case Aggregate.SUM if tracks_currency(series):
+            currency_of = values("currency")
 
-            def fold_money(datas: Sequence[Any], groups: Groups) -> None:
-                get = groups.get
-                for key, amount, data in rows(datas):
-                    amount, currency = amount or 0, data.currency
-                    old = get(key)
-                    if old is None:
-                        groups[key] = [amount, currency]
-                    else:
-                        old[0] += amount
-                        if currency is not None and old[1] != currency:
-                            old[1] = currency if old[1] is None else "*"
+            def fold_money(columns: Columns, groups: Groups) -> None:
+                by, places, read_amounts = rows(columns)
+                amounts = [amount or 0 for amount in read_amounts]
+                each = picked(columns.get(currency_of), places)
+                for currency in set(each):
+                    having = None
+                    if each.count(currency) < len(each):
+                        having = [n for n, other in enumerate(each) if other == currency]
+                    for key, amount in _sum(picked(by, having), picked(amounts, having)).items():
+                        labels = _labels(key)
+                        old = groups.get(labels)
+                        groups[labels] = [amount, currency] if old is None else merge_money(old, [amount, currency])
 
             return fold_money
         case Aggregate.SUM:
 
-            def fold_sum(datas: Sequence[Any], groups: Groups) -> None:
-                get = groups.get
-                for key, amount, _ in rows(datas):
-                    groups[key] = get(key, 0) + (amount or 0)
+            def fold_sum(columns: Columns, groups: Groups) -> None:
+                by, _, amounts = rows(columns)
+                _add(groups, _sum(by, [amount or 0 for amount in amounts]))
 
             return fold_sum
         case Aggregate.AVERAGE:
 
-            def fold_average(datas: Sequence[Any], groups: Groups) -> None:
-                get = groups.get
-                for key, amount, data in rows(datas):
-                    if amount is not None:
-                        old = get(key)
-                        if old is None:
-                            old = groups[key] = [0, 0]
-                        old[0] += amount * data.count
-                        old[1] += data.count
+            def fold_average(columns: Columns, groups: Groups) -> None:
+                by, places, amounts = _that_say_it(rows(columns))
+                weights = columns.get(counts)
+                if weights:
+                    weights = picked(weights, places)
+                    amounts = [amount * n for amount, n in zip(amounts, weights, strict=True)]
+                events = _sum(by, weights) if weights else _count(by)
+                for key, amount in _sum(by, amounts).items():
+                    labels = _labels(key)
+                    old = groups.setdefault(labels, [0, 0])
+                    old[0] += amount
+                    old[1] += events[key]
 
             return fold_average
         case Aggregate.MINIMUM | Aggregate.MAXIMUM:
             better = min if series.aggregate is Aggregate.MINIMUM else max
 
-            def fold_extreme(datas: Sequence[Any], groups: Groups) -> None:
-                for key, amount, _ in rows(datas):
-                    if amount is not None:
-                        groups[key] = better(groups[key], amount) if key in groups else amount
+            def fold_extreme(columns: Columns, groups: Groups) -> None:
+                by, _, amounts = _that_say_it(rows(columns))
+                for key, amount in zip(by, amounts, strict=True):
+                    labels = _labels(key)
+                    groups[labels] = better(groups[labels], amount) if labels in groups else amount
 
             return fold_extreme
         case Aggregate.DISTINCT:
 
-            def fold_distinct(datas: Sequence[Any], groups: Groups) -> None:
-                for key, raw, _ in rows(datas):
-                    if raw is not None:
-                        groups.setdefault(key, set()).add(distinct_hash(label_text(raw)))
+            def fold_distinct(columns: Columns, groups: Groups) -> None:
+                by, _, field_values = _that_say_it(rows(columns))
+                for key, text in set(zip(by, map(label_text, field_values), strict=True)):
+                    groups.setdefault(_labels(key), set()).add(distinct_hash(text))
 
             return fold_distinct
         case Aggregate.PERCENTILE:
 
-            def fold_percentile(datas: Sequence[Any], groups: Groups) -> None:
-                for key, amount, _ in rows(datas):
-                    if amount is not None:
-                        counts = groups.setdefault(key, {})
-                        bucket = percentile_key(amount)
-                        counts[bucket] = counts.get(bucket, 0) + 1
+            def fold_percentile(columns: Columns, groups: Groups) -> None:
+                by, _, amounts = _that_say_it(rows(columns))
+                for (key, amount), n in Counter(zip(by, amounts, strict=True)).items():
+                    buckets = groups.setdefault(_labels(key), {})
+                    bucket = percentile_key(amount)
+                    buckets[bucket] = buckets.get(bucket, 0) + n
 
             return fold_percentile
         case Aggregate.LAST:
@@ -208,14 +235,17 @@ def folder(series: SeriesDef) -> Fold:  # noqa: C901 # a closure an aggregate, s
 
 
 def level_rows(series: SeriesDef) -> LevelRows:
-    """The function that reads a level off an event's data."""
-    rows = _rows(series, numbers)
-    names = TYPES[series.event_type].identity
-    identity = _labels(names) if names else None
+    """The function that reads a level off events."""
+    rows = _rows(series)
+    names = [texts(name) for name in TYPES[series.event_type].identity]
 
-    def read(data: Any) -> Iterable[tuple[Labels, str, int]]:
-        for labels, value, _ in rows((data,)):
+    def read(columns: Columns) -> Iterable[tuple[Labels, str, int, int]]:
+        by, places, numbers_read = rows(columns)
+        places = range(len(by)) if places is None else places
+        labels = [_labels(key) for key in by]
+        each = zip(*(picked(columns.get(name), places) for name in names), strict=True) if names else labels
+        for own, identity, value, place in zip(labels, map(SEPARATOR.join, each), numbers_read, places, strict=True):
             if value is not None:
-                yield labels, SEPARATOR.join(identity((data,))[0] if identity else labels), value
+                yield own, identity, value, place
 
     return read

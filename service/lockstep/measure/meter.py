@@ -10,17 +10,18 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Protocol
 
 from lockstep.event import Refused, type_of
 from lockstep.labels import partition_of
 from lockstep.measure.aggregate import EXACT_DISTINCT, merge_distinct, merger
+from lockstep.measure.columns import Columns, Labels
 from lockstep.measure.dead_events import DeadEvent, dead_record
 from lockstep.measure.definition import Aggregate, SeriesDef
 from lockstep.measure.event_clock import EventClock
-from lockstep.measure.fold import Fold, Groups, Labels, LevelRows, folder, level_rows
+from lockstep.measure.fold import Fold, Groups, LevelRows, folder, level_rows
 from lockstep.measure.sample import Frame, LevelValue, Partial, Progress, Promise, encode
 from lockstep.ports import Batch, Headers, Record
 from lockstep.text.rfc3339 import SECOND
@@ -100,8 +101,10 @@ class _Work:
         self.reads: list[tuple[str, LevelRows]] = []
 
 
-_NO_WORK = _Work()
 _IDENTITY = attrgetter("source", "id")
+_OFFSET = attrgetter("offset")
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_NOTHING = timedelta()
 
 
 def _works(series: Iterable[SeriesDef]) -> dict[str, _Work]:
@@ -114,15 +117,25 @@ def _works(series: Iterable[SeriesDef]) -> dict[str, _Work]:
     return dict(works)
 
 
-def _by_bucket(seconds: Sequence[int], datas: Sequence[Any], width: int) -> Iterable[tuple[int, Sequence[Any]]]:
+def _microseconds(moments: Sequence[datetime]) -> list[int]:
+    """Since 1970, of moments with a zone."""
+    first = min(moments, default=_EPOCH)
+    base = round(first.timestamp() * SECOND)
+    since = [moment - first for moment in moments]  # cheaper than so many timestamps
+    if max(since, default=_NOTHING).days:
+        return [base + (d.days * 86_400 + d.seconds) * SECOND + d.microseconds for d in since]
+    return [base + d.seconds * SECOND + d.microseconds for d in since]
+
+
+def _by_bucket(seconds: Sequence[int], columns: Columns, width: int) -> Iterable[tuple[int, Columns]]:
     """(start of a bucket, the data of its events)."""
     first, last = min(seconds) // width, max(seconds) // width
     if first == last:
-        return ((first * width, datas),)
+        return ((first * width, columns),)
     buckets: dict[int, list[Any]] = defaultdict(list)
-    for second, data in zip(seconds, datas, strict=True):
+    for second, data in zip(seconds, columns.rows, strict=True):
         buckets[second - second % width].append(data)
-    return buckets.items()
+    return [(start, Columns(rows)) for start, rows in buckets.items()]
 
 
 class Meter:
@@ -234,14 +247,18 @@ class Meter:
         if len(fresh) < len(keys) or not fresh.isdisjoint(self._ids) or not fresh.isdisjoint(self._ids_before):
             chosen, at = self._unseen(offsets, chosen, keys, at)
         self._ids |= fresh
-        times = [round(event.time.timestamp() * SECOND) for event in chosen]
-        clocks = times
-        if settings.live:
-            arrivals = [batch.timestamps_ms[i] * 1000 for i in at]
-            if any(t > arrived + settings.future_limit_us for t, arrived in zip(times, arrivals, strict=True)):
+        times = clocks = _microseconds([event.time for event in chosen])
+        arrivals: Sequence[int] = ()
+        if settings.live and times:
+            arrived_ms = batch.timestamps_ms
+            arrivals = [arrived_ms[i] * 1000 for i in at]
+            latest, first_arrival = max(times), min(arrivals)
+            if latest > first_arrival + settings.future_limit_us:
                 chosen, at, times, arrivals = self._possible(batch, chosen, at, times, arrivals)
-            # Arrival is known to the millisecond.
-            clocks = [min(t, arrived + 999) for t, arrived in zip(times, arrivals, strict=True)]
+                clocks = times
+            if latest > first_arrival:
+                # Arrival is known to the millisecond.
+                clocks = [t if t <= a + 999 else a + 999 for t, a in zip(times, arrivals, strict=True)]
         newest = self.clock.newest
         if times:
             highest, lowest = max(clocks), min(times)
@@ -307,24 +324,30 @@ class Meter:
     def _count(self, offsets: Sequence[int], events: Sequence[Any], times: Sequence[int], at: Sequence[int]) -> None:
         """Fold what is new into the series: by event type and bucket, many events at a time."""
         works = self._fresh_works if self._chunk < self._regular else self._works  # the rest was told long ago
-        parts: dict[type, tuple[_Work, list[int], list[Any]]] = {}
-        for event, time_us, i in zip(events, times, at, strict=True):
-            kind = event.__class__
-            part = parts.get(kind)
-            if part is None:
-                part = parts[kind] = (works.get(type_of(event), _NO_WORK), [], [])
-            work, seconds, datas = part
-            seconds.append(time_us // SECOND)
-            datas.append(event.data)
+        levels: list[LevelValue] = []
+        kinds = set(map(type, events))
+        for kind in kinds:
+            work = works.get(type_of(kind))
+            if work is None:
+                continue
+            places: Sequence[int] = range(len(events))
+            if len(kinds) > 1:
+                places = [n for n in places if events[n].__class__ is kind]
+            columns = Columns([events[n].data for n in places])
             for series, read in work.reads:
-                for labels, identity, value in read(event.data):
-                    told_by = f"{event.source} {event.id}"
-                    self._levels.append(LevelValue(series, labels, identity, time_us, offsets[i], value, told_by))
-        for work, seconds, datas in parts.values():
+                for labels, identity, value, place in read(columns):
+                    n = places[place]
+                    told_by = f"{events[n].source} {events[n].id}"
+                    levels.append(LevelValue(series, labels, identity, times[n], offsets[at[n]], value, told_by))
+            if not work.feeds:
+                continue
+            seconds = [times[n] // SECOND for n in places]
             for width, feeds in work.feeds.items():
-                for bucket, within in _by_bucket(seconds, datas, width):
+                for bucket, within in _by_bucket(seconds, columns, width):
                     for feed, fold in feeds:
                         fold(within, self._delta.setdefault((feed, bucket), {}))
+        levels.sort(key=_OFFSET)  # what one event says stands together, in the order of the series
+        self._levels += levels
 
     def _refuse(self, batch: Batch, i: int, reason: str, detail: str) -> None:
         if batch.offsets[i] < self._told_before:
@@ -335,7 +358,7 @@ class Meter:
 
     def _take_dead(self) -> list[Record]:
         """In the order of their offsets, however the batches were cut."""
-        dead, self._dead = sorted(self._dead, key=attrgetter("offset")), []
+        dead, self._dead = sorted(self._dead, key=_OFFSET), []
         return [dead_record(d) for d in dead]
 
     @property
