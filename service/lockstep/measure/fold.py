@@ -32,7 +32,7 @@ FEW = 32
 """Up to so many a loop counts faster than a Counter, which takes a while to begin."""
 
 Groups = dict[Labels, Any]
-"""label values → the aggregate so far, in its working form (`sealed` gives the form that is sent)."""
+"""label values → the aggregate so far, in its working form."""
 
 Fold = Callable[[Columns, Groups], None]
 """Folds the data of events of one bucket into its groups."""

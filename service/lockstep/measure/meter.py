@@ -8,11 +8,13 @@ id and source came before in this chunk or the one before counts once.
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Protocol
+
+from msgspec.structs import replace
 
 from lockstep.event import Refused, type_of
 from lockstep.labels import partition_of
@@ -138,6 +140,24 @@ def _by_bucket(seconds: Sequence[int], columns: Columns, width: int) -> Iterable
     return [(start, Columns(rows)) for start, rows in buckets.items()]
 
 
+def _cumulation(series: SeriesDef) -> Callable[[Any, Any], Any]:
+    """(the aggregate so far in its working form, what is new) → both."""
+
+    def union(old: set[int], new: set[int]) -> set[int]:
+        old |= new
+        return old
+
+    return union if series.aggregate is Aggregate.DISTINCT else merger(series)
+
+
+def _sent_form(aggregate: Any) -> Any:
+    """What is sent of an aggregate in its working form, which goes on to change."""
+    if aggregate.__class__ is set:
+        items = sorted(aggregate)
+        return items if len(items) <= EXACT_DISTINCT else merge_distinct(items, [])
+    return aggregate.copy() if aggregate.__class__ in (list, dict) else aggregate
+
+
 class Meter:
     """One source partition in one assignment.
 
@@ -185,7 +205,9 @@ class Meter:
         self._promised_at_us: int | None = None
         self.counts = MeterCounts()
 
-        self._mergers = {s.id: merger(s) for s in self._series.values() if not s.is_level}
+        self._key = f"{settings.topic}/{settings.partition}".encode()
+        self._cumulate = {s.id: _cumulation(s) for s in self._series.values() if not s.is_level}
+        self._key_places = {s.id: s.key_places for s in self._series.values()}
         self._works = _works(self._series.values())
         self._fresh_works = _works(s for s in self._series.values() if s.id in fresh)
         self._partition_of: dict[Labels, int] = {}
@@ -392,10 +414,11 @@ class Meter:
         if not (frames or promise != self._promised or due):
             return self._take_dead()
         records = self._take_dead()
-        progress = self._progress(now_us)
+        progress = encode(self._frame(progress=self._progress(now_us)))
+        split = [self._split(frame) for frame in frames]
         for partition in range(self._settings.samples_partitions):
-            records.extend(self._records(frames, partition))
-            records.append(self._record(self._frame(progress=progress), partition))
+            records += [self._record(encode(parts[partition]), partition) for parts in split if partition in parts]
+            records.append(self._record(progress, partition))
         self._promised, self._promised_at_us = promise, now_us
         self.position = max(self.position, self._upto + 1)
         return records
@@ -431,15 +454,18 @@ class Meter:
         """Move what changed into frames of the current chunk."""
         if not self._delta and not self._levels:
             return
-        partials: dict[tuple[str, Labels], list[tuple[int, Any]]] = defaultdict(list)
+        # A series has several buckets in one flush where a batch crosses the border of one, or comes late.
+        buckets_of: dict[tuple[str, Labels], list[tuple[int, Any]]] = defaultdict(list)
         for (series, bucket), groups in self._delta.items():
             total = self._totals.setdefault((series, bucket), {})
+            get, cumulate = total.get, self._cumulate[series]
             for labels, change in groups.items():
-                merged = self._cumulate(series, total.get(labels), change)
-                total[labels] = merged
-                partials[series, labels].append((bucket, self._sent_form(series, merged)))
+                old = get(labels)
+                total[labels] = merged = change if old is None else cumulate(old, change)
+                sent = merged if merged.__class__ is int else _sent_form(merged)
+                buckets_of[series, labels].append((bucket, sent))
         self._delta.clear()
-        rows = [Partial(series, labels, buckets) for (series, labels), buckets in partials.items()]
+        rows = [Partial(series, labels, buckets) for (series, labels), buckets in buckets_of.items()]
         levels, self._levels = self._levels, []
         while rows or levels:
             cut = ROWS_PER_FRAME
@@ -447,20 +473,6 @@ class Meter:
                 cut += 1  # what one event says is judged as one
             self._sealed.append(self._frame(partials=rows[:ROWS_PER_FRAME], levels=levels[:cut]))
             rows, levels = rows[ROWS_PER_FRAME:], levels[cut:]
-
-    def _cumulate(self, series: str, old: Any, change: Any) -> Any:
-        if old is None:
-            return change
-        if self._series[series].aggregate is Aggregate.DISTINCT:
-            old |= change
-            return old
-        return self._mergers[series](old, change)
-
-    def _sent_form(self, series: str, aggregate: Any) -> Any:
-        if aggregate.__class__ is set:
-            items = sorted(aggregate)
-            return items if len(items) <= EXACT_DISTINCT else merge_distinct(items, [])
-        return aggregate.copy() if aggregate.__class__ in (list, dict) else aggregate
 
     def _frame(self, **parts: Any) -> Frame:
         s = self._settings
@@ -476,21 +488,24 @@ class Meter:
             **parts,
         )
 
-    def _records(self, frames: Sequence[Frame], partition: int) -> Iterable[Record]:
-        """Frames cut down to the series that live on one samples partition."""
-        one = self._settings.samples_partitions == 1
-        for frame in frames:
-            if not one:
-                partials = [p for p in frame.partials if self._home(p.series, p.labels) == partition]
-                levels = [v for v in frame.levels if self._home(v.series, v.labels) == partition]
-                if not partials and not levels:
-                    continue
-                fields: Mapping[str, Any] = {name: getattr(frame, name) for name in frame.__struct_fields__}
-                frame = Frame(**{**fields, "partials": partials, "levels": levels})
-            yield self._record(frame, partition)
+    def _split(self, frame: Frame) -> Mapping[int, Frame]:
+        """Samples partition → the part of the frame with the series that live there; those without any are left out."""
+        if self._settings.samples_partitions == 1:
+            return {0: frame}
+        partials: dict[int, list[Partial]] = defaultdict(list)
+        levels: dict[int, list[LevelValue]] = defaultdict(list)
+        for partial in frame.partials:
+            partials[self._home(partial.series, partial.labels)].append(partial)
+        for level in frame.levels:
+            levels[self._home(level.series, level.labels)].append(level)
+        return {
+            partition: replace(frame, partials=partials.get(partition, []), levels=levels.get(partition, []))
+            for partition in partials.keys() | levels.keys()
+        }
 
     def _home(self, series: str, labels: Labels) -> int:
-        places = self._series[series].key_places
+        """The samples partition of a group."""
+        places = self._key_places[series]
         if places is not None:
             labels = tuple([labels[place] for place in places])
         home = self._partition_of.get(labels)
@@ -498,6 +513,5 @@ class Meter:
             home = self._partition_of[labels] = partition_of(labels, self._settings.samples_partitions)
         return home
 
-    def _record(self, frame: Frame, partition: int) -> Record:
-        key = f"{self._settings.topic}/{self._settings.partition}".encode()
-        return Record(topic=self._settings.samples_topic, value=encode(frame), key=key, partition=partition)
+    def _record(self, value: bytes, partition: int) -> Record:
+        return Record(self._settings.samples_topic, value, self._key, partition)
