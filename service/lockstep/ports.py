@@ -25,7 +25,7 @@ class Batch:
     previous: the offset handed out before this batch in this assignment (start position - 1 for the first), so that
     a reader sees a gap; a batch that does not follow what was applied must not be applied.
     next: the position after this batch: last offset + 1 or more (control records behind the last one).
-    headers: None when no record has any.
+    keys: empty where a stage is fed, because none reads them. headers: None when no record has any.
     append_time: whether timestamps_ms are the broker's own (LogAppendTime) and not the producer's.
     """
 

@@ -93,7 +93,8 @@ class Log:
 
 def rows(run: Run) -> Iterator[tuple[Any, ...]]:
     headers = run.headers or [()] * len(run.offsets)
-    return zip(run.offsets, run.keys, run.values, run.timestamps_ms, headers, strict=True)
+    keys = run.keys if run.keyed else [None] * len(run.offsets)
+    return zip(run.offsets, keys, run.values, run.timestamps_ms, headers, strict=True)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -104,12 +105,14 @@ def test_the_same_as_the_client(seed: int) -> None:
         log = Log(chance)
         start = log.start()
         stock = log.records(start)
-        expected = [(r.offset, r.key, r.value, r.timestamp, tuple(r.headers)) for r in stock]
+        keyed = chance.random() < 0.5
+        expected = [(r.offset, r.key if keyed else None, r.value, r.timestamp, tuple(r.headers)) for r in stock]
         most = chance.choice([1, 2, 3, 7, 20, 1_000])
         lean, found, more = log.records(start), [], True
         while more:
             position = lean.next_fetch_offset
-            run, more = take(lean, most)
+            run, more = take(lean, most, keyed=keyed)
+            assert keyed or not run.keys
             taken = list(rows(run))
             assert all(position <= row[0] < lean.next_fetch_offset for row in taken)
             assert not more or len(taken) >= most

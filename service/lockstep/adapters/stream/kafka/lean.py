@@ -8,6 +8,7 @@ a randomised test compares it with that class, and LOCKSTEP_KAFKA_LEAN=false doe
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from aiokafka.consumer.fetcher import READ_COMMITTED
@@ -18,9 +19,15 @@ from lockstep.ports import Batch, Headers
 LOG_APPEND_TIME = 1
 
 
+_VALUE, _KEY, _TIMESTAMP, _HEADERS = map(attrgetter, ("value", "key", "timestamp", "headers"))
+
+
 @dataclass(slots=True)
 class Run:
-    """Records of one partition in columns. headers: as long as the others, or None when no record has any."""
+    """Records of one partition in columns. headers: as long as the others, or None when no record has any.
+
+    keyed: whether keys are read; they are as long as the others then, and empty otherwise.
+    """
 
     offsets: list[int] = field(default_factory=list)
     values: list[bytes | None] = field(default_factory=list)
@@ -28,20 +35,25 @@ class Run:
     timestamps_ms: list[int] = field(default_factory=list)
     headers: list[Headers] | None = None
     append_time: bool = True
+    keyed: bool = True
 
     def add(self, records: Iterable[Any]) -> None:
         """Records of the client, as it iterates them."""
         rows = list(records)
+        if not rows:
+            return
         before = len(self.offsets)
-        self.offsets += [r.offset for r in rows]
-        self.values += [r.value for r in rows]
-        self.keys += [r.key for r in rows]
-        self.timestamps_ms += [r.timestamp for r in rows]
-        headers = [r.headers for r in rows]
-        if self.headers is not None or any(headers):
+        first, last = rows[0].offset, rows[-1].offset
+        # Offsets only rise: where the ends are so far apart, none is missing between them.
+        self.offsets += range(first, last + 1) if last - first + 1 == len(rows) else [r.offset for r in rows]
+        self.values += map(_VALUE, rows)
+        if self.keyed:
+            self.keys += map(_KEY, rows)
+        self.timestamps_ms += map(_TIMESTAMP, rows)
+        if self.headers is not None or any(map(_HEADERS, rows)):
             if self.headers is None:
                 self.headers = [()] * before
-            self.headers += [tuple((k, v or b"") for k, v in h) for h in headers]
+            self.headers += [tuple((k, v or b"") for k, v in row.headers) for row in rows]
 
     def batch(self, topic: str, partition: int, *, start: int, next_: int, end: int | None = None) -> Batch:
         """As ports.Batch. start: the position it was read from; next_: the one after it; end: cut off from there on."""
@@ -64,12 +76,12 @@ class Run:
         )
 
 
-def take(records: Any, most: int) -> tuple[Run, bool]:
+def take(records: Any, most: int, *, keyed: bool = True) -> tuple[Run, bool]:
     """Whole record batches from a PartitionRecords until `most` records are reached; whether any are left.
 
-    records.next_fetch_offset is the position afterwards. Raises CorruptRecordException.
+    keyed: whether to read keys. records.next_fetch_offset is the position afterwards. Raises CorruptRecordException.
     """
-    run = Run()
+    run = Run(keyed=keyed)
     source = records._records
     while source.has_next():
         batch = source.next_batch()

@@ -201,11 +201,11 @@ class _Thread(stock.AIOKafkaConsumerThread):  # type: ignore[misc] # faust has n
 
     def _run(self, result: Any, records: Any) -> tuple[Run, bool]:
         if self.app.lockstep_broker.settings.kafka_lean:
-            run, more = take(records, MOST_RECORDS)
+            run, more = take(records, MOST_RECORDS, keyed=False)
             result._update_position()
             return run, more
         rows = result.getall(MOST_RECORDS)
-        run = Run(append_time=all(r.timestamp_type == 1 for r in rows))
+        run = Run(keyed=False, append_time=all(r.timestamp_type == 1 for r in rows))
         run.add(rows)
         return run, result.has_more()
 
