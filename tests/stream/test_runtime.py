@@ -206,14 +206,23 @@ async def test_after_cut_sees_only_what_is_durable(sqlite_settings: Settings, br
     seen: list[tuple[int, int]] = []
     released: list[int] = []
 
-    def act(partition: int, stage: ToyJudge) -> None:
-        ahead = sum(stage.total(k) for k in stage.state) - _durable_total(broker)
-        seen.append((partition, ahead))
+    class Handing(ToyJudge):
+        """Notes what it has handed out: more may be fed while that becomes durable."""
+
+        handed: int | None = None
+
+        def cut(self) -> Cut:
+            self.handed = sum(self.total(key) for key in self.state)
+            return super().cut()
+
+    def act(partition: int, stage: Handing) -> None:
+        handed = sum(stage.total(key) for key in stage.state) if stage.handed is None else stage.handed
+        seen.append((partition, handed - _durable_total(broker)))
 
     async def release(partition: int, stage: ToyJudge) -> None:
         released.append(partition)
 
-    stages = [StageSpec("toy", ("samples",), lambda _: ToyJudge(), after_cut=act, released=release)]
+    stages = [StageSpec("toy", ("samples",), lambda _: Handing(), after_cut=act, released=release)]
     async with running(sqlite_settings, broker, stages=stages) as runtime:
         await broker.publish(events(4, 100))
         await caught_up(broker, runtime, 100)

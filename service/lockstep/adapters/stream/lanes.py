@@ -40,7 +40,8 @@ class StageSpec:
     """name: of its state. inputs: topics with equal partition counts, read by one owner.
 
     interval_s: shortest time between two cuts; None: the flush interval, which gathers what changes often.
-    after_cut: called with (partition, stage) after recovery and after every step: acts on what is now durable.
+    after_cut: called with (partition, stage) after recovery and after every step: acts on what is now durable, all that
+    the last `cut` handed out; the stage may have been fed more meanwhile.
     released: called when the partition is given up.
     """
 
