@@ -346,7 +346,7 @@ class Shop:
             for judge in judges:
                 for (id_, labels), history in judge.histories.flows.items():
                     if id_ == series.id:
-                        for bucket, total in zip(history.starts, history.totals, strict=True):
+                        for bucket, total in history.rows(-(1 << 62), 1 << 62):
                             kept[labels, bucket] = total[0] if isinstance(total, list) else total
             for where, found in (("samples", told), ("state", kept)):
                 for key in truth.keys() | found.keys():

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from zoneinfo import ZoneInfo
 
 from lockstep.judge.rule_facts import Labels, RuleFacts
@@ -162,6 +163,7 @@ class Histories:
 
     def restore(self, entries: Mapping[bytes, bytes]) -> None:
         """Take back what `store` gave. What is of a series that is no more is removed with the next cut."""
+        blocks: list[tuple[int, SeriesKey, bytes]] = []
         for entry, value in entries.items():
             kind = entry[:1]
             if kind not in (HEAD, BLOCK, LEVEL):
@@ -172,10 +174,14 @@ class Histories:
             elif kind == HEAD:
                 self._restored_flow(key).restore_head(unpack(value))
             elif kind == BLOCK:
-                self._restored_flow(key).restore_block(rest[0], unpack(value))
+                blocks.append((rest[0], key, value))
             else:
                 level = self.levels[key] = LevelHistory()
                 level.restore(unpack(value))
+        # In order of time: what is old is packed as it comes, and not taken apart for what is older still.
+        blocks.sort(key=itemgetter(0))
+        for number, key, value in blocks:
+            self._restored_flow(key).restore_block(number, unpack(value))
         for key, history in self.flows.items():
             for source in history.places:
                 self._open_by_source[source].add(key)

@@ -63,7 +63,7 @@ def distinct_hash(text: str) -> int:
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") >> 1
 
 
-def _merge_average(a: list[int], b: list[int]) -> list[int]:
+def merge_average(a: list[int], b: list[int]) -> list[int]:
     return [a[0] + b[0], a[1] + b[1]]
 
 
@@ -113,7 +113,7 @@ def merger(series: SeriesDef) -> Callable[[Any, Any], Any]:
         case Aggregate.COUNT | Aggregate.SUM:
             return add
         case Aggregate.AVERAGE:
-            return _merge_average
+            return merge_average
         case Aggregate.MINIMUM:
             return min
         case Aggregate.MAXIMUM:

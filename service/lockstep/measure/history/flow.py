@@ -1,29 +1,33 @@
-"""Histories: what the judge remembers of a series, in blocks, and how a window of it is read.
+"""The history of a flow: its buckets in blocks, and how a window of them is read.
 
 A flow keeps, per bucket, a folded base and the open partial of the current chunk of each source partition. A partial
 that is not newer than what is known is ignored, a newer one overwrites, a higher chunk folds the open one first; so
 replays, duplicates and frozen meters change nothing. Storage is in blocks of buckets: a flush rewrites only the blocks
 that changed, and expiry drops whole blocks. A block of which every chunk is over is sealed: in memory it is two numbers
-a bucket.
+a bucket. All but the newest buckets that are closed are packed (`segments`), because weeks of them are kept to be read
+once a week; what is stored is the same.
 """
 
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, MutableSequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
-import msgspec
-
-from lockstep.errors import StateError
 from lockstep.measure.aggregate import add, merge_all, merger, valuer
 from lockstep.measure.definition import Aggregate, SeriesDef
 from lockstep.measure.exact import Exact
+from lockstep.measure.history.segments import NOTHING_PACKED, Segments
+from lockstep.measure.history.source import Source
 
 BUCKETS_PER_BLOCK = 240
 
-Source = tuple[str, int]
-"""(role, partition) of a source."""
+RECENT_BUCKETS = 60
+"""The newest so many buckets, an hour of minutes, are never packed: they are read and changed all the time."""
+
+PACKED_AT_ONCE = 40
+"""So many buckets with data are packed together; one at a time would cost more than it gains."""
 
 Place = tuple[int, int, int]
 """(chunk, first offset of it that is counted, last one): how far a series has been told by a source."""
@@ -50,14 +54,17 @@ class _Block:
 class FlowHistory:
     """One flow series: its buckets in order, exact under replays.
 
-    starts and totals are parallel: the bucket starts (seconds) that have data, and their aggregates. Blocks that are
-    not sealed lie beside them with what their totals are made of.
+    starts and totals are parallel: the bucket starts (seconds) that have data, and their aggregates. Older buckets may
+    be packed; while there are any, starts is not empty. Blocks that are not sealed lie beside them with what their
+    totals are made of.
     seen: the newest start that expired.
     """
 
     __slots__ = (
         "_blocks",
         "_merge",
+        "_packed",
+        "_packed_to",
         "_value",
         "block_s",
         "dirty",
@@ -75,6 +82,8 @@ class FlowHistory:
         self._merge = merger(series)
         self._value = valuer(series)
         self._blocks: dict[int, _Block] = {}  # those that are not sealed
+        self._packed: Segments | None = None
+        self._packed_to = NOTHING_PACKED  # the start of the newest bucket that is packed
         self.starts: array[int] = array("q")
         self.totals: MutableSequence[Any] = array("q") if self._merge is add else []
         self.places: dict[Source, Place] = {}
@@ -128,6 +137,8 @@ class FlowHistory:
             self._retotal(block, bucket)
             if changed is None or bucket < changed:
                 changed = bucket
+        if closed is not None and len(self.starts) > PACKED_AT_ONCE:
+            self._pack(closed - width + 1)
         return changed, late
 
     def fold(self, source: Source) -> bool:
@@ -143,15 +154,44 @@ class FlowHistory:
             if opened or gone:
                 folded.append(number)
         self.dirty.update(folded)
-        for number in [n for n, block in self._blocks.items() if not block.open and not block.refused]:
-            del self._blocks[number]  # sealed: its base is what the totals say
+        # The others are sealed: their base is what the totals say. A new dict, since an old one never shrinks.
+        self._blocks = {n: block for n, block in self._blocks.items() if block.open or block.refused}
         return bool(folded)
+
+    def rows(self, start: int, end: int) -> Iterable[tuple[int, Any]]:
+        """(bucket, total) of the buckets in [start, end), in order."""
+        lo = bisect_left(self.starts, start)
+        hi = bisect_left(self.starts, end, lo)
+        recent = zip(self.starts[lo:hi], self.totals[lo:hi], strict=True)
+        if self._packed is None or start > self._packed_to:
+            return recent
+        return chain(zip(*self._packed.rows(start, end), strict=True), recent)
 
     def _rows(self, number: int) -> Iterable[tuple[int, Any]]:
         """(bucket, total) of a block."""
-        lo = bisect_left(self.starts, number * self.block_s)
-        hi = bisect_left(self.starts, (number + 1) * self.block_s, lo)
-        return zip(self.starts[lo:hi], self.totals[lo:hi], strict=True)
+        return self.rows(number * self.block_s, (number + 1) * self.block_s)
+
+    def _pack(self, before: int) -> None:
+        """Pack all but the recent of the buckets that start before this second, of more than PACKED_AT_ONCE in all."""
+        width = self.block_s // BUCKETS_PER_BLOCK
+        before = min(before, self.starts[-1] - RECENT_BUCKETS * width)
+        if self.starts[PACKED_AT_ONCE - 1] >= before:
+            return
+        upto = bisect_left(self.starts, before)
+        if self._packed is None:
+            self._packed = Segments(width)
+        self._packed.add(self.starts[:upto], self.totals[:upto])
+        self._packed_to = self._packed.last
+        del self.starts[:upto]
+        del self.totals[:upto]
+
+    def _unpack(self, start: int) -> None:
+        """Take back what is packed and starts at this second or later: something is to be changed there."""
+        assert self._packed is not None
+        starts, totals = self._packed.taken_from(start)
+        self._packed_to = self._packed.last
+        self.starts[:0] = array("q", starts)
+        self.totals[:0] = array("q", totals) if isinstance(self.totals, array) else totals
 
     def _retotal(self, block: _Block, bucket: int) -> None:
         total = block.base.get(bucket)
@@ -162,6 +202,8 @@ class FlowHistory:
         self._set_total(bucket, total)
 
     def _set_total(self, bucket: int, total: Any) -> None:
+        if bucket <= self._packed_to:
+            self._unpack(bucket)
         starts = self.starts
         at = len(starts) if not starts or bucket > starts[-1] else bisect_left(starts, bucket)
         try:
@@ -177,8 +219,10 @@ class FlowHistory:
 
     def expire(self, before: int) -> list[int]:
         """Drop the blocks that end at or before this second; returns their numbers."""
-        at = bisect_left(self.starts, before // self.block_s * self.block_s)
-        gone = {start // self.block_s for start in self.starts[:at]}
+        border = before // self.block_s * self.block_s
+        at = bisect_left(self.starts, border)
+        expired = self._expire_packed(border)
+        gone = {start // self.block_s for start in (*expired, *self.starts[:at])}
         gone.update(n for n in self._blocks if (n + 1) * self.block_s <= before)
         for number in gone:
             self._blocks.pop(number, None)
@@ -190,10 +234,23 @@ class FlowHistory:
             del self.totals[:at]
         return sorted(gone)
 
+    def _expire_packed(self, border: int) -> list[int]:
+        """Drop what is packed and starts before this second; returns the starts."""
+        if self._packed is None:
+            return []
+        expired = self._packed.expire(border)
+        self._packed_to = self._packed.last
+        if expired:
+            self.seen = expired[-1]
+            self.head_dirty = True
+        return expired
+
     # ---- out ------------------------------------------------------------------------------------------------------
 
     def aggregate(self, start: int, end: int) -> Any:
         """The merged aggregate of the buckets in [start, end), None when there is none."""
+        if start <= self._packed_to:
+            return self._aggregate_from_packed(start, end)
         lo = bisect_left(self.starts, start)
         hi = bisect_left(self.starts, end, lo)
         if lo == hi:
@@ -202,6 +259,13 @@ class FlowHistory:
             return self.totals[lo]
         return sum(self.totals[lo:hi]) if self._merge is add else merge_all(self._merge, self.totals[lo:hi])
 
+    def _aggregate_from_packed(self, start: int, end: int) -> Any:
+        """As `aggregate`, of a window that begins before the last packed bucket is over."""
+        assert self._packed is not None
+        older = self._packed.merged(start, end, self._merge)
+        newer = self.aggregate(self._packed_to + 1, end)
+        return older if newer is None else newer if older is None else self._merge(older, newer)
+
     def value(self, start: int, end: int) -> Exact | None:
         """The measure over [start, end), in millionths; None for nothing (the caller knows whether that is zero)."""
         merged = self.aggregate(start, end)
@@ -209,13 +273,18 @@ class FlowHistory:
 
     def next_start(self, after: int) -> int | None:
         """The first bucket with data that starts after this second."""
+        if after < self._packed_to:
+            assert self._packed is not None
+            return self._packed.next_start(after)
         at = bisect_right(self.starts, after)
         return self.starts[at] if at < len(self.starts) else None
 
     def newest_start(self, before: int) -> int | None:
         """The last bucket with data that starts before this second."""
         at = bisect_left(self.starts, before)
-        return self.starts[at - 1] if at else None
+        if at:
+            return self.starts[at - 1]
+        return None if self._packed is None else self._packed.newest_start(before)
 
     def last_seen(self, before: int) -> int | None:
         """As `newest_start`, also for what has expired since."""
@@ -251,6 +320,8 @@ class FlowHistory:
         if not opened and not refused:
             for bucket, total in base:
                 self._set_total(bucket, total)
+            if len(self.starts) > PACKED_AT_ONCE:
+                self._pack(self.starts[-1])
             return
         block = self._blocks[number] = _Block(
             dict(base),
@@ -264,160 +335,3 @@ class FlowHistory:
     def is_empty(self) -> bool:
         """Whether nothing is kept but when it was last seen."""
         return not self.starts and not self._blocks
-
-
-@dataclass(slots=True)
-class _Identity:
-    """One thing's level: its values in time order, the newest one last. Values in millionths, times in µs."""
-
-    values: list[tuple[int, int, int]] = field(default_factory=list)  # (time, offset, value)
-    source: Source = ("", 0)
-
-
-class LevelHistory:
-    """One level series: per identity the newest value, and older ones as long as a bucket end may ask for them.
-
-    moved: by how much the newest value changed the sum; None when it was the first of all.
-    rested_us: how long the values before it had been as they were; who calls that stale compares it with nothing.
-    """
-
-    __slots__ = ("_identities", "dirty", "marks", "moved", "older", "rested_us")
-
-    def __init__(self) -> None:
-        self._identities: dict[str, _Identity] = {}
-        self.marks: dict[Source, int] = {}
-        self.dirty = False
-        self.older = 0
-        self.moved: int | None = None
-        self.rested_us = 0
-
-    def apply(self, source: Source, identity: str, time_us: int, offset: int, value: int, *, grain_us: int = 0) -> bool:
-        """Take a value; False when it changes nothing: seen before, or older than the newest of its identity.
-
-        grain_us: the past is asked for at multiples of this only, so of each such stretch the last value is enough.
-        """
-        if self.has_seen(source, offset):
-            return False
-        self.marks[source] = offset
-        self.dirty = True
-        known = self._identities.get(identity)
-        if known is None:
-            known = self._identities[identity] = _Identity()
-        if known.values and time_us < known.values[-1][0]:
-            self.older += 1
-            return False
-        if known.values:
-            newest, _, before = known.values[-1]
-            self.moved = value - before
-        else:
-            newest, self.moved = time_us, None if len(self._identities) == 1 else value
-        if len(self._identities) > 1:
-            newest = max(k.values[-1][0] for k in self._identities.values() if k.values)
-        self.rested_us = time_us - newest
-        known.source = source
-        if grain_us and known.values and known.values[-1][0] // grain_us == time_us // grain_us:
-            known.values.pop()
-        known.values.append((time_us, offset, value))
-        return True
-
-    def has_seen(self, source: Source, offset: int) -> bool:
-        """Whether the value at this place has been taken before."""
-        mark = self.marks.get(source)
-        return mark is not None and offset <= mark
-
-    def trim(self, before_us: int | None) -> None:
-        """Forget values that no instant at or after `before_us` can ask for (None: only the newest is asked for)."""
-        for known in self._identities.values():
-            keep = len(known.values) - 1
-            if before_us is not None:
-                # The newest value strictly before the instant is still in force at it.
-                while keep > 0 and known.values[keep][0] >= before_us:
-                    keep -= 1
-            if keep > 0:
-                del known.values[:keep]
-                self.dirty = True
-
-    def now(self) -> int:
-        """The sum of the newest values, in millionths."""
-        return sum(k.values[-1][2] for k in self._identities.values())
-
-    def newest_us(self) -> int:
-        """When the newest value was set."""
-        return max(k.values[-1][0] for k in self._identities.values())
-
-    def newest_before(self, instant_us: int) -> int | None:
-        """When the newest value before an instant was set."""
-        times = [t for k in self._identities.values() for t, _, _ in k.values if t < instant_us]
-        return max(times, default=None)
-
-    def as_of(self, instant_us: int, stale_us: int | None) -> int | None:
-        """The sum of the values in force just before an instant, in millionths.
-
-        None when none is, or the newest is stale.
-        """
-        total, newest = 0, None
-        for known in self._identities.values():
-            for time_us, _, value in reversed(known.values):
-                if time_us < instant_us:
-                    total += value
-                    newest = time_us if newest is None else max(newest, time_us)
-                    break
-        if newest is None or (stale_us is not None and instant_us - newest >= stale_us):
-            return None
-        return total
-
-    def fallen(self, start_us: int, end_us: int, grain_us: int) -> int:
-        """What the identities lost between the multiples of grain_us in [start_us, end_us], in millionths, their rises
-        left aside."""
-        total = 0
-        for known in self._identities.values():
-            before: int | None = None  # at the last multiple looked at
-            at, newest = start_us, None
-            for time_us, _, value in known.values:
-                if time_us >= end_us:
-                    break
-                if time_us >= at:
-                    if before is not None and newest is not None and newest < before:
-                        total += before - newest
-                    before = newest
-                    at = time_us // grain_us * grain_us + grain_us
-                newest = value
-            if before is not None and newest is not None and newest < before:
-                total += before - newest
-        return total
-
-    def next_time(self, after_us: int) -> int | None:
-        """The first kept value that was set at or after an instant."""
-        times = [t for k in self._identities.values() for t, _, _ in k.values if t >= after_us]
-        return min(times, default=None)
-
-    def state(self) -> list[Any]:
-        return [
-            [[*s, mark] for s, mark in self.marks.items()],
-            [[name, *k.source, k.values] for name, k in self._identities.items()],
-            self.older,
-            self.moved,
-        ]
-
-    def restore(self, state: list[Any]) -> None:
-        marks, identities, self.older, self.moved = state
-        self.marks = {(role, p): mark for role, p, mark in marks}
-        self._identities = {
-            name: _Identity([(t, o, v) for t, o, v in values], (role, p)) for name, role, p, values in identities
-        }
-
-
-_ENCODE = msgspec.msgpack.Encoder().encode
-_DECODE = msgspec.msgpack.Decoder().decode
-
-
-def pack(state: Any) -> bytes:
-    return _ENCODE(state)
-
-
-def unpack(value: bytes) -> Any:
-    """Raises StateError for bytes that are no state of ours."""
-    try:
-        return _DECODE(value)
-    except msgspec.MsgspecError as error:
-        raise StateError(f"stored state cannot be read: {error}") from error

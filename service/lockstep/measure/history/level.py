@@ -1,0 +1,147 @@
+"""The history of a level: the values that each thing had, as long as somebody asks for them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from lockstep.measure.history.source import Source
+
+
+@dataclass(slots=True)
+class _Identity:
+    """One thing's level: its values in time order, the newest one last. Values in millionths, times in µs."""
+
+    values: list[tuple[int, int, int]] = field(default_factory=list)  # (time, offset, value)
+    source: Source = ("", 0)
+
+
+class LevelHistory:
+    """One level series: per identity the newest value, and older ones as long as a bucket end may ask for them.
+
+    moved: by how much the newest value changed the sum; None when it was the first of all.
+    rested_us: how long the values before it had been as they were; who calls that stale compares it with nothing.
+    """
+
+    __slots__ = ("_identities", "dirty", "marks", "moved", "older", "rested_us")
+
+    def __init__(self) -> None:
+        self._identities: dict[str, _Identity] = {}
+        self.marks: dict[Source, int] = {}
+        self.dirty = False
+        self.older = 0
+        self.moved: int | None = None
+        self.rested_us = 0
+
+    def apply(self, source: Source, identity: str, time_us: int, offset: int, value: int, *, grain_us: int = 0) -> bool:
+        """Take a value; False when it changes nothing: seen before, or older than the newest of its identity.
+
+        grain_us: the past is asked for at multiples of this only, so of each such stretch the last value is enough.
+        """
+        if self.has_seen(source, offset):
+            return False
+        self.marks[source] = offset
+        self.dirty = True
+        known = self._identities.get(identity)
+        if known is None:
+            known = self._identities[identity] = _Identity()
+        if known.values and time_us < known.values[-1][0]:
+            self.older += 1
+            return False
+        if known.values:
+            newest, _, before = known.values[-1]
+            self.moved = value - before
+        else:
+            newest, self.moved = time_us, None if len(self._identities) == 1 else value
+        if len(self._identities) > 1:
+            newest = max(k.values[-1][0] for k in self._identities.values() if k.values)
+        self.rested_us = time_us - newest
+        known.source = source
+        if grain_us and known.values and known.values[-1][0] // grain_us == time_us // grain_us:
+            known.values.pop()
+        known.values.append((time_us, offset, value))
+        return True
+
+    def has_seen(self, source: Source, offset: int) -> bool:
+        """Whether the value at this place has been taken before."""
+        mark = self.marks.get(source)
+        return mark is not None and offset <= mark
+
+    def trim(self, before_us: int | None) -> None:
+        """Forget values that no instant at or after `before_us` can ask for (None: only the newest is asked for)."""
+        for known in self._identities.values():
+            keep = len(known.values) - 1
+            if before_us is not None:
+                # The newest value strictly before the instant is still in force at it.
+                while keep > 0 and known.values[keep][0] >= before_us:
+                    keep -= 1
+            if keep > 0:
+                del known.values[:keep]
+                self.dirty = True
+
+    def now(self) -> int:
+        """The sum of the newest values, in millionths."""
+        return sum(k.values[-1][2] for k in self._identities.values())
+
+    def newest_us(self) -> int:
+        """When the newest value was set."""
+        return max(k.values[-1][0] for k in self._identities.values())
+
+    def newest_before(self, instant_us: int) -> int | None:
+        """When the newest value before an instant was set."""
+        times = [t for k in self._identities.values() for t, _, _ in k.values if t < instant_us]
+        return max(times, default=None)
+
+    def as_of(self, instant_us: int, stale_us: int | None) -> int | None:
+        """The sum of the values in force just before an instant, in millionths.
+
+        None when none is, or the newest is stale.
+        """
+        total, newest = 0, None
+        for known in self._identities.values():
+            for time_us, _, value in reversed(known.values):
+                if time_us < instant_us:
+                    total += value
+                    newest = time_us if newest is None else max(newest, time_us)
+                    break
+        if newest is None or (stale_us is not None and instant_us - newest >= stale_us):
+            return None
+        return total
+
+    def fallen(self, start_us: int, end_us: int, grain_us: int) -> int:
+        """What the identities lost between the multiples of grain_us in [start_us, end_us], in millionths, their rises
+        left aside."""
+        total = 0
+        for known in self._identities.values():
+            before: int | None = None  # at the last multiple looked at
+            at, newest = start_us, None
+            for time_us, _, value in known.values:
+                if time_us >= end_us:
+                    break
+                if time_us >= at:
+                    if before is not None and newest is not None and newest < before:
+                        total += before - newest
+                    before = newest
+                    at = time_us // grain_us * grain_us + grain_us
+                newest = value
+            if before is not None and newest is not None and newest < before:
+                total += before - newest
+        return total
+
+    def next_time(self, after_us: int) -> int | None:
+        """The first kept value that was set at or after an instant."""
+        times = [t for k in self._identities.values() for t, _, _ in k.values if t >= after_us]
+        return min(times, default=None)
+
+    def state(self) -> list[Any]:
+        return [
+            [[*s, mark] for s, mark in self.marks.items()],
+            [[name, *k.source, k.values] for name, k in self._identities.items()],
+            self.older,
+            self.moved,
+        ]
+
+    def restore(self, state: list[Any]) -> None:
+        marks, identities, self.older, self.moved = state
+        self.marks = {(role, p): mark for role, p, mark in marks}
+        self._identities = {
+            name: _Identity([(t, o, v) for t, o, v in values], (role, p)) for name, role, p, values in identities
+        }
