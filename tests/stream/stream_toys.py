@@ -108,6 +108,9 @@ class ToyJudge:
     def tick(self, now: datetime) -> None:
         """Time is nothing to a judge."""
 
+    def only_stores(self) -> bool:
+        return not self._alerts
+
     def cut(self) -> Cut:
         cut = Cut(self._alerts, {key.encode(): json.dumps(self.state[key]).encode() for key in self._dirty})
         self._alerts, self._dirty = [], set()
@@ -123,7 +126,7 @@ def toy_runtime(settings: Settings, broker: Broker, *, on_fatal: Any, **options:
         return ToyMeter(partition, committed, earliest)
 
     options.setdefault("sources", [SourceSpec("orders", make)])
-    options.setdefault("stages", [StageSpec("toy", ("samples",), lambda _: ToyJudge())])
+    options.setdefault("stages", [StageSpec("toy", ("samples",), lambda _: ToyJudge(), can_wait=ToyJudge.only_stores)])
     options.setdefault("transport", transport_for(settings))
     return Runtime(settings, broker, clock=utc_now, on_fatal=on_fatal, **options)
 

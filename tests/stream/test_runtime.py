@@ -1,17 +1,18 @@
 """The runtime on a SQLite file, with stages small enough to check by counting."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from faust.types import TP
-from stream_toys import TOPICS, ToyJudge, ToyMeter, events, published, totals, toy_runtime, truth, utc_now
+from stream_toys import STEP, TOPICS, ToyJudge, ToyMeter, events, published, totals, toy_runtime, truth, utc_now
 
 from lockstep.adapters.stream import open_broker
 from lockstep.adapters.stream.consumer import Faults
-from lockstep.adapters.stream.lanes import STUCK_AFTER_S, Lane, StageSpec
+from lockstep.adapters.stream.lanes import STATE_EVERY_S, STUCK_AFTER_S, Lane, StageLane, StageSpec
 from lockstep.adapters.stream.runtime import Runtime
 from lockstep.adapters.stream.sqlite import SqliteBroker, SqliteConsumer, SqliteTransport
 from lockstep.errors import SettingsError, StateError
@@ -92,8 +93,6 @@ async def test_a_stop_publishes_what_was_taken_in(sqlite_settings: Settings, bro
 
 
 def _sample(value: bytes) -> Mapping[str, int]:
-    import json
-
     found: dict[str, int] = json.loads(value)["n"]
     return found
 
@@ -224,7 +223,7 @@ async def test_after_cut_sees_only_what_is_durable(sqlite_settings: Settings, br
 
     stages = [StageSpec("toy", ("samples",), lambda _: Handing(), after_cut=act, released=release)]
     async with running(sqlite_settings, broker, stages=stages) as runtime:
-        await broker.publish(events(4, 100))
+        await broker.publish([Record("orders", b"a", partition=0)] * 100)
         await caught_up(broker, runtime, 100)
         await until(lambda: len(seen) >= 2)
     assert set(seen) == {(0, 0)}
@@ -362,6 +361,36 @@ async def test_status_says_where_the_lanes_stand(sqlite_settings: Settings, brok
     }
     await runtime.stop()
     assert (runtime.status().ready, runtime.status().ready_reason) == (False, "stopping")
+
+
+async def test_what_is_published_waits_for_nobody(sqlite_settings: Settings, broker: SqliteBroker) -> None:
+    """State that nobody sees is stored once in STATE_EVERY_S; an alert takes all of it along at once."""
+    judge, now = ToyJudge(), [100.0]
+    runtime = toy_runtime(sqlite_settings, broker, on_fatal=lambda reason: None)
+    runtime.loop_time = lambda: now[0]  # type: ignore[method-assign] # the test's own time
+    owned = broker.own("toy", 0)
+    await owned.recover()
+    spec = StageSpec("toy", ("samples",), lambda _: judge, can_wait=ToyJudge.only_stores)
+    lane = StageLane(runtime, spec, 0, judge, owned, {SAMPLES: 0})
+
+    def take(offset: int, count: int) -> bool:
+        """Whether what it says may wait."""
+        value = json.dumps({"p": 0, "c": 0, "u": offset, "n": {"a": count}}).encode()
+        lane.take(SAMPLES, Batch("samples", 0, [offset], [value], [], [0], offset - 1, offset + 1))
+        return lane.can_wait()
+
+    assert not take(0, 1), "the first one is stored at once"
+    assert await lane.step()
+    assert not await lane.step(), "a step without anything new does nothing"
+    now[0] += STATE_EVERY_S * 0.9
+    assert take(1, 2)
+    now[0] += STATE_EVERY_S * 0.2
+    assert not lane.can_wait()
+    assert await lane.step()
+    assert take(2, 3)
+    assert not take(3, STEP)
+    assert await lane.step()
+    assert (await published(broker, "alerts"), _durable_total(broker)) == ([b"a:1"], STEP)
 
 
 SAMPLES = TP("samples", 0)

@@ -346,6 +346,10 @@ class Judge:
         """The transitions since the last cut, for one who makes none."""
         return self._cut.drain()
 
+    def only_stores(self) -> bool:
+        """Whether the next cut would publish nothing: nobody waits for it."""
+        return not self._cut.publishes
+
     def cut(self) -> Cut:
         """Records and entries since the last cut; see ports.Stage."""
         return self._cut.close(self.histories, self._meta)

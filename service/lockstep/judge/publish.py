@@ -42,6 +42,11 @@ class OpenCut:
             new.sort(key=in_order)
             self.transitions[begun:] = new
 
+    @property
+    def publishes(self) -> bool:
+        """Whether anybody but the judge itself will see something of it."""
+        return bool(self.transitions or self._dead)
+
     def drain(self) -> list[Transition]:
         """The transitions since the last cut or drain, for one who stores nothing and publishes otherwise."""
         transitions, self.transitions = self.transitions, []

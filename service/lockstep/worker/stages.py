@@ -99,7 +99,7 @@ class Stages:
             )
 
         return [
-            StageSpec("judge", (SAMPLES,), make_judge, released=self._judge_released),
+            StageSpec("judge", (SAMPLES,), make_judge, released=self._judge_released, can_wait=Judge.only_stores),
             StageSpec(
                 "notify",
                 (ALERTS, COMMANDS),

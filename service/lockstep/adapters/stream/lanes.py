@@ -15,6 +15,9 @@ from lockstep.settings import Settings
 STUCK_AFTER_S = 60.0
 """A lane that is behind and stands still for so long is not alive; nor one whose position the group does not learn."""
 
+STATE_EVERY_S = 1.0
+"""What a stage has to store and nobody waits for is stored this often, so a new owner reads that much again."""
+
 
 class SourceStage(Protocol):
     """The meter on one source partition in one assignment (lockstep.measure.meter.Meter)."""
@@ -43,6 +46,8 @@ class StageSpec:
     after_cut: called with (partition, stage) after recovery and after every step: acts on what is now durable, all that
     the last `cut` handed out; the stage may have been fed more meanwhile.
     released: called when the partition is given up.
+    can_wait: whether nobody waits for what the stage would cut now, because nothing of it is published: then it is cut
+    every STATE_EVERY_S. None: it never waits.
     """
 
     name: str
@@ -52,6 +57,7 @@ class StageSpec:
     interval_s: float | None = None
     after_cut: Callable[[int, Any], None] | None = None
     released: Callable[[int, Any], Awaitable[None]] | None = None
+    can_wait: Callable[[Any], bool] | None = None
 
 
 class Observer(Protocol):
@@ -107,11 +113,17 @@ class Lane:
     def feed(self, batch: Batch) -> None:
         raise RuntimeError("a lane of its own kind feeds")
 
-    async def step(self) -> None:
+    async def step(self) -> bool:
+        """Publish what there is; whether there was anything."""
         raise RuntimeError("a lane of its own kind steps")
 
+    def can_wait(self) -> bool:
+        """Whether nobody misses the next step yet."""
+        return False
+
     async def pump(self, idle_s: float) -> None:
-        """Step at once when the last step is older than the flush interval, else at the interval.
+        """Step at once when the last step that had something to do is older than the flush interval, else at the
+        interval.
 
         Ends with a last step once `closing` is set. A step is never cut short: what a stage handed over
         and nobody published would be lost.
@@ -120,15 +132,19 @@ class Lane:
         last = 0.0
         while True:
             await within(idle_s, self.wake)
+            if self.can_wait() and not self.closing.is_set():
+                self.wake.clear()
+                continue
             wait = last + interval - self.runtime.loop_time()
             if wait > 0:
                 await within(wait, self.closing)
             self.wake.clear()
             closing = self.closing.is_set()
-            last = self.runtime.loop_time()
+            began = self.runtime.loop_time()
             if self.runtime.failed:  # a stage that broke in the middle of a batch has folded half of it
                 return
-            await self.step()
+            if await self.step():
+                last = began
             if closing:
                 return
 
@@ -179,7 +195,7 @@ class SourceLane(Lane):
     def feed(self, batch: Batch) -> None:
         self.meter.feed(batch)
 
-    async def step(self) -> None:
+    async def step(self) -> bool:
         runtime = self.runtime
         began = runtime.loop_time()
         records = self.meter.flush(runtime.clock())
@@ -189,6 +205,7 @@ class SourceLane(Lane):
             await runtime.broker.publish(records)
             runtime.observer.flushed("meter", runtime.loop_time() - began)
         self.reached({self.tp: position})
+        return bool(records)
 
 
 class StageLane(Lane):
@@ -207,24 +224,33 @@ class StageLane(Lane):
         self.spec, self.partition, self.stage, self.owned = spec, partition, stage, owned
         if spec.interval_s is not None:
             self.interval_s = spec.interval_s
+        self._cut_at = float("-inf")  # loop time of the last cut
 
     def feed(self, batch: Batch) -> None:
         self.stage.feed(batch)
 
-    async def step(self) -> None:
+    def can_wait(self) -> bool:
+        if self.spec.can_wait is None or self.runtime.loop_time() - self._cut_at >= STATE_EVERY_S:
+            return False
+        return self.spec.can_wait(self.stage)
+
+    async def step(self) -> bool:
         runtime = self.runtime
         began = runtime.loop_time()
         self.stage.tick(runtime.clock())
         cut = self.stage.cut()
         positions = dict(self.next)
-        if cut or positions != self.durable:
+        has_news = bool(cut) or positions != self.durable
+        if has_news:
             if runtime.faults.torn_cut:
                 await self._tear(cut)
             await asyncio.sleep(runtime.faults.before_cut_s)
             await self.owned.cut(cut, _plain(positions))
             runtime.observer.flushed(self.spec.name, runtime.loop_time() - began)
             self.reached(positions)
+            self._cut_at = began
         self.act()
+        return has_news
 
     def act(self) -> None:
         """Let the outside act on what is durable; not when we are about to leave."""
