@@ -16,6 +16,7 @@ from lockstep.measure.dead_events import DeadEvent, dead_record
 from lockstep.notification import Body, body_of, severity_of
 from lockstep.notify.receivers import life_s
 from lockstep.ports import Batch, Cut, Destination, Record, Sent
+from lockstep.text.time_units import DAY_S
 
 DEAD_DELIVERIES = "lockstep.dead-deliveries"
 FORMAT = 1
@@ -27,7 +28,7 @@ LONGEST_RETRY_AFTER_S = 3600.0
 BREAKER_AFTER = 5
 """Failures in a row after which a lane only probes."""
 PROBE_EVERY_S = 30.0
-THREAD_LIFE_S = 30 * 86400.0
+THREAD_LIFE_S = 30.0 * DAY_S
 
 
 def retry_delay(attempt: int, *, jitter: float, retry_after_s: float | None = None) -> timedelta:

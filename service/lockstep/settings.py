@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from lockstep.errors import SettingsError
 from lockstep.text.host import host_fault, unfilled, url_fault
 from lockstep.text.requirement import must
+from lockstep.text.time_units import DAY_S
 
 LONGEST_TOPIC = 249
 """Characters of a topic's name that Kafka takes."""
@@ -92,9 +93,9 @@ class Settings(BaseSettings):
         True, description="Create missing input topics; false: wait for them and name them"
     )
     retention: float = Field(
-        7 * 86400, description="How long events, samples, deliveries and dead letters are kept", gt=0
+        7 * DAY_S, description="How long events, samples, deliveries and dead letters are kept", gt=0
     )
-    alert_retention: float = Field(30 * 86400, description="How long lockstep.alerts is kept", gt=0)
+    alert_retention: float = Field(30 * DAY_S, description="How long lockstep.alerts is kept", gt=0)
 
     group_wait: float = Field(10, description="How long transitions of a rule are gathered for people", ge=0)
 

@@ -3,7 +3,7 @@
 import ast
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -177,6 +177,20 @@ def test_a_local_is_named_after_what_it_holds():
         str(path.relative_to(CODE)) for path in CODE.rglob("*.py") if not SAYING_NOTHING.isdisjoint(_locals(path))
     }
     assert saying_nothing == WITH_SUCH_NAMES
+
+
+def _reckons_with(path: Path, numbers: Container[float]) -> bool:
+    """Whether code adds, multiplies or divides by one of these numbers as they stand."""
+    operations = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.BinOp))
+    sides = [side for operation in operations for side in (operation.left, operation.right)]
+    return any(isinstance(side, ast.Constant) and side.value in numbers for side in sides)
+
+
+def test_a_day_and_a_second_have_one_home():
+    """`DAY_S` and `SECOND` say what is meant: a number of seconds, or of microseconds."""
+    lengths = {86_400, 604_800, 1_000_000, 86_400_000_000}
+    reckoning = {str(path.relative_to(CODE)) for path in CODE.rglob("*.py") if _reckons_with(path, lengths)}
+    assert reckoning == {"measure/meter.py"}  # in its loop over every event
 
 
 def test_no_two_modules_of_one_name_mean_different_things():

@@ -10,7 +10,7 @@ from typing import TypeGuard
 from zoneinfo import ZoneInfo
 
 from lockstep.measure.definition import Measured, SeriesDef
-from lockstep.rule.condition.baseline_windows import CLOCK_CHANGE, Borders, is_seasonal
+from lockstep.rule.condition.baseline_windows import Borders, is_seasonal
 from lockstep.rule.condition.condition_kind import Screen
 from lockstep.rule.condition.hours import OpenHours
 from lockstep.rule.condition.kind_table import kind_of
@@ -23,7 +23,7 @@ from lockstep.rule.condition.kinds import (
     period_of,
     series_of_condition,
 )
-from lockstep.rule.condition.period import Period
+from lockstep.rule.condition.period import CLOCK_CHANGE_S, Period
 from lockstep.rule.condition.verdicts import screen_of
 from lockstep.rule.condition.when import (
     anomalies_of,
@@ -162,7 +162,7 @@ def rule_facts(rule: Rule, zone: ZoneInfo) -> RuleFacts:
         is_alone=is_alone,
         screen=screen_of(condition),
         early_s=when(condition).early_s if isinstance(condition, Leaf) else 0,
-        kept_s=max(*offsets, *(part.reach_s for part in parts)) + CLOCK_CHANGE + width,
+        kept_s=max(*offsets, *(part.reach_s for part in parts)) + CLOCK_CHANGE_S + width,
         # Where something may change long after a group's last event, it must be known when that was.
         memory_s=max(
             *(part.memory_s for part in parts),

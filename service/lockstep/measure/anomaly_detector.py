@@ -34,11 +34,10 @@ from math import exp, inf, log, log1p, log10, sqrt
 from typing import Any, NamedTuple
 
 from lockstep.measure.bucket import bucket_end
-
-DAY, WEEK = 86_400, 604_800
+from lockstep.text.time_units import DAY_S, WEEK_S
 
 # None of these is per series.
-LEARNING, LEARNING_S = 150, DAY * 3 // 2
+LEARNING, LEARNING_S = 150, DAY_S * 3 // 2
 """Values before a statistic speaks, and seconds before any does: so long it takes to tell a day from a change."""
 MEMORY = 2000
 """Values that a tail and the usual range remember."""
@@ -62,7 +61,7 @@ ECHO = 12
 """Values after an incident in which what is no larger is its echo: it sways back, and means of SHORT values hold it."""
 SENSITIVITY = {"low": 3.5, "medium": 3.25, "high": 3.0}
 """What an incident has to be worth for an alarm."""
-MODESTY_S = 180 * DAY
+MODESTY_S = 180 * DAY_S
 """How long ago a past incident counts 1/e."""
 ALIKE = 3.5
 """At `medium` up to three past incidents of about the size in that time, and half a one as in a plotting position.
@@ -292,7 +291,7 @@ class Detector:
         self._level = self._mean = self._top = self._bottom = 0.0
         self._first_s = self._last_s = 0
         self._step = 0.0
-        self._day, self._week = _Season(96, DAY, 5), _Season(168, WEEK, 3)
+        self._day, self._week = _Season(96, DAY_S, 5), _Season(168, WEEK_S, 3)
         self._tails = _Tails()
         self._off, self._cut, self._now, self._before = array("d"), array("d"), array("d"), array("d")
         self._of_day, self._of_week = array("d"), array("d")
@@ -378,7 +377,7 @@ class Detector:
         return self._off, self._cut, self._now, self._before, self._of_day, self._of_week
 
     def _learn_level(self, x: float, off: float, step: float) -> None:
-        share = max(1 / (self.learned + 1), step / DAY, 1e-4)
+        share = max(1 / (self.learned + 1), step / DAY_S, 1e-4)
         error = self._day.level_error
         if self.learned > 100 and error > 0:
             bound = 4 * error + 1e-12

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from lockstep.notification import Audience
 from lockstep.text.host import host_fault, unfilled_fault, url_fault
+from lockstep.text.time_units import DAY_S
 from lockstep.yaml.document import Pointer
 
 
@@ -105,7 +106,7 @@ class Way(Strict):
 
 PEOPLE_S = 3600.0
 """People need it soon, or by another way."""
-PROGRAMS_S = 3 * 86400.0
+PROGRAMS_S = 3.0 * DAY_S
 
 
 class EmailModel(Way):

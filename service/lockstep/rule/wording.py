@@ -14,6 +14,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from lockstep.errors import RuleError
 from lockstep.text.figures import PERCENT, Figure, duration_words, money_text, number_text, rounded_text
+from lockstep.text.time_units import DAY_S
 
 NAMES = (
     "labels",
@@ -35,7 +36,7 @@ _OF_JINJA = ("capitalize", "d", "default", "first", "last", "length", "lower", "
 """What templates may do to a name with Jinja's own filters; none of them makes much out of little."""
 
 MOST_DIGITS = 6
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": DAY_S}
 
 
 def _number(value: object, name: str) -> float | None:

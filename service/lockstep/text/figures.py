@@ -4,6 +4,8 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
+from lockstep.text.time_units import DAY_S
+
 PERCENT = "%"
 """The unit of a share: 0.125 is read as 12.5%."""
 
@@ -72,7 +74,7 @@ def duration_words(seconds: float) -> str:
         return _many(left, "second")
     left -= left % (60 if left >= 600 else 1)
     words: list[str] = []
-    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+    for unit, size in (("day", DAY_S), ("hour", 3600), ("minute", 60), ("second", 1)):
         if left >= size and len(words) < 2:
             words.append(_many(left // size, unit))
             left %= size

@@ -47,6 +47,7 @@ from lockstep.rule.language.measures import labels_of
 from lockstep.rule.language.quantity import duration_text, window_text
 from lockstep.text.figures import number_text
 from lockstep.text.rfc3339 import SECOND
+from lockstep.text.time_units import DAY_S
 from lockstep.tools.backtest import replay as bt
 from lockstep.tools.report.page import rate
 from lockstep.tools.report.report import WEEK, fired_at
@@ -61,7 +62,7 @@ OFTEN = 0.6
 NAMED = 5
 """Episodes named in the comment."""
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_ABSENCES_S = (900, 1800, 3600, 7200, 3 * 3600, 4 * 3600, 6 * 3600, 8 * 3600, 12 * 3600, 86_400)
+_ABSENCES_S = (900, 1800, 3600, 7200, 3 * 3600, 4 * 3600, 6 * 3600, 8 * 3600, 12 * 3600, DAY_S)
 
 
 @dataclass(frozen=True)
@@ -432,7 +433,7 @@ def _spikes(asked: Asked, measured: Measured, weeks: float) -> list[Candidate]:
 
 def _absences(asked: Asked, measured: Measured, seen: bt.Replay, zone: ZoneInfo) -> list[Candidate]:
     hours = expected_hours(measured.hours, seen, zone)
-    longest = max((_length_s(h) for h in hours), default=86_400)
+    longest = max((_length_s(h) for h in hours), default=DAY_S)
     said = "" if not hours else f", hours: [{', '.join(repr_hours(h) for h in hours)}]"
     return [
         Candidate(

@@ -7,6 +7,7 @@ from datetime import datetime
 from lockstep.adapters.metrics import Metrics
 from lockstep.adapters.rulebook import RuleBook
 from lockstep.adapters.stream import WorkerBroker
+from lockstep.text.rfc3339 import SECOND
 from lockstep.worker.event_time import EventTime
 from lockstep.worker.judging import Judging
 from lockstep.worker.stages import Stages
@@ -66,7 +67,7 @@ class Collector:
         for judge in self._stages.judges.values():
             for role, state in judge.watermarks.topics.items():
                 if state.mark is not None:
-                    m.watermark_delay.labels(role).set(now - state.mark / 1e6)
+                    m.watermark_delay.labels(role).set(now - state.mark / SECOND)
 
     def _collect_deliveries(self) -> None:
         m, now, delivers = self._metrics, self._clock(), self._stages.delivers.values()

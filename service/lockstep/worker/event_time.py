@@ -5,6 +5,7 @@ from datetime import datetime
 
 from lockstep.measure.meter import Meter
 from lockstep.notify.self_alerts import Place
+from lockstep.text.rfc3339 import SECOND
 
 
 class EventTime:
@@ -19,9 +20,9 @@ class EventTime:
 
     def behind_s(self) -> dict[Place, float]:
         """How many seconds event time is behind, of the partitions on which it stays too far behind."""
-        now_us = round(self._clock().timestamp() * 1e6)
+        now_us = round(self._clock().timestamp() * SECOND)
         return {
-            place: (now_us - m.clock.watermark) / 1e6
+            place: (now_us - m.clock.watermark) / SECOND
             for place, m in self._meters.items()
             if m.clock.has_read_to_end and m.clock.watermark is not None and m.clock.is_behind(now_us)
         }

@@ -17,6 +17,7 @@ from lockstep.notify.self_alerts import own_rules
 from lockstep.ports import Broker, TopicInfo
 from lockstep.rule.condition.kinds import Plan
 from lockstep.settings import Settings
+from lockstep.text.rfc3339 import SECOND
 from lockstep.worker.alert_log import log_last_news, log_news
 from lockstep.worker.counts import Counts
 from lockstep.worker.required_topics import COMMANDS, SAMPLES, partitions_of
@@ -58,9 +59,9 @@ class Stages:
                 samples_topic=SAMPLES,
                 samples_partitions=self.judge_partitions,
                 chunk_size=s.chunk_size,
-                lateness_us=round(s.lateness_of(role) * 1e6),
-                future_limit_us=round(s.future_limit * 1e6),
-                idle_after_us=round(s.idle_after * 1e6),
+                lateness_us=round(s.lateness_of(role) * SECOND),
+                future_limit_us=round(s.future_limit * SECOND),
+                idle_after_us=round(s.idle_after * SECOND),
                 position=committed,
                 earliest=earliest,
                 fresh=plan.fresh,

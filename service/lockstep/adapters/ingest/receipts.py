@@ -150,7 +150,7 @@ class Receipts:
         """clock: says when the broker gets what is published now. most_between: see MOST_BETWEEN; None reads all."""
         self._broker, self._clock, self._most_between = broker, clock, most_between
         self._decoder = decoder or Decoder()
-        self._size, self._limit_us = chunk_size, round(future_limit_s * 1e6)
+        self._size, self._limit_us = chunk_size, round(future_limit_s * SECOND)
         self._windows: dict[tuple[str, int], _Window] = {}
         self._locks: dict[tuple[str, int], asyncio.Lock] = {}
 

@@ -17,11 +17,9 @@ from zoneinfo import ZoneInfo
 from lockstep.calendar import Calendar
 from lockstep.measure.bucket import bucket_end
 from lockstep.rule.condition.kinds import Baseline
-from lockstep.rule.condition.period import Period, Window
+from lockstep.rule.condition.period import CLOCK_CHANGE_S, Period, Window
+from lockstep.text.time_units import DAY_S
 
-DAY = 86_400
-CLOCK_CHANGE = 3_600
-"""How far a daylight-saving change can shift the same wall-clock time, in seconds."""
 LEAST_LIKE_DAYS = 3
 """So many marked days make a usual of their own."""
 LOOK_AHEAD_DAYS = 40
@@ -69,7 +67,7 @@ def _many(count: int, of: str) -> str:
 
 
 def _length(seconds: int) -> str:
-    for size, word in ((DAY, "day"), (3_600, "hour"), (60, "minute")):
+    for size, word in ((DAY_S, "day"), (3_600, "hour"), (60, "minute")):
         if seconds % size == 0:
             return _many(seconds // size, word)
     return _many(seconds, "second")
@@ -162,7 +160,7 @@ def offsets(chosen: tuple[Choice, ...], window_s: int, at: tuple[int, ZoneInfo] 
         if choice.previous_s:
             borders.add(window_s + choice.previous_s)
         for back in choice.backs:
-            distance = back * DAY if at is None else _distance(at[0], back, at[1])
+            distance = back * DAY_S if at is None else _distance(at[0], back, at[1])
             borders |= {distance, distance + window_s}
     return borders
 
@@ -174,7 +172,7 @@ def _distance(end: int, days: int, zone: ZoneInfo) -> int:
     now, then = local.utcoffset(), earlier.utcoffset()
     assert now is not None  # every time of a zone has one
     assert then is not None
-    return days * DAY + int((then - now).total_seconds())
+    return days * DAY_S + int((then - now).total_seconds())
 
 
 def furthest(baseline: Baseline, window_s: int) -> int:
@@ -186,7 +184,7 @@ def furthest(baseline: Baseline, window_s: int) -> int:
 def furthest_back(baseline: Baseline) -> int:
     """How far before a window the earliest of the days or weeks lies that it is compared with, in seconds."""
     backs = [_furthest_back(link) for link in chain(baseline)]
-    return max(backs) * DAY + CLOCK_CHANGE if max(backs) else 0
+    return max(backs) * DAY_S + CLOCK_CHANGE_S if max(backs) else 0
 
 
 def next_choices(baseline: Baseline, window_s: int, end: int, width: int, zone: ZoneInfo) -> int:
@@ -237,18 +235,18 @@ class Borders:
     def _next_leap(self, end: int, zone: ZoneInfo) -> int:
         """The first bucket end after `end` at which the same time on the wall may lie at another distance."""
         furthest_back, width = max(self._backs), self._width
-        soonest = end + LOOK_AHEAD_DAYS * DAY
-        months = range((end - (furthest_back + 1) * DAY) // _MONTH, soonest // _MONTH + 1)
+        soonest = end + LOOK_AHEAD_DAYS * DAY_S
+        months = range((end - (furthest_back + 1) * DAY_S) // _MONTH, soonest // _MONTH + 1)
         for change in (c for month in months for c in _clock_changes(month, zone)):
             for back in self._backs:
-                for shift in (-CLOCK_CHANGE, 0, CLOCK_CHANGE):
-                    at = bucket_end(change + back * DAY + shift, width)
+                for shift in (-CLOCK_CHANGE_S, 0, CLOCK_CHANGE_S):
+                    at = bucket_end(change + back * DAY_S + shift, width)
                     if end < at < soonest:
                         soonest = at
         return soonest
 
 
-_MONTH = 32 * DAY
+_MONTH = 32 * DAY_S
 
 
 def _furthest_back(link: Baseline) -> int:
@@ -263,8 +261,8 @@ def _clock_changes(month: int, zone: ZoneInfo) -> tuple[int, ...]:
         return datetime.fromtimestamp(instant, zone).utcoffset()
 
     changes = []
-    for day in range(month * _MONTH, (month + 1) * _MONTH, DAY):
-        low, high = day, day + DAY
+    for day in range(month * _MONTH, (month + 1) * _MONTH, DAY_S):
+        low, high = day, day + DAY_S
         if ahead(low) != ahead(high):
             while high - low > 1:
                 middle = (low + high) // 2

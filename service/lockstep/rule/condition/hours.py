@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 
 from lockstep.calendar import Calendar
 from lockstep.rule.condition.kinds import Absence, Hours, Spike
+from lockstep.text.time_units import DAY_S
 
 EVERY_DAY = (Hours(frozenset(range(7)), time(0, 0), time(0, 0)),)
 """The hours of a rule that names none, where the calendar closes days."""
-_DAY_S = 86_400
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class OpenHours:
         Those of the next nine days and a window; where there are none, one at which to look again.
         """
         opens_again = False
-        for opens, closes in stretches(self.hours, after, zone, window_s // _DAY_S + 9, self.closed):
+        for opens, closes in stretches(self.hours, after, zone, window_s // DAY_S + 9, self.closed):
             end = opens + window_s
             if end > after and end <= closes:
                 opens_again = True
@@ -43,7 +43,7 @@ class OpenHours:
             if closes >= after:
                 yield closes + 1
         if self.closed is not None and not opens_again:
-            yield after + 8 * _DAY_S  # closed for so long
+            yield after + 8 * DAY_S  # closed for so long
 
 
 def hours_of(condition: Absence | Spike) -> OpenHours | None:
@@ -55,7 +55,7 @@ def hours_of(condition: Absence | Spike) -> OpenHours | None:
 
 @lru_cache(maxsize=16_384)
 def _hold(open_hours: OpenHours, start: int, end: int, zone: ZoneInfo) -> bool:
-    days = (end - start) // _DAY_S + 2
+    days = (end - start) // DAY_S + 2
     return any(o <= start and end <= c for o, c in stretches(open_hours.hours, start, zone, days, open_hours.closed))
 
 

@@ -21,6 +21,7 @@ from lockstep.measure.definition import (
 )
 from lockstep.rule.condition.bound import Bounds, OfMeasure, OfTable, Source
 from lockstep.rule.condition.period import Period, Window
+from lockstep.text.time_units import DAY_S
 
 
 class Severity(IntEnum):
@@ -499,7 +500,7 @@ class Rule:
     teams: tuple[str, ...]
     say: Mapping[str, str] = field(default_factory=dict)
     runbook: str | None = None
-    forget_after_s: int = 7 * 86400
+    forget_after_s: int = 7 * DAY_S
     bucket_s: int = 60
     version: str = ""
     place: str = ""

@@ -9,8 +9,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-DAY_S = 86_400
+from lockstep.text.time_units import DAY_S
+
 CLOCK_CHANGE_S = 3_600
+"""How far a daylight-saving change can shift the same wall-clock time."""
 
 
 @dataclass(frozen=True)

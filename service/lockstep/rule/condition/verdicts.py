@@ -14,6 +14,7 @@ from lockstep.rule.condition.kind_table import kind_of
 from lockstep.rule.condition.kinds import All, AnyOf, Condition, Leaf, Not, Severity, period_of
 from lockstep.rule.condition.period import Period
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View
+from lockstep.text.rfc3339 import SECOND
 
 
 def judge(condition: Condition, view: View, at: Instant, firing: Severity | None, held: Held = ()) -> Verdict:
@@ -63,7 +64,7 @@ def standing(condition: Condition, view: View, at: Instant, firing: Severity | N
     if period is None or verdict.kind is not Kind.UNJUDGED or period.is_end(at.end, view.zone):
         return verdict
     end = period.last_end(at.end, view.zone)
-    return judge(condition, view, Instant(end, end * 1_000_000), firing, held)
+    return judge(condition, view, Instant(end, end * SECOND), firing, held)
 
 
 def _as(verdict: Verdict, kind: Kind, severity: Severity, parts: tuple[Verdict, ...]) -> Verdict:

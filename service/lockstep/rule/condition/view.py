@@ -13,6 +13,7 @@ from lockstep.measure.definition import Aggregate, Expression, Measured, SeriesD
 from lockstep.measure.exact import Exact, part_of
 from lockstep.measure.formula import evaluate
 from lockstep.rule.condition.kinds import Anomaly, Severity
+from lockstep.text.rfc3339 import SECOND
 
 
 class Kind(Enum):
@@ -119,7 +120,7 @@ def value_of(
     def read(series: SeriesDef) -> Exact | None:
         if series.is_level:
             if end != at.end:
-                return view.level(series, end * 1_000_000)
+                return view.level(series, end * SECOND)
             return view.level(series, at.us, newest=at.newest)
         value = view.flow(series, start, end)
         if value is None or per is None or series.aggregate not in (Aggregate.COUNT, Aggregate.SUM):

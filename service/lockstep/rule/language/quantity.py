@@ -7,9 +7,10 @@ from math import isnan
 
 from lockstep.rule.condition.kinds import Hours, Tolerance
 from lockstep.rule.condition.period import DAY, WEEK, Period, Window
+from lockstep.text.time_units import DAY_S, WEEK_S
 from lockstep.yaml.document import WITH_COMMA, without_comma
 
-UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": DAY_S, "w": WEEK_S}
 _DAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 _DURATION = re.compile(r"([0-9]+)(s|m|h|d|w)")
@@ -40,7 +41,7 @@ def duration_s(value: object) -> int:
             raise ValueError(f"'{text}' is no duration; write {spelled[1]}{spelled[2][0]} [LS104]")
         raise ValueError(f"'{text}' is no duration; write one like 90s, 15m, 1h30m or 7d [LS104]")
     total = sum(int(n) * UNITS_S[u] for n, u in parts)
-    if total > 366 * 86400:
+    if total > 366 * DAY_S:
         raise ValueError(f"'{text}' is longer than a year; write at most 366d [LS104]")
     return total
 

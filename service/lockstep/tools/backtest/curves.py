@@ -13,7 +13,6 @@ from typing import Any
 from lockstep.judge.group import Group
 from lockstep.judge.group_view import GroupView
 from lockstep.measure.sample import Frame
-from lockstep.rule.condition.baseline_windows import DAY
 from lockstep.rule.condition.kind_table import kind_of
 from lockstep.rule.condition.kinds import (
     Anomaly,
@@ -30,6 +29,7 @@ from lockstep.rule.condition.verdicts import judge
 from lockstep.rule.condition.view import Instant, Kind, Verdict
 from lockstep.rule.condition.when import leaves
 from lockstep.text.rfc3339 import SECOND
+from lockstep.text.time_units import DAY_S
 from lockstep.transition import Transition, TransitionName
 
 MOST_POINTS = 160
@@ -114,7 +114,7 @@ def _drawn(condition: Condition) -> Leaf:
 
 def _before_s(rule: Rule) -> int:
     """How much is shown before an episode."""
-    return min(max(4 * longest_window_s(rule.condition), 3_600), 3 * DAY)
+    return min(max(4 * longest_window_s(rule.condition), 3_600), 3 * DAY_S)
 
 
 class CurveRecorder:

@@ -14,6 +14,7 @@ from lockstep.measure.bucket import ceil_div
 from lockstep.notify.message_reason import unit_of
 from lockstep.rule.condition.kinds import Severity
 from lockstep.text.figures import number_text
+from lockstep.text.time_units import DAY_S
 from lockstep.tools.backtest.curves import Curve, Point
 from lockstep.tools.backtest.replay import Episode
 from lockstep.tools.report.report import Report, Window, ended_at, fired_at
@@ -208,7 +209,7 @@ def _ticks(first: float, last: float, zone: ZoneInfo, *, most: int) -> Iterator[
     local = datetime.fromtimestamp(first, zone)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
     if step is None:
-        days = max(1, ceil_div(int(wanted), 86_400))
+        days = max(1, ceil_div(int(wanted), DAY_S))
         day = midnight
         while day.timestamp() <= last:
             if day.timestamp() >= first:
@@ -297,7 +298,7 @@ def _truth_marks(windows: Iterable[Window], x: _Scale, height: int) -> Iterator[
 
 def _calendar_axis(x: _Scale, first: float, last: float, height: int, zone: ZoneInfo) -> Iterator[str]:
     """Months where there are several, else days."""
-    span_days = (last - first) / 86_400
+    span_days = (last - first) / DAY_S
     if span_days <= 75:
         ticks = list(_ticks(first, last, zone, most=9))
     else:

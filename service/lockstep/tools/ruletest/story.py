@@ -28,6 +28,7 @@ from lockstep.rule.condition.kinds import Hours, Plan, series_of_condition
 from lockstep.rule.language import quantity
 from lockstep.rule.language.form import MeasureModel
 from lockstep.text.rfc3339 import SECOND, rfc3339
+from lockstep.text.time_units import DAY_S, WEEK_S
 from lockstep.tools.published_schemas import EXAMPLE_DATA
 from lockstep.tools.ruletest.written_times import Times, length_s
 from lockstep.yaml.document import did_you_mean
@@ -37,7 +38,7 @@ MOST_EVENTS = 2_000_000
 _STEP_HINT = "write 10/min for 2h, 35 at 09:05 or nothing for 30m [LS191]"
 _NUMBER = r"-?[0-9][0-9_]*(?:\.[0-9]+)?"
 _PER = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
-_PER |= {"d": 86_400, "day": 86_400, "w": 604_800, "week": 604_800}
+_PER |= {"d": DAY_S, "day": DAY_S, "w": WEEK_S, "week": WEEK_S}
 _RATE = re.compile(rf"({_NUMBER}) */ *([a-z]+)", re.IGNORECASE)
 _WORDS = ("for", "until", "on", "at", "every", "to")
 
@@ -396,7 +397,7 @@ def _spread(step: Step, until: datetime, times: Times, bucket_us: int) -> Iterab
     """(microsecond, how many): half a distance from the beginning, then evenly, hours that do not count left out."""
     assert step.rates is not None
     begin, end = _us(step.begin), _us(until)
-    whole_s = (_us(step.end) - begin) / 1e6
+    whole_s = (_us(step.end) - begin) / SECOND
     first, last = step.rates
     growth = (last - first) / whole_s if first != last else 0.0
     passed_s, made = 0.0, 0
@@ -406,17 +407,17 @@ def _spread(step: Step, until: datetime, times: Times, bucket_us: int) -> Iterab
         return first * seconds + growth * seconds * seconds / 2
 
     stretches = list(_stretches(step.hours, begin, end, times))
-    in_buckets = bool(bucket_us) and max(first, last) * bucket_us > 1e6
+    in_buckets = bool(bucket_us) and max(first, last) * bucket_us > SECOND
     active_us = sum(closes - opens for opens, closes in stretches)
-    if (active_us / bucket_us if in_buckets else by(active_us / 1e6)) > MOST_EVENTS:
+    if (active_us / bucket_us if in_buckets else by(active_us / SECOND)) > MOST_EVENTS:
         raise BadStory(f"a step makes more than {MOST_EVENTS:,} events; shorten it or write a lower pace [LS191]")
     for opens, closes in stretches:
-        length_s = (closes - opens) / 1e6
+        length_s = (closes - opens) / SECOND
         if in_buckets:
             at = opens
             while at < closes:
                 after = min(at // bucket_us * bucket_us + bucket_us, closes)
-                total = floor(by(passed_s + (after - opens) / 1e6) + 1e-6)
+                total = floor(by(passed_s + (after - opens) / SECOND) + 1e-6)
                 if total > made:
                     yield at, total - made
                     made = total
@@ -428,7 +429,7 @@ def _spread(step: Step, until: datetime, times: Times, bucket_us: int) -> Iterab
                     active_s = (sqrt(max(first * first + 2 * growth * (made + 0.5), 0.0)) - first) / growth
                 else:
                     active_s = (made + 0.5) / first
-                yield opens + round((active_s - passed_s) * 1e6), 1
+                yield opens + round((active_s - passed_s) * SECOND), 1
                 made += 1
         passed_s += length_s
 
@@ -438,7 +439,7 @@ def _stretches(hours: tuple[Hours, ...], begin: int, end: int, times: Times) -> 
         if begin < end:
             yield begin, end
         return
-    days = (end - begin) // 86_400_000_000 + 2
+    days = (end - begin) // (DAY_S * SECOND) + 2
     for opens, closes in stretches(hours, begin // SECOND, times.zone, days):
         first, last = max(opens * SECOND, begin), min(closes * SECOND, end)
         if first < last:

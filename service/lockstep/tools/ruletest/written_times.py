@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from lockstep.text.time_units import DAY_S, WEEK_S
+
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CLOCK = r"(?P<clock>[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?)"
 _DATED = re.compile(rf"(?P<date>[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:[ T]+{_CLOCK})?")
@@ -13,8 +15,8 @@ _NUMBERED = re.compile(rf"day +(?P<number>[0-9]+) +{_CLOCK}")
 _LENGTH = re.compile(
     r"([0-9]+(?:\.[0-9]+)?) *(seconds?|secs?|s|minutes?|mins?|m|hours?|h|days?|d|weeks?|w)(?![a-z])", re.IGNORECASE
 )
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-LONGEST_S = 400 * 86_400
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": DAY_S, "w": WEEK_S}
+LONGEST_S = 400 * DAY_S
 """A test covers at most a bit more than a year."""
 HINT = "write 10:05, Mon 10:05, week 6 Mon 10:05, day 3 10:05, 2026-04-06 10:05 or +90m [LS192]"
 
@@ -62,7 +64,7 @@ class Times:
 
     def after(self, begin: datetime, seconds: int) -> datetime:
         """Whole days later at the same time on the wall, anything else in passing time. begin: aware."""
-        if seconds % 86_400:
+        if seconds % DAY_S:
             return begin.astimezone(UTC) + timedelta(seconds=seconds)
         local = begin.astimezone(self.zone)
         wall = local.replace(tzinfo=None) + timedelta(seconds=seconds)
@@ -86,7 +88,7 @@ class Times:
         if week is not None:
             if not 1 <= int(week) <= 56:
                 raise ValueError(f"'{said}' is no week of a test; count from week 1, that of the start [LS192]")
-            instant = self.after(instant, (int(week) - 1) * 604_800) if int(week) > 1 else instant
+            instant = self.after(instant, (int(week) - 1) * WEEK_S) if int(week) > 1 else instant
         return instant
 
     def _at(self, day: date, clock: str) -> datetime:

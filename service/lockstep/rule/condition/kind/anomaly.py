@@ -32,6 +32,8 @@ from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View,
 from lockstep.rule.condition.words import USUAL, Facts, usual_in_headline
 from lockstep.rule.language.quantity import duration_text
 from lockstep.text.figures import number_text
+from lockstep.text.rfc3339 import SECOND
+from lockstep.text.time_units import DAY_S
 
 
 def judge_anomaly(condition: Anomaly, view: View, _at: Instant, _firing: Severity | None) -> Verdict:
@@ -234,7 +236,7 @@ class _Lane:
         return self._said
 
     def _seen(self, condition: Anomaly, view: View, start: int, end: int) -> Verdict:
-        at = Instant(end, end * 1_000_000)
+        at = Instant(end, end * SECOND)
         if not is_complete(condition.flows, view, at, start):
             return UNJUDGED
         measured = value_of(condition.expression, view, at, start, end)
@@ -397,7 +399,7 @@ def _when(leaf: Anomaly) -> When:
     )
 
 
-LEARNING_S = 35 * 86_400
+LEARNING_S = 35 * DAY_S
 """What an anomaly has learned after five weeks speaks of days and weeks."""
 
 

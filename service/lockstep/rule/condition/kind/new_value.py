@@ -7,6 +7,7 @@ from lockstep.rule.condition.kinds import NewValue, Severity
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View
 from lockstep.rule.condition.words import Facts, Words, nothing, usual_explained, usual_in_headline
 from lockstep.text.figures import number_text
+from lockstep.text.time_units import DAY_S
 
 
 def judge_new_value(condition: NewValue, view: View, at: Instant, _firing: Severity | None) -> Verdict:
@@ -24,7 +25,7 @@ def judge_new_value(condition: NewValue, view: View, at: Instant, _firing: Sever
     value = None if measured is None else shown(measured)
     if before is not None and before >= first - condition.in_s:
         return Verdict(Kind.CLEAR, None, value, None, None, start, end)
-    counts = {} if before is None else {"days_since": (first - before) / 86_400}
+    counts = {} if before is None else {"days_since": (first - before) / DAY_S}
     return Verdict(Kind.BREACH, condition.severity, value, None, None, start, end, counts)
 
 

@@ -18,8 +18,9 @@ from lockstep.rule.condition.kinds import Projection, Severity
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 from lockstep.rule.condition.words import Facts, Words, nothing, usual_in_headline
 from lockstep.text.figures import duration_words, number_text
+from lockstep.text.rfc3339 import SECOND
+from lockstep.text.time_units import DAY_S
 
-DAY_S = 86_400
 LONGEST_DAY_S = DAY_S + 7_200
 """A day on which the clocks go back, with an hour to spare."""
 
@@ -46,7 +47,7 @@ def judge_projection(condition: Projection, view: View, at: Instant, _firing: Se
     now = value_of(condition.measure, view, at, start if is_level else begins, end)
     if is_level and condition.pace is None:
         (series,) = condition.series
-        if view.level(series, start * 1_000_000) is None:
+        if view.level(series, start * SECOND) is None:
             return UNJUDGED
         moved = view.fallen(series, start, end)
     else:

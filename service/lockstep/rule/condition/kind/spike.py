@@ -12,10 +12,11 @@ from lockstep.rule.condition.baseline_windows import Choice
 from lockstep.rule.condition.condition_kind import ConditionKind, NeverMet, Screen, When, in_period, same_for_all
 from lockstep.rule.condition.hours import hours_of
 from lockstep.rule.condition.kinds import Severity, Spike, period_of
-from lockstep.rule.condition.period import DAY_S, Period, earlier, longest_s, start_of
+from lockstep.rule.condition.period import Period, earlier, longest_s, start_of
 from lockstep.rule.condition.view import CLOSED, UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 from lockstep.rule.condition.words import USUAL, Facts
 from lockstep.text.figures import number_text
+from lockstep.text.time_units import DAY_S
 
 MAD_TO_SIGMA = 1.4826
 """The median absolute deviation of a normal distribution times this is its standard deviation."""

@@ -44,9 +44,9 @@ from lockstep.rule.language.form import (
 )
 from lockstep.rule.language.lint.attainable import BOUNDS, may_be_percent
 from lockstep.text.figures import PERCENT
+from lockstep.text.time_units import DAY_S
 from lockstep.yaml.document import Pointer, did_you_mean
 
-DAY_S = 86_400
 LONGEST_LOOK_S = 31 * DAY_S
 """How far back the values of a level are kept for a comparison."""
 MOST_EXPECTED = 1_000

@@ -26,9 +26,10 @@ from lockstep.rule.language.fewer_labels import plain, shared_key
 from lockstep.rule.language.form import RuleModel
 from lockstep.rule.language.measures import Grouping, Measures, label_fault
 from lockstep.rule.language.table import Tables
+from lockstep.text.time_units import DAY_S
 from lockstep.yaml.document import Document, Fault, Pointer
 
-FORGOTTEN_AFTER_WEEKS_S = 21 * 86_400
+FORGOTTEN_AFTER_WEEKS_S = 21 * DAY_S
 
 
 class Compiler:

@@ -6,9 +6,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from lockstep.rule.condition.kinds import ANOMALY_CHOICE_S
-from lockstep.rule.condition.period import DAY_S, Window
+from lockstep.rule.condition.period import Window
 from lockstep.rule.language.compile.context import FileContext
 from lockstep.rule.language.form import AnomalyModel, PartModel
+from lockstep.text.time_units import DAY_S
 from lockstep.yaml.document import Pointer
 
 LENGTHS = ("window", "previous", "bucket")

@@ -23,6 +23,7 @@ from lockstep.rule.language.form.values import (
     listed,
     one_or_many,
 )
+from lockstep.text.time_units import DAY_S
 
 
 class OverrideModel(BoundsModel):
@@ -73,7 +74,7 @@ class LifeModel(Strict):
         default_factory=lambda: ["marketing", "operations"], description="Who hears of it; default both", min_length=1
     )
     runbook: str | None = Field(None, description="Where it is written what to do")
-    forget_after: Duration = Field(7 * 86400, description="A group silent for this long is forgotten")
+    forget_after: Duration = Field(7 * DAY_S, description="A group silent for this long is forgotten")
     expires: Annotated[
         date | None, BeforeValidator(day), WithJsonSchema({"type": "string", "examples": ["2026-12-31"]})
     ] = Field(None, description="The last day on which it is judged, in the shop's time zone")

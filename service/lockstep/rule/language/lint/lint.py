@@ -23,6 +23,7 @@ from lockstep.rule.condition.when import leaves, parts_of
 from lockstep.rule.language.lint.attainable import bound_faults
 from lockstep.rule.language.lint.clear import row_faults
 from lockstep.text.figures import Figure
+from lockstep.text.time_units import DAY_S
 from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean, parted
 
 CODES: dict[str, str] = {
@@ -160,7 +161,7 @@ def _fits_its_hours(leaf: Leaf) -> bool:
         return True
     zone, around = ZoneInfo("UTC"), 1_700_000_000
     if isinstance(window, int):
-        open_stretches = stretches(hours, around, zone, 9 + window // 86_400)
+        open_stretches = stretches(hours, around, zone, 9 + window // DAY_S)
         return window <= max((closes - opens for opens, closes in open_stretches), default=0)
     open_hours = OpenHours(hours)
     return any(open_hours.hold(*window.bounds(around, zone, back), zone) for back in range(14))

@@ -13,9 +13,9 @@ from lockstep.rule.condition.kinds import Condition, Rule, Severity, Spike
 from lockstep.rule.condition.period import longest_s
 from lockstep.rule.condition.when import leaves, whens
 from lockstep.rule.language.quantity import duration_text
+from lockstep.text.time_units import DAY_S
 from lockstep.yaml.document import Document, Fault
 
-DAY_S = 86_400
 LONG_ENOUGH = 10
 """A window of so many slices needs no finer ones: 10 minutes, 100 seconds."""
 
