@@ -161,15 +161,48 @@ def test_a_number_is_rounded_once():
     assert "usually 3.8, as in the 1 hour before" in item.why[0]
 
 
-def test_percents_of_a_rule_stay_percents():
-    """`25%` of an average is told as 25%, and so is what was measured."""
-    text = """\
-  - {name: R, threshold: {measure: part, window: 10m, above: 25%}}
+IN_PERCENT = [
+    pytest.param("threshold: {measure: part, window: 10m, above: 25%}", id="its own number"),
+    pytest.param("threshold: {measure: part, window: 10m, levels: {warning: {above: 25%}}}", id="a level's"),
+    pytest.param("condition: high", id="a named condition's"),
+    pytest.param("threshold: {measure: part, window: 10m, above: $most}", id="a variable's"),
+    pytest.param(
+        "threshold: {measure: part, window: 10m, above: 0.9}, overrides: [{match: {channel: web}, above: 25%}]",
+        id="an override's alone",
+    ),
+    pytest.param(
+        "threshold: {measure: part, window: 10m, above: 0.9}, "
+        "overrides: [{match: {channel: web}, levels: {warning: {above: 0.25, clear: {below: 10%}}}}]",
+        id="that of an override's level at which it ends",
+    ),
+    pytest.param(
+        "threshold: {measure: part, window: 10m, above: 0.25}, clear: {below: 20%}", id="that at which it ends"
+    ),
+]
+PERCENT_NAMES = """
+variables: {most: 25%}
+conditions:
+  high: {threshold: {measure: part, window: 10m, above: 25%}}
+  higher: {threshold: {measure: part, window: 10m, above: $most}}
 """
-    events = [{**event, "data": {**event["data"], "total": 0.5}} for event in orders("-: 12:01 *4")]
-    fired = next(t for t in told(written(text), events, "12:15") if t.state is TransitionName.FIRING)
+
+
+@pytest.mark.parametrize("condition", IN_PERCENT)
+def test_percents_of_a_rule_stay_percents(condition):
+    """`25%` of an average is told as 25%, and so is what was measured, wherever its author wrote a percent."""
+    plan_in_percent = written(f"  - {{name: R, by: channel, {condition}}}\n{PERCENT_NAMES}")
+    events = [{**event, "data": {**event["data"], "total": 0.5}} for event in orders("web: 12:01 *4")]
+    fired = next(t for t in told(plan_in_percent, events, "12:15") if t.state is TransitionName.FIRING)
     assert why_lines(fired) == ["part: 50% within 10 minutes", "The rule asks for above 25% (warning)"]
-    assert Writer(LONDON).headline(fired, None) == "R, the whole shop: 50% within 10 minutes, the limit is 25%"
+    assert Writer(LONDON).headline(fired, None) == "R, web: 50% within 10 minutes, the limit is 25%"
+
+
+@pytest.mark.parametrize("condition", IN_PERCENT)
+def test_a_percent_is_no_other_rule(condition):
+    """How a number is written is no part of what is judged: nothing that was stored is forgotten for it."""
+    in_percent = f"  - {{name: R, by: channel, {condition}}}\n{PERCENT_NAMES}"
+    in_numbers = in_percent.replace("25%", "0.25").replace("20%", "0.2").replace("10%", "0.1")
+    assert written(in_percent).rules[0].version == written(in_numbers).rules[0].version
 
 
 def test_the_end_says_its_own_numbers():

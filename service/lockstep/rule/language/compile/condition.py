@@ -27,7 +27,7 @@ from lockstep.rule.condition.kinds import (
 from lockstep.rule.condition.period import Period
 from lockstep.rule.language.compile.bound import clear_bounds_of, compared_of
 from lockstep.rule.language.compile.context import FileContext, Note, Scope
-from lockstep.rule.language.compile.levels import levels_of
+from lockstep.rule.language.compile.levels import is_in_percent, levels_of
 from lockstep.rule.language.compile.spike import spike_of
 from lockstep.rule.language.compile.window import warn_of_rolling
 from lockstep.rule.language.fewer_labels import plain
@@ -42,7 +42,6 @@ from lockstep.rule.language.form import (
     ShareModel,
     ThresholdModel,
 )
-from lockstep.rule.language.lint.attainable import BOUNDS, may_be_percent
 from lockstep.text.figures import PERCENT
 from lockstep.text.time_units import DAY_S
 from lockstep.yaml.document import Pointer, did_you_mean
@@ -131,16 +130,9 @@ def _threshold_of(
     compared = compared_of(context, model.measure, model.window if flows else None, scope)
     bounds = clear_bounds_of(context, clear, (*pointer, "clear"), compared)
     levels = levels_of(context, model, model.levels, bounds, at, scope.severity, compared)
-    unit = PERCENT if may_be_percent(expression) and _is_in_percent(context, at) else ""
+    unit = PERCENT if is_in_percent(context, expression, (at, (*pointer, "clear"))) else ""
     window = model.window if flows else None
     return Threshold(expression, window, levels, graded=model.levels is not None, unit=unit)
-
-
-def _is_in_percent(context: FileContext, at: Pointer) -> bool:
-    """Whether a number of a threshold is written like `25%`."""
-    places = [at, *((*at, "levels", severity.word) for severity in Severity)]
-    written = (context.document.find((*place, word)) for place in places for word in BOUNDS)
-    return any(isinstance(number, str) and number.strip().endswith("%") for number in written)
 
 
 def _share_of(

@@ -1,13 +1,17 @@
 """Compiles the numbers of a threshold or a share for each severity, their clears, and the overrides of a rule."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from lockstep.measure.definition import Expression
 from lockstep.rule.condition.bound import Bounds
 from lockstep.rule.condition.kinds import Condition, Level, Override, Severity, Share, Threshold
 from lockstep.rule.language.compile.bound import Compared, bounds_of, compared_of
 from lockstep.rule.language.compile.context import FileContext, Scope, Stop
 from lockstep.rule.language.form import BoundsModel, LevelModel, LevelsModel, RuleModel
+from lockstep.rule.language.lint.attainable import BOUNDS, may_be_percent
 from lockstep.rule.language.lint.clear import clear_fault, is_empty, span
+from lockstep.text.figures import PERCENT
 from lockstep.yaml.document import Pointer, did_you_mean
 
 
@@ -103,6 +107,22 @@ def _implies(one: Bounds, other: Bounds) -> bool:
     return low_in and high_in
 
 
+def is_in_percent(context: FileContext, expression: Expression, places: Sequence[Pointer]) -> bool:
+    """Whether an author reads a value in percents, as one of the numbers that it is compared with is like `25%`.
+
+    places: where these numbers stand, alone, by `levels` or below a `clear`; named conditions and variables put in.
+    """
+    if not may_be_percent(expression):
+        return False
+    levels = [(*place, "levels", severity.word) for place in places for severity in Severity]
+    return any(
+        isinstance(number := context.document.find((*at, *step, word)), str) and number.strip().endswith("%")
+        for at in (*places, *levels)
+        for step in ((), ("clear",))
+        for word in BOUNDS
+    )
+
+
 def overridden(
     context: FileContext, condition: Condition, model: RuleModel, pointer: Pointer, scope: Scope
 ) -> Condition:
@@ -134,4 +154,8 @@ def overridden(
                 )
         levels = levels_of(context, override, override.levels, clear, at, severity, compared)
         overrides.append(Override(tuple(sorted(override.match.items())), levels))
+    if isinstance(condition, Threshold) and not condition.unit:
+        places = [(*pointer, "overrides", i) for i in range(len(overrides))]
+        unit = PERCENT if is_in_percent(context, condition.expression, places) else ""
+        return replace(condition, overrides=tuple(overrides), unit=unit)
     return replace(condition, overrides=tuple(overrides))
