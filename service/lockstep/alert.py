@@ -131,7 +131,11 @@ def drawn() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One transition of one alert, before it is dressed for publication. Times in microseconds."""
+    """One transition of one alert, before it is dressed for publication. Times in microseconds.
+
+    at: when it happened; started_at: when its episode began. number: its place in the episode, from 1. verdict: the one
+    that led to it. so_far: it came early, while the window of that verdict was still open.
+    """
 
     name: TransitionName
     at: int
@@ -176,6 +180,7 @@ class Alert:
 
     @property
     def firing(self) -> Severity | None:
+        """The severity at which it fires now; None where it does not fire."""
         return self.severity if self.state is State.FIRING else None
 
     @property

@@ -2,7 +2,7 @@
 
 Webhooks get each transition at once. People get the transitions of one rule within GROUP_WAIT_S as one message, at most
 MOST_MESSAGES of them per rule and destination in MESSAGES_PER_S, and then one summary of what came meanwhile.
-An alert that flaps is told once and when it has settled (`flap`), and of one rule no more than `max_alerts` (`cap`).
+An alert that flaps is told once and when it has settled (`flap`), and of one rule no more than `max_alerts` says.
 A group's timer is set and runs out in `tick`, and stands in the state: a restart neither loses nor repeats a message.
 """
 

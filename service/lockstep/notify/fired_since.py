@@ -16,7 +16,10 @@ FORMAT = 1
 
 
 class Fired:
-    """Alert id → (episode, when it fired), of the last that fired later than it began; a part of notify's state."""
+    """When the last episode of each alert fired, where that was later than it began, as with a `for`.
+
+    A part of notify's state: alert id → (episode id, when it fired, RFC 3339).
+    """
 
     def __init__(self) -> None:
         self._fired: dict[str, tuple[str, str]] = {}

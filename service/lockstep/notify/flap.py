@@ -23,6 +23,8 @@ FORMAT = 1
 
 
 class Heard(StrEnum):
+    """What people hear of a transition: of itself, that its alert flaps from here on, or nothing."""
+
     TELL = "tell"
     BEGINS = "begins"
     HUSH = "hush"

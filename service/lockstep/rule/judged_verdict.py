@@ -62,7 +62,11 @@ class Judged(msgspec.Struct, frozen=True):
 
 
 def judged(condition: Condition | None, verdict: Verdict) -> Judged:
-    """condition: the one that the verdict is of; None when that is not known any more."""
+    """A verdict as it is kept with its transition.
+
+    condition: the one that the verdict is of, as it stands for the group; None where the rule's version that judged is
+    not known any more: then only the numbers of the verdict are told.
+    """
     of = said_of(condition.expression) if isinstance(condition, Leaf) else ""
     return Judged(
         kind="" if condition is None else word_of(condition),

@@ -48,7 +48,10 @@ def explain_events(
     at: datetime | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Replay files up to an instant, then ask the judge. what: a rule, or an id of an alert, episode or transition.
+    """Replay files up to an instant, then ask the judge.
+
+    what: a rule, or an id of an alert, episode or transition. wanted: labels of the groups that are asked for. at: the
+    instant; None: the last event's.
 
     Raises RuleError for what is not there, EventError for a file that cannot be read and where most events are refused.
     """

@@ -80,9 +80,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A rule's own lines, without its name, and why they were tried. turn: what is turned to be more or less sensitive.
+    """One rule that is tried: its lines without its name.
 
-    strictness: a higher one speaks less, among those with the same `turn`.
+    Candidates of one row differ in one number alone: thresholds of 10, 20 and 40 with the same wait are a row.
+    turn: names the row, by what its candidates have in common. number: the one that differs, as it is written,
+    `above: 20`. strictness: orders a row, a higher one speaks less.
     """
 
     lines: tuple[str, ...]
@@ -234,7 +236,11 @@ def suggest(
     zone: ZoneInfo,
     progress: bt.Progress | None = None,
 ) -> Suggestion:
-    """The suggestion. rules: where the measure is defined. Raises RuleError, EventError."""
+    """The suggestion, from two replays of the files.
+
+    asked: what is wanted. rules: the file or folder in which the measure is defined. files: of events, read twice.
+    Raises RuleError for a measure that is not there or never has a value, EventError for a file that cannot be read.
+    """
     texts = {str(f): f.read_text(encoding="utf-8", errors="replace") for f in rule_files([rules])}
     probe_window = f", window: {window_text(asked.window)}"
     probe = _plan(texts, {"Probe": _probe(asked, probe_window)}, optional=True)

@@ -85,12 +85,13 @@ def chain(baseline: Baseline) -> Iterator[Baseline]:
 
 
 def is_dated(baseline: Baseline) -> bool:
-    """Whether it depends on the day what the window is compared with."""
+    """Whether what a window is compared with depends on its day, because a calendar marks days: on a holiday those are
+    other holidays."""
     return any(b.calendar is not None for b in chain(baseline))
 
 
 def is_seasonal(baseline: Baseline) -> bool:
-    """Whether it looks at earlier days or weeks."""
+    """Whether a baseline looks at earlier days or weeks, and not only at the stretch just before the window."""
     return any(_backs(b) for b in chain(baseline))
 
 
@@ -151,9 +152,12 @@ def dates_of(baseline: Baseline, window: Window, end: int, zone: ZoneInfo) -> Da
 
 
 def offsets(chosen: tuple[Choice, ...], window_s: int, at: tuple[int, ZoneInfo] | None = None) -> set[int]:
-    """How long after a bucket's end it is still in one of the windows, in seconds: the borders of all of them.
+    """How long after its end a bucket enters or leaves the window or one that it is compared with, in seconds.
 
-    at: (bucket end, zone) of the windows; None: where the clocks have not changed between them, see `Borders`.
+    A window of 1 hour and the same of a day ago: a bucket is in the first from 0 to 3,600 seconds after its end, in the
+    other from 86,400 to 90,000, so these four are its borders.
+    chosen: what the window is compared with. at: (bucket end, zone) of the windows, where the clocks may have changed
+    between them; None: they have not, see `Borders`.
     """
     borders = {0, window_s}
     for choice in chosen:
@@ -176,7 +180,7 @@ def _distance(end: int, days: int, zone: ZoneInfo) -> int:
 
 
 def furthest(baseline: Baseline, window_s: int) -> int:
-    """The largest border there can be on any day."""
+    """The largest of the `offsets` that there can be on any day, in seconds."""
     previous = max((link.previous_s or window_s for link in chain(baseline) if not _backs(link)), default=0)
     return max(previous, furthest_back(baseline)) + window_s
 
@@ -188,7 +192,10 @@ def furthest_back(baseline: Baseline) -> int:
 
 
 def next_choices(baseline: Baseline, window_s: int, end: int, width: int, zone: ZoneInfo) -> int:
-    """The first bucket end after `end` whose choices may be others than those at `end`."""
+    """The first bucket end after `end` whose choices may be others than those at `end`.
+
+    width: of a bucket, in seconds. Looks ahead as far as LOOK_AHEAD_DAYS; where nothing changes until then, that far.
+    """
     now = choices(baseline, window_s, dates_of(baseline, window_s, end, zone))
     at = end
     for _ in range(2 * LOOK_AHEAD_DAYS):
@@ -215,8 +222,11 @@ class Borders:
         self._known: list[tuple[int, int, tuple[int, ...]]] = []
 
     def at(self, end: int, zone: ZoneInfo) -> tuple[tuple[int, ...], int]:
-        """How long after a bucket it may still change a verdict, at the bucket end `end`; and until which end (before
-        it, exactly) that holds and nothing but buckets changes a verdict."""
+        """(offsets, until): which `offsets` there are at the bucket end `end`, ascending, and how long that stays so.
+
+        Up to the bucket end before `until` they hold, and a verdict changes only where a bucket enters or leaves a
+        window; at `until` the day or the clocks may have moved the windows themselves.
+        """
         for since, until, borders in self._known:
             if since <= end < until:
                 return borders, until

@@ -115,7 +115,7 @@ class Bounds:
         return above, below, at_least, at_most
 
     def hold(self, value: Exact) -> bool:
-        """value: in millionths."""
+        """Whether all the numbers that are set hold for a value, which is in millionths: the condition breaches."""
         above, below, at_least, at_most = self._exact
         return (
             (above is None or value > above)
@@ -126,7 +126,7 @@ class Bounds:
 
     @property
     def shown(self) -> float | None:
-        """The number that a message names."""
+        """The number that a message names: of a band its lower end; None while it is a measure's and not known yet."""
         numbers = (self.above, self.at_least, self.below, self.at_most)
         return next((float(n) for n in numbers if n is not None), None)
 

@@ -13,7 +13,8 @@ from lockstep.rule.condition.view import Instant, Kind, View, is_complete, value
 def looked_up(levels: tuple[Level, ...], labels: Mapping[str, str]) -> tuple[Level, ...]:
     """The levels of a group, with the numbers of tables put in.
 
-    One whose breach has no number for the group is left out; a clear without one is when it does not breach.
+    A level whose breach has no number for the group is left out. Where only its `clear` has none, the group is clear as
+    soon as it does not breach.
     """
     of_group = []
     for level in levels:
@@ -25,13 +26,16 @@ def looked_up(levels: tuple[Level, ...], labels: Mapping[str, str]) -> tuple[Lev
 
 
 def unbound(condition: Threshold | Share, levels: tuple[Level, ...]) -> str:
-    """Where the bound of a group would stand that has none of these levels; "" where it has one."""
+    """Where the number of a group would stand to which no table gives one: `at_most in thresholds.csv`.
+
+    levels: those that the group has; "" where it has any.
+    """
     tables = () if levels else (s.said for s in condition.sources if isinstance(s, OfTable))
     return " or ".join(dict.fromkeys(tables))
 
 
 def without(condition: Threshold | Share) -> str:
-    """The bounds of a condition that have no value, in words."""
+    """The measures that give a condition its numbers, in words, for a verdict that had none: `1.5 × reorder_point`."""
     return " and ".join(dict.fromkeys(s.said for s in condition.of_measures))
 
 

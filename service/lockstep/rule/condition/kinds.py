@@ -354,12 +354,13 @@ class Anomaly(OfExpression):
 
 
 class _OfParts:
-    """What combinations share."""
+    """What `all` and `any` share. severity, of either: the rule's, where no part says how severe it is."""
 
     parts: tuple["Condition", ...]
 
     @cached_property
     def has_clear(self) -> bool:
+        """See the function `has_clear`; so of `has_memory`, which is `remembers`."""
         return any(has_clear(part) for part in self.parts)
 
     @cached_property
@@ -375,18 +376,24 @@ class _OfParts:
 
 @dataclass(frozen=True)
 class All(_OfParts):
+    """Every part holds."""
+
     parts: tuple["Condition", ...]
     severity: Severity
 
 
 @dataclass(frozen=True)
 class AnyOf(_OfParts):
+    """At least one part holds."""
+
     parts: tuple["Condition", ...]
     severity: Severity
 
 
 @dataclass(frozen=True)
 class Not:
+    """The part does not hold; where that is not known, neither is this."""
+
     part: "Condition"
     severity: Severity
 
@@ -397,7 +404,7 @@ Condition = Leaf | All | AnyOf | Not
 
 
 def is_graded(condition: Condition) -> bool:
-    """Whether it says itself how severe a breach is; else it is of its rule's severity."""
+    """Whether a condition says itself how severe a breach is, by `levels`; else a breach is of its rule's severity."""
     match condition:
         case Threshold() | Share():
             return condition.graded
@@ -410,7 +417,8 @@ def is_graded(condition: Condition) -> bool:
 
 
 def has_clear(condition: Condition) -> bool:
-    """Whether what breached may go on between breach and clear."""
+    """Whether an alert goes on between breach and clear: with `above: 12` and `clear: {below: 6}` it begins at 13 and
+    goes on at 8."""
     match condition:
         case Threshold() | Share():
             overrides = (level for override in condition.overrides for level in override.levels)

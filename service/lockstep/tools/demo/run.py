@@ -142,13 +142,13 @@ def prepare(folder: Path) -> Replayed:
 
 
 def expect(rules: Path, events: Path) -> dict[str, Transition]:
-    """What receivers must hear of, by transition: what the judge says when it is asked directly."""
+    """Transition id → what receivers must hear of: what the judge says of these events when it is asked directly."""
     replay = backtest(load_rules(rules).plan, [events], zone=ZONE)
     return {t.transition_id: t for t in replay.transitions if _is_told(t)}
 
 
 async def run_demo(*, seconds: float = 4.0, console: Terminal | None = None) -> int:
-    """Show it; returns the exit code. seconds: how long the two shown weeks take."""
+    """Show the demo; returns the exit code. seconds: how long the two shown weeks take. console: where it is shown."""
     console = console or Terminal()
     folder = Path(tempfile.mkdtemp(prefix="lockstep-demo-"))
     try:

@@ -51,7 +51,11 @@ def page(
     zone: ZoneInfo,
     changes: Sequence[Changed] | None = None,
 ) -> str:
-    """The whole page. changes: against another version of the rules."""
+    """The whole page.
+
+    curves: episode id → the numbers around it, for those that get a chart. shown: what the page says about its own
+    making. changes: against another version of the rules; None: there is none.
+    """
     rules = {rule.name: rule for rule in plan.rules}
     writer = Writer(zone)
     environment = jinja2.Environment(

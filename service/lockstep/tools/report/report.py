@@ -1,6 +1,6 @@
 """The report of a backtest: how often, how long, at what hours each rule would have spoken, and how rightly.
 
-Also what would change between two versions of the rules. Computed from episodes; `page` and `view` show it.
+Also what would change between two versions of the rules. Computed from episodes; `page` and `terminal_tables` show it.
 """
 
 import csv
@@ -138,7 +138,11 @@ def make_report(
     working: Sequence[Hours],
     windows: Sequence[Window] | None = None,
 ) -> Report:
-    """windows: what really was wrong, for precision and recall; None: nobody knows."""
+    """What a backtest of these rules said.
+
+    episodes: those of the replay. zone: the shop's, in which weeks begin. working: outside of these hours an alert
+    would have woken somebody. windows: what really was wrong, for precision and recall; None: nobody knows.
+    """
     by_rule: dict[str, list[Episode]] = {rule.name: [] for rule in plan.rules}
     for episode in episodes:
         by_rule.setdefault(episode.rule, []).append(episode)
@@ -327,7 +331,11 @@ class Changed:
 
 
 def compare(before: Iterable[Episode], after: Iterable[Episode]) -> list[Changed]:
-    """By rule, those that changed first. Two episodes of the same rule and labels that overlap are the same one."""
+    """What differs between the episodes of two versions of the rules: one entry a rule, the most changed first.
+
+    Two episodes of the same rule and labels that overlap in time are the same one. before, after: of the version that
+    is compared with, and of the one that is looked at.
+    """
     old, new = _by_alert(before), _by_alert(after)
     parts: dict[str, tuple[list[Episode], list[Episode], list[tuple[Episode, Episode]], list[Episode]]] = {}
     for key in {**old, **new}:

@@ -354,7 +354,11 @@ def _valued(head: str, clauses: dict[str, str], times: Times, now: datetime) -> 
 def events_of(
     line: Line, number: int, until: datetime, times: Times, series: Sequence[SeriesDef]
 ) -> list[dict[str, Any]]:
-    """The events of a line, the `number`th of its test. Raises BadStory for far too many."""
+    """The events of a line. Raises BadStory for far too many.
+
+    number: which line of its test it is, from 0; event ids begin with it. until: when the test ends. series: those of
+    the rules that the test looks at: where they only count, one event stands for many.
+    """
     events: list[dict[str, Any]] = []
     about = line.subject
     of_type = [s for s in series if s.event_type == about.event_type]

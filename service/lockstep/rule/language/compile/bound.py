@@ -109,6 +109,7 @@ def bounds_of(context: FileContext, model: BoundsModel | ClearModel, pointer: Po
 def clear_bounds_of(
     context: FileContext, clear: ClearModel | None, pointer: Pointer, compared: Compared
 ) -> Bounds | None:
+    """The numbers of a `clear` that stands at `pointer`; None where there is none."""
     return None if clear is None else bounds_of(context, clear, pointer, compared)
 
 
@@ -126,4 +127,5 @@ def _number(context: FileContext, read: Any, value: object, pointer: Pointer) ->
 
 
 def plain_labels(by: tuple[str, ...]) -> tuple[str, ...]:
+    """Labels as rules name them, sorted: `lines.sku` is `sku`."""
     return tuple(sorted(map(plain, by)))

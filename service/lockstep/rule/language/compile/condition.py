@@ -154,7 +154,11 @@ def _divides(expression: Expression) -> bool:
 def expected_of(
     expected: Mapping[str, list[str]], at: Pointer, note: Note, by: tuple[str, ...], own: bool
 ) -> tuple[tuple[str, ...], ...]:
-    """Every combination of the values of the rule's labels. own: the absence is by all of them."""
+    """The groups that are expected: every combination of the values of the rule's labels.
+
+    expected: label → its values, as the author wrote them. at: where they stand. by: the rule's labels, in the order of
+    the answer. own: the absence is by all of them, and not by fewer.
+    """
     if not expected:
         return ()
     named = {label.removeprefix("lines."): values for label, values in expected.items()}
@@ -173,6 +177,11 @@ def expected_of(
 
 
 def change_of(model: ChangeModel, at: Pointer, named: Named, note: Note, severity: Severity) -> Change:
+    """A change in numbers and seconds.
+
+    at: where the model stands, for the faults that are noted. named: reads a measure's name. severity: of a breach. The
+    other compilers of a kind below take the same.
+    """
     expression = named(model.measure, (*at, "measure"))
     series = series_of(expression)
     flows = [s for s in series if not s.is_level]
@@ -199,6 +208,7 @@ def change_of(model: ChangeModel, at: Pointer, named: Named, note: Note, severit
 def new_value_of(
     model: NewValueModel, at: Pointer, named: Named, note: Note, severity: Severity, by: tuple[str, ...]
 ) -> NewValue:
+    """A new value in numbers and seconds. by: the rule's labels, of which the one that may be new has to be one."""
     expression = named(model.measure, (*at, "measure"))
     if not isinstance(expression, Measured) or expression.series.aggregate is not Aggregate.COUNT:
         note(
@@ -228,6 +238,7 @@ def new_value_of(
 def anomaly_of(
     model: AnomalyModel, at: Pointer, named: Named, note: Note, severity: Severity, calendar: Calendar | None
 ) -> Anomaly:
+    """An anomaly with what its author left open. calendar: the shop's; it keeps the kinds of days that it names."""
     expression = named(model.measure, (*at, "measure"))
     if any(s.is_level for s in series_of(expression)):
         message = f"'{model.measure}' reads a level, an anomaly watches what happens in each bucket"
@@ -251,6 +262,7 @@ def anomaly_of(
 def share_of(
     model: ShareModel | RatioModel, at: Pointer, named: Named, note: Note, levels: Callable[[], tuple[Level, ...]]
 ) -> Share:
+    """A share or a ratio. levels: compiles its numbers, asked when its measures are known to be there."""
     part, whole = named(model.measure, (*at, "measure")), named(model.of, (*at, "of"))
     flows = [s for s in (*series_of(part), *series_of(whole)) if not s.is_level]
     confidence = model.confidence if isinstance(model, ShareModel) else None
@@ -284,6 +296,7 @@ def share_of(
 
 
 def projection_of(model: ProjectionModel, at: Pointer, named: Named, note: Note, severity: Severity) -> Projection:
+    """A projection: of a level, with a pace of its own or another measure's, or of a flow to the end of the day."""
     measure = named(model.measure, (*at, "measure"))
     pace = None if model.pace is None else named(model.pace, (*at, "pace"))
     series = series_of(measure)

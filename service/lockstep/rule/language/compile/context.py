@@ -33,7 +33,11 @@ class Note(Protocol):
 
 @dataclass(frozen=True)
 class Scope:
-    """What a rule gives its conditions. by: labels, sorted."""
+    """What a rule gives its conditions.
+
+    by: the rule's labels, sorted. grouping: by what a condition's measures are kept, which may be fewer labels.
+    severity: of a breach, where the condition does not say it.
+    """
 
     by: tuple[str, ...]
     grouping: Grouping
@@ -60,6 +64,7 @@ class FileContext:
         level: Literal["error", "warning"] = "error",
         key: bool = False,
     ) -> None:
+        """See `Note`."""
         self.faults.append(self.document.fault(pointer, message, remedy, code, level=level, key=key))
 
     def read(self, read: Any, value: object, pointer: Pointer) -> Any:
@@ -72,7 +77,10 @@ class FileContext:
             raise Stop from error
 
     def within(self, by: list[str] | None, pointer: Pointer, scope: Scope) -> Scope:
-        """The scope of a part that has labels of its own."""
+        """The scope of a part that has labels of its own.
+
+        by: as the part's author wrote them; None: the rule's. A label that the rule is not by is noted and ends it.
+        """
         if by is None:
             return scope
         for i, label in enumerate(by):

@@ -23,7 +23,11 @@ CHANCE_WITHOUT_MINIMUMS = 0.001
 def spike_of(
     context: FileContext, model: SpikeModel, clear: ClearModel | None, pointer: Pointer, scope: Scope
 ) -> Spike:
-    """pointer: of the rule or part in which the spike stands. clear: beside it. scope: what the rule gives it."""
+    """A spike in numbers and seconds; what cannot be is noted, what is unwise as a warning.
+
+    clear: what stands beside the spike under `clear`. pointer: of the rule or part in which the spike stands. scope:
+    what the rule gives it.
+    """
     at = (*pointer, "spike")
     scope = context.within(model.by, at, scope)
     expression = context.expression(model.measure, (*at, "measure"), scope)
@@ -178,7 +182,12 @@ def _check_clear_of(
     unit: str,
     at: Pointer,
 ) -> None:
-    """What a clear cannot be. free: the words that it need not have, because something else says enough."""
+    """Notes what a clear cannot be: never met, or met while the spike still breaches.
+
+    rise, fall: the ratio, or the difference, at which a rise or a fall breaches; None: it has none. clears: the numbers
+    of the clear by word. free: the words that it need not have, because something else says enough. ends: the lowest
+    and the highest number that there is. unit: `x` of ratios, for the way out. at: where the clear stands.
+    """
     lowest, highest = ends
     if clears.get("above", lowest) >= clears.get("below", highest):
         context.note(at, "'clear' can never hold", "widen it", "LS125")

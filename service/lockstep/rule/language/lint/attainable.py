@@ -28,7 +28,10 @@ _WARNING: tuple[str, Literal["error", "warning"]] = ("LS149", "warning")
 
 
 def bound_faults(document: Document, rule: Rule, index: int) -> list[Fault]:
-    """What is wrong with the numbers of a compiled rule, whatever happens in the shop."""
+    """What is wrong with the numbers of a compiled rule, whatever happens in the shop: a count is never below 0.
+
+    document: the file that the rule stands in, for what its author wrote. index: its place in that file's `rules`.
+    """
     pointer: Pointer = ("rules", index)
     faults: list[Fault] = []
     for condition, at in _leaves(rule.condition, pointer):
@@ -82,7 +85,11 @@ def _share_faults(document: Document, condition: Share, at: Pointer) -> list[Fau
 
 
 def _level_faults(document: Document, level: Level, at: Pointer, values: Range, *, whole: bool) -> list[Fault]:
-    """Of a bound that never or always holds, and of a clear that never does."""
+    """What is wrong with the numbers of one level: a bound that never or always holds, a clear that never does.
+
+    at: where the bounds stand. values: the lowest and the highest that the measure can come to. whole: it comes to
+    whole numbers alone, so that nothing lies between 0 and 1.
+    """
     faults = []
     said = None if level.breach.sources else _judged(level.breach, values, whole=whole)
     if said is not None:

@@ -101,7 +101,11 @@ class _Gone:
 
 
 def faults_beside(document: Document, index: int, measures: Measures, compiler: Compiler) -> list[Fault]:
-    """The faults of a rule of a document beside those of its form. compiler: one that notes nothing else."""
+    """The faults of a rule beside those of its form.
+
+    index: its place in the document's `rules`. measures: those that the file knows. compiler: of this document, one
+    that nothing else notes its faults in.
+    """
     raw = document.data["rules"][index]
     if not isinstance(raw, dict):
         return []

@@ -131,13 +131,16 @@ SAMPLE = {
 
 
 def lint(document: Document, rule: Rule, index: int) -> list[Fault]:
-    """What is wrong with a compiled rule as a whole."""
+    """What is wrong with a compiled rule as a whole.
+
+    document: the file that the rule stands in. index: its place in that file's `rules`.
+    """
     texts = text_faults(document, index, rule.say, by=rule.by, teams=rule.teams)
     return texts + lint_beside_texts(document, rule, index)
 
 
 def lint_beside_texts(document: Document, rule: Rule, index: int) -> list[Fault]:
-    """What is wrong with a compiled rule as a whole, but for what its texts say wrongly by themselves."""
+    """As `lint`, but for what its texts say wrongly by themselves, see `text_faults`."""
     pointer: Pointer = ("rules", index)
     faults: list[Fault] = []
     for leaf, _ in leaves(rule.condition):
@@ -188,7 +191,11 @@ def empty_keys(document: Document, pointer: Pointer) -> list[Fault]:
 def text_faults(
     document: Document, index: int, say: Mapping[str, str], *, by: Sequence[str], teams: Sequence[str]
 ) -> list[Fault]:
-    """What is wrong with a rule's texts. by: its labels; teams: who hears of it."""
+    """What is wrong with a rule's texts, which need no compiled rule.
+
+    index: the rule's place in the document's `rules`. say: team (or `summary`) → template. by: the rule's labels, which
+    a template may name. teams: who hears of it.
+    """
     faults: list[Fault] = []
     for key, text in say.items():
         at: Pointer = ("rules", index, "say", key)

@@ -14,7 +14,10 @@ from lockstep.yaml.document import Document, Fault, Pointer
 
 
 def name_faults(document: Document, index: int, measures: Measures) -> list[Fault]:
-    """Faults in the names that a rule of a document uses; those that the compiler finds, too, are the same."""
+    """Faults in the names that a rule uses: of measures, labels and teams. What the compiler finds, too, is the same.
+
+    index: the rule's place in the document's `rules`. measures: those that the file knows, also of other files.
+    """
     raw = document.data["rules"][index]
     if not isinstance(raw, dict):
         return []

@@ -21,7 +21,10 @@ LONG_ENOUGH = 10
 
 
 def advice(document: Document, rule: Rule, index: int) -> list[Fault]:
-    """What a compiled rule costs or misses without need."""
+    """What a compiled rule costs or misses without need.
+
+    document: the file that the rule stands in. index: its place in that file's `rules`.
+    """
     pointer = ("rules", index)
     faults: list[Fault] = []
 
