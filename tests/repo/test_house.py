@@ -143,6 +143,24 @@ def _is_list(arguments: list[ast.expr]) -> bool:
     return all(is_text) or any(isinstance(a, ast.Starred) for a in arguments)
 
 
+def _parts_of(folder: Path) -> set[str]:
+    """The modules and folders of a folder, as documents name them: `alert.py`, `judge/`."""
+    modules = {path.name for path in folder.glob("*.py")} - {"__init__.py", "__main__.py"}
+    return modules | {f"{path.parent.name}/" for path in folder.glob("*/__init__.py")}
+
+
+def test_every_part_of_the_house_is_on_its_maps():
+    """Who looks for one finds what it is, in the README and in the head of the package."""
+    text = (ROOT / "service" / "README.md").read_text()
+    drawn = set(re.findall(r"`([\w/.]+)`", text.partition("## The house")[2].partition("`make check`")[0]))
+    parts = _parts_of(CODE) - {"adapters/"} | {f"adapters/{name}" for name in _parts_of(CODE / "adapters")}
+    assert parts - drawn == set()
+    known = " ".join(f"/{path.relative_to(CODE)}{'/' * path.is_dir()} " for path in CODE.rglob("*"))
+    assert {name for name in drawn if name.endswith((".py", "/")) and f"/{name} " not in known} == set()
+    head = ast.get_docstring(ast.parse((CODE / "__init__.py").read_text())) or ""
+    assert {name for name in _parts_of(CODE) if not re.search(rf"\b{name.removesuffix('.py')}", head)} == set()
+
+
 SAYING_NOTHING = {"found", "told"}
 """Names that fit every local: once a function in eight had a `found`, and `told` was an offset, a bool and a class."""
 
