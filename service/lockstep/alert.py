@@ -199,7 +199,7 @@ class Alert:
 
 
 def alert_id(rule: str, names: tuple[str, ...], values: tuple[str, ...]) -> str:
-    """The same for the same rule and labels, for ever."""
+    """The alert of a rule's name on one group, the same for ever. names, values: its labels, in the same order."""
     return stable_id("alert", rule, *(part for pair in zip(names, values, strict=True) for part in pair))
 
 
@@ -242,8 +242,9 @@ def apply_verdict(
     event: str = "",
     so_far: bool = False,
 ) -> list[Change]:
-    """Step by a verdict at an instant. event: for levels, source and id of the event that set the value.
+    """Step by a verdict at an instant. Returns what people may hear of, nothing where the alert stays as it is.
 
+    event: for levels, source and id of the event that set the value. so_far: its window is still open.
     condition: the rule's as it is for this group, with its overrides and the rows of its tables; None: as it stands.
     """
     kind = verdict.kind
@@ -284,7 +285,7 @@ def run_timer(alert: Alert, rule: Rule, at: int, *, condition: Condition | None 
 
 
 def remove(alert: Alert, at: int, reason: str = "rule_removed") -> list[Change]:
-    """The rule is gone or has expired: whatever is open ends."""
+    """The rule is gone or has expired: whatever is open ends, with this reason."""
     return _step(alert, Signal.REMOVED, at, reason=reason)
 
 

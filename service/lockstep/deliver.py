@@ -187,7 +187,7 @@ class Deliver:
         return None
 
     def sent(self, delivery: Delivery, sent: Sent, *, now: datetime) -> None:
-        """It arrived."""
+        """A delivery has arrived. sent: what its destination answered, such as the message that later ones answer."""
         destination, moment = delivery.destination, now.timestamp()
         self._drop(delivery)
         self._settle(destination.id, failures=0, paused_until=0.0)
@@ -198,7 +198,10 @@ class Deliver:
                 self._remember_thread(destination.id, episode, sent.reference, moment)
 
     def failed(self, delivery: Delivery, error: DeliveryError, *, now: datetime, jitter: float) -> None:
-        """It did not arrive: try again later, or give it up to the dead letters. jitter: a draw from [0, 1)."""
+        """A delivery did not arrive: it is tried again later, or given up to the dead letters.
+
+        error: why, and whether another attempt may help. jitter: a draw from [0, 1), made by the caller.
+        """
         destination, moment = delivery.destination, now.timestamp()
         lane = self._lanes[destination.id]
         lane.busy = None

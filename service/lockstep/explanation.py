@@ -192,7 +192,10 @@ def _last(alert: Alert) -> dict[str, Any]:
 
 
 def why(seen: Seen, verdict: Explained | None, at: int | None, zone: ZoneInfo) -> str:
-    """One sentence: the state, and the number that decides it."""
+    """One sentence: the state, and the number that decides it.
+
+    seen: what the judge holds of the group. verdict: what was judged last, at `at`; None: nothing was.
+    """
     named = ", ".join(f"{n}={v}" for n, v in zip(seen.rule.by, seen.view.labels, strict=True)) or "the whole shop"
     if verdict is None and (at is None or _is_judged(seen)):
         return f"nothing has been judged yet: no event of {' or '.join(_roles(seen))} has come whose bucket is closed"

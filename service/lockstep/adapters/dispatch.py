@@ -183,6 +183,7 @@ async def send_test(
 ) -> list[tuple[str, str]]:
     """Send a marked test message to every destination of a receiver, at once and without retries.
 
+    receiver: its name in `routing`. channels: by name. clock: for the attempts. zone: the shop's, for times in texts.
     Returns (destination in words, "" or what went wrong) for each. Raises SettingsError for an unknown receiver.
     """
     destinations = routing.destinations.get(receiver)

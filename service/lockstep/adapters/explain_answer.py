@@ -35,7 +35,11 @@ def labels_from(pairs: Iterable[str]) -> dict[str, str]:
 def named(
     what: str, wanted: Mapping[str, str], rules: Iterable[str], transitions: Iterable[Transition]
 ) -> tuple[str, Mapping[str, str]]:
-    """(rule, labels) of what was asked for: the name of a rule, or an id of something that was said."""
+    """(rule, labels) of what was asked for.
+
+    what: the name of a rule, or the id of an alert, an episode or a transition. wanted: labels that were asked for
+    beside. rules: the names of all rules. transitions: what was said, by which an id is known.
+    """
     if what not in set(rules):
         for t in transitions:
             begun = stable_id("transition", t.episode_id, 1) if t.rule == REFUSED else ""
@@ -116,7 +120,10 @@ def _bare(t: Transition, why: str) -> dict[str, Any]:
 
 
 def from_refusals(transitions: Iterable[Transition], wanted: Mapping[str, str], zone: ZoneInfo) -> dict[str, Any]:
-    """What there is to say of rule files that are refused, or were within a day. Raises RuleError for another label."""
+    """What there is to say of rule files that are refused, or were within a day.
+
+    transitions: the last one of each alert. wanted: labels, of which there is one, `file`; RuleError for another.
+    """
     for name in wanted:
         if name != "file":
             raise RuleError(f"rule '{REFUSED}' is not by '{name}'; write file=stock.yml")

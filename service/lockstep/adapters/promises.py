@@ -37,7 +37,8 @@ async def last_promise(broker: Broker, samples: str, *, source: str, partition: 
 async def unread_events(broker: Broker, samples: str, topics: Iterable[str], *, now: datetime) -> int:
     """How many events wait in source topics that no worker reads: none of them can be part of an alert yet.
 
-    0 while a worker speaks up: what it has not read yet is on its way.
+    samples, topics: the samples topic and the source topics. 0 while a worker speaks up: what it has not read yet is on
+    its way.
     """
     known = dict(await broker.describe([samples, *topics]))
     read_to: dict[tuple[str, int], int] = {}

@@ -111,6 +111,8 @@ def _loaded(texts: tuple[tuple[str, str], ...], folder: Path) -> Loaded:
 def take(good: Mapping[str, str], new: Mapping[str, str], folder: Path) -> Taken:
     """Take or refuse each file that changed on its own.
 
+    good: file name → text of what is in force. new: of the folder as it is now. folder: for the places of faults.
+
     A file is refused when it has an error, or when what it no longer says leaves one in a file that did not change, or
     no rule at all: a file that is saved empty by mistake must not end all watching.
     """

@@ -48,7 +48,11 @@ class Stopping:
         return max(0.0, self._end - now)
 
     async def step(self, what: str, body: Callable[[], Awaitable[Any]], *, at_most_s: float) -> None:
-        """Do it, for at most so long and no longer than is left of the limit; what it raises is left undone."""
+        """Do one step, for at most so long and no longer than is left of the limit.
+
+        what: its name, for what is said of a step that was not done in time. body: what is to be done; where it raises,
+        it is left undone.
+        """
         self.current = what
         seconds = min(at_most_s, self.left_s())
         task = asyncio.ensure_future(body())

@@ -145,7 +145,12 @@ class _Season:
         self.heard = False
 
     def residual(self, local_s: int, x: float, level: float, step: float) -> tuple[float | None, bool, float, float]:
-        """(distance to the band, None while unknown; whether it is heard; the usual; distance to it); then learns."""
+        """How far a value is from the usual of its time, which then learns from it.
+
+        local_s: when, in seconds on the wall. x: the value. level: what it would be without a season. step: the usual
+        distance of two values, in seconds. Returns the distance to the band of this time and the times beside it (None
+        while it is not known), whether the season helps, the usual of this time, and the distance to that.
+        """
         at = local_s % self.period // self.width
         centre, count = self.centre, self.count
         known = count[at]
@@ -219,7 +224,10 @@ class _Tails:
             self.first[kind] = array("f")
 
     def surprise(self, row: int, v: float, floor: float, high: float) -> float:
-        """How surprising v is: above a 99 % quantile of at least `high`, with a scale of at least `floor`."""
+        """How surprising v is: above a 99 % quantile of at least `high`, with a scale of at least `floor`.
+
+        row: the statistic, or, for its negative, KINDS further. 0 where it is no surprise.
+        """
         known = self.high[row]
         over = v - (known if known > high else high)
         if over <= 0:
@@ -242,7 +250,10 @@ class _Tails:
         return min(log(upper / lower) / _HALF, HEAVIEST)
 
     def learn(self, kind: int, v: float, floor: float) -> None:
-        """Learn a judged value once no value that it was made of is still being judged."""
+        """Learn a judged value once no value that it was made of is still being judged.
+
+        kind: the statistic that v is of. floor: the least scale of its tail, what chance alone does to a count.
+        """
         self.count[kind] += 1
         if _WIDTHS[kind] > 1:
             later = self.later[kind]

@@ -138,7 +138,7 @@ def series_of(expression: Expression) -> tuple[SeriesDef, ...]:
 
 
 def in_buckets(expression: Expression, bucket_s: int, other_s: int) -> Expression:
-    """The same expression, its series of one base slice in another."""
+    """The same expression, with its series in slices of `other_s` seconds where they were in slices of `bucket_s`."""
     match expression:
         case Measured(series) if series.bucket_s == bucket_s:
             return Measured(dataclasses.replace(series, bucket_s=other_s))

@@ -32,7 +32,10 @@ def values_of(expression: Expression) -> Range:
 
 
 def share_of(part: Expression, whole: Expression, *, is_bounded: bool) -> Range:
-    """What a share can come to: at most 1 where the part is of the same events, more where it may be of other ones."""
+    """What a share can come to: at most 1 where the part is of the same events as the whole, else as much as may be.
+
+    is_bounded: it is at most 1 whatever it is of, as the end of an interval of probabilities is.
+    """
     return (0.0, 1.0) if is_bounded or _is_part_of(part, whole) else (0.0, inf)
 
 

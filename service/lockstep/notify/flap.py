@@ -65,7 +65,10 @@ class Flaps:
         self._dirty: set[str] = set()
 
     def hear(self, transition: Transition, rank: int, flapping: Flapping | None) -> Heard:
-        """What people are to hear of a transition to firing, severity or resolved."""
+        """What people are to hear of a transition to firing, severity or resolved.
+
+        rank: of its severity, a higher one is worse. flapping: when the rule's alerts flap; None: never.
+        """
         flap = self._flaps.get(transition.alert_id)
         if flapping is None:
             if flap is not None:

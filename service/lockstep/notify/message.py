@@ -205,7 +205,10 @@ class Writer:
     def webhook(
         self, transition: Transition, rule: Rule | None, teams: Sequence[str], *, fired_at: str = ""
     ) -> dict[str, Any]:
-        """The body of a webhook delivery, see WebhookPayload; at most LARGEST_WEBHOOK bytes."""
+        """The body of a webhook delivery, see WebhookPayload; at most LARGEST_WEBHOOK bytes.
+
+        rule: as it is in force; None: it is gone. teams: those that share the destination. fired_at: see `headline`.
+        """
         texts = {team: self.team_text(transition, rule, team, fired_at=fired_at) for team in teams}
         for longest in (wording.LONGEST_TEXT, 1_500, 400, 100):
             cut = {team: _shown(text, longest) for team, text in texts.items()}
@@ -224,7 +227,10 @@ class Writer:
         return body
 
     def item(self, transition: Transition, rule: Rule | None, teams: Sequence[str], *, fired_at: str = "") -> Item:
-        """One transition inside a message to people. Its `since` is when the breach began; of an end, when it fired."""
+        """One transition inside a message to people. Its `since` is when the breach began; of an end, when it fired.
+
+        teams: those that share the destination, a text for each. fired_at: see `headline`.
+        """
         value_bar, usual_bar = bars(transition)
         headline = self.headline(transition, rule, fired_at=fired_at)
         is_over = transition.state is TransitionName.RESOLVED

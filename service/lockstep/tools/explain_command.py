@@ -72,7 +72,10 @@ def explain_events(
 
 
 def explain_live(url: str, token: str | None, what: str, wanted: Mapping[str, str]) -> dict[str, Any] | None:
-    """The answer of the worker at an address; None when nobody answers there. Raises RuleError for its refusal."""
+    """The answer of the worker at an address; None when nobody answers there. Raises RuleError for its refusal.
+
+    token: of the API; None where it needs none. what, wanted: as for `explain_events`.
+    """
 
     async def fetch() -> tuple[int, Any]:
         query = [("what", what), *(("label", f"{n}={v}") for n, v in wanted.items())]

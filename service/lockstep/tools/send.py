@@ -93,7 +93,9 @@ async def send_files(
 ) -> SendReport:
     """Publish the events of files (`-`: standard input, `.gz` too). Stops at the first bad one unless skip_bad.
 
-    now: move their times, so that the newest of all happened then; they are read whole before the first is sent.
+    receipts: publishes and says what became of each. topics: role → topic. progress: told how many were sent since the
+    last call. now: move their times, so that the newest of all happened then; they are read whole before the first is
+    sent.
     """
     report = SendReport()
     waiting: list[tuple[str, Record | Receipt]] = []

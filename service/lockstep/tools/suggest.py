@@ -469,7 +469,10 @@ def repr_hours(stretch: Stretch) -> str:
 
 
 def expected_hours(seen_hours: set[int], seen: bt.Replay, zone: ZoneInfo) -> list[Stretch]:
-    """The longest stretch of each weekday in which an hour usually has events; none when that is always."""
+    """The longest stretch of each weekday in which an hour usually has events; none when that is always.
+
+    seen_hours: hours since the epoch in which there were events. seen: the replay, for its first and last event.
+    """
     if seen.first is None or seen.last is None:
         return []
     busy: Counter[tuple[int, int]] = Counter()

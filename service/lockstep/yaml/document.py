@@ -124,6 +124,11 @@ class Document:
         level: Literal["error", "warning"] = "error",
         key: bool = False,
     ) -> Fault:
+        """A fault of what a pointer leads to, with its line and column and what it is part of (`rule 'LowStock': `).
+
+        message: what is wrong, without a subject. remedy: the way out. code: `LS104`. key: the fault is at the key and
+        not at its value.
+        """
         line, column = self.place(pointer, key=key)
         return Fault(self.path, line, column, f"{self._subject(pointer)}{message}", remedy, code, level)
 

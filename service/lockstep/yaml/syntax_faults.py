@@ -150,7 +150,10 @@ def yaml_fault(text: str, error: Exception) -> YamlFault:
 
 
 def template_fault(text: str, line: int, column: int) -> YamlFault | None:
-    """The braces of a template without quotes at or just before a place (from 0), which are a mapping to YAML."""
+    """The braces of a template without quotes at or just before a place, which are a mapping to YAML; else None.
+
+    line, column: of the place, from 0.
+    """
     lines = lines_of(text)
     if line >= len(lines):
         return None

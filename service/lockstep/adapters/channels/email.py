@@ -177,7 +177,9 @@ def _link(url: str) -> str:
 
 
 def message(destination: Destination, delivery: DeliveryLike[Message], *, sender: str, now: datetime) -> EmailMessage:
-    """The mail. Its id is the delivery's, the same in every attempt; its references name its episodes.
+    """The mail of a delivery. Its id is the delivery's, the same in every attempt; its references name its episodes.
+
+    destination: whose address it goes to. sender: its From, `Lockstep <alerts@shop.example>`.
 
     No mail has these names: clients join an episode's mails by them, whichever came first and whatever its subject.
     What filters and tools sort by stands in headers: rule, state, severity, teams, and of one alert its id.

@@ -32,7 +32,10 @@ def signer(secret: str) -> Webhook:
 
 
 def failure(where: str, status: int, *, after_s: float | None = None) -> DeliveryError:
-    """What an HTTP status that is no success means for the delivery."""
+    """What an HTTP status that is no success means for the delivery.
+
+    where: as messages name the destination. after_s: seconds after which the receiver asked to be tried again.
+    """
     says = f"{where}: HTTP {status}"
     if status == 410:
         return DeliveryError("clientError", f"{says}: the receiver is gone for good", retryable=False)

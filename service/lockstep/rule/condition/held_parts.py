@@ -43,7 +43,11 @@ def fitting(condition: Condition, held: Held) -> Held:
 
 
 def carried(old: Condition, new: Condition, held: Held) -> Held:
-    """What is held after an edit: each part keeps its own, also one whose numbers or place among the others changed."""
+    """What is held after an edit: each part keeps its own, also one whose place among the others changed.
+
+    old, new: the condition before and after the edit. held: what its parts held. A part that is found unchanged is the
+    same one wherever it stands; where as many parts stand as before, a changed one is the one in its place.
+    """
     if not held or not isinstance(old, All | AnyOf) or old.__class__ is not new.__class__:
         return ()
     assert isinstance(new, All | AnyOf)

@@ -62,8 +62,9 @@ def _hold(open_hours: OpenHours, start: int, end: int, zone: ZoneInfo) -> bool:
 def stretches(
     hours: tuple[Hours, ...], around: int, zone: ZoneInfo, days: int, closed: Calendar | None = None
 ) -> tuple[tuple[int, int], ...]:
-    """Stretches [start, end) in seconds in which something is expected, from `days` before to `days` after an instant.
+    """Stretches [start, end) in seconds in which something is expected, from `days` before to `days` after `around`.
 
+    closed: the calendar of days without hours; None: there are none.
     Stretches that touch or overlap (24:00 to 00:00) are one.
     """
     return _stretches(hours, datetime.fromtimestamp(around, zone).date(), zone, days, closed)

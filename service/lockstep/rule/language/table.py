@@ -98,7 +98,10 @@ class Tables:
         return table_of(path, name, text.encode("utf-8", "surrogateescape"))
 
     def rows(self, table: Table, column: str, by: Sequence[str]) -> tuple[tuple[str, ...], tuple[Row, ...]]:
-        """The labels that pick a row for a rule by some labels, and the rows. Raises BadTable."""
+        """The labels that pick a row, and the rows with their numbers. Raises BadTable.
+
+        column: that of the numbers. by: the labels of the rule; those that the table has a column for pick its row.
+        """
         key = (table.path, column, tuple(by))
         if key not in self._rows:
             row_numbers, faults = rows_of(table, column, by)
@@ -116,7 +119,10 @@ def _folder(path: str) -> str:
 
 
 def table_of(path: str, name: str, raw: bytes) -> tuple[Table | None, list[Fault]]:
-    """The table in the bytes of a file, or every fault that keeps it from being one."""
+    """The table in the bytes of a file, or every fault that keeps it from being one.
+
+    path: as faults name it. name: as rules name it, `thresholds.csv`. raw: all bytes of the file.
+    """
     if len(raw) > LARGEST:
         return None, [Fault(path, 1, 1, f"{len(raw):,} bytes; at most {LARGEST:,}", "split the table", CODE)]
     try:
@@ -295,7 +301,7 @@ MOST_CHANGES = 5
 def table_changes(name: str, old: str, new: str, rules: Iterable[str]) -> list[str]:
     """What differs between two texts of a table, a line each: `LowStock: thresholds.csv: S1 20 → 25`.
 
-    rules: the names of those that use it. "" for a text that is not there.
+    name: of the table. old, new: its texts, "" for one that is not there. rules: the names of those that use it.
     """
     before, after = _cells(name, old), _cells(name, new)
     whose = ", ".join(sorted(rules))

@@ -208,7 +208,10 @@ class _Meters:
         self.waiting += len(events)
 
     def tell(self, until: datetime, tally: Tally, done: float | None) -> Portion:
-        """Everything before and at this event time has been taken."""
+        """All that the meters measured since the last call; every event before and at `until` has been taken.
+
+        tally, done: of the portion, see `Portion`.
+        """
         frames: list[Frame] = []
         promises: list[Frame] = []
         for feed in self._feeds.values():
@@ -249,8 +252,9 @@ def measured(
 ) -> Iterator[Portion]:
     """What the meters tell of these events, in portions of about `at_once`; the last one reaches up to `until`.
 
-    There is always at least one, so that what was refused is told where nothing was counted. since: what happened
-    before is told, too, and counts for nothing.
+    There is always at least one, so that what was refused is told where nothing was counted.
+    series: what is measured. slices: the events in the order of time. since: what happened before is told, too, and
+    counts for nothing. done: which part of all has been read, asked with every portion; None: nobody knows.
     """
     meters = _Meters(series)
     tally = Tally()

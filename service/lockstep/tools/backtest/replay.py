@@ -128,7 +128,8 @@ def backtest(
     Files in the order of time are streamed; others are sorted first, on disk where they are large. Large files are read
     and measured in a process beside, where the machine has a second core.
     since: what happened before is history: judged, neither counted nor reported, see `first_heard_since`.
-    until: judge everything up to this event time; default: the last event's. watch: keep the numbers around episodes.
+    until: judge everything up to this event time; default: the last event's. progress: told how far it is. watch: keep
+    the numbers around episodes. limits: how much is held at a time.
     attach: makes what is attached to the judge, anew where the files have to be read again; not together with watch.
     Raises EventError for a file that cannot be read at all; single bad events are counted and named in the result.
     """
@@ -158,7 +159,10 @@ def replayed(
     attach: Callable[[], Attached] | None = None,
     at_once: int = LIMITS.at_once,
 ) -> Replay:
-    """What these events (CloudEvents as dicts, any order) lead to; see `backtest`. most: episodes that are watched."""
+    """What these events (CloudEvents as dicts, any order) lead to; see `backtest` for what is not said here.
+
+    most: episodes that are watched. at_once: events that are judged together.
+    """
     decoder = _decoder(tuple(plan.series))
     values = [msgspec.json.encode(e) for e in events]
     items = [(f"event {i}", event) for i, event in enumerate(decoder.decode(values))]

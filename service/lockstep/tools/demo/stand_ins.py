@@ -121,7 +121,10 @@ class Hook:
 
 @asynccontextmanager
 async def hook_server(folder: Path, *, secret: str, on_alert: Callable[[dict[str, Any]], None]) -> AsyncIterator[Hook]:
-    """A subscriber that checks signatures with the verifier that Standard Webhooks publishes."""
+    """A subscriber that checks signatures with the verifier that Standard Webhooks publishes.
+
+    folder: for the bodies. secret: of the signatures. on_alert: told of each body whose signature is right, once an id.
+    """
     hook = Hook(secret, _made(folder), on_alert)
     async with _served("/lockstep", hook.post) as url:
         hook.url = f"{url}/lockstep"

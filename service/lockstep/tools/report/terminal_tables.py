@@ -71,7 +71,12 @@ def views(
     working: str,
     width: int,
 ) -> Iterator[RenderableType]:
-    """What to print, in order. width: of the terminal; the curves are drawn where there is room."""
+    """What to print of a backtest, in order.
+
+    curves: episode id → the numbers around it, drawn where there is room. changes: against another version of the
+    rules; None: there is none. working: the hours outside of which somebody is woken, as the reader wrote them. width:
+    of the terminal, in characters.
+    """
     if report.episodes:
         yield _episodes(report.episodes, curves if width >= 104 else {}, zone)
         if len(report.episodes) > MOST_LISTED:

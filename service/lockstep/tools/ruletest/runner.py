@@ -177,7 +177,7 @@ def _same(expected: float, happened: float) -> bool:
 
 
 def words(transition: Transition, rule: Rule, team: str, test: Test) -> str:
-    """The text that people would read."""
+    """The text that a team would read; of `summary` the headline."""
     writer = Writer(test.times.zone)
     return writer.headline(transition, rule) if team == "summary" else writer.team_text(transition, rule, team)
 

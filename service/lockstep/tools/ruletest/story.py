@@ -102,7 +102,10 @@ class Shop:
     measures: Mapping[str, MeasureModel] = field(default_factory=dict)
 
     def line(self, subject: str, steps: str, times: Times) -> Line:
-        """A line, read. Raises BadStory."""
+        """A line, read. Raises BadStory.
+
+        subject, steps: what stands before and behind its colon. times: those of the test, which `09:05` is one of.
+        """
         about = self._subject(subject)
         read = tuple(_steps(steps, about, times))
         return Line(f"{subject}: {steps}", about, read, bool(read) and read[-1].end == FOREVER)

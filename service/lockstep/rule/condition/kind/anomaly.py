@@ -311,7 +311,7 @@ class _Lane:
 
 
 def marked_as(calendar: Calendar | None, start: int, end: int, zone: ZoneInfo) -> tuple[str, int]:
-    """What the local days that a bucket touches are marked as, "" for ordinary ones, and the first day's number."""
+    """What the local days that [start, end) touches are marked as, "" for ordinary ones, and the first day's number."""
     if calendar is None:
         return "", 0
     first, last = (datetime.fromtimestamp(second, zone).date() for second in (start, end - 1))

@@ -58,7 +58,10 @@ def _surely_more(share: Fraction, limit: Fraction, whole: Fraction, confidence: 
 
 
 def surely(bounds: Bounds, share: Fraction, whole: Fraction, confidence: float) -> bool:
-    """Whether bounds hold for the end of Wilson's interval on their side; see `wilson_bounds`."""
+    """Whether bounds hold for the end of Wilson's interval on their side, and not only for the share that was seen.
+
+    3 of 10 are not surely `above: 20%`, 300 of 1,000 are. share, whole, confidence: see `wilson_bounds`.
+    """
     p = min(max(share, Fraction(0)), Fraction(1))
 
     def beyond(limit: Written | None, *, up: bool, also_equal: bool) -> bool:

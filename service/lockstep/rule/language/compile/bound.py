@@ -92,7 +92,10 @@ def compared_of(context: FileContext, measure: str, window_s: Window | None, sco
 
 
 def bounds_of(context: FileContext, model: BoundsModel | ClearModel, pointer: Pointer, compared: Compared) -> Bounds:
-    """The numbers of above, below, at_least and at_most that stand at `pointer`, and those that stand elsewhere."""
+    """The numbers of above, below, at_least and at_most that stand at `pointer`, and those that stand elsewhere.
+
+    model: what stands there, read. compared: what is held against these numbers.
+    """
     numbers: dict[str, float] = {}
     sources: list[tuple[str, Source]] = []
     for word in ("above", "below", "at_least", "at_most"):
