@@ -54,6 +54,26 @@ def test_check_is_quiet_about_good_rules(shop):
     assert (done.returncode, done.stdout) == (0, "1 rule in 1 file: 0 errors, 0 warnings\n")
 
 
+def test_rules_say_what_they_cost(shop):
+    """Of memory and looks, with what is assumed; the same for programs."""
+    (shop / "rules" / "spike.yml").write_text(
+        "measures: {orders: {count: order.placed}}\nrules:\n  - {name: Surge, by: [channel], spike: {measure: orders, "
+        "window: 15m, above: 3x, at_least: 20, usual_at_least: 5, baseline: {same_time_of_week: 6}}}\n"
+    )
+    done = lockstep("rules", "rules", "--cost", "--groups", "200", "--json", cwd=shop)
+    rows = {row["rule"]: row for row in json.loads(done.stdout)}
+    assert {name: (row["groups"], row["looks_an_hour"], row["looks_an_event"]) for name, row in rows.items()} == {
+        "Surge": (200, 60, 14),
+        "LowStock": (200, 0, 1),
+    }
+    assert rows["Surge"]["kept_s"] // 86_400 == 42
+    assert rows["Surge"]["bytes_of_all"] == 200 * rows["Surge"]["bytes"]
+    said = lockstep("rules", "rules", "--cost", cwd=shop)
+    assert said.returncode == 0
+    assert "Surge" in said.stdout
+    assert "1,000 groups" in said.stdout
+
+
 def test_check_says_where_what_and_the_way_out(shop):
     """Exit 1 for errors; 3 for warnings where they count."""
     (shop / "rules" / "stock.yml").write_text(RULES.replace("at_most", "at_mots"))

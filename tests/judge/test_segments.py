@@ -15,6 +15,7 @@ from lockstep.measure.aggregate import merge_all, merger
 from lockstep.measure.definition import Aggregate, SeriesDef
 from lockstep.measure.history import FlowHistory, flow, pack, unpack
 from lockstep.measure.history.segments import BitPlanes, Encoded, Numbers, Segments, packed
+from lockstep.rule.cost import BYTES_A_BUCKET, BYTES_A_SERIES
 
 
 def series(aggregate: Aggregate, field: str | None) -> SeriesDef:
@@ -279,7 +280,10 @@ def test_what_six_weeks_of_minutes_take(aggregate, total, share, most_kb):
     history.fold(SOURCES[0])
     history.dirty.clear()  # as after a cut
     assert history.next_start(-1) is not None
-    assert bytes_of(history) - empty <= most_kb * 1_024
+    taken = bytes_of(history) - empty
+    assert taken <= most_kb * 1_024
+    if share == 1:  # as `lockstep rules --cost` estimates it
+        assert taken <= BYTES_A_BUCKET[aggregate] * SIX_WEEKS + BYTES_A_SERIES
 
 
 def bytes_of(history: FlowHistory) -> int:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from lockstep import VERSION
-from lockstep.cli import alerts, backtest, check, demo, events, explain, schema, serve
+from lockstep.cli import alerts, backtest, check, demo, events, explain, rules, schema, serve
 from lockstep.cli.output import fail, out
 from lockstep.errors import LockstepError
 
@@ -50,6 +50,7 @@ def version() -> None:
 # In the order in which `lockstep --help` lists them.
 app.command()(serve.serve)
 app.command()(check.check)
+app.command()(rules.rules)
 app.command()(explain.explain)
 app.command("test")(check.rule_tests)
 app.command()(backtest.backtest)

@@ -23,7 +23,7 @@ from lockstep.rule.condition.kinds import (
     period_of,
     series_of_condition,
 )
-from lockstep.rule.condition.period import CLOCK_CHANGE_S, Period
+from lockstep.rule.condition.period import Period
 from lockstep.rule.condition.verdicts import screen_of
 from lockstep.rule.condition.when import (
     anomalies_of,
@@ -31,6 +31,7 @@ from lockstep.rule.condition.when import (
     is_always_restless,
     is_level_only,
     is_restless,
+    kept_s,
     leaves,
     periods_in,
     when,
@@ -162,7 +163,7 @@ def rule_facts(rule: Rule, zone: ZoneInfo) -> RuleFacts:
         is_alone=is_alone,
         screen=screen_of(condition),
         early_s=when(condition).early_s if isinstance(condition, Leaf) else 0,
-        kept_s=max(*offsets, *(part.reach_s for part in parts)) + CLOCK_CHANGE_S + width,
+        kept_s=kept_s(condition, width),
         # Where something may change long after a group's last event, it must be known when that was.
         memory_s=max(
             *(part.memory_s for part in parts),

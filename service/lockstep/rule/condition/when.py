@@ -20,7 +20,7 @@ from lockstep.rule.condition.kinds import (
     Not,
     series_of_condition,
 )
-from lockstep.rule.condition.period import Period
+from lockstep.rule.condition.period import CLOCK_CHANGE_S, Period
 
 
 def when(leaf: Leaf) -> When:
@@ -68,6 +68,12 @@ def anomalies_of(condition: Condition) -> tuple[Anomaly, ...]:
 def reach_s(condition: Condition) -> int:
     """How far back flows are read where that is further than any offset."""
     return max(part.reach_s for part in whens(condition))
+
+
+def kept_s(condition: Condition, width: int) -> int:
+    """How long the buckets of its flows are kept, so that all of its windows can be read. width: of its buckets."""
+    furthest = max(max(*part.offsets, part.reach_s) for part in whens(condition))
+    return furthest + CLOCK_CHANGE_S + width
 
 
 def periods_in(condition: Condition) -> tuple[Period, ...]:

@@ -40,6 +40,7 @@ _OF_TIMES = frozenset(
         "LS145",
         "LS161",
         "LS163",
+        "LS164",
         "LS180",
         "LS181",
         "LS184",

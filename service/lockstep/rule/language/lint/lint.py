@@ -81,6 +81,7 @@ CODES: dict[str, str] = {
     "LS161": "a length that needs slices finer than a minute",
     "LS162": "a baseline that reaches further back than events are kept",
     "LS163": "a baseline shorter than its window",
+    "LS164": "a rule that keeps a megabyte or more of each group",
     "LS170": "a day of the calendar is written like 2026-12-25, 12-25 or Sat",
     "LS171": "an entry of the calendar has days, in order",
     "LS180": "a new value is one of a label that the rule is by",

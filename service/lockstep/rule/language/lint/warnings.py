@@ -12,12 +12,16 @@ from lockstep.rule.condition.kind_table import kind_of
 from lockstep.rule.condition.kinds import Condition, Rule, Severity, Spike
 from lockstep.rule.condition.period import longest_s
 from lockstep.rule.condition.when import leaves, whens
+from lockstep.rule.cost import MEGABYTE, cost
 from lockstep.rule.language.quantity import duration_text
 from lockstep.text.time_units import DAY_S
 from lockstep.yaml.document import Document, Fault
 
 LONG_ENOUGH = 10
 """A window of so many slices needs no finer ones: 10 minutes, 100 seconds."""
+
+MUCH_A_GROUP = MEGABYTE
+"""A thousand such groups are a gigabyte."""
 
 
 def advice(document: Document, rule: Rule, index: int) -> list[Fault]:
@@ -48,6 +52,15 @@ def advice(document: Document, rule: Rule, index: int) -> list[Fault]:
                 f"write one like previous: {duration_text(6 * window)}",
                 "LS163",
             )
+    costs = cost(rule)
+    if rule.by and costs.bytes >= MUCH_A_GROUP:
+        finer = rule.bucket_s < 60
+        warn(
+            f"each of its groups keeps up to {costs.buckets:,} buckets, about {costs.bytes / MEGABYTE:.1f} MB of "
+            "memory",
+            "write windows of whole minutes" if finer else "look back less far, or watch fewer groups",
+            "LS164",
+        )
     for leaf, _ in leaves(rule.condition):
         needed = least_usual(leaf) if isinstance(leaf, Spike) else 0
         if isinstance(leaf, Spike) and leaf.usual_at_least is not None and leaf.usual_at_least < needed:
