@@ -1,4 +1,4 @@
-"""A busy shop is told the same however its events reach the judges: what the judge leaves out makes no difference.
+"""A shop is told the same however its events reach the judges: what the judge leaves out makes no difference.
 
 The transitions of recorded workloads are compared, by id, state and instant where flushes differ, byte for byte where
 they are the same. `tests/bench/stages.py` measures the same workloads.
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from tests.workload import quiet
 from tests.workload.fold import Fold, MakeJudge, plain_judge
 from tests.workload.shop import events, rules
 
@@ -28,13 +29,21 @@ Told = set[tuple[str, str, datetime]]
 
 @cache
 def plan_of(name: str) -> Plan:
-    found = load_rules(EVERY_KIND) if name == "every kind" else load_texts({"r.yml": rules(int(name), per_minute=700)})
+    if name == "every kind":
+        found = load_rules(EVERY_KIND)
+    else:
+        texts = quiet.RULES if name.startswith("quiet") else rules(int(name), per_minute=700)
+        found = load_texts({"r.yml": texts})
     assert found.plan is not None
+    assert not [fault for fault in found.faults if fault.level == "error"]
     return found.plan
 
 
 @cache
-def shop() -> list[tuple[str, bytes]]:
+def shop(name: str) -> list[tuple[str, bytes]]:
+    """The events on which the rules of this name are judged: of a busy shop, or of a quiet one with a seed."""
+    if name.startswith("quiet"):
+        return list(quiet.events(seed=int(name.removeprefix("quiet "))))
     return list(events(MINUTES * PER_MINUTE, MINUTES, skus=40))
 
 
@@ -54,14 +63,14 @@ def late_twin(plan: Plan, partition: int, partitions: int) -> Judge:
 
 
 def published(name: str, per_flush: int, make: MakeJudge, **more: Any) -> list[list[bytes]]:
-    fold = Fold(plan_of(name), make=make)
-    fold.run(shop(), per_flush, **more)
+    fold = Fold(plan_of(name), samples=more.pop("samples", 1), make=make)
+    fold.run(shop(name), per_flush, **more)
     return fold.published
 
 
 def told(name: str, per_flush: int, *, samples: int = 1, **more: Any) -> Told:
     fold = Fold(plan_of(name), samples=samples, **{k: more.pop(k) for k in ("make",) if k in more})
-    fold.run(shop(), per_flush, **more)
+    fold.run(shop(name), per_flush, **more)
     read = [msgspec.json.decode(value)["data"] for cut in fold.published for value in cut]
     return {(t["transition_id"], t["state"], t["at"]) for t in read}
 
@@ -71,7 +80,7 @@ def expected(name: str) -> Told:
     return told(name, 2_000)
 
 
-@pytest.mark.parametrize("name", ["1", "10", "every kind"])
+@pytest.mark.parametrize("name", ["1", "10", "every kind", "quiet 1"])
 def test_the_workload_says_something(name):
     """Of every state, so that a difference would be seen."""
     assert len(expected(name)) > 100
@@ -103,6 +112,10 @@ def test_it_is_told_the_same(name, per_flush, more):
         pytest.param("1", 400, {"again": 3}, id="many events a flush, restored"),
         pytest.param("10", 1_500, {}, id="two hundred rules"),
         pytest.param("every kind", 40, {"again": 5}, id="every kind, restored"),
+        pytest.param("quiet 1", 4, {}, id="quiet, few events a flush"),
+        pytest.param("quiet 2", 12, {"samples": 2, "again": 9}, id="quiet, two judges, restored"),
+        pytest.param("quiet 3", 60, {"again": 2}, id="quiet, restored"),
+        pytest.param("quiet 4", 450, {}, id="quiet, many minutes at once"),
     ],
 )
 @pytest.mark.parametrize(
@@ -111,4 +124,4 @@ def test_it_is_told_the_same(name, per_flush, more):
 )
 def test_what_is_left_out_says_nothing(name, per_flush, more, fast, slow):
     """Byte for byte what a judge says that gives a verdict on everything, with the same flush."""
-    assert published(name, per_flush, fast, **more) == published(name, per_flush, slow, **more)
+    assert published(name, per_flush, fast, **dict(more)) == published(name, per_flush, slow, **dict(more))

@@ -1,17 +1,21 @@
-"""Screens: below what a screen names no verdict is a breach, and just at it one is."""
+"""Screens: below what a screen names no verdict is a breach, and just at it one is; a table finds who reaches it."""
 
 from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rooms import BEGINS, past_of, runtime_of
 from shorthand import LONDON, ORDERS, clock, event, of, plan, rule, when
 from test_judge_properties import examples
 
+from lockstep.judge.screening import FlowTable
 from lockstep.measure.exact import SCALE
-from lockstep.rule.condition.condition_kind import Screen
+from lockstep.measure.sample import Partial
+from lockstep.rule.condition.condition_kind import Screen, lowest
 from lockstep.rule.condition.kinds import Baseline, Condition, Severity, Spike
 from lockstep.rule.condition.verdicts import screen_of
+from lockstep.text.rfc3339 import SECOND
 from lockstep.tools.backtest.replay import replay_events
 
 START = clock("10:00")
@@ -91,3 +95,122 @@ def test_what_it_names(condition, usual, least):
 def test_what_falls_has_none(condition):
     """Less is more of a breach there: a verdict is asked."""
     assert screen_of(condition) is None
+
+
+def test_the_lowest_of_several_misses_none():
+    """Rules that ask about the same stretches are screened at once: by the least of each of their limits."""
+    screens = [screen(c) for c in (spike(above=2.0, at_least=9.0), spike(above=1.5, above_by=4.0, at_least=12.0))]
+    one = lowest(screens)
+    assert (one.least, one.times, one.over, one.more) == (9 * SCALE, 3, 2, None)
+    assert one.least_until(1_000, lambda *_: 20 * SCALE) == 15 * SCALE
+
+
+WEB = ("web",)
+
+
+class Table:
+    """A table of orders by channel for some rules, of which one group is told of minute by minute."""
+
+    def __init__(self, *conditions: Condition) -> None:
+        self.runtimes = [runtime_of(rule(condition)) for condition in conditions]
+        self._past = past_of(self.runtimes[0])
+        self.flows = self._past.histories.flows
+        self.told = FlowTable(ORDERS, self.runtimes, self.flows)
+        self._upto = 0
+
+    def sell(self, minute: int, orders: int) -> None:
+        """So many orders in a minute after BEGINS, with those of it that were told before."""
+        self._upto += 1
+        partial = Partial(ORDERS.id, WEB, [(BEGINS + minute * 60, orders)])
+        place = (0, 0, self._upto)
+        changed, _ = self._past.histories.take_partial(("orders", 0), place, partial, closed=self.told.closed)
+        assert changed is not None
+        self.told.take(WEB, [changed], changed)
+
+    def close(self, minute: int) -> None:
+        """All minutes before one close."""
+        self.told.advance_to(BEGINS + minute * 60)
+        for runtime in self.runtimes:
+            runtime.closed = self.told.closed
+
+    @property
+    def visits(self) -> list[int | None]:
+        """For each rule the minute at whose begin it is to look at the group; None: it has none."""
+        groups = [runtime.groups.get(WEB) for runtime in self.runtimes]
+        at = [None if group is None else group.visit_at for group in groups]
+        return [None if instant is None else (instant // SECOND - BEGINS) // 60 for instant in at]
+
+    def cools(self, minute: int) -> list[bool]:
+        groups = [runtime.groups[WEB] for runtime in self.runtimes if WEB in runtime.groups]
+        return [self.told.cools(group, screen(group.condition), BEGINS + minute * 60) for group in groups]
+
+
+def test_a_group_is_cold_until_its_open_bucket_has_what_it_needs():
+    """What the window had before counts; a rule of which the limit is higher stays cold."""
+    table = Table(when(ORDERS, "at_least 6", window=WINDOW), when(ORDERS, "at_least 60", window=WINDOW))
+    table.sell(0, 3)
+    table.close(3)
+    table.sell(3, 2)
+    assert (table.visits, [*map(len, (r.fresh for r in table.runtimes))]) == ([None, None], [0, 0])
+    table.sell(3, 3)
+    assert (table.visits, [*map(len, (r.fresh for r in table.runtimes))]) == ([4, None], [1, 0])
+
+
+def test_what_comes_for_a_later_bucket_counts_when_that_is_the_open_one():
+    table = Table(when(ORDERS, "at_least 6", window=WINDOW))
+    table.sell(0, 1)
+    table.close(1)
+    table.sell(2, 6)
+    assert table.visits == [None]
+    table.close(2)
+    assert table.visits == [3]
+
+
+def test_many_buckets_that_close_at_once_are_looked_at_one_by_one():
+    """Also before any has closed: the group is due at the first that it reaches."""
+    table = Table(when(ORDERS, "at_least 6", window=WINDOW))
+    table.sell(0, 1)
+    table.sell(4, 5)
+    table.close(60)
+    assert table.visits == [5]
+    table.close(3_000)
+    assert table.cools(3_000) == [True]
+
+
+def test_a_group_is_looked_at_when_what_is_usual_shrinks():
+    """Without any new data: ten minutes before the window lose their first bucket."""
+    table = Table(Spike(of(ORDERS), 600, Baseline(previous_s=600), Severity.WARNING, above=2.0, at_least=3.0))
+    table.sell(0, 9)
+    table.sell(12, 4)
+    table.close(19)
+    assert table.cools(19) == [True]
+    table.runtimes[0].groups.clear()
+    table.close(20)
+    assert table.visits == [21]
+
+
+def test_a_warm_group_is_looked_at_whatever_it_gets():
+    """Until a bucket end finds it below its limit, and the open bucket, too."""
+    table = Table(when(ORDERS, "at_least 6", window=WINDOW))
+    table.sell(0, 6)
+    table.close(4)
+    table.runtimes[0].groups[WEB].visit_at = None
+    table.sell(4, 1)
+    assert (table.visits, table.cools(4)) == ([5], [False])
+    table.close(5)
+    table.runtimes[0].groups[WEB].visit_at = None
+    assert table.cools(5) == [False]
+    table.close(6)
+    assert table.cools(6) == [True]
+    table.sell(6, 2)
+    assert table.visits == [None]
+
+
+def test_after_a_restore_all_groups_are_looked_at_once():
+    table = Table(when(ORDERS, "at_least 6", window=WINDOW))
+    table.sell(0, 6)
+    table.close(2)
+    again = FlowTable(ORDERS, [runtime := runtime_of(table.runtimes[0].rule)], table.flows)
+    runtime.closed = BEGINS + 120
+    again.begin()
+    assert runtime.groups[WEB].visit_at == (BEGINS + 180) * SECOND

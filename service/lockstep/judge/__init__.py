@@ -5,9 +5,9 @@ handover     from one version of a rule to the next, in event time or over a res
 early        verdicts in the bucket that is still open
 visit        judging one group at one instant
 next         when a group can change
+screening    which groups could be other than clear, asked once for all rules on a flow
 publish      what the next cut has
 rule_set     the rules, and which version follows which
-observer     who may watch
 group_view   the histories of one group, as its verdicts read them
 group        a rule being judged, its groups, what several of them share
 histories    what is remembered of the series

@@ -19,12 +19,12 @@ from lockstep.judge.group_view import GroupView
 from lockstep.judge.handover import Handover, is_judged_by
 from lockstep.judge.histories import Histories, Past, kept_for
 from lockstep.judge.next import Schedule
-from lockstep.judge.observer import Observer
 from lockstep.judge.publish import OpenCut
 from lockstep.judge.rule_facts import Labels
 from lockstep.judge.rule_set import RuleSet
+from lockstep.judge.screening import FlowTable
 from lockstep.judge.state import META, JudgeCounts, Meta
-from lockstep.judge.visit import Shortcut, Visits
+from lockstep.judge.visit import Observer, Shortcut, Visits
 from lockstep.judge.watermark import Place, SourceState, Topic, Watermarks
 from lockstep.labels import partition_of
 from lockstep.measure.definition import SeriesDef
@@ -84,15 +84,25 @@ class Judge:
         self._topic_names = dict(topics or {})
         self._early, self._observer = early, observer
         self.counts, self.counts_restored = JudgeCounts(), JudgeCounts()
-        self._rules = RuleSet(plan, zone)
+        short = screened and observer is None  # an observer is shown every verdict
+        self._rules = RuleSet(plan, zone, screened=short)
         kept = kept_for([r.facts for r in self._rules.rules], keep_longer_s or {})
         self.histories = Histories(self._rules.series, kept, self.counts)
         self.watermarks = Watermarks()
         past = Past(self.histories, self.watermarks, zone)
+        flows, series = self.histories.flows, self._rules.series
+        self._tables = {name: FlowTable(series[name], rules, flows) for name, rules in self._rules.screened().items()}
         self._cut = OpenCut()
         self._schedule = Schedule(past)
         self._visits = Visits(
-            past, self._schedule, self._cut, self.counts, observer=observer, shortcut=shortcut, screened=screened
+            past,
+            self._schedule,
+            self._cut,
+            self.counts,
+            tables=self._tables,
+            observer=observer,
+            shortcut=shortcut,
+            screened=short,
         )
         self._early_verdicts = EarlyVerdicts(past, self._schedule, self._visits, screened=screened)
         self._handover = Handover(self._rules, past, self._schedule, self._visits, self._cut)
@@ -182,8 +192,11 @@ class Judge:
             self._cut.refuse(refused, source, topic, series, partial.labels)
         if changed is None:
             return
+        table = self._tables.get(series.id)
+        if table is not None:
+            table.take(partial.labels, (start for start, _ in partial.buckets), changed)
         end = changed + series.bucket_s
-        for runtime in self._rules.of_series[series.id]:
+        for runtime in self._rules.one_by_one[series.id]:
             facts, judged_to = runtime.facts, runtime.closed
             if series.id in facts.wide:
                 _tell_listeners(runtime, series, partial.labels, end)
@@ -254,6 +267,11 @@ class Judge:
     # ---- event time advances --------------------------------------------------------------------------------------
 
     def _advance_rules(self, role: str) -> None:
+        mark = self.watermarks.of((role,))
+        if mark is not None:
+            for table in self._tables.values():
+                if table.series.source == role:
+                    table.advance_to(mark // SECOND // table.series.bucket_s * table.series.bucket_s)
         for runtime in tuple(self._rules.rules):
             # One that waits for a version before it is woken by that one's topics, too: they may turn out to be empty.
             waits = runtime.before is not None and role in runtime.before.facts.roles
@@ -383,6 +401,8 @@ class Judge:
         self.counts_restored = meta.counts
         self.histories.restore(entries)
         self._handover.restore(entries, meta.known)
+        for table in self._tables.values():
+            table.begin()
         self._rules.look_for_borders()
 
     # ---- being asked ----------------------------------------------------------------------------------------------
@@ -395,7 +415,7 @@ class Judge:
         group = runtime.groups.get(labels)
         shown = group or Group(runtime, labels, Alert(alert_id(rule, runtime.rule.by, labels)))
         # A group of which nothing can change until its next event is not kept; its history still is.
-        active = bool(labels) and runtime.closed is not None and self._schedule.is_known(shown, runtime.closed)
+        active = bool(labels) and self._schedule.is_remembered(shown, runtime.closed)
         return Seen(
             rule=runtime.rule,
             condition=shown.condition,

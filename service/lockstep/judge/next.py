@@ -217,6 +217,12 @@ class Schedule:
         active = self._active(group.facts, group.labels, end)
         return active is not None and end <= active + group.facts.rule.forget_after_s
 
+    def is_remembered(self, group: Group, judged_to: int | None) -> bool:
+        """Whether a group without an alert is known where its rule has got to, or has an event that is to be judged."""
+        if judged_to is None:
+            return self.first_event(group) is not None
+        return self.is_known(group, judged_to) or bool(self._event_starts(group, judged_to))
+
     def is_heard(self, group: Group, before: int, end: int) -> bool:
         """Whether a group had an event before a second, and not longer than `forget_after` before another one."""
         active = self._active(group.facts, group.labels, before)

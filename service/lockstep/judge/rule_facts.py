@@ -18,6 +18,7 @@ from lockstep.rule.condition.kinds import (
     Anomaly,
     Condition,
     Leaf,
+    NoData,
     Rule,
     Threshold,
     period_of,
@@ -72,7 +73,8 @@ class RuleFacts:
     levels that grow stale between two of them.
     is_alone: nothing beside the data of its own series can change the verdict of a group. is_plain: that of a threshold
     on one series, whose quiet groups are looked at the short way.
-    screen: what its groups must reach to be other than clear, where the rule's own numbers hold for them.
+    screen: what its groups must reach to be other than clear, where the rule's own numbers hold for them. is_screened:
+    whether that is all there is to know of a group without an open alert, so that it may stay cold (see `screening`).
     early_s: how far back the data of a group may lie that breaches early by what its baseline does.
 
     How long, and between which instants:
@@ -109,6 +111,7 @@ class RuleFacts:
     is_plain: bool
     is_alone: bool
     screen: Screen | None
+    is_screened: bool
     early_s: int
     kept_s: int
     memory_s: int
@@ -131,6 +134,7 @@ def rule_facts(rule: Rule, zone: ZoneInfo) -> RuleFacts:
     level_only, restless = is_level_only(condition), is_restless(condition)
     hours, periods, anomalies = hours_in(condition), periods_in(condition), anomalies_of(condition)
     expected = frozenset(group for part in parts for group in part.expected) if rule.by else frozenset([()])
+    screen = screen_of(condition)
     is_alone = _is_alone(rule, expected=expected, wide=wide, width=width, longest_s=offsets[-1])
     return RuleFacts(
         rule=rule,
@@ -161,7 +165,8 @@ def rule_facts(rule: Rule, zone: ZoneInfo) -> RuleFacts:
         fades=level_only and any(s.stale_after_s is not None for s in levels),
         is_plain=is_plain_threshold(condition) and is_alone,
         is_alone=is_alone,
-        screen=screen_of(condition),
+        screen=screen,
+        is_screened=is_alone and screen is not None and screen.least > 0 and _is_the_same_for_all(rule),
         early_s=when(condition).early_s if isinstance(condition, Leaf) else 0,
         kept_s=kept_s(condition, width),
         # Where something may change long after a group's last event, it must be known when that was.
@@ -194,6 +199,13 @@ def _is_alone(
         return True
     # Else a bucket may end at an odd place, or a group be forgotten while its window has data.
     return series_of_condition(rule.condition)[0].bucket_s == width and longest_s <= rule.forget_after_s
+
+
+def _is_the_same_for_all(rule: Rule) -> bool:
+    """Whether its groups have the same numbers, at any time, and none of them breaches by having no number."""
+    if not isinstance(rule.condition, Leaf) or not kind_of(rule.condition).is_alike(rule.condition):
+        return False
+    return rule.no_data is not NoData.ALERT and rule.since_s is None and rule.until_s is None
 
 
 def _seasonal_borders(condition: Condition, fixed: set[int], width: int) -> Borders | None:

@@ -13,14 +13,16 @@ from lockstep.text.rfc3339 import SECOND
 class RuleSet:
     """All versions that are not over yet, in the order of the plan.
 
-    rules: their states. of_series: id → those that read it. series: all that are read, by id.
+    rules: their states. of_series: id → those that read it; one_by_one: those of them that look at each of their
+    groups, where the others look at those that their table finds (see `screening`). series: all that are read, by id.
     is_changing: whether there are versions to choose between, or were when the state was stored.
     """
 
-    def __init__(self, plan: Plan, zone: ZoneInfo) -> None:
+    def __init__(self, plan: Plan, zone: ZoneInfo, *, screened: bool = True) -> None:
         self.series: Mapping[str, SeriesDef] = {s.id: s for r in plan.rules for s in series_of_condition(r.condition)}
         self.rules: list[RuleRuntime] = []
         self.of_series: dict[str, list[RuleRuntime]] = {}
+        self.one_by_one: dict[str, list[RuleRuntime]] = {}
         self._asking: dict[str, list[RuleRuntime]] = {}  # levels → the rules that read them at bucket ends
         for rule in plan.rules:
             facts = rule_facts(rule, zone)
@@ -28,6 +30,9 @@ class RuleSet:
             self.rules.append(runtime)
             for s in (*facts.flows, *facts.levels):
                 self.of_series.setdefault(s.id, []).append(runtime)
+                one_by_one = self.one_by_one.setdefault(s.id, [])
+                if not (screened and facts.is_screened):
+                    one_by_one.append(runtime)
                 if s.is_level and not facts.is_level_only:
                     self._asking.setdefault(s.id, []).append(runtime)
             runtime.before = self._version_before(runtime)
@@ -35,6 +40,15 @@ class RuleSet:
                 runtime.before.after = runtime
         self.is_changing = any(r.rule.since_s is not None or r.rule.until_s is not None for r in self.rules)
         self._has_fading = any(r.facts.fades for r in self.rules)
+
+    def screened(self) -> dict[str, list[RuleRuntime]]:
+        """The rules that look at those groups alone which the table of their series finds, by its id."""
+        by_series: dict[str, list[RuleRuntime]] = {}
+        for name, readers in self.of_series.items():
+            screened = [runtime for runtime in readers if runtime not in self.one_by_one[name]]
+            if screened:
+                by_series[name] = screened
+        return by_series
 
     @property
     def looks_back(self) -> bool:
@@ -49,7 +63,7 @@ class RuleSet:
         """A version is over."""
         runtime.ended = True
         self.rules.remove(runtime)
-        for readers in (*self.of_series.values(), *self._asking.values()):
+        for readers in (*self.of_series.values(), *self.one_by_one.values(), *self._asking.values()):
             if runtime in readers:
                 readers.remove(runtime)
 

@@ -4,7 +4,7 @@ Groups are visited only when their verdict could change (see `next`), so the res
 every bucket end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -14,11 +14,9 @@ from lockstep.judge.group import Group, RuleRuntime, Shared
 from lockstep.judge.group_view import GroupView
 from lockstep.judge.histories import Past
 from lockstep.judge.next import Schedule
-from lockstep.judge.observer import Observer
 from lockstep.judge.publish import OpenCut, dressed
+from lockstep.judge.screening import FlowTable
 from lockstep.judge.state import JudgeCounts
-from lockstep.measure.history import FlowHistory
-from lockstep.rule.condition.condition_kind import Screen
 from lockstep.rule.condition.kind.anomaly import Watch
 from lockstep.rule.condition.kind.threshold import breached
 from lockstep.rule.condition.kinds import Threshold
@@ -27,6 +25,23 @@ from lockstep.rule.condition.verdicts import judge
 from lockstep.rule.condition.view import Instant, Kind
 from lockstep.rule.judged_verdict import judged
 from lockstep.text.rfc3339 import SECOND
+from lockstep.transition import Transition
+
+
+class Observer(Protocol):
+    """Is told what a judge does and has no say in it. While one watches, every verdict is given the long way."""
+
+    def judging(self, group: Group, at: Instant, view: GroupView) -> None:
+        """A group is judged next: its alert is as it was, and its detectors have seen what has closed.
+
+        view: looks at the group during this call; `view.of(group)` gives one to keep.
+        """
+
+    def emitted(self, group: Group, transition: Transition, view: GroupView) -> None:
+        """An alert of a rule that is there has changed. view: of the group, to keep."""
+
+    def expiring(self) -> None:
+        """Buckets that no rule needs any more are removed next."""
 
 
 class Shortcut(Protocol):
@@ -47,15 +62,17 @@ class Visits:
         cut: OpenCut,
         counts: JudgeCounts,
         *,
+        tables: Mapping[str, FlowTable],
         observer: Observer | None = None,
         shortcut: Shortcut | None = None,
         screened: bool,
     ) -> None:
+        """tables: series id → the table that finds the groups to look at, of those rules that have one."""
         self._flows, self._levels = past.histories.flows, past.histories.levels
         self._watermarks, self._zone = past.watermarks, past.zone
         self._schedule, self._cut, self._counts = schedule, cut, counts
-        self._observer, self._shortcut = observer, shortcut
-        self._short = screened and observer is None  # an observer is shown every verdict
+        self._observer, self._shortcut, self._tables = observer, shortcut, tables
+        self._short = screened
         self._view = GroupView(past)
 
     # ---- at bucket ends -------------------------------------------------------------------------------------------
@@ -63,12 +80,12 @@ class Visits:
     def visit(self, group: Group, instant: int) -> None:
         """Look at a group of a rule that is judged at bucket ends, at the microsecond that it was scheduled for."""
         facts = group.facts
-        if self._short:
-            if group.plain and self._stays_clear(group, group.plain, instant):
+        table = self._table_of(group)
+        if table is not None:
+            if self._cools(table, group, instant):
                 return
-            screen = group.screen if facts.is_alone else None
-            if screen is not None and screen.says_clear and self._stays_usual(group, screen, instant):
-                return
+        elif self._short and group.plain and self._stays_clear(group, group.plain, instant):
+            return
         if instant >= facts.expires:
             self.end_expired(group)
             return
@@ -130,35 +147,24 @@ class Visits:
         group.schedule((soonest + facts.width) * SECOND)
         return True
 
-    def _stays_usual(self, group: Group, screen: Screen, instant: int) -> bool:
-        """As `_stays_clear`, for a rise against the stretch before."""
-        alert, facts, end = group.alert, group.facts, instant // SECOND
-        if alert.kind is not Kind.CLEAR or alert.is_watched:
-            return False
-        middle = end - screen.window_s
-        begin = middle - screen.usual_s
-        series = screen.series
-        history = self._flows.get((series.id, group.labels))
-        if history is None or begin < self._watermarks.complete_from(series):
-            return False
-        first = self._watermarks.first((series.source,))
-        if first is None or first >= middle * SECOND:
-            return False
-        value = history.value(middle, end)
-        if value is None:
-            if history.aggregate(middle, end) is not None:
-                return False
-            value = 0
-        if value >= screen.least_until(end, history.value) or not _has_number(history, begin, middle):
-            return False
-        # What goes over from the window to the stretch before can begin nothing.
-        starts = (history.next_start(end - facts.width), history.next_start(begin - facts.width))
-        ends = [start + offset for start, offset in zip(starts, (0, end - begin), strict=True) if start is not None]
-        if not ends:
+    def _table_of(self, group: Group) -> FlowTable | None:
+        return self._tables.get(group.facts.flows[0].id) if group.facts.is_screened else None
+
+    def _cools(self, table: FlowTable, group: Group, instant: int) -> bool:
+        """Whether a group is below what its rule asks for, so that its table alone looks at it from now on.
+
+        One that had an episode is told of until its data has left all windows.
+        """
+        end = instant // SECOND
+        if group.alert.is_watched or group.screen is None or not table.cools(group, group.screen, end):
             return False
         self._counts.visits += 1
-        alert.at = max(alert.at, instant)
-        group.schedule((min(ends) + facts.width) * SECOND)
+        leaves_at = table.leaves_at(group)
+        if group.alert.episode_id and leaves_at is not None and leaves_at > end:
+            group.alert.at = max(group.alert.at, instant)
+            group.schedule(leaves_at * SECOND)
+        else:
+            self._drop(group)
         return True
 
     def judge_at(self, group: Group, end: int, *, so_far: bool = False) -> None:
@@ -339,6 +345,8 @@ class Visits:
         """Make and schedule every group of a rule that begins or goes on, from where it has been judged."""
         facts = runtime.facts
         for series in (*facts.own_flows, *facts.own_levels):
+            if facts.is_screened and series.id in self._tables:
+                continue  # the table finds those that need a look
             for name, labels in (*self._flows, *self._levels):
                 if name != series.id or (facts.is_level_only and not runtime.begun):
                     continue
@@ -360,6 +368,8 @@ class Visits:
                 group.schedule(end if timer is None else min(end, timer))
             if group.early:
                 runtime.ahead.add(labels)
+            if (table := self._table_of(group)) is not None:
+                table.keep_warm(group)
 
     def _forget(self, group: Group, last: int) -> None:
         """Nothing can change until the next event: a group that is not open is known no longer."""
@@ -376,13 +386,10 @@ class Visits:
         group.turn_away()
         del group.runtime.groups[group.labels]
         group.runtime.ahead.discard(group.labels)
+        if (table := self._table_of(group)) is not None:
+            table.forget(group)
         self._cut.forget_alert(group)
         self._cut.forget_watches(group)
-
-
-def _has_number(history: FlowHistory, start: int, end: int) -> bool:
-    """Whether a stretch has a value, if it is nothing; a sum of several currencies has none."""
-    return history.value(start, end) is not None or history.aggregate(start, end) is None
 
 
 def _look_at_last_bucket(alert: Alert, end: int) -> None:

@@ -10,7 +10,7 @@ once a week; what is stored is the same.
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, MutableSequence
+from collections.abc import Iterable, Iterator, MutableSequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -278,6 +278,13 @@ class FlowHistory:
             return self._packed.next_start(after)
         at = bisect_right(self.starts, after)
         return self.starts[at] if at < len(self.starts) else None
+
+    def starts_since(self, since: int) -> Iterator[int]:
+        """The buckets with data that start at or after a second."""
+        start = self.next_start(since - 1)
+        while start is not None:
+            yield start
+            start = self.next_start(start)
 
     def newest_start(self, before: int) -> int | None:
         """The last bucket with data that starts before this second."""

@@ -4,8 +4,9 @@ A kind is one file in `kind/`, which ends in its `ConditionKind`; `lockstep.rule
 field of these classes has a default, so that a kind which leaves something out cannot be built.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Generic, TypeVar
 
 from lockstep.measure.definition import SeriesDef
@@ -68,10 +69,10 @@ class Screen:
     Of one flow that only grows, which breaches where a window has much, or much more than before it. A
     screen never misses: below it the verdict on a group that is clear is clear; above, the verdict is asked.
 
-    window_s: the stretch that is judged. least: what it must have for a breach at the highest severity, in millionths.
+    window_s: the stretch that is judged. least: what it must have for a breach at any severity, in millionths.
     usual_s: the stretch just before the window that says what is usual; 0: nothing is compared with it.
     times / over: the window must have so many times the mean of that stretch. more: and so much more, in millionths;
-    None: it need not. says_clear: below it a closed window is clear, once the stretch before it is known whole.
+    None: it need not.
 
     Above 3x of the last hour, in windows of 15 minutes with at least 20: 120 orders in that hour are 30 in a window, so
     fewer than 90 are clear, whatever chance and deviations say; 4 orders in that hour are 1, so fewer than 20 are.
@@ -84,7 +85,6 @@ class Screen:
     times: int = 0
     over: int = 1
     more: int | None = None
-    says_clear: bool = False
 
     def least_until(self, end: int, total: Total) -> int:
         """The least that the window which ends at `end` must have, in millionths."""
@@ -96,6 +96,19 @@ class Screen:
         part = usual * self.window_s
         least = max(self.least, part * self.times // (self.usual_s * self.over))
         return least if self.more is None else max(least, part // self.usual_s + self.more)
+
+
+def lowest(screens: Sequence[Screen]) -> Screen:
+    """The screen below which no condition of these is other than clear. They ask about the same stretches."""
+    more = [screen.more for screen in screens]
+    ratio = min(Fraction(screen.times, screen.over) for screen in screens)
+    return replace(
+        screens[0],
+        least=min(screen.least for screen in screens),
+        times=ratio.numerator,
+        over=ratio.denominator,
+        more=None if None in more else min(n for n in more if n is not None),
+    )
 
 
 @dataclass(frozen=True)

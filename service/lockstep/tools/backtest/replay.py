@@ -14,8 +14,7 @@ import msgspec
 from lockstep.errors import EventError
 from lockstep.event import Decoder
 from lockstep.judge.judge import Judge
-from lockstep.judge.observer import Observer
-from lockstep.judge.visit import Shortcut
+from lockstep.judge.visit import Observer, Shortcut
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.meter import wanted_fields
 from lockstep.measure.sample import Frame

@@ -331,8 +331,7 @@ def _screen(spike: Spike) -> Screen | None:
         return Screen(expression.series, window_s, least)
     times, over = (0, 1) if spike.above is None else parts(spike.above)
     more = None if spike.above_by is None else floor(exact(spike.above_by))
-    always = not spike.hours and spike.closed is None
-    return Screen(expression.series, window_s, least, usual_s, times, over, more, says_clear=always)
+    return Screen(expression.series, window_s, least, usual_s, times, over, more)
 
 
 SPIKE = ConditionKind(

@@ -7,6 +7,7 @@ from lockstep.measure.definition import Measured, Number, Operation
 from lockstep.measure.exact import Exact, exact, shown
 from lockstep.measure.possible_values import only_grows
 from lockstep.rule.condition import levels as by_levels
+from lockstep.rule.condition.bound import Bounds
 from lockstep.rule.condition.bound_values import settled, without
 from lockstep.rule.condition.condition_kind import ConditionKind, Screen
 from lockstep.rule.condition.kinds import Level, Severity, Threshold
@@ -118,13 +119,16 @@ def _only_rises(condition: Threshold) -> bool:
 
 
 def _screen(condition: Threshold) -> Screen | None:
-    """Of its highest level."""
+    """Of the level with the lowest number."""
     expression, window_s = condition.expression, condition.window_s
     if not isinstance(expression, Measured) or not isinstance(window_s, int) or not _may_be_early(condition):
         return None
-    highest = condition.levels[-1].breach
-    bounds = [exact(bound) for bound in (highest.above, highest.at_least) if bound is not None]
-    return Screen(expression.series, window_s, max(0, *map(floor, bounds)))
+    least = min(_least(level.breach) for level in condition.levels)
+    return Screen(expression.series, window_s, least)
+
+
+def _least(bounds: Bounds) -> int:
+    return max(0, *(floor(exact(bound)) for bound in (bounds.above, bounds.at_least) if bound is not None))
 
 
 WORDS = USUAL

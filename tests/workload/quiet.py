@@ -1,0 +1,113 @@
+"""Events of a quiet shop and rules with short memories: what a busy one never does.
+
+Products sell nothing for minutes, then some; all events stop for a while; orders begin long after the sessions, and
+now and then in another currency. Baselines are ten minutes long, so most of the time enough is known to judge.
+"""
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+
+from tests.workload.shop import START
+
+PRODUCTS, CHANNELS = 9, ("web", "app", "social")
+ORDERS_BEGIN, PAUSE = 22, (55, 63)
+"""Minutes: when the first order comes, and when nothing comes at all."""
+
+RULES = """
+measures:
+  sessions: {count: traffic.session}
+  orders:   {count: order.placed}
+  revenue:  {sum: total, of: order.placed}
+  stock:    {last: available, of: stock.level}
+rules:
+  - {name: T1, by: [sku], threshold: {measure: sessions, window: 3m, above: 9.5}}
+  - {name: T2, by: [sku], for: 2m, keep_firing_for: 2m, threshold: {measure: sessions, window: 2m, at_least: 5}}
+  - {name: T3, by: [sku], cool_down: 3m, threshold: {measure: sessions, window: 1m, at_least: 5}}
+  - name: T4
+    by: [sku]
+    threshold: {measure: sessions, window: 3m, levels: {warning: {above: 6.5}, critical: {above: 11}}}
+  - {name: T5, by: [sku], for: 2 of 3 buckets, threshold: {measure: sessions, window: 1m, above: 3}}
+  - name: T6
+    by: [channel]
+    cool_down: 3m
+    keep_firing_for: 1m
+    threshold: {measure: revenue, window: 2m, above: 300}
+  - {name: T7, by: [channel], threshold: {measure: sessions, window: 3m, below: 2}}
+  - name: T8
+    by: [sku]
+    overrides: [{match: {sku: P-1}, above: 1.5}]
+    threshold: {measure: orders, window: 2m, above: 2.5}
+  - {name: S1, by: [sku], spike: {measure: sessions, window: 3m, baseline: {previous: 10m}, above: 3x, at_least: 6}}
+  - name: S2
+    by: [sku]
+    spike: {measure: sessions, window: 3m, baseline: {previous: 10m}, above: 2x, at_least: 5, usual_at_least: 1.2}
+  - name: S3
+    by: [sku]
+    spike: {measure: sessions, window: 2m, baseline: {previous: 10m}, above: 5 more, at_least: 4}
+  - name: S4
+    by: [sku]
+    for: 1m
+    cool_down: 2m
+    spike: {measure: orders, window: 3m, baseline: {previous: 10m}, above: 3x, at_least: 5}
+  - name: S5
+    by: [channel]
+    spike: {measure: revenue, window: 2m, baseline: {previous: 10m}, above: 2x, at_least: 90}
+  - name: S6
+    by: [channel]
+    spike: {measure: sessions, window: 3m, baseline: {previous: 10m}, above: 1.5x, at_least: 7, chance: 1 in 20}
+  - name: S7
+    by: [sku]
+    spike: {measure: sessions, window: 3m, baseline: {previous: 10m}, above: 3x, usual_at_least: 0}
+  - {name: S8, spike: {measure: orders, window: 3m, baseline: {previous: 10m}, above: 1.5x, at_least: 9}}
+  - name: S9
+    by: [sku]
+    spike: {measure: sessions, window: 3m, baseline: {previous: 10m}, below: 0.4x, usual_at_least: 3}
+  - name: S10
+    by: [sku]
+    spike: {measure: sessions, window: 4m, baseline: {previous: 10m}, above: 1.3x, at_least: 2}
+  - {name: K1, by: [sku], threshold: {measure: stock, below: 5}}
+  - {name: K2, by: [sku], for: 2m, threshold: {measure: stock, at_most: 12}}
+  - {name: K3, by: [sku], threshold: {measure: stock, above: 60}}
+  - {name: K4, by: [sku], no_data: alert, threshold: {measure: sessions, window: 3m, above: 12}}
+"""
+
+
+def events(seed: int, minutes: int = 90) -> Iterator[tuple[str, bytes]]:
+    """(topic, CloudEvent) in the order of arrival; one in ten up to 50 s late. The same seed gives the same bytes."""
+    dice = random.Random(seed)
+    found = []
+    for product in range(PRODUCTS):
+        stock, minute = dice.randrange(5, 60), 0
+        while minute < minutes:
+            pace = dice.choice([0, 0, 0, 0.2, 1, 2, 4, 7])
+            until = minute + dice.choice([1, 1, 2, 3, 5, 13])
+            while minute < min(until, minutes):
+                for _ in range(0 if PAUSE[0] <= minute < PAUSE[1] else round(dice.expovariate(1) * pace)):
+                    stock = min(70, max(0, stock + dice.choice([-6, -3, -1, 1, 5])))
+                    topic, kind, data = _event(dice, product, stock)
+                    at = minute * 60 + dice.random() * 60
+                    if topic == "orders" and minute < ORDERS_BEGIN:
+                        continue
+                    late = dice.random() * (50 if dice.random() < 0.1 else 0.2)
+                    found.append((at + late, at, topic, kind, data))
+                minute += 1
+    found.sort(key=lambda row: row[0])
+    for n, (_, at, topic, kind, data) in enumerate(found):
+        time = (START + timedelta(seconds=at)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        event = {"specversion": "1.0", "id": f"q-{n}", "source": "/shop", "type": kind, "time": time, "data": data}
+        yield topic, json.dumps(event, separators=(",", ":")).encode()
+
+
+def _event(dice: random.Random, product: int, stock: int) -> tuple[str, str, dict[str, object]]:
+    sku, channel = f"P-{product}", dice.choice(CHANNELS)
+    which = dice.random()
+    if which < 0.55:
+        return "traffic", "traffic.session", {"visitor": f"v-{dice.randrange(500)}", "sku": sku, "channel": channel}
+    if which < 0.8:
+        total = round(dice.uniform(5, 90), 2)
+        lines = [{"sku": sku, "quantity": 1, "unit_price": total}]
+        data = {"order_id": f"o-{dice.randrange(10**9)}", "total": total, "lines": lines, "channel": channel}
+        return "orders", "order.placed", data | {"currency": "GBP" if dice.random() < 0.98 else "EUR"}
+    return "inventory", "stock.level", {"sku": sku, "available": stock, "location": f"L-{dice.randrange(2)}"}
