@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rooms import BEGINS, past_of, runtime_of
-from shorthand import LONDON, ORDERS, clock, event, of, plan, rule, when
+from rooms import BEGINS, past_of, runtime_of, second
+from shorthand import LONDON, ORDERS, STOCK, clock, event, of, plan, rule, when
 from test_judge_properties import examples
 
-from lockstep.judge.screening import FlowTable
+from lockstep.alert import State
+from lockstep.judge.screening import FlowTable, LevelTable
 from lockstep.measure.exact import SCALE
 from lockstep.measure.sample import Partial
 from lockstep.rule.condition.condition_kind import Screen, lowest
@@ -214,3 +215,44 @@ def test_after_a_restore_all_groups_are_looked_at_once():
     runtime.closed = BEGINS + 120
     again.begin()
     assert runtime.groups[WEB].visit_at == (BEGINS + 180) * SECOND
+
+
+LIMITS = ("below 5", "at_most 12", "above 60")
+
+
+@pytest.mark.parametrize(
+    ("values", "judged"),
+    [
+        pytest.param("12:00=30", [], id="between all limits"),
+        pytest.param("12:00=13", [], id="just above the lower ones"),
+        pytest.param("12:00=60", [], id="just at the upper one"),
+        pytest.param("12:00=12", ["at_most 12"], id="at one of them"),
+        pytest.param("12:00=4", ["below 5", "at_most 12"], id="below two"),
+        pytest.param("12:00=61", ["above 60"], id="above"),
+    ],
+)
+def test_a_value_between_all_limits_is_judged_by_no_rule(values, judged):
+    """And one beyond a limit by those rules alone that it is beyond the limit of."""
+    runtimes = [runtime_of(rule(when(STOCK, limit, window=None), name=limit)) for limit in LIMITS]
+    past = past_of(runtimes[0], levels={STOCK: values}, labels=("A",))
+    table = LevelTable(STOCK, runtimes, past.histories.levels)
+    assert [group.facts.rule.name for group in table.moved(("A",))] == judged
+    assert [r.rule.name for r in runtimes if r.groups] == judged
+
+
+def test_a_value_is_judged_by_a_rule_whose_alert_is_open():
+    """Whatever it is. A rule that wakes counts as judged when the newest value was set."""
+    runtime = runtime_of(rule(when(STOCK, "below 5", window=None)))
+    past = past_of(runtime, levels={STOCK: "12:00=4"}, labels=("A",))
+    table = LevelTable(STOCK, [runtime], past.histories.levels)
+    (group,) = table.moved(("A",))
+    assert group.alert.at == second("12:00") * SECOND
+    group.alert.state = State.FIRING
+    table.settle(group)
+    quiet = LevelTable(STOCK, [runtime], past_of(runtime, levels={STOCK: "12:00=9"}, labels=("A",)).histories.levels)
+    assert list(quiet.moved(("A",))) == []
+    quiet.settle(group)
+    assert list(quiet.moved(("A",))) == [group]
+    group.alert.state = State.RESOLVED
+    quiet.settle(group)
+    assert list(quiet.moved(("A",))) == []

@@ -25,7 +25,8 @@ class EarlyVerdicts:
 
     def look_at_all(self, rules: Iterable[RuleRuntime]) -> None:
         for runtime in rules:
-            self.look_at(runtime)
+            if runtime.fresh or runtime.looked != runtime.closed or not self._screened:
+                self.look_at(runtime)
 
     def look_at(self, runtime: RuleRuntime) -> None:
         """Judge the earliest open bucket of a rule: once all groups that are ahead, then those that got data."""

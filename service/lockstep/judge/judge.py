@@ -22,7 +22,7 @@ from lockstep.judge.next import Schedule
 from lockstep.judge.publish import OpenCut
 from lockstep.judge.rule_facts import Labels
 from lockstep.judge.rule_set import RuleSet
-from lockstep.judge.screening import FlowTable
+from lockstep.judge.screening import Tables
 from lockstep.judge.state import META, JudgeCounts, Meta
 from lockstep.judge.visit import Observer, Shortcut, Visits
 from lockstep.judge.watermark import Place, SourceState, Topic, Watermarks
@@ -90,8 +90,7 @@ class Judge:
         self.histories = Histories(self._rules.series, kept, self.counts)
         self.watermarks = Watermarks()
         past = Past(self.histories, self.watermarks, zone)
-        flows, series = self.histories.flows, self._rules.series
-        self._tables = {name: FlowTable(series[name], rules, flows) for name, rules in self._rules.screened().items()}
+        self._tables = Tables(self._rules.screened(), self._rules.series, self.histories)
         self._cut = OpenCut()
         self._schedule = Schedule(past)
         self._visits = Visits(
@@ -108,6 +107,8 @@ class Judge:
         self._handover = Handover(self._rules, past, self._schedule, self._visits, self._cut)
         self._view = GroupView(past)
         self._level_moved: dict[Group, None] = {}
+        self._screened = screened
+        self._advanced: dict[str, tuple[int | None, int | None, bool]] = {}  # role → its topic when rules advanced last
         self._chunk_size: int | None = None
         self._source_ids: dict[str, str] = {}
 
@@ -149,7 +150,7 @@ class Judge:
             self._take_progress(source, place, frame, frame.progress)
             self._advance_rules(frame.role)
         elif self._early and frame.partials:
-            self._early_verdicts.look_at_all(r for r in self._rules.rules if frame.role in r.facts.roles)
+            self._early_verdicts.look_at_all(self._rules.of_role.get(frame.role, ()))
         self._cut.sort_since(begun)
 
     def _check(self, frame: Frame) -> None:
@@ -192,7 +193,7 @@ class Judge:
             self._cut.refuse(refused, source, topic, series, partial.labels)
         if changed is None:
             return
-        table = self._tables.get(series.id)
+        table = self._tables.flows.get(series.id)
         if table is not None:
             table.take(partial.labels, (start for start, _ in partial.buckets), changed)
         end = changed + series.bucket_s
@@ -223,7 +224,10 @@ class Judge:
             return
         if self.watermarks.begins(topic, value.time_us):
             self._cut.meta_changed()
-        for runtime in self._rules.of_series[series.id]:
+        table = self._tables.levels.get(series.id)
+        if table is not None:
+            self._level_moved.update(dict.fromkeys(table.moved(value.labels)))
+        for runtime in self._rules.one_by_one[series.id]:
             facts = runtime.facts
             second = value.time_us // SECOND
             end = second - second % facts.width + facts.width
@@ -269,15 +273,18 @@ class Judge:
     def _advance_rules(self, role: str) -> None:
         mark = self.watermarks.of((role,))
         if mark is not None:
-            for table in self._tables.values():
+            for table in self._tables.flows.values():
                 if table.series.source == role:
                     table.advance_to(mark // SECOND // table.series.bucket_s * table.series.bucket_s)
-        for runtime in tuple(self._rules.rules):
-            # One that waits for a version before it is woken by that one's topics, too: they may turn out to be empty.
-            waits = runtime.before is not None and role in runtime.before.facts.roles
-            if (role in runtime.facts.roles or waits) and not runtime.ended:
-                self._advance(runtime)
         topic = self.watermarks.topics[role]
+        state = (topic.mark, topic.first, topic.silent)
+        stands = self._screened and self._advanced.get(role) == state
+        self._advanced[role] = state
+        for runtime in tuple(self._rules.of_role.get(role, ())):
+            # Where event time stands still only what has come since can make a difference.
+            has_news = runtime.fresh or (mark is not None and runtime.heap and runtime.heap[0][0] <= mark)
+            if (has_news or not stands) and not runtime.ended:
+                self._advance(runtime)
         if topic.mark is not None and topic.mark - topic.swept > EXPIRE_EVERY_US:
             topic.swept = topic.mark
             if self._observer is not None:
@@ -401,7 +408,7 @@ class Judge:
         self.counts_restored = meta.counts
         self.histories.restore(entries)
         self._handover.restore(entries, meta.known)
-        for table in self._tables.values():
+        for table in self._tables.flows.values():
             table.begin()
         self._rules.look_for_borders()
 
@@ -414,6 +421,10 @@ class Judge:
             return None
         group = runtime.groups.get(labels)
         shown = group or Group(runtime, labels, Alert(alert_id(rule, runtime.rule.by, labels)))
+        if runtime.facts.is_level_only:
+            # One that stays clear was judged last when its newest value was set.
+            newest_us = self.histories.newest_level_us(runtime.facts.levels, shown.labels_of)
+            shown.alert.at = max(shown.alert.at, newest_us)
         # A group of which nothing can change until its next event is not kept; its history still is.
         active = bool(labels) and self._schedule.is_remembered(shown, runtime.closed)
         return Seen(

@@ -219,7 +219,7 @@ class Schedule:
 
     def is_remembered(self, group: Group, judged_to: int | None) -> bool:
         """Whether a group without an alert is known where its rule has got to, or has an event that is to be judged."""
-        if judged_to is None:
+        if judged_to is None or group.facts.is_level_only:
             return self.first_event(group) is not None
         return self.is_known(group, judged_to) or bool(self._event_starts(group, judged_to))
 

@@ -166,7 +166,7 @@ def rule_facts(rule: Rule, zone: ZoneInfo) -> RuleFacts:
         is_plain=is_plain_threshold(condition) and is_alone,
         is_alone=is_alone,
         screen=screen,
-        is_screened=is_alone and screen is not None and screen.least > 0 and _is_the_same_for_all(rule),
+        is_screened=is_alone and _is_screened(rule, screen),
         early_s=when(condition).early_s if isinstance(condition, Leaf) else 0,
         kept_s=kept_s(condition, width),
         # Where something may change long after a group's last event, it must be known when that was.
@@ -189,6 +189,25 @@ def is_plain_threshold(condition: Condition) -> TypeGuard[Threshold]:
     return bool(condition.levels) and not condition.of_measures and condition.expression.series.stale_after_s is None
 
 
+def quiet_of(condition: Condition) -> tuple[int, int] | None:
+    """Between which values of a level, in millionths and both included, a threshold on it alone is clear.
+
+    None: where that is no one stretch, or takes more than the value.
+    """
+    if not is_plain_threshold(condition) or not is_level_only(condition):
+        return None
+    low, high = -FAR * SECOND, FAR * SECOND
+    for level in condition.levels:
+        upward, downward = level.breach.least, level.breach.most
+        if (upward is None) is (downward is None):
+            return None
+        if upward is not None:
+            high = min(high, upward - 1)
+        if downward is not None:
+            low = max(low, downward + 1)
+    return (low, high) if low <= high else None
+
+
 def _is_alone(
     rule: Rule, *, expected: frozenset[Labels], wide: Mapping[str, Sequence[int]], width: int, longest_s: int
 ) -> bool:
@@ -201,8 +220,10 @@ def _is_alone(
     return series_of_condition(rule.condition)[0].bucket_s == width and longest_s <= rule.forget_after_s
 
 
-def _is_the_same_for_all(rule: Rule) -> bool:
-    """Whether its groups have the same numbers, at any time, and none of them breaches by having no number."""
+def _is_screened(rule: Rule, screen: Screen | None) -> bool:
+    """Whether its groups have the same limits, at any time, and none of them breaches by having no number."""
+    if not ((screen is not None and screen.least > 0) or quiet_of(rule.condition) is not None):
+        return False
     if not isinstance(rule.condition, Leaf) or not kind_of(rule.condition).is_alike(rule.condition):
         return False
     return rule.no_data is not NoData.ALERT and rule.since_s is None and rule.until_s is None

@@ -15,6 +15,7 @@ class RuleSet:
 
     rules: their states. of_series: id → those that read it; one_by_one: those of them that look at each of their
     groups, where the others look at those that their table finds (see `screening`). series: all that are read, by id.
+    of_role: topic → those that wait for it, themselves or through a version before them.
     is_changing: whether there are versions to choose between, or were when the state was stored.
     """
 
@@ -23,6 +24,7 @@ class RuleSet:
         self.rules: list[RuleRuntime] = []
         self.of_series: dict[str, list[RuleRuntime]] = {}
         self.one_by_one: dict[str, list[RuleRuntime]] = {}
+        self.of_role: dict[str, list[RuleRuntime]] = {}
         self._asking: dict[str, list[RuleRuntime]] = {}  # levels → the rules that read them at bucket ends
         for rule in plan.rules:
             facts = rule_facts(rule, zone)
@@ -38,6 +40,8 @@ class RuleSet:
             runtime.before = self._version_before(runtime)
             if runtime.before is not None:
                 runtime.before.after = runtime
+            for role in _roles_with_before(runtime):
+                self.of_role.setdefault(role, []).append(runtime)
         self.is_changing = any(r.rule.since_s is not None or r.rule.until_s is not None for r in self.rules)
         self._has_fading = any(r.facts.fades for r in self.rules)
 
@@ -63,7 +67,8 @@ class RuleSet:
         """A version is over."""
         runtime.ended = True
         self.rules.remove(runtime)
-        for readers in (*self.of_series.values(), *self.one_by_one.values(), *self._asking.values()):
+        lists = (self.of_series, self.one_by_one, self.of_role, self._asking)
+        for readers in (readers for by_name in lists for readers in by_name.values()):
             if runtime in readers:
                 readers.remove(runtime)
 
@@ -113,3 +118,13 @@ class RuleSet:
             if earlier and earlier[-1].rule.until_s is not None and earlier[-1].rule.until_s == runtime.rule.since_s:
                 return earlier[-1]
         return None
+
+
+def _roles_with_before(runtime: RuleRuntime) -> dict[str, None]:
+    """The topics of a version and of those before it: each may turn out to be empty, and then nobody waits for it."""
+    version: RuleRuntime | None = runtime
+    roles: dict[str, None] = {}
+    while version is not None:
+        roles.update(dict.fromkeys(version.facts.roles))
+        version = version.before
+    return roles

@@ -20,10 +20,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from lockstep.judge.group import Group, RuleRuntime
-from lockstep.judge.rule_facts import FAR, Labels
+from lockstep.judge.histories import Histories
+from lockstep.judge.rule_facts import FAR, Labels, quiet_of
 from lockstep.judge.state import SeriesKey
 from lockstep.measure.definition import SeriesDef
-from lockstep.measure.history import FlowHistory
+from lockstep.measure.history import FlowHistory, LevelHistory
 from lockstep.rule.condition.condition_kind import Screen, lowest
 from lockstep.text.rfc3339 import SECOND
 
@@ -50,6 +51,52 @@ def reaches(screen: Screen, history: FlowHistory, end: int) -> bool:
     if value is None:
         return history.aggregate(start, end) is not None
     return value >= screen.least and value >= screen.least_until(end, history.value)
+
+
+class LevelTable:
+    """One level over labels, for the rules that compare it alone with numbers.
+
+    A value between the limits of all of them changes nothing of a group without an open alert: of stock, with rules
+    below 20 and above 900, any from 20 to 900. quiet: that stretch, in millionths, both ends included.
+    """
+
+    def __init__(
+        self, series: SeriesDef, rules: Iterable[RuleRuntime], levels: Mapping[SeriesKey, LevelHistory]
+    ) -> None:
+        self._series, self._levels = series, levels
+        quiet = [(runtime, quiet_of(runtime.rule.condition)) for runtime in rules]
+        self._rules = [(runtime, stretch) for runtime, stretch in quiet if stretch is not None]
+        self.quiet = max(low for _, (low, _) in self._rules), min(high for _, (_, high) in self._rules)
+        self._warm: dict[Labels, dict[Group, None]] = {}
+
+    def moved(self, labels: Labels) -> Iterable[Group]:
+        """The groups that are to be judged by the newest value."""
+        warm = self._warm.get(labels, {})
+        history = self._levels[self._series.id, labels]
+        value = history.now()
+        low, high = self.quiet
+        if low <= value <= high:
+            return tuple(warm)
+        moved = dict(warm)
+        for runtime, (low, high) in self._rules:
+            if not low <= value <= high:
+                group = runtime.group(labels)
+                if group not in warm:
+                    # It was judged last, and found clear, when its newest value was set.
+                    group.alert.at = max(group.alert.at, history.newest_us())
+                moved[group] = None
+        return moved
+
+    def settle(self, group: Group) -> None:
+        """A group has been judged: while its alert is watched, each value is looked at."""
+        if group.alert.is_watched:
+            self._warm.setdefault(group.labels, {})[group] = None
+            return
+        warm = self._warm.get(group.labels, {})
+        if group in warm:
+            del warm[group]
+            if not warm:
+                del self._warm[group.labels]
 
 
 class FlowTable:
@@ -214,6 +261,38 @@ class FlowTable:
         history = self._flows.get((self.series.id, group.labels))
         last = None if history is None else history.last_start
         return None if last is None else last + self.series.bucket_s + self._span_s
+
+
+class Tables:
+    """flows, levels: series id → its table, where it has rules that are screened."""
+
+    def __init__(
+        self, rules: Mapping[str, list[RuleRuntime]], series: Mapping[str, SeriesDef], histories: Histories
+    ) -> None:
+        """rules: series id → those that are screened. series: by id."""
+        self.flows: dict[str, FlowTable] = {}
+        self.levels: dict[str, LevelTable] = {}
+        for name, readers in rules.items():
+            if series[name].is_level:
+                self.levels[name] = LevelTable(series[name], readers, histories.levels)
+            else:
+                self.flows[name] = FlowTable(series[name], readers, histories.flows)
+
+    def has(self, runtime: RuleRuntime) -> bool:
+        """Whether a rule looks at those groups alone that a table finds."""
+        facts = runtime.facts
+        return facts.is_screened and any(
+            s.id in self.levels or s.id in self.flows for s in (*facts.flows, *facts.levels)
+        )
+
+    def of_flow(self, group: Group) -> FlowTable | None:
+        """The table that a group of a rule on a flow is screened by."""
+        facts = group.facts
+        return self.flows.get(facts.flows[0].id) if facts.is_screened and facts.flows else None
+
+    def of_level(self, group: Group) -> LevelTable | None:
+        facts = group.facts
+        return self.levels.get(facts.levels[0].id) if facts.is_screened and facts.levels else None
 
 
 def _need(screen: Screen, history: FlowHistory, start: int, end: int) -> int:

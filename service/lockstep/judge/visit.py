@@ -4,7 +4,7 @@ Groups are visited only when their verdict could change (see `next`), so the res
 every bucket end.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -15,7 +15,7 @@ from lockstep.judge.group_view import GroupView
 from lockstep.judge.histories import Past
 from lockstep.judge.next import Schedule
 from lockstep.judge.publish import OpenCut, dressed
-from lockstep.judge.screening import FlowTable
+from lockstep.judge.screening import FlowTable, Tables
 from lockstep.judge.state import JudgeCounts
 from lockstep.rule.condition.kind.anomaly import Watch
 from lockstep.rule.condition.kind.threshold import breached
@@ -62,12 +62,12 @@ class Visits:
         cut: OpenCut,
         counts: JudgeCounts,
         *,
-        tables: Mapping[str, FlowTable],
+        tables: Tables,
         observer: Observer | None = None,
         shortcut: Shortcut | None = None,
         screened: bool,
     ) -> None:
-        """tables: series id → the table that finds the groups to look at, of those rules that have one."""
+        """tables: find the groups to look at, of those rules that are screened."""
         self._flows, self._levels = past.histories.flows, past.histories.levels
         self._watermarks, self._zone = past.watermarks, past.zone
         self._schedule, self._cut, self._counts = schedule, cut, counts
@@ -80,7 +80,7 @@ class Visits:
     def visit(self, group: Group, instant: int) -> None:
         """Look at a group of a rule that is judged at bucket ends, at the microsecond that it was scheduled for."""
         facts = group.facts
-        table = self._table_of(group)
+        table = self._tables.of_flow(group)
         if table is not None:
             if self._cools(table, group, instant):
                 return
@@ -146,9 +146,6 @@ class Visits:
         alert.at = max(alert.at, instant)
         group.schedule((soonest + facts.width) * SECOND)
         return True
-
-    def _table_of(self, group: Group) -> FlowTable | None:
-        return self._tables.get(group.facts.flows[0].id) if group.facts.is_screened else None
 
     def _cools(self, table: FlowTable, group: Group, instant: int) -> bool:
         """Whether a group is below what its rule asks for, so that its table alone looks at it from now on.
@@ -287,6 +284,8 @@ class Visits:
             self._plan_level(group)
 
     def _plan_level(self, group: Group) -> None:
+        if (table := self._tables.of_level(group)) is not None:
+            table.settle(group)
         after = self._schedule.after_value(group)
         if after is not None:
             group.schedule(after)
@@ -344,9 +343,8 @@ class Visits:
     def wake(self, runtime: RuleRuntime) -> None:
         """Make and schedule every group of a rule that begins or goes on, from where it has been judged."""
         facts = runtime.facts
-        for series in (*facts.own_flows, *facts.own_levels):
-            if facts.is_screened and series.id in self._tables:
-                continue  # the table finds those that need a look
+        # Where there is a table, it finds those that need a look.
+        for series in () if self._tables.has(runtime) else (*facts.own_flows, *facts.own_levels):
             for name, labels in (*self._flows, *self._levels):
                 if name != series.id or (facts.is_level_only and not runtime.begun):
                     continue
@@ -368,7 +366,7 @@ class Visits:
                 group.schedule(end if timer is None else min(end, timer))
             if group.early:
                 runtime.ahead.add(labels)
-            if (table := self._table_of(group)) is not None:
+            if (table := self._tables.of_flow(group)) is not None:
                 table.keep_warm(group)
 
     def _forget(self, group: Group, last: int) -> None:
@@ -386,7 +384,7 @@ class Visits:
         group.turn_away()
         del group.runtime.groups[group.labels]
         group.runtime.ahead.discard(group.labels)
-        if (table := self._table_of(group)) is not None:
+        if (table := self._tables.of_flow(group)) is not None:
             table.forget(group)
         self._cut.forget_alert(group)
         self._cut.forget_watches(group)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from math import ceil, floor
 
 from lockstep.measure.definition import Expression, OfExpression
 from lockstep.measure.exact import SCALE, Exact, Written, exact, fraction
@@ -123,6 +124,20 @@ class Bounds:
             and (at_least is None or value >= at_least)
             and (at_most is None or value <= at_most)
         )
+
+    @property
+    def least(self) -> int | None:
+        """The least whole millionth that is not too low; None: none is."""
+        above, _, at_least, _ = self._exact
+        numbers = [n for n in (None if above is None else floor(above) + 1, at_least) if n is not None]
+        return max(map(ceil, numbers), default=None)
+
+    @property
+    def most(self) -> int | None:
+        """The greatest whole millionth that is not too high; None: none is."""
+        _, below, _, at_most = self._exact
+        numbers = [n for n in (None if below is None else ceil(below) - 1, at_most) if n is not None]
+        return min(map(floor, numbers), default=None)
 
     @property
     def shown(self) -> float | None:
