@@ -164,16 +164,6 @@ def test_every_part_of_the_house_is_on_its_maps():
 SAYING_NOTHING = {"found", "told"}
 """Names that fit every local: once a function in eight had a `found`, and `told` was an offset, a bool and a class."""
 
-WITH_SUCH_NAMES = {
-    "adapters/stream/consumer.py",
-    "adapters/stream/kafka/broker.py",
-    "adapters/stream/kafka/topics.py",
-    "adapters/stream/kafka/transport.py",
-    "adapters/stream/log.py",
-    "adapters/stream/sqlite.py",
-}
-"""Files that still have some: no other may, and one that is mended leaves this list."""
-
 
 def _locals(path: Path) -> set[str]:
     """What a file names in its functions: parameters, and all that is bound there."""
@@ -194,7 +184,7 @@ def test_a_local_is_named_after_what_it_holds():
     saying_nothing = {
         str(path.relative_to(CODE)) for path in CODE.rglob("*.py") if not SAYING_NOTHING.isdisjoint(_locals(path))
     }
-    assert saying_nothing == WITH_SUCH_NAMES
+    assert saying_nothing == set()
 
 
 def _reckons_with(path: Path, numbers: Container[float]) -> bool:

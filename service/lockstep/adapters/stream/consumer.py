@@ -160,13 +160,13 @@ class Coalescing:
         fetched = await super()._getmany(active_partitions, timeout)  # type: ignore[misc] # of the consumer behind
         if epoch != self.epoch or self._open_epoch != epoch:
             return {}
-        found = {}
+        batches = {}
         for tp, records in fetched.items():
             batch = self.make_batch(tp, records)
             if batch is not None:
-                found[tp] = [replace(batch, previous=self.handed.get(tp, -1))]
+                batches[tp] = [replace(batch, previous=self.handed.get(tp, -1))]
                 self.handed[tp] = batch.next - 1
-        return found
+        return batches
 
     def make_batch(self, tp: TP, records: Any) -> Batch | None:
         """What the consumer behind fetched, as a batch."""

@@ -60,8 +60,8 @@ def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
 
 def _identity(path: Path) -> tuple[tuple[int, int], ...]:
     """Which files a path and its write-ahead log lead to. Raises OSError where one is not there."""
-    found = [os.stat(p) for p in (path, path.with_name(path.name + "-wal"))]
-    return tuple((f.st_dev, f.st_ino) for f in found)
+    files = [os.stat(p) for p in (path, path.with_name(path.name + "-wal"))]
+    return tuple((f.st_dev, f.st_ino) for f in files)
 
 
 class Log:
@@ -106,10 +106,10 @@ class Log:
             "create table if not exists meta(name text primary key, value text not null) without rowid"
         )
         self._writer.execute("insert or ignore into meta values('format', ?)", (str(FORMAT),))
-        (found,) = self._writer.execute("select value from meta where name = 'format'").fetchone()
-        if found != str(FORMAT):
+        (stored_format,) = self._writer.execute("select value from meta where name = 'format'").fetchone()
+        if stored_format != str(FORMAT):
             raise StateError(
-                f"{self.path} has format {found}, this program knows {FORMAT}; use the program that wrote it"
+                f"{self.path} has format {stored_format}, this program knows {FORMAT}; use the program that wrote it"
             )
 
     def close(self) -> None:
@@ -158,20 +158,20 @@ class Log:
     def earliest(self, tp: TP) -> int:
         first = self._first(tp)
         table = "klog" if self.topics[tp[0]].compacted else "log"
-        (found,) = self._reader.execute(
+        (oldest_id,) = self._reader.execute(
             f"select min(id) from {table} where id >= ? and id < ?", (first, first + MASK)
         ).fetchone()
-        return self.next[tp] if found is None else int(found & MASK)
+        return self.next[tp] if oldest_id is None else int(oldest_id & MASK)
 
     def first_since(self, tp: TP, at_ms: int) -> int:
         """Offset of the first record written at or after this time; the end where there is none. Reads up to there."""
         first = self._first(tp)
         table = "klog" if self.topics[tp[0]].compacted else "log"
-        found = self._reader.execute(
+        row = self._reader.execute(
             f"select id from {table} where id >= ? and id < ? and ts_ms >= ? order by id limit 1",
             (first, first + MASK, at_ms),
         ).fetchone()
-        return self.next[tp] if found is None else int(found[0] & MASK)
+        return self.next[tp] if row is None else int(row[0] & MASK)
 
     def size_bytes(self) -> int:
         """Of the file with its write-ahead log."""
@@ -188,16 +188,16 @@ class Log:
         """At most `most` records from `position` on, and hardly more than MOST_BYTES; None when there is none."""
         first = self._first(tp)
         table = "klog" if self.topics[tp[0]].compacted else "log"
-        found = self._reader.execute(
+        cursor = self._reader.execute(
             f"select id, ts_ms, key, value, headers from {table} where id >= ? and id < ? order by id limit ?",
             (first | position, first + MASK, most),
         )
         rows: list[Any] = []
         size = 0
-        while size < MOST_BYTES and (some := found.fetchmany(READ_ROWS)):
+        while size < MOST_BYTES and (some := cursor.fetchmany(READ_ROWS)):
             rows += some
             size += sum(len(row[3]) for row in some if row[3] is not None)
-        found.close()
+        cursor.close()
         if not rows:
             return None
         ids, times, keys, values, headers = zip(*rows, strict=True)
@@ -397,8 +397,8 @@ class Log:
         rows = json.dumps([[topic, p, n] for (topic, p), n in positions.items()])
 
         def operation(writer: sqlite3.Connection) -> None:
-            found = writer.execute("select epoch from owner where stage = ? and partition = ?", key).fetchone()
-            if found != (epoch,):
+            owner = writer.execute("select epoch from owner where stage = ? and partition = ?", key).fetchone()
+            if owner != (epoch,):
                 raise Fenced(f"{stage} {partition}: another worker owns it now")
             self.append_now(writer, records)
             writer.executemany(
@@ -442,15 +442,15 @@ def _expired(now_ms: int) -> Callable[[sqlite3.Connection], list[tuple[int, int]
             "select id, tp.next, retention_s from tp join topic on name = topic "
             "where retention_s is not null and not compacted"
         ).fetchall()
-        found = []
+        stretches = []
         for tp, head, retention_s in partitions:
             first, oldest = tp << SHIFT, now_ms - round(retention_s * 1000)
             (end,) = writer.execute(
                 "select coalesce((select min(id) from log where id >= ? and id < ? and ts_ms >= ?), ?)",
                 (first, first + MASK, oldest, first | head),
             ).fetchone()
-            found.append((first, end))
-        return found
+            stretches.append((first, end))
+        return stretches
 
     return operation
 

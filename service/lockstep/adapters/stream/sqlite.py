@@ -282,7 +282,7 @@ class _FileConsumer(FaustConsumer):  # type: ignore[misc] # faust has no types t
         while self.flow_active and not self.should_stop:
             self._wake.clear()
             log.refresh()
-            found: dict[TP, Batch] = {}
+            batches: dict[TP, Batch] = {}
             for tp in active_partitions or ():
                 position = self._positions.get(tp)
                 if position is not None and position < log.next[tp.topic, tp.partition]:
@@ -290,11 +290,11 @@ class _FileConsumer(FaustConsumer):  # type: ignore[misc] # faust has no types t
                     if batch is None:
                         self._positions[tp] = log.next[tp.topic, tp.partition]
                     else:
-                        found[tp] = batch
+                        batches[tp] = batch
                         self._positions[tp] = batch.next
             left = end - loop.time()
-            if found or left <= 0:
-                return found
+            if batches or left <= 0:
+                return batches
             await within(min(left, POLL_S), self._wake)  # another process may have written meanwhile
         return {}
 

@@ -109,8 +109,8 @@ class KafkaBroker:
     async def positions_at(self, topic: str, moment: datetime) -> Mapping[int, int]:
         tps = [(topic, p) for p in await self._know(topic)]
         at_ms = round(moment.timestamp() * 1000)
-        found, ends = await asyncio.gather(self._offsets(tps, at_ms), self.ends(tps))
-        return {p: found[topic, p] if found[topic, p] >= 0 else ends[topic, p] for _, p in tps}
+        starts, ends = await asyncio.gather(self._offsets(tps, at_ms), self.ends(tps))
+        return {p: starts[topic, p] if starts[topic, p] >= 0 else ends[topic, p] for _, p in tps}
 
     async def ends(self, tps: Iterable[TP]) -> dict[TP, int]:
         """Where what is committed ends."""
@@ -128,15 +128,15 @@ class KafkaBroker:
         for topic, p in tps:
             nodes.setdefault(self._leader(topic, p), {}).setdefault(topic, []).append((p, place))
         requests = [OffsetRequest(-1, READ_COMMITTED, list(topics.items())) for topics in nodes.values()]
-        found = {}
+        offsets = {}
         for response in await asyncio.gather(*map(self.client.send, nodes, requests)):
             for topic, rows in response.topics:
                 for p, code, _, offset, *_ in rows:
                     error = kafka_errors.for_code(code)
                     if error is not kafka_errors.NoError:
                         raise error(f"{topic}/{p}")
-                    found[topic, p] = offset
-        return found
+                    offsets[topic, p] = offset
+        return offsets
 
     def _leader(self, topic: str, partition: int) -> int:
         leader = self.client.cluster.leader_for_partition(TopicPartition(topic, partition))
@@ -154,11 +154,11 @@ class KafkaBroker:
         async def partitions() -> list[int]:
             await self.client.add_topic(topic)
             # Metadata of fewer topics, asked for a moment earlier, may have replaced what we had.
-            found = self.client.cluster.partitions_for_topic(topic)
-            if found is None:
+            known = self.client.cluster.partitions_for_topic(topic)
+            if known is None:
                 await self.client.force_metadata_update()
                 raise kafka_errors.LeaderNotAvailableError(topic)
-            return sorted(found)
+            return sorted(known)
 
         return await self._connection.ask(f"finding {topic}", partitions)
 
@@ -242,7 +242,7 @@ class KafkaBroker:
     async def placed(self, records: Sequence[Record]) -> list[tuple[Record, int]]:
         """Each record with its partition."""
         partitions = {topic: await self._know(topic) for topic in {r.topic for r in records}}
-        found = []
+        placements = []
         for record in records:
             every = partitions[record.topic]
             place = record.partition
@@ -250,8 +250,8 @@ class KafkaBroker:
                 place = self._partitioner(record.key, every, every)
             elif place not in every:
                 raise BrokerError(f"there is no topic '{record.topic}' with partition {place}", retryable=False)
-            found.append((record, place))
-        return found
+            placements.append((record, place))
+        return placements
 
     async def send(self, producer: AIOKafkaProducer, placed: Sequence[tuple[Record, int]]) -> list[tuple[int, int]]:
         """Write batches of our own making, in order in each partition; returns when all are durable."""

@@ -61,7 +61,7 @@ class Topics:
             elif error is not kafka_errors.UnknownTopicOrPartitionError:
                 raise error(row["name"])
         configs = await self._configs(TOPIC, list(rows))
-        found = {}
+        topics = {}
         for name, row in rows.items():
             config = configs[name]
             policy = {p.strip() for p in config["cleanup.policy"].split(",")}
@@ -75,11 +75,11 @@ class Topics:
                 None if kept_ms < 0 else kept_ms // 1000,
             )
             replicas = min(len(p["replicas"]) for p in row["partitions"])
-            found[name] = Topic(info, replicas, all(p["leader"] >= 0 for p in row["partitions"]), config)
+            topics[name] = Topic(info, replicas, all(p["leader"] >= 0 for p in row["partitions"]), config)
         missing = [name for name in names if name not in rows]
         if missing and await self._is_known_elsewhere(missing):
             raise kafka_errors.LeaderNotAvailableError(", ".join(missing))
-        return found
+        return topics
 
     async def _is_known_elsewhere(self, names: Sequence[str]) -> bool:
         """Whether any node knows any of these topics: another one may not have heard of a new topic yet."""
@@ -98,13 +98,13 @@ class Topics:
         response = await (
             self._connection.client.send(int(names[0]), request) if kind == NODE else self._connection.any_node(request)
         )
-        found = {}
+        configs = {}
         for code, message, _, name, entries in response.resources:
             error = kafka_errors.for_code(code)
             if error is not kafka_errors.NoError:
                 raise error(message)
-            found[name] = {entry[0]: entry[1] for entry in entries}
-        return found
+            configs[name] = {entry[0]: entry[1] for entry in entries}
+        return configs
 
     async def declare(self, specs: Sequence[TopicSpec]) -> None:
         """As ports.Broker has it."""
@@ -160,10 +160,10 @@ class Topics:
 
     async def _created(self, names: Sequence[str]) -> dict[str, Topic]:
         """The answer of the first node that knows all of them; another one may not have heard of them yet."""
-        found = await self._try_topics(names)
-        if len(found) < len(names) or not all(t.led for t in found.values()):
+        topics = await self._try_topics(names)
+        if len(topics) < len(names) or not all(t.led for t in topics.values()):
             raise kafka_errors.LeaderNotAvailableError
-        return found
+        return topics
 
     def _check(self, spec: TopicSpec, topic: Topic) -> None:
         info, policy = topic.info, topic.config["cleanup.policy"]

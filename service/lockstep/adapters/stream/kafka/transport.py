@@ -143,8 +143,8 @@ class _Thread(stock.AIOKafkaConsumerThread):  # type: ignore[misc] # faust has n
 
     async def take_batches(self, active: set[TP] | None, timeout: float, epoch: int) -> dict[TP, Fetched]:
         """What has been fetched; waits at most `timeout` seconds for something. Nothing once the epoch is over."""
-        found: dict[TP, Fetched] = await self.call_thread(self._take, active, timeout, epoch)
-        return found
+        fetched: dict[TP, Fetched] = await self.call_thread(self._take, active, timeout, epoch)
+        return fetched
 
     async def _take(self, active: set[TP] | None, timeout: float, epoch: int) -> dict[TP, Fetched]:
         consumer = self._ensure_consumer()
@@ -160,9 +160,9 @@ class _Thread(stock.AIOKafkaConsumerThread):  # type: ignore[misc] # faust has n
                 if epoch != self.consumer.epoch:
                     break
                 if not subscriptions.reassignment_in_progress:
-                    found = self._drain(fetcher, subscriptions, active)
-                    if found:
-                        return found
+                    fetched = self._drain(fetcher, subscriptions, active)
+                    if fetched:
+                        return fetched
                 left = end - loop.time()
                 if left <= 0:
                     break
@@ -175,7 +175,7 @@ class _Thread(stock.AIOKafkaConsumerThread):  # type: ignore[misc] # faust has n
         return {}
 
     def _drain(self, fetcher: Any, subscriptions: Any, active: set[TP] | None) -> dict[TP, Fetched]:
-        found: dict[TP, Fetched] = {}
+        fetched: dict[TP, Fetched] = {}
         for tp in list(fetcher._records):
             if active and tp not in active:
                 if not subscriptions.is_assigned(tp):
@@ -183,7 +183,7 @@ class _Thread(stock.AIOKafkaConsumerThread):  # type: ignore[misc] # faust has n
                 continue
             result = fetcher._records[tp]
             if isinstance(result, FetchError):
-                if found:
+                if fetched:
                     break  # it will be raised by the next call
                 del fetcher._records[tp]
                 fetcher._notify(fetcher._wait_consume_future)
@@ -193,11 +193,11 @@ class _Thread(stock.AIOKafkaConsumerThread):  # type: ignore[misc] # faust has n
                 records = result._partition_records
                 start = records.next_fetch_offset
                 run, more = self._run(result, records)
-                found[TP(tp.topic, tp.partition)] = Fetched(start, records.next_fetch_offset, run)
+                fetched[TP(tp.topic, tp.partition)] = Fetched(start, records.next_fetch_offset, run)
             if not more:
                 del fetcher._records[tp]
                 fetcher._notify(fetcher._wait_consume_future)
-        return found
+        return fetched
 
     def _run(self, result: Any, records: Any) -> tuple[Run, bool]:
         if self.app.lockstep_broker.settings.kafka_lean:
@@ -215,8 +215,8 @@ class _Thread(stock.AIOKafkaConsumerThread):  # type: ignore[misc] # faust has n
 
     async def _committed(self, tps: Sequence[TP]) -> dict[TP, int]:
         asked = [TopicPartition(tp.topic, tp.partition) for tp in tps]
-        found = await self._ensure_consumer()._coordinator.fetch_committed_offsets(asked)
-        return {TP(tp.topic, tp.partition): c.offset for tp, c in found.items() if c.offset >= 0}
+        committed = await self._ensure_consumer()._coordinator.fetch_committed_offsets(asked)
+        return {TP(tp.topic, tp.partition): c.offset for tp, c in committed.items() if c.offset >= 0}
 
     async def seek_in_thread(self, tp: TP, offset: int) -> None:
         await self.call_thread(self._seek, TopicPartition(tp.topic, tp.partition), offset)
