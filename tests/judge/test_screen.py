@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from judge_pipeline import Pipeline
 from rooms import BEGINS, past_of, runtime_of, second
-from shorthand import LONDON, ORDERS, STOCK, clock, event, of, plan, rule, when
+from shorthand import LONDON, ORDERS, STOCK, clock, event, of, orders, plan, rule, when
 from test_judge_properties import examples
 
 from lockstep.alert import State
@@ -256,3 +257,16 @@ def test_a_value_is_judged_by_a_rule_whose_alert_is_open():
     group.alert.state = State.RESOLVED
     quiet.settle(group)
     assert list(quiet.moved(("A",))) == []
+
+
+def test_what_is_usual_shrinks_while_nothing_comes():
+    """A bucket leaves the stretch before, and what stands in the window is a breach: told before its end has come."""
+    rise = Spike(of(ORDERS), 120, Baseline(previous_s=240), Severity.WARNING, above=2.0, at_least=3.0)
+    pipeline = Pipeline(plan(rule(rise)))
+    events = orders("app: 11:40; web: 11:41, 12:00 x8, 12:02, 12:05 x4; app: 12:06:05, 12:07:10")
+    for one in sorted(events, key=lambda e: str(e["time"])):
+        pipeline.arrive(one)
+        pipeline.step()
+    assert [(t["state"], t["labels"], t["at"]) for t in pipeline.said] == [
+        ("firing", {"channel": "web"}, int(clock("12:07").timestamp()) * SCALE)
+    ]
