@@ -163,6 +163,7 @@ class RuleRuntime:
     """
 
     __slots__ = (
+        "_hours_change",
         "_period_ends",
         "after",
         "ahead",
@@ -199,6 +200,7 @@ class RuleRuntime:
         if rule.since_s is not None:
             self.closed = bucket_end(rule.since_s, facts.width)
         self._period_ends: tuple[int, int] = (FAR, 0)
+        self._hours_change: tuple[int, int] = (FAR, 0)
 
     def group(self, labels: Labels) -> Group:
         """The group of these labels; made, with an alert that nothing is known of, when it is new."""
@@ -219,6 +221,15 @@ class RuleRuntime:
         if not since <= last < until:
             since, until = last, min(period.next_end(last, zone) for period in self.facts.periods)
             self._period_ends = since, until
+        return until
+
+    def hours_change(self, last: int, zone: ZoneInfo) -> int:
+        """The first second after `last` from which on the window of a part lies within its hours, or does no longer."""
+        since, until = self._hours_change
+        if not since <= last < until:
+            coming = (end for hours, window_s in self.facts.hours for end in hours.changes(window_s, last, zone))
+            since, until = last, min((end for end in coming if end > last), default=FAR)
+            self._hours_change = since, until
         return until
 
     def share(self, group: Group) -> Shared:

@@ -105,9 +105,9 @@ class Schedule:
         if facts.periods and (group.alert.is_watched or not group.rises):
             # What only rises has been told before, in the bucket that made it so.
             ends.append(group.runtime.period_end(last, self._zone))
-        for hours, window_s in facts.hours:
-            changes = (bucket_end(end, width) for end in hours.changes(window_s, last, self._zone))
-            ends += [end for end in changes if last < end]
+        change = group.runtime.hours_change(last, self._zone) if facts.hours else FAR
+        if change < FAR:
+            ends.append(bucket_end(change, width))
         return min(ends, default=None)
 
     def _next_of_flows(
