@@ -1,6 +1,7 @@
 """What only Kafka has: transactions in foreign topics, codecs, retention by configuration, brokers that are away."""
 
 import asyncio
+import gc
 import logging
 import selectors
 import subprocess
@@ -27,7 +28,7 @@ from lockstep.adapters.stream.kafka.topics import LARGEST_RECORD
 from lockstep.adapters.stream.kafka.transport import assignor_for
 from lockstep.adapters.stream.lanes import SourceSpec, StageSpec
 from lockstep.adapters.stream.runtime import Runtime
-from lockstep.errors import BrokerError, SettingsError
+from lockstep.errors import BrokerError, Fenced, SettingsError
 from lockstep.ports import Batch, Cut, Record, TopicSpec
 from lockstep.settings import Settings
 from lockstep.worker.required_topics import prepare
@@ -167,6 +168,25 @@ async def test_a_cut_that_is_refused_leaves_nothing(broker: KafkaBroker, name: s
     again = broker.own(name, 0)
     assert await again.recover() == ({}, {})
     await again.close()
+
+
+@pytest.mark.kafka
+async def test_a_fence_leaves_no_error_that_nobody_reads(broker: KafkaBroker, name: str) -> None:
+    """Batches that wait behind the fenced one fail too; an unread failure would be logged whenever Python tidies up."""
+    unread: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unread.append(context))
+    await topic(broker, name)
+    await broker.declare([TopicSpec(f"lockstep.{name}-state", 1, compacted=True)])
+    old, new = broker.own(name, 0), broker.own(name, 0)
+    await old.recover()
+    await new.recover()
+    batches = [Record(name, b"x" * (BATCH_BYTES - 1000), partition=0) for _ in range(3)]
+    with pytest.raises(Fenced):
+        await old.cut(Cut(batches), {})
+    await old.close()
+    await new.close()
+    gc.collect()
+    assert unread == []
 
 
 @pytest.mark.kafka

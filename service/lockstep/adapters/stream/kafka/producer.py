@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import structlog
@@ -29,7 +29,14 @@ async def submit(producer: AIOKafkaProducer, builder: Any, tp: tuple[str, int]) 
             future: asyncio.Future[Any] = await producer.send_batch(builder, tp[0], partition=tp[1])
         except kafka_errors.KafkaTimeoutError:
             continue
+        future.add_done_callback(_read)
         return future
+
+
+def _read(future: "asyncio.Future[Any]") -> None:
+    """Take note of a failure, so that asyncio does not log it when the future is collected: it is told elsewhere."""
+    if future.done() and not future.cancelled():
+        future.exception()
 
 
 def unsent(topic: str, records: Sequence[Record], error: BaseException) -> BrokerError:
@@ -60,3 +67,18 @@ async def close_producer(producer: AIOKafkaProducer) -> None:
                 await producer.client.close()
     elif not task.cancelled() and isinstance(task.exception(), Exception):
         log.debug("a producer did not stop cleanly", reason=repr(task.exception()))
+    for waiter in _waiters(producer):
+        _read(waiter)
+
+
+def _waiters(producer: AIOKafkaProducer) -> Iterator["asyncio.Future[Any]"]:
+    """Futures that a fatal error fails although nobody waits: for room in a queue, for the end of a transaction.
+
+    The client has no public name for them; its version is pinned.
+    """
+    for batches in producer._message_accumulator._batches.values():
+        for batch in batches:
+            yield batch._drain_waiter
+    transactions = producer._txn_manager
+    if transactions is not None and transactions._transaction_waiter is not None:
+        yield transactions._transaction_waiter
