@@ -25,7 +25,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,10 @@ GROUP_WAIT_S = 0.05
 HOUR = 3600
 SLOW_HOURS, SLOWER = 3, 10
 """How long the show lingers after something was told, and how much more slowly an hour passes then."""
+DECIDED_BY = timedelta(hours=2)
+"""By then the visits of an hour, which come together, have closed the windows before them."""
+LINGER_S = 2.0
+"""Alerts are told above the heading of what comes after them; one that fails to come is named at the end."""
 START_S = 60.0
 FINISH_S = 60.0
 SETTLED_S = 0.6
@@ -191,7 +195,7 @@ async def _shown(folder: Path, console: Terminal, seconds: float) -> int:
         expecting = loop.run_in_executor(other, expect, rules, folder / "events.ndjson")
         rate = await _read_history(session, replayed, view)
         expected.transitions = await expecting
-        await _show(session, replayed, view, seconds, paced(expected.transitions.values()))
+        await _show(session, replayed, expected, view, seconds)
         view.begin("the last messages go out", len(expected.transitions))
         await _finish(expected, hook, mailbox, slack)
         counted = await _counted(session)
@@ -376,10 +380,10 @@ def paced(transitions: Iterable[Transition]) -> Callable[[float], float]:
 
 
 async def _show(
-    session: aiohttp.ClientSession, replayed: Replayed, view: View, seconds: float, pace: Callable[[float], float]
+    session: aiohttp.ClientSession, replayed: Replayed, expected: Expected, view: View, seconds: float
 ) -> None:
     """The last weeks in so many seconds: each event when its time has come."""
-    loop = asyncio.get_running_loop()
+    loop, pace = asyncio.get_running_loop(), paced(expected.transitions.values())
     times = [shop.time_of(e) for e in replayed.events[replayed.shown :]]
     lines = replayed.lines[replayed.shown :]
     view.begin("two weeks in fast motion", len(lines))
@@ -392,10 +396,23 @@ async def _show(
             upto += 1
         if upto > at:
             while troubles and troubles[0].starts <= times[upto - 1]:
+                if at:
+                    began += await _heard_until(expected, times[at - 1] - DECIDED_BY)
                 view.planted(troubles.pop(0))
             await _post(session, lines[at:upto])
             view.advance(upto - at, times[upto - 1])
             at = upto
+        await asyncio.sleep(0.02)
+
+
+async def _heard_until(expected: Expected, moment: datetime) -> float:
+    """Wait for what is told of the time up to a moment, or of nothing for long; returns the seconds that it took."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    while True:
+        spent = loop.time() - began
+        if spent > LINGER_S or all(datetime.fromisoformat(t.at) > moment for t in expected.missing):
+            return spent
         await asyncio.sleep(0.02)
 
 
