@@ -19,7 +19,7 @@ class EarlyVerdicts:
 
     def __init__(self, past: Past, schedule: Schedule, visits: Visits, *, screened: bool) -> None:
         self._screened = screened
-        self._flows = past.histories.flows
+        self._flows, self._watermarks = past.histories.flows, past.watermarks
         self._schedule, self._visits = schedule, visits
         self._view = GroupView(past)
 
@@ -63,6 +63,10 @@ class EarlyVerdicts:
         screen = group.screen
         if screen is None or group.alert.is_watched or not self._screened:
             return True
+        if screen.usual_s:
+            begins = end - screen.window_s - screen.usual_s
+            if begins < self._watermarks.complete_from(screen.series):
+                return False  # nobody knows yet what is usual
         start = end - group.facts.width
         if group.need_until != end:
             group.need_until = end
@@ -74,21 +78,26 @@ class EarlyVerdicts:
         return coming >= group.need if coming is not None else history.aggregate(start, end) is not None
 
     def _judge_group(self, group: Group, end: int) -> None:
-        alert, rule = group.alert, group.facts.rule
-        if end * SECOND >= group.facts.expires or not self._schedule.is_known(group, end):
+        alert = group.alert
+        if end * SECOND >= group.facts.expires or _is_told(group, end) or not self._schedule.is_known(group, end):
             return
         self._view.look_at(group)
         verdict = judge(group.condition, self._view, Instant(end, end * SECOND), alert.firing, alert.holding)
         # A lower severity than the highest might still rise before the bucket closes: that one waits.
         if verdict.kind is not Kind.BREACH or verdict.severity != group.top:
             return
-        timer = due(alert, rule)
-        burning = alert.state is State.FIRING and alert.severity == group.top and alert.clear_since is None
-        waiting = alert.state in (State.PENDING, State.COOLING) and (timer is None or timer > end * SECOND)
-        waiting = waiting and not would_fire(alert, rule, end * SECOND)
-        if burning or waiting:
-            return
         self._visits.run_timers(group, before=end * SECOND)
         self._visits.judge_at(group, end, so_far=True)
         self._visits.run_timers(group, before=end * SECOND + 1)
         group.schedule(end * SECOND)
+
+
+def _is_told(group: Group, end: int) -> bool:
+    """Whether a breach at a bucket end, at the highest severity, would change nothing: it fires, or waits, already."""
+    alert, rule = group.alert, group.facts.rule
+    if alert.state is State.FIRING:
+        return alert.severity == group.top and alert.clear_since is None
+    if alert.state not in (State.PENDING, State.COOLING):
+        return False
+    timer = due(alert, rule)
+    return (timer is None or timer > end * SECOND) and not would_fire(alert, rule, end * SECOND)
