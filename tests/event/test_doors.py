@@ -55,6 +55,7 @@ def _array(*events: dict[str, Any]) -> bytes:
         pytest.param("traffic.session", None, "shop.traffic", b"e-1", id="traffic"),
         pytest.param("stock.level", None, "shop.stock", b"A-1", id="a level by its sku, so that its values keep order"),
         pytest.param("stock.level", "café", "shop.stock", "café".encode(), id="a level by its subject"),
+        pytest.param("price.changed", None, "shop.stock", b"A-1", id="a price, too, is a level of its sku"),
         pytest.param("stock.receipt", None, "shop.stock", b"e-1", id="no level, by id"),
         pytest.param("capacity.declared", None, "shop.plans", b"e-1", id="plans"),
     ],

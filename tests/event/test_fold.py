@@ -158,6 +158,22 @@ OF_LINES: dict[str, Any] = {"by": ("sku",), "line_labels": ("sku",)}
             {(): None},
             id="money of two currencies has no sum",
         ),
+        pytest.param(
+            series("sum", "order.refunded", "total"),
+            [{"order_id": "a", "total": 5, "currency": "GBP"}, {"order_id": "b", "total": 5, "currency": "EUR"}],
+            {(): None},
+            id="whatever type of event speaks of money",
+        ),
+        pytest.param(
+            series("count", "cart.updated", where=(("action", ("added",)),), **OF_LINES),
+            [
+                {"action": "added", "lines": [{"sku": "A", "quantity": 1}, {"sku": "B", "quantity": 2}]},
+                {"action": "removed", "lines": [{"sku": "A", "quantity": 1}]},
+                {"lines": []},
+            ],
+            {("A",): 1, ("B",): 1},
+            id="a cart, too, counts once for each sku in it",
+        ),
     ],
 )
 def test_a_fold(of, events, expected):
@@ -189,6 +205,12 @@ def test_a_percentile_counts_those_that_say_it():
             {"sku": "A", "available": 5, "location": "WH1"},
             [(("A",), "A\x1fWH1", 5_000_000, 0)],
             id="stock is that of a sku at a place",
+        ),
+        pytest.param(
+            series("last", "price.changed", "price", by=("sku",)),
+            {"sku": "A", "price": 5, "channel": "web", "currency": "EUR"},
+            [(("A",), "A", 5_000_000, 0)],
+            id="a price is that of a sku: those of two channels are no sum",
         ),
         pytest.param(
             series("last", "order.shipped", "hours_to_ship", by=("channel",)),

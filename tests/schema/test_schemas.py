@@ -1,6 +1,7 @@
 """The published schemas say what the models do: generated, valid, and true of what Lockstep takes and sends."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,23 @@ def test_examples_hold_by_schema_and_by_contract(kind: str) -> None:
     assert set(EXAMPLE_DATA[kind]) | {"count"} == {path for path in known_paths(kind) if "." not in path}
 
 
+def test_what_the_readme_says_of_the_types_is_true() -> None:
+    """Its table names each, on its topic, with the fields that it asks for; its examples are events."""
+    readme = (SCHEMAS / "README.md").read_text()
+    rows = re.findall(r"^\| ?(\w*) \| `([a-z.]+)` \| [^|]+ \| ([^|]*)\|$", readme, re.MULTILINE)
+    assert {kind: re.findall(r"`(\w+)`", asked) for _, kind, asked in rows} == {
+        kind: [name for name, field in of.data.model_fields.items() if field.is_required()]
+        for kind, of in TYPES.items()
+    }
+    topics = [(topic, TYPES[kind].role) for topic, kind, _ in rows]
+    assert [topic for topic, _ in topics if topic] == list(dict.fromkeys(role for _, role in topics))
+    (examples,) = re.findall(r"```json data\n(.*?)```", readme, re.DOTALL)
+    for kind, data in json.loads(examples).items():
+        event = {**example_event(kind), "data": data}
+        Draft202012Validator(DOCUMENTS[f"events/{kind}.schema.json"]).validate(event)
+        parse_event(json.dumps(event).encode())
+
+
 @pytest.mark.parametrize(
     ("kind", "change"),
     [
@@ -89,6 +107,8 @@ def test_examples_hold_by_schema_and_by_contract(kind: str) -> None:
         pytest.param("order.placed", {"lines": [{"sku": "A", "quantity": -1, "unit_price": 1}]}, id="less than none"),
         pytest.param("traffic.session", {"count": 0}, id="a count of nothing"),
         pytest.param("stock.receipt", {"status": "lost"}, id="an unknown status"),
+        pytest.param("cart.updated", {"action": "emptied"}, id="something else that is done to a cart"),
+        pytest.param("order.refunded", {"total": -5}, id="money back below zero"),
         pytest.param("stock.lot", {"expires_on": "31.01.2027"}, id="a day written another way"),
     ],
 )

@@ -77,6 +77,14 @@ class ReturnLine(_Model):
     reason: Text | None = Field(None, description="Why, in the shop's words")
 
 
+class CartLine(_Model):
+    """One product of a cart or a checkout."""
+
+    sku: Text = Field(description="Which product")
+    quantity: NonNegative = Field(description="How many; `action` says whether they were put in or taken out")
+    unit_price: Number | None = Field(None, description="Price of one, in the cart's currency")
+
+
 class OrderPlaced(_Data):
     """A customer placed an order."""
 
@@ -132,6 +140,32 @@ class OrderReturned(_Data):
     campaign: Text | None = Field(None, description="The campaign that had led to the order")
 
 
+class OrderRefunded(_Data):
+    """Money was paid back and no product came: a late parcel, a price that was wrong. What comes back is an
+    `order.returned`, with what is paid for it."""
+
+    order_id: Text = Field(description="The shop's number of the order")
+    total: NonNegative = Field(description="What is paid back, in `currency`")
+    channel: Text | None = Field(None, description="Where it had been sold")
+    campaign: Text | None = Field(None, description="The campaign that had led to the order")
+    reason: Text | None = Field(None, description="Why, in the shop's words")
+    currency: Text | None = Field(None, description="ISO 4217; sums over several are refused unless grouped by it")
+
+
+class PaymentFailed(_Data):
+    """A customer wanted to pay and could not: refused, broken off, timed out."""
+
+    order_id: Text | None = Field(None, description="The shop's number of the order, where there is one already")
+    total: NonNegative | None = Field(None, description="What was to be paid, in `currency`")
+    method: Text | None = Field(None, description="How it was to be paid: card, invoice, a wallet")
+    provider: Text | None = Field(None, description="Who was to carry it out")
+    reason: Text | None = Field(None, description="Why it failed, in the provider's words")
+    customer: Text | None = Field(None, description="A pseudonym; never a name or an address")
+    channel: Text | None = Field(None, description="Where it was to be sold: web, app, a marketplace")
+    country: Text | None = Field(None, description="Where it was to go")
+    currency: Text | None = Field(None, description="ISO 4217; sums over several are refused unless grouped by it")
+
+
 class FeedbackReceived(_Data):
     """A customer said something."""
 
@@ -150,6 +184,60 @@ class TrafficSession(_Data):
     campaign: Text | None = Field(None, description="The campaign that led to it")
     landing: Text | None = Field(None, description="The page of arrival")
     sku: Text | None = Field(None, description="The product of that page")
+    country: Text | None = Field(None, description="Where the visitor is")
+
+
+class ProductViewed(_Data):
+    """A visitor looked at a product; with `count` many looks at once. A visit is a `traffic.session`, whatever it looks
+    at."""
+
+    sku: Text = Field(description="The product")
+    visitor: Text | None = Field(None, description="A pseudonym")
+    channel: Text | None = Field(None, description="Where the visit came from")
+    campaign: Text | None = Field(None, description="The campaign that led to it")
+    country: Text | None = Field(None, description="Where the visitor is")
+
+
+class CartUpdated(_Data):
+    """Products were put into a cart or taken out of it."""
+
+    lines: Annotated[list[CartLine], Field(max_length=MOST_LINES)] = Field(
+        description="The products that were put in or taken out; without `action` all that the cart holds now"
+    )
+    action: Literal["added", "removed"] | None = Field(
+        None, description="What was done with them, where the sender knows it"
+    )
+    cart_id: Text | None = Field(None, description="The shop's number of the cart")
+    total: NonNegative | None = Field(None, description="What the cart is worth now, in `currency`")
+    visitor: Text | None = Field(None, description="A pseudonym")
+    customer: Text | None = Field(None, description="A pseudonym; never a name or an address")
+    channel: Text | None = Field(None, description="Where it stands: web, app, a marketplace")
+    campaign: Text | None = Field(None, description="The campaign that led to it")
+    country: Text | None = Field(None, description="Where the visitor is")
+    currency: Text | None = Field(None, description="ISO 4217; sums over several are refused unless grouped by it")
+
+
+class CheckoutStarted(_Data):
+    """A visitor went from the cart to the checkout."""
+
+    lines: Annotated[list[CartLine], Field(max_length=MOST_LINES)] = Field(description="The products to be bought")
+    checkout_id: Text | None = Field(None, description="The shop's number of the checkout")
+    total: NonNegative | None = Field(None, description="What is to be paid, in `currency`")
+    visitor: Text | None = Field(None, description="A pseudonym")
+    customer: Text | None = Field(None, description="A pseudonym; never a name or an address")
+    channel: Text | None = Field(None, description="Where it stands: web, app, a marketplace")
+    campaign: Text | None = Field(None, description="The campaign that led to it")
+    country: Text | None = Field(None, description="Where it is to go")
+    currency: Text | None = Field(None, description="ISO 4217; sums over several are refused unless grouped by it")
+
+
+class AdClicked(_Data):
+    """Somebody clicked an ad; with `count` many clicks at once. What they cost is a `traffic.spend`."""
+
+    channel: Text = Field(description="Where the ad stands")
+    campaign: Text | None = Field(None, description="The campaign that it belongs to")
+    sku: Text | None = Field(None, description="The product that it shows")
+    visitor: Text | None = Field(None, description="A pseudonym")
     country: Text | None = Field(None, description="Where the visitor is")
 
 
@@ -201,6 +289,28 @@ class SupplierUpdated(_Data):
     sku: Text | None = Field(None, description="For which product; none: for all")
 
 
+class ProductListed(_Data):
+    """A product was put on sale for the first time, or again."""
+
+    sku: Text = Field(description="The product")
+    price: NonNegative | None = Field(None, description="What it costs, in `currency`")
+    category: Text | None = Field(None, description="Which kind of product it is, in the shop's words")
+    supplier: Text | None = Field(None, description="Who supplies it")
+    channel: Text | None = Field(None, description="Where it is sold: web, app, a marketplace")
+    currency: Text | None = Field(None, description="ISO 4217, the currency of `price`")
+
+
+class PriceChanged(_Data):
+    """What a product costs from now on. Send it keyed by sku, so that its values stay in order; the same price again
+    changes nothing."""
+
+    sku: Text = Field(description="The product; its newest price counts, whichever channel and currency it is of")
+    price: NonNegative = Field(description="What it costs, in `currency`")
+    previous: NonNegative | None = Field(None, description="What it cost before")
+    channel: Text | None = Field(None, description="Where it costs that; a rule by sku and channel keeps them apart")
+    currency: Text | None = Field(None, description="ISO 4217, the currency of `price`")
+
+
 class CampaignPlanned(_Data):
     """Marketing plans a campaign."""
 
@@ -228,13 +338,18 @@ class EventType:
 
     role: which topic carries it (settings map roles to topics). data: what stands in it. identity: for levels, the
     fields that name the thing of which it speaks: the newest value of each thing is kept, and fewer labels see their
-    sum. () where the labels of the series name it.
+    sum. () where the labels of the series name it. level: the field whose newest value is what such an event says;
+    our doors key it by the first field of its identity, so that its values stay in order. None where it tells of
+    something that happened.
+
+    A price is a level of its sku alone: those of two channels are no sum, and a rule by sku sees the newest.
     """
 
     name: str
     role: Literal["orders", "traffic", "inventory", "plans"]
     data: type[_Data]
     identity: tuple[str, ...] = ()
+    level: str | None = None
 
 
 TYPES: Mapping[str, EventType] = {
@@ -245,13 +360,21 @@ TYPES: Mapping[str, EventType] = {
         EventType("order.shipped", "orders", OrderShipped),
         EventType("order.delivered", "orders", OrderDelivered),
         EventType("order.returned", "orders", OrderReturned),
+        EventType("order.refunded", "orders", OrderRefunded),
+        EventType("payment.failed", "orders", PaymentFailed),
         EventType("feedback.received", "orders", FeedbackReceived),
         EventType("traffic.session", "traffic", TrafficSession),
+        EventType("product.viewed", "traffic", ProductViewed),
+        EventType("cart.updated", "traffic", CartUpdated),
+        EventType("checkout.started", "traffic", CheckoutStarted),
+        EventType("ad.clicked", "traffic", AdClicked),
         EventType("traffic.spend", "traffic", TrafficSpend),
-        EventType("stock.level", "inventory", StockLevel, identity=("sku", "location")),
+        EventType("stock.level", "inventory", StockLevel, identity=("sku", "location"), level="available"),
         EventType("stock.receipt", "inventory", StockReceipt, identity=("sku", "location")),
         EventType("stock.lot", "inventory", StockLot, identity=("sku", "lot", "location")),
         EventType("supplier.updated", "inventory", SupplierUpdated, identity=("supplier", "sku")),
+        EventType("product.listed", "inventory", ProductListed),
+        EventType("price.changed", "inventory", PriceChanged, identity=("sku",), level="price"),
         EventType("campaign.planned", "plans", CampaignPlanned),
         EventType("capacity.declared", "plans", CapacityDeclared),
     )

@@ -14,6 +14,7 @@ from typing import Any
 import datasketches
 from ddsketch.mapping import LogarithmicMapping
 
+from lockstep.event import is_known_field
 from lockstep.measure.definition import Aggregate, SeriesDef
 from lockstep.measure.exact import SCALE, Exact, exact, part_of
 
@@ -43,8 +44,8 @@ def tracks_currency(series: SeriesDef) -> bool:
     """Whether a sum of money could mix currencies: then it remembers which one it saw."""
     return (
         series.aggregate is Aggregate.SUM
-        and series.event_type == "order.placed"
         and series.field in ("total", "shipping", "lines.unit_price")
+        and is_known_field(series.event_type, "currency")
         and "currency" not in series.by
         and all(label != "currency" for label, _ in series.where)
     )

@@ -16,14 +16,21 @@ _SUBJECTS: Mapping[str, str] = {
     "order.placed": "orders",
     "order.cancelled": "losses",
     "order.returned": "losses",
+    "order.refunded": "losses",
     "order.shipped": "shipping",
     "order.delivered": "shipping",
     "feedback.received": "feedback",
+    "cart.updated": "orders",
+    "checkout.started": "orders",
+    "payment.failed": "payments",
     "traffic.session": "traffic",
+    "product.viewed": "traffic",
+    "ad.clicked": "spend",
     "traffic.spend": "spend",
     "stock.level": "stock",
     "stock.receipt": "supply",
     "supplier.updated": "supply",
+    "price.changed": "prices",
 }
 """Event type → what it is about."""
 
@@ -45,6 +52,14 @@ _OF_SUBJECT: Mapping[str, Advice] = {
     "losses": {
         ("marketing", "above"): "find out which product or campaign most of them have in common, and hold it back",
         ("operations", "above"): "find out which product, batch or carrier most of them have in common",
+    },
+    "payments": {
+        ("marketing", "above"): f"{_CHEAPER}: visitors want to buy and cannot pay",
+        ("operations", "above"): "place a test order, ask the payment provider, and tell marketing when it works again",
+    },
+    "prices": {
+        ("marketing", ""): "find out whether the price is meant, and whether what you advertise is still true",
+        ("operations", ""): "correct the price if it is wrong, and look at the orders that came at it",
     },
     "shipping": {
         ("marketing", ""): "promise no delivery times until operations knows the cause",

@@ -46,15 +46,15 @@ def _faults(element: int, error: EventError) -> list[dict[str, Any]]:
 def record_of(value: bytes, topics: Mapping[str, str]) -> Record | Receipt:
     """The record of one event; the receipt of one whose type is not ours, which is ignored. Raises EventError.
 
-    Keyed by subject, so that what is about one thing stays in order; a stock level without one by its sku, as levels
-    are judged in the order of their partition; anything else by id, so that a repeat meets the first one.
+    Keyed by subject, so that what is about one thing stays in order; a level (stock, a price) without one by its sku,
+    as levels are judged in the order of their partition; anything else by id, so that a repeat meets the first one.
     """
     foreign = foreign_type(value)
     if foreign is not None:
         return unknown_type(foreign)
     event: Any = parse_event(value)
     kind = TYPES[event.type]
-    key = event.subject or (event.data.sku if event.type == "stock.level" else event.id)
+    key = event.subject or (event.id if kind.level is None else getattr(event.data, kind.identity[0]))
     return Record(topics[kind.role], value, key.encode())
 
 

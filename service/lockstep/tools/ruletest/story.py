@@ -143,7 +143,7 @@ class Shop:
         return Subject(event_type, path, self._is_level(measure, event_type), _data(event_type, given, path), fresh)
 
     def _is_level(self, measure: MeasureModel | None, event_type: str) -> bool:
-        return measure.last is not None if measure is not None else event_type == "stock.level"
+        return measure.last is not None if measure is not None else TYPES[event_type].level is not None
 
     def _labels(self, event_type: str, bare: Sequence[str], text: str) -> Sequence[str]:
         """The labels that bare words are values of: those that the rules are by."""
@@ -154,7 +154,8 @@ class Shop:
         names = next(iter(by)) if len(by) == 1 else ()
         if not by:
             first = [f for f in ("sku", "channel", "theme", "supplier", "campaign") if f in _all_fields(event_type)]
-            names = tuple(first[:1] if event_type.startswith("stock") else [f for f in first if f != "sku"][:1])
+            is_of_sku = TYPES[event_type].identity[:1] == ("sku",)
+            names = tuple(first[:1] if is_of_sku else [f for f in first if f != "sku"][:1])
         if len(names) != len(bare):
             label = sorted({n for b in by for n in b} or set(names) or {"channel"})[0]
             raise BadStory(
@@ -194,7 +195,7 @@ def _all_fields(event_type: str) -> set[str]:
 def _value_field(measure: MeasureModel | None, event_type: str) -> tuple[str | None, str | None]:
     """(the field that values go to, the field that is another one in each event)."""
     if measure is None:
-        return ("available" if event_type == "stock.level" else None), None
+        return TYPES[event_type].level, None
     if measure.distinct is not None:
         return None, measure.distinct.removeprefix("lines.")
     numeric = (measure.sum, measure.average, measure.minimum, measure.maximum, measure.last, measure.percentile)
