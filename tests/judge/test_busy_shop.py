@@ -4,7 +4,7 @@ The transitions of recorded workloads are compared, by id, state and instant whe
 they are the same. `tests/bench/stages.py` measures the same workloads.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,8 @@ def plan_of(name: str) -> Plan:
     if name == "every kind":
         found = load_rules(EVERY_KIND)
     else:
-        texts = quiet.RULES if name.startswith("quiet") else rules(int(name), per_minute=700)
+        by_word = {"quiet": quiet.RULES, "daily": quiet.SEASONAL_RULES, "weekly": quiet.SEASONAL_RULES}
+        texts = by_word.get(name.split()[0]) or rules(int(name), per_minute=700)
         found = load_texts({"r.yml": texts})
     assert found.plan is not None
     assert not [fault for fault in found.faults if fault.level == "error"]
@@ -41,9 +42,16 @@ def plan_of(name: str) -> Plan:
 
 @cache
 def shop(name: str) -> list[tuple[str, bytes]]:
-    """The events on which the rules of this name are judged: of a busy shop, or of a quiet one with a seed."""
-    if name.startswith("quiet"):
-        return list(quiet.events(seed=int(name.removeprefix("quiet "))))
+    """The events on which the rules of this name are judged: of a busy shop, or of a quiet one with a seed.
+
+    daily, weekly: it is open for a quarter of an hour of each day or week.
+    """
+    word, _, seed = name.partition(" ")
+    if word == "quiet":
+        return list(quiet.events(int(seed)))
+    if word in ("daily", "weekly"):
+        days = 1 if word == "daily" else 7
+        return list(quiet.events(int(seed), minutes=150, open_for=15, every=timedelta(days=days)))
     minutes = MINUTES // 2 if name == "10" else MINUTES  # the slow twin takes long over two hundred rules
     return list(events(minutes * PER_MINUTE, minutes, skus=40))
 
@@ -81,7 +89,7 @@ def expected(name: str) -> Told:
     return told(name, 2_000)
 
 
-@pytest.mark.parametrize("name", ["1", "10", "every kind", "quiet 1"])
+@pytest.mark.parametrize("name", ["1", "10", "every kind", "quiet 1", "daily 1", "weekly 1"])
 def test_the_workload_says_something(name):
     """Of every state, so that a difference would be seen."""
     assert len(expected(name)) > 100
@@ -117,6 +125,10 @@ def test_it_is_told_the_same(name, per_flush, more):
         pytest.param("quiet 2", 12, {"samples": 2, "again": 9}, id="quiet, two judges, restored"),
         pytest.param("quiet 3", 60, {"again": 2}, id="quiet, restored"),
         pytest.param("quiet 4", 450, {}, id="quiet, many minutes at once"),
+        pytest.param("daily 1", 5, {"again": 9}, id="daily, few events a flush, restored"),
+        pytest.param("daily 2", 90, {"samples": 2}, id="daily, many events a flush"),
+        pytest.param("weekly 1", 7, {}, id="weekly, few events a flush"),
+        pytest.param("weekly 2", 60, {"again": 3}, id="weekly, many events a flush, restored"),
     ],
 )
 @pytest.mark.parametrize(

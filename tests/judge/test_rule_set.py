@@ -21,6 +21,8 @@ SOLD = flow("count", by=("sku",))
 BOTH = rule(All((when(SOLD, "above 5"), when(STOCK, "at_most 10", window=None)), WARNING))
 WEEKLY = rule(Spike(of(ORDERS), HOUR, Baseline(weeks=4), WARNING, above=2.0))
 
+BUSY = rule(Spike(of(ORDERS), HOUR, Baseline(weeks=4), WARNING, above=2.0, at_least=9.0))
+
 
 @pytest.mark.parametrize(
     ("made", "expected"),
@@ -44,7 +46,8 @@ WEEKLY = rule(Spike(of(ORDERS), HOUR, Baseline(weeks=4), WARNING, above=2.0))
             {"periods": (DAY,), "changes_by_time": True, "kept_s": 2 * DAY.longest_s + HOUR + 60},
             id="a day",
         ),
-        pytest.param(WEEKLY, {"early_s": HOUR, "is_plain": False}, id="seasonal"),
+        pytest.param(WEEKLY, {"early_s": HOUR, "is_plain": False, "is_screened": False}, id="seasonal"),
+        pytest.param(BUSY, {"is_screened": True}, id="seasonal, from a number on, further back than it is known"),
         pytest.param(FEW, {"since": -NEVER // SECOND, "until": NEVER, "expires": NEVER}, id="no borders"),
     ],
 )

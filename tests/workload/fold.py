@@ -20,7 +20,7 @@ from lockstep.ports import Batch
 from lockstep.rule.condition.kinds import Plan, series_of_condition
 
 SECOND = 1_000_000
-NOW = datetime(2027, 1, 1, tzinfo=UTC)
+NOW = datetime(2028, 1, 1, tzinfo=UTC)
 """After all events: none of them is ahead of its time."""
 
 AFTER_US = 120 * SECOND

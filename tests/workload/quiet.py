@@ -1,7 +1,8 @@
 """Events of a quiet shop and rules with short memories: what a busy one never does.
 
 Products sell nothing for minutes, then some; all events stop for a while; orders begin long after the sessions, and
-now and then in another currency. Baselines are ten minutes long, so most of the time enough is known to judge.
+now and then in another currency. Baselines are ten minutes long, so most of the time enough is known to judge. Or the
+shop is open for a quarter of an hour a day, or a week, so that soon there are days to compare with.
 """
 
 import json
@@ -73,9 +74,57 @@ rules:
   - {name: K4, by: [sku], no_data: alert, threshold: {measure: sessions, window: 3m, above: 12}}
 """
 
+SEASONAL_RULES = """
+measures:
+  sessions: {count: traffic.session}
+  orders:   {count: order.placed}
+  revenue:  {sum: total, of: order.placed}
+rules:
+  - name: D1
+    by: [sku]
+    spike: {measure: sessions, window: 3m, baseline: {same_time_of_day: 3}, above: 1.5x, at_least: 5, usual_at_least: 1}
+  - name: D2
+    by: [sku]
+    for: 1m
+    keep_firing_for: 2m
+    spike: {measure: sessions, window: 2m, baseline: {same_time_of_day: 2}, above: 3 more, at_least: 4}
+  - name: D3
+    by: [channel]
+    clear: {below: 1.1x}
+    spike: {measure: revenue, window: 3m, baseline: {same_time_of_day: 3}, above: 1.6x, at_least: 90, usual_at_least: 9}
+  - name: D4
+    by: [channel]
+    spike: {measure: sessions, window: 5m, baseline: {same_time_of_day: 4}, above: 1.4x, at_least: 7, chance: 1 in 20}
+  - name: D5
+    by: [sku]
+    spike: {measure: sessions, window: 5m, baseline: {same_time_of_day: 3}, below: 0.4x, usual_at_least: 3}
+  - name: W1
+    by: [sku]
+    spike: {measure: sessions, window: 3m, baseline: {same_time_of_week: 3}, above: 1.5x, at_least: 5}
+  - name: W2
+    by: [sku]
+    cool_down: 3m
+    spike:
+      measure: sessions
+      window: 4m
+      baseline: {same_time_of_week: 2, otherwise: {same_time_of_day: 2, otherwise: {previous: 5m}}}
+      above: 2x
+      at_least: 6
+      usual_at_least: 0.5
+  - name: W3
+    by: [channel]
+    forget_after: 1d
+    spike: {measure: orders, window: 5m, baseline: {same_time_of_week: 3}, above: 2x, deviations: 1, at_least: 4}
+"""
 
-def events(seed: int, minutes: int = 90) -> Iterator[tuple[str, bytes]]:
-    """(topic, CloudEvent) in the order of arrival; one in ten up to 50 s late. The same seed gives the same bytes."""
+
+def events(
+    seed: int, minutes: int = 90, *, open_for: int | None = None, every: timedelta = timedelta(days=1)
+) -> Iterator[tuple[str, bytes]]:
+    """(topic, CloudEvent) in the order of arrival; one in ten up to 50 s late. The same seed gives the same bytes.
+
+    open_for: how many minutes the shop is open in each stretch of time `every`; None: without an end.
+    """
     dice = random.Random(seed)
     found = []
     for product in range(PRODUCTS):
@@ -95,7 +144,8 @@ def events(seed: int, minutes: int = 90) -> Iterator[tuple[str, bytes]]:
                 minute += 1
     found.sort(key=lambda row: row[0])
     for n, (_, at, topic, kind, data) in enumerate(found):
-        time = (START + timedelta(seconds=at)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        stretches, since = (0, at) if open_for is None else divmod(at, open_for * 60)
+        time = (START + stretches * every + timedelta(seconds=since)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         event = {"specversion": "1.0", "id": f"q-{n}", "source": "/shop", "type": kind, "time": time, "data": data}
         yield topic, json.dumps(event, separators=(",", ":")).encode()
 

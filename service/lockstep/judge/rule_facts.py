@@ -135,7 +135,7 @@ def rule_facts(rule: Rule, zone: ZoneInfo) -> RuleFacts:
     hours, periods, anomalies = hours_in(condition), periods_in(condition), anomalies_of(condition)
     expected = frozenset(group for part in parts for group in part.expected) if rule.by else frozenset([()])
     screen = screen_of(condition)
-    is_alone = _is_alone(rule, expected=expected, wide=wide, width=width, longest_s=offsets[-1])
+    is_alone = _is_alone(rule, expected=expected, wide=wide, width=width)
     return RuleFacts(
         rule=rule,
         flows=flows,
@@ -163,7 +163,8 @@ def rule_facts(rule: Rule, zone: ZoneInfo) -> RuleFacts:
         anomalies=anomalies,
         changes_by_time=bool(hours or periods or restless or anomalies),
         fades=level_only and any(s.stale_after_s is not None for s in levels),
-        is_plain=is_plain_threshold(condition) and is_alone,
+        # A group may be forgotten while its window has data, which the short way does not look for.
+        is_plain=is_plain_threshold(condition) and is_alone and offsets[-1] <= rule.forget_after_s,
         is_alone=is_alone,
         screen=screen,
         is_screened=is_alone and _is_screened(rule, screen),
@@ -208,16 +209,13 @@ def quiet_of(condition: Condition) -> tuple[int, int] | None:
     return (low, high) if low <= high else None
 
 
-def _is_alone(
-    rule: Rule, *, expected: frozenset[Labels], wide: Mapping[str, Sequence[int]], width: int, longest_s: int
-) -> bool:
+def _is_alone(rule: Rule, *, expected: frozenset[Labels], wide: Mapping[str, Sequence[int]], width: int) -> bool:
     """Whether nothing beside the data of its own series can change the verdict of a condition."""
     if wide or expected or rule.expires:
         return False
     if is_level_only(rule.condition):
         return True
-    # Else a bucket may end at an odd place, or a group be forgotten while its window has data.
-    return series_of_condition(rule.condition)[0].bucket_s == width and longest_s <= rule.forget_after_s
+    return series_of_condition(rule.condition)[0].bucket_s == width  # else a bucket may end at an odd place
 
 
 def _is_screened(rule: Rule, screen: Screen | None) -> bool:

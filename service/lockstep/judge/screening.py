@@ -115,7 +115,8 @@ class FlowTable:
         self._span_s = max(one.span_s for one in self._classes)
         # A bucket that leaves changes what is usual, where something is compared with that.
         self._leaving_s = tuple({one.span_s for one in self._classes if one.screen.usual_s})
-        self._began: dict[int, Collection[Labels]] = {}  # bucket → who has data in it
+        self._kept_s = max(self._leaving_s, default=0)
+        self._began: dict[int, Collection[Labels]] = {}  # bucket that is open or may yet leave → who has data in it
         self._needs: dict[Labels, int] = {}  # what the open bucket must have, in millionths
         self._warm: dict[Labels, dict[Group, None]] = {}
 
@@ -201,7 +202,7 @@ class FlowTable:
                 else:
                     self._warm_up(labels, history, end)
         for start in [s for s in self._began if s + width <= closed]:
-            if start + width + self._span_s <= closed:
+            if start + width + self._kept_s <= closed:
                 del self._began[start]
             elif isinstance(began := self._began[start], set):
                 self._began[start] = tuple(began)
@@ -220,7 +221,7 @@ class FlowTable:
         self.closed = min(reached, default=None)
         self._began.clear()
         self._needs.clear()
-        since = -FAR if self.closed is None else self.closed - self.series.bucket_s - self._span_s
+        since = -FAR if self.closed is None else self.closed - self.series.bucket_s - self._kept_s
         for (name, labels), history in self._flows.items():
             if name == self.series.id:
                 for start in history.starts_since(since):
