@@ -14,8 +14,10 @@ import structlog
 
 from lockstep.adapters.alert_board import AlertBoard
 from lockstep.adapters.channel_table import build_channels
+from lockstep.adapters.channels import secrets_from
 from lockstep.adapters.dispatch import Dispatcher
 from lockstep.adapters.explain_answer import from_worker
+from lockstep.adapters.http.inbound import Inbound
 from lockstep.adapters.http.server import HttpServer, check_exposure
 from lockstep.adapters.ingest.receipts import MOST_BETWEEN, Receipts
 from lockstep.adapters.metrics import Metrics
@@ -111,15 +113,16 @@ class Service:
             channels=tuple(self._channels),
             clock=utc_now,
         )
+        receipts = Receipts(
+            self.broker,
+            clock=utc_now,
+            chunk_size=settings.chunk_size,
+            future_limit_s=settings.future_limit,
+            most_between=MOST_BETWEEN,
+        )
         self.http = HttpServer(
             settings,
-            receipts=Receipts(
-                self.broker,
-                clock=utc_now,
-                chunk_size=settings.chunk_size,
-                future_limit_s=settings.future_limit,
-                most_between=MOST_BETWEEN,
-            ),
+            receipts=receipts,
             board=self.board,
             status=self.judging.status,
             metrics=self.collector.text,
@@ -127,6 +130,14 @@ class Service:
             rules=self.rules.state,
             reload=lambda: self.rules.reload(again=True),
             count_events=metrics.posted,
+            inbound=Inbound(
+                topics=settings.topics,
+                receipts=receipts,
+                secrets=secrets_from(environ),
+                secret_names=settings.webhook_secrets,
+                count=metrics.webhook_in,
+                count_events=metrics.posted,
+            ),
         )
 
     async def run(self, stop: asyncio.Event) -> int:

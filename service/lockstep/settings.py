@@ -20,6 +20,7 @@ LONGEST_TOPIC = 249
 """Characters of a topic's name that Kafka takes."""
 OWN_TOPICS = "lockstep."
 """How the topics begin that Lockstep writes itself."""
+_SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _TOPIC = re.compile(rf"[a-zA-Z0-9._-]{{1,{LONGEST_TOPIC}}}")
 
 
@@ -60,6 +61,18 @@ class Settings(BaseSettings):
         "auto", description="console, json, or auto: console on a terminal, JSON elsewhere"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
+
+    shopify_secrets: str = Field(
+        "SHOPIFY",
+        description="Names of the secrets that Shopify's webhooks are signed with, several joined by `,`: SHOPIFY is "
+        "read from LOCKSTEP_SECRET_SHOPIFY, or from the file that LOCKSTEP_SECRET_SHOPIFY_FILE names",
+    )
+    woocommerce_secrets: str = Field(
+        "WOOCOMMERCE", description="Names of the secrets that WooCommerce's webhooks are signed with, likewise"
+    )
+    segment_secrets: str = Field(
+        "SEGMENT", description="Names of the secrets that Segment's webhooks are signed with, likewise"
+    )
 
     topic_orders: str = Field("orders", description="Topic of order and feedback events")
     topic_traffic: str = Field("traffic", description="Topic of traffic events")
@@ -151,6 +164,14 @@ class Settings(BaseSettings):
             raise ValueError("a token is one word of ASCII characters; `openssl rand -hex 24` makes one")
         return value
 
+    @field_validator("shopify_secrets", "woocommerce_secrets", "segment_secrets")
+    @classmethod
+    def _names_of_secrets(cls, value: str) -> str:
+        if not all(_SECRET_NAME.fullmatch(name.strip()) for name in value.split(",")):
+            # The value is not shown: it may be the secret itself.
+            raise ValueError("names of secrets, joined by ',', are meant, SHOPIFY,SHOPIFY_NEW; none has another form")
+        return value
+
     @field_validator("smtp_host")
     @classmethod
     def _a_host(cls, value: str) -> str:
@@ -204,6 +225,16 @@ class Settings(BaseSettings):
             "inventory": self.topic_inventory,
             "plans": self.topic_plans,
         }
+
+    @property
+    def webhook_secrets(self) -> dict[str, tuple[str, ...]]:
+        """Sender of webhooks → the names of the secrets that may sign them."""
+        given = {
+            "shopify": self.shopify_secrets,
+            "woocommerce": self.woocommerce_secrets,
+            "segment": self.segment_secrets,
+        }
+        return {sender: tuple(name.strip() for name in names.split(",")) for sender, names in given.items()}
 
     def lateness_of(self, role: str) -> float:
         """Seconds that stragglers of a topic's role are waited for."""

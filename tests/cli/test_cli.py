@@ -297,6 +297,21 @@ def test_a_topic_that_kafka_does_not_take_is_refused_at_the_start(monkeypatch, r
         load_settings()
 
 
+@pytest.mark.parametrize("value", ["shpss_1234", "SHOPIFY NEW", "SHOPIFY,", "a secret itself", "SHOPIFY;NEW"])
+def test_the_names_of_secrets_are_no_secrets(monkeypatch, value):
+    """Who writes the secret where its name belongs hears of it before it is used."""
+    monkeypatch.setenv("LOCKSTEP_SHOPIFY_SECRETS", value)
+    with pytest.raises(SettingsError, match="LOCKSTEP_SHOPIFY_SECRETS: names of secrets, joined") as caught:
+        load_settings()
+    assert value not in str(caught.value).replace("SHOPIFY,SHOPIFY_NEW", "")
+
+
+def test_several_secrets_are_named_one_after_the_other(monkeypatch):
+    """While one follows the other."""
+    monkeypatch.setenv("LOCKSTEP_SHOPIFY_SECRETS", "SHOPIFY, SHOPIFY_NEW")
+    assert load_settings().webhook_secrets["shopify"] == ("SHOPIFY", "SHOPIFY_NEW")
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [

@@ -14,6 +14,7 @@ import pytest
 from shop_events import TIME, event, raw
 
 from lockstep.adapters.alert_board import AlertBoard
+from lockstep.adapters.http.inbound import Inbound
 from lockstep.adapters.http.server import HttpServer
 from lockstep.adapters.ingest.receipts import Outcome, Receipt, Receipts
 from lockstep.adapters.ingest.records import BadEvents, to_records
@@ -311,6 +312,10 @@ async def shop(broker: Any) -> AsyncIterator[tuple[_Broker, str]]:
     board = AlertBoard(broker, clock=lambda: NOW)
     unasked: dict[str, Any] = {"metrics": lambda: b"", "explain": dict, "rules": dict, "reload": dict}
     receipts = Receipts(door, clock=lambda: NOW, chunk_size=settings.chunk_size, future_limit_s=300)  # type: ignore[arg-type] # publishes and reads only
+    inbound = Inbound(
+        topics=TOPICS, receipts=receipts, secrets=str, secret_names={}, count=lambda *said: None, **counted
+    )
+    unasked["inbound"] = inbound
     server = HttpServer(settings, receipts=receipts, board=board, status=_Ready, **unasked, **counted)  # type: ignore[arg-type] # says that it is ready
     await server.start()
     yield door, f"http://127.0.0.1:{server.port}/v1/events"

@@ -367,6 +367,7 @@ async def test_the_openapi_document_names_every_route(served):
                     schema = {**content["schema"], "components": document["components"]}
                     jsonschema.validate(await answer.json(), schema)
     api = {"/v1/events", "/v1/alerts", "/v1/explain", "/v1/rules", "/v1/rules/reload", "/v1/openapi.json"}
+    api |= {f"/v1/in/{sender}" for sender in ("shopify", "woocommerce", "segment")}
     assert set(document["paths"]) == api | {"/healthz", "/readyz", "/metrics"}
 
 

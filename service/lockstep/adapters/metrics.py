@@ -21,6 +21,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from lockstep import VERSION
+from lockstep.adapters.inbound.senders import OTHER, SENDERS
+from lockstep.adapters.inbound.translation import WebhookOutcome
 from lockstep.adapters.ingest.receipts import Outcome
 from lockstep.errors import DELIVERY_REASONS
 from lockstep.rule.condition.kinds import Severity
@@ -95,6 +97,19 @@ class Metrics:
             [(outcome,) for outcome in (*Outcome, "refused")],
             "outcome",
         )
+        self.webhooks = self._counter(
+            "lockstep_webhooks_in",
+            "Webhooks of shops and tools, by their topic and what became of them",
+            [
+                (sender.name, topic, outcome)
+                for sender in SENDERS
+                for topic in (*sender.topics, OTHER)
+                for outcome in WebhookOutcome
+            ],
+            "sender",
+            "topic",
+            "outcome",
+        )
         self.late = self._counter("lockstep_events_late", "Buckets of series that events came too late for")
         self.older = self._counter("lockstep_levels_older", "Level values older than the newest")
         self.overlaps = self._counter("lockstep_chunk_overlaps", "Chunks whose head retention had removed")
@@ -162,6 +177,10 @@ class Metrics:
         """outcomes: how many events of one POST had which outcome."""
         for outcome, count in outcomes.items():
             self.posts.labels(outcome).inc(count)
+
+    def webhook_in(self, sender: str, topic: str, outcome: WebhookOutcome) -> None:
+        """topic: one that becomes events, or OTHER."""
+        self.webhooks.labels(sender, topic, outcome).inc()
 
     def flushed(self, stage: str, seconds: float) -> None:
         self.flush.labels(stage).observe(seconds)

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from lockstep.adapters.alert_board import AlertBoard
 from lockstep.adapters.explain_answer import labels_from
+from lockstep.adapters.http import inbound as webhooks_in
 from lockstep.adapters.http.body import ENCODINGS, read_body
 from lockstep.adapters.http.openapi import (
     COUNT,
@@ -127,12 +128,13 @@ class HttpServer:
         rules: Callable[[], dict[str, Any]],
         reload: Callable[[], Awaitable[dict[str, Any]]],
         count_events: Callable[[Mapping[str, int]], None],
+        inbound: webhooks_in.Inbound,
     ) -> None:
         """explain: (rule or id, labels) → the answer of /v1/explain; raises RuleError for what is not there.
 
         receipts: the door through which events go to the broker.
         rules: which are in force; reload: look at the folder again. Both give the answer of /v1/rules.
-        count_events: hears of every POST how many events had which outcome.
+        count_events: hears of every POST how many events had which outcome. inbound: the handlers of webhooks.
         """
         check_exposure(settings)
         self._settings, self._board = settings, board
@@ -143,8 +145,9 @@ class HttpServer:
         self._runner: web.ServerRunner | None = None
         self.port = settings.http_port
         self._routes: dict[str, dict[str, Handler]] = {}
-        for handler, operation in OPERATIONS.items():
-            self._routes.setdefault(operation.path, {})[operation.method] = getattr(self, handler)
+        for owner, operations in ((self, OPERATIONS), (inbound, webhooks_in.OPERATIONS)):
+            for handler, operation in operations.items():
+                self._routes.setdefault(operation.path, {})[operation.method] = getattr(owner, handler)
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -395,12 +398,13 @@ class HttpServer:
 
 OPERATIONS = operations_of(HttpServer)
 """What can be asked, by the name of the method that answers."""
-_OPEN = frozenset(operation.path for operation in OPERATIONS.values() if operation.is_open)
+_ALL = (*OPERATIONS.values(), *webhooks_in.OPERATIONS.values())
+_OPEN = frozenset(operation.path for operation in _ALL if operation.is_open)
 
 
 def openapi() -> dict[str, Any]:
     """The OpenAPI document of this server, made of what its handlers declare."""
-    return document_of(list(OPERATIONS.values()), {"Receipt": _RECEIPT})
+    return document_of(_ALL, {"Receipt": _RECEIPT, "Taken": webhooks_in.TAKEN})
 
 
 def _state(name: str) -> str:

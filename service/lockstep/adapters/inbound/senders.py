@@ -1,0 +1,78 @@
+"""Which senders of webhooks there are, how each signs a body, and what it calls its topics."""
+
+import base64
+import hmac
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lockstep.adapters.inbound import segment, shopify, woocommerce
+from lockstep.adapters.inbound.translation import Translation
+
+OTHER = "other"
+"""What a topic that is not ours is called in metrics: senders name them, and there may be any number."""
+
+
+@dataclass(frozen=True)
+class Sender:
+    """name: as in the path and the metrics. title: as people call it. signed_in: the header of its signature, an HMAC
+    of the raw body by `digest`, written as base64 or hex. topics: those that become events.
+
+    ping: what it sends, unsigned, to see whether anybody is there; None where it does not.
+    """
+
+    name: str
+    title: str
+    signed_in: str
+    digest: Literal["sha256", "sha1"]
+    written: Literal["base64", "hex"]
+    topics: tuple[str, ...]
+    topic_of: Callable[[Mapping[str, Any], Mapping[str, str]], str]
+    translate: Callable[[str, Mapping[str, Any], Mapping[str, str]], Translation]
+    ping: re.Pattern[bytes] | None = None
+
+    def is_signed(self, raw: bytes, signature: str, secrets: Iterable[str]) -> bool:
+        """Whether one of the secrets signed these bytes, in a time that says nothing of how much of it was right."""
+        given = signature.strip().encode("utf-8", "surrogateescape")
+        right = [hmac.compare_digest(given, self._signature(raw, secret)) for secret in secrets]
+        return any(right)
+
+    def _signature(self, raw: bytes, secret: str) -> bytes:
+        mac = hmac.new(secret.encode(), raw, self.digest)
+        return base64.b64encode(mac.digest()) if self.written == "base64" else mac.hexdigest().encode()
+
+
+SHOPIFY = Sender(
+    "shopify",
+    "Shopify",
+    signed_in="X-Shopify-Hmac-Sha256",
+    digest="sha256",
+    written="base64",
+    topics=shopify.TOPICS,
+    topic_of=shopify.topic_of,
+    translate=shopify.translate,
+)
+WOOCOMMERCE = Sender(
+    "woocommerce",
+    "WooCommerce",
+    signed_in="X-WC-Webhook-Signature",
+    digest="sha256",
+    written="base64",
+    topics=woocommerce.TOPICS,
+    topic_of=woocommerce.topic_of,
+    translate=woocommerce.translate,
+    ping=re.compile(rb"webhook_id=[0-9]{1,20}"),
+)
+SEGMENT = Sender(
+    "segment",
+    "Segment",
+    signed_in="X-Signature",
+    digest="sha1",
+    written="hex",
+    topics=segment.TOPICS,
+    topic_of=segment.topic_of,
+    translate=segment.translate,
+)
+
+SENDERS = (SHOPIFY, WOOCOMMERCE, SEGMENT)
