@@ -6,8 +6,6 @@ The client writes bare HTTP on sockets of its own: a library for clients costs a
 """
 
 import asyncio
-import os
-import random
 import re
 import sys
 import tempfile
@@ -20,14 +18,12 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from tests.bench.run import Worker, broker_url
+from tests.bench.brokers import fill, fresh_broker
+from tests.bench.process import cpu_s
+from tests.bench.service import Service, catch_up
 from tests.workload import shop
 
-from lockstep.adapters.stream import open_broker
 from lockstep.app import utc_now
-from lockstep.ports import Record
-from lockstep.settings import load_settings
-from lockstep.worker.required_topics import prepare
 
 CASES = ((1, 1), (1, 32), (500, 1))
 """(events in a POST, connections) that are measured."""
@@ -60,12 +56,6 @@ class Posts:
 
     def quantile_ms(self, share: float) -> float:
         return self.latencies_ms[min(len(self.latencies_ms) - 1, int(len(self.latencies_ms) * share))]
-
-
-def cpu_s(pid: int) -> float:
-    """CPU that a process has taken so far, seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def requests(size: int, seed: int) -> Iterator[bytes]:
@@ -146,12 +136,11 @@ class _Hooks(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def worker_on(url: str, folder: Path, app_id: str) -> AsyncIterator[Worker]:
+async def worker_on(url: str, folder: Path) -> AsyncIterator[Service]:
     """A worker that is ready, with the twenty rules of the workload; its webhooks are taken."""
-
     receiver = await asyncio.get_running_loop().create_server(_Hooks, "127.0.0.1", 0)
     hooks = receiver.sockets[0].getsockname()[1]
-    worker = Worker(folder, url, shop.rules(), hooks, LOCKSTEP_APP_ID=app_id, LOCKSTEP_LOG_LEVEL="error")
+    worker = Service(folder, url, shop.rules(), hook=hooks, source_partitions="0")
     try:
         await worker.ready()
         yield worker
@@ -163,28 +152,14 @@ async def worker_on(url: str, folder: Path, app_id: str) -> AsyncIterator[Worker
 async def bench_posts(url: str, folder: Path, seconds: float) -> list[Posts]:
     """Each of CASES in turn, for so long, on a worker with the twenty rules of the workload."""
     measured = []
-    async with worker_on(url, folder, f"bench-{random.randrange(10**6)}") as worker:
+    async with worker_on(url, folder) as worker:
         for seed, (size, connections) in enumerate(CASES):
             most = 4_000 if size == 1 else 100
             coming = iter(list(islice(requests(size, seed), round(most * seconds))))  # made before the clock runs
             stop = asyncio.Event()
             asyncio.get_running_loop().call_later(seconds, stop.set)
-            measured.append(
-                await post(worker.http, worker.process.pid, coming, size=size, connections=connections, stop=stop)
-            )
+            measured.append(await post(worker.port, worker.pid, coming, size=size, connections=connections, stop=stop))
     return measured
-
-
-async def publish_backlog(url: str, app_id: str, count: int) -> None:
-    """So many events of the workload, in the topics of a service that has not begun."""
-    settings = load_settings(broker=url, app_id=app_id)
-    broker = open_broker(settings, clock=utc_now)
-    await broker.start()
-    await prepare(settings, broker)
-    coming = enumerate(shop.events(count, max(1, count // PER_MINUTE)))
-    while some := list(islice(coming, 5_000)):
-        await broker.publish([Record(topic, value, str(n).encode()) for n, (topic, value) in some])
-    await broker.stop()
 
 
 async def bench_posts_behind(url: str, folder: Path, count: int) -> tuple[Posts | None, float, float]:
@@ -192,22 +167,20 @@ async def bench_posts_behind(url: str, folder: Path, count: int) -> tuple[Posts 
 
     Without POSTs where `count` is negative: what catching up takes by itself.
     """
-    app_id = f"bench-{random.randrange(10**6)}"
-    await publish_backlog(url, app_id, abs(count))
+    events = abs(count)
+    await fill(url, shop.events(events, max(1, events // PER_MINUTE)), events, partitions=0)
     coming = iter(list(islice(requests(1, 99), 20_000)))
     stop = asyncio.Event()
     posting = None
-    async with worker_on(url, folder, app_id) as worker:
-        pid = worker.process.pid
+    async with worker_on(url, folder) as worker:
         if count > 0:
             posting = asyncio.create_task(
-                post(worker.http, pid, coming, size=1, connections=1, stop=stop, pause_s=0.05)
+                post(worker.port, worker.pid, coming, size=1, connections=1, stop=stop, pause_s=0.05)
             )
-        while await worker.counted() < abs(count) * 0.999 or await worker.lag() > 50:
-            await asyncio.sleep(0.2)
-        seconds, cpu = time.perf_counter() - worker.began, cpu_s(pid)
+        await catch_up([worker], events)
+        seconds, cpu = time.perf_counter() - worker.began, cpu_s(worker.pid)
         stop.set()
-        return (None if posting is None else await posting), seconds, cpu / abs(count) * 1e6
+        return (None if posting is None else await posting), seconds, cpu / events * 1e6
 
 
 def main(broker: str, words: Sequence[str]) -> None:
@@ -220,7 +193,7 @@ def main(broker: str, words: Sequence[str]) -> None:
         cells = [p.events_s, p.quantile_ms(0.5), p.quantile_ms(0.99), p.quantile_ms(1), p.cpu_us]
         table.add_row(str(p.size), str(p.connections), *(f"{cell:,.1f}" for cell in cells), str(p.refused))
 
-    with tempfile.TemporaryDirectory() as folder, broker_url(broker, Path(folder)) as url:
+    with tempfile.TemporaryDirectory() as folder, fresh_broker(broker, Path(folder)) as url:
         if words[:1] == ["behind"]:
             count = int(words[1]) if len(words) > 1 else BACKLOG
             posts, seconds, cpu_us = asyncio.run(bench_posts_behind(url, Path(folder), count))
@@ -234,4 +207,4 @@ def main(broker: str, words: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main({"sqlite": "SQLite", "kafka": "Kafka"}[sys.argv[1]], sys.argv[2:])
+    main(sys.argv[1], sys.argv[2:])

@@ -11,11 +11,28 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from tests.bench.run import RULES, rss_mb
+from tests.bench.process import rss_mb
 
 from lockstep.rule.language.load import load_texts
 from lockstep.tools.backtest.replay import backtest
 
+PLAIN = """\
+measures:
+  orders:   {count: order.placed}
+  revenue:  {sum: total, of: order.placed}
+  units:    {sum: lines.quantity, of: order.placed}
+  basket:   {average: total, of: order.placed}
+  sessions: {count: traffic.session}
+  stock:    {last: available, of: stock.level}
+rules:
+  - {name: OrderSpike, by: [channel], spike: {measure: orders, window: 15m, above: 3x, at_least: 50, usual_at_least: 5}}
+  - {name: Rush, by: [channel], spike: {measure: sessions, window: 15m, above: 3x, at_least: 50, usual_at_least: 5}}
+  - {name: Revenue, by: [channel], threshold: {measure: revenue, window: 1h, above: 100000000}}
+  - {name: Basket, by: [channel], threshold: {measure: basket, window: 1h, above: 100000}}
+  - {name: Bestseller, by: [sku], threshold: {measure: units, window: 1h, above: 100000}}
+  - {name: LowStock, by: [sku], threshold: {measure: stock, at_most: 3}, clear: {above: 30}}
+  - {name: NoOrders, absence: {measure: orders, window: 2h}}
+"""
 SEASONAL = """\
 measures: {orders: {count: order.placed}}
 rules:
@@ -46,7 +63,7 @@ def six_weeks(count: int) -> Iterator[dict[str, Any]]:
         yield order(i, i % count, begin + timedelta(hours=i // count))
 
 
-WHAT = {"plain": (RULES, within_two_hours), "seasonal": (SEASONAL, six_weeks)}
+WHAT = {"plain": (PLAIN, within_two_hours), "seasonal": (SEASONAL, six_weeks)}
 
 if __name__ == "__main__":
     rules, orders = WHAT[sys.argv[1]]

@@ -18,6 +18,8 @@ CHANNELS = ("web", "app", "amazon", "retail", "social", "partner")
 CAMPAIGNS = 40
 START = datetime(2026, 11, 22, 10, tzinfo=UTC)
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 MEASURES, RULES = (Path(__file__).parent / "rules.yml").read_text().split("rules:\n")
 
 
@@ -45,7 +47,9 @@ def _out_of_reach(match: re.Match[str], n: int) -> str:
     return f"{match[1]}: {float(match[2]) * (1 if match[3] else 50 + n):g}{match[3]}"
 
 
-def events(n: int, minutes: int, *, skus: int = 500, seed: int = 20, even: bool = False) -> Iterator[tuple[str, bytes]]:
+def events(
+    n: int, minutes: int, *, skus: int = 500, seed: int = 20, even: bool = False, start: datetime = START
+) -> Iterator[tuple[str, bytes]]:
     """(topic, CloudEvent) in the order of arrival; one in fifty up to 45 s late. even: all products sell the same."""
     dice = random.Random(seed)
     sku = (lambda: dice.randrange(skus)) if even else _chooser(dice, [1 / (i + 15) for i in range(skus)])
@@ -70,7 +74,7 @@ def events(n: int, minutes: int, *, skus: int = 500, seed: int = 20, even: bool 
                 product = other if what == "sku" else product
                 via = other % len(CHANNELS) if what == "channel" else via
                 of = other % CAMPAIGNS if what == "campaign" else of
-        at = START + timedelta(seconds=seconds)
+        at = start + timedelta(seconds=seconds)
         labels = {"channel": CHANNELS[via], "campaign": f"CMP-{of:02d}"}
         name = f"SKU-{product:06d}"
         if topic == "orders":
@@ -94,7 +98,7 @@ def events(n: int, minutes: int, *, skus: int = 500, seed: int = 20, even: bool 
             "data": data,
         }
         late = dice.random() * (45 if dice.random() < 0.02 else 0.2)
-        found.append((seconds + late, topic, json.dumps(event, separators=(",", ":")).encode()))
+        found.append((seconds + late, topic, _encode(event).encode()))
     found.sort(key=lambda row: row[0])
     yield from ((topic, event) for _, topic, event in found)
 

@@ -1,0 +1,156 @@
+"""The benchmark itself: every part runs, on tiny numbers, and a run whose alerts are wrong is not counted."""
+
+import asyncio
+import re
+
+import pytest
+from rich.console import Console
+from tests.bench.brokers import fill, fresh_broker
+from tests.bench.figures import LINES, TARGETS, Figures, Line
+from tests.bench.part import backtest, catching_up, latency, post, restart, scaling
+from tests.bench.part.catching_up import served
+from tests.bench.reference import Expected, differences, expected
+from tests.bench.run import main, tables
+from tests.bench.service import WrongResultError
+from tests.bench.session import Session
+from tests.bench.workloads import Workload, peer_20
+
+TINY = 0.001
+
+
+def session(broker: str = "sqlite") -> Session:
+    return Session(Console(quiet=True), size=TINY, rounds=1, brokers=(broker,))
+
+
+@pytest.mark.parametrize(
+    ("part", "found"),
+    [
+        pytest.param(catching_up, {"sqlite.us", "sqlite.per_s", "sqlite.mb"}, id="catching up"),
+        pytest.param(backtest, {"backtest.per_s", "backtest.share", "backtest.mb"}, id="backtest"),
+        pytest.param(post, {"post.sqlite.per_s", "post.sqlite.p50"}, id="POST"),
+        pytest.param(restart, {"restart.sqlite.s"}, id="restart"),
+        pytest.param(scaling, {"flush.8000.us", "flush.20.us", "flush.ratio"}, id="scaling"),
+    ],
+)
+def test_a_part_measures_all_that_it_is_there_for(part, found):
+    """And its runs are those of the reference, or it would have raised."""
+    small = session()
+    part.run(small)
+    assert small.figures.rounds.keys() == found
+    assert all(values[0] > 0 for values in small.figures.rounds.values())
+
+
+def test_latency(monkeypatch):
+    """Of every event its webhook, once; at whatever rate this machine can do beside other tests."""
+    monkeypatch.setattr(latency, "RATES", {20: 1.0})
+    monkeypatch.setattr(latency, "RATE_SHARE", 0.0)
+    small = session()
+    latency.run(small)
+    assert small.figures.rounds.keys() == {f"latency.sqlite.20.{part}" for part in ("cpu", "p50", "p99", "max")}
+
+
+def test_a_rate_that_was_not_reached_is_no_figure(monkeypatch):
+    """It would be the latency of another rate."""
+    monkeypatch.setattr(latency, "RATES", {20: 1.0})
+    monkeypatch.setattr(latency, "RATE_SHARE", 2.0)
+    small = session()
+    latency.run(small)
+    assert small.figures.rounds == {}
+    assert re.fullmatch(r"only \d+ of 20 events/s could be sent", small.figures.missing["latency.sqlite.20"])
+
+
+@pytest.mark.kafka
+@pytest.mark.xdist_group("kafka")
+def test_catching_up_on_kafka(kafka_libs):
+    """With its limit, on a broker of its own."""
+    small = session("kafka")
+    catching_up.run(small)
+    assert small.figures.rounds.keys() == {"kafka.us", "kafka.per_s", "kafka.mb", "limit.us", "limit.share"}
+
+
+def test_a_run_with_a_wrong_alert_is_an_error(tmp_path, monkeypatch):
+    """The reference is given one alert that no service tells, and one is taken from it."""
+    monkeypatch.setattr("tests.bench.service.PUBLISHED_S", 0.0)
+    workload = peer_20(2_000)
+    right = workload.right
+    lost = min(right.moves)
+    wrong = Expected(right.moves - {lost} | {("T1", ("none",), 0, "firing")}, right.breaches, right.until, 0)
+    with fresh_broker("sqlite", tmp_path) as url:
+        asyncio.run(fill(url, workload.events, len(workload.events)))
+        with pytest.raises(WrongResultError, match=rf"1 missing, such as T1 .*; 1 too many, such as {lost[0]} "):
+            asyncio.run(served(Workload(workload.name, workload.rules, workload.events, wrong), url, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        pytest.param([("A", (), 60, "firing")], [], id="the same"),
+        pytest.param([], ["1 missing, such as A () 60 firing"], id="one is missing"),
+        pytest.param(
+            [("A", (), 60, "firing"), ("B", ("x",), 60, "firing")],
+            ["1 too many, such as B ('x',) 60 firing"],
+            id="one too many",
+        ),
+        pytest.param(
+            [("A", (), 60, "firing"), ("B", (), 101, "firing")], [], id="what comes after the end is not judged"
+        ),
+        pytest.param(
+            [("A", (), 61, "firing")],
+            ["1 missing, such as A () 60 firing", "1 too many, such as A () 61 firing"],
+            id="at another time",
+        ),
+    ],
+)
+def test_differences(told, found):
+    """Every alert is compared by rule, labels, time and state."""
+    right = Expected(frozenset({("A", (), 60, "firing")}), frozenset(), 100, 0)
+    assert differences(told, right) == found
+
+
+def test_the_reference_refuses_words_that_it_does_not_know():
+    """It would pass them by in silence otherwise, and what it says would be wrong."""
+    rules = "measures: {a: {count: order.placed}}\nrules: [{name: A, for: 5m, threshold: {measure: a, above: 1}}]\n"
+    with pytest.raises(ValueError, match="the reference does not know for in"):
+        expected(rules, [])
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "met"),
+    [
+        pytest.param(Line("k", "k", at_most=9), 9, True, id="as much as may be"),
+        pytest.param(Line("k", "k", at_most=9), 9.1, False, id="more"),
+        pytest.param(Line("k", "k", at_least=2.5), 2.4, False, id="less than must be"),
+        pytest.param(Line("k", "k"), 1, None, id="no target"),
+    ],
+)
+def test_verdicts(line, value, met):
+    """At most and at least include the number."""
+    assert line.is_met(value) is met
+
+
+def test_the_table_says_what_is_not_met_and_what_is_missing():
+    """A peer that cannot be had has a line that says why."""
+    figures = Figures()
+    for value in (12.0, 10.0, 11.0):
+        figures.add("kafka.us", value)
+    figures.missing["flink"] = "there is no Java"
+    console = Console(width=160, record=True, quiet=False, file=None)
+    with console.capture() as shown:
+        for table in tables(figures):
+            console.print(table)
+    lines = [" ".join(line.replace("│", " ").split()) for line in shown.get().splitlines()]
+    assert "serve on Kafka, catching up, 20 rules: CPU per event 11.0 µs 10.0 to 12.0 ≤ 9 not met" in lines
+    assert "Flink SQL, cold, CPU per event not measured there is no Java" in lines
+
+
+def test_every_target_has_a_line_of_its_own():
+    """A key names one figure."""
+    assert len(LINES) == len({line.what + key for key, line in LINES.items()})
+    assert all(line.target for line in TARGETS)
+
+
+def test_a_part_that_there_is_not(capsys):
+    """Told with those that there are, before anything is measured."""
+    with pytest.raises(SystemExit):
+        main(["speed"])
+    assert "no such part: speed; there are serve, " in capsys.readouterr().err
