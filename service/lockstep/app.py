@@ -20,6 +20,7 @@ from lockstep.adapters.explain_answer import from_worker
 from lockstep.adapters.http.inbound import Inbound
 from lockstep.adapters.http.server import HttpServer, check_exposure
 from lockstep.adapters.ingest.receipts import MOST_BETWEEN, Receipts
+from lockstep.adapters.ingest.sku_names import SkuNames
 from lockstep.adapters.metrics import Metrics
 from lockstep.adapters.rulebook import RuleBook, read_folder
 from lockstep.adapters.stopping import EXIT_UNDONE, LastResort, Stopping
@@ -133,6 +134,7 @@ class Service:
             inbound=Inbound(
                 topics=settings.topics,
                 receipts=receipts,
+                skus=SkuNames(self.broker),
                 secrets=secrets_from(environ),
                 secret_names=settings.webhook_secrets,
                 count=metrics.webhook_in,

@@ -18,6 +18,7 @@ from lockstep.adapters.http.inbound import Inbound
 from lockstep.adapters.http.server import HttpServer
 from lockstep.adapters.ingest.receipts import Outcome, Receipt, Receipts
 from lockstep.adapters.ingest.records import BadEvents, to_records
+from lockstep.adapters.ingest.sku_names import SkuNames
 from lockstep.adapters.stream import open_broker
 from lockstep.errors import BrokerError, EventError
 from lockstep.event import LARGEST_EVENT
@@ -313,7 +314,13 @@ async def shop(broker: Any) -> AsyncIterator[tuple[_Broker, str]]:
     unasked: dict[str, Any] = {"metrics": lambda: b"", "explain": dict, "rules": dict, "reload": dict}
     receipts = Receipts(door, clock=lambda: NOW, chunk_size=settings.chunk_size, future_limit_s=300)  # type: ignore[arg-type] # publishes and reads only
     inbound = Inbound(
-        topics=TOPICS, receipts=receipts, secrets=str, secret_names={}, count=lambda *said: None, **counted
+        topics=TOPICS,
+        receipts=receipts,
+        skus=SkuNames(broker),
+        secrets=str,
+        secret_names={},
+        count=lambda *said: None,
+        **counted,
     )
     unasked["inbound"] = inbound
     server = HttpServer(settings, receipts=receipts, board=board, status=_Ready, **unasked, **counted)  # type: ignore[arg-type] # says that it is ready

@@ -21,6 +21,7 @@ from lockstep.adapters.http.inbound import Inbound
 from lockstep.adapters.http.server import HttpServer
 from lockstep.adapters.inbound.senders import SENDERS
 from lockstep.adapters.ingest.receipts import Receipts
+from lockstep.adapters.ingest.sku_names import SkuNames
 from lockstep.adapters.stream import open_broker
 from lockstep.errors import BrokerError
 from lockstep.ports import Record, TopicSpec
@@ -51,6 +52,12 @@ class _Broker:
             raise BrokerError("the broker does not answer")
         return list(await self.behind.publish(records))
 
+    async def describe(self, topics: Any) -> Any:
+        return await self.behind.describe(topics)
+
+    async def bounds(self, topic: str) -> Any:
+        return await self.behind.bounds(topic)
+
     def read(self, *args: Any) -> AsyncIterator[Any]:
         found: AsyncIterator[Any] = self.behind.read(*args)
         return found
@@ -66,13 +73,17 @@ class _Ready:
 
 @dataclass
 class Doors:
-    """url: of the server. environ: where the secrets are read. counted: (sender, topic, outcome) of each webhook."""
+    """url: of the server. environ: where the secrets are read. skus: the topic of names.
+
+    counted: (sender, topic, outcome) of each webhook.
+    """
 
     url: str
     session: aiohttp.ClientSession
     broker: _Broker
     topics: dict[str, str]
     environ: dict[str, str]
+    skus: str
     counted: list[tuple[str, str, str]] = field(default_factory=list)
     events: Counter[str] = field(default_factory=Counter)
 
@@ -117,14 +128,16 @@ async def doors(broker_settings: Settings) -> AsyncIterator[Doors]:
     opened = open_broker(broker_settings, clock=lambda: NOW)
     await opened.start()
     topics = broker_settings.topics
-    await opened.declare([TopicSpec(name, 2) for name in topics.values()])
+    skus = f"{topics['inventory']}-skus"
+    await opened.declare([*(TopicSpec(name, 2) for name in topics.values()), TopicSpec(skus, 1, compacted=True)])
     broker, environ = _Broker(opened), {f"LOCKSTEP_SECRET_{name.upper()}": SECRET for name in BY_NAME}
     receipts = Receipts(broker, clock=lambda: NOW, chunk_size=8_192, future_limit_s=10**9)  # type: ignore[arg-type] # publishes and reads only
     async with aiohttp.ClientSession() as session:
-        doors = Doors("", session, broker, topics, environ)
+        doors = Doors("", session, broker, topics, environ, skus)
         inbound = Inbound(
             topics=topics,
             receipts=receipts,
+            skus=SkuNames(broker, topic=skus),  # type: ignore[arg-type] # describes, publishes and reads only
             secrets=secrets_from(environ),
             secret_names=broker_settings.webhook_secrets,
             count=lambda *said: doors.counted.append(said),

@@ -170,6 +170,16 @@ SHOPIFY_LEVEL: dict[str, Any] = {
     "updated_at": "2026-11-24T10:31:00+01:00",
     "admin_graphql_api_id": "gid://shopify/InventoryLevel/301?inventory_item_id=4401",
 }
+SHOPIFY_ITEM: dict[str, Any] = {
+    "id": 4401,
+    "sku": "MUG-BLUE",
+    "created_at": "2026-11-20T09:00:00Z",
+    "updated_at": "2026-11-20T09:00:00Z",
+    "requires_shipping": True,
+    "cost": "4.10",
+    "tracked": True,
+    "admin_graphql_api_id": "gid://shopify/InventoryItem/4401",
+}
 SHOPIFY_PRODUCT: dict[str, Any] = {
     "id": 9001,
     "title": "Mug",
@@ -269,6 +279,8 @@ SHOPIFY = {
     "refunds/create": SHOPIFY_REFUND,
     "fulfillments/create": SHOPIFY_FULFILLMENT,
     "inventory_levels/update": SHOPIFY_LEVEL,
+    "inventory_items/create": SHOPIFY_ITEM,
+    "inventory_items/update": SHOPIFY_ITEM,
     "products/create": SHOPIFY_PRODUCT,
     "products/update": SHOPIFY_PRODUCT,
     "checkouts/create": SHOPIFY_CHECKOUT,

@@ -20,6 +20,7 @@ from lockstep.adapters.http import body
 from lockstep.adapters.http.inbound import OPERATIONS, Inbound
 from lockstep.adapters.http.server import openapi
 from lockstep.adapters.inbound.translation import WebhookOutcome
+from lockstep.adapters.ingest.sku_names import SkuNames
 from lockstep.app import Service
 from lockstep.event import parse_event
 from lockstep.settings import load_settings
@@ -37,7 +38,8 @@ async def test_each_webhook_is_published(doors: Doors) -> None:
     accepted = 0
     for sender, topic, sent in EVERY:
         status, said = await doors.post(sender, topic, sent)
-        assert (status, said["ignored"], said["refused"]) == (200, "", []), (topic, said)
+        learned = "its sku is known now" if "inventory_items" in topic else ""
+        assert (status, said["ignored"], said["refused"]) == (200, learned, []), (topic, said)
         accepted += said["accepted"]
         jsonschema.validate(said, {**openapi()["components"]["schemas"]["Taken"]})
     published = await doors.published()
@@ -46,7 +48,8 @@ async def test_each_webhook_is_published(doors: Doors) -> None:
         key = event.pop("key")
         parse_event(json.dumps(event).encode())
         assert key == (event["data"]["sku"] if event["type"] in ("stock.level", "price.changed") else event["id"])
-    assert doors.counted == [(sender, topic, WebhookOutcome.PUBLISHED) for sender, topic, _ in EVERY]
+    assert {(sender, topic) for sender, topic, _ in doors.counted} == {(sender, topic) for sender, topic, _ in EVERY}
+    assert {outcome for _, topic, outcome in doors.counted if "inventory_items" not in topic} == {"published"}
 
 
 @pytest.mark.parametrize(
@@ -82,6 +85,35 @@ async def test_a_retry_counts_once_and_a_change_again(
     if later is not None:
         changed_later = await doors.post(sender, topic, changed(sent, **later))
         assert (changed_later[1]["accepted"], changed_later[1]["duplicate"]) == (first[1]["accepted"], 0)
+
+
+async def test_stock_is_named_by_its_sku_once_a_product_has_told_it(doors: Doors) -> None:
+    """Until then by the number of the item; a door that begins later knows it, too, and so is a changed sku."""
+
+    async def sku_of(minute: int) -> str:
+        level = changed(SHOPIFY_LEVEL, updated_at=f"2026-11-24T09:{minute}:00Z")
+        assert (await doors.post("shopify", "inventory_levels/update", level))[1]["accepted"] == 1
+        levels = [event for event in await doors.published() if event["type"] == "stock.level"]
+        return str(max(levels, key=lambda event: event["time"])["data"]["sku"])
+
+    assert await sku_of(31) == "4401"
+    await doors.post("shopify", "products/update", SHOPIFY["products/update"])
+    assert await sku_of(32) == "MUG-BLUE"
+    later = SkuNames(doors.broker, topic=doors.skus)  # type: ignore[arg-type] # describes, publishes and reads only
+    assert (await later.known())["shopify/inventory_items/4401"] == "MUG-BLUE"
+    await doors.post("shopify", "inventory_items/update", changed(SHOPIFY["inventory_items/update"], sku="MUG-NAVY"))
+    assert await sku_of(33) == "MUG-NAVY"
+    assert (await later.known())["shopify/inventory_items/4401"] == "MUG-NAVY"
+
+
+async def test_skus_are_learned_up_to_a_bound(doors: Doors) -> None:
+    """What is beyond keeps its number; what is known can still change, and nothing is published twice."""
+    names = SkuNames(doors.broker, topic=doors.skus, most=2)  # type: ignore[arg-type] # as above
+    await names.learn({"a": "1"})
+    await names.learn({"a": "1", "b": "2"})
+    await names.learn({"c": "3", "b": "4"})
+    assert await names.known() == {"a": "1", "b": "4"}
+    assert (await doors.broker.bounds(doors.skus))[0] == (0, 3)
 
 
 async def test_an_order_told_by_both_topics_counts_once(doors: Doors) -> None:
@@ -137,6 +169,7 @@ async def test_a_broker_that_is_away_is_tried_again(doors: Doors) -> None:
     """503, and then the same webhook counts once."""
     doors.broker.away = True
     assert (await doors.post(*ORDER))[0] == 503
+    assert (await doors.post("shopify", "products/update", SHOPIFY["products/update"]))[0] == 503
     doors.broker.away = False
     assert [(await doors.post(*ORDER))[1]["accepted"] for _ in range(2)] == [1, 0]
     assert set(await _ids(doors)) == {"orders/5501234567890/placed"}

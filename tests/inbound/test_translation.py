@@ -12,6 +12,7 @@ from payloads import (
     SHOPIFY,
     SHOPIFY_CART,
     SHOPIFY_FULFILLMENT,
+    SHOPIFY_ITEM,
     SHOPIFY_LEVEL,
     SHOPIFY_ORDER,
     SHOPIFY_PAYMENT,
@@ -34,9 +35,15 @@ BODIES = {"shopify": SHOPIFY, "woocommerce": WOO, "segment": SEGMENT}
 BY_NAME = {sender.name: sender for sender in SENDERS}
 
 
-def translated(sender: str, topic: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> Any:
+def translated(
+    sender: str,
+    topic: str,
+    body: dict[str, Any],
+    headers: dict[str, str] | None = None,
+    skus: dict[str, str] | None = None,
+) -> Any:
     """What comes of a body, held to the contract."""
-    found = BY_NAME[sender].translate(topic, body, headers or {})
+    found = BY_NAME[sender].translate(topic, body, headers or {}, skus or {})
     for event in found.events:
         parse_event(json.dumps(event).encode())
     return found
@@ -65,7 +72,8 @@ def test_each_topic_has_a_body_that_becomes_events(sender: Any) -> None:
     bodies = BODIES[sender.name]
     assert {*bodies} == {*sender.topics}
     for topic, body in bodies.items():
-        assert translated(sender.name, topic, body).events, topic
+        became = translated(sender.name, topic, body)
+        assert became.events or became.skus, topic
 
 
 @pytest.mark.parametrize("sender", SENDERS, ids=lambda sender: sender.name)
@@ -197,6 +205,21 @@ def test_shopify_stock() -> None:
     assert untracked.reason == "its stock is not tracked"
 
 
+def test_shopify_stock_is_named_by_what_products_say() -> None:
+    """An inventory item is a number; its sku, or that of its variant, stands with the product or with the item."""
+    items = {"shopify/inventory_items/4401": "MUG-BLUE", "shopify/inventory_items/4402": "9102"}
+    for topic in ("products/create", "products/update"):
+        assert translated("shopify", topic, SHOPIFY_PRODUCT).skus == items
+    item = translated("shopify", "inventory_items/update", SHOPIFY_ITEM)
+    assert (item.skus, item.events, item.reason) == (
+        {"shopify/inventory_items/4401": "MUG-BLUE"},
+        (),
+        "its sku is known now",
+    )
+    (level,) = translated("shopify", "inventory_levels/update", SHOPIFY_LEVEL, skus=item.skus).events
+    assert level["data"]["sku"] == "MUG-BLUE"
+
+
 def test_shopify_product() -> None:
     """Each variant is a product; its price is named by when the variant changed, so what did not change is a repeat."""
     prices = [
@@ -299,7 +322,7 @@ PLACED = {
     "total": 33.49,
     "lines": [MUG, {"sku": "23", "quantity": 1, "unit_price": 4.99}],
     "customer": "26",
-    "channel": "checkout",
+    "channel": "web",
     "campaign": "autumn",
     "country": "GB",
     "currency": "GBP",
@@ -388,7 +411,7 @@ def test_woocommerce_amounts() -> None:
     assert woo("order.updated", paid)[0][3] == {
         "order_id": "727",
         "total": 5,
-        "channel": "checkout",
+        "channel": "web",
         "currency": "GBP",
     }
     sent = _at("completed", "2026-11-26T09:30:00", date_completed_gmt="2026-11-25T09:30:00")
@@ -615,7 +638,7 @@ def test_a_spoilt_body_is_read_or_refused(given_body: tuple[str, str, dict[str, 
     """Never an exception of another kind: events, a reason, or which field is wrong."""
     sender, topic, body = given_body
     try:
-        found = BY_NAME[sender].translate(topic, body, {})
+        found = BY_NAME[sender].translate(topic, body, {}, {})
     except BadPayload:
         return
     assert bool(found.events) != bool(found.reason)

@@ -2,6 +2,7 @@
 
 import structlog
 
+from lockstep.adapters.ingest.sku_names import TOPIC as SKUS
 from lockstep.adapters.rulebook import TOPIC as RULES
 from lockstep.deliver import DEAD_DELIVERIES
 from lockstep.errors import SettingsError
@@ -36,6 +37,7 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
         TopicSpec(DEAD_EVENTS, 1, retention_s=keep),
         TopicSpec(DEAD_DELIVERIES, 1, retention_s=keep),
         TopicSpec(RULES, 1, compacted=True),
+        TopicSpec(SKUS, 1, compacted=True),
         *([] if settings.is_sqlite else _state_specs(samples, deliveries)),
     ]
 

@@ -29,6 +29,7 @@ from lockstep.adapters.inbound.senders import OTHER, SEGMENT, SHOPIFY, WOOCOMMER
 from lockstep.adapters.inbound.translation import BadPayload, Translation, WebhookOutcome
 from lockstep.adapters.ingest.receipts import Outcome, Receipts
 from lockstep.adapters.ingest.records import record_of
+from lockstep.adapters.ingest.sku_names import SkuNames
 from lockstep.errors import BrokerError, DeliveryError, EventError
 from lockstep.event import LARGEST_EVENT, not_json
 from lockstep.ports import Record
@@ -88,16 +89,18 @@ class Inbound:
         *,
         topics: Mapping[str, str],
         receipts: Receipts,
+        skus: SkuNames,
         secrets: Secrets,
         secret_names: Mapping[str, Sequence[str]],
         count: Callable[[str, str, WebhookOutcome], None],
         count_events: Callable[[Mapping[str, int]], None],
     ) -> None:
-        """topics: role → topic. secrets: name → value. secret_names: sender → the names of its secrets: several while
-        one follows the other. count: hears of every webhook its sender, its topic (OTHER for one that is not ours) and
-        what became of it. count_events: as of `POST /v1/events`, how many events had which outcome.
+        """topics: role → topic. skus: of what senders name otherwise. secrets: name → value. secret_names: sender → the
+        names of its secrets: several while one follows the other. count: hears of every webhook its sender, its topic
+        (OTHER for one that is not ours) and what became of it. count_events: as of `POST /v1/events`, how many events
+        had which outcome.
         """
-        self._topics, self._receipts = topics, receipts
+        self._topics, self._receipts, self._skus = topics, receipts, skus
         self._secrets, self._secret_names = secrets, secret_names
         self._count, self._count_events = count, count_events
 
@@ -133,7 +136,11 @@ class Inbound:
         said = sender.topic_of(body, headers)
         topic = said if said in sender.topics else OTHER
         try:
-            translation = sender.translate(said, body, headers)
+            skus = await self._skus.known() if topic in sender.without_sku else {}
+            translation = sender.translate(said, body, headers, skus)
+            await self._skus.learn(translation.skus)
+        except BrokerError as error:
+            raise Refusal(503, str(error)) from error
         except BadPayload as error:
             return self._said(sender, topic, Translation(), refused=[str(error)])
         return await self._publish(sender, topic, translation)

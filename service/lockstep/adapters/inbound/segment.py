@@ -44,8 +44,8 @@ _SOCIAL = (
 )
 
 
-def translate(topic: str, body: Body, headers: Mapping[str, str]) -> Translation:
-    """Raises BadPayload."""
+def translate(topic: str, body: Body, headers: Mapping[str, str], skus: Mapping[str, str]) -> Translation:
+    """skus: none are asked for. Raises BadPayload."""
     reader = _READERS.get(topic)
     if reader is None:
         return ignored(f"'{topic}' says nothing that rules read")

@@ -19,7 +19,8 @@ class Sender:
     """name: as in the path and the metrics. title: as people call it. signed_in: the header of its signature, an HMAC
     of the raw body by `digest`, written as base64 or hex. topics: those that become events.
 
-    ping: what it sends, unsigned, to see whether anybody is there; None where it does not.
+    ping: what it sends, unsigned, to see whether anybody is there; None where it does not. without_sku: topics that
+    name a thing otherwise than by its sku, which other topics have told.
     """
 
     name: str
@@ -29,8 +30,9 @@ class Sender:
     written: Literal["base64", "hex"]
     topics: tuple[str, ...]
     topic_of: Callable[[Mapping[str, Any], Mapping[str, str]], str]
-    translate: Callable[[str, Mapping[str, Any], Mapping[str, str]], Translation]
+    translate: Callable[[str, Mapping[str, Any], Mapping[str, str], Mapping[str, str]], Translation]
     ping: re.Pattern[bytes] | None = None
+    without_sku: frozenset[str] = frozenset()
 
     def is_signed(self, raw: bytes, signature: str, secrets: Iterable[str]) -> bool:
         """Whether one of the secrets signed these bytes, in a time that says nothing of how much of it was right."""
@@ -39,7 +41,7 @@ class Sender:
         return any(right)
 
     def _signature(self, raw: bytes, secret: str) -> bytes:
-        mac = hmac.new(secret.encode(), raw, self.digest)
+        mac = hmac.new(secret.encode("utf-8", "surrogateescape"), raw, self.digest)
         return base64.b64encode(mac.digest()) if self.written == "base64" else mac.hexdigest().encode()
 
 
@@ -52,6 +54,7 @@ SHOPIFY = Sender(
     topics=shopify.TOPICS,
     topic_of=shopify.topic_of,
     translate=shopify.translate,
+    without_sku=shopify.WITHOUT_SKU,
 )
 WOOCOMMERCE = Sender(
     "woocommerce",

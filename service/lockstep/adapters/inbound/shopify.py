@@ -5,6 +5,9 @@ refund made) is named by the thing and what became of it, `orders/82098291194615
 second subscription or by hand, it counts once. How something is (stock, a price, a cart) is named by the thing and the
 sender's `updated_at`: a retry counts once, a later change counts again.
 
+**A stock level** names an inventory item and no sku. Which sku that is, products and inventory items say: it is learned
+from their webhooks. Until one of them has come the item's number stands in its place.
+
 Amounts are those of the shop's own currency (`shop_money`), whatever the customer paid in. Of a customer only the
 number stays.
 """
@@ -33,14 +36,19 @@ SOURCE = "/shopify"
 Body = Mapping[str, Any]
 
 
-def translate(topic: str, body: Body, headers: Mapping[str, str]) -> Translation:
-    """headers: in lower case. Raises BadPayload."""
+def translate(topic: str, body: Body, headers: Mapping[str, str], skus: Mapping[str, str]) -> Translation:
+    """headers: in lower case. skus: of inventory items, by `item_name`. Raises BadPayload."""
     reader = _READERS.get(topic)
-    if reader is None:
+    if reader is None and topic not in _LEVELS:
         return ignored(f"topic '{topic}' says nothing that rules read")
     if body.get("test") is True or headers.get("x-shopify-test", "").lower() == "true":
         return ignored("it is a test, and nobody ordered anything")
-    return reader(body)
+    return _inventory_level(body, skus) if reader is None else reader(body)
+
+
+def item_name(item: str) -> str:
+    """What an inventory item is called where its sku is kept."""
+    return f"shopify/inventory_items/{item}"
 
 
 def topic_of(body: Body, headers: Mapping[str, str]) -> str:
@@ -147,7 +155,7 @@ def _fulfillment(body: Body) -> Translation:
     )
 
 
-def _inventory_level(body: Body) -> Translation:
+def _inventory_level(body: Body, skus: Mapping[str, str]) -> Translation:
     item, available = needed_id(body, "inventory_item_id"), number(body.get("available"))
     if available is None:
         return ignored("its stock is not tracked")
@@ -159,7 +167,7 @@ def _inventory_level(body: Body) -> Translation:
             source=SOURCE,
             id=f"inventory_levels/{item}/{location or ''}/{changed}",
             time=changed,
-            data={"sku": item, "available": available, "location": location},
+            data={"sku": skus.get(item_name(item), item), "available": available, "location": location},
         )
     )
 
@@ -175,7 +183,7 @@ def _product_listed(body: Body) -> Translation:
             id=f"variants/{needed_id(variant, 'id')}/listed",
             time=created,
             data={
-                "sku": _sku({"product_id": product, "variant_id": variant.get("id"), **variant}),
+                "sku": _sku_of_variant(variant, product),
                 "price": amount(variant.get("price")),
                 "category": text(body.get("product_type")),
                 "supplier": text(body.get("vendor")),
@@ -183,12 +191,32 @@ def _product_listed(body: Body) -> Translation:
         )
         for variant in objects(body.get("variants"))
     ]
-    return translated(*listed, *_prices(body)) if listed else ignored("it has no variants")
+    if not listed:
+        return ignored("it has no variants")
+    return Translation((*listed, *_prices(body)), skus=_skus(body))
 
 
 def _product_updated(body: Body) -> Translation:
     prices = _prices(body)
-    return translated(*prices) if prices else ignored("no variant of it has a price")
+    return Translation(tuple(prices), "" if prices else "no variant of it has a price", _skus(body))
+
+
+def _inventory_item(body: Body) -> Translation:
+    item, sku = needed_id(body, "id"), text(body.get("sku"))
+    if sku is None:
+        return ignored("it has no sku")
+    return Translation(reason="its sku is known now", skus={item_name(item): sku})
+
+
+def _skus(body: Body) -> dict[str, str]:
+    """What the inventory items of a product's variants are called elsewhere."""
+    product = body.get("id")
+    items = ((text(v.get("inventory_item_id")), _sku_of_variant(v, product)) for v in objects(body.get("variants")))
+    return {item_name(item): sku for item, sku in items if item is not None}
+
+
+def _sku_of_variant(variant: Body, product: Any) -> str:
+    return _sku({"product_id": product, "variant_id": variant.get("id"), **variant})
 
 
 def _prices(body: Body) -> list[dict[str, Any]]:
@@ -200,7 +228,7 @@ def _prices(body: Body) -> list[dict[str, Any]]:
             continue
         changed = needed_time({"updated_at": variant.get("updated_at") or body.get("updated_at")}, "updated_at")
         number_of_variant = needed_id(variant, "id")
-        data = {"sku": _sku({"product_id": product, "variant_id": variant.get("id"), **variant}), "price": price}
+        data = {"sku": _sku_of_variant(variant, product), "price": price}
         of = f"variants/{number_of_variant}/price/{changed}"
         prices.append(event("price.changed", source=SOURCE, id=of, time=changed, data=data))
     return prices
@@ -275,7 +303,8 @@ _READERS: Mapping[str, Callable[[Body], Translation]] = {
     "orders/cancelled": _order_cancelled,
     "refunds/create": _refund,
     "fulfillments/create": _fulfillment,
-    "inventory_levels/update": _inventory_level,
+    "inventory_items/create": _inventory_item,
+    "inventory_items/update": _inventory_item,
     "products/create": _product_listed,
     "products/update": _product_updated,
     "checkouts/create": _checkout,
@@ -284,7 +313,10 @@ _READERS: Mapping[str, Callable[[Body], Translation]] = {
     "carts/update": _cart,
     "order_transactions/create": _payment,
 }
-TOPICS = tuple(_READERS)
+_LEVELS = ("inventory_levels/update",)
+TOPICS = (*_READERS, *_LEVELS)
+WITHOUT_SKU = frozenset(_LEVELS)
+"""Topics that name an inventory item, whose sku the others tell."""
 
 
 # ---- parts of its bodies ---------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """What a webhook becomes: events, or the reason why none."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -27,10 +27,14 @@ class BadPayload(LockstepError):
 
 @dataclass(frozen=True)
 class Translation:
-    """events: CloudEvents, not checked yet. reason: for people, why nothing comes of it; "" where something does."""
+    """events: CloudEvents, not checked yet. reason: for people, why nothing comes of it; "" where something does.
+
+    skus: what it says besides of things that the sender names otherwise elsewhere: its name of it → the sku.
+    """
 
     events: tuple[Mapping[str, Any], ...] = ()
     reason: str = ""
+    skus: Mapping[str, str] = field(default_factory=dict)
 
 
 def translated(*events: Mapping[str, Any]) -> Translation:

@@ -47,8 +47,8 @@ _WITHOUT_A_PRICE = ("variable", "grouped")
 """Types of products whose price is that of the least of their parts."""
 
 
-def translate(topic: str, body: Body, headers: Mapping[str, str]) -> Translation:
-    """headers: in lower case. Raises BadPayload."""
+def translate(topic: str, body: Body, headers: Mapping[str, str], skus: Mapping[str, str]) -> Translation:
+    """headers: in lower case. skus: none are asked for. Raises BadPayload."""
     reader = _READERS.get(topic)
     if reader is None:
         return ignored(f"topic '{topic}' says nothing that rules read")
@@ -111,7 +111,7 @@ def _placed(body: Body, source: str, order: str, at: str) -> Event:
             "total": needed_number(body, "total"),
             "lines": [_priced(line) for line in objects(body.get("line_items"))],
             "customer": _customer(body),
-            "channel": text(body.get("created_via")),
+            "channel": _channel(body),
             "campaign": _meta(body, "_wc_order_attribution_utm_campaign"),
             "country": _country(body),
             "currency": text(body.get("currency")),
@@ -148,7 +148,7 @@ def _shipped(body: Body, source: str, order: str, changed: str) -> Event:
 
 
 def _cancelled(body: Body, source: str, order: str, changed: str) -> Event:
-    data = {"order_id": order, "total": number(body.get("total")), "channel": text(body.get("created_via"))}
+    data = {"order_id": order, "total": number(body.get("total")), "channel": _channel(body)}
     return event("order.cancelled", source=source, id=f"orders/{order}/cancelled", time=changed, data=data)
 
 
@@ -159,7 +159,7 @@ def _returned(body: Body, source: str, order: str, changed: str) -> Event:
         "order_id": order,
         "lines": [_counted(line) for line in objects(body.get("line_items"))],
         "total": abs(round(sum(back), 6)) if back else number(body.get("total")),
-        "channel": text(body.get("created_via")),
+        "channel": _channel(body),
     }
     return event("order.returned", source=source, id=f"orders/{order}/refunded", time=changed, data=data)
 
@@ -171,7 +171,7 @@ def _failed(body: Body, source: str, order: str, changed: str) -> Event:
         "total": amount(body.get("total")),
         "method": text(body.get("payment_method")),
         "customer": _customer(body),
-        "channel": text(body.get("created_via")),
+        "channel": _channel(body),
         "country": _country(body),
         "currency": text(body.get("currency")),
     }
@@ -195,7 +195,7 @@ def _refund(body: Body, source: str, order: str, refund: Body, changed: str) -> 
     data = {
         "order_id": order,
         "total": abs(needed_number(refund, "total")),
-        "channel": text(body.get("created_via")),
+        "channel": _channel(body),
         "currency": text(body.get("currency")),
     }
     of = f"orders/{order}/refunds/{needed_id(refund, 'id')}"
@@ -265,6 +265,12 @@ def _priced(line: Body) -> dict[str, Any]:
 
 def _counted(line: Body) -> dict[str, Any]:
     return {"sku": _of_line(line), "quantity": amount(line.get("quantity")) or 0}
+
+
+def _channel(body: Body) -> str | None:
+    """Where it was sold: both kinds of checkout are the web; else what made the order, `admin` or a program."""
+    via = text(body.get("created_via"))
+    return "web" if via in ("checkout", "store-api") else via
 
 
 def _customer(body: Body) -> str | None:
