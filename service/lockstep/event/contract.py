@@ -340,7 +340,8 @@ class EventType:
     fields that name the thing of which it speaks: the newest value of each thing is kept, and fewer labels see their
     sum. () where the labels of the series name it. level: the field whose newest value is what such an event says;
     our doors key it by the first field of its identity, so that its values stay in order. None where it tells of
-    something that happened.
+    something that happened. adds_up: whether the levels of several things make a sum that means something, as their
+    stock does and their prices do not.
 
     A price is a level of its sku alone: those of two channels are no sum, and a rule by sku sees the newest.
     """
@@ -350,6 +351,7 @@ class EventType:
     data: type[_Data]
     identity: tuple[str, ...] = ()
     level: str | None = None
+    adds_up: bool = True
 
 
 TYPES: Mapping[str, EventType] = {
@@ -374,7 +376,7 @@ TYPES: Mapping[str, EventType] = {
         EventType("stock.lot", "inventory", StockLot, identity=("sku", "lot", "location")),
         EventType("supplier.updated", "inventory", SupplierUpdated, identity=("supplier", "sku")),
         EventType("product.listed", "inventory", ProductListed),
-        EventType("price.changed", "inventory", PriceChanged, identity=("sku",), level="price"),
+        EventType("price.changed", "inventory", PriceChanged, identity=("sku",), level="price", adds_up=False),
         EventType("campaign.planned", "plans", CampaignPlanned),
         EventType("capacity.declared", "plans", CapacityDeclared),
     )

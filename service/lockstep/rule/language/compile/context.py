@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from lockstep.calendar import Calendar
+from lockstep.event import TYPES
 from lockstep.measure.definition import Expression
 from lockstep.rule.condition.kinds import Severity
 from lockstep.rule.language.fewer_labels import plain
@@ -110,4 +111,15 @@ class FileContext:
                     "an order would count once per line; use lines.quantity or group by a label of the order",
                     "LS134",
                 )
+            kind = TYPES[measure.event_type]
+            if measure.kind == "last" and not kind.adds_up and measure.field == kind.level:
+                given = {plain(label) for label in (*scope.grouping.by, *measure.model.where)}
+                mixed = next((label for label in kind.identity if label not in given), "")
+                if mixed:
+                    self.note(
+                        pointer,
+                        f"'{measure.name}' would add up the '{measure.field}' of every '{mixed}', which says nothing",
+                        f"add '{mixed}' to the rule's 'by', or say which in the measure's 'where'",
+                        "LS137",
+                    )
         return self.measures.expression(name, scope.grouping)

@@ -64,6 +64,7 @@ _OF_NAMES = frozenset(
         "LS134",
         "LS135",
         "LS136",
+        "LS137",
         "LS141",
         "LS142",
         "LS143",
@@ -72,7 +73,7 @@ _OF_NAMES = frozenset(
     }
 )
 """What is true of measures and labels whatever the numbers are."""
-_OF_LABELS = frozenset({"LS128", "LS134", "LS141", "LS180", "LS186", "LS187", "LS220", "LS221"})
+_OF_LABELS = frozenset({"LS128", "LS134", "LS137", "LS141", "LS180", "LS186", "LS187", "LS220", "LS221"})
 """What labels that are not known could make untrue."""
 
 

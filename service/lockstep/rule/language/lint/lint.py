@@ -62,6 +62,7 @@ CODES: dict[str, str] = {
     "LS134": "a sum of whole orders by a label of their lines",
     "LS135": "a label that the event type does not name",
     "LS136": "a label with very many values",
+    "LS137": "a sum of prices",
     "LS140": "two rules or measures of one name",
     "LS141": "a template names what does not exist",
     "LS142": "a template cannot be filled in",
