@@ -6,6 +6,7 @@ hours, and then switched off. So is what can never become an event. 503 alone me
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import structlog
@@ -55,6 +56,12 @@ TAKEN = object_of(
 )
 
 
+def _topic(sender: Sender) -> dict[str, Any]:
+    read = ", ".join(f"`{topic}`" for topic in sender.topics)
+    described = f"Of what it speaks; read are {read}"
+    return {"name": sender.topic_in, "in": "header", "description": described, "schema": TEXT}
+
+
 def _operation(sender: Sender) -> Operation:
     signed = f"`{sender.signed_in}`: the {sender.written} of HMAC-{sender.digest.upper()} of the body, as it was sent"
     return Operation(
@@ -74,7 +81,8 @@ def _operation(sender: Sender) -> Operation:
             503: error("The broker does not answer: send it again"),
         },
         parameters=[
-            {"name": sender.signed_in, "in": "header", "required": True, "description": signed, "schema": TEXT}
+            {"name": sender.signed_in, "in": "header", "required": True, "description": signed, "schema": TEXT},
+            *([] if sender.topic_in is None else [_topic(sender)]),
         ],
         body={"application/json": {"schema": {"type": "object", "description": f"As {sender.title} sends it"}}},
         is_open=True,

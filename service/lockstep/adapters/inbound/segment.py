@@ -48,7 +48,7 @@ def translate(topic: str, body: Body, headers: Mapping[str, str], skus: Mapping[
     """skus: none are asked for. Raises BadPayload."""
     reader = _READERS.get(topic)
     if reader is None:
-        return ignored(f"'{topic}' says nothing that rules read")
+        return ignored(f"'{topic[:100]}' says nothing that rules read")
     return reader(body)
 
 

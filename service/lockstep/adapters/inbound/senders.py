@@ -17,7 +17,8 @@ OTHER = "other"
 @dataclass(frozen=True)
 class Sender:
     """name: as in the path and the metrics. title: as people call it. signed_in: the header of its signature, an HMAC
-    of the raw body by `digest`, written as base64 or hex. topics: those that become events.
+    of the raw body by `digest`, written as base64 or hex. topic_in: the header that names its topic; None where the
+    body does. topics: those that become events.
 
     ping: what it sends, unsigned, to see whether anybody is there; None where it does not. without_sku: topics that
     name a thing otherwise than by its sku, which other topics have told.
@@ -28,6 +29,7 @@ class Sender:
     signed_in: str
     digest: Literal["sha256", "sha1"]
     written: Literal["base64", "hex"]
+    topic_in: str | None
     topics: tuple[str, ...]
     topic_of: Callable[[Mapping[str, Any], Mapping[str, str]], str]
     translate: Callable[[str, Mapping[str, Any], Mapping[str, str], Mapping[str, str]], Translation]
@@ -51,6 +53,7 @@ SHOPIFY = Sender(
     signed_in="X-Shopify-Hmac-Sha256",
     digest="sha256",
     written="base64",
+    topic_in=shopify.TOPIC_IN,
     topics=shopify.TOPICS,
     topic_of=shopify.topic_of,
     translate=shopify.translate,
@@ -62,6 +65,7 @@ WOOCOMMERCE = Sender(
     signed_in="X-WC-Webhook-Signature",
     digest="sha256",
     written="base64",
+    topic_in=woocommerce.TOPIC_IN,
     topics=woocommerce.TOPICS,
     topic_of=woocommerce.topic_of,
     translate=woocommerce.translate,
@@ -73,6 +77,7 @@ SEGMENT = Sender(
     signed_in="X-Signature",
     digest="sha1",
     written="hex",
+    topic_in=None,
     topics=segment.TOPICS,
     topic_of=segment.topic_of,
     translate=segment.translate,

@@ -30,6 +30,7 @@ from lockstep.adapters.inbound.foreign_values import (
 )
 from lockstep.adapters.inbound.translation import BadPayload, Translation, event, ignored, translated
 
+TOPIC_IN = "X-Shopify-Topic"
 SOURCE = "/shopify"
 """Its ids are unique over all shops."""
 
@@ -40,7 +41,7 @@ def translate(topic: str, body: Body, headers: Mapping[str, str], skus: Mapping[
     """headers: in lower case. skus: of inventory items, by `item_name`. Raises BadPayload."""
     reader = _READERS.get(topic)
     if reader is None and topic not in _LEVELS:
-        return ignored(f"topic '{topic}' says nothing that rules read")
+        return ignored(f"topic '{topic[:100]}' says nothing that rules read")
     if body.get("test") is True or headers.get("x-shopify-test", "").lower() == "true":
         return ignored("it is a test, and nobody ordered anything")
     return _inventory_level(body, skus) if reader is None else reader(body)
@@ -52,7 +53,7 @@ def item_name(item: str) -> str:
 
 
 def topic_of(body: Body, headers: Mapping[str, str]) -> str:
-    return headers.get("x-shopify-topic", "").strip().lower()
+    return headers.get(TOPIC_IN.lower(), "").strip().lower()
 
 
 def _order_placed(body: Body) -> Translation:

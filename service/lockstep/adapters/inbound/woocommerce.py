@@ -35,6 +35,7 @@ from lockstep.adapters.inbound.foreign_values import (
 )
 from lockstep.adapters.inbound.translation import Translation, event, ignored, translated
 
+TOPIC_IN = "X-WC-Webhook-Topic"
 TOLD_OF = timedelta(hours=1)
 """For so long from its beginning an update of an order still says that it was placed."""
 
@@ -51,12 +52,12 @@ def translate(topic: str, body: Body, headers: Mapping[str, str], skus: Mapping[
     """headers: in lower case. skus: none are asked for. Raises BadPayload."""
     reader = _READERS.get(topic)
     if reader is None:
-        return ignored(f"topic '{topic}' says nothing that rules read")
+        return ignored(f"topic '{topic[:100]}' says nothing that rules read")
     return reader(body, _source(body, headers))
 
 
 def topic_of(body: Body, headers: Mapping[str, str]) -> str:
-    return headers.get("x-wc-webhook-topic", "").strip().lower()
+    return headers.get(TOPIC_IN.lower(), "").strip().lower()
 
 
 def _source(body: Body, headers: Mapping[str, str]) -> str:
