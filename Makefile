@@ -19,7 +19,7 @@ demo: $(READY)  ## replay six weeks of a real shop and watch the alerts
 demo-six-months: $(READY)  ## backtest the shipped rules on six months, where the data is there
 	@csv="$${LOCKSTEP_RETAIL_CSV:-$$(ls ../shared/data/online-retail/*.csv.gz 2>/dev/null | head -n 1)}"; \
 	if [ -z "$$csv" ]; then echo "skipped: set LOCKSTEP_RETAIL_CSV to the Online Retail CSV (see rules/README.md)"; \
-	else $(BIN)/lockstep convert retail "$$csv" > .venv/six-months.ndjson && \
+	else $(BIN)/lockstep convert "$$csv" --out .venv/six-months.ndjson && \
 	$(BIN)/lockstep backtest rules --events .venv/six-months.ndjson; fi
 
 test: $(READY)  ## the tests; with Java and Maven also on a real Kafka

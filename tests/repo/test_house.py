@@ -120,7 +120,6 @@ def test_a_new_event_type_is_two_edits():
         "adapters/inbound/woocommerce.py",
         "adapters/inbound/segment.py",
         "notify/advice.py",  # what each team may do
-        "tools/retail.py",
         "tools/demo/shop.py",
     }
 

@@ -9,9 +9,11 @@ import pytest
 from lockstep.adapters.rule_files import load_routing
 from lockstep.rule.language.lint.lint import CODES
 from lockstep.rule.language.load import load_texts
+from lockstep.tools.convert.mapping import read_mapping
 from lockstep.tools.ruletest.results import explained
 from lockstep.tools.ruletest.runner import run
 from lockstep.tools.ruletest.suite import load_text
+from lockstep.yaml.document import document_of
 
 HANDBOOK = Path(__file__).parents[2] / "rules" / "README.md"
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", HANDBOOK.read_text(), re.DOTALL)
@@ -22,12 +24,24 @@ TABLES = dict(re.findall(r"```csv (\S+)\n(.*?)```", HANDBOOK.read_text(), re.DOT
 (CALENDAR,) = [e for e in EXAMPLES if e.startswith("# calendar")]
 
 
-@pytest.mark.parametrize("text", [e for e in EXAMPLES if not e.startswith(("# routing", "# calendar"))])
+MAPPINGS = [e for e in EXAMPLES if "\nmapping: " in e]
+
+
+@pytest.mark.parametrize(
+    "text", [e for e in EXAMPLES if not e.startswith(("# routing", "# calendar")) and e not in MAPPINGS]
+)
 def test_an_example_loads_clean(text):
     """A reader may copy any of them."""
     loaded = load_texts({"example.yml": text, **TABLES})
     assert [str(f) for f in loaded.faults] == []
     assert len(loaded.plan.rules) == text.count("- name:")
+
+
+@pytest.mark.parametrize("text", MAPPINGS)
+def test_a_mapping_loads_clean(text):
+    """A reader may copy it; what it makes of a file is tested in tests/convert."""
+    document, _ = document_of("till.yml", text.encode())
+    assert [str(f) for f in read_mapping(document)[1]] == []
 
 
 @pytest.mark.parametrize(("rules", "tests"), TESTED)

@@ -5,14 +5,14 @@ from typing import Annotated
 import typer
 
 from lockstep import VERSION
-from lockstep.cli import alerts, backtest, check, demo, events, explain, rules, schema, serve
+from lockstep.cli import alerts, backtest, check, convert, demo, events, explain, rules, schema, serve
 from lockstep.cli.output import fail, out
 from lockstep.errors import LockstepError
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__.split(":")[0])
 dead_app = typer.Typer(no_args_is_help=True, help="What could not be counted or delivered")
 notify_app = typer.Typer(no_args_is_help=True, help="Messages to people")
-convert_app = typer.Typer(no_args_is_help=True, help="Other people's data into events")
+convert_app = typer.Typer(cls=convert.FilesOrCommand, help="A shop's own files into events")
 app.add_typer(dead_app, name="dead")
 app.add_typer(notify_app, name="notify")
 app.add_typer(convert_app, name="convert")
@@ -62,4 +62,4 @@ app.command()(demo.demo)
 dead_app.command("events")(events.dead_events)
 dead_app.command("deliveries")(events.dead_deliveries)
 notify_app.command("test")(alerts.notify_test)
-convert_app.command("retail")(events.convert_retail)
+convert_app.command(convert.FILES)(convert.convert_files)

@@ -15,14 +15,14 @@ from lockstep.tools.terminal import styled
 
 
 def check(
-    paths: Annotated[list[Path], typer.Argument(help="Rule files or folders")],
+    paths: Annotated[list[Path], typer.Argument(help="Rule files, mappings or folders")],
     strict: Annotated[bool, typer.Option("--strict", help="Warnings give exit code 3")] = False,
     output: Annotated[str, typer.Option("--format", help="text, json, sarif or github")] = "text",
     kept: Annotated[
         str | None, typer.Option(help="How long events are kept, `7d`; default: LOCKSTEP_RETENTION where it is set")
     ] = None,
 ) -> None:
-    """Look for every fault in rule files: where, what, the way out."""
+    """Look for every fault in rule files and mappings: where, what, the way out."""
     from lockstep.app import utc_now
     from lockstep.tools.check import fault_formats as faults
     from lockstep.tools.check.check_report import check as run
@@ -43,8 +43,9 @@ def check(
         for line in faults.shown(report.faults, sources):
             out.print(line, soft_wrap=True)
         errors, warnings = len(report.errors), len(report.faults) - len(report.errors)
+        mappings = f" and {many(report.mappings, 'mapping')}" if report.mappings else ""
         said = (
-            f"{many(report.rules, 'rule')} in {many(report.files, 'file')}: "
+            f"{many(report.rules, 'rule')}{mappings} in {many(report.files, 'file')}: "
             f"{many(errors, 'error')}, {many(warnings, 'warning')}"
         )
         out.print(styled((said, "red" if errors else "green")))

@@ -1,4 +1,4 @@
-"""`lockstep send`, `lockstep convert` and `lockstep dead`: events in, and what could not be counted or delivered."""
+"""`lockstep send` and `lockstep dead`: events in, and what could not be counted or delivered."""
 
 import base64
 import json
@@ -64,14 +64,6 @@ def send(
         fail("stopped at a bad event; mend it, or use --skip-bad (what was sent counts once when it is sent again)", 1)
     if report.outcomes[Outcome.FUTURE]:
         fail("what is ahead of the clock does not count; check the sender's clock, or use --now to try things out", 1)
-
-
-def convert_retail(csv: Annotated[Path, typer.Argument(help="CSV of the UCI Online Retail data, .gz too")]) -> None:
-    """Turn order lines of the Online Retail data into events on standard output."""
-    from lockstep.tools.retail import convert
-
-    for event in convert(csv):
-        sys.stdout.write(json.dumps(event, separators=(",", ":")) + "\n")
 
 
 def dead_events(

@@ -22,6 +22,7 @@ from lockstep.measure.dead_events import TOPIC as DEAD_EVENTS
 from lockstep.notify import payload, route
 from lockstep.rule.language import form as rule_model
 from lockstep.settings import Settings
+from lockstep.tools.convert import form as mapping_form
 from lockstep.tools.ruletest import file_form as ruletest_model
 from lockstep.transition import Transition
 
@@ -176,6 +177,7 @@ def generate() -> dict[str, str]:
     documents["rules.schema.json"] = _plain(rule_model.json_schema())
     documents["calendar.schema.json"] = _plain(calendar.json_schema())
     documents["routing.schema.json"] = _plain(route.json_schema())
+    documents["mapping.schema.json"] = _plain(mapping_form.json_schema())
     documents["ruletest.schema.json"] = _plain(ruletest_model.json_schema())
     documents["asyncapi.json"] = _asyncapi()
     documents["openapi.json"] = openapi()

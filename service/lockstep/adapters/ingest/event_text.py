@@ -23,7 +23,8 @@ LOOKED_AT = 64 << 10
 """Bytes that are looked through for an event where a file does not begin with one."""
 
 _READ_AHEAD = 1 << 20
-_UNREADABLE = (OSError, EOFError, zlib.error, UnicodeError)
+UNREADABLE = (OSError, EOFError, zlib.error, UnicodeError)
+"""What reading a stream of bytes raises."""
 _NOT_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _ENCODINGS = (
@@ -36,7 +37,7 @@ _ENCODINGS = (
 """Byte order marks → what they begin."""
 
 _PACKED = (
-    (b"PK\x03\x04", "a zip archive or an Excel workbook", "unpack it, or save the sheet as CSV and write events of it"),
+    (b"PK\x03\x04", "a zip archive or an Excel workbook", "unpack it; `lockstep convert` makes events of a workbook"),
     (b"BZh", "packed with bzip2", "unpack it, or pack it with gzip"),
     (b"\xfd7zXZ", "packed with xz", "unpack it, or pack it with gzip"),
     (b"\x28\xb5\x2f\xfd", "packed with zstd", "unpack it, or pack it with gzip"),
@@ -47,7 +48,7 @@ _PACKED = (
 """How files begin that hold no events as text → what they are, and the way out."""
 
 _ONE_A_LINE = "write CloudEvents as JSON, one a line"
-_ROWS = "turn its rows into CloudEvents, one a line: `Your own history` in rules/README.md has a few lines of Python"
+_ROWS = "turn its rows into events: `lockstep convert FILE` (see `Your own history` in rules/README.md)"
 
 
 class EventText:
@@ -62,9 +63,9 @@ class EventText:
         self._whole: list[bytes] | None = None
         self._lines_before = 0
         try:
-            self._stream = _plain(stream, largest)
+            self._stream = utf8_stream(stream, largest)
             self._recognise()
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise self._unreadable(error) from error
 
     def portions(self, at_once: int) -> Iterator[tuple[Sequence[int], Sequence[bytes]]]:
@@ -84,7 +85,7 @@ class EventText:
                     numbers, values = [n for n, _ in kept], [v for _, v in kept]
                 yield numbers, values
                 number += len(lines)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise self._unreadable(error) from error
 
     def place(self, number: int) -> str:
@@ -207,8 +208,17 @@ def _prefixed(head: bytes, stream: Any, largest: int | None = None) -> io.Buffer
     return io.BufferedReader(_Prefixed(head, stream, largest), _READ_AHEAD)
 
 
-def _plain(stream: Any, largest: int | None) -> io.BufferedReader:
-    """A stream as UTF-8 without a mark, whatever it is packed and encoded as."""
+def read_ahead(stream: Any, size: int) -> tuple[bytes, io.BufferedReader]:
+    """The first bytes of a stream, at most so many, and the stream from its first byte on."""
+    head = stream.read(size)
+    return head, _prefixed(head, stream)
+
+
+def utf8_stream(stream: Any, largest: int | None = None) -> io.BufferedReader:
+    """A stream as UTF-8 without a mark, whatever it is packed (gzip) and encoded as.
+
+    largest: bytes when it is unpacked. Raises what reading it raises: see UNREADABLE.
+    """
     head = stream.read(4)
     plain = _prefixed(head, stream)
     if head.startswith(b"\x1f\x8b"):
@@ -251,11 +261,16 @@ def _place_in(text: bytes, error: Exception) -> str:
     return f"{said[: at.start()]} (line {line})"
 
 
+def packed_as(head: bytes) -> tuple[str, str] | None:
+    """What a file is that begins so and holds no text, and the way out; None for text."""
+    return next(((what, way_out) for begin, what, way_out in _PACKED if head.startswith(begin)), None)
+
+
 def _looks_like(head: bytes) -> tuple[str, str]:
     """What a file is that begins with no event, and the way out."""
-    for begin, what, way_out in _PACKED:
-        if head.startswith(begin):
-            return what, way_out
+    packed = packed_as(head)
+    if packed is not None:
+        return packed
     if head.lstrip()[:1] == b"<":
         return "XML or HTML", "export the data as JSON"
     lines = [line for line in head.splitlines() if line.strip()]

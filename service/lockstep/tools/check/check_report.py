@@ -1,5 +1,6 @@
 """`lockstep check`: every fault of every file at once."""
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -8,16 +9,20 @@ from pathlib import Path
 from lockstep.adapters.rule_files import calendar_file, load_routing, load_rules, read_document, rule_files
 from lockstep.rule.language.lint.outdated import past_their_day
 from lockstep.rule.language.lint.warnings import out_of_reach
+from lockstep.tools.convert.mapping import read_mapping
 from lockstep.yaml.document import Fault, did_you_mean
+
+_MAPPING = re.compile(rb"^mapping\s*:", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """faults in the order of files and lines; how many rules can be used, in how many files."""
+    """faults in the order of files and lines; how many rules and mappings can be used, in how many files."""
 
     faults: tuple[Fault, ...]
     rules: int
     files: int
+    mappings: int = 0
 
     @property
     def errors(self) -> tuple[Fault, ...]:
@@ -25,7 +30,7 @@ class CheckReport:
 
 
 def check(paths: Sequence[Path], *, kept_s: int | None = None, today: date | None = None) -> CheckReport:
-    """Look at rule files and folders, and at the routing beside them.
+    """Look at rule files and folders, at the routing beside them, and at mapping files.
 
     kept_s: how long events are kept, where that is known. today: in the shop's time zone, to find expired rules.
     """
@@ -38,7 +43,11 @@ def check(paths: Sequence[Path], *, kept_s: int | None = None, today: date | Non
         for p in existing
         if p.is_dir() and not rule_files([p])
     ]
-    loaded = load_rules(*existing)
+    mapping_files = [path for path in rule_files(existing) if _is_mapping(path)]
+    for path in mapping_files:
+        faults += _mapping_faults(path)
+    rule_paths = [f for f in rule_files(existing) if f not in mapping_files] if mapping_files else existing
+    loaded = load_rules(*rule_paths)
     faults += loaded.faults
     if kept_s is not None:
         faults += out_of_reach(loaded.plan.rules, kept_s=kept_s)
@@ -59,7 +68,21 @@ def check(paths: Sequence[Path], *, kept_s: int | None = None, today: date | Non
                         message = f"rule '{rule.name}' is for the team '{team}', which {path} does not name"
                         remedy = did_you_mean(team, routing.teams)
                         faults.append(Fault(file, int(line), 1, message, remedy, "LS150", "warning"))
-    return CheckReport(tuple(sorted(set(faults))), len(loaded.plan.rules), files)
+    sound = len(mapping_files) - len({fault.path for fault in faults} & {str(path) for path in mapping_files})
+    return CheckReport(tuple(sorted(set(faults))), len(loaded.plan.rules), files, sound)
+
+
+def _is_mapping(path: Path) -> bool:
+    """Whether a file holds a mapping and no rules: by its key, as one with faults may be no YAML."""
+    try:
+        return _MAPPING.search(path.read_bytes()) is not None
+    except OSError:
+        return False
+
+
+def _mapping_faults(path: Path) -> list[Fault]:
+    document, faults = read_document(path)
+    return faults if document is None else read_mapping(document)[1]
 
 
 def _unheard(path: Path, teams: Iterable[str], addressed: Collection[str]) -> list[Fault]:

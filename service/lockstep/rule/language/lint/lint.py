@@ -114,6 +114,12 @@ CODES: dict[str, str] = {
     "LS230": "a day or week of the calendar is judged once",
     "LS231": "a day that moves on every minute",
     "LS232": "a measure is learned once in a rule",
+    "LS240": "a value of a mapping has exactly one source",
+    "LS241": "a field that the event type does not have",
+    "LS242": "a field that nothing gives",
+    "LS243": "a column that the file does not have",
+    "LS244": "a time zone or the format of a time that cannot be",
+    "LS245": "two events of one row with one id",
 }
 """code → what it is about."""
 
