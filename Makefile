@@ -47,8 +47,8 @@ bench: $(READY)  ## measured on this machine, as ratios against a limit in the s
 schema: $(READY)  ## write schemas/ and deploy/lockstep.env.example from the models
 	@$(BIN)/lockstep schema
 
-soak: $(READY)  ## the long kill test: make soak KILLS=200
-	@KILLS=$(SOAK_KILLS) $(BIN)/python -m pytest -m soak -n 0 -p no:randomly tests/exactness
+soak: $(READY)  ## the long kill test and a judge with 100,000 groups: make soak KILLS=200
+	@KILLS=$(SOAK_KILLS) $(BIN)/python -m pytest -m soak -n 0 -p no:randomly tests/exactness tests/judge
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

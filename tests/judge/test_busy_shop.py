@@ -22,6 +22,8 @@ from lockstep.rule.condition.kinds import Plan
 from lockstep.rule.language.load import load_texts
 
 MINUTES, PER_MINUTE = 60, 120
+GROUPS = 100_000
+"""Products of the shop with the name "wide"."""
 EVERY_KIND = Path(__file__).parent / "stored"
 
 Told = set[tuple[str, str, datetime]]
@@ -33,7 +35,7 @@ def plan_of(name: str) -> Plan:
         found = load_rules(EVERY_KIND)
     else:
         by_word = {"quiet": quiet.RULES, "daily": quiet.SEASONAL_RULES, "weekly": quiet.SEASONAL_RULES}
-        texts = by_word.get(name.split()[0]) or rules(int(name), per_minute=700)
+        texts = by_word.get(name.split()[0]) or rules(10 if name == "10" else 1, per_minute=700)
         found = load_texts({"r.yml": texts})
     assert found.plan is not None
     assert not [fault for fault in found.faults if fault.level == "error"]
@@ -52,6 +54,8 @@ def shop(name: str) -> list[tuple[str, bytes]]:
     if word in ("daily", "weekly"):
         days = 1 if word == "daily" else 7
         return list(quiet.events(int(seed), minutes=150, open_for=15, every=timedelta(days=days)))
+    if name == "wide":
+        return list(events(GROUPS + GROUPS // 5, MINUTES // 3, skus=GROUPS, even=True))
     minutes = MINUTES // 2 if name == "10" else MINUTES  # the slow twin takes long over two hundred rules
     return list(events(minutes * PER_MINUTE, minutes, skus=40))
 
@@ -138,3 +142,13 @@ def test_it_is_told_the_same(name, per_flush, more):
 def test_what_is_left_out_says_nothing(name, per_flush, more, fast, slow):
     """Byte for byte what a judge says that gives a verdict on everything, with the same flush."""
     assert published(name, per_flush, fast, **dict(more)) == published(name, per_flush, slow, **dict(more))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("fast", "slow"),
+    [pytest.param(plain_judge, slow_twin, id="early"), pytest.param(late_judge, late_twin, id="after the close")],
+)
+def test_a_hundred_thousand_groups_are_told_the_same(fast, slow):
+    """As above, with more products than fit into any shortcut of a small shop, and restored half way."""
+    assert published("wide", 12_000, fast, again=5) == published("wide", 12_000, slow, again=5)
