@@ -195,13 +195,13 @@ class Broker:
             *arguments,
         ]
 
-    def wait_ready(self, timeout_s: float = READY_S) -> "Broker":
-        """Until this node sees the whole cluster."""
+    def wait_ready(self, timeout_s: float = READY_S, **client: object) -> "Broker":
+        """Until this node sees the whole cluster. client: what aiokafka needs to be let in."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             if not self.running:
                 raise RuntimeError(f"the broker has ended: {self.output()}")
-            if self._listens() and asyncio.run(self._nodes()) == self.size:
+            if self._listens() and asyncio.run(self._nodes(client)) == self.size:
                 return self
             time.sleep(0.05)
         raise TimeoutError(f"the broker is not ready after {timeout_s} s: {self.output()}")
@@ -214,8 +214,8 @@ class Broker:
             return False
         return True
 
-    async def _nodes(self) -> int:
-        client = AIOKafkaAdminClient(bootstrap_servers=self.address, request_timeout_ms=2000)
+    async def _nodes(self, options: Mapping[str, object]) -> int:
+        client = AIOKafkaAdminClient(bootstrap_servers=self.address, request_timeout_ms=2000, **options)
         try:
             await client.start()
             return len((await client.describe_cluster())["brokers"])
