@@ -126,10 +126,15 @@ LINES = {line.key: line for line in (*TARGETS, *FURTHER)}
 
 @dataclass
 class Figures:
-    """Key → what each round measured. missing: key, or the part before its last point → why there is none."""
+    """Key → what each round measured. missing: key, or the part before its last point → why there is none.
+
+    notes: key → what is to be known of a figure.
+    """
 
     rounds: dict[str, list[float]] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    about: dict[str, str] = field(default_factory=dict)
 
     def add(self, key: str, value: float) -> None:
         if key not in LINES:
@@ -148,19 +153,21 @@ class Figures:
         names = (key, key.rpartition(".")[0], key.partition(".")[2], key.partition(".")[0])
         return next((self.missing[name] for name in names if name in self.missing), "")
 
-    def write(self, file: Path, **about: str) -> None:
+    def write(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         found = {
-            **about,
+            "about": self.about,
             "figures": {
                 key: {"value": self.value(key), "unit": LINES[key].unit, "rounds": values}
                 for key, values in self.rounds.items()
             },
             "missing": self.missing,
+            "notes": self.notes,
         }
         file.write_text(json.dumps(found, indent=1) + "\n")
 
     @classmethod
     def read(cls, file: Path) -> "Figures":
         found = json.loads(file.read_text())
-        return cls({key: figure["rounds"] for key, figure in found["figures"].items()}, found["missing"])
+        rounds = {key: figure["rounds"] for key, figure in found["figures"].items()}
+        return cls(rounds, found["missing"], found["notes"], found["about"])

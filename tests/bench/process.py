@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -48,6 +49,12 @@ def peak_mb(root: int) -> float:
 def rss_mb(pid: int) -> float:
     """Resident memory of one process, MB."""
     return int(Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0]) / 1024
+
+
+def end_pid(pid: int) -> None:
+    """SIGTERM to a child of a process that was started here, which may be gone."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:

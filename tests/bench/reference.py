@@ -40,13 +40,14 @@ Flags = NDArray[np.bool_]
 class Expected:
     """moves: those before `until` (microseconds). breaches: of flows by minute, of levels as they are at its end.
 
-    refused: events that are none.
+    begins: the first minute that was seen whole. refused: events that are none.
     """
 
     moves: frozenset[Move]
     breaches: frozenset[Breach]
     until: int
-    refused: int
+    refused: int = 0
+    begins: int = 0
 
 
 def micros(text: str) -> int:
@@ -55,10 +56,12 @@ def micros(text: str) -> int:
     return int(moment.replace(microsecond=0).timestamp()) * 1_000_000 + moment.microsecond
 
 
-def expected(rules: str, events: Iterable[tuple[str, bytes]]) -> Expected:
-    """What a rule file says of (topic, event) in the order of their log. Raises ValueError for words unknown here."""
-    read = YAML(typ="safe").load(rules)
-    asked = [_Asked.of(rule, read["measures"]) for rule in read["rules"]]
+def expected(rules: str, events: Iterable[tuple[str, bytes]], *, breaches_too: bool = False) -> Expected:
+    """What a rule file says of (topic, event) in the order of their log.
+
+    breaches_too: each minute of each breach as well, which are many. Raises ValueError for words unknown here.
+    """
+    asked = asked_of(rules)
     shop = _Shop(events, reach=max(a.reach for a in asked), backs={back for a in asked for back in a.backs})
     moves: set[Move] = set()
     breaches: set[Breach] = set()
@@ -66,12 +69,12 @@ def expected(rules: str, events: Iterable[tuple[str, bytes]]) -> Expected:
     for rule in asked:
         if rule.kind == "stock.level":
             moves |= set(_moves_of_levels(rule, shop))
-            breaches |= set(_breaches_of_levels(rule, shop))
+            breaches |= set(_breaches_of_levels(rule, shop)) if breaches_too else set()
             continue
         key = (rule.kind, rule.by)
         if key not in tables:
             tables[key] = shop.table(*key)
-        table = tables[key]
+        table = tables[key].of_at_least(rule.fewest)
         for first in range(0, len(table.groups), ROWS_AT_A_TIME):
             part = table.rows(first, first + ROWS_AT_A_TIME)
             breach, clear, judged = _verdicts(rule, part, shop)
@@ -79,10 +82,18 @@ def expected(rules: str, events: Iterable[tuple[str, bytes]]) -> Expected:
                 columns = np.flatnonzero(judged[row])
                 minutes = [int(m) for m in shop.minutes[columns]]
                 moves |= set(_moves(rule.name, part.groups[row], minutes, breach[row, columns], clear[row, columns]))
-                held = zip(minutes, breach[row, columns], strict=True)
-                breaches |= {(rule.name, part.groups[row], minute) for minute, is_breach in held if is_breach}
+                if breaches_too:
+                    held = zip(minutes, breach[row, columns], strict=True)
+                    breaches |= {(rule.name, part.groups[row], minute) for minute, is_breach in held if is_breach}
     before_end = (move for move in moves if move[2] <= shop.until)
-    return Expected(frozenset(before_end), frozenset(breaches), shop.until, shop.refused)
+    begins = -(-max(shop.first.values()) // MINUTE_US)
+    return Expected(frozenset(before_end), frozenset(breaches), shop.until, shop.refused, begins)
+
+
+def asked_of(rules: str) -> list["Asked"]:
+    """What each rule of a file asks. Raises ValueError for words unknown here."""
+    read = YAML(typ="safe").load(rules)
+    return [Asked.of(rule, read["measures"]) for rule in read["rules"]]
 
 
 def _moves(name: str, group: Group, minutes: list[int], breach: Flags, clear: Flags) -> Iterator[Move]:
@@ -98,7 +109,7 @@ def _moves(name: str, group: Group, minutes: list[int], breach: Flags, clear: Fl
 
 
 @dataclass(frozen=True)
-class _Asked:
+class Asked:
     """One rule. kind: the event type. how: count, sum, average or last. backs: days back of the usual windows.
 
     previous: length of the stretch before that is usual; lengths are minutes. bounds: word → number or ratio.
@@ -118,7 +129,7 @@ class _Asked:
     usual_at_least: Fraction | None
 
     @classmethod
-    def of(cls, rule: Mapping[str, Any], measures: Mapping[str, Mapping[str, str]]) -> "_Asked":
+    def of(cls, rule: Mapping[str, Any], measures: Mapping[str, Mapping[str, str]]) -> "Asked":
         word = "spike" if "spike" in rule else "threshold"
         _refuse_others(rule, {"name", "by", "severity", "clear", word})
         condition = dict(rule[word])
@@ -156,6 +167,12 @@ class _Asked:
     def reach(self) -> int:
         return self.window + self.previous
 
+    @property
+    def fewest(self) -> int:
+        """A group with fewer events in all never breaches."""
+        limit = self.at_least if self.is_spike else self.bounds.get("above", self.bounds.get("at_least", Fraction(0)))
+        return max(1, int(limit)) if self.how == "count" and not self.bounds.keys() & {"below", "at_most"} else 1
+
 
 def _refuse_others(said: Mapping[str, Any], known: set[str]) -> None:
     if set(said) - known:
@@ -181,6 +198,12 @@ class _Table:
     counts: Numbers
     sums: Numbers
     begins: NDArray[np.intp]
+
+    def of_at_least(self, events: int) -> "_Table":
+        """Without the groups that have fewer events in all."""
+        kept = np.flatnonzero(self.counts.sum(axis=1) >= events)
+        groups = [self.groups[row] for row in kept]
+        return _Table(groups, self.counts[kept], self.sums[kept], self.begins[kept])
 
     def rows(self, first: int, end: int) -> "_Table":
         return _Table(self.groups[first:end], self.counts[first:end], self.sums[first:end], self.begins[first:end])
@@ -247,7 +270,7 @@ def _last(values: Numbers, length: int) -> Numbers:
     return sums
 
 
-def _verdicts(rule: _Asked, table: _Table, shop: _Shop) -> tuple[Flags, Flags, Flags]:
+def _verdicts(rule: Asked, table: _Table, shop: _Shop) -> tuple[Flags, Flags, Flags]:
     """(breach, clear, judged) of each group and column. An average of nothing and what is not yet known: not judged."""
     known = np.arange(len(shop.minutes)) >= table.begins[:, None]
     first = -(-shop.first[rule.kind] // MINUTE_US)  # the first minute that was seen whole
@@ -278,7 +301,7 @@ def _verdicts(rule: _Asked, table: _Table, shop: _Shop) -> tuple[Flags, Flags, F
     return breach, ~breach & ~band, judged
 
 
-def _usual(rule: _Asked, table: _Table, shop: _Shop, source: Numbers, first: int) -> tuple[Numbers, Numbers, Flags]:
+def _usual(rule: Asked, table: _Table, shop: _Shop, source: Numbers, first: int) -> tuple[Numbers, Numbers, Flags]:
     """(numerator, denominator, whether enough is known) of what the window usually is."""
     window = rule.window
     if rule.previous:
@@ -327,7 +350,7 @@ def _is_beyond(bounds: Mapping[str, Fraction], value: float) -> bool:
     return all(bool(_holds(word, number, np.ones_like(number), limit)[0]) for word, limit in bounds.items())
 
 
-def _moves_of_levels(rule: _Asked, shop: _Shop) -> Iterator[Move]:
+def _moves_of_levels(rule: Asked, shop: _Shop) -> Iterator[Move]:
     """In the order of the log; a value older than the newest changes nothing."""
     newest: dict[Group, int] = {}
     is_open: dict[Group, bool] = {}
@@ -344,7 +367,7 @@ def _moves_of_levels(rule: _Asked, shop: _Shop) -> Iterator[Move]:
             yield rule.name, group, at, "firing" if is_open[group] else "resolved"
 
 
-def _breaches_of_levels(rule: _Asked, shop: _Shop) -> Iterator[Breach]:
+def _breaches_of_levels(rule: Asked, shop: _Shop) -> Iterator[Breach]:
     newest: dict[Group, dict[int, tuple[int, str, bool]]] = defaultdict(dict)
     for at, event_id, data in shop.levels:
         minutes = newest[tuple(data[name] for name in rule.by)]

@@ -21,12 +21,14 @@ import structlog
 from rich.console import Console, RenderableType
 from rich.table import Table
 from tests.bench.figures import FURTHER, TARGETS, Figures, Line
-from tests.bench.part import backtest, catching_up, latency, memory, post, restart, scaling
+from tests.bench.part import backtest, catching_up, fifty_rules, latency, memory, post, restart, scaling
 from tests.bench.session import Session
 from tests.bench.workloads import KEPT, ROOT
 
+PEERS = ("bytewax", "quix", "pathway", "flink")
 PARTS: dict[str, Callable[[Session], None]] = {
-    "serve": catching_up.run,
+    "peers": partial(catching_up.run, peers=PEERS),
+    "shop-50": fifty_rules.run,
     "backtest": backtest.run,
     "latency": latency.run,
     "post": post.run,
@@ -34,6 +36,7 @@ PARTS: dict[str, Callable[[Session], None]] = {
     "scaling": scaling.run,
 }
 ONLY_BY_NAME: dict[str, Callable[[Session], None]] = {
+    "serve": catching_up.run,  # what `peers` measures, too, without them
     "series": memory.run,
     "backtest-10m": partial(backtest.run, count=10_000_000),
 }
@@ -63,7 +66,8 @@ def main(words: list[str]) -> int:
     for name in asked.parts or PARTS:
         (PARTS | ONLY_BY_NAME)[name](session)
     figures = session.figures
-    figures.write(asked.results, commit=commit(), at=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", machine=machine())
+    figures.about |= {"commit": commit(), "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "machine": machine()}
+    figures.write(asked.results)
     for table in tables(figures):
         console.print(table)
     minutes = (time.perf_counter() - began) / 60
@@ -104,6 +108,7 @@ def _row(figures: Figures, line: Line) -> tuple[str, ...] | None:
         return (line.what, "not measured", reason, line.target, "not met" if line.target else "") if reason else None
     low, high = figures.spread(line.key)
     spread = f"{line.shown(low)} to {line.shown(high)}" if len(figures.rounds[line.key]) > 1 else ""
+    spread = "; ".join(part for part in (spread, figures.notes.get(line.key, "")) if part)
     met = line.is_met(value)
     verdict = "" if met is None else "met" if met else "[bold red]not met"
     return line.what, f"{line.shown(value)} {line.unit}".strip(), spread, line.target, verdict

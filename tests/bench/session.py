@@ -44,6 +44,11 @@ class Session:
         self.figures.missing[key] = reason
         self._console.print(f"[yellow]not measured[/] {key}: {reason}", highlight=False)
 
+    def note(self, key: str, note: str) -> None:
+        """Something that is to be known of a figure."""
+        self.figures.notes[key] = note
+        self._console.print(f"[yellow]{key}[/]: {note}", highlight=False)
+
     def say(self, *keys: str) -> None:
         """Show the newest figure of each key at once: a long run is worth following."""
         for key in keys:

@@ -1,19 +1,24 @@
 """The benchmark itself: every part runs, on tiny numbers, and a run whose alerts are wrong is not counted."""
 
 import asyncio
+import json
 import re
 
 import pytest
 from rich.console import Console
+from tests.bench import shop_50
 from tests.bench.brokers import fill, fresh_broker
 from tests.bench.figures import LINES, TARGETS, Figures, Line
-from tests.bench.part import backtest, catching_up, latency, post, restart, scaling
+from tests.bench.part import backtest, catching_up, fifty_rules, latency, post, restart, scaling
 from tests.bench.part.catching_up import served
-from tests.bench.reference import Expected, differences, expected
+from tests.bench.peers import job
+from tests.bench.peers.install import PLACE
+from tests.bench.peers.measure import rules_for_peers, wrong
+from tests.bench.reference import Expected, asked_of, differences, expected, micros
 from tests.bench.run import main, tables
 from tests.bench.service import WrongResultError
 from tests.bench.session import Session
-from tests.bench.workloads import Workload, peer_20
+from tests.bench.workloads import Workload, peer_20, repeated
 
 TINY = 0.001
 
@@ -74,7 +79,7 @@ def test_a_run_with_a_wrong_alert_is_an_error(tmp_path, monkeypatch):
     workload = peer_20(2_000)
     right = workload.right
     lost = min(right.moves)
-    wrong = Expected(right.moves - {lost} | {("T1", ("none",), 0, "firing")}, right.breaches, right.until, 0)
+    wrong = Expected(right.moves - {lost} | {("T1", ("none",), 0, "firing")}, right.breaches, right.until)
     with fresh_broker("sqlite", tmp_path) as url:
         asyncio.run(fill(url, workload.events, len(workload.events)))
         with pytest.raises(WrongResultError, match=rf"1 missing, such as T1 .*; 1 too many, such as {lost[0]} "):
@@ -103,7 +108,7 @@ def test_a_run_with_a_wrong_alert_is_an_error(tmp_path, monkeypatch):
 )
 def test_differences(told, found):
     """Every alert is compared by rule, labels, time and state."""
-    right = Expected(frozenset({("A", (), 60, "firing")}), frozenset(), 100, 0)
+    right = Expected(frozenset({("A", (), 60, "firing")}), frozenset(), 100)
     assert differences(told, right) == found
 
 
@@ -154,3 +159,69 @@ def test_a_part_that_there_is_not(capsys):
     with pytest.raises(SystemExit):
         main(["speed"])
     assert "no such part: speed; there are serve, " in capsys.readouterr().err
+
+
+def test_peers_rules_are_those_of_the_reference():
+    """What peers leave to their users' code says the same of closed minutes as the reference does."""
+    workload = peer_20(20_000)
+    rules = job.rules_of(rules_for_peers(workload))
+    closed: dict[tuple[job.Measure, int, str], object] = {}
+    for measure in {rule.measure for rule in rules}:
+        for _, value in workload.events:
+            event = json.loads(value)
+            if event["type"] != measure.event:
+                continue
+            data = event["data"] | {"sku": event["data"].get("sku") or event["data"]["lines"][0]["sku"]}
+            key = (measure, micros(event["time"]) // 60_000_000, data[measure.by] if measure.by else job.ALL)
+            total, so_far = job.cents(data.get("total", 0)), closed.get(key, (0, 0))
+            of_all = {
+                "count": closed.get(key, 0) + 1 if measure.how == "count" else None,
+                "sum": closed.get(key, 0) + total if measure.how == "sum" else None,
+                "average": (so_far[0] + total, so_far[1] + 1) if measure.how == "average" else None,
+                "last": max((event["time"], event["id"], data.get("available")), closed.get(key, ("", "", 0)))
+                if measure.how == "last"
+                else None,
+            }
+            closed[key] = of_all[measure.how]
+    rows = [(m, minute, g, v[2] if m.how == "last" else v) for (m, minute, g), v in closed.items()]
+    told = job.breaches(rules, rows)
+    assert wrong(told, workload) == ""
+    lost = max(
+        b for b in told if b[0].startswith("K") and workload.right.begins < b[2] < workload.right.until // 60_000_000
+    )
+    assert re.fullmatch(r"of \d+ breaches 1 missing, 0 too many", wrong(told - {lost}, workload))
+    assert re.fullmatch(r"of \d+ breaches 0 missing, 1 too many", wrong({*told, ("K1", "none", lost[2])}, workload))
+
+
+@pytest.mark.kafka
+@pytest.mark.xdist_group("kafka")
+def test_a_peer(kafka_libs, tmp_path):
+    """One that is installed already; `make bench` installs them all."""
+    if not (PLACE / "bytewax" / "requirements.txt").exists():
+        pytest.skip("Bytewax is not installed; python -m tests.bench.run peers does it")
+    small = session("kafka")
+    catching_up.run(small, peers=("bytewax",))
+    assert {"bytewax.us", "bytewax.per_s", "bytewax.mb", "ratio.bytewax"} <= small.figures.rounds.keys()
+    assert small.figures.notes == {}
+
+
+def test_fifty_rules():
+    """Seasons, bad events and late ones, on SQLite and in a backtest."""
+    small = session()
+    fifty_rules.run(small)
+    assert small.figures.rounds.keys() == {"shop.sqlite.us", "shop.backtest.per_s"}
+
+
+def test_there_are_fifty():
+    """As the name says."""
+    assert len(asked_of(shop_50.rules(700))) == 50
+
+
+def test_repeated_events_come_later():
+    """The second time begins in the minute after the last of the first."""
+    workload = peer_20(2_000)
+    twice = list(repeated(workload, 2))
+    assert twice[:2_000] == workload.events
+    minutes = [sorted({json.loads(value)["time"][:16] for _, value in part}) for part in (twice[:2_000], twice[2_000:])]
+    assert minutes[0][-1] < minutes[1][0]
+    assert len(minutes[0]) == len(minutes[1])

@@ -20,6 +20,7 @@ from lockstep.ports import Batch
 from lockstep.rule.condition.kinds import Plan, series_of_condition
 
 SECOND = 1_000_000
+SAMPLES = "lockstep.samples"
 NOW = datetime(2028, 1, 1, tzinfo=UTC)
 """After all events: none of them is ahead of its time."""
 
@@ -85,7 +86,7 @@ class Fold:
             with self._time("meter: flush"):
                 records = self._meters[topic].flush(NOW)
             # Each look at the clock costs as much as some partials do: few of them.
-            sent = [record for record in records if record.partition is not None]
+            sent = [record for record in records if record.topic == SAMPLES]
             with self._time("judge: decode"):
                 frames = [(self.judges[record.partition or 0], decode(record.value)) for record in sent]
             self.counted["partials"] += sum(len(frame.partials) for _, frame in frames)
@@ -134,7 +135,7 @@ def _meter(topic: str, samples: int, series: Sequence[SeriesDef]) -> Meter:
         partition=0,
         partitions=1,
         source=f"id-{topic}",
-        samples_topic="lockstep.samples",
+        samples_topic=SAMPLES,
         samples_partitions=samples,
         chunk_size=8_192,
         lateness_us=60 * SECOND,
