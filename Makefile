@@ -41,7 +41,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY)  ## measured on this machine, as ratios against a limit in the same run
+bench: $(READY)  ## the targets of speed and the peers, measured on this machine: a quarter of an hour
 	@$(BIN)/python -m tests.bench.run
 
 schema: $(READY)  ## write schemas/ and deploy/lockstep.env.example from the models

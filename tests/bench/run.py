@@ -20,6 +20,7 @@ from pathlib import Path
 import structlog
 from rich.console import Console, RenderableType
 from rich.table import Table
+from tests.bench import chart
 from tests.bench.figures import FURTHER, TARGETS, Figures, Line
 from tests.bench.part import backtest, catching_up, fifty_rules, latency, memory, post, restart, scaling
 from tests.bench.session import Session
@@ -63,16 +64,29 @@ def main(words: list[str]) -> int:
     size, rounds = (QUICK, 1) if asked.quick else (1, asked.rounds)
     session = Session(console, size=size, rounds=rounds, brokers=asked.broker or BROKERS)
     began = time.perf_counter()
-    for name in asked.parts or PARTS:
-        (PARTS | ONLY_BY_NAME)[name](session)
     figures = session.figures
-    figures.about |= {"commit": commit(), "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "machine": machine()}
-    figures.write(asked.results)
+    figures.about |= {"commit": commit(), "machine": machine()}
+    try:
+        for name in asked.parts or PARTS:
+            (PARTS | ONLY_BY_NAME)[name](session)
+    finally:  # what was measured before Ctrl-C is worth keeping
+        figures.about |= {"at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "load": f"{os.getloadavg()[0]:.0f}"}
+        figures.write(asked.results)
+        show(figures, console)
+    minutes = (time.perf_counter() - began) / 60
+    console.print(f"{minutes:.1f} minutes; figures in {asked.results}", highlight=False)
+    return 0
+
+
+def show(figures: Figures, console: Console) -> None:
+    """The tables and the bars of what was measured."""
     for table in tables(figures):
         console.print(table)
-    minutes = (time.perf_counter() - began) / 60
-    console.print(f"{minutes:.1f} minutes, commit {commit()}, {machine()}; figures in {asked.results}", highlight=False)
-    return 0
+    bars = chart.rows_of(figures)
+    if len(bars) > 1:
+        console.print(chart.terminal(bars))
+    about = figures.about
+    console.print(f"commit {about['commit']}, {about['machine']}, load {about['load']} at the end", highlight=False)
 
 
 def commit() -> str:

@@ -20,7 +20,7 @@ from lockstep.judge.publish import ALERTS
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 LATENESS_S = 60
 """Later than any event of the workloads."""
-READY_S, CAUGHT_UP_S, PUBLISHED_S = 90.0, 300.0, 15.0
+READY_S, CAUGHT_UP_S, PUBLISHED_S = 90.0, 300.0, 60.0
 LOOK_EVERY_S = 0.2
 WARMED_UP = 0.1
 """CPU is counted from the last look on at which no more than this share was read: the start is not part of it."""

@@ -3,10 +3,11 @@
 import asyncio
 import json
 import re
+from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
-from tests.bench import shop_50
+from tests.bench import chart, page, shop_50
 from tests.bench.brokers import fill, fresh_broker
 from tests.bench.figures import LINES, TARGETS, Figures, Line
 from tests.bench.part import backtest, catching_up, fifty_rules, latency, post, restart, scaling
@@ -158,7 +159,7 @@ def test_a_part_that_there_is_not(capsys):
     """Told with those that there are, before anything is measured."""
     with pytest.raises(SystemExit):
         main(["speed"])
-    assert "no such part: speed; there are serve, " in capsys.readouterr().err
+    assert "no such part: speed; there are peers, " in capsys.readouterr().err
 
 
 def test_peers_rules_are_those_of_the_reference():
@@ -225,3 +226,22 @@ def test_repeated_events_come_later():
     minutes = [sorted({json.loads(value)["time"][:16] for _, value in part}) for part in (twice[:2_000], twice[2_000:])]
     assert minutes[0][-1] < minutes[1][0]
     assert len(minutes[0]) == len(minutes[1])
+
+
+def test_a_page_and_its_chart(tmp_path):
+    """Later files count; what was not measured stands there with its reason."""
+    for n, us in enumerate((10.0, 8.0)):
+        figures = Figures(
+            missing={"flink": "no Java"}, about={"commit": f"c{n}", "at": "now", "machine": "2 cores", "load": "1"}
+        )
+        figures.add("kafka.us", us)
+        figures.add("bytewax.us", 30.0)
+        figures.write(tmp_path / f"{n}.json")
+    both = page.merged([tmp_path / "0.json", tmp_path / "1.json"])
+    lines = page.section(both).splitlines()
+    assert lines[0].startswith("Commit c1, now, 2 cores, load 1 at the end")
+    assert "| serve on Kafka, catching up, 20 rules: CPU per event | 8.0 µs |  | ≤ 9 | met |" in lines
+    assert "| Flink SQL, cold, CPU per event | not measured | no Java |" in lines
+    drawn = ElementTree.fromstring(chart.svg(chart.rows_of(both)))
+    widths = [float(bar.attrib["width"]) for bar in drawn.iter("{http://www.w3.org/2000/svg}rect")]
+    assert widths[1] / widths[0] == pytest.approx(30 / 8, rel=0.01)

@@ -6,6 +6,7 @@ what is right takes longer than many a measurement.
 
 import hashlib
 import json
+import os
 import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -89,8 +90,8 @@ def _kept(name: str, rules: str, make: Callable[[], Events], *, breaches_too: bo
         right = expected(rules, events, breaches_too=breaches_too)
         KEPT.mkdir(parents=True, exist_ok=True)
         for outdated in KEPT.glob(f"{name}-????????????.pickle"):
-            outdated.unlink()
-        part = file.with_suffix(".part")
+            outdated.unlink(missing_ok=True)
+        part = file.with_suffix(f".{os.getpid()}")
         part.write_bytes(pickle.dumps((events, right)))
         part.rename(file)
     return Workload(name, rules, events, right)

@@ -26,7 +26,7 @@ from lockstep.worker.required_topics import prepare
 
 RATES = {20: 10.0, 500: 20.0}
 """Events a second → how many seconds are measured."""
-WARM_UP_S, ARRIVED_S = 2.0, 15.0
+WARM_UP_S, ARRIVED_S = 2.0, 60.0
 FIRES_EVERY = 25
 """One event in so many is the last piece of a product; at 20 a second each one is, or too few would be measured."""
 FIRING = ("K1", "K2", "K3")

@@ -21,7 +21,7 @@ from tests.bench.workloads import Workload
 
 from lockstep.ports import TopicSpec
 
-LIMIT_S = 240.0
+LIMIT_S = 400.0
 LOOK_EVERY_S = 0.25
 WARM_FROM, WARM_TO = 0.5, 0.999
 GROUP_OF_ALL = "*"
