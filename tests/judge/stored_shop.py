@@ -1,7 +1,7 @@
 """A shop under one rule of every kind, and what was stored of it in the middle of a month.
 
-`python tests/judge/stored_shop.py` writes `stored/pinned.json` and `stored/state.json.gz` anew. Do so only for what is
-added: what stands there is a promise to those who already run this program.
+`python tests/judge/stored_shop.py` writes `stored/pinned.json` and the state of the newest format anew. Do so only for
+what is added: what stands there is a promise to those who already run this program.
 """
 
 import gzip
@@ -23,7 +23,12 @@ from lockstep.rule.condition.kinds import All, Anomaly, AnyOf, Condition, Not, P
 
 STORED = Path(__file__).parent / "stored"
 PINNED = STORED / "pinned.json"
-STATE = STORED / "state.json.gz"
+STATES = {
+    "the first version": STORED / "state.json.gz",
+    "format 3": STORED / "state-3.json.gz",
+    "format 4": STORED / "state-4.json.gz",
+}
+"""What wrote them: the first version with a promise to keep, and the last one of each format (the newest: by now)."""
 
 BEGIN = datetime.fromisoformat("2026-01-05T00:00:00+00:00")
 """A Monday."""
@@ -148,11 +153,11 @@ def pinned() -> dict[str, Any]:
     }
 
 
-def stored() -> list[dict[bytes, bytes]]:
-    """The judges' state in the MIDDLE as the first version of the program with a promise to keep wrote it."""
-    return msgspec.msgpack.decode(gzip.decompress(STATE.read_bytes()), type=list[dict[bytes, bytes]])
+def stored(writer: str = "the first version") -> list[dict[bytes, bytes]]:
+    """The judges' state in the MIDDLE, see STATES."""
+    return msgspec.msgpack.decode(gzip.decompress(STATES[writer].read_bytes()), type=list[dict[bytes, bytes]])
 
 
 if __name__ == "__main__":
     PINNED.write_text(json.dumps(pinned(), indent=1) + "\n")
-    STATE.write_bytes(gzip.compress(msgspec.msgpack.encode(told()[1]), mtime=0))
+    STATES["format 4"].write_bytes(gzip.compress(msgspec.msgpack.encode(told()[1]), mtime=0))

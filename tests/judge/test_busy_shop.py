@@ -18,6 +18,7 @@ from tests.workload.shop import events, rules
 
 from lockstep.adapters.rule_files import load_rules
 from lockstep.judge.judge import Judge
+from lockstep.judge.state import Sizes
 from lockstep.rule.condition.kinds import Plan
 from lockstep.rule.language.load import load_texts
 
@@ -65,6 +66,12 @@ def late_judge(plan: Plan, partition: int, partitions: int) -> Judge:
     return Judge(plan, zone=ZoneInfo("Europe/London"), partition=partition, partitions=partitions, early=False)
 
 
+def small_pages(plan: Plan, partition: int, partitions: int) -> Judge:
+    """One that writes pages, parts and a divided journal all the time."""
+    sizes = Sizes(rows=8, journal=50, bytes=2_000, buckets=6)
+    return Judge(plan, zone=ZoneInfo("Europe/London"), partition=partition, partitions=partitions, sizes=sizes)
+
+
 def slow_twin(plan: Plan, partition: int, partitions: int, *, early: bool = True) -> Judge:
     """One that gives a verdict on everything."""
     zone = ZoneInfo("Europe/London")
@@ -76,13 +83,15 @@ def late_twin(plan: Plan, partition: int, partitions: int) -> Judge:
 
 
 def published(name: str, per_flush: int, make: MakeJudge, **more: Any) -> list[list[bytes]]:
-    fold = Fold(plan_of(name), samples=more.pop("samples", 1), make=make)
+    made = {key: more.pop(key) for key in ("samples", "chunk_size") if key in more}
+    fold = Fold(plan_of(name), make=make, **made)
     fold.run(shop(name), per_flush, **more)
     return fold.published
 
 
 def told(name: str, per_flush: int, *, samples: int = 1, **more: Any) -> Told:
-    fold = Fold(plan_of(name), samples=samples, **{k: more.pop(k) for k in ("make",) if k in more})
+    made = {key: more.pop(key) for key in ("make", "chunk_size") if key in more}
+    fold = Fold(plan_of(name), samples=samples, **made)
     fold.run(shop(name), per_flush, **more)
     read = [msgspec.json.decode(value)["data"] for cut in fold.published for value in cut]
     return {(t["transition_id"], t["state"], t["at"]) for t in read}
@@ -106,10 +115,22 @@ def test_the_workload_says_something(name):
         pytest.param("1", 20, {}, id="few events a flush"),
         pytest.param("1", 4_000, {"samples": 4}, id="many events a flush, four judges"),
         pytest.param("1", 150, {"samples": 2, "cut_every": 3, "again": 2}, id="restored again and again"),
+        pytest.param(
+            "1",
+            100,
+            {"make": small_pages, "cut_every": 2, "again": 7, "chunk_size": 99},
+            id="restored from small pages",
+        ),
         pytest.param("1", 200, {"make": late_judge}, id="nothing before its bucket has closed"),
         pytest.param("10", 700, {"samples": 2}, id="two hundred rules"),
         pytest.param("every kind", 25, {}, id="every kind, few events a flush"),
         pytest.param("every kind", 200, {"cut_every": 2, "again": 3}, id="every kind, restored again and again"),
+        pytest.param(
+            "every kind",
+            90,
+            {"make": small_pages, "samples": 2, "again": 4, "chunk_size": 50},
+            id="every kind, restored from small pages",
+        ),
         pytest.param("every kind", 300, {"make": late_judge}, id="every kind, nothing early"),
     ],
 )
@@ -152,3 +173,12 @@ def test_what_is_left_out_says_nothing(name, per_flush, more, fast, slow):
 def test_a_hundred_thousand_groups_are_told_the_same(fast, slow):
     """As above, with more products than fit into any shortcut of a small shop, and restored half way."""
     assert published("wide", 12_000, fast, again=5) == published("wide", 12_000, slow, again=5)
+
+
+@pytest.mark.parametrize(("name", "per_flush"), [("1", 150), ("every kind", 100), ("quiet 5", 30)])
+def test_a_restart_says_nothing_else(name, per_flush):
+    """Byte for byte what a judge says that goes on, whatever is in pages, parts and journal."""
+    more = {"samples": 2, "chunk_size": 99}
+    went_on = published(name, per_flush, plain_judge, **more)
+    for make, again in ((small_pages, 3), (small_pages, 16), (plain_judge, 5)):
+        assert published(name, per_flush, make, **more, again=again) == went_on

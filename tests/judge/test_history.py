@@ -6,28 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lockstep.judge.state import Sizes, flow_pages
+from lockstep.judge.state.rows import Table
 from lockstep.measure.definition import Aggregate, SeriesDef
-from lockstep.measure.history import BUCKETS_PER_BLOCK, FlowHistory
+from lockstep.measure.history import BUCKETS_PER_BLOCK, FlowHistory, unpack
 
 BLOCK_S = BUCKETS_PER_BLOCK * 60
 SOURCES = (("orders", 0), ("orders", 1))
 UNITS = SeriesDef(Aggregate.SUM, "order.placed", "orders", field="lines.quantity")
 
 
-def read_back(history: FlowHistory, series: SeriesDef, stored: dict[int, list]) -> FlowHistory:
+def read_back(history: FlowHistory, series: SeriesDef) -> FlowHistory:
     """The history that a cut and its restore make of it."""
-    for number in history.dirty:
-        block = history.block(number)
-        if block is None:
-            stored.pop(number, None)
-        else:
-            stored[number] = block
-    history.dirty.clear()
-    again = FlowHistory(series)
-    again.restore_head(history.head())
-    for number, block in stored.items():
-        again.restore_block(number, block)
-    return again
+    table, again = Table(series, Sizes()), Table(series, Sizes())
+    table.add((), history)
+    pieces, _ = flow_pages.written(table, 0, 0)
+    for piece in pieces:
+        flow_pages.read(again, 0, unpack(piece), FlowHistory(series))
+    return again.histories[0]
 
 
 steps = st.lists(
@@ -48,7 +44,7 @@ steps = st.lists(
 @given(steps)
 def test_a_window_is_the_sum_of_what_was_told(steps):
     """Buckets lie in three blocks; each chunk's partial grows, is told again, and ends."""
-    history, stored = FlowHistory(UNITS), {}
+    history = FlowHistory(UNITS)
     chunk, upto = dict.fromkeys(SOURCES, 0), dict.fromkeys(SOURCES, 0)
     partial = {s: Counter() for s in SOURCES}
     truth = Counter()
@@ -73,11 +69,10 @@ def test_a_window_is_the_sum_of_what_was_told(steps):
             partial[source].clear()
             history.fold(source)
         elif step[0] == "cut":
-            history = read_back(history, UNITS, stored)
+            history = read_back(history, UNITS)
         else:
             forgotten = max(forgotten, step[1] * BLOCK_S)
-            for number in history.expire(forgotten):
-                stored.pop(number, None)
+            history.expire(forgotten)
             for bucket in [b for b in truth if b < forgotten]:
                 del truth[bucket]
                 for source in SOURCES:
@@ -95,7 +90,7 @@ def test_a_sum_beyond_64_bits_is_kept_exactly(stored):
     history.apply(SOURCES[0], (0, 0, 1), [(0, 2**62), (60, 7)], closed=None)
     history.apply(SOURCES[1], (0, 0, 1), [(0, 2**62)], closed=None)
     if stored:
-        history = read_back(history, UNITS, {})
+        history = read_back(history, UNITS)
     assert history.aggregate(0, 120) == 2**63 + 7
     assert history.value(0, 60) is None
     assert history.value(60, 120) == 7

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lockstep.judge.state import Sizes, flow_pages
+from lockstep.judge.state.rows import Table
 from lockstep.measure.aggregate import merge_all, merger
 from lockstep.measure.definition import Aggregate, SeriesDef
-from lockstep.measure.history import FlowHistory, flow, pack, unpack
+from lockstep.measure.history import FlowHistory, flow, unpack
 from lockstep.measure.history.segments import BitPlanes, Encoded, Numbers, Segments, packed
 from lockstep.rule.cost import BYTES_A_BUCKET, BYTES_A_SERIES
 
@@ -189,7 +191,6 @@ def test_a_packed_history_answers_like_an_unpacked_one(kind, recent, seed):
 
 def _compare(definition: SeriesDef, total: Callable[[Random], Any], rng: Random) -> None:
     both: tuple[FlowHistory, FlowHistory] = FlowHistory(definition), Unpacked(definition)
-    stored: tuple[dict, dict] = {}, {}
     chunk, upto = dict.fromkeys(SOURCES, 0), dict.fromkeys(SOURCES, 0)
     newest, closed = 1_000, None
     for step in rng.choices(("tell", "close", "chunk", "cut", "expire"), weights=(8, 4, 1, 2, 1), k=30):
@@ -208,22 +209,16 @@ def _compare(definition: SeriesDef, total: Callable[[Random], Any], rng: Random)
             chunk[source], upto[source] = chunk[source] + 1, 0
             assert both[0].fold(source) == both[1].fold(source)
         elif step == "cut":
-            written = [_stored(history, entries) for history, entries in zip(both, stored, strict=True)]
+            written = [_stored(history, definition, closed) for history in both]
             assert written[0] == written[1]
             if rng.random() < 0.5:
-                numbers = rng.sample(sorted(stored[0]), len(stored[0]))
-                both = FlowHistory(definition), Unpacked(definition)
-                for history, entries, head in zip(both, stored, written, strict=True):
-                    history.restore_head(unpack(head[0]))
-                    for number in numbers:
-                        history.restore_block(number, unpack(entries[number]))
+                both = (
+                    _read(written[0], definition, FlowHistory(definition)),
+                    _read(written[1], definition, Unpacked(definition)),
+                )
         else:
             before = (newest - rng.randint(0, 1_500)) * 60
-            gone = [history.expire(before) for history in both]
-            assert gone[0] == gone[1]
-            for entries in stored:
-                for number in gone[0]:
-                    entries.pop(number, None)
+            assert both[0].expire(before) == both[1].expire(before)
         assert list(both[0].rows(0, 1 << 62)) == list(both[1].rows(0, 1 << 62))
         assert (both[0].is_empty, both[0].last_start, both[0].seen) == (
             both[1].is_empty,
@@ -240,16 +235,22 @@ def _compare(definition: SeriesDef, total: Callable[[Random], Any], rng: Random)
                 assert getattr(both[0], asked)(start) == getattr(both[1], asked)(start)
 
 
-def _stored(history: FlowHistory, entries: dict[int, bytes]) -> tuple[bytes, dict[int, bytes]]:
-    """The bytes of a cut: head, and the blocks after it."""
-    for number in history.dirty:
-        block = history.block(number)
-        if block is None:
-            entries.pop(number, None)
-        else:
-            entries[number] = pack(block)
-    history.dirty.clear()
-    return pack(history.head()), dict(entries)
+def _stored(history: FlowHistory, definition: SeriesDef, closed: int | None) -> list[bytes]:
+    """What is written of it alone: its parts in order, and its page."""
+    table = Table(definition, Sizes())
+    table.closed = closed
+    table.add((), history)
+    parts = flow_pages.parts(table, 0)
+    pieces, _ = flow_pages.written(table, 0, 0)
+    return [*(part for block in sorted(parts) for part in parts[block]), *pieces]
+
+
+def _read(stored: list[bytes], definition: SeriesDef, empty: FlowHistory) -> FlowHistory:
+    table = Table(definition, Sizes())
+    for part in stored[:-1]:
+        flow_pages.read_part(table, unpack(part), empty)
+    flow_pages.read(table, 0, unpack(stored[-1]), empty)
+    return table.histories[0]
 
 
 SIX_WEEKS = 6 * 7 * 24 * 60
@@ -278,7 +279,6 @@ def test_what_six_weeks_of_minutes_take(aggregate, total, share, most_kb):
         if told:
             history.apply(SOURCES[0], (minute // 240, 0, minute), [(minute * 60, told)], closed=minute * 60 - 300)
     history.fold(SOURCES[0])
-    history.dirty.clear()  # as after a cut
     assert history.next_start(-1) is not None
     taken = bytes_of(history) - empty
     assert taken <= most_kb * 1_024

@@ -3,14 +3,21 @@
 import json
 from dataclasses import dataclass, fields, is_dataclass, make_dataclass, replace
 from datetime import date, time
+from functools import cache
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
-from stored_shop import PINNED, deliveries, of_last_monday, pinned, plan, stored, told
+from shorthand import LONDON
+from stored_shop import PINNED, STATES, deliveries, of_last_monday, pinned, plan, stored, told
+from tests.workload.fold import remembered
 
 from lockstep.calendar import ENTRY_PARTS
 from lockstep.identity import identity
+from lockstep.judge.judge import Judge
+from lockstep.judge.state import META, STATE_FORMAT, Sizes
+from lockstep.judge.state.format3 import BLOCK, HEAD, LEVEL
+from lockstep.measure.history import unpack
 from lockstep.rule.condition.kinds import Condition, Severity
 from lockstep.rule.identity_parts import PARTS, version_of
 
@@ -25,24 +32,52 @@ def test_ids_are_what_they_were(kind):
     assert pinned()[kind] == json.loads(PINNED.read_text())[kind]
 
 
-def test_state_of_an_earlier_version_goes_on():
+@pytest.mark.parametrize("writer", STATES)
+def test_state_of_an_earlier_version_goes_on(writer):
     """A judge that takes back what an earlier version stored in the middle says the rest as one that never stopped."""
-    whole, _ = told()
-    taken_back, _ = told(stored())
-    assert _plain(of_last_monday(taken_back)) == _plain(of_last_monday(whole))
+    taken_back, _ = told(stored(writer))
+    assert _plain(of_last_monday(taken_back)) == _plain(of_last_monday(whole()))
+
+
+@cache
+def whole() -> list[bytes]:
+    """What is said by judges that never stopped."""
+    return told()[0]
+
+
+@pytest.mark.parametrize("partition", [0, 1])
+def test_an_earlier_format_is_written_anew_bit_by_bit(partition):
+    """So many entries a cut, and a restart after each: all is there, and of the old format nothing is left."""
+
+    def judge(sizes: Sizes) -> Judge:
+        return Judge(plan(), zone=LONDON, partition=partition, partitions=2, sizes=sizes)
+
+    entries = stored("format 3")[partition]
+    expected = judge(Sizes())
+    expected.restore(entries)
+    old = [key for key in entries if key[:1] in (HEAD, BLOCK, LEVEL)]
+    left = [len(old)]
+    while left[-1]:
+        again = judge(Sizes(rows=1, old_entries=4))
+        again.restore(entries)
+        assert remembered(again.histories) == remembered(expected.histories)
+        entries = {key: value for key, value in (entries | again.cut().entries).items() if value is not None}
+        left.append(sum(key in entries for key in old))
+        assert left[-1] < left[-2]
+    assert len(left) > 3
+    assert unpack(entries[META])[0] == STATE_FORMAT
 
 
 def test_without_its_state_a_judge_says_something_else():
     """The control: the comparison above notices a state that is not read."""
-    whole, _ = told()
     forgotten, _ = told([{}, {}])
-    assert _plain(of_last_monday(forgotten)) != _plain(of_last_monday(whole))
+    assert _plain(of_last_monday(forgotten)) != _plain(of_last_monday(whole()))
 
 
 @pytest.mark.parametrize("restart_after", [0, 7, 20])
 def test_deliveries_keep_their_ids_over_a_restart(restart_after):
     """A group's number stands in its state."""
-    published = of_last_monday(told()[0])
+    published = of_last_monday(whole())
     assert [d["id"] for d in deliveries(published, restart_after=restart_after)] == [
         d["id"] for d in deliveries(published)
     ]

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from tests.workload.shop import TOPICS
 
 from lockstep.event import Decoder
+from lockstep.judge.histories import Histories
 from lockstep.judge.judge import Judge
 from lockstep.judge.publish import ALERTS
 from lockstep.measure.definition import SeriesDef
@@ -41,10 +42,10 @@ class Fold:
     spent: stage → seconds of CPU; counted: what happened how often; published: the transitions of each cut.
     """
 
-    def __init__(self, plan: Plan, *, samples: int = 1, make: MakeJudge = plain_judge) -> None:
+    def __init__(self, plan: Plan, *, samples: int = 1, make: MakeJudge = plain_judge, chunk_size: int = 8_192) -> None:
         self._plan, self._samples, self._make = plan, samples, make
         series = list({s.id: s for rule in plan.rules for s in series_of_condition(rule.condition)}.values())
-        self._meters = {topic: _meter(topic, samples, series) for topic in TOPICS}
+        self._meters = {topic: _meter(topic, samples, series, chunk_size) for topic in TOPICS}
         self.judges = [make(plan, n, samples) for n in range(samples)]
         self._entries: list[dict[bytes, bytes]] = [{} for _ in range(samples)]
         self._waiting: dict[str, list[bytes]] = defaultdict(list)
@@ -128,7 +129,7 @@ class Fold:
         self.spent[stage] += time.process_time() - begun
 
 
-def _meter(topic: str, samples: int, series: Sequence[SeriesDef]) -> Meter:
+def _meter(topic: str, samples: int, series: Sequence[SeriesDef], chunk_size: int) -> Meter:
     settings = MeterSettings(
         role=topic,
         topic=topic,
@@ -137,7 +138,7 @@ def _meter(topic: str, samples: int, series: Sequence[SeriesDef]) -> Meter:
         source=f"id-{topic}",
         samples_topic=SAMPLES,
         samples_partitions=samples,
-        chunk_size=8_192,
+        chunk_size=chunk_size,
         lateness_us=60 * SECOND,
         future_limit_us=300 * SECOND,
         idle_after_us=30 * SECOND,
@@ -145,3 +146,18 @@ def _meter(topic: str, samples: int, series: Sequence[SeriesDef]) -> Meter:
         earliest=0,
     )
     return Meter(settings, series, Decoder(wanted_fields(s for s in series if s.source == topic)))
+
+
+def remembered(histories: Histories) -> dict[Any, Any]:
+    """All that is remembered of the series."""
+    flows = {
+        key: (
+            list(history.rows(-(1 << 62), 1 << 62)),
+            history.places,
+            history.seen,
+            sorted(history.opened(), key=str),
+            sorted(history.refused(), key=str),
+        )
+        for key, history in histories.flows.items()
+    }
+    return flows | {key: level.state() for key, level in histories.levels.items()}

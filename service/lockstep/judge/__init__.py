@@ -12,6 +12,6 @@ group_view   the histories of one group, as its verdicts read them
 group        a rule being judged, its groups, what several of them share
 histories    what is remembered of the series
 watermark    how far event time has come
-state        keys and values of what is stored
+state        what is stored: meta, alerts, pages and journal of the histories
 rule_facts   what follows from a rule alone: what it reads, when its verdict can change
 """

@@ -40,9 +40,8 @@ class Handover:
         """The watermark has reached the instant from which a version judges."""
         if runtime.facts.is_level_only:
             for series in runtime.facts.own_levels:
-                for name, labels in tuple(self._histories.levels):
-                    if name == series.id:
-                        self.begin_level(runtime, labels)
+                for labels in self._histories.groups_of(series):
+                    self.begin_level(runtime, labels)
         runtime.begun = True
         for group in runtime.groups.values():
             group.begun = True

@@ -1,26 +1,18 @@
-"""What a judge remembers of the series: the history of each flow and each level, and what of it is not stored yet."""
+"""What a judge remembers of the series: the history of each flow and each level."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from operator import itemgetter
+from typing import assert_never
 from zoneinfo import ZoneInfo
 
 from lockstep.judge.rule_facts import Labels, RuleFacts
-from lockstep.judge.state import (
-    BLOCK,
-    HEAD,
-    LEVEL,
-    JudgeCounts,
-    SeriesKey,
-    block_key,
-    head_key,
-    level_key,
-    series_of_key,
-)
+from lockstep.judge.state import JudgeCounts, Sizes
+from lockstep.judge.state.journal import ChunkOver, Moved, Told
+from lockstep.judge.state.store import Store
 from lockstep.judge.watermark import Place, Watermarks
 from lockstep.measure.definition import SeriesDef
-from lockstep.measure.history import FlowHistory, Late, LevelHistory, Source, pack, unpack
+from lockstep.measure.history import FlowHistory, Late, Source
 from lockstep.measure.sample import LevelValue, Partial
 from lockstep.text.rfc3339 import SECOND
 
@@ -57,29 +49,38 @@ def kept_for(rules: Iterable[RuleFacts], longer_s: Mapping[str, int]) -> dict[st
 class Histories:
     """flows, levels: (series id, labels) → its history. It knows series, and nothing of rules and their alerts."""
 
-    def __init__(self, series: Mapping[str, SeriesDef], kept: Mapping[str, Kept], counts: JudgeCounts) -> None:
-        """series: those that may come, by id."""
-        self.flows: dict[SeriesKey, FlowHistory] = {}
-        self.levels: dict[SeriesKey, LevelHistory] = {}
+    def __init__(
+        self,
+        series: Mapping[str, SeriesDef],
+        kept: Mapping[str, Kept],
+        counts: JudgeCounts,
+        sizes: Sizes | None = None,
+    ) -> None:
+        """series: those that may come, by id. sizes: of what is stored."""
+        self._store = Store(series, sizes or Sizes())
+        self.flows, self.levels = self._store.flows, self._store.levels
         self._series, self._kept, self._counts = series, kept, counts
-        self._open_by_source: defaultdict[Source, set[SeriesKey]] = defaultdict(set)
-        self._changed_flows: set[SeriesKey] = set()
-        self._changed_levels: set[SeriesKey] = set()
-        self._removed: dict[bytes, None] = {}
+        self._open_by_source: defaultdict[Source, dict[FlowHistory, str]] = defaultdict(dict)  # → its series
+
+    def groups_of(self, series: SeriesDef) -> list[Labels]:
+        """The groups of a series."""
+        groups = self._store.levels_of(series.id) if series.is_level else self._store.flows_of(series.id)
+        return [labels for labels, _ in groups]
 
     def take_partial(
         self, source: Source, place: Place, partial: Partial, *, closed: int | None
     ) -> tuple[int | None, list[Late]]:
         """Take a partial of a series that is known; as `FlowHistory.apply`."""
-        key = (partial.series, partial.labels)
-        history = self.flows.get(key)
-        if history is None:
-            history = self.flows[key] = FlowHistory(self._series[partial.series])
+        series = partial.series
+        history = self.flows.get((series, partial.labels)) or self._store.begin_flow((series, partial.labels))
         before = history.places.get(source)
-        if before is not None and before[0] == place[0] and place[1] > before[1]:
-            self._counts.overlaps += 1
-        self._changed_flows.add(key)
-        self._open_by_source[source].add(key)
+        if before is not None:
+            if place <= before:
+                return None, []
+            if before[0] == place[0] and place[1] > before[1]:
+                self._counts.overlaps += 1
+        self._open_by_source[source][history] = series
+        self._store.tell(series, history, source, place, partial.buckets, closed)
         return history.apply(source, place, partial.buckets, closed=closed)
 
     def take_level(self, source: Source, value: LevelValue, *, asked_from_us: int | None) -> bool:
@@ -88,24 +89,21 @@ class Histories:
         asked_from_us: the earliest instant at which a rule may still ask for what the level was; None: none does.
         """
         key = (value.series, value.labels)
-        history = self.levels.get(key)
-        if history is None:
-            history = self.levels[key] = LevelHistory()
-        older, kept = history.older, self._kept.get(value.series)
-        is_applied = history.apply(
-            source,
-            value.identity,
-            value.time_us,
-            value.offset,
-            value.value,
-            grain_us=0 if kept is None else kept.grain_s * SECOND,
-        )
-        if history.dirty:
-            self._changed_levels.add(key)
+        history = self.levels.get(key) or self._store.begin_level(key)
+        if history.has_seen(source, value.offset):
+            return False
+        older = history.older
+        arguments = (value.identity, value.time_us, value.offset, value.value)
+        self._store.move(value.series, history, source, arguments, asked_from_us)
+        is_applied = history.apply(source, *arguments, grain_us=self._grain_us(value.series))
         self._counts.older_levels += history.older - older
         if is_applied:
             history.trim(asked_from_us)
         return is_applied
+
+    def _grain_us(self, series: str) -> int:
+        kept = self._kept.get(series)
+        return 0 if kept is None else kept.grain_s * SECOND
 
     def newest_level_us(self, series: Iterable[SeriesDef], labels_of: Callable[[SeriesDef], Labels]) -> int:
         """When the newest value of any of these levels was set; 0 while there is none.
@@ -117,81 +115,78 @@ class Histories:
 
     def fold(self, source: Source, place: Place) -> None:
         """A source partition has come to a later chunk: what it has told of the one before is final."""
-        for key in self._open_by_source.pop(source, ()):
-            history = self.flows.get(key)
-            if history is not None and history.places.get(source, place) < place and history.fold(source):
-                self._changed_flows.add(key)
+        self._store.end_chunk(source, place, self._folded(source, place))
+
+    def _folded(self, source: Source, place: Place) -> dict[FlowHistory, str]:
+        """Fold what a source has told up to a place; returns the histories that had any → series."""
+        opened = self._open_by_source.pop(source, {})
+        stays, changed = self._open_by_source[source], {}
+        for history, series in opened.items():
+            if history.places[source] >= place:
+                stays[history] = series
+            elif history.fold(source):
+                changed[history] = series
+        return changed
 
     def expire(self, judged_to: Mapping[str, int]) -> None:
-        """Drop what no rule needs any more. judged_to: id of a flow → the second up to which all its rules judged."""
-        for key, history in list(self.flows.items()):
-            upto = judged_to.get(key[0])
-            if upto is None:
+        """Drop what no rule needs any more. judged_to: series id → the second up to which all its rules judged."""
+        for series, upto in judged_to.items():
+            if self._series[series].is_level:
                 continue
-            kept = self._kept[key[0]]
-            for number in history.expire(upto - kept.buckets_s):
-                self._removed[block_key(key, number)] = None
-            if history.seen is not None and history.seen + kept.memory_s > upto:
-                if history.head_dirty:
-                    self._changed_flows.add(key)
-            elif history.is_empty:
-                del self.flows[key]
-                self._changed_flows.discard(key)
-                self._removed[head_key(key)] = None
+            kept = self._kept[series]
+            changed, forgotten = [], []
+            for labels, history in self._store.flows_of(series):
+                if history.expire(upto - kept.buckets_s):
+                    changed.append(history)
+                if history.is_empty and (history.seen is None or history.seen + kept.memory_s <= upto):
+                    changed.append(history)
+                    forgotten.append((series, labels))
+            self._store.expired(series, upto - kept.buckets_s, changed)
+            for key in forgotten:
+                self._store.forget(key)
 
     # ---- state ----------------------------------------------------------------------------------------------------
 
     def store(self, entries: dict[bytes, bytes | None]) -> None:
         """Add what changed since the last time to the entries of a cut."""
-        entries.update(self._removed)
-        self._removed = {}
-        for key in self._changed_flows:
-            history = self.flows[key]
-            if history.head_dirty:
-                entries[head_key(key)] = pack(history.head())
-                history.head_dirty = False
-            for number in history.dirty:
-                block = history.block(number)
-                entries[block_key(key, number)] = None if block is None else pack(block)
-            history.dirty.clear()
-        self._changed_flows.clear()
-        for key in self._changed_levels:
-            level = self.levels[key]
-            entries[level_key(key)] = pack(level.state())
-            level.dirty = False
-        self._changed_levels.clear()
+        self._store.cut(entries)
+
+    def store_nothing(self) -> None:
+        """Forget what changed, for one who makes no cuts."""
+        self._store.forget_changes()
 
     def restore(self, entries: Mapping[bytes, bytes]) -> None:
         """Take back what `store` gave. What is of a series that is no more is removed with the next cut."""
-        blocks: list[tuple[int, SeriesKey, bytes]] = []
-        for entry, value in entries.items():
-            kind = entry[:1]
-            if kind not in (HEAD, BLOCK, LEVEL):
-                continue
-            key, rest = series_of_key(entry)
-            if key[0] not in self._series:
-                self._removed[entry] = None
-            elif kind == HEAD:
-                self._restored_flow(key).restore_head(unpack(value))
-            elif kind == BLOCK:
-                blocks.append((rest[0], key, value))
-            else:
-                level = self.levels[key] = LevelHistory()
-                level.restore(unpack(value))
-        # In order of time: what is old is packed as it comes, and not taken apart for what is older still.
-        blocks.sort(key=itemgetter(0))
-        for number, key, value in blocks:
-            self._restored_flow(key).restore_block(number, unpack(value))
-        for key, history in self.flows.items():
-            for source in history.places:
-                self._open_by_source[source].add(key)
+        is_first = True
+        for again in self._store.restore(entries):
+            if is_first:
+                self._find_open()  # all pages have been read, and nothing that came since was taken
+                is_first = False
+            step = again.step
+            match step:
+                case Told():
+                    open_of_source = self._open_by_source[step.source]
+                    for history, buckets in again.rows:
+                        open_of_source[history] = step.series
+                        history.apply(step.source, step.place, buckets, closed=step.closed)
+                case Moved():
+                    grain_us = self._grain_us(step.series)
+                    for level, value in again.rows:
+                        if level.apply(step.source, *value, grain_us=grain_us):
+                            level.trim(step.asked_from_us)
+                case ChunkOver():
+                    changed = self._folded(step.source, step.place)
+                    self._store.had_chunk(again.entry, changed)
+                case _:
+                    assert_never(step)
+        if is_first:
+            self._find_open()
 
-    def _restored_flow(self, key: SeriesKey) -> FlowHistory:
-        """Its head and its blocks stand in any order."""
-        history = self.flows.get(key)
-        if history is None:
-            history = self.flows[key] = FlowHistory(self._series[key[0]])
-        return history
+    def _find_open(self) -> None:
+        for (series, _), history in self.flows.items():
+            if history.unsealed:
+                for source in history.places:
+                    self._open_by_source[source][history] = series
 
 
 @dataclass(frozen=True, slots=True)

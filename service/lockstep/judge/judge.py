@@ -24,6 +24,8 @@ from lockstep.judge.rule_facts import Labels
 from lockstep.judge.rule_set import RuleSet
 from lockstep.judge.screening import Tables
 from lockstep.judge.state import META, JudgeCounts, Meta
+from lockstep.judge.state.entries import STATE_FORMAT
+from lockstep.judge.state.rows import Sizes
 from lockstep.judge.visit import Observer, Shortcut, Visits
 from lockstep.judge.watermark import Place, SourceState, Topic, Watermarks
 from lockstep.labels import partition_of
@@ -75,10 +77,11 @@ class Judge:
         shortcut: Shortcut | None = None,
         keep_longer_s: Mapping[str, int] | None = None,
         screened: bool = True,
+        sizes: Sizes | None = None,
     ) -> None:
         """topics: role → topic name, for dead events. early: whether verdicts that more events cannot undo are given
         before a bucket closes. keep_longer_s: series id → for how long after its rules its buckets are kept. screened:
-        False gives a verdict on everything, which is slow and says the same."""
+        False gives a verdict on everything, which is slow and says the same. sizes: of what is stored."""
         self.zone = zone
         self._partition, self._partitions = partition, partitions
         self._topic_names = dict(topics or {})
@@ -87,7 +90,7 @@ class Judge:
         short = screened and observer is None  # an observer is shown every verdict
         self._rules = RuleSet(plan, zone, screened=short)
         kept = kept_for([r.facts for r in self._rules.rules], keep_longer_s or {})
-        self.histories = Histories(self._rules.series, kept, self.counts)
+        self.histories = Histories(self._rules.series, kept, self.counts, sizes)
         self.watermarks = Watermarks()
         past = Past(self.histories, self.watermarks, zone)
         self._tables = Tables(self._rules.screened(), self._rules.series, self.histories)
@@ -369,6 +372,7 @@ class Judge:
 
     def drain(self) -> list[Transition]:
         """The transitions since the last cut, for one who makes none."""
+        self.histories.store_nothing()
         return self._cut.drain()
 
     def only_stores(self) -> bool:
@@ -404,6 +408,8 @@ class Judge:
             )
         self._chunk_size, self._source_ids = meta.chunk_size, dict(meta.source_ids)
         self.watermarks.restore(meta.sources, meta.topics)
+        if meta.format != STATE_FORMAT:
+            self._cut.meta_changed()  # what is written from now on, earlier programs cannot read
         self.counts.begin_from(meta.counts)
         self.counts_restored = meta.counts
         self.histories.restore(entries)

@@ -68,6 +68,7 @@ class Visits:
         screened: bool,
     ) -> None:
         """tables: find the groups to look at, of those rules that are screened."""
+        self._histories = past.histories
         self._flows, self._levels = past.histories.flows, past.histories.levels
         self._watermarks, self._zone = past.watermarks, past.zone
         self._schedule, self._cut, self._counts = schedule, cut, counts
@@ -345,9 +346,9 @@ class Visits:
         facts = runtime.facts
         # Where there is a table, it finds those that need a look.
         for series in () if self._tables.has(runtime) else (*facts.own_flows, *facts.own_levels):
-            for name, labels in (*self._flows, *self._levels):
-                if name != series.id or (facts.is_level_only and not runtime.begun):
-                    continue
+            if facts.is_level_only and not runtime.begun:
+                continue
+            for labels in self._histories.groups_of(series):
                 if not self._schedule.is_forgotten(runtime, labels):
                     runtime.group(labels)
         for labels, group in list(runtime.groups.items()):

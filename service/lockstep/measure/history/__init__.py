@@ -9,7 +9,8 @@ stored    state as bytes, and back
 
 from lockstep.measure.history.flow import BUCKETS_PER_BLOCK, FlowHistory, Late, Place
 from lockstep.measure.history.level import LevelHistory
+from lockstep.measure.history.segments import unit_of
 from lockstep.measure.history.source import Source
 from lockstep.measure.history.stored import pack, unpack
 
-__all__ = ["BUCKETS_PER_BLOCK", "FlowHistory", "Late", "LevelHistory", "Place", "Source", "pack", "unpack"]
+__all__ = ["BUCKETS_PER_BLOCK", "FlowHistory", "Late", "LevelHistory", "Place", "Source", "pack", "unit_of", "unpack"]

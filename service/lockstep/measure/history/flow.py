@@ -1,17 +1,17 @@
 """The history of a flow: its buckets in blocks, and how a window of them is read.
 
-A flow keeps, per bucket, a folded base and the open partial of the current chunk of each source partition. A partial
-that is not newer than what is known is ignored, a newer one overwrites, a higher chunk folds the open one first; so
-replays, duplicates and frozen meters change nothing. Storage is in blocks of buckets: a flush rewrites only the blocks
-that changed, and expiry drops whole blocks. A block of which every chunk is over is sealed: in memory it is two numbers
-a bucket. All but the newest buckets that are closed are packed (`segments`), because weeks of them are kept to be read
-once a week; what is stored is the same.
+A flow keeps, per bucket, its total, and of the buckets that an open chunk has told of also what they are made of: a
+folded base and the partial of each source partition. A partial that is not newer than what is known is ignored, a newer
+one overwrites, a higher chunk folds the open one first; so replays, duplicates and frozen meters change nothing. When
+its chunk is over a bucket is two numbers. All but the newest buckets that are closed are packed (`segments`), because
+weeks of them are kept to be read once a week. Expiry drops whole blocks of buckets. How a flow is stored is not its
+business: it says what it is made of (`base`, `opened`, `refused`), and takes that back.
 """
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, MutableSequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, MutableSequence, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -42,54 +42,63 @@ class Late:
     last_offset: int
 
 
-@dataclass(slots=True)
-class _Block:
-    """base: folded; open: per source the current chunk's partial; refused: per source what was last seen too late."""
-
-    base: dict[int, Any] = field(default_factory=dict)
-    open: dict[Source, dict[int, Any]] = field(default_factory=dict)
-    refused: dict[Source, dict[int, Any]] = field(default_factory=dict)
-
-
 class FlowHistory:
     """One flow series: its buckets in order, exact under replays.
 
     starts and totals are parallel: the bucket starts (seconds) that have data, and their aggregates. Older buckets may
-    be packed; while there are any, starts is not empty. Blocks that are not sealed lie beside them with what their
-    totals are made of.
-    seen: the newest start that expired.
+    be packed; while there are any, starts is not empty.
+    places: how far each source has told it. seen: the newest start that expired.
+    row: under which number it is stored among the groups of its series; set by who stores it.
     """
 
     __slots__ = (
-        "_blocks",
+        "_base",
+        "_bucket_s",
         "_merge",
+        "_open",
         "_packed",
         "_packed_to",
+        "_refused",
         "_value",
         "block_s",
-        "dirty",
-        "head_dirty",
         "is_additive",
         "places",
+        "row",
         "seen",
         "starts",
         "totals",
     )
 
-    def __init__(self, series: SeriesDef) -> None:
-        self.block_s = BUCKETS_PER_BLOCK * series.bucket_s
-        self.is_additive = series.aggregate in (Aggregate.COUNT, Aggregate.SUM)
-        self._merge = merger(series)
-        self._value = valuer(series)
-        self._blocks: dict[int, _Block] = {}  # those that are not sealed
+    def __init__(self, series: SeriesDef, buckets_per_block: int = BUCKETS_PER_BLOCK) -> None:
+        is_additive = series.aggregate in (Aggregate.COUNT, Aggregate.SUM)
+        self._begin(buckets_per_block * series.bucket_s, series.bucket_s, is_additive, merger(series), valuer(series))
+
+    def _begin(
+        self,
+        block_s: int,
+        bucket_s: int,
+        is_additive: bool,
+        merge: Callable[[Any, Any], Any],
+        value: Callable[[Any], Exact | None],
+    ) -> None:
+        self.block_s, self._bucket_s, self.is_additive = block_s, bucket_s, is_additive
+        self._merge, self._value = merge, value
+        self._open: dict[Source, dict[int, Any]] = {}  # the current chunk's partial of each source
+        self._base: dict[int, Any] = {}  # of buckets that are in a partial: what is folded of them
+        self._refused: dict[Source, dict[int, Any]] = {}  # what was last seen too late of the current chunk
         self._packed: Segments | None = None
         self._packed_to = NOTHING_PACKED  # the start of the newest bucket that is packed
         self.starts: array[int] = array("q")
-        self.totals: MutableSequence[Any] = array("q") if self._merge is add else []
+        self.totals: MutableSequence[Any] = array("q") if merge is add else []
         self.places: dict[Source, Place] = {}
         self.seen: int | None = None
-        self.dirty: set[int] = set()
-        self.head_dirty = False
+        self.row = -1
+
+    def of_another_group(self) -> "FlowHistory":
+        """An empty history of the same series."""
+        other = type(self).__new__(type(self))
+        other._begin(self.block_s, self._bucket_s, self.is_additive, self._merge, self._value)
+        return other
 
     # ---- in -------------------------------------------------------------------------------------------------------
 
@@ -109,54 +118,62 @@ class FlowHistory:
             if place[:2] > known_place[:2]:
                 self.fold(source)
         self.places[source] = place
-        self.head_dirty = True
         changed: int | None = None
         late: list[Late] = []
-        width = self.block_s // BUCKETS_PER_BLOCK
+        width = self._bucket_s
+        opened = self._open.get(source)
+        if opened is None:
+            opened = self._open[source] = {}
         for bucket, aggregate in buckets:
-            number = bucket // self.block_s
-            block = self._blocks.get(number)
-            if block is None:
-                block = self._blocks[number] = _Block(dict(self._rows(number)))
-            opened = block.open.get(source)
-            known = None if opened is None else opened.get(bucket)
+            known = opened.get(bucket)
             if closed is not None and bucket + width <= closed:
-                refused = block.refused.setdefault(source, {})
-                seen = refused.get(bucket, known)
-                if seen != aggregate:
-                    refused[bucket] = aggregate
-                    self.dirty.add(number)
+                if self._seen_late(source, bucket, known) != aggregate:
+                    self.put_refused(source, bucket, aggregate)
                     late.append(Late(bucket, known_place[2] + 1 if known_place else place[1], place[2]))
                 continue
             if known == aggregate:
                 continue
-            if opened is None:
-                opened = block.open[source] = {}
-            opened[bucket] = aggregate
-            self.dirty.add(number)
-            self._retotal(block, bucket)
+            self._set_open(opened, bucket, aggregate)
             if changed is None or bucket < changed:
                 changed = bucket
         if closed is not None and len(self.starts) > PACKED_AT_ONCE:
             self._pack(closed - width + 1)
         return changed, late
 
+    def _seen_late(self, source: Source, bucket: int, known: Any) -> Any:
+        refused = self._refused.get(source)
+        return known if refused is None else refused.get(bucket, known)
+
     def fold(self, source: Source) -> bool:
-        """The chunk of this source is over: its open partial becomes part of the base."""
-        folded: list[int] = []
-        for number, block in self._blocks.items():
-            opened = block.open.pop(source, None)
-            if opened:
-                for bucket, aggregate in opened.items():
-                    old = block.base.get(bucket)
-                    block.base[bucket] = aggregate if old is None else self._merge(old, aggregate)
-            gone = block.refused.pop(source, None)
-            if opened or gone:
-                folded.append(number)
-        self.dirty.update(folded)
-        # The others are sealed: their base is what the totals say. A new dict, since an old one never shrinks.
-        self._blocks = {n: block for n, block in self._blocks.items() if block.open or block.refused}
-        return bool(folded)
+        """The chunk of this source is over: its open partial becomes part of the base. Whether there was one."""
+        opened = self._open.pop(source, None)
+        gone = self._refused.pop(source, None)
+        for bucket, aggregate in opened.items() if opened else ():
+            if any(bucket in part for part in self._open.values()):
+                old = self._base.get(bucket)
+                self._base[bucket] = aggregate if old is None else self._merge(old, aggregate)
+            else:
+                self._base.pop(bucket, None)  # it is what the total says
+        return bool(opened or gone)
+
+    def _set_open(self, opened: dict[int, Any], bucket: int, aggregate: Any) -> None:
+        """Set what an open partial says of a bucket."""
+        starts = self.starts
+        if not starts or bucket > starts[-1]:
+            opened[bucket] = aggregate
+            self._set_total(bucket, aggregate)
+            return
+        if bucket not in opened and not any(bucket in part for part in self._open.values()):
+            known = self.aggregate(bucket, bucket + 1)
+            if known is not None:
+                self._base[bucket] = known
+        opened[bucket] = aggregate
+        total = self._base.get(bucket)
+        for part in self._open.values():
+            partial = part.get(bucket)
+            if partial is not None:
+                total = partial if total is None else self._merge(total, partial)
+        self._set_total(bucket, total)
 
     def rows(self, start: int, end: int) -> Iterable[tuple[int, Any]]:
         """(bucket, total) of the buckets in [start, end), in order."""
@@ -167,13 +184,9 @@ class FlowHistory:
             return recent
         return chain(zip(*self._packed.rows(start, end), strict=True), recent)
 
-    def _rows(self, number: int) -> Iterable[tuple[int, Any]]:
-        """(bucket, total) of a block."""
-        return self.rows(number * self.block_s, (number + 1) * self.block_s)
-
     def _pack(self, before: int) -> None:
         """Pack all but the recent of the buckets that start before this second, of more than PACKED_AT_ONCE in all."""
-        width = self.block_s // BUCKETS_PER_BLOCK
+        width = self._bucket_s
         before = min(before, self.starts[-1] - RECENT_BUCKETS * width)
         if self.starts[PACKED_AT_ONCE - 1] >= before:
             return
@@ -193,14 +206,6 @@ class FlowHistory:
         self.starts[:0] = array("q", starts)
         self.totals[:0] = array("q", totals) if isinstance(self.totals, array) else totals
 
-    def _retotal(self, block: _Block, bucket: int) -> None:
-        total = block.base.get(bucket)
-        for opened in block.open.values():
-            part = opened.get(bucket)
-            if part is not None:
-                total = part if total is None else self._merge(total, part)
-        self._set_total(bucket, total)
-
     def _set_total(self, bucket: int, total: Any) -> None:
         if bucket <= self._packed_to:
             self._unpack(bucket)
@@ -217,33 +222,30 @@ class FlowHistory:
             return
         starts.insert(at, bucket)
 
-    def expire(self, before: int) -> list[int]:
-        """Drop the blocks that end at or before this second; returns their numbers."""
+    def expire(self, before: int) -> bool:
+        """Drop the blocks that end at or before this second; whether there were any."""
         border = before // self.block_s * self.block_s
         at = bisect_left(self.starts, border)
-        expired = self._expire_packed(border)
-        gone = {start // self.block_s for start in (*expired, *self.starts[:at])}
-        gone.update(n for n in self._blocks if (n + 1) * self.block_s <= before)
-        for number in gone:
-            self._blocks.pop(number, None)
-            self.dirty.discard(number)
+        is_changed = self._expire_packed(border)
+        for part in (*self._open.values(), *self._refused.values(), self._base):
+            for bucket in [bucket for bucket in part if bucket < border]:
+                del part[bucket]
+                is_changed = True
         if at:
             self.seen = self.starts[at - 1]
-            self.head_dirty = True
             del self.starts[:at]
             del self.totals[:at]
-        return sorted(gone)
+        return is_changed or at > 0
 
-    def _expire_packed(self, border: int) -> list[int]:
-        """Drop what is packed and starts before this second; returns the starts."""
+    def _expire_packed(self, border: int) -> bool:
+        """Drop what is packed and starts before this second; whether there was any."""
         if self._packed is None:
-            return []
+            return False
         expired = self._packed.expire(border)
         self._packed_to = self._packed.last
         if expired:
             self.seen = expired[-1]
-            self.head_dirty = True
-        return expired
+        return bool(expired)
 
     # ---- out ------------------------------------------------------------------------------------------------------
 
@@ -279,8 +281,13 @@ class FlowHistory:
         at = bisect_right(self.starts, after)
         return self.starts[at] if at < len(self.starts) else None
 
-    def starts_since(self, since: int) -> Iterator[int]:
+    def starts_since(self, since: int) -> Iterable[int]:
         """The buckets with data that start at or after a second."""
+        if since > self._packed_to:
+            return self.starts[bisect_left(self.starts, since) :]
+        return self._all_since(since)
+
+    def _all_since(self, since: int) -> Iterator[int]:
         start = self.next_start(since - 1)
         while start is not None:
             yield start
@@ -302,43 +309,73 @@ class FlowHistory:
     def last_start(self) -> int | None:
         return self.starts[-1] if self.starts else None
 
-    # ---- state ----------------------------------------------------------------------------------------------------
+    # ---- what it is made of, and back ------------------------------------------------------------------------------
 
-    def head(self) -> list[Any]:
-        return [[[*source, *place] for source, place in self.places.items()], self.seen]
+    @property
+    def unsealed(self) -> Collection[int]:
+        """The numbers of the blocks of which a chunk that is open told something, or was refused it."""
+        parts = (*self._open.values(), *self._refused.values())
+        return {bucket // self.block_s for part in parts for bucket in part} if parts else ()
 
-    def block(self, number: int) -> list[Any] | None:
-        block = self._blocks.get(number)
-        if block is None:
-            rows = list(self._rows(number))
-            return [rows, [], []] if rows else None
-        return [
-            list(block.base.items()),
-            [[*source, list(part.items())] for source, part in block.open.items()],
-            [[*source, list(part.items())] for source, part in block.refused.items()],
+    def base(self, start: int, end: int) -> tuple[list[int], list[Any]]:
+        """Starts and totals in [start, end) without what is open."""
+        if start > self._packed_to:
+            low = bisect_left(self.starts, start)
+            high = bisect_left(self.starts, end, low)
+            starts, totals = list(self.starts[low:high]), list(self.totals[low:high])
+        else:
+            rows = list(self.rows(start, end))
+            starts, totals = [bucket for bucket, _ in rows], [total for _, total in rows]
+        if not self._open:
+            return starts, totals
+        opened = {bucket for part in self._open.values() for bucket in part}
+        base = self._base
+        rows = [
+            (bucket, base[bucket] if bucket in opened else total)
+            for bucket, total in zip(starts, totals, strict=True)
+            if bucket not in opened or bucket in base
         ]
+        return [bucket for bucket, _ in rows], [total for _, total in rows]
 
-    def restore_head(self, head: list[Any]) -> None:
-        rows, self.seen = head
-        self.places = {(role, p): (chunk, first, upto) for role, p, chunk, first, upto in rows}
+    def opened(self) -> Iterator[tuple[Source, int, Any]]:
+        """(source, bucket, aggregate) of the open partials."""
+        return _each(self._open)
 
-    def restore_block(self, number: int, parts: list[Any]) -> None:
-        base, opened, refused = parts
-        if not opened and not refused:
-            for bucket, total in base:
-                self._set_total(bucket, total)
-            if len(self.starts) > PACKED_AT_ONCE:
-                self._pack(self.starts[-1])
+    def refused(self) -> Iterator[tuple[Source, int, Any]]:
+        """(source, bucket, aggregate) of what came too late in chunks that are open."""
+        return _each(self._refused)
+
+    def put(self, starts: Sequence[int], totals: Sequence[Any]) -> None:
+        """Take back buckets without what is open of them, in order; blocks come before those that are newer."""
+        if not starts:
             return
-        block = self._blocks[number] = _Block(
-            dict(base),
-            {(role, p): dict(rows) for role, p, rows in opened},
-            {(role, p): dict(rows) for role, p, rows in refused},
-        )
-        for bucket in sorted({*block.base, *(b for part in block.open.values() for b in part)}):
-            self._retotal(block, bucket)
+        if self.starts and starts[0] <= self.starts[-1]:
+            for bucket, total in zip(starts, totals, strict=True):
+                self._set_total(bucket, total)
+        else:
+            try:
+                self.totals.extend(totals)
+            except OverflowError:  # some of them may have been taken
+                self.totals = [*self.totals[: len(self.starts)], *totals]
+            self.starts.extend(starts)
+        if len(self.starts) > PACKED_AT_ONCE:
+            self._pack(self.starts[-1])
+
+    def put_open(self, source: Source, bucket: int, aggregate: Any) -> None:
+        """Take back a bucket of an open partial; `put` comes first."""
+        self._set_open(self._open.setdefault(source, {}), bucket, aggregate)
+
+    def put_refused(self, source: Source, bucket: int, aggregate: Any) -> None:
+        """Take back what came too late."""
+        self._refused.setdefault(source, {})[bucket] = aggregate
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is kept but when it was last seen."""
-        return not self.starts and not self._blocks
+        return not self.starts and not any(self._open.values()) and not any(self._refused.values())
+
+
+def _each(parts: dict[Source, dict[int, Any]]) -> Iterator[tuple[Source, int, Any]]:
+    for source, part in parts.items():
+        for bucket, aggregate in part.items():
+            yield source, bucket, aggregate

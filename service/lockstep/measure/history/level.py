@@ -19,14 +19,15 @@ class LevelHistory:
 
     moved: by how much the newest value changed the sum; None when it was the first of all.
     rested_us: how long the values before it had been as they were; who calls that stale compares it with nothing.
+    row: under which number it is stored among the groups of its series; set by who stores it.
     """
 
-    __slots__ = ("_identities", "dirty", "marks", "moved", "older", "rested_us")
+    __slots__ = ("_identities", "marks", "moved", "older", "rested_us", "row")
 
     def __init__(self) -> None:
         self._identities: dict[str, _Identity] = {}
         self.marks: dict[Source, int] = {}
-        self.dirty = False
+        self.row = -1
         self.older = 0
         self.moved: int | None = None
         self.rested_us = 0
@@ -39,7 +40,6 @@ class LevelHistory:
         if self.has_seen(source, offset):
             return False
         self.marks[source] = offset
-        self.dirty = True
         known = self._identities.get(identity)
         if known is None:
             known = self._identities[identity] = _Identity()
@@ -75,7 +75,6 @@ class LevelHistory:
                     keep -= 1
             if keep > 0:
                 del known.values[:keep]
-                self.dirty = True
 
     def now(self) -> int:
         """The sum of the newest values, in millionths."""

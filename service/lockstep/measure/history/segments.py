@@ -342,7 +342,7 @@ def packed(starts: Sequence[int], totals: Sequence[Any], step: int) -> Segment:
     """The smallest segment of these buckets. step: their starts are multiples of it apart, in seconds."""
     places = _Places(starts, step)
     if all(type(total) is int for total in totals):
-        unit = _unit_of(totals)
+        unit = unit_of(totals)
         if min(totals) > 0 and max(totals) // unit < 1 << _PLANES:
             numbers = [total // unit for total in totals]
             size = (starts[-1] - starts[0]) // step + 1
@@ -353,7 +353,7 @@ def packed(starts: Sequence[int], totals: Sequence[Any], step: int) -> Segment:
         return Numbers(places, unit, _narrowest(totals, unit))
     if all(type(total) is list and len(total) == 2 and type(total[0]) is int for total in totals):
         amounts, others = [total[0] for total in totals], [total[1] for total in totals]
-        unit = _unit_of(amounts)
+        unit = unit_of(amounts)
         if all(type(other) is int for other in others):
             return Numbers(places, unit, _narrowest(amounts, unit), _narrowest(others, 1))
         if all(other == others[0] for other in others):
@@ -361,7 +361,8 @@ def packed(starts: Sequence[int], totals: Sequence[Any], step: int) -> Segment:
     return Encoded(places, totals)
 
 
-def _unit_of(numbers: Sequence[int]) -> int:
+def unit_of(numbers: Sequence[int]) -> int:
+    """The largest unit in which sums are likely to be whole that these are multiples of."""
     return next((unit for unit in _UNITS if all(number % unit == 0 for number in numbers)), 1)
 
 

@@ -1,16 +1,4 @@
-"""What a judge stores: the keys of its entries, and how meta, alerts and detectors stand in them.
-
-key              value
-m                how far all of it has come: see `Meta`
-s series labels  the head of a flow: how far each source partition has told it
-b series labels n  its block of buckets number n
-l series labels  a level
-a rule edition labels  an alert, see `StoredAlert`
-w rule edition labels  what the detectors of a group have learned, see `StoredWatches`
-
-Labels are values in the order of the names that they belong to. Two versions of a rule may be at work at once, about
-different things whose labels have the same values: so alerts and detectors are told apart by the rule's edition, too.
-"""
+"""Entries of a judge that stand by themselves: meta, alerts, and what detectors have learned."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,33 +10,15 @@ from lockstep.judge.rule_facts import Labels
 from lockstep.measure.history import pack, unpack
 from lockstep.rule.condition.kinds import Rule
 
-STATE_FORMAT = 3
+STATE_FORMAT = 4
+READ_FORMATS = (3, STATE_FORMAT)
+"""Of 3 it is the series that were stored otherwise, see `format3`."""
 
-META = b"m"
-HEAD, BLOCK, LEVEL, ALERT, WATCHES = b"s", b"b", b"l", b"a", b"w"
+META, ALERT, WATCHES = b"m", b"a", b"w"
 """What the keys begin with."""
 
-SeriesKey = tuple[str, Labels]
 Known = dict[tuple[str, str], tuple[int | None, bool]]
 """(rule, edition) → up to which second it has been judged, and whether it has begun."""
-
-
-def head_key(series: SeriesKey) -> bytes:
-    return HEAD + pack(series)
-
-
-def block_key(series: SeriesKey, number: int) -> bytes:
-    return BLOCK + pack([*series, number])
-
-
-def level_key(series: SeriesKey) -> bytes:
-    return LEVEL + pack(series)
-
-
-def series_of_key(key: bytes) -> tuple[SeriesKey, list[Any]]:
-    """The series that a key of HEAD, BLOCK or LEVEL speaks of, and what follows it there: a block's number."""
-    series, labels, *rest = unpack(key[1:])
-    return (series, tuple(labels)), rest
 
 
 def alert_key(rule: Rule, labels: Labels) -> bytes:
@@ -83,7 +53,7 @@ class Meta:
     """How far a judge has come, and of which logs.
 
     chunk_size, partitions, source_ids (role → id of the topic): what must not change under a stored state. sources,
-    topics: see `Watermarks.state`. known: the versions that it judges.
+    topics: see `Watermarks.state`. known: the versions that it judges. format: as it was read; written is the newest.
     """
 
     chunk_size: int | None
@@ -93,6 +63,7 @@ class Meta:
     topics: list[Any]
     known: Known
     counts: JudgeCounts
+    format: int = STATE_FORMAT
 
     def encode(self) -> bytes:
         return pack(
@@ -112,12 +83,12 @@ class Meta:
     def decode(cls, value: bytes) -> "Meta":
         """Raises StateError for another format."""
         parts = unpack(value)
-        if parts[0] != STATE_FORMAT:
+        if parts[0] not in READ_FORMATS:
             raise StateError(
                 f"stored state has format {parts[0]}, this program knows {STATE_FORMAT}; use the version that wrote "
                 "it, or begin anew under another LOCKSTEP_APP_ID"
             )
-        _, chunk_size, partitions, source_ids, sources, topics, rules, counts = parts
+        read_format, chunk_size, partitions, source_ids, sources, topics, rules, counts = parts
         return cls(
             chunk_size=chunk_size,
             partitions=partitions,
@@ -126,6 +97,7 @@ class Meta:
             topics=topics,
             known={(name, edition): (closed, begun) for name, edition, closed, begun in rules},
             counts=JudgeCounts(*counts),
+            format=read_format,
         )
 
 
