@@ -33,7 +33,7 @@ from lockstep.worker.judging import Judging
 from lockstep.worker.own_alerts import OwnAlertPublisher
 from lockstep.worker.reload import RuleReload
 from lockstep.worker.required_topics import check_sources, prepare
-from lockstep.worker.stages import Stages
+from lockstep.worker.stages import Stages, sizes_from
 from lockstep.worker.storage import keep_retention, watch_file
 
 log = structlog.get_logger("lockstep")
@@ -87,7 +87,9 @@ class Service:
             observer=metrics,
             dry_run=dry_run,
         )
-        self.stages = Stages(settings, self.broker, dispatcher=dispatcher, counts=Counts(metrics))
+        self.stages = Stages(
+            settings, self.broker, dispatcher=dispatcher, counts=Counts(metrics), sizes=sizes_from(environ)
+        )
         event_time = EventTime(self.stages.meters, clock=utc_now)
         self.judging = Judging(
             settings,

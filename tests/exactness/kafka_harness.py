@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ from lockstep.adapters.stream.kafka.ownership import POSITION
 from lockstep.errors import LockstepError
 from lockstep.judge.judge import Judge
 from lockstep.judge.publish import ALERTS
+from lockstep.judge.state import Sizes
+from lockstep.judge.state.rows import PAGE
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.sample import decode as decode_frame
 from lockstep.ports import Record
@@ -77,7 +79,10 @@ SETTLE_S = 60.0
 
 @dataclass
 class Outcome:
-    """What was found. wrong: places where a number differs; missing, spurious, repeated: transitions by id."""
+    """What was found. wrong: places where a number differs; missing, spurious, repeated: transitions by id.
+
+    pages: how many pages the judges have stored, so that their journals could be given up.
+    """
 
     events: int
     wrong: list[str] = field(default_factory=list)
@@ -85,6 +90,7 @@ class Outcome:
     spurious: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
     transitions: int = 0
+    pages: int = 0
     hurt: Counter[str] = field(default_factory=Counter)
     exits: Counter[int] = field(default_factory=Counter)
 
@@ -104,7 +110,19 @@ class Outcome:
 class Shop:
     """Events with their truth, workers, and what is done to them."""
 
-    def __init__(self, folder: Path, address: str, *, seed: int, events: int, faults: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        address: str,
+        *,
+        seed: int,
+        events: int,
+        faults: Mapping[str, Any],
+        sizes: Sizes | None = None,
+        chunk_size: int = 500,
+    ) -> None:
+        """sizes: of what judges store; None: as in service."""
+        self._sizes = sizes or Sizes()
         self.folder, self.random = folder, random.Random(seed)
         self.rules = folder / "rules"
         self.rules.mkdir(parents=True)
@@ -116,7 +134,7 @@ class Shop:
             broker=f"kafka://{address}",
             rules=self.rules,
             timezone="UTC",
-            chunk_size=500,
+            chunk_size=chunk_size,
             idle_after=86_400,
             kafka_session_timeout=3,
             kafka_heartbeat_interval=0.5,
@@ -128,6 +146,7 @@ class Shop:
             **os.environ,
             **{f"LOCKSTEP_{n.upper()}": str(getattr(self.settings, n)) for n in names},
             "LOCKSTEP_TEST_FAULTS": json.dumps(faults),
+            "LOCKSTEP_TEST_SIZES": json.dumps(asdict(self._sizes)),
         }
         self.start = (datetime.now(UTC) - timedelta(hours=2)).replace(second=0, microsecond=0)
         self.events = self._make(events)
@@ -336,8 +355,10 @@ class Shop:
         wrong = self.outcome.wrong
         judges = []
         for partition in range(PARTITIONS):
-            judge = Judge(self.plan, zone=ZONE, partition=partition, partitions=PARTITIONS)
-            judge.restore((await self._state(partition))[1])
+            judge = Judge(self.plan, zone=ZONE, partition=partition, partitions=PARTITIONS, sizes=self._sizes)
+            entries = (await self._state(partition))[1]
+            judge.restore(entries)
+            self.outcome.pages += sum(key[:1] == PAGE for key in entries)
             judges.append(judge)
         for series in self._flows:
             truth = self._truth(series)

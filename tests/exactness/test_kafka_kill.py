@@ -12,6 +12,8 @@ import pytest
 from kafka_for_tests import Broker, Cluster
 from kafka_harness import SAMPLES, Outcome, Shop
 
+from lockstep.judge.state import Sizes
+
 pytestmark = pytest.mark.kafka
 
 WIDE = {"after_seek_s": 0.3, "slow_agent_s": 0.02, "before_cut_s": 0.2, "before_recovery_s": 0.3}
@@ -19,12 +21,23 @@ WIDE = {"after_seek_s": 0.3, "slow_agent_s": 0.02, "before_cut_s": 0.2, "before_
 
 
 @contextlib.asynccontextmanager
-async def shop(folder: Path, kafka: Any, *, seed: int, events: int, **faults: Any) -> AsyncIterator[Shop]:
+async def shop(
+    folder: Path,
+    kafka: Any,
+    *,
+    seed: int,
+    events: int,
+    sizes: Sizes | None = None,
+    chunk_size: int = 500,
+    **faults: Any,
+) -> AsyncIterator[Shop]:
     await asyncio.to_thread(kafka.start)
     if isinstance(kafka, Broker):
         await asyncio.to_thread(kafka.wait_ready)
     try:
-        async with Shop(folder / "shop", kafka.address, seed=seed, events=events, faults=faults).open() as opened:
+        more = {"sizes": sizes, "chunk_size": chunk_size}
+        made = Shop(folder / "shop", kafka.address, seed=seed, events=events, faults=faults, **more)
+        async with made.open() as opened:
             yield opened
     finally:
         kafka.kill()
@@ -77,9 +90,9 @@ async def test_a_leader_dies_while_partitions_change_hands(tmp_path: Path, kafka
         assert outcome.exact, f"{outcome}\n{s.log_tail()}"
 
 
-async def kill_inside_cuts(folder: Path, libs: Path, **faults: Any) -> Outcome:
+async def kill_inside_cuts(folder: Path, libs: Path, *, seed: int = 3, **more: Any) -> Outcome:
     """Cuts take long, so that a kill falls into one: between what it wrote first and what it wrote last."""
-    async with shop(folder, Broker(folder / "kafka", libs=libs), seed=3, events=6_000, **faults) as s:
+    async with shop(folder, Broker(folder / "kafka", libs=libs), seed=seed, events=6_000, **more) as s:
         await s.pause(4)
         publishing = asyncio.create_task(s.publish(12))
         for i in (0, 1, 0):
@@ -93,6 +106,15 @@ async def test_a_kill_in_the_middle_of_a_cut(tmp_path: Path, kafka_libs: Path) -
     """Rules that join a level and a flow agree with what was published before the kill."""
     outcome = await kill_inside_cuts(tmp_path, kafka_libs, inside_cut_s=0.5)
     assert outcome.exact, str(outcome)
+
+
+@pytest.mark.parametrize("seed", [3, 17])
+async def test_a_kill_in_the_middle_of_sealing(tmp_path: Path, kafka_libs: Path, seed: int) -> None:
+    """The same where nearly every cut writes pages and gives entries of the journal up."""
+    sizes = Sizes(rows=2, journal=0, bytes=2_000, buckets=6)
+    outcome = await kill_inside_cuts(tmp_path, kafka_libs, seed=seed, sizes=sizes, chunk_size=50, inside_cut_s=0.3)
+    assert outcome.exact, str(outcome)
+    assert outcome.pages > 8
 
 
 async def test_control_a_torn_cut_is_seen(tmp_path: Path, kafka_libs: Path) -> None:

@@ -96,10 +96,13 @@ async def broker(sqlite_settings: Settings) -> AsyncIterator[SqliteBroker]:
     await opened.stop()
 
 
-async def test_killed_workers_lose_and_repeat_nothing(sqlite_settings: Settings, broker: SqliteBroker) -> None:
+@pytest.mark.parametrize(("before_cut_s", "after_seek_s"), [(0.01, 0.02), (0.05, 0.0), (0.0, 0.0)])
+async def test_killed_workers_lose_and_repeat_nothing(
+    sqlite_settings: Settings, broker: SqliteBroker, before_cut_s: float, after_seek_s: float
+) -> None:
     """Two windows are widened: between taking a cut and sending it, and between the seek and the first batch."""
     seed = random.randrange(1 << 30)
-    sent = await killed(sqlite_settings, broker, seed, KILLS, before_cut_s=0.01, after_seek_s=0.02)
+    sent = await killed(sqlite_settings, broker, seed, KILLS, before_cut_s=before_cut_s, after_seek_s=after_seek_s)
     found = (await totals(broker), sorted(await published(broker, "alerts")))
     assert found == truth(sent), f"seed {seed}"
 

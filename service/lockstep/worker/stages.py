@@ -1,6 +1,7 @@
 """The stages of a worker, made as partitions are assigned to it, and those that it holds now."""
 
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from lockstep.adapters.dispatch import Dispatcher
@@ -10,6 +11,7 @@ from lockstep.deliver import Deliver
 from lockstep.event import Decoder
 from lockstep.judge.judge import Judge
 from lockstep.judge.publish import ALERTS
+from lockstep.judge.state import Sizes
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.notify.decide import DELIVERIES, Notify
 from lockstep.notify.route import Routing
@@ -26,14 +28,28 @@ FEW_S = 0.005
 """Shortest time between two cuts of notify and deliver: there is little to gather there, and people wait."""
 
 
+def sizes_from(environ: Mapping[str, str]) -> Sizes:
+    """LOCKSTEP_TEST_SIZES: how much judges store together, as JSON, for tests that kill them; never set in service."""
+    return Sizes(**json.loads(environ.get("LOCKSTEP_TEST_SIZES", "{}")))
+
+
 class Stages:
     """Makes meters, judges, notify and deliver stages for the runtime.
 
     meters: by (topic, partition), judges and delivers: by partition; those of the assignments that last.
     """
 
-    def __init__(self, settings: Settings, broker: Broker, *, dispatcher: Dispatcher, counts: Counts) -> None:
-        self._settings, self._broker = settings, broker
+    def __init__(
+        self,
+        settings: Settings,
+        broker: Broker,
+        *,
+        dispatcher: Dispatcher,
+        counts: Counts,
+        sizes: Sizes | None = None,
+    ) -> None:
+        """sizes: of what judges store."""
+        self._settings, self._broker, self._sizes = settings, broker, sizes
         self._dispatcher, self._counts = dispatcher, counts
         self.judge_partitions = partitions_of(settings, settings.samples_partitions)
         self.meters: dict[tuple[str, int], Meter] = {}
@@ -86,6 +102,7 @@ class Stages:
                 partition=partition,
                 partitions=self.judge_partitions,
                 topics=s.topics,
+                sizes=self._sizes,
             )
             return judge
 
