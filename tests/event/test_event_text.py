@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -175,6 +176,30 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     except EventError:
         return
     assert all(values)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    before=st.sampled_from([b"", b" ", b"\r\n", b"\n\n", b"\x0b"]),
+    begin=st.sampled_from([b"{", b"{}", b'{"id": "1"}', b'{"id": ', b"{\0", b"{\r"]),
+    rest=st.binary(max_size=20) | st.sampled_from([b"", b"\n", b"\r\n", b" {}", b"\n{}", b"\x85\n"]),
+)
+def test_a_body_of_one_line_is_read_as_a_file_of_one(before: bytes, begin: bytes, rest: bytes) -> None:
+    """It is taken as it is where nothing has to be unpacked, recoded or joined; a file of it would say the same."""
+
+    def read(read_all: Callable[[], list[bytes]]) -> list[bytes] | str:
+        try:
+            return read_all()
+        except EventError as error:
+            return str(error)
+
+    body = before + begin + rest
+
+    def from_file() -> list[bytes]:
+        text = EventText(BytesIO(body), "the body", largest=LARGEST_EVENT)
+        return [value for _, values in text.portions(2) for value in values]
+
+    assert read(lambda: events_in(body, largest=LARGEST_EVENT)) == read(from_file)
 
 
 REFUSED = [

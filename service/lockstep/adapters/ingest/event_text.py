@@ -148,8 +148,11 @@ class EventText:
 
 def events_in(raw: bytes, *, largest: int) -> list[bytes]:
     """The events in a body, as `EventText` reads them. largest: bytes when unpacked. Raises EventError."""
-    if not raw.strip():
+    bare = raw.strip()
+    if not bare:
         raise EventError("json", "the body is empty; send an event as JSON")
+    if bare.startswith(b"{") and not bare.startswith(b"{\0") and b"\n" not in bare:
+        return [bare]  # one event on one line, in UTF-8: most bodies are that, and need no streams
     text = EventText(io.BytesIO(raw), "the body", largest=largest)
     return [value for _, values in text.portions(8_192) for value in values]
 

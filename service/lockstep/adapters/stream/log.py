@@ -13,6 +13,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -29,6 +30,12 @@ MOST_WAITING = 2_000
 MOST_BYTES = 4 << 20
 """A batch that is read ends soon after so many bytes of values; at a megabyte an event it is still bounded."""
 READ_ROWS = 128
+ROWS_AT_ONCE = 64
+"""Rows of one insert. Each statement gives Python's lock away and waits until it gets it again, which takes long beside
+a busy event loop."""
+
+_INSERT_ROW = "insert into log values(?, ?, ?, ?, ?)"
+_INSERT_ROWS = f"insert into log values{', '.join(['(?, ?, ?, ?, ?)'] * ROWS_AT_ONCE)}"
 
 SCHEMA = """
 create table if not exists topic(
@@ -58,10 +65,9 @@ def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
     return connection
 
 
-def _identity(path: Path) -> tuple[tuple[int, int], ...]:
-    """Which files a path and its write-ahead log lead to. Raises OSError where one is not there."""
-    files = [os.stat(p) for p in (path, path.with_name(path.name + "-wal"))]
-    return tuple((f.st_dev, f.st_ino) for f in files)
+def _identity(files: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """Which files the paths lead to. Raises OSError where one is not there."""
+    return tuple((f.st_dev, f.st_ino) for f in map(os.stat, files))
 
 
 class Log:
@@ -80,12 +86,13 @@ class Log:
             raise SettingsError(
                 f"LOCKSTEP_BROKER: there is no folder '{path.parent}' for {path.name}; make it, or name another{more}"
             )
+        self._files = (str(path), f"{path}-wal")  # as texts: they are looked at with each commit
         try:
             self._reader = _connect(path, synchronous)
             self._writer = _connect(path, synchronous)
             self._check_format()
             self._writer.executescript(SCHEMA)
-            self._opened = _identity(path)
+            self._opened = _identity(self._files)
         except (sqlite3.Error, OSError) as error:
             raise SettingsError(f"{path}: cannot be used as a broker: {error}; name another file") from error
         self._queue: SimpleQueue[tuple[Callable[[sqlite3.Connection], Any], Future[Any]] | None] = SimpleQueue()
@@ -94,6 +101,7 @@ class Log:
         self._closing = False
         self._accepting = threading.Lock()
         self._version: int | None = None
+        self._topics: list[Any] = []  # the rows that `topics` is made of
         self.topics: dict[str, TopicInfo] = {}
         self.next: dict[TP, int] = {}
         self._ids: dict[TP, int] = {}
@@ -124,7 +132,7 @@ class Log:
     def verify(self) -> None:
         """Raises BrokerError when the path leads to another file now, or to none: what is written would be gone."""
         try:
-            is_same, why = _identity(self.path) == self._opened, "replaced"
+            is_same, why = _identity(self._files) == self._opened, "replaced"
         except OSError:
             is_same, why = False, "deleted"
         if not is_same:
@@ -142,10 +150,13 @@ class Log:
         if version == self._version:
             return
         self._version = version
-        self.topics = {
-            name: TopicInfo(name, uid, partitions, bool(compacted), True, retention)
-            for name, uid, partitions, compacted, retention in self._reader.execute("select * from topic")
-        }
+        topics = self._reader.execute("select * from topic").fetchall()
+        if topics != self._topics:  # they hardly ever change, and every commit comes by here
+            self._topics = topics
+            self.topics = {
+                name: TopicInfo(name, uid, partitions, bool(compacted), True, retention)
+                for name, uid, partitions, compacted, retention in topics
+            }
         rows = self._reader.execute("select id, topic, partition, next from tp").fetchall()
         self._ids = {(topic, partition): i for i, topic, partition, _ in rows}
         self.next = {(topic, partition): n for _, topic, partition, n in rows}
@@ -256,18 +267,22 @@ class Log:
         try:
             if self._broken is not None:  # what waited behind a failure must not become durable without it
                 raise self._broken
+            alone = len(operations) == 1  # then the transaction itself is what can be rolled back
             writer.execute("begin immediate")
             for operation, future in operations:
-                writer.execute("savepoint one")
+                if not alone:
+                    writer.execute("savepoint one")
                 try:
                     results.append((future, operation(writer), None))
                 except Exception as error:  # this one is refused, the others are not its business
                     if _is_the_file(error):
                         raise
-                    writer.execute("rollback to one")
+                    writer.execute("rollback" if alone else "rollback to one")
                     results.append((future, None, error))
-                writer.execute("release one")
-            writer.execute("commit")
+                if not alone:
+                    writer.execute("release one")
+            if writer.in_transaction:
+                writer.execute("commit")
             self.verify()
         except BaseException as error:  # the disk is full, the file is gone: nothing more can be promised
             failed = BrokerError(f"{self.path}: {error}", retryable=False)
@@ -351,7 +366,10 @@ class Log:
                 )
             else:
                 plain.append((row_id, now_ms, record.key, record.value, headers))
-        writer.executemany("insert into log values(?, ?, ?, ?, ?)", plain)
+        whole = len(plain) // ROWS_AT_ONCE * ROWS_AT_ONCE
+        for start in range(0, whole, ROWS_AT_ONCE):
+            writer.execute(_INSERT_ROWS, list(chain.from_iterable(plain[start : start + ROWS_AT_ONCE])))
+        writer.executemany(_INSERT_ROW, plain[whole:])
         writer.executemany("update tp set next = ? where id = ?", [(h[1], h[0]) for h in heads.values()])
         return placed
 
