@@ -5,6 +5,7 @@ import contextlib
 import os
 import random
 import signal
+import sys
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -46,6 +47,10 @@ SOURCES_POLL_S = 2.0
 
 KEEPERS_S, BROKER_S, CHANNEL_S, HTTP_S = 2.0, 5.0, 2.0, 3.0
 """How long the steps of a stop may take: of what hangs, the rest is left undone and said."""
+
+SWITCH_S = 0.001
+"""How long the event loop keeps Python's lock while another thread waits for it; Python's own 5 ms add up, because the
+thread that writes the SQLite log has to get it several times for each commit."""
 
 AGAIN_S = 1.0
 """A signal that comes so long after the first one ends the process at once."""
@@ -250,6 +255,7 @@ async def serve(settings: Settings, *, dry_run: bool = False) -> int:
 
     The process ends by itself in any case, LAST_RESORT_S after the signal, or a second after it at another one.
     """
+    sys.setswitchinterval(SWITCH_S)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     services: list[Service] = []

@@ -43,6 +43,24 @@ class Batch:
     def __len__(self) -> int:
         return len(self.values)
 
+    def part(self, begin: int, end: int) -> "Batch":
+        """The records begin <= i < end as a batch of their own, which follows the part before it.
+
+        The last part leads to where the whole batch does.
+        """
+        return Batch(
+            topic=self.topic,
+            partition=self.partition,
+            offsets=self.offsets[begin:end],
+            values=self.values[begin:end],
+            keys=self.keys[begin:end],
+            timestamps_ms=self.timestamps_ms[begin:end],
+            previous=self.offsets[begin - 1] if begin else self.previous,
+            next=self.offsets[end - 1] + 1 if end < len(self.values) else self.next,
+            headers=None if self.headers is None else self.headers[begin:end],
+            append_time=self.append_time,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

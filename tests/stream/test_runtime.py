@@ -373,22 +373,23 @@ async def test_what_is_published_waits_for_nobody(sqlite_settings: Settings, bro
     spec = StageSpec("toy", ("samples",), lambda _: judge, can_wait=ToyJudge.only_stores)
     lane = StageLane(runtime, spec, 0, judge, owned, {SAMPLES: 0})
 
-    def take(offset: int, count: int) -> bool:
+    async def take(offset: int, count: int) -> bool:
         """Whether what it says may wait."""
         value = json.dumps({"p": 0, "c": 0, "u": offset, "n": {"a": count}}).encode()
-        lane.take(SAMPLES, Batch("samples", 0, [offset], [value], [], [0], offset - 1, offset + 1))
+        batch = Batch("samples", 0, [offset], [value], [], [0], offset - 1, offset + 1)
+        await lane.take(SAMPLES, batch, lambda: True)
         return lane.can_wait()
 
-    assert not take(0, 1), "the first one is stored at once"
+    assert not await take(0, 1), "the first one is stored at once"
     assert await lane.step()
     assert not await lane.step(), "a step without anything new does nothing"
     now[0] += STATE_EVERY_S * 0.9
-    assert take(1, 2)
+    assert await take(1, 2)
     now[0] += STATE_EVERY_S * 0.2
     assert not lane.can_wait()
     assert await lane.step()
-    assert take(2, 3)
-    assert not take(3, STEP)
+    assert await take(2, 3)
+    assert not await take(3, STEP)
     assert await lane.step()
     assert (await published(broker, "alerts"), _durable_total(broker)) == ([b"a:1"], STEP)
 

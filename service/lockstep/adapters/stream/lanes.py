@@ -18,6 +18,17 @@ STUCK_AFTER_S = 60.0
 STATE_EVERY_S = 1.0
 """What a stage has to store and nobody waits for is stored this often, so a new owner reads that much again."""
 
+SLICE_S = 0.01
+"""A batch is fed in slices of about so long; between two of them the event loop serves requests, answers of the broker
+and whoever else waits."""
+LEAST_EVENTS, MOST_EVENTS = 128, 8_192
+"""Events that a meter is fed at once, at least and at most."""
+FAR_BEHIND = 16_384
+"""Events between a meter and the end of its log from which on nobody waits for its next flush, and events in a flush
+then: what costs is each flush, not each event."""
+STEP_AT_LATEST_S = 1.0
+"""Nevertheless it flushes after so long; and a lane in the middle of a batch, which waits for its end, steps."""
+
 
 class SourceStage(Protocol):
     """The meter on one source partition in one assignment (lockstep.measure.meter.Meter)."""
@@ -77,6 +88,8 @@ class LaneHost(Protocol):
     failed: bool
     moved: asyncio.Event
     """Set when a position has become durable that the group has not heard of."""
+    turn: asyncio.Lock
+    """Held while a slice is fed, and until the event loop has gone round after it: lanes take turns."""
 
     def loop_time(self) -> float: ...
     def fail(self, reason: str) -> None: ...
@@ -98,20 +111,43 @@ class Lane:
         self.wake = asyncio.Event()
         self.closing = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
+        self.stepped_at = float("-inf")  # loop time of the last step that had something to do
+        self.is_feeding = False  # in the middle of a batch
 
-    def take(self, tp: TP, batch: Batch) -> None:
+    async def take(self, tp: TP, batch: Batch, is_current: Callable[[], bool]) -> None:
+        """Feed a batch in slices; between two of them the lane may step, as between two batches.
+
+        is_current: whether this lane is still to be fed it; asked before each slice, because assignments end meanwhile.
+        """
         if batch.previous != self.at[tp]:
             self.runtime.fail(
                 f"{tp.topic}/{tp.partition}: a batch follows {batch.previous}, applied up to {self.at[tp]}"
             )
             return
-        self.feed(batch)
-        self.at[tp] = batch.next - 1
-        self.next[tp] = batch.next
-        self.wake.set()
+        runtime, fed = self.runtime, 0
+        self.is_feeding = True
+        try:
+            while self.is_feeding:
+                async with runtime.turn:
+                    if not is_current():
+                        return
+                    began = runtime.loop_time()
+                    fed = self.feed(tp, batch, fed)
+                    self.is_feeding = fed < len(batch)
+                    self.wake.set()
+                    if self.is_feeding or runtime.loop_time() - began > SLICE_S / 2:
+                        await asyncio.sleep(0)
+        finally:
+            self.is_feeding = False
 
-    def feed(self, batch: Batch) -> None:
+    def feed(self, tp: TP, batch: Batch, begin: int) -> int:
+        """Feed a slice of the batch from there on; the place in the batch that is next then."""
         raise RuntimeError("a lane of its own kind feeds")
+
+    def fed(self, tp: TP, part: Batch) -> None:
+        """So much has been applied."""
+        self.at[tp] = part.next - 1
+        self.next[tp] = part.next
 
     async def step(self) -> bool:
         """Publish what there is; whether there was anything."""
@@ -119,7 +155,7 @@ class Lane:
 
     def can_wait(self) -> bool:
         """Whether nobody misses the next step yet."""
-        return False
+        return self.is_feeding and self.runtime.loop_time() - self.stepped_at < STEP_AT_LATEST_S
 
     async def pump(self, idle_s: float) -> None:
         """Step at once when the last step that had something to do is older than the flush interval, else at the
@@ -128,14 +164,12 @@ class Lane:
         Ends with a last step once `closing` is set. A step is never cut short: what a stage handed over
         and nobody published would be lost.
         """
-        interval = self.interval_s
-        last = 0.0
         while True:
             await within(idle_s, self.wake)
             if self.can_wait() and not self.closing.is_set():
                 self.wake.clear()
                 continue
-            wait = last + interval - self.runtime.loop_time()
+            wait = self.stepped_at + self.interval_s - self.runtime.loop_time()
             if wait > 0:
                 await within(wait, self.closing)
             self.wake.clear()
@@ -144,7 +178,7 @@ class Lane:
             if self.runtime.failed:  # a stage that broke in the middle of a batch has folded half of it
                 return
             if await self.step():
-                last = began
+                self.stepped_at = began
             if closing:
                 return
 
@@ -186,18 +220,40 @@ class Lane:
 class SourceLane(Lane):
     """Feeds the meter of one source partition, and publishes what it hands out."""
 
-    def __init__(self, runtime: LaneHost, spec: SourceSpec, tp: TP, meter: SourceStage) -> None:
+    def __init__(self, runtime: LaneHost, spec: SourceSpec, tp: TP, meter: SourceStage, *, end: int) -> None:
+        """end: of the log, as it was when the meter was made."""
         super().__init__(runtime, {tp: meter.start})
         self.spec, self.tp, self.meter = spec, tp, meter
         self.durable = {tp: meter.position}
         self.committed = dict(self.durable)
+        self.ends = {tp: end}
+        self._at_once = 1_024  # events of the next slice
+        self._flushed = meter.start  # the offset up to which the last flush went
 
-    def feed(self, batch: Batch) -> None:
-        self.meter.feed(batch)
+    def feed(self, tp: TP, batch: Batch, begin: int) -> int:
+        """As many events as took SLICE_S before: what an event costs depends on the rules and the machine."""
+        runtime, end = self.runtime, min(begin + self._at_once, len(batch))
+        part = batch if (begin, end) == (0, len(batch)) else batch.part(begin, end)
+        began = runtime.loop_time()
+        self.meter.feed(part)
+        took = runtime.loop_time() - began
+        if took > SLICE_S:
+            self._at_once = max(LEAST_EVENTS, self._at_once // 2)
+        elif took < SLICE_S / 2 and len(part) == self._at_once:
+            self._at_once = min(MOST_EVENTS, self._at_once * 2)
+        self.fed(tp, part)
+        return end
+
+    def can_wait(self) -> bool:
+        """Far behind, it gathers as many events as make a flush cheap."""
+        reached = self.next[self.tp]
+        is_gathering = reached + FAR_BEHIND < self.ends[self.tp] and reached - self._flushed < FAR_BEHIND
+        return (is_gathering or self.is_feeding) and self.runtime.loop_time() - self.stepped_at < STEP_AT_LATEST_S
 
     async def step(self) -> bool:
         runtime = self.runtime
         began = runtime.loop_time()
+        self._flushed = self.next[self.tp]
         records = self.meter.flush(runtime.clock())
         position = self.meter.position
         if records:
@@ -226,10 +282,24 @@ class StageLane(Lane):
             self.interval_s = spec.interval_s
         self._cut_at = float("-inf")  # loop time of the last cut
 
-    def feed(self, batch: Batch) -> None:
-        self.stage.feed(batch)
+    def feed(self, tp: TP, batch: Batch, begin: int) -> int:
+        """Record by record until SLICE_S has gone: one may be a single alert, the next five hundred series."""
+        until = self.runtime.loop_time() + SLICE_S
+        if len(batch) <= 1:
+            self.stage.feed(batch)
+            self.fed(tp, batch)
+            return 1
+        for i in range(begin, len(batch)):
+            part = batch.part(i, i + 1)
+            self.stage.feed(part)
+            self.fed(tp, part)
+            if self.runtime.loop_time() >= until:
+                return i + 1
+        return len(batch)
 
     def can_wait(self) -> bool:
+        if super().can_wait():
+            return True
         if self.spec.can_wait is None or self.runtime.loop_time() - self._cut_at >= STATE_EVERY_S:
             return False
         return self.spec.can_wait(self.stage)

@@ -96,6 +96,7 @@ class Runtime:
         self.app: Any = None
         self._stopping = False
         self.moved = asyncio.Event()
+        self.turn = asyncio.Lock()
         self._watch: list[asyncio.Task[None]] = []
 
     def loop_time(self) -> float:
@@ -143,7 +144,7 @@ class Runtime:
     def _reader(self) -> Any:
         async def read(stream: Any) -> None:
             async for event in stream.noack().events():
-                self._receive(event.value)
+                await self._receive(event.value)
                 if self.faults.slow_agent_s:
                     await asyncio.sleep(self.faults.slow_agent_s)
 
@@ -231,7 +232,7 @@ class Runtime:
         meter = await spec.make(info, tp.partition, committed, earliest)
         if self.faults.no_rewind:
             meter.start = meter.position
-        return SourceLane(self, spec, tp, meter)
+        return SourceLane(self, spec, tp, meter, end=end)
 
     async def _stage_lane(self, spec: StageSpec, partition: int) -> StageLane:
         owned = self.broker.own(spec.name, partition)
@@ -293,14 +294,19 @@ class Runtime:
 
     # ---- data -----------------------------------------------------------------------------------------------------
 
-    def _receive(self, handed: Handed) -> None:
+    async def _receive(self, handed: Handed) -> None:
         batch = handed.batch
         tp = TP(batch.topic, batch.partition)
         lane = self._lanes.get(tp)
-        if lane is None or handed.epoch != self.consumer.epoch or self.failed:
-            return  # of an assignment that is over
+
+        def is_current() -> bool:
+            """Whether it is not of an assignment that is over."""
+            return self._lanes.get(tp) is lane and handed.epoch == self.consumer.epoch and not self.failed
+
+        if lane is None or not is_current():
+            return
         try:
-            lane.take(tp, batch)
+            await lane.take(tp, batch, is_current)
         except LockstepError as error:
             self.fail(str(error))
         except Exception as error:

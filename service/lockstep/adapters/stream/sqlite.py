@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
@@ -185,6 +186,7 @@ class _FileConsumer(FaustConsumer):  # type: ignore[misc] # faust has no types t
         self._assigned: set[TP] = set()
         self._positions: dict[TP, int] = {}
         self._generation = 0
+        self._last: TP | None = None  # the partition that was read last
         self._wake = asyncio.Event()
         self._file_lock: Any = None
 
@@ -283,7 +285,10 @@ class _FileConsumer(FaustConsumer):  # type: ignore[misc] # faust has no types t
             self._wake.clear()
             log.refresh()
             batches: dict[TP, Batch] = {}
-            for tp in active_partitions or ():
+            count = 0
+            for tp in self._in_turn(active_partitions or set()):
+                if count >= MOST_RECORDS:  # the loop is not held for longer; the others are first the next time
+                    break
                 position = self._positions.get(tp)
                 if position is not None and position < log.next[tp.topic, tp.partition]:
                     batch = log.read((tp.topic, tp.partition), position, MOST_RECORDS)
@@ -292,11 +297,19 @@ class _FileConsumer(FaustConsumer):  # type: ignore[misc] # faust has no types t
                     else:
                         batches[tp] = batch
                         self._positions[tp] = batch.next
+                        count += len(batch)
+                        self._last = tp
             left = end - loop.time()
             if batches or left <= 0:
                 return batches
             await within(min(left, POLL_S), self._wake)  # another process may have written meanwhile
         return {}
+
+    def _in_turn(self, partitions: Iterable[TP]) -> list[TP]:
+        """Sorted, from the one behind that which was read last on."""
+        ordered = sorted(partitions)
+        after = 0 if self._last is None else bisect_right(ordered, self._last)
+        return ordered[after:] + ordered[:after]
 
 
 class SqliteConsumer(Coalescing, _FileConsumer):  # type: ignore[misc] # the mixin narrows what is fetched
