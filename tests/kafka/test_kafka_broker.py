@@ -154,6 +154,27 @@ async def test_records_of_every_size(broker: KafkaBroker, name: str) -> None:
 
 
 @pytest.mark.kafka
+async def test_what_is_published_at_one_time_goes_together(broker: KafkaBroker, name: str) -> None:
+    """Each hears where its own records are, in its order; what is too large costs only who published it."""
+    name = await topic(broker, name)
+    outcomes = await asyncio.gather(
+        *(broker.publish([Record(name, b"%d-%d" % (who, n)) for n in range(3)]) for who in range(20)),
+        broker.publish([Record(name, bytes(LARGEST_RECORD + 1))]),
+        broker.publish([Record(f"{name}-missing", b"x")]),
+        return_exceptions=True,
+    )
+    *places, too_large, missing = outcomes
+    assert "refuses a record" in str(too_large)
+    assert "there is no topic" in str(missing)
+    assert await broker.publish([Record(name, b"later")])
+    read = await values(broker, name)
+    for who, found in enumerate(places):
+        assert isinstance(found, list)
+        assert [read[offset] for _, offset in found] == [b"%d-%d" % (who, n) for n in range(3)]
+    assert len(read) == 61
+
+
+@pytest.mark.kafka
 async def test_a_cut_that_is_refused_leaves_nothing(broker: KafkaBroker, name: str) -> None:
     """An entry beyond the limit: nothing of the cut is seen, and no reader of the topics has to wait for it."""
     await topic(broker, name)

@@ -162,7 +162,6 @@ async def test_what_is_fed_is_what_the_position_says(runtime: Runtime, spent: Sp
 async def test_far_behind_a_meter_gathers_what_makes_a_flush_cheap(runtime: Runtime, spent: Spent) -> None:
     """Near the end of the log each flush is for somebody who waits."""
     lane = source_lane(runtime, ORDERS, Slow(spent, 0.0), end=4 * FAR_BEHIND)
-    lane.stepped_at = spent.now
     waits = []
     for start in range(0, 4 * FAR_BEHIND, FAR_BEHIND // 2):
         await lane.take(ORDERS, batch(ORDERS, start, start + FAR_BEHIND // 2), lambda: True)

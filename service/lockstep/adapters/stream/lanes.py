@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from faust.types import TP
 
 from lockstep.adapters.stream.consumer import Faults, within
+from lockstep.adapters.stream.pace import Pace
 from lockstep.ports import Batch, Broker, Cut, Ownership, Record, Stage, TopicInfo
 from lockstep.settings import Settings
 
@@ -88,6 +89,8 @@ class LaneHost(Protocol):
     failed: bool
     moved: asyncio.Event
     """Set when a position has become durable that the group has not heard of."""
+    flushes: Pace
+    """Of all meters together: the more of them flush at one time, the fewer requests and batches it takes."""
     turn: asyncio.Lock
     """Held while a slice is fed, and until the event loop has gone round after it: lanes take turns."""
 
@@ -111,7 +114,7 @@ class Lane:
         self.wake = asyncio.Event()
         self.closing = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
-        self.stepped_at = float("-inf")  # loop time of the last step that had something to do
+        self.stepped_at = runtime.loop_time()  # when this lane began, or last had something to do in a step
         self.is_feeding = False  # in the middle of a batch
 
     async def take(self, tp: TP, batch: Batch, is_current: Callable[[], bool]) -> None:
@@ -157,6 +160,10 @@ class Lane:
         """Whether nobody misses the next step yet."""
         return self.is_feeding and self.runtime.loop_time() - self.stepped_at < STEP_AT_LATEST_S
 
+    def wait_s(self) -> float:
+        """How long the next step has to wait for the one before it."""
+        return self.stepped_at + self.interval_s - self.runtime.loop_time()
+
     async def pump(self, idle_s: float) -> None:
         """Step at once when the last step that had something to do is older than the flush interval, else at the
         interval.
@@ -169,9 +176,9 @@ class Lane:
             if self.can_wait() and not self.closing.is_set():
                 self.wake.clear()
                 continue
-            wait = self.stepped_at + self.interval_s - self.runtime.loop_time()
-            if wait > 0:
-                await within(wait, self.closing)
+            wait_s = self.wait_s()
+            if wait_s > 0:
+                await within(wait_s, self.closing)
             self.wake.clear()
             closing = self.closing.is_set()
             began = self.runtime.loop_time()
@@ -250,6 +257,9 @@ class SourceLane(Lane):
         is_gathering = reached + FAR_BEHIND < self.ends[self.tp] and reached - self._flushed < FAR_BEHIND
         return (is_gathering or self.is_feeding) and self.runtime.loop_time() - self.stepped_at < STEP_AT_LATEST_S
 
+    def wait_s(self) -> float:
+        return max(super().wait_s(), self.runtime.flushes.wait_s(self.runtime.loop_time()))
+
     async def step(self) -> bool:
         runtime = self.runtime
         began = runtime.loop_time()
@@ -257,6 +267,7 @@ class SourceLane(Lane):
         records = self.meter.flush(runtime.clock())
         position = self.meter.position
         if records:
+            runtime.flushes.take(began)
             await asyncio.sleep(runtime.faults.before_cut_s)
             await runtime.broker.publish(records)
             runtime.observer.flushed("meter", runtime.loop_time() - began)

@@ -18,12 +18,16 @@ from lockstep.adapters.stopping import Stopping
 from lockstep.adapters.stream.consumer import Faults, Handed, PassThrough
 from lockstep.adapters.stream.faust_app import FaustApp, NoTables
 from lockstep.adapters.stream.lanes import Lane, Observer, SourceLane, SourceSpec, StageLane, StageSpec
+from lockstep.adapters.stream.pace import Pace
 from lockstep.errors import LockstepError, StateError
 from lockstep.ports import Broker, TopicInfo
 from lockstep.settings import Settings
 
 log = structlog.get_logger("lockstep.runtime")
 
+FLUSH_EVERY_S, FLUSHES_AT_ONCE = 0.02, 5
+"""Meters of a worker flush together, at most so often in the long run, and so often at once after a rest; each of them
+not before the flush interval."""
 COMMIT_EVERY_S = 0.5
 COMMIT_S = 5.0
 STOP_S = 1.5
@@ -97,6 +101,7 @@ class Runtime:
         self._stopping = False
         self.moved = asyncio.Event()
         self.turn = asyncio.Lock()
+        self.flushes = Pace(every_s=FLUSH_EVERY_S, burst=FLUSHES_AT_ONCE, together_s=FLUSH_EVERY_S / 4)
         self._watch: list[asyncio.Task[None]] = []
 
     def loop_time(self) -> float:

@@ -18,11 +18,14 @@ from faust.types import TP
 
 from lockstep.adapters.stream.consumer import Coalescing, within
 from lockstep.adapters.stream.log import POLL_S, Log
+from lockstep.adapters.stream.pace import Pace
 from lockstep.errors import BrokerError, SettingsError
 from lockstep.ports import Batch, Cut, Ownership, Positions, Record, TopicInfo, TopicSpec
 
 MOST_RECORDS = 8_192
 """Records in one fetch."""
+FETCH_EVERY_S, FETCHES_AT_ONCE = 0.008, 5
+"""As on Kafka: what comes one by one is fetched a few at a time, and what one event sets off waits for nothing."""
 
 
 def path_of(url: str) -> tuple[Path, str]:
@@ -188,6 +191,7 @@ class _FileConsumer(FaustConsumer):  # type: ignore[misc] # faust has no types t
         self._generation = 0
         self._last: TP | None = None  # the partition that was read last
         self._wake = asyncio.Event()
+        self._pace = Pace(every_s=FETCH_EVERY_S, burst=FETCHES_AT_ONCE)
         self._file_lock: Any = None
 
     async def on_start(self) -> None:
@@ -281,6 +285,7 @@ class _FileConsumer(FaustConsumer):  # type: ignore[misc] # faust has no types t
         log = self._broker.log
         loop = asyncio.get_running_loop()
         end = loop.time() + timeout
+        await asyncio.sleep(min(timeout, self._pace.wait_s(loop.time())))
         while self.flow_active and not self.should_stop:
             self._wake.clear()
             log.refresh()
@@ -300,6 +305,8 @@ class _FileConsumer(FaustConsumer):  # type: ignore[misc] # faust has no types t
                         count += len(batch)
                         self._last = tp
             left = end - loop.time()
+            if batches:
+                self._pace.take(loop.time())
             if batches or left <= 0:
                 return batches
             await within(min(left, POLL_S), self._wake)  # another process may have written meanwhile

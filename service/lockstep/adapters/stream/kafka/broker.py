@@ -36,6 +36,8 @@ FETCH_BYTES = 4 << 20
 EARLIEST, LATEST = -2, -1
 
 TP = tuple[str, int]
+Waiting = tuple[Sequence[tuple[Record, int]], "asyncio.Future[list[tuple[int, int]]]"]
+"""Records with their partitions, and who waits to hear where they are."""
 
 
 class KafkaBroker:
@@ -49,6 +51,8 @@ class KafkaBroker:
         self._clock = clock
         self._producer: AIOKafkaProducer | None = None
         self._producer_lock = asyncio.Lock()
+        self._waiting: list[Waiting] = []
+        self._sending: asyncio.Task[None] | None = None
         self._partitioner = DefaultPartitioner()
         self._known: set[str] = set()
         self.inside_cut_s = 0.0
@@ -88,6 +92,9 @@ class KafkaBroker:
         producer, self._producer = self._producer, None
         if producer is not None:
             await close_producer(producer)
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.wait([self._sending])
         await self._connection.stop()
 
     async def describe(self, topics: Iterable[str]) -> Mapping[str, TopicInfo]:
@@ -150,6 +157,8 @@ class KafkaBroker:
             if topic not in await self.topics.find([topic]):
                 raise BrokerError(f"there is no topic '{topic}'", retryable=False)
             self._known.add(topic)
+        elif (now := self.client.cluster.partitions_for_topic(topic)) is not None:
+            return sorted(now)
 
         async def partitions() -> list[int]:
             await self.client.add_topic(topic)
@@ -208,15 +217,49 @@ class KafkaBroker:
         if not records:
             return []
         placed = await self.placed(records)
-        producer = await self._publisher()
+        future: asyncio.Future[list[tuple[int, int]]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((placed, future))  # nothing is awaited here: the list is replaced when a send begins
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send_waiting())
+        return await future
+
+    async def _send_waiting(self) -> None:
+        """Send until nobody waits; what came while one send was under way goes together in the next."""
         try:
-            return await self.send(producer, placed)
-        except BrokerError:
-            # Its sequence numbers may have a hole now, and the broker would refuse everything after it.
-            if self._producer is producer:
-                self._producer = None
-                await close_producer(producer)
+            while self._waiting:
+                waiting, self._waiting = self._waiting, []
+                await self._send_together(waiting)
+        finally:
+            self._sending = None
+            _fail(self._waiting, BrokerError(f"{self.settings.broker}: the broker is being left"))
+            self._waiting = []
+
+    async def _send_together(self, waiting: "Sequence[Waiting]") -> None:
+        """Send what several wait for. A record that cannot be sent costs only those who wait for it."""
+        try:
+            producer = await self._publisher()
+            outcomes = await self._outcomes(producer, [record for placed, _ in waiting for record in placed])
+        except Exception as error:
+            _fail(waiting, error)
+            return
+        except asyncio.CancelledError:
+            _fail(waiting, BrokerError(f"{self.settings.broker}: the broker is being left"))
             raise
+        if any(isinstance(outcome, BaseException) for outcome in outcomes) and self._producer is producer:
+            # Its sequence numbers may have a hole now, and the broker would refuse everything after it.
+            self._producer = None
+            await close_producer(producer)
+        begin = 0
+        for placed, future in waiting:
+            own = outcomes[begin : begin + len(placed)]
+            begin += len(placed)
+            try:
+                places = _places(own)
+            except Exception as error:
+                _fail([(placed, future)], error)
+                continue
+            if not future.done():
+                future.set_result(places)
 
     async def _publisher(self) -> AIOKafkaProducer:
         async with self._producer_lock:
@@ -255,11 +298,17 @@ class KafkaBroker:
 
     async def send(self, producer: AIOKafkaProducer, placed: Sequence[tuple[Record, int]]) -> list[tuple[int, int]]:
         """Write batches of our own making, in order in each partition; returns when all are durable."""
+        return _places(await self._outcomes(producer, placed))
+
+    async def _outcomes(
+        self, producer: AIOKafkaProducer, placed: Sequence[tuple[Record, int]]
+    ) -> "list[tuple[int, int] | BaseException]":
+        """(partition, offset) of each record, or why it could not be written."""
         groups: dict[TP, list[int]] = collections.defaultdict(list)
         for i, (record, partition) in enumerate(placed):
             groups[record.topic, partition].append(i)
         now_ms = round(self._clock().timestamp() * 1000)
-        offsets = [(0, 0)] * len(placed)
+        outcomes: list[tuple[int, int] | BaseException] = [(0, 0)] * len(placed)
 
         async def one(tp: TP, indexes: Sequence[int]) -> None:
             batches = []
@@ -277,20 +326,35 @@ class KafkaBroker:
             results = await asyncio.gather(*(future for _, future in batches), return_exceptions=True)
             for (held, _), result in zip(batches, results, strict=True):
                 if isinstance(result, BaseException):
-                    raise unsent(tp[0], [placed[i][0] for i in held], result) from result
+                    failure = unsent(tp[0], [placed[i][0] for i in held], result)
+                    failure.__cause__ = result
+                    for i in held:
+                        outcomes[i] = failure
+                    continue
                 for n, i in enumerate(held):
-                    offsets[i] = (tp[1], result.offset + n)
+                    outcomes[i] = (tp[1], result.offset + n)
 
-        outcomes = await asyncio.gather(*(one(tp, i) for tp, i in groups.items()), return_exceptions=True)
-        failures = [
-            unsent(tp[0], [], o) if isinstance(o, KafkaError) else o
-            for tp, o in zip(groups, outcomes, strict=True)
-            if o is not None
-        ]
-        # The fence makes other sends fail in other ways; it is the cause.
-        for failure in sorted(failures, key=lambda f: not isinstance(f, Fenced)):
-            raise failure
-        return offsets
+        ends = await asyncio.gather(*(one(tp, i) for tp, i in groups.items()), return_exceptions=True)
+        for (tp, indexes), error in zip(groups.items(), ends, strict=True):
+            if error is not None:
+                for i in indexes:
+                    outcomes[i] = unsent(tp[0], [], error) if isinstance(error, KafkaError) else error
+        return outcomes
 
     def own(self, stage: str, partition: int) -> Ownership:
         return KafkaOwnership(self, stage, partition)
+
+
+def _places(outcomes: "Sequence[tuple[int, int] | BaseException]") -> list[tuple[int, int]]:
+    """Where all of them are. Raises what kept one from being written."""
+    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    # The fence makes other sends fail in other ways; it is the cause.
+    for failure in sorted(failures, key=lambda f: not isinstance(f, Fenced)):
+        raise failure
+    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+
+
+def _fail(waiting: "Sequence[Waiting]", error: Exception) -> None:
+    for _, future in waiting:
+        if not future.done():
+            future.set_exception(error)
