@@ -27,7 +27,7 @@ LEAST_EVENTS, MOST_EVENTS = 128, 8_192
 FAR_BEHIND = 16_384
 """Events between a meter and the end of its log from which on nobody waits for its next flush, and events in a flush
 then: what costs is each flush, not each event."""
-STEP_AT_LATEST_S = 1.0
+STEP_AT_LATEST_S = 5.0
 """Nevertheless it flushes after so long; and a lane in the middle of a batch, which waits for its end, steps."""
 
 
