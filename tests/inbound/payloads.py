@@ -457,3 +457,6 @@ SEGMENT = {
     "page": call(None, {"path": "/products/mug", "url": "https://mugs.example/products/mug", "title": "Mug"}),
     "page viewed": call("Page Viewed", {"path": "/products/mug", "referrer": ""}),
 }
+
+BODIES = {"shopify": SHOPIFY, "woocommerce": WOO, "segment": SEGMENT}
+"""Sender → its topics, each with a body."""

@@ -14,7 +14,7 @@ from conftest import BY_NAME, SECRET, Doors, signature
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from payloads import SEGMENT, SHOPIFY, SHOPIFY_LEVEL, SHOPIFY_ORDER, WOO, WOO_ORDER, changed
-from test_translation import EVERY, spoilt
+from test_foreign_values import EVERY, spoilt
 
 from lockstep.adapters.http import body
 from lockstep.adapters.http.inbound import OPERATIONS, Inbound
