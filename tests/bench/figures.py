@@ -64,6 +64,7 @@ TARGETS = (
     Line("latency.kafka.500.p99", "  event to webhook, p99", "ms", 0, at_most=200),
     Line("restart.kafka.s", "restart on 100,000 groups, to ready", "s", 1, at_most=3),
     Line("backtest.per_s", "backtest, events per second of CPU", "/s", 0, at_least=200_000),
+    Line("convert.per_s", "convert, rows of a simple CSV per second of CPU", "/s", 0, at_least=200_000),
     Line("post.kafka.per_s", "single POSTs on one connection, Kafka", "/s", 0, at_least=600),
     Line("post.sqlite.per_s", "single POSTs on one connection, SQLite", "/s", 0, at_least=2_000),
 )
@@ -116,6 +117,8 @@ FURTHER = (
     Line("restart.kafka.mb", "  memory when ready", "MB"),
     Line("backtest.share", "backtest's time over decoding alone", "", 2),
     Line("backtest.mb", "  peak memory, judging and measuring", "MB"),
+    Line("convert.json.per_s", "convert, the same as JSON, per second of CPU", "/s"),
+    Line("convert.orders.per_s", "convert, lines of orders as CSV, per second of CPU", "/s"),
     Line("series.plain.kb", "memory of a series, two hours of history", "KB", 1),
     Line("series.seasonal.kb", "memory of a series, six weeks of a value an hour", "KB", 1),
     Line("post.kafka.p50", "single POSTs on Kafka, p50 of an answer", "ms", 1),

@@ -22,7 +22,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from tests.bench import chart
 from tests.bench.figures import FURTHER, TARGETS, Figures, Line
-from tests.bench.part import backtest, catching_up, fifty_rules, latency, memory, post, restart, scaling
+from tests.bench.part import backtest, catching_up, convert, fifty_rules, latency, memory, post, restart, scaling
 from tests.bench.session import Session
 from tests.bench.workloads import KEPT, ROOT
 
@@ -31,6 +31,7 @@ PARTS: dict[str, Callable[[Session], None]] = {
     "peers": partial(catching_up.run, peers=PEERS),
     "shop-50": fifty_rules.run,
     "backtest": backtest.run,
+    "convert": convert.run,
     "latency": latency.run,
     "post": post.run,
     "restart": restart.run,

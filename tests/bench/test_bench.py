@@ -10,7 +10,7 @@ from rich.console import Console
 from tests.bench import chart, page, shop_50
 from tests.bench.brokers import fill, fresh_broker
 from tests.bench.figures import LINES, TARGETS, Figures, Line
-from tests.bench.part import backtest, catching_up, fifty_rules, latency, post, restart, scaling
+from tests.bench.part import backtest, catching_up, convert, fifty_rules, latency, post, restart, scaling
 from tests.bench.part.catching_up import served
 from tests.bench.peers import job
 from tests.bench.peers.install import PLACE
@@ -33,6 +33,7 @@ def session(broker: str = "sqlite") -> Session:
     [
         pytest.param(catching_up, {"sqlite.us", "sqlite.per_s", "sqlite.mb"}, id="catching up"),
         pytest.param(backtest, {"backtest.per_s", "backtest.share", "backtest.mb"}, id="backtest"),
+        pytest.param(convert, {"convert.per_s", "convert.json.per_s", "convert.orders.per_s"}, id="convert"),
         pytest.param(post, {"post.sqlite.per_s", "post.sqlite.p50"}, id="POST"),
         pytest.param(restart, {"restart.sqlite.s"}, id="restart"),
         pytest.param(scaling, {"flush.8000.us", "flush.20.us", "flush.ratio"}, id="scaling"),

@@ -6,7 +6,7 @@ import json
 import pytest
 from converting import SETTING, converted, data_of, mapping_of
 
-from lockstep.tools.convert.conversion import MappingFaults, NotRecognised, events_of
+from lockstep.tools.convert.conversion import MappingFaults, NotRecognised, convert_files, events_of
 
 VISITS = "mapping: visits\nevents:\n  - type: traffic.session\n    time: when\n    data: {channel: from}\n"
 ORDERS = """\
@@ -143,13 +143,16 @@ def test_rows_too_far_apart_are_refused_not_lost(tmp_path):
     assert (len(events), refused, events[0]["data"]["total"]) == (2_501, [], 3)
 
 
-def test_few_rows_are_held(tmp_path):
-    """However many there are: what is held is what was not complete a thousand rows ago."""
+@pytest.mark.parametrize("mapping", [ORDERS, ORDERS + "    scattered: true\n"], ids=["near", "scattered"])
+def test_few_rows_are_held(tmp_path, mapping):
+    """However many there are: rows of what was not complete a thousand rows ago, and events until they are written."""
+    chosen, _ = mapping_of(mapping)
     rows = "".join(f"{n // 3},2026-11-24,A,1,1\n" for n in range(60_000))
-    mapping, _ = mapping_of(ORDERS)
-    events, report = events_of(_file(tmp_path, _lines() + rows), setting=SETTING, mapping=mapping)
-    assert (len(events), report.rows) == (20_000, 60_000)
+    path, written = _file(tmp_path, _lines() + rows), []
+    report = convert_files([path], lambda events: written.append(len(events)), setting=SETTING, mapping=chosen)
+    assert (report.events, sum(written), report.rows) == (20_000, 20_000, 60_000)
     assert report.held <= 2_100
+    assert max(written) <= 2_000
 
 
 def test_conditions(tmp_path):

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.xdist_group("editor")
 RULES = "# yaml-language-server: $schema=../schemas/rules.schema.json\n"
 ROUTING = "# yaml-language-server: $schema=../schemas/routing.schema.json\n"
 CALENDAR = "# yaml-language-server: $schema=../schemas/calendar.schema.json\n"
+MAPPING = "# yaml-language-server: $schema=../schemas/mapping.schema.json\n"
 TESTS = "# yaml-language-server: $schema=../schemas/ruletest.schema.json\n"
 HANDBOOK = re.findall(r"```yaml( test)?\n(.*?)```", (ROOT / "rules" / "README.md").read_text(), re.DOTALL)
 
@@ -83,6 +84,20 @@ def _completed(server, name, text):
             {"email", "slack", "webhook"},
             ("slack", "A message in a Slack channel"),
             id="the kinds of a receiver",
+        ),
+        pytest.param(
+            "mapping",
+            MAPPING + "mapping: till\nevents:\n  - type: order.placed\n    |\n",
+            {"when", "one_per", "id", "source", "time", "data", "more"},
+            ("one_per", "the same in all rows of one event"),
+            id="the keys of an event of a mapping",
+        ),
+        pytest.param(
+            "value",
+            MAPPING + "mapping: till\nevents:\n  - data:\n      total:\n        |\n",
+            {"column", "first_of", "sum", "map", "unit", "pseudonym"},
+            ("first_of", "that is not blank"),
+            id="the keys of a value of a mapping",
         ),
     ],
 )
@@ -157,10 +172,20 @@ def test_nothing_is_underlined_in_the_handbook(server, number):
     """Who copies an example sees no complaint."""
     is_test, text = HANDBOOK[number]
     schema = {"# routing": ROUTING, "# calendar": CALENDAR}.get(text.partition("\n")[0], TESTS if is_test else RULES)
+    schema = "" if text.startswith(MAPPING) else schema  # it names it itself
     assert server.diagnostics(server.open(f"rules/example-{number}.yml", schema + text)) == []
 
 
-@pytest.mark.parametrize("name", ["rules", "routing", "calendar", "ruletest"])
+READY = ROOT / "service" / "lockstep" / "tools" / "convert" / "ready"
+
+
+@pytest.mark.parametrize("path", sorted(READY.glob("*.yml")), ids=lambda p: p.stem)
+def test_nothing_is_underlined_in_a_ready_mapping(server, path):
+    """Who copies one begins with a file without complaint."""
+    assert server.diagnostics(server.open(f"rules/ready-{path.name}", MAPPING + path.read_text())) == []
+
+
+@pytest.mark.parametrize("name", ["rules", "routing", "calendar", "ruletest", "mapping"])
 def test_every_key_has_a_hover_text(name):
     """From the field's description in the model; needs no editor."""
     schema = json.loads((Path(ROOT) / "schemas" / f"{name}.schema.json").read_text())

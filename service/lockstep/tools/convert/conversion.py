@@ -203,7 +203,9 @@ def _worked(source: _Source, compiled: Compiled, report: Report, events: list[by
     report.rows += AT_ONCE - left
     report.held = max(report.held, sum(made.held for made in compiled.events))
     for made in compiled.events:
-        made.rest(emit, refuse)
+        for _ in made.rest(emit, refuse):
+            if len(events) >= AT_ONCE:
+                yield
 
 
 def _refusal(compiled: Compiled, row: Row) -> CellFault | None:

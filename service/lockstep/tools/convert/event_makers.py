@@ -63,8 +63,9 @@ class RowEvents:
         if event is not None:
             emit(event)
 
-    def rest(self, emit: Emit, refuse: Refuse) -> None:
+    def rest(self, emit: Emit, refuse: Refuse) -> Iterator[None]:
         """Nothing is left at the end of a file."""
+        yield from ()
 
 
 class ColumnEvents:
@@ -80,8 +81,9 @@ class ColumnEvents:
         for place, name in self._places:
             self._rows.add(number, [*row, row[place], name], emit, refuse)
 
-    def rest(self, emit: Emit, refuse: Refuse) -> None:
+    def rest(self, emit: Emit, refuse: Refuse) -> Iterator[None]:
         """Nothing is left at the end of a file."""
+        yield from ()
 
 
 class GroupEvents:
@@ -112,10 +114,11 @@ class GroupEvents:
         for group in groups:
             self._hand_over(group, emit, refuse)
 
-    def rest(self, emit: Emit, refuse: Refuse) -> None:
-        """Hand over what the end of the file completes."""
+    def rest(self, emit: Emit, refuse: Refuse) -> Iterator[None]:
+        """Hand over what the end of the file completes, one event after the other."""
         for group in self._gathered.rest():
             self._hand_over(group, emit, refuse)
+            yield
 
     def _hand_over(self, group: Group, emit: Emit, refuse: Refuse) -> None:
         try:
@@ -297,7 +300,7 @@ class EventCompiler:
         return parts
 
     def _named(self, values: Sequence[Value] | None, pointer: Pointer, *, grouped: bool) -> Get | None:
-        """A name of several parts, all of which must be there: `1001-cancelled`."""
+        """A name of several parts, all of which must be there: `1001/cancelled`."""
         if values is None:
             return None
         gets = [self._fields.value(v, NAME, (*pointer, i), grouped=grouped) for i, v in enumerate(values)]
@@ -310,7 +313,7 @@ class EventCompiler:
                 if text is None:
                     raise CellFault("is blank, but names the event", "leave such rows out with 'when'", column=of)
                 texts.append(text)
-            return "-".join(texts)
+            return "/".join(texts)
 
         return name
 

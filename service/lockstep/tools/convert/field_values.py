@@ -98,7 +98,10 @@ class Setting:
 
 @dataclass
 class Compiler:
-    """Compiles values against the columns of a file. faults: of the mapping; notes: what is left out, and why."""
+    """Compiles values against the columns of a file.
+
+    faults: of the mapping; notes: what is left out, and why; absent: columns that may be missing and are.
+    """
 
     document: Document
     columns: Columns
@@ -108,6 +111,7 @@ class Compiler:
     zone: ZoneInfo
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
 
     def fault(self, pointer: Pointer, message: str, remedy: str, code: str, *, key: bool = False) -> None:
         self.faults.append(self.document.fault(pointer, message, remedy, code, key=key))
@@ -189,7 +193,7 @@ class Compiler:
 
     def _absent(self, name: str, value: Value, pointer: Pointer) -> None:
         if value.optional:
-            self.notes.append(f"there is no column '{name}'")
+            self.absent.append(name)
         else:
             self.fault(pointer, f"the file has no column '{name}'", did_you_mean(name, self.columns.names), "LS243")
 

@@ -296,6 +296,7 @@ def json_schema() -> dict[str, Any]:
         for key in keys:
             _or_one(schema["$defs"][name]["properties"], key)
     _or_one(schema["properties"]["recognise"], "items")
+    schema["$defs"]["Value"]["properties"]["map"]["additionalProperties"]["anyOf"].append({"type": "null"})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://lockstep.example/schemas/mapping.schema.json",

@@ -74,7 +74,9 @@ def compile_mapping(mapping: FileMapping, columns: Columns, setting: Setting) ->
         refusals.append((_all_of([test for test in tests if test is not None]), refusal.say))
     faults += [*fields.faults, *_form_faults(mapping)]
     events = [events for events in made if events is not None]
-    return Compiled(events, refusals, tuple(dict.fromkeys(fields.notes))), sorted(set(faults))
+    absent = ", ".join(dict.fromkeys(fields.absent))
+    notes = [*([f"what stands in columns that the file does not have: {absent}"] if absent else []), *fields.notes]
+    return Compiled(events, refusals, tuple(dict.fromkeys(notes))), sorted(set(faults))
 
 
 def _named(form: MappingFile, columns: Columns) -> Columns:

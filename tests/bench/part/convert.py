@@ -1,4 +1,4 @@
-"""How many rows a second `lockstep convert` turns into events: `python -m tests.bench.convert [ROWS]`, in CPU time.
+"""Rows that `lockstep convert` turns into events, per second of CPU.
 
 Three files: visits (four columns and a time, an event a row), the same as JSON, one a line, and the lines of orders
 (three to an order).
@@ -6,12 +6,13 @@ Three files: visits (four columns and a time, an event a row), the same as JSON,
 
 import json
 import random
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
+
+from tests.bench.service import WrongResultError
+from tests.bench.session import Session, folder
 
 from lockstep.tools.convert.conversion import convert_files
 from lockstep.tools.convert.field_values import Setting
@@ -41,7 +42,20 @@ events:
       channel: channel
       lines: {rows: {sku: sku, quantity: pieces, unit_price: price}}
 """
+COUNT = 300_000
 COLUMNS = ("time", "visitor", "channel", "sku", "country")
+
+
+def run(session: Session) -> None:
+    rows = session.count(COUNT)
+    with folder() as place:
+        with session.step(f"making three files of {rows:,} rows"):
+            files = _files(place, rows)
+        for key, (path, mapping) in files.items():
+            with session.step(f"convert {path.name}"):
+                for _ in range(session.rounds):
+                    session.add(key, rows / _seconds(path, mapping, rows))
+            session.say(key)
 
 
 def _visits(rows: int) -> Iterator[tuple[str, ...]]:
@@ -55,9 +69,9 @@ def _visits(rows: int) -> Iterator[tuple[str, ...]]:
         yield time_of, f"v{draw.randrange(100_000)}", channel, f"S{draw.randrange(500)}", country
 
 
-def _files(folder: Path, rows: int) -> dict[str, tuple[Path, FileMapping]]:
-    """Name → the file and its mapping."""
-    visits, lines, orders = folder / "visits.csv", folder / "visits.ndjson", folder / "orders.csv"
+def _files(place: Path, rows: int) -> dict[str, tuple[Path, FileMapping]]:
+    """Key of the figure → the file and its mapping."""
+    visits, lines, orders = place / "visits.csv", place / "visits.ndjson", place / "orders.csv"
     with visits.open("w") as table, lines.open("w") as objects:
         table.write(",".join(COLUMNS) + "\n")
         for row in _visits(rows):
@@ -68,36 +82,25 @@ def _files(folder: Path, rows: int) -> dict[str, tuple[Path, FileMapping]]:
         for i, (time_of, _, channel, sku, _) in enumerate(_visits(rows)):
             first = f"{time_of},{i % 90}.50,{channel}" if i % 3 == 0 else ",,"
             table.write(f"A{i // 3},{first},{sku},{1 + i % 4},{i % 30}.25\n")
-    by_text = {"visits": VISITS, "orders": ORDERS}
-    mappings = {name: read_mapping(_document(text))[0] for name, text in by_text.items()}
-    made = {"visits, CSV": (visits, mappings["visits"]), "visits, JSON": (lines, mappings["visits"])}
-    made["lines of orders, CSV"] = (orders, mappings["orders"])
-    return {name: (path, mapping) for name, (path, mapping) in made.items() if mapping is not None}
+    of_visits, of_orders = _mapping(VISITS), _mapping(ORDERS)
+    return {
+        "convert.per_s": (visits, of_visits),
+        "convert.json.per_s": (lines, of_visits),
+        "convert.orders.per_s": (orders, of_orders),
+    }
 
 
-def _document(text: str):  # the package has no name for it here
+def _mapping(text: str) -> FileMapping:
     document, _ = document_of("bench.yml", text.encode())
-    assert document is not None
-    return document
-
-
-def rates(rows: int = 300_000) -> dict[str, float]:
-    """Rows a second of CPU time, the best of three."""
-    found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, (path, mapping) in _files(Path(folder), rows).items():
-            best = min(_seconds(path, mapping, rows) for _ in range(3))
-            found[name] = rows / best
-    return found
+    mapping = None if document is None else read_mapping(document)[0]
+    assert mapping is not None
+    return mapping
 
 
 def _seconds(path: Path, mapping: FileMapping, rows: int) -> float:
+    """CPU of one conversion. Raises WrongResultError where a row is refused or lost."""
     begun = time.process_time()
     report = convert_files([path], lambda _: None, setting=Setting(ZoneInfo("UTC")), mapping=mapping)
-    assert (report.rows, report.refused) == (rows, {})
+    if (report.rows, report.refused) != (rows, {}):
+        raise WrongResultError(f"{report.rows:,} rows of {rows:,}, {report.refused_count:,} refused")
     return time.process_time() - begun
-
-
-if __name__ == "__main__":
-    for name, rate in rates(int(sys.argv[1]) if len(sys.argv) > 1 else 300_000).items():
-        print(f"{name:24} {rate:10,.0f} rows/s")
