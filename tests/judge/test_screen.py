@@ -11,10 +11,11 @@ from shorthand import LONDON, ORDERS, STOCK, clock, event, of, orders, plan, rul
 from test_judge_properties import examples
 
 from lockstep.alert import State
-from lockstep.judge.screening import FlowTable, LevelTable
+from lockstep.judge.screen.flow_table import FlowTable
+from lockstep.judge.screen.level_table import LevelTable
 from lockstep.measure.exact import SCALE
 from lockstep.measure.sample import Partial
-from lockstep.rule.condition.condition_kind import Screen, lowest
+from lockstep.rule.condition.condition_kind import Rise, lowest
 from lockstep.rule.condition.kinds import Baseline, Condition, Severity, Spike
 from lockstep.rule.condition.verdicts import screen_of
 from lockstep.text.rfc3339 import SECOND
@@ -40,7 +41,7 @@ CONDITIONS: list[Condition] = [
 ]
 
 
-def screen(condition: Condition) -> Screen:
+def screen(condition: Condition) -> Rise:
     found = screen_of(condition)
     assert found is not None
     return found
@@ -89,7 +90,6 @@ def test_what_it_names(condition, usual, least):
 @pytest.mark.parametrize(
     "condition",
     [
-        when(ORDERS, "below 6", window=WINDOW),
         spike(below=0.5),
         Spike(of(ORDERS), WINDOW, Baseline(previous_s=BEFORE), Severity.WARNING, deviations=3.0),
     ],
@@ -144,7 +144,7 @@ class Table:
 
     def cools(self, minute: int) -> list[bool]:
         groups = [runtime.groups[WEB] for runtime in self.runtimes if WEB in runtime.groups]
-        return [self.told.cools(group, screen(group.condition), BEGINS + minute * 60) for group in groups]
+        return [self.told.cools(group, BEGINS + minute * 60) for group in groups]
 
 
 def test_a_group_is_cold_until_its_open_bucket_has_what_it_needs():

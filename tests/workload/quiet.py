@@ -22,6 +22,10 @@ measures:
   orders:   {count: order.placed}
   revenue:  {sum: total, of: order.placed}
   stock:    {last: available, of: stock.level}
+  basket:   {average: total, of: order.placed}
+  largest:  {maximum: total, of: order.placed}
+  visitors: {distinct: visitor, of: traffic.session}
+  conversion: {formula: orders / sessions}
 rules:
   - {name: T1, by: [sku], threshold: {measure: sessions, window: 3m, above: 9.5}}
   - {name: T2, by: [sku], for: 2m, keep_firing_for: 2m, threshold: {measure: sessions, window: 2m, at_least: 5}}
@@ -72,6 +76,26 @@ rules:
   - {name: K2, by: [sku], for: 2m, threshold: {measure: stock, at_most: 12}}
   - {name: K3, by: [sku], threshold: {measure: stock, above: 60}}
   - {name: K4, by: [sku], no_data: alert, threshold: {measure: sessions, window: 3m, above: 12}}
+  - {name: B1, by: [sku], threshold: {measure: sessions, window: 4m, below: 2}}
+  - {name: B2, by: [sku], keep_firing_for: 1m, threshold: {measure: sessions, window: 4m, at_least: 3, at_most: 4}}
+  - {name: B3, by: [channel], threshold: {measure: basket, window: 2m, below: 30}}
+  - {name: B4, by: [channel], clear: {above: 30%}, threshold: {measure: conversion, window: 5m, below: 12%}}
+  - {name: B5, by: [channel], threshold: {measure: conversion, window: 5m, above: 90%}}
+  - name: B6
+    by: [sku]
+    for: 2m
+    overrides: [{match: {sku: P-2}, below: 7}, {match: {sku: "P-*"}, below: 1}]
+    threshold: {measure: sessions, window: 4m, below: 3}
+  - name: B7
+    by: [sku]
+    cool_down: 2m
+    threshold: {measure: visitors, window: 4m, levels: {warning: {below: 3}, critical: {at_most: 1}}}
+  - {name: B8, by: [sku], no_data: ok, threshold: {measure: largest, window: 3m, above: 80}}
+  - {name: B9, by: [sku], threshold: {measure: sessions, window: 4m, below: 1.5}}
+  - name: B10
+    by: [sku]
+    overrides: [{match: {sku: P-3}, above: 2}, {match: {sku: P-4}, above: 19}]
+    threshold: {measure: sessions, window: 3m, at_least: 11}
 """
 
 SEASONAL_RULES = """

@@ -5,7 +5,7 @@ handover     from one version of a rule to the next, in event time or over a res
 early        verdicts in the bucket that is still open
 visit        judging one group at one instant
 next         when a group can change
-screening    which groups could be other than clear, asked once for all rules on a flow
+screen/      which groups could be other than clear, asked once for all rules on the same series
 publish      what the next cut has
 rule_set     the rules, and which version follows which
 group_view   the histories of one group, as its verdicts read them

@@ -7,8 +7,10 @@ from lockstep.judge.group import Group, RuleRuntime
 from lockstep.judge.group_view import GroupView
 from lockstep.judge.histories import Past
 from lockstep.judge.next import Schedule
+from lockstep.judge.screen.flow_table import has_needed, need_of
 from lockstep.judge.visit import Visits
 from lockstep.measure.history import FlowHistory
+from lockstep.rule.condition.condition_kind import Rise
 from lockstep.rule.condition.verdicts import judge
 from lockstep.rule.condition.view import Instant, Kind
 from lockstep.text.rfc3339 import SECOND
@@ -61,7 +63,7 @@ class EarlyVerdicts:
 
     def _may_breach(self, group: Group, history: FlowHistory, end: int) -> bool:
         screen = group.screen
-        if screen is None or group.alert.is_watched or not self._screened:
+        if not isinstance(screen, Rise) or group.alert.is_watched or not self._screened:
             return True
         if screen.usual_s:
             begins = end - screen.window_s - screen.usual_s
@@ -70,12 +72,8 @@ class EarlyVerdicts:
         start = end - group.facts.width
         if group.need_until != end:
             group.need_until = end
-            before = history.value(end - screen.window_s, start)
-            group.need = screen.least_until(end, history.value) - (before if isinstance(before, int) else 0)
-        if group.need <= 0:
-            return True
-        coming = history.value(start, end)
-        return coming >= group.need if coming is not None else history.aggregate(start, end) is not None
+            group.need = need_of(screen, history, start, end)
+        return has_needed(group.need, history, start, end)
 
     def _judge_group(self, group: Group, end: int) -> None:
         alert = group.alert

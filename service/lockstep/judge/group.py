@@ -9,6 +9,7 @@ from lockstep.alert import Alert, alert_id
 from lockstep.judge.rule_facts import FAR, Labels, RuleFacts, is_plain_threshold
 from lockstep.measure.bucket import bucket_end
 from lockstep.measure.definition import SeriesDef
+from lockstep.rule.condition.condition_kind import Screen
 from lockstep.rule.condition.kind.anomaly import Watch
 from lockstep.rule.condition.kind_table import kind_of
 from lockstep.rule.condition.kinds import All, Condition, Leaf, Severity, series_of_condition
@@ -69,7 +70,7 @@ class Group:
         self.rises = only_rises(self.condition)
         self.top = _top_severity(self.condition)
         self.plain = self.condition if facts.is_plain and is_plain_threshold(self.condition) else None
-        self.screen = facts.screen if self.condition is runtime.rule.condition else screen_of(self.condition)
+        self.screen = facts.screen if facts.is_alike else screen_of(self.condition)
         self.need = 0
         self.need_until: int | None = None
         self.visit_at: int | None = None
@@ -208,6 +209,12 @@ class RuleRuntime:
         if group is None:
             group = self.groups[labels] = Group(self, labels, Alert(alert_id(self.rule.name, self.rule.by, labels)))
         return group
+
+    def screen_of(self, labels: Labels) -> Screen | None:
+        """What a group of these labels must show to be other than clear; None: a table has no number for it."""
+        if self.facts.is_alike:
+            return self.facts.screen
+        return screen_of(resolve(self.rule.condition, dict(zip(self.rule.by, labels, strict=True))))
 
     def forget_need(self, group: Group) -> None:
         """Buckets that were judged have changed, so what its open bucket needs is another number."""

@@ -32,6 +32,10 @@ class GroupView:
         self.labels, self.wide, self.width = group.labels, group.wide, group.facts.width
         self.watches = group.watches
 
+    def look_at_labels(self, labels: Labels) -> None:
+        """Look at the group of these labels of a rule whose series are all over the same."""
+        self.labels, self.wide = labels, {}
+
     def of(self, group: Group) -> "GroupView":
         """A view of the same past that looks at a group, and stays with it."""
         view = GroupView(self._past)

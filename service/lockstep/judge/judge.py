@@ -22,7 +22,7 @@ from lockstep.judge.next import Schedule
 from lockstep.judge.publish import OpenCut
 from lockstep.judge.rule_facts import Labels
 from lockstep.judge.rule_set import RuleSet
-from lockstep.judge.screening import Tables
+from lockstep.judge.screen.tables import Tables
 from lockstep.judge.state import META, JudgeCounts, Meta
 from lockstep.judge.state.entries import STATE_FORMAT
 from lockstep.judge.state.rows import Sizes
@@ -93,7 +93,7 @@ class Judge:
         self.histories = Histories(self._rules.series, kept, self.counts, sizes)
         self.watermarks = Watermarks()
         past = Past(self.histories, self.watermarks, zone)
-        self._tables = Tables(self._rules.screened(), self._rules.series, self.histories)
+        self._tables = Tables(self._rules.screened(), past)
         self._cut = OpenCut()
         self._schedule = Schedule(past)
         self._visits = Visits(
@@ -196,8 +196,7 @@ class Judge:
             self._cut.refuse(refused, source, topic, series, partial.labels)
         if changed is None:
             return
-        table = self._tables.flows.get(series.id)
-        if table is not None:
+        for table in self._tables.of_series.get(series.id, ()):
             table.take(partial.labels, (start for start, _ in partial.buckets), changed)
         end = changed + series.bucket_s
         for runtime in self._rules.one_by_one[series.id]:
@@ -275,10 +274,7 @@ class Judge:
 
     def _advance_rules(self, role: str) -> None:
         mark = self.watermarks.of((role,))
-        if mark is not None:
-            for table in self._tables.flows.values():
-                if table.series.source == role:
-                    table.advance_to(mark // SECOND // table.series.bucket_s * table.series.bucket_s)
+        self._tables.advance_to(role, self.watermarks.of)
         topic = self.watermarks.topics[role]
         state = (topic.mark, topic.first, topic.silent)
         stands = self._screened and self._advanced.get(role) == state
@@ -414,8 +410,7 @@ class Judge:
         self.counts_restored = meta.counts
         self.histories.restore(entries)
         self._handover.restore(entries, meta.known)
-        for table in self._tables.flows.values():
-            table.begin()
+        self._tables.begin()
         self._rules.look_for_borders()
 
     # ---- being asked ----------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from lockstep.measure.definition import Measured, SeriesDef
 from lockstep.rule.condition.baseline_windows import Borders, is_seasonal
-from lockstep.rule.condition.condition_kind import Screen
+from lockstep.rule.condition.condition_kind import Band, Rise, Screen
 from lockstep.rule.condition.hours import OpenHours
 from lockstep.rule.condition.kind_table import kind_of
 from lockstep.rule.condition.kinds import (
@@ -39,6 +39,7 @@ from lockstep.rule.condition.when import (
     whens,
 )
 from lockstep.text.rfc3339 import SECOND
+from lockstep.text.time_units import DAY_S
 
 FAR = 1 << 40
 """A second after all events."""
@@ -71,10 +72,11 @@ class RuleFacts:
     is_restless: what is left of the day can end a breach; is_always_restless: it can begin one. anomalies: the
     conditions that have to see every bucket. changes_by_time: any of these four. fades: it is judged at values of
     levels that grow stale between two of them.
+    is_alike: all groups have the same numbers, without overrides or tables.
     is_alone: nothing beside the data of its own series can change the verdict of a group. is_plain: that of a threshold
     on one series, whose quiet groups are looked at the short way.
-    screen: what its groups must reach to be other than clear, where the rule's own numbers hold for them. is_screened:
-    whether that is all there is to know of a group without an open alert, so that it may stay cold (see `screening`).
+    screen: what its groups must show to be other than clear; of those that are not alike the easiest. is_screened:
+    whether that is all there is to know of a group without an open alert, so that it may stay cold (see `screen`).
     early_s: how far back the data of a group may lie that breaches early by what its baseline does.
 
     How long, and between which instants:
@@ -109,6 +111,7 @@ class RuleFacts:
     changes_by_time: bool
     fades: bool
     is_plain: bool
+    is_alike: bool
     is_alone: bool
     screen: Screen | None
     is_screened: bool
@@ -165,6 +168,7 @@ def rule_facts(rule: Rule, zone: ZoneInfo) -> RuleFacts:
         fades=level_only and any(s.stale_after_s is not None for s in levels),
         # A group may be forgotten while its window has data, which the short way does not look for.
         is_plain=is_plain_threshold(condition) and is_alone and offsets[-1] <= rule.forget_after_s,
+        is_alike=isinstance(condition, Leaf) and kind_of(condition).is_alike(condition),
         is_alone=is_alone,
         screen=screen,
         is_screened=is_alone and _is_screened(rule, screen),
@@ -215,16 +219,23 @@ def _is_alone(rule: Rule, *, expected: frozenset[Labels], wide: Mapping[str, Seq
         return False
     if is_level_only(rule.condition):
         return True
-    return series_of_condition(rule.condition)[0].bucket_s == width  # else a bucket may end at an odd place
+    # Else a bucket may end at an odd place.
+    return all(s.bucket_s == width for s in series_of_condition(rule.condition) if not s.is_level)
 
 
 def _is_screened(rule: Rule, screen: Screen | None) -> bool:
-    """Whether its groups have the same limits, at any time, and none of them breaches by having no number."""
-    if not ((screen is not None and screen.least > 0) or quiet_of(rule.condition) is not None):
+    """Whether a table can tell which of its groups to look at; not where one breaches by having no number."""
+    if rule.no_data is NoData.ALERT or rule.since_s is not None or rule.until_s is not None:
         return False
-    if not isinstance(rule.condition, Leaf) or not kind_of(rule.condition).is_alike(rule.condition):
-        return False
-    return rule.no_data is not NoData.ALERT and rule.since_s is None and rule.until_s is None
+    if isinstance(screen, Band):
+        when_of = whens(rule.condition)
+        # The other things that time alone changes; and who had data is remembered for a day at most.
+        timed = any(w.period is not None or w.restless for w in when_of)
+        return not timed and max(max(w.offsets) for w in when_of) <= DAY_S
+    if isinstance(screen, Rise):
+        return screen.least > 0
+    condition = rule.condition
+    return quiet_of(condition) is not None and isinstance(condition, Leaf) and kind_of(condition).is_alike(condition)
 
 
 def _seasonal_borders(condition: Condition, fixed: set[int], width: int) -> Borders | None:

@@ -14,7 +14,7 @@ class RuleSet:
     """All versions that are not over yet, in the order of the plan.
 
     rules: their states. of_series: id → those that read it; one_by_one: those of them that look at each of their
-    groups, where the others look at those that their table finds (see `screening`). series: all that are read, by id.
+    groups, where the others look at those that their table finds (see `screen`). series: all that are read, by id.
     of_role: topic → those that wait for it, themselves or through a version before them.
     is_changing: whether there are versions to choose between, or were when the state was stored.
     """
@@ -45,14 +45,10 @@ class RuleSet:
         self.is_changing = any(r.rule.since_s is not None or r.rule.until_s is not None for r in self.rules)
         self._has_fading = any(r.facts.fades for r in self.rules)
 
-    def screened(self) -> dict[str, list[RuleRuntime]]:
-        """The rules that look at those groups alone which the table of their series finds, by its id."""
-        by_series: dict[str, list[RuleRuntime]] = {}
-        for name, readers in self.of_series.items():
-            screened = [runtime for runtime in readers if runtime not in self.one_by_one[name]]
-            if screened:
-                by_series[name] = screened
-        return by_series
+    def screened(self) -> list[RuleRuntime]:
+        """The rules that look at those groups alone which the table of their series finds."""
+        looking = [runtime for readers in self.one_by_one.values() for runtime in readers]
+        return [runtime for runtime in self.rules if runtime not in looking]
 
     @property
     def looks_back(self) -> bool:

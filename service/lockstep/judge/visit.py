@@ -15,7 +15,9 @@ from lockstep.judge.group_view import GroupView
 from lockstep.judge.histories import Past
 from lockstep.judge.next import Schedule
 from lockstep.judge.publish import OpenCut, dressed
-from lockstep.judge.screening import FlowTable, Tables
+from lockstep.judge.screen.band_table import BandTable
+from lockstep.judge.screen.flow_table import FlowTable
+from lockstep.judge.screen.tables import Tables
 from lockstep.judge.state import JudgeCounts
 from lockstep.rule.condition.kind.anomaly import Watch
 from lockstep.rule.condition.kind.threshold import breached
@@ -148,13 +150,13 @@ class Visits:
         group.schedule((soonest + facts.width) * SECOND)
         return True
 
-    def _cools(self, table: FlowTable, group: Group, instant: int) -> bool:
+    def _cools(self, table: FlowTable | BandTable, group: Group, instant: int) -> bool:
         """Whether a group is below what its rule asks for, so that its table alone looks at it from now on.
 
         One that had an episode is told of until its data has left all windows.
         """
         end = instant // SECOND
-        if group.alert.is_watched or group.screen is None or not table.cools(group, group.screen, end):
+        if group.alert.is_watched or not table.cools(group, end):
             return False
         self._counts.visits += 1
         leaves_at = table.leaves_at(group)

@@ -81,6 +81,13 @@ class OfTable:
             return number, where
         return fraction(number) * fraction(self.times) + fraction(self.plus), where
 
+    @property
+    def numbers(self) -> list[Fraction]:
+        """Those that any group may have."""
+        rows = (n for _, n in self.rows if n is not None)
+        own = [fraction(n) * fraction(self.times) + fraction(self.plus) for n in rows]
+        return own if self.otherwise is None else [*own, fraction(self.otherwise)]
+
     def _row(self, values: tuple[str, ...]) -> Row | None:
         if values in self._exact:
             return values, self._exact[values]

@@ -1,11 +1,12 @@
-"""What every kind of condition says of itself: its verdict, when that can change, what its numbers can mean.
+"""What every kind of condition says of itself: its verdict, when that can change, what it takes at the least, what its
+numbers can mean.
 
 A kind is one file in `kind/`, which ends in its `ConditionKind`; `lockstep.rule.condition.kind_table` lists them. No
 field of these classes has a default, so that a kind which leaves something out cannot be built.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Generic, TypeVar
 
@@ -63,7 +64,7 @@ Total = Callable[[int, int], Exact | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Screen:
+class Rise:
     """What a flow has to reach before a condition on it can be other than clear, for far less than a verdict costs.
 
     Of one flow that only grows, which breaches where a window has much, or much more than before it. A
@@ -98,7 +99,7 @@ class Screen:
         return least if self.more is None else max(least, part // self.usual_s + self.more)
 
 
-def lowest(screens: Sequence[Screen]) -> Screen:
+def lowest(screens: Sequence[Rise]) -> Rise:
     """The screen below which no condition of these is other than clear. They ask about the same stretches."""
     more = [screen.more for screen in screens]
     ratio = min(Fraction(screen.times, screen.over) for screen in screens)
@@ -109,6 +110,65 @@ def lowest(screens: Sequence[Screen]) -> Screen:
         over=ratio.denominator,
         more=None if None in more else min(n for n in more if n is not None),
     )
+
+
+Figures = tuple[Exact, Exact]
+"""(part, whole): what is compared is the part against so many times the whole. Of a plain number the whole is 1."""
+
+Times = tuple[int, int]
+"""(numerator, denominator) of what is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Within which numbers a condition on flows is clear.
+
+    asks: names what is read; conditions that ask the same differ in limits alone. flows: that are read, over the labels
+    of the group. read: the figures at a bucket end, in seconds; None where they cannot lead to a breach.
+    low, high: clear while the part lies between so many times the whole, both excluded; None: no such limit.
+    least: clear while the whole is less, whatever the part.
+
+    Fewer than 5 orders: (orders, 1), low 5,000,000 millionths. Less than a third of the last hour in windows of 15
+    minutes, of which at least 6 are usual: (orders, usual orders), low 1/3, least 6,000,000.
+    """
+
+    asks: Hashable
+    flows: tuple[SeriesDef, ...]
+    read: Callable[[View, int], Figures | None] = field(compare=False)
+    low: Times | None = None
+    high: Times | None = None
+    least: Exact | None = None
+
+    def is_met(self, figures: Figures) -> bool:
+        part, whole = figures
+        if self.least is not None and whole < self.least:
+            return False
+        low, high = self.low, self.high
+        return (low is not None and part * low[1] <= low[0] * whole) or (
+            high is not None and part * high[1] >= high[0] * whole
+        )
+
+
+def widest(bands: Sequence[Band]) -> Band:
+    """The band that is met wherever one of these is. They ask the same."""
+    lows = [Fraction(*band.low) for band in bands if band.low is not None]
+    highs = [Fraction(*band.high) for band in bands if band.high is not None]
+    leasts = [band.least for band in bands]
+    return replace(
+        bands[0],
+        low=max(lows).as_integer_ratio() if lows else None,
+        high=min(highs).as_integer_ratio() if highs else None,
+        least=None if None in leasts else min(least for least in leasts if least is not None),
+    )
+
+
+Screen = Rise | Band
+"""What a group must show for a condition to be other than clear, for far less than a verdict costs.
+
+A screen never misses: where it is not met, the verdict on a group without an open alert is clear, or says nothing;
+where it is met, the verdict is asked. It decides nothing else. A `Rise`, of a flow that only grows, is looked at while
+its bucket is still open; a `Band`, of any number of flows, when a bucket closes.
+"""
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from fractions import Fraction
+from math import floor
 from typing import TypeVar
 
-from lockstep.rule.condition.bound import matches
+from lockstep.measure.exact import exact, fraction
+from lockstep.rule.condition.bound import Bounds, OfTable, matches
 from lockstep.rule.condition.bound_values import looked_up, unbound
-from lockstep.rule.condition.condition_kind import When, in_period
+from lockstep.rule.condition.condition_kind import Times, When, in_period
 from lockstep.rule.condition.kinds import Level, Severity, Share, Threshold, period_of
 from lockstep.rule.condition.period import longest_s
 
@@ -34,6 +37,51 @@ def for_group(condition: L, labels: Mapping[str, str]) -> L:
 def is_alike(condition: Threshold | Share) -> bool:
     """Whether all groups have the same numbers."""
     return not condition.overrides and not condition.has_tables
+
+
+def loosest(condition: Threshold | Share) -> tuple[Bounds, ...] | None:
+    """For each level that any group may have the bounds that are the easiest to breach, with the numbers of tables.
+
+    None where a number is a measure's, or there is no level.
+    """
+    if condition.of_measures:
+        return None
+    levels = (*condition.levels, *(level for override in condition.overrides for level in override.levels))
+    bounds = tuple(_loosest(level.breach) for level in levels)
+    return tuple(b for b in bounds if b is not None) or None
+
+
+def _loosest(bounds: Bounds) -> Bounds | None:
+    """None where a table has no number at all."""
+    numbers: dict[str, Fraction] = {}
+    for word, source in bounds.sources:
+        assert isinstance(source, OfTable)
+        if not source.numbers:
+            return None
+        numbers[word] = (min if word in ("above", "at_least") else max)(source.numbers)
+    return replace(bounds, **numbers, sources=()) if numbers else bounds  # type: ignore[arg-type] # words are fields
+
+
+def least_of(levels: tuple[Bounds, ...]) -> int:
+    """What a value must be at the least, in millionths, to breach any of these, which are upward."""
+    return min(max(0, *(floor(exact(n)) for n in (b.above, b.at_least) if n is not None)) for b in levels)
+
+
+def clear_between(levels: tuple[Bounds, ...]) -> tuple[Times | None, Times | None]:
+    """Between which numbers, in units and both excluded, a value breaches none of these; None: on that side it may.
+
+    Of a level with a lower and an upper end the lower one counts: what is below it is clear.
+    """
+    lows: list[Fraction] = []
+    highs: list[Fraction] = []
+    for bounds in levels:
+        upward = [fraction(n) for n in (bounds.above, bounds.at_least) if n is not None]
+        downward = [fraction(n) for n in (bounds.below, bounds.at_most) if n is not None]
+        if upward:
+            highs.append(max(upward))
+        elif downward:
+            lows.append(min(downward))
+    return max(lows).as_integer_ratio() if lows else None, min(highs).as_integer_ratio() if highs else None
 
 
 def lengths_s(condition: Threshold | Share) -> tuple[int, ...]:

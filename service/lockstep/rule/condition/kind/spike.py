@@ -9,7 +9,7 @@ from lockstep.measure.noise import mean_within, noise_of
 from lockstep.measure.possible_values import only_grows
 from lockstep.rule.condition import baseline_windows
 from lockstep.rule.condition.baseline_windows import Choice
-from lockstep.rule.condition.condition_kind import ConditionKind, NeverMet, Screen, When, in_period, same_for_all
+from lockstep.rule.condition.condition_kind import ConditionKind, NeverMet, Rise, When, in_period, same_for_all
 from lockstep.rule.condition.hours import hours_of
 from lockstep.rule.condition.kinds import Severity, Spike, period_of
 from lockstep.rule.condition.period import Period, earlier, longest_s, start_of
@@ -320,7 +320,7 @@ def _compares_nothing(facts: Facts) -> str:
 WORDS = replace(USUAL, compares_nothing=_compares_nothing)
 
 
-def _screen(spike: Spike) -> Screen | None:
+def _screen(spike: Spike) -> Rise | None:
     """Of a rise; what is usual at the same time of other days is not looked at."""
     expression, window_s = spike.expression, spike.window_s
     if not _may_be_early(spike) or not isinstance(expression, Measured) or not isinstance(window_s, int):
@@ -328,10 +328,10 @@ def _screen(spike: Spike) -> Screen | None:
     least = 0 if spike.at_least is None else max(0, floor(exact(spike.at_least)))
     usual_s = spike.baseline.previous_s
     if usual_s is None or spike.baseline.otherwise is not None:
-        return Screen(expression.series, window_s, least)
+        return Rise(expression.series, window_s, least)
     times, over = (0, 1) if spike.above is None else parts(spike.above)
     more = None if spike.above_by is None else floor(exact(spike.above_by))
-    return Screen(expression.series, window_s, least, usual_s, times, over, more)
+    return Rise(expression.series, window_s, least, usual_s, times, over, more)
 
 
 SPIKE = ConditionKind(

@@ -1,19 +1,18 @@
 """Threshold: a value against numbers, of the rule, of a table, or of another measure."""
 
-from math import floor
 from typing import assert_never
 
 from lockstep.measure.definition import Measured, Number, Operation
-from lockstep.measure.exact import Exact, exact, shown
+from lockstep.measure.exact import SCALE, Exact, shown
 from lockstep.measure.possible_values import only_grows
 from lockstep.rule.condition import levels as by_levels
-from lockstep.rule.condition.bound import Bounds
 from lockstep.rule.condition.bound_values import settled, without
-from lockstep.rule.condition.condition_kind import ConditionKind, Screen
+from lockstep.rule.condition.condition_kind import Band, ConditionKind, Figures, Rise, Screen
 from lockstep.rule.condition.kinds import Level, Severity, Threshold
 from lockstep.rule.condition.period import start_of
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 from lockstep.rule.condition.words import USUAL
+from lockstep.text.rfc3339 import SECOND
 
 NOTHING: dict[str, float] = {}
 """No further numbers; one object for all verdicts, which nobody changes."""
@@ -119,16 +118,24 @@ def _only_rises(condition: Threshold) -> bool:
 
 
 def _screen(condition: Threshold) -> Screen | None:
-    """Of the level with the lowest number."""
+    """Of all its levels, those of overrides and tables, too."""
     expression, window_s = condition.expression, condition.window_s
-    if not isinstance(expression, Measured) or not isinstance(window_s, int) or not _may_be_early(condition):
+    levels = by_levels.loosest(condition)
+    if not isinstance(window_s, int) or levels is None or any(s.is_level for s in condition.series):
         return None
-    least = min(_least(level.breach) for level in condition.levels)
-    return Screen(expression.series, window_s, least)
+    if isinstance(expression, Measured) and only_grows(expression.series):
+        rising = sum(bounds.is_upward for bounds in levels)
+        if rising == len(levels):
+            return Rise(expression.series, window_s, by_levels.least_of(levels))
+        if rising and not by_levels.is_alike(condition):
+            return None  # some groups may have a verdict before a bucket has closed, others not
 
+    def read(view: View, end: int) -> Figures | None:
+        value = value_of(expression, view, Instant(end, end * SECOND), end - window_s, end)
+        return None if value is None else (value, SCALE)
 
-def _least(bounds: Bounds) -> int:
-    return max(0, *(floor(exact(bound)) for bound in (bounds.above, bounds.at_least) if bound is not None))
+    low, high = by_levels.clear_between(levels)
+    return Band(("value", expression, window_s), condition.flows, read, low, high)
 
 
 WORDS = USUAL

@@ -1,0 +1,64 @@
+"""The tables of a judge: which of them screens a rule, and which hear of a series or of how far a topic has come."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from lockstep.judge.group import Group, RuleRuntime
+from lockstep.judge.histories import Past
+from lockstep.judge.screen.band_table import BandTable
+from lockstep.judge.screen.flow_table import FlowTable
+from lockstep.judge.screen.level_table import LevelTable
+from lockstep.rule.condition.condition_kind import Rise
+from lockstep.text.rfc3339 import SECOND
+
+
+class Tables:
+    """A table for the rules on one level, for the rises on one flow, and for the bands on the same flows.
+
+    of_series: id of a flow → the tables that hear of its data. levels: id of a level → its table.
+    """
+
+    def __init__(self, rules: Iterable[RuleRuntime], past: Past) -> None:
+        """rules: those that are screened."""
+        self.levels: dict[str, LevelTable] = {}
+        self.of_series: dict[str, list[FlowTable | BandTable]] = {}
+        self._of_rule: dict[RuleRuntime, FlowTable | BandTable] = {}
+        alike: dict[tuple[bool, tuple[str, ...]], list[RuleRuntime]] = {}
+        for runtime in rules:
+            facts = runtime.facts
+            names = tuple(sorted(s.id for s in (*facts.flows, *facts.levels)))
+            alike.setdefault((isinstance(facts.screen, Rise), names), []).append(runtime)
+        for (are_rises, names), readers in alike.items():
+            facts = readers[0].facts
+            if facts.is_level_only:
+                self.levels[names[0]] = LevelTable(facts.levels[0], readers, past.histories.levels)
+                continue
+            table = FlowTable(facts.flows[0], readers, past.histories.flows) if are_rises else BandTable(readers, past)
+            self._of_rule.update(dict.fromkeys(readers, table))
+            for name in names:
+                self.of_series.setdefault(name, []).append(table)
+        self._flows = tuple(dict.fromkeys(self._of_rule.values()))
+
+    def advance_to(self, role: str, mark_of: Callable[[Sequence[str]], int | None]) -> None:
+        """A topic's event time may have advanced. mark_of: topics → their watermark, microseconds; None: unknown."""
+        for table in self._flows:
+            if role in table.roles and (mark := mark_of(table.roles)) is not None:
+                table.advance_to(mark // SECOND // table.bucket_s * table.bucket_s)
+
+    def begin(self) -> None:
+        """After a restore."""
+        for table in self._flows:
+            table.begin()
+
+    def has(self, runtime: RuleRuntime) -> bool:
+        """Whether a rule looks at those groups alone that a table finds."""
+        return runtime in self._of_rule or any(
+            s.id in self.levels for s in runtime.facts.levels if runtime.facts.is_screened
+        )
+
+    def of_flow(self, group: Group) -> FlowTable | BandTable | None:
+        """The table that a group of a rule on flows is screened by."""
+        return self._of_rule.get(group.runtime)
+
+    def of_level(self, group: Group) -> LevelTable | None:
+        facts = group.facts
+        return self.levels.get(facts.levels[0].id) if facts.is_screened and facts.levels else None

@@ -1,0 +1,268 @@
+"""Bands: within one no verdict is a breach, and a table finds who leaves it when a bucket closes."""
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rooms import BEGINS, past_of, runtime_of
+from shorthand import ORDERS, SESSIONS, bounds, flow, ratio, rule, when
+from test_judge_properties import examples
+
+from lockstep.judge.group_view import GroupView
+from lockstep.judge.screen.band_table import BandTable
+from lockstep.measure.definition import Aggregate, SeriesDef
+from lockstep.measure.exact import SCALE
+from lockstep.measure.sample import Partial
+from lockstep.rule.condition.bound import Bounds, OfTable
+from lockstep.rule.condition.condition_kind import Band, widest
+from lockstep.rule.condition.kinds import Condition, Level, Override, Severity, series_of_condition
+from lockstep.rule.condition.verdicts import judge, resolve, screen_of
+from lockstep.rule.condition.view import Instant, Kind
+from lockstep.text.rfc3339 import SECOND
+
+WEB = ("web",)
+BASKET = flow("average", field="total")
+LARGEST = flow("maximum", field="total")
+CONVERSION = ratio(ORDERS, SESSIONS)
+
+
+def levels(*texts: str) -> tuple[Level, ...]:
+    return tuple(Level(Severity.WARNING, bounds(text)) for text in texts)
+
+
+def overridden(condition: Condition, **by_channel: str) -> Condition:
+    """With a level of its own for some channels."""
+    overrides = tuple(Override((("channel", name),), levels(text)) for name, text in by_channel.items())
+    return condition.__class__(**{**vars(condition), "overrides": overrides})
+
+
+def between(low: float, high: float) -> Condition:
+    made = when(ORDERS, "above 0", window=300)
+    return made.__class__(**{**vars(made), "levels": (Level(Severity.WARNING, Bounds(at_least=low, at_most=high)),)})
+
+
+CONDITIONS: list[Condition] = [
+    when(ORDERS, "below 5", window=300),
+    when(ORDERS, "warning at_most 6", "critical below 2", window=300),
+    when(ORDERS, "warning below 3", "critical above 20", window=300),
+    between(6, 9),
+    overridden(when(ORDERS, "below 2", window=300), web="below 6"),
+    when(BASKET, "below 40", window=300),
+    when(BASKET, "above 60.5", window=300),
+    when(LARGEST, "at_least 70", window=120),
+    when(CONVERSION, "below 0.5", window=300),
+    when(CONVERSION, "at_least 1.5", window=300),
+]
+
+
+def band(condition: Condition) -> Band:
+    found = screen_of(condition)
+    assert isinstance(found, Band)
+    return found
+
+
+class Told:
+    """A past of the series of a condition in which one group is told of."""
+
+    def __init__(self, condition: Condition) -> None:
+        self.runtime = runtime_of(rule(condition))
+        self.past = past_of(self.runtime)
+        self.condition = resolve(condition, {"channel": "web"})
+        self._upto = 0
+
+    def tell(self, series: SeriesDef, amounts: Mapping[int, list[int]], *, closed: int | None = None) -> int | None:
+        """So many events by minute after BEGINS, each with its amount in units."""
+        self._upto += 1
+        buckets = [(BEGINS + m * 60, _aggregate(series, each)) for m, each in sorted(amounts.items()) if each]
+        place = (0, 0, self._upto)
+        partial = Partial(series.id, WEB, buckets)
+        changed, _ = self.past.histories.take_partial((series.source, 0), place, partial, closed=closed)
+        return changed
+
+    def breaches(self, end: int) -> bool:
+        view = GroupView(self.past)
+        view.look_at_labels(WEB)
+        return judge(self.condition, view, Instant(end, end * SECOND), None).kind is Kind.BREACH
+
+    def is_met(self, end: int) -> bool:
+        view = GroupView(self.past)
+        view.look_at_labels(WEB)
+        figures = band(self.condition).read(view, end)
+        return figures is not None and band(self.condition).is_met(figures)
+
+
+def _aggregate(series: SeriesDef, amounts: list[int]) -> object:
+    if series.aggregate is Aggregate.COUNT:
+        return len(amounts)
+    if series.aggregate is Aggregate.AVERAGE:
+        return [sum(amounts) * SCALE, len(amounts)]
+    return max(amounts) * SCALE
+
+
+minutes = st.lists(st.lists(st.integers(20, 90), max_size=5), min_size=12, max_size=12)
+
+
+@examples(150)
+@given(st.sampled_from(CONDITIONS), minutes, minutes)
+def test_within_the_band_nothing_breaches(condition, orders, sessions):
+    """At every bucket end, whatever the window has."""
+    told = Told(condition)
+    for series in series_of_condition(condition):
+        told.tell(series, dict(enumerate(sessions if series == SESSIONS else orders)))
+    for minute in range(2, 20):
+        end = BEGINS + minute * 60
+        assert told.is_met(end) or not told.breaches(end)
+
+
+@pytest.mark.parametrize(
+    ("condition", "orders", "is_met"),
+    [
+        pytest.param(when(ORDERS, "below 100", window=300), 99, True, id="just below"),
+        pytest.param(when(ORDERS, "below 100", window=300), 101, False, id="just above a lower limit"),
+        pytest.param(when(ORDERS, "warning below 50", "critical above 100", window=300), 101, True, id="just above"),
+        pytest.param(when(ORDERS, "warning below 50", "critical above 100", window=300), 99, False, id="between"),
+        pytest.param(between(100, 200), 100, True, id="at the lower end of a range"),
+        pytest.param(between(100, 200), 99, False, id="below a range"),
+        pytest.param(overridden(when(ORDERS, "below 10", window=300), web="below 100"), 99, True, id="by an override"),
+        pytest.param(overridden(when(ORDERS, "below 100", window=300), web="below 10"), 99, False, id="an override's"),
+        pytest.param(when(CONVERSION, "below 0.5", window=300), 49, True, id="a quotient"),
+        pytest.param(when(CONVERSION, "below 0.5", window=300), 51, False, id="a quotient above its limit"),
+    ],
+)
+def test_the_ends_of_a_band(condition, orders, is_met):
+    """A hundred sessions, and so many orders."""
+    told = Told(condition)
+    told.tell(ORDERS, {1: [1] * orders})
+    if SESSIONS in series_of_condition(condition):
+        told.tell(SESSIONS, {2: [1] * 100})
+    assert told.is_met(BEGINS + 300) is is_met
+
+
+def test_of_a_table_the_easiest_number_counts():
+    """For all groups together; each then has its own."""
+    rows = ((("app",), 20.0), (("web",), 5.0), (("shop",), None))
+    source = OfTable("low.csv", "few", ("channel",), rows, otherwise=9.0, times=2.0, plus=1.0)
+    made = when(ORDERS, "below 1", window=300)
+    condition = made.__class__(
+        **{**vars(made), "levels": (Level(Severity.WARNING, Bounds(sources=(("below", source),))),)}
+    )
+    assert [
+        band(one).low
+        for one in (condition, resolve(condition, {"channel": "web"}), resolve(condition, {"channel": "x"}))
+    ] == [(41, 1), (11, 1), (9, 1)]
+    assert screen_of(resolve(condition, {"channel": "shop"})) is None
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        pytest.param(overridden(when(ORDERS, "below 5"), web="above 9"), id="some groups rise, some fall"),
+        pytest.param(when(ratio(ORDERS, SESSIONS), "below 5", window=None), id="levels"),
+    ],
+)
+def test_what_has_no_screen(condition):
+    """What may be told before its bucket has closed is no band."""
+    assert screen_of(condition) is None
+
+
+def test_the_widest_of_several_misses_none():
+    """Rules that read the same are compared at once."""
+    conditions = (
+        when(ORDERS, "below 5"),
+        when(ORDERS, "below 8"),
+        when(ORDERS, "warning below 2", "critical above 90"),
+    )
+    one = widest([band(condition) for condition in conditions])
+    assert (one.low, one.high, one.least) == ((8, 1), (90, 1), None)
+
+
+class Table:
+    """A table for some rules on orders, of which one group is told of minute by minute."""
+
+    def __init__(self, *conditions: Condition) -> None:
+        self._told = Told(conditions[0])
+        self.runtimes = [runtime_of(rule(condition)) for condition in conditions]
+        self.table = BandTable(self.runtimes, self._told.past)
+        self._sold: dict[int, list[int]] = {}
+
+    def sell(self, minute: int, orders: int) -> None:
+        self._sold[minute] = [1] * orders
+        changed = self._told.tell(ORDERS, self._sold, closed=self.table.closed)
+        assert changed is not None
+        self.table.take(WEB, [BEGINS + minute * 60], changed)
+
+    def close(self, minute: int) -> None:
+        """All minutes before one close."""
+        self.table.advance_to(BEGINS + minute * 60)
+        for runtime in self.runtimes:
+            runtime.closed = self.table.closed
+
+    @property
+    def visits(self) -> list[int | None]:
+        """For each rule the minute at whose begin it is to look at the group; None: it has none."""
+        groups = [runtime.groups.get(WEB) for runtime in self.runtimes]
+        at = [None if group is None else group.visit_at for group in groups]
+        return [None if instant is None else (instant // SECOND - BEGINS) // 60 for instant in at]
+
+    def cools(self, minute: int) -> list[bool]:
+        return [self.table.cools(r.groups[WEB], BEGINS + minute * 60) for r in self.runtimes if WEB in r.groups]
+
+
+def test_a_group_is_cold_until_its_bucket_closes_outside():
+    """Whose band it leaves looks at it at that bucket end; the others do not."""
+    table = Table(when(ORDERS, "below 5", window=300), when(ORDERS, "below 3", window=300))
+    table.sell(0, 4)
+    assert table.visits == [None, None]
+    table.close(1)
+    assert table.visits == [1, None]
+
+
+def test_what_leaves_the_window_is_seen():
+    """Without anything new: five minutes lose their first."""
+    table = Table(when(ORDERS, "below 5", window=300))
+    table.sell(0, 4)
+    table.sell(2, 6)
+    table.close(5)
+    table.runtimes[0].groups.clear()
+    table.close(6)
+    assert table.visits == [None]
+    table.close(8)
+    assert table.visits == [8]
+
+
+def test_many_buckets_that_close_at_once_are_looked_at_one_by_one():
+    table = Table(when(ORDERS, "below 5", window=300))
+    table.sell(0, 9)
+    table.sell(4, 7)
+    table.close(3_000)
+    assert table.visits == [10]
+    assert table.cools(10) == [False]
+    assert table.cools(3_000) == [False]
+
+
+def test_a_warm_group_is_looked_at_whatever_it_gets_until_it_is_within_again():
+    table = Table(when(ORDERS, "below 5", window=300))
+    table.sell(0, 3)
+    table.close(1)
+    table.runtimes[0].groups[WEB].visit_at = None
+    table.sell(1, 1)
+    assert table.visits == [2]
+    table.close(2)
+    assert table.cools(2) == [False]
+    table.sell(2, 7)
+    table.close(3)
+    assert table.cools(3) == [True]
+    table.runtimes[0].groups[WEB].visit_at = None
+    table.sell(3, 1)
+    assert table.visits == [None]
+
+
+def test_after_a_restore_all_groups_are_looked_at_once():
+    table = Table(when(ORDERS, "below 5", window=300))
+    table.sell(0, 4)
+    table.close(2)
+    again = BandTable([runtime := runtime_of(table.runtimes[0].rule)], table._told.past)
+    runtime.closed = BEGINS + 120
+    again.begin()
+    assert runtime.groups[WEB].visit_at == (BEGINS + 180) * SECOND
