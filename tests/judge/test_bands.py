@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rooms import BEGINS, past_of, runtime_of
-from shorthand import ORDERS, SESSIONS, bounds, flow, ratio, rule, when
+from shorthand import ORDERS, SESSIONS, bounds, flow, of, ratio, rule, when
 from test_judge_properties import examples
 
 from lockstep.judge.group_view import GroupView
@@ -16,7 +16,7 @@ from lockstep.measure.exact import SCALE
 from lockstep.measure.sample import Partial
 from lockstep.rule.condition.bound import Bounds, OfTable
 from lockstep.rule.condition.condition_kind import Band, widest
-from lockstep.rule.condition.kinds import Condition, Level, Override, Severity, series_of_condition
+from lockstep.rule.condition.kinds import Condition, Level, Override, Severity, Share, series_of_condition
 from lockstep.rule.condition.verdicts import judge, resolve, screen_of
 from lockstep.rule.condition.view import Instant, Kind
 from lockstep.text.rfc3339 import SECOND
@@ -42,6 +42,11 @@ def between(low: float, high: float) -> Condition:
     return made.__class__(**{**vars(made), "levels": (Level(Severity.WARNING, Bounds(at_least=low, at_most=high)),)})
 
 
+def share(*texts: str, least: float = 0.0, confidence: float | None = None) -> Share:
+    """Of sessions the orders."""
+    return Share(of(ORDERS), of(SESSIONS), 300, levels(*texts), least, confidence)
+
+
 CONDITIONS: list[Condition] = [
     when(ORDERS, "below 5", window=300),
     when(ORDERS, "warning at_most 6", "critical below 2", window=300),
@@ -53,6 +58,11 @@ CONDITIONS: list[Condition] = [
     when(LARGEST, "at_least 70", window=120),
     when(CONVERSION, "below 0.5", window=300),
     when(CONVERSION, "at_least 1.5", window=300),
+    share("below 0.5", least=4.0),
+    share("above 1.2", least=2.0),
+    overridden(share("above 2"), web="at_least 1.5"),
+    share("above 0.6", confidence=0.8),
+    share("below 0.4", least=2.0, confidence=0.6),
 ]
 
 
@@ -71,13 +81,13 @@ class Told:
         self.condition = resolve(condition, {"channel": "web"})
         self._upto = 0
 
-    def tell(self, series: SeriesDef, amounts: Mapping[int, list[int]], *, closed: int | None = None) -> int | None:
+    def tell(self, series: SeriesDef, amounts: Mapping[int, list[int]]) -> int | None:
         """So many events by minute after BEGINS, each with its amount in units."""
         self._upto += 1
         buckets = [(BEGINS + m * 60, _aggregate(series, each)) for m, each in sorted(amounts.items()) if each]
         place = (0, 0, self._upto)
         partial = Partial(series.id, WEB, buckets)
-        changed, _ = self.past.histories.take_partial((series.source, 0), place, partial, closed=closed)
+        changed, _ = self.past.histories.take_partial((series.source, 0), place, partial, closed=None)
         return changed
 
     def breaches(self, end: int) -> bool:
@@ -128,6 +138,10 @@ def test_within_the_band_nothing_breaches(condition, orders, sessions):
         pytest.param(overridden(when(ORDERS, "below 100", window=300), web="below 10"), 99, False, id="an override's"),
         pytest.param(when(CONVERSION, "below 0.5", window=300), 49, True, id="a quotient"),
         pytest.param(when(CONVERSION, "below 0.5", window=300), 51, False, id="a quotient above its limit"),
+        pytest.param(share("above 0.5"), 51, True, id="a share"),
+        pytest.param(share("above 0.5"), 49, False, id="a share below its limit"),
+        pytest.param(share("above 0.5", least=100.0), 51, True, id="of just enough"),
+        pytest.param(share("above 0.5", least=101.0), 51, False, id="of too little"),
     ],
 )
 def test_the_ends_of_a_band(condition, orders, is_met):
@@ -187,8 +201,9 @@ class Table:
         self._sold: dict[int, list[int]] = {}
 
     def sell(self, minute: int, orders: int) -> None:
+        """So many orders in a minute after BEGINS, also in one that has closed: a meter tells of it anew."""
         self._sold[minute] = [1] * orders
-        changed = self._told.tell(ORDERS, self._sold, closed=self.table.closed)
+        changed = self._told.tell(ORDERS, self._sold)
         assert changed is not None
         self.table.take(WEB, [BEGINS + minute * 60], changed)
 
@@ -216,6 +231,36 @@ def test_a_group_is_cold_until_its_bucket_closes_outside():
     assert table.visits == [None, None]
     table.close(1)
     assert table.visits == [1, None]
+
+
+def test_each_bucket_is_looked_at_when_it_closes():
+    table = Table(when(ORDERS, "below 5", window=60))
+    for minute, orders in enumerate((9, 8, 4)):
+        table.sell(minute, orders)
+        table.close(minute + 1)
+    assert table.visits == [3]
+
+
+def test_a_bucket_that_leaves_is_looked_at_when_it_does():
+    """Minute by minute: at the sixth the window has lost the nine orders of the first."""
+    table = Table(when(ORDERS, "below 5", window=300))
+    table.sell(0, 9)
+    table.sell(2, 4)
+    visits = []
+    for minute in range(1, 7):
+        table.close(minute)
+        visits += table.visits
+    assert visits == [None] * 5 + [6]
+
+
+def test_what_comes_for_a_bucket_that_has_closed_is_looked_at_with_the_next():
+    table = Table(when(ORDERS, "warning below 2", "critical above 20", window=300))
+    table.sell(0, 9)
+    table.close(2)
+    table.sell(1, 15)
+    assert table.visits == [None]
+    table.close(3)
+    assert table.visits == [3]
 
 
 def test_what_leaves_the_window_is_seen():

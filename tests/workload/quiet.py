@@ -22,6 +22,7 @@ measures:
   orders:   {count: order.placed}
   revenue:  {sum: total, of: order.placed}
   stock:    {last: available, of: stock.level}
+  by_web:   {count: order.placed, where: {channel: web}}
   basket:   {average: total, of: order.placed}
   largest:  {maximum: total, of: order.placed}
   visitors: {distinct: visitor, of: traffic.session}
@@ -96,6 +97,15 @@ rules:
     by: [sku]
     overrides: [{match: {sku: P-3}, above: 2}, {match: {sku: P-4}, above: 19}]
     threshold: {measure: sessions, window: 3m, at_least: 11}
+  - {name: V1, by: [channel], ratio: {measure: orders, of: sessions, window: 4m, above: 60%, of_at_least: 4}}
+  - {name: V2, by: [channel], ratio: {measure: orders, of: sessions, window: 4m, below: 25%, of_at_least: 6}}
+  - name: V3
+    by: [sku]
+    overrides: [{match: {sku: P-5}, above: 80%}]
+    share: {measure: by_web, of: orders, window: 4m, above: 60%, of_at_least: 2}
+  - name: V4
+    by: [sku]
+    share: {measure: by_web, of: orders, window: 6m, below: 60%, confidence: 80%, of_at_least: 3}
 """
 
 SEASONAL_RULES = """

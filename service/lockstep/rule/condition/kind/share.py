@@ -16,12 +16,13 @@ from lockstep.measure.exact import SCALE, Exact, Written, exact, fraction, quoti
 from lockstep.rule.condition import levels as by_levels
 from lockstep.rule.condition.bound import Bounds
 from lockstep.rule.condition.bound_values import settled, without
-from lockstep.rule.condition.condition_kind import ConditionKind, no_screen
+from lockstep.rule.condition.condition_kind import Band, ConditionKind, Figures
 from lockstep.rule.condition.kinds import Level, Severity, Share
 from lockstep.rule.condition.period import start_of
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 from lockstep.rule.condition.words import USUAL, Facts, usual_in_reason
 from lockstep.text.figures import PERCENT, number_text
+from lockstep.text.rfc3339 import SECOND
 
 
 @lru_cache(maxsize=64)
@@ -137,6 +138,26 @@ def _reached(
     return None
 
 
+def _screen(condition: Share) -> Band | None:
+    """By the share that was seen: what is surely beyond a limit has been seen there, too."""
+    window_s, levels = condition.window_s, by_levels.loosest(condition)
+    if not isinstance(window_s, int) or levels is None or any(s.is_level for s in condition.series):
+        return None
+
+    def read(view: View, end: int) -> Figures | None:
+        at = Instant(end, end * SECOND)
+        part = value_of(condition.part, view, at, end - window_s, end)
+        whole = value_of(condition.whole, view, at, end - window_s, end)
+        if part is None or whole is None or whole <= 0:
+            return None
+        # As the interval of probabilities has it, more than all and less than none are all and none.
+        return (part if condition.confidence is None else min(max(part, 0), whole)), whole
+
+    low, high = by_levels.clear_between(levels)
+    asks = ("share", condition.part, condition.whole, window_s, condition.confidence is None)
+    return Band(asks, condition.flows, read, low, high, exact(condition.least))
+
+
 def _reason(facts: Facts) -> str:
     """`12 of 80 within 1 hour (15%), surely 9.6% to 22.6%`; the quotient alone where neither is known."""
     if "part" not in facts.counts or "of" not in facts.counts:
@@ -165,7 +186,7 @@ SHARE = ConditionKind(
     may_be_early=lambda _: False,
     clears_early=False,
     only_rises=lambda _: False,
-    screen=no_screen,
+    screen=_screen,
     window=lambda condition: condition.window_s,
     hours=lambda _: (),
     lengths_s=by_levels.lengths_s,
