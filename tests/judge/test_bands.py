@@ -16,7 +16,16 @@ from lockstep.measure.exact import SCALE
 from lockstep.measure.sample import Partial
 from lockstep.rule.condition.bound import Bounds, OfTable
 from lockstep.rule.condition.condition_kind import Band, widest
-from lockstep.rule.condition.kinds import Condition, Level, Override, Severity, Share, series_of_condition
+from lockstep.rule.condition.kinds import (
+    Baseline,
+    Condition,
+    Level,
+    Override,
+    Severity,
+    Share,
+    Spike,
+    series_of_condition,
+)
 from lockstep.rule.condition.verdicts import judge, resolve, screen_of
 from lockstep.rule.condition.view import Instant, Kind
 from lockstep.text.rfc3339 import SECOND
@@ -47,6 +56,11 @@ def share(*texts: str, least: float = 0.0, confidence: float | None = None) -> S
     return Share(of(ORDERS), of(SESSIONS), 300, levels(*texts), least, confidence)
 
 
+def spike(expression: SeriesDef = ORDERS, **more: float) -> Spike:
+    """Against the ten minutes before."""
+    return Spike(of(expression), 300, Baseline(previous_s=600), Severity.WARNING, **more)
+
+
 CONDITIONS: list[Condition] = [
     when(ORDERS, "below 5", window=300),
     when(ORDERS, "warning at_most 6", "critical below 2", window=300),
@@ -63,6 +77,12 @@ CONDITIONS: list[Condition] = [
     overridden(share("above 2"), web="at_least 1.5"),
     share("above 0.6", confidence=0.8),
     share("below 0.4", least=2.0, confidence=0.6),
+    spike(below=0.6),
+    spike(below=0.7, usual_at_least=3.0, deviations=0.5),
+    spike(below=0.8, below_by=1.0, above=1.2, at_least=4.0),
+    spike(above=1.1, below=0.9, usual_at_least=0.0, chance=0.3),
+    spike(BASKET, above=1.05),
+    spike(BASKET, below=0.95, above=1.1),
 ]
 
 
@@ -142,15 +162,20 @@ def test_within_the_band_nothing_breaches(condition, orders, sessions):
         pytest.param(share("above 0.5"), 49, False, id="a share below its limit"),
         pytest.param(share("above 0.5", least=100.0), 51, True, id="of just enough"),
         pytest.param(share("above 0.5", least=101.0), 51, False, id="of too little"),
+        pytest.param(spike(below=0.5), 24, True, id="half of what is usual"),
+        pytest.param(spike(below=0.5), 26, False, id="more than half"),
+        pytest.param(spike(below=0.5, above=2.0), 101, True, id="twice"),
+        pytest.param(spike(below=0.5, above=2.0), 99, False, id="less than twice"),
+        pytest.param(spike(below=0.5, usual_at_least=51.0), 24, False, id="of what is too little"),
     ],
 )
 def test_the_ends_of_a_band(condition, orders, is_met):
-    """A hundred sessions, and so many orders."""
+    """A hundred sessions, and so many orders after a hundred in twice the time."""
     told = Told(condition)
-    told.tell(ORDERS, {1: [1] * orders})
+    told.tell(ORDERS, {3: [1] * 100, 12: [1] * orders})
     if SESSIONS in series_of_condition(condition):
-        told.tell(SESSIONS, {2: [1] * 100})
-    assert told.is_met(BEGINS + 300) is is_met
+        told.tell(SESSIONS, {11: [1] * 100})
+    assert told.is_met(BEGINS + 900) is is_met
 
 
 def test_of_a_table_the_easiest_number_counts():

@@ -90,12 +90,13 @@ def test_what_it_names(condition, usual, least):
 @pytest.mark.parametrize(
     "condition",
     [
-        spike(below=0.5),
+        spike(below_by=5.0),
         Spike(of(ORDERS), WINDOW, Baseline(previous_s=BEFORE), Severity.WARNING, deviations=3.0),
+        Spike(of(ORDERS), WINDOW, Baseline(weeks=4), Severity.WARNING, below=0.5),
     ],
 )
-def test_what_falls_has_none(condition):
-    """Less is more of a breach there: a verdict is asked."""
+def test_what_has_none(condition):
+    """A fall by a difference, by deviations alone, or below the same time of other days: a verdict is asked."""
     assert screen_of(condition) is None
 
 

@@ -73,6 +73,13 @@ rules:
   - name: S10
     by: [sku]
     spike: {measure: sessions, window: 4m, baseline: {previous: 10m}, above: 1.3x, at_least: 2}
+  - name: S11
+    by: [channel]
+    spike: {measure: basket, window: 3m, baseline: {previous: 10m}, above: 1.3x, below: 0.7x, usual_at_least: 20}
+  - name: S12
+    by: [sku]
+    clear: {above: 0.8x}
+    spike: {measure: sessions, window: 4m, baseline: {previous: 8m}, below: 0.5x, deviations: 1, usual_at_least: 2}
   - {name: K1, by: [sku], threshold: {measure: stock, below: 5}}
   - {name: K2, by: [sku], for: 2m, threshold: {measure: stock, at_most: 12}}
   - {name: K3, by: [sku], threshold: {measure: stock, above: 60}}

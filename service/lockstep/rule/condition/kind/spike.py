@@ -9,13 +9,24 @@ from lockstep.measure.noise import mean_within, noise_of
 from lockstep.measure.possible_values import only_grows
 from lockstep.rule.condition import baseline_windows
 from lockstep.rule.condition.baseline_windows import Choice
-from lockstep.rule.condition.condition_kind import ConditionKind, NeverMet, Rise, When, in_period, same_for_all
+from lockstep.rule.condition.condition_kind import (
+    Band,
+    ConditionKind,
+    Figures,
+    NeverMet,
+    Rise,
+    Screen,
+    When,
+    in_period,
+    same_for_all,
+)
 from lockstep.rule.condition.hours import hours_of
 from lockstep.rule.condition.kinds import Severity, Spike, period_of
 from lockstep.rule.condition.period import Period, earlier, longest_s, start_of
 from lockstep.rule.condition.view import CLOSED, UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 from lockstep.rule.condition.words import USUAL, Facts
 from lockstep.text.figures import number_text
+from lockstep.text.rfc3339 import SECOND
 from lockstep.text.time_units import DAY_S
 
 MAD_TO_SIGMA = 1.4826
@@ -320,18 +331,45 @@ def _compares_nothing(facts: Facts) -> str:
 WORDS = replace(USUAL, compares_nothing=_compares_nothing)
 
 
-def _screen(spike: Spike) -> Rise | None:
-    """Of a rise; what is usual at the same time of other days is not looked at."""
-    expression, window_s = spike.expression, spike.window_s
-    if not _may_be_early(spike) or not isinstance(expression, Measured) or not isinstance(window_s, int):
+def _screen(spike: Spike) -> Screen | None:
+    if not isinstance(spike.window_s, int) or any(s.is_level for s in spike.series):
         return None
+    return _rise(spike, spike.window_s) if _may_be_early(spike) else _band(spike, spike.window_s)
+
+
+def _rise(spike: Spike, window_s: int) -> Rise:
+    """What is usual at the same time of other days is not looked at."""
+    (series,) = spike.series
     least = 0 if spike.at_least is None else max(0, floor(exact(spike.at_least)))
     usual_s = spike.baseline.previous_s
     if usual_s is None or spike.baseline.otherwise is not None:
-        return Rise(expression.series, window_s, least)
+        return Rise(series, window_s, least)
     times, over = (0, 1) if spike.above is None else parts(spike.above)
     more = None if spike.above_by is None else floor(exact(spike.above_by))
-    return Rise(expression.series, window_s, least, usual_s, times, over, more)
+    return Rise(series, window_s, least, usual_s, times, over, more)
+
+
+def _band(spike: Spike, window_s: int) -> Band | None:
+    """By the ratios to the stretch before: deviations, chance and differences only make a breach rarer."""
+    previous_s = spike.baseline.previous_s
+    has_ratios = (spike.falls or spike.rises) and not (
+        (spike.falls and spike.below is None) or (spike.rises and spike.above is None)
+    )
+    if previous_s is None or spike.baseline.otherwise is not None or not has_ratios:
+        return None
+
+    least = None if spike.usual_at_least is None else exact(spike.usual_at_least)
+
+    def read(view: View, end: int) -> Figures | None:
+        at, begins = Instant(end, end * SECOND), end - window_s
+        value = value_of(spike.expression, view, at, begins, end)
+        usual = value_of(spike.expression, view, at, begins - previous_s, begins, per=window_s)
+        if value is None or usual is None or (not value and not usual) or (least is None and usual <= 0):
+            return None  # nothing is a multiple of nothing
+        return value, usual
+
+    low, high = (None if ratio is None else parts(ratio) for ratio in (spike.below, spike.above))
+    return Band(("spike", spike.expression, window_s, previous_s, least is None), spike.flows, read, low, high, least)
 
 
 SPIKE = ConditionKind(
