@@ -1,6 +1,7 @@
 """Bands: within one no verdict is a breach, and a table finds who leaves it when a bucket closes."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from lockstep.rule.condition.bound import Bounds, OfTable
 from lockstep.rule.condition.condition_kind import Band, widest
 from lockstep.rule.condition.kinds import (
     Baseline,
+    Change,
     Condition,
     Level,
     Override,
@@ -61,6 +63,11 @@ def spike(expression: SeriesDef = ORDERS, **more: float) -> Spike:
     return Spike(of(expression), 300, Baseline(previous_s=600), Severity.WARNING, **more)
 
 
+def change(expression: SeriesDef = ORDERS, **more: Any) -> Change:
+    """Of five minutes against the five before."""
+    return Change(of(expression), 300, Severity.WARNING, **more)
+
+
 CONDITIONS: list[Condition] = [
     when(ORDERS, "below 5", window=300),
     when(ORDERS, "warning at_most 6", "critical below 2", window=300),
@@ -83,6 +90,12 @@ CONDITIONS: list[Condition] = [
     spike(above=1.1, below=0.9, usual_at_least=0.0, chance=0.3),
     spike(BASKET, above=1.05),
     spike(BASKET, below=0.95, above=1.1),
+    change(),
+    change(by=4.0),
+    change(by=3.0, up=False),
+    change(BASKET, by_ratio=0.1),
+    change(by_ratio=0.5, by=2.0, down=False),
+    change(by_ratio=1.0),
 ]
 
 
@@ -167,6 +180,8 @@ def test_within_the_band_nothing_breaches(condition, orders, sessions):
         pytest.param(spike(below=0.5, above=2.0), 101, True, id="twice"),
         pytest.param(spike(below=0.5, above=2.0), 99, False, id="less than twice"),
         pytest.param(spike(below=0.5, usual_at_least=51.0), 24, False, id="of what is too little"),
+        pytest.param(change(by=100.0), 101, True, id="a hundred more than the window before"),
+        pytest.param(change(by=100.0), 99, False, id="less than a hundred more"),
     ],
 )
 def test_the_ends_of_a_band(condition, orders, is_met):

@@ -80,6 +80,9 @@ rules:
     by: [sku]
     clear: {above: 0.8x}
     spike: {measure: sessions, window: 4m, baseline: {previous: 8m}, below: 0.5x, deviations: 1, usual_at_least: 2}
+  - {name: C1, by: [sku], change: {measure: sessions, window: 3m, by: 6}}
+  - {name: C2, by: [channel], for: 1m, change: {measure: sessions, window: 3m, by: 60%, direction: down}}
+  - {name: C3, by: [channel], change: {measure: basket, window: 2m, by: 50%}}
   - {name: K1, by: [sku], threshold: {measure: stock, below: 5}}
   - {name: K2, by: [sku], for: 2m, threshold: {measure: stock, at_most: 12}}
   - {name: K3, by: [sku], threshold: {measure: stock, above: 60}}

@@ -1,11 +1,12 @@
 """Change: a value that is not what it was."""
 
-from lockstep.measure.exact import Exact, exact, parts, shown, size
+from lockstep.measure.exact import SCALE, Exact, exact, fraction, parts, shown, size
 from lockstep.measure.possible_values import values_of
-from lockstep.rule.condition.condition_kind import ConditionKind, NeverMet, When, no_screen, same_for_all
+from lockstep.rule.condition.condition_kind import Band, ConditionKind, Figures, NeverMet, When, same_for_all
 from lockstep.rule.condition.kinds import Change, Severity
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 from lockstep.rule.condition.words import Facts, Words, nothing, usual_in_headline
+from lockstep.text.rfc3339 import SECOND
 
 
 def judge_change(condition: Change, view: View, at: Instant, _firing: Severity | None) -> Verdict:
@@ -64,6 +65,34 @@ def _when(leaf: Change) -> When:
     )
 
 
+def _screen(change: Change) -> Band | None:
+    """Of flows, by the ratio to the window before where there is one, else by the difference."""
+    window = change.window_s
+    if window is None or any(s.is_level for s in change.series):
+        return None
+    is_by_ratio = change.by_ratio is not None
+    moved = fraction(change.by_ratio or change.by or 0.0)
+
+    def read(view: View, end: int) -> Figures | None:
+        at = Instant(end, end * SECOND)
+        now = value_of(change.expression, view, at, end - window, end)
+        before = value_of(change.expression, view, at, end - 2 * window, end - window)
+        if now is None or before is None or now == before:
+            return None
+        if is_by_ratio:
+            return (now, before) if before >= 0 else _BEYOND
+        return now - before, SCALE
+
+    usual = 1 if is_by_ratio else 0
+    low = (usual - moved).as_integer_ratio() if change.down else None
+    high = (usual + moved).as_integer_ratio() if change.up else None
+    return Band(("change", change.expression, window, is_by_ratio), change.flows, read, low, high)
+
+
+_BEYOND: Figures = (0, 0)
+"""Of less than nothing no ratio can be taken here: these are in no band."""
+
+
 def _never_met(change: Change) -> tuple[NeverMet, ...]:
     ratio = change.by_ratio
     if ratio is None or ratio <= 1 or change.up or values_of(change.expression)[0] < 0:
@@ -117,7 +146,7 @@ CHANGE = ConditionKind(
     may_be_early=lambda _: False,
     clears_early=False,
     only_rises=lambda _: False,
-    screen=no_screen,
+    screen=_screen,
     window=lambda condition: condition.window_s,
     hours=lambda _: (),
     lengths_s=lambda change: () if change.window_s is None else (change.window_s,),
