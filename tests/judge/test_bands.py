@@ -18,6 +18,7 @@ from lockstep.measure.sample import Partial
 from lockstep.rule.condition.bound import Bounds, OfTable
 from lockstep.rule.condition.condition_kind import Band, widest
 from lockstep.rule.condition.kinds import (
+    Absence,
     Baseline,
     Change,
     Condition,
@@ -96,6 +97,9 @@ CONDITIONS: list[Condition] = [
     change(BASKET, by_ratio=0.1),
     change(by_ratio=0.5, by=2.0, down=False),
     change(by_ratio=1.0),
+    Absence(of(ORDERS), 180, Severity.WARNING),
+    Absence(of(BASKET), 180, Severity.WARNING),
+    Absence(CONVERSION, 120, Severity.WARNING),
 ]
 
 

@@ -83,6 +83,8 @@ rules:
   - {name: C1, by: [sku], change: {measure: sessions, window: 3m, by: 6}}
   - {name: C2, by: [channel], for: 1m, change: {measure: sessions, window: 3m, by: 60%, direction: down}}
   - {name: C3, by: [channel], change: {measure: basket, window: 2m, by: 50%}}
+  - {name: A1, by: [sku], absence: {measure: sessions, window: 5m}}
+  - {name: A2, by: [channel], for: 1m, absence: {measure: orders, window: 4m, hours: "Sun 10:20-11:00"}}
   - {name: K1, by: [sku], threshold: {measure: stock, below: 5}}
   - {name: K2, by: [sku], for: 2m, threshold: {measure: stock, at_most: 12}}
   - {name: K3, by: [sku], threshold: {measure: stock, above: 60}}

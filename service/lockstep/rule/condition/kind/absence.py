@@ -1,13 +1,14 @@
 """Absence: nothing where something is expected."""
 
-from lockstep.measure.exact import shown
-from lockstep.rule.condition.condition_kind import ConditionKind, When, in_period, no_screen, same_for_all
+from lockstep.measure.exact import SCALE, shown
+from lockstep.rule.condition.condition_kind import Band, ConditionKind, Figures, When, in_period, same_for_all
 from lockstep.rule.condition.hours import hours_of
 from lockstep.rule.condition.kinds import Absence, Severity
 from lockstep.rule.condition.period import Period, longest_s, start_of
 from lockstep.rule.condition.view import UNJUDGED, Instant, Kind, Verdict, View, is_complete, value_of
 from lockstep.rule.condition.words import Facts, Words, nothing, usual_explained, usual_in_headline, usual_in_reason
 from lockstep.rule.language.quantity import duration_text
+from lockstep.text.rfc3339 import SECOND
 
 
 def judge_absence(condition: Absence, view: View, at: Instant, _firing: Severity | None) -> Verdict:
@@ -46,6 +47,22 @@ def _when(leaf: Absence) -> When:
         compares_values=False,
         restless=False,
     )
+
+
+def _screen(absence: Absence) -> Band | None:
+    """Whatever the hours say: clear is who has anything in the window."""
+    window_s = absence.window_s
+    if not isinstance(window_s, int) or any(s.is_level for s in absence.series):
+        return None
+
+    def read(view: View, end: int) -> Figures | None:
+        value = value_of(absence.expression, view, Instant(end, end * SECOND), end - window_s, end)
+        return None if value else _NOTHING
+
+    return Band(("absence", absence.expression, window_s), absence.flows, read, low=(0, 1))
+
+
+_NOTHING: Figures = (0, SCALE)
 
 
 def _nothing_of(facts: Facts) -> str:
@@ -95,7 +112,7 @@ ABSENCE = ConditionKind(
     may_be_early=lambda _: False,
     clears_early=True,
     only_rises=lambda _: False,
-    screen=no_screen,
+    screen=_screen,
     window=lambda condition: condition.window_s,
     hours=lambda absence: absence.hours,
     lengths_s=lambda absence: (absence.window_s,) if isinstance(absence.window_s, int) else (),
