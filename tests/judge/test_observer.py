@@ -96,7 +96,7 @@ class _TooFew:
 def test_a_shortcut_that_is_right_changes_nothing_but_the_work():
     """It is asked of quiet groups alone."""
     before = Baseline(previous_s=300, otherwise=Baseline(days=7))
-    rise = plan(rule(Spike(of(ORDERS), 300, before, Severity.WARNING, above=2.0, at_least=3.0)))
+    rise = plan(rule(Spike(of(ORDERS), 300, before, Severity.WARNING, above=2.0, at_least=1.0)))
     events = orders("web: 12:00, 12:04, 12:08, 12:10 x6, 12:20, 12:30 x3")
     shortcut = _TooFew()
     short, whole = told(events, rise, shortcut=shortcut), told(events, rise)
