@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rooms import BEGINS, past_of, runtime_of
-from shorthand import ORDERS, SESSIONS, bounds, flow, of, ratio, rule, when
+from shorthand import ORDERS, SESSIONS, bounds, flow, level, of, ratio, rule, when
 from test_judge_properties import examples
 
 from lockstep.judge.group_view import GroupView
 from lockstep.judge.screen.band_table import BandTable
+from lockstep.judge.screen.table_memory import WarmGroups
 from lockstep.measure.definition import Aggregate, SeriesDef
 from lockstep.measure.exact import SCALE
 from lockstep.measure.sample import Partial
@@ -19,6 +20,8 @@ from lockstep.rule.condition.bound import Bounds, OfTable
 from lockstep.rule.condition.condition_kind import Band, widest
 from lockstep.rule.condition.kinds import (
     Absence,
+    All,
+    AnyOf,
     Baseline,
     Change,
     Condition,
@@ -345,6 +348,64 @@ def test_a_warm_group_is_looked_at_whatever_it_gets_until_it_is_within_again():
     table.runtimes[0].groups[WEB].visit_at = None
     table.sell(3, 1)
     assert table.visits == [None]
+
+
+LEFT = level(by=("channel",))
+LITTLE = when(LEFT, "below 9", window=None)
+
+
+@pytest.mark.parametrize(
+    ("parts", "screened"),
+    [
+        pytest.param((LITTLE, when(ORDERS, "below 5")), band(when(ORDERS, "below 5")), id="the part on a flow"),
+        pytest.param(
+            (when(BASKET, "below 5"), when(ORDERS, "above 5")),
+            screen_of(when(ORDERS, "above 5")),
+            id="a rise first",
+        ),
+        pytest.param((LITTLE, when(LEFT, "above 2", window=None)), None, id="levels alone"),
+    ],
+)
+def test_an_all_is_clear_where_a_part_is(parts, screened):
+    assert screen_of(All(parts, Severity.WARNING)) == screened
+    assert screen_of(AnyOf(parts, Severity.WARNING)) is None
+
+
+def test_a_group_that_sleeps_is_woken_by_its_level_alone():
+    """Until it is cold: whoever is warm again is looked at."""
+    group = runtime_of(rule(All((when(ORDERS, "above 5"), LITTLE), Severity.WARNING))).group(WEB)
+    warm = WarmGroups()
+    warm.add(group)
+    group.asleep = True
+    warm.schedule(WEB, BEGINS + 60)
+    warm.begin(group, BEGINS + 60)
+    assert group.visit_at is None
+    warm.wake(WEB, LEFT, (BEGINS + 61) * SECOND)
+    assert group.visit_at == (BEGINS + 120) * SECOND
+    warm.discard(group)
+    warm.begin(group, BEGINS + 60)
+    assert group.visit_at == (BEGINS + 60) * SECOND
+
+
+def test_a_group_that_is_known_by_its_level_alone_is_looked_at():
+    """It has no order, which is fewer than five."""
+    runtime = runtime_of(rule(All((LITTLE, when(ORDERS, "below 5", window=300)), Severity.WARNING)))
+    table = BandTable([runtime], past_of(runtime))
+    table.advance_to(BEGINS + 60)
+    table.take_level(WEB, LEFT, (BEGINS + 61) * SECOND)
+    table.advance_to(BEGINS + 120)
+    assert runtime.groups[WEB].visit_at == (BEGINS + 120) * SECOND
+
+
+def test_before_its_source_has_begun_nothing_is_not_zero():
+    """A group that is known by its level is looked at: the first order of anybody makes it one with none."""
+    runtime = runtime_of(rule(All((LITTLE, when(ORDERS, "below 5", window=300)), Severity.WARNING)))
+    table = BandTable([runtime], past_of(runtime_of(rule(LITTLE))))
+    table.advance_to(BEGINS + 60)
+    table.take_level(WEB, LEFT, (BEGINS + 61) * SECOND)
+    table.advance_to(BEGINS + 120)
+    assert runtime.groups[WEB].visit_at == (BEGINS + 120) * SECOND
+    assert not table.cools(runtime.groups[WEB], BEGINS + 120)
 
 
 def test_after_a_restore_all_groups_are_looked_at_once():

@@ -85,6 +85,31 @@ rules:
   - {name: C3, by: [channel], change: {measure: basket, window: 2m, by: 50%}}
   - {name: A1, by: [sku], absence: {measure: sessions, window: 5m}}
   - {name: A2, by: [channel], for: 1m, absence: {measure: orders, window: 4m, hours: "Sun 10:20-11:00"}}
+  - name: L1
+    by: [sku]
+    all:
+      - threshold: {measure: sessions, window: 3m, at_least: 6}
+      - threshold: {measure: stock, at_most: 25}
+  - name: L2
+    by: [sku]
+    for: 1m
+    all:
+      - threshold: {measure: stock, above: 20}
+      - threshold: {measure: sessions, window: 4m, below: 3}
+  - name: L3
+    by: [sku]
+    keep_firing_for: 1m
+    all:
+      - spike: {measure: sessions, window: 3m, baseline: {previous: 10m}, above: 1.2x, at_least: 4}
+      - threshold: {measure: orders, window: 5m, at_least: 1}
+  - name: L4
+    by: [channel]
+    all:
+      - threshold:
+          measure: basket
+          window: 4m
+          levels: {warning: {above: 40, clear: {below: 30}}, critical: {above: 60}}
+      - threshold: {measure: sessions, window: 4m, at_least: 3}
   - {name: K1, by: [sku], threshold: {measure: stock, below: 5}}
   - {name: K2, by: [sku], for: 2m, threshold: {measure: stock, at_most: 12}}
   - {name: K3, by: [sku], threshold: {measure: stock, above: 60}}

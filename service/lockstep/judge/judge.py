@@ -226,6 +226,8 @@ class Judge:
             return
         if self.watermarks.begins(topic, value.time_us):
             self._cut.meta_changed()
+        for flow_table in self._tables.of_series.get(series.id, ()):
+            flow_table.take_level(value.labels, series, value.time_us)
         table = self._tables.levels.get(series.id)
         if table is not None:
             self._level_moved.update(dict.fromkeys(table.moved(value.labels)))

@@ -168,7 +168,7 @@ def rule_facts(rule: Rule, zone: ZoneInfo) -> RuleFacts:
         fades=level_only and any(s.stale_after_s is not None for s in levels),
         # A group may be forgotten while its window has data, which the short way does not look for.
         is_plain=is_plain_threshold(condition) and is_alone and offsets[-1] <= rule.forget_after_s,
-        is_alike=isinstance(condition, Leaf) and kind_of(condition).is_alike(condition),
+        is_alike=_is_alike(condition),
         is_alone=is_alone,
         screen=screen,
         is_screened=is_alone and _is_screened(rule, screen),
@@ -223,10 +223,16 @@ def _is_alone(rule: Rule, *, expected: frozenset[Labels], wide: Mapping[str, Seq
     return all(s.bucket_s == width for s in series_of_condition(rule.condition) if not s.is_level)
 
 
+def _is_alike(condition: Condition) -> bool:
+    return all(kind_of(leaf).is_alike(leaf) for leaf, _ in leaves(condition))
+
+
 def _is_screened(rule: Rule, screen: Screen | None) -> bool:
     """Whether a table can tell which of its groups to look at; not where one breaches by having no number."""
     if rule.no_data is NoData.ALERT or rule.since_s is not None or rule.until_s is not None:
         return False
+    if not isinstance(rule.condition, Leaf) and (anomalies_of(rule.condition) or not _is_alike(rule.condition)):
+        return False  # a detector sees every bucket
     if isinstance(screen, Band):
         when_of = whens(rule.condition)
         # The other things that time alone changes; and who had data is remembered for a day at most.
@@ -235,7 +241,7 @@ def _is_screened(rule: Rule, screen: Screen | None) -> bool:
     if isinstance(screen, Rise):
         return screen.least > 0
     condition = rule.condition
-    return quiet_of(condition) is not None and isinstance(condition, Leaf) and kind_of(condition).is_alike(condition)
+    return quiet_of(condition) is not None and _is_alike(condition)
 
 
 def _seasonal_borders(condition: Condition, fixed: set[int], width: int) -> Borders | None:

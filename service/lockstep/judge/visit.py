@@ -376,12 +376,15 @@ class Visits:
         """Nothing can change until the next event: a group that is not open is known no longer."""
         if group.alert.is_watched or group.labels in group.facts.expected:
             return
-        # What it shares with others may still change; when it is silent for too long that is over.
-        over = None if group.shared is None else self._schedule.forgotten_at(group, last)
-        if over is not None:
-            group.schedule(over * SECOND)
-        else:
+        # What it shares with others may still change, or a level that wakes it; when it is silent for too long that is
+        # over.
+        over = self._schedule.forgotten_at(group, last) if group.shared is not None or group.asleep else None
+        if over is None:
             self._drop(group)
+            return
+        group.schedule(over * SECOND)
+        if (table := self._tables.of_flow(group)) is not None:
+            table.keep_warm(group)  # also one that was cold, so that its level wakes it
 
     def _drop(self, group: Group) -> None:
         group.turn_away()

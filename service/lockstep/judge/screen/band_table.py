@@ -15,6 +15,7 @@ from lockstep.judge.group_view import GroupView
 from lockstep.judge.histories import Past
 from lockstep.judge.rule_facts import FAR, Labels
 from lockstep.judge.screen.table_memory import Entries, WarmGroups
+from lockstep.measure.definition import SeriesDef
 from lockstep.rule.condition.condition_kind import Band, widest
 from lockstep.text.rfc3339 import SECOND
 
@@ -29,6 +30,7 @@ class _Class:
         self.rules = rules
         self._alike = all(runtime.facts.is_alike for runtime in rules)
         self._own = lru_cache(OWN_BANDS)(self._bands_of)
+        self._flows = rules[0].facts.flows
         self.borders = rules[0].facts.offsets
         self._all = self._bands_of(None)
         self._widest = widest([band for _, band in self._all])
@@ -41,14 +43,21 @@ class _Class:
     def outside(self, view: GroupView, labels: Labels, end: int) -> Iterable[RuleRuntime]:
         """The rules that could be other than clear on a group at a bucket end."""
         figures = self._widest.read(view, end)
-        if figures is None or not self._widest.is_met(figures):
+        if figures is None:
+            return () if _have_begun(self._flows, view, end) else self.rules
+        if not self._widest.is_met(figures):
             return ()
         bands = self._all if self._alike else self._own(labels)
         return [runtime for runtime, band in bands if band.is_met(figures)]
 
 
+def _have_begun(flows: Sequence[SeriesDef], view: GroupView, end: int) -> bool:
+    """Whether the sources of all flows had an event: the first one makes nothing a zero, for all groups at once."""
+    return all(view.has_events(flow, end) for flow in flows)
+
+
 class BandTable:
-    """Flows over the same labels, for the rules that read these and nothing else.
+    """Flows over the same labels, for the rules that are clear by what these say.
 
     closed: the bucket end up to which all was looked at, in seconds; None before the first.
     """
@@ -79,9 +88,13 @@ class BandTable:
                 self._entries.add(start, labels)
         if closed is not None and changed < closed:
             self._entries.add(closed, labels)  # buckets that were judged have changed: look when the next one closes
-        for group in self._warm.of(labels):
-            end = changed + self.bucket_s
-            group.schedule((end if closed is None or end > closed else closed + self.bucket_s) * SECOND)
+        self._warm.schedule(labels, changed + self.bucket_s)
+
+    def take_level(self, labels: Labels, level: SeriesDef, time_us: int) -> None:
+        """A level of a group has been set that some of the rules read as well: it is known from then on."""
+        start = time_us // SECOND // self.bucket_s * self.bucket_s
+        self._entries.add(start if self.closed is None else max(start, self.closed), labels)
+        self._warm.wake(labels, level, time_us)
 
     # ---- event time advances --------------------------------------------------------------------------------------
 
@@ -114,10 +127,7 @@ class BandTable:
     def _look(self, one: _Class, labels: Labels, end: int) -> None:
         self._view.look_at_labels(labels)
         for runtime in one.outside(self._view, labels, end):
-            group = runtime.group(labels)
-            self._warm.add(group)
-            first = end if runtime.closed is None else max(end, runtime.closed + self.bucket_s)
-            group.schedule(first * SECOND)
+            self._warm.begin(runtime.group(labels), end)
 
     def begin(self) -> None:
         """After a restore, or with the first rules: look once at all groups that are remembered."""
@@ -153,7 +163,7 @@ class BandTable:
             return False
         self._view.look_at_labels(group.labels)
         figures = band.read(self._view, end)
-        if figures is not None and band.is_met(figures):
+        if band.is_met(figures) if figures is not None else not _have_begun(self.series, self._view, end):
             return False
         self._warm.discard(group)
         return True

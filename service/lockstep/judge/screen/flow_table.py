@@ -26,7 +26,6 @@ from lockstep.judge.state import SeriesKey
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.history import FlowHistory
 from lockstep.rule.condition.condition_kind import Rise, Screen, lowest
-from lockstep.text.rfc3339 import SECOND
 
 OWN_LIMITS = 16_384
 """Groups of which it is remembered which numbers an override or a table gives them."""
@@ -96,13 +95,15 @@ def has_needed(need: int, history: FlowHistory, start: int, end: int) -> bool:
 
 
 class FlowTable:
-    """One flow over labels, for the rules that are judged by it alone.
+    """One flow over labels, for the rules that are clear where it has little.
 
     closed: the bucket end up to which all was judged, in seconds; None before the first.
     """
 
     def __init__(self, series: SeriesDef, rules: Iterable[RuleRuntime], flows: Mapping[SeriesKey, FlowHistory]) -> None:
-        self.series, self.roles, self.bucket_s = series, (series.source,), series.bucket_s
+        """rules: screened by a `Rise` of that flow, all closed by the same topics."""
+        rules = tuple(rules)
+        self.series, self.roles, self.bucket_s = series, rules[0].facts.roles, series.bucket_s
         self.closed: int | None = None
         self._flows = flows
         self._classes = _classes(rules)
@@ -122,9 +123,10 @@ class FlowTable:
         closed = self.closed
         for start in starts:
             self._entries.add(start, labels)
+        self._warm.schedule(labels, changed + self.bucket_s)
         for group in self._warm.of(labels):
-            end = changed + self.series.bucket_s
-            group.schedule((end if closed is None or end > closed else closed + self.series.bucket_s) * SECOND)
+            if not group.early:
+                continue
             if closed is None or changed >= closed:
                 group.runtime.fresh.add(labels)
             else:
@@ -134,6 +136,10 @@ class FlowTable:
         if changed < closed:
             self._needs.pop(labels, None)  # buckets that were judged have changed
         self._look(labels, closed + self.series.bucket_s)
+
+    def take_level(self, labels: Labels, level: SeriesDef, time_us: int) -> None:
+        """A level of a group has been set that some of the rules read as well."""
+        self._warm.wake(labels, level, time_us)
 
     def _look(self, labels: Labels, end: int) -> None:
         """Compare the open bucket of a group, which ends at `end`, with what it needs."""
@@ -157,10 +163,9 @@ class FlowTable:
                 for runtime, screen in rules:
                     if reaches(screen, history, end):
                         group = runtime.group(labels)
-                        self.keep_warm(group)
-                        first = end if runtime.closed is None else max(end, runtime.closed + self.series.bucket_s)
-                        group.schedule(first * SECOND)
-                        runtime.fresh.add(labels)
+                        self._warm.begin(group, end)
+                        if group.early:
+                            runtime.fresh.add(labels)
 
     # ---- event time advances --------------------------------------------------------------------------------------
 

@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable
 
 from lockstep.judge.group import Group
 from lockstep.judge.rule_facts import Labels
+from lockstep.measure.definition import SeriesDef
+from lockstep.text.rfc3339 import SECOND
 
 
 class Entries:
@@ -56,13 +58,41 @@ class WarmGroups:
     def of(self, labels: Labels) -> Iterable[Group]:
         return self._warm.get(labels, ())
 
+    def schedule(self, labels: Labels, end: int) -> None:
+        """Have the groups of these labels visited at a bucket end, in seconds, or the next that their rules come to.
+
+        Not one that sleeps: what comes makes no difference to it.
+        """
+        for group in self._warm.get(labels, ()):
+            _schedule(group, end)
+
+    def wake(self, labels: Labels, level: SeriesDef, time_us: int) -> None:
+        """The same where a level has been set that they read as well, for the bucket end after this microsecond."""
+        for group in self._warm.get(labels, ()):
+            if level in group.facts.levels:
+                width = group.facts.width
+                _schedule(group, time_us // SECOND // width * width + width, asleep=True)
+
+    def begin(self, group: Group, end: int) -> None:
+        """Look at a group from a bucket end on, whatever it has."""
+        self.add(group)
+        _schedule(group, end)
+
     def add(self, group: Group) -> None:
         self._warm.setdefault(group.labels, {})[group] = None
 
     def discard(self, group: Group) -> None:
-        """A group is gone, or cold."""
+        """A group is gone, or cold. What it slept through is asked anew when it is warm again."""
+        group.asleep = False
         groups = self._warm.get(group.labels, {})
         if group in groups:
             del groups[group]
             if not groups:
                 del self._warm[group.labels]
+
+
+def _schedule(group: Group, end: int, *, asleep: bool = False) -> None:
+    """asleep: also where it sleeps."""
+    closed = group.runtime.closed
+    if asleep or not group.asleep:
+        group.schedule((end if closed is None else max(end, closed + group.facts.width)) * SECOND)

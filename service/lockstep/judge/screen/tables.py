@@ -7,6 +7,7 @@ from lockstep.judge.histories import Past
 from lockstep.judge.screen.band_table import BandTable
 from lockstep.judge.screen.flow_table import FlowTable
 from lockstep.judge.screen.level_table import LevelTable
+from lockstep.measure.definition import SeriesDef
 from lockstep.rule.condition.condition_kind import Rise
 from lockstep.text.rfc3339 import SECOND
 
@@ -14,7 +15,8 @@ from lockstep.text.rfc3339 import SECOND
 class Tables:
     """A table for the rules on one level, for the rises on one flow, and for the bands on the same flows.
 
-    of_series: id of a flow → the tables that hear of its data. levels: id of a level → its table.
+    of_series: id of a flow, or of a level that its rules read as well → the tables that hear of its data. levels: id of
+    a level → the table of the rules on it alone.
     """
 
     def __init__(self, rules: Iterable[RuleRuntime], past: Past) -> None:
@@ -22,19 +24,19 @@ class Tables:
         self.levels: dict[str, LevelTable] = {}
         self.of_series: dict[str, list[FlowTable | BandTable]] = {}
         self._of_rule: dict[RuleRuntime, FlowTable | BandTable] = {}
-        alike: dict[tuple[bool, tuple[str, ...]], list[RuleRuntime]] = {}
+        alike: dict[tuple[type, tuple[SeriesDef, ...], tuple[str, ...]], list[RuleRuntime]] = {}
         for runtime in rules:
-            facts = runtime.facts
-            names = tuple(sorted(s.id for s in (*facts.flows, *facts.levels)))
-            alike.setdefault((isinstance(facts.screen, Rise), names), []).append(runtime)
-        for (are_rises, names), readers in alike.items():
-            facts = readers[0].facts
-            if facts.is_level_only:
-                self.levels[names[0]] = LevelTable(facts.levels[0], readers, past.histories.levels)
+            screen = runtime.facts.screen
+            read = (screen.series,) if isinstance(screen, Rise) else runtime.facts.flows or runtime.facts.levels
+            alike.setdefault((type(screen), read, runtime.facts.roles), []).append(runtime)
+        for (kind, read, _), readers in alike.items():
+            if read[0].is_level:
+                self.levels[read[0].id] = LevelTable(read[0], readers, past.histories.levels)
                 continue
-            table = FlowTable(facts.flows[0], readers, past.histories.flows) if are_rises else BandTable(readers, past)
+            table = FlowTable(read[0], readers, past.histories.flows) if kind is Rise else BandTable(readers, past)
             self._of_rule.update(dict.fromkeys(readers, table))
-            for name in names:
+            levels = (level for runtime in readers for level in runtime.facts.levels)
+            for name in dict.fromkeys(series.id for series in (*read, *levels)):
                 self.of_series.setdefault(name, []).append(table)
         self._flows = tuple(dict.fromkeys(self._of_rule.values()))
 

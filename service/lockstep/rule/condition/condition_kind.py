@@ -113,7 +113,7 @@ def lowest(screens: Sequence[Rise]) -> Rise:
 
 
 Figures = tuple[Exact, Exact]
-"""(part, whole): what is compared is the part against so many times the whole. Of a plain number the whole is 1."""
+"""(part, whole): what is compared is the part against so many times the whole. Of a plain number the whole is one."""
 
 Times = tuple[int, int]
 """(numerator, denominator) of what is written."""
@@ -123,17 +123,16 @@ Times = tuple[int, int]
 class Band:
     """Within which numbers a condition on flows is clear.
 
-    asks: names what is read; conditions that ask the same differ in limits alone. flows: that are read, over the labels
-    of the group. read: the figures at a bucket end, in seconds; None where they cannot lead to a breach.
+    asks: names what is read; conditions that ask the same differ in limits alone. read: the figures at a bucket end, in
+    seconds; None where they cannot lead to a breach.
     low, high: clear while the part lies between so many times the whole, both excluded; None: no such limit.
     least: clear while the whole is less, whatever the part.
 
-    Fewer than 5 orders: (orders, 1), low 5,000,000 millionths. Less than a third of the last hour in windows of 15
-    minutes, of which at least 6 are usual: (orders, usual orders), low 1/3, least 6,000,000.
+    Fewer than 5 orders: (orders, one), low 5. Less than a third of the last hour in windows of 15 minutes, of which at
+    least 6 are usual: (orders, usual orders), low 1/3, least 6. Figures are in millionths, and so is least.
     """
 
     asks: Hashable
-    flows: tuple[SeriesDef, ...]
     read: Callable[[View, int], Figures | None] = field(compare=False)
     low: Times | None = None
     high: Times | None = None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from lockstep.rule.condition.condition_kind import Screen
+from lockstep.rule.condition.condition_kind import Rise, Screen
 from lockstep.rule.condition.held_parts import Held, held_by
 from lockstep.rule.condition.kind_table import kind_of
 from lockstep.rule.condition.kinds import All, AnyOf, Condition, Leaf, Not, Severity, period_of
@@ -191,7 +191,14 @@ def may_be_early(condition: Condition) -> bool:
 
 
 def screen_of(condition: Condition) -> Screen | None:
-    """What a group must reach to be other than clear; None where that takes a verdict."""
+    """What a group must show to be other than clear; None where that takes a verdict.
+
+    An `all` is clear where one of its parts is, so the screen of any will do: best one that looks at open buckets.
+    """
+    if isinstance(condition, All):
+        screens = [screen for screen in map(screen_of, condition.parts) if screen is not None]
+        rises = (screen for screen in screens if isinstance(screen, Rise) and screen.least > 0)
+        return next(rises, next(iter(screens), None))
     return kind_of(condition).screen(condition) if isinstance(condition, Leaf) else None
 
 

@@ -59,7 +59,7 @@ def _screen(absence: Absence) -> Band | None:
         value = value_of(absence.expression, view, Instant(end, end * SECOND), end - window_s, end)
         return None if value else _NOTHING
 
-    return Band(("absence", absence.expression, window_s), absence.flows, read, low=(0, 1))
+    return Band(("absence", absence.expression, window_s), read, low=(0, 1))
 
 
 _NOTHING: Figures = (0, SCALE)

@@ -86,7 +86,7 @@ def _screen(change: Change) -> Band | None:
     usual = 1 if is_by_ratio else 0
     low = (usual - moved).as_integer_ratio() if change.down else None
     high = (usual + moved).as_integer_ratio() if change.up else None
-    return Band(("change", change.expression, window, is_by_ratio), change.flows, read, low, high)
+    return Band(("change", change.expression, window, is_by_ratio), read, low, high)
 
 
 _BEYOND: Figures = (0, 0)

@@ -155,7 +155,7 @@ def _screen(condition: Share) -> Band | None:
 
     low, high = by_levels.clear_between(levels)
     asks = ("share", condition.part, condition.whole, window_s, condition.confidence is None)
-    return Band(asks, condition.flows, read, low, high, exact(condition.least))
+    return Band(asks, read, low, high, exact(condition.least))
 
 
 def _reason(facts: Facts) -> str:

@@ -369,7 +369,7 @@ def _band(spike: Spike, window_s: int) -> Band | None:
         return value, usual
 
     low, high = (None if ratio is None else parts(ratio) for ratio in (spike.below, spike.above))
-    return Band(("spike", spike.expression, window_s, previous_s, least is None), spike.flows, read, low, high, least)
+    return Band(("spike", spike.expression, window_s, previous_s, least is None), read, low, high, least)
 
 
 SPIKE = ConditionKind(

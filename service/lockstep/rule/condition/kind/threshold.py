@@ -135,7 +135,7 @@ def _screen(condition: Threshold) -> Screen | None:
         return None if value is None else (value, SCALE)
 
     low, high = by_levels.clear_between(levels)
-    return Band(("value", expression, window_s), condition.flows, read, low, high)
+    return Band(("value", expression, window_s), read, low, high)
 
 
 WORDS = USUAL
