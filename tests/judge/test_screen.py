@@ -1,5 +1,6 @@
 """Screens: below what a screen names no verdict is a breach, and just at it one is; a table finds who reaches it."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -14,9 +15,9 @@ from lockstep.alert import State
 from lockstep.judge.screen.flow_table import FlowTable
 from lockstep.judge.screen.level_table import LevelTable
 from lockstep.measure.exact import SCALE
-from lockstep.measure.sample import Partial
+from lockstep.measure.sample import LevelValue, Partial
 from lockstep.rule.condition.condition_kind import Rise, lowest
-from lockstep.rule.condition.kinds import Baseline, Condition, Severity, Spike
+from lockstep.rule.condition.kinds import Baseline, Condition, Override, Severity, Spike
 from lockstep.rule.condition.verdicts import screen_of
 from lockstep.text.rfc3339 import SECOND
 from lockstep.tools.backtest.replay import replay_events
@@ -240,6 +241,18 @@ def test_a_value_between_all_limits_is_judged_by_no_rule(values, judged):
     table = LevelTable(STOCK, runtimes, past.histories.levels)
     assert [group.facts.rule.name for group in table.moved(("A",))] == judged
     assert [r.rule.name for r in runtimes if r.groups] == judged
+
+
+def test_an_override_has_limits_of_its_own():
+    """Of product A 12 is little, of all others it is not."""
+    low = when(STOCK, "below 5", window=None)
+    override = Override((("sku", "A"),), when(STOCK, "below 13", window=None).levels)
+    runtime = runtime_of(rule(replace(low, overrides=(override,))))
+    past = past_of(runtime, levels={STOCK: "12:00=12"}, labels=("A",))
+    sample = LevelValue(STOCK.id, ("B",), "B", second("12:00") * SECOND, 9, 12 * SCALE, "e")
+    past.histories.take_level(("inventory", 0), sample, asked_from_us=0)
+    table = LevelTable(STOCK, [runtime], past.histories.levels)
+    assert [len(list(table.moved((sku,)))) for sku in ("A", "B")] == [1, 0]
 
 
 def test_a_value_is_judged_by_a_rule_whose_alert_is_open():

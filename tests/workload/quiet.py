@@ -113,6 +113,11 @@ rules:
   - {name: K1, by: [sku], threshold: {measure: stock, below: 5}}
   - {name: K2, by: [sku], for: 2m, threshold: {measure: stock, at_most: 12}}
   - {name: K3, by: [sku], threshold: {measure: stock, above: 60}}
+  - name: K5
+    by: [sku]
+    clear: {above: 14}
+    overrides: [{match: {sku: P-2}, at_most: 40}, {match: {sku: P-7}, above: 50}]
+    threshold: {measure: stock, at_most: 9}
   - {name: K4, by: [sku], no_data: alert, threshold: {measure: sessions, window: 3m, above: 12}}
   - {name: B1, by: [sku], threshold: {measure: sessions, window: 4m, below: 2}}
   - {name: B2, by: [sku], keep_firing_for: 1m, threshold: {measure: sessions, window: 4m, at_least: 3, at_most: 4}}

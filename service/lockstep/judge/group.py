@@ -6,7 +6,7 @@ from typing import TypeGuard
 from zoneinfo import ZoneInfo
 
 from lockstep.alert import Alert, alert_id
-from lockstep.judge.rule_facts import FAR, Labels, RuleFacts, is_plain_threshold
+from lockstep.judge.rule_facts import FAR, Labels, RuleFacts, Stretch, is_plain_threshold, quiet_of
 from lockstep.measure.bucket import bucket_end
 from lockstep.measure.definition import SeriesDef
 from lockstep.rule.condition.condition_kind import Screen
@@ -215,6 +215,10 @@ class RuleRuntime:
         if self.facts.is_alike:
             return self.facts.screen
         return screen_of(resolve(self.rule.condition, dict(zip(self.rule.by, labels, strict=True))))
+
+    def quiet_of(self, labels: Labels) -> Stretch:
+        """At which values of its level a group of these labels is clear."""
+        return quiet_of(resolve(self.rule.condition, dict(zip(self.rule.by, labels, strict=True))))
 
     def forget_need(self, group: Group) -> None:
         """Buckets that were judged have changed, so what its open bucket needs is another number."""

@@ -47,6 +47,11 @@ NEVER = FAR * SECOND
 
 Labels = tuple[str, ...]
 
+Stretch = tuple[int, int]
+"""The lowest and the highest of some values, in millionths; none where the first is higher."""
+ALL_VALUES: Stretch = (-FAR * SECOND, FAR * SECOND)
+NO_VALUES: Stretch = (1, 0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RuleFacts:
@@ -75,6 +80,7 @@ class RuleFacts:
     is_alike: all groups have the same numbers, without overrides or tables.
     is_alone: nothing beside the data of its own series can change the verdict of a group. is_plain: that of a threshold
     on one series, whose quiet groups are looked at the short way.
+    quiet: of a threshold on a level, the values at which the rule's own numbers are clear.
     screen: what its groups must show to be other than clear; of those that are not alike the easiest. is_screened:
     whether that is all there is to know of a group without an open alert, so that it may stay cold (see `screen`).
     early_s: how far back the data of a group may lie that breaches early by what its baseline does.
@@ -114,6 +120,7 @@ class RuleFacts:
     is_alike: bool
     is_alone: bool
     screen: Screen | None
+    quiet: Stretch
     is_screened: bool
     early_s: int
     kept_s: int
@@ -171,6 +178,7 @@ def rule_facts(rule: Rule, zone: ZoneInfo) -> RuleFacts:
         is_alike=_is_alike(condition),
         is_alone=is_alone,
         screen=screen,
+        quiet=quiet_of(condition) if level_only else NO_VALUES,
         is_screened=is_alone and _is_screened(rule, screen),
         early_s=when(condition).early_s if isinstance(condition, Leaf) else 0,
         kept_s=kept_s(condition, width),
@@ -194,23 +202,23 @@ def is_plain_threshold(condition: Condition) -> TypeGuard[Threshold]:
     return bool(condition.levels) and not condition.of_measures and condition.expression.series.stale_after_s is None
 
 
-def quiet_of(condition: Condition) -> tuple[int, int] | None:
-    """Between which values of a level, in millionths and both included, a threshold on it alone is clear.
+def quiet_of(condition: Condition) -> Stretch:
+    """Of which values of a level a threshold on it alone is clear; NO_VALUES where that takes more than the value.
 
-    None: where that is no one stretch, or takes more than the value.
+    Of a group to which a table gives no number all values are.
     """
-    if not is_plain_threshold(condition) or not is_level_only(condition):
-        return None
-    low, high = -FAR * SECOND, FAR * SECOND
+    if not isinstance(condition, Threshold):
+        return NO_VALUES
+    low, high = ALL_VALUES
     for level in condition.levels:
         upward, downward = level.breach.least, level.breach.most
         if (upward is None) is (downward is None):
-            return None
+            return NO_VALUES
         if upward is not None:
             high = min(high, upward - 1)
         if downward is not None:
             low = max(low, downward + 1)
-    return (low, high) if low <= high else None
+    return (low, high) if low <= high else NO_VALUES
 
 
 def _is_alone(rule: Rule, *, expected: frozenset[Labels], wide: Mapping[str, Sequence[int]], width: int) -> bool:
@@ -241,7 +249,9 @@ def _is_screened(rule: Rule, screen: Screen | None) -> bool:
     if isinstance(screen, Rise):
         return screen.least > 0
     condition = rule.condition
-    return quiet_of(condition) is not None and _is_alike(condition)
+    if not is_plain_threshold(condition) or not is_level_only(condition):
+        return False
+    return not _is_alike(condition) or quiet_of(condition) != NO_VALUES
 
 
 def _seasonal_borders(condition: Condition, fixed: set[int], width: int) -> Borders | None:
