@@ -210,6 +210,17 @@ def test_a_warm_group_is_looked_at_whatever_it_gets():
     assert table.visits == [None]
 
 
+def test_a_group_stays_warm_for_what_its_open_bucket_has():
+    """The bucket that closed has too little, the next one had enough before it was the open one."""
+    table = Table(when(ORDERS, "at_least 6", window=60))
+    table.sell(0, 6)
+    table.close(1)
+    table.sell(1, 1)
+    table.sell(2, 6)
+    table.close(2)
+    assert table.cools(2) == [False]
+
+
 def test_after_a_restore_all_groups_are_looked_at_once():
     table = Table(when(ORDERS, "at_least 6", window=WINDOW))
     table.sell(0, 6)

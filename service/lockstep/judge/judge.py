@@ -22,7 +22,7 @@ from lockstep.judge.next import Schedule
 from lockstep.judge.publish import OpenCut
 from lockstep.judge.rule_facts import Labels
 from lockstep.judge.rule_set import RuleSet
-from lockstep.judge.screen.tables import Tables
+from lockstep.judge.screen.screening import Tables
 from lockstep.judge.state import META, JudgeCounts, Meta
 from lockstep.judge.state.entries import STATE_FORMAT
 from lockstep.judge.state.rows import Sizes

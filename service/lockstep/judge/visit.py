@@ -17,7 +17,7 @@ from lockstep.judge.next import Schedule
 from lockstep.judge.publish import OpenCut, dressed
 from lockstep.judge.screen.band_table import BandTable
 from lockstep.judge.screen.flow_table import FlowTable
-from lockstep.judge.screen.tables import Tables
+from lockstep.judge.screen.screening import Tables
 from lockstep.judge.state import JudgeCounts
 from lockstep.rule.condition.kind.anomaly import Watch
 from lockstep.rule.condition.kind.threshold import breached
