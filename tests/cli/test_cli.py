@@ -133,7 +133,9 @@ def test_a_backtest_of_refused_events_fails(shop):
     for command in (("backtest", "rules", "--events"), ("suggest", "stock", "--events"), ("send",)):
         done = lockstep(*command, "table.csv", cwd=shop)
         assert (done.returncode, done.stdout) == (2, "")
-        assert "table.csv: no events: it is a CSV table; turn its rows into CloudEvents" in done.stderr
+        assert (
+            "table.csv: no events: it is a CSV table; turn its rows into events: `lockstep convert FILE`" in done.stderr
+        )
 
 
 def test_backtest_until_stops_there(shop):

@@ -114,7 +114,7 @@ CSV = "event_time,event_type,price\n2019-10-01 00:00:00 UTC,view,35.79\n"
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        pytest.param(CSV.encode(), "it is a CSV table; turn its rows into CloudEvents", id="CSV"),
+        pytest.param(CSV.encode(), "it is a CSV table; turn its rows into events: `lockstep convert FILE`", id="CSV"),
         pytest.param(CSV.replace(",", ";").encode("utf-16"), "it is a CSV table; turn its rows", id="CSV of Excel"),
         pytest.param(CSV.replace(",", "\t").encode(), "it is a table with tabs; turn its rows", id="tabs"),
         pytest.param(b"\n<html><body>502", "it is XML or HTML; export the data as JSON", id="an error page"),
