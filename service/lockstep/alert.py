@@ -149,6 +149,9 @@ class Change:
     reason: str = ""
 
 
+_WATCHED = (State.PENDING, State.FIRING, State.COOLING)
+
+
 @dataclass(slots=True)
 class Alert:
     """One rule on one group. Times in microseconds of event time.
@@ -195,7 +198,7 @@ class Alert:
     @property
     def is_watched(self) -> bool:
         """Whether its verdicts matter whatever the group's events do: it is open, or it may reopen."""
-        return self.state in (State.PENDING, State.FIRING, State.COOLING)
+        return self.state in _WATCHED
 
 
 def alert_id(rule: str, names: tuple[str, ...], values: tuple[str, ...]) -> str:

@@ -27,7 +27,7 @@ class EarlyVerdicts:
 
     def look_at_all(self, rules: Iterable[RuleRuntime]) -> None:
         for runtime in rules:
-            if runtime.fresh or runtime.looked != runtime.closed or not self._screened:
+            if runtime.fresh or (runtime.ahead and runtime.looked != runtime.closed) or not self._screened:
                 self.look_at(runtime)
 
     def look_at(self, runtime: RuleRuntime) -> None:

@@ -20,7 +20,7 @@ from lockstep.judge.handover import Handover, is_judged_by
 from lockstep.judge.histories import Histories, Past, kept_for
 from lockstep.judge.next import Schedule
 from lockstep.judge.publish import OpenCut
-from lockstep.judge.rule_facts import Labels
+from lockstep.judge.rule_facts import NEVER, Labels
 from lockstep.judge.rule_set import RuleSet
 from lockstep.judge.screen.screening import Tables
 from lockstep.judge.state import META, JudgeCounts, Meta
@@ -111,7 +111,8 @@ class Judge:
         self._view = GroupView(past)
         self._level_moved: dict[Group, None] = {}
         self._screened = screened
-        self._advanced: dict[str, tuple[int | None, int | None, bool]] = {}  # role → its topic when rules advanced last
+        self._advanced: dict[str, tuple[int | None, bool]] = {}  # role → its topic when all its rules advanced last
+        self._due_us: dict[str, int] = {}  # role → the watermark at which all of them advance next
         self._chunk_size: int | None = None
         self._source_ids: dict[str, str] = {}
 
@@ -149,12 +150,14 @@ class Judge:
             self._take_level(source, value, topic)
             if n == len(frame.levels) or frame.levels[n].offset != value.offset:
                 self._judge_moved(value)
-        if frame.progress is not None:
-            self._take_progress(source, place, frame, frame.progress)
-            self._advance_rules(frame.role)
-        elif self._early and frame.partials:
+        if self._early and frame.partials:
             self._early_verdicts.look_at_all(self._rules.of_role.get(frame.role, ()))
         self._cut.sort_since(begun)
+        if frame.progress is not None:
+            begun = len(self._cut.transitions)
+            self._take_progress(source, place, frame, frame.progress)
+            self._advance_rules(frame.role)
+            self._cut.sort_since(begun)
 
     def _check(self, frame: Frame) -> None:
         if frame.format != FORMAT:
@@ -275,17 +278,21 @@ class Judge:
     # ---- event time advances --------------------------------------------------------------------------------------
 
     def _advance_rules(self, role: str) -> None:
-        mark = self.watermarks.of((role,))
-        self._tables.advance_to(role, self.watermarks.of)
         topic = self.watermarks.topics[role]
-        state = (topic.mark, topic.first, topic.silent)
-        stands = self._screened and self._advanced.get(role) == state
-        self._advanced[role] = state
-        for runtime in tuple(self._rules.of_role.get(role, ())):
-            # Where event time stands still only what has come since can make a difference.
+        mark = None if self.watermarks.is_empty(role) else topic.mark
+        state = (topic.first, topic.silent)
+        # Before the next bucket end only what has come since, and visits that are due by now, make a difference.
+        stands = self._screened and self._advanced.get(role) == state and (mark or 0) < self._due_us[role]
+        if not stands:
+            self._tables.advance_to(role, self.watermarks.of)
+        rules = self._rules.of_role.get(role, [])
+        for runtime in tuple(rules):
             has_news = runtime.fresh or (mark is not None and runtime.heap and runtime.heap[0][0] <= mark)
             if (has_news or not stands) and not runtime.ended:
                 self._advance(runtime)
+        if not stands:
+            self._advanced[role] = state
+            self._due_us[role] = min((runtime.due_us for runtime in rules), default=NEVER)
         if topic.mark is not None and topic.mark - topic.swept > EXPIRE_EVERY_US:
             topic.swept = topic.mark
             if self._observer is not None:

@@ -1,5 +1,6 @@
 """How far event time has come: what the source partitions promised, and the watermarks that follow from it."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
@@ -49,10 +50,14 @@ class Watermarks:
     def __init__(self) -> None:
         self.sources: dict[Source, SourceState] = {}
         self.topics: dict[str, Topic] = {}
+        self._of_role: defaultdict[str, list[SourceState]] = defaultdict(list)
         self._complete: dict[str, float] = {}
 
     def topic(self, role: str) -> Topic:
-        return self.topics.setdefault(role, Topic())
+        topic = self.topics.get(role)
+        if topic is None:
+            topic = self.topics[role] = Topic()
+        return topic
 
     def begins(self, topic: Topic, time_us: int) -> bool:
         """Note an event; whether the topic is known from further back now.
@@ -72,6 +77,7 @@ class Watermarks:
         state = self.sources.get(source)
         if state is None:
             state = self.sources[source] = SourceState(place, frame.partitions)
+            self._of_role[frame.role].append(state)
             self._complete.clear()
         if progress.begins is not None:
             counted = state.newest if progress.counted is None else progress.counted
@@ -100,17 +106,22 @@ class Watermarks:
 
     def _mark(self, role: str, topic: Topic) -> None:
         """The watermark of a topic is the minimum over its partitions, and it never goes back."""
-        mine = {p: s for (r, p), s in self.sources.items() if r == role}
-        partitions = max(s.partitions for s in mine.values())
-        if len(mine) < partitions:
+        states = self._of_role[role]
+        if len(states) < max(state.partitions for state in states):
             return
-        topic.silent = all(s.newest is None and s.silent for s in mine.values())
-        marks = [s.watermark for s in mine.values() if s.newest is not None]
-        waited_for = [s for s in mine.values() if s.newest is None and not s.silent]
-        if waited_for or not marks or None in marks:
-            return
-        mark = min(m for m in marks if m is not None)
-        if topic.mark is None or mark > topic.mark:
+        is_silent = is_known = True
+        mark: int | None = None
+        for state in states:
+            if state.newest is None:
+                is_silent, is_known = is_silent and state.silent, is_known and state.silent
+                continue
+            is_silent = False
+            if state.watermark is None:
+                is_known = False
+            elif mark is None or state.watermark < mark:
+                mark = state.watermark
+        topic.silent = is_silent
+        if is_known and mark is not None and (topic.mark is None or mark > topic.mark):
             topic.mark = mark
 
     def of(self, roles: Iterable[str]) -> int | None:
@@ -181,7 +192,8 @@ class Watermarks:
     def restore(self, sources: list[Any], topics: list[Any]) -> None:
         """Take back what `state` gave."""
         for role, partition, place, count, newest, watermark, silent, since, filling in sources:
-            self.sources[role, partition] = SourceState(
+            state = self.sources[role, partition] = SourceState(
                 (place[0], place[1], place[2]), count, newest, watermark, silent, dict(since), set(filling)
             )
+            self._of_role[role].append(state)
         self.topics = {role: Topic(*rest) for role, *rest in topics}
