@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from lockstep.notification import Body
 
 Body_co = TypeVar("Body_co", bound=Body, covariant=True)
@@ -62,8 +64,7 @@ class Batch:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """One record to publish. partition: None lets the broker's key partitioner choose."""
 
     topic: str

@@ -24,7 +24,7 @@ ROWS = (
     ("200 rules, 2,000 a flush", 10, 500, 2_000),
     ("100,000 products, 2,000 a flush", 1, 100_000, 2_000),
 )
-STAGES = ("meter: decode and fold", "meter: flush", "judge: decode", "judge: values and partials", "judge: progress")
+STAGES = ("meter: decode and fold", "meter: flush", "judge: decode", "judge: take")
 
 
 def measured(times: int, skus: int, per_flush: int, n: int) -> Fold:

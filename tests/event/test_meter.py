@@ -1,14 +1,15 @@
 """What the meter makes of good events: their times, and the order in which it tells levels."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from shop_events import raw
 
 from lockstep.event import Decoder
+from lockstep.labels import partition_of
 from lockstep.measure.definition import Aggregate, SeriesDef
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
-from lockstep.measure.sample import LevelValue
+from lockstep.measure.sample import LevelValue, decode
 from lockstep.ports import Batch
 
 NOW = datetime.fromisoformat("2026-11-24T09:31:00Z")
@@ -19,8 +20,8 @@ LEVELS = (
 )
 
 
-def fed(*values: bytes, series: tuple[SeriesDef, ...] = LEVELS) -> Meter:
-    """A meter that has read these events."""
+def meter_of(series: tuple[SeriesDef, ...] = LEVELS, *, samples: int = 1) -> Meter:
+    """A meter of a partition of which nothing was read yet. samples: partitions of what it publishes."""
     given = MeterSettings(
         role="inventory",
         topic="inventory",
@@ -28,7 +29,7 @@ def fed(*values: bytes, series: tuple[SeriesDef, ...] = LEVELS) -> Meter:
         partitions=1,
         source="t-1",
         samples_topic="lockstep.samples",
-        samples_partitions=1,
+        samples_partitions=samples,
         chunk_size=64,
         lateness_us=0,
         future_limit_us=300_000_000,
@@ -36,9 +37,21 @@ def fed(*values: bytes, series: tuple[SeriesDef, ...] = LEVELS) -> Meter:
         position=None,
         earliest=0,
     )
-    meter = Meter(given, series, Decoder(wanted_fields(series)))
+    return Meter(given, series, Decoder(wanted_fields(series)))
+
+
+def feed(meter: Meter, *values: bytes) -> None:
+    """It reads these events next."""
+    first = meter.position
+    end = first + len(values)
     none, arrived = [None] * len(values), [int(NOW.timestamp() * 1000)] * len(values)
-    meter.feed(Batch("inventory", 0, range(len(values)), values, none, arrived, -1, len(values)))
+    meter.feed(Batch("inventory", 0, range(first, end), values, none, arrived, first - 1, end))
+
+
+def fed(*values: bytes, series: tuple[SeriesDef, ...] = LEVELS) -> Meter:
+    """A meter that has read these events."""
+    meter = meter_of(series)
+    feed(meter, *values)
     return meter
 
 
@@ -79,4 +92,53 @@ def test_what_one_event_says_of_levels_stands_together():
         (2, available, 2),
         (3, available, 3),
         (3, on_hand, 13),
+    ]
+
+
+HOME = partition_of(["A"], 4)
+"""Where A's samples go when there are four partitions."""
+
+
+@pytest.mark.parametrize(
+    ("time", "later_s", "told"),
+    [
+        pytest.param("2026-11-24T09:30:00.01Z", 0.05, {0, HOME}, id="at once: where A lives, and the first"),
+        pytest.param("2026-11-24T09:30:01Z", 0.05, {0, 1, 2, 3}, id="event time has come a second further: all"),
+        pytest.param("2026-11-24T09:30:00.01Z", 1, {0, 1, 2, 3}, id="a second later: all"),
+        pytest.param("2026-11-24T09:30:00Z", 0.05, {0, HOME}, id="no later event, which is a value all the same"),
+        pytest.param(None, 0.05, set(), id="no event: nobody"),
+        pytest.param(None, 1, {0, 1, 2, 3}, id="no event for a second: all"),
+    ],
+)
+def test_who_is_told_how_far_a_partition_was_read(time, later_s, told):
+    """A partition without samples hears of it once a second, of event time or of ours."""
+    assert HOME != 0
+    meter = meter_of(samples=4)
+    feed(meter, stock(0, "2026-11-24T09:30:00Z"))
+    assert {record.partition for record in meter.flush(NOW)} == {0, 1, 2, 3}
+    if time is not None:
+        feed(meter, stock(1, time))
+    records = meter.flush(NOW + timedelta(seconds=later_s))
+    assert {record.partition for record in records} == told
+    assert meter.position == 1 + (time is not None)
+
+
+def test_what_changed_and_how_far_that_goes_is_one_frame():
+    """One for each samples partition: a flush is as many records as it reaches partitions."""
+    meter = meter_of(samples=4)
+    feed(meter, stock(0))
+    told = [(record.partition, decode(record.value or b"")) for record in meter.flush(NOW)]
+    assert [(partition, len(frame.levels), frame.progress is not None) for partition, frame in told] == [
+        (partition, int(partition == HOME), True) for partition in range(4)
+    ]
+
+
+def test_what_is_told_of_an_earlier_chunk_is_no_promise_of_this_one():
+    """Samples of the chunk that is over stand in a frame of their own: its last offset is another."""
+    meter = meter_of()
+    feed(meter, *(stock(n) for n in range(64)), stock(64))
+    frames = [decode(record.value or b"") for record in meter.flush(NOW)]
+    assert [(f.chunk, f.upto, len(f.levels), f.progress is not None) for f in frames] == [
+        (0, 63, 64, False),
+        (1, 64, 1, True),
     ]

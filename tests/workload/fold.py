@@ -3,7 +3,6 @@
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -50,6 +49,7 @@ class Fold:
         self._entries: list[dict[bytes, bytes]] = [{} for _ in range(samples)]
         self._waiting: dict[str, list[bytes]] = defaultdict(list)
         self._offsets = Counter[str]()
+        self._begun = 0.0
         self.spent: dict[str, float] = defaultdict(float)
         self.counted = Counter[str]()
         self.published: list[list[bytes]] = []
@@ -78,24 +78,23 @@ class Fold:
         self._cut()
 
     def _flush(self) -> None:
+        # Each look at the clock costs as much as some partials do: few of them.
+        self._begin()
         for topic in TOPICS:
             values, self._waiting[topic] = self._waiting[topic], []
             if values:
-                with self._time("meter: decode and fold"):
-                    self._meters[topic].feed(self._batch(topic, values))
-        for topic in TOPICS:
-            with self._time("meter: flush"):
-                records = self._meters[topic].flush(NOW)
-            # Each look at the clock costs as much as some partials do: few of them.
-            sent = [record for record in records if record.topic == SAMPLES]
-            with self._time("judge: decode"):
-                frames = [(self.judges[record.partition or 0], decode(record.value)) for record in sent]
-            self.counted["partials"] += sum(len(frame.partials) for _, frame in frames)
-            for stage, promises in (("judge: values and partials", False), ("judge: progress", True)):
-                with self._time(stage):
-                    for judge, frame in frames:
-                        if (frame.progress is not None) is promises:
-                            judge.take(frame)
+                self._meters[topic].feed(self._batch(topic, values))
+        self._spend("meter: decode and fold")
+        records = [record for topic in TOPICS for record in self._meters[topic].flush(NOW)]
+        self._spend("meter: flush")
+        sent = [record for record in records if record.topic == SAMPLES]
+        frames = [(self.judges[record.partition or 0], decode(record.value)) for record in sent]
+        self._spend("judge: decode")
+        for judge, frame in frames:
+            judge.take(frame)
+        self._spend("judge: take")
+        self.counted["frames"] += len(frames)
+        self.counted["partials"] += sum(len(frame.partials) for _, frame in frames)
 
     def _batch(self, topic: str, values: Sequence[bytes]) -> Batch:
         first, none = self._offsets[topic], [None] * len(values)
@@ -106,9 +105,10 @@ class Fold:
     def _cut(self) -> None:
         transitions: list[bytes] = []
         self.published.append(transitions)
-        for judge, kept in zip(self.judges, self._entries, strict=True):
-            with self._time("judge: cut"):
-                cut = judge.cut()
+        self._begin()
+        cuts = [judge.cut() for judge in self.judges]
+        self._spend("judge: cut")
+        for cut, kept in zip(cuts, self._entries, strict=True):
             self.counted["entries"] += len(cut.entries)
             transitions += [record.value for record in cut.records if record.topic == ALERTS]
             for key, value in cut.entries.items():
@@ -122,11 +122,14 @@ class Fold:
             self.judges[n] = self._make(self._plan, n, self._samples)
             self.judges[n].restore(kept)
 
-    @contextmanager
-    def _time(self, stage: str) -> Any:
-        begun = time.process_time()
-        yield
-        self.spent[stage] += time.process_time() - begun
+    def _begin(self) -> None:
+        self._begun = time.process_time()
+
+    def _spend(self, stage: str) -> None:
+        """What was done since the last look at the clock was a stage's."""
+        now = time.process_time()
+        self.spent[stage] += now - self._begun
+        self._begun = now
 
 
 def _meter(topic: str, samples: int, series: Sequence[SeriesDef], chunk_size: int) -> Meter:

@@ -8,7 +8,7 @@ id and source came before in this chunk or the one before counts once.
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
@@ -28,7 +28,7 @@ from lockstep.measure.sample import Frame, LevelValue, Partial, Progress, Promis
 from lockstep.ports import Batch, Headers, Record
 from lockstep.text.rfc3339 import SECOND
 
-ROWS_PER_FRAME = 2_000
+ROWS_PER_FRAME = 500
 """Series in one frame; keeps a frame well below a broker's message limit of 1 MiB."""
 
 PROGRESS_EVERY_US = SECOND
@@ -158,6 +158,11 @@ def _sent_form(aggregate: Any) -> Any:
     return aggregate.copy() if aggregate.__class__ in (list, dict) else aggregate
 
 
+def _is_at_one_place(frame: Frame, other: Frame) -> bool:
+    """Whether two frames of a meter reach up to the same offset of the same chunk."""
+    return (frame.chunk, frame.first, frame.upto) == (other.chunk, other.first, other.upto)
+
+
 class Meter:
     """One source partition in one assignment.
 
@@ -194,7 +199,7 @@ class Meter:
         self._ids: set[tuple[str, str]] = set()
         self._ids_before: set[tuple[str, str]] = set()
         self._ids_chunk = self.start // size
-        self._sealed: list[Frame] = []
+        self._sealed: dict[int, list[Frame]] = defaultdict(list)
         self._dead: list[DeadEvent] = []
 
         self.clock = EventClock(
@@ -202,15 +207,27 @@ class Meter:
         )
         self._oldest: int | None = None
         self._promised: tuple[int | None, bool, int] | None = None
-        self._promised_at_us: int | None = None
+        self._promised_to_all: tuple[int | None, bool, bool] | None = None
+        self._promised_to_all_at_us = 0
         self.counts = MeterCounts()
 
+        self._blank = Frame(
+            role=settings.role,
+            partition=settings.partition,
+            partitions=settings.partitions,
+            source=settings.source,
+            chunk_size=settings.chunk_size,
+            chunk=self._chunk,
+            first=self._first,
+            upto=self._upto,
+        )
         self._key = f"{settings.topic}/{settings.partition}".encode()
         self._cumulate = {s.id: _cumulation(s) for s in self._series.values() if not s.is_level}
-        self._key_places = {s.id: s.key_places for s in self._series.values()}
+        # Series with the same key share what is remembered of the groups.
+        homes: dict[tuple[int, ...] | None, dict[Labels, int]] = defaultdict(dict)
+        self._homes = {s.id: homes[s.key_places] for s in self._series.values()}
         self._works = _works(self._series.values())
         self._fresh_works = _works(s for s in self._series.values() if s.id in fresh)
-        self._partition_of: dict[Labels, int] = {}
 
     # ---- in -------------------------------------------------------------------------------------------------------
 
@@ -400,36 +417,52 @@ class Meter:
     # ---- out ------------------------------------------------------------------------------------------------------
 
     def flush(self, now: datetime) -> list[Record]:
-        """Everything that changed since the last flush, then progress to every samples partition; often nothing."""
+        """Everything that changed since the last flush, and how far that goes; often nothing.
+
+        A samples partition is told of progress with what changed there. Nobody can miss more of it than a second of
+        event time, or of ours: then all of them are told. The first is told of every flush that says anything new,
+        because the next assignment looks there for what was promised.
+        """
         now_us = round(now.timestamp() * SECOND)
         self._advance(now_us)
         self._seal()
-        frames, self._sealed = self._sealed, []
+        frames, self._sealed = self._sealed, defaultdict(list)
         promise = (self.clock.watermark, self.clock.idle, self._upto)
-        due = (
-            self._promised_at_us is None
-            or now_us - self._promised_at_us >= PROGRESS_EVERY_US
-            or now_us < self._promised_at_us
-        )
-        if not (frames or promise != self._promised or due):
+        tells_all = self._tells_all(now_us)
+        if not (frames or promise != self._promised or tells_all):
             return self._take_dead()
         records = self._take_dead()
-        progress = encode(self._frame(progress=self._progress(now_us)))
-        split = [self._split(frame) for frame in frames]
+        progress = self._progress(now_us)
+        promised = self._frame([], [], progress)
         for partition in range(self._settings.samples_partitions):
-            records += [self._record(encode(parts[partition]), partition) for parts in split if partition in parts]
-            records.append(self._record(progress, partition))
-        self._promised, self._promised_at_us = promise, now_us
+            own = frames[partition]
+            if own and _is_at_one_place(own[-1], promised):
+                own[-1] = replace(own[-1], progress=progress)
+            elif own or tells_all or partition == 0:
+                own.append(promised)
+            records += [self._record(encode(frame), partition) for frame in own]
+        self._promised = promise
         self.position = max(self.position, self._upto + 1)
         return records
+
+    def _tells_all(self, now_us: int) -> bool:
+        """Whether every samples partition is to be told how far this one has come; if so, that is noted."""
+        clock = self.clock
+        second = None if clock.watermark is None else clock.watermark // SECOND
+        promise = (second, clock.idle, clock.silent)
+        since_us = now_us - self._promised_to_all_at_us
+        if promise == self._promised_to_all and 0 <= since_us < PROGRESS_EVERY_US:
+            return False
+        self._promised_to_all, self._promised_to_all_at_us = promise, now_us
+        return True
 
     def frames(self, now: datetime) -> list[Frame]:
         """What `flush` would publish to a single samples partition, as it is: for replays in one process."""
         now_us = round(now.timestamp() * SECOND)
         self._advance(now_us)
         self._seal()
-        frames, self._sealed = self._sealed, []
-        return [*frames, self._frame(progress=self._progress(now_us))]
+        frames, self._sealed = self._sealed, defaultdict(list)
+        return [*frames[0], self._frame([], [], self._progress(now_us))]
 
     def advance_to(self, time_us: int) -> None:
         """A replay's clock: everything before and at this event time has been fed."""
@@ -451,66 +484,70 @@ class Meter:
         )
 
     def _seal(self) -> None:
-        """Move what changed into frames of the current chunk."""
+        """Move what changed into frames of the current chunk, for each samples partition those of its groups."""
         if not self._delta and not self._levels:
             return
-        # A series has several buckets in one flush where a batch crosses the border of one, or comes late.
-        buckets_of: dict[tuple[str, Labels], list[tuple[int, Any]]] = defaultdict(list)
+        partials: dict[int, list[Partial]] = defaultdict(list)
+        for series, parts in self._changes().items():
+            homes, cumulate = self._homes[series], self._cumulate[series]
+            partial_of: dict[Labels, Partial] = {}
+            for bucket, groups in parts:
+                total = self._totals.setdefault((series, bucket), {})
+                get = total.get
+                for labels, change in groups.items():
+                    old = get(labels)
+                    total[labels] = merged = change if old is None else cumulate(old, change)
+                    sent = merged if merged.__class__ is int else _sent_form(merged)
+                    # A series has several buckets in one flush where a batch crosses the border of one, or comes late.
+                    partial = partial_of.get(labels)
+                    if partial is not None:
+                        partial.buckets.append((bucket, sent))
+                        continue
+                    partial = partial_of[labels] = Partial(series, labels, [(bucket, sent)])
+                    home = homes.get(labels)
+                    partials[self._home(series, labels) if home is None else home].append(partial)
+        levels: dict[int, list[LevelValue]] = defaultdict(list)
+        for value in self._levels:
+            home = self._homes[value.series].get(value.labels)
+            levels[self._home(value.series, value.labels) if home is None else home].append(value)
+        self._levels = []
+        for partition in partials.keys() | levels.keys():
+            self._sealed[partition] += self._frames(partials[partition], levels[partition])
+
+    def _changes(self) -> Mapping[str, list[tuple[int, Groups]]]:
+        """Series → its buckets with what is new in them; the next ones begin with nothing."""
+        changes: dict[str, list[tuple[int, Groups]]] = defaultdict(list)
         for (series, bucket), groups in self._delta.items():
-            total = self._totals.setdefault((series, bucket), {})
-            get, cumulate = total.get, self._cumulate[series]
-            for labels, change in groups.items():
-                old = get(labels)
-                total[labels] = merged = change if old is None else cumulate(old, change)
-                sent = merged if merged.__class__ is int else _sent_form(merged)
-                buckets_of[series, labels].append((bucket, sent))
+            changes[series].append((bucket, groups))
         self._delta.clear()
-        rows = [Partial(series, labels, buckets) for (series, labels), buckets in buckets_of.items()]
-        levels, self._levels = self._levels, []
-        while rows or levels:
+        return changes
+
+    def _frames(self, partials: list[Partial], levels: list[LevelValue]) -> Iterator[Frame]:
+        """Frames of a size that a broker takes."""
+        while partials or levels:
             cut = ROWS_PER_FRAME
             while cut < len(levels) and levels[cut].offset == levels[cut - 1].offset:
                 cut += 1  # what one event says is judged as one
-            self._sealed.append(self._frame(partials=rows[:ROWS_PER_FRAME], levels=levels[:cut]))
-            rows, levels = rows[ROWS_PER_FRAME:], levels[cut:]
+            yield self._frame(partials[:ROWS_PER_FRAME], levels[:cut])
+            partials, levels = partials[ROWS_PER_FRAME:], levels[cut:]
 
-    def _frame(self, **parts: Any) -> Frame:
-        s = self._settings
-        return Frame(
-            role=s.role,
-            partition=s.partition,
-            partitions=s.partitions,
-            source=s.source,
-            chunk_size=s.chunk_size,
+    def _frame(self, partials: list[Partial], levels: list[LevelValue], progress: Progress | None = None) -> Frame:
+        """A frame that reaches up to where this meter has read."""
+        return replace(
+            self._blank,
             chunk=self._chunk,
             first=self._first,
             upto=self._upto,
-            **parts,
+            partials=partials,
+            levels=levels,
+            progress=progress,
         )
 
-    def _split(self, frame: Frame) -> Mapping[int, Frame]:
-        """Samples partition → the part of the frame with the series that live there; those without any are left out."""
-        if self._settings.samples_partitions == 1:
-            return {0: frame}
-        partials: dict[int, list[Partial]] = defaultdict(list)
-        levels: dict[int, list[LevelValue]] = defaultdict(list)
-        for partial in frame.partials:
-            partials[self._home(partial.series, partial.labels)].append(partial)
-        for level in frame.levels:
-            levels[self._home(level.series, level.labels)].append(level)
-        return {
-            partition: replace(frame, partials=partials.get(partition, []), levels=levels.get(partition, []))
-            for partition in partials.keys() | levels.keys()
-        }
-
     def _home(self, series: str, labels: Labels) -> int:
-        """The samples partition of a group."""
-        places = self._key_places[series]
-        if places is not None:
-            labels = tuple([labels[place] for place in places])
-        home = self._partition_of.get(labels)
-        if home is None:
-            home = self._partition_of[labels] = partition_of(labels, self._settings.samples_partitions)
+        """The samples partition of a group; remembered."""
+        places = self._series[series].key_places
+        key = labels if places is None else [labels[place] for place in places]
+        home = self._homes[series][labels] = partition_of(key, self._settings.samples_partitions)
         return home
 
     def _record(self, value: bytes, partition: int) -> Record:

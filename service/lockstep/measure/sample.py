@@ -1,8 +1,8 @@
 """Samples: what the meter tells the judge. One frame speaks of one source partition up to one offset.
 
 A frame carries, for every series that changed, the cumulative aggregates of the current chunk in the buckets that
-changed, and each level value one by one. The last frame of a flush (`progress` set) is also a promise: everything up
-to `upto` has been sent. All frames of a samples partition are in the order in which they were published.
+changed, and each level value one by one. The last one of a flush has `progress` set, which is also a promise:
+everything up to `upto` has been sent. All frames of a samples partition are in the order in which they were published.
 """
 
 from typing import Any
