@@ -12,10 +12,13 @@ from rich.table import Table
 from tests.workload.fold import Fold
 from tests.workload.shop import events, rules
 
+from lockstep.cli.process import collect_rarely
 from lockstep.rule.language.load import load_texts
 
 MINUTES_OF = 4_000
 """Events in a minute of the workload."""
+STORE_EVERY = 12
+"""Flushes after which a judge is cut that has nothing to publish: about a second, as in the service."""
 ROWS = (
     ("20 rules, 8,000 a flush", 1, 500, 8_000),
     ("20 rules, 2,000 a flush", 1, 500, 2_000),
@@ -34,11 +37,12 @@ def measured(times: int, skus: int, per_flush: int, n: int) -> Fold:
     fold = Fold(plan, samples=4)
     coming = list(events(n, max(1, n // MINUTES_OF), skus=skus, even=skus > 500))
     gc.collect()
-    fold.run(coming, per_flush)
+    fold.run(coming, per_flush, store_every=STORE_EVERY)
     return fold
 
 
 def main() -> None:
+    collect_rarely()  # as `serve` does
     asked = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     table = Table(title="CPU µs an event")
     for name in ("workload", "all", *STAGES, "judge: cut"):

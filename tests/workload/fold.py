@@ -16,7 +16,7 @@ from lockstep.judge.publish import ALERTS
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.measure.sample import decode
-from lockstep.ports import Batch
+from lockstep.ports import Batch, Cut
 from lockstep.rule.condition.kinds import Plan, series_of_condition
 
 SECOND = 1_000_000
@@ -54,10 +54,19 @@ class Fold:
         self.counted = Counter[str]()
         self.published: list[list[bytes]] = []
 
-    def run(self, events: Iterable[tuple[str, bytes]], per_flush: int, *, cut_every: int = 1, again: int = 0) -> None:
+    def run(
+        self,
+        events: Iterable[tuple[str, bytes]],
+        per_flush: int,
+        *,
+        cut_every: int = 1,
+        again: int = 0,
+        store_every: int = 1,
+    ) -> None:
         """Feed events, so many a flush, and let time pass until every bucket with one has closed.
 
-        cut_every: flushes a cut; again: cuts after which the judges are restored.
+        cut_every: flushes a cut; again: cuts after which the judges are restored. store_every: cuts after which also a
+        judge is cut that has nothing to publish.
         """
         flushes = 0
         for n, (topic, value) in enumerate(events, 1):
@@ -66,7 +75,7 @@ class Fold:
                 self._flush()
                 flushes += 1
                 if flushes % cut_every == 0:
-                    self._cut()
+                    self._cut(stores=flushes // cut_every % store_every == 0)
                     if again and flushes // cut_every % again == 0:
                         self._restore()
         self._flush()
@@ -102,11 +111,11 @@ class Fold:
         arrived = [int(NOW.timestamp() * 1000)] * len(values)
         return Batch(topic, 0, range(first, first + len(values)), values, none, arrived, first - 1, first + len(values))
 
-    def _cut(self) -> None:
+    def _cut(self, *, stores: bool = True) -> None:
         transitions: list[bytes] = []
         self.published.append(transitions)
         self._begin()
-        cuts = [judge.cut() for judge in self.judges]
+        cuts = [Cut() if judge.only_stores() and not stores else judge.cut() for judge in self.judges]
         self._spend("judge: cut")
         for cut, kept in zip(cuts, self._entries, strict=True):
             self.counted["entries"] += len(cut.entries)
