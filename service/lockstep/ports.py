@@ -18,8 +18,7 @@ Body_contra = TypeVar("Body_contra", bound=Body, contravariant=True)
 Headers = tuple[tuple[str, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True):
     """A run of records of one partition, in offset order.
 
     offsets may have holes (aborted transactions, control records), never repeats.

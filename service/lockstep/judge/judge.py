@@ -94,6 +94,11 @@ class Judge:
         self.watermarks = Watermarks()
         past = Past(self.histories, self.watermarks, zone)
         self._tables = Tables(self._rules.screened(), past)
+        # Series id → what it is, its tables, and the rules that look at each of its groups themselves.
+        self._reading = {
+            name: (series, self._tables.of_series.get(name, []), self._rules.one_by_one[name])
+            for name, series in self._rules.series.items()
+        }
         self._cut = OpenCut()
         self._schedule = Schedule(past)
         self._visits = Visits(
@@ -185,9 +190,10 @@ class Judge:
         state: SourceState | None,
         closed: int | None,
     ) -> None:
-        series = self._rules.series.get(partial.series)
-        if series is None:
+        reading = self._reading.get(partial.series)
+        if reading is None:
             return
+        series, tables, one_by_one = reading
         if state is not None and place <= state.place:
             if partial.series in state.since and partial.series not in state.filling:
                 return  # told and promised before: a replay
@@ -199,10 +205,12 @@ class Judge:
             self._cut.refuse(refused, source, topic, series, partial.labels)
         if changed is None:
             return
-        for table in self._tables.of_series.get(series.id, ()):
-            table.take(partial.labels, (start for start, _ in partial.buckets), changed)
+        if tables:
+            starts = [start for start, _ in partial.buckets]
+            for table in tables:
+                table.take(partial.labels, starts, changed)
         end = changed + series.bucket_s
-        for runtime in self._rules.one_by_one[series.id]:
+        for runtime in one_by_one:
             facts, judged_to = runtime.facts, runtime.closed
             if series.id in facts.wide:
                 _tell_listeners(runtime, series, partial.labels, end)

@@ -8,11 +8,12 @@ says which offset was handed out before it. Positions are committed by the host,
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import faust
 from faust.types import TP, ConsumerMessage
+from msgspec.structs import replace
 
 from lockstep.ports import Batch
 
