@@ -9,11 +9,11 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
 from tests.workload import quiet
 from tests.workload.fold import Fold
 
@@ -48,6 +48,9 @@ class _Recorder:
 
     def take(self, frame: Frame) -> None:
         self.frames.append(encode(frame))
+
+    def only_stores(self) -> bool:
+        return True
 
     def cut(self) -> Cut:
         return Cut()

@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from lockstep.event import YEARS
-from lockstep.text.rfc3339 import SECOND
+from lockstep.text.rfc3339 import SECOND, rfc3339
 
 EXACT = "\x00"
 """Before a number of a program (JSON, a workbook): its point is the decimal one, whatever the mapping says."""
@@ -411,7 +411,7 @@ def _usual(text: str, zone: ZoneInfo) -> datetime:
 
 def instant(moment: datetime) -> str:
     """`2026-11-24T09:30:00Z`; with the microseconds where there are any."""
-    return moment.isoformat(timespec="microseconds" if moment.microsecond else "seconds").replace("+00:00", "Z")
+    return rfc3339((moment - _EPOCH) // timedelta(microseconds=1))
 
 
 class TimeTexts(dict[str, str]):
