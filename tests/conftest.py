@@ -1,6 +1,7 @@
 """What every test may ask for: a real Kafka, fetched and started once a session."""
 
 import importlib.util
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import structlog
 from hypothesis.internal.conjecture import providers
 
 # Hypothesis also draws numbers that it finds in the source of whatever modules are loaded: then what a test tries would
@@ -62,6 +64,20 @@ def kafka_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield broker.address
     finally:
         broker.kill()
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """A command run in this process sets up logs for good, as it may: the next test must not go by its level."""
+    was = structlog.get_config()
+    root, level = logging.getLogger(), logging.getLogger().level
+    handlers = set(root.handlers)
+    yield
+    structlog.configure(**was)
+    root.setLevel(level)
+    for handler in set(root.handlers) - handlers:
+        if type(handler) is logging.StreamHandler:  # not pytest's own, which come and go with each phase
+            root.removeHandler(handler)
 
 
 @pytest.hookimpl(tryfirst=True)  # before the marks are read

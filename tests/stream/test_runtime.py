@@ -13,6 +13,7 @@ from stream_toys import STEP, TOPICS, ToyJudge, ToyMeter, events, published, tot
 from lockstep.adapters.stream import open_broker
 from lockstep.adapters.stream.consumer import Faults
 from lockstep.adapters.stream.lanes import STATE_EVERY_S, STUCK_AFTER_S, Lane, StageLane, StageSpec
+from lockstep.adapters.stream.pace import Pace
 from lockstep.adapters.stream.runtime import Runtime
 from lockstep.adapters.stream.sqlite import SqliteBroker, SqliteConsumer, SqliteTransport
 from lockstep.errors import SettingsError, StateError
@@ -123,6 +124,20 @@ async def test_reassignments_lose_and_repeat_nothing(
     assert (await totals(broker), sorted(await published(broker, "alerts"))) == truth(sent)
 
 
+async def test_a_fetch_of_an_earlier_assignment_takes_nothing(sqlite_settings: Settings, broker: SqliteBroker) -> None:
+    """A fetch that waits while everything is assigned anew leaves to the new assignment what that has sought."""
+    async with running(sqlite_settings, broker) as runtime:
+        consumer = runtime.consumer
+        consumer._pace = Pace(every_s=1.0, burst=1)  # after this one, every fetch waits
+        for sent in range(1, 4):
+            await broker.publish([Record("orders", b"a", partition=0)])
+            await caught_up(broker, runtime, sent)
+            await consumer._assign()
+            await until(lambda: runtime.status().ready)
+        assert runtime.reasons == []  # type: ignore[attr-defined] # set by `running`
+    assert await totals(broker) == {"a": 3}
+
+
 async def test_without_the_gate_batches_are_lost_and_seen_to_be_lost(
     sqlite_settings: Settings, broker: SqliteBroker
 ) -> None:
@@ -149,9 +164,9 @@ async def test_a_hole_ends_the_worker(sqlite_settings: Settings, broker: SqliteB
 
     class Losing(SqliteConsumer):  # type: ignore[misc] # faust has no types that hold
         def make_batch(self, tp: TP, records: Any) -> Batch | None:
+            batch: Batch | None = super().make_batch(tp, records)
             if tp.topic == "orders" and records.offsets[0] > 0:
                 self.handed[tp] += 1
-            batch: Batch | None = super().make_batch(tp, records)
             return batch
 
     class Transport(SqliteTransport):

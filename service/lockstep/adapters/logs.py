@@ -44,7 +44,6 @@ def configure(log_format: str, level: str) -> None:
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     processors: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]

@@ -182,6 +182,8 @@ def _open_lock(path: str) -> IO[str]:
 class _FileConsumer(FaustConsumer):  # type: ignore[misc] # faust has no types that hold
     """Reads the file for Faust; the one member of its group, so it is assigned everything."""
 
+    epoch: int
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._broker: SqliteBroker = self.app.lockstep_broker
@@ -281,12 +283,15 @@ class _FileConsumer(FaustConsumer):  # type: ignore[misc] # faust has no types t
         return True
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, Batch]:
-        """Batches from the current positions; waits for the first at most `timeout` seconds."""
-        log = self._broker.log
+        """Batches from the current positions; waits for the first at most `timeout` seconds.
+
+        Nothing once the epoch is over: the positions are then those of the next one, which would miss what we took.
+        """
+        log, epoch = self._broker.log, self.epoch
         loop = asyncio.get_running_loop()
         end = loop.time() + timeout
         await asyncio.sleep(min(timeout, self._pace.wait_s(loop.time())))
-        while self.flow_active and not self.should_stop:
+        while self.flow_active and not self.should_stop and epoch == self.epoch:
             self._wake.clear()
             log.refresh()
             batches: dict[TP, Batch] = {}
@@ -326,8 +331,11 @@ class SqliteConsumer(Coalescing, _FileConsumer):  # type: ignore[misc] # the mix
         committed = self._broker.log.committed(self.app.conf.id)
         return {tp: committed[tp.topic, tp.partition] for tp in assigned if (tp.topic, tp.partition) in committed}
 
-    def make_batch(self, tp: TP, records: Any) -> Batch | None:
-        return records  # type: ignore[no-any-return] # the log reads batches
+    def make_batch(self, tp: TP, records: Batch) -> Batch | None:
+        expected = self.handed.get(tp, -1)
+        if records.previous != expected:
+            raise BrokerError(f"{tp.topic}/{tp.partition}: fetched behind {records.previous}, expected {expected}")
+        return records
 
 
 class SqliteProducer(base.Producer):  # type: ignore[misc] # faust has no types that hold
