@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import stream_toys
-from stream_toys import TOPICS, events, published, totals, truth, utc_now
+from stream_toys import STEP, TOPICS, events, published, totals, truth, utc_now
 
 from lockstep.adapters.stream import open_broker
 from lockstep.adapters.stream.sqlite import SqliteBroker
@@ -53,6 +53,15 @@ async def samples_end(broker: SqliteBroker) -> int:
     return (await broker.bounds("samples"))[0][1]
 
 
+async def finished(settings: Settings, broker: SqliteBroker, orders: int, **faults: object) -> None:
+    """A worker that counts everything that there is and then ends."""
+    async with worker(settings, faults) as process, asyncio.timeout(PATIENCE_S):
+        while not await caught_up(broker, settings, orders):
+            assert not await ends_within(process, 0.02)
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+
+
 async def killed(settings: Settings, broker: SqliteBroker, seed: int, kills: int, **faults: object) -> list[Record]:
     """Orders, while one worker after the other is killed in the middle of its work; the last one may finish."""
     draw = random.Random(seed)
@@ -73,11 +82,7 @@ async def killed(settings: Settings, broker: SqliteBroker, seed: int, kills: int
             for _ in range(draw.randrange(12)):
                 await send()
                 assert not await ends_within(process, draw.uniform(0.0, 0.03))
-    async with worker(settings, faults) as process, asyncio.timeout(PATIENCE_S):
-        while not await caught_up(broker, settings, len(sent)):
-            assert not await ends_within(process, 0.02)
-        process.send_signal(signal.SIGTERM)
-        assert await process.wait() == 0
+    await finished(settings, broker, len(sent), **faults)
     return sent
 
 
@@ -109,13 +114,24 @@ async def test_killed_workers_lose_and_repeat_nothing(
 
 async def test_without_the_rewind_counts_are_wrong(sqlite_settings: Settings, broker: SqliteBroker) -> None:
     """A control: a meter that goes on in the middle of a chunk has forgotten the chunk's head."""
-    sent = await killed(sqlite_settings, broker, 1, 3, no_rewind=True)
+    sent: list[Record] = []
+    for seed in range(2):
+        orders = events(seed, 100)
+        await broker.publish(orders)
+        sent += orders
+        await finished(sqlite_settings, broker, len(sent), no_rewind=True)
     assert await totals(broker) != truth(sent)[0]
 
 
 async def test_a_torn_cut_says_alerts_twice(sqlite_settings: Settings, broker: SqliteBroker) -> None:
     """A control: alerts that are visible before the position that they belong to are said again."""
-    sent = await killed(sqlite_settings, broker, 2, 4, torn_cut=True, before_cut_s=0.2)
+    sent = events(2, 20 * STEP)
+    await broker.publish(sent)
+    async with worker(sqlite_settings, {"torn_cut": True, "before_cut_s": 2.0}) as process, asyncio.timeout(PATIENCE_S):
+        while not await published(broker, "alerts"):
+            assert not await ends_within(process, 0.005)
+        process.kill()
+    await finished(sqlite_settings, broker, len(sent))
     counts, alerts = truth(sent)
     said = sorted(await published(broker, "alerts"))
     assert await totals(broker) == counts
