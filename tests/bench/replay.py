@@ -11,7 +11,7 @@ from pathlib import Path
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from zoneinfo import ZoneInfo
 
-from lockstep.cli.process import collect_rarely
+from lockstep.cli.shared.process import collect_rarely
 from lockstep.event import Decoder
 from lockstep.rule.language.load import load_texts
 from lockstep.tools.backtest.replay import backtest, json_line

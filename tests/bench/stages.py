@@ -12,7 +12,7 @@ from rich.table import Table
 from tests.workload.fold import Fold
 from tests.workload.shop import events, rules
 
-from lockstep.cli.process import collect_rarely
+from lockstep.cli.shared.process import collect_rarely
 from lockstep.rule.language.load import load_texts
 
 MINUTES_OF = 4_000

@@ -6,7 +6,7 @@ import typer
 
 from lockstep import VERSION
 from lockstep.cli import alerts, backtest, check, convert, demo, events, explain, rules, schema, serve
-from lockstep.cli.output import fail, out
+from lockstep.cli.shared.output import fail, out
 from lockstep.errors import LockstepError
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__.split(":")[0])

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from lockstep.cli.arguments import BrokerOption, RulesOption
-from lockstep.cli.broker_session import with_broker
-from lockstep.cli.output import err, many, out
+from lockstep.cli.shared.arguments import BrokerOption, RulesOption
+from lockstep.cli.shared.broker_session import with_broker
+from lockstep.cli.shared.output import err, many, out
 from lockstep.ports import Broker
 from lockstep.settings import load_settings
 from lockstep.tools.terminal import styled

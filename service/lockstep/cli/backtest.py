@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from lockstep.cli.arguments import RulesOption, moment
-from lockstep.cli.broker_session import with_broker
-from lockstep.cli.output import err, fail, many, out, share_bar
-from lockstep.cli.process import collect_rarely
+from lockstep.cli.shared.arguments import RulesOption, moment
+from lockstep.cli.shared.broker_session import with_broker
+from lockstep.cli.shared.output import err, fail, many, out, share_bar
+from lockstep.cli.shared.process import collect_rarely
 from lockstep.settings import load_settings
 from lockstep.tools.terminal import styled
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from lockstep.cli.output import fail, many, out
-from lockstep.cli.process import INTERRUPTED, collect_rarely
+from lockstep.cli.shared.output import fail, many, out
+from lockstep.cli.shared.process import INTERRUPTED, collect_rarely
 from lockstep.settings import load_settings
 from lockstep.tools.terminal import styled
 

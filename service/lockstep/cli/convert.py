@@ -13,8 +13,8 @@ import typer
 from rich.table import Table
 from typer.core import TyperGroup
 
-from lockstep.cli.arguments import moment
-from lockstep.cli.output import err, fail, many, out, share_bar
+from lockstep.cli.shared.arguments import moment
+from lockstep.cli.shared.output import err, fail, many, out, share_bar
 from lockstep.settings import load_settings
 from lockstep.tools.terminal import styled
 

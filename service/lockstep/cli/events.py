@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from lockstep.cli.arguments import BrokerOption
-from lockstep.cli.broker_session import with_broker
-from lockstep.cli.output import count_bar, err, fail, many, out
+from lockstep.cli.shared.arguments import BrokerOption
+from lockstep.cli.shared.broker_session import with_broker
+from lockstep.cli.shared.output import count_bar, err, fail, many, out
 from lockstep.ports import Broker
 from lockstep.settings import load_settings
 

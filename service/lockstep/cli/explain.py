@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from lockstep.cli.arguments import BrokerOption, RulesOption, moment
-from lockstep.cli.broker_session import with_broker
-from lockstep.cli.output import err, fail, out, share_bar
+from lockstep.cli.shared.arguments import BrokerOption, RulesOption, moment
+from lockstep.cli.shared.broker_session import with_broker
+from lockstep.cli.shared.output import err, fail, out, share_bar
 from lockstep.ports import Broker
 from lockstep.settings import Settings, load_settings
 from lockstep.tools.terminal import styled

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lockstep.cli.output import err, fail, many, out
+from lockstep.cli.shared.output import err, fail, many, out
 
 
 def rules(

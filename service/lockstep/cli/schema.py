@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lockstep.cli.output import err, out
+from lockstep.cli.shared.output import err, out
 
 
 def schema(

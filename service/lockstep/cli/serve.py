@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from lockstep.cli.arguments import BrokerOption, RulesOption
-from lockstep.cli.process import collect_rarely
+from lockstep.cli.shared.arguments import BrokerOption, RulesOption
+from lockstep.cli.shared.process import collect_rarely
 from lockstep.settings import load_settings
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from lockstep.cli.output import fail
+from lockstep.cli.shared.output import fail
 from lockstep.ports import Broker
 from lockstep.settings import Settings
 

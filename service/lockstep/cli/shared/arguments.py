@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lockstep.cli.output import fail
+from lockstep.cli.shared.output import fail
 
 BrokerOption = Annotated[str | None, typer.Option(help="sqlite:///FILE or kafka://HOST:PORT")]
 RulesOption = Annotated[Path | None, typer.Option(help="Folder of rule files")]
