@@ -43,6 +43,11 @@ class Settings(BaseSettings):
     )
     rules: Path = Field(Path("rules"), description="Folder of rule files")
     timezone: str = Field("Europe/London", description="The shop's time zone: baselines, hours and shown times use it")
+    currency: str = Field(
+        "",
+        description="What money is counted in, EUR or €, where a rule's labels and filters name no currency",
+        max_length=8,
+    )
     working_hours: str = Field(
         "Mon-Fri 08:00-18:00",
         description="When people are at work, several joined by `;`; a backtest counts alerts outside of it",

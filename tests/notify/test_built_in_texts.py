@@ -22,6 +22,7 @@ measures:
   ship_hours: {p90: hours_to_ship, of: order.shipped}
   conversion: {formula: orders / sessions}
   sold:       {sum: lines.quantity, of: order.placed}
+  revenue:    {sum: total, of: order.placed}
 rules:
 """
 KINDS = {
@@ -89,6 +90,7 @@ KINDS = {
         "ratio: {measure: orders, of: sessions, window: 1h, of_at_least: 50, below: 0.02}",
         "sessions: 100/h for 4h; orders: 5/h for 1h, then 1/h for 3h",
     ),
+    "revenue-low": ("threshold: {measure: revenue, window: 1h, below: 500}", "orders: 10/h for 4h, then 2/h for 2h"),
     "stock-changed-and-not": ("by: [sku], change: {measure: stock}", "stock A-1: 35, 90 at 09:30, 90 at 10:00"),
     "no-data": (
         "no_data: alert, by: [sku], threshold: {measure: fresh, at_most: 20}",
@@ -102,7 +104,7 @@ def _items(name):
     return _items_of(*KINDS[name])
 
 
-def _items_of(rule, story):
+def _items_of(rule, story, *, currency="EUR"):
     measures = MEASURES.replace("rules:", "  fresh: {last: available, of: stock.level, stale_after: 1h}\nrules:")
     rules = f"{measures}  - {{name: R, {rule}}}\n"
     lines = "".join(f"      - {line.strip()}\n" for line in story.split(";"))
@@ -113,7 +115,7 @@ def _items_of(rule, story):
     (test,) = suite.tests
     (compiled,) = test.plan.rules
     told = replayed(test.plan, test.events, zone=LONDON, until=test.until).transitions
-    writer = Writer(LONDON)
+    writer = Writer(LONDON, currency=currency)
     for t in told:
         if t.state not in ("pending", "cancelled"):
             yield t.state, writer.item(t, compiled, TEAMS)
@@ -143,6 +145,20 @@ def test_the_hours_of_a_rule_are_when_it_is_judged():
     rule = "absence: {measure: orders, window: 2h, hours: Mon-Sun 06:00-22:00}"
     ((_, item),) = _items_of(rule, "orders: 1/min for 1h, then nothing for 6h")
     assert item.why == ("orders: 0 within 2 hours", "It is judged in the hours Mon-Sun 06:00-22:00")
+
+
+def test_money_without_a_currency_is_told_without():
+    """Nobody knows which it is."""
+    texts = [item.usual for _, item in _items_of(*KINDS["revenue-low"], currency="")]
+    assert texts
+    assert set(texts) == {"500"}
+
+
+def test_the_currency_of_a_label_is_the_one_that_is_told():
+    """Whatever the shop counts in elsewhere."""
+    rule = "by: [currency], threshold: {measure: revenue, window: 1h, above: 500}"
+    shown = [(i.value, i.usual) for _, i in _items_of(rule, "revenue SEK: 1200.5 at 09:00")]
+    assert shown[0] == ("1,201 SEK", "500 SEK")
 
 
 def test_a_projection_is_about_what_there_is_now():

@@ -45,6 +45,28 @@ def test_number_text(value, expected):
 
 
 @pytest.mark.parametrize(
+    ("value", "unit", "expected"),
+    [
+        (0.125, "%", "12.5%"),
+        (36.0, "h", "36 hours"),
+        (1.0, "h", "1 hour"),
+        (0.5, "h", "30 minutes"),
+        (0.0, "d", "0 days"),
+        (3.5, "d", "3.5 days"),
+        (19.9, "money", "19.90"),
+        (500.0, "money EUR", "500 EUR"),
+        (4820.4, "money €", "€4,820"),
+        (-19.9, "money €", "-€19.90"),
+        (1e300, "money €", "€1e+300"),
+        (None, "money €", "no data"),
+    ],
+)
+def test_number_with_its_unit(value, unit, expected):
+    """What is measured in money or in time is told so."""
+    assert number_text(value, unit) == expected
+
+
+@pytest.mark.parametrize(
     ("value", "expected"), [(3.1, "3.1x"), (3.0, "3x"), (12.04, "12x"), (0.253, "0.25x"), (0.0, "0x"), (None, "")]
 )
 def test_ratio_text(value, expected):

@@ -73,10 +73,11 @@ class Notify:
         delivery_partitions: int = 1,
         group_wait_s: float = GROUP_WAIT_S,
         public_url: str | None = None,
+        currency: str = "",
     ) -> None:
         self._rules = {r.name: r for r in plan.rules}
         self._routing = routing
-        self._writer = Writer(zone, public_url)
+        self._writer = Writer(zone, public_url, currency)
         self._partitions = delivery_partitions
         self._wait_s = group_wait_s
         self._groups: dict[tuple[str, str], _Group] = {}

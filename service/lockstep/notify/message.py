@@ -15,6 +15,7 @@ from lockstep.notify.advice import advice
 from lockstep.notify.flap import Settled
 from lockstep.notify.message_reason import leaf_of, unit_of, where_more_is, why_lines
 from lockstep.notify.self_alerts import CAUGHT_UP, MENDED
+from lockstep.notify.units import with_units
 from lockstep.rule import wording
 from lockstep.rule.condition.kind.anomaly import is_explained, statistic_text
 from lockstep.rule.condition.kinds import Flapping, Rule
@@ -92,7 +93,7 @@ def bars(transition: Transition) -> tuple[str, str]:
 
 
 def _bar(number: float, most: float) -> str:
-    return "█" * max(1 if number else 0, round(BAR * abs(number) / most))
+    return "█" * max(1 if number else 0, round(BAR * (abs(number) / most)))
 
 
 def _shown(text: str, longest: int) -> str:
@@ -132,11 +133,13 @@ class Writer:
     """Writes what transitions of one plan say.
 
     public_url: where people reach the service, for links; None: messages name the command instead.
+    currency: what money is counted in where a rule does not say, `EUR` or `€`; "": nobody knows.
     reports: where a rule's text could not be used, each said once; whoever owns the writer passes them on.
     """
 
     zone: ZoneInfo
     public_url: str | None = None
+    currency: str = ""
     reports: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def names(self, transition: Transition, rule: Rule | None) -> dict[str, Any]:
@@ -164,10 +167,11 @@ class Writer:
         fired_at: of an end, when it had fired, so that messages say of it what reports do; "": when it began.
         """
         what = f"{transition.rule}, {labels_text(transition.labels)}"
+        measured = with_units(transition, rule, self.currency)
         if transition.state is TransitionName.RESOLVED:
-            why = _ENDED.get(transition.reason, ("",))[0] or headline(facts(transition))
+            why = _ENDED.get(transition.reason, ("",))[0] or headline(facts(measured))
             return _shown(f"{what}: {why}; it fired for {_fired_for(transition, fired_at)}", LONGEST_HEADLINE)
-        text = self._filled("summary", transition, rule) or f"{what}: {headline(facts(transition, rule, self.zone))}"
+        text = self._filled("summary", transition, rule) or f"{what}: {headline(facts(measured, rule, self.zone))}"
         return _shown(text, LONGEST_HEADLINE)
 
     def team_text(self, transition: Transition, rule: Rule | None, team: str, *, fired_at: str = "") -> str:
@@ -180,7 +184,7 @@ class Writer:
         runbook = f" See {rule.runbook}." if rule is not None and rule.runbook else ""
         leaf, direction = leaf_of(transition), direction_of(transition)
         what_to_do = advice(team, rule, leaf, direction=direction, is_missing=transition.value is None)
-        numbers = facts(transition)
+        numbers = facts(with_units(transition, rule, self.currency))
         word = "," if words_of(numbers.kind).is_instant else " since"
         since = f"{word} {time_text(transition.started_at, self.zone)}"
         then = f"{what_to_do[:1].upper()}{what_to_do[1:]}.{runbook}"
@@ -210,6 +214,7 @@ class Writer:
         rule: as it is in force; None: it is gone. teams: those that share the destination. fired_at: see `headline`.
         """
         texts = {team: self.team_text(transition, rule, team, fired_at=fired_at) for team in teams}
+        item = self.item(transition, rule, teams, fired_at=fired_at)
         for longest in (wording.LONGEST_TEXT, 1_500, 400, 100):
             cut = {team: _shown(text, longest) for team, text in texts.items()}
             labels = {k: v if longest > 100 else _shown(v, 200) for k, v in transition.labels.items()}
@@ -218,6 +223,8 @@ class Writer:
                 labels,
                 cut,
                 _webhook_explanation(transition, self.public_url, longest),
+                item,
+                longest=longest,
                 summary=self.summary(transition, rule, fired_at=fired_at),
                 runbook=((rule.runbook if rule is not None else None) or "")[:LONGEST_RUNBOOK],
                 fired_at=fired_at,
@@ -231,6 +238,7 @@ class Writer:
 
         teams: those that share the destination, a text for each. fired_at: see `headline`.
         """
+        measured = with_units(transition, rule, self.currency)
         value_bar, usual_bar = bars(transition)
         headline = self.headline(transition, rule, fired_at=fired_at)
         is_over = transition.state is TransitionName.RESOLVED
@@ -244,8 +252,8 @@ class Writer:
             rule=transition.rule,
             headline=headline,
             labels={_shown(k, 60): _shown(v, 120) for k, v in transition.labels.items()},
-            value=number_text(transition.value, unit_of(transition)),
-            usual=reference_text(facts(transition)),
+            value=number_text(transition.value, unit_of(measured)),
+            usual=reference_text(facts(measured)),
             usual_is=reference_word(facts(transition)),
             # Of a projection the window is that of its pace, not of the value.
             window="now" if words_of(facts(transition).kind).compared_with == "limit" else window_text(transition),
@@ -254,7 +262,7 @@ class Writer:
             value_bar=value_bar,
             usual_bar=usual_bar,
             texts=texts,
-            why=tuple(_shown(line, LONGEST_WHY) for line in why_lines(transition)),
+            why=tuple(_shown(line, LONGEST_WHY) for line in why_lines(measured)),
             more=where_more_is(transition, self.public_url),
             note=f"the rule's own text for {' and '.join(broken)} could not be filled in" if broken else "",
             runbook=(rule.runbook if rule is not None else None) or "",
@@ -379,7 +387,9 @@ def _webhook_body(
     labels: dict[str, str],
     texts: dict[str, str],
     explanation: dict[str, Any] | None,
+    item: Item,
     *,
+    longest: int,
     summary: str,
     runbook: str = "",
     fired_at: str = "",
@@ -412,6 +422,15 @@ def _webhook_body(
             "team": ",".join(texts),
             "text": "\n".join(lines),
             "texts": texts,
+            "in_words": {
+                "headline": _shown(item.headline, longest),
+                "value": item.value,
+                "usual": item.usual,
+                "usual_is": item.usual_is,
+                "window": item.window,
+                "when": item.when,
+                "owner": item.owner,
+            },
             "so_far": transition.so_far,
             "explanation": explanation,
         },
@@ -446,10 +465,12 @@ def sample_message(now: datetime, teams: Sequence[str], zone: ZoneInfo, audience
     text = "This is a test: nothing has happened. Alerts for you would arrive here and look like this."
     texts = dict.fromkeys(teams, text)
     headline = "Test message from Lockstep: 42 within 15 minutes, usually 14"
+    item = msgspec.structs.replace(Writer(zone).item(transition, None, teams), headline=headline, texts=texts)
     if audience is Audience.PROGRAMS:
         why = _webhook_explanation(transition, None, LONGEST_TEXT)
-        return _webhook_body(transition, transition.labels, texts, why, summary=f"Info: {headline}")
-    item = msgspec.structs.replace(Writer(zone).item(transition, None, teams), headline=headline, texts=texts)
+        return _webhook_body(
+            transition, transition.labels, texts, why, item, longest=LONGEST_TEXT, summary=f"Info: {headline}"
+        )
     return Message(
         subject="Lockstep: test message",
         state="firing",

@@ -53,10 +53,26 @@ class WebhookExplanation(BaseModel):
     verdict: WebhookVerdict = Field(description="The condition of the rule, as it was judged")
 
 
+class WebhookWords(BaseModel):
+    """The transition as messages to people tell it: texts to be shown, never to be taken apart."""
+
+    headline: str = Field(description="What happened, in one line")
+    value: str = Field(description="What was measured, with what it is counted in: `62`, `12.5%`, `€4,820`, `36 hours`")
+    usual: str = Field(description="What it is compared with, likewise; empty where there is nothing")
+    usual_is: str = Field(description="What `usual` is: `usual`, `before` or `limit`")
+    window: str = Field(description="The stretch that the value is of: `15 minutes`, or `now`")
+    when: str = Field(description="When it began and, where it has, ended, in the shop's time")
+    owner: str = Field(description="Who looks after the rule; empty where it names nobody")
+
+
 class WebhookData(BaseModel):
     """The transition, as `backtest --json` prints it, and what it says to the teams that share the destination."""
 
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+    model_config = ConfigDict(
+        json_schema_serialization_defaults_required=True,
+        # A delivery that was decided by an earlier version has none.
+        json_schema_extra=lambda schema: schema["required"].remove("in_words"),
+    )
 
     transition_id: str = Field(description="The same in every delivery of this transition")
     rule: str = Field(description="Name of the rule")
@@ -84,6 +100,7 @@ class WebhookData(BaseModel):
     team: str = Field(description="The team it is for; several, joined by commas, where they share this destination")
     text: str = Field(description="What it says to that team; to several, one line each")
     texts: dict[str, str] = Field(description="Team → what it says to that team")
+    in_words: WebhookWords = Field(description="The same in the words that people are told it in")
     so_far: bool = Field(description="Decided before the window had closed; value and baseline may still grow")
     explanation: WebhookExplanation | None = Field(
         description="Why: the verdict behind it; null where no rule judged, or where it is too long for a message"

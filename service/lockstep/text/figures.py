@@ -8,10 +8,15 @@ from lockstep.text.time_units import DAY_S
 
 PERCENT = "%"
 """The unit of a share: 0.125 is read as 12.5%."""
+HOURS, DAYS = "h", "d"
+"""Units of lengths of time, which are read as `40.05 hours`, `3.5 days` and, below one of them, `30 minutes`."""
+MONEY = "money"
+"""The unit of money, alone or before its currency (`money EUR`): 1234.5 is read as `1,235 EUR`."""
+_LENGTHS = {HOURS: ("hour", 3600), DAYS: ("day", DAY_S)}
 
 
 class Figure(str):
-    """A number as people read it, which knows the number. number: None where there is none. unit: "" or PERCENT."""
+    """A number as people read it, which knows the number. number: None where there is none. unit: see `number_text`."""
 
     __slots__ = ("number", "unit")
     number: float | None
@@ -24,9 +29,20 @@ class Figure(str):
 
 
 def number_text(value: float | None, unit: str = "") -> str:
-    """A number without noise: 42, 1,234, 12.5, 0.25; as a share 25%. unit: "" or PERCENT."""
+    """A number without noise: 42, 1,234, 12.5, 0.25; as a share 25%, as money €19.90, as hours `36 hours`.
+
+    unit: "", PERCENT, HOURS, DAYS, or MONEY with or without a currency.
+    """
     if value is None:
         return "no data"
+    if unit in _LENGTHS:
+        name, seconds = _LENGTHS[unit]
+        if 0 < value < 1:
+            return duration_words(value * seconds)
+        return f"{number_text(value)} {name}{'' if value == 1 else 's'}"
+    if unit.startswith(MONEY):
+        is_whole = value == round(value, 0)
+        return money_text(value, unit.removeprefix(MONEY).strip(), digits=0 if is_whole or abs(value) >= 1000 else 2)
     if unit == PERCENT:
         return f"{number_text(value * 100)}%"
     if abs(value) >= 1e15 or value != value:
@@ -51,9 +67,9 @@ def rounded_text(value: float, digits: int = 0) -> str:
         return number_text(value)
 
 
-def money_text(value: float, currency: str = "") -> str:
+def money_text(value: float, currency: str = "", *, digits: int = 2) -> str:
     """`1,234.50`, `€1,234.50` with a sign of a currency, `1,234.50 EUR` with its letters."""
-    text = rounded_text(abs(value), 2)
+    text = rounded_text(abs(value), digits)
     minus = "-" if value < 0 and text.strip("0.,") else ""
     if currency.isalpha():
         return f"{minus}{text} {currency}"

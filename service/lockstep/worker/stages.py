@@ -114,6 +114,7 @@ class Stages:
                 delivery_partitions=deliveries,
                 group_wait_s=s.group_wait,
                 public_url=s.public_url,
+                currency=s.currency,
             )
 
         return [

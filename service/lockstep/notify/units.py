@@ -1,0 +1,95 @@
+"""What a measure is counted in, so that messages say `€4,820` and `36 hours`: money and lengths of time.
+
+Texts of rules get their numbers without: `{{ value }} hours` was written by somebody who knows what is measured.
+"""
+
+from typing import assert_never
+
+import msgspec
+
+from lockstep.measure.definition import Aggregate, Expression, Measured, Number, Operation, SeriesDef, series_of
+from lockstep.rule.condition.kinds import NewValue, Rule, Share
+from lockstep.rule.condition.when import leaves
+from lockstep.rule.explained_condition import said_of
+from lockstep.rule.judged_verdict import Judged
+from lockstep.text.figures import DAYS, HOURS, MONEY
+from lockstep.transition import Transition
+
+_FIELDS = {
+    "total": MONEY,
+    "amount": MONEY,
+    "cost": MONEY,
+    "price": MONEY,
+    "previous": MONEY,
+    "shipping": MONEY,
+    "lines.unit_price": MONEY,
+    "hours_to_ship": HOURS,
+    "days": DAYS,
+    "lead_time_days": DAYS,
+}
+"""Field of the events' contract → what it is counted in."""
+_COUNTED = "counted"
+"""What is counted, not measured: divided by it, money stays money."""
+
+
+def with_units(transition: Transition, rule: Rule | None, currency: str) -> Transition:
+    """The transition whose verdict says what its numbers are counted in, where that is known.
+
+    rule: as it is in force; None: it is gone, and so is what it measured. currency: where neither labels nor filters of
+    the rule name one; "": money is told without.
+    """
+    if rule is None or transition.explanation is None:
+        return transition
+    units = {}
+    for condition, _ in leaves(rule.condition):
+        if not isinstance(condition, NewValue | Share):  # these tell of numbers of events
+            unit = unit_of_expression(condition.expression)
+            named = _currency(condition.expression, transition) or currency
+            units[said_of(condition.expression)] = f"{MONEY} {named}" if unit == MONEY and named else unit
+    explanation = _read_in(transition.explanation, units)
+    return msgspec.structs.replace(transition, explanation=explanation)
+
+
+def _read_in(judged: Judged, units: dict[str, str]) -> Judged:
+    parts = tuple(_read_in(part, units) for part in judged.parts)
+    return msgspec.structs.replace(judged, unit=judged.unit or units.get(judged.of, ""), parts=parts)
+
+
+def unit_of_expression(expression: Expression) -> str:
+    """HOURS, DAYS, MONEY, or "" where it is a plain number."""
+    unit = _unit(expression)
+    return "" if unit in (None, _COUNTED) else str(unit)
+
+
+def _unit(expression: Expression) -> str | None:
+    """The unit, _COUNTED for numbers of events and of things, None for what has none that is known."""
+    match expression:
+        case Measured(series):
+            return _unit_of_series(series)
+        case Number():
+            return _COUNTED
+        case Operation(op, left, right):
+            a, b = _unit(left), _unit(right)
+            if op in ("+", "-"):
+                return a if a == b else None
+            if op == "*" and _COUNTED in (a, b):
+                return b if a == _COUNTED else a
+            return a if op == "/" and b == _COUNTED else None
+        case _:
+            assert_never(expression)
+
+
+def _unit_of_series(series: SeriesDef) -> str | None:
+    if series.aggregate in (Aggregate.COUNT, Aggregate.DISTINCT) or series.field is None:
+        return _COUNTED
+    return _FIELDS.get(series.field, _COUNTED)
+
+
+def _currency(expression: Expression, transition: Transition) -> str:
+    """The one currency that it is about; "" where none or several may be."""
+    named = transition.labels.get("currency", "")
+    allowed = {
+        value for s in series_of(expression) for label, values in s.where if label == "currency" for value in values
+    }
+    currency = named or (allowed.pop() if len(allowed) == 1 else "")
+    return currency if currency.isalpha() and len(currency) == 3 else ""
