@@ -5,7 +5,7 @@ other. What is to be attempted is durable before it is attempted, so attempts ar
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -154,7 +154,7 @@ class Deliver:
         cut, self._cut = self._cut, Cut()
         for number in self._dirty:
             delivery = self._by_id.get(number)
-            cut.entries[b"d" + number.encode()] = None if delivery is None else _encoded(asdict(delivery))
+            cut.entries[b"d" + number.encode()] = None if delivery is None else _encoded(vars(delivery))
         self._dirty.clear()
         self._handed = self._sequence
         return cut
@@ -278,7 +278,7 @@ class Deliver:
 
     def _bury(self, delivery: Delivery, moment: float) -> None:
         self._given_up.append(delivery)
-        value = _encoded({**asdict(delivery), "given_up_at": moment})
+        value = _encoded({**vars(delivery), "given_up_at": moment})
         self._cut.records.append(Record(DEAD_DELIVERIES, value, delivery.id.encode(), 0))
         if delivery.state == "resolved":
             for episode in delivery.episodes:

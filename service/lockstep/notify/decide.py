@@ -7,7 +7,7 @@ A group's timer is set and runs out in `tick`, and stands in the state: a restar
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -150,7 +150,7 @@ class Notify:
     def cut(self) -> Cut:
         cut, self._cut = self._cut, Cut()
         for key in self._dirty:
-            row = {"format": FORMAT, **asdict(self._groups[key])}
+            row = {"format": FORMAT, **vars(self._groups[key])}
             cut.entries["\x1f".join(key).encode()] = msgspec.json.encode(row)
         self._dirty.clear()
         cut.entries.update(self._flaps.cut())

@@ -6,7 +6,7 @@ Every transition stands on `lockstep.alerts` all the same, and webhooks get each
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -63,6 +63,8 @@ class Flaps:
     def __init__(self) -> None:
         self._flaps: dict[str, _Flap] = {}
         self._dirty: set[str] = set()
+        self._undated: set[str] = set()  # those whose end the next tick sets
+        self._ticked_at, self._first_due = float("inf"), float("-inf")  # the last tick, and when one of them is due
 
     def hear(self, transition: Transition, rank: int, flapping: Flapping | None) -> Heard:
         """What people are to hear of a transition to firing, severity or resolved.
@@ -81,6 +83,7 @@ class Flaps:
             flap = self._flaps[transition.alert_id] = _Flap(transition.alert_id, flapping.within_s)
         self._dirty.add(flap.alert_id)
         flap.due = None
+        self._undated.add(flap.alert_id)
         if fires:
             at = datetime.fromisoformat(transition.at).timestamp()
             lately = [t for t in flap.fires if t > at - flapping.within_s]
@@ -101,7 +104,10 @@ class Flaps:
     def tick(self, moment: float) -> list[Settled]:
         """Those that have settled, in an order that a restart does not change."""
         settled: list[Settled] = []
-        for key in sorted(self._flaps):
+        # Only where time went back, or one of them is due, is there anything to be done of those that have an end.
+        is_quiet = self._ticked_at <= moment < self._first_due
+        first_due = self._first_due if is_quiet else float("inf")
+        for key in sorted(self._undated if is_quiet else self._flaps):
             flap = self._flaps[key]
             longest = flap.within_s / 2 if flap.flaps else float(flap.within_s)
             if flap.due is None:
@@ -113,10 +119,15 @@ class Flaps:
                 if flap.flaps and flap.last is not None:
                     settled.append(Settled(msgspec.convert(flap.last, Transition), flap.count, longest))
                 self._drop(flap)
+            else:
+                first_due = min(first_due, flap.due)
+        self._undated.clear()
+        self._ticked_at, self._first_due = moment, first_due
         return settled
 
     def _drop(self, flap: _Flap) -> None:
         del self._flaps[flap.alert_id]
+        self._undated.discard(flap.alert_id)
         self._dirty.add(flap.alert_id)
 
     def cut(self) -> dict[bytes, bytes | None]:
@@ -124,7 +135,7 @@ class Flaps:
         entries: dict[bytes, bytes | None] = {}
         for key in self._dirty:
             flap = self._flaps.get(key)
-            value = None if flap is None else msgspec.json.encode({"format": FORMAT, **asdict(flap)})
+            value = None if flap is None else msgspec.json.encode({"format": FORMAT, **vars(flap)})
             entries[KEY + key.encode()] = value
         self._dirty.clear()
         return entries

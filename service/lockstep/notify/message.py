@@ -98,7 +98,8 @@ def _bar(number: float, most: float) -> str:
 
 def _shown(text: str, longest: int) -> str:
     """Text without control, bidi and line-breaking characters, cut with an ellipsis."""
-    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    printable = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    flat = " ".join(printable.split())
     return flat if len(flat) <= longest else flat[: longest - 1] + "…"
 
 
