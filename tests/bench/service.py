@@ -26,6 +26,8 @@ WARMED_UP = 0.1
 """CPU is counted from the last look on at which no more than this share was read: the start is not part of it."""
 MOST_IDLE = 4
 """Records of one partition that may wait while nothing happens: once a second each topic says that it is quiet."""
+BYTECODE = Path(__file__).parents[2] / ".venv" / "bench" / "bytecode"
+"""An installed package has its bytecode, and a start does not compile it; ours lies here, away from the sources."""
 NO_HOOK = 0
 """The `hook` of a service that tells nobody."""
 
@@ -66,6 +68,7 @@ class Service:
             "secret_hook": SECRET,
         }
         kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCKSTEP_")}
+        kept |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(BYTECODE)}
         env = kept | {f"LOCKSTEP_{name.upper()}": value for name, value in (own | settings).items()}
         self.began = time.perf_counter()
         with (folder / "serve.log").open("ab") as out:

@@ -10,6 +10,7 @@ import pytest
 from lockstep.adapters.promises import FURTHEST_LOOK, SILENT_S, last_promise, unread_events
 from lockstep.adapters.stream import open_broker
 from lockstep.app import Service
+from lockstep.event import Decoder
 from lockstep.measure.sample import Frame, Progress, Promise, encode
 from lockstep.ports import Broker, Record, TopicSpec
 from lockstep.settings import Settings
@@ -89,7 +90,7 @@ async def test_a_service_hands_it_to_its_meters(tmp_path: Path) -> None:
         info = (await service.broker.describe(["orders"]))["orders"]
         promise = Promise(4, 5, 6)
         await service.broker.publish([told(SAMPLES, 0, promise, source=info.id)])
-        meter = await service.stages.meter_maker("orders", service.judging.plan)(info, 0, None, 0)
+        meter = await service.stages.meter_maker("orders", service.judging.plan, Decoder())(info, 0, None, 0)
         assert meter.clock.promise(now_us=0) == promise
     finally:
         await service.broker.stop()

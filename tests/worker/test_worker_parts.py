@@ -9,6 +9,7 @@ import pytest
 
 from lockstep.app import Service
 from lockstep.errors import SettingsError
+from lockstep.event import Decoder
 from lockstep.measure.meter import Meter
 from lockstep.notify.self_alerts import REFUSED, Place
 from lockstep.ports import Batch, TopicSpec
@@ -53,7 +54,7 @@ async def meter_of(service: Service, *, committed: int | None = None) -> Meter:
     await service.rules.begin()
     plan = service.judging.plan
     info = (await service.broker.describe(["orders"]))["orders"]
-    return await service.stages.meter_maker("orders", plan)(info, 0, committed, 0)
+    return await service.stages.meter_maker("orders", plan, Decoder())(info, 0, committed, 0)
 
 
 async def test_what_is_read_again_is_counted_once(service: Service) -> None:

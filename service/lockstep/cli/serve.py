@@ -18,10 +18,10 @@ def serve(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide everything, send nothing")] = False,
 ) -> None:
     """Watch the shop: read events, judge rules, tell the teams."""
+    collect_rarely()  # first: to import all of it makes many objects, too
     from lockstep.adapters import logs
     from lockstep.app import serve as run
 
     settings = load_settings(broker=broker, rules=rules, http_host=http_host, http_port=http_port)
     logs.configure(settings.log_format, settings.log_level)
-    collect_rarely()
     raise SystemExit(asyncio.run(run(settings, dry_run=dry_run)))

@@ -52,7 +52,8 @@ Time = Annotated[datetime, BeforeValidator(_moment)]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    # What validates an event of a type is built for the first one that has to be validated: nothing else needs it.
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True, defer_build=True)
 
 
 class _Data(_Model):
@@ -397,7 +398,6 @@ def _envelope_model(kind: EventType) -> type[BaseModel]:
 
     Event.__doc__ = kind.data.__doc__
     Event.__name__ = Event.__qualname__ = kind.data.__name__
-    Event.model_rebuild(force=True)
     return Event
 
 

@@ -1,6 +1,7 @@
 """Decodes whole batches of events into structs; what is odd is shown to the contract."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -47,8 +48,12 @@ class Decoder:
     """
 
     def __init__(self, wanted: Mapping[str, Iterable[str]] | None = None) -> None:
-        self._decode = reader(wanted or {})
-        self._raw = reader(wanted or {}, raw=True)
+        self._wanted = wanted or {}
+        self._decode = reader(self._wanted)
+
+    @cached_property
+    def _raw(self) -> Callable[[bytes], Any]:
+        return reader(self._wanted, raw=True)  # for odd events alone
 
     def decode(self, values: Sequence[bytes | None], headers: Sequence[Headers] | None = None) -> list[Any]:
         """One result a value: an event, None for a type that is not ours, or Refused."""

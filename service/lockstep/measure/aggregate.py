@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from typing import Any
 
-import datasketches
 from ddsketch.mapping import LogarithmicMapping
 
 from lockstep.event import is_known_field
@@ -82,10 +81,17 @@ def _merge_percentile(a: dict[int, int], b: dict[int, int]) -> dict[int, int]:
     return merged
 
 
+def _sketches() -> Any:
+    """The library of sketches. Imported when the first is made: it brings numpy, and few shops count so many values."""
+    import datasketches
+
+    return datasketches
+
+
 def _sketch(value: list[int] | bytes) -> Any:
     if isinstance(value, bytes):
-        return datasketches.compact_theta_sketch.deserialize(value)
-    sketch = datasketches.update_theta_sketch(SKETCH_LG_K)
+        return _sketches().compact_theta_sketch.deserialize(value)
+    sketch = _sketches().update_theta_sketch(SKETCH_LG_K)
     for item in value:
         sketch.update(item)
     sketch.trim()
@@ -96,7 +102,7 @@ def merge_distinct(a: list[int] | bytes, b: list[int] | bytes) -> list[int] | by
     if isinstance(a, list) and isinstance(b, list):
         both = sorted({*a, *b})
         return both if len(both) <= EXACT_DISTINCT else bytes(_sketch(both).serialize())
-    union = datasketches.theta_union(SKETCH_LG_K)
+    union = _sketches().theta_union(SKETCH_LG_K)
     union.update(_sketch(a))
     union.update(_sketch(b))
     return bytes(union.get_result().serialize())

@@ -58,10 +58,16 @@ class Stages:
 
     def sources(self, plan: Plan) -> list[SourceSpec]:
         """A meter for each input topic, of the series that the plan reads."""
-        return [SourceSpec(name, self.meter_maker(role, plan)) for role, name in self._settings.topics.items()]
+        decoder = Decoder(wanted_fields(plan.series))
+        return [SourceSpec(name, self.meter_maker(role, plan, decoder)) for role, name in self._settings.topics.items()]
 
-    def meter_maker(self, role: str, plan: Plan) -> Callable[[TopicInfo, int, int | None, int], Awaitable[Meter]]:
-        """(topic as it is, partition, committed position or None, earliest offset kept) → the meter of a role."""
+    def meter_maker(
+        self, role: str, plan: Plan, decoder: Decoder
+    ) -> Callable[[TopicInfo, int, int | None, int], Awaitable[Meter]]:
+        """(topic as it is, partition, committed position or None, earliest offset kept) → the meter of a role.
+
+        decoder: of events of which the plan reads fields; all meters of a plan may have the same.
+        """
         s = self._settings
 
         async def make(info: TopicInfo, partition: int, committed: int | None, earliest: int) -> Meter:
@@ -84,7 +90,7 @@ class Stages:
                 before=before,
                 counted=self._count_events(info.name, partition),
             )
-            meter = Meter(settings, plan.series, Decoder(wanted_fields(plan.series)))
+            meter = Meter(settings, plan.series, decoder)
             self.meters[info.name, partition] = meter
             return meter
 

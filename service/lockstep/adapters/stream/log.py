@@ -59,7 +59,7 @@ TP = tuple[str, int]
 def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
     connection.executescript(
-        "pragma journal_mode=wal; pragma wal_autocheckpoint=4000; pragma cache_size=-32000;"
+        "pragma journal_mode=wal; pragma wal_autocheckpoint=1000; pragma cache_size=-32000;"
         f"pragma mmap_size=268435456; pragma synchronous={synchronous};"
     )
     return connection
