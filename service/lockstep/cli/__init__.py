@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from lockstep import VERSION
-from lockstep.cli import alerts, backtest, check, convert, demo, events, explain, rules, schema, serve
+from lockstep.cli import alerts, backtest, check, convert, convert_rules, demo, events, explain, rules, schema, serve
 from lockstep.cli.shared.output import fail, out
 from lockstep.errors import LockstepError
 
@@ -63,3 +63,4 @@ dead_app.command("events")(events.dead_events)
 dead_app.command("deliveries")(events.dead_deliveries)
 notify_app.command("test")(alerts.notify_test)
 convert_app.command(convert.FILES)(convert.convert_files)
+convert_app.command(convert_rules.RULES)(convert_rules.convert_rules)
