@@ -118,8 +118,8 @@ class Table:
     def __init__(self, *conditions: Condition) -> None:
         self.runtimes = [runtime_of(rule(condition)) for condition in conditions]
         self._past = past_of(self.runtimes[0])
-        self.flows = self._past.histories.flows
-        self.told = FlowTable(ORDERS, self.runtimes, self.flows)
+        self.histories = self._past.histories
+        self.told = FlowTable(ORDERS, self.runtimes, self.histories)
         self._upto = 0
 
     def sell(self, minute: int, orders: int) -> None:
@@ -225,7 +225,7 @@ def test_after_a_restore_all_groups_are_looked_at_once():
     table = Table(when(ORDERS, "at_least 6", window=WINDOW))
     table.sell(0, 6)
     table.close(2)
-    again = FlowTable(ORDERS, [runtime := runtime_of(table.runtimes[0].rule)], table.flows)
+    again = FlowTable(ORDERS, [runtime := runtime_of(table.runtimes[0].rule)], table.histories)
     runtime.closed = BEGINS + 120
     again.begin()
     assert runtime.groups[WEB].visit_at == (BEGINS + 180) * SECOND

@@ -1,7 +1,7 @@
 """What a judge remembers of the series: the history of each flow and each level."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 from zoneinfo import ZoneInfo
@@ -66,6 +66,10 @@ class Histories:
         """The groups of a series."""
         groups = self._store.levels_of(series.id) if series.is_level else self._store.flows_of(series.id)
         return [labels for labels, _ in groups]
+
+    def flows_of(self, series: str) -> Iterator[tuple[Labels, FlowHistory]]:
+        """The groups of a flow with their histories."""
+        return self._store.flows_of(series)
 
     def take_partial(
         self, source: Source, place: Place, partial: Partial, *, closed: int | None

@@ -68,7 +68,7 @@ class BandTable:
         self.closed: int | None = None
         self.roles, self.series = rules[0].facts.roles, rules[0].facts.flows
         self.bucket_s = rules[0].facts.width
-        self._flows = past.histories.flows
+        self._histories, self._flows = past.histories, past.histories.flows
         self._view = GroupView(past)
         by_figures: dict[Hashable, list[RuleRuntime]] = {}
         for runtime in rules:
@@ -135,10 +135,9 @@ class BandTable:
         self.closed = min(reached, default=None)
         self._entries.clear()
         since = -FAR if self.closed is None else self.closed - self.bucket_s - self._borders[-1]
-        names = {series.id for series in self.series}
         remembered: dict[Labels, None] = {}
-        for (name, labels), history in self._flows.items():
-            if name in names:
+        for series in self.series:
+            for labels, history in self._histories.flows_of(series.id):
                 remembered[labels] = None
                 for start in history.starts_since(since):
                     self._entries.add(start, labels)

@@ -16,13 +16,13 @@ With `sessions by sku` and 200 rules on it, of which the one with the lowest lim
 3 costs a comparison with 14 whenever it sells, not 200 looks.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from lockstep.judge.group import Group, RuleRuntime
+from lockstep.judge.histories import Histories
 from lockstep.judge.rule_facts import FAR, NEVER, Labels
 from lockstep.judge.screen.table_memory import Entries, WarmGroups
-from lockstep.judge.state import SeriesKey
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.history import FlowHistory
 from lockstep.rule.condition.condition_kind import Rise, Screen, lowest
@@ -100,12 +100,12 @@ class FlowTable:
     closed: the bucket end up to which all was judged, in seconds; None before the first.
     """
 
-    def __init__(self, series: SeriesDef, rules: Iterable[RuleRuntime], flows: Mapping[SeriesKey, FlowHistory]) -> None:
+    def __init__(self, series: SeriesDef, rules: Iterable[RuleRuntime], histories: Histories) -> None:
         """rules: screened by a `Rise` of that flow, all closed by the same topics."""
         rules = tuple(rules)
         self.series, self.roles, self.bucket_s = series, rules[0].facts.roles, series.bucket_s
         self.closed: int | None = None
-        self._flows = flows
+        self._histories, self._flows = histories, histories.flows
         self._classes = _classes(rules)
         self._least = min(one.screen.least for one in self._classes)
         self._window_s = max(one.screen.window_s for one in self._classes)
@@ -206,13 +206,20 @@ class FlowTable:
         self.closed = min(reached, default=None)
         self._entries.clear()
         self._needs.clear()
-        since = -FAR if self.closed is None else self.closed - self.series.bucket_s - self._kept_s
-        for (name, labels), history in self._flows.items():
-            if name == self.series.id:
+        width = self.series.bucket_s
+        since = -FAR if self.closed is None else self.closed - width - self._kept_s
+        for labels, history in self._histories.flows_of(self.series.id):
+            last = history.last_start
+            if last is None:
+                continue
+            if last >= since:
                 for start in history.starts_since(since):
                     self._entries.add(start, labels)
-                if self.closed is not None:
-                    self._look(labels, self.closed + self.series.bucket_s)
+            # Most groups had nothing for a while, and the window of nothing reaches no limit.
+            if self.closed is not None and last >= self.closed + width - self._window_s:
+                longest = history.value(self.closed + width - self._window_s, self.closed + width)
+                if longest is None or longest >= self._least:
+                    self._warm_up(labels, history, self.closed + width)
 
     # ---- who is warm ----------------------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ class Tables:
             if read[0].is_level:
                 self.levels[read[0].id] = LevelTable(read[0], readers, past.histories.levels)
                 continue
-            table = FlowTable(read[0], readers, past.histories.flows) if kind is Rise else BandTable(readers, past)
+            table = FlowTable(read[0], readers, past.histories) if kind is Rise else BandTable(readers, past)
             self._of_rule.update(dict.fromkeys(readers, table))
             levels = (level for runtime in readers for level in runtime.facts.levels)
             for name in dict.fromkeys(series.id for series in (*read, *levels)):

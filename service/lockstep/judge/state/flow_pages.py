@@ -112,14 +112,13 @@ def read(table: Table[FlowHistory], number: int, value: Sequence[Any], empty: Fl
         if rows:
             page.waiting.setdefault(block, set()).update(rows)
     of_page = table.histories[first : first + len(names)]
-    for at, labels in enumerate(names):
-        if labels is not None:
-            history = of_page[at]
-            if history is None:
-                history = of_page[at] = empty.of_another_group()
-            table.put(first + at, tuple(labels), history)
-            page.values += 1
-    histories: list[Any] = of_page  # whoever has values has labels
+    groups = [None if labels is None else tuple(labels) for labels in names]
+    histories: list[Any] = [  # whoever has values has labels
+        history if labels is None else history or empty.of_another_group()
+        for labels, history in zip(groups, of_page, strict=True)
+    ]
+    table.put_run(first, groups, histories)
+    page.values += len(names) - names.count(None)
     for role, partition, chunk, begin, rows, uptos in places:
         source = (role, partition)
         for at, last in zip(rows, uptos, strict=True):

@@ -21,11 +21,15 @@ def written(table: Table[LevelHistory], number: int, upto: int) -> tuple[list[by
 def read(table: Table[LevelHistory], number: int, value: Sequence[Any]) -> None:
     """Take back one piece."""
     upto, first, names, states = value
-    table.reach(first + len(names) - 1)
+    groups = [None if labels is None else tuple(labels) for labels in names]
+    levels: list[LevelHistory | None] = []
+    for labels, state in zip(groups, states, strict=True):
+        if labels is None:
+            levels.append(None)
+            continue
+        level = LevelHistory()
+        level.restore(state)
+        levels.append(level)
+    table.put_run(first, groups, levels)
     table.pages[number].upto = upto
     table.pages[number].values += len(names)
-    for row, (labels, state) in enumerate(zip(names, states, strict=True), first):
-        if labels is not None:
-            level = LevelHistory()
-            level.restore(state)
-            table.put(row, tuple(labels), level)

@@ -87,6 +87,15 @@ class Table(Generic[H]):
         self.labels[row], self.histories[row] = labels, history
         history.row = row
 
+    def put_run(self, first: int, labels: Sequence[Labels | None], histories: Sequence[H | None]) -> None:
+        """Put groups where they were, one a row from `first` on."""
+        end = first + len(labels)
+        self.reach(end - 1)
+        self.labels[first:end], self.histories[first:end] = labels, histories
+        for row, history in enumerate(histories, first):
+            if history is not None:
+                history.row = row
+
     def reach(self, row: int) -> None:
         """Have so many rows; those that are new have no group."""
         missing = row + 1 - len(self.labels)

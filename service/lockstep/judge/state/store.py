@@ -296,13 +296,17 @@ class Store:
 
     def _unwritten(self, table: Any, rows: Iterable[int], said: Iterable[Any], number: int) -> list[tuple[Any, Any]]:
         """(history, what an entry says of it), of the rows whose page was not written since."""
-        per_page = self._sizes.rows
-        written = {n for n, page in enumerate(table.pages) if page.upto >= number}
+        per_page, histories = self._sizes.rows, table.histories
+        written = self._written_since(table, number)
+        if not written:
+            return [(histories[row], one) for row, one in zip(rows, said, strict=True)]
         return [
-            (table.histories[row], one)
-            for row, one in zip(rows, said, strict=True)
-            if not written or row // per_page not in written
+            (histories[row], one) for row, one in zip(rows, said, strict=True) if row // per_page not in written
         ]
+
+    def _written_since(self, table: Any, number: int) -> set[int]:
+        """The pages that were written with an entry of the journal, or after it."""
+        return {n for n, page in enumerate(table.pages) if page.upto >= number}
 
     def had_chunk(self, entry: Entry, changed: Mapping[FlowHistory, str]) -> None:
         """An entry says that a chunk is over of which these had something."""
@@ -312,9 +316,10 @@ class Store:
         table: Table[Any] = self._table(step.series)
         known: dict[SeriesKey, Any] = self.levels if step.series in self._levels else self.flows
         empty = self._empty.get(step.series)
+        written = self._written_since(table, number)
+        table.reach(max(step.rows))
         for row, labels in zip(step.rows, step.labels, strict=True):
-            table.reach(row)
-            if table.page_of(row).upto < number:
+            if row // self._sizes.rows not in written:
                 key = (step.series, labels)
                 history = known.get(key)  # where it stands in entries of an earlier format
                 if history is None:

@@ -148,6 +148,9 @@ class FlowHistory:
         """The chunk of this source is over: its open partial becomes part of the base. Whether there was one."""
         opened = self._open.pop(source, None)
         gone = self._refused.pop(source, None)
+        if not self._open:
+            self._base.clear()  # of every bucket it is what the total says
+            return bool(opened or gone)
         for bucket, aggregate in opened.items() if opened else ():
             if any(bucket in part for part in self._open.values()):
                 old = self._base.get(bucket)
@@ -168,6 +171,10 @@ class FlowHistory:
             if known is not None:
                 self._base[bucket] = known
         opened[bucket] = aggregate
+        if len(self._open) == 1:  # no other source has any
+            folded = self._base.get(bucket)
+            self._set_total(bucket, aggregate if folded is None else self._merge(folded, aggregate))
+            return
         total = self._base.get(bucket)
         for part in self._open.values():
             partial = part.get(bucket)
