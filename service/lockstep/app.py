@@ -82,7 +82,7 @@ class Service:
         self.broker = open_broker(settings, clock=utc_now)
         self.board = AlertBoard(self.broker, clock=utc_now)
         self._channels = build_channels(settings, environ)
-        metrics = Metrics(topics=settings.topics.values(), channels=self._channels, alerts=self.board.alerts)
+        metrics = Metrics(topics=settings.topics.values(), channels=self._channels, alerts=self.board.open)
         book = RuleBook(self.broker, settings.rules, clock=utc_now)
         dispatcher = Dispatcher(
             self._channels,

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from prometheus_client import generate_latest
 from ruamel.yaml import YAML
 from test_server import CLOUDEVENT, RULES, _settings, _stock, until
 
-from lockstep.adapters.metrics import Growth
+from lockstep.adapters.metrics import Growth, Metrics
 from lockstep.app import Service
 from lockstep.errors import DELIVERY_REASONS
 from lockstep.ports import Record
@@ -29,14 +30,14 @@ async def service(tmp_path):
     assert await task == 0
 
 
-def _series(service):
+async def _series(service):
     """Every sample: `name{labels}` → value."""
-    found = re.findall(r"^(\w+(?:\{.*\})?) (\S+)$", service.collector.text().decode(), re.MULTILINE)
+    found = re.findall(r"^(\w+(?:\{.*\})?) (\S+)$", (await service.collector.text()).decode(), re.MULTILINE)
     return {name: float(value) for name, value in found}
 
 
-def _counters(service):
-    return {name: value for name, value in _series(service).items() if re.match(r"lockstep_\w+_total\b", name)}
+async def _counters(service):
+    return {name: value for name, value in (await _series(service)).items() if re.match(r"lockstep_\w+_total\b", name)}
 
 
 async def _post(service, *events):
@@ -54,22 +55,23 @@ async def test_nothing_is_counted_again_after_an_edit_of_the_rules(service, tmp_
     await service.broker.publish([Record("inventory", value, b"A") for value in (foreign, broken)])
 
     async def counted():
-        counters = _counters(service)
+        counters = await _counters(service)
         names = ("events", "events_duplicate", "events_unknown", "events_dead")
         found = [counters[f'lockstep_{name}_total{{topic="inventory"}}'] for name in names]
         return [*found, counters["lockstep_transitions_total"]] == [2, 1, 1, 1, 1]
 
     await until(counted)
-    before = _counters(service)
+    before = await _counters(service)
     for number in (15, 16):
         (tmp_path / "rules" / "stock.yml").write_text(RULES.replace("20", str(number)))
         await service.rules.reload()
-        assert _counters(service) == before
+        assert await _counters(service) == before
 
     await _post(service, _stock(3, 90), _stock(3, 90))
 
     async def further():
-        grown = {name: value - before[name] for name, value in _counters(service).items() if value != before[name]}
+        now = await _counters(service)
+        grown = {name: value - before[name] for name, value in now.items() if value != before[name]}
         return grown == {
             'lockstep_events_total{topic="inventory"}': 1,
             'lockstep_events_duplicate_total{topic="inventory"}': 1,
@@ -84,15 +86,19 @@ async def test_nothing_is_counted_again_after_an_edit_of_the_rules(service, tmp_
 async def test_alerts_are_told_by_rule_severity_and_state(service):
     """What is firing is 1, and 0 when it is over."""
     series = 'lockstep_alerts{rule="LowStock",severity="warning",state="firing"}'
-    assert series not in _series(service)
+    assert series not in await _series(service)
     for number, available, expected in ((1, 5, 1), (2, 90, 0)):
         await _post(service, _stock(number, available))
-        await until(lambda expected=expected: asyncio.sleep(0, _series(service).get(series) == expected))
+
+        async def told(expected=expected):
+            return (await _series(service)).get(series) == expected
+
+        await until(told)
 
 
 async def test_every_series_of_a_failure_is_there_from_the_start(service):
     """`increase(…) > 0` sees the first failure only where there was a 0 before."""
-    series = _series(service)
+    series = await _series(service)
     wanted = [
         f'lockstep_{name}_total{{channel="{channel}",reason="{reason}"}}'
         for name in ("notifications_failed", "deliveries_dead")
@@ -105,9 +111,26 @@ async def test_every_series_of_a_failure_is_there_from_the_start(service):
     assert {name: series.get(name) for name in wanted} == dict.fromkeys(wanted, 0)
 
 
+async def test_all_else_goes_on_while_metrics_are_written():
+    """The event loop has a turn after each of them, and the text is the library's own."""
+    metrics = Metrics(topics=["orders"], channels=["email"], alerts=list)
+    written = asyncio.ensure_future(metrics.text())
+    turns = 0
+    while not written.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > written.result().count(b"# TYPE")
+    assert _of_ours(written.result()) == _of_ours(generate_latest(metrics.registry))
+
+
+def _of_ours(text):
+    """The lines without those of the process, whose numbers have moved on meanwhile."""
+    return [line for line in text.splitlines() if b"process_" not in line]
+
+
 async def test_names_say_what_they_are(service):
     """A counter ends in _total, a number of something is no bare one, and the process tells of itself."""
-    text = service.collector.text().decode()
+    text = (await service.collector.text()).decode()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\w+)$", text, re.MULTILINE))
     assert {name for name, kind in kinds.items() if kind == "counter"} == {n for n in kinds if n.endswith("_total")}
     assert "process_resident_memory_bytes" in kinds
@@ -116,7 +139,7 @@ async def test_names_say_what_they_are(service):
 
 async def test_the_shipped_alerts_ask_for_metrics_that_there_are(service):
     """An alert on a name with a typo never fires."""
-    names = set(re.findall(r"^# HELP (\S+)", service.collector.text().decode(), re.MULTILINE))
+    names = set(re.findall(r"^# HELP (\S+)", (await service.collector.text()).decode(), re.MULTILINE))
     groups = YAML(typ="safe").load(DEPLOY / "alerts.yml")["groups"]
     asked = {name for group in groups for rule in group["rules"] for name in re.findall(r"lockstep_\w+", rule["expr"])}
     assert len(asked) > 4

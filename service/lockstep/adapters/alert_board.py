@@ -1,7 +1,7 @@
 """The read model: follows lockstep.alert-state into memory, so that every worker answers the same questions."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import msgspec
@@ -81,8 +81,18 @@ class AlertBoard:
                 del self._latest[key]
                 self.heard.pop(key, None)
 
+    def open(self) -> list[Transition]:
+        """The last transition of each alert that is pending or firing, in no order: cheap where there are thousands."""
+        return [transition for transition in self._last() if transition.state not in ENDED]
+
+    def _last(self) -> Iterator[Transition]:
+        for episodes in self._latest.values():
+            last = episodes[-1]
+            if last.state in ENDED and len(episodes) > 1:
+                last = next((t for t in episodes if t.state not in ENDED), last)
+            yield last
+
     def alerts(self, *, rule: str | None = None, every: bool = False) -> list[Transition]:
         """The last transition of each alert that is pending or firing (every: of those that ended, too)."""
-        last = (next((t for t in ts if t.state not in ENDED), ts[-1]) for ts in self._latest.values())
-        alerts = [t for t in last if (every or t.state not in ENDED) and (rule is None or t.rule == rule)]
+        alerts = [t for t in self._last() if (every or t.state not in ENDED) and (rule is None or t.rule == rule)]
         return sorted(alerts, key=lambda t: (_began(t), t.rule, sorted(t.labels.items())))

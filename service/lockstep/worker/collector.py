@@ -35,10 +35,10 @@ class Collector:
         self._stages, self._judging, self._event_time = stages, judging, event_time
         self._channels, self._clock = channels, clock
 
-    def text(self) -> bytes:
+    async def text(self) -> bytes:
         """What /metrics answers."""
         self.collect()
-        return self._metrics.text()
+        return await self._metrics.text()
 
     async def keep(self) -> None:
         """Collect for ever, so that counts do not wait for a scrape."""

@@ -123,7 +123,7 @@ class HttpServer:
         receipts: Receipts,
         board: AlertBoard,
         status: Callable[[], Status],
-        metrics: Callable[[], bytes],
+        metrics: Callable[[], Awaitable[bytes]],
         explain: Callable[[str, dict[str, str]], dict[str, Any]],
         rules: Callable[[], dict[str, Any]],
         reload: Callable[[], Awaitable[dict[str, Any]]],
@@ -382,7 +382,9 @@ class HttpServer:
         )
     )
     async def _show_metrics(self, request: web.BaseRequest) -> web.Response:
-        return web.Response(body=self._metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+        return web.Response(
+            body=await self._metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        )
 
     @answers(
         Operation(

@@ -300,9 +300,7 @@ class Store:
         written = self._written_since(table, number)
         if not written:
             return [(histories[row], one) for row, one in zip(rows, said, strict=True)]
-        return [
-            (histories[row], one) for row, one in zip(rows, said, strict=True) if row // per_page not in written
-        ]
+        return [(histories[row], one) for row, one in zip(rows, said, strict=True) if row // per_page not in written]
 
     def _written_since(self, table: Any, number: int) -> set[int]:
         """The pages that were written with an entry of the journal, or after it."""
