@@ -18,6 +18,7 @@ from lockstep.adapters.channel_table import build_channels
 from lockstep.adapters.channels import secrets_from
 from lockstep.adapters.dispatch import Dispatcher
 from lockstep.adapters.explain_answer import from_worker
+from lockstep.adapters.http.first_steps import first_steps
 from lockstep.adapters.http.inbound import Inbound
 from lockstep.adapters.http.server import HttpServer, check_exposure
 from lockstep.adapters.ingest.receipts import MOST_BETWEEN, Receipts
@@ -44,6 +45,8 @@ EXIT_FATAL = 70
 """A worker that cannot heal by itself; its supervisor starts a new one, which goes on from what is durable."""
 
 SOURCES_POLL_S = 2.0
+RULES_POLL_S = 0.5
+"""How often the folder is looked at while it holds no rules."""
 
 KEEPERS_S, BROKER_S, CHANNEL_S, HTTP_S = 2.0, 5.0, 2.0, 3.0
 """How long the steps of a stop may take: of what hangs, the rest is left undone and said."""
@@ -197,9 +200,22 @@ class Service:
         await check_sources(self.settings, self.broker)
         for channel in self._channels.values():
             stack.push_async_callback(self.stopping.step, "closing a channel", channel.close, at_most_s=CHANNEL_S)
+        await self._wait_for_rules()
         await self.rules.begin()
         stack.push_async_callback(self.judging.end, self.stopping)
         await self.judging.begin()
+
+    async def _wait_for_rules(self) -> None:
+        """Where nothing is configured yet: say what to do next, and go on when the first file of rules is there."""
+        if await self.rules.are_there():
+            return
+        for step in first_steps(self.settings.rules, self.settings.url(self.http.port)):
+            log.warning(step)
+        self.judging.waiting_for = f"there are no rules in {self.settings.rules} yet"
+        while True:
+            await asyncio.sleep(RULES_POLL_S)
+            if await self.rules.are_there():
+                return
 
     async def _keep(self, asked: "asyncio.Task[Any]", fatal: "asyncio.Future[str]") -> None:
         """Look after rules, alerts, retention and metrics until a stop is asked for or nothing can heal."""

@@ -363,12 +363,13 @@ async def test_the_openapi_document_names_every_route(served):
             async with session.request(method, f"{base}{path}", json={}) as answer:
                 assert answer.status not in (404, 405), path
                 described = operation["responses"].get(str(answer.status), operation["responses"]["default"])
-                for content in described.get("content", {}).values():
-                    schema = {**content["schema"], "components": document["components"]}
-                    jsonschema.validate(await answer.json(), schema)
+                for kind, content in described.get("content", {}).items():
+                    assert answer.content_type == kind
+                    body = await (answer.json() if kind == "application/json" else answer.text())
+                    jsonschema.validate(body, {**content["schema"], "components": document["components"]})
     api = {"/v1/events", "/v1/alerts", "/v1/explain", "/v1/rules", "/v1/rules/reload", "/v1/openapi.json"}
     api |= {f"/v1/in/{sender}" for sender in ("shopify", "woocommerce", "segment")}
-    assert set(document["paths"]) == api | {"/healthz", "/readyz", "/metrics"}
+    assert set(document["paths"]) == api | {"/", "/healthz", "/readyz", "/metrics"}
 
 
 def test_every_handler_declares_what_it_answers():

@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from lockstep.adapters.rule_files import OTHER_FILES
 from lockstep.errors import RuleError, StateError
 from lockstep.labels import stable_id
 from lockstep.notify.route import NOBODY, Routing, routing_of
@@ -31,7 +32,8 @@ log = structlog.get_logger("lockstep.rules")
 TOPIC = "lockstep.rules"
 ROUTING = "routing.yml"
 FORMAT = 1
-SUFFIXES = (".yml", ".yaml", ".csv")
+TABLE_SUFFIX = ".csv"
+SUFFIXES = (".yml", ".yaml", TABLE_SUFFIX)
 LARGEST = 900_000
 """Bytes of all files of a version together; a record of the broker holds a mebibyte."""
 OVERLAP = timedelta(hours=1)
@@ -242,6 +244,13 @@ class RuleBook:
         """When a version with just these files was announced that is no longer in force; None: never, or it is."""
         name = content_id(files)
         return None if self.current is None or self.current.id == name else self._seen.get(name)
+
+    async def has_any(self) -> bool:
+        """Whether a version is in force, or a file that may hold rules in the folder. Raises RuleError, BrokerError."""
+        await self.refresh()
+        names = (Path(name) for name in read_folder(self._folder))
+        may_hold_rules = any(name.suffix != TABLE_SUFFIX and name.stem not in OTHER_FILES for name in names)
+        return self.current is not None or may_hold_rules
 
     async def begin(self) -> None:
         """At start: the folder is the first version where the broker has none. Raises RuleError."""

@@ -42,6 +42,10 @@ class RuleReload:
         self._one_at_a_time = asyncio.Lock()
         self._asked: asyncio.Task[None] | None = None
 
+    async def are_there(self) -> bool:
+        """Whether there is anything to begin with. Raises RuleError, BrokerError."""
+        return await self._book.has_any()
+
     async def begin(self) -> None:
         """Read the book, and propose what was edited while nobody watched: in force where the judges stand."""
         await self._book.begin()

@@ -14,6 +14,7 @@ from lockstep.adapters.alert_board import AlertBoard
 from lockstep.adapters.explain_answer import labels_from
 from lockstep.adapters.http import inbound as webhooks_in
 from lockstep.adapters.http.body import ENCODINGS, read_body
+from lockstep.adapters.http.first_steps import page
 from lockstep.adapters.http.openapi import (
     COUNT,
     ELEMENT,
@@ -343,6 +344,20 @@ class HttpServer:
         except RuleError as error:
             raise Refusal(404, str(error)) from error
         return web.json_response(answer)
+
+    @answers(
+        Operation(
+            "GET",
+            "/",
+            "A page for people: what to do next where nothing is watched yet, and what can be asked",
+            {200: {"description": "HTML", "content": {"text/html": {"schema": TEXT}}}},
+            is_open=True,
+        )
+    )
+    async def _page(self, request: web.BaseRequest) -> web.Response:
+        is_watching = bool(self._rules()["rules"])
+        text = page(self._settings.rules, self._settings.url(self.port), is_watching=is_watching)
+        return web.Response(text=text, content_type="text/html")
 
     @answers(
         Operation(
