@@ -66,6 +66,32 @@ def test_a_series_is_kept_as_long_as_the_most_demanding_rule_asks():
     assert kept_for(rules[2:3], {}) == {}
 
 
+@pytest.mark.parametrize(
+    ("made", "closed", "begun", "expected"),
+    [
+        pytest.param(FEW, None, True, 0, id="nothing has closed yet: whatever comes may be the first"),
+        pytest.param(FEW, second("12:00"), True, second("12:01"), id="the end of its next bucket"),
+        pytest.param(replace(FEW, bucket_s=10), second("12:00"), True, second("12:00:10"), id="of its own width"),
+        pytest.param(
+            replace(FEW, until_s=second("12:00:30")), second("12:00"), True, second("12:00:30"), id="its last instant"
+        ),
+        pytest.param(
+            replace(FEW, since_s=second("12:00:20")), second("12:00"), False, second("12:00:20"), id="its first instant"
+        ),
+        pytest.param(
+            replace(FEW, since_s=second("12:00:20")), second("12:00"), True, second("12:01"), id="which is over"
+        ),
+    ],
+)
+def test_from_when_on_time_itself_asks_something_of_a_rule(made: Rule, closed: int | None, begun: bool, expected: int):
+    """Before that, a promise moves only groups with new data, and those whose visit is due."""
+    runtime = runtime_of(made)
+    runtime.closed, runtime.begun = closed, begun
+    assert runtime.due_us == expected * SECOND
+    runtime.unmet = {()}
+    assert runtime.due_us == 0, "it waits for the first event"
+
+
 # ---- versions -----------------------------------------------------------------------------------------------------
 
 OLD = replace(FEW, version="1", until_s=second("12:10"))

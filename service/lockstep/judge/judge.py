@@ -153,7 +153,7 @@ class Judge:
             self._take_partial(source, place, partial, state, closed)
         for n, value in enumerate(frame.levels, 1):
             self._take_level(source, value, topic)
-            if n == len(frame.levels) or frame.levels[n].offset != value.offset:
+            if self._level_moved and (n == len(frame.levels) or frame.levels[n].offset != value.offset):
                 self._judge_moved(value)
         if self._early and frame.partials:
             self._early_verdicts.look_at_all(self._rules.of_role.get(frame.role, ()))
@@ -226,9 +226,10 @@ class Judge:
                     runtime.forget_need(group)
 
     def _take_level(self, source: Source, value: LevelValue, topic: Topic) -> None:
-        series = self._rules.series.get(value.series)
-        if series is None:
+        reading = self._reading.get(value.series)
+        if reading is None:
             return
+        series, tables, one_by_one = reading
         if self._rules.looks_back:
             history = self.histories.levels.get((value.series, value.labels))
             if history is None or not history.has_seen(source, value.offset):
@@ -237,12 +238,13 @@ class Judge:
             return
         if self.watermarks.begins(topic, value.time_us):
             self._cut.meta_changed()
-        for flow_table in self._tables.of_series.get(series.id, ()):
+        for flow_table in tables:
             flow_table.take_level(value.labels, series, value.time_us)
         table = self._tables.levels.get(series.id)
         if table is not None:
-            self._level_moved.update(dict.fromkeys(table.moved(value.labels)))
-        for runtime in self._rules.one_by_one[series.id]:
+            for moved in table.moved(value.labels):
+                self._level_moved[moved] = None
+        for runtime in one_by_one:
             facts = runtime.facts
             second = value.time_us // SECOND
             end = second - second % facts.width + facts.width

@@ -490,7 +490,8 @@ class Meter:
         partials: dict[int, list[Partial]] = defaultdict(list)
         for series, parts in self._changes().items():
             homes, cumulate = self._homes[series], self._cumulate[series]
-            partial_of: dict[Labels, Partial] = {}
+            # A series has several buckets in one flush where a batch crosses the border of one, or comes late.
+            partial_of: dict[Labels, Partial] | None = {} if len(parts) > 1 else None
             for bucket, groups in parts:
                 total = self._totals.setdefault((series, bucket), {})
                 get = total.get
@@ -498,12 +499,14 @@ class Meter:
                     old = get(labels)
                     total[labels] = merged = change if old is None else cumulate(old, change)
                     sent = merged if merged.__class__ is int else _sent_form(merged)
-                    # A series has several buckets in one flush where a batch crosses the border of one, or comes late.
-                    partial = partial_of.get(labels)
-                    if partial is not None:
-                        partial.buckets.append((bucket, sent))
-                        continue
-                    partial = partial_of[labels] = Partial(series, labels, [(bucket, sent)])
+                    if partial_of is not None:
+                        known = partial_of.get(labels)
+                        if known is not None:
+                            known.buckets.append((bucket, sent))
+                            continue
+                    partial = Partial(series, labels, [(bucket, sent)])
+                    if partial_of is not None:
+                        partial_of[labels] = partial
                     home = homes.get(labels)
                     partials[self._home(series, labels) if home is None else home].append(partial)
         levels: dict[int, list[LevelValue]] = defaultdict(list)

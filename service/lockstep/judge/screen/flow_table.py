@@ -123,8 +123,7 @@ class FlowTable:
         closed = self.closed
         for start in starts:
             self._entries.add(start, labels)
-        self._warm.schedule(labels, changed + self.bucket_s)
-        for group in self._warm.of(labels):
+        for group in self._warm.schedule(labels, changed + self.bucket_s):
             if not group.early:
                 continue
             if closed is None or changed >= closed:
@@ -147,13 +146,17 @@ class FlowTable:
         history = self._flows[self.series.id, labels]
         start = end - self.series.bucket_s
         if need is None:
-            longest = history.value(end - self._window_s, end)
-            if longest is not None and longest < self._least:
-                return  # even the longest window has less than the least limit
+            if self._is_far_below(history, end):
+                return
             screens = (screen for screen, _ in (one.limits(labels) for one in self._classes) if screen is not None)
             need = self._needs[labels] = min((need_of(s, history, start, end) for s in screens), default=NEVER)
         if has_needed(need, history, start, end):
             self._warm_up(labels, history, end)
+
+    def _is_far_below(self, history: FlowHistory, end: int) -> bool:
+        """Whether even the longest window that ends there has less than the least limit of all."""
+        longest = history.value(end - self._window_s, end)
+        return longest is not None and longest < self._least
 
     def _warm_up(self, labels: Labels, history: FlowHistory, end: int) -> None:
         """Have those rules look at a group whose screens it reaches."""
@@ -187,7 +190,7 @@ class FlowTable:
                     continue
                 if end > closed:
                     self._look(labels, end)
-                else:
+                elif not self._is_far_below(history, end):
                     self._warm_up(labels, history, end)
         self._entries.close(closed)
         self._entries.drop(closed - width - self._kept_s + 1)

@@ -55,16 +55,17 @@ class WarmGroups:
     def __init__(self) -> None:
         self._warm: dict[Labels, dict[Group, None]] = {}
 
-    def of(self, labels: Labels) -> Iterable[Group]:
-        return self._warm.get(labels, ())
-
-    def schedule(self, labels: Labels, end: int) -> None:
+    def schedule(self, labels: Labels, end: int) -> Iterable[Group]:
         """Have the groups of these labels visited at a bucket end, in seconds, or the next that their rules come to.
 
-        Not one that sleeps: what comes makes no difference to it.
+        Not one that sleeps: what comes makes no difference to it. Returns all of them.
         """
-        for group in self._warm.get(labels, ()):
+        groups = self._warm.get(labels)
+        if groups is None:
+            return ()
+        for group in groups:
             _schedule(group, end)
+        return groups
 
     def wake(self, labels: Labels, level: SeriesDef, time_us: int) -> None:
         """The same where a level has been set that they read as well, for the bucket end after this microsecond."""

@@ -133,7 +133,12 @@ class FlowHistory:
                 continue
             if known == aggregate:
                 continue
-            self._set_open(opened, bucket, aggregate)
+            if known is not None and bucket == self.starts[-1] and len(self._open) == 1 and bucket not in self._base:
+                # The newest bucket, and nobody else has told of it: most of what comes.
+                opened[bucket] = aggregate
+                self._set_newest_total(aggregate)
+            else:
+                self._set_open(opened, bucket, aggregate)
             if changed is None or bucket < changed:
                 changed = bucket
         if closed is not None and len(self.starts) > PACKED_AT_ONCE:
@@ -229,6 +234,12 @@ class FlowHistory:
             return
         starts.insert(at, bucket)
 
+    def _set_newest_total(self, total: Any) -> None:
+        try:
+            self.totals[-1] = total
+        except OverflowError:  # a sum beyond 64 bits
+            self.totals = [*self.totals[:-1], total]
+
     def expire(self, before: int) -> bool:
         """Drop the blocks that end at or before this second; whether there were any."""
         border = before // self.block_s * self.block_s
@@ -260,8 +271,11 @@ class FlowHistory:
         """The merged aggregate of the buckets in [start, end), None when there is none."""
         if start <= self._packed_to:
             return self._aggregate_from_packed(start, end)
-        lo = bisect_left(self.starts, start)
-        hi = bisect_left(self.starts, end, lo)
+        starts = self.starts
+        if not starts or start > starts[-1]:
+            return None
+        lo = bisect_left(starts, start)
+        hi = bisect_left(starts, end, lo)
         if lo == hi:
             return None
         if hi - lo == 1:

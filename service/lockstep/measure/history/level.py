@@ -43,11 +43,12 @@ class LevelHistory:
         known = self._identities.get(identity)
         if known is None:
             known = self._identities[identity] = _Identity()
-        if known.values and time_us < known.values[-1][0]:
-            self.older += 1
-            return False
-        if known.values:
-            newest, _, before = known.values[-1]
+        values = known.values
+        if values:
+            newest, _, before = values[-1]
+            if time_us < newest:
+                self.older += 1
+                return False
             self.moved = value - before
         else:
             newest, self.moved = time_us, None if len(self._identities) == 1 else value
@@ -55,9 +56,9 @@ class LevelHistory:
             newest = max(k.values[-1][0] for k in self._identities.values() if k.values)
         self.rested_us = time_us - newest
         known.source = source
-        if grain_us and known.values and known.values[-1][0] // grain_us == time_us // grain_us:
-            known.values.pop()
-        known.values.append((time_us, offset, value))
+        if grain_us and values and values[-1][0] // grain_us == time_us // grain_us:
+            values.pop()
+        values.append((time_us, offset, value))
         return True
 
     def has_seen(self, source: Source, offset: int) -> bool:
@@ -69,6 +70,8 @@ class LevelHistory:
         """Forget values that no instant at or after `before_us` can ask for (None: only the newest is asked for)."""
         for known in self._identities.values():
             keep = len(known.values) - 1
+            if not keep:
+                continue
             if before_us is not None:
                 # The newest value strictly before the instant is still in force at it.
                 while keep > 0 and known.values[keep][0] >= before_us:
