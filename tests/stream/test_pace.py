@@ -21,11 +21,3 @@ def test_what_comes_now_and_then_waits_for_nothing():
 
 def test_what_comes_all_the_time_is_done_once_in_a_while():
     assert times(Pace(every_s=1.0, burst=3), [0.0] * 6) == [0.0, 0.0, 0.0, 1.0, 2.0, 3.0]
-
-
-def test_what_is_done_together_counts_once():
-    """Twelve meters that flush in one turn of the loop are one flush."""
-    pace = Pace(every_s=1.0, burst=1, together_s=0.25)
-    for at in (0.0, 0.1, 0.2):
-        pace.take(at)
-    assert pace.wait_s(0.2) == 0.8

@@ -12,7 +12,7 @@ from stream_toys import STEP, TOPICS, ToyJudge, ToyMeter, events, published, tot
 
 from lockstep.adapters.stream import open_broker
 from lockstep.adapters.stream.consumer import Faults
-from lockstep.adapters.stream.lanes import STATE_EVERY_S, STUCK_AFTER_S, Lane, StageLane, StageSpec
+from lockstep.adapters.stream.lanes import STATE_EVERY_S, STUCK_AFTER_S, Lane, SourceLanes, StageLane, StageSpec
 from lockstep.adapters.stream.pace import Pace
 from lockstep.adapters.stream.runtime import Runtime
 from lockstep.adapters.stream.sqlite import SqliteBroker, SqliteConsumer, SqliteTransport
@@ -270,7 +270,9 @@ async def test_a_stage_that_breaks_publishes_nothing_of_what_broke_it(
         await broker.publish(events(5, 1_000))
         await until(lambda: bool(runtime.reasons))  # type: ignore[attr-defined] # set by `running`
         assert "a fault of ours" in runtime.reasons[0]  # type: ignore[attr-defined] # as above
-        await asyncio.gather(*(lane.task for lane in runtime._lanes.values() if lane.task), return_exceptions=True)
+        await asyncio.gather(
+            *(lane.pump.task for lane in runtime._lanes.values() if lane.pump.task), return_exceptions=True
+        )
     assert await totals(broker) == {}
     assert await published(broker, "alerts") == []
     async with running(sqlite_settings, broker) as runtime:
@@ -414,7 +416,8 @@ SAMPLES = TP("samples", 0)
 
 @pytest.fixture
 async def lane(sqlite_settings: Settings, broker: SqliteBroker) -> Lane:
-    return Lane(toy_runtime(sqlite_settings, broker, on_fatal=lambda reason: None), {SAMPLES: 10})
+    runtime = toy_runtime(sqlite_settings, broker, on_fatal=lambda reason: None)
+    return Lane(runtime, {SAMPLES: 10}, SourceLanes(runtime).pump)
 
 
 async def test_a_lane_that_is_behind_and_stands_still_is_stuck(lane: Lane) -> None:

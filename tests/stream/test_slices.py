@@ -16,10 +16,11 @@ from lockstep.adapters.stream import open_broker
 from lockstep.adapters.stream.lanes import (
     FAR_BEHIND,
     LEAST_EVENTS,
+    METER_IDLE_S,
     SLICE_S,
     STEP_AT_LATEST_S,
     SourceLane,
-    SourceSpec,
+    SourceLanes,
     StageLane,
     StageSpec,
 )
@@ -93,10 +94,7 @@ async def runtime(sqlite_settings: Settings, spent: Spent) -> AsyncIterator[Runt
 
 
 def source_lane(runtime: Runtime, tp: TP, meter: Slow, *, end: int = 0) -> SourceLane:
-    async def make(*args: Any) -> Slow:
-        return meter
-
-    return SourceLane(runtime, SourceSpec(tp.topic, make), tp, meter, end=end)
+    return SourceLanes(runtime).add(tp, meter, end=end)
 
 
 def stage_lane(runtime: Runtime, stage: Slow) -> StageLane:
@@ -161,18 +159,59 @@ async def test_what_is_fed_is_what_the_position_says(runtime: Runtime, spent: Sp
 
 async def test_far_behind_a_meter_gathers_what_makes_a_flush_cheap(runtime: Runtime, spent: Spent) -> None:
     """Near the end of the log each flush is for somebody who waits."""
-    lane = source_lane(runtime, ORDERS, Slow(spent, 0.0), end=4 * FAR_BEHIND)
+    lanes = SourceLanes(runtime)
+    lane = lanes.add(ORDERS, Slow(spent, 0.0), end=4 * FAR_BEHIND)
     waits = []
     for start in range(0, 4 * FAR_BEHIND, FAR_BEHIND // 2):
         await lane.take(ORDERS, batch(ORDERS, start, start + FAR_BEHIND // 2), lambda: True)
-        waits.append(lane.can_wait())
+        waits.append(lanes.can_wait())
         if not waits[-1]:
-            await lane.step()
+            await lanes.step()
     assert waits == [True, False, True, False, True, False, False, False]
     lane.ends[ORDERS] *= 2
-    assert lane.can_wait()
+    await lane.take(ORDERS, batch(ORDERS, 4 * FAR_BEHIND, 4 * FAR_BEHIND + 1), lambda: True)
+    assert lanes.can_wait()
     spent.now += STEP_AT_LATEST_S
-    assert not lane.can_wait()
+    assert not lanes.can_wait()
+
+
+class Telling(Slow):
+    """A meter that hands out how often it was flushed."""
+
+    flushes = 0
+
+    def flush(self, now: datetime) -> list[Record]:
+        self.flushes += 1
+        return [Record("samples", b"%d" % self.flushes, partition=0)]
+
+
+async def test_meters_are_flushed_together_and_none_for_nothing(runtime: Runtime, spent: Spent) -> None:
+    """One publish for all that were fed; who is far behind, or has nothing to say, costs the others nothing."""
+    lanes, meters = SourceLanes(runtime), [Telling(spent, 0.0) for _ in range(4)]
+    ends = (4 * FAR_BEHIND, 100, 100, 0)
+    behind, first, second, _ = (
+        lanes.add(TP("orders", n), meter, end=end) for n, (meter, end) in enumerate(zip(meters, ends, strict=True))
+    )
+
+    async def flushed() -> list[int]:
+        if not lanes.can_wait():
+            await lanes.step()
+        return [meter.flushes for meter in meters]
+
+    assert await flushed() == [0, 0, 0, 1], "what it begins with is told at once where there are no events to be read"
+    for lane in (behind, first, second):
+        await lane.take(lane.tp, batch(lane.tp, 0, 50), lambda: True)
+    assert await flushed() == [0, 1, 1, 1]
+    assert await flushed() == [0, 1, 1, 1]
+    spent.now += METER_IDLE_S * 0.6
+    assert await flushed() == [0, 1, 1, 1]
+    await first.take(first.tp, batch(first.tp, 50, 51), lambda: True)
+    assert await flushed() == [0, 2, 2, 2], "those that are due soon go along"
+    spent.now += METER_IDLE_S
+    assert await flushed() == [0, 3, 3, 3]
+    lanes.pump.close()
+    assert await lanes.step()
+    assert [meter.flushes for meter in meters] == [1, 4, 4, 4], "the last flush is of all"
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=12, unique=True).map(sorted), st.data())

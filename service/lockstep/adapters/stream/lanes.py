@@ -8,13 +8,16 @@ from typing import Any, Protocol
 
 from faust.types import TP
 
-from lockstep.adapters.stream.consumer import Faults, within
-from lockstep.adapters.stream.pace import Pace
+from lockstep.adapters.stream.consumer import Faults
+from lockstep.adapters.stream.pump import Pump
 from lockstep.ports import Batch, Broker, Cut, Ownership, Record, Stage, TopicInfo
 from lockstep.settings import Settings
 
 STUCK_AFTER_S = 60.0
 """A lane that is behind and stands still for so long is not alive; nor one whose position the group does not learn."""
+
+METER_IDLE_S = 1.0
+"""How long a meter to which nothing comes is left alone: it tells how far it is once a second."""
 
 STATE_EVERY_S = 1.0
 """What a stage has to store and nobody waits for is stored this often, so a new owner reads that much again."""
@@ -89,8 +92,6 @@ class LaneHost(Protocol):
     failed: bool
     moved: asyncio.Event
     """Set when a position has become durable that the group has not heard of."""
-    flushes: Pace
-    """Of all meters together: the more of them flush at one time, the fewer requests and batches it takes."""
     turn: asyncio.Lock
     """Held while a slice is fed, and until the event loop has gone round after it: lanes take turns."""
 
@@ -99,11 +100,11 @@ class LaneHost(Protocol):
 
 
 class Lane:
-    """What both kinds share: where each input stands, a pump that wakes when there is something to do."""
+    """What both kinds share: where each input stands, and the pump that publishes what comes of it."""
 
-    def __init__(self, runtime: LaneHost, starts: Mapping[TP, int]) -> None:
+    def __init__(self, runtime: LaneHost, starts: Mapping[TP, int], pump: Pump) -> None:
         self.runtime = runtime
-        self.interval_s = runtime.settings.flush_interval
+        self.pump = pump
         self.at = {tp: start - 1 for tp, start in starts.items()}  # last offset applied
         self.next: dict[TP, int] = dict(starts)
         self.ends: dict[TP, int] = {}  # of the logs, when they were last asked
@@ -111,10 +112,6 @@ class Lane:
         self.committed: dict[TP, int] = dict(starts)  # what the group was told
         self.behind_since: float | None = None
         self.untold_since: float | None = None
-        self.wake = asyncio.Event()
-        self.closing = asyncio.Event()
-        self.task: asyncio.Task[None] | None = None
-        self.stepped_at = runtime.loop_time()  # when this lane began, or last had something to do in a step
         self.is_feeding = False  # in the middle of a batch
 
     async def take(self, tp: TP, batch: Batch, is_current: Callable[[], bool]) -> None:
@@ -137,7 +134,7 @@ class Lane:
                     began = runtime.loop_time()
                     fed = self.feed(tp, batch, fed)
                     self.is_feeding = fed < len(batch)
-                    self.wake.set()
+                    self.pump.wake.set()
                     if self.is_feeding or runtime.loop_time() - began > SLICE_S / 2:
                         await asyncio.sleep(0)
         finally:
@@ -151,43 +148,6 @@ class Lane:
         """So much has been applied."""
         self.at[tp] = part.next - 1
         self.next[tp] = part.next
-
-    async def step(self) -> bool:
-        """Publish what there is; whether there was anything."""
-        raise RuntimeError("a lane of its own kind steps")
-
-    def can_wait(self) -> bool:
-        """Whether nobody misses the next step yet."""
-        return self.is_feeding and self.runtime.loop_time() - self.stepped_at < STEP_AT_LATEST_S
-
-    def wait_s(self) -> float:
-        """How long the next step has to wait for the one before it."""
-        return self.stepped_at + self.interval_s - self.runtime.loop_time()
-
-    async def pump(self, idle_s: float) -> None:
-        """Step at once when the last step that had something to do is older than the flush interval, else at the
-        interval.
-
-        Ends with a last step once `closing` is set. A step is never cut short: what a stage handed over
-        and nobody published would be lost.
-        """
-        while True:
-            await within(idle_s, self.wake)
-            if self.can_wait() and not self.closing.is_set():
-                self.wake.clear()
-                continue
-            wait_s = self.wait_s()
-            if wait_s > 0:
-                await within(wait_s, self.closing)
-            self.wake.clear()
-            closing = self.closing.is_set()
-            began = self.runtime.loop_time()
-            if self.runtime.failed:  # a stage that broke in the middle of a batch has folded half of it
-                return
-            if await self.step():
-                self.stepped_at = began
-            if closing:
-                return
 
     def stuck(self, now: float) -> str:
         """What stands still, "" for nothing. now: loop time."""
@@ -225,17 +185,18 @@ class Lane:
 
 
 class SourceLane(Lane):
-    """Feeds the meter of one source partition, and publishes what it hands out."""
+    """Feeds the meter of one source partition."""
 
-    def __init__(self, runtime: LaneHost, spec: SourceSpec, tp: TP, meter: SourceStage, *, end: int) -> None:
+    def __init__(self, runtime: LaneHost, tp: TP, meter: SourceStage, pump: Pump, *, end: int) -> None:
         """end: of the log, as it was when the meter was made."""
-        super().__init__(runtime, {tp: meter.start})
-        self.spec, self.tp, self.meter = spec, tp, meter
+        super().__init__(runtime, {tp: meter.start}, pump)
+        self.tp, self.meter = tp, meter
         self.durable = {tp: meter.position}
         self.committed = dict(self.durable)
         self.ends = {tp: end}
         self._at_once = 1_024  # events of the next slice
-        self._flushed = meter.start  # the offset up to which the last flush went
+        self._has_flushed = False
+        self._flushed, self._flushed_at = meter.start, runtime.loop_time()  # offset and time of the last flush
 
     def feed(self, tp: TP, batch: Batch, begin: int) -> int:
         """As many events as took SLICE_S before: what an event costs depends on the rules and the machine."""
@@ -251,27 +212,58 @@ class SourceLane(Lane):
         self.fed(tp, part)
         return end
 
-    def can_wait(self) -> bool:
-        """Far behind, it gathers as many events as make a flush cheap."""
-        reached = self.next[self.tp]
-        is_gathering = reached + FAR_BEHIND < self.ends[self.tp] and reached - self._flushed < FAR_BEHIND
-        return (is_gathering or self.is_feeding) and self.runtime.loop_time() - self.stepped_at < STEP_AT_LATEST_S
+    def is_due(self, *, idle_s: float = METER_IDLE_S) -> bool:
+        """Whether somebody waits for its next flush: it was fed, or has told nothing for so long.
 
-    def wait_s(self) -> float:
-        return max(super().wait_s(), self.runtime.flushes.wait_s(self.runtime.loop_time()))
+        Far behind, it gathers as many events as make a flush cheap; in the middle of a batch it waits for the end.
+        """
+        since_s, reached = self.runtime.loop_time() - self._flushed_at, self.next[self.tp]
+        if reached == self._flushed:
+            # What it begins with is told at once, unless there are events that say more of it.
+            return since_s >= idle_s or (not self._has_flushed and reached >= self.ends[self.tp])
+        is_gathering = reached + FAR_BEHIND < self.ends[self.tp] and reached - self._flushed < FAR_BEHIND
+        return not (is_gathering or self.is_feeding) or since_s >= STEP_AT_LATEST_S
+
+    def flush(self, now: datetime) -> list[Record]:
+        """What its meter hands out."""
+        self._has_flushed = True
+        self._flushed, self._flushed_at = self.next[self.tp], self.runtime.loop_time()
+        return self.meter.flush(now)
+
+
+class SourceLanes:
+    """The source lanes of one assignment. They publish together: one request to the broker for all of them."""
+
+    def __init__(self, runtime: LaneHost) -> None:
+        self.lanes: list[SourceLane] = []
+        self._runtime = runtime
+        interval_s = runtime.settings.flush_interval
+        self.pump = Pump(runtime, self.step, interval_s=interval_s, idle_s=METER_IDLE_S, can_wait=self.can_wait)
+
+    def add(self, tp: TP, meter: SourceStage, *, end: int) -> SourceLane:
+        """end: of the log, as it was when the meter was made."""
+        lane = SourceLane(self._runtime, tp, meter, self.pump, end=end)
+        self.lanes.append(lane)
+        return lane
+
+    def can_wait(self) -> bool:
+        """Whether nobody misses the next flush."""
+        return not any(lane.is_due() for lane in self.lanes)
 
     async def step(self) -> bool:
-        runtime = self.runtime
-        began = runtime.loop_time()
-        self._flushed = self.next[self.tp]
-        records = self.meter.flush(runtime.clock())
-        position = self.meter.position
+        """Publish what the meters hand out that are due; whether there was anything."""
+        runtime, is_last = self._runtime, self.pump.closing.is_set()
+        began, now = runtime.loop_time(), runtime.clock()
+        # Meters without news go along a little early, so that they tell together how far they are.
+        due = [lane for lane in self.lanes if is_last or lane.is_due(idle_s=METER_IDLE_S / 2)]
+        records = [record for lane in due for record in lane.flush(now)]
+        positions = [(lane, lane.meter.position) for lane in due]
         if records:
-            runtime.flushes.take(began)
             await asyncio.sleep(runtime.faults.before_cut_s)
             await runtime.broker.publish(records)
             runtime.observer.flushed("meter", runtime.loop_time() - began)
-        self.reached({self.tp: position})
+        for lane, position in positions:
+            lane.reached({lane.tp: position})
         return bool(records)
 
 
@@ -287,10 +279,10 @@ class StageLane(Lane):
         owned: Ownership,
         starts: Mapping[TP, int],
     ) -> None:
-        super().__init__(runtime, starts)
+        interval_s = runtime.settings.flush_interval if spec.interval_s is None else spec.interval_s
+        pump = Pump(runtime, self.step, interval_s=interval_s, idle_s=spec.tick_s, can_wait=self.can_wait)
+        super().__init__(runtime, starts, pump)
         self.spec, self.partition, self.stage, self.owned = spec, partition, stage, owned
-        if spec.interval_s is not None:
-            self.interval_s = spec.interval_s
         self._cut_at = float("-inf")  # loop time of the last cut
 
     def feed(self, tp: TP, batch: Batch, begin: int) -> int:
@@ -309,13 +301,15 @@ class StageLane(Lane):
         return len(batch)
 
     def can_wait(self) -> bool:
-        if super().can_wait():
+        """Whether nobody misses the next cut yet."""
+        if self.is_feeding and self.runtime.loop_time() - self.pump.stepped_at < STEP_AT_LATEST_S:
             return True
         if self.spec.can_wait is None or self.runtime.loop_time() - self._cut_at >= STATE_EVERY_S:
             return False
         return self.spec.can_wait(self.stage)
 
     async def step(self) -> bool:
+        """Cut; whether there was anything to be cut."""
         runtime = self.runtime
         began = runtime.loop_time()
         self.stage.tick(runtime.clock())
@@ -335,7 +329,7 @@ class StageLane(Lane):
 
     def act(self) -> None:
         """Let the outside act on what is durable; not when we are about to leave."""
-        if self.spec.after_cut is not None and not self.closing.is_set():
+        if self.spec.after_cut is not None and not self.pump.closing.is_set():
             self.spec.after_cut(self.partition, self.stage)
 
     async def release(self) -> None:

@@ -7,10 +7,9 @@ class Pace:
     It is a bucket of `burst` tokens, of which one comes back in `every_s`; times are of any clock that only rises.
     """
 
-    def __init__(self, *, every_s: float, burst: int, together_s: float = 0.0) -> None:
-        """together_s: what is done so soon after what was counted counts as one with it."""
-        self._every_s, self._burst, self._together_s = every_s, burst, together_s
-        self._full_at = self._taken_at = float("-inf")  # when all tokens are back, when the last was taken
+    def __init__(self, *, every_s: float, burst: int) -> None:
+        self._every_s, self._burst = every_s, burst
+        self._full_at = float("-inf")  # when all tokens are back
 
     def wait_s(self, now: float) -> float:
         """How long to wait before the next time; 0 where it may be done now."""
@@ -18,6 +17,4 @@ class Pace:
 
     def take(self, now: float) -> None:
         """It is done, whether it waited or not."""
-        if now - self._taken_at >= self._together_s:
-            self._taken_at = now
-            self._full_at = max(self._full_at, now) + self._every_s
+        self._full_at = max(self._full_at, now) + self._every_s

@@ -17,17 +17,13 @@ from faust.types import TP
 from lockstep.adapters.stopping import Stopping
 from lockstep.adapters.stream.consumer import Faults, Handed, PassThrough
 from lockstep.adapters.stream.faust_app import FaustApp, NoTables
-from lockstep.adapters.stream.lanes import Lane, Observer, SourceLane, SourceSpec, StageLane, StageSpec
-from lockstep.adapters.stream.pace import Pace
+from lockstep.adapters.stream.lanes import Lane, Observer, SourceLane, SourceLanes, SourceSpec, StageLane, StageSpec
 from lockstep.errors import LockstepError, StateError
 from lockstep.ports import Broker, TopicInfo
 from lockstep.settings import Settings
 
 log = structlog.get_logger("lockstep.runtime")
 
-FLUSH_EVERY_S, FLUSHES_AT_ONCE = 0.02, 5
-"""Meters of a worker flush together, at most so often in the long run, and so often at once after a rest; each of them
-not before the flush interval."""
 COMMIT_EVERY_S = 0.5
 COMMIT_S = 5.0
 STOP_S = 1.5
@@ -101,7 +97,6 @@ class Runtime:
         self._stopping = False
         self.moved = asyncio.Event()
         self.turn = asyncio.Lock()
-        self.flushes = Pace(every_s=FLUSH_EVERY_S, burst=FLUSHES_AT_ONCE, together_s=FLUSH_EVERY_S / 4)
         self._watch: list[asyncio.Task[None]] = []
 
     def loop_time(self) -> float:
@@ -165,9 +160,8 @@ class Runtime:
         self._lanes = {}
         if not self.failed:
             for lane in lanes:
-                lane.closing.set()
-                lane.wake.set()
-            pumps = [lane.task for lane in lanes if lane.task is not None]
+                lane.pump.close()
+            pumps = [task for lane in lanes if (task := lane.pump.task) is not None]
             late = pumps and (await asyncio.wait(pumps, timeout=min(STOP_S, stopping.left_s())))[1]
             if late:
                 stopping.leave(f"the last flush of {len(late)} partitions: no end in {STOP_S:g} s")
@@ -203,12 +197,13 @@ class Runtime:
         await asyncio.sleep(self.faults.before_recovery_s)
         lanes: dict[TP, Lane] = {}
         places: dict[TP, int] = {}
+        sources = SourceLanes(self)
         kept = False
         try:
             infos = await self.broker.describe({tp.topic for tp in assigned})
             for tp in sorted(assigned):
                 if tp.topic in self._sources:
-                    lane: Lane = await self._source_lane(tp, infos[tp.topic], committed.get(tp))
+                    lane: Lane = await self._source_lane(sources, tp, infos[tp.topic], committed.get(tp))
                 elif tp.topic in self._stage_of and tp.topic == self._stage_of[tp.topic].inputs[0]:
                     lane = await self._stage_lane(self._stage_of[tp.topic], tp.partition)
                 else:
@@ -230,14 +225,14 @@ class Runtime:
                 await self._release(list(dict.fromkeys(lanes.values())))
         return places
 
-    async def _source_lane(self, tp: TP, info: TopicInfo, committed: int | None) -> SourceLane:
+    async def _source_lane(self, sources: SourceLanes, tp: TP, info: TopicInfo, committed: int | None) -> SourceLane:
         spec = self._sources[tp.topic]
         earliest, end = (await self.broker.bounds(tp.topic))[tp.partition]
         _check_end(tp, committed or 0, end)
         meter = await spec.make(info, tp.partition, committed, earliest)
         if self.faults.no_rewind:
             meter.start = meter.position
-        return SourceLane(self, spec, tp, meter, end=end)
+        return sources.add(tp, meter, end=end)
 
     async def _stage_lane(self, spec: StageSpec, partition: int) -> StageLane:
         owned = self.broker.own(spec.name, partition)
@@ -259,18 +254,17 @@ class Runtime:
         return StageLane(self, spec, partition, stage, owned, starts)
 
     def opened(self, epoch: int) -> None:
-        for lane in dict.fromkeys(self._lanes.values()):
-            idle_s = lane.spec.tick_s if isinstance(lane, StageLane) else 1.0
-            lane.wake.set()
-            lane.task = asyncio.create_task(self._guarded(lane, idle_s))
+        for pump, lane in {lane.pump: lane for lane in self._lanes.values()}.items():
+            pump.wake.set()
+            pump.task = asyncio.create_task(self._guarded(lane))
         if not self._stopping:
             self._reason = ""
 
-    async def _guarded(self, lane: Lane, idle_s: float) -> None:
+    async def _guarded(self, lane: Lane) -> None:
         try:
             if isinstance(lane, StageLane):
                 lane.act()
-            await lane.pump(idle_s)
+            await lane.pump.run()
         except LockstepError as error:
             self.fail(str(error))
         except Exception as error:
@@ -286,7 +280,7 @@ class Runtime:
             self.fail(repr(error))
 
     async def _stop_pumps(self, lanes: Sequence[Lane]) -> None:
-        await _end_tasks([lane.task for lane in lanes if lane.task is not None])
+        await _end_tasks([task for lane in lanes if (task := lane.pump.task) is not None])
 
     async def _release(self, lanes: Sequence[Lane]) -> None:
         """All at once: each may have to wait until its broker counts as gone."""
@@ -322,7 +316,7 @@ class Runtime:
         """Something outside happened that this stage's owner should look at now."""
         for lane in self._lanes.values():
             if isinstance(lane, StageLane) and lane.spec.name == stage and lane.partition == partition:
-                lane.wake.set()
+                lane.pump.wake.set()
 
     # ---- watching -------------------------------------------------------------------------------------------------
 
