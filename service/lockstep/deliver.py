@@ -159,6 +159,10 @@ class Deliver:
         self._handed = self._sequence
         return cut
 
+    def only_stores(self) -> bool:
+        """Whether the next cut would only say how attempts ended: nobody waits for it."""
+        return self._sequence == self._handed and not self._cut.records
+
     # ---- attempts -------------------------------------------------------------------------------------------------
 
     def confirm(self) -> None:

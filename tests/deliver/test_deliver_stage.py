@@ -50,6 +50,23 @@ def test_nothing_is_attempted_before_it_is_durable():
     assert kept.due() == ["d1"]
 
 
+def test_how_an_attempt_ended_may_wait_and_news_may_not():
+    """What is to be attempted, and what was given up, is stored at once."""
+    kept = Kept()
+    assert kept.stage.only_stores()
+    kept.feed(record("d1"), record("d2", alert="a2"))
+    assert not kept.stage.only_stores()
+    (first,) = kept.cut().stage.due(START)
+    assert kept.stage.only_stores()
+    kept.stage.sent(first, Sent(), now=START)
+    assert kept.stage.only_stores()
+    assert set(kept.entries) == {b"dd1", b"dd2"}
+    assert set(kept.cut().entries) == {b"dd2"}
+    (second,) = kept.stage.due(START)
+    kept.stage.failed(second, GONE, now=START, jitter=HALF)
+    assert not kept.stage.only_stores(), "a dead letter is published"
+
+
 def test_a_lane_has_one_attempt_at_a_time_and_lanes_are_apart():
     """Two destinations, one attempt each; the next one of a lane follows the outcome."""
     kept = Kept().feed(record("d1"), record("d2", alert="a2"), record("d3", OTHER)).cut()

@@ -100,6 +100,28 @@ async def test_what_nobody_misses_waits():
         assert len(clock.steps) == 1
 
 
+async def test_who_can_wait_is_asked_again_before_long():
+    """What nobody misses is not left until somebody comes, or until all is quiet."""
+    clock = Clock()
+    asked: list[float] = []
+    twice = asyncio.Event()
+
+    def can_wait() -> bool:
+        asked.append(clock.now)
+        if len(asked) == 2:
+            twice.set()
+        return True
+
+    pump = Pump(clock, clock.step, interval_s=LONG_S, idle_s=LONG_S, can_wait=can_wait, asks_every_s=0.0)
+    task = asyncio.create_task(pump.run())
+    pump.wake.set()
+    await twice.wait()
+    assert clock.steps == []
+    pump.close()
+    await task
+    assert len(clock.steps) == 1
+
+
 async def test_nothing_is_published_after_a_stage_broke():
     clock = Clock()
     clock.failed = True

@@ -62,7 +62,7 @@ class StageSpec:
     the last `cut` handed out; the stage may have been fed more meanwhile.
     released: called when the partition is given up.
     can_wait: whether nobody waits for what the stage would cut now, because nothing of it is published: then it is cut
-    every STATE_EVERY_S. None: it never waits.
+    every `store_every_s`. None: it never waits.
     """
 
     name: str
@@ -73,6 +73,7 @@ class StageSpec:
     after_cut: Callable[[int, Any], None] | None = None
     released: Callable[[int, Any], Awaitable[None]] | None = None
     can_wait: Callable[[Any], bool] | None = None
+    store_every_s: float = STATE_EVERY_S
 
 
 class Observer(Protocol):
@@ -280,7 +281,14 @@ class StageLane(Lane):
         starts: Mapping[TP, int],
     ) -> None:
         interval_s = runtime.settings.flush_interval if spec.interval_s is None else spec.interval_s
-        pump = Pump(runtime, self.step, interval_s=interval_s, idle_s=spec.tick_s, can_wait=self.can_wait)
+        pump = Pump(
+            runtime,
+            self.step,
+            interval_s=interval_s,
+            idle_s=spec.tick_s,
+            can_wait=self.can_wait,
+            asks_every_s=spec.store_every_s,
+        )
         super().__init__(runtime, starts, pump)
         self.spec, self.partition, self.stage, self.owned = spec, partition, stage, owned
         self._cut_at = float("-inf")  # loop time of the last cut
@@ -304,7 +312,7 @@ class StageLane(Lane):
         """Whether nobody misses the next cut yet."""
         if self.is_feeding and self.runtime.loop_time() - self.pump.stepped_at < STEP_AT_LATEST_S:
             return True
-        if self.spec.can_wait is None or self.runtime.loop_time() - self._cut_at >= STATE_EVERY_S:
+        if self.spec.can_wait is None or self.runtime.loop_time() - self._cut_at >= self.spec.store_every_s:
             return False
         return self.spec.can_wait(self.stage)
 

@@ -10,6 +10,9 @@ GATHERS = 3
 """What comes is gathered for so many times as long as the last step took, so that steps take a quarter of the time."""
 
 
+NEVER_S = 1e9
+
+
 class PumpHost(Protocol):
     """What a pump asks of the runtime that it belongs to."""
 
@@ -40,10 +43,12 @@ class Pump:
         interval_s: float,
         idle_s: float,
         can_wait: Callable[[], bool] = _never,
+        asks_every_s: float = NEVER_S,
     ) -> None:
-        """step: publishes what there is and says whether there was anything. can_wait: whether nobody misses that."""
+        """step: publishes what there is and says whether there was anything. can_wait: whether nobody misses that;
+        while it is so, asked again every `asks_every_s`."""
         self._host, self._step, self._can_wait = host, step, can_wait
-        self._interval_s, self._idle_s = interval_s, idle_s
+        self._interval_s, self._idle_s, self._asks_every_s = interval_s, idle_s, min(asks_every_s, idle_s)
         self.wake = asyncio.Event()
         self.closing = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
@@ -56,12 +61,14 @@ class Pump:
 
     async def run(self) -> None:
         """A step is never cut short: what a stage handed over and nobody published would be lost."""
-        gathers_s = 0.0
+        gathers_s, idle_s = 0.0, self._idle_s
         while True:
-            await within(self._idle_s, self.wake)
+            await within(idle_s, self.wake)
             if self._can_wait() and not self.closing.is_set():
                 self.wake.clear()
+                idle_s = self._asks_every_s
                 continue
+            idle_s = self._idle_s
             wait_s = self.stepped_at + gathers_s - self._host.loop_time()
             if wait_s > 0:
                 await within(wait_s, self.closing)
