@@ -5,7 +5,20 @@ from typing import Annotated
 import typer
 
 from lockstep import VERSION
-from lockstep.cli import alerts, backtest, check, convert, convert_rules, demo, events, explain, rules, schema, serve
+from lockstep.cli import (
+    alerts,
+    backtest,
+    check,
+    convert,
+    convert_rules,
+    demo,
+    events,
+    explain,
+    init,
+    rules,
+    schema,
+    serve,
+)
 from lockstep.cli.shared.output import fail, out
 from lockstep.errors import LockstepError
 
@@ -48,6 +61,7 @@ def version() -> None:
 
 
 # In the order in which `lockstep --help` lists them.
+app.command()(init.init)
 app.command()(serve.serve)
 app.command()(check.check)
 app.command()(rules.rules)

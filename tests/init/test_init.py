@@ -1,0 +1,197 @@
+"""`lockstep init`: what it writes passes `check` and `test`, and nothing that is there is written over."""
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from lockstep.cli import main
+from lockstep.errors import RuleError
+from lockstep.tools.check.check_report import check
+from lockstep.tools.init.public_holidays import holiday_entries, zone_of
+from lockstep.tools.init.shop_files import Answers, shop_files
+from lockstep.tools.ruletest.runner import run as run_test
+from lockstep.tools.ruletest.suite import load_suite
+
+SHOPIFY = Path(__file__).parents[1] / "convert" / "fixtures" / "shopify-orders.csv"
+TODAY = date(2026, 11, 24)
+WRITTEN = [
+    "lockstep.env",
+    "rules/calendar.yml",
+    "rules/orders.yml",
+    "rules/routing.yml",
+    "rules/stock.yml",
+    "rules/tests/orders.yml",
+    "rules/tests/stock.yml",
+    "rules/tests/traffic.yml",
+    "rules/traffic.yml",
+]
+
+
+@pytest.fixture
+def environ(monkeypatch, tmp_path):
+    for name in os.environ:
+        if name.startswith("LOCKSTEP_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def run(environ, monkeypatch, capfd):
+    """Runs a command in an empty folder: (exit code, stdout, stderr)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["lockstep", *map(str, arguments)])
+        try:
+            main()
+            code = 0
+        except SystemExit as ended:
+            code = ended.code or 0
+        out, said = capfd.readouterr()
+        return code, out, said
+
+    return run
+
+
+def _files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("country", ["", "DE", "DE-BY", "GB", "US-CA", "JP", "IN", "AE", "FR"])
+def test_what_is_written_passes_check_and_test(country, tmp_path):
+    """Whatever the country: no fault, not even a warning, and its tests pass in its zone."""
+    zone = ZoneInfo(zone_of(country) or "Europe/London")
+    answers = Answers(zone, country, "anna@example.com, ben@example.com", "https://hooks.example.com/lockstep")
+    for path, text in shop_files(answers, TODAY).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    report = check([tmp_path / "rules"], today=TODAY)
+    assert (report.faults, report.rules) == ((), 6)
+    suite = load_suite([tmp_path / "rules"], zone)
+    assert suite.faults == ()
+    assert {t.name: run_test(t).passed for t in suite.tests} == {t.name: True for t in suite.tests}
+    assert len(suite.tests) == 5
+
+
+def test_the_holidays_of_a_country():
+    """On the same day of every year, or on the days of each year; a part of a country has its own."""
+    entries = {entry["name"]: entry["on"] for entry in holiday_entries("DE-BY", [2025, 2026])}
+    assert entries["Christmas Day"] == ["12-25"]
+    assert entries["Good Friday"] == ["2025-04-18", "2026-04-03"]
+    assert entries["Corpus Christi"] == ["2025-06-19", "2026-06-04"]
+    assert "Corpus Christi" not in {entry["name"] for entry in holiday_entries("DE", [2026])}
+    assert (zone_of("de-by"), zone_of("JP"), zone_of("XX"), zone_of("")) == ("Europe/Berlin", "Asia/Tokyo", None, None)
+
+
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        ({"country": "Germany"}, "the holidays of 'Germany' are not known; write two letters"),
+        ({"country": "DE-QQ"}, "DE has no part 'QQ'; write one of BB, BE"),
+        ({"marketing": "anna"}, "'anna'"),
+        ({"operations": "http://"}, "must be http(s)://host/path"),
+    ],
+)
+def test_an_answer_that_cannot_be_used(answers, why):
+    """Is said with the way out, and nothing is written."""
+    with pytest.raises(RuleError, match=re.escape(why)):
+        shop_files(Answers(ZoneInfo("Europe/Berlin"), **answers), TODAY)
+
+
+def test_one_address_is_for_both_teams():
+    """A team that has none hears through the other's, so that no rule is for nobody."""
+    texts = shop_files(Answers(ZoneInfo("UTC"), operations="#ops"), TODAY)
+    routing = texts[Path("rules/routing.yml")]
+    assert "marketing: [operations-slack]\n  operations: [operations-slack]" in routing
+    assert "# LOCKSTEP_SECRET_SLACK_TOKEN=\n" in texts[Path("lockstep.env")]
+
+
+def test_options_and_then_the_next_steps(run, tmp_path):
+    """Without a terminal nothing is asked; the export is known, and the commands that follow name it and work."""
+    code, out, said = run("init", "my-shop", "--country", "DE", "--export", SHOPIFY, "--marketing", "anna@example.com")
+    assert (code, said) == (0, "")
+    assert _files(tmp_path / "my-shop") == WRITTEN
+    assert f"{SHOPIFY}: shopify-orders, 4 events" in out
+    steps = [line.strip() for line in out.partition("Next:")[2].splitlines() if line.strip()]
+    assert steps[0] == "set -a; . ./my-shop/lockstep.env; set +a"
+    assert "LOCKSTEP_TIMEZONE=Europe/Berlin" in (tmp_path / "my-shop/lockstep.env").read_text()
+    for step in steps[1], steps[3]:
+        code, _, said = run(*step.split()[1:])
+        assert code == 0, said
+    assert steps[4] == "lockstep serve --rules my-shop/rules"
+
+
+def test_nothing_is_written_over(run, tmp_path):
+    """Not one file is written where one of them is there; --force writes all."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "stock.yml").write_text("mine\n")
+    code, out, said = run("init")
+    assert (code, out) == (2, "")
+    assert "rules/stock.yml: already there, so nothing was written; name another folder, or add --force" in said
+    assert _files(tmp_path) == ["rules/stock.yml"]
+    code, _, _ = run("init", "--force")
+    assert (code, _files(tmp_path)) == (0, WRITTEN)
+    assert "LowStock" in (tmp_path / "rules" / "stock.yml").read_text()
+
+
+def test_a_file_that_no_ready_mapping_knows(run, tmp_path):
+    """Gets a draft of a mapping where its columns are called as such columns are; it passes check, and converts."""
+    (tmp_path / "till.csv").write_text(
+        "Order ID;Order date;Total;SKU;Qty;Unit price\n"
+        "A1;2026-11-02 10:00;12.5;MUG;1;7.5\nA1;2026-11-02 10:00;12.5;CUP;1;5\n"
+    )
+    code, out, _ = run("init", "--export", "till.csv", "--country", "GB")
+    assert code == 0
+    assert "it is a draft" in out
+    assert check([tmp_path / "mappings"]).faults == ()
+    command = out.partition("  lockstep ")[2].partition("\n")[0]
+    assert command.startswith("convert till.csv --mapping mappings/till.yml")
+    code, _, said = run(*command.split())
+    assert (code, said) == (0, "1 event of 2 rows, 0 refused\n")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    code, out, _ = run("init", "other", "--export", "other.csv")
+    assert code == 0
+    assert "no mapping knows these columns: a, b" in out
+    code, out, _ = run("init", "third", "--export", "nowhere.csv")
+    assert code == 0
+    assert "nowhere.csv: No such file or directory" in out
+
+
+def test_an_unknown_zone_is_said(run, tmp_path):
+    """And nothing is written."""
+    code, _, said = run("init", "--timezone", "Mars/Base")
+    assert code == 2
+    assert "there is no time zone 'Mars/Base'; write one like Europe/Berlin" in said
+    assert _files(tmp_path) == []
+
+
+def test_five_questions_on_a_terminal(environ, tmp_path):
+    """Each with the answer that is taken when nothing is said; the zone follows from the country."""
+    outer, inner = pty.openpty()
+    process = subprocess.Popen([sys.executable, "-m", "lockstep", "init"], stdin=inner, stdout=inner, stderr=inner)
+    os.close(inner)
+    said = ""
+    for question, answer in [
+        ("Country", "JP"),
+        ("time zone [Asia/Tokyo]", ""),
+        ("export of orders", ""),
+        ("marketing is told", "anna@example.com"),
+        ("operations are told", "#ops"),
+    ]:
+        while question not in said:
+            assert select.select([outer], [], [], 120)[0], said
+            said += os.read(outer, 4096).decode()
+        os.write(outer, f"{answer}\n".encode())
+    assert process.wait(120) == 0
+    os.close(outer)
+    assert _files(tmp_path) == WRITTEN
+    assert "Asia/Tokyo" in (tmp_path / "lockstep.env").read_text()
+    assert "operations-slack" in (tmp_path / "rules/routing.yml").read_text()
