@@ -10,7 +10,7 @@ from lockstep.judge.group import Group
 from lockstep.judge.group_view import GroupView
 from lockstep.judge.next import Schedule
 from lockstep.judge.rule_facts import FAR
-from lockstep.rule.condition.kinds import Baseline, Plan, Severity, Spike
+from lockstep.rule.condition.kinds import Baseline, Plan, Rule, Severity, Spike
 from lockstep.rule.condition.view import Instant
 from lockstep.text.rfc3339 import SECOND
 from lockstep.tools.backtest.replay import Attached, Replay, replayed
@@ -22,12 +22,16 @@ EVENTS = [*orders("web: 12:00, 12:01 x3, 12:02, 19:00"), *stock("A: 12:00:30 35,
 
 @dataclass
 class Notes:
-    """What an observer was told, in order."""
+    """What an observer was told, in order. sees: the rules of which it wants every verdict."""
 
+    sees: str = "RS"
     judged: list[tuple[str, str, State, int | None]] = field(default_factory=list)
     emitted_: list[Transition] = field(default_factory=list)
     views: list[GroupView] = field(default_factory=list)
     oldest: list[int | None] = field(default_factory=list)
+
+    def sees_every_verdict(self, rule: Rule) -> bool:
+        return rule.name in self.sees
 
     def judging(self, group: Group, at: Instant, view: GroupView) -> None:
         value = view.level(STOCK, at.us, newest=True) if at.newest else view.flow(ORDERS, at.end - 60, at.end)
@@ -63,6 +67,15 @@ def test_an_observer_hears_of_every_verdict_and_every_transition():
         ("S", "12:1.5", State.INACTIVE, 20),
         ("S", "12:2.5", State.FIRING, 25),
     ]
+
+
+def test_of_other_rules_an_observer_sees_what_is_judged_all_the_same():
+    """Every transition, and the verdicts on groups that may be other than clear, or were: not that of 12:01."""
+    notes = Notes(sees="S")
+    seen = told(observer=notes)
+    assert seen.transitions == told().transitions == sorted(notes.emitted_, key=lambda t: (t.at, t.rule))
+    assert [moment for name, moment, *_ in notes.judged if name == "R"] == ["12:2", "12:3", "19:1"]
+    assert len([name for name, *_ in notes.judged if name == "S"]) == 3
 
 
 def test_an_observer_is_told_before_old_buckets_go():

@@ -164,6 +164,8 @@ class RuleRuntime:
     """
 
     __slots__ = (
+    leaves_out: whether no verdict is given on groups that cannot be other than clear; not where an observer is shown
+    every verdict.
         "_hours_change",
         "_period_ends",
         "after",
@@ -179,16 +181,18 @@ class RuleRuntime:
         "looked",
         "rule",
         "shared",
+        "leaves_out",
         "sharing",
         "unmet",
     )
 
-    def __init__(self, facts: RuleFacts) -> None:
+    def __init__(self, facts: RuleFacts, *, leaves_out: bool = True) -> None:
         self.facts = facts
         self.rule = rule = facts.rule
         self.closed: int | None = None
         self.groups: dict[Labels, Group] = {}
         self.shared: dict[Labels, Shared] = {}
+        self.leaves_out = leaves_out
         self.sharing: dict[tuple[str, Labels], list[Shared]] = {}
         self.heap: list[tuple[int, Labels]] = []
         self.ahead: set[Labels] = set()

@@ -87,8 +87,11 @@ class Judge:
         self._topic_names = dict(topics or {})
         self._early, self._observer = early, observer
         self.counts, self.counts_restored = JudgeCounts(), JudgeCounts()
-        short = screened and observer is None  # an observer is shown every verdict
-        self._rules = RuleSet(plan, zone, screened=short)
+
+        def leaves_out(rule: Rule) -> bool:
+            return screened and (observer is None or not observer.sees_every_verdict(rule))
+
+        self._rules = RuleSet(plan, zone, leaves_out=leaves_out)
         kept = kept_for([r.facts for r in self._rules.rules], keep_longer_s or {})
         self.histories = Histories(self._rules.series, kept, self.counts, sizes)
         self.watermarks = Watermarks()
@@ -109,7 +112,6 @@ class Judge:
             tables=self._tables,
             observer=observer,
             shortcut=shortcut,
-            screened=short,
         )
         self._early_verdicts = EarlyVerdicts(past, self._schedule, self._visits, screened=screened)
         self._handover = Handover(self._rules, past, self._schedule, self._visits, self._cut)

@@ -1,13 +1,17 @@
 """The rules that a judge judges: who reads which series, and which version follows which."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from zoneinfo import ZoneInfo
 
 from lockstep.judge.group import RuleRuntime
 from lockstep.judge.rule_facts import FAR, rule_facts
 from lockstep.measure.definition import SeriesDef
-from lockstep.rule.condition.kinds import Plan, series_of_condition
+from lockstep.rule.condition.kinds import Plan, Rule, series_of_condition
 from lockstep.text.rfc3339 import SECOND
+
+
+def _all(_: Rule) -> bool:
+    return True
 
 
 class RuleSet:
@@ -19,7 +23,8 @@ class RuleSet:
     is_changing: whether there are versions to choose between, or were when the state was stored.
     """
 
-    def __init__(self, plan: Plan, zone: ZoneInfo, *, screened: bool = True) -> None:
+    def __init__(self, plan: Plan, zone: ZoneInfo, *, leaves_out: Callable[[Rule], bool] = _all) -> None:
+        """leaves_out: of which rules no verdict is given on groups that cannot be other than clear."""
         self.series: Mapping[str, SeriesDef] = {s.id: s for r in plan.rules for s in series_of_condition(r.condition)}
         self.rules: list[RuleRuntime] = []
         self.of_series: dict[str, list[RuleRuntime]] = {}
@@ -28,12 +33,12 @@ class RuleSet:
         self._asking: dict[str, list[RuleRuntime]] = {}  # levels → the rules that read them at bucket ends
         for rule in plan.rules:
             facts = rule_facts(rule, zone)
-            runtime = RuleRuntime(facts)
+            runtime = RuleRuntime(facts, leaves_out=leaves_out(rule))
             self.rules.append(runtime)
             for s in (*facts.flows, *facts.levels):
                 self.of_series.setdefault(s.id, []).append(runtime)
                 one_by_one = self.one_by_one.setdefault(s.id, [])
-                if not (screened and facts.is_screened):
+                if not (runtime.leaves_out and facts.is_screened):
                     one_by_one.append(runtime)
                 if s.is_level and not facts.is_level_only:
                     self._asking.setdefault(s.id, []).append(runtime)

@@ -21,7 +21,7 @@ from lockstep.judge.screen.screening import Tables
 from lockstep.judge.state import JudgeCounts
 from lockstep.rule.condition.kind.anomaly import Watch
 from lockstep.rule.condition.kind.threshold import breached
-from lockstep.rule.condition.kinds import Threshold
+from lockstep.rule.condition.kinds import Rule, Threshold
 from lockstep.rule.condition.period import start_of
 from lockstep.rule.condition.verdicts import judge
 from lockstep.rule.condition.view import Instant, Kind
@@ -31,10 +31,15 @@ from lockstep.transition import Transition
 
 
 class Observer(Protocol):
-    """Is told what a judge does and has no say in it. While one watches, every verdict is given the long way."""
+    """Is told what a judge does, and has no say in it."""
+
+    def sees_every_verdict(self, rule: Rule) -> bool:
+        """Whether each verdict of a rule is shown to it, also those that can only be clear; they are given for it."""
 
     def judging(self, group: Group, at: Instant, view: GroupView) -> None:
         """A group is judged next: its alert is as it was, and its detectors have seen what has closed.
+
+        Of a rule of which it does not see every verdict, it sees those that are given all the same.
 
         view: looks at the group during this call; `view.of(group)` gives one to keep.
         """
@@ -67,7 +72,6 @@ class Visits:
         tables: Tables,
         observer: Observer | None = None,
         shortcut: Shortcut | None = None,
-        screened: bool,
     ) -> None:
         """tables: find the groups to look at, of those rules that are screened."""
         self._histories = past.histories
@@ -75,7 +79,6 @@ class Visits:
         self._watermarks, self._zone = past.watermarks, past.zone
         self._schedule, self._cut, self._counts = schedule, cut, counts
         self._observer, self._shortcut, self._tables = observer, shortcut, tables
-        self._short = screened
         self._view = GroupView(past)
 
     # ---- at bucket ends -------------------------------------------------------------------------------------------
@@ -87,7 +90,7 @@ class Visits:
         if table is not None:
             if self._cools(table, group, instant):
                 return
-        elif self._short and group.plain and self._stays_clear(group, group.plain, instant):
+        elif group.plain and group.runtime.leaves_out and self._stays_clear(group, group.plain, instant):
             return
         if instant >= facts.expires:
             self.end_expired(group)
@@ -248,7 +251,7 @@ class Visits:
 
         newest: by the newest values, one of which has just come with an event; else as of the instant.
         """
-        if newest and group.plain and self._short and self._level_stays_clear(group, group.plain):
+        if newest and group.plain and group.runtime.leaves_out and self._level_stays_clear(group, group.plain):
             group.alert.at = max(group.alert.at, instant)
             return
         at = Instant(0, instant, newest)

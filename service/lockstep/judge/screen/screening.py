@@ -21,6 +21,8 @@ class Tables:
 
     def __init__(self, rules: Iterable[RuleRuntime], past: Past) -> None:
         """rules: those that are screened."""
+        rules = tuple(rules)
+        self._screened = frozenset(rules)
         self.levels: dict[str, LevelTable] = {}
         self.of_series: dict[str, list[FlowTable | BandTable]] = {}
         self._of_rule: dict[RuleRuntime, FlowTable | BandTable] = {}
@@ -53,14 +55,12 @@ class Tables:
 
     def has(self, runtime: RuleRuntime) -> bool:
         """Whether a rule looks at those groups alone that a table finds."""
-        return runtime in self._of_rule or any(
-            s.id in self.levels for s in runtime.facts.levels if runtime.facts.is_screened
-        )
+        return runtime in self._screened
 
     def of_flow(self, group: Group) -> FlowTable | BandTable | None:
         """The table that a group of a rule on flows is screened by."""
         return self._of_rule.get(group.runtime)
 
     def of_level(self, group: Group) -> LevelTable | None:
-        facts = group.facts
-        return self.levels.get(facts.levels[0].id) if facts.is_screened and facts.levels else None
+        levels = group.facts.levels
+        return self.levels.get(levels[0].id) if levels and group.runtime in self._screened else None

@@ -27,7 +27,7 @@ from lockstep.rule.condition.kinds import (
 from lockstep.rule.condition.period import longest_s
 from lockstep.rule.condition.verdicts import judge
 from lockstep.rule.condition.view import Instant, Kind, Verdict
-from lockstep.rule.condition.when import leaves
+from lockstep.rule.condition.when import is_level_only, leaves
 from lockstep.text.rfc3339 import SECOND
 from lockstep.text.time_units import DAY_S
 from lockstep.transition import Transition, TransitionName
@@ -138,6 +138,10 @@ class CurveRecorder:
                 self.keep_longer_s[series.id] = max(self.keep_longer_s.get(series.id, 0), longer_s)
 
     # ---- what the judge does ---------------------------------------------------------------------------------------
+
+    def sees_every_verdict(self, rule: Rule) -> bool:
+        """What can be asked only now, see `judging`: the numbers of a flow are asked where an episode was."""
+        return is_level_only(rule.condition) or isinstance(_drawn(rule.condition), Anomaly)
 
     def judging(self, group: Group, at: Instant, view: GroupView) -> None:
         """Note what can be asked only now: a level's value, and what a detector expected, which has learned since."""
