@@ -1,7 +1,6 @@
 """Labels: the names and values of a group, and what identifies it."""
 
 import hashlib
-from base64 import b32encode
 from collections.abc import Sequence
 from zlib import crc32
 
@@ -9,6 +8,10 @@ NONE = "none"
 """The value of a label that an event does not carry."""
 
 SEPARATOR = "\x1f"
+
+_DIGITS = "abcdefghijklmnopqrstuvwxyz234567"
+_TWO_DIGITS = tuple(first + second for first in _DIGITS for second in _DIGITS)
+"""Of base32 (RFC 4648), for each ten bits; `base64.b32encode` takes three times as long."""
 
 
 def partition_of(values: Sequence[str], partitions: int) -> int:
@@ -23,4 +26,5 @@ def stable_id(*parts: object) -> str:
     """
     text = "\x1e".join("" if part is None else str(part) for part in parts)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-    return b32encode(digest[:16]).decode().rstrip("=").lower()
+    bits = int.from_bytes(digest[:16], "big") << 2  # 130 of them: 26 digits
+    return "".join([_TWO_DIGITS[bits >> shift & 1023] for shift in range(120, -10, -10)])

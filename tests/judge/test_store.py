@@ -31,9 +31,9 @@ SOURCES = (("orders", 0), ("orders", 1))
 NAMES = tuple("abcdefgh")
 
 
-def histories_of(*series: SeriesDef, sizes: Sizes = SMALL) -> Histories:
+def histories_of(*series: SeriesDef, sizes: Sizes = SMALL, stores: bool = True) -> Histories:
     kept = {s.id: Kept(buckets_s=900, memory_s=3_600) for s in series if not s.is_level}
-    return Histories({s.id: s for s in series}, kept, JudgeCounts(), sizes)
+    return Histories({s.id: s for s in series}, kept, JudgeCounts(), sizes, stores=stores)
 
 
 class Shop:
@@ -237,8 +237,10 @@ def test_what_is_of_a_series_that_is_no_more_is_removed():
 
 def test_who_stores_nothing_keeps_nothing():
     """A replay makes no cuts."""
-    histories, shop = histories_of(*FLOWS), Shop(5)
+    stores, stores_nothing = histories_of(*FLOWS), histories_of(*FLOWS, stores=False)
+    shop = Shop(5)
     for _ in range(10):
-        play(shop, [histories], "tell")
-    histories.store_nothing()
-    assert kept_after(histories, {}) == {}
+        play(shop, [stores, stores_nothing], "tell")
+    assert remembered(stores_nothing) == remembered(stores)
+    assert kept_after(stores, {})
+    assert kept_after(stores_nothing, {}) == {}

@@ -55,9 +55,11 @@ class Histories:
         kept: Mapping[str, Kept],
         counts: JudgeCounts,
         sizes: Sizes | None = None,
+        *,
+        stores: bool = True,
     ) -> None:
-        """series: those that may come, by id. sizes: of what is stored."""
-        self._store = Store(series, sizes or Sizes())
+        """series: those that may come, by id. sizes: of what is stored. stores: whether `store` will be asked."""
+        self._store = Store(series, sizes or Sizes(), stores=stores)
         self.flows, self.levels = self._store.flows, self._store.levels
         self._series, self._kept, self._counts = series, kept, counts
         self._open_by_source: defaultdict[Source, dict[FlowHistory, str]] = defaultdict(dict)  # → its series
@@ -154,10 +156,6 @@ class Histories:
     def store(self, entries: dict[bytes, bytes | None]) -> None:
         """Add what changed since the last time to the entries of a cut."""
         self._store.cut(entries)
-
-    def store_nothing(self) -> None:
-        """Forget what changed, for one who makes no cuts."""
-        self._store.forget_changes()
 
     def restore(self, entries: Mapping[bytes, bytes]) -> None:
         """Take back what `store` gave. What is of a series that is no more is removed with the next cut."""

@@ -78,10 +78,12 @@ class Judge:
         keep_longer_s: Mapping[str, int] | None = None,
         screened: bool = True,
         sizes: Sizes | None = None,
+        stores: bool = True,
     ) -> None:
         """topics: role → topic name, for dead events. early: whether verdicts that more events cannot undo are given
         before a bucket closes. keep_longer_s: series id → for how long after its rules its buckets are kept. screened:
-        False gives a verdict on everything, which is slow and says the same. sizes: of what is stored."""
+        False gives a verdict on everything, which is slow and says the same. sizes: of what is stored. stores: False
+        for one that makes no cuts: it remembers nothing for them."""
         self.zone = zone
         self._partition, self._partitions = partition, partitions
         self._topic_names = dict(topics or {})
@@ -93,7 +95,7 @@ class Judge:
 
         self._rules = RuleSet(plan, zone, leaves_out=leaves_out)
         kept = kept_for([r.facts for r in self._rules.rules], keep_longer_s or {})
-        self.histories = Histories(self._rules.series, kept, self.counts, sizes)
+        self.histories = Histories(self._rules.series, kept, self.counts, sizes, stores=stores)
         self.watermarks = Watermarks()
         past = Past(self.histories, self.watermarks, zone)
         self._tables = Tables(self._rules.screened(), past)
@@ -388,8 +390,7 @@ class Judge:
     # ---- out, and back --------------------------------------------------------------------------------------------
 
     def drain(self) -> list[Transition]:
-        """The transitions since the last cut, for one who makes none."""
-        self.histories.store_nothing()
+        """The transitions since the last call, of one that makes no cuts."""
         return self._cut.drain()
 
     def only_stores(self) -> bool:

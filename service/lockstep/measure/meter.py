@@ -134,10 +134,22 @@ def _by_bucket(seconds: Sequence[int], columns: Columns, width: int) -> Iterable
     first, last = min(seconds) // width, max(seconds) // width
     if first == last:
         return ((first * width, columns),)
+    if sorted(seconds) == seconds:
+        return _stretches(seconds, columns, width)
     buckets: dict[int, list[Any]] = defaultdict(list)
     for second, data in zip(seconds, columns.rows, strict=True):
         buckets[second - second % width].append(data)
     return [(start, Columns(rows)) for start, rows in buckets.items()]
+
+
+def _stretches(seconds: Sequence[int], columns: Columns, width: int) -> Iterator[tuple[int, Columns]]:
+    """As `_by_bucket`, of events in the order of time, of which each bucket has one stretch."""
+    begin = 0
+    while begin < len(seconds):
+        start = seconds[begin] // width * width
+        end = bisect_left(seconds, start + width, begin)
+        yield start, Columns(columns.rows[begin:end])
+        begin = end
 
 
 def _cumulation(series: SeriesDef) -> Callable[[Any, Any], Any]:

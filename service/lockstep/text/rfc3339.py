@@ -1,11 +1,13 @@
 """Instants as the text that goes out and is stored: RFC 3339 in UTC with a Z, in whole seconds or in microseconds."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 SECOND = 1_000_000
 """Microseconds, in which event time is counted."""
 
 
+@lru_cache(maxsize=1_024)  # of what ends at one bucket end all says the same few instants
 def rfc3339(time_us: int) -> str:
     """`2026-11-24T09:30:00Z`, and `2026-11-24T09:30:00.500000Z` where it is no whole second.
 

@@ -56,7 +56,9 @@ class Store:
     Who changes a history says so here, in the order of the changes.
     """
 
-    def __init__(self, series: Mapping[str, SeriesDef], sizes: Sizes) -> None:
+    def __init__(self, series: Mapping[str, SeriesDef], sizes: Sizes, *, stores: bool = True) -> None:
+        """stores: False where no cut will ask what changed; then it is not noted."""
+        self._stores = stores
         self.flows: dict[SeriesKey, FlowHistory] = {}
         self.levels: dict[SeriesKey, LevelHistory] = {}
         self._sizes = sizes
@@ -85,19 +87,25 @@ class Store:
     def begin_flow(self, key: SeriesKey) -> FlowHistory:
         """A group has its first event."""
         history = self.flows[key] = self._empty[key[0]].of_another_group()
-        self._journal.name(key[0], self._flows[key[0]].add(key[1], history), key[1])
+        row = self._flows[key[0]].add(key[1], history)
+        if self._stores:
+            self._journal.name(key[0], row, key[1])
         return history
 
     def begin_level(self, key: SeriesKey) -> LevelHistory:
         """A group has its first value."""
         level = self.levels[key] = LevelHistory()
-        self._journal.name(key[0], self._levels[key[0]].add(key[1], level), key[1])
+        row = self._levels[key[0]].add(key[1], level)
+        if self._stores:
+            self._journal.name(key[0], row, key[1])
         return level
 
     def tell(
         self, series: str, history: FlowHistory, source: Source, place: Place, buckets: Buckets, closed: int | None
     ) -> None:
         """A partial is taken, with these arguments of `FlowHistory.apply`."""
+        if not self._stores:
+            return
         self._note(series, history, buckets, closed)
         self._journal.tell(series, history.row, source, place, buckets, closed)
 
@@ -125,11 +133,12 @@ class Store:
         asked_from_us: int | None,
     ) -> None:
         """A value of a level is taken, see `Moved`."""
-        self._journal.move(series, level.row, source, value, asked_from_us)
+        if self._stores:
+            self._journal.move(series, level.row, source, value, asked_from_us)
 
     def end_chunk(self, source: Source, place: Place, changed: Mapping[FlowHistory, str]) -> None:
         """A source has come to a later chunk. changed: histories that had something of the one before → series."""
-        if changed:
+        if changed and self._stores:
             self._journal.end_chunk(source, place, self._pages_of(changed))
 
     def _pages_of(self, histories: Mapping[FlowHistory, str]) -> set[PageName]:
@@ -137,6 +146,8 @@ class Store:
 
     def expired(self, series: str, before: int, changed: Iterable[FlowHistory]) -> None:
         """Blocks that end at or before a second were dropped. changed: who had any, or is forgotten next."""
+        if not self._stores:
+            return
         table = self._flows[series]
         for history in changed:
             self._due[series, history.row // self._sizes.rows] = None
@@ -168,10 +179,6 @@ class Store:
             given_up += len(self._table(series).pages[number].old_keys)
             self._write((series, number), entries)
         self._shorten(entries)
-
-    def forget_changes(self) -> None:
-        """Nobody will restore what changed."""
-        self._journal.clear()
 
     def _shorten(self, entries: dict[bytes, bytes | None]) -> None:
         """Write pages until the journal is as short as it has to be, or enough was written for now."""

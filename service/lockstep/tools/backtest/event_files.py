@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from operator import itemgetter, le
+from operator import attrgetter, itemgetter, le
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,15 +16,22 @@ from lockstep.adapters.ingest.event_text import EventText
 from lockstep.errors import EventError
 from lockstep.event import Decoder, Refused
 
+READ_AT_ONCE = 8_192
+"""Events that are read and measured together: as objects they take a hundred times what is judged of them."""
+
 
 @dataclass(frozen=True)
 class Limits:
     """How much is held. at_once: events judged together; in_memory: sorted in memory, more go through sorted runs on
     disk. beside: bytes of files from which on they are measured in a process beside the one that judges."""
 
-    at_once: int = 8_192
+    at_once: int = 32_768
     in_memory: int = 300_000
     beside: int = 32_000_000
+
+    @property
+    def read_at_once(self) -> int:
+        return min(self.at_once, READ_AT_ONCE)
 
 
 def _cores() -> int:
@@ -72,12 +79,13 @@ class EventFiles:
         """All events, as they stand. Raises Unsorted when the order of time does not allow that."""
         if len(self._files) == 1:
             return _checked(self._slices(self._files[0]))
-        return sliced(heapq.merge(*(_sorted(self._lines(f)) for f in self._files), key=time_of), self._limits.at_once)
+        lines = heapq.merge(*(_sorted(self._lines(f)) for f in self._files), key=time_of)
+        return sliced(lines, self._limits.read_at_once)
 
     def in_any_order(self) -> Iterator["Ordered"]:
         """All events in the order of time, whatever theirs is; equal times in the order of files and lines."""
         with tempfile.TemporaryDirectory(prefix="lockstep-") as folder:
-            yield from sliced(self._sorted_outside(Path(folder)), self._limits.at_once)
+            yield from sliced(self._sorted_outside(Path(folder)), self._limits.read_at_once)
 
     def _sorted_outside(self, folder: Path) -> Iterator[tuple[str, Any]]:
         """Odd ones come first, as they have no time. What does not fit into memory lies in sorted runs in `folder`."""
@@ -123,7 +131,7 @@ class EventFiles:
 
     def _decoded(self, stream: BinaryIO, file: Path) -> Iterator["_Slice"]:
         text = EventText(stream, str(file))
-        for numbers, values in text.portions(self._limits.at_once):
+        for numbers, values in text.portions(self._limits.read_at_once):
             yield _Slice(text, numbers, values, self._decoder.decode(values))
 
 
@@ -149,6 +157,7 @@ class _Slice:
 
 _GZIP = 10  # times smaller, about, events become
 _ODD = frozenset((Refused, type(None)))
+_TIME = attrgetter("time")
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -192,7 +201,7 @@ def _checked(slices: Iterator[_Slice]) -> Iterator[Ordered]:
         if not part.is_plain:
             odd = [(p, e) for p, e in zip(part.places(), events, strict=True) if e.__class__ in _ODD]
             events = [e for e in events if e.__class__ not in _ODD]
-        times = [before, *(event.time for event in events)]
+        times = [before, *map(_TIME, events)]
         if not all(map(le, times, times[1:])):
             raise Unsorted
         before = times[-1]

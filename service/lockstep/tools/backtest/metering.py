@@ -36,7 +36,7 @@ CHUNK_SIZE = 8_192
 REFUSED_NAMED = 100
 """Different reasons for which events were refused; of further ones only how many they are is counted."""
 PIPE_SIZE = 1 << 20
-"""Bytes that the measuring process may be ahead, some ten portions: else each would wait for the other to be done."""
+"""Bytes that the measuring process may be ahead, some portions: else each would wait for the other to be done."""
 
 
 class Refusal(msgspec.Struct):
@@ -174,19 +174,14 @@ class _Feed:
         )
         self.meter = Meter(settings, series, _Decoded())
         self.role = role
-        self.events: list[Any] = []
         self._next = 0
 
-    def feed(self) -> None:
-        if not self.events:
-            return
-        size = len(self.events)
+    def feed(self, events: list[Any]) -> None:
+        size = len(events)
         offsets = range(self._next, self._next + size)
         none: Sequence[None] = (None,) * size
-        batch = Batch(self.role, 0, offsets, self.events, none, range(size), self._next - 1, self._next + size)
+        self.meter.feed(Batch(self.role, 0, offsets, events, none, range(size), self._next - 1, self._next + size))
         self._next += size
-        self.meter.feed(batch)
-        self.events = []
 
 
 class _Meters:
@@ -198,13 +193,16 @@ class _Meters:
         self.waiting = 0
         self._history = (0, 0)
 
-    def take(self, events: Sequence[Any]) -> None:
-        feed_of = self._feed_of
-        for event in events:
-            feed = feed_of.get(event.__class__)
+    def take(self, events: list[Any]) -> None:
+        """Measure events that follow those before. Few at a time: what was just decoded is read for less."""
+        types_of: dict[_Feed, set[type]] = {}
+        for kind in set(map(type, events)):
+            feed = self._feed_of.get(kind)
             if feed is None:
-                feed = feed_of[event.__class__] = self._feeds[TYPES[type_of(event)].role]
-            feed.events.append(event)
+                feed = self._feed_of[kind] = self._feeds[TYPES[type_of(kind)].role]
+            types_of.setdefault(feed, set()).add(kind)
+        for feed, types in types_of.items():
+            feed.feed(events if len(types_of) == 1 else [event for event in events if event.__class__ in types])
         self.waiting += len(events)
 
     def tell(self, until: datetime, tally: Tally, done: float | None) -> Portion:
@@ -215,7 +213,6 @@ class _Meters:
         frames: list[Frame] = []
         promises: list[Frame] = []
         for feed in self._feeds.values():
-            feed.feed()
             feed.meter.advance_to(round(until.timestamp() * SECOND))
             *samples, promise = feed.meter.frames(_EPOCH)
             frames += samples

@@ -20,7 +20,7 @@ from lockstep.measure.meter import wanted_fields
 from lockstep.measure.sample import Frame
 from lockstep.rule.condition.kinds import Plan, Severity
 from lockstep.tools.backtest.curves import MOST, Curve, CurveRecorder, Most
-from lockstep.tools.backtest.event_files import LIMITS, Limits, Unsorted, sliced, time_of
+from lockstep.tools.backtest.event_files import LIMITS, READ_AT_ONCE, Limits, Unsorted, sliced, time_of
 from lockstep.tools.backtest.metering import Portion, Refusal, Tally, measured, measured_files, rare_collections
 from lockstep.transition import Transition, TransitionName, in_order
 
@@ -166,7 +166,7 @@ def replayed(
     values = [msgspec.json.encode(e) for e in events]
     items = [(f"event {i}", event) for i, event in enumerate(decoder.decode(values))]
     items.sort(key=time_of)
-    portions = measured(plan.series, sliced(items, at_once), at_once=at_once, until=until)
+    portions = measured(plan.series, sliced(items, min(at_once, READ_AT_ONCE)), at_once=at_once, until=until)
     return _replay(plan, portions, zone=zone, watch=watch, most=most, attach=attach)
 
 
@@ -196,6 +196,7 @@ def _replay(
         plan,
         zone=zone,
         early=False,
+        stores=False,
         observer=attached.observer,
         shortcut=attached.shortcut,
         keep_longer_s=attached.keep_longer_s,
