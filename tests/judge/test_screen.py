@@ -93,11 +93,11 @@ def test_what_it_names(condition, usual, least):
     [
         spike(below_by=5.0),
         Spike(of(ORDERS), WINDOW, Baseline(previous_s=BEFORE), Severity.WARNING, deviations=3.0),
-        Spike(of(ORDERS), WINDOW, Baseline(weeks=4), Severity.WARNING, below=0.5),
+        Spike(of(ORDERS), WINDOW, Baseline(weeks=4), Severity.WARNING, below_by=5.0),
     ],
 )
 def test_what_has_none(condition):
-    """A fall by a difference, by deviations alone, or below the same time of other days: a verdict is asked."""
+    """A fall by a difference, or by deviations alone: a verdict is asked."""
     assert screen_of(condition) is None
 
 

@@ -128,6 +128,8 @@ class Schedule:
                     start = history.next_start(last - width - offset)
                     if start is not None:
                         end = start + width + offset
+                        if end <= last + width:
+                            return end  # no bucket ends before
                         if soonest is None or end < soonest:
                             soonest = end
             complete = self._watermarks.complete_from(series)

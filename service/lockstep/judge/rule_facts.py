@@ -83,6 +83,7 @@ class RuleFacts:
     quiet: of a threshold on a level, the values at which the rule's own numbers are clear.
     screen: what its groups must show to be other than clear; of those that are not alike the easiest. is_screened:
     whether that is all there is to know of a group without an open alert, so that it may stay cold (see `screen`).
+    closer: of a spike against earlier days or weeks, what a group shows at a bucket end that needs a verdict.
     early_s: how far back the data of a group may lie that breaches early by what its baseline does.
 
     How long, and between which instants:
@@ -122,6 +123,7 @@ class RuleFacts:
     screen: Screen | None
     quiet: Stretch
     is_screened: bool
+    closer: Band | None
     early_s: int
     kept_s: int
     memory_s: int
@@ -180,6 +182,7 @@ def rule_facts(rule: Rule, zone: ZoneInfo) -> RuleFacts:
         screen=screen,
         quiet=quiet_of(condition) if level_only else NO_VALUES,
         is_screened=is_alone and _is_screened(rule, screen),
+        closer=_closer(rule, screen, wide),
         early_s=when(condition).early_s if isinstance(condition, Leaf) else 0,
         kept_s=kept_s(condition, width),
         # Where something may change long after a group's last event, it must be known when that was.
@@ -242,6 +245,8 @@ def _is_screened(rule: Rule, screen: Screen | None) -> bool:
     if not isinstance(rule.condition, Leaf) and (anomalies_of(rule.condition) or not _is_alike(rule.condition)):
         return False  # a detector sees every bucket
     if isinstance(screen, Band):
+        if screen.is_seasonal:
+            return False  # it is asked at each visit
         when_of = whens(rule.condition)
         # The other things that time alone changes; and who had data is remembered for a day at most.
         timed = any(w.period is not None or w.restless for w in when_of)
@@ -252,6 +257,14 @@ def _is_screened(rule: Rule, screen: Screen | None) -> bool:
     if not is_plain_threshold(condition) or not is_level_only(condition):
         return False
     return not _is_alike(condition) or quiet_of(condition) != NO_VALUES
+
+
+def _closer(rule: Rule, screen: Screen | None, wide: Mapping[str, Sequence[int]]) -> Band | None:
+    """Not of a combination, whose parts may have to be remembered, nor where having no number is a breach."""
+    if not isinstance(rule.condition, Leaf) or rule.no_data is NoData.ALERT or wide:
+        return None
+    band = screen.closer if isinstance(screen, Rise) else screen
+    return band if band is not None and band.is_seasonal else None
 
 
 def _seasonal_borders(condition: Condition, fixed: set[int], width: int) -> Borders | None:

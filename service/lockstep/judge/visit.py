@@ -99,10 +99,11 @@ class Visits:
         if instant % SECOND == 0 and second % facts.width == 0:
             if self._shortcut is not None and self._is_cut_short(self._shortcut, group, second):
                 return
-            self.run_timers(group, before=instant)
-            if self._schedule.is_known(group, second):
-                self.judge_at(group, second)
-                self.run_timers(group, before=instant + 1)
+            if not self._is_as_usual(group, second):
+                self.run_timers(group, before=instant)
+                if self._schedule.is_known(group, second):
+                    self.judge_at(group, second)
+                    self.run_timers(group, before=instant + 1)
             last = second
         else:
             self.run_timers(group, before=instant + 1)
@@ -123,6 +124,21 @@ class Visits:
         if until is None:
             return False
         group.schedule(until)
+        return True
+
+    def _is_as_usual(self, group: Group, end: int) -> bool:
+        """Whether a group without an open alert is so near to what earlier days or weeks had that nothing begins."""
+        band, alert = group.facts.closer, group.alert
+        if band is None or alert.is_watched or not group.runtime.leaves_out:
+            return False
+        self._view.look_at(group)
+        figures = band.read(self._view, end)
+        if figures is not None:
+            if band.is_met(figures):
+                return False
+            alert.kind = Kind.CLEAR
+        self._counts.visits += 1
+        alert.at = max(alert.at, end * SECOND)
         return True
 
     def _stays_clear(self, group: Group, threshold: Threshold, instant: int) -> bool:

@@ -74,6 +74,7 @@ class Rise:
     usual_s: the stretch just before the window that says what is usual; 0: nothing is compared with it.
     times / over: the window must have so many times the mean of that stretch. more: and so much more, in millionths;
     None: it need not.
+    closer: what a bucket end is compared with as well, where less than a verdict says what is usual; None: nothing.
 
     Above 3x of the last hour, in windows of 15 minutes with at least 20: 120 orders in that hour are 30 in a window, so
     fewer than 90 are clear, whatever chance and deviations say; 4 orders in that hour are 1, so fewer than 20 are.
@@ -86,6 +87,7 @@ class Rise:
     times: int = 0
     over: int = 1
     more: int | None = None
+    closer: "Band | None" = field(default=None, compare=False)
 
     def least_until(self, end: int, total: Total) -> int:
         """The least that the window which ends at `end` must have, in millionths."""
@@ -127,6 +129,8 @@ class Band:
     seconds; None where they cannot lead to a breach.
     low, high: clear while the part lies between so many times the whole, both excluded; None: no such limit.
     least: clear while the whole is less, whatever the part.
+    is_seasonal: it reads the same time of earlier days or weeks. No table remembers for so long who had data, so it is
+    asked where a group is visited.
 
     Fewer than 5 orders: (orders, one), low 5. Less than a third of the last hour in windows of 15 minutes, of which at
     least 6 are usual: (orders, usual orders), low 1/3, least 6. Figures are in millionths, and so is least.
@@ -137,6 +141,7 @@ class Band:
     low: Times | None = None
     high: Times | None = None
     least: Exact | None = None
+    is_seasonal: bool = False
 
     def is_met(self, figures: Figures) -> bool:
         part, whole = figures

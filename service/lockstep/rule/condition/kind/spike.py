@@ -1,7 +1,7 @@
 """Spike: a value against what is usual (`rule.condition.baseline_windows`), for counts beyond their `measure.noise`."""
 
 from dataclasses import dataclass, replace
-from math import floor, sqrt
+from math import floor, inf, sqrt
 
 from lockstep.measure.definition import Aggregate, Expression, Measured
 from lockstep.measure.exact import SCALE, Exact, exact, part_of, parts, shown, size
@@ -28,6 +28,9 @@ from lockstep.rule.condition.words import USUAL, Facts
 from lockstep.text.figures import number_text
 from lockstep.text.rfc3339 import SECOND
 from lockstep.text.time_units import DAY_S
+
+Stretch = tuple[int, int]
+"""[start, end) in seconds."""
 
 MAD_TO_SIGMA = 1.4826
 """The median absolute deviation of a normal distribution times this is its standard deviation."""
@@ -338,12 +341,12 @@ def _screen(spike: Spike) -> Screen | None:
 
 
 def _rise(spike: Spike, window_s: int) -> Rise:
-    """What is usual at the same time of other days is not looked at."""
+    """What is usual at the same time of other days is looked at where a bucket end has the least number."""
     (series,) = spike.series
     least = 0 if spike.at_least is None else max(0, floor(exact(spike.at_least)))
     usual_s = spike.baseline.previous_s
     if usual_s is None or spike.baseline.otherwise is not None:
-        return Rise(series, window_s, least)
+        return Rise(series, window_s, least, closer=_band(spike, window_s))
     times, over = (0, 1) if spike.above is None else parts(spike.above)
     more = None if spike.above_by is None else floor(exact(spike.above_by))
     return Rise(series, window_s, least, usual_s, times, over, more)
@@ -355,10 +358,13 @@ def _band(spike: Spike, window_s: int) -> Band | None:
     has_ratios = (spike.falls or spike.rises) and not (
         (spike.falls and spike.below is None) or (spike.rises and spike.above is None)
     )
-    if previous_s is None or spike.baseline.otherwise is not None or not has_ratios:
+    if not has_ratios:
         return None
-
     least = None if spike.usual_at_least is None else exact(spike.usual_at_least)
+    low, high = (None if ratio is None else parts(ratio) for ratio in (spike.below, spike.above))
+    if previous_s is None or spike.baseline.otherwise is not None:
+        asks = ("spike", spike.expression, window_s, spike.baseline)
+        return Band(asks, _Season(spike, window_s).figures, low, high, least, is_seasonal=True)
 
     def read(view: View, end: int) -> Figures | None:
         at, begins = Instant(end, end * SECOND), end - window_s
@@ -368,8 +374,57 @@ def _band(spike: Spike, window_s: int) -> Band | None:
             return None  # nothing is a multiple of nothing
         return value, usual
 
-    low, high = (None if ratio is None else parts(ratio) for ratio in (spike.below, spike.above))
     return Band(("spike", spike.expression, window_s, previous_s, least is None), read, low, high, least)
+
+
+class _Season:
+    """What is usual of a window by earlier days or weeks, as `_baseline` has it, and without all that a verdict shows.
+
+    The windows of one bucket end are looked up once for all groups.
+    """
+
+    def __init__(self, spike: Spike, window_s: int) -> None:
+        self._spike, self._window_s = spike, window_s
+        self._at: tuple[int, tuple[tuple[Choice, tuple[Stretch, ...]], ...]] = (-1, ())
+
+    def figures(self, view: View, end: int) -> Figures | None:
+        """The value of the window and what is usual; None where that cannot lead to a breach."""
+        spike, at = self._spike, Instant(end, end * SECOND)
+        value = value_of(spike.expression, view, at, end - self._window_s, end)
+        if value is None:
+            return None
+        usual = self._usual(view, at)
+        if usual is None or (not value and not usual) or (spike.usual_at_least is None and usual <= 0):
+            return None  # nothing is a multiple of nothing
+        return value, usual
+
+    def _usual(self, view: View, at: Instant) -> Exact | None:
+        known, choices = self._at
+        if known != at.end:
+            choices = self._looked_up(view, at.end)
+            self._at = at.end, choices
+        spike = self._spike
+        since = max((view.complete_from(s) for s in spike.flows if view.has_events(s, at.end)), default=-inf)
+        for choice, stretches in choices:
+            if choice.previous_s:
+                before = _previous(spike, choice, view, at)
+                if isinstance(before, _Usual):
+                    return before.value
+                continue
+            complete = [stretch for stretch in stretches if stretch[0] >= since]
+            if len(complete) < choice.least:
+                continue
+            each = (value_of(spike.expression, view, at, start, end) for start, end in complete)
+            values = [value for value in each if value is not None]
+            if len(values) >= choice.least:
+                return _median(values)
+        return None
+
+    def _looked_up(self, view: View, end: int) -> tuple[tuple[Choice, tuple[Stretch, ...]], ...]:
+        """The choices at a bucket end, each with the windows that it is of."""
+        baseline, window, zone = self._spike.baseline, self._window_s, view.zone
+        chosen = baseline_windows.choices(baseline, window, baseline_windows.dates_of(baseline, window, end, zone))
+        return tuple((choice, tuple(earlier(window, end, back, zone) for back in choice.backs)) for choice in chosen)
 
 
 SPIKE = ConditionKind(
