@@ -15,6 +15,7 @@ from lockstep.judge.screen.band_table import BandTable
 from lockstep.judge.screen.table_memory import WarmGroups
 from lockstep.measure.definition import Aggregate, SeriesDef
 from lockstep.measure.exact import SCALE
+from lockstep.measure.history import LevelHistory
 from lockstep.measure.sample import Partial
 from lockstep.rule.condition.bound import Bounds, OfTable
 from lockstep.rule.condition.condition_kind import Band, widest
@@ -371,6 +372,13 @@ def test_an_all_is_clear_where_a_part_is(parts, screened):
     assert screen_of(AnyOf(parts, Severity.WARNING)) is None
 
 
+def left(amount: int, *, seconds: int = 61) -> LevelHistory:
+    """A level that was set so many seconds after BEGINS."""
+    history = LevelHistory()
+    history.apply(("inventory", 0), "A", (BEGINS + seconds) * SECOND, 0, amount * SCALE)
+    return history
+
+
 def test_a_group_that_sleeps_is_woken_by_its_level_alone():
     """Until it is cold: whoever is warm again is looked at."""
     group = runtime_of(rule(All((when(ORDERS, "above 5"), LITTLE), Severity.WARNING))).group(WEB)
@@ -380,11 +388,30 @@ def test_a_group_that_sleeps_is_woken_by_its_level_alone():
     warm.schedule(WEB, BEGINS + 60)
     warm.begin(group, BEGINS + 60)
     assert group.visit_at is None
-    warm.wake(WEB, LEFT, (BEGINS + 61) * SECOND)
+    warm.wake(WEB, LEFT, left(8), (BEGINS + 61) * SECOND)
     assert group.visit_at == (BEGINS + 120) * SECOND
     warm.discard(group)
     warm.begin(group, BEGINS + 60)
     assert group.visit_at == (BEGINS + 60) * SECOND
+
+
+@pytest.mark.parametrize(
+    ("history", "asleep", "visit"),
+    [
+        pytest.param(left(9), True, None, id="9 is not below 9"),
+        pytest.param(left(8), True, 120, id="8 is"),
+        pytest.param(left(9), False, 120, id="it is awake"),
+        pytest.param(left(9, seconds=121), True, 120, id="at that bucket end it was another"),
+    ],
+)
+def test_a_value_that_keeps_a_group_asleep_does_not_wake_it(history, asleep, visit):
+    """Of "few left, and many orders", one that is not few: nothing is to be looked at, at no bucket end."""
+    group = runtime_of(rule(All((when(ORDERS, "above 5"), LITTLE), Severity.WARNING))).group(WEB)
+    warm = WarmGroups()
+    warm.add(group)
+    group.asleep = asleep
+    warm.wake(WEB, LEFT, history, (BEGINS + 61) * SECOND)
+    assert group.visit_at == (None if visit is None else (BEGINS + visit) * SECOND)
 
 
 def test_a_group_that_is_known_by_its_level_alone_is_looked_at():
@@ -392,7 +419,7 @@ def test_a_group_that_is_known_by_its_level_alone_is_looked_at():
     runtime = runtime_of(rule(All((LITTLE, when(ORDERS, "below 5", window=300)), Severity.WARNING)))
     table = BandTable([runtime], past_of(runtime))
     table.advance_to(BEGINS + 60)
-    table.take_level(WEB, LEFT, (BEGINS + 61) * SECOND)
+    table.take_level(WEB, LEFT, left(8), (BEGINS + 61) * SECOND)
     table.advance_to(BEGINS + 120)
     assert runtime.groups[WEB].visit_at == (BEGINS + 120) * SECOND
 
@@ -402,7 +429,7 @@ def test_before_its_source_has_begun_nothing_is_not_zero():
     runtime = runtime_of(rule(All((LITTLE, when(ORDERS, "below 5", window=300)), Severity.WARNING)))
     table = BandTable([runtime], past_of(runtime_of(rule(LITTLE))))
     table.advance_to(BEGINS + 60)
-    table.take_level(WEB, LEFT, (BEGINS + 61) * SECOND)
+    table.take_level(WEB, LEFT, left(8), (BEGINS + 61) * SECOND)
     table.advance_to(BEGINS + 120)
     assert runtime.groups[WEB].visit_at == (BEGINS + 120) * SECOND
     assert not table.cools(runtime.groups[WEB], BEGINS + 120)

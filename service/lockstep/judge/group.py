@@ -31,7 +31,8 @@ class Group:
     begun: whether its rule's version judges it already.
     narrow: the parts of an `all` that speak of this group alone, gates: those of them that are on levels alone.
     asleep: one of the gates is clear, so no flow can begin an episode (of "stock below 10 and sales fall" no sale is
-    looked at while there is stock). wide: series that it has in common with other groups → their labels. deaf: one of
+    looked at while there is stock). gate_quiet: id of a level → at which of its values the gate on it alone is clear.
+    wide: series that it has in common with other groups → their labels. deaf: one of
     `narrow` is clear, whatever these say. shared: what it has in common, while it listens to it.
     """
 
@@ -43,6 +44,7 @@ class Group:
         "deaf",
         "early",
         "facts",
+        "gate_quiet",
         "gates",
         "labels",
         "narrow",
@@ -80,6 +82,7 @@ class Group:
         # A detector has to see every bucket, so its rule never sleeps.
         gates = () if facts.anomalies else self.narrow
         self.gates = tuple(p for p in gates if all(s.is_level for s in series_of_condition(p)))
+        self.gate_quiet = {s.id: quiet_of(p) for p in self.gates if is_plain_threshold(p) for s in p.series}
         self.asleep = False
         self.begun = runtime.begun
         self.wide = {name: tuple([labels[i] for i in places]) for name, places in facts.wide.items()}
@@ -161,11 +164,11 @@ class RuleRuntime:
     unmet: expected groups that have not been made yet.
     before, after: the version that judges up to its beginning, and the one that goes on after its end. begun: whether
     event time has come to its beginning; ended: whether it has come to its end.
+    leaves_out: whether no verdict is given on groups that cannot be other than clear; not where an observer is shown
+    every verdict.
     """
 
     __slots__ = (
-    leaves_out: whether no verdict is given on groups that cannot be other than clear; not where an observer is shown
-    every verdict.
         "_hours_change",
         "_period_ends",
         "after",
@@ -178,10 +181,10 @@ class RuleRuntime:
         "fresh",
         "groups",
         "heap",
+        "leaves_out",
         "looked",
         "rule",
         "shared",
-        "leaves_out",
         "sharing",
         "unmet",
     )
@@ -189,10 +192,10 @@ class RuleRuntime:
     def __init__(self, facts: RuleFacts, *, leaves_out: bool = True) -> None:
         self.facts = facts
         self.rule = rule = facts.rule
+        self.leaves_out = leaves_out
         self.closed: int | None = None
         self.groups: dict[Labels, Group] = {}
         self.shared: dict[Labels, Shared] = {}
-        self.leaves_out = leaves_out
         self.sharing: dict[tuple[str, Labels], list[Shared]] = {}
         self.heap: list[tuple[int, Labels]] = []
         self.ahead: set[Labels] = set()

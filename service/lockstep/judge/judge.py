@@ -243,7 +243,8 @@ class Judge:
         if self.watermarks.begins(topic, value.time_us):
             self._cut.meta_changed()
         for flow_table in tables:
-            flow_table.take_level(value.labels, series, value.time_us)
+            history = self.histories.levels[value.series, value.labels]
+            flow_table.take_level(value.labels, series, history, value.time_us)
         table = self._tables.levels.get(series.id)
         if table is not None:
             for moved in table.moved(value.labels):

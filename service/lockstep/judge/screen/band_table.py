@@ -16,6 +16,7 @@ from lockstep.judge.histories import Past
 from lockstep.judge.rule_facts import FAR, Labels
 from lockstep.judge.screen.table_memory import Entries, WarmGroups
 from lockstep.measure.definition import SeriesDef
+from lockstep.measure.history import LevelHistory
 from lockstep.rule.condition.condition_kind import Band, widest
 from lockstep.text.rfc3339 import SECOND
 
@@ -90,11 +91,11 @@ class BandTable:
             self._entries.add(closed, labels)  # buckets that were judged have changed: look when the next one closes
         self._warm.schedule(labels, changed + self.bucket_s)
 
-    def take_level(self, labels: Labels, level: SeriesDef, time_us: int) -> None:
+    def take_level(self, labels: Labels, level: SeriesDef, history: LevelHistory, time_us: int) -> None:
         """A level of a group has been set that some of the rules read as well: it is known from then on."""
         start = time_us // SECOND // self.bucket_s * self.bucket_s
         self._entries.add(start if self.closed is None else max(start, self.closed), labels)
-        self._warm.wake(labels, level, time_us)
+        self._warm.wake(labels, level, history, time_us)
 
     # ---- event time advances --------------------------------------------------------------------------------------
 

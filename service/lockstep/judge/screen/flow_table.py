@@ -24,7 +24,7 @@ from lockstep.judge.histories import Histories
 from lockstep.judge.rule_facts import FAR, NEVER, Labels
 from lockstep.judge.screen.table_memory import Entries, WarmGroups
 from lockstep.measure.definition import SeriesDef
-from lockstep.measure.history import FlowHistory
+from lockstep.measure.history import FlowHistory, LevelHistory
 from lockstep.rule.condition.condition_kind import Rise, Screen, lowest
 
 OWN_LIMITS = 16_384
@@ -136,9 +136,9 @@ class FlowTable:
             self._needs.pop(labels, None)  # buckets that were judged have changed
         self._look(labels, closed + self.series.bucket_s)
 
-    def take_level(self, labels: Labels, level: SeriesDef, time_us: int) -> None:
+    def take_level(self, labels: Labels, level: SeriesDef, history: LevelHistory, time_us: int) -> None:
         """A level of a group has been set that some of the rules read as well."""
-        self._warm.wake(labels, level, time_us)
+        self._warm.wake(labels, level, history, time_us)
 
     def _look(self, labels: Labels, end: int) -> None:
         """Compare the open bucket of a group, which ends at `end`, with what it needs."""

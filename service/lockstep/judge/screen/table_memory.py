@@ -3,8 +3,9 @@
 from collections.abc import Collection, Iterable
 
 from lockstep.judge.group import Group
-from lockstep.judge.rule_facts import Labels
+from lockstep.judge.rule_facts import NO_VALUES, Labels
 from lockstep.measure.definition import SeriesDef
+from lockstep.measure.history import LevelHistory
 from lockstep.text.rfc3339 import SECOND
 
 
@@ -67,12 +68,17 @@ class WarmGroups:
             _schedule(group, end)
         return groups
 
-    def wake(self, labels: Labels, level: SeriesDef, time_us: int) -> None:
-        """The same where a level has been set that they read as well, for the bucket end after this microsecond."""
+    def wake(self, labels: Labels, level: SeriesDef, history: LevelHistory, time_us: int) -> None:
+        """The same where a level has been set that they read as well, for the bucket end after this microsecond.
+
+        One that sleeps goes on to do so where the value keeps it asleep: of "sold out, and many visits", any above 0.
+        """
         for group in self._warm.get(labels, ()):
             if level in group.facts.levels:
                 width = group.facts.width
-                _schedule(group, time_us // SECOND // width * width + width, asleep=True)
+                end = time_us // SECOND // width * width + width
+                if not (group.asleep and _stays_asleep(group, level, history, end)):
+                    _schedule(group, end, asleep=True)
 
     def begin(self, group: Group, end: int) -> None:
         """Look at a group from a bucket end on, whatever it has."""
@@ -90,6 +96,12 @@ class WarmGroups:
             del groups[group]
             if not groups:
                 del self._warm[group.labels]
+
+
+def _stays_asleep(group: Group, level: SeriesDef, history: LevelHistory, end: int) -> bool:
+    """Whether a gate is clear at a bucket end and after it; not known where a value has come that is set later."""
+    low, high = group.gate_quiet.get(level.id, NO_VALUES)
+    return low <= history.now() <= high and history.newest_us() < end * SECOND
 
 
 def _schedule(group: Group, end: int, *, asleep: bool = False) -> None:
