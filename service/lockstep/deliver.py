@@ -13,8 +13,8 @@ import msgspec
 
 from lockstep.errors import DeliveryError, StateError
 from lockstep.measure.dead_events import DeadEvent, dead_record
-from lockstep.notification import Body, body_of, severity_of
-from lockstep.notify.receivers import life_s
+from lockstep.notification import Audience, Body, body_of, severity_of
+from lockstep.notify.receivers import CHANNELS, life_s
 from lockstep.ports import Batch, Cut, Destination, Record, Sent
 from lockstep.text.time_units import DAY_S
 
@@ -96,6 +96,7 @@ class Deliver:
         self._handed = 0  # sequence number that the last cut went up to
         self._durable = 0  # the same of the last cut that became visible
         self._given_up: list[Delivery] = []
+        self._people_told = False  # since the last cut
 
     # ---- ports.Stage ----------------------------------------------------------------------------------------------
 
@@ -157,11 +158,16 @@ class Deliver:
             cut.entries[b"d" + number.encode()] = None if delivery is None else _encoded(vars(delivery))
         self._dirty.clear()
         self._handed = self._sequence
+        self._people_told = False
         return cut
 
     def only_stores(self) -> bool:
-        """Whether the next cut would only say how attempts ended: nobody waits for it."""
-        return self._sequence == self._handed and not self._cut.records
+        """Whether the next cut would only say how attempts ended: nobody waits for it.
+
+        That people were told is to be stored at once: after a crash they would be told again, and unlike a program they
+        cannot see by its id that it is the same.
+        """
+        return self._sequence == self._handed and not self._cut.records and not self._people_told
 
     # ---- attempts -------------------------------------------------------------------------------------------------
 
@@ -193,6 +199,8 @@ class Deliver:
     def sent(self, delivery: Delivery, sent: Sent, *, now: datetime) -> None:
         """A delivery has arrived. sent: what its destination answered, such as the message that later ones answer."""
         destination, moment = delivery.destination, now.timestamp()
+        way = CHANNELS.get(destination.channel)
+        self._people_told |= way is None or way.audience is Audience.PEOPLE
         self._drop(delivery)
         self._settle(destination.id, failures=0, paused_until=0.0)
         for episode in delivery.episodes:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lockstep.deliver import BREAKER_AFTER, PROBE_EVERY_S, Deliver, retry_delay
 from lockstep.errors import DeliveryError, StateError
 from lockstep.notify.receivers import life_s
-from lockstep.ports import Sent
+from lockstep.ports import Destination, Sent
 
 HALF = 0.5  # the jitter that changes nothing
 
@@ -65,6 +65,16 @@ def test_how_an_attempt_ended_may_wait_and_news_may_not():
     (second,) = kept.stage.due(START)
     kept.stage.failed(second, GONE, now=START, jitter=HALF)
     assert not kept.stage.only_stores(), "a dead letter is published"
+
+
+@pytest.mark.parametrize(("told", "waits"), [(HOOK, True), (ANNA, False), (SLACK, False)])
+def test_that_people_were_told_is_stored_at_once(told: Destination, waits: bool):
+    """A crash before that would tell them again, and they cannot see by an id that it is the same."""
+    kept = Kept().feed(record("d1", told)).cut()
+    (delivery,) = kept.stage.due(START)
+    kept.stage.sent(delivery, Sent(), now=START)
+    assert kept.stage.only_stores() is waits
+    assert kept.cut().stage.only_stores()
 
 
 def test_a_lane_has_one_attempt_at_a_time_and_lanes_are_apart():

@@ -27,8 +27,8 @@ from lockstep.worker.required_topics import COMMANDS, SAMPLES, partitions_of
 FEW_S = 0.005
 """Shortest time between two cuts of notify and deliver: there is little to gather there, and people wait."""
 ATTEMPTS_STORED_EVERY_S = 0.2
-"""How attempts ended is stored this often, unless there is news to be stored: what was sent since is sent again, under
-the same id, where a worker dies before it."""
+"""How attempts at programs ended is stored this often, unless there is news to be stored: what was sent since is sent
+again, under the same id, where a worker dies before it."""
 
 
 def sizes_from(environ: Mapping[str, str]) -> Sizes:
