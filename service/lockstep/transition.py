@@ -55,6 +55,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     explanation: the verdict behind it as it was judged; None for what no rule judged.
     fault: what is wrong with the rule file that an alert of Lockstep's own is about, else "".
     refusal: all that is wrong with it, whom it concerns and what is in force instead; None for every other alert.
+    past: whether it is of imported time, of which nobody is told; only there where it is so.
     """
 
     transition_id: str
@@ -84,10 +85,14 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     explanation: Judged | None = None
     fault: str = ""
     refusal: Refusal | None = None
+    past: bool = False
 
 
 def as_cloudevent(transition: Transition) -> dict[str, Any]:
     """The form on `lockstep.alerts`: a CloudEvent whose id is the transition's."""
+    data = msgspec.to_builtins(transition)
+    if not transition.past:
+        del data["past"]
     return {
         "specversion": "1.0",
         "id": transition.transition_id,
@@ -96,7 +101,7 @@ def as_cloudevent(transition: Transition) -> dict[str, Any]:
         "time": transition.at,
         "subject": transition.alert_id,
         "datacontenttype": "application/json",
-        "data": msgspec.to_builtins(transition),
+        "data": data,
     }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -11,6 +12,9 @@ from reference import EPOCH, ROLES, micros
 from shorthand import LONDON, Event
 
 from lockstep.event import Decoder
+from lockstep.event.imports import IMPORTED, Mark, mark_record
+from lockstep.event.imports import ROLES as IMPORT_ROLES
+from lockstep.event.imports import TOPIC as IMPORTS
 from lockstep.judge.judge import Judge
 from lockstep.judge.publish import ALERTS
 from lockstep.measure.dead_events import TOPIC as DEAD
@@ -73,12 +77,13 @@ class Pipeline:
         self.judges = [self._judge(n) for n in range(samples)]
 
     def _meter(self, source: Source, position: int | None) -> Meter:
+        is_import = source[1] == IMPORTED
         settings = MeterSettings(
             role=source[0],
-            topic=source[0],
-            partition=source[1],
-            partitions=self._count,
-            source=f"id-{source[0]}",
+            topic=IMPORTS if is_import else source[0],
+            partition=IMPORT_ROLES.index(source[0]) if is_import else source[1],
+            partitions=len(IMPORT_ROLES) if is_import else self._count,
+            source="id-imports" if is_import else f"id-{source[0]}",
             samples_topic=SAMPLES,
             samples_partitions=len(self.samples),
             chunk_size=CHUNK,
@@ -88,6 +93,7 @@ class Pipeline:
             position=position,
             earliest=self.earliest.get(source, 0),
             fresh=self._plan.fresh,
+            imported=is_import,
         )
         return Meter(settings, self._plan.series, Decoder(wanted_fields(self._plan.series)))
 
@@ -105,6 +111,24 @@ class Pipeline:
         self.now = max(self.now, at)
         log.values.append(msgspec.json.encode(event))
         log.times_ms.append(int(self.now.timestamp() * 1000))
+
+    def append_import(self, events: Iterable[Event], *, ended: datetime | None) -> None:
+        """Events are imported, in the order of time; then the import ends, or goes on."""
+        at_us = micros(max([self.now, *([] if ended is None else [ended])]).isoformat())
+        at_ms = at_us // 1000
+        for role, of_role in groupby(sorted(events, key=lambda e: (role_of(e), micros(e["time"]))), key=role_of):
+            source = role, IMPORTED
+            if source not in self.logs:
+                self.logs[source] = Log()
+                self._meters[source] = self._meter(source, None)
+            marks = [mark_record(role, Mark(has_ended, at_us)).value or b"" for has_ended in (False, True)]
+            values = [marks[0], *map(msgspec.json.encode, of_role), *([] if ended is None else marks[1:])]
+            self.logs[source].values += values
+            self.logs[source].times_ms += [at_ms] * len(values)
+
+    def meter(self, role: str, partition: int) -> Meter:
+        """The meter of a source that lives now."""
+        return self._meters[role, partition]
 
     def measure(self, source: Source, size: int = 1_000_000) -> None:
         """A meter reads on and flushes."""

@@ -14,6 +14,7 @@ from lockstep.cli import (
     demo,
     events,
     explain,
+    importing,
     init,
     rules,
     schema,
@@ -70,6 +71,7 @@ app.command("test")(check.rule_tests)
 app.command()(backtest.backtest)
 app.command()(backtest.suggest)
 app.command()(events.send)
+app.command("import")(importing.import_files)
 app.command()(schema.schema)
 app.command()(alerts.alerts)
 app.command()(demo.demo)

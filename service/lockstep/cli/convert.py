@@ -65,9 +65,9 @@ def convert_files(
     if not files:
         fail("name a file of your shop, or - for standard input; --list says which are known")
     settings = load_settings()
-    setting = Setting(settings.zone, moment(exported, "--exported"), _pseudonym_key())
-    chosen = None if mapping is None else _mapping(mapping)
-    known = [] if chosen is not None else [*_own_mappings(), *_ready()]
+    setting = Setting(settings.zone, moment(exported, "--exported"), pseudonym_key())
+    chosen = None if mapping is None else mapping_named(mapping)
+    known = [] if chosen is not None else known_mappings()
     first: list[bytes] = []
 
     with _writer(to, dry_run=dry_run) as write, share_bar("converting") as progress:
@@ -90,7 +90,7 @@ def convert_files(
         raise SystemExit(1)
 
 
-def _pseudonym_key() -> bytes | None:
+def pseudonym_key() -> bytes | None:
     """The key of the hashes that stand for people: the secret PSEUDONYM, where it is set."""
     from lockstep.adapters.channels import read_secret
     from lockstep.errors import DeliveryError
@@ -105,18 +105,29 @@ def _pseudonym_key() -> bytes | None:
 
 def _say(report: Any, first: Sequence[bytes] | None) -> None:
     """Say on standard error what was recognised, left out and refused. first: events to show."""
+    say_recognised(report)
+    if first is not None:
+        out.print(_table(first))
+    say_refused(report)
+    said = f"{many(report.events, 'event')} of {many(report.rows, 'row')}, {report.refused_count:,} refused"
+    err.print(styled((said, "yellow" if report.refused or report.broken else "green")), soft_wrap=True)
+
+
+def say_recognised(report: Any) -> None:
+    """Say which mapping knew a file, and what it leaves out."""
     for name, known_as in report.recognised:
         err.print(f"{name}: {known_as}", soft_wrap=True)
     for note in report.notes:
         err.print(styled((f"left out: {note}", "dim")), soft_wrap=True)
-    if first is not None:
-        out.print(_table(first))
+
+
+def say_refused(report: Any) -> bool:
+    """Say which rows gave no event, and which files could not be read to their end; whether there are any."""
     for refused in sorted(report.refused.values(), key=lambda refused: -refused.count):
         err.print(styled((str(refused), "yellow")), soft_wrap=True)
     for broken in report.broken:
         err.print(styled((broken, "red")), soft_wrap=True)
-    said = f"{many(report.events, 'event')} of {many(report.rows, 'row')}, {report.refused_count:,} refused"
-    err.print(styled((said, "yellow" if report.refused or report.broken else "green")), soft_wrap=True)
+    return bool(report.refused or report.broken)
 
 
 def _table(events: Sequence[bytes]) -> Table:
@@ -147,6 +158,11 @@ def _list_mappings() -> None:
     out.print(table)
 
 
+def known_mappings() -> list[Any]:
+    """Those that a file is recognised by: of the folder where the command is run, and the ready ones."""
+    return [*_own_mappings(), *_ready()]
+
+
 def _ready() -> list[Any]:
     from lockstep.tools.convert.mapping import ready_mappings
 
@@ -168,7 +184,7 @@ def _own_mappings() -> Iterator[Any]:
                 err.print(f"{fault}; the file is left out", soft_wrap=True)
 
 
-def _mapping(name: str) -> Any:
+def mapping_named(name: str) -> Any:
     """A ready mapping by its name, or that of a file; ends the command where there is none without faults."""
     from lockstep.adapters.rule_files import read_document
     from lockstep.tools.convert.mapping import is_mapping, read_mapping, ready_mappings

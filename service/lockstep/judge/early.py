@@ -36,8 +36,9 @@ class EarlyVerdicts:
         if not (runtime.ahead or runtime.fresh) or closed is None or runtime.before is not None or not runtime.begun:
             return
         end = closed + runtime.facts.width
-        if end * SECOND > runtime.facts.until:
-            return
+        past_to = self._watermarks.past_to(runtime.facts.roles)
+        if end * SECOND > runtime.facts.until or (past_to is not None and runtime.reached < past_to):
+            return  # of imported time nobody waits for a verdict; and what fires at its end is told there
         is_new = runtime.looked != closed or not self._screened
         fresh, runtime.fresh = runtime.fresh, set()
         runtime.ahead |= fresh

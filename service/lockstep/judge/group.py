@@ -163,7 +163,8 @@ class RuleRuntime:
     name; sharing: by each series of it.
     unmet: expected groups that have not been made yet.
     before, after: the version that judges up to its beginning, and the one that goes on after its end. begun: whether
-    event time has come to its beginning; ended: whether it has come to its end.
+    event time has come to its beginning; ended: whether it has come to its end. reached: the watermark up to which it
+    was advanced last, in microseconds.
     leaves_out: whether no verdict is given on groups that cannot be other than clear; not where an observer is shown
     every verdict.
     """
@@ -183,6 +184,7 @@ class RuleRuntime:
         "heap",
         "leaves_out",
         "looked",
+        "reached",
         "rule",
         "shared",
         "sharing",
@@ -205,6 +207,7 @@ class RuleRuntime:
         self.before: RuleRuntime | None = None
         self.after: RuleRuntime | None = None
         self.begun, self.ended = rule.since_s is None, False
+        self.reached = 0
         if rule.since_s is not None:
             self.closed = bucket_end(rule.since_s, facts.width)
         self._period_ends: tuple[int, int] = (FAR, 0)

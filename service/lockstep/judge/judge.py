@@ -13,6 +13,8 @@ import msgspec
 
 from lockstep.alert import Alert, alert_id
 from lockstep.errors import StateError
+from lockstep.event.imports import IMPORTED, ROLES
+from lockstep.event.imports import TOPIC as IMPORTS
 from lockstep.judge.early import EarlyVerdicts
 from lockstep.judge.group import Group, RuleRuntime
 from lockstep.judge.group_view import GroupView
@@ -120,7 +122,8 @@ class Judge:
         self._view = GroupView(past)
         self._level_moved: dict[Group, None] = {}
         self._screened = screened
-        self._advanced: dict[str, tuple[int | None, bool]] = {}  # role → its topic when all its rules advanced last
+        # Role → its topic when all its rules advanced last, and the ends of imports.
+        self._advanced: dict[str, tuple[int | None, bool, list[int]]] = {}
         self._due_us: dict[str, int] = {}  # role → the watermark at which all of them advance next
         self._chunk_size: int | None = None
         self._source_ids: dict[str, str] = {}
@@ -151,6 +154,8 @@ class Judge:
         if topic.silent and (frame.partials or frame.levels):
             topic.silent = False  # nobody goes on without it any more, though its watermark is yet to come
             self._cut.meta_changed()
+        if frame.partition == IMPORTED and self.watermarks.begin_import(source, place):
+            self._cut.meta_changed()
         state = self.watermarks.sources.get(source)
         closed = None if topic.mark is None else topic.mark // SECOND
         for partial in frame.partials:
@@ -178,9 +183,10 @@ class Judge:
                 f"LOCKSTEP_CHUNK_SIZE is {frame.chunk_size}, the stored state was made with {self._chunk_size}; "
                 "set it back, or begin anew under another LOCKSTEP_APP_ID"
             )
-        known = self._source_ids.setdefault(frame.role, frame.source)
+        is_import = frame.partition == IMPORTED
+        known = self._source_ids.setdefault(f"imported {frame.role}" if is_import else frame.role, frame.source)
         if known != frame.source:
-            name = self._topic_names.get(frame.role, frame.role)
+            name = IMPORTS if is_import else self._topic_names.get(frame.role, frame.role)
             raise StateError(
                 f"topic '{name}' was deleted and made again: its offsets mean other events than the stored state; "
                 "begin anew under another LOCKSTEP_APP_ID"
@@ -205,8 +211,7 @@ class Judge:
         changed, late = self.histories.take_partial(source, place, partial, closed=closed)
         for refused in late:
             self.counts.late += 1
-            topic = self._topic_names.get(source[0], source[0])
-            self._cut.refuse(refused, source, topic, series, partial.labels)
+            self._cut.refuse(refused, *self._place_of(source), series, partial.labels)
         if changed is None:
             return
         if tables:
@@ -228,6 +233,13 @@ class Judge:
                     runtime.fresh.add(partial.labels)
                 else:
                     runtime.forget_need(group)
+
+    def _place_of(self, source: Source) -> tuple[str, int]:
+        """(topic, partition) of a source."""
+        role, partition = source
+        if partition == IMPORTED:
+            return IMPORTS, ROLES.index(role)
+        return self._topic_names.get(role, role), partition
 
     def _take_level(self, source: Source, value: LevelValue, topic: Topic) -> None:
         reading = self._reading.get(value.series)
@@ -295,7 +307,8 @@ class Judge:
     def _advance_rules(self, role: str) -> None:
         topic = self.watermarks.topics[role]
         mark = None if self.watermarks.is_empty(role) else topic.mark
-        state = (topic.first, topic.silent)
+        ends = self.watermarks.import_ends
+        state = (topic.first, topic.silent, ends)
         # Before the next bucket end only what has come since, and visits that are due by now, make a difference.
         stands = self._screened and self._advanced.get(role) == state and (mark or 0) < self._due_us[role]
         if not stands:
@@ -307,7 +320,8 @@ class Judge:
                 self._advance(runtime)
         if not stands:
             self._advanced[role] = state
-            self._due_us[role] = min((runtime.due_us for runtime in rules), default=NEVER)
+            coming = (end for end in ends if end > (mark or 0))
+            self._due_us[role] = min((*(runtime.due_us for runtime in rules), *coming), default=NEVER)
         if topic.mark is not None and topic.mark - topic.swept > EXPIRE_EVERY_US:
             topic.swept = topic.mark
             if self._observer is not None:
@@ -326,6 +340,7 @@ class Judge:
             if mark >= before.until and all(self.watermarks.is_empty(role) for role in before.roles):
                 self._hand_over(runtime.before)
             return
+        self._leave_the_past(runtime, mark)
         if runtime.facts.is_level_only:
             # A value may still come that is set at the watermark itself, and decides what is due then.
             mark -= 1
@@ -334,6 +349,17 @@ class Judge:
             self._hand_over(runtime)
             return
         self._advance_to(runtime, mark)
+
+    def _leave_the_past(self, runtime: RuleRuntime, mark: int) -> None:
+        """Where the watermark comes to the end of imported time: tell of what fires there."""
+        border = self.watermarks.past_to(runtime.facts.roles)
+        if border is not None and runtime.reached < border <= mark:
+            self._advance_to(runtime, border - 1)
+            for group in list(runtime.groups.values()):
+                # A group of levels that had a value since was told of then.
+                if not runtime.facts.is_level_only or group.alert.at < border:
+                    self._visits.tell_standing(group, border)
+        runtime.reached = mark
 
     def _hand_over(self, old: RuleRuntime) -> None:
         new = self._handover.hand_over(old)
@@ -435,6 +461,8 @@ class Judge:
         self._handover.restore(entries, meta.known)
         self._tables.begin()
         self._rules.look_for_borders()
+        for runtime in self._rules.rules:
+            runtime.reached = self.watermarks.of(runtime.facts.roles) or 0
 
     # ---- being asked ----------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from lockstep.judge.state import META, Meta, StoredAlert, StoredWatches, alert_k
 from lockstep.labels import stable_id
 from lockstep.measure.dead_events import DeadEvent, dead_record
 from lockstep.measure.definition import SeriesDef
-from lockstep.measure.history import Late, Source
+from lockstep.measure.history import Late
 from lockstep.ports import Cut, Record
 from lockstep.rule.judged_verdict import Judged
 from lockstep.text.rfc3339 import SECOND, rfc3339
@@ -52,8 +52,8 @@ class OpenCut:
         transitions, self.transitions = self.transitions, []
         return transitions
 
-    def refuse(self, late: Late, source: Source, topic: str, series: SeriesDef, labels: Labels) -> None:
-        """Record what came for a bucket that had closed. topic: the name of the source's."""
+    def refuse(self, late: Late, topic: str, partition: int, series: SeriesDef, labels: Labels) -> None:
+        """Record what came for a bucket that had closed. topic, partition: where it came from."""
         named = dict(zip(series.by, labels, strict=True))
         note = {
             "series": series.id,
@@ -64,7 +64,7 @@ class OpenCut:
             "last_offset": late.last_offset,
         }
         detail = f"came after {rfc3339(late.bucket * SECOND)} had been judged for {named or 'the whole shop'}"
-        dead = DeadEvent(topic, source[1], late.last_offset, "late", detail, json.dumps(note).encode())
+        dead = DeadEvent(topic, partition, late.last_offset, "late", detail, json.dumps(note).encode())
         self._dead.append(dead_record(dead))
 
     # ---- what is to be stored -------------------------------------------------------------------------------------
@@ -150,10 +150,11 @@ def dressed(
     alert: str,
     watermark: int | None,
     explanation: Judged,
+    past_to: int | None = None,
 ) -> Transition:
     """A change of an alert as it is published. alert: its id. version: of the rule, "" for one that is gone.
 
-    watermark: microseconds of what the rule reads.
+    watermark: microseconds of what the rule reads. past_to: before which of these it is imported time, None: never.
     """
     v = change.verdict
     return Transition(
@@ -182,4 +183,5 @@ def dressed(
         limit_of=v.limit_of,
         reason=change.reason,
         explanation=explanation,
+        past=past_to is not None and change.at < past_to,
     )

@@ -27,7 +27,7 @@ from lockstep.rule.condition.verdicts import judge
 from lockstep.rule.condition.view import Instant, Kind
 from lockstep.rule.judged_verdict import judged
 from lockstep.text.rfc3339 import SECOND
-from lockstep.transition import Transition
+from lockstep.transition import Transition, TransitionName
 
 
 class Observer(Protocol):
@@ -277,6 +277,7 @@ class Visits:
         if instant >= group.facts.expires:
             self.end_expired(group)
             return
+        self._leave_the_past(group, instant)
         self.run_timers(group, before=instant)
         self._view.look_at(group)
         firing, held = group.alert.firing, group.alert.holding
@@ -338,6 +339,31 @@ class Visits:
         elif group.labels not in facts.expected:
             self._drop(group)
 
+    def tell_standing(self, group: Group, border: int) -> None:
+        """Tell of an alert of imported time that still fires at its end, which nobody has heard of: as it is now."""
+        alert = group.alert
+        if alert.firing is None or alert.started_at >= border:
+            return
+        standing = Change(
+            name=TransitionName.FIRING,
+            at=border,
+            number=alert.number,
+            started_at=alert.started_at,
+            episode_id=alert.episode_id,
+            severity=alert.severity,
+            previous_severity=None,
+            verdict=alert.verdict,
+            so_far=alert.so_far,
+        )
+        self.publish(group, [standing])
+
+    def _leave_the_past(self, group: Group, instant: int) -> None:
+        """Before a group of levels is judged at an instant: values come before event time gets to the border."""
+        border = self._watermarks.past_to(group.facts.roles)
+        if border is not None and group.alert.at < border <= instant:
+            self.run_timers(group, before=border)
+            self.tell_standing(group, border)
+
     def publish(self, group: Group, changes: Sequence[Change]) -> None:
         """Publish what has become of a group's alert."""
         rule = group.facts.rule
@@ -352,6 +378,7 @@ class Visits:
                 alert=group.alert.id,
                 watermark=self._watermarks.as_shown(group.facts.roles),
                 explanation=judged(condition, change.verdict),
+                past_to=self._watermarks.past_to(group.facts.roles),
             )
             self._cut.transitions.append(transition)
             if self._observer is not None:

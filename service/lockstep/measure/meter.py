@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from msgspec.structs import replace
 
 from lockstep.event import Refused, type_of
+from lockstep.event.imports import IMPORTED, mark_of
 from lockstep.labels import partition_of
 from lockstep.measure.aggregate import EXACT_DISTINCT, merge_distinct, merger
 from lockstep.measure.columns import Columns, Labels
@@ -56,6 +57,7 @@ class MeterSettings:
     fresh: ids of series that are new: they are told from the oldest record on.
     before: what was promised of the partition before this assignment; None: nothing, or nobody knows.
     counted: the offset up to which this process has counted for metrics already; what is read again counts once.
+    imported: whether these are imported events of the role (`lockstep.event.imports`).
     """
 
     role: str
@@ -75,6 +77,7 @@ class MeterSettings:
     fresh: frozenset[str] = frozenset()
     before: Promise | None = None
     counted: int = 0
+    imported: bool = False
 
 
 @dataclass
@@ -218,15 +221,16 @@ class Meter:
             lateness_us=settings.lateness_us, idle_after_us=settings.idle_after_us, before=settings.before
         )
         self._oldest: int | None = None
+        self._ended: int | None = None  # when the import ended, of imported events
         self._promised: tuple[int | None, bool, int] | None = None
-        self._promised_to_all: tuple[int | None, bool, bool] | None = None
+        self._promised_to_all: tuple[int | None, bool, bool, int | None] | None = None
         self._promised_to_all_at_us = 0
         self.counts = MeterCounts()
 
         self._blank = Frame(
             role=settings.role,
-            partition=settings.partition,
-            partitions=settings.partitions,
+            partition=IMPORTED if settings.imported else settings.partition,
+            partitions=1 if settings.imported else settings.partitions,
             source=settings.source,
             chunk_size=settings.chunk_size,
             chunk=self._chunk,
@@ -263,7 +267,17 @@ class Meter:
             begin = end
         self._upto = max(self._upto, batch.next - 1)
         self._enter_upto()
+        if self._settings.imported:
+            self._look_for_marks(batch)
         self.clock.interrupt()
+
+    def _look_for_marks(self, batch: Batch) -> None:
+        """Note whether the import has ended: then event time has come to where it did."""
+        mark = next((mark for value in reversed(batch.values) if (mark := mark_of(value)) is not None), None)
+        if mark is not None:
+            self._ended = mark.at_us if mark.has_ended else None
+        if self._ended is not None:
+            self.clock.advance(self._ended, self._ended)
 
     def _enter(self, chunk: int) -> None:
         if chunk != self._ids_chunk:
@@ -424,7 +438,9 @@ class Meter:
 
     def observe(self, *, at_end: bool, now: datetime) -> None:
         """Whether a fetch that succeeded found the log's end; False also when a fetch failed."""
-        self.clock.observe(at_end=at_end, now_us=round(now.timestamp() * SECOND))
+        # The end of an import that goes on says nothing of the time: its next event is as old as its last one.
+        goes_on = self._settings.imported and self._ended is None and self.clock.newest is not None
+        self.clock.observe(at_end=at_end and not goes_on, now_us=round(now.timestamp() * SECOND))
 
     # ---- out ------------------------------------------------------------------------------------------------------
 
@@ -436,6 +452,9 @@ class Meter:
         because the next assignment looks there for what was promised.
         """
         now_us = round(now.timestamp() * SECOND)
+        if self._settings.imported and self.clock.newest is None:
+            self.position = max(self.position, self._upto + 1)
+            return self._take_dead()  # nothing was imported: to the judge there is no such source
         self._advance(now_us)
         self._seal()
         frames, self._sealed = self._sealed, defaultdict(list)
@@ -461,7 +480,7 @@ class Meter:
         """Whether every samples partition is to be told how far this one has come; if so, that is noted."""
         clock = self.clock
         second = None if clock.watermark is None else clock.watermark // SECOND
-        promise = (second, clock.idle, clock.silent)
+        promise = (second, clock.idle, clock.silent, self._ended)
         since_us = now_us - self._promised_to_all_at_us
         if promise == self._promised_to_all and 0 <= since_us < PROGRESS_EVERY_US:
             return False
@@ -492,7 +511,15 @@ class Meter:
         silent = clock.silent or (clock.newest is None and not self._settings.live)
         counted = None if begins is None else self._counted
         return Progress(
-            clock.newest, self._oldest, clock.watermark, silent, begins, complete, counted, clock.promise(now_us)
+            clock.newest,
+            self._oldest,
+            clock.watermark,
+            silent,
+            begins,
+            complete,
+            counted,
+            clock.promise(now_us),
+            self._ended,
         )
 
     def _seal(self) -> None:

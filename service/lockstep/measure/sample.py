@@ -59,6 +59,7 @@ class Progress(msgspec.Struct, array_like=True, frozen=True):
     complete: with `begins`, whether the meter began at the partition's very first record.
     counted: with `begins`, the event time from which on nothing is missing in what the meter counts; None: unknown.
     promise: what the meter of the next assignment has to hold; None before the first event.
+    ended: of imported events (`lockstep.event.imports`), when their import ended; None while it goes on.
     """
 
     newest: int | None
@@ -69,6 +70,7 @@ class Progress(msgspec.Struct, array_like=True, frozen=True):
     complete: bool = False
     counted: int | None = None
     promise: Promise | None = None
+    ended: int | None = None
 
 
 class Frame(msgspec.Struct, array_like=True, frozen=True, kw_only=True):

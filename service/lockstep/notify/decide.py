@@ -176,7 +176,7 @@ class Notify:
 
     def _decide(self, transition: Transition, rank: Severity) -> None:
         state = transition.state
-        if state in (TransitionName.PENDING, TransitionName.CANCELLED):
+        if state in (TransitionName.PENDING, TransitionName.CANCELLED) or transition.past:
             return
         if state is TransitionName.SEVERITY and rank <= _rank(transition.previous_severity):
             return

@@ -6,6 +6,8 @@ from lockstep.adapters.ingest.sku_names import TOPIC as SKUS
 from lockstep.adapters.rulebook import TOPIC as RULES
 from lockstep.deliver import DEAD_DELIVERIES
 from lockstep.errors import SettingsError
+from lockstep.event.imports import ROLES
+from lockstep.event.imports import TOPIC as IMPORTS
 from lockstep.judge.publish import ALERT_STATE, ALERTS
 from lockstep.measure.dead_events import TOPIC as DEAD_EVENTS
 from lockstep.notify.decide import DELIVERIES
@@ -38,6 +40,7 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
         TopicSpec(DEAD_DELIVERIES, 1, retention_s=keep),
         TopicSpec(RULES, 1, compacted=True),
         TopicSpec(SKUS, 1, compacted=True),
+        TopicSpec(IMPORTS, len(ROLES), retention_s=keep),
         *([] if settings.is_sqlite else _state_specs(samples, deliveries)),
     ]
 

@@ -3,12 +3,16 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from lockstep.adapters.dispatch import Dispatcher
+from lockstep.adapters.import_log import ImportLog
 from lockstep.adapters.promises import last_promise
 from lockstep.adapters.stream.lanes import SourceSpec, StageSpec
 from lockstep.deliver import Deliver
 from lockstep.event import Decoder
+from lockstep.event.imports import ROLES
+from lockstep.event.imports import TOPIC as IMPORTS
 from lockstep.judge.judge import Judge
 from lockstep.judge.publish import ALERTS
 from lockstep.judge.state import Sizes
@@ -54,27 +58,37 @@ class Stages:
         """sizes: of what judges store."""
         self._settings, self._broker, self._sizes = settings, broker, sizes
         self._dispatcher, self._counts = dispatcher, counts
+        self._imports = ImportLog(broker, SAMPLES)
         self.judge_partitions = partitions_of(settings, settings.samples_partitions)
         self.meters: dict[tuple[str, int], Meter] = {}
         self.judges: dict[int, Judge] = {}
         self.delivers: dict[int, Deliver] = {}
 
     def sources(self, plan: Plan) -> list[SourceSpec]:
-        """A meter for each input topic, of the series that the plan reads."""
+        """A meter for each input topic, of the series that the plan reads, and for what was imported of its role."""
         decoder = Decoder(wanted_fields(plan.series))
-        return [SourceSpec(name, self.meter_maker(role, plan, decoder)) for role, name in self._settings.topics.items()]
+        live = [
+            SourceSpec(name, self.meter_maker(role, plan, decoder), waits=partial(self._imports.holds_up, role))
+            for role, name in self._settings.topics.items()
+        ]
+        return [*live, SourceSpec(IMPORTS, self.meter_maker(None, plan, decoder))]
 
     def meter_maker(
-        self, role: str, plan: Plan, decoder: Decoder
+        self, role_of_topic: str | None, plan: Plan, decoder: Decoder
     ) -> Callable[[TopicInfo, int, int | None, int], Awaitable[Meter]]:
-        """(topic as it is, partition, committed position or None, earliest offset kept) → the meter of a role.
+        """(topic as it is, partition, committed position or None, earliest offset kept) → the meter of a partition.
 
-        decoder: of events of which the plan reads fields; all meters of a plan may have the same.
+        role_of_topic: None for the topic of imports, where each partition has a role. decoder: of events of which the
+        plan reads fields; all meters of a plan may have the same.
         """
         s = self._settings
 
         async def make(info: TopicInfo, partition: int, committed: int | None, earliest: int) -> Meter:
-            before = await last_promise(self._broker, SAMPLES, source=info.id, partition=partition)
+            role = ROLES[partition] if role_of_topic is None else role_of_topic
+            is_import = role_of_topic is None  # one that goes on waits for its next event, one that ended says when
+            before = (
+                None if is_import else await last_promise(self._broker, SAMPLES, source=info.id, partition=partition)
+            )
             settings = MeterSettings(
                 role=role,
                 topic=info.name,
@@ -92,6 +106,7 @@ class Stages:
                 fresh=plan.fresh,
                 before=before,
                 counted=self._count_events(info.name, partition),
+                imported=is_import,
             )
             meter = Meter(settings, plan.series, decoder)
             self.meters[info.name, partition] = meter

@@ -66,6 +66,9 @@ class Host(Protocol):
     async def begin(self, assigned: set[TP], committed: Mapping[TP, int], epoch: int) -> Mapping[TP, int]:
         """Build what this epoch needs and say where each partition is to be read from."""
 
+    def held(self) -> set[str]:
+        """Topics of which nothing is to be fetched now."""
+
     def opened(self, epoch: int) -> None:
         """Batches of this epoch are handed out from now on."""
 
@@ -158,6 +161,12 @@ class Coalescing:
             if not await within(timeout, self._gate):
                 return {}
             epoch = self.epoch
+        held = self._host.held()
+        if held:
+            active_partitions = {tp for tp in active_partitions or self.assignment() if tp.topic not in held}  # type: ignore[attr-defined] # of the consumer behind
+            if not active_partitions:
+                await asyncio.sleep(timeout)
+                return {}
         fetched = await super()._getmany(active_partitions, timeout)  # type: ignore[misc] # of the consumer behind
         if epoch != self.epoch or self._open_epoch != epoch:
             return {}

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from faust.types import TP
 
-from lockstep.adapters.stream.consumer import Faults
+from lockstep.adapters.stream.consumer import Faults, within
 from lockstep.adapters.stream.pump import Pump
 from lockstep.ports import Batch, Broker, Cut, Ownership, Record, Stage, TopicInfo
 from lockstep.settings import Settings
@@ -32,6 +32,8 @@ FAR_BEHIND = 16_384
 then: what costs is each flush, not each event."""
 STEP_AT_LATEST_S = 5.0
 """Nevertheless it flushes after so long; and a lane in the middle of a batch, which waits for its end, steps."""
+ASK_AGAIN_S = 0.5
+"""How long a lane whose first batch has to wait lets pass between two questions whether it still has to."""
 
 
 class SourceStage(Protocol):
@@ -45,12 +47,21 @@ class SourceStage(Protocol):
     def flush(self, now: datetime) -> list[Record]: ...
 
 
+async def never() -> bool:
+    """Of a topic whose first batch need not wait."""
+    return False
+
+
 @dataclass(frozen=True)
 class SourceSpec:
-    """make: (topic as it is, partition, committed position or None, earliest offset kept) → the meter."""
+    """make: (topic as it is, partition, committed position or None, earliest offset kept) → the meter.
+
+    waits: whether the topic's first batch has to wait; asked until it says that it has not, then never again.
+    """
 
     topic: str
     make: Callable[[TopicInfo, int, int | None, int], Awaitable[SourceStage]]
+    waits: Callable[[], Awaitable[bool]] = never
 
 
 @dataclass(frozen=True)
@@ -188,16 +199,47 @@ class Lane:
 class SourceLane(Lane):
     """Feeds the meter of one source partition."""
 
-    def __init__(self, runtime: LaneHost, tp: TP, meter: SourceStage, pump: Pump, *, end: int) -> None:
-        """end: of the log, as it was when the meter was made."""
+    def __init__(
+        self,
+        runtime: LaneHost,
+        tp: TP,
+        meter: SourceStage,
+        pump: Pump,
+        *,
+        end: int,
+        waits: Callable[[], Awaitable[bool]] = never,
+    ) -> None:
+        """end: of the log, as it was when the meter was made. waits: see `SourceSpec`."""
         super().__init__(runtime, {tp: meter.start}, pump)
+        self._waits = waits
         self.tp, self.meter = tp, meter
         self.durable = {tp: meter.position}
         self.committed = dict(self.durable)
         self.ends = {tp: end}
+        self.is_held = False  # the first batch has to wait
+        self._is_free = False  # it has been said that it has not
         self._at_once = 1_024  # events of the next slice
         self._has_flushed = False
         self._flushed, self._flushed_at = meter.start, runtime.loop_time()  # offset and time of the last flush
+
+    async def ask(self) -> None:
+        """Learn whether the first batch has to wait."""
+        if not self._is_free:
+            self.is_held = await self._waits()
+
+    async def take(self, tp: TP, batch: Batch, is_current: Callable[[], bool]) -> None:
+        # Asked when the batch is there: what it has to wait for may have begun until just before its events came.
+        while not self._is_free and is_current():
+            await self.ask()
+            self._is_free = not self.is_held
+            if self.is_held:
+                await within(ASK_AGAIN_S, self.pump.closing)
+        await super().take(tp, batch, is_current)
+
+    def watch(self, now: float) -> None:
+        super().watch(now)
+        if self.is_held:
+            self.behind_since = None
 
     def feed(self, tp: TP, batch: Batch, begin: int) -> int:
         """As many events as took SLICE_S before: what an event costs depends on the rules and the machine."""
@@ -241,9 +283,9 @@ class SourceLanes:
         interval_s = runtime.settings.flush_interval
         self.pump = Pump(runtime, self.step, interval_s=interval_s, idle_s=METER_IDLE_S, can_wait=self.can_wait)
 
-    def add(self, tp: TP, meter: SourceStage, *, end: int) -> SourceLane:
-        """end: of the log, as it was when the meter was made."""
-        lane = SourceLane(self._runtime, tp, meter, self.pump, end=end)
+    def add(self, tp: TP, meter: SourceStage, *, end: int, waits: Callable[[], Awaitable[bool]] = never) -> SourceLane:
+        """end: of the log, as it was when the meter was made. waits: see `SourceSpec`."""
+        lane = SourceLane(self._runtime, tp, meter, self.pump, end=end, waits=waits)
         self.lanes.append(lane)
         return lane
 

@@ -201,9 +201,14 @@ class Runtime:
         kept = False
         try:
             infos = await self.broker.describe({tp.topic for tp in assigned})
+            held = {tp.topic: False for tp in assigned if tp.topic in self._sources}
+            for topic in held:
+                held[topic] = await self._sources[topic].waits()
             for tp in sorted(assigned):
                 if tp.topic in self._sources:
-                    lane: Lane = await self._source_lane(sources, tp, infos[tp.topic], committed.get(tp))
+                    source = await self._source_lane(sources, tp, infos[tp.topic], committed.get(tp))
+                    source.is_held = held[tp.topic]
+                    lane: Lane = source
                 elif tp.topic in self._stage_of and tp.topic == self._stage_of[tp.topic].inputs[0]:
                     lane = await self._stage_lane(self._stage_of[tp.topic], tp.partition)
                 else:
@@ -232,7 +237,7 @@ class Runtime:
         meter = await spec.make(info, tp.partition, committed, earliest)
         if self.faults.no_rewind:
             meter.start = meter.position
-        return sources.add(tp, meter, end=end)
+        return sources.add(tp, meter, end=end, waits=spec.waits)
 
     async def _stage_lane(self, spec: StageSpec, partition: int) -> StageLane:
         owned = self.broker.own(spec.name, partition)
@@ -252,6 +257,10 @@ class Runtime:
             await owned.close()
             raise
         return StageLane(self, spec, partition, stage, owned, starts)
+
+    def held(self) -> set[str]:
+        """Topics that are not to be fetched now: their first batch has to wait."""
+        return {lane.tp.topic for lane in self._lanes.values() if isinstance(lane, SourceLane) and lane.is_held}
 
     def opened(self, epoch: int) -> None:
         for pump, lane in {lane.pump: lane for lane in self._lanes.values()}.items():
@@ -343,6 +352,8 @@ class Runtime:
                     # What lies between the last record and the end may be markers that nobody is handed.
                     lane.ends[tp] = lane.next[tp] if await self._all_handed(tp, lane, end) else end
                 if isinstance(lane, SourceLane):
+                    if lane.is_held:
+                        await lane.ask()
                     lane.meter.observe(at_end=end is not None and lane.next[tp] >= lane.ends[tp], now=now)
                 lane.watch(self.loop_time())
 

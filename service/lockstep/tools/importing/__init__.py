@@ -1,0 +1,5 @@
+"""`lockstep import`: what happened before a service was there becomes its history.
+
+gathered     the events of files, sorted by time and role outside of memory, each once
+publication  what of them goes onto `lockstep.imports`, and why the rest does not
+"""
