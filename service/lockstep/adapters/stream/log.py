@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from lockstep.errors import BrokerError, Fenced, SettingsError, StateError
 from lockstep.ports import Batch, Headers, Record, TopicInfo, TopicSpec
@@ -29,6 +29,9 @@ MOST_WAITING = 2_000
 """Operations in one group commit."""
 MOST_BYTES = 4 << 20
 """A batch that is read ends soon after so many bytes of values; at a megabyte an event it is still bounded."""
+WAL_PAGES = 1_000
+"""Pages after which the write-ahead log is written over from its beginning. To sync what was written over takes a third
+of the time that it takes where the file has grown: then its length is written to the disk, too."""
 READ_ROWS = 128
 ROWS_AT_ONCE = 64
 """Rows of one insert. Each statement gives Python's lock away and waits until it gets it again, which takes long beside
@@ -54,12 +57,24 @@ create table if not exists entry(
 
 T = TypeVar("T")
 TP = tuple[str, int]
+Operation = Callable[[sqlite3.Connection], T]
+
+
+class Answer(Protocol):
+    """Who waits for an operation: a Future of `concurrent.futures`, or what is told in the same words."""
+
+    def set_running_or_notify_cancel(self) -> bool:
+        """False where nobody waits any more; asked once, before the operation is run."""
+
+    def set_result(self, result: Any, /) -> None: ...
+
+    def set_exception(self, exception: BaseException, /) -> None: ...
 
 
 def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
     connection.executescript(
-        "pragma journal_mode=wal; pragma wal_autocheckpoint=1000; pragma cache_size=-32000;"
+        f"pragma journal_mode=wal; pragma wal_autocheckpoint={WAL_PAGES}; pragma cache_size=-32000;"
         f"pragma mmap_size=268435456; pragma synchronous={synchronous};"
     )
     return connection
@@ -95,7 +110,7 @@ class Log:
             self._opened = _identity(self._files)
         except (sqlite3.Error, OSError) as error:
             raise SettingsError(f"{path}: cannot be used as a broker: {error}; name another file") from error
-        self._queue: SimpleQueue[tuple[Callable[[sqlite3.Connection], Any], Future[Any]] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Operation[Any], Answer] | None] = SimpleQueue()
         self._waiters: set[Callable[[], None]] = set()
         self._broken: BrokerError | None = None
         self._closing = False
@@ -231,22 +246,25 @@ class Log:
 
     # ---- writing --------------------------------------------------------------------------------------------------
 
-    def submit(self, operation: Callable[[sqlite3.Connection], T]) -> "Future[T]":
+    def submit(self, operation: Operation[T]) -> "Future[T]":
         """Run an operation in the next transaction; the future is done when it is durable."""
         future: Future[T] = Future()
-        with self._accepting:
-            if self._closing:
-                future.set_exception(BrokerError(f"{self.path}: the log is closed", retryable=False))
-            else:
-                self._queue.put((operation, future))
+        self.run(operation, future)
         return future
 
-    def on_commit(self, callback: Callable[[], None]) -> None:
-        """Call back, on the writer's thread, after each commit of this process."""
-        self._waiters.add(callback)
+    def run(self, operation: Operation[Any], answer: Answer) -> None:
+        """As `submit`, for one who brings what is to be told; it is told on the writer's thread.
 
-    def off_commit(self, callback: Callable[[], None]) -> None:
-        self._waiters.discard(callback)
+        Raises BrokerError when the log is closed.
+        """
+        with self._accepting:
+            if self._closing:
+                raise BrokerError(f"{self.path}: the log is closed", retryable=False)
+            self._queue.put((operation, answer))
+
+    def on_commit(self, callback: Callable[[], None]) -> None:
+        """Call back, on the writer's thread, after each commit of this process, and after one that failed."""
+        self._waiters.add(callback)
 
     def _write(self) -> None:
         stop = False
@@ -260,10 +278,12 @@ class Log:
             operations = [t for t in taken if t is not None and t[1].set_running_or_notify_cancel()]
             if operations:
                 self._commit(operations)
+                for callback in list(self._waiters):
+                    callback()
 
-    def _commit(self, operations: Sequence[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]]) -> None:
+    def _commit(self, operations: Sequence[tuple[Operation[Any], Answer]]) -> None:
         writer = self._writer
-        results: list[tuple[Future[Any], Any, Exception | None]] = []
+        results: list[tuple[Answer, Any, Exception | None]] = []
         try:
             if self._broken is not None:  # what waited behind a failure must not become durable without it
                 raise self._broken
@@ -297,8 +317,6 @@ class Log:
                 future.set_result(result)
             else:
                 future.set_exception(refusal)
-        for callback in list(self._waiters):
-            callback()
 
     def declare(self, specs: Iterable[TopicSpec]) -> Callable[[sqlite3.Connection], None]:
         """The operation that makes topics, and checks those that are there."""

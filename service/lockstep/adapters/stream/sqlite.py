@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import fcntl
 from bisect import bisect_right
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from aiokafka.partitioner import DefaultPartitioner
 from faust.transport import base
@@ -17,7 +18,7 @@ from faust.transport.consumer import ensure_TP
 from faust.types import TP
 
 from lockstep.adapters.stream.consumer import Coalescing, within
-from lockstep.adapters.stream.log import POLL_S, Log
+from lockstep.adapters.stream.log import POLL_S, Log, Operation
 from lockstep.adapters.stream.pace import Pace
 from lockstep.errors import BrokerError, SettingsError
 from lockstep.ports import Batch, Cut, Ownership, Positions, Record, TopicInfo, TopicSpec
@@ -26,6 +27,8 @@ MOST_RECORDS = 8_192
 """Records in one fetch."""
 FETCH_EVERY_S, FETCHES_AT_ONCE = 0.008, 5
 """As on Kafka: what comes one by one is fetched a few at a time, and what one event sets off waits for nothing."""
+
+T = TypeVar("T")
 
 
 def path_of(url: str) -> tuple[Path, str]:
@@ -41,8 +44,61 @@ def path_of(url: str) -> tuple[Path, str]:
     return Path(name), synchronous
 
 
-async def _done(future: "Future[Any]") -> Any:
-    return await asyncio.wrap_future(future)
+class _Answers:
+    """Brings what the log's writer did to the event loop: all of one commit in one step.
+
+    A Future of `concurrent.futures` for each, wrapped for the loop, would be told one by one, and twice each.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._arrived: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
+        self._news: dict[Callable[[], None], None] = {}
+
+    def expect(self) -> "_Answer":
+        """An answer that is waited for on the loop."""
+        return _Answer(self._loop.create_future(), self._arrived)
+
+    def on_news(self, callback: Callable[[], None]) -> None:
+        """Call back, on the loop, after each commit of this process."""
+        self._news[callback] = None
+
+    def off_news(self, callback: Callable[[], None]) -> None:
+        self._news.pop(callback, None)
+
+    def bring(self) -> None:
+        """All answers of a commit have been given. Called on the writer's thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile: nobody waits
+            self._loop.call_soon_threadsafe(self._take)
+
+    def _take(self) -> None:
+        while self._arrived:
+            future, result, error = self._arrived.popleft()
+            if future.done():  # who waited was cancelled
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+        for callback in tuple(self._news):
+            callback()
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """log.Answer for one who waits on the event loop."""
+
+    future: "asyncio.Future[Any]"
+    arrived: "deque[tuple[asyncio.Future[Any], Any, BaseException | None]]"
+
+    def set_running_or_notify_cancel(self) -> bool:
+        return not self.future.cancelled()
+
+    def set_result(self, result: Any, /) -> None:
+        self.arrived.append((self.future, result, None))
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        self.arrived.append((self.future, None, exception))
 
 
 class SqliteBroker:
@@ -65,11 +121,20 @@ class SqliteBroker:
         self._log = Log(
             self._path, now_ms=lambda: round(self._clock().timestamp() * 1000), synchronous=self._synchronous
         )
+        self.answers = _Answers(asyncio.get_running_loop())
+        self._log.on_commit(self.answers.bring)
 
     async def stop(self) -> None:
         if self._log is not None:
             log, self._log = self._log, None
             await asyncio.to_thread(log.close)
+
+    async def run(self, operation: Operation[T]) -> T:
+        """Run an operation in the log's next transaction; what it returned, when that is durable."""
+        log, answer = self.log, self.answers.expect()
+        log.run(operation, answer)
+        result: T = await answer.future
+        return result
 
     def verify(self) -> None:
         """Raises BrokerError when the file is not the one at its path any more."""
@@ -80,12 +145,11 @@ class SqliteBroker:
         return {name: self.log.topics[name] for name in topics if name in self.log.topics}
 
     async def declare(self, specs: Sequence[TopicSpec]) -> None:
-        await _done(self.log.submit(self.log.declare(specs)))
+        await self.run(self.log.declare(specs))
         self.log.refresh()
 
     async def publish(self, records: Sequence[Record]) -> list[tuple[int, int]]:
-        placed: list[tuple[int, int]] = await _done(self.log.submit(self.log.append(self._placed(records))))
-        return placed
+        return await self.run(self.log.append(self._placed(records)))
 
     def _placed(self, records: Sequence[Record]) -> list[tuple[Record, int]]:
         return [(r, self._partition(r) if r.partition is None else r.partition) for r in records]
@@ -160,15 +224,15 @@ class _SqliteOwnership:
         self._epoch = 0
 
     async def recover(self) -> tuple[Positions, Mapping[bytes, bytes]]:
-        log = self._broker.log
-        self._epoch, positions, entries = await _done(log.submit(log.take_over(self._stage, self._partition)))
+        take_over = self._broker.log.take_over(self._stage, self._partition)
+        self._epoch, positions, entries = await self._broker.run(take_over)
         return positions, entries
 
     async def cut(self, cut: Cut, positions: Positions) -> None:
         log = self._broker.log
         records = self._broker._placed(cut.records)
-        await _done(
-            log.submit(log.cut(self._stage, self._partition, self._epoch, records, cut.entries, dict(positions)))
+        await self._broker.run(
+            log.cut(self._stage, self._partition, self._epoch, records, cut.entries, dict(positions))
         )
 
     async def close(self) -> None:
@@ -205,17 +269,12 @@ class _FileConsumer(FaustConsumer):  # type: ignore[misc] # faust has no types t
             raise SettingsError(
                 f"{self._broker.log.path} is in use by another `lockstep serve`; stop it, or give this one another file"
             ) from error
-        self._loop = asyncio.get_running_loop()
-        self._broker.log.on_commit(self._waker)
-
-    def _waker(self) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile: nobody waits
-            self._loop.call_soon_threadsafe(self._wake.set)
+        self._broker.answers.on_news(self._wake.set)
 
     async def on_stop(self) -> None:
         await super().on_stop()
         if self._file_lock is not None:
-            self._broker.log.off_commit(self._waker)
+            self._broker.answers.off_news(self._wake.set)
             self._file_lock.close()
 
     async def create_topic(self, *args: Any, **options: Any) -> None:
@@ -279,7 +338,7 @@ class _FileConsumer(FaustConsumer):  # type: ignore[misc] # faust has no types t
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         log = self._broker.log
         plain = {(tp.topic, tp.partition): offset for tp, offset in offsets.items()}
-        await _done(log.submit(log.commit(self.app.conf.id, plain)))
+        await self._broker.run(log.commit(self.app.conf.id, plain))
         return True
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, Batch]:
