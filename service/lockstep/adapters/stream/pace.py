@@ -16,5 +16,5 @@ class Pace:
         return max(0.0, self._full_at - (self._burst - 1) * self._every_s - now)
 
     def take(self, now: float) -> None:
-        """It is done, whether it waited or not."""
-        self._full_at = max(self._full_at, now) + self._every_s
+        """It is done, whether it waited or not: the next one that waits does so for `every_s` at most."""
+        self._full_at = min(max(self._full_at, now), now + (self._burst - 1) * self._every_s) + self._every_s

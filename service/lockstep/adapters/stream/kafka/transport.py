@@ -39,8 +39,9 @@ REBALANCE_S = 10.0
 FETCH_WAIT_S = 0.2
 """How long a broker holds an empty fetch; a partition that joins a fetch under way waits for it."""
 FETCH_EVERY_S, FETCHES_AT_ONCE = 0.008, 5
-"""Fetches are handed on no faster than this in the long run, so that events that come one by one come a few at a time;
-so many at once after a rest, so that what one event sets off, from stage to stage, waits for nothing."""
+"""What was fetched of sources is handed on no faster than this in the long run, so that events that come one by one
+come a few at a time; so many at once after a rest. What stages say to each other waits for nothing, and takes along
+what is there: the client asks a broker for nothing more while anything of it has not been handed on."""
 COMMIT_S = 2.0
 CLIENT_S, THREAD_S = 3.0, 1.0
 """How long the client may take to stop, and then its thread to end."""
@@ -112,6 +113,7 @@ class _Thread(stock.AIOKafkaConsumerThread):  # type: ignore[misc] # faust has n
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._pace = Pace(every_s=FETCH_EVERY_S, burst=FETCHES_AT_ONCE)
+        self._of_stages = {topic for inputs in self.app.lockstep_host.together() for topic in inputs}
 
     async def on_thread_stop(self) -> None:
         """Stop the client, whatever it raises and however long it would take.
@@ -155,7 +157,6 @@ class _Thread(stock.AIOKafkaConsumerThread):  # type: ignore[misc] # faust has n
         return fetched
 
     async def _take(self, active: set[TP] | None, timeout: float, epoch: int) -> dict[TP, Fetched]:
-        await asyncio.sleep(min(timeout, self._pace.wait_s(asyncio.get_running_loop().time())))
         consumer = self._ensure_consumer()
         fetcher, subscriptions = consumer._fetcher, consumer._subscription
         loop = asyncio.get_running_loop()
@@ -168,7 +169,8 @@ class _Thread(stock.AIOKafkaConsumerThread):  # type: ignore[misc] # faust has n
                 # waiting here, cannot take records from behind the seek and lose them.
                 if epoch != self.consumer.epoch:
                     break
-                if not subscriptions.reassignment_in_progress:
+                wait_s = self._wait_s(fetcher._records, loop.time())
+                if not subscriptions.reassignment_in_progress and not wait_s:
                     fetched = self._drain(fetcher, subscriptions, active)
                     if fetched:
                         self._pace.take(loop.time())
@@ -177,12 +179,18 @@ class _Thread(stock.AIOKafkaConsumerThread):  # type: ignore[misc] # faust has n
                 if left <= 0:
                     break
                 waiter = fetcher._create_fetch_waiter()
-                done, _ = await asyncio.wait([waiter], timeout=left)
+                done, _ = await asyncio.wait([waiter], timeout=min(left, wait_s or left))
                 if done:
                     waiter.result()  # raises what the coordinator refuses for good
                 else:
                     waiter.cancel()
         return {}
+
+    def _wait_s(self, fetched: Iterable[TP], now: float) -> float:
+        """How long what was fetched of these partitions has to wait."""
+        if any(tp.topic in self._of_stages for tp in fetched):
+            return 0.0
+        return self._pace.wait_s(now)
 
     def _drain(self, fetcher: Any, subscriptions: Any, active: set[TP] | None) -> dict[TP, Fetched]:
         fetched: dict[TP, Fetched] = {}
