@@ -80,6 +80,13 @@ def test_what_a_metric_counts_is_said_on_the_command_line(run, tmp_path):
     assert "'x_total' is no measure; write one like 'orders_total=count: order.placed'" in said
 
 
+def test_without_the_word_rules_it_is_said(run):
+    """A rule file is no file of events, and the command that is meant is named."""
+    code, out, said = run("convert", PROMETHEUS)
+    assert (code, out) == (2, "")
+    assert f"become ours by `lockstep convert rules {PROMETHEUS}`" in said
+
+
 def test_what_is_no_rule_file_is_said(run, tmp_path):
     """Of other programs, of ours, of nobody: what it is, and nothing is written."""
     (tmp_path / "am.yml").write_text("route: {receiver: x}\nreceivers: []\n")

@@ -64,6 +64,10 @@ def convert_files(
         return
     if not files:
         fail("name a file of your shop, or - for standard input; --list says which are known")
+    yaml = next((file for file in files if file.suffix in (".yml", ".yaml")), None)
+    if yaml is not None:
+        way_out = f"rules of Prometheus and ElastAlert become ours by `lockstep convert rules {yaml}`"
+        fail(f"{yaml}: YAML holds no rows; {way_out}")
     settings = load_settings()
     setting = Setting(settings.zone, moment(exported, "--exported"), pseudonym_key())
     chosen = None if mapping is None else mapping_named(mapping)
