@@ -18,7 +18,7 @@ judge/        the fold of samples into transitions: watermarks, groups, visits
 explanation   why an alert is as it is: the same verdict code, with every number that it read
 notify/       who hears what, in which words
 deliver       attempts, retries, dead letters: decided, not sent
-adapters/     answers what the core asks of the world: brokers, channels, HTTP, files, metrics
+adapters/     answers what the core asks of the world: brokers, channels, charts, HTTP, files, metrics
 worker/       the parts of one worker that have a task of their own
 app           builds the parts, starts and stops them
 tools/        offline users of the same core: backtest, tests of rules, reports, the demo

@@ -16,6 +16,9 @@ import structlog
 from lockstep.adapters.alert_board import AlertBoard
 from lockstep.adapters.channel_table import build_channels
 from lockstep.adapters.channels import secrets_from
+from lockstep.adapters.charts.board import ChartBoard
+from lockstep.adapters.charts.painter import Painter
+from lockstep.adapters.charts.pictures import DrawnPictures
 from lockstep.adapters.dispatch import Dispatcher
 from lockstep.adapters.explain_answer import from_worker
 from lockstep.adapters.http.first_steps import first_steps
@@ -27,7 +30,9 @@ from lockstep.adapters.metrics import Metrics
 from lockstep.adapters.rulebook import RuleBook, read_folder
 from lockstep.adapters.stopping import EXIT_UNDONE, LastResort, Stopping
 from lockstep.adapters.stream import open_broker
+from lockstep.ports import NoPictures, Pictures
 from lockstep.settings import Settings
+from lockstep.worker.charting import Charting
 from lockstep.worker.collector import Collector
 from lockstep.worker.counts import Counts
 from lockstep.worker.event_time import EventTime
@@ -84,7 +89,13 @@ class Service:
         self.stopping = Stopping(begins=stop_begins)
         self.broker = open_broker(settings, clock=utc_now)
         self.board = AlertBoard(self.broker, clock=utc_now)
-        self._channels = build_channels(settings, environ)
+        self._pictures: Pictures = NoPictures()
+        charting: Charting | None = None
+        if settings.charts:
+            self._pictures = DrawnPictures(ChartBoard(self.broker), Painter(), settings.zone)
+            charting = Charting(self.broker, plan=lambda: self.judging.plan, currency=settings.currency)
+        self._charting = charting
+        self._channels = build_channels(settings, environ, self._pictures)
         metrics = Metrics(topics=settings.topics.values(), channels=self._channels, alerts=self.board.open)
         book = RuleBook(self.broker, settings.rules, clock=utc_now)
         dispatcher = Dispatcher(
@@ -96,7 +107,12 @@ class Service:
             dry_run=dry_run,
         )
         self.stages = Stages(
-            settings, self.broker, dispatcher=dispatcher, counts=Counts(metrics), sizes=sizes_from(environ)
+            settings,
+            self.broker,
+            dispatcher=dispatcher,
+            counts=Counts(metrics),
+            charting=charting,
+            sizes=sizes_from(environ),
         )
         event_time = EventTime(self.stages.meters, clock=utc_now)
         self.judging = Judging(
@@ -198,6 +214,7 @@ class Service:
             token="none: loopback only" if self.settings.api_token is None else "set",
         )
         await check_sources(self.settings, self.broker)
+        stack.push_async_callback(self.stopping.step, "ending drawings", self._pictures.close, at_most_s=CHANNEL_S)
         for channel in self._channels.values():
             stack.push_async_callback(self.stopping.step, "closing a channel", channel.close, at_most_s=CHANNEL_S)
         await self._wait_for_rules()
@@ -235,6 +252,7 @@ class Service:
             watch_file(self.broker, self._on_fatal),
             self._own_alerts.watch_event_time(),
             self.collector.keep(),
+            *([] if self._charting is None else [self._charting.keep()]),
         ]
 
     def _explain(self, what: str, wanted: dict[str, str]) -> dict[str, Any]:

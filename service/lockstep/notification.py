@@ -29,7 +29,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     window: the stretch that the value is of, `15 minutes`, or `now`. at: when it happened. since: when the breach
     began; of an end, when it fired. value_bar, usual_bar: as bars of one scale; "" where they cannot be drawn.
     texts: team → what it means for that team. why: lines that say what led to it. more: where all numbers are.
-    note: what is odd about the message itself. What has a default was not written by the first version.
+    note: what is odd about the message itself. chart: the transition whose chart shows it; UNSET where none can.
+    What has a default was not written by the first version.
     """
 
     state: str
@@ -53,6 +54,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     owner: str = ""
     alert_id: str
     episode_id: str
+    chart: str | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def is_over(self) -> bool:
@@ -130,6 +132,15 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
                 "Summary: there were so many messages of this rule that the latest were gathered into this one."
             )
         return lines
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """A chart as PNG, for screens in light and in dark. dark: None where only the other could be drawn. alt: what it
+    shows, for who cannot see it."""
+
+    light: bytes
+    dark: bytes | None
+    alt: str
 
 
 Document = Mapping[str, Any]

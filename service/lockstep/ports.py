@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from lockstep.notification import Body
+from lockstep.notification import Body, Item, Picture
 
 Body_co = TypeVar("Body_co", bound=Body, covariant=True)
 Body_contra = TypeVar("Body_contra", bound=Body, contravariant=True)
@@ -211,6 +211,25 @@ class Channel(Protocol[Body_contra]):
         """One attempt. Raises DeliveryError for every failure, whatever the library underneath raised."""
 
     async def close(self) -> None: ...
+
+
+class Pictures(Protocol):
+    """Draws what a message tells of."""
+
+    async def of(self, item: Item) -> Picture | None:
+        """The picture of an item; None where there is none to show, or none within a few seconds. Raises nothing."""
+
+    async def close(self) -> None: ...
+
+
+class NoPictures:
+    """Where nothing is drawn."""
+
+    async def of(self, item: Item) -> Picture | None:
+        return None
+
+    async def close(self) -> None:
+        pass
 
 
 class DeliveryLike(Protocol[Body_co]):

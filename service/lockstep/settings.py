@@ -117,6 +117,8 @@ class Settings(BaseSettings):
 
     group_wait: float = Field(10, description="How long transitions of a rule are gathered for people", ge=0)
 
+    charts: bool = Field(True, description="Draw what was measured into mails and Slack messages")
+
     app_id: str = Field("lockstep", description="Consumer group; two services on one broker need two names")
     kafka_replication: int = Field(
         0, description="Replication factor of topics that Lockstep creates; 0: the broker's default", ge=0

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from lockstep.adapters.channels.email import EmailChannel, html_part, message, text_part
 from lockstep.adapters.channels.slack import blocks
+from lockstep.notification import Item, Picture
 from lockstep.ports import Destination
 from lockstep.settings import Settings
 
@@ -232,3 +233,80 @@ def test_no_colour_of_a_mail_is_left_to_the_light():
     """Whatever has a colour of its own has a class for the dark one."""
     for style in re.findall(r"<[^>]*style=\"[^\"]*(?:[^-]color|background):[^>]*>", html_part(mixed())):
         assert "class=" in style
+
+
+PNG = b"\x89PNG light"
+DARK = b"\x89PNG dark"
+
+
+class Drawn:
+    """ports.Pictures: each item that has a chart has this one. asked: for which."""
+
+    def __init__(self, *, dark: bytes | None = DARK) -> None:
+        self.asked: list[str] = []
+        self._dark = dark
+
+    async def of(self, item: Item) -> Picture | None:
+        self.asked.append(item.episode_id)
+        return Picture(PNG, self._dark, '62 where "20" is <usual>') if isinstance(item.chart, str) else None
+
+    async def close(self) -> None:
+        pass
+
+
+async def _with_chart(letter: Letter, inbox: Inbox, drawn: Drawn) -> list[EmailMessage]:
+    async with smtp_server(inbox) as port:
+        settings = Settings(smtp_port=port, smtp_from="Lockstep <alerts@shop.example>")
+        await EmailChannel(settings, pictures=drawn).send(ANNA, letter, now=NOW)
+    mails = [message_from_bytes(envelope.content, policy=default) for envelope in inbox.mails]
+    return [mail for mail in mails if isinstance(mail, EmailMessage)]
+
+
+async def test_a_mail_shows_its_chart_without_asking_anybody():
+    """The picture belongs to the HTML part, for light and for dark, with words for who cannot see it."""
+    (mail,) = await _with_chart(Letter("l1", body()), Inbox(), Drawn())
+    parts = [part.get_content_type() for part in mail.walk()]
+    assert parts == [
+        *("multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png", "image/png"),
+    ]
+    light, dark = (part for part in mail.walk() if part.get_content_type() == "image/png")
+    assert (light.get_content(), dark.get_content()) == (PNG, DARK)
+    assert {light.get_content_disposition(), dark.get_content_disposition()} == {"inline"}
+    html = mail.get_body(("html",))
+    assert html is not None
+    sources = re.findall(r'<img src="([^"]+)" alt="([^"]+)"', html.get_content())
+    assert [source for source, _ in sources] == [f"cid:{p['Content-ID'].strip('<>')}" for p in (light, dark)]
+    assert {unescape(alt) for _, alt in sources} == {'62 where "20" is <usual>'}
+    assert "http" not in re.sub(r"https://shop.example\S*", "", "".join(source for source, _ in sources))
+
+
+async def test_the_charts_of_a_mail_are_few():
+    """Of thirty items the first three; who has no dark one shows the light one everywhere."""
+    drawn = Drawn(dark=None)
+    items = [item(channel=f"c{n}", transition_id=f"t{n}") for n in range(30)]
+    (mail,) = await _with_chart(Letter("l1", body(*items)), Inbox(), drawn)
+    assert drawn.asked == [f"episode-c{n}" for n in range(3)]
+    pictures = [part["Content-ID"] for part in mail.walk() if part.get_content_type() == "image/png"]
+    assert len(set(pictures)) == 3
+
+
+async def test_no_chart_is_no_matter():
+    """The mail is that of one who draws nothing."""
+    (mail,) = await _with_chart(Letter("l1", body(item(explanation=None))), Inbox(), Drawn())
+    assert [part.get_content_type() for part in mail.walk()] == ["multipart/alternative", "text/plain", "text/html"]
+
+
+async def test_a_relay_that_takes_no_large_mail_gets_a_small_one():
+    """552 at the final dot is said of the size: the same mail goes once more, without its chart."""
+
+    class Small(Inbox):
+        async def handle_DATA(self, server, session, envelope):  # noqa: N802 - aiosmtpd looks for this name
+            return (
+                "552 5.3.4 too large"
+                if b"image/png" in envelope.content
+                else await super().handle_DATA(server, session, envelope)
+            )
+
+    (mail,) = await _with_chart(Letter("l1", body()), Small(), Drawn())
+    assert mail["Message-ID"] == "<l1@shop.example>"
+    assert [part.get_content_type() for part in mail.walk()] == ["multipart/alternative", "text/plain", "text/html"]

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from channel_peers import ENVIRON, NOW, HttpPeer, Letter, answers, body, http_server, item, mixed, says
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from slack_sdk.models.blocks import Block
 from lockstep.adapters.channels import secrets_from
 from lockstep.adapters.channels.slack import SlackChannel, blocks, plain_text
 from lockstep.errors import DeliveryError
+from lockstep.notification import Item, Picture
 from lockstep.ports import Destination
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -147,3 +149,90 @@ async def test_one_attempt_is_one_request(status):
             await channel.send(OPS, Letter("l1", body()), now=NOW)
         await channel.close()
     assert len(peer.requests) == 1
+
+
+PNG = b"\x89PNG chart"
+
+
+class Drawn:
+    """ports.Pictures: every item has this one."""
+
+    async def of(self, item: Item) -> Picture | None:
+        return Picture(PNG, None, "62 where 20 is the usual")
+
+    async def close(self) -> None:
+        pass
+
+
+async def _with_chart(behave, letter: Letter) -> tuple[HttpPeer, str | None]:
+    """(what Slack was asked, the reference of the message) of a message whose chart has been added, or could not be."""
+    peer = HttpPeer(behave)
+    async with http_server(peer) as url:
+        channel = SlackChannel(secrets_from(ENVIRON), base_url=f"{url}/api/", pictures=Drawn())
+        try:
+            sent = await channel.send(OPS, letter, now=NOW)
+            assert await channel.added(within_s=60)
+        finally:
+            await channel.close()
+    return peer, sent.reference
+
+
+def _slack(asked: dict[str, dict[str, str]] | None = None, **changed):
+    """Slack's answers to the three calls of a file; changed: method → answer. asked: method → what stood behind the
+    `?`, where the library puts the arguments of these."""
+
+    async def behave(request: web.Request) -> web.StreamResponse:
+        method = request.path.rpartition("/")[2]
+        if asked is not None:
+            asked[method] = dict(request.query)
+        if method in changed:
+            status, answer = changed[method]
+            return web.json_response(answer, status=status)
+        if method == "files.getUploadURLExternal":
+            place = str(request.url.origin() / "upload" / "here")
+            return web.json_response({"ok": True, "upload_url": place, "file_id": "F1"})
+        return web.json_response({"ok": True, "ts": "171.5", "channel": "C1", "files": []})
+
+    return behave
+
+
+@pytest.mark.parametrize(("thread", "expected"), [(None, "171.5"), ("171.1", "171.1")])
+async def test_the_chart_goes_into_the_thread_of_its_message(thread, expected):
+    """After the message, by the three calls of a file; the bytes go without the token."""
+    asked: dict[str, dict[str, str]] = {}
+    peer, reference = await _with_chart(_slack(asked), Letter("l1", body(), thread=thread))
+    assert [path for path, _, _ in peer.requests] == [
+        *("/api/chat.postMessage", "/api/files.getUploadURLExternal", "/upload/here"),
+        "/api/files.completeUploadExternal",
+    ]
+    assert reference == "171.5"
+    (_, headers, raw) = peer.requests[2]
+    assert raw == PNG
+    assert "authorization" not in headers
+    arguments = asked["files.completeUploadExternal"]
+    assert (arguments["channel_id"], arguments["thread_ts"]) == ("C1", expected)
+    assert json.loads(arguments["files"])[0]["id"] == "F1"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"files.getUploadURLExternal": (200, {"ok": False, "error": "missing_scope"})}, id="no scope"),
+        pytest.param({"files.getUploadURLExternal": (200, {"ok": True})}, id="an answer without an address"),
+        pytest.param({"files.getUploadURLExternal": (200, [])}, id="an answer that is not Slack's"),
+        pytest.param({"here": (500, {})}, id="the bytes are refused"),
+        pytest.param({"here": (302, {})}, id="the bytes are sent elsewhere"),
+        pytest.param({"files.completeUploadExternal": (503, {})}, id="it is not shared"),
+    ],
+)
+async def test_a_chart_that_fails_fails_no_message(changed):
+    """The message was sent, once."""
+    peer, reference = await _with_chart(_slack(**changed), Letter("l1", body()))
+    assert reference == "171.5"
+    assert [path for path, _, _ in peer.requests].count("/api/chat.postMessage") == 1
+
+
+async def test_a_message_that_is_not_sent_has_no_chart():
+    """Nothing is drawn for what nobody sees."""
+    with pytest.raises(DeliveryError):
+        await _with_chart(says({"ok": False, "error": "not_in_channel"}), Letter("l1", body()))

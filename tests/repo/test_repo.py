@@ -158,6 +158,7 @@ def test_the_topics_have_the_names_that_others_know():
         ("lockstep.alert-state", 1, True),
         ("lockstep.deliveries", 4, False),
         ("lockstep.commands", 1, False),
+        ("lockstep.charts", 1, False),
         ("lockstep.dead-events", 1, False),
         ("lockstep.dead-deliveries", 1, False),
         ("lockstep.rules", 1, True),

@@ -10,7 +10,7 @@ from lockstep.adapters.channels.slack import SlackChannel
 from lockstep.adapters.channels.webhook import WebhookChannel, signer
 from lockstep.errors import DeliveryError
 from lockstep.notify.route import Routing
-from lockstep.ports import Channel
+from lockstep.ports import Channel, NoPictures, Pictures
 from lockstep.settings import Settings
 
 
@@ -22,15 +22,17 @@ class Sender:
     check_secret: raises DeliveryError for a value that can be no secret of it; None where any may be one.
     """
 
-    make: Callable[[Settings, Secrets], Channel[Any]]
+    make: Callable[[Settings, Secrets, Pictures], Channel[Any]]
     attempt_s: float = 20.0
     check_secret: Callable[[str], object] | None = None
 
 
 SENDERS: Mapping[str, Sender] = {
-    "email": Sender(lambda settings, _: EmailChannel(settings), attempt_s=720.0),
-    "slack": Sender(lambda settings, secrets: SlackChannel(secrets, base_url=settings.slack_base_url)),
-    "webhook": Sender(lambda _, secrets: WebhookChannel(secrets), check_secret=signer),
+    "email": Sender(lambda settings, _, pictures: EmailChannel(settings, pictures=pictures), attempt_s=720.0),
+    "slack": Sender(
+        lambda settings, secrets, pictures: SlackChannel(secrets, base_url=settings.slack_base_url, pictures=pictures),
+    ),
+    "webhook": Sender(lambda _, secrets, __: WebhookChannel(secrets), check_secret=signer),
 }
 """Channel, as `ReceiverModel` names it → who sends it."""
 
@@ -40,10 +42,12 @@ def attempt_s(channel: str) -> float:
     return SENDERS[channel].attempt_s if channel in SENDERS else 60.0
 
 
-def build_channels(settings: Settings, environ: Mapping[str, str]) -> dict[str, Channel[Any]]:
-    """A channel of each kind."""
+def build_channels(
+    settings: Settings, environ: Mapping[str, str], pictures: Pictures | None = None
+) -> dict[str, Channel[Any]]:
+    """A channel of each kind. pictures: what they may show; None: they only write."""
     secrets = secrets_from(environ)
-    return {name: sender.make(settings, secrets) for name, sender in SENDERS.items()}
+    return {name: sender.make(settings, secrets, pictures or NoPictures()) for name, sender in SENDERS.items()}
 
 
 def check_secrets(routing: Routing, environ: Mapping[str, str]) -> list[str]:

@@ -424,6 +424,12 @@ class Judge:
         """Whether the next cut would publish nothing: nobody waits for it."""
         return not self._cut.publishes
 
+    def take_news(self) -> list[Transition]:
+        """The last transitions of the cuts since the last call: for who shows them when they are durable."""
+        news = list(self._cut.news)
+        self._cut.news.clear()
+        return news
+
     def cut(self) -> Cut:
         """Records and entries since the last cut; see ports.Stage."""
         return self._cut.close(self.histories, self._meta)

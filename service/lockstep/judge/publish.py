@@ -1,6 +1,7 @@
 """What a judge has decided since its last cut: transitions, late events that it refused, entries to be stored."""
 
 import json
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from lockstep.alert import Change
@@ -19,16 +20,19 @@ from lockstep.transition import Transition, TransitionName, encode, in_order
 
 ALERTS = "lockstep.alerts"
 ALERT_STATE = "lockstep.alert-state"
+MOST_NEWS = 200
+"""Transitions of closed cuts that are kept for who asks; of more the last ones are."""
 
 
 class OpenCut:
     """The next cut, as far as it is known: rooms of the judge say here what they decide and what they change.
 
-    transitions: in the order of their decision.
+    transitions: in the order of their decision. news: those of the last cuts, until somebody takes them.
     """
 
     def __init__(self) -> None:
         self.transitions: list[Transition] = []
+        self.news: deque[Transition] = deque(maxlen=MOST_NEWS)
         self._dead: list[Record] = []
         self._alerts: dict[Group, None] = {}
         self._watches: dict[Group, None] = {}
@@ -97,6 +101,7 @@ class OpenCut:
         cut = Cut(records=self._dead)
         self._dead = []
         for transition in self.drain():
+            self.news.append(transition)
             value = encode(transition)
             key = transition.alert_id.encode()
             cut.records.append(Record(topic=ALERTS, value=value, key=key, partition=0))

@@ -270,6 +270,7 @@ class Writer:
             owner=_shown((rule.owner if rule is not None else None) or "", 100),
             alert_id=transition.alert_id,
             episode_id=transition.episode_id,
+            chart=_chart_of(transition),
         )
 
     def _is_broken(self, part: str, transition: Transition, rule: Rule | None) -> bool:
@@ -288,6 +289,12 @@ class Writer:
         except RuleError as error:
             self.reports[rule.name, team] = f"{rule.place}: rule '{rule.name}': the text for '{team}': {error}"
             return None
+
+
+def _chart_of(transition: Transition) -> str | msgspec.UnsetType:
+    """What its chart is asked for by; where no rule judged a value, there is none."""
+    has_numbers = None not in (transition.explanation, transition.value, transition.window_end)
+    return transition.transition_id if has_numbers else msgspec.UNSET
 
 
 def came_and_went(texts: Mapping[str, str]) -> dict[str, str]:

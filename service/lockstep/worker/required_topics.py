@@ -2,6 +2,7 @@
 
 import structlog
 
+from lockstep.adapters.charts.board import CHARTS
 from lockstep.adapters.ingest.sku_names import TOPIC as SKUS
 from lockstep.adapters.rulebook import TOPIC as RULES
 from lockstep.deliver import DEAD_DELIVERIES
@@ -13,11 +14,14 @@ from lockstep.measure.dead_events import TOPIC as DEAD_EVENTS
 from lockstep.notify.decide import DELIVERIES
 from lockstep.ports import Broker, TopicSpec, state_topic
 from lockstep.settings import Settings
+from lockstep.text.time_units import DAY_S
 
 log = structlog.get_logger("lockstep")
 
 SAMPLES = "lockstep.samples"
 COMMANDS = "lockstep.commands"
+CHARTS_KEPT_S = 2 * DAY_S
+"""A message that is a day late is given up; nobody asks for its chart later."""
 
 
 def partitions_of(settings: Settings, setting: int) -> int:
@@ -36,6 +40,7 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
         TopicSpec(ALERT_STATE, 1, compacted=True),
         TopicSpec(DELIVERIES, deliveries, retention_s=keep),
         TopicSpec(COMMANDS, 1, retention_s=keep),
+        TopicSpec(CHARTS, 1, retention_s=min(keep, CHARTS_KEPT_S)),
         TopicSpec(DEAD_EVENTS, 1, retention_s=keep),
         TopicSpec(DEAD_DELIVERIES, 1, retention_s=keep),
         TopicSpec(RULES, 1, compacted=True),

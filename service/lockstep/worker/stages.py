@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
+from lockstep.adapters.charts.history import keep_longer_s
 from lockstep.adapters.dispatch import Dispatcher
 from lockstep.adapters.import_log import ImportLog
 from lockstep.adapters.promises import last_promise
@@ -25,6 +26,7 @@ from lockstep.rule.condition.kinds import Plan
 from lockstep.settings import Settings
 from lockstep.text.rfc3339 import SECOND
 from lockstep.worker.alert_log import log_last_news, log_news
+from lockstep.worker.charting import Charting
 from lockstep.worker.counts import Counts
 from lockstep.worker.required_topics import COMMANDS, SAMPLES, partitions_of
 
@@ -53,11 +55,12 @@ class Stages:
         *,
         dispatcher: Dispatcher,
         counts: Counts,
+        charting: Charting | None = None,
         sizes: Sizes | None = None,
     ) -> None:
-        """sizes: of what judges store."""
+        """charting: shows what judges tell; None: nobody does. sizes: of what judges store."""
         self._settings, self._broker, self._sizes = settings, broker, sizes
-        self._dispatcher, self._counts = dispatcher, counts
+        self._dispatcher, self._counts, self._charting = dispatcher, counts, charting
         self._imports = ImportLog(broker, SAMPLES)
         self.judge_partitions = partitions_of(settings, settings.samples_partitions)
         self.meters: dict[tuple[str, int], Meter] = {}
@@ -119,6 +122,8 @@ class Stages:
         s = self._settings
         deliveries = partitions_of(s, s.delivery_partitions)
 
+        keep_longer = None if self._charting is None else keep_longer_s(plan)
+
         def make_judge(partition: int) -> Judge:
             judge = self.judges[partition] = Judge(
                 plan,
@@ -126,6 +131,7 @@ class Stages:
                 partition=partition,
                 partitions=self.judge_partitions,
                 topics=s.topics,
+                keep_longer_s=keep_longer,
                 sizes=self._sizes,
             )
             return judge
@@ -142,7 +148,14 @@ class Stages:
             )
 
         return [
-            StageSpec("judge", (SAMPLES,), make_judge, released=self._judge_released, can_wait=Judge.only_stores),
+            StageSpec(
+                "judge",
+                (SAMPLES,),
+                make_judge,
+                released=self._judge_released,
+                can_wait=Judge.only_stores,
+                after_cut=None if self._charting is None else self._charting.note,
+            ),
             StageSpec(
                 "notify",
                 (ALERTS, COMMANDS),
@@ -191,6 +204,8 @@ class Stages:
     def forget(self) -> None:
         """The assignments are over; what was counted stays."""
         self.count()
+        if self._charting is not None:
+            self._charting.forget()
         self.meters.clear()
         self.judges.clear()
         self.delivers.clear()

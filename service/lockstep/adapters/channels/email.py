@@ -18,8 +18,8 @@ from typing import Any
 import aiosmtplib
 
 from lockstep.errors import DeliveryError
-from lockstep.notification import Item, Message
-from lockstep.ports import DeliveryLike, Destination, Sent
+from lockstep.notification import Item, Message, Picture
+from lockstep.ports import DeliveryLike, Destination, NoPictures, Pictures, Sent
 from lockstep.settings import Settings
 
 TIMEOUT_S = 60.0
@@ -29,6 +29,11 @@ MOST_ROOTS = 10
 """Episodes that the references of one mail name."""
 GOODBYE_S = 5.0
 """The relay has the mail by then; whether it says goodbye changes nothing."""
+
+MOST_PICTURES = 3
+"""Items of one mail that have their chart, the most severe ones."""
+TOO_LARGE = 552
+"""The relay's answer to a mail that exceeds its limit: it is sent once more, without charts."""
 
 LONGEST_WORD = 50
 """Characters of one word of a header that is not encoded."""
@@ -46,6 +51,7 @@ _DARK_MODE = (
     ".card{background:#161b26!important;border-color:#333741!important}"
     ".grey{color:#94969c!important}.soft{color:#cecfd2!important;border-color:#333741!important}"
     ".link{color:#84adff!important}"
+    ".chart-light{display:none!important}.chart-dark{display:block!important;max-height:none!important}"
     + "".join(f".{tone}{{background:{colour}!important}}" for tone, colour in _DARK_COLOURS.items())
     + "".join(f".{tone}-edge{{border-left-color:{colour}!important}}" for tone, colour in _DARK_COLOURS.items())
     + "}"
@@ -74,13 +80,16 @@ def text_part(body: Message) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def html_part(body: Message) -> str:
+def html_part(body: Message, pictures: Mapping[str, tuple[str, str, str]] | None = None) -> str:
     """The message as one table an item: what happened, value against usual as bars, each team's part.
 
     Tables and inline styles: that is what every mail client shows. Those that have a dark mode and can be asked for it
     take the colours of `_DARK_MODE`; what they would make of the light ones themselves is often unreadable.
+
+    pictures: what an item's chart is called → where it is found in light, where in dark ("" for nowhere), and what it
+    shows.
     """
-    items = "".join(_card(body, item) for item in body.items)
+    items = "".join(_card(body, item, (pictures or {}).get(str(item.chart))) for item in body.items)
     foot = "".join(
         f'<p class="grey" style="margin:0 4px 10px;font-size:13px;color:{_GREY}">{escape(text)}</p>'
         for text in body.remarks(shown=len(body.items))
@@ -101,7 +110,7 @@ def html_part(body: Message) -> str:
     )
 
 
-def _card(body: Message, item: Item) -> str:
+def _card(body: Message, item: Item, picture: tuple[str, str, str] | None) -> str:
     over = item.is_over
     tone = "over" if over else item.severity if item.severity in _COLOURS else "warning"
     colour = _COLOURS[tone]
@@ -126,6 +135,8 @@ def _card(body: Message, item: Item) -> str:
     for team, text in item.team_parts:
         name = f'<b class="grey" style="font-size:13px;color:{_GREY}">{escape(team)}</b><br>' if team else ""
         rows.append(_row(f'{name}<span style="font-size:15px;line-height:1.5">{escape(text)}</span>', "8px 20px 0"))
+    if picture is not None:
+        rows.append(_row(_chart(*picture), "14px 20px 0"))
     if why := item.why_parts:
         said = "<br>".join(f"<b>{escape(name)}</b>&ensp;{_link(text)}" for name, text in why)
         rows.append(
@@ -149,6 +160,18 @@ def _card(body: Message, item: Item) -> str:
         f'<table role="presentation" class="card {tone}-edge" width="100%" cellpadding="0" cellspacing="0" '
         f'style="background:#ffffff;border:1px solid {_LINE};border-left:5px solid {colour};margin:0 0 14px">'
         f"{''.join(rows)}</table>"
+    )
+
+
+def _chart(light: str, dark: str, alt: str) -> str:
+    """The chart for the reader's colours; what knows no dark mode shows the light one, Outlook's desktop too."""
+    style = "width:100%;max-width:600px;height:auto;border:0"
+    image = f'<img src="{light}" alt="{escape(alt)}" width="556" class="chart-light" style="display:block;{style}">'
+    if not dark:
+        return image
+    return (
+        f'{image}<!--[if !mso]><!--><img src="{dark}" alt="{escape(alt)}" width="556" class="chart-dark" '
+        f'style="display:none;max-height:0;{style}"><!--<![endif]-->'
     )
 
 
@@ -176,10 +199,18 @@ def _link(url: str) -> str:
     return f'<a class="link" href="{escape(url)}" style="color:#175cd3">{escape(url)}</a>'
 
 
-def message(destination: Destination, delivery: DeliveryLike[Message], *, sender: str, now: datetime) -> EmailMessage:
+def message(
+    destination: Destination,
+    delivery: DeliveryLike[Message],
+    *,
+    sender: str,
+    now: datetime,
+    pictures: Mapping[str, Picture] | None = None,
+) -> EmailMessage:
     """The mail of a delivery. Its id is the delivery's, the same in every attempt; its references name its episodes.
 
-    destination: whose address it goes to. sender: its From, `Lockstep <alerts@shop.example>`.
+    destination: whose address it goes to. sender: its From, `Lockstep <alerts@shop.example>`. pictures: by what items
+    call their chart.
 
     No mail has these names: clients join an episode's mails by them, whichever came first and whatever its subject.
     What filters and tools sort by stands in headers: rule, state, severity, teams, and of one alert its id.
@@ -210,7 +241,18 @@ def message(destination: Destination, delivery: DeliveryLike[Message], *, sender
     if body.severity == "critical" and body.state != "resolved":
         mail["Importance"] = "high"
     mail.set_content(text_part(body))
-    mail.add_alternative(html_part(body), subtype="html")
+    shown = pictures or {}
+    cids = {name: (f"{delivery.id}-{n}@{domain}", f"{delivery.id}-{n}-dark@{domain}") for n, name in enumerate(shown)}
+    places = {
+        name: (f"cid:{cids[name][0]}", f"cid:{cids[name][1]}" if picture.dark is not None else "", picture.alt)
+        for name, picture in shown.items()
+    }
+    mail.add_alternative(html_part(body, places), subtype="html")
+    html = mail.get_payload()[1]  # type: ignore[index] # the parts of an alternative are a list
+    for name, picture in shown.items():
+        for cid, png in zip(cids[name], (picture.light, picture.dark), strict=True):
+            if png is not None:
+                html.add_related(png, "image", "png", cid=f"<{cid}>", disposition="inline", filename="chart.png")  # type: ignore[union-attr]
     return mail
 
 
@@ -250,28 +292,51 @@ _POLICY = EmailPolicy(header_factory=_HEADERS)
 class EmailChannel:
     """ports.Channel over one relay. total_s: the end of an attempt; timeout_s: of one command within it."""
 
-    def __init__(self, settings: Settings, *, timeout_s: float = TIMEOUT_S, total_s: float = TOTAL_S) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        pictures: Pictures | None = None,
+        timeout_s: float = TIMEOUT_S,
+        total_s: float = TOTAL_S,
+    ) -> None:
+        self._settings, self._pictures = settings, pictures or NoPictures()
         self._timeout_s, self._total_s = timeout_s, total_s
 
     async def send(self, destination: Destination, delivery: DeliveryLike[Message], *, now: datetime) -> Sent:
         s = self._settings
         where = f"email/{destination.target.rpartition('@')[2]}"
+        pictures = await self._drawn(delivery.body)
         try:
-            mail = message(destination, delivery, sender=s.smtp_from, now=now)
+            mail = message(destination, delivery, sender=s.smtp_from, now=now, pictures=pictures)
+            plain = message(destination, delivery, sender=s.smtp_from, now=now) if pictures else None
         except (MessageError, ValueError, LookupError) as error:
             # The texts are made fit for a header; what is left are the addresses, which are settings.
             said = f"{where}: no mail can be made ({type(error).__name__}); check LOCKSTEP_SMTP_FROM and the address"
             raise DeliveryError("configuration", said, retryable=True) from error
         try:
             async with asyncio.timeout(self._total_s):
-                refused = await self._submit(mail)
+                try:
+                    refused = await self._submit(mail)
+                except aiosmtplib.SMTPDataError as error:
+                    if plain is None or error.code != TOO_LARGE:
+                        raise
+                    refused = await self._submit(plain)
         except (aiosmtplib.SMTPException, ssl.SSLError, OSError, ValueError) as error:
             raise _failure(where, error) from error
         # One recipient a mail: a refusal of some is a refusal of this one, though the library calls it a success.
         for answer in refused.values():
             raise _refusal(where, answer.code, "recipient refused", answer.message, final=True)
         return Sent(detail=mail["Message-ID"])
+
+    async def _drawn(self, body: Message) -> dict[str, Picture]:
+        """The charts of its first items, by name."""
+        pictures: dict[str, Picture] = {}
+        for item in body.items[:MOST_PICTURES]:
+            picture = await self._pictures.of(item)
+            if picture is not None:
+                pictures[str(item.chart)] = picture
+        return pictures
 
     async def _submit(self, mail: EmailMessage) -> Mapping[str, aiosmtplib.SMTPResponse]:
         """One transaction on a connection of its own; returns the refused recipients."""

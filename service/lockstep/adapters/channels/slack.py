@@ -1,5 +1,6 @@
-"""Slack: chat.postMessage with a bot's token; what ends an episode is said in its thread."""
+"""Slack: chat.postMessage with a bot's token; what ends an episode is said in its thread, with the chart of each."""
 
+import asyncio
 import math
 import re
 from datetime import datetime
@@ -7,15 +8,22 @@ from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
+import structlog
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from lockstep.adapters.channels import Secrets, retry_after_s
 from lockstep.errors import DeliveryError, DeliveryReason
-from lockstep.notification import Item, Message
-from lockstep.ports import DeliveryLike, Destination, Sent
+from lockstep.notification import Item, Message, Picture
+from lockstep.ports import DeliveryLike, Destination, NoPictures, Pictures, Sent
+
+log = structlog.get_logger("lockstep.channels")
 
 TIMEOUT_S = 15.0
+UPLOAD_S = 15.0
+"""How long the chart of a message may take that is already there."""
+GOODBYE_S = 1.0
+"""How long the end of the channel waits for charts that are on their way."""
 MOST_ITEMS = 8
 LONGEST_SECTION = 1_300
 """Characters of one item: with MOST_ITEMS of them below the 12,000 that all blocks together may have, and the 3,000
@@ -146,8 +154,17 @@ async def _refuse_redirect(
 class SlackChannel:
     """ports.Channel. Retries are ours alone: the library's would post twice. No proxies of the environment either."""
 
-    def __init__(self, secrets: Secrets, *, base_url: str, timeout_s: float = TIMEOUT_S) -> None:
-        self._secrets = secrets
+    def __init__(
+        self,
+        secrets: Secrets,
+        *,
+        base_url: str,
+        pictures: Pictures | None = None,
+        timeout_s: float = TIMEOUT_S,
+        upload_s: float = UPLOAD_S,
+    ) -> None:
+        self._secrets, self._pictures, self._upload_s = secrets, pictures or NoPictures(), upload_s
+        self._uploads: set[asyncio.Task[None]] = set()
         self._base_url = base_url
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
@@ -190,7 +207,7 @@ class SlackChannel:
                 thread_ts=delivery.thread,
                 reply_broadcast=broadcast,
             )
-            reference = answer.get("ts")
+            reference, channel = answer.get("ts"), answer.get("channel")
         except SlackApiError as error:
             raise self._failure(where, error, now) from error
         except TimeoutError as error:
@@ -202,7 +219,46 @@ class SlackChannel:
         except (SlackClientError, AttributeError, ValueError, TypeError, KeyError) as error:
             # The library lets errors of its own insides out when the answer is not Slack's.
             raise DeliveryError("ambiguous", f"{where}: an answer that is not Slack's", retryable=True) from error
-        return Sent(reference=reference if isinstance(reference, str) else None)
+        if not isinstance(reference, str):
+            return Sent()
+        if isinstance(channel, str) and body.items:
+            # By itself: the message is there, and whoever ends us now must not have it sent again.
+            adding = self._add_chart(client, body.items[0], channel, thread=delivery.thread or reference)
+            task = asyncio.create_task(adding, name=f"chart-{delivery.id}")
+            self._uploads.add(task)
+            task.add_done_callback(self._uploads.discard)
+        return Sent(reference=reference)
+
+    async def _add_chart(self, client: AsyncWebClient, item: Item, channel: str, *, thread: str) -> None:
+        """Put the chart of an item into the thread of its message. Raises nothing."""
+        try:
+            async with asyncio.timeout(self._upload_s):
+                picture = await self._pictures.of(item)
+                if picture is not None:
+                    await self._upload(client, picture, item.headline, channel=channel, thread=thread)
+        except (SlackApiError, DeliveryError) as error:
+            response: Any = getattr(error, "response", None)
+            code = str(response.get("error") if hasattr(response, "get") else error)[:100]
+            hint = "; give the bot the scope files:write" if code in ("missing_scope", "no_permission") else ""
+            log.warning("a chart could not be added to its message", channel="slack", reason=f"{code}{hint}")
+        except Exception as error:
+            # Whatever the library lets out of its insides, or a network does.
+            log.warning("a chart could not be added to its message", channel="slack", reason=type(error).__name__)
+
+    async def _upload(self, client: AsyncWebClient, picture: Picture, title: str, *, channel: str, thread: str) -> None:
+        """The three calls of a file: where to, the bytes, into which thread. The bytes go without the token."""
+        place = await client.files_getUploadURLExternal(
+            filename="chart.png", length=len(picture.light), alt_txt=picture.alt[:1_000]
+        )
+        assert self._session is not None
+        async with self._session.post(
+            str(place["upload_url"]), data=picture.light, headers={"content-type": "image/png"}, allow_redirects=False
+        ) as answer:
+            if answer.status != 200:
+                raise DeliveryError("serverError", f"HTTP {answer.status} for its bytes", retryable=False)
+        await client.files_completeUploadExternal(
+            files=[{"id": str(place["file_id"]), "title": title[:200]}], channel_id=channel, thread_ts=thread
+        )
 
     def _failure(self, where: str, error: SlackApiError, now: datetime) -> DeliveryError:
         response: Any = error.response
@@ -235,6 +291,17 @@ class SlackChannel:
         hint = "it is not Slack that says so; look at the proxies between"
         return DeliveryError(reason, f"{where}: HTTP {status}; {hint}", retryable=True, retry_after_s=after)
 
+    async def added(self, *, within_s: float = UPLOAD_S) -> bool:
+        """Wait until the charts that are on their way have arrived or failed; whether they did within the time."""
+        if self._uploads:
+            await asyncio.wait(self._uploads, timeout=within_s)
+        return not self._uploads
+
     async def close(self) -> None:
+        if not await self.added(within_s=GOODBYE_S):
+            late = list(self._uploads)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         if self._session is not None:
             await self._session.close()

@@ -6,10 +6,11 @@ many points an episode (a long one is seen more coarsely), so many groups whose 
 """
 
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from lockstep.adapters.charts.curve import Curve, Point
 from lockstep.judge.group import Group
 from lockstep.judge.group_view import GroupView
 from lockstep.measure.sample import Frame
@@ -50,25 +51,6 @@ class Most:
 
 
 MOST = Most()
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A verdict's numbers at one instant (seconds). sigma: the usual scatter around the baseline, where it is known."""
-
-    at: float
-    value: float | None
-    baseline: float | None
-    sigma: float | None
-    limit: float | None
-
-
-@dataclass
-class Curve:
-    """The numbers around one episode, in the order of time. steps: values hold until the next one (a level)."""
-
-    points: list[Point] = field(default_factory=list)
-    steps: bool = False
 
 
 @dataclass

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from lockstep.adapters.charts.curve import Curve
 from lockstep.errors import EventError
 from lockstep.event import Decoder
 from lockstep.judge.judge import Judge
@@ -19,7 +20,7 @@ from lockstep.measure.definition import SeriesDef
 from lockstep.measure.meter import wanted_fields
 from lockstep.measure.sample import Frame
 from lockstep.rule.condition.kinds import Plan, Severity
-from lockstep.tools.backtest.curves import MOST, Curve, CurveRecorder, Most
+from lockstep.tools.backtest.curves import MOST, CurveRecorder, Most
 from lockstep.tools.backtest.event_files import LIMITS, READ_AT_ONCE, Limits, Unsorted, sliced, time_of
 from lockstep.tools.backtest.metering import Portion, Refusal, Tally, measured, measured_files, rare_collections
 from lockstep.transition import Transition, TransitionName, in_order

@@ -15,11 +15,11 @@ from zoneinfo import ZoneInfo
 import jinja2
 from markupsafe import Markup
 
+from lockstep.adapters.charts.curve import Curve
 from lockstep.notify.message import Writer, labels_text, limit_text, window_text
 from lockstep.notify.message_reason import unit_of
 from lockstep.rule.condition.kinds import Plan, Rule
 from lockstep.text.figures import duration_words, number_text, ratio_text, time_text
-from lockstep.tools.backtest.curves import Curve
 from lockstep.tools.backtest.replay import Episode
 from lockstep.tools.report import chart
 from lockstep.tools.report.report import Changed, Report, fired_at, lasted, moved_words, per_week

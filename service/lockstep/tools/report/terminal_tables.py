@@ -7,10 +7,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lockstep.adapters.charts.curve import Curve
 from lockstep.notify.message import labels_text
 from lockstep.notify.message_reason import unit_of
 from lockstep.text.figures import number_text, time_text
-from lockstep.tools.backtest.curves import Curve
 from lockstep.tools.backtest.replay import Episode
 from lockstep.tools.report.page import percent, rate, short
 from lockstep.tools.report.report import Changed, Report, fired_at, lasted, moved_words, per_week

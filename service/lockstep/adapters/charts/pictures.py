@@ -1,0 +1,66 @@
+"""The pictures of messages: what the judge told of a change, drawn in light and in dark, within a bound."""
+
+import asyncio
+from collections import OrderedDict
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from lockstep.adapters.charts.board import ChartBoard, found_in_time
+from lockstep.adapters.charts.drawing import DARK, LIGHT, described, standalone
+from lockstep.adapters.charts.painter import Painter
+from lockstep.notification import Item, Picture
+
+log = structlog.get_logger("lockstep.charts")
+
+WAIT_S = 1.0
+"""How long a chart that is not published yet is waited for; messages to people have waited ten times that already."""
+AT_MOST_S = 4.0
+"""How long a message waits for a picture, whatever happens."""
+MOST_KEPT = 32
+"""Pictures that are kept, for the other people who are told the same."""
+
+
+class DrawnPictures:
+    """ports.Pictures over the published charts."""
+
+    def __init__(self, board: ChartBoard, painter: Painter, zone: ZoneInfo, *, at_most_s: float = AT_MOST_S) -> None:
+        self._board, self._painter, self._zone = board, painter, zone
+        self._at_most_s = at_most_s
+        self._known: OrderedDict[str, Picture] = OrderedDict()
+
+    async def of(self, item: Item) -> Picture | None:
+        """The picture of an item; None where there is none to show, or none in time. Raises nothing."""
+        if not isinstance(item.chart, str):
+            return None
+        known = self._known.get(item.chart)
+        if known is not None:
+            return known
+        try:
+            async with asyncio.timeout(self._at_most_s):
+                picture = await self._drawn(item.chart)
+        except TimeoutError:
+            log.warning("a chart was not there in time; the message goes without")
+            return None
+        except Exception:
+            log.exception("a chart broke; the message goes without")
+            return None
+        if picture is not None:
+            self._known[item.chart] = picture
+            while len(self._known) > MOST_KEPT:
+                self._known.popitem(last=False)
+        return picture
+
+    async def _drawn(self, transition_id: str) -> Picture | None:
+        chart = await found_in_time(self._board, transition_id, wait_s=WAIT_S)
+        if chart is None:
+            return None
+        light = await self._painter.png(standalone(chart, self._zone, LIGHT))
+        if light is None:
+            return None
+        dark = await self._painter.png(standalone(chart, self._zone, DARK))
+        return Picture(light=light, dark=dark, alt=described(chart))
+
+    async def close(self) -> None:
+        """End the process that draws."""
+        await self._painter.close()

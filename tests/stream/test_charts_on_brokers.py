@@ -1,0 +1,172 @@
+"""Charts on both brokers: published by who judges, found by who sends, and in the mail that a spike leads to."""
+
+import asyncio
+import importlib.util
+import sys
+from datetime import timedelta
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from lockstep.adapters.charts.board import CHARTS, MOST_KEPT, ChartBoard, record_of
+from lockstep.adapters.charts.curve import Chart, Marked, Point
+from lockstep.adapters.stream import open_broker
+from lockstep.app import Service, utc_now
+from lockstep.ports import Broker, Record, TopicSpec
+from lockstep.settings import Settings, load_settings
+
+CHART = Chart(
+    points=(Point(0.0, 5.0, None, None, 20.0), Point(60.0, None, 4.0, 1.5, 20.0), Point(120.0, 21.0, 4.0, 1.5, 20.0)),
+    unit="money EUR",
+    severity="warning",
+    value=21.0,
+    reference=20.0,
+    reference_is="limit",
+    told_at=120.0,
+    fired=120.0,
+    window=(60.0, 120.0),
+    campaigns=(Marked("SUMMER", 0.0, 60.0),),
+)
+
+
+@pytest.fixture
+async def charts(broker: Broker) -> str:
+    """The topic is one of the names that cannot be chosen: what other tests published there is of other ids."""
+    await broker.declare([TopicSpec(CHARTS, 1, retention_s=3600)])
+    return CHARTS
+
+
+async def test_a_chart_is_found_as_it_was_published(broker: Broker, charts: str, unique: Any) -> None:
+    """By a reader that began before, and by one that begins now: every worker finds the same."""
+    one, none = unique("t1"), unique("t2")
+    early = ChartBoard(broker)
+    await early.refresh()
+    await broker.publish([record_of(one, CHART), record_of(none, None)])
+    for board in (early, ChartBoard(broker)):
+        assert await board.find(one, wait_s=10) == CHART
+        assert await board.find(none, wait_s=10) is None
+
+
+async def test_a_chart_that_is_on_its_way_is_waited_for(broker: Broker, charts: str, unique: Any) -> None:
+    """As long as was said, and no longer."""
+    board, name = ChartBoard(broker), unique("t")
+    assert await board.find(name, wait_s=0) is None
+    waiting = asyncio.create_task(board.find(name, wait_s=30))
+    await asyncio.sleep(0)
+    await broker.publish([record_of(name, CHART)])
+    assert await waiting == CHART
+
+
+async def test_what_cannot_be_read_is_passed_over(broker: Broker, charts: str, unique: Any) -> None:
+    """Of a newer version, or no chart at all."""
+    name, newer = unique("t"), unique("n")
+    value = (record_of(newer, CHART).value or b"").replace(b'"format":1', b'"format":2')
+    await broker.publish([Record(CHARTS, b"{"), Record(CHARTS, None, b"k"), Record(CHARTS, value)])
+    await broker.publish([record_of(name, CHART)])
+    board = ChartBoard(broker)
+    assert await board.find(name, wait_s=10) == CHART
+    assert await board.find(newer, wait_s=0) is None
+
+
+async def test_a_topic_that_is_not_there_holds_no_charts(sqlite_settings: Settings, clock: Any) -> None:
+    """As before the first start."""
+    opened = open_broker(sqlite_settings, clock=clock)
+    await opened.start()
+    assert await ChartBoard(opened).find("t", wait_s=0) is None
+    assert MOST_KEPT > 100
+    await opened.stop()
+
+
+# ---- from the event to the mail --------------------------------------------------------------------------------------
+
+RULES = """\
+measures:
+  orders: {count: order.placed}
+rules:
+  - name: ManyOrders
+    threshold: {measure: orders, window: 1m, above: 5}
+"""
+ROUTING = """\
+receivers:
+  shop: {email: {to: anna@example.com}}
+teams:
+  marketing: [shop]
+  operations: [shop]
+"""
+
+
+def _peers() -> Any:
+    """The SMTP server of the channels' tests."""
+    path = Path(__file__).parents[1] / "channels" / "channel_peers.py"
+    spec = importlib.util.spec_from_file_location("channel_peers", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules.setdefault("channel_peers", importlib.util.module_from_spec(spec))
+    spec.loader.exec_module(module)
+    return module
+
+
+async def test_a_spike_arrives_with_its_chart(broker_settings: Settings, tmp_path: Path) -> None:
+    """Events in, a mail out: its picture is in it, in light and in dark, and needs nothing from elsewhere."""
+    rules, peers = tmp_path / "rules", _peers()
+    rules.mkdir()
+    (rules / "rules.yml").write_text(RULES)
+    (rules / "routing.yml").write_text(ROUTING)
+    inbox = peers.Inbox()
+    async with peers.smtp_server(inbox) as port:
+        settings = load_settings(
+            broker=broker_settings.broker,
+            app_id=broker_settings.app_id,
+            rules=rules,
+            http_port=0,
+            lateness=0,
+            group_wait=0.2,
+            smtp_port=port,
+        )
+        service, stop = Service(settings, environ={}), asyncio.Event()
+        running = asyncio.create_task(service.run(stop))
+        async with asyncio.timeout(120):
+            while not service.judging.status().ready:
+                await asyncio.sleep(0.05)
+            await _sell(service)
+            while not inbox.mails:
+                await asyncio.sleep(0.05)
+        stop.set()
+        await running
+    mail = message_from_bytes(inbox.mails[0].content, policy=default)
+    assert isinstance(mail, EmailMessage)
+    assert mail["Subject"].startswith("Warning: ManyOrders")
+    pictures = [part for part in mail.walk() if part.get_content_type() == "image/png"]
+    html = mail.get_body(("html",))
+    assert html is not None
+    shown = html.get_content()
+    assert len(pictures) == 2
+    for part in pictures:
+        assert part.get_content().startswith(b"\x89PNG")
+        assert f'src="cid:{part["Content-ID"].strip("<>")}"' in shown
+    assert "is the limit" in shown
+
+
+async def _sell(service: Service) -> None:
+    """An order a minute for nine minutes, then ten at once in the bucket that is open."""
+    now = utc_now()
+    moments = [now - timedelta(minutes=n) for n in range(9, 0, -1)] + [now] * 10
+    events = [
+        {
+            "id": f"o-{n}",
+            "source": "/shop",
+            "type": "order.placed",
+            "time": at.isoformat(),
+            "data": {"order_id": f"o-{n}", "total": 20, "lines": []},
+        }
+        for n, at in enumerate(moments)
+    ]
+    headers = {"content-type": "application/cloudevents-batch+json"}
+    url = f"http://127.0.0.1:{service.http.port}/v1/events"
+    async with aiohttp.ClientSession() as session, session.post(url, json=events, headers=headers) as answer:
+        assert answer.status == 202, await answer.text()
