@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 from lockstep.adapters.charts.curve import Chart
-from lockstep.adapters.charts.history import chart_of, keep_longer_s
+from lockstep.adapters.charts.history import chart_of, keep_longer_s, levels_shown
+from lockstep.judge.level_trail import LevelTrail
 from lockstep.rule.condition.kinds import Plan
 from lockstep.tools.backtest.replay import Attached, Replay, replayed
 from lockstep.tools.ruletest.suite import load_text
@@ -25,6 +26,10 @@ SPIKE = (
     "by: [channel], spike: {measure: orders, window: 15m, baseline: {previous: 1h}, above: 3x, at_least: 20, "
     "usual_at_least: 2}",
     "orders web: 20/h for 3h, then 2/min for 15m, then 20/h for 3h",
+)
+STOCK = (
+    "by: [sku], threshold: {measure: stock, at_most: 20}, clear: {above: 30}",
+    "stock A-1: 60, 45 at 08:30, 30 at 09:00, 20 at 09:30, 12 at 10:00, 90 at 11:00",
 )
 FEW = ("threshold: {measure: orders, window: 1h, below: 20}", "orders: 1/min for 9h, then 10/h for 4h")
 DAYS = (
@@ -49,8 +54,13 @@ def judged(rule: str, story: str, *, kept: bool = True) -> tuple[Replay, Plan]:
     assert [str(f) for f in suite.faults if f.level == "error"] == []
     (test,) = suite.tests
     longer = keep_longer_s(test.plan) if kept else {}
+    trail = LevelTrail(levels_shown(test.plan))
     replay = replayed(
-        test.plan, test.events, zone=LONDON, until=test.until, attach=lambda: Attached(keep_longer_s=longer)
+        test.plan,
+        test.events,
+        zone=LONDON,
+        until=test.until,
+        attach=lambda: Attached(keep_longer_s=longer, trail=trail),
     )
     return replay, test.plan
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from chart_samples import DAYS, FEW, LONDON, RETURNS, SPIKE, charts, first_chart
+from chart_samples import DAYS, FEW, LONDON, RETURNS, SPIKE, STOCK, charts, first_chart
 from msgspec.structs import replace
 
 from lockstep.adapters.charts.curve import Chart, Marked, Point
@@ -37,7 +37,7 @@ def _texts(svg: str) -> list[tuple[float, float, str, str]]:
     return placed
 
 
-@pytest.mark.parametrize("case", [SPIKE, FEW, DAYS, RETURNS], ids=["spike", "few", "days", "share"])
+@pytest.mark.parametrize("case", [SPIKE, FEW, DAYS, RETURNS, STOCK], ids=["spike", "few", "days", "share", "level"])
 def test_every_word_is_on_the_sheet(case):
     """Numbers, times and the legend; also those of money and of percents."""
     for _, chart in charts(*case):

@@ -4,9 +4,10 @@ from datetime import datetime
 
 import msgspec
 import pytest
-from chart_samples import DAYS, FEW, RETURNS, SPIKE, charts, first_chart, judged
+from chart_samples import DAYS, FEW, RETURNS, SPIKE, STOCK, charts, first_chart, judged
 
 from lockstep.adapters.charts.history import LEAST_POINTS, chart_of, keep_longer_s
+from lockstep.judge.level_trail import LevelTrail
 from lockstep.rule.condition.view import Instant, value_of
 from lockstep.text.rfc3339 import SECOND
 
@@ -80,7 +81,12 @@ def test_of_what_began_just_now_there_is_nothing_to_see():
 @pytest.mark.parametrize(
     ("rule", "story"),
     [
-        pytest.param("by: [sku], threshold: {measure: stock, at_most: 20}", "stock A-1: 35, 20 at 09:30", id="a level"),
+        pytest.param(
+            "by: [sku], threshold: {measure: stock, at_most: 20}", "stock A-1: 35, 20 at 09:30", id="two values"
+        ),
+        pytest.param(
+            "by: [sku], change: {measure: stock, by: 10}", "stock A-1: 35, 90 at 09:30, 30 at 09:40", id="a change"
+        ),
         pytest.param(
             "by: [sku], projection: {measure: stock, reaches: 0, within: 1d, window: 4h}",
             "stock A-1: 100, 90 at 10:00, 80 at 11:00, 70 at 12:00, 40 at 13:00",
@@ -94,10 +100,41 @@ def test_of_what_began_just_now_there_is_nothing_to_see():
     ],
 )
 def test_what_has_no_past_has_no_chart(rule, story):
-    """What a level was is not kept; a new value has been nothing before."""
+    """Two values are no line; a new value has been nothing before."""
     seen = list(charts(rule, story))
     assert seen
     assert {c for _, c in seen} == {None}
+
+
+def test_a_level_is_shown_by_its_values():
+    """Each at its own time, up to the one that was told."""
+    by_state = {t.state: c for t, c in charts(*STOCK)}
+    fired, ended = by_state["firing"], by_state["resolved"]
+    assert fired is not None
+    assert ended is not None
+    values = [(p.at - fired.points[0].at, p.value) for p in fired.points]
+    assert values == [(0, 60), (1800, 45), (3600, 30), (5400, 20)]
+    assert {p.limit for p in fired.points} == {20}
+    assert (fired.steps, fired.window, fired.told_at) == (True, None, fired.fired)
+    assert [p.value for p in ended.points] == [60, 45, 30, 20, 12, 90]
+    assert ended.fired == fired.fired
+
+
+def test_a_level_whose_past_is_not_known_begins_with_what_is():
+    """After a restart the judge knows one value more than it has seen."""
+    trail = LevelTrail(["s"])
+    trail.note(("s", ("A-1",)), 60, 20, (0, 35))
+    assert list(trail.of(("s", ("A-1",)))) == [(0, 35), (60, 20)]
+    assert list(trail.of(("s", ("A-2",)))) == []
+
+
+def test_so_many_levels_are_remembered():
+    """Those that moved last; the others begin anew, and of each the last values are there."""
+    trail = LevelTrail(["s"], most_groups=2)
+    for n, name in enumerate(("a", "b", "a", "c", *["c"] * 100)):
+        trail.note(("s", (name,)), n, n, None)
+    assert [len(trail.of(("s", (name,)))) for name in "abc"] == [2, 0, 32]
+    assert trail.of(("s", ("c",)))[-1] == (103, 103)
 
 
 def test_another_version_of_the_rule_shows_nothing():

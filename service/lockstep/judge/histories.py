@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
+from lockstep.judge.level_trail import LevelTrail
 from lockstep.judge.rule_facts import Labels, RuleFacts
 from lockstep.judge.state import JudgeCounts, Sizes
 from lockstep.judge.state.journal import ChunkOver, Moved, Told
@@ -57,11 +58,13 @@ class Histories:
         sizes: Sizes | None = None,
         *,
         stores: bool = True,
+        trail: LevelTrail | None = None,
     ) -> None:
-        """series: those that may come, by id. sizes: of what is stored. stores: whether `store` will be asked."""
+        """series: those that may come, by id. sizes: of what is stored. stores: whether `store` will be asked. trail:
+        remembers the values of levels, for who shows them."""
         self._store = Store(series, sizes or Sizes(), stores=stores)
         self.flows, self.levels = self._store.flows, self._store.levels
-        self._series, self._kept, self._counts = series, kept, counts
+        self._series, self._kept, self._counts, self._trail = series, kept, counts, trail
         self._open_by_source: defaultdict[Source, dict[FlowHistory, str]] = defaultdict(dict)  # → its series
 
     def groups_of(self, series: SeriesDef) -> list[Labels]:
@@ -99,12 +102,16 @@ class Histories:
         if history.has_seen(source, value.offset):
             return False
         older = history.older
+        trail = self._trail if self._trail is not None and value.series in self._trail.series else None
+        before = None if trail is None or not history.marks else (history.newest_us(), history.now())
         arguments = (value.identity, value.time_us, value.offset, value.value)
         self._store.move(value.series, history, source, arguments, asked_from_us)
         is_applied = history.apply(source, *arguments, grain_us=self._grain_us(value.series))
         self._counts.older_levels += history.older - older
         if is_applied:
             history.trim(asked_from_us)
+            if trail is not None:
+                trail.note(key, value.time_us, history.now(), before)
         return is_applied
 
     def _grain_us(self, series: str) -> int:

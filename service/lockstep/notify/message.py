@@ -293,7 +293,7 @@ class Writer:
 
 def _chart_of(transition: Transition) -> str | msgspec.UnsetType:
     """What its chart is asked for by; where no rule judged a value, there is none."""
-    has_numbers = None not in (transition.explanation, transition.value, transition.window_end)
+    has_numbers = transition.explanation is not None and transition.value is not None
     return transition.transition_id if has_numbers else msgspec.UNSET
 
 

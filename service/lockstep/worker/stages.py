@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from lockstep.adapters.charts.history import keep_longer_s
+from lockstep.adapters.charts.history import keep_longer_s, levels_shown
 from lockstep.adapters.dispatch import Dispatcher
 from lockstep.adapters.import_log import ImportLog
 from lockstep.adapters.promises import last_promise
@@ -15,6 +15,7 @@ from lockstep.event import Decoder
 from lockstep.event.imports import ROLES
 from lockstep.event.imports import TOPIC as IMPORTS
 from lockstep.judge.judge import Judge
+from lockstep.judge.level_trail import LevelTrail
 from lockstep.judge.publish import ALERTS
 from lockstep.judge.state import Sizes
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
@@ -132,6 +133,7 @@ class Stages:
                 partitions=self.judge_partitions,
                 topics=s.topics,
                 keep_longer_s=keep_longer,
+                trail=None if self._charting is None else LevelTrail(levels_shown(plan)),
                 sizes=self._sizes,
             )
             return judge

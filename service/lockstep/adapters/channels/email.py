@@ -176,7 +176,8 @@ def _chart(light: str, dark: str, alt: str) -> str:
 
 
 def _row(content: str, padding: str) -> str:
-    return f'<tr><td style="padding:{padding}">{content}</td></tr>'
+    # A label may be one word of any length; it must not make the mail wider than the screen.
+    return f'<tr><td style="padding:{padding};word-break:break-word">{content}</td></tr>'
 
 
 def _bar(bar: str, longest: int, tone: str, colour: str, number: str, name: str) -> str:

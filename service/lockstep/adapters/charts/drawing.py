@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from lockstep.adapters.charts.curve import Chart, Point
 from lockstep.measure.bucket import ceil_div
-from lockstep.text.figures import number_text
+from lockstep.text.figures import duration_words, number_text
 from lockstep.text.time_units import DAY_S
 
 _STEPS_S = (60, 300, 900, 1800, 3600, 2 * 3600, 3 * 3600, 6 * 3600, 12 * 3600)
@@ -188,8 +188,10 @@ def _window_mark(chart: Chart, x: Scale, frame: Frame) -> Iterator[str]:
     start, end = (x(t) for t in chart.window)
     start, top = max(start, frame.left), frame.top
     yield f'<path class="window" d="M{start:.1f} {top - 2}V{top - 8}H{end:.1f}V{top - 2}"/>'
-    middle = min(max((start + end) / 2, frame.left + 2 * frame.letter), frame.end - 2 * frame.letter)
-    yield f'<text class="window-name" x="{middle:.1f}" y="{top - 12}" text-anchor="middle">window</text>'
+    name = "window" if frame is REPORT else duration_words(chart.window[1] - chart.window[0])
+    half = len(name) * frame.letter * _CHARACTER / 2
+    middle = min(max((start + end) / 2, frame.left + half), frame.end - half)
+    yield f'<text class="window-name" x="{middle:.1f}" y="{top - 12}" text-anchor="middle">{name}</text>'
 
 
 def _value_axis(y: Scale, low: float, high: float, unit: str, frame: Frame) -> Iterator[str]:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from lockstep.adapters.charts.curve import Chart, Marked, Point
 from lockstep.calendar import Entry
 from lockstep.judge.judge import Judge, Seen
+from lockstep.measure.definition import Measured, SeriesDef
 from lockstep.measure.exact import shown
 from lockstep.notify.message import facts
 from lockstep.notify.message_reason import leaf_of, unit_of
@@ -20,6 +21,7 @@ from lockstep.notify.units import with_units
 from lockstep.rule.condition.kind_table import kind_of, word_of
 from lockstep.rule.condition.kinds import (
     Absence,
+    Leaf,
     Plan,
     Rule,
     Share,
@@ -40,10 +42,12 @@ from lockstep.transition import Transition, TransitionName
 MOST_POINTS = 48
 LEAST_POINTS = 4
 """Points with a value, without which there is nothing to see."""
+LEAST_VALUES = 3
+"""The same of a level, whose every value is a step."""
 MOST_CAMPAIGNS = 5
 
 _Drawn = Threshold | Spike | Share | Absence
-"""Kinds of which past verdicts can be asked: what a level was is not kept, nor what a detector expected."""
+"""Kinds of which past verdicts can be asked: what a detector expected is not kept, nor where a projection led."""
 
 
 def shown_s(rule: Rule) -> int:
@@ -61,6 +65,19 @@ def keep_longer_s(plan: Plan) -> dict[str, int]:
     return longer
 
 
+def levels_shown(plan: Plan) -> set[str]:
+    """The ids of the levels whose values charts show: those that a threshold looks at by themselves."""
+    several = (leaf for rule in plan.rules for leaf, _ in leaves(rule.condition))
+    return {level.id for leaf in several if (level := _level_of(leaf)) is not None}
+
+
+def _level_of(leaf: Leaf) -> SeriesDef | None:
+    """The level that a threshold looks at by itself; None where it looks at something else."""
+    if not isinstance(leaf, Threshold) or not isinstance(leaf.expression, Measured):
+        return None
+    return leaf.expression.series if leaf.expression.series.is_level else None
+
+
 def chart_of(teller: Judge, transition: Transition, plan: Plan, *, fired_at: str | None, currency: str) -> Chart | None:
     """What led to a transition that this judge has told; None where there is too little to show.
 
@@ -71,41 +88,68 @@ def chart_of(teller: Judge, transition: Transition, plan: Plan, *, fired_at: str
     if rule is None or rule.version != transition.rule_version or set(transition.labels) != set(rule.by):
         return None
     seen = teller.seen(rule.name, tuple(transition.labels[name] for name in rule.by))
-    if seen is None or transition.window_end is None or transition.value is None:
-        return None
-    leaf = _told_leaf(seen, transition)
     fired = _fired(transition, rule, fired_at)
-    if leaf is None or fired is None:
+    if seen is None or transition.value is None or fired is None:
         return None
-    past = _Past(seen, leaf, transition)
-    end = round(_seconds(transition.window_end))
-    points = [*past.points(rule, end), past.told(end)]
-    if sum(p.value is not None for p in points) < LEAST_POINTS:
+    is_level = transition.window_end is None
+    points = _level_points(teller, seen, transition) if is_level else _flow_points(seen, rule, transition)
+    if sum(p.value is not None for p in points) < (LEAST_VALUES if is_level else LEAST_POINTS):
         return None
+    end = points[-1].at
     measured = with_units(transition, rule, currency)
     numbers = facts(measured)
     is_over = transition.state is TransitionName.RESOLVED
     return Chart(
         points=tuple(points),
+        steps=is_level,
         unit=unit_of(measured),
         severity=transition.severity,
         value=transition.value,
         reference=reference(numbers),
         reference_is=reference_word(numbers),
-        told_at=float(end),
-        fired=min(max(fired, points[0].at), float(end)),
+        told_at=end,
+        fired=min(max(fired, points[0].at), end),
         ended=_seconds(transition.at) if is_over else None,
-        window=None if transition.window_start is None else (_seconds(transition.window_start), float(end)),
-        campaigns=tuple(_campaigns(plan, points[0].at, float(end), teller.zone))[:MOST_CAMPAIGNS],
+        window=None if transition.window_start is None else (_seconds(transition.window_start), end),
+        campaigns=tuple(_campaigns(plan, points[0].at, end, teller.zone))[:MOST_CAMPAIGNS],
     )
 
 
 def _fired(transition: Transition, rule: Rule, fired_at: str | None) -> float | None:
-    if transition.state is not TransitionName.RESOLVED:
-        return _seconds(fired_at or transition.at)
+    """When it fired; None where that is not known any more: without a `for` it was when the episode began."""
+    if transition.state is TransitionName.FIRING:
+        return _seconds(transition.at)
     if fired_at is None and rule.for_s:
         return None
     return _seconds(fired_at or transition.started_at)
+
+
+def _flow_points(seen: Seen, rule: Rule, transition: Transition) -> list[Point]:
+    """The verdicts before a change that is judged at bucket ends, and the one that was told; none where that is another
+    one."""
+    leaf = _told_leaf(seen, transition)
+    if leaf is None or transition.window_end is None:
+        return []
+    past, end = _Past(seen, leaf, transition), round(_seconds(transition.window_end))
+    return [*past.points(rule, end), past.told(end)]
+
+
+def _level_points(teller: Judge, seen: Seen, transition: Transition) -> list[Point]:
+    """The values of a level up to a change that it led to; none where the last one is another than was told."""
+    judged, at_us = leaf_of(transition), round(_seconds(transition.at) * SECOND)
+    for leaf, _ in leaves(seen.condition):
+        level = _level_of(leaf)
+        if judged is None or teller.trail is None or level is None or said_of(leaf.expression) != judged.of:
+            continue
+        values = [(t, v) for t, v in teller.trail.of((level.id, seen.view.labels)) if t <= at_us]
+        if level.id in seen.view.wide or not values or shown(values[-1][1]) != transition.value:
+            continue
+        limit = None if transition.limit_of else transition.limit
+        points = [Point(t / SECOND, shown(v), None, None, limit) for t, v in values]
+        if values[-1][0] < at_us:  # it fires later than the value came
+            points.append(Point(at_us / SECOND, transition.value, None, None, limit))
+        return points
+    return []
 
 
 def _told_leaf(seen: Seen, transition: Transition) -> _Drawn | None:

@@ -4,8 +4,9 @@ They keep what they get in a folder, so that it can be looked at afterwards.
 """
 
 import asyncio
+import base64
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -34,8 +35,18 @@ class Mailbox:
         (self.folder / f"{name}.eml").write_bytes(envelope.content)
         page = mail.get_body(("html",))
         if page is not None:
-            (self.folder / f"{name}.html").write_text(page.get_content(), encoding="utf-8")
+            (self.folder / f"{name}.html").write_text(_with_pictures(page.get_content(), mail), encoding="utf-8")
         return "250 kept"
+
+
+def _with_pictures(page: str, mail: EmailMessage) -> str:
+    """The page of a mail with its pictures in it, as a browser knows no parts of mails."""
+    for part in mail.walk():
+        name = str(part.get("Content-ID", "")).strip("<>")
+        if name and part.get_content_maintype() == "image":
+            picture = base64.b64encode(part.get_content()).decode()
+            page = page.replace(f"cid:{name}", f"data:{part.get_content_type()};base64,{picture}")
+    return page
 
 
 @asynccontextmanager
@@ -57,13 +68,16 @@ async def mail_server(folder: Path) -> AsyncIterator[Mailbox]:
 
 @dataclass
 class Slack:
-    """Every message that was posted, with the `ts` that it got. replies: those that went into a thread."""
+    """Every message that was posted, with the `ts` that it got. replies: those that went into a thread. charts: files
+    that were shared, by the `ts` of their thread."""
 
     token: str
     folder: Path
     url: str = ""
     messages: list[dict[str, Any]] = field(default_factory=list)
+    charts: dict[str, Path] = field(default_factory=dict)
     refused: int = 0
+    _uploaded: int = 0
 
     @property
     def replies(self) -> int:
@@ -79,12 +93,36 @@ class Slack:
         (self.folder / "messages.json").write_text(json.dumps(self.messages, indent=1), encoding="utf-8")
         return web.json_response({"ok": True, "channel": message["channel"], "ts": message["ts"], "message": {}})
 
+    async def give_place(self, request: web.Request) -> web.Response:
+        """Say where the bytes of a file may go."""
+        self._uploaded += 1
+        name = f"chart-{self._uploaded:03}"
+        place = str(request.url.origin() / "upload" / name)
+        return web.json_response({"ok": True, "upload_url": place, "file_id": name})
+
+    async def take_bytes(self, request: web.Request) -> web.Response:
+        """Keep the bytes of a file."""
+        (self.folder / f"{Path(request.match_info['name']).name}.png").write_bytes(await request.read())
+        return web.Response(text="OK")
+
+    async def share(self, request: web.Request) -> web.Response:
+        """Put a file into a thread."""
+        (file,) = json.loads(request.query["files"])
+        self.charts[request.query["thread_ts"]] = self.folder / f"{file['id']}.png"
+        return web.json_response({"ok": True, "files": [file]})
+
 
 @asynccontextmanager
 async def slack_server(folder: Path, *, token: str) -> AsyncIterator[Slack]:
-    """A Slack that knows chat.postMessage and one token."""
+    """A Slack that knows chat.postMessage, the three calls of a file, and one token."""
     slack = Slack(token, _made(folder))
-    async with _served("/api/chat.postMessage", slack.post) as url:
+    paths = {
+        "/api/chat.postMessage": slack.post,
+        "/api/files.getUploadURLExternal": slack.give_place,
+        "/upload/{name}": slack.take_bytes,
+        "/api/files.completeUploadExternal": slack.share,
+    }
+    async with _served(paths) as url:
         slack.url = f"{url}/api/"
         yield slack
 
@@ -126,15 +164,19 @@ async def hook_server(folder: Path, *, secret: str, on_alert: Callable[[dict[str
     folder: for the bodies. secret: of the signatures. on_alert: told of each body whose signature is right, once an id.
     """
     hook = Hook(secret, _made(folder), on_alert)
-    async with _served("/lockstep", hook.post) as url:
+    async with _served({"/lockstep": hook.post}) as url:
         hook.url = f"{url}/lockstep"
         yield hook
 
 
 @asynccontextmanager
-async def _served(path: str, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+async def _served(
+    handlers: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]],
+) -> AsyncIterator[str]:
+    """handlers: path → who answers a POST there."""
     app = web.Application()
-    app.router.add_post(path, handler)
+    for path, handler in handlers.items():
+        app.router.add_post(path, handler)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
