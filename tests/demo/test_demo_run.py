@@ -28,7 +28,9 @@ async def test_the_demo_shows_what_was_planted(tmp_path, monkeypatch):
         assert f"planted: {trouble.name}" in text
         assert all(rule in text for rule in trouble.rules)
     assert re.search(r"webhooks +\d\d with a right signature, 0 without", text)
-    assert len(list(tmp_path.glob("lockstep-demo-*/mails/*.html"))) >= 14
+    pages = list(tmp_path.glob("lockstep-demo-*/mails/*.html"))
+    assert len(pages) >= 14
+    assert any("data:image/png" in page.read_text() for page in pages)  # charts, and not only words
     next_steps = text.partition("What to try next")[2]
     check, backtest, serve, tidy = re.findall(r"^    (\S.*)$", next_steps, re.MULTILINE)  # whole, however long
     assert serve == check.replace(" check ", " serve --rules ")

@@ -9,12 +9,16 @@ from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import aiohttp
+import msgspec
 import pytest
 
 from lockstep.adapters.charts.board import CHARTS, MOST_KEPT, ChartBoard, record_of
 from lockstep.adapters.charts.curve import Chart, Marked, Point
+from lockstep.adapters.charts.painter import Painter
+from lockstep.adapters.charts.pictures import DrawnPictures
 from lockstep.adapters.stream import open_broker
 from lockstep.app import Service, utc_now
 from lockstep.ports import Broker, Record, TopicSpec
@@ -80,6 +84,42 @@ async def test_a_topic_that_is_not_there_holds_no_charts(sqlite_settings: Settin
     assert await ChartBoard(opened).find("t", wait_s=0) is None
     assert MOST_KEPT > 100
     await opened.stop()
+
+
+async def test_what_several_are_told_is_drawn_once(broker: Broker, charts: str, unique: Any) -> None:
+    """Two mails of one change have the same picture; what has no chart, or none that is published, has none."""
+    name = unique("t")
+    await broker.publish([record_of(name, CHART)])
+    painter = Painter(drawing_s=60)
+    pictures = DrawnPictures(ChartBoard(broker), painter, ZoneInfo("Europe/London"), at_most_s=90)
+    item = _peers().item()
+    try:
+        shown = msgspec.structs.replace(item, chart=name)
+        first, second = await asyncio.gather(pictures.of(shown), pictures.of(shown))
+        assert first is not None
+        assert first is second
+        assert first.light.startswith(b"\x89PNG")
+        assert first.dark not in (None, first.light)
+        assert first.alt == "21 EUR where 20 EUR is the limit"
+        assert await pictures.of(msgspec.structs.replace(item, chart=msgspec.UNSET)) is None
+        assert await pictures.of(msgspec.structs.replace(item, chart=unique("never"))) is None
+    finally:
+        await pictures.close()
+
+
+async def test_a_message_waits_for_its_picture_no_longer_than_the_bound(
+    broker: Broker, charts: str, unique: Any, tmp_path: Path
+) -> None:
+    """Whatever hangs: the process that draws, or the broker that has the chart."""
+    name, hangs = unique("t"), tmp_path / "hangs.py"
+    hangs.write_text("import sys, time\nsys.stdin.buffer.read(4)\ntime.sleep(600)\n")
+    await broker.publish([record_of(name, CHART)])
+    board = ChartBoard(broker)
+    assert await board.find(name, wait_s=10) == CHART
+    pictures = DrawnPictures(board, Painter(drawing_s=600, program=hangs), ZoneInfo("Europe/London"), at_most_s=0.3)
+    async with asyncio.timeout(30):
+        assert await pictures.of(msgspec.structs.replace(_peers().item(), chart=name)) is None
+        await pictures.close()
 
 
 # ---- from the event to the mail --------------------------------------------------------------------------------------

@@ -59,16 +59,14 @@ class Charting:
                     await self._publish(judge, transition)
                 except LockstepError as error:
                     log.warning("a chart could not be published", reason=str(error))
+                except Exception:
+                    # A message is worth more than its picture, and a worker more than both.
+                    log.exception("a chart broke", rule=transition.rule)
                 await asyncio.sleep(PAUSE_S)
 
     async def _publish(self, judge: Judge, transition: Transition) -> None:
         fired_at = self._fired.get(transition.episode_id)
-        try:
-            chart = chart_of(judge, transition, self._plan(), fired_at=fired_at, currency=self._currency)
-        except Exception:
-            # A message is worth more than its picture, and a worker more than both.
-            log.exception("a chart could not be made", rule=transition.rule)
-            chart = None
+        chart = chart_of(judge, transition, self._plan(), fired_at=fired_at, currency=self._currency)
         await self._broker.publish([record_of(transition.transition_id, chart)])
 
     def forget(self) -> None:

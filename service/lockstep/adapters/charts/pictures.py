@@ -28,6 +28,7 @@ class DrawnPictures:
         self._board, self._painter, self._zone = board, painter, zone
         self._at_most_s = at_most_s
         self._known: OrderedDict[str, Picture] = OrderedDict()
+        self._turn = asyncio.Lock()
 
     async def of(self, item: Item) -> Picture | None:
         """The picture of an item; None where there is none to show, or none in time. Raises nothing."""
@@ -45,21 +46,24 @@ class DrawnPictures:
         except Exception:
             log.exception("a chart broke; the message goes without")
             return None
-        if picture is not None:
-            self._known[item.chart] = picture
-            while len(self._known) > MOST_KEPT:
-                self._known.popitem(last=False)
         return picture
 
     async def _drawn(self, transition_id: str) -> Picture | None:
         chart = await found_in_time(self._board, transition_id, wait_s=WAIT_S)
         if chart is None:
             return None
-        light = await self._painter.png(standalone(chart, self._zone, LIGHT))
-        if light is None:
-            return None
-        dark = await self._painter.png(standalone(chart, self._zone, DARK))
-        return Picture(light=light, dark=dark, alt=described(chart))
+        async with self._turn:  # a team and its colleagues are told at one time: the first one draws for all
+            picture = self._known.get(transition_id)
+            if picture is not None:
+                return picture
+            light = await self._painter.png(standalone(chart, self._zone, LIGHT))
+            if light is None:
+                return None
+            dark = await self._painter.png(standalone(chart, self._zone, DARK))
+            picture = self._known[transition_id] = Picture(light=light, dark=dark, alt=described(chart))
+        while len(self._known) > MOST_KEPT:
+            self._known.popitem(last=False)
+        return picture
 
     async def close(self) -> None:
         """End the process that draws."""
