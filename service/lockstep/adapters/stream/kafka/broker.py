@@ -310,7 +310,7 @@ class KafkaBroker:
         now_ms = round(self._clock().timestamp() * 1000)
         outcomes: list[tuple[int, int] | BaseException] = [(0, 0)] * len(placed)
 
-        async def one(tp: TP, indexes: Sequence[int]) -> None:
+        async def write(tp: TP, indexes: Sequence[int]) -> None:
             batches = []
             builder, held = producer.create_batch(), list[int]()
             for i in indexes:
@@ -323,22 +323,30 @@ class KafkaBroker:
                     builder.append(**fields, headers=headers)
                 held.append(i)
             batches.append((held, await submit(producer, builder, tp)))
-            results = await asyncio.gather(*(future for _, future in batches), return_exceptions=True)
-            for (held, _), result in zip(batches, results, strict=True):
-                if isinstance(result, BaseException):
-                    failure = unsent(tp[0], [placed[i][0] for i in held], result)
-                    failure.__cause__ = result
+            for held, written in batches:  # one after the other: all are under way
+                try:
+                    result = await written
+                except Exception as error:
+                    failure = unsent(tp[0], [placed[i][0] for i in held], error)
+                    failure.__cause__ = error
                     for i in held:
                         outcomes[i] = failure
                     continue
                 for n, i in enumerate(held):
                     outcomes[i] = (tp[1], result.offset + n)
 
-        ends = await asyncio.gather(*(one(tp, i) for tp, i in groups.items()), return_exceptions=True)
-        for (tp, indexes), error in zip(groups.items(), ends, strict=True):
-            if error is not None:
+        async def write_or_tell_why(tp: TP, indexes: Sequence[int]) -> None:
+            try:
+                await write(tp, indexes)
+            except Exception as error:
                 for i in indexes:
                     outcomes[i] = unsent(tp[0], [], error) if isinstance(error, KafkaError) else error
+
+        if len(groups) == 1:  # a single event: a task of its own would only be waited for
+            ((tp, indexes),) = groups.items()
+            await write_or_tell_why(tp, indexes)
+        else:
+            await asyncio.gather(*(write_or_tell_why(tp, indexes) for tp, indexes in groups.items()))
         return outcomes
 
     def own(self, stage: str, partition: int) -> Ownership:
