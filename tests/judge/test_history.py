@@ -94,3 +94,18 @@ def test_a_sum_beyond_64_bits_is_kept_exactly(stored):
     assert history.aggregate(0, 120) == 2**63 + 7
     assert history.value(0, 60) is None
     assert history.value(60, 120) == 7
+
+
+def test_what_a_group_has_open_is_its_own():
+    """What groups have none of they share; what one is told, refused or folds, no other knows of."""
+    told, other = FlowHistory(UNITS), FlowHistory(UNITS).of_another_group()
+    told.apply(SOURCES[0], (0, 0, 1), [(0, 3), (60, 4)], closed=None)
+    told.apply(SOURCES[1], (0, 0, 1), [(60, 5)], closed=60)
+    told.apply(SOURCES[1], (0, 0, 2), [(0, 6), (60, 5)], closed=60)
+    assert told.fold(SOURCES[0])
+    assert ([*told.opened()], [*told.refused()]) == ([(SOURCES[1], 60, 5)], [(SOURCES[1], 0, 6)])
+    assert (told.base(0, 120), told.value(0, 120)) == (([0, 60], [3, 4]), 12)
+    assert other.is_empty
+    assert ([*other.opened()], [*other.refused()], other.base(0, 120)) == ([], [], ([], []))
+    assert told.fold(SOURCES[1])
+    assert ([*told.opened()], [*told.refused()], told.base(0, 120)) == ([], [], ([0, 60], [3, 9]))

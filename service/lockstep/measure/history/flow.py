@@ -29,6 +29,11 @@ RECENT_BUCKETS = 60
 PACKED_AT_ONCE = 40
 """So many buckets with data are packed together; one at a time would cost more than it gains."""
 
+_NOTHING: dict[Any, Any] = {}
+"""What a history has none of. All share it, and nothing is put into it: where it stands, a dict of its own comes first.
+
+Most of many groups have no chunk open, and an empty dict each of what is open would be a fifth of their memory."""
+
 Place = tuple[int, int, int]
 """(chunk, first offset of it that is counted, last one): how far a series has been told by a source."""
 
@@ -83,9 +88,9 @@ class FlowHistory:
     ) -> None:
         self.block_s, self._bucket_s, self.is_additive = block_s, bucket_s, is_additive
         self._merge, self._value = merge, value
-        self._open: dict[Source, dict[int, Any]] = {}  # the current chunk's partial of each source
-        self._base: dict[int, Any] = {}  # of buckets that are in a partial: what is folded of them
-        self._refused: dict[Source, dict[int, Any]] = {}  # what was last seen too late of the current chunk
+        self._open: dict[Source, dict[int, Any]] = _NOTHING  # the current chunk's partial of each source
+        self._base: dict[int, Any] = _NOTHING  # of buckets that are in a partial: what is folded of them
+        self._refused: dict[Source, dict[int, Any]] = _NOTHING  # what was last seen too late of the current chunk
         self._packed: Segments | None = None
         self._packed_to = NOTHING_PACKED  # the start of the newest bucket that is packed
         self.starts: array[int] = array("q")
@@ -123,7 +128,7 @@ class FlowHistory:
         width = self._bucket_s
         opened = self._open.get(source)
         if opened is None:
-            opened = self._open[source] = {}
+            opened = self._begin_chunk(source)
         for bucket, aggregate in buckets:
             known = opened.get(bucket)
             if closed is not None and bucket + width <= closed:
@@ -153,16 +158,33 @@ class FlowHistory:
         """The chunk of this source is over: its open partial becomes part of the base. Whether there was one."""
         opened = self._open.pop(source, None)
         gone = self._refused.pop(source, None)
+        if not self._refused:
+            self._refused = _NOTHING
         if not self._open:
-            self._base.clear()  # of every bucket it is what the total says
+            self._open = self._base = _NOTHING  # of every bucket it is what the total says
             return bool(opened or gone)
         for bucket, aggregate in opened.items() if opened else ():
             if any(bucket in part for part in self._open.values()):
                 old = self._base.get(bucket)
-                self._base[bucket] = aggregate if old is None else self._merge(old, aggregate)
+                self._put_base(bucket, aggregate if old is None else self._merge(old, aggregate))
             else:
                 self._base.pop(bucket, None)  # it is what the total says
         return bool(opened or gone)
+
+    def _begin_chunk(self, source: Source) -> dict[int, Any]:
+        """The partial of a source that has none open."""
+        opened: dict[int, Any] = {}
+        if self._open:
+            self._open[source] = opened
+        else:
+            self._open = {source: opened}
+        return opened
+
+    def _put_base(self, bucket: int, folded: Any) -> None:
+        if self._base:
+            self._base[bucket] = folded
+        else:
+            self._base = {bucket: folded}
 
     def _set_open(self, opened: dict[int, Any], bucket: int, aggregate: Any) -> None:
         """Set what an open partial says of a bucket."""
@@ -174,7 +196,7 @@ class FlowHistory:
         if bucket not in opened and not any(bucket in part for part in self._open.values()):
             known = self.aggregate(bucket, bucket + 1)
             if known is not None:
-                self._base[bucket] = known
+                self._put_base(bucket, known)
         opened[bucket] = aggregate
         if len(self._open) == 1:  # no other source has any
             folded = self._base.get(bucket)
@@ -384,11 +406,15 @@ class FlowHistory:
 
     def put_open(self, source: Source, bucket: int, aggregate: Any) -> None:
         """Take back a bucket of an open partial; `put` comes first."""
-        self._set_open(self._open.setdefault(source, {}), bucket, aggregate)
+        opened = self._open.get(source)
+        self._set_open(self._begin_chunk(source) if opened is None else opened, bucket, aggregate)
 
     def put_refused(self, source: Source, bucket: int, aggregate: Any) -> None:
         """Take back what came too late."""
-        self._refused.setdefault(source, {})[bucket] = aggregate
+        if self._refused:
+            self._refused.setdefault(source, {})[bucket] = aggregate
+        else:
+            self._refused = {source: {bucket: aggregate}}
 
     @property
     def is_empty(self) -> bool:
