@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from lockstep.event import Refused, type_of
 from lockstep.event.imports import IMPORTED, mark_of
+from lockstep.event.seen_ids import SeenIds
 from lockstep.labels import partition_of
 from lockstep.measure.aggregate import EXACT_DISTINCT, merge_distinct, merger
 from lockstep.measure.columns import Columns, Labels
@@ -106,7 +107,6 @@ class _Work:
         self.reads: list[tuple[str, LevelRows]] = []
 
 
-_IDENTITY = attrgetter("source", "id")
 _OFFSET = attrgetter("offset")
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _NOTHING = timedelta()
@@ -134,11 +134,11 @@ def _microseconds(moments: Sequence[datetime]) -> list[int]:
 
 def _by_bucket(seconds: Sequence[int], columns: Columns, width: int) -> Iterable[tuple[int, Columns]]:
     """(start of a bucket, the data of its events)."""
+    if sorted(seconds) == seconds:
+        return _stretches(seconds, columns, width)
     first, last = min(seconds) // width, max(seconds) // width
     if first == last:
         return ((first * width, columns),)
-    if sorted(seconds) == seconds:
-        return _stretches(seconds, columns, width)
     buckets: dict[int, list[Any]] = defaultdict(list)
     for second, data in zip(seconds, columns.rows, strict=True):
         buckets[second - second % width].append(data)
@@ -147,6 +147,9 @@ def _by_bucket(seconds: Sequence[int], columns: Columns, width: int) -> Iterable
 
 def _stretches(seconds: Sequence[int], columns: Columns, width: int) -> Iterator[tuple[int, Columns]]:
     """As `_by_bucket`, of events in the order of time, of which each bucket has one stretch."""
+    if seconds[-1] // width == seconds[0] // width:
+        yield seconds[0] // width * width, columns
+        return
     begin = 0
     while begin < len(seconds):
         start = seconds[begin] // width * width
@@ -211,8 +214,7 @@ class Meter:
         self._totals: dict[tuple[str, int], Groups] = {}
         self._delta: dict[tuple[str, int], Groups] = {}
         self._levels: list[LevelValue] = []
-        self._ids: set[tuple[str, str]] = set()
-        self._ids_before: set[tuple[str, str]] = set()
+        self._ids, self._ids_before = SeenIds(), SeenIds()
         self._ids_chunk = self.start // size
         self._sealed: dict[int, list[Frame]] = defaultdict(list)
         self._dead: list[DeadEvent] = []
@@ -281,8 +283,8 @@ class Meter:
 
     def _enter(self, chunk: int) -> None:
         if chunk != self._ids_chunk:
-            self._ids_before = self._ids if chunk == self._ids_chunk + 1 else set()
-            self._ids = set()
+            self._ids_before = self._ids if chunk == self._ids_chunk + 1 else SeenIds()
+            self._ids = SeenIds()
             self._ids_chunk = chunk
         if chunk > self._chunk:
             self._seal()
@@ -307,11 +309,10 @@ class Meter:
         classes = set(map(type, chosen))
         if Refused in classes or None.__class__ in classes:
             chosen, at = self._readable(batch, chosen, at)
-        keys = list(map(_IDENTITY, chosen))
-        fresh = set(keys)
-        if len(fresh) < len(keys) or not fresh.isdisjoint(self._ids) or not fresh.isdisjoint(self._ids_before):
-            chosen, at = self._unseen(offsets, chosen, keys, at)
-        self._ids |= fresh
+        fresh = SeenIds.of(chosen)
+        if len(fresh) < len(chosen) or not (fresh.is_disjoint(self._ids) and fresh.is_disjoint(self._ids_before)):
+            chosen, at = self._unseen(offsets, chosen, at)
+        self._ids.update(fresh)
         times = clocks = _microseconds([event.time for event in chosen])
         arrivals: Sequence[int] = ()
         if settings.live and times:
@@ -356,19 +357,19 @@ class Meter:
         return kept, places
 
     def _unseen(
-        self, offsets: Sequence[int], events: Sequence[Any], keys: Sequence[tuple[str, str]], at: Sequence[int]
+        self, offsets: Sequence[int], events: Sequence[Any], at: Sequence[int]
     ) -> tuple[Sequence[Any], Sequence[int]]:
         """The events that did not come before in this chunk or the one before it, and where they stand.
 
         Seen means seen, also what is a duplicate itself: a meter that starts with this chunk knows it, so all must.
         """
         kept, places = [], []
-        seen: set[tuple[str, str]] = set()
-        for event, key, i in zip(events, keys, at, strict=True):
-            if key in seen or key in self._ids or key in self._ids_before:
+        seen = SeenIds()
+        for event, i in zip(events, at, strict=True):
+            if event in seen or event in self._ids or event in self._ids_before:
                 self.counts.duplicates += offsets[i] >= self._count_from
                 continue
-            seen.add(key)
+            seen.add(event)
             kept.append(event)
             places.append(i)
         return kept, places
