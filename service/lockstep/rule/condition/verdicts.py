@@ -196,8 +196,8 @@ def screen_of(condition: Condition) -> Screen | None:
     An `all` is clear where one of its parts is, so the screen of any will do: best one that looks at open buckets.
     """
     if isinstance(condition, All):
-        found = [screen for screen in map(screen_of, condition.parts) if screen is not None]
-        screens = [screen for screen in found if isinstance(screen, Rise) or not screen.is_seasonal]
+        of_parts = [screen for screen in map(screen_of, condition.parts) if screen is not None]
+        screens = [screen for screen in of_parts if isinstance(screen, Rise) or not screen.is_seasonal]
         rises = (screen for screen in screens if isinstance(screen, Rise) and screen.least > 0)
         return next(rises, next(iter(screens), None))
     return kind_of(condition).screen(condition) if isinstance(condition, Leaf) else None
