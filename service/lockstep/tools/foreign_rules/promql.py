@@ -285,7 +285,7 @@ class _Reader:
             amount = self._amount(tree.lhs)
             if amount.range_s:  # nothing is 0 for a count here, without being asked
                 return amount
-        if kind == "BinaryExpr" and str(tree.op) in ("*", "/"):
+        if kind == "BinaryExpr" and self._is_scaled(tree):
             quotient = self._quotient(tree)
             if isinstance(quotient, Amount):
                 return quotient
@@ -378,6 +378,11 @@ class _Reader:
         if operator == "/":
             return left / right if right else None
         return left + right if operator == "+" else left - right if operator == "-" else left * right
+
+    def _is_scaled(self, tree: Any) -> bool:
+        """Whether it is multiplied or divided by a number."""
+        by_left = str(tree.op) == "*" and self._number(tree.lhs) is not None
+        return by_left or (str(tree.op) in ("*", "/") and self._number(tree.rhs) is not None)
 
     def _check_matching(self, tree: Any) -> None:
         modifier = tree.modifier
