@@ -1,5 +1,6 @@
 """`lockstep import`: what happened before the service was there becomes its history."""
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,9 @@ from lockstep.text.rfc3339 import SECOND
 from lockstep.tools.terminal import styled
 
 RATE = 20_000
+SECRET = "secret:"
+QUERY = "query.ndjson"
+"""The file of the rows of a query; to people its lines are rows."""
 
 
 def import_files(
@@ -33,6 +37,13 @@ def import_files(
         str | None,
         typer.Option(help="How rows become events, as for `convert`; default: known by the columns"),
     ] = None,
+    sql: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of files: a database, postgresql+psycopg://… or secret:NAME for LOCKSTEP_SECRET_NAME"
+        ),
+    ] = None,
+    query: Annotated[str | None, typer.Option(help="With --sql: SELECT …; its rows become events by a mapping")] = None,
     broker: BrokerOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be imported and refused; do not")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="What is refused is no reason for exit code 1")] = False,
@@ -49,13 +60,17 @@ def import_files(
             fail("--end takes no files")
         _end(settings)
         return
-    if not files:
+    if (sql is None) != (query is None):
+        fail("--sql and --query go together")
+    if not files and sql is None:
         fail("name files of what happened: exports of your shop, or events; --end ends what was broken off")
     from lockstep.app import utc_now
     from lockstep.tools.importing.gathered import Gathered
 
     with tempfile.TemporaryDirectory(prefix="lockstep-") as folder, Gathered(Path(folder), now=utc_now()) as gathered:
-        reports = _gather(files, gathered, mapping, settings)
+        if sql is not None and query is not None:
+            files = [*(files or []), _queried(sql, query, Path(folder))]
+        reports = _gather(files or [], gathered, mapping, settings)
         plans = _import(settings, gathered, dry_run=dry_run, ends=not more, rate=rate)
         is_bad = _say(gathered, plans, settings, reports, dry_run=dry_run)
     if more and any(plan.new for plan in plans) and not dry_run:
@@ -79,6 +94,25 @@ def _end(settings: Settings) -> None:
 # ---- files -----------------------------------------------------------------------------------------------------------
 
 
+def _queried(url: str, query: str, folder: Path) -> Path:
+    """A file of the rows of a query."""
+    from lockstep.adapters.channels import read_secret
+    from lockstep.errors import DeliveryError
+    from lockstep.tools.importing.sql_rows import sql_lines
+
+    if url.startswith(SECRET):
+        try:
+            url = read_secret(url.removeprefix(SECRET), os.environ)
+        except DeliveryError as error:
+            fail(f"--sql: {error}")
+    path = folder / QUERY
+    with share_bar("asking the database") as progress, path.open("wb") as rows:
+        for line in sql_lines(url, query):
+            rows.write(line)
+            progress(1, None)
+    return path
+
+
 def _gather(files: Sequence[Path], gathered: Any, mapping: str | None, settings: Settings) -> list[Any]:
     """Read all files; returns the reports of those that were converted."""
     from lockstep.tools.convert import conversion
@@ -98,16 +132,26 @@ def _gather(files: Sequence[Path], gathered: Any, mapping: str | None, settings:
                 gathered.add(events, [name] * len(events))
 
             try:
-                reports.append(
-                    conversion.convert_files(
-                        [path], take, setting=setting, mapping=chosen, known=known, progress=progress
-                    )
+                report = conversion.convert_files(
+                    [path], take, setting=setting, mapping=chosen, known=known, progress=progress
                 )
+                if path.name == QUERY:
+                    _name_rows(report, str(path))
+                reports.append(report)
             except conversion.MappingFaults as error:
                 for fault in error.faults:
                     err.print(str(fault), soft_wrap=True)
                 fail("the mapping does not fit the file; correct it where it is said")
     return reports
+
+
+def _name_rows(report: Any, name: str) -> None:
+    """Say rows of a query as `query:12`, not by the file that holds them for a moment."""
+    report.recognised = [(shown.replace(name, "query"), known_as) for shown, known_as in report.recognised]
+    report.notes = [note.replace(name, "query") for note in report.notes]
+    report.broken = [broken.replace(name, "query") for broken in report.broken]
+    for refused in report.refused.values():
+        refused.places = [place.replace(name, "query") for place in refused.places]
 
 
 @contextmanager
