@@ -154,8 +154,11 @@ class FlowTable:
             self._warm_up(labels, history, end)
 
     def _is_far_below(self, history: FlowHistory, end: int) -> bool:
-        """Whether even the longest window that ends there has less than the least limit of all."""
-        longest = history.value(end - self._window_s, end)
+        """Whether even the longest window that ends there has nothing, or less than the least limit of all."""
+        start, last = end - self._window_s, history.last_start
+        if last is None or last < start:
+            return True
+        longest = history.value(start, end)
         return longest is not None and longest < self._least
 
     def _warm_up(self, labels: Labels, history: FlowHistory, end: int) -> None:
