@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from lockstep.adapters.stream.pump import GATHERS, Pump
+from lockstep.adapters.stream.pump import GATHERS, LEAST_S, Pump
 
 LONG_S = 3_600.0
 
@@ -53,7 +53,9 @@ async def settle() -> None:
 @pytest.mark.parametrize(
     ("took_s", "interval_s", "later_s", "stepped"),
     [
-        pytest.param(0.0, LONG_S, 0.0, True, id="a step that took no time is followed at once"),
+        pytest.param(0.0, LONG_S, LEAST_S * 1.1, True, id="after a step that took no time: soon"),
+        pytest.param(0.0, LONG_S, LEAST_S * 0.9, False, id="but not at once"),
+        pytest.param(0.0, LEAST_S / 5, LEAST_S / 4, True, id="unless the interval is shorter than that"),
         pytest.param(10.0, LONG_S, GATHERS * 10.0, True, id="long after a step: at once"),
         pytest.param(10.0, LONG_S, GATHERS * 10.0 - 1, False, id="soon after a step that took long: gathered"),
         pytest.param(10.0, 30.0, 20.0, True, id="at most for an interval"),

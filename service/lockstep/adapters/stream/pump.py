@@ -8,6 +8,8 @@ from lockstep.adapters.stream.consumer import within
 
 GATHERS = 3
 """What comes is gathered for so many times as long as the last step took, so that steps take a quarter of the time."""
+LEAST_S = 0.025
+"""But a step is not followed by the next one any sooner: each costs all stages behind it something, too."""
 
 
 NEVER_S = 1e9
@@ -29,7 +31,7 @@ class Pump:
     """Steps when it is woken, and every `idle_s` in any case.
 
     At once where the last step that had something to do is long ago; else what comes meanwhile is gathered: for
-    GATHERS times as long as that step took, `interval_s` at most.
+    GATHERS times as long as that step took, from LEAST_S after its beginning on, up to `interval_s` after it.
 
     wake: set when there is something to do. closing: set for one last step. task: while it runs. stepped_at: loop time
     at which the last step began that had something to do, or this pump was made.
@@ -79,6 +81,7 @@ class Pump:
                 return
             if await self._step():
                 self.stepped_at = began
-                gathers_s = min(self._interval_s, (1 + GATHERS) * (self._host.loop_time() - began))
+                gathers_s = max(LEAST_S, (1 + GATHERS) * (self._host.loop_time() - began))
+                gathers_s = min(self._interval_s, gathers_s)
             if closing:
                 return
