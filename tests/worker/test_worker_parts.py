@@ -60,17 +60,17 @@ async def meter_of(service: Service, *, committed: int | None = None) -> Meter:
 async def test_what_is_read_again_is_counted_once(service: Service) -> None:
     """A meter begins at its chunk's head, so the one of the next assignment reads what the last one has counted."""
 
-    def counted() -> str:
-        text = service.collector.text().decode()
+    async def counted() -> str:
+        text = (await service.collector.text()).decode()
         return text.partition('lockstep_events_total{topic="orders"} ')[2].partition("\n")[0]
 
     first = await meter_of(service)
     first.feed(orders(NOW, NOW))
-    assert counted() == counted() == "2.0"
+    assert [await counted(), await counted()] == ["2.0", "2.0"]
     service.stages.forget()
     second = await meter_of(service, committed=2)
     second.feed(orders(NOW, NOW, NOW))
-    assert counted() == "3.0"
+    assert await counted() == "3.0"
     assert (service.stages.meters, service.stages.judges) == ({("orders", 0): second}, {})
 
 
