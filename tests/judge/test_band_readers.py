@@ -80,6 +80,7 @@ DAILY: list[Condition] = [
     of_days(above=1.3, chance=0.3),
     of_days(baseline=Baseline(days=3, known_at_least=1), below=0.8),
     of_days(baseline=Baseline(days=3, otherwise=Baseline(previous_s=600)), below=0.7),
+    of_days(deviations=1.0),
 ]
 
 
@@ -101,6 +102,8 @@ DAILY: list[Condition] = [
         *caught(DAILY[2], "high", "a smaller part", "a larger whole"),
         *caught(DAILY[4], "low", "high"),
         *caught(DAILY[7], "low"),
+        *caught(spike(deviations=0.6, usual_at_least=3.0), "high", "least", "a smaller part", "a larger whole"),
+        *caught(DAILY[8], "high"),
     ],
 )
 def test_a_reader_that_is_wrong_misses_a_breach(condition, mutant):

@@ -95,6 +95,8 @@ CONDITIONS: list[Condition] = [
     spike(above=1.1, below=0.9, usual_at_least=0.0, chance=0.3),
     spike(BASKET, above=1.05),
     spike(BASKET, below=0.95, above=1.1),
+    spike(deviations=1.0),
+    spike(deviations=0.6, usual_at_least=3.0),
     change(),
     change(by=4.0),
     change(by=3.0, up=False),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judge_pipeline import Pipeline
 from rooms import BEGINS, past_of, runtime_of, second
-from shorthand import LONDON, ORDERS, STOCK, clock, event, of, orders, plan, rule, when
+from shorthand import LONDON, ORDERS, STOCK, clock, event, flow, of, orders, plan, rule, when
 from test_judge_properties import examples
 
 from lockstep.alert import State
@@ -92,12 +92,12 @@ def test_what_it_names(condition, usual, least):
     "condition",
     [
         spike(below_by=5.0),
-        Spike(of(ORDERS), WINDOW, Baseline(previous_s=BEFORE), Severity.WARNING, deviations=3.0),
+        Spike(of(flow("sum", field="total")), WINDOW, Baseline(previous_s=BEFORE), Severity.WARNING, deviations=3.0),
         Spike(of(ORDERS), WINDOW, Baseline(weeks=4), Severity.WARNING, below_by=5.0),
     ],
 )
 def test_what_has_none(condition):
-    """A fall by a difference, or by deviations alone: a verdict is asked."""
+    """A fall by a difference, or deviations alone of what is no count: a verdict is asked."""
     assert screen_of(condition) is None
 
 

@@ -80,6 +80,9 @@ rules:
     by: [sku]
     clear: {above: 0.8x}
     spike: {measure: sessions, window: 4m, baseline: {previous: 8m}, below: 0.5x, deviations: 1, usual_at_least: 2}
+  - name: S13
+    by: [sku]
+    spike: {measure: sessions, window: 3m, baseline: {previous: 10m}, deviations: 2, usual_at_least: 1}
   - {name: C1, by: [sku], change: {measure: sessions, window: 3m, by: 6}}
   - {name: C2, by: [channel], for: 1m, change: {measure: sessions, window: 3m, by: 60%, direction: down}}
   - {name: C3, by: [channel], change: {measure: basket, window: 2m, by: 50%}}

@@ -359,7 +359,7 @@ def _band(spike: Spike, window_s: int) -> Band | None:
         (spike.falls and spike.below is None) or (spike.rises and spike.above is None)
     )
     if not has_ratios:
-        return None
+        return _far(spike, window_s) if not spike.rises and not spike.falls else None
     least = None if spike.usual_at_least is None else exact(spike.usual_at_least)
     low, high = (None if ratio is None else parts(ratio) for ratio in (spike.below, spike.above))
     if previous_s is None or spike.baseline.otherwise is not None:
@@ -375,6 +375,23 @@ def _band(spike: Spike, window_s: int) -> Band | None:
         return value, usual
 
     return Band(("spike", spike.expression, window_s, previous_s, least is None), read, low, high, least)
+
+
+def _far(spike: Spike, window_s: int) -> Band | None:
+    """Of a count that may be far from usual in both directions: the square of its distance against what is usual."""
+    if spike.deviations is None or not _is_count(spike.expression):
+        return None
+    season = _Season(spike, window_s)
+
+    def read(view: View, end: int) -> Figures | None:
+        figures = season.figures(view, end)
+        return None if figures is None else ((figures[0] - figures[1]) ** 2, figures[1] * SCALE)
+
+    times, over = parts(spike.deviations)
+    least = None if spike.usual_at_least is None else exact(spike.usual_at_least) * SCALE
+    is_seasonal = spike.baseline.previous_s is None or spike.baseline.otherwise is not None
+    asks = ("far", spike.expression, window_s, spike.baseline, least is None)
+    return Band(asks, read, None, (times * times, over * over), least, is_seasonal)
 
 
 class _Season:
