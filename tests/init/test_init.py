@@ -126,7 +126,7 @@ def test_options_and_then_the_next_steps(run, tmp_path):
     for step in steps[1], steps[3]:
         code, _, said = run(*step.split()[1:])
         assert code == 0, said
-    assert steps[4] == "lockstep serve --rules my-shop/rules"
+    assert steps[4:] == ["lockstep import my-shop/events.ndjson", "lockstep serve --rules my-shop/rules"]
 
 
 def test_nothing_is_written_over(run, tmp_path):

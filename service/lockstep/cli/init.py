@@ -84,6 +84,7 @@ def _next_steps(folder: Path, known: Any) -> list[str]:
         f"lockstep convert {file} --out {events}",
         f"lockstep suggest orders --by channel --rules {rules} --events {events}",
         f"lockstep backtest {rules} --events {events}",
+        f"lockstep import {events}",
         f"lockstep serve --rules {rules}",
     ]
 

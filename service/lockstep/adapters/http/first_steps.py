@@ -18,7 +18,7 @@ def first_steps(rules: Path, url: str) -> tuple[str, str, str]:
         f"1. nothing is watched yet: `lockstep init` asks five questions and writes rules; what is put into {rules}/ "
         "is taken at once",
         "2. see what they would have told: `lockstep convert FILE --out events.ndjson`, then "
-        f"`lockstep backtest {rules} --events events.ndjson`",
+        f"`lockstep backtest {rules} --events events.ndjson`; `lockstep import events.ndjson` gives them that past",
         f"3. send events: POST them to {url}/v1/events, or `lockstep send FILE`; shops can post webhooks themselves "
         "(deploy/README.md)",
     )
