@@ -227,7 +227,7 @@ async def test_what_another_worker_has_now_is_not_told_here(tmp_path):
     await service.broker.publish([Record("lockstep.deliveries", value)])
 
     async def told():
-        text = service.collector.text().decode()
+        text = (await service.collector.text()).decode()
         return dict(
             re.findall(r"^(lockstep_(?:deliveries_pending|oldest_\S+|lag_records))\{.*webhook.*\} (\S+)$", text, re.M)
         )
@@ -241,7 +241,7 @@ async def test_what_another_worker_has_now_is_not_told_here(tmp_path):
         "lockstep_deliveries_pending": "0.0",
         "lockstep_oldest_pending_delivery_age_seconds": "0.0",
     }
-    assert "lockstep_lag_records{" not in service.collector.text().decode()
+    assert "lockstep_lag_records{" not in (await service.collector.text()).decode()
     stop.set()
     await running
 

@@ -334,7 +334,7 @@ async def test_a_webhook_becomes_an_alert(tmp_path: Any) -> None:
 
         (alert,) = await until(alerts)
         assert (alert["rule"], alert["labels"], alert["value"]) == ("LowStock", {"sku": "4401"}, 12.0)
-        text = service.collector.text().decode()
+        text = (await service.collector.text()).decode()
     for said in (
         'lockstep_webhooks_in_total{outcome="published",sender="shopify",topic="inventory_levels/update"} 1.0',
         'lockstep_webhooks_in_total{outcome="published",sender="shopify",topic="orders/create"} 0.0',

@@ -79,7 +79,7 @@ async def test_a_service_tells_it(tmp_path: Path) -> None:
     (alert,) = service.board.alerts(rule=BEHIND)
     assert alert.labels == {"topic": "orders", "partition": "0"}
     assert "4 weeks" in alert.fault or "30 days" in alert.fault
-    text = service.collector.text().decode()
+    text = (await service.collector.text()).decode()
     assert 'lockstep_event_time_behind_seconds{partition="0",topic="orders"} 2.5' in text
     await service.broker.publish([order(2, age=timedelta())])
     await until(over)
