@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 from tests.bench import process
 from tests.bench.brokers import connected, settings_for, values_of
 from tests.bench.peers.install import HERE, kafka_connector, python_of
@@ -164,7 +165,10 @@ async def _watched(job: _Job, peer: str, address: str) -> list[tuple[int, float]
     try:
         while job.is_running and time.perf_counter() < end:
             if peer == "flink" and "begun" in job.marks:
-                committed = await client.list_consumer_group_offsets("flink")
+                try:
+                    committed = await client.list_consumer_group_offsets("flink")
+                except GroupCoordinatorNotAvailableError:
+                    committed = {}  # on a broker that nobody has committed to yet there is no topic for it
                 looks.append((sum(max(0, found.offset) for found in committed.values()), job.cpu_s))
             await asyncio.sleep(LOOK_EVERY_S)
     finally:
