@@ -5,6 +5,7 @@ identity      the text that names a value for ever, made of listed parts
 errors        the exceptions, by who can act on them
 text/         values as people read and write them
 notification  what a channel is given to say
+response/     what people do about alerts, and who was told what and why, as it stands on the log
 ports         what the core asks of the world
 yaml/         a YAML file that knows its places
 settings      the environment as one frozen value

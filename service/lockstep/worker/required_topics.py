@@ -13,13 +13,17 @@ from lockstep.judge.publish import ALERT_STATE, ALERTS
 from lockstep.measure.dead_events import TOPIC as DEAD_EVENTS
 from lockstep.notify.decide import DELIVERIES
 from lockstep.ports import Broker, TopicSpec, state_topic
+from lockstep.response.command import AUDIT, COMMANDS
+from lockstep.response.decision import DECISIONS
+from lockstep.response.standing import RESPONSE_STATE
 from lockstep.settings import Settings
 from lockstep.text.time_units import DAY_S
 
 log = structlog.get_logger("lockstep")
 
 SAMPLES = "lockstep.samples"
-COMMANDS = "lockstep.commands"
+AUDIT_KEPT_S = 400 * DAY_S
+"""Who did what is asked for a year later, too."""
 CHARTS_KEPT_S = 2 * DAY_S
 """A message that is a day late is given up; nobody asks for its chart later."""
 
@@ -40,6 +44,9 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
         TopicSpec(ALERT_STATE, 1, compacted=True),
         TopicSpec(DELIVERIES, deliveries, retention_s=keep),
         TopicSpec(COMMANDS, 1, retention_s=keep),
+        TopicSpec(AUDIT, 1, retention_s=AUDIT_KEPT_S),
+        TopicSpec(DECISIONS, 1, retention_s=keep_alerts),
+        TopicSpec(RESPONSE_STATE, 1, compacted=True),
         TopicSpec(CHARTS, 1, retention_s=min(keep, CHARTS_KEPT_S)),
         TopicSpec(DEAD_EVENTS, 1, retention_s=keep),
         TopicSpec(DEAD_DELIVERIES, 1, retention_s=keep),

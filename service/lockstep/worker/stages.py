@@ -23,13 +23,14 @@ from lockstep.notify.decide import DELIVERIES, Notify
 from lockstep.notify.route import Routing
 from lockstep.notify.self_alerts import own_rules
 from lockstep.ports import Broker, TopicInfo
+from lockstep.response.command import COMMANDS
 from lockstep.rule.condition.kinds import Plan
 from lockstep.settings import Settings
 from lockstep.text.rfc3339 import SECOND
 from lockstep.worker.alert_log import log_last_news, log_news
 from lockstep.worker.charting import Charting
 from lockstep.worker.counts import Counts
-from lockstep.worker.required_topics import COMMANDS, SAMPLES, partitions_of
+from lockstep.worker.required_topics import SAMPLES, partitions_of
 
 FEW_S = 0.005
 """Shortest time between two cuts of notify and deliver: there is little to gather there, and people wait."""

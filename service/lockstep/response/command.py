@@ -1,0 +1,172 @@
+"""What people ask of notify: one record of `lockstep.commands` each, applied in the order of the log.
+
+Whoever gives a command waits for its `Answer` on `lockstep.audit`: it says whether it was applied, and every change is
+found there with who asked for it and when.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from lockstep.response.standing import Override, Silence
+
+COMMANDS = "lockstep.commands"
+AUDIT = "lockstep.audit"
+FORMAT = 1
+
+Way = Literal["page", "link", "button", "api", "cli", "lockstep"]
+"""By which way a command came: `link` of a message, `button` in a chat; `lockstep`: from a stage of ours."""
+
+
+class _Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=False):
+    """Any command.
+
+    id: made by who gives it, so that the same one twice (an idempotency key, a second click) is applied once.
+    by: the name of the person, or of the token. way: how it came. at: when it was given, RFC 3339 in UTC.
+    """
+
+    id: str
+    by: str
+    way: Way
+    at: str
+    format: int = FORMAT
+
+
+class Acknowledge(_Command, frozen=True, kw_only=True, tag="acknowledge"):
+    """Somebody has an alert: nothing repeats or escalates until its episode is over, or until `until`.
+
+    alert_id: which. episode_id: which episode was seen; "": the one that is open now. A command about an episode that
+    is over is refused. until: when it expires, RFC 3339; None: as the route says (`ack_timeout`). note: what to say
+    with it.
+    """
+
+    alert_id: str
+    episode_id: str = ""
+    until: str | None = None
+    note: str = ""
+
+
+class TakeBack(_Command, frozen=True, kw_only=True, tag="take_back"):
+    """Nobody has the alert any more: its acknowledgement, snooze or end by hand is taken back."""
+
+    alert_id: str
+    episode_id: str = ""
+
+
+class Assign(_Command, frozen=True, kw_only=True, tag="assign"):
+    """The alert is somebody's from now on. to: the name of the person; "": nobody's."""
+
+    alert_id: str
+    to: str
+    episode_id: str = ""
+
+
+class AddNote(_Command, frozen=True, kw_only=True, tag="note"):
+    """Something to know about the alert, shown in its timeline and in later messages."""
+
+    alert_id: str
+    text: str
+    episode_id: str = ""
+
+
+class Snooze(_Command, frozen=True, kw_only=True, tag="snooze"):
+    """Nothing more is said of the episode until then, unless it gets worse; what still fires then is told again."""
+
+    alert_id: str
+    until: str
+    episode_id: str = ""
+
+
+class Close(_Command, frozen=True, kw_only=True, tag="close"):
+    """The episode is over for people, as somebody says: they hear of it again only if it gets worse or begins anew."""
+
+    alert_id: str
+    episode_id: str = ""
+    note: str = ""
+
+
+class PutSilence(_Command, frozen=True, kw_only=True, tag="put_silence"):
+    """A silence is made, or takes the place of the one with its id."""
+
+    silence: Silence
+
+
+class EndSilence(_Command, frozen=True, kw_only=True, tag="end_silence"):
+    """A silence ends now; one that has not begun never does."""
+
+    silence_id: str
+
+
+class PutOverride(_Command, frozen=True, kw_only=True, tag="put_override"):
+    """Somebody stands in for whoever is on call."""
+
+    override: Override
+
+
+class EndOverride(_Command, frozen=True, kw_only=True, tag="end_override"):
+    """Who stands in no longer does; what lies behind is kept."""
+
+    override_id: str
+
+
+class DestinationDown(_Command, frozen=True, kw_only=True, tag="destination_down"):
+    """Deliver says that a destination cannot be reached: escalation hurries on, and its fallback is told.
+
+    destination_id: whose. why: the last error, in words. delivery_id: of the delivery that was given up; "" where its
+    lane has only begun to probe.
+    """
+
+    destination_id: str
+    why: str
+    delivery_id: str = ""
+
+
+class DestinationUp(_Command, frozen=True, kw_only=True, tag="destination_up"):
+    """Deliver says that a destination takes deliveries again."""
+
+    destination_id: str
+
+
+Command = (
+    Acknowledge
+    | TakeBack
+    | Assign
+    | AddNote
+    | Snooze
+    | Close
+    | PutSilence
+    | EndSilence
+    | PutOverride
+    | EndOverride
+    | DestinationDown
+    | DestinationUp
+)
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """A record of `lockstep.audit`: what became of a command, published in the cut that applied it.
+
+    id: the command's. command: as it was given. applied: whether it changed anything. why: in words why it was refused,
+    or what it changed ("Anna has LowStock, sku A-1"). decided_at: when, RFC 3339 in UTC.
+    """
+
+    id: str
+    command: Command
+    applied: bool
+    why: str
+    decided_at: str
+    format: int = FORMAT
+
+
+_COMMANDS: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
+_ANSWERS = msgspec.json.Decoder(Answer)
+
+
+def decode_command(value: bytes) -> Command:
+    """The command in a record of `lockstep.commands`. Raises msgspec.MsgspecError."""
+    return _COMMANDS.decode(value)
+
+
+def decode_answer(value: bytes) -> Answer:
+    """The answer in a record of `lockstep.audit`. Raises msgspec.MsgspecError."""
+    return _ANSWERS.decode(value)
