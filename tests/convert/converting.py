@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from lockstep.adapters.convert.conversion import events_of
+from lockstep.adapters.convert.field_values import Setting
+from lockstep.adapters.convert.mapping import read_mapping
 from lockstep.event import parse_event
-from lockstep.tools.convert.conversion import events_of
-from lockstep.tools.convert.field_values import Setting
-from lockstep.tools.convert.mapping import read_mapping
 from lockstep.yaml.document import document_of
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -10,10 +10,10 @@ from converting import FIXTURES, SETTING, mapping_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lockstep.adapters.convert.conversion import events_of
+from lockstep.adapters.convert.mapping import ready_mappings
 from lockstep.errors import LockstepError
 from lockstep.event import TYPES, parse_event
-from lockstep.tools.convert.conversion import events_of
-from lockstep.tools.convert.mapping import ready_mappings
 from lockstep.tools.published_schemas import EXAMPLE_DATA
 
 ORDERS, _ = mapping_of("""\

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockstep.tools.convert.cells import (
+from lockstep.adapters.convert.cells import (
     EXACT,
     CellFault,
     TimeTexts,

@@ -6,7 +6,7 @@ import json
 import pytest
 from converting import SETTING, converted, data_of, mapping_of
 
-from lockstep.tools.convert.conversion import MappingFaults, NotRecognised, convert_files, events_of
+from lockstep.adapters.convert.conversion import MappingFaults, NotRecognised, convert_files, events_of
 
 VISITS = "mapping: visits\nevents:\n  - type: traffic.session\n    time: when\n    data: {channel: from}\n"
 ORDERS = """\

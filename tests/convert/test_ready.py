@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from converting import FIXTURES, SETTING, converted
 
-from lockstep.tools.convert.conversion import convert_files
-from lockstep.tools.convert.mapping import ready_mappings
+from lockstep.adapters.convert.conversion import convert_files
+from lockstep.adapters.convert.mapping import ready_mappings
 
 EVENTS = Path(__file__).parent / "events"
 """What comes of each fixture, whole, in order, ids included."""

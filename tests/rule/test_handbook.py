@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from lockstep.adapters.convert.mapping import read_mapping
 from lockstep.adapters.rule_files import load_routing
 from lockstep.rule.language.lint.lint import CODES
 from lockstep.rule.language.load import load_texts
-from lockstep.tools.convert.mapping import read_mapping
 from lockstep.tools.ruletest.results import explained
 from lockstep.tools.ruletest.runner import run
 from lockstep.tools.ruletest.suite import load_text

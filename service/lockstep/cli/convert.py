@@ -56,8 +56,8 @@ def convert_files(
     ] = False,
 ) -> None:
     """Turn a shop's own files into events: exports of shops, analytics and ads are known by their columns."""
-    from lockstep.tools.convert import conversion
-    from lockstep.tools.convert.field_values import Setting
+    from lockstep.adapters.convert import conversion
+    from lockstep.adapters.convert.field_values import Setting
 
     if list_:
         _list_mappings()
@@ -168,15 +168,15 @@ def known_mappings() -> list[Any]:
 
 
 def _ready() -> list[Any]:
-    from lockstep.tools.convert.mapping import ready_mappings
+    from lockstep.adapters.convert.mapping import ready_mappings
 
     return list(ready_mappings().values())
 
 
 def _own_mappings() -> Iterator[Any]:
     """The mappings in mappings/ where the command is run; one with a fault is named and left out."""
+    from lockstep.adapters.convert.mapping import is_mapping, read_mapping
     from lockstep.adapters.rule_files import read_document, rule_files
-    from lockstep.tools.convert.mapping import is_mapping, read_mapping
 
     for path in rule_files([OWN_MAPPINGS]) if OWN_MAPPINGS.is_dir() else ():
         document, faults = read_document(path)
@@ -190,8 +190,8 @@ def _own_mappings() -> Iterator[Any]:
 
 def mapping_named(name: str) -> Any:
     """A ready mapping by its name, or that of a file; ends the command where there is none without faults."""
+    from lockstep.adapters.convert.mapping import is_mapping, read_mapping, ready_mappings
     from lockstep.adapters.rule_files import read_document
-    from lockstep.tools.convert.mapping import is_mapping, read_mapping, ready_mappings
     from lockstep.yaml.document import did_you_mean
 
     ready = ready_mappings()

@@ -115,8 +115,8 @@ def _queried(url: str, query: str, folder: Path) -> Path:
 
 def _gather(files: Sequence[Path], gathered: Any, mapping: str | None, settings: Settings) -> list[Any]:
     """Read all files; returns the reports of those that were converted."""
-    from lockstep.tools.convert import conversion
-    from lockstep.tools.convert.field_values import Setting
+    from lockstep.adapters.convert import conversion
+    from lockstep.adapters.convert.field_values import Setting
 
     chosen = None if mapping is None else mapping_named(mapping)
     known = [] if chosen is not None else known_mappings()

@@ -28,8 +28,8 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Write over files that are there")] = False,
 ) -> None:
     """Begin: write rules with tests, calendar, routing and settings for a shop. Asks for what no option says."""
+    from lockstep.adapters.convert.field_values import Setting
     from lockstep.app import utc_now
-    from lockstep.tools.convert.field_values import Setting
     from lockstep.tools.init.public_holidays import zone_of
     from lockstep.tools.init.shop_export import ShopExport
     from lockstep.tools.init.shop_files import Answers, shop_files, zone_named

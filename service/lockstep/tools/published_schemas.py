@@ -15,6 +15,7 @@ import msgspec
 from pydantic import SecretStr
 
 from lockstep import VERSION, calendar
+from lockstep.adapters.convert import form as mapping_form
 from lockstep.adapters.http.server import openapi
 from lockstep.event import MODELS, TYPES
 from lockstep.judge.publish import ALERT_STATE, ALERTS
@@ -22,7 +23,6 @@ from lockstep.measure.dead_events import TOPIC as DEAD_EVENTS
 from lockstep.notify import payload, route
 from lockstep.rule.language import form as rule_model
 from lockstep.settings import Settings
-from lockstep.tools.convert import form as mapping_form
 from lockstep.tools.ruletest import file_form as ruletest_model
 from lockstep.transition import Transition
 

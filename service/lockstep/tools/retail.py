@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
+from lockstep.adapters.convert.conversion import events_of
+from lockstep.adapters.convert.field_values import Setting
+from lockstep.adapters.convert.mapping import ready_mappings
 from lockstep.errors import EventError
-from lockstep.tools.convert.conversion import events_of
-from lockstep.tools.convert.field_values import Setting
-from lockstep.tools.convert.mapping import ready_mappings
 
 ZONE = ZoneInfo("Europe/London")
 

@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 from tests.bench.service import WrongResultError
 from tests.bench.session import Session, folder
 
-from lockstep.tools.convert.conversion import convert_files
-from lockstep.tools.convert.field_values import Setting
-from lockstep.tools.convert.mapping import FileMapping, read_mapping
+from lockstep.adapters.convert.conversion import convert_files
+from lockstep.adapters.convert.field_values import Setting
+from lockstep.adapters.convert.mapping import FileMapping, read_mapping
 from lockstep.yaml.document import document_of
 
 VISITS = """\

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from lockstep.adapters.convert.mapping import read_mapping
 from lockstep.adapters.rule_files import calendar_file, load_routing, load_rules, read_document, rule_files
 from lockstep.rule.language.lint.outdated import past_their_day
 from lockstep.rule.language.lint.warnings import out_of_reach
-from lockstep.tools.convert.mapping import read_mapping
 from lockstep.yaml.document import Fault, did_you_mean
 
 _MAPPING = re.compile(rb"^mapping\s*:", re.MULTILINE)

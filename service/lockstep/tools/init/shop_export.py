@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lockstep.adapters.convert.conversion import NotRecognised, convert_files
+from lockstep.adapters.convert.field_values import Setting
+from lockstep.adapters.convert.mapping import read_mapping
+from lockstep.adapters.convert.tables import lines_of, open_table
 from lockstep.adapters.ingest.event_text import UNREADABLE, utf8_stream
 from lockstep.errors import EventError, LockstepError
-from lockstep.tools.convert.conversion import NotRecognised, convert_files
-from lockstep.tools.convert.field_values import Setting
-from lockstep.tools.convert.mapping import read_mapping
-from lockstep.tools.convert.tables import lines_of, open_table
 from lockstep.tools.foreign_rules.equivalent import flow
 from lockstep.yaml.document import document_of
 

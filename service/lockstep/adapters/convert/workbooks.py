@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
 from typing import Any, BinaryIO
 
+from lockstep.adapters.convert.objects import cell
 from lockstep.errors import EventError
-from lockstep.tools.convert.objects import cell
 
 MOST_UNPACKED = 4 << 30
 """Bytes of a workbook when it is unpacked: what is more would be a bomb."""

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from lockstep.tools.convert.cells import CellFault
-from lockstep.tools.convert.file_columns import Row
+from lockstep.adapters.convert.cells import CellFault
+from lockstep.adapters.convert.file_columns import Row
 
 APART = 1_000
 """Rows after which an event is complete that none of them belonged to."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
+from lockstep.adapters.convert.file_columns import TableColumns
+from lockstep.adapters.convert.form import FileForm
+from lockstep.adapters.convert.mapping import FileMapping
+from lockstep.adapters.convert.recognition import recognised
 from lockstep.errors import EventError
-from lockstep.tools.convert.file_columns import TableColumns
-from lockstep.tools.convert.form import FileForm
-from lockstep.tools.convert.mapping import FileMapping
-from lockstep.tools.convert.recognition import recognised
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 HEAD_LINES = 60

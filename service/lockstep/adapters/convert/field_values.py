@@ -10,13 +10,13 @@ from decimal import Decimal
 from typing import Any, Literal, get_args, get_origin
 from zoneinfo import ZoneInfo
 
+from lockstep.adapters.convert import cells
+from lockstep.adapters.convert.cells import EXACT, CellFault, Known, Parse
+from lockstep.adapters.convert.file_columns import EXPORTED, Columns, Row
+from lockstep.adapters.convert.form import Condition, Conditions, NumberForm, TimeForm, Value
 from lockstep.event.contract import LARGEST_NUMBER, TYPES
 from lockstep.event.fields import bounds_of, field_of, unwrapped
 from lockstep.text.time_units import DAY_S
-from lockstep.tools.convert import cells
-from lockstep.tools.convert.cells import EXACT, CellFault, Known, Parse
-from lockstep.tools.convert.file_columns import EXPORTED, Columns, Row
-from lockstep.tools.convert.form import Condition, Conditions, NumberForm, TimeForm, Value
 from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean
 
 Get = Callable[[Any], Any]

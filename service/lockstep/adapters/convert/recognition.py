@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from lockstep.tools.convert.file_columns import fits, normal
-from lockstep.tools.convert.form import Event, MappingFile, Value
-from lockstep.tools.convert.mapping import FileMapping
+from lockstep.adapters.convert.file_columns import fits, normal
+from lockstep.adapters.convert.form import Event, MappingFile, Value
+from lockstep.adapters.convert.mapping import FileMapping
 
 
 def asked_columns(form: MappingFile) -> list[Sequence[str]]:

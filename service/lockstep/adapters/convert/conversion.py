@@ -10,17 +10,17 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
 
+from lockstep.adapters.convert.cells import CellFault
+from lockstep.adapters.convert.field_values import Setting
+from lockstep.adapters.convert.file_columns import Columns, Row
+from lockstep.adapters.convert.form import FileForm
+from lockstep.adapters.convert.mapping import Compiled, FileMapping, compile_mapping, ready_mappings
+from lockstep.adapters.convert.objects import Objects
+from lockstep.adapters.convert.recognition import nearest, recognised
+from lockstep.adapters.convert.tables import HEAD_LINES, Header, Table, lines_of, open_table
+from lockstep.adapters.convert.workbooks import sheet_rows
 from lockstep.adapters.ingest.event_text import UNREADABLE, EventText, packed_as, read_ahead, utf8_stream
 from lockstep.errors import EventError, LockstepError, RuleError
-from lockstep.tools.convert.cells import CellFault
-from lockstep.tools.convert.field_values import Setting
-from lockstep.tools.convert.file_columns import Columns, Row
-from lockstep.tools.convert.form import FileForm
-from lockstep.tools.convert.mapping import Compiled, FileMapping, compile_mapping, ready_mappings
-from lockstep.tools.convert.objects import Objects
-from lockstep.tools.convert.recognition import nearest, recognised
-from lockstep.tools.convert.tables import HEAD_LINES, Header, Table, lines_of, open_table
-from lockstep.tools.convert.workbooks import sheet_rows
 from lockstep.yaml.document import Fault
 
 WORKBOOK = b"PK\x03\x04"

@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
+from lockstep.adapters.convert.cells import EXACT
+from lockstep.adapters.convert.file_columns import ObjectColumns, Row
 from lockstep.adapters.ingest.event_text import EventText
 from lockstep.event import not_json
-from lockstep.tools.convert.cells import EXACT
-from lockstep.tools.convert.file_columns import ObjectColumns, Row
 
 AT_ONCE = 1_000
 _STEP = re.compile(r"([^.\[\]]+)(?:\[(?:([^=\]]+)=)?([^\]]*)\])?(?:\.|$)")

@@ -7,10 +7,10 @@ from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from lockstep.tools.convert.event_makers import EventCompiler, EventsOfRows
-from lockstep.tools.convert.field_values import Compiler, Setting, Test
-from lockstep.tools.convert.file_columns import AnyColumns, Columns, NamedColumns, ObjectColumns
-from lockstep.tools.convert.form import MappingFile
+from lockstep.adapters.convert.event_makers import EventCompiler, EventsOfRows
+from lockstep.adapters.convert.field_values import Compiler, Setting, Test
+from lockstep.adapters.convert.file_columns import AnyColumns, Columns, NamedColumns, ObjectColumns
+from lockstep.adapters.convert.form import MappingFile
 from lockstep.yaml.document import Document, Fault, document_of, validate
 
 ENCODINGS = (
@@ -153,6 +153,6 @@ def ready_mappings() -> Mapping[str, FileMapping]:
 
 
 def _ready_files() -> Iterable[tuple[str, bytes]]:
-    for file in (files("lockstep.tools.convert") / "ready").iterdir():
+    for file in (files("lockstep.adapters.convert") / "ready").iterdir():
         if file.name.endswith(".yml"):
             yield file.name, file.read_bytes()

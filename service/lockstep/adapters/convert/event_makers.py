@@ -10,14 +10,14 @@ from typing import Any
 
 import msgspec
 
+from lockstep.adapters.convert.cells import CellFault
+from lockstep.adapters.convert.field_values import NAME, TIME, CellOf, Compiler, Get, Kind, Target, fields_of, target_of
+from lockstep.adapters.convert.file_columns import CellColumns, Columns, Row, TableColumns, fits, normal
+from lockstep.adapters.convert.form import Event, PerColumn, Value
+from lockstep.adapters.convert.groups import Group, KeyOf, Near, Scattered
 from lockstep.event import LARGEST_EVENT
 from lockstep.event.contract import MOST_LINES
 from lockstep.event.fields import line_fields
-from lockstep.tools.convert.cells import CellFault
-from lockstep.tools.convert.field_values import NAME, TIME, CellOf, Compiler, Get, Kind, Target, fields_of, target_of
-from lockstep.tools.convert.file_columns import CellColumns, Columns, Row, TableColumns, fits, normal
-from lockstep.tools.convert.form import Event, PerColumn, Value
-from lockstep.tools.convert.groups import Group, KeyOf, Near, Scattered
 from lockstep.yaml.document import Pointer, did_you_mean
 
 MOST_REPORTED = 1_000_000
