@@ -53,6 +53,21 @@ def test_an_export_is_known_by_its_columns(name):
     assert [known_as for _, known_as in report.recognised] == [KNOWN_AS[name]]
 
 
+WITHOUT_CURRENCY = {"magento-orders", "shop-events"}
+"""Files that name none."""
+
+
+def test_money_has_its_currency():
+    """Wherever a total is taken from a file, so is what it is in."""
+    with_total = {
+        (name, event.type, "currency" in event.data)
+        for name, mapping in ready_mappings().items()
+        for event in mapping.form.events
+        if "total" in event.data
+    }
+    assert {name for name, _, has_currency in with_total if not has_currency} == WITHOUT_CURRENCY
+
+
 def test_every_ready_mapping_has_an_export():
     """None is shipped that nobody has seen work."""
     assert {*KNOWN_AS.values()} == {*ready_mappings()}

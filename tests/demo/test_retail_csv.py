@@ -52,7 +52,13 @@ def test_a_cancellation_becomes_a_return(tmp_path):
     MODELS["order.returned"].model_validate_json(json.dumps(event))
     assert (event["type"], event["data"]) == (
         "order.returned",
-        {"order_id": "C536379", "channel": "web", "total": 19.8, "lines": [{"sku": "22556", "quantity": 12}]},
+        {
+            "order_id": "C536379",
+            "channel": "web",
+            "total": 19.8,
+            "currency": "GBP",
+            "lines": [{"sku": "22556", "quantity": 12}],
+        },
     )
 
 

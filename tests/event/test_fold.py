@@ -164,6 +164,19 @@ OF_LINES: dict[str, Any] = {"by": ("sku",), "line_labels": ("sku",)}
             {(): None},
             id="whatever type of event speaks of money",
         ),
+        *(
+            pytest.param(
+                series("sum", kind, "total", by=by),
+                [
+                    {"order_id": "a", "lines": [], "total": 5, "currency": "GBP"},
+                    {"order_id": "b", "lines": [], "total": 7, "currency": "EUR"},
+                ],
+                expected,
+                id=f"what is taken back is money, too: {kind} by {by}",
+            )
+            for kind in ("order.cancelled", "order.returned")
+            for by, expected in (((), {(): None}), (("currency",), {("GBP",): 5, ("EUR",): 7}))
+        ),
         pytest.param(
             series("count", "cart.updated", where=(("action", ("added",)),), **OF_LINES),
             [

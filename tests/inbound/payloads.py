@@ -447,8 +447,12 @@ SEGMENT = {
             "email": PERSON["email"],
         },
     ),
-    "order cancelled": call("Order Cancelled", {"order_id": "o-50", "total": "33.49", "products": _PRODUCTS}),
-    "order refunded": call("Order Refunded", {"order_id": "o-50", "total": 12.5, "products": _PRODUCTS[:1]}),
+    "order cancelled": call(
+        "Order Cancelled", {"order_id": "o-50", "total": "33.49", "currency": "GBP", "products": _PRODUCTS}
+    ),
+    "order refunded": call(
+        "Order Refunded", {"order_id": "o-50", "total": 12.5, "currency": "GBP", "products": _PRODUCTS[:1]}
+    ),
     "checkout started": call("Checkout Started", {"order_id": "o-50", "value": 30, "products": _PRODUCTS}),
     "product viewed": call("Product Viewed", _PRODUCTS[0]),
     "product added": call("Product Added", {"cart_id": "k-1", **_PRODUCTS[0]}),

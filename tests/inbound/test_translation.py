@@ -125,7 +125,13 @@ def test_shopify_cancellation() -> None:
             "order.cancelled",
             "orders/5501234567890/cancelled",
             "2026-11-24T11:00:00+00:00",
-            {"order_id": "5501234567890", "total": 33.49, "channel": "web", "reason": "customer"},
+            {
+                "order_id": "5501234567890",
+                "total": 33.49,
+                "channel": "web",
+                "reason": "customer",
+                "currency": "GBP",
+            },
         )
     ]
     with pytest.raises(BadPayload, match="cancelled_at"):
@@ -402,8 +408,9 @@ def test_woocommerce_order() -> None:
     ],
 )
 def test_woocommerce_states(topic: str, body: dict[str, Any], expected: list[tuple[str, str]]) -> None:
-    """It sends the whole order each time: its state says what happened, once for each state."""
+    """It sends the whole order each time: its state says what happened, once for each state; money has a currency."""
     assert _kinds(topic, body) == expected
+    assert all("total" not in data or data["currency"] == "GBP" for _, _, _, data in woo(topic, body))
     assert bool(translated("woocommerce", topic, body).reason) == (not expected)
 
 
@@ -467,10 +474,21 @@ def test_segment_order() -> None:
             },
         )
     ]
-    assert segment("order cancelled")[0][3] == {"order_id": "o-50", "total": 33.49, "channel": "web"}
+    assert segment("order cancelled")[0][3] == {
+        "order_id": "o-50",
+        "total": 33.49,
+        "channel": "web",
+        "currency": "GBP",
+    }
     assert segment("order refunded")[0][::3] == (
         "order.returned",
-        {"order_id": "o-50", "total": 12.5, "channel": "web", "lines": [{"sku": "MUG-BLUE", "quantity": 2}]},
+        {
+            "order_id": "o-50",
+            "total": 12.5,
+            "channel": "web",
+            "currency": "GBP",
+            "lines": [{"sku": "MUG-BLUE", "quantity": 2}],
+        },
     )
     money_alone = call("Order Refunded", {"order_id": "o-50", "total": 5, "currency": "GBP"})
     assert told("segment", "order refunded", money_alone)[0][::3] == (

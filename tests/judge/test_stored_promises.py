@@ -17,6 +17,7 @@ from lockstep.identity import identity
 from lockstep.judge.judge import Judge
 from lockstep.judge.state import META, STATE_FORMAT, Sizes
 from lockstep.judge.state.format3 import BLOCK, HEAD, LEVEL
+from lockstep.measure.definition import Aggregate, SeriesDef
 from lockstep.measure.history import unpack
 from lockstep.rule.condition.kinds import Condition, Severity
 from lockstep.rule.identity_parts import PARTS, version_of
@@ -30,6 +31,24 @@ def test_ids_are_what_they_were(kind):
     so its series and version (`Unusual`) are others; what it had learned is found, under its name in `anomalies`.
     """
     assert pinned()[kind] == json.loads(PINNED.read_text())[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "by", "name", "is_another"),
+    [
+        ("order.cancelled", (), "z63gkjwo3c75gr5o", True),
+        ("order.cancelled", ("currency",), "hs5yyy43p4o7ie4a", False),
+        ("order.returned", (), "v2w454isrdmww2ck", True),
+        ("order.returned", ("currency",), "yhafjstzxnl6dbt4", False),
+    ],
+)
+def test_a_sum_that_learned_of_currencies_is_another(kind, by, name, is_another):
+    """What was stored of it were numbers without a currency: they are not mixed with those that have one.
+
+    name: of the sum before its type of event had a currency.
+    """
+    series = SeriesDef(Aggregate.SUM, kind, "orders", field="total", by=by)
+    assert (series.id != name) is is_another
 
 
 @pytest.mark.parametrize("writer", STATES)

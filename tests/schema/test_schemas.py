@@ -50,6 +50,13 @@ def test_committed_schemas_are_the_generated_ones() -> None:
     assert differences(SCHEMAS) == []
 
 
+def test_a_total_has_a_currency() -> None:
+    """Sums of it over several currencies are refused, whichever type of event carries it."""
+    with_total = {kind for kind in TYPES if "total" in known_paths(kind)}
+    assert with_total == {kind for kind in with_total if "currency" in known_paths(kind)}
+    assert {"order.placed", "order.cancelled", "order.returned", "order.refunded"} <= with_total
+
+
 def test_write_mends_what_differs_and_removes_what_is_gone(tmp_path: Path) -> None:
     """A folder of anything becomes the generated one, and only what differs is written."""
     folder = tmp_path / "schemas"

@@ -105,9 +105,10 @@ class OrderCancelled(_Data):
     """An order was cancelled before it left."""
 
     order_id: Text = Field(description="The shop's number of the order")
-    total: Number | None = Field(None, description="What it was worth")
+    total: Number | None = Field(None, description="What it was worth, in `currency`")
     channel: Text | None = Field(None, description="Where it had been sold")
     reason: Text | None = Field(None, description="Why, in the shop's words")
+    currency: Text | None = Field(None, description="ISO 4217; sums over several are refused unless grouped by it")
 
 
 class OrderShipped(_Data):
@@ -136,9 +137,10 @@ class OrderReturned(_Data):
 
     order_id: Text = Field(description="The shop's number of the order or of the return")
     lines: Annotated[list[ReturnLine], Field(max_length=MOST_LINES)] = Field(description="The products")
-    total: Number | None = Field(None, description="What is paid back")
+    total: Number | None = Field(None, description="What is paid back, in `currency`")
     channel: Text | None = Field(None, description="Where they had been sold")
     campaign: Text | None = Field(None, description="The campaign that had led to the order")
+    currency: Text | None = Field(None, description="ISO 4217; sums over several are refused unless grouped by it")
 
 
 class OrderRefunded(_Data):
@@ -342,7 +344,8 @@ class EventType:
     sum. () where the labels of the series name it. level: the field whose newest value is what such an event says;
     our doors key it by the first field of its identity, so that its values stay in order. None where it tells of
     something that happened. adds_up: whether the levels of several things make a sum that means something, as their
-    stock does and their prices do not.
+    stock does and their prices do not. got_currency: its `currency` came later than its `total`, so sums of that were
+    stored as numbers without one.
 
     A price is a level of its sku alone: those of two channels are no sum, and a rule by sku sees the newest.
     """
@@ -353,16 +356,17 @@ class EventType:
     identity: tuple[str, ...] = ()
     level: str | None = None
     adds_up: bool = True
+    got_currency: bool = False
 
 
 TYPES: Mapping[str, EventType] = {
     t.name: t
     for t in (
         EventType("order.placed", "orders", OrderPlaced),
-        EventType("order.cancelled", "orders", OrderCancelled),
+        EventType("order.cancelled", "orders", OrderCancelled, got_currency=True),
         EventType("order.shipped", "orders", OrderShipped),
         EventType("order.delivered", "orders", OrderDelivered),
-        EventType("order.returned", "orders", OrderReturned),
+        EventType("order.returned", "orders", OrderReturned, got_currency=True),
         EventType("order.refunded", "orders", OrderRefunded),
         EventType("payment.failed", "orders", PaymentFailed),
         EventType("feedback.received", "orders", FeedbackReceived),

@@ -13,7 +13,6 @@ from typing import Any
 
 from ddsketch.mapping import LogarithmicMapping
 
-from lockstep.event import is_known_field
 from lockstep.measure.definition import Aggregate, SeriesDef
 from lockstep.measure.exact import SCALE, Exact, exact, part_of
 
@@ -37,17 +36,6 @@ MIXED = "*"
 
 _MAPPING = LogarithmicMapping(PERCENTILE_ACCURACY)
 _KEY_OFFSET = 10_000  # keys of positive numbers become positive, so that sorted keys are sorted numbers
-
-
-def tracks_currency(series: SeriesDef) -> bool:
-    """Whether a sum of money could mix currencies: then it remembers which one it saw."""
-    return (
-        series.aggregate is Aggregate.SUM
-        and series.field in ("total", "shipping", "lines.unit_price")
-        and is_known_field(series.event_type, "currency")
-        and "currency" not in series.by
-        and all(label != "currency" for label, _ in series.where)
-    )
 
 
 def percentile_key(number: int) -> int:
@@ -115,7 +103,7 @@ def add(a: int, b: int) -> int:
 def merger(series: SeriesDef) -> Callable[[Any, Any], Any]:
     """The function that merges two aggregates of this series; associative and commutative."""
     match series.aggregate:
-        case Aggregate.SUM if tracks_currency(series):
+        case Aggregate.SUM if series.tracks_currency:
             return merge_money
         case Aggregate.COUNT | Aggregate.SUM:
             return add
@@ -176,7 +164,7 @@ def valuer(series: SeriesDef) -> Callable[[Any], Exact | None]:
     match series.aggregate:
         case Aggregate.COUNT:
             return _count_value
-        case Aggregate.SUM if tracks_currency(series):
+        case Aggregate.SUM if series.tracks_currency:
             return _money_value
         case Aggregate.SUM:
             return _sum_value

@@ -6,6 +6,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import assert_never
 
+from lockstep.event import TYPES, is_known_field
 from lockstep.identity import Parts
 from lockstep.labels import stable_id
 
@@ -21,6 +22,10 @@ class Aggregate(StrEnum):
     LAST = "last"
     DISTINCT = "distinct"
     PERCENTILE = "percentile"
+
+
+_MONEY = ("total", "shipping", "lines.unit_price")
+"""Fields that hold money in the event's `currency`, and are added up."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,17 @@ class SeriesDef:
     name: str = dataclasses.field(default="", compare=False, repr=False)
 
     @cached_property
+    def tracks_currency(self) -> bool:
+        """Whether a sum of money could mix currencies: then it remembers which one it saw."""
+        return (
+            self.aggregate is Aggregate.SUM
+            and self.field in _MONEY
+            and is_known_field(self.event_type, "currency")
+            and "currency" not in self.by
+            and all(label != "currency" for label, _ in self.where)
+        )
+
+    @cached_property
     def id(self) -> str:
         """Names the series in partials and state: a changed definition is a new series, never a mixture."""
         return stable_id(
@@ -68,6 +84,8 @@ class SeriesDef:
             self.line_labels,
             self.bucket_s,
             *([] if self.key is None else [self.key]),
+            # Other aggregates than those that were stored before: another series, never a mixture.
+            *(["currency"] if self.tracks_currency and TYPES[self.event_type].got_currency else []),
         )[:16]
 
     @cached_property

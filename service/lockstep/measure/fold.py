@@ -10,7 +10,7 @@ from typing import Any
 
 from lockstep.event import TYPES
 from lockstep.labels import SEPARATOR
-from lockstep.measure.aggregate import distinct_hash, merge_money, percentile_key, tracks_currency
+from lockstep.measure.aggregate import distinct_hash, merge_money, percentile_key
 from lockstep.measure.columns import (
     Columns,
     Key,
@@ -162,7 +162,7 @@ def folder(series: SeriesDef) -> Fold:
                 _add(groups, _sum(by, picked(weights, places)) if weights else _count(by))
 
             return fold_count
-        case Aggregate.SUM if tracks_currency(series):
+        case Aggregate.SUM if series.tracks_currency:
             currency_of = values("currency")
 
             def fold_money(columns: Columns, groups: Groups) -> None:

@@ -43,7 +43,7 @@ EXAMPLE_DATA: Mapping[str, Mapping[str, Any]] = {
         "gift_wrap": True,
         "shipping": 0,
     },
-    "order.cancelled": {"order_id": "o-1", "total": 49.9, "channel": "web", "reason": "too slow"},
+    "order.cancelled": {"order_id": "o-1", "total": 49.9, "channel": "web", "reason": "too slow", "currency": "GBP"},
     "order.shipped": {
         "order_id": "o-1",
         "hours_to_ship": 7.5,
@@ -59,6 +59,7 @@ EXAMPLE_DATA: Mapping[str, Mapping[str, Any]] = {
         "total": 20,
         "channel": "web",
         "campaign": "spring",
+        "currency": "GBP",
     },
     "order.refunded": {
         "order_id": "o-1",

@@ -85,6 +85,7 @@ def _order_cancelled(body: Body) -> Translation:
         "order_id": needed_id(said, "order_id", "orderId"),
         "total": _total(said),
         "channel": first_text(said.get("affiliation"), _channel(body)),
+        "currency": text(said.get("currency")),
     }
     return _event(body, "order.cancelled", data)
 
@@ -97,13 +98,14 @@ def _order_refunded(body: Body) -> Translation:
         "order_id": order,
         "total": None if total is None else abs(total),
         "channel": first_text(said.get("affiliation"), _channel(body)),
+        "currency": text(said.get("currency")),
     }
     if lines:
         back = [{"sku": line["sku"], "quantity": line["quantity"]} for line in lines]
         return _event(body, "order.returned", {**data, "lines": back})
     if not total:
         return ignored("it names neither products nor what was paid back")
-    return _event(body, "order.refunded", {**data, "currency": text(said.get("currency"))})
+    return _event(body, "order.refunded", data)
 
 
 def _checkout(body: Body) -> Translation:

@@ -95,6 +95,7 @@ def _order_cancelled(body: Body) -> Translation:
                 "total": _money(body, "total_price"),
                 "channel": text(body.get("source_name")),
                 "reason": text(body.get("cancel_reason")),
+                "currency": text(body.get("currency")),
             },
         )
     )

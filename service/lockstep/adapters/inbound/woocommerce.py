@@ -149,7 +149,12 @@ def _shipped(body: Body, source: str, order: str, changed: str) -> Event:
 
 
 def _cancelled(body: Body, source: str, order: str, changed: str) -> Event:
-    data = {"order_id": order, "total": number(body.get("total")), "channel": _channel(body)}
+    data = {
+        "order_id": order,
+        "total": number(body.get("total")),
+        "channel": _channel(body),
+        "currency": text(body.get("currency")),
+    }
     return event("order.cancelled", source=source, id=f"orders/{order}/cancelled", time=changed, data=data)
 
 
@@ -161,6 +166,7 @@ def _returned(body: Body, source: str, order: str, changed: str) -> Event:
         "lines": [_counted(line) for line in objects(body.get("line_items"))],
         "total": abs(round(sum(back), 6)) if back else number(body.get("total")),
         "channel": _channel(body),
+        "currency": text(body.get("currency")),
     }
     return event("order.returned", source=source, id=f"orders/{order}/refunded", time=changed, data=data)
 
