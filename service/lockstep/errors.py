@@ -41,6 +41,14 @@ class RuleError(LockstepError):
     """The rule's author can act: a file cannot be used. Carries one line for each fault."""
 
 
+class MatcherError(LockstepError):
+    """Who wrote a matcher can act, in a routing file or in a command. remedy: the way out."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(f"{message}; {remedy}")
+        self.message, self.remedy = message, remedy
+
+
 class SettingsError(LockstepError):
     """The operator can act: a setting, a topic or the broker is not as it must be."""
 
