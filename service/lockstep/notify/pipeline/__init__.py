@@ -1,0 +1,1 @@
+"""How a transition becomes deliveries to people: what is open, who waits for what, and the parts that may stop it."""

@@ -1,0 +1,160 @@
+"""What plugs into the pipeline of notify: parts that keep people from being told, and parts that have others told.
+
+Each part owns its entries of notify's state, under keys that begin with \\x1f and its own word, as `flap` does. Moments
+are seconds since the epoch. `hushed` is asked when a message would go out, not when a transition comes, so what began
+while a group waited counts; whatever it stops stays with the pipeline, which asks again when something has ended.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from lockstep.notification import Message
+from lockstep.notify.routing.route_options import RouteOptions
+from lockstep.ports import Destination
+from lockstep.response.command import Command
+from lockstep.response.decision import Reason
+from lockstep.response.standing import Standing
+from lockstep.rule.condition.kinds import Severity
+from lockstep.transition import Transition
+
+Facts = Mapping[str, str]
+"""What routes, silences and inhibitions match an alert by: its labels, and `rule`, `severity` and `team`."""
+
+
+@dataclass(frozen=True)
+class Hush:
+    """Why people are not told now.
+
+    why: in words, with names and times: "silenced by Anna until 18:00: summer campaign". until: when to ask again;
+    None: when an `Ended` says so.
+    """
+
+    reason: Reason
+    why: str
+    until: float | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Something that hushed alerts is over: what is held is looked at again, and told now if it still fires.
+
+    why: in words: "the silence of Anna is over". again: of which open alerts people hear once more although they were
+    told before it began; None: only of what was held.
+    """
+
+    why: str
+    again: Callable[[Facts], bool] | None = None
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What people hear that is no alert's: that a silence begins, for one.
+
+    id: for ever the same. teams: whose people; (): everybody's.
+    """
+
+    id: str
+    headline: str
+    text: str
+    teams: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Call:
+    """An open episode is to be told to further receivers, as an escalation's step says.
+
+    to: as a route's `to`: names of receivers, `team`, `oncall:SCHEDULE`. why: "nobody has it after 15 minutes".
+    """
+
+    episode_id: str
+    to: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What became of a command. why: what it changed, or why it was refused, in words. standing: what stands now."""
+
+    applied: bool
+    why: str
+    standing: tuple[Standing, ...] = ()
+
+
+@dataclass
+class Happened:
+    """What a part says when time has passed. standing: what of it stands otherwise than before."""
+
+    ended: list[Ended] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    standing: list[Standing] = field(default_factory=list)
+
+
+class Part(Protocol):
+    """What every part has: its share of notify's state, and the time."""
+
+    def hear(self, transition: Transition) -> None:
+        """A transition to firing, severity (also to a lower one) or resolved, before anybody is told."""
+
+    def apply(self, command: Command, moment: float) -> Applied | None:
+        """Apply a command; None: it is none of this part's. moment: when the broker got it."""
+
+    def tick(self, moment: float) -> Happened:
+        """Time passes; called before anything is told at that moment."""
+
+    def restore(self, entries: Mapping[bytes, bytes]) -> None:
+        """Take back what cuts stored; other entries are left alone."""
+
+    def cut(self) -> dict[bytes, bytes | None]:
+        """The entries that changed since the last cut."""
+
+
+class Hushing(Part, Protocol):
+    """Silences, inhibitions, mute times: asked in this order."""
+
+    def hushed(self, facts: Facts, severity: Severity, moment: float, options: RouteOptions) -> Hush | None:
+        """Why people are not told of an alert now. options: of the path that leads to them."""
+
+
+class Schedules(Part, Protocol):
+    """Who is on call."""
+
+    def on_call(self, schedule: str, moment: float) -> Sequence[str]:
+        """Names of receivers; none where there is a gap."""
+
+
+class Escalations(Part, Protocol):
+    """Who hears of an alert that nobody has; its steps come as `Call`."""
+
+    def begin(self, transition: Transition, escalation: str, moment: float) -> None:
+        """An alert was told on a path with an escalation; the same again changes nothing."""
+
+    def end(self, episode_id: str) -> None:
+        """Somebody has it, it is snoozed or closed, or it is over."""
+
+    def hurry(self, episode_id: str, why: str, moment: float) -> None:
+        """A destination that was to be told of it is dead: the next step is due now."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A delivery before the last word. about: (alert, episode) of each item in the body, in order."""
+
+    number: str
+    destination: Destination
+    rule: str
+    state: str
+    about: tuple[tuple[str, str], ...]
+    body: Message
+    reason: Reason
+
+
+class StormCap(Part, Protocol):
+    """What stands between a decided message to people and its delivery when there are very many of them."""
+
+    def take(self, planned: Planned, moment: float) -> Planned | None:
+        """The delivery as it goes out; None: kept for a summary."""
+
+    def summaries(self, moment: float) -> Sequence[Planned]:
+        """The summaries that are due; in an order that a restart does not change."""

@@ -1,0 +1,1 @@
+"""Who hears of an alert, and under which options: the route tree of routing.yml."""
