@@ -26,11 +26,13 @@ from lockstep.adapters.http.inbound import Inbound
 from lockstep.adapters.http.server import HttpServer, check_exposure
 from lockstep.adapters.ingest.receipts import MOST_BETWEEN, Receipts
 from lockstep.adapters.ingest.sku_names import SkuNames
+from lockstep.adapters.links import SignedLinks, signer_of, why_no_links
 from lockstep.adapters.metrics import Metrics
 from lockstep.adapters.rulebook import RuleBook, read_folder
 from lockstep.adapters.stopping import EXIT_UNDONE, LastResort, Stopping
 from lockstep.adapters.stream import open_broker
-from lockstep.ports import NoPictures, Pictures
+from lockstep.adapters.stream.sqlite import path_of
+from lockstep.ports import NoLinks, NoPictures, Pictures
 from lockstep.settings import Settings
 from lockstep.worker.charting import Charting
 from lockstep.worker.collector import Collector
@@ -95,7 +97,13 @@ class Service:
             self._pictures = DrawnPictures(ChartBoard(self.broker), Painter(), settings.zone)
             charting = Charting(self.broker, plan=lambda: self.judging.plan, currency=settings.currency)
         self._charting = charting
-        self._channels = build_channels(settings, environ, self._pictures)
+        database = path_of(settings.broker)[0] if settings.is_sqlite else None
+        self._signer = signer_of(settings, database=database)
+        self.links = SignedLinks(
+            self._signer, base_url=settings.public_url or "", life_s=settings.alert_retention, clock=utc_now
+        )
+        has_links = not why_no_links(settings)
+        self._channels = build_channels(settings, environ, self._pictures, self.links if has_links else NoLinks())
         metrics = Metrics(topics=settings.topics.values(), channels=self._channels, alerts=self.board.open)
         book = RuleBook(self.broker, settings.rules, clock=utc_now)
         dispatcher = Dispatcher(
@@ -202,6 +210,9 @@ class Service:
         """Each part that has been started is stopped by `stack`, in reverse order."""
         await self.broker.start()
         stack.push_async_callback(self.stopping.step, "leaving the broker", self.broker.stop, at_most_s=BROKER_S)
+        self._signer.prepare()
+        if why := why_no_links(self.settings):
+            log.warning("messages carry no links", reason=why)
         while missing := await prepare(self.settings, self.broker):
             self.judging.waiting_for = f"input topics are missing: {', '.join(missing)}"
             log.warning(self.judging.waiting_for)

@@ -30,6 +30,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     began; of an end, when it fired. value_bar, usual_bar: as bars of one scale; "" where they cannot be drawn.
     texts: team → what it means for that team. why: lines that say what led to it. more: where all numbers are.
     note: what is odd about the message itself. chart: the transition whose chart shows it; UNSET where none can.
+    handled: who has it, in words, "Anna has it since 14:05"; UNSET: nobody.
     What has a default was not written by the first version.
     """
 
@@ -50,6 +51,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     why: tuple[str, ...] = ()
     more: str = ""
     note: str = ""
+    handled: str | msgspec.UnsetType = msgspec.UNSET
     runbook: str = ""
     owner: str = ""
     alert_id: str
@@ -105,6 +107,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
     state: `firing` while anything in it goes on. severity: of the most severe item. teams: who shares the destination.
     more: how many items found no place. summary: whether it gathers what came after too many messages.
+    reason: why it was sent, in words that go on after "because": "it is the first of its group"; UNSET: nobody
+    has said.
     """
 
     subject: str
@@ -115,6 +119,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[Item, ...]
     more: int = 0
     summary: bool = False
+    reason: str | msgspec.UnsetType = msgspec.UNSET
 
     def about(self, item: Item) -> str:
         """The rule, and what it is about by name: `LowStock, sku A-1`; its headline may be the author's, without."""

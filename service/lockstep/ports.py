@@ -232,6 +232,32 @@ class NoPictures:
         pass
 
 
+class Links(Protocol):
+    """Where a message leads its reader, made when it is sent: an address that needs no login, or None."""
+
+    def page(self, item: Item, destination: Destination) -> str | None:
+        """Where the item's alert is seen, and acted on as the destination."""
+
+    def mute(self, rule: str, destination: Destination) -> str | None:
+        """Where the destination says that it wants to hear no more of a rule."""
+
+    def chart(self, item: Item) -> str | None:
+        """Where the item's picture is fetched from; None where it can have none."""
+
+
+class NoLinks:
+    """Where nothing can be signed, or nobody knows where people reach the service."""
+
+    def page(self, item: Item, destination: Destination) -> str | None:
+        return None
+
+    def mute(self, rule: str, destination: Destination) -> str | None:
+        return None
+
+    def chart(self, item: Item) -> str | None:
+        return None
+
+
 class DeliveryLike(Protocol[Body_co]):
     """What a channel sees of a delivery (lockstep.deliver.Delivery has it)."""
 

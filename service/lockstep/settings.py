@@ -20,6 +20,8 @@ LONGEST_TOPIC = 249
 """Characters of a topic's name that Kafka takes."""
 OWN_TOPICS = "lockstep."
 """How the topics begin that Lockstep writes itself."""
+SHORTEST_KEY = 16
+"""Characters of a key that links are signed with."""
 _SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _TOPIC = re.compile(rf"[a-zA-Z0-9._-]{{1,{LONGEST_TOPIC}}}")
 
@@ -61,6 +63,11 @@ class Settings(BaseSettings):
     )
     api_token: SecretStr | None = Field(
         None, description="Bearer token of the API; without one the server stays on loopback"
+    )
+    link_key: SecretStr | None = Field(
+        None,
+        description="Key that links in messages are signed with, several joined by `,`, the newest first; on SQLite "
+        "one is made beside the file, on Kafka there are no links without it; all workers have the same",
     )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="console, json, or auto: console on a terminal, JSON elsewhere"
@@ -171,6 +178,15 @@ class Settings(BaseSettings):
             raise ValueError("a token is one word of ASCII characters; `openssl rand -hex 24` makes one")
         return value
 
+    @field_validator("link_key")
+    @classmethod
+    def _long_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        keys = [] if value is None else [key.strip() for key in value.get_secret_value().split(",")]
+        if any(len(key) < SHORTEST_KEY for key in keys):
+            form = f"a key has at least {SHORTEST_KEY} characters"
+            raise ValueError(f"{form}; `openssl rand -hex 32` makes one, and several are joined by ','")
+        return value
+
     @field_validator("shopify_secrets", "woocommerce_secrets", "segment_secrets")
     @classmethod
     def _names_of_secrets(cls, value: str) -> str:
@@ -242,6 +258,12 @@ class Settings(BaseSettings):
             "segment": self.segment_secrets,
         }
         return {sender: tuple(name.strip() for name in names.split(",")) for sender, names in given.items()}
+
+    @property
+    def link_keys(self) -> tuple[str, ...]:
+        """The keys of links, the newest first; none where none is set."""
+        given = "" if self.link_key is None else self.link_key.get_secret_value()
+        return tuple(key.strip() for key in given.split(",") if key)
 
     def lateness_of(self, role: str) -> float:
         """Seconds that stragglers of a topic's role are waited for."""

@@ -11,8 +11,12 @@ import pytest
 from channel_peers import NOW, Inbox, Letter, body, item, mixed, smtp_server
 from msgspec.structs import replace
 
-from lockstep.adapters.channels.email import EmailChannel, html_part, message, text_part
+from lockstep.adapters.channels.email import EmailChannel
 from lockstep.adapters.channels.slack import blocks
+from lockstep.adapters.mail.leads import leads_of
+from lockstep.adapters.mail.letter import message_of
+from lockstep.adapters.mail.mail_html import html_part
+from lockstep.adapters.mail.mail_text import text_part
 from lockstep.notification import Item, Picture
 from lockstep.ports import Destination
 from lockstep.settings import Settings
@@ -131,7 +135,7 @@ async def test_a_subject_is_shown_as_it_is(text):
 def test_every_attempt_has_the_same_id():
     """A relay or reader that sees it twice can tell."""
     later = NOW.replace(hour=13)
-    one, two = (message(ANNA, Letter("l1", body()), sender="a@b.example", now=now) for now in (NOW, later))
+    one, two = (message_of(ANNA, Letter("l1", body()), sender="a@b.example", now=now) for now in (NOW, later))
     assert one["Message-ID"] == two["Message-ID"]
 
 
@@ -310,3 +314,69 @@ async def test_a_relay_that_takes_no_large_mail_gets_a_small_one():
     (mail,) = await _with_chart(Letter("l1", body()), Small(), Drawn())
     assert mail["Message-ID"] == "<l1@shop.example>"
     assert [part.get_content_type() for part in mail.walk()] == ["multipart/alternative", "text/plain", "text/html"]
+
+
+class Leading:
+    """ports.Links: addresses that say what they are for."""
+
+    def page(self, item: Item, destination: Destination) -> str | None:
+        return f"https://a.example/act/{item.episode_id}.{destination.target}{'x' * 120}"
+
+    def mute(self, rule: str, destination: Destination) -> str | None:
+        return f"https://a.example/mute/{rule}.{destination.target}.{'y' * 300}"
+
+    def chart(self, item: Item) -> str | None:
+        return None
+
+
+async def _led(letter: Letter) -> EmailMessage:
+    inbox = Inbox()
+    async with smtp_server(inbox) as port:
+        channel = EmailChannel(Settings(smtp_port=port, smtp_from="a@shop.example"), links=Leading())
+        await channel.send(ANNA, letter, now=NOW)
+        await channel.close()
+    (envelope,) = inbox.mails
+    assert b"\nList-Unsubscribe: <https" in envelope.content or b"\nList-Unsubscribe:\r\n <https" in envelope.content
+    mail = message_from_bytes(envelope.content, policy=default)
+    assert isinstance(mail, EmailMessage)
+    return mail
+
+
+async def test_a_mail_leads_to_its_alert_and_away_from_its_rule():
+    """A button to acknowledge, one to look, one link in the text; what mail programs show as `unsubscribe` is whole,
+    however long (RFC 8058)."""
+    mail = await _led(Letter("l1", body()))
+    page, mute = Leading().page(item(), ANNA), Leading().mute("OrderSpike", ANNA)
+    assert mail["List-Unsubscribe"].replace("\r\n", "").strip() == f"<{mute}>"
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    html, text = mail.get_body(("html",)), mail.get_body(("plain",))
+    assert html is not None
+    assert text is not None
+    links = re.findall(r'href="([^"]+)"[^>]*>([^<]+)<', html.get_content())
+    assert links == [(f"{page}#act", "Acknowledge"), (page, "See the alert"), (mute, "Mute OrderSpike for me")]
+    assert re.findall(r"https?://\S+", text.get_content()) == [page]
+
+
+@pytest.mark.parametrize(
+    ("shown", "words"),
+    [
+        pytest.param({}, ["Acknowledge", "See the alert"], id="nobody has it"),
+        pytest.param({"handled": "Ben has it since 14:05"}, ["See the alert"], id="somebody has it"),
+        pytest.param({"state": "resolved"}, ["See the alert"], id="it is over"),
+    ],
+)
+def test_what_can_be_done_is_offered(shown, words):
+    """Only what nobody has yet is there to be acknowledged; who has it is said."""
+    one = replace(item(), **shown)
+    html = html_part(body(one), None, leads_of(body(one), ANNA, Leading()))
+    assert [word for word in ("Acknowledge", "See the alert") if f">{word}</a>" in html] == words
+    assert ("Ben has it since 14:05" in html) == ("handled" in shown)
+    assert ("Ben has it since 14:05" in text_part(body(one))) == ("handled" in shown)
+
+
+def test_a_mail_says_why_it_came():
+    """In words that go on behind `because`."""
+    said = "You get this because: it escalated, as nobody has acknowledged it for 15 minutes."
+    told = body(reason="it escalated, as nobody has acknowledged it for 15 minutes")
+    assert said in text_part(told)
+    assert said in html_part(told)

@@ -8,8 +8,9 @@ import pytest
 from alert_samples import NOON
 from stored_messages import STORED, arrived, attempted, go_on, notify
 
-from lockstep.adapters.channels.email import html_part, text_part
 from lockstep.adapters.channels.slack import blocks, plain_text
+from lockstep.adapters.mail.mail_html import html_part
+from lockstep.adapters.mail.mail_text import text_part
 from lockstep.deliver import Deliver
 from lockstep.notification import Message, body_of
 

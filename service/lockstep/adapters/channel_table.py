@@ -10,7 +10,7 @@ from lockstep.adapters.channels.slack import SlackChannel
 from lockstep.adapters.channels.webhook import WebhookChannel, signer
 from lockstep.errors import DeliveryError
 from lockstep.notify.route import Routing
-from lockstep.ports import Channel, NoPictures, Pictures
+from lockstep.ports import Channel, Links, NoLinks, NoPictures, Pictures
 from lockstep.settings import Settings
 
 
@@ -22,17 +22,21 @@ class Sender:
     check_secret: raises DeliveryError for a value that can be no secret of it; None where any may be one.
     """
 
-    make: Callable[[Settings, Secrets, Pictures], Channel[Any]]
+    make: Callable[[Settings, Secrets, Pictures, Links], Channel[Any]]
     attempt_s: float = 20.0
     check_secret: Callable[[str], object] | None = None
 
 
 SENDERS: Mapping[str, Sender] = {
-    "email": Sender(lambda settings, _, pictures: EmailChannel(settings, pictures=pictures), attempt_s=720.0),
-    "slack": Sender(
-        lambda settings, secrets, pictures: SlackChannel(secrets, base_url=settings.slack_base_url, pictures=pictures),
+    "email": Sender(
+        lambda settings, _, pictures, links: EmailChannel(settings, pictures=pictures, links=links), attempt_s=720.0
     ),
-    "webhook": Sender(lambda _, secrets, __: WebhookChannel(secrets), check_secret=signer),
+    "slack": Sender(
+        lambda settings, secrets, pictures, links: SlackChannel(
+            secrets, base_url=settings.slack_base_url, pictures=pictures, links=links
+        ),
+    ),
+    "webhook": Sender(lambda _, secrets, __, ___: WebhookChannel(secrets), check_secret=signer),
 }
 """Channel, as `ReceiverModel` names it → who sends it."""
 
@@ -43,11 +47,17 @@ def attempt_s(channel: str) -> float:
 
 
 def build_channels(
-    settings: Settings, environ: Mapping[str, str], pictures: Pictures | None = None
+    settings: Settings,
+    environ: Mapping[str, str],
+    pictures: Pictures | None = None,
+    links: Links | None = None,
 ) -> dict[str, Channel[Any]]:
-    """A channel of each kind. pictures: what they may show; None: they only write."""
+    """A channel of each kind. pictures: what they may show; links: where they may lead; None: they only write."""
     secrets = secrets_from(environ)
-    return {name: sender.make(settings, secrets, pictures or NoPictures()) for name, sender in SENDERS.items()}
+    return {
+        name: sender.make(settings, secrets, pictures or NoPictures(), links or NoLinks())
+        for name, sender in SENDERS.items()
+    }
 
 
 def check_secrets(routing: Routing, environ: Mapping[str, str]) -> list[str]:

@@ -15,7 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from lockstep.adapters.channels import Secrets, retry_after_s
 from lockstep.errors import DeliveryError, DeliveryReason
 from lockstep.notification import Item, Message, Picture
-from lockstep.ports import DeliveryLike, Destination, NoPictures, Pictures, Sent
+from lockstep.ports import DeliveryLike, Destination, Links, NoLinks, NoPictures, Pictures, Sent
 
 log = structlog.get_logger("lockstep.channels")
 
@@ -160,10 +160,12 @@ class SlackChannel:
         *,
         base_url: str,
         pictures: Pictures | None = None,
+        links: Links | None = None,
         timeout_s: float = TIMEOUT_S,
         upload_s: float = UPLOAD_S,
     ) -> None:
         self._secrets, self._pictures, self._upload_s = secrets, pictures or NoPictures(), upload_s
+        self._links = links or NoLinks()
         self._uploads: set[asyncio.Task[None]] = set()
         self._base_url = base_url
         self._timeout_s = timeout_s

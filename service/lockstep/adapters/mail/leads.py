@@ -1,0 +1,29 @@
+"""Where a mail leads its reader: the pages of its alerts, and where to hear no more of its rule."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lockstep.notification import Item, Message
+from lockstep.ports import Destination, Links
+
+
+@dataclass(frozen=True)
+class Leads:
+    """pages: episode id → the address of its alert's page. mute: of the page that mutes the rule; "" for none."""
+
+    pages: Mapping[str, str] = field(default_factory=dict)
+    mute: str = ""
+
+    def page(self, item: Item) -> str:
+        """The address of an item's page; "" where there is none."""
+        return self.pages.get(item.episode_id, "")
+
+    def reasons(self, item: Item) -> list[tuple[str, str]]:
+        """(name, text) of what says why an item was sent; where more is said, only where no page says it."""
+        return [part for part in item.why_parts if not self.page(item) or part[0] != "More"]
+
+
+def leads_of(body: Message, destination: Destination, links: Links) -> Leads:
+    """The links of a message, signed now, for its recipient."""
+    pages = {item.episode_id: links.page(item, destination) or "" for item in body.items}
+    return Leads(pages, links.mute(body.rule, destination) or "")

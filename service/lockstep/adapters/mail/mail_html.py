@@ -1,0 +1,173 @@
+"""A message to people as the HTML of a mail: tables and inline styles, light and dark."""
+
+from collections.abc import Mapping
+from html import escape
+
+from lockstep.adapters.mail.leads import Leads
+from lockstep.notification import Item, Message
+from lockstep.text.one_line import flat
+
+_COLOURS = {"critical": "#b42318", "warning": "#b54708", "info": "#175cd3", "over": "#067647"}
+_USUAL, _GREY, _SOFT, _LINE = "#98a2b3", "#667085", "#475467", "#e4e7ec"
+
+_DARK_COLOURS = {"critical": "#d92d20", "warning": "#c4440f", "info": "#1570ef", "over": "#0a7d49", "usual": "#61646c"}
+_DARK_MODE = (
+    ":root{color-scheme:light dark;supported-color-schemes:light dark}"
+    "@media (prefers-color-scheme:dark){"
+    ".page{background:#0c111d!important;color:#f5f5f6!important}"
+    ".card{background:#161b26!important;border-color:#333741!important}"
+    ".grey{color:#94969c!important}.soft{color:#cecfd2!important;border-color:#333741!important}"
+    ".link{color:#84adff!important}"
+    ".chart-light{display:none!important}.chart-dark{display:block!important;max-height:none!important}"
+    + "".join(f".{tone}{{background:{colour}!important}}" for tone, colour in _DARK_COLOURS.items())
+    + "".join(f".{tone}-edge{{border-left-color:{colour}!important}}" for tone, colour in _DARK_COLOURS.items())
+    + "}"
+)
+"""A sheet beside the inline styles, which has to outdo them."""
+
+
+def html_part(
+    body: Message, pictures: Mapping[str, tuple[str, str, str]] | None = None, leads: Leads | None = None
+) -> str:
+    """The message as one table an item: what happened, value against usual as bars, each team's part.
+
+    Tables and inline styles: that is what every mail client shows. Those that have a dark mode and can be asked for it
+    take the colours of `_DARK_MODE`; what they would make of the light ones themselves is often unreadable.
+
+    pictures: what an item's chart is called → where it is found in light, where in dark ("" for nowhere), and what it
+    shows. leads: where its buttons lead.
+    """
+    leads = leads or Leads()
+    items = "".join(_card(body, item, (pictures or {}).get(str(item.chart)), leads) for item in body.items)
+    remarks = [escape(text) for text in body.remarks(shown=len(body.items))]
+    if body.reason:
+        remarks.append(f"You get this because: {escape(body.reason)}.")
+    if leads.mute:
+        remarks.append(_link(leads.mute, f"Mute {body.rule} for me"))
+    foot = "".join(
+        f'<p class="grey" style="margin:0 4px 10px;font-size:13px;color:{_GREY}">{text}</p>' for text in remarks
+    )
+    # The first line of a mail is what its list shows behind the subject.
+    preview = "; ".join(f"{item.badge}: {item.headline}" for item in body.items)[:140]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">'
+        f"<title>{escape(flat(body.subject))}</title><style>{_DARK_MODE}</style></head>"
+        '<body class="page" style="margin:0;padding:0;background:#f2f4f7;color:#101828;'
+        'font-family:-apple-system,Segoe UI,Helvetica,Arial,sans-serif">'
+        f'<div style="display:none;max-height:0;overflow:hidden">{escape(preview)}</div>'
+        '<table role="presentation" width="100%" cellpadding="0" cellspacing="0"><tr><td align="center" '
+        'style="padding:20px 10px"><table role="presentation" width="100%" cellpadding="0" cellspacing="0" '
+        f'style="max-width:600px"><tr><td align="left">{items}{foot}</td></tr></table></td></tr></table></body></html>'
+    )
+
+
+def _card(body: Message, item: Item, picture: tuple[str, str, str] | None, leads: Leads) -> str:
+    over = item.is_over
+    tone = "over" if over else item.severity if item.severity in _COLOURS else "warning"
+    colour = _COLOURS[tone]
+    rows = [
+        _row(
+            f'<span class="{tone}" style="display:inline-block;padding:2px 9px;border-radius:9px;background:{colour};'
+            f'color:#ffffff;font-size:12px;font-weight:bold">{escape(item.badge)}</span>',
+            "16px 20px 6px",
+        ),
+        _row(f'<span style="font-size:18px;line-height:1.35">{escape(item.headline)}</span>', "0 20px 10px"),
+    ]
+    if item.handled:
+        rows.append(_row(f'<b style="font-size:15px">{escape(item.handled)}</b>', "0 20px 8px"))
+    if not over and item.value_bar:
+        longest = max(len(item.value_bar), len(item.usual_bar))
+        value = _bar(item.value_bar, longest, tone, colour, item.value, item.span)
+        usual = _bar(item.usual_bar, longest, "usual", _USUAL, item.usual, item.usual_is)
+        rows.append(
+            _row(
+                f'<table role="presentation" width="100%" cellpadding="0" cellspacing="0">{value}{usual}</table>',
+                "2px 20px 6px",
+            )
+        )
+    for team, text in item.team_parts:
+        name = f'<b class="grey" style="font-size:13px;color:{_GREY}">{escape(team)}</b><br>' if team else ""
+        rows.append(_row(f'{name}<span style="font-size:15px;line-height:1.5">{escape(text)}</span>', "8px 20px 0"))
+    if page := leads.page(item):
+        rows.append(_row(_buttons(item, page, colour, tone), "16px 20px 2px"))
+    if picture is not None:
+        rows.append(_row(_chart(*picture), "14px 20px 0"))
+    if why := leads.reasons(item):
+        said = "<br>".join(f"<b>{escape(name)}</b>&ensp;{_link(text)}" for name, text in why)
+        rows.append(
+            _row(
+                f'<div class="soft" style="border-top:1px solid {_LINE};padding-top:10px;font-size:13px;'
+                f'line-height:1.5;color:{_SOFT};word-break:break-word">{said}</div>',
+                "12px 20px 0",
+            )
+        )
+    foot = f"{escape(body.about(item))}<br>{escape(item.when)}"
+    if item.owner and not over:
+        foot = f"Owner: {escape(item.owner)}<br>{foot}"
+    if item.runbook and not over:
+        foot = f"{_link(item.runbook)}<br>{foot}"
+    if item.note:
+        foot += f"<br>Note: {escape(item.note)}"
+    rows.append(
+        _row(f'<span class="grey" style="font-size:12px;line-height:1.6;color:{_GREY}">{foot}</span>', "12px 20px 16px")
+    )
+    return (
+        f'<table role="presentation" class="card {tone}-edge" width="100%" cellpadding="0" cellspacing="0" '
+        f'style="background:#ffffff;border:1px solid {_LINE};border-left:5px solid {colour};margin:0 0 14px">'
+        f"{''.join(rows)}</table>"
+    )
+
+
+def _buttons(item: Item, page: str, colour: str, tone: str) -> str:
+    """What can be done with one tap: acknowledge, where nobody has it yet and it goes on; else look."""
+    is_ours = not item.is_over and not item.handled
+    filled = f"background:{colour};color:#ffffff"
+    outlined = f"border:1px solid {_USUAL};color:#175cd3"
+    looks = [("Acknowledge", f"{page}#act", filled, tone)] if is_ours else []
+    looks.append(("See the alert", page, outlined, "link"))
+    shape = (
+        "display:inline-block;padding:11px 18px;border-radius:8px;font-size:15px;font-weight:bold;margin:0 8px 8px 0"
+    )
+    return "".join(
+        f'<a href="{escape(to)}" class="{name}" style="{shape};text-decoration:none;{style}">{word}</a>'
+        for word, to, style, name in looks
+    )
+
+
+def _chart(light: str, dark: str, alt: str) -> str:
+    """The chart for the reader's colours; what knows no dark mode shows the light one, Outlook's desktop too."""
+    style = "width:100%;max-width:600px;height:auto;border:0"
+    image = f'<img src="{light}" alt="{escape(alt)}" width="556" class="chart-light" style="display:block;{style}">'
+    if not dark:
+        return image
+    return (
+        f'{image}<!--[if !mso]><!--><img src="{dark}" alt="{escape(alt)}" width="556" class="chart-dark" '
+        f'style="display:none;max-height:0;{style}"><!--<![endif]-->'
+    )
+
+
+def _row(content: str, padding: str) -> str:
+    # A label may be one word of any length; it must not make the mail wider than the screen.
+    return f'<tr><td style="padding:{padding};word-break:break-word">{content}</td></tr>'
+
+
+def _bar(bar: str, longest: int, tone: str, colour: str, number: str, name: str) -> str:
+    """One bar as a cell whose width is its share, its number behind it."""
+    share = round(60 * len(bar) / longest)
+    # Not the cell itself: it is as high as the words beside it, which take two lines on a phone.
+    style = f"background:{colour};font-size:1px;line-height:14px;height:14px"
+    cell = f'<td width="{share}%"><div class="{tone}" style="{style}">&nbsp;</div></td>'
+    says = f'<b>{escape(number)}</b> <span class="grey" style="color:{_GREY}">{escape(name)}</span>'
+    return (
+        '<tr><td style="padding:2px 0"><table role="presentation" width="100%" cellpadding="0" cellspacing="0"><tr>'
+        f'{cell if share else ""}<td style="padding-left:{8 if share else 0}px;font-size:14px">{says}</td>'
+        "</tr></table></td></tr>"
+    )
+
+
+def _link(url: str, text: str = "") -> str:
+    if not url.startswith(("https://", "http://")):
+        return escape(url)
+    return f'<a class="link" href="{escape(url)}" style="color:#175cd3">{escape(text or url)}</a>'
