@@ -838,27 +838,6 @@ def test_currencies_are_not_added(by, expected):
     assert lines(judged(plan(watched), events, until=clock("12:01"))) == expected
 
 
-def _refund(at, currency):
-    return event("order.refunded", clock(at), at, order_id="o", total=5, currency=currency)
-
-
-@pytest.mark.parametrize(
-    ("events", "expected"),
-    [
-        pytest.param(
-            [_refund("12:00", "EUR"), _refund("12:00:10", "EUR")], ["12:01 none firing warning"], id="one currency"
-        ),
-        pytest.param(
-            [_refund("12:00", "EUR"), _refund("12:00:10", "EUR"), _refund("12:00:20", "GBP")], [], id="and then another"
-        ),
-    ],
-)
-def test_a_sum_of_money_is_told_when_its_bucket_closes(events, expected):
-    """An amount in another currency, that comes last, takes it its value: nothing was told before."""
-    watched = rule(when(flow("sum", "order.refunded", "total"), "at_least 10"))
-    assert lines(judged(plan(watched), events, until=clock("12:01"))) == expected
-
-
 @pytest.mark.parametrize(
     ("value", "label"),
     [(True, "true"), (False, "false"), (3, "3"), (None, "none"), ("", "none"), ("x", "x")],

@@ -58,9 +58,8 @@ def _is_part_of(part: Expression, whole: Expression) -> bool:
 def only_grows(series: SeriesDef) -> bool:
     """Whether more events can only add to it: a count, or a sum of what is declared never negative.
 
-    Money is not: one event in a second currency takes the sum its value.
+    Weakness: money in a second currency takes such a sum its value, also where it was told before.
     """
     if series.aggregate is Aggregate.SUM:
-        is_growing = series.field is not None and is_non_negative(series.event_type, series.field)
-        return is_growing and not series.tracks_currency
+        return series.field is not None and is_non_negative(series.event_type, series.field)
     return series.aggregate is Aggregate.COUNT
