@@ -257,9 +257,74 @@ events:
     ]
 
 
+PACKED = """\
+mapping: packed
+events:
+  - type: order.placed
+    id: No
+    time: Date
+    data:
+      order_id: No
+      total: Total
+      lines: {each: "Item *", packed: {}, rows: {sku: sku, quantity: n, unit_price: p}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("packed", "cells", "lines"),
+    [
+        pytest.param("{}", ["sku:A|n:1|p:2"], [("A", 1, 2)], id="one line"),
+        pytest.param("{}", ["", "p:2.50|n:1|sku:A", " ", "n:2|sku:B|p:0"], [("A", 1, 2.5), ("B", 2, 0)], id="several"),
+        pytest.param("{}", ["sku:A|B|n:1|p:2"], [("A|B", 1, 2)], id="a part without a name belongs to the one before"),
+        pytest.param("{}", ["sku:A | L: 3|n:1|p:2"], [("A | L: 3", 1, 2)], id="what is no name is none"),
+        pytest.param("{}", ["junk|sku:A|n:1|p:2|meta:n:9|n:5"], [("A", 1, 2)], id="the first of a name counts"),
+        pytest.param("{}", ["SKU:A|N:1|P:2|q:"], [("A", 1, 2)], id="whatever the case"),
+        pytest.param(
+            '{separator: "; ", colon: "="}', ["sku=A:1; n=1; p=2"], [("A:1", 1, 2)], id="with signs of its own"
+        ),
+    ],
+)
+def test_lines_that_are_packed_in_cells(tmp_path, packed, cells, lines):
+    """Each cell of the columns is a line; in it fields with their names."""
+    names = ",".join(f"Item {number}" for number in range(len(cells)))
+    text = f"No,Date,Total,{names}\n1,2026-11-24,5,{','.join(cells)}\n"
+    events, refused = converted(_file(tmp_path, text), PACKED.replace("{}", packed))
+    assert refused == []
+    assert [event["data"]["lines"] for event in events] == [
+        [{"sku": sku, "quantity": quantity, "unit_price": price} for sku, quantity, price in lines]
+    ]
+
+
+def test_a_packed_line_that_lacks_a_field_is_refused(tmp_path):
+    """With the line of its row and the name of the field."""
+    events, refused = converted(_file(tmp_path, "No,Date,Total,Item 1\n1,2026-11-24,5,sku:A|n:1\n"), PACKED)
+    assert events == []
+    assert len(refused) == 1
+    assert "p: is blank, but gives 'unit_price'" in refused[0]
+    assert "mine.csv:2" in refused[0]
+
+
+def test_a_file_without_the_packed_columns(tmp_path):
+    """It is the mapping's fault, said at its place."""
+    with pytest.raises(MappingFaults, match=r"mine.yml:9:\d+: the file has no column 'Item \*'"):
+        converted(_file(tmp_path, "No,Date,Total\n1,2026-11-24,5\n"), PACKED)
+
+
+def test_packed_cells_in_json(tmp_path):
+    """A path leads to one cell."""
+    row = {"No": 1, "Date": "2026-11-24", "Total": 5, "line": "sku:A|n:1|p:2"}
+    events, _ = converted(_file(tmp_path, json.dumps(row)), PACKED.replace("Item *", "line"))
+    assert events[0]["data"]["lines"] == [{"sku": "A", "quantity": 1, "unit_price": 2}]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        pytest.param(
+            PACKED.replace('each: "Item *", ', ""),
+            "mine.yml:9:14: lines 'packed' goes with 'each'; write {each: item_*",
+            id="packed alone",
+        ),
         pytest.param("mapping: a b\nevents: []\n", "mine.yml:1:10: mapping 'a b' is no name; ", id="its name"),
         pytest.param(
             VISITS.replace("session", "sesion"),

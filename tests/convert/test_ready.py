@@ -32,6 +32,9 @@ KNOWN_AS = {
     "shopify-orders.csv": "shopify-orders",
     "shopify-products-older.csv": "shopify-products",
     "shopify-products.csv": "shopify-products",
+    "woocommerce-orders-webtoffee-older.csv": "woocommerce-orders-webtoffee",
+    "woocommerce-orders-webtoffee-rows.csv": "woocommerce-orders-webtoffee-rows",
+    "woocommerce-orders-webtoffee.csv": "woocommerce-orders-webtoffee",
     "woocommerce-orders.csv": "woocommerce-orders",
     "woocommerce-products.csv": "woocommerce-products",
 }

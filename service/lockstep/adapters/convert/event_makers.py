@@ -4,16 +4,25 @@ What comes out is accepted by every door of ours: each field is read within the 
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 
 from lockstep.adapters.convert.cells import CellFault
 from lockstep.adapters.convert.field_values import NAME, TIME, CellOf, Compiler, Get, Kind, Target, fields_of, target_of
-from lockstep.adapters.convert.file_columns import CellColumns, Columns, Row, TableColumns, fits, normal
-from lockstep.adapters.convert.form import Event, PerColumn, Value
+from lockstep.adapters.convert.file_columns import (
+    CellColumns,
+    Columns,
+    PackedColumns,
+    Row,
+    TableColumns,
+    fits,
+    normal,
+)
+from lockstep.adapters.convert.form import Event, Packed, PerColumn, Value
 from lockstep.adapters.convert.groups import Group, KeyOf, Near, Scattered
 from lockstep.event import LARGEST_EVENT
 from lockstep.event.contract import MOST_LINES
@@ -28,6 +37,8 @@ _encode = msgspec.json.Encoder().encode
 Make = Callable[[Any], bytes | None]
 """Of a row or of the rows of an event: the event; None where it gives none. Raises CellFault."""
 Emit = Callable[[bytes], None]
+Elements = Callable[[Row], Iterable[Row]]
+"""The rows that stand within a row."""
 Refuse = Callable[[int, CellFault], None]
 """Told the line of a row that gives no event, and why."""
 
@@ -269,20 +280,37 @@ class EventCompiler:
             self._fields.fault(pointer, "lines are made of rows", remedy, "LS240")
             return None
         outer = self._fields.columns
-        place: int | None = None
+        elements: Elements | None = None
         if value.each is not None:
-            elements = outer.each(value.each)
-            if elements is None:
-                remedy = "remove 'each': a row of a table is a line of its own"
-                self._fields.fault((*pointer, "each"), "only JSON has lists", remedy, "LS240", key=True)
+            within = self._each(value.each, value.packed, (*pointer, "each"))
+            if within is None:
                 return None
-            place, self._fields.columns = elements
+            elements, self._fields.columns = within
         try:
             test = self._fields.test(value.when or {}, (*pointer, "when"))
             parts = self._line_parts(event, value.rows, (*pointer, "rows"))
         finally:
             self._fields.columns = outer
-        return _lines_of(parts, test, place, grouped=grouped)
+        return _lines_of(parts, test, elements, grouped=grouped)
+
+    def _each(self, name: str, packed: Packed | None, pointer: Pointer) -> tuple[Elements, Columns] | None:
+        """What gives the elements that stand in a row, and their columns; None with a fault."""
+        outer = self._fields.columns
+        if packed is not None:
+            places = outer.indexes(name)
+            if not places:
+                remedy = did_you_mean(name, outer.names)
+                self._fields.fault(pointer, f"the file has no column '{name}'", remedy, "LS243")
+                return None
+            columns = PackedColumns(places, packed.separator, packed.colon)
+            return columns.rows, columns
+        listed = outer.each(name)
+        if listed is None:
+            remedy = "remove 'each': a row of a table is a line of its own; or write packed: {} for cells with several"
+            self._fields.fault(pointer, "only JSON has lists", remedy, "LS240", key=True)
+            return None
+        place, of_elements = listed
+        return itemgetter(place), of_elements
 
     def _line_parts(self, event: Event, rows: Mapping[str, Value], pointer: Pointer) -> list[_Part]:
         parts = []
@@ -374,16 +402,18 @@ def _blank(part: _Part) -> CellFault:
     return CellFault(f"is blank, but gives '{part.name}', which is needed", remedy, column=part.of)
 
 
-def _lines_of(parts: Sequence[_Part], test: Callable[[Row], bool] | None, place: int | None, *, grouped: bool) -> Get:
-    """place: of the list in each row whose elements are the lines."""
+def _lines_of(
+    parts: Sequence[_Part], test: Callable[[Row], bool] | None, elements: Elements | None, *, grouped: bool
+) -> Get:
+    """elements: gives what stands in a row, each of which is a line; None: the row is one."""
 
     fields = [_looked_up(part) for part in parts]
     required = {part.name for part in parts if part.required}
 
     def lines(source: Any) -> list[dict[str, Any]]:
         rows = source if grouped else (source,)
-        if place is not None:
-            rows = [element for row in rows for element in row[place]]
+        if elements is not None:
+            rows = [element for row in rows for element in elements(row)]
         made = []
         for row in rows:
             if test is not None and not test(row):

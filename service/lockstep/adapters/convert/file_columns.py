@@ -22,6 +22,10 @@ class Columns(Protocol):
         """The place of a column in each row; None where there is none."""
         ...
 
+    def indexes(self, name: str) -> Sequence[int]:
+        """The places of all columns that a name with a * fits, in their order."""
+        ...
+
     def star(self, name: str) -> str | None:
         """What stands for the * in the name of a column; None where there is no such column."""
         ...
@@ -72,8 +76,10 @@ class TableColumns:
         return len(self._names)
 
     def index(self, name: str) -> int | None:
-        fitting = fits(name, self._places)
-        return self._places[fitting[0]] if fitting else None
+        return next(iter(self.indexes(name)), None)
+
+    def indexes(self, name: str) -> Sequence[int]:
+        return [self._places[fitting] for fitting in fits(name, self._places)]
 
     def star(self, name: str) -> str | None:
         place = self.index(name)
@@ -96,6 +102,7 @@ class CellColumns:
     def __init__(self, columns: Columns, width: int) -> None:
         self._columns, self._width = columns, width
         self.names, self.star, self.constant, self.each = columns.names, columns.star, columns.constant, columns.each
+        self.indexes = columns.indexes
 
     def index(self, name: str) -> int | None:
         extra = {CELL: self._width, HEADER: self._width + 1}
@@ -122,6 +129,9 @@ class NamedColumns:
     def index(self, name: str) -> int | None:
         return self._columns.index(self.called(name))
 
+    def indexes(self, name: str) -> Sequence[int]:
+        return self._columns.indexes(self.called(name))
+
     def star(self, name: str) -> str | None:
         return self._columns.star(self.called(name))
 
@@ -139,6 +149,9 @@ class AnyColumns:
 
     def index(self, name: str) -> int | None:
         return 0
+
+    def indexes(self, name: str) -> Sequence[int]:
+        return (0,)
 
     def star(self, name: str) -> str | None:
         return ""
@@ -158,12 +171,15 @@ class ObjectColumns:
     def __init__(self) -> None:
         self.paths: list[tuple[str, ObjectColumns | None]] = []
 
-    def index(self, name: str) -> int | None:
+    def index(self, name: str) -> int:
         for place, (path, elements) in enumerate(self.paths):
             if path == name and elements is None:
                 return place
         self.paths.append((name, None))
         return len(self.paths) - 1
+
+    def indexes(self, name: str) -> Sequence[int]:
+        return (self.index(name),)
 
     def star(self, name: str) -> str | None:
         return None
@@ -178,6 +194,60 @@ class ObjectColumns:
         columns = ObjectColumns()
         self.paths.append((name, columns))
         return len(self.paths) - 1, columns
+
+
+class PackedColumns:
+    """The fields of cells that hold several, each with its name: `sku:A-1|quantity:2`. A cell is a row of its own.
+
+    A part without a name belongs to the field before it, as a name of a product may hold the separator. Of two fields
+    of one name the first counts.
+    """
+
+    names: Sequence[str] = ()
+
+    def __init__(self, places: Sequence[int], separator: str, colon: str) -> None:
+        self._places, self._separator, self._colon = places, separator, colon
+        self._asked: list[str] = []
+
+    def index(self, name: str) -> int:
+        name = normal(name)
+        if name not in self._asked:
+            self._asked.append(name)
+        return self._asked.index(name)
+
+    def indexes(self, name: str) -> Sequence[int]:
+        return (self.index(name),)
+
+    def star(self, name: str) -> str | None:
+        return None
+
+    def constant(self, name: str) -> str | None:
+        return None
+
+    def each(self, name: str) -> None:
+        return None
+
+    def rows(self, row: "Row") -> Iterable["Row"]:
+        """The rows that stand in the cells of a row; a blank cell is none."""
+        for place in self._places:
+            if row[place].strip():
+                fields = self._fields(row[place])
+                yield [fields.get(name, "") for name in self._asked]
+
+    def _fields(self, text: str) -> dict[str, str]:
+        fields: dict[str, str] = {}
+        last = ""
+        for part in text.split(self._separator):
+            name, colon, value = part.partition(self._colon)
+            if colon and _FIELD.fullmatch(name):
+                last = normal(name)
+                fields.setdefault(last, value)
+            elif last:
+                fields[last] += f"{self._separator}{part}"
+        return fields
+
+
+_FIELD = re.compile(r"[^\W\d][\w-]*")
 
 
 Row = Sequence[Any]

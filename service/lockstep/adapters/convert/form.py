@@ -77,6 +77,15 @@ class Condition(_Strict):
 Conditions = dict[Column, Annotated[Condition, BeforeValidator(_condition)]]
 
 
+class Packed(_Strict):
+    """How several fields stand in one cell, each with its name: `sku:A-1|quantity:2|total:20.00`."""
+
+    separator: Annotated[str, Field(min_length=1, max_length=5)] = Field("|", description="Between two fields")
+    colon: Annotated[str, Field(min_length=1, max_length=5)] = Field(
+        ":", description="Between a field's name and its value"
+    )
+
+
 class Value(_Strict):
     """Where a field's value comes from, and what is done to it. A text alone is the name of a column."""
 
@@ -102,7 +111,15 @@ class Value(_Strict):
         None, description="What stands for the * in the name of a column: `Amount spent (*)` gives EUR"
     )
     rows: dict[str, "OneValue"] | None = Field(None, description="For `lines`: each row of the event is one of them")
-    each: Column | None = Field(None, description="With `rows`, in JSON: the list whose elements are the rows")
+    each: Column | None = Field(
+        None,
+        description="With `rows`: in JSON the list whose elements are the rows; with `packed` the columns, `item_*`, "
+        "whose cells are",
+    )
+    packed: Packed | None = Field(
+        None,
+        description="With `each`: its cells hold fields with their names, `sku:A-1|quantity:2`; {} for these signs",
+    )
     when: Conditions | None = Field(None, description="With `rows` or `sum`: only rows of which this holds")
 
     map: dict[str, Scalar | None] | None = Field(None, description="Text in the file → value; empty: leave it out")
@@ -137,6 +154,8 @@ class Value(_Strict):
             raise ValueError("'when' goes with 'rows' or 'sum'; put it to the event, or remove it [LS240]")
         if self.each is not None and given[0] != "rows":
             raise ValueError("'each' goes with 'rows'; write {each: items, rows: {sku: item_id}} [LS240]")
+        if self.packed is not None and self.each is None:
+            raise ValueError("'packed' goes with 'each'; write {each: item_*, packed: {}, rows: {sku: sku}} [LS240]")
         made = {"const": _OF_TEXT + _OF_NUMBER, "first_of": _OF_TEXT + _OF_NUMBER, "rows": _OF_TEXT + _OF_NUMBER}
         for key in made.get(given[0], () if given[0] in ("column", "star") else _OF_TEXT):
             if getattr(self, key):
