@@ -15,7 +15,9 @@ class Audience(Enum):
     PROGRAMS = "programs"
 
 
-OPEN = ("firing", "severity")
+HANDLED = "handled"
+"""State of an item, or message, that tells what somebody did about an alert that goes on."""
+OPEN = ("firing", "severity", HANDLED)
 """States of an item that tells of an alert that goes on; every other one tells of an end."""
 CAME_AND_WENT = "fired and resolved"
 """State of an item whose alert was over before anybody was told that it fired."""
@@ -24,8 +26,8 @@ CAME_AND_WENT = "fired and resolved"
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """One transition as people read it; every text is plain, and fit for one line.
 
-    state: `firing`, `severity` (it got worse), `resolved` or CAME_AND_WENT. value, usual: numbers with their units;
-    usual is "" where there is nothing to compare. usual_is: what `usual` is: `usual`, `before` or `limit`.
+    state: `firing`, `severity` (it got worse), HANDLED, `resolved` or CAME_AND_WENT. value, usual: numbers with their
+    units; usual is "" where there is nothing to compare. usual_is: what `usual` is: `usual`, `before` or `limit`.
     window: the stretch that the value is of, `15 minutes`, or `now`. at: when it happened. since: when the breach
     began; of an end, when it fired. value_bar, usual_bar: as bars of one scale; "" where they cannot be drawn.
     texts: team → what it means for that team. why: lines that say what led to it. more: where all numbers are.
