@@ -19,15 +19,23 @@ from lockstep.adapters.channels import secrets_from
 from lockstep.adapters.charts.board import ChartBoard
 from lockstep.adapters.charts.painter import Painter
 from lockstep.adapters.charts.pictures import DrawnPictures
+from lockstep.adapters.command_door import CommandDoor
 from lockstep.adapters.dispatch import Dispatcher
 from lockstep.adapters.explain_answer import from_worker
-from lockstep.adapters.http.first_steps import first_steps
+from lockstep.adapters.http.access import Access
+from lockstep.adapters.http.first_steps import first_steps, page
 from lockstep.adapters.http.inbound import Inbound
-from lockstep.adapters.http.server import HttpServer, check_exposure
+from lockstep.adapters.http.operations import openapi
+from lockstep.adapters.http.operations.alert_operations import AlertOperations
+from lockstep.adapters.http.operations.event_operations import EventOperations
+from lockstep.adapters.http.operations.rule_operations import RuleOperations
+from lockstep.adapters.http.operations.service_operations import ServiceOperations
+from lockstep.adapters.http.server import HttpServer
 from lockstep.adapters.ingest.receipts import MOST_BETWEEN, Receipts
 from lockstep.adapters.ingest.sku_names import SkuNames
 from lockstep.adapters.links import SignedLinks, signer_of, why_no_links
 from lockstep.adapters.metrics import Metrics
+from lockstep.adapters.response_board import ResponseBoard
 from lockstep.adapters.rulebook import RuleBook, read_folder
 from lockstep.adapters.stopping import EXIT_UNDONE, LastResort, Stopping
 from lockstep.adapters.stream import open_broker
@@ -85,12 +93,14 @@ class Service:
         """stop_begins: called when the first step of stopping is taken."""
         self.settings = settings
         environ = os.environ if environ is None else environ
-        check_exposure(settings)
+        access = Access(settings)
         read_folder(settings.rules)
         self.fatal: asyncio.Future[str] | None = None
         self.stopping = Stopping(begins=stop_begins)
         self.broker = open_broker(settings, clock=utc_now)
         self.board = AlertBoard(self.broker, clock=utc_now)
+        self.responses = ResponseBoard(self.broker, clock=utc_now)
+        self.commands = CommandDoor(self.broker, self.responses)
         self._pictures: Pictures = NoPictures()
         charting: Charting | None = None
         if settings.charts:
@@ -155,26 +165,26 @@ class Service:
             future_limit_s=settings.future_limit,
             most_between=MOST_BETWEEN,
         )
-        self.http = HttpServer(
-            settings,
+        inbound = Inbound(
+            topics=settings.topics,
             receipts=receipts,
-            board=self.board,
-            status=self.judging.status,
-            metrics=self.collector.text,
-            explain=self._explain,
-            rules=self.rules.state,
-            reload=lambda: self.rules.reload(again=True),
+            skus=SkuNames(self.broker),
+            secrets=secrets_from(environ),
+            secret_names=settings.webhook_secrets,
+            count=metrics.webhook_in,
             count_events=metrics.posted,
-            inbound=Inbound(
-                topics=settings.topics,
-                receipts=receipts,
-                skus=SkuNames(self.broker),
-                secrets=secrets_from(environ),
-                secret_names=settings.webhook_secrets,
-                count=metrics.webhook_in,
-                count_events=metrics.posted,
-            ),
         )
+        service = ServiceOperations(
+            status=self.judging.status, metrics=self.collector.text, page=self._page, document=openapi
+        )
+        owners = (
+            EventOperations(settings.topics, receipts, metrics.posted),
+            AlertOperations(self.board, self._explain),
+            RuleOperations(self.rules.state, lambda: self.rules.reload(again=True)),
+            service,
+            inbound,
+        )
+        self.http = HttpServer(settings, access, owners)
 
     async def run(self, stop: asyncio.Event) -> int:
         """Serve until `stop` is set or nothing can heal; returns the exit code."""
@@ -259,12 +269,17 @@ class Service:
             self.rules.follow(),
             self.rules.watch_folder(),
             self.board.follow(),
+            self.responses.follow(),
             keep_retention(self.broker),
             watch_file(self.broker, self._on_fatal),
             self._own_alerts.watch_event_time(),
             self.collector.keep(),
             *([] if self._charting is None else [self._charting.keep()]),
         ]
+
+    def _page(self) -> str:
+        is_watching = bool(self.rules.state()["rules"])
+        return page(self.settings.rules, self.settings.url(self.http.port), is_watching=is_watching)
 
     def _explain(self, what: str, wanted: dict[str, str]) -> dict[str, Any]:
         return from_worker(

@@ -61,6 +61,10 @@ class BrokerError(LockstepError):
         self.retryable = retryable
 
 
+class CommandUnanswered(LockstepError):
+    """A command is on the log, and no worker has said in time what became of it."""
+
+
 class Fenced(BrokerError):
     """Another worker owns this partition now: drop everything of this assignment."""
 

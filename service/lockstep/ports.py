@@ -177,6 +177,17 @@ class Broker(Protocol):
     def read(self, topic: str, partition: int, start: int, end: int) -> AsyncIterator[Batch]:
         """Committed records with start <= offset < end, then stops."""
 
+    async def news(self, positions: Positions, *, wait_s: float) -> list[Batch]:
+        """What is committed from these positions on, at most a batch of each; [] when none came within `wait_s`.
+
+        One question for all of them, answered as soon as there is something. A batch may be empty and only lead on to
+        its `next`: where nothing is left of what was there.
+        """
+
+    async def written(self, topic: str) -> Mapping[int, int]:
+        """partition → offset behind the last record, committed or not: who has read so far has seen the whole of every
+        cut of which anybody saw a part."""
+
     def own(self, stage: str, partition: int) -> Ownership:
         """The owned partition `partition` of `stage`; its state lives in `state_topic(stage)`."""
 

@@ -13,12 +13,11 @@ import aiohttp
 import pytest
 from shop_events import TIME, event, raw
 
-from lockstep.adapters.alert_board import AlertBoard
-from lockstep.adapters.http.inbound import Inbound
+from lockstep.adapters.http.access import Access
+from lockstep.adapters.http.operations.event_operations import EventOperations
 from lockstep.adapters.http.server import HttpServer
 from lockstep.adapters.ingest.receipts import Outcome, Receipt, Receipts
 from lockstep.adapters.ingest.records import BadEvents, to_records
-from lockstep.adapters.ingest.sku_names import SkuNames
 from lockstep.adapters.stream import open_broker
 from lockstep.errors import BrokerError, EventError
 from lockstep.event import LARGEST_EVENT
@@ -309,21 +308,8 @@ async def shop(broker: Any) -> AsyncIterator[tuple[_Broker, str]]:
     names = {f"topic_{role}": name for role, name in TOPICS.items()}
     settings = Settings(http_port=0, **names)  # type: ignore[arg-type] # names of topics only
     door = _Broker(broker)
-    counted: dict[str, Any] = {"count_events": lambda outcomes: None}
-    board = AlertBoard(broker, clock=lambda: NOW)
-    unasked: dict[str, Any] = {"metrics": lambda: b"", "explain": dict, "rules": dict, "reload": dict}
     receipts = Receipts(door, clock=lambda: NOW, chunk_size=settings.chunk_size, future_limit_s=300)  # type: ignore[arg-type] # publishes and reads only
-    inbound = Inbound(
-        topics=TOPICS,
-        receipts=receipts,
-        skus=SkuNames(broker),
-        secrets=str,
-        secret_names={},
-        count=lambda *said: None,
-        **counted,
-    )
-    unasked["inbound"] = inbound
-    server = HttpServer(settings, receipts=receipts, board=board, status=_Ready, **unasked, **counted)  # type: ignore[arg-type] # says that it is ready
+    server = HttpServer(settings, Access(settings), [EventOperations(TOPICS, receipts, lambda outcomes: None)])
     await server.start()
     yield door, f"http://127.0.0.1:{server.port}/v1/events"
     await server.stop()

@@ -149,7 +149,8 @@ def test_every_refusal_is_json_and_says_why(served, sent, status, said):
     """The sender is told what is wrong and what is taken, whatever it sends."""
     answer = served.ask(sent)[0]
     assert (answer.status, said in json.dumps(answer.json)) == (status, True), answer
-    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    kind = "application/json" if status < 400 else "application/problem+json"
+    assert answer.headers["content-type"] == f"{kind}; charset=utf-8"
     assert ("error" in answer.json) == (status >= 400)
     assert answer.headers.get("www-authenticate", "").startswith("Bearer") == (status == 401)
     assert ("accept-encoding" in answer.headers) == (status == 415 and "Encoding" in answer.json["error"])

@@ -16,7 +16,10 @@ import pytest
 from pydantic import SecretStr
 
 from lockstep.adapters.http import body
-from lockstep.adapters.http.server import OPERATIONS, HttpServer, openapi
+from lockstep.adapters.http.caller import Role
+from lockstep.adapters.http.inbound import Inbound
+from lockstep.adapters.http.openapi import operations_of
+from lockstep.adapters.http.operations import OWNERS, all_operations, openapi
 from lockstep.app import Service, utc_now
 from lockstep.errors import SettingsError
 from lockstep.ports import Record
@@ -188,7 +191,11 @@ async def test_a_state_that_there_is_not_is_refused(served):
     base, session = served
     async with session.get(f"{base}/v1/alerts", params={"state": "fireing"}) as answer:
         assert answer.status == 400
-        assert await answer.json() == {"error": "state is one of pending, firing, resolved, all"}
+        assert answer.content_type == "application/problem+json"
+        said = "state is one of pending, firing, resolved, all"
+        assert await answer.json() == {
+            "type": "about:blank", "title": "Bad Request", "status": 400, "detail": said, "error": said,
+        }  # fmt: skip
 
 
 async def test_a_port_in_use_is_said_in_words(served, tmp_path):
@@ -365,7 +372,7 @@ async def test_the_openapi_document_names_every_route(served):
                 described = operation["responses"].get(str(answer.status), operation["responses"]["default"])
                 for kind, content in described.get("content", {}).items():
                     assert answer.content_type == kind
-                    body = await (answer.json() if kind == "application/json" else answer.text())
+                    body = await (answer.json() if kind.endswith("json") else answer.text())
                     jsonschema.validate(body, {**content["schema"], "components": document["components"]})
     api = {"/v1/events", "/v1/alerts", "/v1/explain", "/v1/rules", "/v1/rules/reload", "/v1/openapi.json"}
     api |= {f"/v1/in/{sender}" for sender in ("shopify", "woocommerce", "segment")}
@@ -374,26 +381,31 @@ async def test_the_openapi_document_names_every_route(served):
 
 def test_every_handler_declares_what_it_answers():
     """What takes a request and is not declared could not be reached, and what is declared is a handler."""
-    handlers = {
-        name
-        for name, member in vars(HttpServer).items()
-        if inspect.iscoroutinefunction(member) and list(inspect.signature(member).parameters) == ["self", "request"]
-    }
-    assert handlers - OPERATIONS.keys() == {"_answer"}  # which asks the others
-    assert OPERATIONS.keys() <= handlers
-    assert len({(o.method, o.path) for o in OPERATIONS.values()}) == len(OPERATIONS)
+    for owner in OWNERS:
+        handlers = {
+            name
+            for name, member in vars(owner).items()
+            if inspect.iscoroutinefunction(member) and list(inspect.signature(member).parameters) == ["self", "request"]
+        }
+        assert handlers == operations_of(owner).keys()
+    operations = all_operations()
+    assert len({(o.method, o.path) for o in operations}) == len(operations)
 
 
-@pytest.mark.parametrize("handler", OPERATIONS)
-def test_a_handler_answers_only_with_declared_statuses(handler):
+@pytest.mark.parametrize(
+    ("owner", "handler"),
+    [(owner, handler) for owner in OWNERS if owner is not Inbound for handler in operations_of(owner)],
+)
+def test_a_handler_answers_only_with_declared_statuses(owner, handler):
     """Each status that stands in its code, and in that of the body where one is read."""
-    operation = OPERATIONS[handler]
-    source = inspect.getsource(getattr(HttpServer, handler)).partition("async def ")[2]
+    operation = operations_of(owner)[handler]
+    source = inspect.getsource(getattr(owner, handler)).partition("async def ")[2]
     if operation.body is not None:
         source += inspect.getsource(body)
     statuses = {int(number) for number in re.findall(r"\b[2-5]\d\d\b", source)} - {417}  # "anything else"
     assert statuses <= operation.responses.keys()
     assert (401 in operation.responses) == (not operation.is_open)
+    assert (403 in operation.responses) == (operation.role > Role.VIEWER)
 
 
 async def test_every_operation_asks_for_its_token_and_method(tmp_path):
@@ -405,7 +417,8 @@ async def test_every_operation_asks_for_its_token_and_method(tmp_path):
     base = f"http://127.0.0.1:{service.http.port}"
     seen, declared = {}, {}
     async with aiohttp.ClientSession() as session:
-        for operation in OPERATIONS.values():
+        operations = [o for owner in OWNERS if owner is not Inbound for o in operations_of(owner).values()]
+        for operation in operations:
             async with session.request(operation.method, base + operation.path) as answer:
                 challenged = answer.status == 401 and answer.headers["WWW-Authenticate"].startswith("Bearer")
             token = {"Authorization": "Bearer s3cret"}

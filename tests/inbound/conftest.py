@@ -15,8 +15,8 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from lockstep.adapters.alert_board import AlertBoard
 from lockstep.adapters.channels import secrets_from
+from lockstep.adapters.http.access import Access
 from lockstep.adapters.http.inbound import Inbound
 from lockstep.adapters.http.server import HttpServer
 from lockstep.adapters.inbound.senders import SENDERS
@@ -143,16 +143,7 @@ async def doors(broker_settings: Settings) -> AsyncIterator[Doors]:
             count=lambda *said: doors.counted.append(said),
             count_events=doors.events.update,
         )
-        unasked: dict[str, Any] = {"metrics": lambda: b"", "explain": dict, "rules": dict, "reload": dict}
-        server = HttpServer(
-            broker_settings,
-            receipts=receipts,
-            board=AlertBoard(opened, clock=lambda: NOW),
-            status=_Ready,
-            count_events=doors.events.update,
-            inbound=inbound,
-            **unasked,
-        )
+        server = HttpServer(broker_settings, Access(broker_settings), [inbound])
         await server.start()
         doors.url = f"http://127.0.0.1:{server.port}"
         yield doors

@@ -18,7 +18,7 @@ from test_foreign_values import EVERY, spoilt
 
 from lockstep.adapters.http import body
 from lockstep.adapters.http.inbound import OPERATIONS, Inbound
-from lockstep.adapters.http.server import openapi
+from lockstep.adapters.http.operations import openapi
 from lockstep.adapters.inbound.translation import WebhookOutcome
 from lockstep.adapters.ingest.sku_names import SkuNames
 from lockstep.app import Service

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from lockstep import VERSION, calendar
 from lockstep.adapters.convert import form as mapping_form
-from lockstep.adapters.http.server import openapi
+from lockstep.adapters.http.operations import openapi
 from lockstep.event import MODELS, TYPES
 from lockstep.judge.publish import ALERT_STATE, ALERTS
 from lockstep.measure.dead_events import TOPIC as DEAD_EVENTS

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from lockstep import VERSION
+from lockstep.adapters.http.caller import Role
+from lockstep.adapters.http.refusal import PROBLEM
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -17,16 +19,18 @@ class Operation:
     """One thing that can be asked for.
 
     responses: by status, as `answer` and `error` make them. parameters: as OpenAPI writes them. body: media type →
-    content as OpenAPI writes it; None where none is read. is_open: no token is asked for.
+    content as OpenAPI writes it; None where none is read. is_open: no token is asked for. role: what the caller must at
+    least be, where a token is asked for.
     """
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     summary: str
     responses: Mapping[int, Mapping[str, Any]]
     parameters: Sequence[Mapping[str, Any]] = ()
     body: Mapping[str, Any] | None = None
     is_open: bool = False
+    role: Role = Role.VIEWER
 
 
 def answers(operation: Operation) -> Callable[[Function], Function]:
@@ -56,10 +60,17 @@ def list_of(description: str, items: dict[str, Any]) -> dict[str, Any]:
 
 
 def answer(description: str, schema: dict[str, Any] | None = None, **headers: str) -> dict[str, Any]:
-    response: dict[str, Any] = {
-        "description": description,
-        "content": {"application/json": {"schema": schema or {"type": "object"}}},
-    }
+    """A response in JSON. headers: what they say, by name with `_` for `-`."""
+    return _response(description, "application/json", schema or {"type": "object"}, headers)
+
+
+def error(description: str, **headers: str) -> dict[str, Any]:
+    """A refusal, as RFC 9457 has it."""
+    return _response(description, PROBLEM, {"$ref": "#/components/schemas/Error"}, headers)
+
+
+def _response(description: str, kind: str, schema: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": description, "content": {kind: {"schema": schema}}}
     if headers:
         response["headers"] = {
             name.replace("_", "-"): {"description": text, "schema": TEXT} for name, text in headers.items()
@@ -67,34 +78,37 @@ def answer(description: str, schema: dict[str, Any] | None = None, **headers: st
     return response
 
 
-def error(description: str, **headers: str) -> dict[str, Any]:
-    return answer(description, {"$ref": "#/components/schemas/Error"}, **headers)
-
-
 ELEMENT = {**COUNT, "description": "Which event of the body, from 0: element of an array, or line"}
 ERROR = object_of(
-    "Every answer from 400 on",
+    "Every answer from 400 on: problem details (RFC 9457)",
     {
-        "error": {**TEXT, "description": "What is wrong, and what to do"},
+        "type": {"const": "about:blank", "description": "The status says what kind of problem it is"},
+        "title": {**TEXT, "description": "The status in words"},
+        "status": {"type": "integer", "description": "The status"},
+        "detail": {**TEXT, "description": "What is wrong, and what to do"},
+        "error": {**TEXT, "description": "The same as `detail`"},
         "errors": list_of(
-            "For events that were refused: each fault, the first 100",
+            "Each fault of events, of a body or of a query, the first 100",
             object_of(
-                "One fault of one event",
+                "One fault",
                 {
                     "element": ELEMENT,
                     "field": {
                         **TEXT,
-                        "description": "Such as `data.lines.0.quantity`; empty for the whole event",
+                        "description": "Such as `data.lines.0.quantity`; empty for the whole of it",
                     },
                     "reason": {**TEXT, "description": "One word: json, envelope, data or number"},
                     "message": {**TEXT, "description": "For people"},
                 },
+                "element",
+                "reason",
             ),
         ),
     },
     "errors",
 )
 NO_TOKEN = error("No token, or another one", WWW_Authenticate="`Bearer`, as RFC 6750 says")
+NO_ROLE = error("The token's role is not enough", WWW_Authenticate="`Bearer` with `insufficient_scope`")
 _ANY_ERROR = error("Anything else: 404 for another path, 405 with `Allow` for another method, 431 for long headers")
 
 

@@ -199,6 +199,34 @@ class SqliteBroker:
             position = batch.next
             await asyncio.sleep(0)
 
+    async def news(self, positions: Positions, *, wait_s: float) -> list[Batch]:
+        loop, woken = asyncio.get_running_loop(), asyncio.Event()
+        until = loop.time() + wait_s
+        self.answers.on_news(woken.set)
+        try:
+            while True:
+                woken.clear()
+                self.log.refresh()
+                batches = [self._batch_at(tp, position) for tp, position in positions.items()]
+                new = [batch for batch in batches if batch is not None]
+                left_s = until - loop.time()
+                if new or left_s <= 0:
+                    return new
+                await within(min(left_s, POLL_S), woken)  # of what another process commits nobody tells us
+        finally:
+            self.answers.off_news(woken.set)
+
+    def _batch_at(self, tp: tuple[str, int], position: int) -> Batch | None:
+        """None where the partition ends at this position."""
+        end = self.log.next[tp]
+        if position >= end:
+            return None
+        batch = self.log.read(tp, position, MOST_RECORDS)
+        return batch if batch is not None else Batch(*tp, [], [], [], [], position - 1, end)
+
+    async def written(self, topic: str) -> Mapping[int, int]:
+        return {partition: end for partition, (_, end) in (await self.bounds(topic)).items()}
+
     def own(self, stage: str, partition: int) -> Ownership:
         return _SqliteOwnership(self, stage, partition)
 

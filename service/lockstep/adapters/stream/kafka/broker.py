@@ -9,8 +9,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka import errors as kafka_errors
-from aiokafka.client import AIOKafkaClient
-from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
+from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, PartitionRecords
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.protocol.fetch import FetchRequest
@@ -24,7 +24,7 @@ from lockstep.adapters.stream.kafka.ownership import KafkaOwnership
 from lockstep.adapters.stream.kafka.producer import close_producer, submit, unsent
 from lockstep.adapters.stream.kafka.topics import Topics
 from lockstep.errors import BrokerError, Fenced
-from lockstep.ports import Batch, Ownership, Record, TopicInfo, TopicSpec
+from lockstep.ports import Batch, Ownership, Positions, Record, TopicInfo, TopicSpec
 from lockstep.settings import Settings
 
 MOST_RECORDS = 8_192
@@ -123,18 +123,20 @@ class KafkaBroker:
         """Where what is committed ends."""
         return await self._offsets([(topic, p) for topic, p in tps], LATEST)
 
-    async def _offsets(self, tps: Sequence[TP], place: int) -> dict[TP, int]:
+    async def _offsets(self, tps: Sequence[TP], place: int, *, isolation: int = READ_COMMITTED) -> dict[TP, int]:
         """place: EARLIEST, LATEST, or a time in Unix milliseconds, for which -1 means that nothing is that new."""
         for topic in {topic for topic, _ in tps}:
             await self._know(topic)
         where = ", ".join(f"{topic}/{p}" for topic, p in tps)
-        return await self._connection.ask(f"asking for the offsets of {where}", lambda: self._try_offsets(tps, place))
+        return await self._connection.ask(
+            f"asking for the offsets of {where}", lambda: self._try_offsets(tps, place, isolation)
+        )
 
-    async def _try_offsets(self, tps: Sequence[TP], place: int) -> dict[TP, int]:
+    async def _try_offsets(self, tps: Sequence[TP], place: int, isolation: int) -> dict[TP, int]:
         nodes: dict[int, dict[str, list[tuple[int, int]]]] = {}
         for topic, p in tps:
             nodes.setdefault(self._leader(topic, p), {}).setdefault(topic, []).append((p, place))
-        requests = [OffsetRequest(-1, READ_COMMITTED, list(topics.items())) for topics in nodes.values()]
+        requests = [OffsetRequest(-1, isolation, list(topics.items())) for topics in nodes.values()]
         offsets = {}
         for response in await asyncio.gather(*map(self.client.send, nodes, requests)):
             for topic, rows in response.topics:
@@ -204,12 +206,65 @@ class KafkaBroker:
             raise BrokerError(f"{topic}/{partition}: retention removed offset {position} while it was read")
         if error is not kafka_errors.NoError:
             raise error(f"{topic}/{partition}")
-        tp = TopicPartition(topic, partition)
-        aborted = [(a["producer_id"], a["first_offset"]) for a in row["aborted_transactions"] or ()]
-        records = PartitionRecords(
-            tp, MemoryRecords(row["message_set"]), aborted, position, None, None, True, READ_COMMITTED
+        return _records(topic, row, position), row["last_stable_offset"]
+
+    async def news(self, positions: Positions, *, wait_s: float) -> list[Batch]:
+        for topic, _ in positions:
+            await self._know(topic)
+        return await self._connection.ask(
+            f"following {', '.join(topic for topic, _ in positions)}", lambda: self._try_news(positions, wait_s)
         )
-        return records, row["last_stable_offset"]
+
+    async def _try_news(self, positions: Positions, wait_s: float) -> list[Batch]:
+        nodes: dict[int, dict[str, list[tuple[int, int, int]]]] = {}
+        for (topic, p), position in positions.items():
+            nodes.setdefault(self._leader(topic, p), {}).setdefault(topic, []).append((p, position, FETCH_BYTES))
+        batches: list[Batch] = []
+
+        async def ask(node: int, topics: dict[str, list[tuple[int, int, int]]]) -> None:
+            request = FetchRequest(round(wait_s * 1000), 1, 8 * FETCH_BYTES, READ_COMMITTED, list(topics.items()))
+            # A broker answers one connection in order: on that of all other questions these would wait behind ours.
+            response = await self.client.send(node, request, group=ConnectionGroup.COORDINATION)
+            for topic in response.to_object()["topics"]:
+                for row in topic["partitions"]:
+                    batches.extend(await self._new_batches(topic["topics"], row, positions))
+
+        asking = [asyncio.ensure_future(ask(node, topics)) for node, topics in nodes.items()]
+        try:
+            # The first that has something ends the wait of all; what the others would have said, they say next time.
+            while asking and not batches:
+                done, waiting = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+                for one in done:
+                    one.result()
+                asking = list(waiting)
+        finally:
+            for one in asking:
+                one.cancel()
+        return batches
+
+    async def _new_batches(self, topic: str, row: Any, positions: Positions) -> list[Batch]:
+        """What an answer has of one partition; where retention has removed the position, where it begins now."""
+        partition = row["partition"]
+        position = positions[topic, partition]
+        error = kafka_errors.for_code(row["error_code"])
+        if error is kafka_errors.OffsetOutOfRangeError:
+            earliest, _ = (await self._bounds(topic, [partition]))[partition]
+            return [Batch(topic, partition, [], [], [], [], position - 1, earliest)]
+        if error is not kafka_errors.NoError:
+            raise error(f"{topic}/{partition}")
+        records = _records(topic, row, position)
+        batches = []
+        more = records._records.has_next()
+        while more:
+            run, more = take(records, MOST_RECORDS)
+            batches.append(run.batch(topic, partition, start=position, next_=records.next_fetch_offset))
+            position = records.next_fetch_offset
+        return batches
+
+    async def written(self, topic: str) -> Mapping[int, int]:
+        tps = [(topic, p) for p in await self._know(topic)]
+        ends = await self._offsets(tps, LATEST, isolation=READ_UNCOMMITTED)
+        return {p: end for (_, p), end in ends.items()}
 
     # ---- writing --------------------------------------------------------------------------------------------------
 
@@ -351,6 +406,21 @@ class KafkaBroker:
 
     def own(self, stage: str, partition: int) -> Ownership:
         return KafkaOwnership(self, stage, partition)
+
+
+def _records(topic: str, row: Any, position: int) -> PartitionRecords:
+    """The client's view of one partition in the answer to a fetch."""
+    aborted = [(a["producer_id"], a["first_offset"]) for a in row["aborted_transactions"] or ()]
+    return PartitionRecords(
+        TopicPartition(topic, row["partition"]),
+        MemoryRecords(row["message_set"]),
+        aborted,
+        position,
+        None,
+        None,
+        True,
+        READ_COMMITTED,
+    )
 
 
 def _places(outcomes: "Sequence[tuple[int, int] | BaseException]") -> list[tuple[int, int]]:

@@ -1,0 +1,37 @@
+"""Gives commands: publishes one, and waits until this worker's board knows what became of it."""
+
+import msgspec
+
+from lockstep.adapters.response_board import ResponseBoard
+from lockstep.errors import CommandUnanswered
+from lockstep.ports import Broker, Record
+from lockstep.response.command import COMMANDS, Answer, Command
+
+WITHIN_S = 10.0
+"""How long an answer is waited for: a worker that takes over notify's partition needs some seconds."""
+
+
+class CommandDoor:
+    """The one way by which people's commands come in, from pages, links, buttons, the API and the command line."""
+
+    def __init__(self, broker: Broker, board: ResponseBoard) -> None:
+        self._broker, self._board = broker, board
+
+    async def give(self, command: Command, *, within_s: float = WITHIN_S) -> Answer:
+        """What became of a command: applied, or refused with the reason in words.
+
+        When it returns, the board shows what stands by it. One whose id was answered before is not given again: its
+        answer is returned. Raises BrokerError, and CommandUnanswered where no worker has applied it in time; then it is
+        on the log, and will be applied.
+        """
+        known = self._board.answer(command.id)
+        if known is not None:
+            return known
+        await self._broker.publish([Record(COMMANDS, msgspec.json.encode(command), command.id.encode(), 0)])
+        answer = await self._board.wait_for(command.id, within_s=within_s)
+        if answer is None:
+            raise CommandUnanswered(
+                f"nobody has answered within {within_s:g} s: it is kept, and is applied when a worker has notify's "
+                "partition; look again, or ask again with the same id"
+            )
+        return answer

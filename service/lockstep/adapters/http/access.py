@@ -1,0 +1,78 @@
+"""Who may ask what: the Bearer token of a request, its caller and their role. Without any token, loopback alone."""
+
+import hmac
+import ipaddress
+
+from aiohttp import web
+
+from lockstep.adapters.http.caller import LOCAL, NOBODY, Caller, Role
+from lockstep.adapters.http.openapi import Operation
+from lockstep.adapters.http.refusal import Refusal
+from lockstep.errors import SettingsError
+from lockstep.settings import Settings
+
+ADMIN = Caller("admin", Role.ADMIN)
+"""Whoever has LOCKSTEP_API_TOKEN."""
+
+
+def check_exposure(settings: Settings) -> None:
+    """Raises SettingsError when the server would be open to others without a token."""
+    if settings.api_token is not None or settings.http_host == "localhost":
+        return
+    try:
+        loopback = ipaddress.ip_address(settings.http_host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise SettingsError(
+            f"LOCKSTEP_HTTP_HOST: {settings.http_host} is open to others; "
+            "set LOCKSTEP_API_TOKEN, or listen on 127.0.0.1"
+        )
+
+
+class Access:
+    """Knows the tokens, and says who has sent one."""
+
+    def __init__(self, settings: Settings) -> None:
+        check_exposure(settings)
+        self._token = settings.api_token
+
+    def caller(self, request: web.BaseRequest, operation: Operation | None) -> Caller:
+        """Who asks. operation: what for; None where there is none, which is said only to those who have a token.
+
+        Raises Refusal, as RFC 6750 says: 401 without a token or with one that is none, 403 where the role is not
+        enough. An open operation is refused to nobody.
+        """
+        try:
+            caller = self._known(request)
+        except Refusal:
+            if operation is not None and operation.is_open:
+                return NOBODY
+            raise
+        if operation is not None and not operation.is_open and caller.role < operation.role:
+            said = f'Bearer error="insufficient_scope", scope="{operation.role.title}"'
+            raise Refusal(
+                403,
+                f"{caller.name} is {caller.role.title}, and this takes {operation.role.title}; "
+                f"use another token, or have one made: lockstep token add NAME --role {operation.role.title}",
+                headers={"WWW-Authenticate": said},
+            )
+        return caller
+
+    def _known(self, request: web.BaseRequest) -> Caller:
+        """Raises Refusal where a token is needed and the request carries none that is known."""
+        if self._token is None:
+            return LOCAL
+        header = request.headers.get("Authorization")
+        if header is None:
+            raise Refusal(401, "a Bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
+        scheme, _, given = header.partition(" ")
+        # Bytes that are no text arrive as lone surrogates.
+        sent, right = given.strip().encode("utf-8", "surrogateescape"), self._token.get_secret_value().encode()
+        if scheme.lower() == "bearer" and hmac.compare_digest(sent, right):
+            return ADMIN
+        raise Refusal(
+            401,
+            "another Bearer token is needed; write `Authorization: Bearer TOKEN`",
+            headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+        )

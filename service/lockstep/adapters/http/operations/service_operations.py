@@ -1,0 +1,97 @@
+"""The worker itself: its page, whether it is alive and ready, its metrics, and the document of all operations."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from lockstep.adapters.http.openapi import NO_TOKEN, TEXT, Operation, answer, answers
+
+
+class Status(Protocol):
+    """Whether the worker is alive and ready, and why not."""
+
+    ready: bool
+    ready_reason: str
+    live: bool
+    live_reason: str
+
+
+class ServiceOperations:
+    """What is asked of a worker."""
+
+    def __init__(
+        self,
+        *,
+        status: Callable[[], Status],
+        metrics: Callable[[], Awaitable[bytes]],
+        page: Callable[[], str],
+        document: Callable[[], dict[str, Any]],
+    ) -> None:
+        """page: the HTML of `/`. document: of OpenAPI, of all operations."""
+        self._status, self._metrics, self._page_text, self._document = status, metrics, page, document
+
+    @answers(
+        Operation(
+            "GET",
+            "/",
+            "A page for people: what to do next where nothing is watched yet, and what can be asked",
+            {200: {"description": "HTML", "content": {"text/html": {"schema": TEXT}}}},
+            is_open=True,
+        )
+    )
+    async def _page(self, request: web.BaseRequest) -> web.Response:
+        return web.Response(text=self._page_text(), content_type="text/html")
+
+    @answers(
+        Operation(
+            "GET",
+            "/healthz",
+            "Alive?",
+            {200: answer("Yes"), 503: answer("No, and why")},
+            is_open=True,
+        )
+    )
+    async def _healthz(self, request: web.BaseRequest) -> web.Response:
+        status = self._status()
+        body = {"live": status.live, "reason": status.live_reason}
+        return web.json_response(body, status=200 if status.live else 503)
+
+    @answers(
+        Operation(
+            "GET",
+            "/readyz",
+            "Ready?",
+            {200: answer("Yes"), 503: answer("No, and why")},
+            is_open=True,
+        )
+    )
+    async def _readyz(self, request: web.BaseRequest) -> web.Response:
+        status = self._status()
+        body = {"ready": status.ready, "reason": status.ready_reason}
+        return web.json_response(body, status=200 if status.ready else 503)
+
+    @answers(
+        Operation(
+            "GET",
+            "/metrics",
+            "For Prometheus",
+            {200: {"description": "Text"}},
+            is_open=True,
+        )
+    )
+    async def _show_metrics(self, request: web.BaseRequest) -> web.Response:
+        return web.Response(
+            body=await self._metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        )
+
+    @answers(
+        Operation(
+            "GET",
+            "/v1/openapi.json",
+            "This document",
+            {200: answer("OpenAPI 3.1"), 401: NO_TOKEN},
+        )
+    )
+    async def _openapi(self, request: web.BaseRequest) -> web.Response:
+        return web.json_response(self._document())
