@@ -1,5 +1,6 @@
 """`lockstep init`: what it writes passes `check` and `test`, and nothing that is there is written over."""
 
+import gzip
 import os
 import pty
 import re
@@ -16,6 +17,7 @@ from lockstep.cli import main
 from lockstep.errors import RuleError
 from lockstep.tools.check.check_report import check
 from lockstep.tools.init.public_holidays import holiday_entries, zone_of
+from lockstep.tools.init.shop_export import LOOKED_AT
 from lockstep.tools.init.shop_files import Answers, shop_files
 from lockstep.tools.ruletest.runner import run as run_test
 from lockstep.tools.ruletest.suite import load_suite
@@ -119,7 +121,7 @@ def test_options_and_then_the_next_steps(run, tmp_path):
     code, out, said = run("init", "my-shop", "--country", "DE", "--export", SHOPIFY, "--marketing", "anna@example.com")
     assert (code, said) == (0, "")
     assert _files(tmp_path / "my-shop") == WRITTEN
-    assert f"{SHOPIFY}: shopify-orders, 4 events" in out
+    assert f"{SHOPIFY}: shopify-orders; its 3 rows give 4 events, 0 refused" in out
     steps = [line.strip() for line in out.partition("Next:")[2].splitlines() if line.strip()]
     assert steps[0] == "set -a; . ./my-shop/lockstep.env; set +a"
     assert "LOCKSTEP_TIMEZONE=Europe/Berlin" in (tmp_path / "my-shop/lockstep.env").read_text()
@@ -163,6 +165,21 @@ def test_a_file_that_no_ready_mapping_knows(run, tmp_path):
     code, out, _ = run("init", "third", "--export", "nowhere.csv")
     assert code == 0
     assert "nowhere.csv: No such file or directory" in out
+
+
+def test_of_a_long_file_the_first_rows_are_looked_at(run, tmp_path):
+    """It is converted once, by the command for that: what is wrong further down is not read here."""
+    header, *_, order = SHOPIFY.read_text("utf-8").splitlines(keepends=True)
+    good = "".join(order.replace("1002", str(n)).replace("5002", str(n)) for n in range(1_000, 1_000 + LOOKED_AT))
+    with gzip.open(tmp_path / "long.csv.gz", "wb") as packed:
+        packed.write((header + good).encode())
+    with (tmp_path / "long.csv.gz").open("ab") as torn:
+        torn.write(b"neither packed nor rows" * 100_000)
+    code, out, _ = run("init", "--export", "long.csv.gz")
+    assert code == 0
+    assert "long.csv.gz: shopify-orders; its first 1,000 rows give 2,000 events, 0 refused" in out
+    code, _, said = run("convert", "long.csv.gz", "--out", "events.ndjson")
+    assert (code, "cannot be read to its end" in said) == (1, True)
 
 
 def test_an_unknown_zone_is_said(run, tmp_path):

@@ -115,12 +115,14 @@ def convert_files(
     mapping: FileMapping | None = None,
     known: Sequence[FileMapping] | None = None,
     progress: Callable[[int, float | None], None] | None = None,
+    most_rows: int | None = None,
 ) -> Report:
     """Hand the events of files (`-`: standard input) to `write`, as JSON, some at a time.
 
     mapping: of all of them; None: each has the one of `known` that finds its columns there. known: default: the ready
     ones; of two that find as many columns the earlier is taken. setting.exported: when the files were made; None: when
-    each was last changed. progress: told how many events came, and the part of the file that is done.
+    each was last changed. progress: told how many events came, and the part of the file that is done. most_rows: of
+    each file, to look at it; what follows them is not read. None: all.
     Raises NotRecognised, MappingFaults, and EventError for what cannot be opened.
     """
     report = Report()
@@ -145,7 +147,7 @@ def convert_files(
                 if progress is not None:
                     progress(len(events), stream.tell() / size if size else None)
 
-            _convert(source, name, hand_over, report, of_file)
+            _convert(source, name, hand_over, report, of_file, most_rows)
     return report
 
 
@@ -156,7 +158,12 @@ def events_of(path: Path, *, setting: Setting, mapping: FileMapping | None = Non
 
 
 def _convert(
-    source: _Source, name: str, hand_over: Callable[[list[bytes]], None], report: Report, setting: Setting
+    source: _Source,
+    name: str,
+    hand_over: Callable[[list[bytes]], None],
+    report: Report,
+    setting: Setting,
+    most_rows: int | None,
 ) -> None:
     """Convert one file."""
     compiled, faults = compile_mapping(source.mapping, source.columns, setting)
@@ -165,7 +172,7 @@ def _convert(
     report.notes += [f"{name}: {note}" for note in compiled.notes if f"{name}: {note}" not in report.notes]
     events: list[bytes] = []
     try:
-        for _ in _worked(source, compiled, report, events):
+        for _ in _worked(source, compiled, report, events, most_rows):
             hand_over(events)
             events.clear()
     except EventError as error:
@@ -175,7 +182,9 @@ def _convert(
     hand_over(events)
 
 
-def _worked(source: _Source, compiled: Compiled, report: Report, events: list[bytes]) -> Iterator[None]:
+def _worked(
+    source: _Source, compiled: Compiled, report: Report, events: list[bytes], most_rows: int | None
+) -> Iterator[None]:
     """Go through the rows; now and then a moment to hand over the events that are there."""
     emit = events.append
     place = source.place
@@ -188,7 +197,7 @@ def _worked(source: _Source, compiled: Compiled, report: Report, events: list[by
 
     adders = [made.add for made in compiled.events]
     left = AT_ONCE
-    for number, row in source.rows(refuse_row):
+    for number, row in islice(source.rows(refuse_row), most_rows):
         if compiled.refusals and (fault := _refusal(compiled, row)) is not None:
             refuse(number, fault)
             continue

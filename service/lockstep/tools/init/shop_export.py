@@ -23,6 +23,8 @@ _WORDS = {
     "price": ("unit price", "item price", "price"),
 }
 """What a column may be called, the surer names first."""
+LOOKED_AT = 1_000
+"""Rows of a file that are tried."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,9 @@ class ShopExport:
 
     @classmethod
     def of(cls, path: Path, setting: Setting) -> "ShopExport":
-        """Looks at the whole file, and writes nothing."""
+        """Looks at the first rows of the file, and writes nothing."""
         try:
-            report = convert_files([path], lambda events: None, setting=setting)
+            report = convert_files([path], lambda events: None, setting=setting, most_rows=LOOKED_AT)
         except NotRecognised as error:
             draft = _draft(path)
             if draft is None:
@@ -51,8 +53,9 @@ class ShopExport:
         except LockstepError as error:
             return cls(path, said=str(error))
         (_, known_as), *_ = report.recognised
-        refused = f", {report.refused_count:,} rows refused" if report.refused_count else ""
-        return cls(path, known_as=known_as, said=f"{path}: {known_as}, {report.events:,} events{refused}")
+        rows = f"its {report.rows:,} rows" if report.rows < LOOKED_AT else f"its first {LOOKED_AT:,} rows"
+        said = f"{path}: {known_as}; {rows} give {report.events:,} events, {report.refused_count:,} refused"
+        return cls(path, known_as=known_as, said=said)
 
 
 def _draft(path: Path) -> tuple[str, str] | None:
