@@ -4,7 +4,7 @@ import importlib.util
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -78,6 +78,37 @@ def logs_as_they_were() -> Iterator[None]:
     for handler in set(root.handlers) - handlers:
         if type(handler) is logging.StreamHandler:  # not pytest's own, which come and go with each phase
             root.removeHandler(handler)
+
+
+@pytest.fixture
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which a command is run, and no setting of Lockstep around it."""
+    for name in os.environ:
+        if name.startswith("LOCKSTEP_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(
+    empty_folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command of Lockstep in an empty folder: (exit code, stdout, stderr)."""
+    from lockstep.cli import main
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["lockstep", *map(str, arguments)])
+        code: object = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+        out, said = capfd.readouterr()
+        return int(str(code or 0)), out, said
+
+    return run
 
 
 @pytest.hookimpl(tryfirst=True)  # before the marks are read

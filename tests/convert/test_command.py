@@ -1,38 +1,21 @@
 """`lockstep convert` and `lockstep check` as they are run: what they print, and their exit codes."""
 
 import json
-import os
 import subprocess
 import sys
 
 import pytest
 from converting import FIXTURES
 
-from lockstep.cli import main
-
 SHOPIFY = FIXTURES / "shopify-orders.csv"
 BAD = "time,channel\n2026-11-24,web\nnever,web\n2026-11-24,pos\nsoon,web\n"
 MAPPING = "mapping: visits\nevents: [{type: traffic.session, time: time, data: {channel: channel}}]\n"
 
 
-@pytest.fixture
-def run(tmp_path, monkeypatch, capfd):
-    """Runs a command in an empty folder: (exit code, stdout, stderr)."""
-    for name in os.environ:
-        if name.startswith("LOCKSTEP_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("COLUMNS", "160")
+@pytest.fixture(autouse=True)
+def pseudonym(empty_folder, monkeypatch):
+    """A secret of which pseudonyms are made."""
     monkeypatch.setenv("LOCKSTEP_SECRET_PSEUDONYM", "of the tests")
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["lockstep", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, said = capfd.readouterr()
-        return ended.value.code or 0, out, said
-
-    return run
 
 
 def test_a_known_export_to_standard_output(run):

@@ -1,38 +1,16 @@
 """`lockstep convert rules` and `lockstep check` on files of other programs, as they are run."""
 
-import os
-import sys
 from zoneinfo import ZoneInfo
 
 import pytest
 from converted_rules import FIXTURES, GOLDEN
 
-from lockstep.cli import main
 from lockstep.tools.check.check_report import check
 from lockstep.tools.ruletest.runner import run as run_test
 from lockstep.tools.ruletest.suite import load_suite
 
 PROMETHEUS = FIXTURES / "shop.rules.yml"
 ELASTALERT = FIXTURES / "elastalert"
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capfd):
-    """Runs a command in an empty folder: (exit code, stdout, stderr)."""
-    for name in os.environ:
-        if name.startswith("LOCKSTEP_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("COLUMNS", "160")
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["lockstep", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, said = capfd.readouterr()
-        return ended.value.code or 0, out, said
-
-    return run
 
 
 @pytest.mark.parametrize("name", ["shop.rules.yml", "elastalert"])

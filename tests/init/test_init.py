@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from lockstep.cli import main
 from lockstep.errors import RuleError
 from lockstep.tools.check.check_report import check
 from lockstep.tools.init.public_holidays import holiday_entries, zone_of
@@ -35,32 +34,6 @@ WRITTEN = [
     "rules/tests/traffic.yml",
     "rules/traffic.yml",
 ]
-
-
-@pytest.fixture
-def environ(monkeypatch, tmp_path):
-    for name in os.environ:
-        if name.startswith("LOCKSTEP_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("COLUMNS", "160")
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def run(environ, monkeypatch, capfd):
-    """Runs a command in an empty folder: (exit code, stdout, stderr)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["lockstep", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as ended:
-            code = ended.code or 0
-        out, said = capfd.readouterr()
-        return code, out, said
-
-    return run
 
 
 def _files(folder):
@@ -190,7 +163,7 @@ def test_an_unknown_zone_is_said(run, tmp_path):
     assert _files(tmp_path) == []
 
 
-def test_five_questions_on_a_terminal(environ, tmp_path):
+def test_five_questions_on_a_terminal(empty_folder, tmp_path):
     """Each with the answer that is taken when nothing is said; the zone follows from the country."""
     outer, inner = pty.openpty()
     process = subprocess.Popen([sys.executable, "-m", "lockstep", "init"], stdin=inner, stdout=inner, stderr=inner)
