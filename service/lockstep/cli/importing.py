@@ -3,8 +3,7 @@
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -154,27 +153,15 @@ def _name_rows(report: Any, name: str) -> None:
         refused.places = [place.replace(name, "query") for place in refused.places]
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    if str(path) == "-":
-        yield sys.stdin.buffer
-        return
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        fail(f"{path}: {error.strerror}; name a file of your shop, or - for standard input")
-    with stream:
-        yield stream
-
-
 def _holds_events(path: Path) -> bool:
     """Whether a file has CloudEvents, not a shop's own objects or rows."""
+    from lockstep.adapters.convert.conversion import opened
     from lockstep.adapters.ingest.event_text import UNREADABLE, read_ahead, utf8_stream
 
     if str(path) == "-":
         head = sys.stdin.buffer.peek(4_096)  # type: ignore[union-attr] # a buffered reader
     else:
-        with _opened(path) as stream:
+        with opened(path) as stream:
             try:
                 head, _ = read_ahead(utf8_stream(stream), 4_096)
             except UNREADABLE:
@@ -183,10 +170,11 @@ def _holds_events(path: Path) -> bool:
 
 
 def _read_events(path: Path, gathered: Any, progress: Callable[[int, float | None], None]) -> None:
+    from lockstep.adapters.convert.conversion import opened
     from lockstep.adapters.ingest.event_text import EventText
     from lockstep.tools.send import AT_ONCE
 
-    with _opened(path) as stream:
+    with opened(path) as stream:
         text = EventText(stream, str(path))
         size = path.stat().st_size if path.is_file() else 0
         for numbers, values in text.portions(AT_ONCE):

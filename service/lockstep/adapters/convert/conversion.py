@@ -130,7 +130,7 @@ def convert_files(
         known = [*ready_mappings().values()]
     for path in paths:
         with ExitStack() as open_files:
-            stream = open_files.enter_context(_opened(path))
+            stream = open_files.enter_context(opened(path))
             name = str(path)
             try:
                 source = _source(stream, name, mapping, known, open_files)
@@ -233,7 +233,8 @@ def _refusal(compiled: Compiled, row: Row) -> CellFault | None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The bytes of a file, `-`: of standard input. Raises EventError for what cannot be opened."""
     if str(path) == "-":
         yield sys.stdin.buffer
         return
