@@ -141,7 +141,7 @@ class Inbound:
             raise Refusal(400, f"no JSON: {not_json(error)}") from error
         if not isinstance(body, dict):
             return self._said(sender, OTHER, Translation(reason="it is no JSON object"))
-        said = sender.topic_of(body, headers)
+        said = sender.topic(body, headers)
         topic = said if said in sender.topics else OTHER
         try:
             skus = await self._skus.known() if topic in sender.without_sku else {}

@@ -84,6 +84,11 @@ def amount(value: Any) -> float | None:
     return None if read is None or read < 0 else read
 
 
+def counted(sku: str, line: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of an order with how many of a product it is about; where it does not say so, none."""
+    return {"sku": sku, "quantity": amount(line.get("quantity")) or 0}
+
+
 def needed_number(body: Mapping[str, Any], *names: str) -> float:
     """The first of these fields that holds a number. Raises BadPayload."""
     for name in names:

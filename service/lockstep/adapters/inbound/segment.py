@@ -52,7 +52,7 @@ def translate(topic: str, body: Body, headers: Mapping[str, str], skus: Mapping[
     return reader(body)
 
 
-def topic_of(body: Body, headers: Mapping[str, str]) -> str:
+def topic_of(body: Body) -> str:
     """The name of a track call, else the kind of call, as `page`; both in lower case, `order completed`."""
     call = text(body.get("type")) or ""
     return ((text(body.get("event")) or "") if call == "track" else call).lower()
@@ -80,32 +80,30 @@ def _order_placed(body: Body) -> Translation:
 
 
 def _order_cancelled(body: Body) -> Translation:
-    said = mapping(body, "properties")
-    data = {
-        "order_id": needed_id(said, "order_id", "orderId"),
-        "total": _total(said),
-        "channel": first_text(said.get("affiliation"), _channel(body)),
-        "currency": text(said.get("currency")),
-    }
-    return _event(body, "order.cancelled", data)
+    return _event(body, "order.cancelled", _undone(body, _total(mapping(body, "properties"))))
 
 
 def _order_refunded(body: Body) -> Translation:
     said = mapping(body, "properties")
-    order, lines = needed_id(said, "order_id", "orderId"), _lines(said)
-    total = _total(said)
-    data = {
-        "order_id": order,
-        "total": None if total is None else abs(total),
-        "channel": first_text(said.get("affiliation"), _channel(body)),
-        "currency": text(said.get("currency")),
-    }
+    lines, total = _lines(said), _total(said)
+    data = _undone(body, None if total is None else abs(total))
     if lines:
         back = [{"sku": line["sku"], "quantity": line["quantity"]} for line in lines]
         return _event(body, "order.returned", {**data, "lines": back})
-    if not total:
-        return ignored("it names neither products nor what was paid back")
-    return _event(body, "order.refunded", data)
+    return (
+        _event(body, "order.refunded", data) if total else ignored("it names neither products nor what was paid back")
+    )
+
+
+def _undone(body: Body, total: float | None) -> dict[str, Any]:
+    """What is said of an order that is cancelled or paid back. total: what of it is."""
+    said = mapping(body, "properties")
+    return {
+        "order_id": needed_id(said, "order_id", "orderId"),
+        "total": total,
+        "channel": first_text(said.get("affiliation"), _channel(body)),
+        "currency": text(said.get("currency")),
+    }
 
 
 def _checkout(body: Body) -> Translation:

@@ -17,8 +17,8 @@ OTHER = "other"
 @dataclass(frozen=True)
 class Sender:
     """name: as in the path and the metrics. title: as people call it. signed_in: the header of its signature, an HMAC
-    of the raw body by `digest`, written as base64 or hex. topic_in: the header that names its topic; None where the
-    body does. topics: those that become events.
+    of the raw body by `digest`, written as base64 or hex. topic_in: the header that names its topic; None where
+    `topic_of` reads it in the body. topics: those that become events.
 
     ping: what it sends, unsigned, to see whether anybody is there; None where it does not. without_sku: topics that
     name a thing otherwise than by its sku, which other topics have told.
@@ -31,10 +31,16 @@ class Sender:
     written: Literal["base64", "hex"]
     topic_in: str | None
     topics: tuple[str, ...]
-    topic_of: Callable[[Mapping[str, Any], Mapping[str, str]], str]
     translate: Callable[[str, Mapping[str, Any], Mapping[str, str], Mapping[str, str]], Translation]
+    topic_of: Callable[[Mapping[str, Any]], str] | None = None
     ping: re.Pattern[bytes] | None = None
     without_sku: frozenset[str] = frozenset()
+
+    def topic(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> str:
+        """What a body is about, in lower case; "" where nothing says so. headers: their names in lower case."""
+        if self.topic_of is not None:
+            return self.topic_of(body)
+        return headers.get((self.topic_in or "").lower(), "").strip().lower()
 
     def is_signed(self, raw: bytes, signature: str, secrets: Iterable[str]) -> bool:
         """Whether one of the secrets signed these bytes, in a time that says nothing of how much of it was right."""
@@ -55,7 +61,6 @@ SHOPIFY = Sender(
     written="base64",
     topic_in=shopify.TOPIC_IN,
     topics=shopify.TOPICS,
-    topic_of=shopify.topic_of,
     translate=shopify.translate,
     without_sku=shopify.WITHOUT_SKU,
 )
@@ -67,7 +72,6 @@ WOOCOMMERCE = Sender(
     written="base64",
     topic_in=woocommerce.TOPIC_IN,
     topics=woocommerce.TOPICS,
-    topic_of=woocommerce.topic_of,
     translate=woocommerce.translate,
     ping=re.compile(rb"webhook_id=[0-9]{1,20}"),
 )

@@ -19,6 +19,7 @@ from lockstep.adapters.inbound.foreign_values import (
     NO_SKU,
     amount,
     campaign,
+    counted,
     first_text,
     mapping,
     needed_id,
@@ -50,10 +51,6 @@ def translate(topic: str, body: Body, headers: Mapping[str, str], skus: Mapping[
 def item_name(item: str) -> str:
     """What an inventory item is called where its sku is kept."""
     return f"shopify/inventory_items/{item}"
-
-
-def topic_of(body: Body, headers: Mapping[str, str]) -> str:
-    return headers.get(TOPIC_IN.lower(), "").strip().lower()
 
 
 def _order_placed(body: Body) -> Translation:
@@ -135,7 +132,7 @@ def _paid_back(payments: Iterable[Body], lines: Iterable[Body]) -> tuple[float |
 
 
 def _returned(line: Body) -> dict[str, Any]:
-    return {"sku": _sku(mapping(line, "line_item")), "quantity": amount(line.get("quantity")) or 0}
+    return counted(_sku(mapping(line, "line_item")), line)
 
 
 def _fulfillment(body: Body) -> Translation:
@@ -330,17 +327,13 @@ def _sku(line: Body) -> str:
 
 
 def _priced(line: Body) -> dict[str, Any]:
-    return {
-        "sku": _sku(line),
-        "quantity": amount(line.get("quantity")) or 0,
-        "unit_price": _money(line, "price") or 0,
-    }
+    return {**counted(_sku(line), line), "unit_price": _money(line, "price") or 0}
 
 
 def _in_cart(line: Body) -> dict[str, Any]:
     price = _money(line, "price")
     priced = {} if price is None else {"unit_price": price}
-    return {"sku": _sku(line), "quantity": amount(line.get("quantity")) or 0, **priced}
+    return {**counted(_sku(line), line), **priced}
 
 
 def _money(body: Body, name: str) -> float | None:

@@ -21,6 +21,7 @@ from typing import Any
 from lockstep.adapters.inbound.foreign_values import (
     NO_SKU,
     amount,
+    counted,
     first_text,
     host,
     mapping,
@@ -54,10 +55,6 @@ def translate(topic: str, body: Body, headers: Mapping[str, str], skus: Mapping[
     if reader is None:
         return ignored(f"topic '{topic[:100]}' says nothing that rules read")
     return reader(body, _source(body, headers))
-
-
-def topic_of(body: Body, headers: Mapping[str, str]) -> str:
-    return headers.get(TOPIC_IN.lower(), "").strip().lower()
 
 
 def _source(body: Body, headers: Mapping[str, str]) -> str:
@@ -163,7 +160,7 @@ def _returned(body: Body, source: str, order: str, changed: str) -> Event:
     back = [part for refund in _refunds(body) if (part := number(refund.get("total"))) is not None]
     data = {
         "order_id": order,
-        "lines": [_counted(line) for line in objects(body.get("line_items"))],
+        "lines": [counted(_of_line(line), line) for line in objects(body.get("line_items"))],
         "total": abs(round(sum(back), 6)) if back else number(body.get("total")),
         "channel": _channel(body),
         "currency": text(body.get("currency")),
@@ -267,11 +264,7 @@ def _of_line(line: Body) -> str:
 
 
 def _priced(line: Body) -> dict[str, Any]:
-    return {**_counted(line), "unit_price": number(line.get("price")) or 0}
-
-
-def _counted(line: Body) -> dict[str, Any]:
-    return {"sku": _of_line(line), "quantity": amount(line.get("quantity")) or 0}
+    return {**counted(_of_line(line), line), "unit_price": number(line.get("price")) or 0}
 
 
 def _channel(body: Body) -> str | None:
