@@ -277,5 +277,13 @@ class DeliveryLike(Protocol[Body_co]):
     @property
     def body(self) -> Body_co: ...
     @property
+    def attempts(self) -> int:
+        """How many attempts are known to have ended before this one; after a crash there may have been one more."""
+
+    @property
+    def created(self) -> float:
+        """When it was decided, Unix seconds."""
+
+    @property
     def thread(self) -> str | None:
         """The reference of the message that this one answers to, if the destination has one."""

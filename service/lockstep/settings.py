@@ -86,6 +86,12 @@ class Settings(BaseSettings):
         "SEGMENT", description="Names of the secrets that Segment's webhooks are signed with, likewise"
     )
 
+    slack_signing_secrets: str = Field(
+        "SLACK_SIGNING",
+        description="Names of the secrets that Slack signs pressed buttons with, likewise; while none is set, messages "
+        "have no buttons that act",
+    )
+
     topic_orders: str = Field("orders", description="Topic of order and feedback events")
     topic_traffic: str = Field("traffic", description="Topic of traffic events")
     topic_inventory: str = Field("inventory", description="Topic of stock and supplier events")
@@ -187,7 +193,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{form}; `openssl rand -hex 32` makes one, and several are joined by ','")
         return value
 
-    @field_validator("shopify_secrets", "woocommerce_secrets", "segment_secrets")
+    @field_validator("shopify_secrets", "woocommerce_secrets", "segment_secrets", "slack_signing_secrets")
     @classmethod
     def _names_of_secrets(cls, value: str) -> str:
         if not all(_SECRET_NAME.fullmatch(name.strip()) for name in value.split(",")):
@@ -257,7 +263,12 @@ class Settings(BaseSettings):
             "woocommerce": self.woocommerce_secrets,
             "segment": self.segment_secrets,
         }
-        return {sender: tuple(name.strip() for name in names.split(",")) for sender, names in given.items()}
+        return {sender: _names(names) for sender, names in given.items()}
+
+    @property
+    def slack_signing(self) -> tuple[str, ...]:
+        """The names of the secrets that Slack signs pressed buttons with."""
+        return _names(self.slack_signing_secrets)
 
     @property
     def link_keys(self) -> tuple[str, ...]:
@@ -269,6 +280,10 @@ class Settings(BaseSettings):
         """Seconds that stragglers of a topic's role are waited for."""
         own = getattr(self, f"lateness_{role}", None)
         return self.lateness if own is None else float(own)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
 
 
 def _as_one(fault: str, value: str) -> str:

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from msgspec.structs import replace
 
+from lockstep.adapters.slack_api.message_blocks import rendered
 from lockstep.measure.definition import Aggregate, Measured, SeriesDef
 from lockstep.notification import CAME_AND_WENT, Item, Message
 from lockstep.notify.message import Writer
@@ -49,6 +50,8 @@ class Letter:
     id: str
     body: Any
     thread: str | None = None
+    attempts: int = 0
+    created: float = NOW.timestamp()
 
 
 def reasons(**changed: Any) -> Judged:
@@ -146,6 +149,23 @@ def mixed() -> Message:
         more=7,
         summary=True,
     )
+
+
+def slack_blocks(message: Message, **ways: Any) -> list[dict[str, Any]]:
+    """Everything that is shown of a message in Slack, from the top."""
+    shown = rendered(message, **ways)
+    return [*shown.blocks, *(block for one in shown.attachments for block in one["blocks"])]
+
+
+def slack_text(message: Message, **ways: Any) -> str:
+    """What is written there, a line for each part."""
+    parts = []
+    for block in slack_blocks(message, **ways):
+        for element in (block.get("text"), *block.get("elements", ())):
+            if element is not None:
+                text = element["text"]
+                parts.append(text if isinstance(text, str) else f"[{text['text']}]")
+    return "\n".join(parts)
 
 
 def webhook_body() -> dict[str, Any]:

@@ -327,7 +327,8 @@ async def test_every_exception_of_the_http_library_becomes_ours(peer, kind):
     async with peer(answers(500)) as (channel, destination, letter):
         with pytest.raises(DeliveryError, match="500"):
             await channel.send(destination, letter, now=NOW)  # opens the session
-        channel._session.trace_configs[:] = [_tracing(fail)]
+        session = channel._calls.session if peer is _slack else channel._session
+        session.trace_configs[:] = [_tracing(fail)]
         with pytest.raises(DeliveryError) as raised:
             await channel.send(destination, letter, now=NOW)
     assert raised.value.reason in ("connection", "timeout")

@@ -8,11 +8,10 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from channel_peers import NOW, Inbox, Letter, body, item, mixed, smtp_server
+from channel_peers import NOW, Inbox, Letter, body, item, mixed, slack_text, smtp_server
 from msgspec.structs import replace
 
 from lockstep.adapters.channels.email import EmailChannel
-from lockstep.adapters.channels.slack import blocks
 from lockstep.adapters.mail.leads import leads_of
 from lockstep.adapters.mail.letter import message_of
 from lockstep.adapters.mail.mail_html import html_part
@@ -173,7 +172,7 @@ def test_a_bar_s_number_is_apart_from_its_window(window, said):
     shown = body(replace(item(), value="1", window=window))
     assert f" {said}\n" in text_part(shown)
     assert said in re.sub("<[^>]*>", "", html_part(shown))
-    assert said in blocks(shown)[0]["text"]["text"].replace("*", "")
+    assert said in slack_text(shown).replace("*", "")
 
 
 async def test_labels_are_text_in_a_sent_mail():

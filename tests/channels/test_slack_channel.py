@@ -5,14 +5,28 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from channel_peers import ENVIRON, NOW, HttpPeer, Letter, answers, body, http_server, item, mixed, says
+from channel_peers import (
+    ENVIRON,
+    NOW,
+    HttpPeer,
+    Letter,
+    answers,
+    body,
+    http_server,
+    item,
+    mixed,
+    says,
+    slack_blocks,
+    slack_text,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from slack_sdk.models.blocks import Block
 
 from lockstep.adapters.channels import secrets_from
-from lockstep.adapters.channels.slack import SlackChannel, blocks, plain_text
+from lockstep.adapters.channels.slack import SlackChannel
+from lockstep.adapters.slack_api.message_blocks import plain_text
 from lockstep.errors import DeliveryError
 from lockstep.notification import Item, Picture
 from lockstep.ports import Destination
@@ -53,8 +67,7 @@ async def test_what_answers_goes_into_the_thread(state, broadcast):
 
 def test_what_people_read():
     """One of each kind, whole."""
-    shown = "\n---\n".join(b["text"]["text"] for b in blocks(mixed()))
-    assert f"{plain_text(mixed())}\n===\n{shown}\n" == (GOLDEN / "slack-mixed.txt").read_text()
+    assert f"{plain_text(mixed())}\n===\n{slack_text(mixed())}\n" == (GOLDEN / "slack-mixed.txt").read_text()
 
 
 @settings(deadline=None)
@@ -65,20 +78,26 @@ def test_what_people_read():
 )
 def test_slack_s_limits_are_kept(texts, headline, count):
     """Slack's own models accept every block, and their sum stays below what Slack takes."""
-    found = blocks(body(*[item(texts=texts, headline=headline, runbook="https://x.example/" + "y" * 90)] * count))
-    for block in found:
+    items = [
+        item(texts=texts, headline=headline, runbook="https://x.example/" + "y" * 90, episode_id=f"e{n}")
+        for n in range(count)
+    ]
+    pages = {f"e{n}": "https://alerts.example/act/" + "z" * 160 for n in range(count)}
+    shown = slack_blocks(body(*items), pages=pages)
+    assert len(shown) <= 50
+    assert len({block["block_id"] for block in shown if "block_id" in block}) == len(shown)
+    for block in shown:
         parsed = Block.parse(block)
         assert parsed is not None
         parsed.validate_json()
-    assert sum(len(b["text"]["text"]) for b in found) <= 12_000
+    assert len(slack_text(body(*items), pages=pages)) + 170 * min(count, 8) <= 12_000
     assert len(plain_text(body(item(headline=headline)))) <= 4_000
 
 
 @pytest.mark.parametrize("text", ["<!channel> now", "<@U123>", "@here", "<https://evil.example|our shop>", "a & b"])
 def test_labels_cannot_speak(text):
     """Nobody is called and no link is made by what an event says."""
-    (block,) = blocks(body(item(texts={"marketing": text}, headline=text)))
-    shown = block["text"]["text"]
+    shown = slack_text(body(item(texts={"marketing": text}, headline=text)))
     assert "<" not in shown
     assert "@here" not in shown
     assert shown.replace("&amp;", "").replace("&lt;", "").replace("&gt;", "").count("&") == 0
@@ -107,9 +126,11 @@ NO = "\u200b"
 def test_labels_are_shown_as_they_are(text, shown):
     """No sign of a label is markup: it is kept where Slack reads nothing into it, else one that looks like it stands
     there, or one that cannot be seen beside it."""
-    (block,) = blocks(body(item(texts={"marketing": f"{text}"}, headline=f"{text} x")))
-    assert block["text"]["verbatim"] is True
-    first, _, _, said, *_ = block["text"]["text"].split("\n")
+    message = body(item(texts={"marketing": f"{text}"}, headline=f"{text} x"))
+    for block in slack_blocks(message):
+        texts = [block["text"]] if "text" in block else block["elements"]
+        assert all(one.get("verbatim", one.get("type") == "button") for one in texts)
+    first, _, _, said, *_ = slack_text(message).split("\n")
     assert first == f":large_orange_circle: *Warning:* {shown} x"
     assert said == f"*Marketing:* {shown}"
 
@@ -117,8 +138,7 @@ def test_labels_are_shown_as_they_are(text, shown):
 def test_only_what_is_ours_is_a_link():
     """The runbook and where more is said; nothing ends such a link early."""
     shown = item(runbook="https://shop.example/run|book>?a=1&b=2")
-    (block,) = blocks(body(replace(shown, more="https://alerts.example/v1/explain?what=a")))
-    text = block["text"]["text"]
+    text = slack_text(body(replace(shown, more="https://alerts.example/v1/explain?what=a")))
     assert "<https://shop.example/run%7Cbook%3E?a=1&amp;b=2>\n" in text
     assert "<https://alerts.example/v1/explain?what=a>\n" in text
 
@@ -196,17 +216,18 @@ def _slack(asked: dict[str, dict[str, str]] | None = None, **changed):
     return behave
 
 
-@pytest.mark.parametrize(("thread", "expected"), [(None, "171.5"), ("171.1", "171.1")])
+@pytest.mark.parametrize(("thread", "expected"), [(None, "171.5"), ("171.1", "171.1"), ("C1/171.1", "171.1")])
 async def test_the_chart_goes_into_the_thread_of_its_message(thread, expected):
     """After the message, by the three calls of a file; the bytes go without the token."""
     asked: dict[str, dict[str, str]] = {}
     peer, reference = await _with_chart(_slack(asked), Letter("l1", body(), thread=thread))
-    assert [path for path, _, _ in peer.requests] == [
+    edits = ("/api/conversations.history", "/api/chat.update")
+    assert [path for path, _, _ in peer.requests if path not in edits] == [
         *("/api/chat.postMessage", "/api/files.getUploadURLExternal", "/upload/here"),
         "/api/files.completeUploadExternal",
     ]
-    assert reference == "171.5"
-    (_, headers, raw) = peer.requests[2]
+    assert reference == "C1/171.5"
+    (_, headers, raw) = next(asked for asked in peer.requests if asked[0] == "/upload/here")
     assert raw == PNG
     assert "authorization" not in headers
     arguments = asked["files.completeUploadExternal"]
@@ -228,7 +249,7 @@ async def test_the_chart_goes_into_the_thread_of_its_message(thread, expected):
 async def test_a_chart_that_fails_fails_no_message(changed):
     """The message was sent, once."""
     peer, reference = await _with_chart(_slack(**changed), Letter("l1", body()))
-    assert reference == "171.5"
+    assert reference == "C1/171.5"
     assert [path for path, _, _ in peer.requests].count("/api/chat.postMessage") == 1
 
 

@@ -97,6 +97,18 @@ def test_a_destination_keeps_its_id_when_its_receiver_is_renamed(tmp_path):
             "routing.yml:9:5: unknown key 'webhok'; did you mean 'webhook'? [LS110]",
             id="unknown kind",
         ),
+        pytest.param(
+            (", token: {secret: SLACK_TOKEN}", ""),
+            "routing.yml:7:12: slack has no 'token'; write channel and token of a bot, or an incoming webhook instead "
+            "of both [LS152]",
+            id="no token",
+        ),
+        pytest.param(
+            ("token: {secret: SLACK_TOKEN}", "webhook: {secret: HOOK}"),
+            "routing.yml:7:39: an incoming webhook leads to a channel of its own; write channel and token of a bot, or "
+            "an incoming webhook instead of both [LS152]",
+            id="both ways of Slack",
+        ),
     ],
 )
 def test_faults(tmp_path, change, expected):
@@ -183,4 +195,4 @@ def test_the_schema_is_one():
     """Editors get a valid JSON Schema that knows the words of the file."""
     schema = json_schema()
     Draft202012Validator.check_schema(schema)
-    assert {"teams", "receivers", "schedules"} <= set(schema["properties"])
+    assert set(schema["properties"]) == {"teams", "receivers"}

@@ -8,9 +8,9 @@ import pytest
 from alert_samples import NOON
 from stored_messages import STORED, arrived, attempted, go_on, notify
 
-from lockstep.adapters.channels.slack import blocks, plain_text
 from lockstep.adapters.mail.mail_html import html_part
 from lockstep.adapters.mail.mail_text import text_part
+from lockstep.adapters.slack_api.message_blocks import plain_text, rendered
 from lockstep.deliver import Deliver
 from lockstep.notification import Message, body_of
 
@@ -66,7 +66,7 @@ def test_a_message_that_was_published_can_be_sent(without):
             items = [{k: v for k, v in item.items() if k not in without} for item in row["body"]["items"]]
             message = body_of({**row["body"], "items": items})
             assert isinstance(message, Message)
-            for shown in (text_part(message), html_part(message), plain_text(message), str(blocks(message))):
+            for shown in (text_part(message), html_part(message), plain_text(message), str(rendered(message))):
                 assert all(item.headline in shown for item in message.items)
             assert "OrderSpike" in text_part(message) or "Flapper" in text_part(message)
             sent += 1

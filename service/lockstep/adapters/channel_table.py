@@ -33,7 +33,11 @@ SENDERS: Mapping[str, Sender] = {
     ),
     "slack": Sender(
         lambda settings, secrets, pictures, links: SlackChannel(
-            secrets, base_url=settings.slack_base_url, pictures=pictures, links=links
+            secrets,
+            base_url=settings.slack_base_url,
+            pictures=pictures,
+            links=links,
+            signing_secrets=settings.slack_signing,
         ),
     ),
     "webhook": Sender(lambda _, secrets, __, ___: WebhookChannel(secrets), check_secret=signer),

@@ -170,6 +170,8 @@ class _Sample:
 
     id: str
     body: Body
+    created: float
+    attempts: int = 0
     thread: str | None = None
 
 
@@ -194,7 +196,7 @@ async def send_test(
     for destination in destinations:
         now = clock()
         body = sample_message(now, teams, zone, CHANNELS[destination.channel].audience)
-        sample = _Sample(stable_id("test", destination.id, now.isoformat()), body)
+        sample = _Sample(stable_id("test", destination.id, now.isoformat()), body, now.timestamp())
         # Of an address the host alone: its path is a token in many services.
         target = host_of(destination.target) if "://" in destination.target else destination.target
         try:

@@ -107,8 +107,10 @@ class SignedLinks:
         return self.to(Purpose.MUTE, rule, "", destination)
 
     def chart(self, item: Item) -> str | None:
-        """Where the item's picture is fetched; None where it can have none."""
-        return self.to(Purpose.CHART, item.chart) if isinstance(item.chart, str) else None
+        """Where the item's picture is fetched; None where it can have none, or where nobody outside could."""
+        if not isinstance(item.chart, str) or not self._base_url.startswith("https://"):
+            return None
+        return self.to(Purpose.CHART, item.chart)
 
     def to(self, purpose: Purpose, about: str, episode_id: str = "", destination: Destination | None = None) -> str:
         """The address of a link that is signed now."""

@@ -143,19 +143,43 @@ _CHANNEL = re.compile(r"#?[^\s#@*|,;:!?/\\<>(){}\[\]\"'`&$%^~+=.]{1,80}")
 
 
 class SlackModel(Way):
-    """A message in a Slack channel."""
+    """A message in a Slack channel: by a bot, or by an incoming webhook, which can only post."""
 
     audience = Audience.PEOPLE
     life_s = PEOPLE_S
 
-    channel: Annotated[
-        str, BeforeValidator(_slack_channel), WithJsonSchema({"type": "string", "minLength": 1, "pattern": r"^\S+$"})
-    ] = Field(description="`#orders` or a channel's id")
-    token: Secret = Field(description="The bot's token, by name: {secret: SLACK_TOKEN}")
+    channel: (
+        Annotated[
+            str,
+            BeforeValidator(_slack_channel),
+            WithJsonSchema({"type": "string", "minLength": 1, "pattern": r"^\S+$"}),
+        ]
+        | None
+    ) = Field(None, description="`#orders` or a channel's id")
+    token: Secret | None = Field(None, description="The bot's token, by name: {secret: SLACK_TOKEN}")
+    webhook: Secret | None = Field(
+        None,
+        description="Instead of both: the address of an incoming webhook, by name: {secret: SLACK_HOOK}; no threads, "
+        "no edits, no buttons",
+    )
 
     def targets(self) -> list[Target]:
+        if self.webhook is not None:
+            name = self.webhook.secret
+            return [Target(f"incoming webhook {name}", "webhook", {"webhook": name}, apart=name)]
+        if self.channel is None or self.token is None:
+            return []  # `faults` says so
         # A channel's name means something only within the workspace that its token belongs to.
         return [Target(self.channel, "channel", {"token": self.token.secret}, apart=self.token.secret)]
+
+    def faults(self) -> Iterator[WayFault]:
+        way_out = "write channel and token of a bot, or an incoming webhook instead of both"
+        if self.webhook is not None and (self.channel or self.token):
+            yield WayFault(("webhook",), "an incoming webhook leads to a channel of its own", way_out)
+        elif self.webhook is None and self.channel is None:
+            yield WayFault((), "slack has no 'channel'", way_out)
+        elif self.webhook is None and self.token is None:
+            yield WayFault((), "slack has no 'token'", way_out)
 
 
 _URL = "a webhook's url must be http(s)://host/path, without a user", "write one like https://example.com/hook"
