@@ -41,12 +41,16 @@ class RuleError(LockstepError):
     """The rule's author can act: a file cannot be used. Carries one line for each fault."""
 
 
-class MatcherError(LockstepError):
-    """Who wrote a matcher can act, in a routing file or in a command. remedy: the way out."""
+class CommandError(LockstepError):
+    """Who gave a command can act: it is refused. message: what is wrong with it. remedy: the way out."""
 
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(f"{message}; {remedy}")
         self.message, self.remedy = message, remedy
+
+
+class MatcherError(CommandError):
+    """Who wrote a matcher can act, in a command or in a routing file."""
 
 
 class SettingsError(LockstepError):

@@ -1,18 +1,21 @@
 """Rules as they lie on disk: what stands in files and folders is read here, and loaded by the core as texts."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
 
 from lockstep.calendar import Calendar, read_calendar
 from lockstep.errors import RuleError
+from lockstep.notify.oncall.schedule_form import Calendars
 from lockstep.notify.route import NOBODY, Routing, routing_of
 from lockstep.rule.language.load import Loaded, load_documents
 from lockstep.yaml.document import Document, Fault, document_of
 
 log = structlog.get_logger("lockstep")
 
+CALENDAR_SUFFIX = ".ics"
 OTHER_FILES = ("routing", "calendar")
 """Files of the folder that are not rule files, by name."""
 
@@ -49,7 +52,17 @@ def load_routing(path: Path) -> tuple[Routing | None, list[Fault]]:
     if not path.exists():
         return NOBODY, []
     document, faults = read_document(path)
-    return (None, faults) if document is None else routing_of(document)
+    folder = str(path)[: -len(path.name)]
+    return (None, faults) if document is None else routing_of(document, Calendars(_shifts(path.parent), folder))
+
+
+def _shifts(folder: Path) -> dict[str, str]:
+    """The calendar files of shifts in a folder; one that cannot be read is as if it were not there."""
+    texts = {}
+    for file in sorted(folder.glob(f"*{CALENDAR_SUFFIX}")):
+        with suppress(OSError):
+            texts[file.name] = file.read_bytes().decode("utf-8", "surrogateescape")
+    return texts
 
 
 def read_document(path: Path) -> tuple[Document | None, list[Fault]]:

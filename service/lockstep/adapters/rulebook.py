@@ -16,9 +16,10 @@ from typing import Any
 
 import structlog
 
-from lockstep.adapters.rule_files import OTHER_FILES
+from lockstep.adapters.rule_files import CALENDAR_SUFFIX, OTHER_FILES
 from lockstep.errors import RuleError, StateError
 from lockstep.labels import stable_id
+from lockstep.notify.oncall.schedule_form import Calendars
 from lockstep.notify.route import NOBODY, Routing, routing_of
 from lockstep.ports import Broker, Record
 from lockstep.rule.condition.kinds import Plan, Rule
@@ -33,7 +34,7 @@ TOPIC = "lockstep.rules"
 ROUTING = "routing.yml"
 FORMAT = 1
 TABLE_SUFFIX = ".csv"
-SUFFIXES = (".yml", ".yaml", TABLE_SUFFIX)
+SUFFIXES = (".yml", ".yaml", TABLE_SUFFIX, CALENDAR_SUFFIX)
 LARGEST = 900_000
 """Bytes of all files of a version together; a record of the broker holds a mebibyte."""
 OVERLAP = timedelta(hours=1)
@@ -99,14 +100,15 @@ def load_files(files: Mapping[str, str], folder: Path) -> Loaded:
 def _loaded(texts: tuple[tuple[str, str], ...], folder: Path) -> Loaded:
     """Of the same texts once: an edit asks for what was in force and what is to be many times."""
     files = dict(texts)
-    rules = {str(folder / name): text for name, text in files.items() if Path(name).stem != "routing"}
+    shifts = {name: text for name, text in files.items() if name.endswith(CALENDAR_SUFFIX)}
+    rules = {str(folder / n): text for n, text in files.items() if Path(n).stem != "routing" and n not in shifts}
     loaded = load_texts(rules)
     routing: Routing | None = NOBODY
     faults: list[Fault] = []
     if ROUTING in files:
         raw = files[ROUTING].encode("utf-8", "surrogateescape")
         document, faults = document_of(str(folder / ROUTING), raw)
-        routing, faults = (None, faults) if document is None else routing_of(document)
+        routing, faults = (None, faults) if document is None else routing_of(document, Calendars(shifts, f"{folder}/"))
     return Loaded(loaded.plan, routing, (*loaded.faults, *faults))
 
 
@@ -249,7 +251,9 @@ class RuleBook:
         """Whether a version is in force, or a file that may hold rules in the folder. Raises RuleError, BrokerError."""
         await self.refresh()
         names = (Path(name) for name in read_folder(self._folder))
-        may_hold_rules = any(name.suffix != TABLE_SUFFIX and name.stem not in OTHER_FILES for name in names)
+        may_hold_rules = any(
+            name.suffix not in (TABLE_SUFFIX, CALENDAR_SUFFIX) and name.stem not in OTHER_FILES for name in names
+        )
         return self.current is not None or may_hold_rules
 
     async def begin(self) -> None:

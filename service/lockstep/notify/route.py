@@ -1,17 +1,21 @@
 """Routing: teams → receivers → destinations, as rules/routing.yml says."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
 from lockstep.labels import stable_id
+from lockstep.notify.oncall.schedule_form import NO_CALENDARS, Calendars, ScheduleModel, schedules_of, unknown_target
+from lockstep.notify.oncall.schedules import PREFIX, Schedule, receivers_of
 from lockstep.notify.receivers import CHANNELS, ReceiverModel, Strict, Target, Texts, many
 from lockstep.ports import Destination
+from lockstep.response.standing import Override
 from lockstep.rule.language.form import without_null
+from lockstep.rule.language.form.values import Name
 from lockstep.rule.language.lint.other_programs import foreign_fault
-from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean, validate
+from lockstep.yaml.document import Document, Fault, Pointer, validate
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -19,27 +23,48 @@ M = TypeVar("M", bound=BaseModel)
 class RoutingFile(Strict):
     """Who is reached how."""
 
-    teams: dict[str, Texts] = Field(default_factory=dict, description="Team → names of receivers")
+    teams: dict[str, Texts] = Field(
+        default_factory=dict, description="Team → names of receivers, or oncall:SCHEDULE for whoever is on call"
+    )
     receivers: dict[str, ReceiverModel] = Field(default_factory=dict, description="Receivers by name")
+    schedules: dict[Name, ScheduleModel] = Field(default_factory=dict, description="Who is on call, by name")
 
 
 @dataclass(frozen=True)
 class Routing:
-    """destinations: receiver → where it goes. teams: team → receivers."""
+    """destinations: receiver → where it goes. teams: team → receivers. schedules: by name, for `oncall:NAME`."""
 
     destinations: Mapping[str, tuple[Destination, ...]]
     teams: Mapping[str, tuple[str, ...]]
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
 
-    def for_teams(self, teams: Iterable[str]) -> list[tuple[Destination, tuple[str, ...]]]:
-        """Every destination of these teams once, with those of the teams that share it."""
+    def for_teams(
+        self, teams: Iterable[str], *, moment: float | None = None, overrides: Sequence[Override] = ()
+    ) -> list[tuple[Destination, tuple[str, ...]]]:
+        """Every destination of these teams once, with those of the teams that share it.
+
+        moment: seconds since 1970 at which one is on call; None: whoever may ever be.
+        """
         by_id: dict[str, tuple[Destination, list[str]]] = {}
         for team in teams:
-            for receiver in self.teams.get(team, ()):
+            for receiver in self.receivers_of(self.teams.get(team, ()), moment=moment, overrides=overrides):
                 for destination in self.destinations.get(receiver, ()):
                     sharing = by_id.setdefault(destination.id, (destination, []))[1]
                     if team not in sharing:
                         sharing.append(team)
         return [(destination, tuple(sharing)) for destination, sharing in by_id.values()]
+
+    def receivers_of(
+        self, names: Iterable[str], *, moment: float | None = None, overrides: Sequence[Override] = ()
+    ) -> list[str]:
+        """Receivers, each once, with whoever is on call for `oncall:NAME`. moment: None: whoever may ever be."""
+        if moment is not None:
+            return receivers_of(names, self.schedules, moment, overrides)
+        receivers: dict[str, None] = {}
+        for name in names:
+            schedule = self.schedules.get(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
+            receivers |= dict.fromkeys([name] if schedule is None else sorted(schedule.receivers()))
+        return [*receivers]
 
     def deaf(self, teams: Iterable[str]) -> tuple[str, ...]:
         """Those of these teams that nothing reaches."""
@@ -49,29 +74,32 @@ class Routing:
 NOBODY = Routing({}, {})
 
 
-def routing_of(document: Document) -> tuple[Routing | None, list[Fault]]:
-    """The routing in a document, with every fault in it."""
+def routing_of(document: Document, calendars: Calendars = NO_CALENDARS) -> tuple[Routing | None, list[Fault]]:
+    """The routing in a document, with every fault in it and in the calendar files that it names."""
     foreign = foreign_fault(document)
     if foreign is not None:
         return None, [foreign]
     model, faults = validate(document, RoutingFile)
     if model is None:
         # Nobody mends a file in rounds: what could be read is looked at all the same.
-        return None, sorted({*faults, *_lint(document, _readable(document.data), broken=_broken(document.data))})
-    faults = _lint(document, model)
+        readable, broken = _readable(document.data), _broken(document.data)
+        schedules, wrong = schedules_of(readable.schedules, document, calendars, readable.receivers)
+        return None, sorted({*faults, *wrong, *_lint(document, readable, schedules, broken=broken)})
+    schedules, wrong = schedules_of(model.schedules, document, calendars, model.receivers)
+    faults = [*_lint(document, model, schedules), *wrong]
     if any(f.level == "error" for f in faults):
         return None, faults
-    return _compile(model), faults
+    return _compile(model, schedules), faults
 
 
-def _compile(model: RoutingFile) -> Routing:
+def _compile(model: RoutingFile, schedules: Mapping[str, Schedule]) -> Routing:
     destinations = {
         name: tuple(
             _destination(channel, target, name) for channel, way in receiver.ways().items() for target in way.targets()
         )
         for name, receiver in model.receivers.items()
     }
-    return Routing(destinations, {team: tuple(names) for team, names in model.teams.items()})
+    return Routing(destinations, {team: tuple(names) for team, names in model.teams.items()}, schedules)
 
 
 def _destination(channel: str, target: Target, receiver: str) -> Destination:
@@ -110,10 +138,18 @@ def _readable(data: Any) -> RoutingFile:
         receivers[name] = ReceiverModel.model_validate(
             {channel: _valid(way, written.get(channel)) for channel, way in CHANNELS.items()}
         )
-    return RoutingFile(teams=teams, receivers=receivers)
+    schedules = {name: _valid(ScheduleModel, written) for name, written in _part(data, "schedules").items()}
+    readable = {name: schedule for name, schedule in schedules.items() if schedule is not None}
+    return RoutingFile.model_construct(teams=teams, receivers=receivers, schedules=readable)
 
 
-def _lint(document: Document, model: RoutingFile, *, broken: frozenset[str] = frozenset()) -> list[Fault]:
+def _lint(
+    document: Document,
+    model: RoutingFile,
+    schedules: Mapping[str, Schedule],
+    *,
+    broken: frozenset[str] = frozenset(),
+) -> list[Fault]:
     """broken: receivers whose faults have been said; of them only what else they hold is looked at."""
     faults: list[Fault] = []
 
@@ -122,13 +158,14 @@ def _lint(document: Document, model: RoutingFile, *, broken: frozenset[str] = fr
 
     for team, names in model.teams.items():
         for i, name in enumerate(names):
-            if name not in model.receivers:
+            wrong_name = unknown_target(name, model.receivers, {**schedules, **_part(document.data, "schedules")})
+            if wrong_name is not None:
                 at: Pointer = ("teams", team, i) if isinstance(document.data["teams"][team], list) else ("teams", team)
-                remedy = did_you_mean(name, model.receivers)
-                fault(at, f"team '{team}' names the unknown receiver '{name}'", remedy, "LS150")
+                fault(at, f"team '{team}' names the {wrong_name[0]}", wrong_name[1], "LS150")
         if not names:
             fault(("teams", team), f"team '{team}' has no receiver", "name one", "LS150", warn=True)
     used = {name for names in model.teams.values() for name in names}
+    used |= {name for schedule in schedules.values() for name in schedule.receivers()}
     options: dict[tuple[str, str, str], Mapping[str, str]] = {}
     for name, receiver in model.receivers.items():
         here: Pointer = ("receivers", name)

@@ -12,7 +12,7 @@ from typing import Protocol
 from lockstep.notification import Message
 from lockstep.notify.routing.route_options import RouteOptions
 from lockstep.ports import Destination
-from lockstep.response.command import Command
+from lockstep.response.command import Answer, Command
 from lockstep.response.decision import Reason
 from lockstep.response.standing import Standing
 from lockstep.rule.condition.kinds import Severity
@@ -83,12 +83,19 @@ class Applied:
 
 @dataclass
 class Happened:
-    """What a part says when time has passed. standing: what of it stands otherwise than before."""
+    """What a part says when time has passed.
+
+    standing: what of it stands otherwise than before. gone: keys of `lockstep.response-state` that stand no more.
+    answers: what becomes known on the audit topic though nobody commanded it now: that a silence is over, and what it
+    kept quiet.
+    """
 
     ended: list[Ended] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     standing: list[Standing] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
 
 
 class Part(Protocol):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from lockstep.adapters.convert.mapping import read_mapping
 from lockstep.adapters.rule_files import calendar_file, load_routing, load_rules, read_document, rule_files
+from lockstep.notify.oncall.schedule_form import gap_faults
+from lockstep.notify.route import Routing
 from lockstep.rule.language.lint.outdated import past_their_day
 from lockstep.rule.language.lint.warnings import out_of_reach
 from lockstep.yaml.document import Fault, did_you_mean
@@ -32,7 +34,8 @@ class CheckReport:
 def check(paths: Sequence[Path], *, kept_s: int | None = None, today: date | None = None) -> CheckReport:
     """Look at rule files and folders, at the routing beside them, and at mapping files.
 
-    kept_s: how long events are kept, where that is known. today: in the shop's time zone, to find expired rules.
+    kept_s: how long events are kept, where that is known. today: in the shop's time zone, to find expired rules, and
+    when nobody will be on call.
     """
     faults: list[Fault] = [
         Fault(str(p), 1, 1, "there is no such file", "check the path", "LS101") for p in paths if not p.exists()
@@ -60,6 +63,8 @@ def check(paths: Sequence[Path], *, kept_s: int | None = None, today: date | Non
         faults += wrong
         if routing is not None and path.parent in existing and not loaded.errors:
             faults += _unheard(path, routing.teams, {team for rule in loaded.plan.rules for team in rule.teams})
+        if routing is not None and routing.schedules and today is not None:
+            faults += _gaps(path, routing, today)
         if routing is not None and routing.teams:
             for rule in loaded.plan.rules:
                 file, _, line = rule.place.rpartition(":")
@@ -97,6 +102,12 @@ def _unheard(path: Path, teams: Iterable[str], addressed: Collection[str]) -> li
             message, remedy = f"no rule tells team '{team}' anything", did_you_mean(team, addressed)
             faults.append(document.fault(("teams", team), message, remedy, "LS154", level="warning", key=True))
     return faults
+
+
+def _gaps(path: Path, routing: Routing, today: date) -> list[Fault]:
+    """When nobody will be on call. today: in the shop's time zone; each schedule is looked at from its own midnight."""
+    document, _ = read_document(path)
+    return [] if document is None else gap_faults(document, routing.schedules, today)
 
 
 def _routing_files(paths: Iterable[Path]) -> list[Path]:
