@@ -22,7 +22,7 @@ from lockstep.adapters.charts.pictures import DrawnPictures
 from lockstep.adapters.command_door import CommandDoor
 from lockstep.adapters.dispatch import Dispatcher
 from lockstep.adapters.explain_answer import from_worker
-from lockstep.adapters.http.access import Access
+from lockstep.adapters.http.access import Access, check_exposure
 from lockstep.adapters.http.first_steps import first_steps, page
 from lockstep.adapters.http.inbound import Inbound
 from lockstep.adapters.http.operations import openapi
@@ -31,6 +31,7 @@ from lockstep.adapters.http.operations.event_operations import EventOperations
 from lockstep.adapters.http.operations.rule_operations import RuleOperations
 from lockstep.adapters.http.operations.service_operations import ServiceOperations
 from lockstep.adapters.http.server import HttpServer
+from lockstep.adapters.http.token_book import TokenBook
 from lockstep.adapters.ingest.receipts import MOST_BETWEEN, Receipts
 from lockstep.adapters.ingest.sku_names import SkuNames
 from lockstep.adapters.links import SignedLinks, signer_of, why_no_links
@@ -93,7 +94,7 @@ class Service:
         """stop_begins: called when the first step of stopping is taken."""
         self.settings = settings
         environ = os.environ if environ is None else environ
-        access = Access(settings)
+        check_exposure(settings)
         read_folder(settings.rules)
         self.fatal: asyncio.Future[str] | None = None
         self.stopping = Stopping(begins=stop_begins)
@@ -101,6 +102,7 @@ class Service:
         self.board = AlertBoard(self.broker, clock=utc_now)
         self.responses = ResponseBoard(self.broker, clock=utc_now)
         self.commands = CommandDoor(self.broker, self.responses)
+        self.tokens = TokenBook(self.broker)
         self._pictures: Pictures = NoPictures()
         charting: Charting | None = None
         if settings.charts:
@@ -184,7 +186,7 @@ class Service:
             service,
             inbound,
         )
-        self.http = HttpServer(settings, access, owners)
+        self.http = HttpServer(settings, Access(settings, self.tokens), owners)
 
     async def run(self, stop: asyncio.Event) -> int:
         """Serve until `stop` is set or nothing can heal; returns the exit code."""
@@ -227,12 +229,13 @@ class Service:
             self.judging.waiting_for = f"input topics are missing: {', '.join(missing)}"
             log.warning(self.judging.waiting_for)
             await asyncio.sleep(SOURCES_POLL_S)
+        await self.tokens.refresh()
         # Only now: what is posted before is refused.
         log.info(
             "listening",
             url=self.settings.url(self.http.port),
             host=self.settings.http_host,
-            token="none: loopback only" if self.settings.api_token is None else "set",
+            token=self._tokens_in_words(),
         )
         await check_sources(self.settings, self.broker)
         stack.push_async_callback(self.stopping.step, "ending drawings", self._pictures.close, at_most_s=CHANNEL_S)
@@ -270,12 +273,19 @@ class Service:
             self.rules.watch_folder(),
             self.board.follow(),
             self.responses.follow(),
+            self.tokens.follow(),
             keep_retention(self.broker),
             watch_file(self.broker, self._on_fatal),
             self._own_alerts.watch_event_time(),
             self.collector.keep(),
             *([] if self._charting is None else [self._charting.keep()]),
         ]
+
+    def _tokens_in_words(self) -> str:
+        named = len(self.tokens.tokens())
+        if self.settings.api_token is None and not named:
+            return "none: loopback only"
+        return f"{'set' if self.settings.api_token is not None else 'not set'}{f', and {named} named' if named else ''}"
 
     def _page(self) -> str:
         is_watching = bool(self.rules.state()["rules"])

@@ -16,6 +16,7 @@ from shop_events import TIME, event, raw
 from lockstep.adapters.http.access import Access
 from lockstep.adapters.http.operations.event_operations import EventOperations
 from lockstep.adapters.http.server import HttpServer
+from lockstep.adapters.http.token_book import TokenBook
 from lockstep.adapters.ingest.receipts import Outcome, Receipt, Receipts
 from lockstep.adapters.ingest.records import BadEvents, to_records
 from lockstep.adapters.stream import open_broker
@@ -309,7 +310,9 @@ async def shop(broker: Any) -> AsyncIterator[tuple[_Broker, str]]:
     settings = Settings(http_port=0, **names)  # type: ignore[arg-type] # names of topics only
     door = _Broker(broker)
     receipts = Receipts(door, clock=lambda: NOW, chunk_size=settings.chunk_size, future_limit_s=300)  # type: ignore[arg-type] # publishes and reads only
-    server = HttpServer(settings, Access(settings), [EventOperations(TOPICS, receipts, lambda outcomes: None)])
+    tokens = TokenBook(broker, topic="nobody-has-one")
+    await tokens.refresh()
+    server = HttpServer(settings, Access(settings, tokens), [EventOperations(TOPICS, receipts, lambda outcomes: None)])
     await server.start()
     yield door, f"http://127.0.0.1:{server.port}/v1/events"
     await server.stop()

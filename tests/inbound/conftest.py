@@ -19,6 +19,7 @@ from lockstep.adapters.channels import secrets_from
 from lockstep.adapters.http.access import Access
 from lockstep.adapters.http.inbound import Inbound
 from lockstep.adapters.http.server import HttpServer
+from lockstep.adapters.http.token_book import TokenBook
 from lockstep.adapters.inbound.senders import SENDERS
 from lockstep.adapters.ingest.receipts import Receipts
 from lockstep.adapters.ingest.sku_names import SkuNames
@@ -143,7 +144,9 @@ async def doors(broker_settings: Settings) -> AsyncIterator[Doors]:
             count=lambda *said: doors.counted.append(said),
             count_events=doors.events.update,
         )
-        server = HttpServer(broker_settings, Access(broker_settings), [inbound])
+        tokens = TokenBook(opened, topic="nobody-has-one")
+        await tokens.refresh()
+        server = HttpServer(broker_settings, Access(broker_settings, tokens), [inbound])
         await server.start()
         doors.url = f"http://127.0.0.1:{server.port}"
         yield doors

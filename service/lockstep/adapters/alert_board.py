@@ -1,17 +1,13 @@
 """The read model: follows lockstep.alert-state into memory, so that every worker answers the same questions."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import msgspec
-import structlog
 
-from lockstep.errors import LockstepError
-from lockstep.ports import Broker
+from lockstep.adapters.stream.follower import Follower
+from lockstep.ports import Batch, Broker
 from lockstep.transition import Transition, TransitionName, decode
-
-log = structlog.get_logger("lockstep.follow")
 
 TOPIC = "lockstep.alert-state"
 KEEP_ENDED = timedelta(days=1)
@@ -27,24 +23,19 @@ class AlertBoard:
     """What is pending or firing now, and what ended within a day."""
 
     def __init__(self, broker: Broker, *, clock: Callable[[], datetime]) -> None:
-        self._broker = broker
         self._clock = clock
-        self._at: dict[int, int] = {}
+        self._follower = Follower(broker, {TOPIC: None}, self._take_batch)
         self._latest: dict[str, list[Transition]] = {}  # the last of each episode that began last, mostly one
         self.heard: dict[str, datetime] = {}
         """Alert id → when a record of it was last read here, also one that said nothing new."""
 
     async def refresh(self) -> None:
         """Read on to the end of the topic. Raises BrokerError."""
-        if not await self._broker.describe([TOPIC]):
-            return
-        for partition, (earliest, end) in (await self._broker.bounds(TOPIC)).items():
-            start = max(self._at.get(partition, 0), earliest)
-            if start < end:
-                async for batch in self._broker.read(TOPIC, partition, start, end):
-                    for value in batch.values:
-                        self._take(value)
-            self._at[partition] = end
+        await self._follower.refresh()
+
+    def _take_batch(self, batch: Batch) -> None:
+        for value in batch.values:
+            self._take(value)
 
     def _take(self, value: bytes | None) -> None:
         if value is None:
@@ -64,15 +55,9 @@ class AlertBoard:
         beside = [t for t in known if t is not same and _began(t) == began]
         self._latest[transition.alert_id] = [*beside, transition]
 
-    async def follow(self, every_s: float = 0.5) -> None:
+    async def follow(self) -> None:
         """Read on for ever."""
-        while True:
-            try:
-                await self.refresh()
-            except LockstepError as error:
-                log.warning("the alert board stands still", reason=str(error))
-            self._forget()
-            await asyncio.sleep(every_s)
+        await self._follower.follow("the alert board", after=self._forget)
 
     def _forget(self) -> None:
         oldest = self._clock() - KEEP_ENDED

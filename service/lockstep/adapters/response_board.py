@@ -13,7 +13,7 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from lockstep.errors import LockstepError
+from lockstep.adapters.stream.follower import Follower
 from lockstep.judge.publish import ALERTS
 from lockstep.ports import Batch, Broker
 from lockstep.response.command import AUDIT, Answer, Command, decode_answer
@@ -37,12 +37,6 @@ EACH_BYTES = 200
 MOST_ANSWERS = 10_000
 LOOKS_BACK = {ALERTS: 20_000, DECISIONS: 50_000, AUDIT: MOST_ANSWERS}
 """Records before the end of a topic at which a worker begins to read it."""
-AT_ONCE = 500
-"""Records that are taken before the event loop is given back."""
-WAIT_S = 1.0
-"""How long one question to the broker waits for news."""
-RETRY_S = 2.0
-
 Event = Transition | Decision | Answer
 """What happened to an alert."""
 
@@ -98,72 +92,31 @@ class ResponseBoard:
 
     def __init__(self, broker: Broker, *, clock: Callable[[], datetime], most_bytes: int = MOST_BYTES) -> None:
         self._broker, self._clock = broker, clock
-        self._next: dict[tuple[str, int], int] = {}
-        self._turn = asyncio.Lock()
-        self._readings = 0
+        self._follower = Follower(broker, {**LOOKS_BACK, RESPONSE_STATE: None}, self._take)
         self._records = 0
         self._transitions, self._decisions = _Newest(most_bytes), _Newest(most_bytes)
         self._answers: OrderedDict[str, tuple[_Said, Answer]] = OrderedDict()
         self._standing: dict[str, Standing] = {}
-        self._unread: dict[str, int] = {}
+        self._unreadable: set[str] = set()
 
     # ---- reading --------------------------------------------------------------------------------------------------
 
     async def refresh(self) -> None:
         """Read on to the end of each topic. Raises BrokerError."""
-        async with self._turn:
-            await self._begin()
-            for topic, partition in self._next:
-                _, end = (await self._broker.bounds(topic))[partition]
-                if self._next[topic, partition] < end:
-                    async for batch in self._broker.read(topic, partition, self._next[topic, partition], end):
-                        await self._take(batch)
-                    self._next[topic, partition] = max(end, self._next[topic, partition])
-            self._readings += 1
+        await self._follower.refresh()
 
     async def follow(self) -> None:
         """Read on for ever."""
-        while True:
+        await self._follower.follow("the response board")
+
+    def _take(self, batch: Batch) -> None:
+        for key, value, at_ms in zip(batch.keys, batch.values, batch.timestamps_ms, strict=True):
             try:
-                await self.refresh()
-                while self._next:
-                    await self._read_on()
-            except LockstepError as error:
-                log.warning("the response board stands still", reason=str(error))
-            await asyncio.sleep(RETRY_S)
-
-    async def _begin(self) -> None:
-        """Where to begin in topics that are new to it."""
-        missing = [topic for topic in (*LOOKS_BACK, RESPONSE_STATE) if (topic, 0) not in self._next]
-        for topic in await self._broker.describe(missing) if missing else ():
-            earliest, end = (await self._broker.bounds(topic))[0]
-            self._next[topic, 0] = max(earliest, end - LOOKS_BACK[topic]) if topic in LOOKS_BACK else earliest
-
-    async def _read_on(self) -> None:
-        """Take what is new, or wait a moment for it; where another does so already, until it has."""
-        before = self._readings
-        async with self._turn:
-            if self._readings != before:
-                return
-            for batch in await self._broker.news(self._next, wait_s=WAIT_S):
-                await self._take(batch)
-            self._readings += 1
-
-    async def _take(self, batch: Batch) -> None:
-        """Each part of a batch is taken whole, and is then behind us: whoever waits here may be cancelled."""
-        for begin in range(0, max(1, len(batch)), AT_ONCE):
-            part = batch.part(begin, min(begin + AT_ONCE, len(batch)))
-            for key, value, at_ms in zip(part.keys, part.values, part.timestamps_ms, strict=True):
-                try:
-                    self._take_record(batch.topic, key, value, at_ms)
-                except msgspec.MsgspecError:
-                    self._unread[batch.topic] = self._unread.get(batch.topic, 0) + 1
-                    if self._unread[batch.topic] == 1:
-                        log.warning(
-                            "a record is of a newer version and left out; update this worker", topic=batch.topic
-                        )
-            self._next[batch.topic, batch.partition] = part.next
-            await asyncio.sleep(0)
+                self._take_record(batch.topic, key, value, at_ms)
+            except msgspec.MsgspecError:
+                if batch.topic not in self._unreadable:
+                    self._unreadable.add(batch.topic)
+                    log.warning("a record is of a newer version and left out; update this worker", topic=batch.topic)
 
     def _take_record(self, topic: str, key: bytes | None, value: bytes | None, at_ms: int) -> None:
         """Raises msgspec.MsgspecError."""
@@ -196,14 +149,12 @@ class ResponseBoard:
         """
         try:
             async with asyncio.timeout(within_s):
-                if not self._next:
-                    await self.refresh()
                 while self.answer(command_id) is None:
-                    await self._read_on()
+                    await self._follower.read_on()
                 # One cut has written both, but a cluster may show one topic before the other.
                 written = (await self._broker.written(RESPONSE_STATE))[0]
-                while self._next[RESPONSE_STATE, 0] < written:
-                    await self._read_on()
+                while self._follower.next_of(RESPONSE_STATE) < written:
+                    await self._follower.read_on()
         except TimeoutError:
             pass
         return self.answer(command_id)

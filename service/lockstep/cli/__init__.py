@@ -20,6 +20,7 @@ from lockstep.cli import (
     schema,
     serve,
 )
+from lockstep.cli.respond import token_commands
 from lockstep.cli.shared.output import fail, out
 from lockstep.errors import LockstepError
 
@@ -27,9 +28,11 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_e
 dead_app = typer.Typer(no_args_is_help=True, help="What could not be counted or delivered")
 notify_app = typer.Typer(no_args_is_help=True, help="Messages to people")
 convert_app = typer.Typer(cls=convert.FilesOrCommand, help="A shop's own files into events")
+token_app = typer.Typer(no_args_is_help=True, help="Who may ask the API what")
 app.add_typer(dead_app, name="dead")
 app.add_typer(notify_app, name="notify")
 app.add_typer(convert_app, name="convert")
+app.add_typer(token_app, name="token")
 
 
 def main() -> None:
@@ -80,3 +83,6 @@ dead_app.command("deliveries")(events.dead_deliveries)
 notify_app.command("test")(alerts.notify_test)
 convert_app.command(convert.FILES)(convert.convert_files)
 convert_app.command(convert_rules.RULES)(convert_rules.convert_rules)
+token_app.command("add")(token_commands.add)
+token_app.command("list")(token_commands.show)
+token_app.command("remove")(token_commands.remove)

@@ -3,6 +3,7 @@
 import structlog
 
 from lockstep.adapters.charts.board import CHARTS
+from lockstep.adapters.http.token_book import TOKENS
 from lockstep.adapters.ingest.sku_names import TOPIC as SKUS
 from lockstep.adapters.rulebook import TOPIC as RULES
 from lockstep.deliver import DEAD_DELIVERIES
@@ -52,6 +53,7 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
         TopicSpec(DEAD_DELIVERIES, 1, retention_s=keep),
         TopicSpec(RULES, 1, compacted=True),
         TopicSpec(SKUS, 1, compacted=True),
+        TopicSpec(TOKENS, 1, compacted=True),
         TopicSpec(IMPORTS, len(ROLES), retention_s=keep),
         *([] if settings.is_sqlite else _state_specs(samples, deliveries)),
     ]

@@ -8,6 +8,7 @@ from aiohttp import web
 from lockstep.adapters.http.caller import LOCAL, NOBODY, Caller, Role
 from lockstep.adapters.http.openapi import Operation
 from lockstep.adapters.http.refusal import Refusal
+from lockstep.adapters.http.token_book import TokenBook
 from lockstep.errors import SettingsError
 from lockstep.settings import Settings
 
@@ -33,9 +34,10 @@ def check_exposure(settings: Settings) -> None:
 class Access:
     """Knows the tokens, and says who has sent one."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, tokens: TokenBook) -> None:
         check_exposure(settings)
         self._token = settings.api_token
+        self._tokens = tokens
 
     def caller(self, request: web.BaseRequest, operation: Operation | None) -> Caller:
         """Who asks. operation: what for; None where there is none, which is said only to those who have a token.
@@ -61,16 +63,28 @@ class Access:
 
     def _known(self, request: web.BaseRequest) -> Caller:
         """Raises Refusal where a token is needed and the request carries none that is known."""
-        if self._token is None:
-            return LOCAL
         header = request.headers.get("Authorization")
+        scheme, _, given = (header or "").partition(" ")
+        token = given.strip()
+        if self._token is not None and scheme.lower() == "bearer":
+            # Bytes that are no text arrive as lone surrogates.
+            sent, right = token.encode("utf-8", "surrogateescape"), self._token.get_secret_value().encode()
+            if hmac.compare_digest(sent, right):
+                return ADMIN
+        if not self._tokens.is_known:
+            # Nobody is let in by mistake while nobody knows which tokens there are.
+            if self._token is None:
+                raise Refusal(
+                    503, "the broker has not answered yet, and it has the tokens", headers={"Retry-After": "1"}
+                )
+        elif self._token is None and not self._tokens.tokens():
+            return LOCAL
+        elif scheme.lower() == "bearer":
+            caller = self._tokens.caller(token)
+            if caller is not None:
+                return caller
         if header is None:
             raise Refusal(401, "a Bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
-        scheme, _, given = header.partition(" ")
-        # Bytes that are no text arrive as lone surrogates.
-        sent, right = given.strip().encode("utf-8", "surrogateescape"), self._token.get_secret_value().encode()
-        if scheme.lower() == "bearer" and hmac.compare_digest(sent, right):
-            return ADMIN
         raise Refusal(
             401,
             "another Bearer token is needed; write `Authorization: Bearer TOKEN`",

@@ -1,5 +1,6 @@
 """What the server can be asked, declared beside the handler that answers, and the OpenAPI document made of that."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -7,6 +8,7 @@ from typing import Any, Literal, TypeVar
 from lockstep import VERSION
 from lockstep.adapters.http.caller import Role
 from lockstep.adapters.http.refusal import PROBLEM
+from lockstep.adapters.http.typed_requests import Form, body_content, query_parameters
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -18,9 +20,10 @@ COUNT = {"type": "integer", "minimum": 0}
 class Operation:
     """One thing that can be asked for.
 
-    responses: by status, as `answer` and `error` make them. parameters: as OpenAPI writes them. body: media type →
-    content as OpenAPI writes it; None where none is read. is_open: no token is asked for. role: what the caller must at
-    least be, where a token is asked for.
+    responses: by status, as `answer` and `error` make them. parameters: as OpenAPI writes them; those of the path and
+    of `query` are added. body: media type → content as OpenAPI writes it; None where none is read. query, form: the
+    models of the query and of a JSON body. is_open: no token is asked for. role: what the caller must at least be,
+    where a token is asked for.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
@@ -29,6 +32,8 @@ class Operation:
     responses: Mapping[int, Mapping[str, Any]]
     parameters: Sequence[Mapping[str, Any]] = ()
     body: Mapping[str, Any] | None = None
+    query: type[Form] | None = None
+    form: type[Form] | None = None
     is_open: bool = False
     role: Role = Role.VIEWER
 
@@ -118,10 +123,17 @@ def document_of(operations: Sequence[Operation], schemas: Mapping[str, Mapping[s
     for operation in operations:
         described: dict[str, Any] = {"security": []} if operation.is_open else {}
         described["summary"] = operation.summary
-        if operation.parameters:
-            described["parameters"] = list(operation.parameters)
-        if operation.body is not None:
-            described["requestBody"] = {"required": True, "content": operation.body}
+        names = re.findall(r"\{(\w+)\}", operation.path)
+        parameters = [
+            *({"name": name, "in": "path", "required": True, "schema": TEXT} for name in names),
+            *operation.parameters,
+            *(() if operation.query is None else query_parameters(operation.query)),
+        ]
+        if parameters:
+            described["parameters"] = parameters
+        content = operation.body if operation.form is None else body_content(operation.form)
+        if content is not None:
+            described["requestBody"] = {"required": True, "content": content}
         described["responses"] = {str(status): response for status, response in operation.responses.items()}
         described["responses"]["default"] = _ANY_ERROR
         paths.setdefault(operation.path, {})[operation.method.lower()] = described

@@ -3,13 +3,14 @@
 import asyncio
 import collections
 import functools
+import itertools
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka import errors as kafka_errors
-from aiokafka.client import AIOKafkaClient, ConnectionGroup
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, PartitionRecords
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
@@ -35,6 +36,9 @@ FETCH_BYTES = 4 << 20
 
 EARLIEST, LATEST = -2, -1
 
+FOLLOWING = 16
+"""The first of the numbers by which connections that wait for news are kept; those of the client's own are below."""
+
 TP = tuple[str, int]
 Waiting = tuple[Sequence[tuple[Record, int]], "asyncio.Future[list[tuple[int, int]]]"]
 """Records with their partitions, and who waits to hear where they are."""
@@ -55,6 +59,7 @@ class KafkaBroker:
         self._sending: asyncio.Task[None] | None = None
         self._partitioner = DefaultPartitioner()
         self._known: set[str] = set()
+        self._following: set[int] = set()
         self.inside_cut_s = 0.0
         """Test only: wait between writing a cut and committing it."""
 
@@ -211,11 +216,18 @@ class KafkaBroker:
     async def news(self, positions: Positions, *, wait_s: float) -> list[Batch]:
         for topic, _ in positions:
             await self._know(topic)
-        return await self._connection.ask(
-            f"following {', '.join(topic for topic, _ in positions)}", lambda: self._try_news(positions, wait_s)
-        )
+        # A broker answers one connection in order: what is asked there meanwhile would wait behind this question.
+        line = next(number for number in itertools.count(FOLLOWING) if number not in self._following)
+        self._following.add(line)
+        try:
+            return await self._connection.ask(
+                f"following {', '.join(topic for topic, _ in positions)}",
+                lambda: self._try_news(positions, wait_s, line),
+            )
+        finally:
+            self._following.discard(line)
 
-    async def _try_news(self, positions: Positions, wait_s: float) -> list[Batch]:
+    async def _try_news(self, positions: Positions, wait_s: float, line: int) -> list[Batch]:
         nodes: dict[int, dict[str, list[tuple[int, int, int]]]] = {}
         for (topic, p), position in positions.items():
             nodes.setdefault(self._leader(topic, p), {}).setdefault(topic, []).append((p, position, FETCH_BYTES))
@@ -223,8 +235,7 @@ class KafkaBroker:
 
         async def ask(node: int, topics: dict[str, list[tuple[int, int, int]]]) -> None:
             request = FetchRequest(round(wait_s * 1000), 1, 8 * FETCH_BYTES, READ_COMMITTED, list(topics.items()))
-            # A broker answers one connection in order: on that of all other questions these would wait behind ours.
-            response = await self.client.send(node, request, group=ConnectionGroup.COORDINATION)
+            response = await self.client.send(node, request, group=line)  # the client's key of a connection
             for topic in response.to_object()["topics"]:
                 for row in topic["partitions"]:
                     batches.extend(await self._new_batches(topic["topics"], row, positions))

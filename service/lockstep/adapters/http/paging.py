@@ -1,0 +1,64 @@
+"""Long lists in pages: each page says where the next one begins, whatever came or went meanwhile."""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from pydantic import Field
+
+from lockstep.adapters.http.refusal import Refusal
+from lockstep.adapters.http.typed_requests import Form
+
+LONGEST_PAGE = 1_000
+LONGEST_CURSOR = 4_000
+
+T = TypeVar("T")
+Place = Sequence[str | int]
+"""What a list is sorted by, down to what no two entries share."""
+
+NEXT: dict[str, Any] = {
+    "type": ["string", "null"],
+    "description": "Ask with it as `cursor` for what follows; null on the last page",
+}
+"""The schema of `next` in an answer."""
+
+
+class Page(Form):
+    """The part of a query that asks for a page."""
+
+    limit: int = Field(LONGEST_PAGE, ge=1, le=LONGEST_PAGE, description="How many at most")
+    cursor: str = Field("", max_length=LONGEST_CURSOR, description="`next` of the page before")
+
+
+def page_of(entries: Sequence[T], page: Page, place: Callable[[T], Place]) -> tuple[list[T], str | None]:
+    """(the entries of a page, where the next one begins). entries: sorted by `place`. Raises Refusal."""
+    rest = list(entries)
+    if page.cursor:
+        after = _decoded(page.cursor)
+        try:
+            rest = [entry for entry in rest if list(place(entry)) > after]
+        except TypeError as error:
+            raise _no_cursor() from error
+    shown = rest[: page.limit]
+    return shown, _encoded(place(shown[-1])) if len(rest) > len(shown) else None
+
+
+def _encoded(place: Place) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(list(place))).decode().rstrip("=")
+
+
+def _decoded(cursor: str) -> list[Any]:
+    try:
+        place = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=list[str | int])
+    except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
+        raise _no_cursor() from error
+    return place
+
+
+def _no_cursor() -> Refusal:
+    return Refusal(400, "cursor: it is none of this list; take `next` of the page before", faults=[_FAULT])
+
+
+_FAULT = {"field": "cursor", "message": "is none of this list; take `next` of the page before"}
