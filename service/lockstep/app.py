@@ -32,6 +32,7 @@ from lockstep.adapters.http.operations.rule_operations import RuleOperations
 from lockstep.adapters.http.operations.service_operations import ServiceOperations
 from lockstep.adapters.http.server import HttpServer
 from lockstep.adapters.http.token_book import TokenBook
+from lockstep.adapters.import_log import ImportLog
 from lockstep.adapters.ingest.receipts import MOST_BETWEEN, Receipts
 from lockstep.adapters.ingest.sku_names import SkuNames
 from lockstep.adapters.links import SignedLinks, signer_of, why_no_links
@@ -48,9 +49,10 @@ from lockstep.worker.collector import Collector
 from lockstep.worker.counts import Counts
 from lockstep.worker.event_time import EventTime
 from lockstep.worker.judging import Judging
+from lockstep.worker.open_imports import OpenImports
 from lockstep.worker.own_alerts import OwnAlertPublisher
 from lockstep.worker.reload import RuleReload
-from lockstep.worker.required_topics import check_sources, prepare
+from lockstep.worker.required_topics import SAMPLES, check_sources, prepare
 from lockstep.worker.stages import Stages, sizes_from
 from lockstep.worker.storage import keep_retention, watch_file
 
@@ -131,6 +133,7 @@ class Service:
             self.broker,
             dispatcher=dispatcher,
             counts=Counts(metrics),
+            clock=utc_now,
             charting=charting,
             sizes=sizes_from(environ),
         )
@@ -146,8 +149,9 @@ class Service:
             clock=utc_now,
             on_fatal=self._on_fatal,
         )
+        imports = OpenImports(ImportLog(self.broker, SAMPLES, clock=utc_now), settings.topics)
         self._own_alerts = OwnAlertPublisher(
-            self.broker, self.board, book, event_time, alone=settings.is_sqlite, clock=utc_now
+            self.broker, self.board, book, event_time, imports, alone=settings.is_sqlite, clock=utc_now
         )
         self.rules = RuleReload(settings, book, self.judging, self.stages, self._own_alerts, on_fatal=self._on_fatal)
         self.collector = Collector(
@@ -157,6 +161,7 @@ class Service:
             stages=self.stages,
             judging=self.judging,
             event_time=event_time,
+            imports=imports,
             channels=tuple(self._channels),
             clock=utc_now,
         )
@@ -177,7 +182,11 @@ class Service:
             count_events=metrics.posted,
         )
         service = ServiceOperations(
-            status=self.judging.status, metrics=self.collector.text, page=self._page, document=openapi
+            status=self.judging.status,
+            imports=lambda: imports.now,
+            metrics=self.collector.text,
+            page=self._page,
+            document=openapi,
         )
         owners = (
             EventOperations(settings.topics, receipts, metrics.posted),
@@ -277,6 +286,7 @@ class Service:
             keep_retention(self.broker),
             watch_file(self.broker, self._on_fatal),
             self._own_alerts.watch_event_time(),
+            self._own_alerts.watch_imports(),
             self.collector.keep(),
             *([] if self._charting is None else [self._charting.keep()]),
         ]

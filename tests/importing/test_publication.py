@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from lockstep.adapters.stream import open_broker
-from lockstep.event.imports import IMPORTED, ROLES, TOPIC, mark_of
+from lockstep.event.imports import IMPORTED, ROLES, TOPIC, MarkKind, mark_of
 from lockstep.measure.sample import Frame, Progress, encode
 from lockstep.ports import Broker, Record
 from lockstep.settings import Settings, load_settings
@@ -24,6 +24,7 @@ from lockstep.worker.required_topics import SAMPLES, prepare
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ORDERS = ROLES.index("orders")
+SIGNS = {MarkKind.ASKED: "?", MarkKind.BEGUN: "<", MarkKind.ENDED: ">", MarkKind.SERVED: "!"}
 
 
 def order(number: object, minute: int) -> bytes:
@@ -56,22 +57,23 @@ async def broker(settings: Settings) -> AsyncIterator[Any]:
 async def imported(
     broker: Broker, settings: Settings, folder: Path, *values: bytes, ends: bool = True
 ) -> tuple[list[RolePlan], Gathered]:
-    publication = Publication(broker, settings.topics, SAMPLES)
+    publication = Publication(broker, settings.topics, SAMPLES, clock=lambda: NOW)
     gathered = Gathered(Path(mkdtemp(dir=folder)), now=NOW)
     gathered.add(values, [f"file:{n}" for n in range(1, len(values) + 1)])
     plans = await publication.plan(gathered)
-    await publication.publish(gathered, plans, clock=lambda: NOW, rate=0, ends=ends, progress=lambda _: None)
+    await publication.publish(gathered, plans, rate=0, ends=ends, progress=lambda _: None)
     return plans, gathered
 
 
 async def log(broker: Broker, role: str = "orders") -> list[str]:
-    """The ids of what was imported, `<` where an import begins, `>` where it ends."""
+    """The ids of what was imported, `?` where it is asked for, `<` where it begins, `>` where it ends, `!` where a
+    service says that it reads the role."""
     partition, ids = ROLES.index(role), []
     start, end = (await broker.bounds(TOPIC))[partition]
     async for batch in broker.read(TOPIC, partition, start, end):
         for value in batch.values:
             mark = mark_of(value)
-            ids.append(json.loads(value or b"")["id"] if mark is None else ">" if mark.has_ended else "<")
+            ids.append(json.loads(value or b"")["id"] if mark is None else SIGNS[mark.kind])
     return ids
 
 
@@ -81,8 +83,8 @@ async def test_in_the_order_of_time_and_each_once(broker: Broker, settings: Sett
     odd = json.dumps({**json.loads(order(9, 0)), "type": "newsletter.sent"}).encode()
     values = [order(2, 7), order(1, 3), level(5), order(2, 7), b"{", json.dumps(late).encode(), odd]
     plans, gathered = await imported(broker, settings, tmp_path, *values)
-    assert await log(broker) == ["<", "o1", "o2", ">"]
-    assert await log(broker, "inventory") == ["<", "s5", ">"]
+    assert await log(broker) == ["?", "<", "o1", "o2", ">"]
+    assert await log(broker, "inventory") == ["?", "<", "s5", ">"]
     assert {plan.role: plan.new for plan in plans} == {"orders": 2, "inventory": 1}
     assert (gathered.twice, gathered.unknown, gathered.refused_count) == (1, 1, 2)
     said = "\n".join(map(str, gathered.refused.values()))
@@ -94,15 +96,15 @@ async def test_again_and_on(broker: Broker, settings: Settings, tmp_path: Path) 
     """What is there is left out; what follows goes on, in a new import where the one before has ended; what stands
     before the last record does not go in any more."""
     await imported(broker, settings, tmp_path, order(1, 3), order(2, 7), ends=False)
-    assert await log(broker) == ["<", "o1", "o2"]
+    assert await log(broker) == ["?", "<", "o1", "o2"]
     (plan,), _ = await imported(broker, settings, tmp_path, order(1, 3), order(2, 7), order(3, 9))
-    assert await log(broker) == ["<", "o1", "o2", "o3", ">"]
+    assert await log(broker) == ["?", "<", "o1", "o2", "o3", ">"]
     assert (plan.there, plan.new, plan.refused) == (2, 1, 0)
     (plan,), _ = await imported(broker, settings, tmp_path, order(1, 3), order(2, 7), order(3, 9))
-    assert await log(broker) == ["<", "o1", "o2", "o3", ">"]
+    assert await log(broker) == ["?", "<", "o1", "o2", "o3", ">"]
     assert (plan.there, plan.new, plan.refused) == (3, 0, 0)
     (plan,), _ = await imported(broker, settings, tmp_path, order("old", 5), order(4, 11))
-    assert await log(broker) == ["<", "o1", "o2", "o3", ">", "<", "o4", ">"]
+    assert await log(broker) == ["?", "<", "o1", "o2", "o3", ">", "?", "<", "o4", ">"]
     assert (plan.there, plan.new, plan.refused) == (0, 1, 1)
     assert plan.why == (
         "the import of orders has come to 2026-03-01 09:09:00 UTC, and goes on from there; import all files of a kind "
@@ -114,7 +116,7 @@ async def test_up_to_where_the_topic_has_events_itself(broker: Broker, settings:
     """Which no service has read: they are judged after the import."""
     await broker.publish([Record("orders", order("live", 6)), Record("orders", order("live2", 8))])
     (plan,), _ = await imported(broker, settings, tmp_path, order(1, 3), order(2, 6), order(3, 7))
-    assert await log(broker) == ["<", "o1", ">"]
+    assert await log(broker) == ["?", "<", "o1", ">"]
     assert (plan.new, plan.live) == (1, 2)
 
 
@@ -137,10 +139,10 @@ async def test_event_time_does_not_go_back(broker: Broker, settings: Settings, t
 async def test_what_was_begun_is_ended(broker: Broker, settings: Settings, tmp_path: Path) -> None:
     """By `--end`, once."""
     await imported(broker, settings, tmp_path, order(1, 3), level(4), ends=False)
-    publication = Publication(broker, settings.topics, SAMPLES)
-    assert await publication.end(NOW) == ["orders", "inventory"]
-    assert await publication.end(NOW) == []
-    assert await log(broker) == ["<", "o1", ">"]
+    publication = Publication(broker, settings.topics, SAMPLES, clock=lambda: NOW)
+    assert await publication.end() == ["orders", "inventory"]
+    assert await publication.end() == []
+    assert await log(broker) == ["?", "<", "o1", ">"]
 
 
 async def test_a_killed_import_goes_on(broker: Broker, settings: Settings, tmp_path: Path) -> None:
@@ -165,4 +167,4 @@ async def test_a_killed_import_goes_on(broker: Broker, settings: Settings, tmp_p
     process = await asyncio.create_subprocess_exec(*command, env=environ)
     assert await process.wait() == 0
     ids = await log(broker)
-    assert (ids[0], ids[-1], len(ids), len({*ids})) == ("<", ">", count + 2, count + 2)
+    assert (ids[:2], ids[-1], len(ids), len({*ids})) == (["?", "<"], ">", count + 3, count + 3)

@@ -12,7 +12,7 @@ from reference import EPOCH, ROLES, micros
 from shorthand import LONDON, Event
 
 from lockstep.event import Decoder
-from lockstep.event.imports import IMPORTED, Mark, mark_record
+from lockstep.event.imports import IMPORTED, Mark, MarkKind, mark_record
 from lockstep.event.imports import ROLES as IMPORT_ROLES
 from lockstep.event.imports import TOPIC as IMPORTS
 from lockstep.judge.judge import Judge
@@ -73,6 +73,7 @@ class Pipeline:
         self.published: list[bytes] = []
         self.dead: list[DeadEvent] = []
         self.earliest: dict[Source, int] = {}  # what retention has left of a source, where not all
+        self.ends_from: dict[Source, int] = {}  # from where on ends of imports count, where not from the first record
         self._meters = {source: self._meter(source, None) for source in self.logs}
         self.judges = [self._judge(n) for n in range(samples)]
 
@@ -95,7 +96,9 @@ class Pipeline:
             fresh=self._plan.fresh,
             imported=is_import,
         )
-        return Meter(settings, self._plan.series, Decoder(wanted_fields(self._plan.series)))
+        meter = Meter(settings, self._plan.series, Decoder(wanted_fields(self._plan.series)))
+        meter.ends_from = self.ends_from.get(source, 0)
+        return meter
 
     def _judge(self, n: int) -> Judge:
         judge = Judge(self._plan, zone=LONDON, partition=n, partitions=len(self.samples))
@@ -121,7 +124,7 @@ class Pipeline:
             if source not in self.logs:
                 self.logs[source] = Log()
                 self._meters[source] = self._meter(source, None)
-            marks = [mark_record(role, Mark(has_ended, at_us)).value or b"" for has_ended in (False, True)]
+            marks = [mark_record(role, Mark(kind, at_us)).value or b"" for kind in (MarkKind.BEGUN, MarkKind.ENDED)]
             values = [marks[0], *map(msgspec.json.encode, of_role), *([] if ended is None else marks[1:])]
             self.logs[source].values += values
             self.logs[source].times_ms += [at_ms] * len(values)

@@ -11,7 +11,7 @@ from reference import micros, reference_transitions
 from shorthand import LONDON, ORDERS, STOCK, clock, flow, orders, plan, rule, sessions, stock, when
 from test_judge_properties import END, LENGTH_S, START, STEPS, examples, plans, run_to, streams
 
-from lockstep.event.imports import IMPORTED, Mark, mark_of, mark_record
+from lockstep.event.imports import IMPORTED, Mark, MarkKind, mark_of, mark_record
 from lockstep.transition import TransitionName, decode
 
 OPEN = (TransitionName.FIRING, TransitionName.SEVERITY)
@@ -193,6 +193,30 @@ def test_an_import_that_goes_on_stands_still():
     assert not pipeline.dead
 
 
+@pytest.mark.parametrize("size", range(1, 9))
+def test_a_second_import_follows_before_anybody_reads(size):
+    """Wherever batches are cut: the end of the first is none, so the second is not too late."""
+    pipeline = Pipeline(BUSY)
+    pipeline.append_import(orders("web: 12:01 x3"), ended=clock("12:30"))
+    pipeline.append_import(orders("web: 12:03 x3"), ended=clock("12:31"))
+    source = "orders", IMPORTED
+    pipeline.ends_from[source] = len(pipeline.logs[source].values) - 1
+    pipeline.crash_meter(source)
+    for seconds in (0, 31):  # the role's own topic is known to be empty: it holds nobody up
+        pipeline.meter("orders", 0).observe(at_end=True, now=pipeline.now + timedelta(seconds=seconds))
+    pipeline.measure(("orders", 0))
+    for _ in pipeline.logs[source].values:
+        pipeline.measure(source, size)
+    pipeline.finish(clock("12:40"))
+    assert short(said(pipeline)[0]) == [
+        "Busy web firing 12:02",
+        "Busy web resolved 12:03",
+        "Busy web firing 12:04",
+        "Busy web resolved 12:05",
+    ]
+    assert not pipeline.dead
+
+
 def test_one_kind_is_imported_and_another_is_live():
     """A rule that reads both is judged when both are there; what reads the live one alone is told as ever."""
     both = plan(
@@ -210,8 +234,8 @@ def test_one_kind_is_imported_and_another_is_live():
 
 
 def test_marks():
-    """Begin and end are told apart from each other and from events."""
-    for mark in (Mark(has_ended=False, at_us=1_000_001), Mark(has_ended=True, at_us=5_000_000)):
+    """They are told apart from each other and from events."""
+    for mark in (Mark(kind, at_us) for kind in MarkKind for at_us in (1_000_001, 5_000_000)):
         assert mark_of(mark_record("orders", mark).value) == mark
     for value in (None, b"", b"{", b'"lockstep.import.', b'{"type": "lockstep.import.else", "time": "x"}'):
         assert mark_of(value) is None

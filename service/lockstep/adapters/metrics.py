@@ -153,6 +153,14 @@ class Metrics:
         self.refused_files = self._gauge(
             "lockstep_rule_files_refused", "Rule files whose last good version is in force"
         )
+        self.import_stands_still = self._gauge(
+            "lockstep_import_stands_still_seconds",
+            "How long nothing has come to an import that has not ended; 0 where none is open",
+            "topic",
+        )
+        self.waiting_for_import = self._gauge(
+            "lockstep_events_waiting_for_import", "Live events that wait until an import has ended", "topic"
+        )
         self.event_time_behind = self._gauge(
             "lockstep_event_time_behind_seconds",
             "How far event time stays behind though the partition was read to its end; 0 when it does not",

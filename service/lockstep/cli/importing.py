@@ -50,14 +50,17 @@ def import_files(
         bool, typer.Option("--more", help="More files of the same kinds are to come later: live events wait for them")
     ] = False,
     end: Annotated[bool, typer.Option("--end", help="End an import that was broken off, or --more; no files")] = False,
+    status: Annotated[
+        bool, typer.Option("--status", help="Say how the imports stand and what waits; no files")
+    ] = False,
     rate: Annotated[int, typer.Option(min=0, help="Events a second at most; 0: as fast as it goes")] = RATE,
 ) -> None:
     """Give a new service its past: baselines know it, nobody is told of it. Again with the same files goes on."""
     settings = load_settings(broker=broker)
-    if end:
-        if files:
-            fail("--end takes no files")
-        _end(settings)
+    if end or status:
+        if files or (end and status):
+            fail(f"--{'end' if end else 'status'} stands alone: it takes no files")
+        _end(settings) if end else _status(settings)
         return
     if (sql is None) != (query is None):
         fail("--sql and --query go together")
@@ -84,10 +87,33 @@ def _end(settings: Settings) -> None:
     from lockstep.worker.required_topics import SAMPLES
 
     async def act(opened: Broker) -> list[str]:
-        return await Publication(opened, settings.topics, SAMPLES).end(utc_now())
+        return await Publication(opened, settings.topics, SAMPLES, clock=utc_now).end()
 
     ended = with_broker(settings, act, looks=True)
     out.print(f"ended: the import of {', '.join(ended)}" if ended else "no import goes on")
+
+
+def _status(settings: Settings) -> None:
+    from lockstep.app import utc_now
+    from lockstep.tools.importing.status import RoleStatus, role_statuses
+    from lockstep.worker.required_topics import SAMPLES
+
+    async def act(opened: Broker) -> list[RoleStatus]:
+        return await role_statuses(opened, settings.topics, SAMPLES, clock=utc_now)
+
+    statuses = with_broker(settings, act, looks=True)
+    table = Table(box=None)
+    for name in ("kind", "import", "last event", "live events that wait"):
+        table.add_column(name, justify="right" if name == "live events that wait" else "left", overflow="fold")
+    for each in statuses:
+        reached = "" if each.reached is None else time_text(each.reached.isoformat(), settings.zone)
+        table.add_row(each.role, each.sentence, reached, f"{each.waiting:,}" if each.is_open else "")
+    out.print(table)
+    if any(each.is_open for each in statuses):
+        out.print(
+            "an open import goes on with the same `lockstep import` command, or ends with `lockstep import --end`: "
+            "then what was imported counts, and live events are judged from there"
+        )
 
 
 # ---- files -----------------------------------------------------------------------------------------------------------
@@ -188,13 +214,14 @@ def _read_events(path: Path, gathered: Any, progress: Callable[[int, float | Non
 def _import(settings: Settings, gathered: Any, *, dry_run: bool, ends: bool, rate: int) -> list[Any]:
     from lockstep.adapters.stream.sqlite import path_of
     from lockstep.app import utc_now
-    from lockstep.tools.importing.publication import Publication, RolePlan
+    from lockstep.tools.importing.publication import ANEW_ON_A_FILE, ANEW_ON_KAFKA, Publication, RolePlan
     from lockstep.worker.required_topics import SAMPLES, prepare
 
     async def act(opened: Broker) -> list[Any]:
         if not dry_run:
             await prepare(settings, opened)
-        publication = Publication(opened, settings.topics, SAMPLES)
+        anew = ANEW_ON_A_FILE if settings.is_sqlite else ANEW_ON_KAFKA
+        publication = Publication(opened, settings.topics, SAMPLES, clock=utc_now, anew=anew)
         plans = await publication.plan(gathered)
         if not dry_run:
             with count_bar("importing") as bar:
@@ -202,7 +229,6 @@ def _import(settings: Settings, gathered: Any, *, dry_run: bool, ends: bool, rat
                 await publication.publish(
                     gathered,
                     plans,
-                    clock=utc_now,
                     rate=rate,
                     ends=ends,
                     progress=lambda n: bar.update(task, advance=n),

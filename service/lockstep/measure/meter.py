@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from msgspec.structs import replace
 
 from lockstep.event import Refused, type_of
-from lockstep.event.imports import IMPORTED, mark_of
+from lockstep.event.imports import IMPORTED, MarkKind, last_border
 from lockstep.event.seen_ids import SeenIds
 from lockstep.labels import partition_of
 from lockstep.measure.aggregate import EXACT_DISTINCT, merge_distinct, merger
@@ -184,8 +184,11 @@ def _is_at_one_place(frame: Frame, other: Frame) -> bool:
 class Meter:
     """One source partition in one assignment.
 
-    start: the offset to seek to. position: the next offset whose effects `flush` has handed out.
+    start: the offset to seek to. position: the next offset whose effects `flush` has handed out. ends_from: of imported
+    events, see `last_border`; told before the first of them is fed.
     """
+
+    ends_from = 0
 
     def __init__(self, settings: MeterSettings, series: Sequence[SeriesDef], decoder: EventDecoder) -> None:
         self._settings = settings
@@ -275,9 +278,9 @@ class Meter:
 
     def _look_for_marks(self, batch: Batch) -> None:
         """Note whether the import has ended: then event time has come to where it did."""
-        mark = next((mark for value in reversed(batch.values) if (mark := mark_of(value)) is not None), None)
+        mark = last_border(batch.offsets, batch.values, ends_from=self.ends_from)
         if mark is not None:
-            self._ended = mark.at_us if mark.has_ended else None
+            self._ended = mark.at_us if mark.kind is MarkKind.ENDED else None
         if self._ended is not None:
             self.clock.advance(self._ended, self._ended)
 

@@ -14,7 +14,7 @@ from lockstep.notification import Audience, Body, Item, Message, badge
 from lockstep.notify.advice import advice
 from lockstep.notify.flap import Settled
 from lockstep.notify.message_reason import leaf_of, unit_of, where_more_is, why_lines
-from lockstep.notify.self_alerts import CAUGHT_UP, MENDED
+from lockstep.notify.self_alerts import CAUGHT_UP, MENDED, WENT_ON
 from lockstep.notify.units import with_units
 from lockstep.rule import wording
 from lockstep.rule.condition.kind.anomaly import is_explained, statistic_text
@@ -198,7 +198,7 @@ class Writer:
         if fired_at and fired_at != transition.started_at:
             began = f" The breach began at {time_text(transition.started_at, self.zone)}."
         # Who is no longer watched may go on.
-        word = "over since" if transition.reason in ("", MENDED, CAUGHT_UP) else "ended at"
+        word = "over since" if transition.reason in ("", MENDED, CAUGHT_UP, WENT_ON) else "ended at"
         ended = f"{_named(transition)}: {word} {time_text(transition.at, self.zone)}, {lasted}.{began}"
         return f"{ended} {_ENDED.get(transition.reason, ('', _AFTERWARDS))[1]}"
 
@@ -340,6 +340,7 @@ _ENDED = {
     ),
     MENDED: ("it is refused no more", "What the file says is in force."),
     CAUGHT_UP: ("event time has caught up", "Rules on this topic judge the present again."),
+    WENT_ON: ("the import goes on or has ended", "What came live meanwhile is judged when all of it has been read."),
 }
 """Reason → what is said of an end, and what follows from it."""
 

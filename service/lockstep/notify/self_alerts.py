@@ -1,10 +1,11 @@
-"""Alerts of Lockstep about itself: a rule file that was refused, and event time that stays behind."""
+"""Alerts of Lockstep about itself: a refused rule file, event time that stays behind, an import that was broken off."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
+from lockstep.event.imports import OpenImport
 from lockstep.labels import stable_id
 from lockstep.rule.condition.kinds import All, NoData, Rule, Severity
 from lockstep.text.figures import duration_words
@@ -15,11 +16,16 @@ REFUSED = "RuleFileRefused"
 MENDED = "mended"
 BEHIND = "EventTimeBehind"
 CAUGHT_UP = "caught_up"
+UNFINISHED = "ImportUnfinished"
+WENT_ON = "went_on"
 
 SAID_AGAIN = timedelta(seconds=10)
 """So often one of several workers says that it still refuses a file; nobody is told by that."""
 LAPSE = timedelta(minutes=1)
 """After so long without, no worker refuses it any more."""
+
+STANDS_STILL_AFTER = timedelta(minutes=5)
+"""An import to which nothing comes for so long has been broken off, or waits for somebody."""
 
 MOST_FAULTS = 30
 MOST_NAMES = 12
@@ -64,9 +70,31 @@ def behind_rule(teams: Sequence[str]) -> Rule:
     )
 
 
+def unfinished_rule(teams: Sequence[str]) -> Rule:
+    """What is said of an import that was broken off while live events wait for its end."""
+    text = (
+        "{{ fault }}. Give the same `lockstep import` command again and it goes on where it was broken off; or end it "
+        "with `lockstep import --end`: what was imported counts, and live events are judged from there. "
+        "`lockstep import --status` says how it stands."
+    )
+    return Rule(
+        name=UNFINISHED,
+        by=("topic",),
+        condition=All((), Severity.CRITICAL),
+        for_s=0,
+        keep_firing_for_s=0,
+        no_data=NoData.KEEP,
+        teams=tuple(teams),
+        say={
+            "summary": "{{ labels.topic }}: nothing is judged, an import has not ended",
+            **dict.fromkeys(teams, text),
+        },
+    )
+
+
 def own_rules(teams: Sequence[str]) -> tuple[Rule, ...]:
     """Every rule of Lockstep's own."""
-    return own_rule(teams), behind_rule(teams)
+    return own_rule(teams), behind_rule(teams), unfinished_rule(teams)
 
 
 def refusal_of(
@@ -106,7 +134,16 @@ def refused_transition(file: str, refusal: Refusal, *, now: datetime, after: str
     return msgspec.structs.replace(begun, refusal=refusal)
 
 
-def _begun(rule: str, labels: dict[str, str], *, alert: str, episode: str, fault: str, now: datetime) -> Transition:
+def _begun(
+    rule: str,
+    labels: dict[str, str],
+    *,
+    alert: str,
+    episode: str,
+    fault: str,
+    now: datetime,
+    severity: Severity = Severity.WARNING,
+) -> Transition:
     at = rfc3339_of(now)
     return Transition(
         transition_id=stable_id("transition", episode, 1),
@@ -118,7 +155,7 @@ def _begun(rule: str, labels: dict[str, str], *, alert: str, episode: str, fault
         state=TransitionName.FIRING,
         at=at,
         started_at=at,
-        severity="warning",
+        severity=severity.word,
         value=None,
         baseline=None,
         ratio=None,
@@ -167,9 +204,48 @@ def behind_due(
     return new
 
 
-def mended_transition(firing: Transition, *, now: datetime, reason: str = MENDED) -> Transition:
-    """How an alert about Lockstep itself ends: the file is in order or gone, or event time has caught up.
+def unfinished_text(unfinished: OpenImport, now: datetime) -> str:
+    """What is said of an import that stands still."""
+    since, count = rfc3339_of(unfinished.written_at), unfinished.waiting
+    reached = (
+        "before its first event" if unfinished.reached is None else f"at events of {rfc3339_of(unfinished.reached)}"
+    )
+    events = "1 live event waits" if count == 1 else f"{count:,} live events wait"
+    return (
+        f"The import of {unfinished.role} stands still since {since}, {reached}; by {rfc3339_of(now)} {events} in "
+        f"topic '{unfinished.topic}' for its end"
+    )
 
+
+def unfinished_due(imports: Iterable[OpenImport], latest: Iterable[Transition], *, now: datetime) -> list[Transition]:
+    """What is new about imports that live events wait for, though nothing comes to them any more.
+
+    imports: all that have not ended; latest: the last transition of each alert of this kind. Every worker sees the same
+    imports, and says the same of them.
+    """
+    begun = {}
+    for unfinished in imports:
+        if unfinished.waiting and now - unfinished.written_at >= STANDS_STILL_AFTER:
+            alert = stable_id("alert", UNFINISHED, unfinished.topic)
+            episode = stable_id("episode", alert, rfc3339_of(unfinished.written_at))
+            begun[episode] = _begun(
+                UNFINISHED,
+                {"topic": unfinished.topic},
+                alert=alert,
+                episode=episode,
+                fault=unfinished_text(unfinished, now),
+                now=now,
+                severity=Severity.CRITICAL,
+            )
+    open_now = {t.episode_id: t for t in latest if t.state is TransitionName.FIRING}
+    over = [mended_transition(t, now=now, reason=WENT_ON) for episode, t in open_now.items() if episode not in begun]
+    return [*over, *(t for episode, t in begun.items() if episode not in open_now)]
+
+
+def mended_transition(firing: Transition, *, now: datetime, reason: str = MENDED) -> Transition:
+    """How an alert about Lockstep itself ends.
+
+    The file is in order or gone, event time has caught up, or an import went on.
     firing: the transition with which it began; all but state, number, time and reason are taken over from it.
     """
     return msgspec.structs.replace(

@@ -10,6 +10,7 @@ from lockstep.adapters.stream import WorkerBroker
 from lockstep.text.rfc3339 import SECOND
 from lockstep.worker.event_time import EventTime
 from lockstep.worker.judging import Judging
+from lockstep.worker.open_imports import OpenImports
 from lockstep.worker.stages import Stages
 
 METRICS_S = 2.0
@@ -27,13 +28,14 @@ class Collector:
         stages: Stages,
         judging: Judging,
         event_time: EventTime,
+        imports: OpenImports,
         channels: tuple[str, ...],
         clock: Callable[[], datetime],
     ) -> None:
         """channels: the names of all by which people are told."""
         self._metrics, self._broker, self._book = metrics, broker, book
         self._stages, self._judging, self._event_time = stages, judging, event_time
-        self._channels, self._clock = channels, clock
+        self._imports, self._channels, self._clock = imports, channels, clock
 
     async def text(self) -> bytes:
         """What /metrics answers."""
@@ -52,6 +54,7 @@ class Collector:
         self._collect_watermarks()
         self._collect_deliveries()
         self._collect_event_time()
+        self._collect_imports()
         m, status = self._metrics, self._judging.status()
         m.ready.set(int(status.ready))
         m.lag.clear()  # of partitions that another worker has now, too
@@ -75,6 +78,15 @@ class Collector:
             m.pending.labels(channel).set(sum(d.pending.get(channel, 0) for d in delivers))
             m.breakers.labels(channel).set(sum(d.paused.get(channel, 0) for d in delivers))
             m.oldest.labels(channel).set(max((d.oldest(now).get(channel, 0.0) for d in delivers), default=0.0))
+
+    def _collect_imports(self) -> None:
+        m, now = self._metrics, self._clock()
+        unfinished = {i.topic: i for i in self._imports.now}
+        for topic in self._imports.topics.values():
+            still = unfinished.get(topic)
+            since_s = 0.0 if still is None else max(0.0, (now - still.written_at).total_seconds())
+            m.import_stands_still.labels(topic).set(since_s)
+            m.waiting_for_import.labels(topic).set(0 if still is None else still.waiting)
 
     def _collect_event_time(self) -> None:
         m, behind = self._metrics, self._event_time.behind_s()

@@ -1,4 +1,4 @@
-"""Alerts of Lockstep about itself, published among the others: refused rule files, event time that stays behind."""
+"""Alerts of Lockstep about itself, among the others: refused rule files, event time behind, imports broken off."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -10,14 +10,25 @@ from lockstep.adapters.alert_board import AlertBoard
 from lockstep.adapters.rulebook import RuleBook, since_text
 from lockstep.errors import BrokerError
 from lockstep.judge.publish import ALERT_STATE, ALERTS
-from lockstep.notify.self_alerts import BEHIND, REFUSED, OwnAlerts, behind_due, behind_text, refusal_of
+from lockstep.notify.self_alerts import (
+    BEHIND,
+    REFUSED,
+    UNFINISHED,
+    OwnAlerts,
+    behind_due,
+    behind_text,
+    refusal_of,
+    unfinished_due,
+)
 from lockstep.ports import Broker, Record
 from lockstep.transition import Refusal, Transition, encode
 from lockstep.worker.event_time import EventTime
+from lockstep.worker.open_imports import OpenImports
 
 log = structlog.get_logger("lockstep")
 
 EVENT_TIME_POLL_S = 2.0
+IMPORTS_POLL_S = 5.0
 
 
 class OwnAlertPublisher:
@@ -29,13 +40,14 @@ class OwnAlertPublisher:
         board: AlertBoard,
         book: RuleBook,
         event_time: EventTime,
+        imports: OpenImports,
         *,
         alone: bool,
         clock: Callable[[], datetime],
     ) -> None:
         """alone: whether there is no other worker on this broker."""
         self._broker, self._board, self._book = broker, board, book
-        self._event_time, self._clock = event_time, clock
+        self._event_time, self._imports, self._clock = event_time, imports, clock
         self._own = OwnAlerts(alone=alone)
 
     async def publish_refusals(self) -> None:
@@ -74,6 +86,22 @@ class OwnAlertPublisher:
                 await self._publish(behind_due(said, caught_up, self._board.alerts(rule=BEHIND, every=True), now=now))
             except BrokerError as error:
                 log.warning("nothing was said of event time", reason=str(error))
+
+    async def watch_imports(self) -> None:
+        """An alert for each import that was broken off while live events wait for its end."""
+        while True:
+            try:
+                await self.publish_unfinished()
+            except BrokerError as error:
+                log.warning("nothing was said of imports", reason=str(error))
+            await asyncio.sleep(IMPORTS_POLL_S)
+
+    async def publish_unfinished(self) -> None:
+        """The same, as they stand now."""
+        await self._imports.look()
+        await self._board.refresh()
+        latest = self._board.alerts(rule=UNFINISHED, every=True)
+        await self._publish(unfinished_due(self._imports.now, latest, now=self._clock()))
 
     async def _publish(self, new: Sequence[Transition], again: Sequence[Transition] = ()) -> None:
         """again: what was published before and still holds; only the readers of the state hear of it."""

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from datetime import datetime
 
 from lockstep.adapters.charts.history import keep_longer_s, levels_shown
 from lockstep.adapters.dispatch import Dispatcher
-from lockstep.adapters.import_log import ImportLog
+from lockstep.adapters.import_log import ImportGate, ImportLog, LiveGate
 from lockstep.adapters.promises import last_promise
 from lockstep.adapters.stream.lanes import SourceSpec, StageSpec
 from lockstep.deliver import Deliver
@@ -57,13 +57,14 @@ class Stages:
         *,
         dispatcher: Dispatcher,
         counts: Counts,
+        clock: Callable[[], datetime],
         charting: Charting | None = None,
         sizes: Sizes | None = None,
     ) -> None:
         """charting: shows what judges tell; None: nobody does. sizes: of what judges store."""
         self._settings, self._broker, self._sizes = settings, broker, sizes
         self._dispatcher, self._counts, self._charting = dispatcher, counts, charting
-        self._imports = ImportLog(broker, SAMPLES)
+        self._imports = ImportLog(broker, SAMPLES, clock=clock)
         self.judge_partitions = partitions_of(settings, settings.samples_partitions)
         self.meters: dict[tuple[str, int], Meter] = {}
         self.judges: dict[int, Judge] = {}
@@ -73,10 +74,16 @@ class Stages:
         """A meter for each input topic, of the series that the plan reads, and for what was imported of its role."""
         decoder = Decoder(wanted_fields(plan.series))
         live = [
-            SourceSpec(name, self.meter_maker(role, plan, decoder), waits=partial(self._imports.holds_up, role))
+            SourceSpec(name, self.meter_maker(role, plan, decoder), LiveGate(self._imports, role))
             for role, name in self._settings.topics.items()
         ]
-        return [*live, SourceSpec(IMPORTS, self.meter_maker(None, plan, decoder))]
+        return [
+            *live,
+            SourceSpec(IMPORTS, self.meter_maker(None, plan, decoder), ImportGate(self._imports, self._ends_from)),
+        ]
+
+    def _ends_from(self, partition: int, offset: int) -> None:
+        self.meters[IMPORTS, partition].ends_from = offset
 
     def meter_maker(
         self, role_of_topic: str | None, plan: Plan, decoder: Decoder

@@ -47,21 +47,39 @@ class SourceStage(Protocol):
     def flush(self, now: datetime) -> list[Record]: ...
 
 
-async def never() -> bool:
+class Gate(Protocol):
+    """What a source topic's first batch may have to wait for."""
+
+    async def is_shut(self) -> bool:
+        """Whether it has to wait."""
+
+    async def opens(self, partition: int) -> bool:
+        """Asked when the first batch of a partition is there, until it says True: whether it may be fed.
+
+        Who answers has said before, where all that could shut the gate see it, that it is open for good.
+        """
+
+
+class OpenGate:
     """Of a topic whose first batch need not wait."""
-    return False
+
+    async def is_shut(self) -> bool:
+        return False
+
+    async def opens(self, partition: int) -> bool:
+        return True
+
+
+OPEN = OpenGate()
 
 
 @dataclass(frozen=True)
 class SourceSpec:
-    """make: (topic as it is, partition, committed position or None, earliest offset kept) → the meter.
-
-    waits: whether the topic's first batch has to wait; asked until it says that it has not, then never again.
-    """
+    """make: (topic as it is, partition, committed position or None, earliest offset kept) → the meter."""
 
     topic: str
     make: Callable[[TopicInfo, int, int | None, int], Awaitable[SourceStage]]
-    waits: Callable[[], Awaitable[bool]] = never
+    gate: Gate = OPEN
 
 
 @dataclass(frozen=True)
@@ -207,17 +225,17 @@ class SourceLane(Lane):
         pump: Pump,
         *,
         end: int,
-        waits: Callable[[], Awaitable[bool]] = never,
+        gate: Gate = OPEN,
     ) -> None:
-        """end: of the log, as it was when the meter was made. waits: see `SourceSpec`."""
+        """end: of the log, as it was when the meter was made."""
         super().__init__(runtime, {tp: meter.start}, pump)
-        self._waits = waits
+        self._gate = gate
         self.tp, self.meter = tp, meter
         self.durable = {tp: meter.position}
         self.committed = dict(self.durable)
         self.ends = {tp: end}
         self.is_held = False  # the first batch has to wait
-        self._is_free = False  # it has been said that it has not
+        self._is_free = False  # the gate has opened
         self._at_once = 1_024  # events of the next slice
         self._has_flushed = False
         self._flushed, self._flushed_at = meter.start, runtime.loop_time()  # offset and time of the last flush
@@ -225,13 +243,13 @@ class SourceLane(Lane):
     async def ask(self) -> None:
         """Learn whether the first batch has to wait."""
         if not self._is_free:
-            self.is_held = await self._waits()
+            self.is_held = await self._gate.is_shut()
 
     async def take(self, tp: TP, batch: Batch, is_current: Callable[[], bool]) -> None:
         # Asked when the batch is there: what it has to wait for may have begun until just before its events came.
         while not self._is_free and is_current():
-            await self.ask()
-            self._is_free = not self.is_held
+            self._is_free = await self._gate.opens(tp.partition)
+            self.is_held = not self._is_free
             if self.is_held:
                 await within(ASK_AGAIN_S, self.pump.closing)
         await super().take(tp, batch, is_current)
@@ -283,9 +301,9 @@ class SourceLanes:
         interval_s = runtime.settings.flush_interval
         self.pump = Pump(runtime, self.step, interval_s=interval_s, idle_s=METER_IDLE_S, can_wait=self.can_wait)
 
-    def add(self, tp: TP, meter: SourceStage, *, end: int, waits: Callable[[], Awaitable[bool]] = never) -> SourceLane:
-        """end: of the log, as it was when the meter was made. waits: see `SourceSpec`."""
-        lane = SourceLane(self._runtime, tp, meter, self.pump, end=end, waits=waits)
+    def add(self, tp: TP, meter: SourceStage, *, end: int, gate: Gate = OPEN) -> SourceLane:
+        """end: of the log, as it was when the meter was made."""
+        lane = SourceLane(self._runtime, tp, meter, self.pump, end=end, gate=gate)
         self.lanes.append(lane)
         return lane
 

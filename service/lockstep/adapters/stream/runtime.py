@@ -203,7 +203,7 @@ class Runtime:
             infos = await self.broker.describe({tp.topic for tp in assigned})
             held = {tp.topic: False for tp in assigned if tp.topic in self._sources}
             for topic in held:
-                held[topic] = await self._sources[topic].waits()
+                held[topic] = await self._sources[topic].gate.is_shut()
             for tp in sorted(assigned):
                 if tp.topic in self._sources:
                     source = await self._source_lane(sources, tp, infos[tp.topic], committed.get(tp))
@@ -237,7 +237,7 @@ class Runtime:
         meter = await spec.make(info, tp.partition, committed, earliest)
         if self.faults.no_rewind:
             meter.start = meter.position
-        return sources.add(tp, meter, end=end, waits=spec.waits)
+        return sources.add(tp, meter, end=end, gate=spec.gate)
 
     async def _stage_lane(self, spec: StageSpec, partition: int) -> StageLane:
         owned = self.broker.own(spec.name, partition)

@@ -2,24 +2,41 @@
 
 An import can be broken off at any place and begun again with the same files: the records that are there say where it
 goes on. What it has passed it cannot go back to, because event time does not; nor can it once the service is live.
+Of two at once for the same role one stops: their events would not be in the order of time.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from lockstep.adapters.import_log import ImportLog
+from lockstep.errors import LockstepError
 from lockstep.event import Decoder, Refused
-from lockstep.event.imports import ROLES, TOPIC, Mark, mark_record
+from lockstep.event.imports import ROLES, TOPIC, Mark, MarkKind, Standing, mark_of, mark_record
 from lockstep.ports import Broker, Record
 from lockstep.text.rfc3339 import SECOND
 from lockstep.tools.importing.gathered import Gathered, Order, Stretch, microseconds
 
 AT_ONCE = 2_000
-"""Events in one request."""
+"""Events in one request, at most; a slow import makes them smaller, so that every second shows that it goes on."""
 FIRST_RECORDS = 1_000
 """Records of each partition of a live topic that are looked at to see from when on it has events itself."""
+ALIVE_S = 2.0
+"""An open import whose last record is younger may be going on: it is watched for so long before another one goes on."""
+WATCH_EVERY_S = 0.1
+
+ANEW_ON_A_FILE = "stop it, import into a new one (LOCKSTEP_BROKER=sqlite:///new.db), and serve that"
+ANEW_ON_KAFKA = (
+    "stop all workers, delete the topics that begin with 'lockstep.' (kafka-topics.sh --delete --topic "
+    "'lockstep\\..*'), import with another LOCKSTEP_APP_ID, and serve with that"
+)
+_AGAIN = "let one of them end, then give this command again: it goes on from there"
+
+
+class ImportConflict(LockstepError):
+    """Another import of the same role goes on, or this one was ended by another hand: whoever gave both can act."""
 
 
 @dataclass
@@ -28,7 +45,8 @@ class RolePlan:
 
     there: were imported before. new: are to be published. live: happened when the topic has events of its own.
     refused: cannot count any more, and why, "" where there are none. after, before_us: between which places the new
-    ones stand. is_open: an import of the role was begun and did not end. stretches: of the new ones.
+    ones stand. end: offset up to which what is there has been read, standing: how the imports of the role stand there.
+    stretches: of the new ones.
     """
 
     role: str
@@ -39,8 +57,13 @@ class RolePlan:
     why: str = ""
     after: Order | None = None
     before_us: int | None = None
-    is_open: bool = False
+    end: int = 0
+    standing: Standing = field(default_factory=Standing)
     stretches: list[Stretch] = field(default_factory=list)
+
+    def refuse(self, count: int, why: str) -> None:
+        """So many cannot count any more, and nothing is new."""
+        self.refused, self.why, self.new, self.stretches = count, why, 0, []
 
     @property
     def share(self) -> tuple[str, Order | None, int | None]:
@@ -48,11 +71,24 @@ class RolePlan:
 
 
 class Publication:
-    """One run of `lockstep import` on a broker. topics: role → topic."""
+    """One run of `lockstep import` on a broker.
 
-    def __init__(self, broker: Broker, topics: Mapping[str, str], samples: str) -> None:
-        self._broker, self._topics = broker, topics
-        self._log = ImportLog(broker, samples)
+    topics: role → topic. anew: how a service that is live is given a past all the same, as a way out of a refusal.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        topics: Mapping[str, str],
+        samples: str,
+        *,
+        clock: Callable[[], datetime],
+        anew: str = ANEW_ON_A_FILE,
+    ) -> None:
+        self._broker, self._topics, self._clock, self._anew = broker, topics, clock, anew
+        self._log = ImportLog(broker, samples, clock=clock)
+
+    # ---- what is to become of the events ---------------------------------------------------------------------------
 
     async def plan(self, gathered: Gathered) -> list[RolePlan]:
         """What is to become of the events, by role."""
@@ -60,42 +96,48 @@ class Publication:
 
     async def _plan(self, gathered: Gathered, role: str) -> RolePlan:
         plan = RolePlan(role)
-        end = await self._log.end_of(role)
-        mark = None
-        if end is not None:
-            plan.after = await self._read(gathered, role)
-            mark = await self._log.last_mark(role)
-            plan.is_open = mark is None or not mark.has_ended
+        await self._read_on(gathered, plan)
+        await self._count(gathered, plan)
+        if (plan.new or plan.refused) and (past := await self._past(plan)):
+            plan.refuse(plan.refused + plan.new, past)
+        return plan
+
+    async def _count(self, gathered: Gathered, plan: RolePlan) -> None:
+        """How many events of a role are new, and how many are not and why, by what has been read of it."""
+        role = plan.role
         plan.there = gathered.there(role)
         plan.before_us = await self._live_since(role)
         plan.refused = gathered.older(role, plan.after)
         plan.live = gathered.younger(role, plan.after, plan.before_us)
         plan.new = gathered.between(role, *plan.share[1:])
-        if (plan.new or plan.refused) and (past := await self._past(role, plan)):
-            plan.refused, plan.why, plan.new = plan.refused + plan.new, past, 0
-        elif plan.refused and plan.after is not None:
+        plan.stretches = gathered.stretches(role, plan.after, plan.before_us) if plan.new else []
+        if plan.refused and plan.after is not None:
             reached = f"the import of {role} has come to {_time(plan.after.time_us)}, and goes on from there"
             plan.why = f"{reached}; import all files of a kind with one command"
-        if plan.new:
-            plan.stretches = gathered.stretches(role, plan.after, plan.before_us)
-        return plan
 
-    async def _past(self, role: str, plan: RolePlan) -> str:
+    async def _past(self, plan: RolePlan) -> str:
         """Why event time has passed what is to be imported, and the way out; "" where it has not."""
-        way_out = "stop it, import into a new one (LOCKSTEP_BROKER=sqlite:///new.db), and serve that"
-        if await self._log.is_live(role):
-            return f"the service has judged live events of {role} already, and event time does not go back; {way_out}"
-        if not plan.is_open and await self._log.told_to(role) >= 0:
-            return f"the import of {role} has ended and was judged, and event time does not go back; {way_out}"
+        role, standing = plan.role, plan.standing
+        has_ended = plan.after is not None and not standing.is_open
+        if await self._log.is_live(role) or (standing.is_served and not standing.is_open and not has_ended):
+            return (
+                f"the service has judged live events of {role} already, and event time does not go back; {self._anew}"
+            )
+        if has_ended and (standing.is_served or await self._log.told_to(role) >= 0):
+            return f"the import of {role} has ended and was judged, and event time does not go back; {self._anew}"
         return ""
 
-    async def _read(self, gathered: Gathered, role: str) -> Order | None:
-        """Note what was imported before; returns where the last event stands."""
-        partition, last = ROLES.index(role), None
-        start, end = (await self._broker.bounds(TOPIC))[partition]
-        async for batch in self._broker.read(TOPIC, partition, start, end):
-            last = gathered.mark_there(batch.values) or last
-        return last
+    async def _read_on(self, gathered: Gathered, plan: RolePlan) -> None:
+        """Note what is there of a role and was not read yet."""
+        partition = ROLES.index(plan.role)
+        if not await self._broker.describe([TOPIC]):
+            return
+        earliest, end = (await self._broker.bounds(TOPIC))[partition]
+        async for batch in self._broker.read(TOPIC, partition, max(earliest, plan.end), end):
+            for value in batch.values:
+                plan.standing = plan.standing.after(mark_of(value))
+            plan.after = gathered.mark_there(batch.values) or plan.after
+        plan.end = end
 
     async def _live_since(self, role: str) -> int | None:
         """The earliest of the first events of a role's own topic, in microseconds; None where it has none."""
@@ -108,12 +150,13 @@ class Publication:
                     times += [microseconds(e.time) for e in events if e is not None and e.__class__ is not Refused]
         return min(times, default=None)
 
+    # ---- out -------------------------------------------------------------------------------------------------------
+
     async def publish(
         self,
         gathered: Gathered,
         plans: Sequence[RolePlan],
         *,
-        clock: Callable[[], datetime],
         rate: float,
         ends: bool,
         progress: Callable[[int], None],
@@ -121,37 +164,103 @@ class Publication:
         """Publish what is new, and the marks. rate: events a second at most; 0: as fast as it goes.
 
         ends: whether the imports are over then; else more of the same roles is to come, and live events wait for it.
-        Changes the plans of roles that went live meanwhile. Raises BrokerError.
+        Changes the plans of roles that went live meanwhile. Raises BrokerError, ImportConflict.
         """
-        chosen = [plan for plan in plans if plan.new]
-        await self._mark([plan.role for plan in chosen if not plan.is_open], has_ended=False, now=clock())
-        for plan in chosen:
-            # Only now it is certain: what comes live from here on waits for the mark.
-            plan.before_us = await self._live_since(plan.role)
-            plan.new = gathered.between(plan.role, *plan.share[1:])
+        for plan in plans:
+            await self._watch(plan)
+        chosen = await self._begin(gathered, [plan for plan in plans if plan.new])
         loop = asyncio.get_running_loop()
         began, sent = loop.time(), 0
-        for rows in gathered.in_order([plan.share for plan in chosen], AT_ONCE):
+        at_once = min(AT_ONCE, max(1, round(rate))) if rate else AT_ONCE
+        of_role = {plan.role: plan for plan in chosen}
+        for rows in gathered.in_order([plan.share for plan in chosen], at_once):
             records = [Record(TOPIC, value, partition=ROLES.index(role)) for role, value in rows]
-            await self._broker.publish(records)
+            places = await self._broker.publish(records)
+            await self._check_alone(of_role, places)
             sent += len(records)
             progress(len(records))
             if rate:
                 await asyncio.sleep(max(0.0, began + sent / rate - loop.time()))
         if ends:
-            over = [plan.role for plan in plans if plan.is_open or plan.new]
-            await self._mark(over, has_ended=True, now=clock())
+            over = [plan.role for plan in plans if plan.standing.is_open or plan.new]
+            await self._mark(over, MarkKind.ENDED)
 
-    async def end(self, now: datetime) -> list[str]:
+    async def _begin(self, gathered: Gathered, chosen: Sequence[RolePlan]) -> list[RolePlan]:
+        """Ask for the roles, and see whether a service went live before; returns those of which to publish."""
+        await self._mark([plan.role for plan in chosen if not plan.standing.is_open], MarkKind.ASKED)
+        for plan in chosen:
+            await self._read_on(gathered, plan)
+            if not plan.standing.is_open:
+                # A service said that it goes live after the plan was made and before we asked: it was first.
+                why = await self._past(plan)
+                if not why:
+                    raise _ended_elsewhere(plan.role)
+                plan.refuse(plan.refused + plan.new, why)
+                continue
+            # Only now it is certain: what comes live from here on waits for the end.
+            await self._count(gathered, plan)
+        accepted = [plan for plan in chosen if plan.standing.is_open]
+        begins = {plan.role: plan for plan in accepted if not plan.standing.has_begun}
+        await self._check_alone(begins, await self._mark([*begins], MarkKind.BEGUN))
+        return accepted
+
+    async def _watch(self, plan: RolePlan) -> None:
+        """Raises ImportConflict where an open import of the role goes on."""
+        if not plan.standing.is_open:
+            return
+        state = await self._log.state(plan.role)
+        now, loop = self._clock(), asyncio.get_running_loop()
+        if state is None or abs((now - state.written_at).total_seconds()) > ALIVE_S:
+            return
+        until = loop.time() + ALIVE_S
+        while loop.time() < until:
+            await asyncio.sleep(WATCH_EVERY_S)
+            if (await self._log.end_of(plan.role) or 0) > state.end:
+                raise _conflict(plan.role)
+
+    async def _check_alone(self, plans: Mapping[str, RolePlan], places: Sequence[tuple[int, int]]) -> None:
+        """Raises ImportConflict where somebody else has written of a role since we wrote last."""
+        for role, plan in plans.items():
+            offsets = [offset for partition, offset in places if partition == ROLES.index(role)]
+            if not offsets:
+                continue
+            for start, upto in _holes([plan.end - 1, *offsets]):
+                async for batch in self._broker.read(TOPIC, ROLES.index(role), start, upto):
+                    for mark in map(mark_of, batch.values):
+                        if mark is not None and mark.kind is MarkKind.ENDED:
+                            # What was published since would count as an import that goes on.
+                            await self._mark([role], MarkKind.ENDED)
+                            raise _ended_elsewhere(role)
+                        if mark is None:
+                            raise _conflict(role)
+            plan.end = max(offsets) + 1
+
+    async def end(self) -> list[str]:
         """End what was begun and not ended; returns the roles."""
-        marks = {role: await self._log.last_mark(role) for role in ROLES if await self._log.end_of(role) is not None}
-        open_roles = [role for role, mark in marks.items() if mark is None or not mark.has_ended]
-        await self._mark(open_roles, has_ended=True, now=now)
+        states = {role: await self._log.state(role) for role in ROLES}
+        open_roles = [role for role, state in states.items() if state is not None and state.standing.is_open]
+        await self._mark(open_roles, MarkKind.ENDED)
         return open_roles
 
-    async def _mark(self, roles: Sequence[str], *, has_ended: bool, now: datetime) -> None:
-        if roles:
-            await self._broker.publish([mark_record(role, Mark(has_ended, microseconds(now))) for role in roles])
+    async def _mark(self, roles: Sequence[str], kind: MarkKind) -> list[tuple[int, int]]:
+        """Returns the places of the marks."""
+        if not roles:
+            return []
+        mark = Mark(kind, microseconds(self._clock()))
+        return await self._broker.publish([mark_record(role, mark) for role in roles])
+
+
+def _holes(offsets: Sequence[int]) -> list[tuple[int, int]]:
+    """[start, end) of what lies between offsets that do not follow each other."""
+    return [(before + 1, after) for before, after in pairwise(offsets) if after > before + 1]
+
+
+def _conflict(role: str) -> ImportConflict:
+    return ImportConflict(f"another import of {role} goes on beside this one, and their order would be lost; {_AGAIN}")
+
+
+def _ended_elsewhere(role: str) -> ImportConflict:
+    return ImportConflict(f"the import of {role} was ended by another command; {_AGAIN}")
 
 
 def _time(time_us: int) -> str:

@@ -1,11 +1,13 @@
 """The worker itself: its page, whether it is alive and ready, its metrics, and the document of all operations."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from aiohttp import web
 
 from lockstep.adapters.http.openapi import NO_TOKEN, TEXT, Operation, answer, answers
+from lockstep.event.imports import OpenImport
+from lockstep.text.rfc3339 import rfc3339_of
 
 
 class Status(Protocol):
@@ -24,12 +26,14 @@ class ServiceOperations:
         self,
         *,
         status: Callable[[], Status],
+        imports: Callable[[], Sequence[OpenImport]],
         metrics: Callable[[], Awaitable[bytes]],
         page: Callable[[], str],
         document: Callable[[], dict[str, Any]],
     ) -> None:
-        """page: the HTML of `/`. document: of OpenAPI, of all operations."""
-        self._status, self._metrics, self._page_text, self._document = status, metrics, page, document
+        """imports: those that have not ended. page: the HTML of `/`. document: of OpenAPI, of all operations."""
+        self._status, self._imports, self._metrics = status, imports, metrics
+        self._page_text, self._document = page, document
 
     @answers(
         Operation(
@@ -62,13 +66,16 @@ class ServiceOperations:
             "GET",
             "/readyz",
             "Ready?",
-            {200: answer("Yes"), 503: answer("No, and why")},
+            {200: answer("Yes; and for which imports live events wait"), 503: answer("No, and why")},
             is_open=True,
         )
     )
     async def _readyz(self, request: web.BaseRequest) -> web.Response:
         status = self._status()
-        body = {"ready": status.ready, "reason": status.ready_reason}
+        body: dict[str, Any] = {"ready": status.ready, "reason": status.ready_reason}
+        if unfinished := self._imports():
+            # No reason to restart a worker, or to send it no events: these wait for whoever imports.
+            body["imports"] = [_unfinished(each) for each in unfinished]
         return web.json_response(body, status=200 if status.ready else 503)
 
     @answers(
@@ -95,3 +102,15 @@ class ServiceOperations:
     )
     async def _openapi(self, request: web.BaseRequest) -> web.Response:
         return web.json_response(self._document())
+
+
+def _unfinished(unfinished: OpenImport) -> dict[str, Any]:
+    """An import that has not ended, as /readyz tells of it."""
+    return {
+        "import": unfinished.role,
+        "topic": unfinished.topic,
+        "events_waiting": unfinished.waiting,
+        "last_record_at": rfc3339_of(unfinished.written_at),
+        "reached": None if unfinished.reached is None else rfc3339_of(unfinished.reached),
+        "way_out": "give the same `lockstep import` again to go on with it, or `lockstep import --end`",
+    }
