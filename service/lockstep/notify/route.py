@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from lockstep.labels import stable_id
+from lockstep.notify.oncall.escalation_form import EscalationModel, escalation_faults, escalation_of
+from lockstep.notify.oncall.escalations import Escalation
 from lockstep.notify.oncall.schedule_form import NO_CALENDARS, Calendars, ScheduleModel, schedules_of, unknown_target
 from lockstep.notify.oncall.schedules import PREFIX, Schedule, receivers_of
 from lockstep.notify.receivers import CHANNELS, ReceiverModel, Strict, Target, Texts, many
@@ -28,15 +30,22 @@ class RoutingFile(Strict):
     )
     receivers: dict[str, ReceiverModel] = Field(default_factory=dict, description="Receivers by name")
     schedules: dict[Name, ScheduleModel] = Field(default_factory=dict, description="Who is on call, by name")
+    escalations: dict[Name, EscalationModel] = Field(
+        default_factory=dict, description="Who hears, step by step, of an alert that nobody has"
+    )
 
 
 @dataclass(frozen=True)
 class Routing:
-    """destinations: receiver → where it goes. teams: team → receivers. schedules: by name, for `oncall:NAME`."""
+    """destinations: receiver → where it goes. teams: team → receivers. schedules: by name, for `oncall:NAME`.
+
+    escalations: by name, for routes.
+    """
 
     destinations: Mapping[str, tuple[Destination, ...]]
     teams: Mapping[str, tuple[str, ...]]
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    escalations: Mapping[str, Escalation] = field(default_factory=dict)
 
     def for_teams(
         self, teams: Iterable[str], *, moment: float | None = None, overrides: Sequence[Override] = ()
@@ -99,7 +108,8 @@ def _compile(model: RoutingFile, schedules: Mapping[str, Schedule]) -> Routing:
         )
         for name, receiver in model.receivers.items()
     }
-    return Routing(destinations, {team: tuple(names) for team, names in model.teams.items()}, schedules)
+    escalations = {name: escalation_of(name, written) for name, written in model.escalations.items()}
+    return Routing(destinations, {team: tuple(names) for team, names in model.teams.items()}, schedules, escalations)
 
 
 def _destination(channel: str, target: Target, receiver: str) -> Destination:
@@ -140,7 +150,9 @@ def _readable(data: Any) -> RoutingFile:
         )
     schedules = {name: _valid(ScheduleModel, written) for name, written in _part(data, "schedules").items()}
     readable = {name: schedule for name, schedule in schedules.items() if schedule is not None}
-    return RoutingFile.model_construct(teams=teams, receivers=receivers, schedules=readable)
+    steps = {name: _valid(EscalationModel, written) for name, written in _part(data, "escalations").items()}
+    escalations = {name: escalation for name, escalation in steps.items() if escalation is not None}
+    return RoutingFile.model_construct(teams=teams, receivers=receivers, schedules=readable, escalations=escalations)
 
 
 def _lint(
@@ -156,9 +168,17 @@ def _lint(
     def fault(at: Pointer, message: str, remedy: str, code: str, *, warn: bool = False) -> None:
         faults.append(document.fault(at, message, remedy, code, level="warning" if warn else "error", key=warn))
 
+    known_schedules = _part(document.data, "schedules").keys()
+    faults += escalation_faults(
+        model.escalations,
+        document,
+        receivers=model.receivers.keys(),
+        schedules=known_schedules,
+        mute_times=_part(document.data, "mute_times").keys(),
+    )
     for team, names in model.teams.items():
         for i, name in enumerate(names):
-            wrong_name = unknown_target(name, model.receivers, {**schedules, **_part(document.data, "schedules")})
+            wrong_name = unknown_target(name, model.receivers, known_schedules)
             if wrong_name is not None:
                 at: Pointer = ("teams", team, i) if isinstance(document.data["teams"][team], list) else ("teams", team)
                 fault(at, f"team '{team}' names the {wrong_name[0]}", wrong_name[1], "LS150")
@@ -166,6 +186,7 @@ def _lint(
             fault(("teams", team), f"team '{team}' has no receiver", "name one", "LS150", warn=True)
     used = {name for names in model.teams.values() for name in names}
     used |= {name for schedule in schedules.values() for name in schedule.receivers()}
+    used |= {name for escalation in model.escalations.values() for name in escalation.targets()}
     options: dict[tuple[str, str, str], Mapping[str, str]] = {}
     for name, receiver in model.receivers.items():
         here: Pointer = ("receivers", name)

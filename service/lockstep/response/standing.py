@@ -79,6 +79,7 @@ class Override(_Standing, frozen=True, kw_only=True, tag="override"):
     """Who stands in on a schedule.
 
     who: the receiver that is on call instead. starts, ends: RFC 3339. by: who says so. ended_at: when that was ended.
+    created_at: when it was made; of two at one time the one that was made later counts.
     """
 
     id: str
@@ -88,6 +89,7 @@ class Override(_Standing, frozen=True, kw_only=True, tag="override"):
     ends: str
     by: str = ""
     ended_at: str | None = None
+    created_at: str = ""
 
 
 Standing = Handling | Silence | Override

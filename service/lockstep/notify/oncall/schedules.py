@@ -182,8 +182,9 @@ def _stand_ins(schedule: str, overrides: Iterable[Override]) -> list[_StandIn]:
     stand_ins = []
     for override in overrides:
         if override.schedule == schedule:
-            end = override.ends if override.ended_at is None else min(override.ends, override.ended_at)
-            stand_ins.append(_StandIn(override.who, seconds_of(override.starts), seconds_of(end)))
+            end = seconds_of(override.ends)
+            end = end if override.ended_at is None else min(end, seconds_of(override.ended_at))
+            stand_ins.append(_StandIn(override.who, seconds_of(override.starts), end))
     return stand_ins[::-1]
 
 
@@ -207,8 +208,11 @@ def receivers_of(
 
 
 def seconds_of(moment: str) -> float:
-    """Seconds since 1970 of an RFC 3339 text."""
-    return datetime.fromisoformat(moment).timestamp()
+    """Seconds since 1970 of an RFC 3339 text. Raises ValueError, also for one without a zone."""
+    at = datetime.fromisoformat(moment)
+    if at.tzinfo is None:
+        raise ValueError(f"'{moment}' has no zone")
+    return at.timestamp()
 
 
 def instant(local: datetime, zone: ZoneInfo) -> float:

@@ -123,6 +123,7 @@ CODES: dict[str, str] = {
     "LS270": "a schedule that cannot be followed",
     "LS271": "times at which nobody is on call",
     "LS272": "a calendar file that cannot be used",
+    "LS273": "an escalation that cannot be followed",
 }
 """code → what it is about."""
 
