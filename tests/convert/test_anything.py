@@ -29,14 +29,33 @@ events:
       order_id: order
       total: total
       gift_wrap: gift
+      shipping: {quotient: [price, n]}
       customer: {column: who, pseudonym: true}
       lines: {rows: {sku: {first_of: [sku, order]}, quantity: n, unit_price: price}}
     more: {n: {column: n, as: number}, day: {column: when, as: day}, tags: {column: tags, split: "|"}}
 """)
+PACKED, _ = mapping_of("""\
+mapping: packed
+numbers: {decimal: "."}
+events:
+  - type: order.placed
+    time: when
+    data:
+      order_id: order
+      total: n
+      lines:
+        each: "*"
+        packed: {}
+        rows:
+          sku: {first_of: [sku, {const: x}]}
+          quantity: {first_of: [n, {const: 1}]}
+          unit_price: {quotient: [price, n]}
+""")
 COLUMNS = ("order", "when", "total", "gift", "who", "sku", "n", "price", "tags", "kind")
 CELLS = st.text(max_size=12) | st.sampled_from(
     ["1", "2", "1.5", "-3", "1e400", "9" * 400, "(1)", "nan", "2026-11-24", "2026-11-24 09:30:15", "yes", "", " ",
-     "\x00", "\udcff", "a|b", "x" * 300, "1,234.5", "€5", "%", "\u0661"]
+     "\x00", "\udcff", "a|b", "9" * 13, "sku:a|n:2|price:3", "n:|:|sku",
+     f"0.{'0' * 50}1", f"sku:a|n:0.{'0' * 50}1|price:9", "x" * 300, "1,234.5", "€5", "%", "\u0661"]
 )  # fmt: skip
 
 
@@ -79,8 +98,9 @@ def test_any_cells_are_events_or_refused(rows):
         [cell.encode("utf-8", "replace").decode() if "\ud800" <= cell[:1] <= "\udbff" else cell for cell in row]
         for row in rows
     ]
-    with suppress(UnicodeEncodeError):
-        _converted(ORDERS, _csv(COLUMNS, rows))
+    for mapping in (ORDERS, PACKED):
+        with suppress(UnicodeEncodeError):
+            _converted(mapping, _csv(COLUMNS, rows))
 
 
 @settings(max_examples=60, deadline=None)

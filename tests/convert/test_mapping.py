@@ -310,6 +310,15 @@ def test_a_file_without_the_packed_columns(tmp_path):
         converted(_file(tmp_path, "No,Date,Total\n1,2026-11-24,5\n"), PACKED)
 
 
+def test_by_next_to_nothing_is_refused(tmp_path):
+    """A price of one that is beyond all numbers: the row costs itself."""
+    mapping = PACKED.replace("unit_price: p", "unit_price: {quotient: [p, n]}")
+    row = f"No,Date,Total,Item 1\n1,2026-11-24,5,sku:A|n:0.{'0' * 40}1|p:9000000000000\n"
+    events, (said,) = converted(_file(tmp_path, row), mapping)
+    assert events == []
+    assert said.startswith("1 refused: is not within -9,000,000,000,000 to 9,000,000,000,000; correct the cell")
+
+
 def test_packed_cells_in_json(tmp_path):
     """A path leads to one cell."""
     row = {"No": 1, "Date": "2026-11-24", "Total": 5, "line": "sku:A|n:1|p:2"}

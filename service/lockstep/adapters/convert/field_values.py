@@ -493,7 +493,11 @@ def _quotient(whole: Get, count: Get) -> Get:
 
     def quotient(rows: Any) -> Decimal | None:
         amount, parts = whole(rows), count(rows)
-        return round(amount / parts, 6) if amount is not None and parts else None
+        if amount is None or not parts:
+            return None
+        share: Decimal = amount / parts
+        # One by next to nothing has more digits than a decimal keeps: no field takes it, and it says so itself.
+        return round(share, 6) if abs(share) <= LARGEST_NUMBER else share
 
     return quotient
 
