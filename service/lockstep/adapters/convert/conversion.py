@@ -18,7 +18,7 @@ from lockstep.adapters.convert.mapping import Compiled, FileMapping, compile_map
 from lockstep.adapters.convert.objects import Objects
 from lockstep.adapters.convert.recognition import nearest, recognised
 from lockstep.adapters.convert.tables import HEAD_LINES, Header, Table, lines_of, open_table
-from lockstep.adapters.convert.workbooks import sheet_rows
+from lockstep.adapters.convert.workbooks import open_sheet
 from lockstep.adapters.ingest.event_text import UNREADABLE, EventText, packed_as, read_ahead, utf8_stream
 from lockstep.errors import EventError, LockstepError, RuleError
 from lockstep.yaml.document import Fault
@@ -99,12 +99,13 @@ class Report:
 
 @dataclass(frozen=True)
 class _Source:
-    """A file that was opened: its mapping, its columns and its rows."""
+    """A file that was opened: its mapping, its columns and its rows. notes: what of it is left out, and why."""
 
     mapping: FileMapping
     columns: Columns
     place: Callable[[int], str]
     rows: Callable[[RefuseRow], Iterator[tuple[int, Row]]]
+    notes: tuple[str, ...] = ()
 
 
 def convert_files(
@@ -169,7 +170,9 @@ def _convert(
     compiled, faults = compile_mapping(source.mapping, source.columns, setting)
     if faults:
         raise MappingFaults(faults)
-    report.notes += [f"{name}: {note}" for note in compiled.notes if f"{name}: {note}" not in report.notes]
+    report.notes += [
+        f"{name}: {note}" for note in (*source.notes, *compiled.notes) if f"{name}: {note}" not in report.notes
+    ]
     events: list[bytes] = []
     try:
         for _ in _worked(source, compiled, report, events, most_rows):
@@ -269,9 +272,14 @@ def _source(
     head, plain = read_ahead(utf8_stream(stream), _LOOKED_AT)
     if head.startswith(WORKBOOK):
         copy = open_files.enter_context(closing(SpooledTemporaryFile(max_size=_COPIED)))  # noqa: SIM115 # it is closed
-        rows = sheet_rows(_copied(plain, copy), name, 1 if form is None else form.sheet)
-        table, header = _sheet_table(rows, name, mappings)
-        return _table_source(table, header, name, mapping, known)
+        sheet = open_sheet(_copied(plain, copy), name, 1 if form is None else form.sheet)
+        table, header = _sheet_table(sheet.rows, name, mappings)
+        source = _table_source(table, header, name, mapping, known)
+        if form is None and sheet.others:
+            others = ", ".join(f"'{other}'" for other in sheet.others)
+            way_out = "save one as a file of its own, or name it in a mapping, file: {sheet: 2}"
+            source = replace(source, notes=(f"other sheets, {others}; {way_out}",))
+        return source
     packed = packed_as(head)
     if packed is not None:
         what, way_out = packed

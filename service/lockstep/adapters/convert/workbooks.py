@@ -2,6 +2,8 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, BinaryIO
 
@@ -12,31 +14,49 @@ MOST_UNPACKED = 4 << 30
 """Bytes of a workbook when it is unpacked: what is more would be a bomb."""
 
 
-def sheet_rows(stream: BinaryIO, name: str, sheet: int | str) -> Iterator[tuple[int, Sequence[str]]]:
-    """(number, cells) of the rows in which anything stands. Raises EventError for what is no workbook."""
+@dataclass(frozen=True)
+class Sheet:
+    """rows: (number, cells) of those in which anything stands. others: the names of the other sheets."""
+
+    rows: Iterator[tuple[int, Sequence[str]]]
+    others: Sequence[str]
+
+
+def open_sheet(stream: BinaryIO, name: str, sheet: int | str) -> Sheet:
+    """A sheet by its number or its name. Raises EventError for what is no workbook, also while its rows are read."""
     from openpyxl import load_workbook
 
+    with _readable(name):
+        _check_size(stream)
+        book = load_workbook(stream, read_only=True, data_only=True, keep_links=False)
+    names = book.sheetnames
+    if isinstance(sheet, int) and not sheet <= len(names):
+        raise EventError("file", f"{name}: it has {len(names)} sheets, sheet {sheet} is asked for; name another")
+    if isinstance(sheet, str) and sheet not in names:
+        raise EventError("file", f"{name}: there is no sheet '{sheet}'; there are {', '.join(names)}")
+    chosen = names[sheet - 1] if isinstance(sheet, int) else sheet
+    return Sheet(_rows(book, name, chosen), [other for other in names if other != chosen])
+
+
+def _rows(book: Any, name: str, sheet: str) -> Iterator[tuple[int, Sequence[str]]]:
+    with _readable(name):
+        for number, row in enumerate(book[sheet].iter_rows(values_only=True), start=1):
+            cells = [_text(value) for value in row]
+            if any(cells):
+                yield number, cells
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Whatever a damaged part of a workbook leads to becomes an EventError."""
     try:
         with warnings.catch_warnings():
             # Styles and extensions that the library leaves out: cells alone are asked for.
             warnings.simplefilter("ignore")
-            _check_size(stream)
-            book = load_workbook(stream, read_only=True, data_only=True, keep_links=False)
-            names = book.sheetnames
-            if isinstance(sheet, int) and not sheet <= len(names):
-                raise EventError(
-                    "file", f"{name}: it has {len(names)} sheets, sheet {sheet} is asked for; name another"
-                )
-            if isinstance(sheet, str) and sheet not in names:
-                raise EventError("file", f"{name}: there is no sheet '{sheet}'; there are {', '.join(names)}")
-            page = book[names[sheet - 1] if isinstance(sheet, int) else sheet]
-            for number, row in enumerate(page.iter_rows(values_only=True), start=1):
-                cells = [_text(value) for value in row]
-                if any(cells):
-                    yield number, cells
+            yield
     except EventError:
         raise
-    except Exception as error:  # the library raises whatever a damaged part of a workbook leads to
+    except Exception as error:
         said = f"{name}: cannot be read as an Excel workbook ({type(error).__name__}); save the sheet as CSV"
         raise EventError("file", said) from error
 
