@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import structlog
@@ -31,6 +32,9 @@ def _load(name: str, path: Path) -> ModuleType:
 
 
 kafka = _load("kafka_for_tests", Path(__file__).parent / "kafka" / "broker.py")
+
+
+postgres = _load("postgres_for_tests", Path(__file__).parent / "sql" / "postgres_server.py")
 
 
 def kafka_jars() -> Path:
@@ -64,6 +68,16 @@ def kafka_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield broker.address
     finally:
         broker.kill()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Any]:
+    """A PostgreSQL that the whole session shares: every test makes a database of its own."""
+    if not postgres.is_installed():
+        pytest.skip(postgres.NO_POSTGRES)
+    server = postgres.PostgresServer().start()
+    yield server
+    server.remove()
 
 
 @pytest.fixture(autouse=True)
@@ -122,6 +136,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """A skipped Kafka must not go unnoticed among hundreds of green dots."""
     said = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
+    if any(postgres.NO_POSTGRES in text for text in said):
+        terminalreporter.section(postgres.NO_POSTGRES, red=True, bold=True)
     missing = next((text for text in said if NO_KAFKA in text), None)
     if missing is not None:
         terminalreporter.section("KAFKA WAS NOT TESTED", red=True, bold=True)

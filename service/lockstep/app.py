@@ -20,6 +20,7 @@ from lockstep.adapters.charts.board import ChartBoard
 from lockstep.adapters.charts.painter import Painter
 from lockstep.adapters.charts.pictures import DrawnPictures
 from lockstep.adapters.command_door import CommandDoor
+from lockstep.adapters.convert.pseudonyms import pseudonym_key
 from lockstep.adapters.dispatch import Dispatcher
 from lockstep.adapters.explain_answer import from_worker
 from lockstep.adapters.http.access import Access, check_exposure
@@ -48,9 +49,10 @@ from lockstep.worker.charting import Charting
 from lockstep.worker.collector import Collector
 from lockstep.worker.counts import Counts
 from lockstep.worker.event_time import EventTime
-from lockstep.worker.judging import Judging
+from lockstep.worker.judging import Judging, faults_from
 from lockstep.worker.open_imports import OpenImports
 from lockstep.worker.own_alerts import OwnAlertPublisher
+from lockstep.worker.polling import Polling
 from lockstep.worker.reload import RuleReload
 from lockstep.worker.required_topics import SAMPLES, check_sources, prepare
 from lockstep.worker.stages import Stages, sizes_from
@@ -164,6 +166,16 @@ class Service:
             imports=imports,
             channels=tuple(self._channels),
             clock=utc_now,
+        )
+        self._polling = Polling(
+            settings,
+            self.broker,
+            is_owner=lambda: self.stages.has_alerts,
+            secrets=secrets_from(environ),
+            pseudonym_key=partial(pseudonym_key, environ),
+            observer=metrics,
+            clock=utc_now,
+            faults=faults_from(environ),
         )
         receipts = Receipts(
             self.broker,
@@ -288,6 +300,7 @@ class Service:
             self._own_alerts.watch_event_time(),
             self._own_alerts.watch_imports(),
             self.collector.keep(),
+            self._polling.keep(),
             *([] if self._charting is None else [self._charting.keep()]),
         ]
 

@@ -185,7 +185,7 @@ def test_nothing_is_underlined_in_a_ready_mapping(server, path):
     assert server.diagnostics(server.open(f"rules/ready-{path.name}", MAPPING + path.read_text())) == []
 
 
-@pytest.mark.parametrize("name", ["rules", "routing", "calendar", "ruletest", "mapping"])
+@pytest.mark.parametrize("name", ["rules", "routing", "calendar", "ruletest", "mapping", "sources"])
 def test_every_key_has_a_hover_text(name):
     """From the field's description in the model; needs no editor."""
     schema = json.loads((Path(ROOT) / "schemas" / f"{name}.schema.json").read_text())

@@ -8,6 +8,7 @@ import pytest
 
 from lockstep.adapters.convert.mapping import read_mapping
 from lockstep.adapters.rule_files import load_routing
+from lockstep.adapters.sql.source_file import load_sources
 from lockstep.rule.language.lint.lint import CODES
 from lockstep.rule.language.load import load_texts
 from lockstep.tools.ruletest.results import explained
@@ -28,7 +29,7 @@ MAPPINGS = [e for e in EXAMPLES if "\nmapping: " in e]
 
 
 @pytest.mark.parametrize(
-    "text", [e for e in EXAMPLES if not e.startswith(("# routing", "# calendar")) and e not in MAPPINGS]
+    "text", [e for e in EXAMPLES if not e.startswith(("# routing", "# calendar", "# sources")) and e not in MAPPINGS]
 )
 def test_an_example_loads_clean(text):
     """A reader may copy any of them."""
@@ -68,6 +69,17 @@ def test_the_routing_example_loads_clean(tmp_path):
         routing, faults = load_routing(path)
         assert (routing is not None, [str(f) for f in faults]) == (True, [])
     assert examples
+
+
+def test_the_sources_example_loads_clean(tmp_path):
+    """The example of sources.yml, with the mapping that stands beside it."""
+    (example,) = [e for e in EXAMPLES if e.startswith("# sources")]
+    (mapping,) = [m for m in MAPPINGS if "\nmapping: orders\n" in m]
+    (tmp_path / "mappings").mkdir()
+    (tmp_path / "mappings" / "orders.yml").write_text(mapping)
+    (tmp_path / "sources.yml").write_text(example)
+    loaded = load_sources(tmp_path / "sources.yml")
+    assert ([s.name for s in loaded.sources], [str(f) for f in loaded.faults]) == (["shop"], [])
 
 
 def test_the_calendar_example_loads_clean():

@@ -8,6 +8,7 @@ miss the first one otherwise.
 import asyncio
 from collections import Counter as Tally
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from datetime import datetime
 
 from prometheus_client import (
     CollectorRegistry,
@@ -167,6 +168,16 @@ class Metrics:
             "topic",
             "partition",
         )
+        self.source_events = self._counter("lockstep_source_events", "Events of databases that are asked", (), "source")
+        self.source_rows_refused = self._counter(
+            "lockstep_source_rows_refused", "Rows of databases that gave no event", (), "source"
+        )
+        self.sources_failing = self._gauge(
+            "lockstep_source_failing", "1 while a database that is asked does not answer as it should", "source"
+        )
+        self.sources_answered = self._gauge(
+            "lockstep_source_answered_timestamp_seconds", "When a database that is asked answered last", "source"
+        )
         self.ready = self._gauge("lockstep_ready", "1 when ready")
         self.storage = self._gauge("lockstep_storage_size_bytes", "Size of the embedded broker's file")
 
@@ -191,6 +202,17 @@ class Metrics:
     def webhook_in(self, sender: str, topic: str, outcome: WebhookOutcome) -> None:
         """topic: one that becomes events, or OTHER."""
         self.webhooks.labels(sender, topic, outcome).inc()
+
+    def source_gave(self, source: str, *, events: int, refused: int) -> None:
+        self.source_events.labels(source).inc(events)
+        self.source_rows_refused.labels(source).inc(refused)
+
+    def source_answered(self, source: str, now: datetime) -> None:
+        self.sources_answered.labels(source).set(now.timestamp())
+
+    def source_failing(self, source: str, *, failing: bool) -> None:
+        self.source_gave(source, events=0, refused=0)  # there from the start, at 0
+        self.sources_failing.labels(source).set(int(failing))
 
     def flushed(self, stage: str, seconds: float) -> None:
         self.flush.labels(stage).observe(seconds)

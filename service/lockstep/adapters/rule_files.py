@@ -16,7 +16,9 @@ from lockstep.yaml.document import Document, Fault, document_of
 log = structlog.get_logger("lockstep")
 
 CALENDAR_SUFFIX = ".ics"
-OTHER_FILES = ("routing", "calendar")
+SOURCES = "sources"
+"""The file of the databases that are asked, by name: no rule, and so in no version of them."""
+OTHER_FILES = ("routing", "calendar", SOURCES)
 """Files of the folder that are not rule files, by name."""
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from lockstep.adapters.rule_files import CALENDAR_SUFFIX, OTHER_FILES
+from lockstep.adapters.rule_files import CALENDAR_SUFFIX, OTHER_FILES, SOURCES
 from lockstep.errors import RuleError, StateError
 from lockstep.labels import stable_id
 from lockstep.notify.oncall.schedule_form import Calendars
@@ -75,7 +75,7 @@ def read_folder(folder: Path) -> Files:
         raise RuleError(f"{folder}: there is no such folder; name one with --rules")
     texts: Files = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix in SUFFIXES and path.is_file():
+        if path.suffix in SUFFIXES and path.stem != SOURCES and path.is_file():
             try:
                 texts[path.name] = path.read_text("utf-8", "surrogateescape")
             except OSError as error:

@@ -19,6 +19,7 @@ from lockstep.cli import (
     rules,
     schema,
     serve,
+    sources,
 )
 from lockstep.cli.respond import token_commands
 from lockstep.cli.shared.output import fail, out
@@ -75,6 +76,7 @@ app.command()(backtest.backtest)
 app.command()(backtest.suggest)
 app.command()(events.send)
 app.command("import")(importing.import_files)
+app.command()(sources.sources)
 app.command()(schema.schema)
 app.command()(alerts.alerts)
 app.command()(demo.demo)

@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -21,7 +20,6 @@ from lockstep.tools.terminal import styled
 FILES = "files"
 """The command that `lockstep convert` is without the name of another one."""
 SHOWN = 10
-PSEUDONYM = "PSEUDONYM"
 OWN_MAPPINGS = Path("mappings")
 
 
@@ -96,13 +94,11 @@ def convert_files(
 
 def pseudonym_key() -> bytes | None:
     """The key of the hashes that stand for people: the secret PSEUDONYM, where it is set."""
-    from lockstep.adapters.channels import read_secret
+    from lockstep.adapters.convert.pseudonyms import pseudonym_key as key_in
     from lockstep.errors import DeliveryError
 
-    if not any(f"LOCKSTEP_SECRET_{PSEUDONYM}{end}" in os.environ for end in ("", "_FILE")):
-        return None
     try:
-        return blake2b(read_secret(PSEUDONYM, os.environ).encode()).digest()
+        return key_in(os.environ)
     except DeliveryError as error:
         fail(str(error))
 
@@ -111,7 +107,7 @@ def _say(report: Any, first: Sequence[bytes] | None) -> None:
     """Say on standard error what was recognised, left out and refused. first: events to show."""
     say_recognised(report)
     if first is not None:
-        out.print(_table(first))
+        out.print(event_table(first))
     say_refused(report)
     said = f"{many(report.events, 'event')} of {many(report.rows, 'row')}, {report.refused_count:,} refused"
     err.print(styled((said, "yellow" if report.refused or report.broken else "green")), soft_wrap=True)
@@ -134,7 +130,8 @@ def say_refused(report: Any) -> bool:
     return bool(report.refused or report.broken)
 
 
-def _table(events: Sequence[bytes]) -> Table:
+def event_table(events: Sequence[bytes]) -> Table:
+    """The first events, for people."""
     table = Table(box=None)
     for name in ("time", "type", "id", "data"):
         table.add_column(name, overflow="fold", no_wrap=name == "time")

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from lockstep import VERSION, calendar
 from lockstep.adapters.convert import form as mapping_form
 from lockstep.adapters.http.operations import openapi
+from lockstep.adapters.sql import source_file
 from lockstep.event import MODELS, TYPES
 from lockstep.judge.publish import ALERT_STATE, ALERTS
 from lockstep.measure.dead_events import TOPIC as DEAD_EVENTS
@@ -178,6 +179,7 @@ def generate() -> dict[str, str]:
     documents["rules.schema.json"] = _plain(rule_model.json_schema())
     documents["calendar.schema.json"] = _plain(calendar.json_schema())
     documents["routing.schema.json"] = _plain(route.json_schema())
+    documents["sources.schema.json"] = _plain(source_file.json_schema())
     documents["mapping.schema.json"] = _plain(mapping_form.json_schema())
     documents["ruletest.schema.json"] = _plain(ruletest_model.json_schema())
     documents["asyncapi.json"] = _asyncapi()

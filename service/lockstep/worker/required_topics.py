@@ -6,6 +6,7 @@ from lockstep.adapters.charts.board import CHARTS
 from lockstep.adapters.http.token_book import TOKENS
 from lockstep.adapters.ingest.sku_names import TOPIC as SKUS
 from lockstep.adapters.rulebook import TOPIC as RULES
+from lockstep.adapters.sql.source_status import TOPIC as SOURCES
 from lockstep.deliver import DEAD_DELIVERIES
 from lockstep.errors import SettingsError
 from lockstep.event.imports import ROLES
@@ -54,6 +55,7 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
         TopicSpec(RULES, 1, compacted=True),
         TopicSpec(SKUS, 1, compacted=True),
         TopicSpec(TOKENS, 1, compacted=True),
+        TopicSpec(SOURCES, 1, compacted=True),
         TopicSpec(IMPORTS, len(ROLES), retention_s=keep),
         *([] if settings.is_sqlite else _state_specs(samples, deliveries)),
     ]
@@ -63,6 +65,7 @@ def _state_specs(samples: int, deliveries: int) -> list[TopicSpec]:
     return [
         TopicSpec(state_topic("judge"), samples, compacted=True),
         TopicSpec(state_topic("notify"), 1, compacted=True),
+        TopicSpec(state_topic("sources"), 1, compacted=True),
         TopicSpec(state_topic("deliver"), deliveries, compacted=True),
     ]
 

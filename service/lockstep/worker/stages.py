@@ -47,7 +47,8 @@ def sizes_from(environ: Mapping[str, str]) -> Sizes:
 class Stages:
     """Makes meters, judges, notify and deliver stages for the runtime.
 
-    meters: by (topic, partition), judges and delivers: by partition; those of the assignments that last.
+    meters: by (topic, partition), judges and delivers: by partition; those of the assignments that last. has_alerts:
+    whether the alerts are this worker's, of which there is one partition, so that one worker at a time has them.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Stages:
         self.meters: dict[tuple[str, int], Meter] = {}
         self.judges: dict[int, Judge] = {}
         self.delivers: dict[int, Deliver] = {}
+        self.has_alerts = False
 
     def sources(self, plan: Plan) -> list[SourceSpec]:
         """A meter for each input topic, of the series that the plan reads, and for what was imported of its role."""
@@ -147,6 +149,7 @@ class Stages:
             return judge
 
         def make_notify(_: int) -> Notify:
+            self.has_alerts = True
             return Notify(
                 replace(plan, rules=(*plan.rules, *own_rules(tuple(routing.teams)))),
                 routing,
@@ -171,7 +174,7 @@ class Stages:
                 (ALERTS, COMMANDS),
                 make_notify,
                 after_cut=log_news,
-                released=log_last_news,
+                released=self._notify_released,
                 tick_s=min(1.0, max(0.05, s.group_wait)),
                 interval_s=FEW_S,
             ),
@@ -197,6 +200,10 @@ class Stages:
         if self.judges.get(partition) is stage:
             del self.judges[partition]
 
+    async def _notify_released(self, partition: int, stage: Notify) -> None:
+        self.has_alerts = False
+        await log_last_news(partition, stage)
+
     async def _deliver_released(self, partition: int, stage: Deliver) -> None:
         self.delivers.pop(partition, None)
         await self._dispatcher.release(partition, stage)
@@ -219,6 +226,7 @@ class Stages:
         self.meters.clear()
         self.judges.clear()
         self.delivers.clear()
+        self.has_alerts = False
 
     def newest_us(self) -> int:
         """The newest event time or watermark of the judges, microseconds; 0 when there is none."""

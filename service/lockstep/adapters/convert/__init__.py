@@ -6,6 +6,7 @@ cells         the text of a cell as a number, a time, a flag, a day or a text of
 file_columns  where the columns of a file are found in its rows
 field_values  what a mapping says of a field, compiled for the columns of one file
 event_makers  one mapping's events, compiled: rows in, events as JSON out
+pseudonyms    the key of the hashes that stand for people
 groups        the rows that make one event, together or apart
 tables        CSV, TSV and semicolon files: the header, wherever it stands, and rows with their lines
 workbooks     the rows of a sheet of an Excel workbook

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from io import BytesIO
 from itertools import chain, islice
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -12,7 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from lockstep.adapters.convert.cells import CellFault
 from lockstep.adapters.convert.field_values import Setting
-from lockstep.adapters.convert.file_columns import Columns, Row
+from lockstep.adapters.convert.file_columns import Columns, QueryColumns, Row
 from lockstep.adapters.convert.form import FileForm
 from lockstep.adapters.convert.mapping import Compiled, FileMapping, compile_mapping, ready_mappings
 from lockstep.adapters.convert.objects import Objects
@@ -156,6 +157,39 @@ def events_of(path: Path, *, setting: Setting, mapping: FileMapping | None = Non
     """All events of one file, for those that are held anyway."""
     events: list[bytes] = []
     return events, convert_files([path], events.extend, setting=setting, mapping=mapping)
+
+
+def events_of_objects(
+    lines: Sequence[bytes],
+    columns: Sequence[str],
+    mapping: FileMapping,
+    setting: Setting,
+    refuse: Callable[[int, CellFault], None],
+) -> list[bytes]:
+    """The events of JSON objects, of which each is a row with these columns.
+
+    Rows of one event are all among them. refuse: told the place in `lines` of what gives none. Raises MappingFaults.
+    """
+    objects = Objects(EventText(BytesIO(), mapping.name))
+    compiled, faults = compile_mapping(mapping, QueryColumns(columns, objects.columns), setting)
+    if faults:
+        raise MappingFaults(faults)
+    events: list[bytes] = []
+
+    def refuse_row(number: int, what: str, remedy: str) -> None:
+        refuse(number, CellFault(what, remedy))
+
+    for number, row in objects.rows(iter(enumerate(lines)), refuse_row):
+        fault = _refusal(compiled, row) if compiled.refusals else None
+        if fault is not None:
+            refuse(number, fault)
+            continue
+        for made in compiled.events:
+            made.add(number, row, events.append, refuse)
+    for made in compiled.events:
+        for _ in made.rest(events.append, refuse):
+            pass
+    return events
 
 
 def _convert(

@@ -250,5 +250,41 @@ class PackedColumns:
 _FIELD = re.compile(r"[^\W\d][\w-]*")
 
 
+class QueryColumns:
+    """The columns of a query's rows, which are JSON objects: a mapping may name what stands within one.
+
+    names: of the columns. objects: the paths that are asked for.
+    """
+
+    def __init__(self, names: Sequence[str], objects: ObjectColumns) -> None:
+        self.names, self._objects = names, objects
+
+    def _path(self, name: str) -> str | None:
+        """The path with the column as the query calls it, whatever its case; None where it gives no such column."""
+        end = next((place for place, sign in enumerate(name) if sign in ".["), len(name))
+        column, inner = name[:end], name[end:]
+        called = column if column in self.names else None
+        called = called or next((own for own in self.names if own.casefold() == column.casefold()), None)
+        return None if called is None else f"{called}{inner}"
+
+    def index(self, name: str) -> int | None:
+        path = self._path(name)
+        return None if path is None else self._objects.index(path)
+
+    def indexes(self, name: str) -> Sequence[int]:
+        fitting = fits(name, map(normal, self.names)) if "*" in name else []
+        places = [self.index(name), *(self._objects.index(own) for own in self.names if normal(own) in fitting)]
+        return [place for place in places if place is not None]
+
+    def star(self, name: str) -> str | None:
+        return None
+
+    def constant(self, name: str) -> str | None:
+        return None
+
+    def each(self, name: str) -> "tuple[int, Columns] | None":
+        return self._objects.each(self._path(name) or name)
+
+
 Row = Sequence[Any]
 """Cells as text; in JSON, where a mapping asks for `each` of a list, the rows of its elements."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lockstep.adapters.convert.mapping import read_mapping
 from lockstep.adapters.rule_files import calendar_file, load_routing, load_rules, read_document, rule_files
+from lockstep.adapters.sql.source_file import FILE, load_sources
 from lockstep.notify.oncall.schedule_form import gap_faults
 from lockstep.notify.route import Routing
 from lockstep.rule.language.lint.outdated import past_their_day
@@ -32,7 +33,7 @@ class CheckReport:
 
 
 def check(paths: Sequence[Path], *, kept_s: int | None = None, today: date | None = None) -> CheckReport:
-    """Look at rule files and folders, at the routing beside them, and at mapping files.
+    """Look at rule files and folders, at routing and sources beside them, and at mapping files.
 
     kept_s: how long events are kept, where that is known. today: in the shop's time zone, to find expired rules, and
     when nobody will be on call.
@@ -73,6 +74,9 @@ def check(paths: Sequence[Path], *, kept_s: int | None = None, today: date | Non
                         message = f"rule '{rule.name}' is for the team '{team}', which {path} does not name"
                         remedy = did_you_mean(team, routing.teams)
                         faults.append(Fault(file, int(line), 1, message, remedy, "LS150", "warning"))
+    for path in _source_files(existing):
+        files += 1
+        faults += load_sources(path).faults
     sound = len(mapping_files) - len({fault.path for fault in faults} & {str(path) for path in mapping_files})
     return CheckReport(tuple(sorted(set(faults))), len(loaded.plan.rules), files, sound)
 
@@ -112,6 +116,11 @@ def _gaps(path: Path, routing: Routing, today: date) -> list[Fault]:
 
 def _routing_files(paths: Iterable[Path]) -> list[Path]:
     candidates = [p / "routing.yml" for p in paths if p.is_dir()] + [p for p in paths if p.name == "routing.yml"]
+    return [p for p in candidates if p.exists()]
+
+
+def _source_files(paths: Iterable[Path]) -> list[Path]:
+    candidates = [p / FILE for p in paths if p.is_dir()] + [p for p in paths if p.name == FILE]
     return [p for p in candidates if p.exists()]
 
 

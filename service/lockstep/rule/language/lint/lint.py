@@ -120,6 +120,8 @@ CODES: dict[str, str] = {
     "LS243": "a column that the file does not have",
     "LS244": "a time zone or the format of a time that cannot be",
     "LS245": "two events of one row with one id",
+    "LS250": "a database that cannot be asked as it is written",
+    "LS251": "a mapping that rows of a database cannot have",
     "LS270": "a schedule that cannot be followed",
     "LS271": "times at which nobody is on call",
     "LS272": "a calendar file that cannot be used",

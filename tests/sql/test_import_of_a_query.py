@@ -1,16 +1,13 @@
 """`lockstep import --sql`: rows of a query become the past, from SQLite and from a real PostgreSQL."""
 
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from kafka_for_tests import held_ports
 
 from lockstep.errors import EventError, SettingsError
 
@@ -45,43 +42,10 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/till.db"
 
 
-def _postgres_user() -> str | None:
-    """PostgreSQL does not run as root."""
-    return "postgres" if os.getuid() == 0 else None
-
-
 @pytest.fixture
-def postgres_url() -> Iterator[str]:
-    """A server of its own, made and started here."""
-    initdb, server, client = (shutil.which(name) for name in ("initdb", "postgres", "psql"))
-    if initdb is None or server is None or client is None:
-        pytest.skip("PostgreSQL WAS NOT TESTED: initdb, postgres and psql are not on the PATH")
-    user = _postgres_user()
-    (port,) = held_ports(1)
-    folder = tempfile.mkdtemp(prefix="lockstep-postgres-", dir="/tmp")
-    if user is not None:
-        shutil.chown(folder, user)
-    data = f"{folder}/data"
-    made = subprocess.run(
-        [initdb, "-D", data, "-U", "shop", "-A", "trust"], user=user, capture_output=True, check=False
-    )
-    assert made.returncode == 0, made.stderr.decode()
-    options = ["-D", data, "-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1"]
-    with open(f"{folder}/log", "wb") as log:
-        process = subprocess.Popen([server, *options], user=user, cwd=folder, stdout=log, stderr=log)
-    address = ["-h", "127.0.0.1", "-p", str(port), "-U", "shop", "-d", "postgres", "-v", "ON_ERROR_STOP=1"]
-    try:
-        for _ in range(600):
-            asked = subprocess.run([client, *address, "-c", "SELECT 1"], capture_output=True, check=False)
-            if asked.returncode == 0:
-                break
-            assert process.poll() is None, Path(folder, "log").read_text()
-        subprocess.run([client, *address, "-c", TABLE], capture_output=True, check=True)
-        yield f"postgresql+psycopg://shop:secret@127.0.0.1:{port}/postgres"
-    finally:
-        process.terminate()
-        process.wait()
-        shutil.rmtree(folder)
+def postgres_url(postgres_server: Any) -> str:
+    made: str = postgres_server.new_database(TABLE)
+    return made
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
