@@ -31,6 +31,10 @@ from lockstep.adapters.http.operations.alert_operations import AlertOperations
 from lockstep.adapters.http.operations.event_operations import EventOperations
 from lockstep.adapters.http.operations.rule_operations import RuleOperations
 from lockstep.adapters.http.operations.service_operations import ServiceOperations
+from lockstep.adapters.http.pages.alert_pages import AlertPages
+from lockstep.adapters.http.pages.known import Known, says_now_of
+from lockstep.adapters.http.pages.pages import Pages
+from lockstep.adapters.http.pages.visitor import Visitors
 from lockstep.adapters.http.server import HttpServer
 from lockstep.adapters.http.token_book import TokenBook
 from lockstep.adapters.import_log import ImportLog
@@ -43,6 +47,7 @@ from lockstep.adapters.rulebook import RuleBook, read_folder
 from lockstep.adapters.stopping import EXIT_UNDONE, LastResort, Stopping
 from lockstep.adapters.stream import open_broker
 from lockstep.adapters.stream.sqlite import path_of
+from lockstep.notify.message import Writer
 from lockstep.ports import NoLinks, NoPictures, Pictures
 from lockstep.settings import Settings
 from lockstep.worker.charting import Charting
@@ -109,8 +114,9 @@ class Service:
         self.tokens = TokenBook(self.broker)
         self._pictures: Pictures = NoPictures()
         charting: Charting | None = None
-        if settings.charts:
-            self._pictures = DrawnPictures(ChartBoard(self.broker), Painter(), settings.zone)
+        self._charts = ChartBoard(self.broker) if settings.charts else None
+        if self._charts is not None:
+            self._pictures = DrawnPictures(self._charts, Painter(), settings.zone)
             charting = Charting(self.broker, plan=lambda: self.judging.plan, currency=settings.currency)
         self._charting = charting
         database = path_of(settings.broker)[0] if settings.is_sqlite else None
@@ -177,6 +183,7 @@ class Service:
             clock=utc_now,
             faults=faults_from(environ),
         )
+        access = Access(settings, self.tokens)
         receipts = Receipts(
             self.broker,
             clock=utc_now,
@@ -197,7 +204,6 @@ class Service:
             status=self.judging.status,
             imports=lambda: imports.now,
             metrics=self.collector.text,
-            page=self._page,
             document=openapi,
         )
         owners = (
@@ -206,8 +212,9 @@ class Service:
             RuleOperations(self.rules.state, lambda: self.rules.reload(again=True)),
             service,
             inbound,
+            self._alert_pages(access),
         )
-        self.http = HttpServer(settings, Access(settings, self.tokens), owners)
+        self.http = HttpServer(settings, access, owners)
 
     async def run(self, stop: asyncio.Event) -> int:
         """Serve until `stop` is set or nothing can heal; returns the exit code."""
@@ -310,9 +317,32 @@ class Service:
             return "none: loopback only"
         return f"{'set' if self.settings.api_token is not None else 'not set'}{f', and {named} named' if named else ''}"
 
-    def _page(self) -> str:
-        is_watching = bool(self.rules.state()["rules"])
-        return page(self.settings.rules, self.settings.url(self.http.port), is_watching=is_watching)
+    def _alert_pages(self, access: Access) -> AlertPages:
+        s = self.settings
+        known = Known(
+            board=self.board,
+            responses=self.responses,
+            charts=self._charts,
+            rules=lambda: {rule.name: rule for rule in self.judging.plan.rules},
+            writer=Writer(s.zone, s.public_url, s.currency),
+            says_now=says_now_of(self._explain),
+            clock=utc_now,
+        )
+        return AlertPages(
+            known,
+            pages=Pages(),
+            visitors=Visitors(self._signer, public_url=s.public_url, caller_with=access.caller_with, clock=utc_now),
+            links=self.links,
+            door=self.commands,
+            pictures=self._pictures if isinstance(self._pictures, DrawnPictures) else None,
+            first_steps=self._first_steps,
+            has_tokens=lambda: access.has_tokens,
+        )
+
+    def _first_steps(self) -> str | None:
+        if self.rules.state()["rules"]:
+            return None
+        return page(self.settings.rules, self.settings.url(self.http.port))
 
     def _explain(self, what: str, wanted: dict[str, str]) -> dict[str, Any]:
         return from_worker(

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from lockstep.text.one_line import isolated
+
 
 class Audience(Enum):
     """Who reads what a channel carries. PEOPLE get a Message, with what came within a while in one; PROGRAMS get a
@@ -64,6 +66,11 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     def is_over(self) -> bool:
         """Whether it tells of an end."""
         return self.state not in OPEN
+
+    @property
+    def title(self) -> str:
+        """The headline for a screen: labels that are written from right to left stay by themselves."""
+        return isolated(self.headline, self.labels.values())
 
     @property
     def badge(self) -> str:

@@ -68,7 +68,7 @@ async def test_nothing_is_configured_until_there_are_rules(tmp_path):
 
             await _until(is_ready)
             _, page = await _read(session, f"{base()}/")
-            assert "The rules of this shop are watched" in page
+            assert "Nothing fires that nobody has" in page
             assert "lockstep init" not in page
         stop.set()
         assert await running == 0

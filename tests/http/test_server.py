@@ -376,7 +376,7 @@ async def test_the_openapi_document_names_every_route(served):
                     jsonschema.validate(body, {**content["schema"], "components": document["components"]})
     api = {"/v1/events", "/v1/alerts", "/v1/explain", "/v1/rules", "/v1/rules/reload", "/v1/openapi.json"}
     api |= {f"/v1/in/{sender}" for sender in ("shopify", "woocommerce", "segment")}
-    assert set(document["paths"]) == api | {"/", "/healthz", "/readyz", "/metrics"}
+    assert set(document["paths"]) == api | {"/healthz", "/readyz", "/metrics"}
 
 
 def test_every_handler_declares_what_it_answers():

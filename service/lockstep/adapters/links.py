@@ -114,9 +114,12 @@ class SignedLinks:
 
     def to(self, purpose: Purpose, about: str, episode_id: str = "", destination: Destination | None = None) -> str:
         """The address of a link that is signed now."""
+        return f"{self._base_url}/{purpose}/{self.token(purpose, about, episode_id, destination)}"
+
+    def token(self, purpose: Purpose, about: str, episode_id: str = "", destination: Destination | None = None) -> str:
+        """What stands behind the purpose in a link."""
         who, channel = ("", "") if destination is None else (destination.target, destination.channel)
-        link = Link(int(self._clock().timestamp()), about, episode_id, who, channel)
-        return f"{self._base_url}/{purpose}/{self._signer.signed(purpose, link)}"
+        return self._signer.signed(purpose, Link(int(self._clock().timestamp()), about, episode_id, who, channel))
 
     def read(self, purpose: Purpose, text: str) -> Link:
         """What a link of that purpose says. Raises LinkFault."""

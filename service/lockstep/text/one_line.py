@@ -1,6 +1,21 @@
-"""Text on one line, without what cannot be printed."""
+"""Text on one line, without what cannot be printed, and writing of two directions in it kept apart."""
+
+import unicodedata
+from collections.abc import Iterable
+
+_BEGIN, _END = "\u2068", "\u2069"
+"""What stands between them has the direction of its first letter, and turns nothing around it (Unicode's UAX 9)."""
 
 
 def flat(text: str) -> str:
     """The text with every run of spaces, breaks and unprintable characters as one space."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def isolated(text: str, parts: Iterable[str]) -> str:
+    """The text in which those of these parts that are written from right to left are kept by themselves: a number
+    beside one would change its place otherwise."""
+    for part in dict.fromkeys(parts):
+        if any(unicodedata.bidirectional(c) in ("R", "AL") for c in part):
+            text = text.replace(part, f"{_BEGIN}{part}{_END}")
+    return text

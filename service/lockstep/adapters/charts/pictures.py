@@ -32,14 +32,16 @@ class DrawnPictures:
 
     async def of(self, item: Item) -> Picture | None:
         """The picture of an item; None where there is none to show, or none in time. Raises nothing."""
-        if not isinstance(item.chart, str):
-            return None
-        known = self._known.get(item.chart)
+        return await self.drawn(item.chart) if isinstance(item.chart, str) else None
+
+    async def drawn(self, transition_id: str) -> Picture | None:
+        """The picture of a change, likewise."""
+        known = self._known.get(transition_id)
         if known is not None:
             return known
         try:
             async with asyncio.timeout(self._at_most_s):
-                picture = await self._drawn(item.chart)
+                picture = await self._drawn(transition_id)
         except TimeoutError:
             log.warning("a chart was not there in time; the message goes without")
             return None

@@ -61,16 +61,28 @@ class Access:
             )
         return caller
 
+    @property
+    def has_tokens(self) -> bool:
+        """Whether there is any token, as far as is known."""
+        return self._token is not None or bool(self._tokens.tokens())
+
+    def caller_with(self, token: str) -> Caller | None:
+        """Whose a token is; None: nobody's, as far as is known."""
+        if self._token is not None:
+            # Bytes that are no text arrive as lone surrogates.
+            sent, right = token.encode("utf-8", "surrogateescape"), self._token.get_secret_value().encode()
+            if hmac.compare_digest(sent, right):
+                return ADMIN
+        return self._tokens.caller(token) if self._tokens.is_known else None
+
     def _known(self, request: web.BaseRequest) -> Caller:
         """Raises Refusal where a token is needed and the request carries none that is known."""
         header = request.headers.get("Authorization")
         scheme, _, given = (header or "").partition(" ")
         token = given.strip()
-        if self._token is not None and scheme.lower() == "bearer":
-            # Bytes that are no text arrive as lone surrogates.
-            sent, right = token.encode("utf-8", "surrogateescape"), self._token.get_secret_value().encode()
-            if hmac.compare_digest(sent, right):
-                return ADMIN
+        caller = self.caller_with(token) if scheme.lower() == "bearer" else None
+        if caller is not None:
+            return caller
         if not self._tokens.is_known:
             # Nobody is let in by mistake while nobody knows which tokens there are.
             if self._token is None:
@@ -79,10 +91,6 @@ class Access:
                 )
         elif self._token is None and not self._tokens.tokens():
             return LOCAL
-        elif scheme.lower() == "bearer":
-            caller = self._tokens.caller(token)
-            if caller is not None:
-                return caller
         if header is None:
             raise Refusal(401, "a Bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
         raise Refusal(

@@ -24,13 +24,10 @@ def first_steps(rules: Path, url: str) -> tuple[str, str, str]:
     )
 
 
-def page(rules: Path, url: str, *, is_watching: bool) -> str:
-    """What a browser shows at `/`: the first steps where nothing is watched, and what else can be asked."""
-    if is_watching:
-        head = "<p>The rules of this shop are watched.</p>"
-    else:
-        lines = "".join(f"<li>{_marked(step[3:])}</li>" for step in first_steps(rules, url))
-        head = f"<p>It runs. What to do next:</p><ol>{lines}</ol>"
+def page(rules: Path, url: str) -> str:
+    """What a browser shows at `/` while nothing is watched: the first steps, and what else can be asked."""
+    lines = "".join(f"<li>{_marked(step[3:])}</li>" for step in first_steps(rules, url))
+    head = f"<p>It runs. What to do next:</p><ol>{lines}</ol>"
     links = "".join(f'<li><a href="{path}">{path}</a> {what}</li>' for path, what in LINKS.items())
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Lockstep</title>'

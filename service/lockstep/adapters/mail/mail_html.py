@@ -73,7 +73,7 @@ def _card(body: Message, item: Item, picture: tuple[str, str, str] | None, leads
             f'color:#ffffff;font-size:12px;font-weight:bold">{escape(item.badge)}</span>',
             "16px 20px 6px",
         ),
-        _row(f'<span style="font-size:18px;line-height:1.35">{escape(item.headline)}</span>', "0 20px 10px"),
+        _row(f'<span style="font-size:18px;line-height:1.35">{escape(item.title)}</span>', "0 20px 10px"),
     ]
     if item.handled:
         rows.append(_row(f'<b style="font-size:15px">{escape(item.handled)}</b>', "0 20px 8px"))

@@ -139,7 +139,7 @@ def _key(item: Item) -> str:
 
 def _headline(item: Item) -> str:
     mark = _OVER_MARK if item.is_over else _MARKS.get(item.severity, ":large_orange_circle:")
-    return f"{mark} *{escaped(item.badge.capitalize())}:* {cut(item.headline, 1_500)}"
+    return f"{mark} *{escaped(item.badge.capitalize())}:* {cut(item.title, 1_500)}"
 
 
 def _said(item: Item, *, with_headline: bool) -> str:

@@ -10,8 +10,15 @@ from lockstep.adapters.http.operations.event_operations import EventOperations
 from lockstep.adapters.http.operations.rule_operations import RuleOperations
 from lockstep.adapters.http.operations.service_operations import ServiceOperations
 
-OWNERS: tuple[type, ...] = (EventOperations, AlertOperations, RuleOperations, ServiceOperations, inbound.Inbound)
-"""Every class that declares operations; the server serves one object of each."""
+OWNERS: tuple[type, ...] = (
+    EventOperations,
+    AlertOperations,
+    RuleOperations,
+    ServiceOperations,
+    inbound.Inbound,
+)
+"""Every class that declares operations of the API; the server serves one object of each, and the pages for people,
+which the document leaves out."""
 
 
 def all_operations() -> tuple[Operation, ...]:

@@ -1,11 +1,11 @@
-"""The worker itself: its page, whether it is alive and ready, its metrics, and the document of all operations."""
+"""The worker itself: whether it is alive and ready, its metrics, and the document of all operations."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from aiohttp import web
 
-from lockstep.adapters.http.openapi import NO_TOKEN, TEXT, Operation, answer, answers
+from lockstep.adapters.http.openapi import NO_TOKEN, Operation, answer, answers
 from lockstep.event.imports import OpenImport
 from lockstep.text.rfc3339 import rfc3339_of
 
@@ -28,24 +28,10 @@ class ServiceOperations:
         status: Callable[[], Status],
         imports: Callable[[], Sequence[OpenImport]],
         metrics: Callable[[], Awaitable[bytes]],
-        page: Callable[[], str],
         document: Callable[[], dict[str, Any]],
     ) -> None:
-        """imports: those that have not ended. page: the HTML of `/`. document: of OpenAPI, of all operations."""
-        self._status, self._imports, self._metrics = status, imports, metrics
-        self._page_text, self._document = page, document
-
-    @answers(
-        Operation(
-            "GET",
-            "/",
-            "A page for people: what to do next where nothing is watched yet, and what can be asked",
-            {200: {"description": "HTML", "content": {"text/html": {"schema": TEXT}}}},
-            is_open=True,
-        )
-    )
-    async def _page(self, request: web.BaseRequest) -> web.Response:
-        return web.Response(text=self._page_text(), content_type="text/html")
+        """imports: those that have not ended. document: of OpenAPI, of all operations."""
+        self._status, self._imports, self._metrics, self._document = status, imports, metrics, document
 
     @answers(
         Operation(

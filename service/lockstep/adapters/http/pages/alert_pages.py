@@ -1,0 +1,415 @@
+"""The pages of alerts: `/`, one alert by login or by link, its picture, and the login."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+import structlog
+from aiohttp import web
+
+from lockstep.adapters.charts.board import found_in_time
+from lockstep.adapters.charts.drawing import DARK, LIGHT, standalone
+from lockstep.adapters.charts.pictures import DrawnPictures
+from lockstep.adapters.command_door import CommandDoor
+from lockstep.adapters.http.body import read_body
+from lockstep.adapters.http.caller import path_value
+from lockstep.adapters.http.openapi import TEXT, Operation, answers
+from lockstep.adapters.http.pages.board_view import board_view
+from lockstep.adapters.http.pages.forms import LARGEST_FORM, SNOOZES, FormFault, command_of
+from lockstep.adapters.http.pages.known import Known
+from lockstep.adapters.http.pages.pages import HEADERS, ICON, SVG_HEADERS, Pages, seen_at
+from lockstep.adapters.http.pages.visitor import TOKEN_COOKIE, Visitor, Visitors, clean_name, is_foreign
+from lockstep.adapters.links import Link, LinkFault, Purpose, SignedLinks
+from lockstep.errors import BrokerError, CommandUnanswered
+from lockstep.response.command import Command
+from lockstep.transition import Transition
+
+log = structlog.get_logger("lockstep.pages")
+
+WITHIN_S = 5.0
+"""How long a page waits until what somebody did stands; then it says that it is on its way."""
+ANSWER_S = 2.0
+"""How long the page that is shown then waits for the answer, which another worker may know first."""
+
+_PLACE = re.compile(r"(alerts/[A-Za-z0-9_-]{1,64}|silences|oncall)?")
+_HTML = {"content": {"text/html": {"schema": TEXT}}}
+_PAGE = {"description": "HTML", **_HTML}
+_SENT: dict[int, dict[str, Any]] = {
+    303: {"description": "Done, or on its way; the page that it leads to says so"},
+    400: _PAGE,
+    403: _PAGE,
+    404: _PAGE,
+}
+_FORM = {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}}
+_TOKEN = {"name": "token", "in": "path", "required": True, "schema": TEXT}
+_ID = {"name": "id", "in": "path", "required": True, "schema": TEXT}
+STALE = "This page was opened long ago, or was made for something else. Look again, then press the button once more."
+
+
+class AlertPages:
+    """What people see of alerts, and do about them."""
+
+    def __init__(
+        self,
+        known: Known,
+        *,
+        pages: Pages,
+        visitors: Visitors,
+        links: SignedLinks,
+        door: CommandDoor,
+        pictures: DrawnPictures | None,
+        first_steps: Callable[[], str | None],
+        has_tokens: Callable[[], bool],
+        within_s: float = WITHIN_S,
+        answer_s: float = ANSWER_S,
+    ) -> None:
+        """pictures: who draws PNGs; None: nobody. first_steps: the page of a service that watches nothing yet; None
+        where it does. has_tokens: whether there is any token to log in with."""
+        self._known, self._pages, self._visitors, self._links = known, pages, visitors, links
+        self._door, self._pictures = door, pictures
+        self._first_steps, self._has_tokens = first_steps, has_tokens
+        self._within_s, self._answer_s = within_s, answer_s
+
+    # ---- the board --------------------------------------------------------------------------------------------------
+
+    @answers(
+        Operation(
+            "GET",
+            "/",
+            "A page for people: what fires, who has it, what is kept quiet; what to do first where nothing is watched",
+            {200: _PAGE, 401: _PAGE},
+            parameters=[{"name": "team", "in": "query", "schema": TEXT}],
+            is_open=True,
+        )
+    )
+    async def _board(self, request: web.BaseRequest) -> web.Response:
+        first = self._first_steps()
+        if first is not None:
+            return web.Response(text=first, content_type="text/html")
+        visitor = self._visitors.by_login(request)
+        if visitor is None:
+            return self.ask_to_log_in(request)
+        view = board_view(
+            self._known.board.alerts(every=True),
+            self._known.rules(),
+            self._known.writer,
+            handling=self._known.responses.handling,
+            decisions=self._known.responses.decisions,
+            now=self._known.clock(),
+            team=request.query.get("team", ""),
+        )
+        values = {"view": view, "form": self._visitors.form("login"), "has_token": TOKEN_COOKIE in request.cookies}
+        return self._pages.page("board", values, depth=0, visitor=visitor, here="Alerts")
+
+    @answers(Operation("GET", "/style.css", "How pages look", {200: {"description": "CSS"}}, is_open=True))
+    async def _style(self, request: web.BaseRequest) -> web.Response:
+        headers = {"Cache-Control": "max-age=300", "X-Content-Type-Options": "nosniff"}
+        return web.Response(text=self._pages.style, content_type="text/css", headers=headers)
+
+    @answers(Operation("GET", "/icon.svg", "The sign of a browser's tab", {200: {"description": "SVG"}}, is_open=True))
+    async def _icon(self, request: web.BaseRequest) -> web.Response:
+        return web.Response(
+            text=ICON, content_type="image/svg+xml", headers={**SVG_HEADERS, "Cache-Control": "max-age=86400"}
+        )
+
+    # ---- one alert --------------------------------------------------------------------------------------------------
+
+    @answers(
+        Operation(
+            "GET", "/alerts/{id}", "The page of an alert", {200: _PAGE, 401: _PAGE, 404: _PAGE}, [_ID], is_open=True
+        )
+    )
+    async def _alert(self, request: web.BaseRequest) -> web.Response:
+        visitor = self._visitors.by_login(request)
+        if visitor is None:
+            return self.ask_to_log_in(request, to=f"alerts/{path_value(request, 'id')}")
+        return await self._show(request, visitor, path_value(request, "id"), "")
+
+    @answers(
+        Operation(
+            "POST",
+            "/alerts/{id}",
+            "Acknowledge, assign, note, snooze, close, or take it back, by a form of the page",
+            _SENT,
+            [_ID],
+            _FORM,
+            is_open=True,
+        )
+    )
+    async def _act_on_alert(self, request: web.BaseRequest) -> web.Response:
+        visitor = self._visitors.by_login(request)
+        if visitor is None:
+            return self.ask_to_log_in(request, to=f"alerts/{path_value(request, 'id')}")
+        return await self._act(request, visitor, path_value(request, "id"), "")
+
+    @answers(
+        Operation(
+            "GET",
+            "/act/{token}",
+            "The same, by the link of a message",
+            {200: _PAGE, 404: _PAGE},
+            [_TOKEN],
+            is_open=True,
+        )
+    )
+    async def _alert_by_link(self, request: web.BaseRequest) -> web.Response:
+        link = self._link(request, Purpose.ACT)
+        if isinstance(link, web.Response):
+            return link
+        visitor = self._visitors.by_link(request, link.who, can_act=True)
+        return await self._show(request, visitor, link.about, link.episode_id)
+
+    @answers(
+        Operation("POST", "/act/{token}", "The same, as the link's recipient", _SENT, [_TOKEN], _FORM, is_open=True)
+    )
+    async def _act_by_link(self, request: web.BaseRequest) -> web.Response:
+        link = self._link(request, Purpose.ACT)
+        if isinstance(link, web.Response):
+            return link
+        visitor = self._visitors.by_link(request, link.who, can_act=True)
+        return await self._act(request, visitor, link.about, link.episode_id)
+
+    @answers(
+        Operation(
+            "GET", "/look/{token}", "The same, for who may only look", {200: _PAGE, 404: _PAGE}, [_TOKEN], is_open=True
+        )
+    )
+    async def _look(self, request: web.BaseRequest) -> web.Response:
+        link = self._link(request, Purpose.LOOK)
+        if isinstance(link, web.Response):
+            return link
+        visitor = self._visitors.by_link(request, "", can_act=False)
+        return await self._show(request, visitor, link.about, link.episode_id)
+
+    def _link(self, request: web.BaseRequest, purpose: Purpose) -> Link | web.Response:
+        """What the path's link says, or the page that says what is wrong with it."""
+        try:
+            return self._links.read(purpose, path_value(request, "token"))
+        except LinkFault as fault:
+            text = f"{str(fault)[:1].upper()}{str(fault)[1:]}."
+            return self._pages.notice("This link leads nowhere", text, depth=1, status=404)
+
+    async def _show(
+        self,
+        request: web.BaseRequest,
+        visitor: Visitor,
+        alert_id: str,
+        episode_id: str,
+        *,
+        said: str = "",
+        refused: bool = False,
+        status: int = 200,
+    ) -> web.Response:
+        try:
+            transitions = await self._known.transitions(alert_id, episode_id)
+        except BrokerError:
+            return self._unreachable()
+        if not transitions:
+            text = "It ended long ago, or was never there. Newer messages have newer links."
+            return self._pages.notice("This alert is not known here", text, depth=1, status=404)
+        if not said:
+            said, refused = await self._outcome(request)
+        view = self._known.view(transitions)
+        values = {
+            "view": view,
+            "longest": max(len(view.item.value_bar), len(view.item.usual_bar), 1),
+            "said": said,
+            "said_refused": refused,
+            "form": self._visitors.form(_about(transitions)),
+            "snoozes": [(name, words) for name, (words, _) in SNOOZES.items()],
+            "chart": await self._known.chart(transitions, self._chart_place),
+            "look": self._look_place(transitions) if visitor.can_act else "",
+        }
+        return self._pages.page("alert", values, depth=1, visitor=visitor, status=status)
+
+    def _chart_place(self, transition_id: str) -> str:
+        return f"../{Purpose.CHART}/{self._links.token(Purpose.CHART, transition_id)}"
+
+    def _look_place(self, transitions: list[Transition]) -> str:
+        last = transitions[-1]
+        return f"../{Purpose.LOOK}/{self._links.token(Purpose.LOOK, last.alert_id, last.episode_id)}"
+
+    async def _outcome(self, request: web.BaseRequest) -> tuple[str, bool]:
+        """(what became of what was just done, whether it was refused), where the address says that something was."""
+        done = request.query.get("done", "")
+        if not done:
+            return "", False
+        try:
+            answer = await self._known.responses.wait_for(done[:100], within_s=self._answer_s)
+        except BrokerError:
+            answer = None
+        if answer is None:
+            return "It is on its way: no worker has applied it yet. Look again in a moment.", True
+        if answer.applied:
+            return answer.why or "Done.", False
+        return f"Not done: {answer.why}", True
+
+    async def _act(self, request: web.BaseRequest, visitor: Visitor, alert_id: str, episode_id: str) -> web.Response:
+        if not visitor.can_act:
+            text = "Your token lets you look; ask for one of a responder."
+            return self._pages.notice("Not with this token", text, depth=1, status=403)
+        given = await self.form_of(request)
+        if given is None:
+            return self._pages.notice("Not from here", STALE, depth=1, status=403)
+        try:
+            transitions = await self._known.transitions(alert_id, episode_id)
+        except BrokerError:
+            return self._unreachable()
+        if not transitions:
+            return await self._show(request, visitor, alert_id, episode_id)
+        form_id = self._visitors.form_id(given.get("form", ""), _about(transitions))
+        if form_id is None:
+            return await self._show(request, visitor, alert_id, episode_id, said=STALE, refused=True, status=400)
+        name = clean_name(given.get("name", ""))
+        by = name or visitor.name
+        if not by:
+            said = "Say who you are, so that others see who has it."
+            return await self._show(request, visitor, alert_id, episode_id, said=said, refused=True, status=400)
+        last = transitions[-1]
+        answered: web.Response
+        if given.get("do") == "name":
+            answered = seen_at("?")
+        else:
+            try:
+                command = command_of(
+                    given,
+                    form_id,
+                    alert_id,
+                    last.episode_id,
+                    by=by,
+                    way=visitor.way,
+                    now=self._known.clock(),
+                )
+            except FormFault as fault:
+                return await self._show(
+                    request, visitor, alert_id, episode_id, said=str(fault), refused=True, status=400
+                )
+            answered = await self.give(request, command)
+        if name:
+            self._visitors.remember_name(answered, name)
+        return answered
+
+    async def give(self, request: web.BaseRequest, command: Command) -> web.Response:
+        """Have a command done, and lead to the page that says what became of it."""
+        log.info(
+            "somebody acts on a page",
+            kind=type(command).__name__,
+            by=command.by,
+            way=command.way,
+            remote=request.remote,
+            agent=request.headers.get("User-Agent", "")[:200],
+        )
+        try:
+            await self._door.give(command, within_s=self._within_s)
+        except CommandUnanswered:
+            pass  # the page says that it is on its way
+        except BrokerError:
+            return self._unreachable()
+        return seen_at(f"?done={quote(command.id)}")
+
+    def _unreachable(self) -> web.Response:
+        text = "The log cannot be reached, so nothing was done. Try again in a moment."
+        return self._pages.notice("Not now", text, depth=1, status=503)
+
+    async def form_of(self, request: web.BaseRequest) -> Mapping[str, str] | None:
+        """The fields of a form that was sent, of each the last one that says something; None where another site's page
+        sent it. Raises Refusal for one that is too large."""
+        if is_foreign(request):
+            return None
+        raw = await read_body(request, most=LARGEST_FORM)
+        fields: dict[str, str] = {}
+        for name, value in parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=50):
+            if value or name not in fields:
+                fields[name] = value
+        return fields
+
+    # ---- pictures ---------------------------------------------------------------------------------------------------
+
+    @answers(
+        Operation(
+            "GET",
+            "/chart/{token}",
+            "The picture of a change, as PNG, or as SVG for a page in light or in dark",
+            {
+                200: {"description": "The picture", "content": {"image/png": {}, "image/svg+xml": {}}},
+                404: _PAGE,
+            },
+            [
+                _TOKEN,
+                {"name": "as", "in": "query", "schema": {"enum": ["png", "svg"], "default": "png"}},
+                {"name": "in", "in": "query", "schema": {"enum": ["light", "dark"], "default": "light"}},
+            ],
+            is_open=True,
+        )
+    )
+    async def _chart(self, request: web.BaseRequest) -> web.Response:
+        link = self._link(request, Purpose.CHART)
+        if isinstance(link, web.Response):
+            return link
+        is_dark = request.query.get("in") == "dark"
+        if request.query.get("as") == "svg" and self._known.charts is not None:
+            chart = await found_in_time(self._known.charts, link.about, wait_s=0.0)
+            if chart is not None:
+                svg = standalone(chart, self._known.writer.zone, DARK if is_dark else LIGHT)
+                return web.Response(text=svg, content_type="image/svg+xml", headers=SVG_HEADERS)
+        elif self._pictures is not None:
+            picture = await self._pictures.drawn(link.about)
+            if picture is not None:
+                png = (picture.dark if is_dark else None) or picture.light
+                return web.Response(body=png, content_type="image/png", headers=HEADERS)
+        return self._pages.notice("No picture", "There is none of this change any more.", depth=1, status=404)
+
+    # ---- login ------------------------------------------------------------------------------------------------------
+
+    def ask_to_log_in(
+        self, request: web.BaseRequest, *, to: str = "", said: str = "", depth: int | None = None
+    ) -> web.Response:
+        """The page that asks for a token. to: where to go on then, below the root."""
+        values = {
+            "said": said,
+            "has_tokens": self._has_tokens(),
+            "form": self._visitors.form("login"),
+            "to": to if _PLACE.fullmatch(to) else "",
+            "visitor_name": self._visitors.name_of(request),
+        }
+        slashes = request.path.count("/") - 1
+        return self._pages.page("login", values, depth=slashes if depth is None else depth, status=401)
+
+    @answers(
+        Operation(
+            "GET", "/login", "Where a token is given for a browser to keep", {200: _PAGE, 401: _PAGE}, is_open=True
+        )
+    )
+    async def _ask_login(self, request: web.BaseRequest) -> web.Response:
+        return self.ask_to_log_in(request)
+
+    @answers(Operation("POST", "/login", "Give a token", _SENT, (), _FORM, is_open=True))
+    async def _log_in(self, request: web.BaseRequest) -> web.Response:
+        given = await self.form_of(request)
+        if given is None or self._visitors.form_id(given.get("form", ""), "login") is None:
+            return self.ask_to_log_in(request, said=STALE)
+        token, to = given.get("token", "").strip(), given.get("to", "")
+        to = to if _PLACE.fullmatch(to) else ""
+        if not self._visitors.is_token(token):
+            log.warning("a login was refused", remote=request.remote)
+            return self.ask_to_log_in(request, to=to, said="This is no token of this service.")
+        answered = seen_at(f"./{to}")
+        self._visitors.remember_token(answered, token)
+        if name := clean_name(given.get("name", "")):
+            self._visitors.remember_name(answered, name)
+        return answered
+
+    @answers(Operation("POST", "/logout", "Have the browser forget the token", _SENT, (), _FORM, is_open=True))
+    async def _log_out(self, request: web.BaseRequest) -> web.Response:
+        given = await self.form_of(request)
+        if given is None or self._visitors.form_id(given.get("form", ""), "login") is None:
+            return self.ask_to_log_in(request, said=STALE)
+        answered = seen_at("./")
+        self._visitors.forget_token(answered)
+        return answered
+
+
+def _about(transitions: list[Transition]) -> str:
+    """What a form of an episode's page is for."""
+    return f"alert/{transitions[-1].alert_id}/{transitions[-1].episode_id}"

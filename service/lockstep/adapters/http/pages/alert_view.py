@@ -1,0 +1,128 @@
+"""What a page shows of an alert: what, how bad, what to do, who has it, and all that led to it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from lockstep.adapters.http.pages.explained import ExplainedPart, explained
+from lockstep.adapters.http.pages.happenings import Happening, happenings
+from lockstep.notification import Item
+from lockstep.notify.message import Writer
+from lockstep.response.command import Answer
+from lockstep.response.decision import Decision
+from lockstep.response.standing import Handling
+from lockstep.rule.condition.kinds import Rule
+from lockstep.text.figures import time_text
+from lockstep.transition import Transition, TransitionName
+
+ENDED = (TransitionName.RESOLVED, TransitionName.CANCELLED)
+SEVERITIES = ("critical", "warning", "info")
+
+
+@dataclass(frozen=True)
+class AlertView:
+    """item: as messages tell it. tone: its colour, a severity, `over` or `pending`. about: the rule and its labels.
+    standing: what people did that stands, in words, most important first. is_handled: whether somebody has it.
+    runbook: an address of ours that may be a link; "" for none. now: what the judge says at this moment; "": nothing.
+    """
+
+    item: Item
+    tone: str
+    word: str
+    about: str
+    alert_id: str
+    episode_id: str
+    is_open: bool
+    is_handled: bool
+    standing: tuple[str, ...]
+    notes: tuple[tuple[str, str, str], ...]
+    now: str
+    parts: Sequence[ExplainedPart]
+    timeline: Sequence[Happening]
+
+    @property
+    def runbook(self) -> str:
+        return self.item.runbook if self.item.runbook.startswith(("https://", "http://")) else ""
+
+
+def headline_of(writer: Writer, transition: Transition, rule: Rule | None) -> str:
+    """The one line of an alert in a list."""
+    return writer.headline(transition, rule)
+
+
+def tone_of(transition: Transition) -> tuple[str, str]:
+    """(colour, word) of how an alert stands."""
+    if transition.state in ENDED:
+        return "over", "over"
+    if transition.state is TransitionName.PENDING:
+        return "pending", "pending"
+    return (transition.severity if transition.severity in SEVERITIES else "warning"), transition.severity
+
+
+def standing_of(handling: Handling | None, episode_id: str, zone: ZoneInfo, now: datetime) -> list[str]:
+    """What people did about this episode that still stands, in words."""
+    if handling is None or handling.episode_id != episode_id:
+        return []
+    lines = []
+    if handling.closed_by:
+        lines.append(f"{handling.closed_by} closed it {_at(handling.closed_at, zone)}".strip())
+    if handling.acknowledged_by:
+        until = f", until {time_text(handling.acknowledged_until, zone)}" if handling.acknowledged_until else ""
+        lines.append(f"{handling.acknowledged_by} has it {_since(handling.acknowledged_at, zone)}{until}".strip())
+    if handling.assignee and handling.assignee != handling.acknowledged_by:
+        lines.append(f"assigned to {handling.assignee}")
+    if handling.snoozed_until and datetime.fromisoformat(handling.snoozed_until) > now:
+        lines.append(f"snoozed by {handling.snoozed_by} until {time_text(handling.snoozed_until, zone)}")
+    return lines
+
+
+def alert_view(
+    transitions: Sequence[Transition],
+    events: Sequence[Transition | Decision | Answer],
+    handling: Handling | None,
+    rules: Mapping[str, Rule],
+    writer: Writer,
+    *,
+    now: datetime,
+    says_now: str = "",
+) -> AlertView:
+    """The page of one episode.
+
+    transitions: of the episode, oldest first, at least one. events: its timeline. says_now: what the judge says of the
+    alert at this moment.
+    """
+    last, zone = transitions[-1], writer.zone
+    rule = rules.get(last.rule)
+    teams = rule.teams if rule is not None else ()
+    fired_at = next((t.at for t in transitions if t.state is TransitionName.FIRING), "")
+    item = writer.item(last, rule, teams, fired_at=fired_at)
+    tone, word = tone_of(last)
+    standing = standing_of(handling, last.episode_id, zone, now) if last.state not in ENDED else []
+    is_current = handling is not None and handling.episode_id == last.episode_id
+    notes = handling.notes if handling is not None and is_current else ()
+    judged = next((t.explanation for t in reversed(transitions) if t.explanation is not None), None)
+    labels = ", ".join(f"{name} {value}" for name, value in item.labels.items())
+    return AlertView(
+        item=item,
+        tone=tone,
+        word=word,
+        about=f"{last.rule}, {labels or 'the whole shop'}",
+        alert_id=last.alert_id,
+        episode_id=last.episode_id,
+        is_open=last.state not in ENDED,
+        is_handled=bool(standing),
+        standing=tuple(standing),
+        notes=tuple((note.by, time_text(note.at, zone), note.text) for note in notes),
+        now=says_now,
+        parts=explained(judged, zone),
+        timeline=happenings(events, zone),
+    )
+
+
+def _at(moment: str | None, zone: ZoneInfo) -> str:
+    return f"at {time_text(moment, zone)}" if moment else ""
+
+
+def _since(moment: str | None, zone: ZoneInfo) -> str:
+    return f"since {time_text(moment, zone)}" if moment else ""

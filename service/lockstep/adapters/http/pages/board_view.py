@@ -1,0 +1,147 @@
+"""What `/` shows: the alerts that fire, those that somebody has, those of which people hear nothing, what is over."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from lockstep.adapters.http.pages.alert_view import ENDED, SEVERITIES, headline_of, standing_of, tone_of
+from lockstep.notification import Audience
+from lockstep.notify.message import Writer
+from lockstep.notify.receivers import CHANNELS
+from lockstep.response.decision import Decision, Reason
+from lockstep.response.standing import Handling
+from lockstep.rule.condition.kinds import Rule
+from lockstep.text.figures import time_text
+from lockstep.text.one_line import isolated
+from lockstep.transition import Transition, TransitionName
+
+MOST_LOOKED_AT = 1_000
+"""Open alerts that are sorted into sections, the most severe first; of more only their number is said."""
+MOST_ROWS = 100
+"""Rows of one section."""
+_HELD = {
+    Reason.SILENCED: "silenced",
+    Reason.INHIBITED: "inhibited",
+    Reason.MUTED: "held by a mute time",
+    Reason.FLAPPING: "flapping",
+    Reason.MAX_ALERTS: "one of too many",
+    Reason.GROUPED: "waits for its group",
+    Reason.NOBODY: "nobody is told of it",
+    Reason.DEAD: "its destinations cannot be reached",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One alert. note: who has it, or why nobody hears of it; "": nothing of that kind."""
+
+    alert_id: str
+    tone: str
+    word: str
+    headline: str
+    since: str
+    teams: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """Alerts of one kind. more: how many are not shown."""
+
+    title: str
+    empty: str
+    rows: Sequence[Row]
+    more: int = 0
+
+
+@dataclass(frozen=True)
+class BoardView:
+    """team: whose alerts alone; "": all. uncounted: open alerts that were not looked at."""
+
+    sections: Sequence[Section]
+    teams: Sequence[str]
+    team: str
+    uncounted: int
+
+
+def board_view(
+    alerts: Iterable[Transition],
+    rules: Mapping[str, Rule],
+    writer: Writer,
+    *,
+    handling: Callable[[str], Handling | None],
+    decisions: Callable[[str, str], Sequence[Decision]],
+    now: datetime,
+    team: str = "",
+) -> BoardView:
+    """The board. alerts: the last transition of each, also of those that ended."""
+    teams = sorted({name for rule in rules.values() for name in rule.teams})
+    chosen = [t for t in alerts if not team or t.rule not in rules or team in rules[t.rule].teams]
+    going_on = sorted((t for t in chosen if t.state not in ENDED), key=_weight)
+    fires: list[Row] = []
+    handled: list[Row] = []
+    held: list[Row] = []
+    pending: list[Row] = []
+    for transition in going_on[:MOST_LOOKED_AT]:
+        standing = standing_of(handling(transition.alert_id), transition.episode_id, writer.zone, now)
+        quiet = "" if standing else _quiet(decisions(transition.alert_id, transition.episode_id))
+        into = (
+            pending if transition.state is TransitionName.PENDING else handled if standing else held if quiet else fires
+        )
+        into.append(_row(transition, rules, writer, note="; ".join(standing) or quiet))
+    ended = sorted((t for t in chosen if t.state in ENDED), key=lambda t: t.at, reverse=True)
+    over = [_row(t, rules, writer, note=time_text(t.at, writer.zone)) for t in ended[:20] if _was_told(t)]
+    sections = [
+        _section("Fires", "Nothing fires that nobody has.", fires),
+        _section("Somebody has it", "", handled),
+        _section("People hear nothing of it", "", held),
+        _section("Not told yet", "", pending),
+        _section("Over within a day", "", over),
+    ]
+    shown = [section for section in sections if section.rows or section.empty]
+    return BoardView(shown, teams, team, max(0, len(going_on) - MOST_LOOKED_AT))
+
+
+def _section(title: str, empty: str, rows: list[Row]) -> Section:
+    return Section(title, empty, rows[:MOST_ROWS], max(0, len(rows) - MOST_ROWS))
+
+
+def _weight(transition: Transition) -> tuple[int, str]:
+    is_pending = transition.state is TransitionName.PENDING
+    rank = SEVERITIES.index(transition.severity) if transition.severity in SEVERITIES else 1
+    return (9 if is_pending else rank), transition.started_at
+
+
+def _was_told(transition: Transition) -> bool:
+    return transition.state is TransitionName.RESOLVED
+
+
+def _quiet(decisions: Sequence[Decision]) -> str:
+    """Why nobody hears of an alert, by the last word on each destination; "" where somebody was told."""
+    last: dict[str, Decision] = {}
+    for decision in decisions:
+        way = CHANNELS.get(decision.channel)
+        if way is not None and way.audience is Audience.PROGRAMS:
+            continue  # they hear everything
+        if decision.outcome == "told":
+            return ""
+        last[decision.destination_id] = decision
+    kept = [d for d in last.values() if d.reason in _HELD]
+    if not kept or len(kept) < len(last):
+        return ""
+    return kept[0].why or _HELD[kept[0].reason]
+
+
+def _row(transition: Transition, rules: Mapping[str, Rule], writer: Writer, *, note: str = "") -> Row:
+    rule = rules.get(transition.rule)
+    tone, word = tone_of(transition)
+    teams = ", ".join(rule.teams) if rule is not None else ""
+    return Row(
+        alert_id=transition.alert_id,
+        tone=tone,
+        word=word,
+        headline=isolated(headline_of(writer, transition, rule), transition.labels.values()),
+        since=time_text(transition.started_at, writer.zone),
+        teams=teams,
+        note=note,
+    )

@@ -1,0 +1,83 @@
+"""Renders pages: templates with everything escaped, and headers that let nothing of other hosts in."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from aiohttp import web
+
+from lockstep.adapters.http.pages.visitor import Visitor
+
+_HERE = Path(__file__).parent
+PLACES = (("", "Alerts"), ("silences", "Silences"), ("oncall", "On call"))
+"""(path, name) of the pages that have all alerts."""
+
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+SVG_HEADERS = {**HEADERS, "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
+"""Of a picture, which brings its own sheet and can do nothing else."""
+
+
+ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="4" fill="#17324d"/>'
+    '<path d="M3 10l3-4 3 3 4-5" fill="none" stroke="#fff" stroke-width="2" stroke-linejoin="round"/></svg>'
+)
+
+
+class Pages:
+    """The templates, read once."""
+
+    def __init__(self) -> None:
+        self._templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(_HERE / "templates"),
+            autoescape=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            undefined=jinja2.StrictUndefined,
+        )
+        self.style = (_HERE / "style.css").read_text(encoding="utf-8")
+
+    def text(self, name: str, values: Mapping[str, Any], *, depth: int, visitor: Visitor | None, here: str = "") -> str:
+        """A page as HTML. depth: slashes of its path below the root, as everything is addressed from it. here: the
+        name of its place among PLACES."""
+        ways = {
+            "root": "../" * depth or "./",
+            "places": PLACES,
+            "here": here,
+            "can_see_all": visitor is not None and visitor.can_see_all,
+            "visitor": visitor,
+        }
+        return self._templates.get_template(f"{name}.html").render({**ways, **values})
+
+    def page(
+        self,
+        name: str,
+        values: Mapping[str, Any],
+        *,
+        depth: int,
+        visitor: Visitor | None = None,
+        here: str = "",
+        status: int = 200,
+    ) -> web.Response:
+        """The answer with a page."""
+        text = self.text(name, values, depth=depth, visitor=visitor, here=here)
+        return web.Response(text=text, content_type="text/html", headers=HEADERS, status=status)
+
+    def notice(self, title: str, text: str, *, depth: int, status: int) -> web.Response:
+        """A page that says one thing."""
+        return self.page("notice", {"title": title, "text": text}, depth=depth, status=status)
+
+
+def seen_at(location: str) -> web.Response:
+    """Look there now, with a GET: what a form did is not done again when the page is loaded again."""
+    return web.Response(status=303, headers={**HEADERS, "Location": location})

@@ -1,0 +1,152 @@
+"""Who visits a page, and what proves that a form was filled in on a page of ours.
+
+A link that came in a message, a login with a token, or this machine's own loopback lets somebody in; who they say they
+are is kept in a signed cookie.
+"""
+
+import ipaddress
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from aiohttp import web
+
+from lockstep.adapters.http.caller import LOCAL, NOBODY, Caller, Role, caller_of
+from lockstep.adapters.links import LinkFault, Signer
+from lockstep.response.command import Way
+from lockstep.response.standing import LONGEST_NAME
+from lockstep.text.one_line import flat
+from lockstep.text.time_units import DAY_S
+
+NAME_COOKIE, TOKEN_COOKIE = "lockstep_name", "lockstep_token"
+NAME_S, TOKEN_S = 365 * DAY_S, 30 * DAY_S
+"""How long a browser keeps who somebody is, and the token that they have given."""
+FORM_S = DAY_S / 2
+"""How long a page that was opened can be acted on."""
+
+_UNNAMED = ("admin", LOCAL.name)
+"""Names of callers that say nothing of who it is."""
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Somebody who looks at a page.
+
+    name: who acts; "": they are asked. known_by: `cookie`, `link` or `token`; "" without a name. can_act: whether they
+    may do more than look. way: by which they came, as the audit says it. can_see_all: whether all alerts are theirs to
+    see, and not one alone.
+    """
+
+    name: str
+    known_by: str
+    can_act: bool
+    way: Way
+    can_see_all: bool
+
+
+class Visitors:
+    """Knows visitors by their links, cookies and tokens, and signs the forms that they get."""
+
+    def __init__(
+        self,
+        signer: Signer,
+        *,
+        public_url: str | None,
+        caller_with: Callable[[str], Caller | None],
+        clock: Callable[[], datetime],
+    ) -> None:
+        """caller_with: whose a token is; None for one that is none."""
+        self._signer, self._caller_with, self._clock = signer, caller_with, clock
+        self._public = urlsplit(public_url or "")
+        self._is_https = self._public.scheme == "https"
+
+    def by_link(self, request: web.BaseRequest, who: str, *, can_act: bool) -> Visitor:
+        """Who came by a link. who: whom it was sent to; a cookie that names somebody wins."""
+        name = self.name_of(request)
+        known_by = "cookie" if name else "link" if who else ""
+        return Visitor(name or who, known_by, can_act, "link", can_see_all=False)
+
+    def by_login(self, request: web.BaseRequest) -> Visitor | None:
+        """Who asks with a token, by header or cookie, or from this machine; None: somebody has to log in."""
+        caller = caller_of(request)
+        if caller is LOCAL and not _is_here(request.host):
+            # Through a proxy everybody would be on this machine; and a foreign page may have its own name lead here.
+            caller = NOBODY
+        if caller.role is Role.NOBODY:
+            token = request.cookies.get(TOKEN_COOKIE)
+            caller = (self._caller_with(token) if token else None) or NOBODY
+        if caller.role < Role.VIEWER:
+            return None
+        name = self.name_of(request)
+        own = "" if caller.name in _UNNAMED else caller.name
+        known_by = "cookie" if name else "token" if own else ""
+        return Visitor(name or own, known_by, caller.role >= Role.RESPONDER, "page", can_see_all=True)
+
+    def is_token(self, text: str) -> bool:
+        """Whether somebody may look with this token."""
+        caller = self._caller_with(text) if text else None
+        return caller is not None and caller.role >= Role.VIEWER
+
+    def name_of(self, request: web.BaseRequest) -> str:
+        """Who somebody has said to be in this browser; "" where nobody has."""
+        try:
+            value = self._signer.read("name", request.cookies.get(NAME_COOKIE, ""))
+        except LinkFault:
+            return ""
+        return clean_name(value) if isinstance(value, str) else ""
+
+    def remember_name(self, response: web.Response, name: str) -> None:
+        """Have the browser keep who somebody is."""
+        self._keep(response, NAME_COOKIE, self._signer.signed("name", name), NAME_S)
+
+    def remember_token(self, response: web.Response, token: str) -> None:
+        """Have the browser keep a token, where no script can read it."""
+        self._keep(response, TOKEN_COOKIE, token, TOKEN_S)
+
+    def forget_token(self, response: web.Response) -> None:
+        response.del_cookie(TOKEN_COOKIE, path="/")
+
+    def _keep(self, response: web.Response, name: str, value: str, seconds: float) -> None:
+        response.set_cookie(
+            name, value, max_age=int(seconds), path="/", httponly=True, samesite="Lax", secure=self._is_https
+        )
+
+    # ---- forms ----------------------------------------------------------------------------------------------------
+
+    def form(self, about: str) -> str:
+        """What a form carries that is made now. about: what it can change; a form for another does nothing there."""
+        return self._signer.signed("form", [int(self._clock().timestamp()), about, secrets.token_hex(10)])
+
+    def form_id(self, text: str, about: str) -> str | None:
+        """The id of a form that we made about this, the same however often it is sent; None for any other one."""
+        try:
+            made_at, made_about, number = msgspec.convert(self._signer.read("form", text), tuple[int, str, str])
+        except (LinkFault, msgspec.ValidationError):
+            return None
+        is_fresh = self._clock().timestamp() - made_at <= FORM_S
+        return f"form-{number}" if made_about == about and is_fresh else None
+
+
+def is_foreign(request: web.BaseRequest) -> bool:
+    """Whether a browser says that another site's page sent this."""
+    return request.headers.get("Sec-Fetch-Site", "") in ("cross-site", "same-site")
+
+
+def clean_name(text: Any) -> str:
+    """A name on one line, of at most so many characters as are kept."""
+    return flat(str(text))[:LONGEST_NAME].strip()
+
+
+def _is_here(host: str) -> bool:
+    """Whether a Host header names this machine's loopback."""
+    name = urlsplit(f"//{host}").hostname or ""
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
