@@ -106,7 +106,7 @@ def deliveries(published: list[bytes], *, restart_after: int | None = None) -> l
         for _ in range(2):
             stage.tick(now)
             cut = stage.cut()
-            kept |= {key: value for key, value in cut.entries.items() if value is not None}
+            kept = {key: value for key, value in {**kept, **cut.entries}.items() if value is not None}
             found += [msgspec.json.decode(r.value or b"") for r in cut.records if r.topic == DELIVERIES]
             now += timedelta(seconds=40)
     return found

@@ -1,64 +1,47 @@
 """The notify stage: every transition to firing or resolved becomes deliveries, and people are not flooded.
 
-Webhooks get each transition at once. People get the transitions of one rule within GROUP_WAIT_S as one message, at most
-MOST_MESSAGES of them per rule and destination in MESSAGES_PER_S, and then one summary of what came meanwhile.
-An alert that flaps is told once and when it has settled (`flap`), and of one rule no more than `max_alerts` says.
-A group's timer is set and runs out in `tick`, and stands in the state: a restart neither loses nor repeats a message.
+    transition ─► routes ─► programs: at once
+                        └─► people: flapping? ─► group waits ─► handled, silenced, inhibited, muted? ─► max_alerts
+
+Webhooks get each transition at once. People get those of one group within its wait as one message, at most
+MOST_MESSAGES of them per group in MESSAGES_PER_S, and then one summary of what came meanwhile. An alert that flaps is
+told once and when it has settled (`flap`), and of one rule no more than `max_alerts` says. What people do about alerts
+comes as commands and is applied in their order. Timers are set and run out in `tick`, and stand in the state: a restart
+neither loses nor repeats a message.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from lockstep.errors import StateError
-from lockstep.labels import partition_of, stable_id
+from lockstep.labels import stable_id
 from lockstep.measure.dead_events import DeadEvent, dead_record
-from lockstep.notification import CAME_AND_WENT, Audience, Body, Item, Message
-from lockstep.notify.fired_since import KEY as FIRED_KEY
 from lockstep.notify.fired_since import Fired
-from lockstep.notify.flap import KEY as FLAP_KEY
 from lockstep.notify.flap import Flaps, Heard, Settled
-from lockstep.notify.max_alerts import OpenEpisodes
-from lockstep.notify.message import Writer, came_and_went, flapping_note, settled_note
-from lockstep.notify.receivers import CHANNELS
-from lockstep.notify.route import Routing
-from lockstep.ports import Batch, Cut, Destination, Record
-from lockstep.rule.condition.kinds import Plan, Rule, Severity
+from lockstep.notify.message import Writer, flapping_note, settled_note
+from lockstep.notify.pipeline.command_log import answer_record, standing_records
+from lockstep.notify.pipeline.episodes import Episode, raw
+from lockstep.notify.pipeline.hooks import Happened
+from lockstep.notify.pipeline.message_groups import COUNTER
+from lockstep.notify.pipeline.outbox import DELIVERIES, Outbox, is_for_people
+from lockstep.notify.pipeline.parts import Parts, parts_of
+from lockstep.notify.pipeline.people import People, facts_of
+from lockstep.notify.pipeline.responses import Responses
+from lockstep.notify.route import Hearer, Routing
+from lockstep.ports import Batch, Cut, Record
+from lockstep.response.command import COMMANDS, decode_command
+from lockstep.response.decision import Reason
+from lockstep.response.standing import RESPONSE_STATE
+from lockstep.rule.condition.kinds import Plan, Severity
 from lockstep.transition import Transition, TransitionName, decode
 
+__all__ = ["ALERTS", "DELIVERIES", "GROUP_WAIT_S", "Notify"]
+
 ALERTS = "lockstep.alerts"
-DELIVERIES = "lockstep.deliveries"
-FORMAT = 1
 GROUP_WAIT_S = 10.0
-MOST_MESSAGES = 20
-MESSAGES_PER_S = 600.0
-MOST_ITEMS = 30
-"""Items shown in one message, the most severe of them; the rest is counted."""
-
-LONGEST_SUBJECT = 200
-
-
-@dataclass
-class _Group:
-    """What waits for one rule and destination.
-
-    number: of the last message. due: when the next one goes out, None while nothing waits. held: too many went out,
-    the next one is a summary. more: how many items were dropped. sent: when the recent messages went out.
-    """
-
-    rule: str
-    destination: Destination
-    teams: tuple[str, ...]
-    number: int = 0
-    due: float | None = None
-    held: bool = False
-    items: list[Item] = field(default_factory=list)
-    more: int = 0
-    sent: list[float] = field(default_factory=list)
-    open: OpenEpisodes = field(default_factory=OpenEpisodes)
 
 
 class Notify:
@@ -74,87 +57,89 @@ class Notify:
         group_wait_s: float = GROUP_WAIT_S,
         public_url: str | None = None,
         currency: str = "",
+        parts: Parts | None = None,
     ) -> None:
+        """parts: what may stop a message, or have others told; None: as the routing says."""
         self._rules = {r.name: r for r in plan.rules}
         self._routing = routing
         self._writer = Writer(zone, public_url, currency)
-        self._partitions = delivery_partitions
-        self._wait_s = group_wait_s
-        self._groups: dict[tuple[str, str], _Group] = {}
+        self._parts = parts_of(routing, self._rules, zone, self._open_facts) if parts is None else parts
         self._flaps = Flaps()
         self._fired = Fired()
-        self._dirty: set[tuple[str, str]] = set()
-        self._cut = Cut()
+        self._outbox = Outbox(self._rules, self._writer, partitions=delivery_partitions, storms=self._parts.storms)
+        self._people = People(
+            rules=self._rules,
+            routing=routing,
+            writer=self._writer,
+            hushing=self._parts.hushing,
+            decisions=self._outbox.decisions,
+            publish=self._outbox.publish,
+            wait_s=group_wait_s,
+        )
+        self._responses = Responses(
+            self._people,
+            routing,
+            self._parts,
+            self._outbox,
+            teams=lambda episode: self._teams(episode.last),
+            zone=zone,
+        )
+        self._people.on_told = self._responses.told
         self._reported: set[tuple[str, str]] = set()
         self._news: list[Transition] = []
+        self._has_begun = False
 
     # ---- ports.Stage ----------------------------------------------------------------------------------------------
 
     def restore(self, entries: Mapping[bytes, bytes]) -> None:
-        self._flaps.restore(entries)
-        self._fired.restore(entries)
+        people = self._people
+        for stored in (self._flaps, self._fired, people.episodes, *self._parts):
+            stored.restore(entries)
         for key, value in entries.items():
-            if key.startswith((FLAP_KEY, FIRED_KEY)):
-                continue
-            row = msgspec.json.decode(value)
-            stored = row.pop("format", None)
-            if stored != FORMAT:
-                raise StateError(f"lockstep.notify-state: a group of format {stored}, this version reads {FORMAT}")
-            row.update(
-                destination=Destination(**row["destination"]),
-                teams=tuple(row["teams"]),
-                items=msgspec.convert(row["items"], list[Item]),
-                open=OpenEpisodes(**row["open"]),
-            )
-            group = _Group(**row)
-            self._groups[group.rule, group.destination.id] = group
+            if not key.startswith(b"\x1f") or key == COUNTER:
+                people.groups.restore(key, value)
+        people.restored()
+        self._responses.restore(entries)
 
     def feed(self, batch: Batch) -> None:
-        for offset, value in zip(batch.offsets, batch.values, strict=True):
+        for offset, value, arrived_ms in zip(batch.offsets, batch.values, batch.timestamps_ms, strict=True):
             if value is None:
                 continue
+            moment = arrived_ms / 1000
+            if batch.topic == COMMANDS:
+                self._feed_command(batch, offset, value, moment)
+                continue
             if batch.topic != ALERTS:
-                self._refuse(batch, offset, value, "no command is known to this version")
+                self._refuse(batch, offset, value, "nothing of this topic is known to this version")
                 continue
             try:
                 transition = decode(value)
-                for moment in (transition.at, transition.started_at, transition.window_start, transition.window_end):
-                    if moment is not None and datetime.fromisoformat(moment).tzinfo is None:
-                        raise ValueError(f"'{moment}' has no zone")
+                for time in (transition.at, transition.started_at, transition.window_start, transition.window_end):
+                    if time is not None and datetime.fromisoformat(time).tzinfo is None:
+                        raise ValueError(f"'{time}' has no zone")
                 rank = Severity.of(transition.severity)
             except (msgspec.MsgspecError, ValueError, KeyError) as error:
                 self._refuse(batch, offset, value, f"no transition: {error}")
                 continue
-            self._decide(transition, rank)
+            self._decide(transition, rank, moment)
 
     def tick(self, now: datetime) -> None:
         moment = now.timestamp()
+        if not self._has_begun:
+            self._has_begun = True
+            self._begin(moment)
+        for part in self._parts:
+            self._happened(part.tick(moment), moment)
+        self._responses.tick(moment)
         for settled in self._flaps.tick(moment):
-            self._tell_settled(settled)
-        for key, group in sorted(
-            self._groups.items(), key=lambda pair: pair[0]
-        ):  # in an order that a restart does not change
-            if group.due is None:
-                if group.items:
-                    group.due = moment + self._wait_s
-                    self._dirty.add(key)
-                elif group.sent and group.sent[-1] <= moment - MESSAGES_PER_S:
-                    group.sent = []
-                    self._dirty.add(key)
-                continue
-            # A clock that was put back must not hold a message for longer than it could ever have waited.
-            group.due = min(group.due, moment + max(self._wait_s, MESSAGES_PER_S))
-            if group.due <= moment:
-                self._close(key, group, moment)
+            self._tell_settled(settled, moment)
+        self._people.tick(moment)
+        self._outbox.summarise(moment)
 
     def cut(self) -> Cut:
-        cut, self._cut = self._cut, Cut()
-        for key in self._dirty:
-            row = {"format": FORMAT, **vars(self._groups[key])}
-            cut.entries["\x1f".join(key).encode()] = msgspec.json.encode(row)
-        self._dirty.clear()
-        cut.entries.update(self._flaps.cut())
-        cut.entries.update(self._fired.cut())
+        cut, people = self._outbox.take(), self._people
+        for stored in (people.groups, people.episodes, self._flaps, self._fired, self._responses, *self._parts):
+            cut.entries.update(stored.cut())
         return cut
 
     def take_reports(self) -> list[str]:
@@ -168,147 +153,255 @@ class Notify:
         news, self._news = self._news, []
         return news
 
-    # ---- deciding -------------------------------------------------------------------------------------------------
+    def _feed_command(self, batch: Batch, offset: int, value: bytes, moment: float) -> None:
+        try:
+            command = decode_command(value)
+        except msgspec.MsgspecError as error:
+            self._refuse(batch, offset, value, f"no command: {error}")
+            return
+        self._responses.take(command, moment)
 
     def _refuse(self, batch: Batch, offset: int, value: bytes, detail: str) -> None:
         dead = DeadEvent(batch.topic, batch.partition, offset, "data", detail, value)
-        self._cut.records.append(dead_record(dead))
+        self._outbox.add([dead_record(dead)])
 
-    def _decide(self, transition: Transition, rank: Severity) -> None:
+    # ---- transitions ----------------------------------------------------------------------------------------------
+
+    def _decide(self, transition: Transition, rank: Severity, moment: float) -> None:
         state = transition.state
-        if state in (TransitionName.PENDING, TransitionName.CANCELLED) or transition.past:
+        if state in (TransitionName.PENDING, TransitionName.CANCELLED):
             return
+        if transition.past:
+            why = "it is of imported time"
+            self._outbox.decisions.write(transition, None, "not_told", Reason.PAST, why, moment=moment)
+            return
+        for part in self._parts:
+            part.hear(transition)
         if state is TransitionName.SEVERITY and rank <= _rank(transition.previous_severity):
+            self._ease(transition, rank, moment)
             return
         self._news.append(transition)
         rule = self._rules.get(transition.rule)
         heard = self._flaps.hear(transition, rank, None if rule is None else rule.flapping)
         self._fired.hear(transition)
-        fired_at = self._fired.since(transition)
-        for destination, sharing in self._routing.for_teams(self._teams(transition, rule)):
-            if CHANNELS[destination.channel].audience is Audience.PROGRAMS:
-                self._deliver(
-                    stable_id("delivery", destination.id, transition.transition_id, state.value),
-                    destination,
-                    rule=transition.rule,
-                    state=state.value,
-                    about=[(transition.alert_id, transition.episode_id)],
-                    body=self._writer.webhook(transition, rule, sharing, fired_at=fired_at),
-                )
-            elif heard is not Heard.HUSH:
-                item = self._writer.item(transition, rule, sharing, fired_at=fired_at)
-                if heard is Heard.BEGINS and rule is not None and rule.flapping is not None:
-                    item = item.noted(flapping_note(rule.flapping))
-                self._gather(destination, sharing, transition.rule, item)
-        if state is TransitionName.RESOLVED and heard is not Heard.HUSH:  # else it is told when it has settled
-            self._fired.forget(transition)
+        episode = self._episode(transition, rank)
+        hearers = self._hearers(transition, moment)
+        self._tell_programs(transition, episode, hearers, moment)
+        people = [h for h in hearers if is_for_people(h.destination)]
+        if heard is Heard.HUSH:
+            self._hush_flapping(transition, episode, people, moment)
+        elif state is TransitionName.RESOLVED:
+            self._end(transition, episode, people, moment)
+        else:
+            note = flapping_note(rule.flapping) if heard is Heard.BEGINS and rule and rule.flapping else ""
+            self._begin_or_worsen(transition, episode, people, note, moment)
+            if not hearers:
+                why = "no route and no team of it has a receiver"
+                self._outbox.decisions.write(transition, None, "not_told", Reason.NOBODY, why, moment=moment)
+        self._people.drop_if_over(episode)
 
-    def _teams(self, transition: Transition, rule: Rule | None) -> tuple[str, ...]:
+    def _episode(self, transition: Transition, rank: Severity) -> Episode:
+        """The episode of a transition, as it is after it."""
+        episodes = self._people.episodes
+        episode = episodes.get(transition.episode_id)
+        is_end = transition.state is TransitionName.RESOLVED
+        if episode is None:
+            episode = Episode(
+                alert_id=transition.alert_id,
+                episode_id=transition.episode_id,
+                rule=transition.rule,
+                labels=transition.labels,
+                rank=rank,
+                fired_at=self._fired.since(transition),
+                open=raw(transition),
+                from_before=transition.state is not TransitionName.FIRING,
+            )
+            episodes.add(episode)
+        episode.rank = rank
+        if is_end:
+            episode.ended = raw(transition)
+        else:
+            episode.open, episode.ended = raw(transition), None
+            self._responses.worsened(episode)
+        episodes.changed(episode)
+        return episode
+
+    def _open_facts(self) -> Iterator[dict[str, str]]:
+        """What fires now, for each of its teams."""
+        for episode in self._people.episodes:
+            if not episode.is_over:
+                for team in self._teams(episode.last):
+                    yield facts_of(episode, team)
+
+    def _teams(self, transition: Transition) -> tuple[str, ...]:
         """Who hears of it."""
         # A refused file concerns those who hear of its rules; everybody, where it has none or nothing reaches them.
         asked = () if transition.refusal is None else transition.refusal.teams
         if self._routing.for_teams(asked):
             return asked
         # Of a removed rule only its name is left: everybody hears that its alerts have ended.
+        rule = self._rules.get(transition.rule)
         return tuple(self._routing.teams) if rule is None else rule.teams
 
-    def _tell_settled(self, settled: Settled) -> None:
-        """How an alert that flapped has ended, to the people who heard that it began to."""
-        transition = settled.last
-        rule = self._rules.get(transition.rule)
-        fired_at = self._fired.since(transition)
-        for destination, sharing in self._routing.for_teams(self._teams(transition, rule)):
-            if CHANNELS[destination.channel].audience is Audience.PEOPLE:
-                item = self._writer.item(transition, rule, sharing, fired_at=fired_at)
-                self._gather(destination, sharing, transition.rule, item.noted(settled_note(settled)))
-        if transition.state is TransitionName.RESOLVED:
-            self._fired.forget(transition)
+    def _hearers(self, transition: Transition, moment: float) -> list[Hearer]:
+        facts = {**transition.labels, "rule": transition.rule, "severity": transition.severity}
+        return self._routing.hearers(self._teams(transition), facts, partial(self._parts.on_call, moment=moment))
 
-    def _gather(self, destination: Destination, teams: tuple[str, ...], rule: str, item: Item) -> None:
-        key = (rule, destination.id)
-        group = self._groups.get(key)
-        if group is None:
-            group = self._groups[key] = _Group(rule, destination, teams)
-        group.destination, group.teams = destination, teams
-        self._dirty.add(key)
-        for place, earlier in enumerate(group.items):
-            if earlier.episode_id == item.episode_id:
-                group.items[place] = _joined(earlier, item)
-                return
-        group.items.append(item)
-        if len(group.items) > MOST_ITEMS:
-            dropped = min(group.items, key=_weight)
-            group.items.remove(dropped)
-            if self._cap(rule) is not None:
-                group.open.dropped(dropped)
-            group.more += 1
-
-    def _cap(self, rule: str) -> int | None:
-        known = self._rules.get(rule)
-        return None if known is None else known.max_alerts
-
-    def _close(self, key: tuple[str, str], group: _Group, moment: float) -> None:
-        self._dirty.add(key)
-        recent = [t for t in group.sent if moment - MESSAGES_PER_S < t <= moment]
-        if len(recent) >= MOST_MESSAGES and not group.held:
-            group.due, group.held, group.sent = recent[0] + MESSAGES_PER_S, True, recent
-            return
-        items, more = sorted(group.items, key=_weight, reverse=True), group.more
-        cap = self._cap(group.rule)
-        if cap is None:
-            group.open = OpenEpisodes()
-        else:
-            items = group.open.chosen(items, cap, group.rule)
-            more = len(group.open.held)
-        if not items:
-            group.items, group.more, group.due, group.held = [], 0, None, False
-            return
-        group.number += 1
-        begins = any(not item.is_over for item in items)
-        state = "resolved" if not begins else items[0].state if len(items) == 1 else "firing"
-        self._deliver(
-            stable_id("delivery", group.rule, group.destination.id, "group", group.number),
-            group.destination,
-            rule=group.rule,
-            state=state,
-            about=[(item.alert_id, item.episode_id) for item in items],
-            body=Message(
-                subject=_subject(items, more),
-                state=state,
-                rule=group.rule,
-                severity=max(Severity.of(item.severity) for item in items).word,
-                teams=group.teams,
-                items=tuple(items),
-                more=more,
-                summary=group.held,
-            ),
-        )
-        group.sent = [*recent, moment][-MOST_MESSAGES:]
-        group.items, group.more, group.due, group.held = [], 0, None, False
-
-    def _deliver(
-        self,
-        number: str,
-        destination: Destination,
-        *,
-        rule: str,
-        state: str,
-        about: list[tuple[str, str]],
-        body: Body,
+    def _tell_programs(
+        self, transition: Transition, episode: Episode, hearers: Sequence[Hearer], moment: float
     ) -> None:
-        """about: (alert, episode) of every item in the body."""
-        value = {
-            "format": FORMAT,
-            "id": number,
-            "destination": destination,
-            "rule": rule,
-            "state": state,
-            "alerts": list(dict.fromkeys(alert for alert, _ in about)),
-            "episodes": list(dict.fromkeys(episode for _, episode in about)),
-            "body": body,
+        """Programs hear each transition at once, whatever people hear; the end of what they heard, too."""
+        programs = [h for h in hearers if not is_for_people(h.destination)]
+        ids = {h.destination.id for h in programs}
+        if transition.state is TransitionName.RESOLVED:
+            teams = self._teams(transition)
+            for known in episode.programs:
+                destination = self._routing.by_id.get(known)
+                if known not in ids and destination is not None:
+                    programs.append(Hearer(destination, tuple((team, "") for team in teams)))
+        else:
+            episode.programs += [h.destination.id for h in programs if h.destination.id not in episode.programs]
+        for hearer in programs:
+            number = stable_id("delivery", hearer.destination.id, transition.transition_id, transition.state.value)
+            self._outbox.tell_program(
+                number, transition, episode, hearer, Reason.EACH, why="it hears every change", moment=moment
+            )
+
+    def _begin_or_worsen(
+        self, transition: Transition, episode: Episode, people: Sequence[Hearer], note: str, moment: float
+    ) -> None:
+        reason = Reason.FIRST if transition.state is TransitionName.FIRING else Reason.WORSE
+        hearing = {h.destination.id: h for h in people}
+        for destination_id, listener in episode.listeners.items():  # who knows of it hears that it got worse
+            if destination_id not in hearing:
+                destination = self._people.destination_of(listener, destination_id)
+                hearing[destination_id] = Hearer(destination, listener.routes)
+        if episode.flaps:
+            episode.flaps = False
+        earlier = [e for e in self._people.episodes.of(episode.alert_id) if e.flaps and e is not episode]
+        self._people.absorb(earlier, episode)
+        for hearer in hearing.values():
+            self._people.gather(
+                episode,
+                hearer.destination,
+                hearer.routes,
+                reason,
+                moment=moment,
+                note=note,
+                knew=_rank(transition.previous_severity) if episode.from_before else 0,
+            )
+
+    def _ease(self, transition: Transition, rank: Severity, moment: float) -> None:
+        """It is less severe than it was: nobody is told, what is told later is as it is then."""
+        episode = self._people.episodes.get(transition.episode_id)
+        if episode is None:
+            return
+        episode.rank, episode.open = rank, raw(transition)
+        self._people.episodes.changed(episode)
+        why = "it is less severe than it was, of which people are not told"
+        for destination_id, listener in episode.listeners.items():
+            listener.told = min(listener.told, rank)
+            destination = self._people.destination_of(listener, destination_id)
+            self._outbox.decisions.heard(episode, listener, destination, "not_told", Reason.SAME, why, moment=moment)
+
+    def _end(self, transition: Transition, episode: Episode, people: Sequence[Hearer], moment: float) -> None:
+        if episode.from_before and not episode.listeners:
+            # An earlier version told everybody that it began.
+            for hearer in people:
+                self._people.gather(episode, hearer.destination, hearer.routes, Reason.ALL_OVER, moment=moment, knew=1)
+        else:
+            for destination_id, listener in list(episode.listeners.items()):
+                destination = self._people.destination_of(listener, destination_id)
+                self._people.gather(episode, destination, listener.routes, Reason.ALL_OVER, moment=moment)
+        self._fired.forget(transition)
+        self._responses.over(episode)
+
+    # ---- flapping -------------------------------------------------------------------------------------------------
+
+    def _hush_flapping(self, transition: Transition, episode: Episode, people: Sequence[Hearer], moment: float) -> None:
+        """It flaps: what is told of it is told when it has settled."""
+        episode.flaps = True
+        for hearer in people:
+            self._outbox.decisions.write(
+                transition,
+                hearer.destination,
+                "not_told",
+                Reason.FLAPPING,
+                "it is flapping: people hear of it when it gets worse or has settled",
+                moment=moment,
+                route=hearer.routes[0][1],
+            )
+        if transition.state is TransitionName.RESOLVED:
+            self._responses.over(episode)
+            if episode.listeners:  # they were told that it began, and hear how it settled
+                episode.ended = None
+            self._people.episodes.changed(episode)
+
+    def _tell_settled(self, settled: Settled, moment: float) -> None:
+        """How an alert that flapped has ended, to the people who heard that it began to."""
+        last, people = settled.last, self._people
+        earlier = [e for e in people.episodes.of(last.alert_id) if e.flaps and e.episode_id != last.episode_id]
+        episode = people.episodes.get(last.episode_id)
+        is_known = bool(earlier) or (episode is not None and bool(episode.listeners))
+        rank = Severity.of(last.severity)
+        if episode is None:
+            episode = Episode(
+                alert_id=last.alert_id,
+                episode_id=last.episode_id,
+                rule=last.rule,
+                labels=last.labels,
+                rank=rank,
+                fired_at=self._fired.since(last),
+                open=earlier[-1].open if earlier else raw(last),
+            )
+            people.episodes.add(episode)
+        episode.flaps = False
+        people.absorb(earlier, episode)
+        note = settled_note(settled)
+        hearing: dict[str, Hearer] = {
+            key: Hearer(people.destination_of(listener, key), listener.routes)
+            for key, listener in episode.listeners.items()
         }
-        partition = partition_of((destination.id,), self._partitions)
-        self._cut.records.append(Record(DELIVERIES, msgspec.json.encode(value), destination.id.encode(), partition))
+        is_over = last.state is TransitionName.RESOLVED
+        if not (is_over and is_known):
+            for hearer in self._hearers(last, moment):
+                if is_for_people(hearer.destination):
+                    hearing[hearer.destination.id] = hearer
+        if is_over:
+            episode.ended = raw(last)
+        for key, hearer in hearing.items():
+            knows = key in episode.listeners and episode.listeners[key].told > 0
+            reason = Reason.ALL_OVER if is_over else Reason.REPEAT if knows else Reason.FIRST
+            knew = 1 if is_over and not is_known else 0  # an earlier version told everybody that it began
+            people.gather(episode, hearer.destination, hearer.routes, reason, moment=moment, note=note, knew=knew)
+        if is_over:
+            self._fired.forget(last)
+            self._responses.over(episode)
+        people.drop_if_over(episode)
+
+    # ---- time -----------------------------------------------------------------------------------------------------
+
+    def _begin(self, moment: float) -> None:
+        """The first tick: routing and rules may be others than those that the state was made under."""
+        for episode in self._people.prune(moment):
+            for hearer in self._hearers(episode.last, moment):
+                if is_for_people(hearer.destination):
+                    self._people.gather(episode, hearer.destination, hearer.routes, Reason.FIRST, moment=moment)
+        self._people.look_again(moment, "what held it back is no more in force")
+
+    def _happened(self, happened: Happened, moment: float) -> None:
+        """What a part says when time has passed."""
+        self._outbox.add(standing_records(happened.standing))
+        self._outbox.add(Record(RESPONSE_STATE, None, key.encode(), 0) for key in happened.gone)
+        self._outbox.add(answer_record(answer) for answer in happened.answers)
+        for ended in happened.ended:
+            self._people.look_again(moment, ended.why, again=ended.again)
+        for notice in happened.notices:
+            self._outbox.tell_notice(notice, self._routing)
+        for call in happened.calls:
+            episode = self._people.episodes.get(call.episode_id)
+            if episode is not None and not episode.is_over:
+                self._responses.call(episode, call.to, Reason.ESCALATION, call.why, moment)
 
 
 def _rank(severity: str | None) -> int:
@@ -317,32 +410,3 @@ def _rank(severity: str | None) -> int:
         return Severity.of(severity or "")
     except KeyError:
         return 0
-
-
-def _joined(earlier: Item, later: Item) -> Item:
-    """Two items of one episode that go out together, as one."""
-    if later.state == "resolved":
-        if earlier.state != "firing":
-            return later
-        # Nobody was told that it began: one note, with the numbers of its beginning, says that it came and went.
-        texts = came_and_went(later.texts)
-        return msgspec.structs.replace(earlier, at=later.at, since=later.since, texts=texts, state=CAME_AND_WENT)
-    if earlier.state == "firing":
-        return msgspec.structs.replace(later, state="firing")
-    return later
-
-
-def _weight(item: Item) -> tuple[bool, int]:
-    """What goes first in a message and is dropped last: what goes on, then what is severe."""
-    return not item.is_over, Severity.of(item.severity)
-
-
-def _subject(items: list[Item], more: int) -> str:
-    """How severe, what and the numbers, or that it is over, of what is most severe; and how much else there is.
-
-    The mails of an episode have different subjects; what makes them one thread are their references.
-    """
-    first, others = items[0], len(items) - 1 + more
-    line = f"{first.badge.capitalize()}: {first.headline}"
-    tail = f"; and {others:,} more" if others else ""
-    return (line if len(line) + len(tail) <= LONGEST_SUBJECT else line[: LONGEST_SUBJECT - len(tail) - 1] + "…") + tail

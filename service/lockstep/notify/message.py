@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from lockstep.errors import RuleError
-from lockstep.notification import Audience, Body, Item, Message, badge
+from lockstep.notification import HANDLED, Audience, Body, Item, Message, badge
 from lockstep.notify.advice import advice
 from lockstep.notify.flap import Settled
 from lockstep.notify.message_reason import leaf_of, unit_of, where_more_is, why_lines
+from lockstep.notify.pipeline.hooks import Notice
 from lockstep.notify.self_alerts import CAUGHT_UP, MENDED, WENT_ON
 from lockstep.notify.units import with_units
 from lockstep.rule import wording
@@ -300,6 +301,35 @@ def _chart_of(transition: Transition) -> str | msgspec.UnsetType:
 def came_and_went(texts: Mapping[str, str]) -> dict[str, str]:
     """The texts of an end of which nobody heard the beginning: nobody did anything that could be taken back."""
     return {team: text.replace(_AFTERWARDS, _UNTOLD) for team, text in texts.items()}
+
+
+def notice_message(notice: Notice, teams: Sequence[str]) -> Message:
+    """What people hear that is no alert's, such as that a silence begins."""
+    item = Item(
+        state=HANDLED,
+        severity="info",
+        headline=_shown(notice.headline, LONGEST_HEADLINE),
+        labels={},
+        value="",
+        usual="",
+        usual_is="",
+        window="now",
+        at="",
+        since="",
+        value_bar="",
+        usual_bar="",
+        texts=dict.fromkeys(teams, _shown(notice.text, LONGEST_TEXT)),
+        alert_id="",
+        episode_id="",
+    )
+    return Message(
+        subject=item.headline[:200],
+        state=HANDLED,
+        rule="Lockstep",
+        severity="info",
+        teams=tuple(teams),
+        items=(item,),
+    )
 
 
 def flapping_note(flapping: Flapping) -> str:

@@ -1,7 +1,8 @@
 """Routing: teams → receivers → destinations, as rules/routing.yml says."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
@@ -12,6 +13,7 @@ from lockstep.notify.oncall.escalations import Escalation
 from lockstep.notify.oncall.schedule_form import NO_CALENDARS, Calendars, ScheduleModel, schedules_of, unknown_target
 from lockstep.notify.oncall.schedules import PREFIX, Schedule, receivers_of
 from lockstep.notify.receivers import CHANNELS, ReceiverModel, Strict, Target, Texts, many
+from lockstep.notify.routing.route_tree import TEAM, RouteTree
 from lockstep.ports import Destination
 from lockstep.response.standing import Override
 from lockstep.rule.language.form import without_null
@@ -35,17 +37,67 @@ class RoutingFile(Strict):
     )
 
 
+OnCall = Callable[[str], Sequence[str]]
+"""Schedule → the receivers that are on call."""
+
+
+def nobody_on_call(schedule: str) -> Sequence[str]:
+    """Where there are no schedules."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Hearer:
+    """A destination that is to hear of an alert. routes: (team, route) of each way that leads there."""
+
+    destination: Destination
+    routes: tuple[tuple[str, str], ...]
+
+    @property
+    def teams(self) -> tuple[str, ...]:
+        """The teams that share it, in their order."""
+        return teams_of(self.routes)
+
+
+def teams_of(routes: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """The teams of (team, route), each once."""
+    return tuple(dict.fromkeys(team for team, _ in routes))
+
+
 @dataclass(frozen=True)
 class Routing:
     """destinations: receiver → where it goes. teams: team → receivers. schedules: by name, for `oncall:NAME`.
 
-    escalations: by name, for routes.
+    escalations: by name, for routes. tree: who hears what, where routes say so.
     """
 
     destinations: Mapping[str, tuple[Destination, ...]]
     teams: Mapping[str, tuple[str, ...]]
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
     escalations: Mapping[str, Escalation] = field(default_factory=dict)
+    tree: RouteTree = field(default_factory=RouteTree)
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Destination]:
+        """Every destination by its id."""
+        return {destination.id: destination for known in self.destinations.values() for destination in known}
+
+    def hearers(self, teams: Iterable[str], facts: Mapping[str, str], on_call: OnCall = nobody_on_call) -> list[Hearer]:
+        """Every destination that an alert of these teams goes to, once. facts: its labels, rule and severity."""
+        by_id: dict[str, tuple[Destination, dict[tuple[str, str], None]]] = {}
+        for team in teams:
+            for path in self.tree.paths({**facts, "team": team}):
+                for destination in self.reached(path.to, team, on_call):
+                    by_id.setdefault(destination.id, (destination, {}))[1][team, path.route] = None
+        return [Hearer(destination, tuple(ways)) for destination, ways in by_id.values()]
+
+    def reached(self, to: Iterable[str], team: str, on_call: OnCall = nobody_on_call) -> Iterator[Destination]:
+        """The destinations behind what a route's `to` says, in its order."""
+        for name in to:
+            for known in self.teams.get(team, ()) if name == TEAM else (name,):
+                receivers = on_call(known.removeprefix(PREFIX)) if known.startswith(PREFIX) else (known,)
+                for receiver in receivers:
+                    yield from self.destinations.get(receiver, ())
 
     def for_teams(
         self, teams: Iterable[str], *, moment: float | None = None, overrides: Sequence[Override] = ()

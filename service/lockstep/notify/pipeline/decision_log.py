@@ -1,0 +1,79 @@
+"""Decisions as they are published: who was told what of an alert, who was not, and why."""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from lockstep.notify.pipeline.episodes import Episode, Listener
+from lockstep.ports import Cut, Destination, Record
+from lockstep.response.decision import DECISIONS, Decision, Outcome, Reason
+from lockstep.transition import Transition
+
+
+def moment_text(moment: float) -> str:
+    """Seconds since the epoch as RFC 3339 in UTC."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class DecisionLog:
+    """Writes decisions into the cut that is open. cut: that one; set anew after each cut by whoever owns both."""
+
+    def __init__(self, cut: Cut) -> None:
+        self.cut = cut
+
+    def write(
+        self,
+        transition: Transition,
+        destination: Destination | None,
+        outcome: Outcome,
+        reason: Reason,
+        why: str,
+        *,
+        moment: float,
+        route: str = "",
+        delivery_id: str = "",
+    ) -> None:
+        """One decision about a transition, and for a destination; None: for nobody."""
+        decision = Decision(
+            alert_id=transition.alert_id,
+            episode_id=transition.episode_id,
+            transition_id=transition.transition_id,
+            rule=transition.rule,
+            labels=transition.labels,
+            severity=transition.severity,
+            state=transition.state.value,
+            at=moment_text(moment),
+            outcome=outcome,
+            reason=reason,
+            why=why,
+            receiver="" if destination is None else destination.receiver,
+            channel="" if destination is None else destination.channel,
+            destination_id="" if destination is None else destination.id,
+            delivery_id=delivery_id,
+            route=route,
+        )
+        self.cut.records.append(Record(DECISIONS, msgspec.json.encode(decision), transition.alert_id.encode(), 0))
+
+    def heard(
+        self,
+        episode: Episode,
+        listener: Listener,
+        destination: Destination,
+        outcome: Outcome,
+        reason: Reason,
+        why: str,
+        *,
+        moment: float,
+        delivery_id: str = "",
+    ) -> None:
+        """The same of what a listener has to hear of its episode."""
+        self.write(
+            episode.last,
+            destination,
+            outcome,
+            reason,
+            why,
+            moment=moment,
+            route=listener.routes[0][1],
+            delivery_id=delivery_id,
+        )

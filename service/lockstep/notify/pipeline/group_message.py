@@ -1,0 +1,173 @@
+"""The message that a group becomes: its items, most severe first, and why it is sent."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from lockstep.labels import stable_id
+from lockstep.notification import CAME_AND_WENT, HANDLED, Item, Message
+from lockstep.notify.handling import handled_words
+from lockstep.notify.message import Writer, came_and_went
+from lockstep.notify.pipeline.episodes import Episode, Listener
+from lockstep.notify.pipeline.hooks import Planned
+from lockstep.notify.pipeline.message_groups import Group, Groups
+from lockstep.notify.pipeline.reason_words import message_reason
+from lockstep.notify.route import teams_of
+from lockstep.response.decision import Reason
+from lockstep.rule.condition.kinds import Rule, Severity
+from lockstep.transition import Transition, decode
+
+MOST_ITEMS = 30
+"""Items shown in one message, the most severe of them; the rest is counted."""
+
+LONGEST_SUBJECT = 200
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What a message may tell: an episode, for the listener of the group's destination. item: as it would be shown."""
+
+    episode: Episode
+    listener: Listener
+    reason: Reason
+
+    @property
+    def weight(self) -> tuple[bool, int]:
+        """What goes first in a message and is dropped last: what goes on, then what is severe."""
+        return not self.episode.is_over, self.episode.rank
+
+
+class MessageMaker:
+    """Writes the messages of groups. groups: those of rules remember what `max_alerts` keeps back."""
+
+    def __init__(self, rules: Mapping[str, Rule], writer: Writer, groups: Groups) -> None:
+        self._rules, self._writer, self._groups = rules, writer, groups
+
+    def items(self, group: Group, candidates: list[Candidate]) -> tuple[list[Item], int, dict[int, Item]]:
+        """The items of a group's message, how many more there are, and which candidates are among the items.
+
+        Those candidates by `id`, with their items.
+        """
+        shown = {id(candidate): self._item(candidate) for candidate in candidates[:MOST_ITEMS]}
+        gathered = [*group.items, *shown.values()]
+        items = sorted(gathered, key=_weight, reverse=True) if group.items else gathered
+        dropped, more = candidates[MOST_ITEMS:], group.more
+        for rule in dict.fromkeys(item.rule or group.rule for item in items):
+            known = self._rules.get(rule)
+            cap = None if known is None else known.max_alerts
+            of_rule = [item for item in items if (item.rule or group.rule) == rule]
+            counted = [candidate for candidate in dropped if candidate.episode.rule == rule]
+            home = group if group.rule == rule else None
+            if cap is None:
+                more += len(counted)
+                if home is not None:
+                    home.open = type(home.open)()
+                continue
+            home = home or self._groups.made(rule, group.destination, group.teams)
+            for candidate in counted:
+                home.open.dropped(_bare(candidate.episode))
+            chosen = home.open.chosen(of_rule, cap, rule)
+            more += len(home.open.held)
+            kept = {id(item) for item in chosen}
+            first = next((n for n, item in enumerate(items) if (item.rule or group.rule) == rule), 0)
+            items = [item for item in items if (item.rule or group.rule) != rule]
+            items[first:first] = chosen
+            shown = {key: item for key, item in shown.items() if item.rule != rule or id(item) in kept}
+            self._groups.changed(home)
+        rules = {item.rule or group.rule for item in items}
+        more += sum(1 for candidate in dropped if candidate.episode.rule not in rules) if rules else 0
+        return items, more, shown
+
+    def _item(self, candidate: Candidate) -> Item:
+        """What a message shows of a candidate."""
+        episode, listener = candidate.episode, candidate.listener
+        teams = teams_of(listener.routes)
+        rule = self._rules.get(episode.rule)
+
+        def written(transition: Transition) -> Item:
+            return self._writer.item(transition, rule, teams, fired_at=episode.fired_at)
+
+        item = written(decode(episode.open))
+        if episode.ended is not None:
+            end = written(decode(episode.ended))
+            if listener.told or episode.from_before or listener.capped:
+                item = end
+            else:
+                # Nobody was told that it began: one note, with the numbers of then, says that it came and went.
+                texts = came_and_went(end.texts)
+                item = msgspec.structs.replace(item, at=end.at, since=end.since, texts=texts, state=CAME_AND_WENT)
+        elif candidate.reason is Reason.RESPONSE:
+            item = msgspec.structs.replace(item, state=HANDLED)
+        elif candidate.reason is not Reason.WORSE:
+            item = msgspec.structs.replace(item, state="firing")
+        handled = handled_words(episode.handling, self._writer.zone)
+        if handled:
+            item = msgspec.structs.replace(item, handled=handled)
+        return item.noted(listener.note) if listener.note else item
+
+    def message(self, group: Group, items: list[Item], more: int, named: Sequence[Candidate]) -> Planned:
+        """The delivery of a group's message. named: what its items tell of; none where a version before gathered it."""
+        begins = any(not item.is_over for item in items)
+        state = "resolved" if not begins else items[0].state if len(items) == 1 else "firing"
+        number = group.number + 1
+        generation = [group.generation] if group.generation else []
+        identity = stable_id("delivery", group.rule, group.destination.id, "group", number, *generation)
+        rule = items[0].rule or group.rule
+        return Planned(
+            number=identity,
+            destination=group.destination,
+            rule=rule,
+            state=state,
+            about=tuple((item.alert_id, item.episode_id) for item in items),
+            body=Message(
+                subject=_subject(items, more),
+                state=state,
+                rule=rule,
+                severity=max(Severity.of(item.severity) for item in items).word,
+                teams=group.teams,
+                items=tuple(items),
+                more=more,
+                summary=group.held,
+                reason=message_reason([(c.reason, c.listener.why) for c in named]) if named else msgspec.UNSET,
+            ),
+            reason=named[0].reason if named else Reason.FIRST,
+        )
+
+
+def _bare(episode: Episode) -> Item:
+    """As much of an item as `max_alerts` needs of one that finds no place in its message."""
+    transition = episode.last
+    return Item(
+        state=transition.state.value,
+        severity=transition.severity,
+        headline="",
+        labels={},
+        value="",
+        usual="",
+        usual_is="",
+        window="",
+        at="",
+        since="",
+        value_bar="",
+        usual_bar="",
+        texts={},
+        alert_id=episode.alert_id,
+        episode_id=episode.episode_id,
+    )
+
+
+def _weight(item: Item) -> tuple[bool, int]:
+    """As `_Candidate.weight`."""
+    return not item.is_over, Severity.of(item.severity)
+
+
+def _subject(items: list[Item], more: int) -> str:
+    """How severe, what and the numbers, or that it is over, of what is most severe; and how much else there is.
+
+    The mails of an episode have different subjects; what makes them one thread are their references.
+    """
+    first, others = items[0], len(items) - 1 + more
+    line = f"{first.badge.capitalize()}: {first.headline}"
+    tail = f"; and {others:,} more" if others else ""
+    return (line if len(line) + len(tail) <= LONGEST_SUBJECT else line[: LONGEST_SUBJECT - len(tail) - 1] + "…") + tail

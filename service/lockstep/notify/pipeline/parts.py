@@ -1,0 +1,42 @@
+"""Which parts the pipeline of a routing has, in the order in which it asks them."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from lockstep.notify.oncall.overrides import StandIns
+from lockstep.notify.pipeline.hooks import Escalations, Facts, Hushing, Part, Schedules, StormCap
+from lockstep.notify.quiet.silences import Silences
+from lockstep.notify.route import Routing
+from lockstep.rule.condition.kinds import Rule
+
+
+@dataclass(frozen=True)
+class Parts:
+    """hushing: silences, inhibitions, mute times, in this order. None, or nothing, where a routing has none."""
+
+    hushing: tuple[Hushing, ...] = ()
+    schedules: Schedules | None = None
+    escalations: Escalations | None = None
+    storms: StormCap | None = None
+    others: tuple[Part, ...] = ()
+
+    def __iter__(self) -> Iterator[Part]:
+        """Every part once."""
+        yield from self.hushing
+        yield from (part for part in (self.schedules, self.escalations, self.storms) if part is not None)
+        yield from self.others
+
+    def on_call(self, schedule: str, moment: float) -> Sequence[str]:
+        """The receivers that are on call; none where there is no schedule."""
+        return () if self.schedules is None else self.schedules.on_call(schedule, moment)
+
+
+def parts_of(
+    routing: Routing, rules: Mapping[str, Rule], zone: ZoneInfo, open_facts: Callable[[], Iterable[Facts]]
+) -> Parts:
+    """The parts that a routing asks for. zone: the shop's. open_facts: what fires now, for each of its teams."""
+    return Parts(
+        hushing=(Silences(zone, open_facts),),
+        schedules=StandIns(routing.schedules, routing.destinations),
+    )
