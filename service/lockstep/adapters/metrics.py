@@ -210,6 +210,10 @@ class Metrics:
     def source_answered(self, source: str, now: datetime) -> None:
         self.sources_answered.labels(source).set(now.timestamp())
 
+    def sources_left(self) -> None:
+        self.sources_failing.clear()
+        self.sources_answered.clear()
+
     def source_failing(self, source: str, *, failing: bool) -> None:
         self.source_gave(source, events=0, refused=0)  # there from the start, at 0
         self.sources_failing.labels(source).set(int(failing))

@@ -62,7 +62,7 @@ def _try(source: Any, settings: Settings) -> bool:
     from lockstep.adapters.convert.field_values import Setting
     from lockstep.adapters.sql.source_pages import Round, opened
     from lockstep.adapters.sql.source_state import SourceState
-    from lockstep.errors import LockstepError
+    from lockstep.errors import EventError, LockstepError
 
     events: list[bytes] = []
     refused, rows, pending, made = [], 0, 0, 0
@@ -81,6 +81,8 @@ def _try(source: Any, settings: Settings) -> bool:
                         state.take(state.step(page.reached, page.digests, refused=0, overlap=source.overlap))
                     if rows >= MOST_TRIED:
                         break
+    except EventError as error:
+        why = error.detail
     except LockstepError as error:
         why = str(error)
     out.print(styled((source.name, "bold")), f"from {source.column} {source.start_text} on")

@@ -24,7 +24,7 @@ from lockstep.adapters.sql.source_pages import Page, Round, opened
 from lockstep.adapters.sql.source_state import SourceState
 from lockstep.adapters.sql.source_status import SourceStatus, status_record
 from lockstep.adapters.stream.consumer import Faults
-from lockstep.errors import BrokerError, Fenced, LockstepError, StateError
+from lockstep.errors import BrokerError, EventError, Fenced, LockstepError, StateError
 from lockstep.measure.dead_events import DeadEvent, dead_record
 from lockstep.ports import Broker, Cut, Ownership, Record
 from lockstep.settings import Settings
@@ -56,6 +56,9 @@ class Observer(Protocol):
         """A round came to its end."""
 
     def source_failing(self, source: str, *, failing: bool) -> None: ...
+
+    def sources_left(self) -> None:
+        """Another worker asks them now, or their files have changed: what they are is no longer known here."""
 
 
 Stamp = tuple[tuple[Path, int, int], ...]
@@ -141,6 +144,7 @@ class Polling:
         except* BrokerError as errors:
             refused = next(error for error in errors.exceptions if isinstance(error, BrokerError))
         finally:
+            self._observer.sources_left()
             await owned.close()
         if refused is None:
             return
@@ -185,6 +189,8 @@ class Polling:
             return f"the database has not answered for {ANSWER_S:g} s"
         except BrokerError:
             raise
+        except EventError as error:
+            return error.detail
         except LockstepError as error:
             return str(error)
         except Exception as error:  # whatever a driver raises: a worker is worth more than its source

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
 from lockstep.adapters.convert.file_columns import EXPORTED
 from lockstep.adapters.convert.form import MappingFile, Value
@@ -17,6 +25,7 @@ from lockstep.event import TYPES
 from lockstep.notify.receivers import SecretName
 from lockstep.rule.language.form import without_null
 from lockstep.rule.language.form.values import Duration, Name
+from lockstep.rule.language.quantity import duration_s
 from lockstep.text.rfc3339 import SECOND
 from lockstep.yaml.document import Document, Fault, did_you_mean, validate
 
@@ -37,15 +46,15 @@ def _query(value: Any) -> Any:
         return value
     names = dict.fromkeys(_PARAMETER.findall(value))
     if not _READS.match(value):
-        raise ValueError("'query' does not begin with SELECT or WITH; write one that reads [LS250]")
+        raise ValueError("the query does not begin with SELECT or WITH; write one that reads [LS250]")
     if CURSOR not in names:
         raise ValueError(
-            "'query' has no :cursor, and would give every row each time; "
+            "the query has no :cursor, and would give every row each time; "
             "write … WHERE placed_at >= :cursor ORDER BY placed_at [LS250]"
         )
     other = next((name for name in names if name != CURSOR), None)
     if other is not None:
-        raise ValueError(f"'query' asks for ':{other}', which nothing gives; write it out, or \\:{other} [LS250]")
+        raise ValueError(f"the query asks for ':{other}', which nothing gives; write it out, or \\:{other} [LS250]")
     return value
 
 
@@ -103,32 +112,33 @@ class SourceForm(BaseModel):
         )
     )
 
-    @model_validator(mode="after")
-    def _fits(self) -> "SourceForm":
-        self.overlap_at()
-        return self
+    @field_validator("overlap")
+    @classmethod
+    def _fits(cls, overlap: int | str | None, info: ValidationInfo) -> int | str | None:
+        if "from_" in info.data:  # else there is nothing to fit, which has been said
+            overlap_at(info.data["from_"], overlap)
+        return overlap
 
     def start(self) -> CursorValue:
         """Where it begins."""
         return cursor_value(self.from_)
 
-    def overlap_at(self) -> int:
-        """The overlap, in what the cursor is counted in. Raises ValueError."""
-        if isinstance(self.from_, int):
-            if isinstance(self.overlap, str):
-                raise ValueError(
-                    "'overlap' is a length of time, but 'from' is a number; write how many numbers, 1000 [LS250]"
-                )
-            overlap = OVERLAP_IDS if self.overlap is None else self.overlap
-        else:
-            from lockstep.rule.language.quantity import duration_s
 
-            overlap = SECOND * (OVERLAP_S if self.overlap is None else duration_s(self.overlap))
-        if overlap <= 0:
+def overlap_at(start: int | str, overlap: int | str | None) -> int:
+    """How much is read again, in what the cursor is counted in. start: as `from` has it. Raises ValueError."""
+    if isinstance(start, int):
+        if isinstance(overlap, str) and not _NUMBER.fullmatch(overlap):
             raise ValueError(
-                "'overlap' is nothing, so of rows with one value some could be lost; write 1s or more [LS250]"
+                f"'{overlap[:100]}' is a length of time, but 'from' is a number; write how many numbers, 1000 [LS250]"
             )
-        return overlap
+        again = OVERLAP_IDS if overlap is None else int(overlap)
+    else:
+        again = SECOND * (OVERLAP_S if overlap is None else duration_s(overlap))
+    if again <= 0:
+        raise ValueError(
+            f"'{overlap}' is nothing, so of rows with one value some could be lost; write 1s, or 1, or more [LS250]"
+        )
+    return again
 
 
 class SourcesFile(BaseModel):
@@ -223,7 +233,7 @@ def _compiled(form: SourceForm, mapping: FileMapping) -> Source:
         start_text=form.from_,
         mapping=mapping,
         every_s=form.every,
-        overlap=form.overlap_at(),
+        overlap=overlap_at(form.from_, form.overlap),
     )
 
 
