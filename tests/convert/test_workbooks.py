@@ -1,13 +1,18 @@
 """Exports that somebody has opened in Excel and saved: the same events as of the CSV."""
 
 import json
+from contextlib import suppress
+from zipfile import ZipFile
 
 import pytest
 from converting import FIXTURES, SETTING, converted
 from excel_workbook import cell_of, rows_of, write_workbook
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from test_ready import EVENTS, KNOWN_AS
 
 from lockstep.adapters.convert.conversion import events_of
+from lockstep.errors import LockstepError
 
 TABLES = sorted(name for name in KNOWN_AS if not name.endswith(".ndjson"))
 RETAIL = rows_of(FIXTURES / "online-retail.csv")
@@ -55,3 +60,25 @@ def test_a_mapping_names_the_sheet(sheet, tmp_path):
     events, refused = converted(path, mapping)
     assert [(event["id"], event["time"]) for event in events] == [("12345", "2026-11-24T00:00:00Z")]
     assert refused == []
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(TABLES), st.booleans(), st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=3)), max_size=6))
+def test_a_damaged_workbook_is_no_traceback(tmp_path, name, is_packed, changes):
+    """Bytes are changed in the file, or in the text of its sheet: rows, refused ones, or words."""
+    path = tmp_path / "damaged.xlsx"
+    write_workbook(path, {"Export": rows_of(FIXTURES / name)})
+    with ZipFile(path) as book:
+        parts = {part: bytearray(book.read(part)) for part in book.namelist()}
+    raw = bytearray(path.read_bytes()) if is_packed else parts["xl/worksheets/sheet1.xml"]
+    for place, junk in changes:
+        at = int(place * len(raw))
+        raw[at : at + len(junk)] = junk
+    if is_packed:
+        path.write_bytes(raw)
+    else:
+        with ZipFile(path, "w") as book:
+            for part, content in parts.items():
+                book.writestr(part, bytes(content))
+    with suppress(LockstepError):
+        events_of(path, setting=SETTING)
