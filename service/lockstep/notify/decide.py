@@ -63,7 +63,9 @@ class Notify:
         self._rules = {r.name: r for r in plan.rules}
         self._routing = routing
         self._writer = Writer(zone, public_url, currency)
-        self._parts = parts_of(routing, self._rules, zone, self._open_facts) if parts is None else parts
+        if parts is None:
+            parts = parts_of(routing, zone, teams_of=self._teams, open_facts=self._open_facts)
+        self._parts = parts
         self._flaps = Flaps()
         self._fired = Fired()
         self._outbox = Outbox(self._rules, self._writer, partitions=delivery_partitions, storms=self._parts.storms)

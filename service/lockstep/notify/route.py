@@ -12,6 +12,11 @@ from lockstep.notify.oncall.escalation_form import EscalationModel, escalation_f
 from lockstep.notify.oncall.escalations import Escalation
 from lockstep.notify.oncall.schedule_form import NO_CALENDARS, Calendars, ScheduleModel, schedules_of, unknown_target
 from lockstep.notify.oncall.schedules import PREFIX, Schedule, receivers_of
+from lockstep.notify.quiet.inhibition_form import MOST_INHIBITIONS, InhibitionModel, inhibitions_of
+from lockstep.notify.quiet.inhibitions import Inhibition
+from lockstep.notify.quiet.mute_time_form import MuteTimeModel, mute_times_of
+from lockstep.notify.quiet.mute_times import MuteTime
+from lockstep.notify.quiet.quiet_faults import inhibition_faults
 from lockstep.notify.receivers import CHANNELS, ReceiverModel, Strict, Target, Texts, many
 from lockstep.notify.routing.route_tree import TEAM, RouteTree
 from lockstep.ports import Destination
@@ -34,6 +39,14 @@ class RoutingFile(Strict):
     schedules: dict[Name, ScheduleModel] = Field(default_factory=dict, description="Who is on call, by name")
     escalations: dict[Name, EscalationModel] = Field(
         default_factory=dict, description="Who hears, step by step, of an alert that nobody has"
+    )
+    mute_times: dict[Name, MuteTimeModel] = Field(
+        default_factory=dict, description="Times by name, in which (or outside of which) routes tell nothing"
+    )
+    inhibitions: list[InhibitionModel] = Field(
+        default_factory=list,
+        max_length=MOST_INHIBITIONS,
+        description="While one alert fires, people do not hear of others that follow from it",
     )
 
 
@@ -68,7 +81,7 @@ def teams_of(routes: Iterable[tuple[str, str]]) -> tuple[str, ...]:
 class Routing:
     """destinations: receiver → where it goes. teams: team → receivers. schedules: by name, for `oncall:NAME`.
 
-    escalations: by name, for routes. tree: who hears what, where routes say so.
+    escalations, mute_times: by name, for routes. tree: who hears what, where routes say so.
     """
 
     destinations: Mapping[str, tuple[Destination, ...]]
@@ -76,6 +89,8 @@ class Routing:
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
     escalations: Mapping[str, Escalation] = field(default_factory=dict)
     tree: RouteTree = field(default_factory=RouteTree)
+    mute_times: Mapping[str, MuteTime] = field(default_factory=dict)
+    inhibitions: tuple[Inhibition, ...] = ()
 
     @cached_property
     def by_id(self) -> Mapping[str, Destination]:
@@ -161,7 +176,14 @@ def _compile(model: RoutingFile, schedules: Mapping[str, Schedule]) -> Routing:
         for name, receiver in model.receivers.items()
     }
     escalations = {name: escalation_of(name, written) for name, written in model.escalations.items()}
-    return Routing(destinations, {team: tuple(names) for team, names in model.teams.items()}, schedules, escalations)
+    return Routing(
+        destinations,
+        {team: tuple(names) for team, names in model.teams.items()},
+        schedules,
+        escalations,
+        mute_times=mute_times_of(model.mute_times),
+        inhibitions=inhibitions_of(model.inhibitions),
+    )
 
 
 def _destination(channel: str, target: Target, receiver: str) -> Destination:
@@ -228,6 +250,7 @@ def _lint(
         schedules=known_schedules,
         mute_times=_part(document.data, "mute_times").keys(),
     )
+    faults += inhibition_faults(document, model.inhibitions)
     for team, names in model.teams.items():
         for i, name in enumerate(names):
             wrong_name = unknown_target(name, model.receivers, known_schedules)

@@ -1,14 +1,16 @@
 """Which parts the pipeline of a routing has, in the order in which it asks them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from lockstep.notify.oncall.overrides import StandIns
 from lockstep.notify.pipeline.hooks import Escalations, Facts, Hushing, Part, Schedules, StormCap
+from lockstep.notify.quiet.inhibitions import Inhibitions
+from lockstep.notify.quiet.mute_times import MuteTimes
 from lockstep.notify.quiet.silences import Silences
 from lockstep.notify.route import Routing
-from lockstep.rule.condition.kinds import Rule
+from lockstep.transition import Transition
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,21 @@ class Parts:
 
 
 def parts_of(
-    routing: Routing, rules: Mapping[str, Rule], zone: ZoneInfo, open_facts: Callable[[], Iterable[Facts]]
+    routing: Routing,
+    zone: ZoneInfo,
+    *,
+    teams_of: Callable[[Transition], Sequence[str]],
+    open_facts: Callable[[], Iterable[Facts]],
 ) -> Parts:
-    """The parts that a routing asks for. zone: the shop's. open_facts: what fires now, for each of its teams."""
+    """The parts that a routing asks for.
+
+    zone: the shop's. teams_of: whom a transition concerns. open_facts: what fires now, for each of its teams.
+    """
     return Parts(
-        hushing=(Silences(zone, open_facts),),
+        hushing=(
+            Silences(zone, open_facts),
+            Inhibitions(routing.inhibitions, teams_of, open_facts),
+            MuteTimes(routing.mute_times, zone),
+        ),
         schedules=StandIns(routing.schedules, routing.destinations),
     )

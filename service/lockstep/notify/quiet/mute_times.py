@@ -154,6 +154,11 @@ class MuteTimes:
             return Hush(Reason.MUTED, f"muted for good: {words}")
         return Hush(Reason.MUTED, f"muted until {self._time(until)}: {words}", until)
 
+    def holds(self, name: str, moment: float) -> bool:
+        """Whether a moment lies in a mute time; in one that is not there none does."""
+        stretch = self._at(name, moment)
+        return stretch is not None and stretch.begin <= moment
+
     def never_free(self, options: RouteOptions, moment: float) -> str | None:
         """Why a route with these options tells nothing any more from a moment on; None where it does at some time."""
         held = self._held(moment, options)
