@@ -27,10 +27,15 @@ from lockstep.adapters.http.access import Access, check_exposure
 from lockstep.adapters.http.first_steps import first_steps, page
 from lockstep.adapters.http.inbound import Inbound
 from lockstep.adapters.http.operations import openapi
+from lockstep.adapters.http.operations.alert_charts import AlertCharts
 from lockstep.adapters.http.operations.alert_operations import AlertOperations
 from lockstep.adapters.http.operations.event_operations import EventOperations
+from lockstep.adapters.http.operations.giving import Giver
+from lockstep.adapters.http.operations.history_operations import HistoryOperations
+from lockstep.adapters.http.operations.on_call_operations import OnCallOperations
 from lockstep.adapters.http.operations.rule_operations import RuleOperations
 from lockstep.adapters.http.operations.service_operations import ServiceOperations
+from lockstep.adapters.http.operations.silence_operations import SilenceOperations
 from lockstep.adapters.http.pages.alert_pages import AlertPages
 from lockstep.adapters.http.pages.known import Known, says_now_of
 from lockstep.adapters.http.pages.pages import Pages
@@ -206,9 +211,21 @@ class Service:
             metrics=self.collector.text,
             document=openapi,
         )
+        giver = Giver(self.commands, self.responses, utc_now)
+        self._alert_charts = AlertCharts(self._charts, Painter(), settings.zone)
         owners = (
             EventOperations(settings.topics, receipts, metrics.posted),
-            AlertOperations(self.board, self._explain),
+            AlertOperations(
+                self.board,
+                self.responses,
+                giver=giver,
+                charts=self._alert_charts,
+                explain=self._explain,
+                zone=settings.zone,
+            ),
+            SilenceOperations(self.board, self.responses, giver=giver, teams_of=self._teams_of, zone=settings.zone),
+            OnCallOperations(self.responses, giver=giver, routing=lambda: book.loaded()[1]),
+            HistoryOperations(self.broker, self.responses),
             RuleOperations(self.rules.state, lambda: self.rules.reload(again=True)),
             service,
             inbound,
@@ -267,6 +284,7 @@ class Service:
         )
         await check_sources(self.settings, self.broker)
         stack.push_async_callback(self.stopping.step, "ending drawings", self._pictures.close, at_most_s=CHANNEL_S)
+        stack.push_async_callback(self.stopping.step, "ending charts", self._alert_charts.close, at_most_s=CHANNEL_S)
         for channel in self._channels.values():
             stack.push_async_callback(self.stopping.step, "closing a channel", channel.close, at_most_s=CHANNEL_S)
         await self._wait_for_rules()
@@ -310,6 +328,10 @@ class Service:
             self._polling.keep(),
             *([] if self._charting is None else [self._charting.keep()]),
         ]
+
+    def _teams_of(self, rule: str) -> tuple[str, ...]:
+        known = self.judging.rules_now().get(rule)
+        return () if known is None else known.teams
 
     def _tokens_in_words(self) -> str:
         named = len(self.tokens.tokens())

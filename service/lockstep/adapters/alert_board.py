@@ -71,13 +71,22 @@ class AlertBoard:
         return [transition for transition in self._last() if transition.state not in ENDED]
 
     def _last(self) -> Iterator[Transition]:
-        for episodes in self._latest.values():
-            last = episodes[-1]
-            if last.state in ENDED and len(episodes) > 1:
-                last = next((t for t in episodes if t.state not in ENDED), last)
-            yield last
+        return map(_last, self._latest.values())
+
+    def latest(self, alert_id: str) -> Transition | None:
+        """The last transition of an alert; None where it is not known, or ended more than a day ago."""
+        episodes = self._latest.get(alert_id)
+        return None if episodes is None else _last(episodes)
 
     def alerts(self, *, rule: str | None = None, every: bool = False) -> list[Transition]:
         """The last transition of each alert that is pending or firing (every: of those that ended, too)."""
         alerts = [t for t in self._last() if (every or t.state not in ENDED) and (rule is None or t.rule == rule)]
         return sorted(alerts, key=lambda t: (_began(t), t.rule, sorted(t.labels.items())))
+
+
+def _last(episodes: list[Transition]) -> Transition:
+    """What counts of an alert whose episodes began at one instant: that which goes on."""
+    last = episodes[-1]
+    if last.state in ENDED and len(episodes) > 1:
+        return next((t for t in episodes if t.state not in ENDED), last)
+    return last

@@ -9,6 +9,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 
 import msgspec
 import structlog
@@ -82,6 +83,10 @@ class _Newest:
             if not records:
                 del self.by_alert[oldest]
 
+    def every(self) -> Iterator[_Said]:
+        """Of all alerts."""
+        return chain.from_iterable(self.by_alert.values())
+
     def of(self, alert_id: str) -> Iterator[_Said]:
         """Oldest first."""
         return iter(self.by_alert.get(alert_id, ()))
@@ -121,11 +126,11 @@ class ResponseBoard:
     def _take_record(self, topic: str, key: bytes | None, value: bytes | None, at_ms: int) -> None:
         """Raises msgspec.MsgspecError."""
         if topic == RESPONSE_STATE:
-            name = (key or b"").decode()
-            if value is None:
-                self._standing.pop(name, None)
-            else:
-                self._standing[name] = decode_standing(value)
+            name = (key or b"").decode(errors="replace")
+            standing = None if value is None else decode_standing(value)
+            self._standing.pop(name, None)
+            if standing is not None:
+                self._standing[name] = standing  # at the end: in the order of the log
             return
         if value is None:
             return
@@ -182,11 +187,10 @@ class ResponseBoard:
         return sorted(shown, key=lambda s: (s.starts, s.id))
 
     def overrides(self, every: bool = False) -> list[Override]:
-        """Who stands in now or later, by their start; every: those that are over, too."""
+        """Who stands in now or later, in the order in which people said so; every: those that are over, too."""
         now = self._clock()
         overrides = [o for o in self._standing.values() if isinstance(o, Override)]
-        shown = [o for o in overrides if every or (o.ended_at is None and not _is_past(o.ends, now))]
-        return sorted(shown, key=lambda o: (o.starts, o.id))
+        return [o for o in overrides if every or (o.ended_at is None and not _is_past(o.ends, now))]
 
     def answer(self, command_id: str) -> Answer | None:
         """What became of a command; None while nobody knows."""
@@ -201,6 +205,11 @@ class ResponseBoard:
     def transitions(self, alert_id: str, episode_id: str = "") -> list[Transition]:
         """What was published of an alert, oldest first. episode_id: of this episode alone."""
         return [t for _, t in self._transitions_of(alert_id, episode_id)]
+
+    def published_since(self, moment: datetime) -> list[bytes]:
+        """The transitions that the broker got since then, as they were published; those of an alert in order."""
+        at_ms = moment.timestamp() * 1000
+        return [said.value for said in self._transitions.every() if said.at_ms >= at_ms]
 
     def timeline(self, alert_id: str, episode_id: str = "") -> list[Event]:
         """What happened to an alert, as the broker got it: it fired, people were told, somebody acted.

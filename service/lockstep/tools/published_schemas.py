@@ -4,12 +4,10 @@
 """
 
 import json
-import re
 from collections.abc import Mapping
 from enum import Enum
-from inspect import cleandoc
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from pydantic import SecretStr
@@ -17,11 +15,15 @@ from pydantic import SecretStr
 from lockstep import VERSION, calendar
 from lockstep.adapters.convert import form as mapping_form
 from lockstep.adapters.http.operations import openapi
+from lockstep.adapters.http.record_schemas import components, described, plain
 from lockstep.adapters.sql import source_file
 from lockstep.event import MODELS, TYPES
 from lockstep.judge.publish import ALERT_STATE, ALERTS
 from lockstep.measure.dead_events import TOPIC as DEAD_EVENTS
 from lockstep.notify import payload, route
+from lockstep.response.command import AUDIT, COMMANDS, Answer, Command
+from lockstep.response.decision import DECISIONS, Decision
+from lockstep.response.standing import RESPONSE_STATE, Standing
 from lockstep.rule.language import form as rule_model
 from lockstep.settings import Settings
 from lockstep.tools.ruletest import file_form as ruletest_model
@@ -175,13 +177,14 @@ def generate() -> dict[str, str]:
     """Path relative to the schema folder → content, of every generated file."""
     documents: dict[str, Any] = {f"events/{kind}.schema.json": _event_schema(kind) for kind in TYPES}
     documents["alert.schema.json"] = _alert_schema()
-    documents["webhook.schema.json"] = _plain(payload.webhook_json_schema())
-    documents["rules.schema.json"] = _plain(rule_model.json_schema())
-    documents["calendar.schema.json"] = _plain(calendar.json_schema())
-    documents["routing.schema.json"] = _plain(route.json_schema())
-    documents["sources.schema.json"] = _plain(source_file.json_schema())
-    documents["mapping.schema.json"] = _plain(mapping_form.json_schema())
-    documents["ruletest.schema.json"] = _plain(ruletest_model.json_schema())
+    documents |= {f"{kind}.schema.json": _record_schema(kind) for kind in RECORDS}
+    documents["webhook.schema.json"] = plain(payload.webhook_json_schema())
+    documents["rules.schema.json"] = plain(rule_model.json_schema())
+    documents["calendar.schema.json"] = plain(calendar.json_schema())
+    documents["routing.schema.json"] = plain(route.json_schema())
+    documents["sources.schema.json"] = plain(source_file.json_schema())
+    documents["mapping.schema.json"] = plain(mapping_form.json_schema())
+    documents["ruletest.schema.json"] = plain(ruletest_model.json_schema())
     documents["asyncapi.json"] = _asyncapi()
     documents["openapi.json"] = openapi()
     files = {path: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for path, document in documents.items()}
@@ -214,27 +217,8 @@ def _text(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.exists() else None
 
 
-def _plain(schema: Any, *, within: str = "") -> Any:
-    """Without the titles that only repeat a property's name in capitals."""
-    if isinstance(schema, list):
-        return [_plain(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if within in ("properties", "patternProperties", "$defs"):
-        return {name: _untitled(_plain(part)) if within != "$defs" else _plain(part) for name, part in schema.items()}
-    if within in ("default", "const", "enum", "examples"):
-        return schema
-    return {
-        name: cleandoc(part) if name == "description" else _plain(part, within=name) for name, part in schema.items()
-    }
-
-
-def _untitled(schema: Any) -> Any:
-    return {k: v for k, v in schema.items() if k != "title"} if isinstance(schema, dict) else schema
-
-
 def _event_schema(kind: str) -> dict[str, Any]:
-    schema = _plain(MODELS[kind].model_json_schema())
+    schema = plain(MODELS[kind].model_json_schema())
     return {
         "$schema": DRAFT,
         "$id": f"{BASE}events/{kind}.schema.json",
@@ -268,24 +252,35 @@ def _alert_schema() -> dict[str, Any]:
             "data": {**data, "description": "The transition itself"},
         },
         "required": ["specversion", "id", "source", "type", "time", "subject", "data"],
-        "$defs": {name: _described(part) for name, part in _plain(definitions).items()},
+        "$defs": {name: described(part) for name, part in plain(definitions).items()},
     }
 
 
-def _described(schema: dict[str, Any]) -> dict[str, Any]:
-    """A struct's schema with its fields' descriptions, which stand in its docstring as `field: what it is.`"""
-    properties: dict[str, Any] = schema.get("properties", {})
-    if not properties:
-        return schema
-    summary, *rest = schema["description"].split("\n\n")
-    name = "|".join(properties)
-    # [before, names, text, names, text, …]; several fields may share a text: `start, end: …`.
-    parts = re.split(rf"(?:^|(?<=[.;] ))((?:(?:{name}), )*(?:{name})): ", " ".join(rest[-1].split()))
-    texts = {field: text for names, text in zip(parts[1::2], parts[2::2], strict=True) for field in names.split(", ")}
-    for field, text in texts.items():
-        described = text.strip().removesuffix(".").replace("None", "null").replace('""', "empty").replace("()", "empty")
-        properties[field] = {**properties[field], "description": described[:1].upper() + described[1:]}
-    return {**schema, "description": summary}
+RECORDS: Mapping[str, tuple[str, tuple[type, ...], str]] = {
+    "command": (COMMANDS, get_args(Command), "What somebody asks for, whichever way it came"),
+    "answer": (AUDIT, (Answer,), "What became of a command, with who gave it and when; kept for 400 days"),
+    "decision": (DECISIONS, (Decision,), "Why a destination was told of an alert, waits, or was not told"),
+    "standing": (
+        RESPONSE_STATE,
+        get_args(Standing),
+        "What stands of what people did, compacted by `handling/ALERT_ID`, `silence/ID` and `override/ID`",
+    ),
+}
+"""Name of a record → its topic, what it may be, and what the topic holds."""
+
+
+def _record_schema(name: str) -> dict[str, Any]:
+    topic, kinds, text = RECORDS[name]
+    definitions = components(kinds, ref="#/$defs/{name}")
+    refs = [{"$ref": f"#/$defs/{kind.__name__}"} for kind in kinds]
+    return {
+        "$schema": DRAFT,
+        "$id": f"{BASE}{name}.schema.json",
+        "title": f"Lockstep {name}",
+        "description": f"{text}: a record of `{topic}`.",
+        **({"oneOf": refs} if len(refs) > 1 else refs[0]),
+        "$defs": definitions,
+    }
 
 
 # ---- AsyncAPI --------------------------------------------------------------------------------------------------------
@@ -321,6 +316,9 @@ def _asyncapi() -> dict[str, Any]:
         ),
         "dead-events": (DEAD_EVENTS, "dead-event", "Events that could not be counted, as they came"),
     }
+    for kind, (topic, _, text) in RECORDS.items():
+        messages[kind] = _message(kind, f"./{kind}.schema.json", text, content_type="application/json")
+        ours[topic.removeprefix("lockstep.")] = (topic, kind, text)
     for name, (topic, kind, text) in ours.items():
         channels[name] = _channel(topic, text, [kind])
         operations[f"publish-{name}"] = {"action": "send", "channel": {"$ref": f"#/channels/{name}"}}
@@ -347,12 +345,14 @@ def _channel(topic: str, text: str, kinds: list[str]) -> dict[str, Any]:
     }
 
 
-def _message(name: str, schema: str, text: str) -> dict[str, Any]:
+def _message(
+    name: str, schema: str, text: str, *, content_type: str = "application/cloudevents+json"
+) -> dict[str, Any]:
     return {
         "name": name,
         "title": name,
         "summary": text,
-        "contentType": "application/cloudevents+json",
+        "contentType": content_type,
         "payload": {"schemaFormat": "application/schema+json;version=2020-12", "schema": {"$ref": schema}},
     }
 

@@ -37,10 +37,9 @@ def page_of(entries: Sequence[T], page: Page, place: Callable[[T], Place]) -> tu
     rest = list(entries)
     if page.cursor:
         after = _decoded(page.cursor)
-        try:
-            rest = [entry for entry in rest if list(place(entry)) > after]
-        except TypeError as error:
-            raise _no_cursor() from error
+        if rest and list(map(type, after)) != list(map(type, place(rest[0]))):
+            raise _no_cursor()
+        rest = [entry for entry in rest if list(place(entry)) > after]
     shown = rest[: page.limit]
     return shown, _encoded(place(shown[-1])) if len(rest) > len(shown) else None
 

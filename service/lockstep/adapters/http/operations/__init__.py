@@ -4,21 +4,48 @@ from typing import Any
 
 from lockstep.adapters.http import inbound
 from lockstep.adapters.http.openapi import Operation, document_of, operations_of
-from lockstep.adapters.http.operations import event_operations
-from lockstep.adapters.http.operations.alert_operations import AlertOperations
-from lockstep.adapters.http.operations.event_operations import EventOperations
+from lockstep.adapters.http.operations import (
+    alert_operations,
+    event_operations,
+    giving,
+    history_operations,
+    on_call_operations,
+    silence_operations,
+)
 from lockstep.adapters.http.operations.rule_operations import RuleOperations
 from lockstep.adapters.http.operations.service_operations import ServiceOperations
+from lockstep.adapters.http.record_schemas import components
+from lockstep.notify.quiet.preview import Preview
+from lockstep.response.command import Answer
+from lockstep.response.decision import Decision
+from lockstep.response.standing import Handling, Override
 
 OWNERS: tuple[type, ...] = (
-    EventOperations,
-    AlertOperations,
+    event_operations.EventOperations,
+    alert_operations.AlertOperations,
+    silence_operations.SilenceOperations,
+    on_call_operations.OnCallOperations,
+    history_operations.HistoryOperations,
     RuleOperations,
     ServiceOperations,
     inbound.Inbound,
 )
 """Every class that declares operations of the API; the server serves one object of each, and the pages for people,
 which the document leaves out."""
+
+_SCHEMAS: dict[str, Any] = {
+    "Receipt": event_operations.RECEIPT,
+    "Taken": inbound.TAKEN,
+    "Alert": alert_operations.ALERT,
+    "Alerts": alert_operations.ALERTS,
+    "Answered": giving.ANSWERED,
+    "Silences": silence_operations.SILENCES,
+    "OnCall": on_call_operations.ON_CALL,
+    "Why": history_operations.WHY,
+    "Events": history_operations.EVENTS,
+    "Delivery": history_operations.DELIVERY,
+    "Deliveries": history_operations.DELIVERIES_PAGE,
+}
 
 
 def all_operations() -> tuple[Operation, ...]:
@@ -27,5 +54,6 @@ def all_operations() -> tuple[Operation, ...]:
 
 
 def openapi() -> dict[str, Any]:
-    """The OpenAPI document, made of what the handlers declare."""
-    return document_of(all_operations(), {"Receipt": event_operations.RECEIPT, "Taken": inbound.TAKEN})
+    """The OpenAPI document, made of what the handlers declare and of the records that they show."""
+    records = components([Handling, Override, Decision, Answer, Preview], ref="#/components/schemas/{name}")
+    return document_of(all_operations(), {**records, **_SCHEMAS, "ShownSilence": silence_operations.SILENCE})

@@ -1,51 +1,260 @@
-"""/v1/alerts and /v1/explain: what is pending or firing, and why."""
+"""/v1/alerts: what is pending, firing or ended, what happened to one, its chart, and what people do about it."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 from aiohttp import web
+from pydantic import Field
 
 from lockstep.adapters.alert_board import AlertBoard
 from lockstep.adapters.explain_answer import labels_from
-from lockstep.adapters.http.openapi import NO_TOKEN, TEXT, Operation, answer, answers, error
+from lockstep.adapters.http.caller import Role, path_value
+from lockstep.adapters.http.openapi import NO_TOKEN, TEXT, Operation, answer, answers, error, list_of, object_of
+from lockstep.adapters.http.operations.alert_charts import AlertCharts, ChartQuery
+from lockstep.adapters.http.operations.giving import KEY_PARAMETER, CommandForm, Giver, UntilForm, answered, responses
+from lockstep.adapters.http.operations.silenced import Silenced
+from lockstep.adapters.http.paging import NEXT, Page, page_of
 from lockstep.adapters.http.refusal import Refusal
+from lockstep.adapters.http.typed_requests import Form, body_of, query_of
+from lockstep.adapters.response_board import Event, ResponseBoard
 from lockstep.errors import RuleError
+from lockstep.response.command import Acknowledge, AddNote, Answer, Assign, Close, Snooze, TakeBack
+from lockstep.response.decision import Decision
+from lockstep.response.standing import LONGEST_COMMENT, LONGEST_NAME
+from lockstep.transition import Transition
 
-STATES = ("pending", "firing", "resolved", "all")
-"""What /v1/alerts can be asked for."""
+States = Literal["pending", "firing", "resolved", "acknowledged", "silenced", "all"]
+
+ALERT = object_of(
+    "An alert: its last transition, as `alert.schema.json` has `data`, and what people did",
+    {
+        "alert_id": {**TEXT, "description": "For ever the same: a rule on these labels"},
+        "episode_id": {**TEXT, "description": "From its first pending or firing instant to its end"},
+        "rule": {**TEXT, "description": "The rule's name"},
+        "labels": {"type": "object", "additionalProperties": TEXT, "description": "What it is about"},
+        "state": {"enum": ["pending", "firing", "resolved", "inactive"], "description": "Where it stands"},
+        "severity": {"enum": ["info", "warning", "critical"], "description": "How bad it is"},
+        "since": {**TEXT, "format": "date-time", "description": "When the episode began"},
+        "handling": {
+            "anyOf": [{"$ref": "#/components/schemas/Handling"}, {"type": "null"}],
+            "description": "What people did about this episode; null while nobody did anything",
+        },
+        "silenced_by": list_of("Ids of silences that match it now, for a team at least", TEXT),
+    },
+)
+ALERTS = object_of(
+    "A page of alerts, those that began first at its head",
+    {"alerts": list_of("The alerts", {"$ref": "#/components/schemas/Alert"}), "next": NEXT},
+)
+HAPPENED: dict[str, Any] = {
+    "type": "object",
+    "description": "One thing that happened: `kind` says whether a transition, a decision or the answer to a command",
+    "properties": {"kind": {"enum": ["transition", "decision", "answer"], "description": "What it is"}},
+    "required": ["kind"],
+}
+
+
+class AlertsQuery(Page):
+    """Which alerts."""
+
+    rule: str = Field("", max_length=200, description="Of this rule alone")
+    state: States | None = Field(
+        None,
+        description="`pending`, `firing`, `resolved` (within a day), `all`, or of the open ones those that are "
+        "`acknowledged` or `silenced`; without: all that are open",
+    )
+    severity: Literal["info", "warning", "critical"] | None = Field(None, description="Of this severity alone")
+    label: list[str] = Field([], max_length=20, description="`sku=A-1`; may stand several times, all are meant")
+
+
+class EpisodeQuery(Form):
+    """Of which episode."""
+
+    episode: str = Field("", max_length=100, description="Of this episode alone; without: of all that are known")
+
+
+class ExplainQuery(Form):
+    """What is to be explained."""
+
+    what: str = Field(
+        min_length=1, max_length=200, description="A rule's name, or the id of an alert, an episode or a transition"
+    )
+    label: list[str] = Field([], max_length=20, description="`sku=A-1`; may stand several times")
+
+
+class AlertCommandForm(CommandForm):
+    """A command about an alert."""
+
+    episode: str = Field("", max_length=100, description="The episode that was seen; without: the one that is open now")
+
+
+class AcknowledgeForm(AlertCommandForm, UntilForm):
+    """Somebody has it."""
+
+    note: str = Field("", max_length=LONGEST_COMMENT, description="What to say with it")
+
+
+class AssignForm(AlertCommandForm):
+    """Whose it is."""
+
+    to: str = Field(max_length=LONGEST_NAME, description="The name of a person; empty: nobody's")
+
+
+class NoteForm(AlertCommandForm):
+    """Something to know."""
+
+    text: str = Field(min_length=1, max_length=LONGEST_COMMENT, description="For the timeline and later messages")
+
+
+class SnoozeForm(AlertCommandForm, UntilForm):
+    """Nothing is said for a while; `until` or `for` has to be there."""
+
+
+class CloseForm(AlertCommandForm):
+    """It is over for people."""
+
+    note: str = Field("", max_length=LONGEST_COMMENT, description="What to say with it")
+
+
+def _command(name: str, summary: str, form: type[CommandForm]) -> Operation:
+    return Operation(
+        "POST",
+        f"/v1/alerts/{{id}}/{name}",
+        summary,
+        responses(s404="No such alert"),
+        parameters=[KEY_PARAMETER],
+        form=form,
+        role=Role.RESPONDER,
+    )
 
 
 class AlertOperations:
-    """What is known of alerts."""
+    """Alerts, and what people do about them."""
 
-    def __init__(self, board: AlertBoard, explain: Callable[[str, dict[str, str]], dict[str, Any]]) -> None:
-        """explain: (rule or id, labels) → the answer of /v1/explain; raises RuleError for what is not there."""
-        self._board, self._explained = board, explain
+    def __init__(
+        self,
+        board: AlertBoard,
+        responses: ResponseBoard,
+        *,
+        giver: Giver,
+        charts: AlertCharts,
+        explain: Callable[[str, dict[str, str]], dict[str, Any]],
+        zone: ZoneInfo,
+    ) -> None:
+        """explain: (rule or id, labels) → the answer of /v1/explain; raises RuleError for what is not there. zone: of
+        the shop."""
+        self._board, self._responses, self._giver = board, responses, giver
+        self._charts, self._explained, self._zone = charts, explain, zone
+
+    # ---- what there is --------------------------------------------------------------------------------------------
 
     @answers(
         Operation(
             "GET",
             "/v1/alerts",
-            "What is pending or firing now, since when, with its numbers",
-            {200: answer("The alerts"), 400: error("No such state"), 401: NO_TOKEN},
-            parameters=[
-                {"name": "rule", "in": "query", "schema": TEXT},
-                {"name": "state", "in": "query", "schema": {"enum": list(STATES)}},
-            ],
+            "What is pending or firing now, since when, with its numbers, and who has it",
+            {
+                200: answer("A page of alerts", {"$ref": "#/components/schemas/Alerts"}),
+                400: error("No such state, label or page"),
+                401: NO_TOKEN,
+            },
+            query=AlertsQuery,
         )
     )
     async def _alerts(self, request: web.BaseRequest) -> web.Response:
-        rule = request.query.get("rule")
-        state = request.query.get("state")
-        if state not in (None, *STATES):
-            raise Refusal(400, f"state is one of {', '.join(STATES)}")
-        every = state == "all"
-        alerts = self._board.alerts(rule=rule, every=every)
-        if state and not every:
-            alerts = [t for t in alerts if _state(t.state.value) == state]
-        body = [{**msgspec.to_builtins(t), "state": _state(t.state.value), "since": t.started_at} for t in alerts]
-        return web.json_response({"alerts": body})
+        query = query_of(request, AlertsQuery)
+        try:
+            labels = labels_from(query.label)
+        except RuleError as error:
+            raise Refusal(400, f"label: {error}") from error
+        silenced = self._silenced()
+        alerts = [
+            t
+            for t in self._board.alerts(rule=query.rule or None, every=query.state in ("all", "resolved"))
+            if (query.severity is None or t.severity == query.severity)
+            and labels.items() <= t.labels.items()
+            and self._is_in(query.state, t, silenced)
+        ]
+        shown, following = page_of(sorted(alerts, key=_place), query, _place)
+        return web.json_response({"alerts": [self._shown(t, silenced) for t in shown], "next": following})
+
+    @answers(
+        Operation(
+            "GET",
+            "/v1/alerts/{id}",
+            "One alert with all that happened to it: what changed, who was told and why, what people did",
+            {
+                200: answer(
+                    "The alert, its timeline and where its chart is",
+                    {
+                        "allOf": [
+                            {"$ref": "#/components/schemas/Alert"},
+                            object_of(
+                                "With what happened",
+                                {
+                                    "timeline": list_of("Oldest first", HAPPENED),
+                                    "chart": {**TEXT, "description": "The path of its chart as SVG; `.png` as PNG"},
+                                },
+                            ),
+                        ]
+                    },
+                ),
+                400: error("Something else was asked"),
+                401: NO_TOKEN,
+                404: error("No such alert"),
+            },
+            query=EpisodeQuery,
+        )
+    )
+    async def _alert(self, request: web.BaseRequest) -> web.Response:
+        query = query_of(request, EpisodeQuery)
+        alert = self._of(request)
+        timeline = self._responses.timeline(alert.alert_id, query.episode)
+        more = {
+            "timeline": [_happened(event) for event in timeline],
+            "chart": f"/v1/alerts/{alert.alert_id}/chart.svg",
+        }
+        return web.json_response({**self._shown(alert, self._silenced()), **more})
+
+    @answers(
+        Operation(
+            "GET",
+            "/v1/alerts/{id}/chart.svg",
+            "What was measured around the last change that has a chart",
+            {
+                200: {"description": "The drawing", "content": {"image/svg+xml": {"schema": TEXT}}},
+                400: error("Another theme"),
+                401: NO_TOKEN,
+                404: error("No such alert, or there is nothing to show"),
+                503: error("The broker does not answer"),
+            },
+            query=ChartQuery,
+        )
+    )
+    async def _chart_svg(self, request: web.BaseRequest) -> web.Response:
+        query = query_of(request, ChartQuery)
+        return await self._charts.svg(self._transitions(request), query)
+
+    @answers(
+        Operation(
+            "GET",
+            "/v1/alerts/{id}/chart.png",
+            "The same as a picture",
+            {
+                200: {"description": "The picture", "content": {"image/png": {"schema": TEXT}}},
+                400: error("Another theme"),
+                401: NO_TOKEN,
+                404: error("No such alert, or there is nothing to show"),
+                503: error("The broker does not answer, or it could not be drawn in time"),
+            },
+            query=ChartQuery,
+        )
+    )
+    async def _chart_png(self, request: web.BaseRequest) -> web.Response:
+        query = query_of(request, ChartQuery)
+        return await self._charts.png(self._transitions(request), query)
 
     @answers(
         Operation(
@@ -58,34 +267,130 @@ class AlertOperations:
                 401: NO_TOKEN,
                 404: error("No such rule, label or id"),
             },
-            parameters=[
-                {
-                    "name": "what",
-                    "in": "query",
-                    "required": True,
-                    "description": "A rule's name, or the id of an alert, an episode or a transition",
-                    "schema": TEXT,
-                },
-                {
-                    "name": "label",
-                    "in": "query",
-                    "description": "`sku=A-1`; may stand several times",
-                    "schema": {"type": "array", "items": TEXT},
-                },
-            ],
+            query=ExplainQuery,
         )
     )
     async def _explain(self, request: web.BaseRequest) -> web.Response:
-        what = request.query.get("what")
-        if not what:
+        if not request.query.get("what"):
             raise Refusal(400, "what? write ?what=RULE&label=sku=A-1")
+        query = query_of(request, ExplainQuery)
         try:
-            answer = self._explained(what, labels_from(request.query.getall("label", [])))
+            answer = self._explained(query.what, labels_from(query.label))
         except RuleError as error:
             raise Refusal(404, str(error)) from error
         return web.json_response(answer)
 
+    # ---- what people do -------------------------------------------------------------------------------------------
 
-def _state(name: str) -> str:
+    @answers(_command("acknowledge", "Somebody has it: nothing repeats or escalates", AcknowledgeForm))
+    async def _acknowledge(self, request: web.BaseRequest) -> web.Response:
+        alert, form = self._of(request), await body_of(request, AcknowledgeForm)
+        until = form.ends(self._giver.clock())
+        head = self._giver.head(request, form).head
+        command = Acknowledge(alert_id=alert.alert_id, episode_id=form.episode, until=until, note=form.note, **head)
+        return self._stands(await self._giver.give(command), alert)
+
+    @answers(_command("take-back", "Nobody has it any more, and it is neither snoozed nor closed", AlertCommandForm))
+    async def _take_back(self, request: web.BaseRequest) -> web.Response:
+        alert, form = self._of(request), await body_of(request, AlertCommandForm)
+        head = self._giver.head(request, form).head
+        given = await self._giver.give(TakeBack(alert_id=alert.alert_id, episode_id=form.episode, **head))
+        return self._stands(given, alert)
+
+    @answers(_command("assign", "It is somebody's from now on", AssignForm))
+    async def _assign(self, request: web.BaseRequest) -> web.Response:
+        alert, form = self._of(request), await body_of(request, AssignForm)
+        head = self._giver.head(request, form).head
+        given = await self._giver.give(Assign(alert_id=alert.alert_id, episode_id=form.episode, to=form.to, **head))
+        return self._stands(given, alert)
+
+    @answers(_command("note", "Something to know about it", NoteForm))
+    async def _note(self, request: web.BaseRequest) -> web.Response:
+        alert, form = self._of(request), await body_of(request, NoteForm)
+        head = self._giver.head(request, form).head
+        command = AddNote(alert_id=alert.alert_id, episode_id=form.episode, text=form.text, **head)
+        return self._stands(await self._giver.give(command), alert)
+
+    @answers(_command("snooze", "Nothing more is said of it until then, unless it gets worse", SnoozeForm))
+    async def _snooze(self, request: web.BaseRequest) -> web.Response:
+        alert, form = self._of(request), await body_of(request, SnoozeForm)
+        until = form.ends(self._giver.clock())
+        if until is None:
+            raise Refusal(400, 'until when? say {"for": "1h"} or `until`')
+        head = self._giver.head(request, form).head
+        command = Snooze(alert_id=alert.alert_id, episode_id=form.episode, until=until, **head)
+        return self._stands(await self._giver.give(command), alert)
+
+    @answers(_command("close", "It is over for people, until it gets worse or begins anew", CloseForm))
+    async def _close(self, request: web.BaseRequest) -> web.Response:
+        alert, form = self._of(request), await body_of(request, CloseForm)
+        head = self._giver.head(request, form).head
+        command = Close(alert_id=alert.alert_id, episode_id=form.episode, note=form.note, **head)
+        return self._stands(await self._giver.give(command), alert)
+
+    # ---- inside ---------------------------------------------------------------------------------------------------
+
+    def _of(self, request: web.BaseRequest) -> Transition:
+        """The last transition of the alert that the path names. Raises Refusal."""
+        number = path_value(request, "id")
+        latest = self._board.latest(number) or next(iter(reversed(self._responses.transitions(number))), None)
+        if latest is None:
+            raise Refusal(404, f"no alert '{number[:100]}' is known; /v1/alerts?state=all lists those that are")
+        return latest
+
+    def _transitions(self, request: web.BaseRequest) -> list[Transition]:
+        """Those of the alert that the path names, newest first."""
+        alert = self._of(request)
+        return [*reversed(self._responses.transitions(alert.alert_id))] or [alert]
+
+    def _silenced(self) -> Silenced:
+        return Silenced(self._responses.silences(), self._giver.clock(), self._zone)
+
+    def _is_in(self, state: States | None, t: Transition, silenced: Silenced) -> bool:
+        match state:
+            case None | "all":
+                return True
+            case "acknowledged":
+                handling = self._responses.handling(t.alert_id)
+                return handling is not None and handling.episode_id == t.episode_id and bool(handling.acknowledged_by)
+            case "silenced":
+                return bool(silenced.by(t))
+        return state_of(t) == state
+
+    def _shown(self, t: Transition, silenced: Silenced) -> dict[str, Any]:
+        handling = self._responses.handling(t.alert_id)
+        if handling is not None and handling.episode_id != t.episode_id:
+            handling = None  # of an episode before
+        return {
+            **msgspec.to_builtins(t),
+            "state": state_of(t),
+            "since": t.started_at,
+            "handling": msgspec.to_builtins(handling),
+            "silenced_by": [silence.id for silence in silenced.by(t)],
+        }
+
+    def _stands(self, given: Answer, alert: Transition) -> web.Response:
+        return answered(given, handling=self._responses.handling(alert.alert_id))
+
+
+_STATES: Mapping[str, str] = {"severity": "firing", "cancelled": "inactive"}
+
+
+def state_of(transition: Transition) -> str:
     """The state that a transition leads to."""
-    return {"severity": "firing", "cancelled": "inactive"}.get(name, name)
+    return _STATES.get(transition.state.value, transition.state.value)
+
+
+def _place(t: Transition) -> tuple[str, str, str, str]:
+    # Without the Z: 12:00:00.5Z comes before 12:00:00Z as text.
+    return (
+        t.started_at.removesuffix("Z"),
+        t.rule,
+        "\x1f".join(f"{n}={v}" for n, v in sorted(t.labels.items())),
+        t.alert_id,
+    )
+
+
+def _happened(event: Event) -> dict[str, Any]:
+    kind = {Transition: "transition", Decision: "decision", Answer: "answer"}[type(event)]
+    return {**msgspec.to_builtins(event), "kind": kind}

@@ -1,0 +1,183 @@
+"""Commands that come by HTTP: who gives one, under which id, and what is answered."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import uuid4
+
+import msgspec
+from aiohttp import web
+from pydantic import AwareDatetime, Field, field_validator
+
+from lockstep.adapters.command_door import CommandDoor
+from lockstep.adapters.http.caller import caller_of
+from lockstep.adapters.http.openapi import NO_ROLE, NO_TOKEN, TEXT, answer, error, object_of
+from lockstep.adapters.http.refusal import Refusal
+from lockstep.adapters.http.typed_requests import Form
+from lockstep.adapters.response_board import ResponseBoard
+from lockstep.errors import BrokerError, CommandUnanswered
+from lockstep.labels import stable_id
+from lockstep.response.command import Answer, Command
+from lockstep.response.standing import LONGEST_NAME
+from lockstep.rule.language.quantity import duration_s
+from lockstep.text.rfc3339 import rfc3339_of
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+LONGEST_KEY = 200
+_INSTANTS = ("at", "until", "starts", "ends", "created_at")
+
+
+class CommandForm(Form):
+    """What every command may say."""
+
+    by: str = Field(
+        "", max_length=LONGEST_NAME, description="Who does it, where a token is a program's: `by` through its name"
+    )
+
+    @field_validator("by")
+    @classmethod
+    def _printable(cls, value: str) -> str:
+        if not value.isprintable():
+            raise ValueError("must be a name on one line")
+        return value
+
+
+class UntilForm(CommandForm):
+    """A command that holds for a while."""
+
+    until: AwareDatetime | None = Field(None, description="Until when: an instant with its zone, RFC 3339")
+    lasting: str | None = Field(None, alias="for", description="How long from now: `90m`, `2h`, `1d`")
+
+    @field_validator("lasting")
+    @classmethod
+    def _a_duration(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                seconds = duration_s(value)
+            except ValueError as error:
+                raise ValueError(str(error).removesuffix(" [LS104]")) from error
+            if seconds <= 0:
+                raise ValueError("must be longer than nothing")
+        return value
+
+    def ends(self, now: datetime) -> str | None:
+        """When it ends, as commands have it; None where nothing is said. Raises Refusal where both are said."""
+        if self.until is not None and self.lasting is not None:
+            raise Refusal(400, "say `until` or `for`, not both")
+        if self.lasting is not None:
+            return rfc3339_of(now + timedelta(seconds=duration_s(self.lasting)))
+        return None if self.until is None else rfc3339_of(self.until)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What stands in every command: see `response.command`."""
+
+    id: str
+    by: str
+    way: Literal["api"]
+    at: str
+
+    @property
+    def head(self) -> Mapping[str, Any]:
+        """As keywords of a command."""
+        return {"id": self.id, "by": self.by, "way": self.way, "at": self.at}
+
+
+KEY_PARAMETER = {
+    "name": IDEMPOTENCY_KEY,
+    "in": "header",
+    "description": "A word of the client's own: the same request with the same word again is applied once, and gets "
+    "the answer of the first",
+    "schema": {**TEXT, "maxLength": LONGEST_KEY},
+}
+ANSWERED = object_of(
+    "What became of a command",
+    {
+        "command": {**TEXT, "description": "Its id, as on `lockstep.audit`"},
+        "applied": {"const": True, "description": "What is refused is answered 409"},
+        "why": {**TEXT, "description": "What it changed, in words"},
+        "by": {**TEXT, "description": "Who did it, as the audit has it"},
+        "decided_at": {**TEXT, "format": "date-time", "description": "When"},
+    },
+)
+
+
+def responses(**more: str) -> dict[int, dict[str, Any]]:
+    """Of an operation that gives a command. more: further statuses as `s404`, with what they mean."""
+    return {
+        200: answer(
+            "It is applied, and later questions to this worker see it", {"$ref": "#/components/schemas/Answered"}
+        ),
+        400: error("Which field is wrong"),
+        401: NO_TOKEN,
+        403: NO_ROLE,
+        408: error("The body has not come whole within a minute"),
+        409: error("It was refused: `detail` says why, as the audit does"),
+        413: error("More than is taken"),
+        415: error("No JSON, or packed in another way", Accept_Encoding="What is taken"),
+        422: error("The idempotency key came with another request before"),
+        503: error("Nobody has answered yet: it is kept and will be applied", Retry_After="Seconds"),
+        **{int(status[1:]): error(description) for status, description in more.items()},
+    }
+
+
+class Giver:
+    """Gives the commands of requests."""
+
+    def __init__(self, door: CommandDoor, board: ResponseBoard, clock: Callable[[], datetime]) -> None:
+        self._door, self._board, self.clock = door, board, clock
+
+    def head(self, request: web.BaseRequest, form: CommandForm) -> Given:
+        """Who gives a command, and under which id. Raises Refusal for a key that is none."""
+        now = self.clock()
+        caller = caller_of(request)
+        by = caller.name if not form.by else f"{form.by} through {caller.name}"
+        if form.by and caller.name in ("local", form.by):
+            by = form.by
+        key = request.headers.get(IDEMPOTENCY_KEY)
+        if key is not None and (not 0 < len(key) <= LONGEST_KEY or not key.isprintable()):
+            raise Refusal(400, f"{IDEMPOTENCY_KEY}: 1 to {LONGEST_KEY} printable characters are meant")
+        number = uuid4().hex if key is None else stable_id("api command", caller.name, key)
+        return Given(number, by[:LONGEST_NAME], "api", rfc3339_of(now))
+
+    async def give(self, command: Command) -> Answer:
+        """Raises Refusal where it is refused, was another one before, or nobody answers."""
+        known = self._board.answer(command.id)
+        if known is not None and not _is_same(known.command, command):
+            raise Refusal(
+                422, f"{IDEMPOTENCY_KEY}: it came with another request before; take a new one for each change"
+            )
+        try:
+            given = await self._door.give(command)
+        except CommandUnanswered as error:
+            raise Refusal(503, str(error), headers={"Retry-After": "5"}, more={"command": command.id}) from error
+        except BrokerError as error:
+            raise Refusal(503, str(error), headers={"Retry-After": "5"}) from error
+        if not given.applied:
+            raise Refusal(409, given.why, more={"command": given.id})
+        return given
+
+
+def answered(given: Answer, **more: Any) -> web.Response:
+    """The answer to a command that was applied. more: what stands by it."""
+    said = {
+        "command": given.id,
+        "applied": given.applied,
+        "why": given.why,
+        "by": given.command.by,
+        "decided_at": given.decided_at,
+    }
+    return web.json_response({**said, **{name: msgspec.to_builtins(value) for name, value in more.items()}})
+
+
+def _is_same(one: Command, other: Command) -> bool:
+    """Whether two commands ask for the same; instants are left out, as `for: 2h` is another one each time."""
+    return bool(_timeless(msgspec.to_builtins(one)) == _timeless(msgspec.to_builtins(other)))
+
+
+def _timeless(said: Any) -> Any:
+    if not isinstance(said, dict):
+        return said
+    return {name: _timeless(value) for name, value in said.items() if name not in _INSTANTS}

@@ -1,0 +1,270 @@
+"""What happened: transitions since a place in their log, why somebody was told or not, and deliveries."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from aiohttp import web
+from pydantic import Field
+
+from lockstep.adapters.http.caller import path_value
+from lockstep.adapters.http.openapi import NO_TOKEN, TEXT, Operation, answer, answers, error, list_of, object_of
+from lockstep.adapters.http.paging import LONGEST_PAGE, NEXT, Page, page_of
+from lockstep.adapters.http.refusal import Refusal
+from lockstep.adapters.http.typed_requests import Form, query_of
+from lockstep.adapters.response_board import ResponseBoard
+from lockstep.deliver import DEAD_DELIVERIES
+from lockstep.errors import BrokerError
+from lockstep.judge.publish import ALERTS
+from lockstep.notify.decide import DELIVERIES
+from lockstep.ports import Broker
+from lockstep.response.decision import Decision
+from lockstep.text.rfc3339 import rfc3339
+
+LOOKED_BACK = 5_000
+"""Records of each partition of deliveries, from its end, that are looked at."""
+LONGEST_WAIT_S = 30.0
+
+WHY = object_of(
+    "Why each destination was told of an alert or not",
+    {
+        "alert_id": {**TEXT, "description": "The alert's"},
+        "destinations": list_of(
+            "Each with the last word on it first",
+            object_of(
+                "One destination",
+                {
+                    "receiver": {**TEXT, "description": "Its name in routing.yml; empty where nobody was found"},
+                    "channel": {**TEXT, "description": "By which way"},
+                    "destination_id": {**TEXT, "description": "Its id"},
+                    "outcome": {"enum": ["told", "waits", "not_told"], "description": "The last one"},
+                    "why": {**TEXT, "description": "In words"},
+                    "decisions": list_of("Newest first", {"$ref": "#/components/schemas/Decision"}),
+                },
+            ),
+        ),
+    },
+)
+EVENTS = object_of(
+    "Transitions in the order of their log",
+    {
+        "events": list_of("As `alert.schema.json` has them", {"type": "object"}),
+        "next": {**TEXT, "description": "Ask with it as `cursor` for what comes next, also where nothing came yet"},
+    },
+)
+DELIVERY = object_of(
+    "A delivery",
+    {
+        "id": {**TEXT, "description": "The same at each attempt"},
+        "receiver": {**TEXT, "description": "Whom it is for"},
+        "channel": {**TEXT, "description": "By which way"},
+        "rule": {**TEXT, "description": "What it tells of"},
+        "delivery_state": {"enum": ["handed_on", "dead"], "description": "Whether it was given up"},
+        "state": {**TEXT, "description": "What it tells: firing, severity or resolved"},
+        "alerts": list_of("Ids of the alerts that it tells of", TEXT),
+        "decided_at": {**TEXT, "format": "date-time", "description": "When it was decided"},
+        "attempts": {"type": "integer", "description": "How many were made of one that was given up"},
+        "reason": {**TEXT, "description": "Why it was given up"},
+        "last_error": {**TEXT, "description": "What its destination said last"},
+    },
+    "attempts",
+    "reason",
+    "last_error",
+)
+DELIVERIES_PAGE = object_of(
+    "A page of deliveries, the newest first",
+    {"deliveries": list_of("The deliveries", {"$ref": "#/components/schemas/Delivery"}), "next": NEXT},
+)
+
+
+class EventsQuery(Form):
+    """From where on."""
+
+    cursor: str = Field("", max_length=20, pattern=r"^\d*$", description="`next` of the answer before; without: all")
+    limit: int = Field(LONGEST_PAGE, ge=1, le=LONGEST_PAGE, description="How many at most")
+    wait: float = Field(0, ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for something new")
+
+
+class WhyQuery(Form):
+    """Of which alert, and whom."""
+
+    alert: str = Field(min_length=1, max_length=100, description="The alert's id")
+    receiver: str = Field("", max_length=200, description="Of this receiver alone")
+    episode: str = Field("", max_length=100, description="Of this episode alone")
+
+
+class DeliveriesQuery(Page):
+    """Which deliveries."""
+
+    state: Literal["handed_on", "dead"] | None = Field(None, description="Those that were given up, or the others")
+    receiver: str = Field("", max_length=200, description="Of this receiver alone")
+    alert: str = Field("", max_length=100, description="That tell of this alert")
+
+
+class HistoryOperations:
+    """Reads logs and the board."""
+
+    def __init__(self, broker: Broker, responses: ResponseBoard) -> None:
+        self._broker, self._responses = broker, responses
+
+    @answers(
+        Operation(
+            "GET",
+            "/v1/events",
+            "Every change of an alert, in order, from a place in their log on; waits for the next one where asked",
+            {
+                200: answer("What came", {"$ref": "#/components/schemas/Events"}),
+                400: error("No such place"),
+                401: NO_TOKEN,
+                503: error("The broker does not answer"),
+            },
+            query=EventsQuery,
+        )
+    )
+    async def _events(self, request: web.BaseRequest) -> web.Response:
+        query = query_of(request, EventsQuery)
+        try:
+            events, position = await self._read_events(query)
+        except BrokerError as error:
+            raise Refusal(503, str(error)) from error
+        return web.json_response({"events": events, "next": str(position)})
+
+    async def _read_events(self, query: EventsQuery) -> tuple[list[Any], int]:
+        earliest, end = (await self._broker.bounds(ALERTS))[0]
+        position = max(earliest, int(query.cursor or 0))
+        if position > end:
+            raise Refusal(400, "cursor: it is ahead of the log; take `next` of the answer before")
+        if position == end and query.wait:
+            for batch in await self._broker.news({(ALERTS, 0): position}, wait_s=query.wait):
+                end = max(end, batch.next)
+        until = min(end, position + query.limit)
+        values: list[bytes | None] = []
+        async for batch in self._broker.read(ALERTS, 0, position, until):
+            values += batch.values
+        return [msgspec.json.decode(value) for value in values if value is not None], until
+
+    @answers(
+        Operation(
+            "GET",
+            "/v1/why",
+            "Why each destination was told of an alert, or was not",
+            {
+                200: answer("The last word for each, and those before", {"$ref": "#/components/schemas/Why"}),
+                400: error("No alert was named"),
+                401: NO_TOKEN,
+                404: error("Nothing was decided of it, as far as this worker knows"),
+            },
+            query=WhyQuery,
+        )
+    )
+    async def _why(self, request: web.BaseRequest) -> web.Response:
+        query = query_of(request, WhyQuery)
+        by_destination: dict[tuple[str, str, str], list[Decision]] = {}
+        for decision in self._responses.decisions(query.alert, query.episode):
+            if not query.receiver or decision.receiver == query.receiver:
+                place = decision.receiver, decision.channel, decision.destination_id
+                by_destination.setdefault(place, []).append(decision)
+        if not by_destination:
+            whom = f" for {query.receiver}" if query.receiver else ""
+            raise Refusal(404, f"nothing is known to have been decided of '{query.alert}'{whom}")
+        destinations = [
+            {
+                "receiver": receiver,
+                "channel": channel,
+                "destination_id": destination,
+                "outcome": decisions[-1].outcome,
+                "why": decisions[-1].why,
+                "decisions": [msgspec.to_builtins(decision) for decision in reversed(decisions)],
+            }
+            for (receiver, channel, destination), decisions in by_destination.items()
+        ]
+        return web.json_response({"alert_id": query.alert, "destinations": destinations})
+
+    @answers(
+        Operation(
+            "GET",
+            "/v1/commands/{id}",
+            "What became of a command",
+            {
+                200: answer("The answer to it, as on `lockstep.audit`", {"$ref": "#/components/schemas/Answer"}),
+                401: NO_TOKEN,
+                404: error("It has not been answered, as far as this worker knows"),
+            },
+        )
+    )
+    async def _command(self, request: web.BaseRequest) -> web.Response:
+        given = self._responses.answer(path_value(request, "id"))
+        if given is None:
+            raise Refusal(404, "nobody has answered a command with this id, as far as this worker knows")
+        return web.json_response(msgspec.to_builtins(given))
+
+    @answers(
+        Operation(
+            "GET",
+            "/v1/deliveries",
+            "What was decided to be sent to whom, and what of it was given up, the newest first",
+            {
+                200: answer("A page of deliveries", {"$ref": "#/components/schemas/Deliveries"}),
+                400: error("No such state or page"),
+                401: NO_TOKEN,
+                503: error("The broker does not answer"),
+            },
+            query=DeliveriesQuery,
+        )
+    )
+    async def _deliveries(self, request: web.BaseRequest) -> web.Response:
+        query = query_of(request, DeliveriesQuery)
+        try:
+            dead = {row["id"]: row for _, row in await self._last_records(DEAD_DELIVERIES)}
+            decided = await self._last_records(DELIVERIES)
+        except BrokerError as error:
+            raise Refusal(503, str(error)) from error
+        rows = [
+            row
+            for at_ms, delivery in decided
+            if (row := _shown(at_ms, delivery, dead.get(delivery["id"])))
+            and (query.state is None or row["delivery_state"] == query.state)
+            and (not query.receiver or row["receiver"] == query.receiver)
+            and (not query.alert or query.alert in row["alerts"])
+        ]
+        newest_first = sorted(rows, key=_newest_first)
+        shown, following = page_of(newest_first, query, _newest_first)
+        return web.json_response({"deliveries": shown, "next": following})
+
+    async def _last_records(self, topic: str) -> list[tuple[int, dict[str, Any]]]:
+        """(when the broker got it in Unix milliseconds, what it says) of the last records of each partition."""
+        if not await self._broker.describe([topic]):
+            return []
+        records: list[tuple[int, dict[str, Any]]] = []
+        for partition, (earliest, end) in (await self._broker.bounds(topic)).items():
+            start = max(earliest, end - LOOKED_BACK)
+            async for batch in self._broker.read(topic, partition, start, end):
+                for value, at_ms in zip(batch.values, batch.timestamps_ms, strict=True):
+                    try:
+                        row = msgspec.json.decode(value or b"")
+                        records.append((at_ms, {"id": row["id"], **row}))
+                    except (msgspec.MsgspecError, KeyError, TypeError):
+                        continue  # deliver says what is wrong with it
+        return records
+
+
+def _shown(at_ms: int, delivery: dict[str, Any], dead: dict[str, Any] | None) -> dict[str, Any]:
+    destination = delivery["destination"]
+    row = {
+        "id": delivery["id"],
+        "receiver": destination.get("receiver", ""),
+        "channel": destination.get("channel", ""),
+        "rule": delivery["rule"],
+        "state": delivery["state"],
+        "alerts": delivery["alerts"],
+        "decided_at": rfc3339(at_ms * 1000),
+        "delivery_state": "handed_on" if dead is None else "dead",
+    }
+    if dead is not None:
+        row |= {name: dead[name] for name in ("attempts", "reason", "last_error")}
+    return row
+
+
+def _newest_first(row: dict[str, Any]) -> tuple[int, str]:
+    # A cursor asks for what sorts behind it.
+    return -round(datetime.fromisoformat(row["decided_at"]).timestamp() * 1000), row["id"]

@@ -1,0 +1,37 @@
+"""Which silences match an alert now."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from lockstep.errors import CommandError, MatcherError
+from lockstep.notify.quiet.matchers import Matcher, all_match
+from lockstep.notify.quiet.preview import facts_of
+from lockstep.notify.quiet.silences import read_silence, stretch_of
+from lockstep.response.standing import Silence
+from lockstep.transition import Transition
+
+
+class Silenced:
+    """Asked for many alerts of one moment."""
+
+    def __init__(self, silences: Sequence[Silence], now: datetime, zone: ZoneInfo) -> None:
+        """zone: of the shop. What cannot be read, as of a later version, matches nothing here."""
+        self._holding: list[tuple[Silence, tuple[Matcher, ...]]] = []
+        for silence in silences:
+            try:
+                stretch = stretch_of(silence, now.timestamp(), zone)
+                matchers = read_silence(silence, zone).matchers
+            except (CommandError, MatcherError):
+                continue
+            if stretch is not None and stretch.begin <= now.timestamp():
+                self._holding.append((silence, matchers))
+
+    def by(self, transition: Transition) -> list[Silence]:
+        """Those that match an alert, for one of its teams at least."""
+        (facts,) = facts_of(transition, ())
+        return [
+            silence
+            for silence, matchers in self._holding
+            if all_match([m for m in matchers if m.label != "team"], facts)
+        ]
