@@ -65,6 +65,22 @@ def read(pipeline, steps=()):
         pipeline.measure(source)
 
 
+def import_then_live(watched, events, *, split, ended, until, shape, jitter, spread, before, after):
+    """A pipeline that has read what was imported, all before an instant, and then what came live, to its end.
+
+    shape, jitter, spread: as for `arrivals`. before, after: what happens meanwhile (`read`, `run_to`).
+    """
+    sources, samples = shape
+    old = [e for e in events if micros(e["time"]) < micros(split.isoformat())]
+    new = [e for e in events if micros(e["time"]) >= micros(split.isoformat())]
+    pipeline = Pipeline(watched, sources=sources, samples=samples)
+    pipeline.append_import(old, ended=ended)
+    read(pipeline, before)
+    coming = arrivals(watched, new, sources=sources, jitter=jitter, spread=spread, again=[]) if new else []
+    run_to(pipeline, coming, after, until)
+    return pipeline
+
+
 @examples(100)
 @given(
     plans(),
@@ -79,16 +95,20 @@ def read(pipeline, steps=()):
 )
 def test_import_then_live_is_all_live(watched, events, shape, jitter, spread, split_s, gap_s, before, after):
     """Whatever is imported of them, and wherever meters and judges die: the transitions of a shop that was live."""
-    sources, samples = shape
     split = START + timedelta(seconds=split_s)
     ended = split + timedelta(seconds=gap_s)
-    old = [e for e in events if micros(e["time"]) < micros(split.isoformat())]
-    new = [e for e in events if e not in old]
-    pipeline = Pipeline(watched, sources=sources, samples=samples)
-    pipeline.append_import(old, ended=ended)
-    read(pipeline, before)
-    coming = arrivals(watched, new, sources=sources, jitter=jitter, spread=spread, again=[]) if new else []
-    run_to(pipeline, coming, after, END)
+    pipeline = import_then_live(
+        watched,
+        events,
+        split=split,
+        ended=ended,
+        shape=shape,
+        jitter=jitter,
+        spread=spread,
+        before=before,
+        after=after,
+        until=END,
+    )
     past, again, live = said(pipeline)
     expected = reference_transitions(watched, events, zone=LONDON, until=END)
     as_live = [*map(plain, past), *map(plain, live)]
