@@ -159,6 +159,13 @@ def test_people_hear_when_it_begins_and_ends(run):
     (ends,) = run.tick(60).notices
     assert ends.headline == "Silence over: summer campaign"
     assert begins.id != ends.id
+    assert begins.teams == ends.teams == ()
+
+
+def test_only_its_team_hears_of_it(run):
+    """Where it says which."""
+    run.put(-5, silence(told=True, matchers=("channel=web", "team=marketing")))
+    assert [n.teams for n in (*run.tick(0).notices, *run.tick(60).notices)] == [("marketing",), ("marketing",)]
 
 
 def test_ended_early(run):

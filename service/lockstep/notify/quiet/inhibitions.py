@@ -9,6 +9,7 @@ and of alerts that inhibit each other in a circle, where nothing outside of it i
 from bisect import insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import merge
 
 import msgspec
 
@@ -52,6 +53,10 @@ class Inhibition:
         return f"{source} inhibits {target}{equal}"
 
 
+_Place = tuple[int, bool, tuple[str, ...]]
+"""Where sources are found, in order: by inhibition, whether they meet its target, too, and the values of `equal`."""
+
+
 @dataclass
 class _Source:
     """An alert that fires and meets the source of some inhibition. facts: what matchers see, for each of its teams."""
@@ -81,7 +86,7 @@ class Inhibitions:
         self._inhibitions = tuple(inhibitions)
         self._teams_of, self._open_facts = teams_of, open_facts
         self._sources: dict[AlertKey, _Source] = {}
-        self._index: dict[tuple[int, tuple[str, ...]], list[AlertKey]] = {}
+        self._index: dict[_Place, list[AlertKey]] = {}
         self._over: list[str] = []  # in words, what is a source no more since the last tick
         self._known: list[str] = []  # the inhibitions by which the stored sources were chosen
         self._dirty: set[AlertKey] = set()
@@ -125,13 +130,13 @@ class Inhibitions:
             self._over.append(before.words)
             self._over_changed = True
 
-    def _places(self, source: _Source) -> Iterator[tuple[int, tuple[str, ...]]]:
-        """Where it is found: by inhibition and by the values of what has to be equal."""
-        for facts in source.facts:
-            for n, inhibition in enumerate(self._inhibitions):
+    def _places(self, source: _Source) -> Iterator[_Place]:
+        for n, inhibition in enumerate(self._inhibitions):
+            is_both = any(all_match(inhibition.target, facts) for facts in source.facts)
+            for facts in source.facts:
                 values = _values(inhibition.equal, facts)
                 if values is not None and all_match(inhibition.source, facts):
-                    yield n, values
+                    yield n, is_both, values
 
     # ---- what is not told -------------------------------------------------------------------------------------------
 
@@ -153,14 +158,11 @@ class Inhibitions:
             values = _values(inhibition.equal, facts)
             if values is None:
                 continue
-            is_both = all_match(inhibition.source, facts)
-            for source in self._index.get((n, values), ()):
-                if source == key or (is_both and self._meets(source, inhibition.target)):
-                    continue
-                yield source
-
-    def _meets(self, source: AlertKey, matchers: Sequence[Matcher]) -> bool:
-        return any(all_match(matchers, facts) for facts in self._sources[source].facts)
+            # Of those that meet both sides none inhibits another.
+            kinds = (False,) if all_match(inhibition.source, facts) else (False, True)
+            for source in merge(*(self._index.get((n, is_both, values), ()) for is_both in kinds)):
+                if source != key:
+                    yield source
 
     def _has_a_cause(self, source: AlertKey, target: AlertKey) -> bool:
         """Whether going up from a source leads to one that nothing inhibits; in a circle alone it does not."""

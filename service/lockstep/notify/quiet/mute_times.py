@@ -159,6 +159,10 @@ class MuteTimes:
         stretch = self._at(name, moment)
         return stretch is not None and stretch.begin <= moment
 
+    def never_is(self, name: str, moment: float) -> bool:
+        """Whether no stretch of a mute time comes any more."""
+        return self._at(name, moment) is None
+
     def never_free(self, options: RouteOptions, moment: float) -> str | None:
         """Why a route with these options tells nothing any more from a moment on; None where it does at some time."""
         held = self._held(moment, options)

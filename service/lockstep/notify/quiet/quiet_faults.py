@@ -1,20 +1,17 @@
 """What is unwise in the mute times and inhibitions of rules/routing.yml; what is wrong is said by their forms."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime, time
 
 from lockstep.notify.quiet.inhibition_form import InhibitionModel
 from lockstep.notify.quiet.matchers import Matcher
-from lockstep.notify.quiet.mute_times import MuteTime, MuteTimes
-from lockstep.notify.routing.route_options import RouteOptions
-from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean
-
-GIVEN = Mapping[Pointer, RouteOptions]
-"""Where a route stands → its options, with those of its parents."""
+from lockstep.notify.quiet.mute_times import UTC, MuteTime, MuteTimes
+from lockstep.notify.routing.route_options import DEFAULTS, RouteOptions
+from lockstep.notify.routing.route_tree import Route
+from lockstep.yaml.document import Document, Fault, Pointer
 
 
-def matcher_faults(document: Document, at: Pointer, matchers: Sequence[Matcher]) -> Iterator[Fault]:
+def matcher_remarks(document: Document, at: Pointer, matchers: Sequence[Matcher]) -> Iterator[Fault]:
     """Matchers that mean something else than whoever wrote them may think. at: the list, or one that stands alone."""
     for n, matcher in enumerate(matchers):
         remark = matcher.remark()
@@ -28,8 +25,8 @@ def inhibition_faults(document: Document, models: Sequence[InhibitionModel]) -> 
     """Inhibitions that hush nothing."""
     for n, model in enumerate(models):
         here: Pointer = ("inhibitions", n)
-        yield from matcher_faults(document, (*here, "source"), model.source)
-        yield from matcher_faults(document, (*here, "target"), model.target)
+        yield from matcher_remarks(document, (*here, "source"), model.source)
+        yield from matcher_remarks(document, (*here, "target"), model.target)
         if set(model.source) == set(model.target):
             message = "source and target are the same, and what meets both is not inhibited by its like"
             yield document.fault((*here, "target"), message, "change one of them", "LS264", level="warning")
@@ -48,29 +45,29 @@ def _only_value(matchers: Iterable[Matcher], label: str) -> str | None:
 def mute_faults(
     document: Document,
     mute_times: Mapping[str, MuteTime],
-    routes: GIVEN,
+    routes: Sequence[Route],
     *,
     used: Collection[str],
-    now: datetime,
+    today: date,
 ) -> Iterator[Fault]:
-    """Mute times that hold nothing, and those that hold something for good.
+    """Mute times that hold nothing, and routes that tell nothing for good, from today on.
 
-    routes: where each route that says `mute` or `active` stands, with its options. used: names of mute times that
-    anything else uses. now: from when on; aware, in the shop's zone.
+    used: names of mute times that anything but a route uses.
     """
-    moment = now.timestamp()
-    zone: Any = now.tzinfo
-    parts = MuteTimes(mute_times, zone)
-    named = {name for options in routes.values() for name in (*options.mute, *options.active)} | {*used}
-    for name, mute_time in mute_times.items():
+    moment = datetime.combine(today, time(), UTC).timestamp()
+    parts = MuteTimes(mute_times, UTC)
+    placed = [*_placed(routes, ("routes",))]
+    named = {name for _, route in placed for name in (*route.options.mute, *route.options.active)} | {*used}
+    for name in mute_times:
         at: Pointer = ("mute_times", name)
-        if mute_time.in_zone(zone).at(moment) is None:
+        if parts.never_is(name, moment):
             message, remedy = f"mute time '{name}' never is", "change its days, or remove it"
             yield document.fault(at, message, remedy, "LS263", level="warning", key=True)
         elif name not in named:
-            message, remedy = f"no route uses mute time '{name}'", "name it as a route's mute or active, or remove it"
+            message, remedy = f"nothing uses mute time '{name}'", "name it as a route's mute or active, or remove it"
             yield document.fault(at, message, remedy, "LS263", level="warning", key=True)
-    for place, options in routes.items():
+    for place, route in placed:
+        options = route.options
         never = parts.never_free(options, moment)
         if never is not None:
             who = "also what is critical" if options.mutes_critical else "except what is critical"
@@ -78,11 +75,17 @@ def mute_faults(
             yield document.fault(place, message, "change its mute or active times", "LS262", level="warning")
         elif options.mutes_critical and options.short_lived == "skip" and (options.mute or options.active):
             message = "what is critical and over before its mute time ends is told to nobody"
-            yield document.fault(
-                place, message, "remove mutes_critical, or write short_lived: tell", "LS262", level="warning"
-            )
+            remedy = "remove mutes_critical, or write short_lived: tell"
+            yield document.fault(place, message, remedy, "LS262", level="warning")
 
 
-def unknown_mute_time(name: str, mute_times: Collection[str]) -> tuple[str, str] | None:
-    """(what is wrong, the way out) of the name of a mute time; None where there is one."""
-    return None if name in mute_times else (f"there is no mute time '{name}'", did_you_mean(name, mute_times))
+def _placed(routes: Sequence[Route], at: Pointer, above: RouteOptions = DEFAULTS) -> Iterator[tuple[Pointer, Route]]:
+    """Each route that says itself what it has of mute times, with its place."""
+    for n, route in enumerate(routes):
+        if _quiet(route.options) != _quiet(above):
+            yield (*at, n), route
+        yield from _placed(route.routes, (*at, n, "routes"), route.options)
+
+
+def _quiet(options: RouteOptions) -> tuple[object, ...]:
+    return options.mute, options.active, options.mutes_critical, options.short_lived

@@ -296,7 +296,7 @@ class Silences:
                 f"{self._time(kept.until, kept)}. What still fires then is told."
             )
             number = stable_id("silence", kept.silence.id, "begins", round(kept.until))
-            happened.notices.append(Notice(number, _line(headline), _line(text)))
+            happened.notices.append(Notice(number, _line(headline), _line(text), self._teams(kept)))
 
     def _tell_end(self, kept: _Kept, was: tuple[Matcher, ...], ended: float, moment: float, happened: Happened) -> None:
         """was: what it hushed. ended: when it would have ended by itself."""
@@ -320,7 +320,8 @@ class Silences:
                 f"{by}. It was for alerts with {self._matchers(kept)}{_hits(count, ' and')}. What still fires is told."
             )
             number = stable_id("silence", silence.id, "ends", at)
-            happened.notices.append(Notice(number, _line(f"Silence over: {silence.comment}"), _line(text)))
+            headline = _line(f"Silence over: {silence.comment}")
+            happened.notices.append(Notice(number, headline, _line(text), self._teams(kept)))
         kept.alerts = {}
 
     def _forget(self, moment: float, happened: Happened) -> None:
@@ -339,6 +340,11 @@ class Silences:
 
     def _matchers(self, kept: _Kept) -> str:
         return " and ".join(map(str, self._read[kept.silence.id].matchers))
+
+    def _teams(self, kept: _Kept) -> tuple[str, ...]:
+        """Whom it is about, where it says so: nobody else hears of it."""
+        matchers = self._read[kept.silence.id].matchers
+        return tuple(m.value for m in matchers if m.label == "team" and m.operator == "=")
 
     def _named(self, kept: _Kept) -> str:
         return f"the silence of {kept.silence.author} ({kept.silence.comment})"
