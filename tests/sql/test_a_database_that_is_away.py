@@ -18,6 +18,9 @@ from lockstep.adapters.sql.source_state import SourceState
 from lockstep.worker import polling
 from lockstep.worker.polling import FIRST_WAIT_S, MOST_WAIT_S, wait_s
 
+# psycopg warns of a cursor that was cut off in the middle of its rows.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 @pytest.fixture
 def server() -> Iterator[Any]:
@@ -53,7 +56,6 @@ async def test_a_database_that_is_stopped(server: Any, tmp_path: Path) -> None:
                 await asyncio.sleep(0.1)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # psycopg of a cursor that is cut off
 async def test_a_database_that_hangs(server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the middle of its answer: it is said, other sources go on, and the service stops when it is asked to."""
     monkeypatch.setattr(polling, "ANSWER_S", 2.0)

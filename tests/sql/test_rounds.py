@@ -83,6 +83,21 @@ def test_a_time_with_a_zone(postgres_server: Any, tmp_path: Path) -> None:
         till.ask("ALTER ROLE shop RESET timezone")
 
 
+def test_days(till: Till, tmp_path: Path) -> None:
+    """A column of days: what comes later on the same day is read, and no row of it twice."""
+    query = (
+        "SELECT number, placed, total, shop, date(placed) AS day FROM orders WHERE date(placed) >= :cursor ORDER BY 5"
+    )
+    reader = Reader(till, source_of(tmp_path, query=query, cursor="day", **{"from": "2026-11-23"}))
+    till.ask("INSERT INTO orders VALUES (1, '2026-11-23 10:00:00', 1, 'web')")
+    till.order((2, "00:00"), (3, "01:00"))
+    assert reader.ask() == ["1", "2", "3"]
+    till.order((4, "00:30"))
+    assert reader.ask() == ["4"]
+    pages = list(reader.pages(SourceState("till", "day", reader.entries)))
+    assert [page.odd for page in pages] == [0]  # the day before was asked for
+
+
 def test_a_row_without_a_value_waits(till: Till, tmp_path: Path) -> None:
     """It is no row yet; when it has one, it counts."""
     every = QUERY.replace("placed >= :cursor", "(placed >= :cursor OR placed IS NULL)")

@@ -157,34 +157,34 @@ class Polling:
     async def _follow(self, source: Source, entries: Mapping[bytes, bytes], cuts: "_Cuts") -> None:
         """Ask one source for ever."""
         thread = OwnThread(f"lockstep-{source.name}")
-        telling = _Telling(source.name, self._broker, self._observer, self._clock)
+        report = _StatusReport(source.name, self._broker, self._observer, self._clock)
         failures = 0
         try:
             state: SourceState | None = None
             while True:
                 try:
                     state = state or SourceState(source.name, source.column, entries)
-                    why = await self._round(source, state, cuts, thread, telling)
+                    why = await self._round(source, state, cuts, thread, report)
                 except StateError as error:
                     why = str(error)
                 failures = failures + 1 if why else 0
-                await telling.answered(why)
+                await report.answered(why)
                 await asyncio.sleep(wait_s(source.every_s, failures))
         finally:
             thread.close()
 
     async def _round(
-        self, source: Source, state: SourceState, cuts: "_Cuts", thread: OwnThread, telling: "_Telling"
+        self, source: Source, state: SourceState, cuts: "_Cuts", thread: OwnThread, report: "_StatusReport"
     ) -> str:
         """Publish what is new of a source; why that did not come to its end, "" where it did."""
-        asking = _Asking(partial(opened, source, self._secrets), partial(self._pages, source, state))
+        open_round = _OpenRound(partial(opened, source, self._secrets), partial(self._pages, source, state))
         try:
             while True:
                 async with asyncio.timeout(ANSWER_S):
-                    page = await thread.run(asking.next_page)
+                    page = await thread.run(open_round.next_page)
                 if page is None:
                     return ""
-                await self._publish(source, state, cuts, page, telling)
+                await self._publish(source, state, cuts, page, report)
         except TimeoutError:
             return f"the database has not answered for {ANSWER_S:g} s"
         except BrokerError:
@@ -197,23 +197,23 @@ class Polling:
             log.exception("a source broke", source=source.name)
             return f"{type(error).__name__}; the log says more"
         finally:
-            thread.later(asking.close)
+            thread.later(open_round.close)
 
     def _pages(self, source: Source, state: SourceState, database: Database) -> Iterator[Page]:
         setting = Setting(self._settings.zone, None, self._pseudonym_key())
         return Round(source, state, database, topics=self._settings.topics, setting=setting).pages()
 
     async def _publish(
-        self, source: Source, state: SourceState, cuts: "_Cuts", page: Page, telling: "_Telling"
+        self, source: Source, state: SourceState, cuts: "_Cuts", page: Page, report: "_StatusReport"
     ) -> None:
         """Make a page durable: its events, its refused rows, where the source was read to, and what is remembered."""
-        if page.odd and not telling.has_told_odd:
-            telling.has_told_odd = True
+        if page.odd and not report.has_told_odd:
+            report.has_told_odd = True
             log.warning("the query gives rows from before :cursor; they are left out", source=source.name)
         if page.reached is None:
             return
         step = state.step(page.reached, page.digests, refused=len(page.refused), overlap=source.overlap)
-        telling.reached(str(step.cursor), refused=step.refused)
+        report.reached(str(step.cursor), refused=step.refused)
         if not state.changes(step):
             return
         dead = [
@@ -230,9 +230,9 @@ class Polling:
         for row in dead[:1]:
             log.warning("rows are refused; `lockstep dead events` lists them", count=len(dead), first=row.detail)
         records = [*page.records, *map(dead_record, dead)]
-        await cuts.cut([*records, telling.status_record(len(page.records))], step.entries)
+        await cuts.cut([*records, report.status_record(len(page.records))], step.entries)
         state.take(step)
-        telling.published(events=len(page.records), refused=len(page.refused))
+        report.published(events=len(page.records), refused=len(page.refused))
 
 
 def wait_s(every_s: float, failures: int) -> float:
@@ -273,7 +273,7 @@ class _Cuts:
             await self._owned.cut(Cut(records, dict(entries)), {})
 
 
-class _Telling:
+class _StatusReport:
     """Says of one source whether it answers: in the log when that changes, in metrics, and on `lockstep.sources`."""
 
     def __init__(self, name: str, broker: Broker, observer: Observer, clock: Callable[[], datetime]) -> None:
@@ -289,9 +289,9 @@ class _Telling:
     def status_record(self, more: int) -> Record:
         """To go with a page of so many events."""
         now = self._now()
-        return status_record(
-            self._name, replace(self._status, at=now, answered_at=now, events=self._status.events + more)
-        )
+        events = self._status.events + more
+        answers = replace(self._status, at=now, answered_at=now, events=events, why="", since=None)
+        return status_record(self._name, answers)
 
     def published(self, *, events: int, refused: int) -> None:
         """A page is durable."""
@@ -321,7 +321,7 @@ class _Telling:
         return rfc3339_of(self._clock())
 
 
-class _Asking:
+class _OpenRound:
     """One round of a source. All of it is done on the source's own thread."""
 
     def __init__(self, open_database: Callable[[], Database], pages: Callable[[Database], Iterator[Page]]) -> None:

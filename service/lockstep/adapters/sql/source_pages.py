@@ -117,6 +117,7 @@ class Round:
         RuleError where the mapping does not fit the columns.
         """
         floor, bound = self._floor()
+        asked_from = cursor_value(bound)  # up to a day before the floor, where the column has nothing finer
         last: CursorValue | None = None
         column = self._source.column
         with closing(self._database.rows(self._source.query, bound)) as rows:
@@ -133,7 +134,7 @@ class Round:
                         f"end the query with ORDER BY {column}",
                     )
                 if cursor.at < floor.at:
-                    self._page.odd += 1
+                    self._page.odd += cursor.at < asked_from.at
                     continue
                 if self._is_full(cursor):
                     yield self._made()
