@@ -46,7 +46,8 @@ class Delivery:
     """One notification to one destination. Times in seconds since the epoch.
 
     alerts, episodes: what it is about. state: firing, severity or resolved. created: when it was decided.
-    first_at: of the first attempt, None before. thread: the reference of the message that it answers to.
+    first_at: of the first attempt, None before. thread: the reference of the message that it answers to. life_s: for
+    how many seconds it is worth trying; None: as its channel says.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Delivery:
     last_error: str = ""
     reason: str = ""
     thread: str | None = None
+    life_s: float | None = None
 
     @property
     def severity(self) -> str:
@@ -155,7 +157,7 @@ class Deliver:
         cut, self._cut = self._cut, Cut()
         for number in self._dirty:
             delivery = self._by_id.get(number)
-            cut.entries[b"d" + number.encode()] = None if delivery is None else _encoded(vars(delivery))
+            cut.entries[b"d" + number.encode()] = None if delivery is None else _encoded(_row(delivery))
         self._dirty.clear()
         self._handed = self._sequence
         self._people_told = False
@@ -286,11 +288,12 @@ class Deliver:
 
     @staticmethod
     def _ends(delivery: Delivery) -> float:
-        return delivery.created + life_s(delivery.destination.channel)
+        of_channel = life_s(delivery.destination.channel)
+        return delivery.created + (of_channel if delivery.life_s is None else min(of_channel, delivery.life_s))
 
     def _bury(self, delivery: Delivery, moment: float) -> None:
         self._given_up.append(delivery)
-        value = _encoded({**vars(delivery), "given_up_at": moment})
+        value = _encoded({**_row(delivery), "given_up_at": moment})
         self._cut.records.append(Record(DEAD_DELIVERIES, value, delivery.id.encode(), 0))
         if delivery.state == "resolved":
             for episode in delivery.episodes:
@@ -320,6 +323,11 @@ class Deliver:
     def _forget_thread(self, destination: str, episode: str) -> None:
         if self._threads.pop((destination, episode), None) is not None:
             self._cut.entries[_thread_key(destination, episode)] = None
+
+
+def _row(delivery: Delivery) -> dict[str, Any]:
+    """As it is stored; without what only some deliveries say, as before there were any."""
+    return {name: value for name, value in vars(delivery).items() if name != "life_s" or value is not None}
 
 
 def _encoded(row: dict[str, Any]) -> bytes:

@@ -117,7 +117,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     state: `firing` while anything in it goes on. severity: of the most severe item. teams: who shares the destination.
     more: how many items found no place. summary: whether it gathers what came after too many messages.
     reason: why it was sent, in words that go on after "because": "it is the first of its group"; UNSET: nobody
-    has said.
+    has said. overview: of a summary, the address of all that is open.
     """
 
     subject: str
@@ -129,6 +129,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     more: int = 0
     summary: bool = False
     reason: str | msgspec.UnsetType = msgspec.UNSET
+    overview: str | msgspec.UnsetType = msgspec.UNSET
 
     def about(self, item: Item) -> str:
         """The rule, and what it is about by name: `LowStock, sku A-1`; its headline may be the author's, without."""
@@ -145,6 +146,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
             lines.append(
                 "Summary: there were so many messages of this rule that the latest were gathered into this one."
             )
+        if self.overview:
+            lines.append(f"Everything that is open: {self.overview}")
         return lines
 
 

@@ -12,9 +12,7 @@ from lockstep.adapters.convert.mapping import ready_mappings
 EVENTS = Path(__file__).parent / "events"
 """What comes of each fixture, whole, in order, ids included."""
 KNOWN_AS = {
-    "amazon-active-listings.txt": "amazon-inventory",
     "amazon-fba-inventory.txt": "amazon-fba-inventory",
-    "amazon-inventory.txt": "amazon-inventory",
     "amazon-orders.txt": "amazon-orders",
     "ga4-bigquery.ndjson": "ga4-bigquery",
     "ga4-sessions-by-hour.csv": "ga4-sessions",

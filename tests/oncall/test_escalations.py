@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from open_alert import transition
 
 from lockstep.notify.oncall.escalations import Escalation, EscalationRuns, Step
-from lockstep.response.command import Close
 from lockstep.rule.condition.kinds import Severity
 from lockstep.transition import TransitionName
 
@@ -106,9 +105,7 @@ def test_what_was_closed_by_hand_is_no_matter_of_leadership():
     """For people it is over."""
     watched = _begun()
     watched.tick(0)
-    close = Close(id="c", by="anna", way="page", at="2026-11-24T12:00:00Z", alert_id=FIRING.alert_id)
-    assert watched.runs.apply(close, T0) is None
-    watched.runs.end(EPISODE)
+    watched.runs.end(EPISODE, is_closed=True)
     watched.until(1, 300)
     assert watched.said == ["0 oncall:day"]
 

@@ -64,7 +64,13 @@ class Notify:
         self._routing = routing
         self._writer = Writer(zone, public_url, currency)
         if parts is None:
-            parts = parts_of(routing, zone, teams_of=self._teams, open_facts=self._open_facts)
+            parts = parts_of(
+                routing,
+                zone,
+                teams_of=self._teams,
+                open_facts=self._open_facts,
+                overview=None if public_url is None else f"{public_url.rstrip('/')}/",
+            )
         self._parts = parts
         self._flaps = Flaps()
         self._fired = Fired()
@@ -179,6 +185,8 @@ class Notify:
             return
         for part in self._parts:
             part.hear(transition)
+        if self._parts.downtime is not None:
+            self._parts.downtime.read(transition, moment)
         if state is TransitionName.SEVERITY and rank <= _rank(transition.previous_severity):
             self._ease(transition, rank, moment)
             return
@@ -404,6 +412,8 @@ class Notify:
             episode = self._people.episodes.get(call.episode_id)
             if episode is not None and not episode.is_over:
                 self._responses.call(episode, call.to, Reason.ESCALATION, call.why, moment)
+        for document in happened.documents:
+            self._outbox.tell_document(document)
 
 
 def _rank(severity: str | None) -> int:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from lockstep.labels import stable_id
+from lockstep.notify.heartbeat import HeartbeatModel, HeartbeatPlan, heartbeat_faults, heartbeat_plan
 from lockstep.notify.oncall.escalation_form import EscalationModel, escalation_faults, escalation_of
 from lockstep.notify.oncall.escalations import Escalation
 from lockstep.notify.oncall.schedule_form import NO_CALENDARS, Calendars, ScheduleModel, schedules_of, unknown_target
@@ -19,6 +20,7 @@ from lockstep.notify.quiet.mute_times import MuteTime
 from lockstep.notify.quiet.quiet_faults import inhibition_faults
 from lockstep.notify.receivers import CHANNELS, ReceiverModel, Strict, Target, Texts, many
 from lockstep.notify.routing.route_tree import TEAM, RouteTree
+from lockstep.notify.summaries.storms import StormLimit, StormsModel
 from lockstep.ports import Destination
 from lockstep.response.standing import Override
 from lockstep.rule.language.form import without_null
@@ -48,6 +50,8 @@ class RoutingFile(Strict):
         max_length=MOST_INHIBITIONS,
         description="While one alert fires, people do not hear of others that follow from it",
     )
+    storms: StormsModel | None = Field(None, description="When very many messages become a summary")
+    heartbeat: HeartbeatModel | None = Field(None, description="Which webhooks hear that Lockstep is there")
 
 
 OnCall = Callable[[str], Sequence[str]]
@@ -81,7 +85,8 @@ def teams_of(routes: Iterable[tuple[str, str]]) -> tuple[str, ...]:
 class Routing:
     """destinations: receiver → where it goes. teams: team → receivers. schedules: by name, for `oncall:NAME`.
 
-    escalations, mute_times: by name, for routes. tree: who hears what, where routes say so.
+    escalations, mute_times: by name, for routes. tree: who hears what, where routes say so. storms: above how many
+    messages a destination gets a summary; None: however many. heartbeat: which programs hear that Lockstep is there.
     """
 
     destinations: Mapping[str, tuple[Destination, ...]]
@@ -91,6 +96,8 @@ class Routing:
     tree: RouteTree = field(default_factory=RouteTree)
     mute_times: Mapping[str, MuteTime] = field(default_factory=dict)
     inhibitions: tuple[Inhibition, ...] = ()
+    storms: StormLimit | None = None
+    heartbeat: HeartbeatPlan | None = None
 
     @cached_property
     def by_id(self) -> Mapping[str, Destination]:
@@ -183,6 +190,8 @@ def _compile(model: RoutingFile, schedules: Mapping[str, Schedule]) -> Routing:
         escalations,
         mute_times=mute_times_of(model.mute_times),
         inhibitions=inhibitions_of(model.inhibitions),
+        storms=None if model.storms is None else StormLimit(model.storms.above, model.storms.per),
+        heartbeat=None if model.heartbeat is None else heartbeat_plan(model.heartbeat, destinations),
     )
 
 
@@ -226,7 +235,13 @@ def _readable(data: Any) -> RoutingFile:
     readable = {name: schedule for name, schedule in schedules.items() if schedule is not None}
     steps = {name: _valid(EscalationModel, written) for name, written in _part(data, "escalations").items()}
     escalations = {name: escalation for name, escalation in steps.items() if escalation is not None}
-    return RoutingFile.model_construct(teams=teams, receivers=receivers, schedules=readable, escalations=escalations)
+    return RoutingFile.model_construct(
+        teams=teams,
+        receivers=receivers,
+        schedules=readable,
+        escalations=escalations,
+        heartbeat=_valid(HeartbeatModel, _part(data, "heartbeat")),
+    )
 
 
 def _lint(
@@ -262,6 +277,9 @@ def _lint(
     used = {name for names in model.teams.values() for name in names}
     used |= {name for schedule in schedules.values() for name in schedule.receivers()}
     used |= {name for escalation in model.escalations.values() for name in escalation.targets()}
+    if model.heartbeat is not None:
+        used |= {*model.heartbeat.to}
+        faults += heartbeat_faults(model.heartbeat, document, model.receivers, broken)
     options: dict[tuple[str, str, str], Mapping[str, str]] = {}
     for name, receiver in model.receivers.items():
         here: Pointer = ("receivers", name)

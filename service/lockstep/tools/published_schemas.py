@@ -21,6 +21,7 @@ from lockstep.event import MODELS, TYPES
 from lockstep.judge.publish import ALERT_STATE, ALERTS
 from lockstep.measure.dead_events import TOPIC as DEAD_EVENTS
 from lockstep.notify import payload, route
+from lockstep.notify.heartbeat import heartbeat_json_schema
 from lockstep.response.command import AUDIT, COMMANDS, Answer, Command
 from lockstep.response.decision import DECISIONS, Decision
 from lockstep.response.standing import RESPONSE_STATE, Standing
@@ -179,6 +180,7 @@ def generate() -> dict[str, str]:
     documents["alert.schema.json"] = _alert_schema()
     documents |= {f"{kind}.schema.json": _record_schema(kind) for kind in RECORDS}
     documents["webhook.schema.json"] = plain(payload.webhook_json_schema())
+    documents["heartbeat.schema.json"] = plain(heartbeat_json_schema())
     documents["rules.schema.json"] = plain(rule_model.json_schema())
     documents["calendar.schema.json"] = plain(calendar.json_schema())
     documents["routing.schema.json"] = plain(route.json_schema())

@@ -14,7 +14,7 @@ import msgspec
 
 from lockstep.errors import StateError
 from lockstep.notify.pipeline.hooks import Applied, Call, Happened
-from lockstep.response.command import Close, Command, TakeBack
+from lockstep.response.command import Command
 from lockstep.rule.condition.kinds import Severity
 from lockstep.text.figures import duration_words
 from lockstep.transition import Transition, TransitionName
@@ -138,13 +138,14 @@ class EscalationRuns:
             return
         self._change(key)
 
-    def end(self, episode_id: str) -> None:
+    def end(self, episode_id: str, *, is_closed: bool = False) -> None:
         """Somebody has it, it is snoozed or closed: nothing more comes until it is told again."""
         for key in self._by_episode.get(episode_id, ()):
             run = self._runs[key]
+            run.closed |= is_closed
             if run.stopped_at is None:
                 run.stopped_at = JUST_NOW
-                self._change(key)
+            self._change(key)
 
     def hurry(self, episode_id: str, why: str, moment: float) -> None:
         """A destination that was to be told of it is dead: the next step is due now. why: in words."""
@@ -168,12 +169,7 @@ class EscalationRuns:
                 self._change(key)
 
     def apply(self, command: Command, moment: float) -> Applied | None:
-        """None: what people do reaches it as `end` and `begin`; that an alert was closed by hand it looks up here."""
-        if isinstance(command, Close | TakeBack):
-            for key, run in self._runs.items():
-                if run.alert_id == command.alert_id and command.episode_id in ("", run.episode_id):
-                    run.closed = isinstance(command, Close)
-                    self._dirty.add(key)
+        """None: what people do reaches it as `end` and `begin`."""
         return None
 
     def tick(self, moment: float) -> Happened:

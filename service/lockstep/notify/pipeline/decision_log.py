@@ -4,7 +4,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from lockstep.notification import Item
 from lockstep.notify.pipeline.episodes import Episode, Listener
+from lockstep.notify.pipeline.hooks import Planned
+from lockstep.notify.pipeline.reason_words import reason_words
 from lockstep.ports import Cut, Destination, Record
 from lockstep.response.decision import DECISIONS, Decision, Outcome, Reason
 from lockstep.transition import Transition
@@ -53,6 +56,29 @@ class DecisionLog:
             route=route,
         )
         self.cut.records.append(Record(DECISIONS, msgspec.json.encode(decision), transition.alert_id.encode(), 0))
+
+    def summed_up(self, item: Item, planned: Planned, moment: float) -> None:
+        """An item that was kept for a summary was told in it, or counted."""
+        destination = planned.destination
+        why = planned.body.reason or reason_words(planned.reason)
+        decision = Decision(
+            alert_id=item.alert_id,
+            episode_id=item.episode_id,
+            transition_id=item.chart or "",
+            rule=item.rule,
+            labels=item.labels,
+            severity=item.severity,
+            state=item.state,
+            at=moment_text(moment),
+            outcome="told",
+            reason=planned.reason,
+            why=why if item in planned.body.items else f"{why}; counted only, because it names the most severe",
+            receiver=destination.receiver,
+            channel=destination.channel,
+            destination_id=destination.id,
+            delivery_id=planned.number,
+        )
+        self.cut.records.append(Record(DECISIONS, msgspec.json.encode(decision), item.alert_id.encode(), 0))
 
     def heard(
         self,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from lockstep.notification import Message
+from lockstep.notification import Document, Item, Message
 from lockstep.notify.routing.route_options import RouteOptions
 from lockstep.ports import Destination
 from lockstep.response.command import Answer, Command
@@ -61,6 +61,20 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class ProgramDocument:
+    """What a program hears that is no alert's.
+
+    id: of the delivery. body: JSON, as a published schema says. life_s: for how many seconds it is worth trying.
+    """
+
+    id: str
+    destination: Destination
+    state: str
+    body: Document
+    life_s: float
+
+
+@dataclass(frozen=True)
 class Call:
     """An open episode is to be told to further receivers, as an escalation's step says.
 
@@ -96,6 +110,7 @@ class Happened:
     standing: list[Standing] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
+    documents: list[ProgramDocument] = field(default_factory=list)
 
 
 class Part(Protocol):
@@ -137,8 +152,8 @@ class Escalations(Part, Protocol):
     def begin(self, transition: Transition, escalation: str, moment: float) -> None:
         """An alert was told on a path with an escalation; the same again changes nothing."""
 
-    def end(self, episode_id: str) -> None:
-        """Somebody has it, it is snoozed or closed, or it is over."""
+    def end(self, episode_id: str, *, is_closed: bool = False) -> None:
+        """Somebody has it, it is snoozed or over. is_closed: somebody said by hand that it is over."""
 
     def hurry(self, episode_id: str, why: str, moment: float) -> None:
         """A destination that was to be told of it is dead: the next step is due now."""
@@ -146,7 +161,10 @@ class Escalations(Part, Protocol):
 
 @dataclass(frozen=True)
 class Planned:
-    """A delivery before the last word. about: (alert, episode) of each item in the body, in order."""
+    """A delivery before the last word.
+
+    about: (alert, episode) of each item in the body, in order. tells: of a summary, every item that it tells or counts.
+    """
 
     number: str
     destination: Destination
@@ -155,6 +173,7 @@ class Planned:
     about: tuple[tuple[str, str], ...]
     body: Message
     reason: Reason
+    tells: tuple[Item, ...] = ()
 
 
 class StormCap(Part, Protocol):

@@ -9,7 +9,7 @@ from lockstep.notification import Audience, Body
 from lockstep.notify.message import Writer, notice_message
 from lockstep.notify.pipeline.decision_log import DecisionLog
 from lockstep.notify.pipeline.episodes import Episode
-from lockstep.notify.pipeline.hooks import Notice, Planned, StormCap
+from lockstep.notify.pipeline.hooks import Notice, Planned, ProgramDocument, StormCap
 from lockstep.notify.receivers import CHANNELS
 from lockstep.notify.route import Hearer, Routing
 from lockstep.ports import Cut, Destination, Record
@@ -47,16 +47,32 @@ class Outbox:
         """Records to publish, in order."""
         self.cut.records += records
 
-    def publish(self, planned: Planned, moment: float) -> None:
-        """A message to people goes out, unless so many do that it is kept for a summary."""
+    def publish(self, planned: Planned, moment: float) -> frozenset[str]:
+        """A message to people goes out, but for what is kept for a summary: the ids of those episodes."""
         passed = planned if self._storms is None else self._storms.take(planned, moment)
         if passed is not None:
             self._deliver(passed)
+        sent = {episode for _, episode in passed.about} if passed is not None else set()
+        return frozenset(episode for _, episode in planned.about if episode not in sent)
 
     def summarise(self, moment: float) -> None:
         """The summaries go out that are due."""
         for planned in () if self._storms is None else self._storms.summaries(moment):
             self._deliver(planned)
+            for item in planned.tells:
+                self.decisions.summed_up(item, planned, moment)
+
+    def tell_document(self, document: ProgramDocument) -> None:
+        """A program hears what is no alert's."""
+        self._send(
+            document.id,
+            document.destination,
+            rule="",
+            state=document.state,
+            about=[],
+            body=document.body,
+            life_s=document.life_s,
+        )
 
     def tell_program(
         self,
@@ -118,8 +134,9 @@ class Outbox:
         state: str,
         about: Sequence[tuple[str, str]],
         body: Body,
+        life_s: float | None = None,
     ) -> None:
-        """about: (alert, episode) of every item in the body."""
+        """about: (alert, episode) of every item in the body. life_s: how long it is worth trying; None: as ever."""
         value = {
             "format": FORMAT,
             "id": number,
@@ -129,6 +146,7 @@ class Outbox:
             "alerts": list(dict.fromkeys(alert for alert, _ in about)),
             "episodes": list(dict.fromkeys(episode for _, episode in about)),
             "body": body,
+            **({} if life_s is None else {"life_s": life_s}),
         }
         partition = partition_of((destination.id,), self._partitions)
         self.cut.records.append(Record(DELIVERIES, msgspec.json.encode(value), destination.id.encode(), partition))

@@ -4,24 +4,32 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from lockstep.notify.heartbeat import Heartbeat
+from lockstep.notify.oncall.escalations import EscalationRuns
 from lockstep.notify.oncall.overrides import StandIns
 from lockstep.notify.pipeline.hooks import Escalations, Facts, Hushing, Part, Schedules, StormCap
 from lockstep.notify.quiet.inhibitions import Inhibitions
 from lockstep.notify.quiet.mute_times import MuteTimes
 from lockstep.notify.quiet.silences import Silences
 from lockstep.notify.route import Routing
+from lockstep.notify.summaries.downtime import Downtime
+from lockstep.notify.summaries.storms import Caps, Storms
 from lockstep.transition import Transition
 
 
 @dataclass(frozen=True)
 class Parts:
-    """hushing: silences, inhibitions, mute times, in this order. None, or nothing, where a routing has none."""
+    """hushing: silences, inhibitions, mute times, in this order. None, or nothing, where a routing has none.
+
+    downtime: what is told when each transition is read; it is one of the caps in `storms`.
+    """
 
     hushing: tuple[Hushing, ...] = ()
     schedules: Schedules | None = None
     escalations: Escalations | None = None
     storms: StormCap | None = None
     others: tuple[Part, ...] = ()
+    downtime: Downtime | None = None
 
     def __iter__(self) -> Iterator[Part]:
         """Every part once."""
@@ -40,16 +48,25 @@ def parts_of(
     *,
     teams_of: Callable[[Transition], Sequence[str]],
     open_facts: Callable[[], Iterable[Facts]],
+    overview: str | None = None,
 ) -> Parts:
     """The parts that a routing asks for.
 
     zone: the shop's. teams_of: whom a transition concerns. open_facts: what fires now, for each of its teams.
+    overview: the address of all that is open.
     """
+    mute_times = MuteTimes(routing.mute_times, zone)
+    downtime = Downtime(overview=overview)
+    storms = () if routing.storms is None else (Storms(routing.storms, overview=overview),)
     return Parts(
         hushing=(
             Silences(zone, open_facts),
             Inhibitions(routing.inhibitions, teams_of, open_facts),
-            MuteTimes(routing.mute_times, zone),
+            mute_times,
         ),
         schedules=StandIns(routing.schedules, routing.destinations),
+        escalations=EscalationRuns(routing.escalations, mute_times.holds),
+        storms=Caps(downtime, *storms),
+        others=() if routing.heartbeat is None else (Heartbeat(routing.heartbeat),),
+        downtime=downtime,
     )

@@ -43,10 +43,13 @@ class People:
         writer: Writer,
         hushing: Sequence[Hushing],
         decisions: DecisionLog,
-        publish: Callable[[Planned, float], None],
+        publish: Callable[[Planned, float], frozenset[str]],
         wait_s: float,
     ) -> None:
-        """publish: takes a delivery. wait_s: of groups whose routes do not say."""
+        """publish: takes a delivery, and says which of its episodes are kept for a summary.
+
+        wait_s: of groups whose routes do not say.
+        """
         self._rules, self._routing, self._writer, self._hushing = rules, routing, writer, hushing
         self._decisions, self._publish = decisions, publish
         self._wait_s = wait_s
@@ -377,10 +380,12 @@ class People:
             named = [c for c in candidates if id(c) in shown] or candidates[:1]
             planned = self._maker.message(group, items, more, named)
             group.number += 1
-            self._publish(planned, moment)
+            kept = self._publish(planned, moment)
             group.sent, group.last_sent = [*recent, moment][-MOST_MESSAGES:], moment
             for candidate in candidates:
-                self._mark(group, candidate, planned.number, moment, is_shown=id(candidate) in shown)
+                is_kept = candidate.episode.episode_id in kept or len(kept) == len(planned.about)
+                number = "" if is_kept else planned.number
+                self._mark(group, candidate, number, moment, is_shown=id(candidate) in shown, is_kept=is_kept)
         else:
             for candidate in candidates:
                 self._mark(group, candidate, "", moment, is_shown=False)
@@ -404,14 +409,29 @@ class People:
         candidates = [Candidate(e, li, _reason(e, li, is_first=is_first, end=end)) for e, li in passed]
         return sorted(candidates, key=lambda c: c.weight, reverse=True)
 
-    def _mark(self, group: Group, candidate: Candidate, delivery_id: str, moment: float, *, is_shown: bool) -> None:
-        """A candidate has had its turn. delivery_id: of the message; "" where there was none."""
+    def _mark(
+        self,
+        group: Group,
+        candidate: Candidate,
+        delivery_id: str,
+        moment: float,
+        *,
+        is_shown: bool,
+        is_kept: bool = False,
+    ) -> None:
+        """A candidate has had its turn. delivery_id: of the message; "" where there was none.
+
+        is_kept: it waits for a summary.
+        """
         episode, listener, destination = candidate.episode, candidate.listener, group.destination
         is_capped = not is_shown and self._is_capped(episode)
         why = reason_words(candidate.reason, listener.why)
         if is_capped:
             why = f"kept back: more alerts of {episode.rule} fire than its max_alerts"
             self._decisions.heard(episode, listener, destination, "not_told", Reason.MAX_ALERTS, why, moment=moment)
+        elif is_kept:
+            why = f"{why}; it waits for a summary of much that is to be told at one time"
+            self._decisions.heard(episode, listener, destination, "waits", Reason.STORM, why, moment=moment)
         else:
             if not is_shown:
                 why = f"{why}; counted only, because the message names the {MOST_ITEMS} most severe"

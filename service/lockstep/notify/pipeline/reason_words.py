@@ -16,6 +16,8 @@ _ONE = {
     Reason.HELD: "it was held until now",
     Reason.FALLBACK: "others cannot be reached",
     Reason.RESPONSE: "somebody has responded to it",
+    Reason.STORM: "it is one of very many",
+    Reason.CAUGHT_UP: "nobody was watching",
 }
 _MANY = {
     Reason.FIRST: "{n} have begun",

@@ -138,7 +138,7 @@ class Responses:
             if handled.is_released:
                 self._people.remind(episode, moment, handled.tells)
             if handled.ends_escalation and self._parts.escalations is not None:
-                self._parts.escalations.end(episode.episode_id)
+                self._parts.escalations.end(episode.episode_id, is_closed=isinstance(command, Close))
         return handled.applied
 
     def _ack_timeout_s(self, episode: Episode) -> float | None:

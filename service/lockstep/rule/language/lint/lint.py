@@ -129,6 +129,7 @@ CODES: dict[str, str] = {
     "LS271": "times at which nobody is on call",
     "LS272": "a calendar file that cannot be used",
     "LS273": "an escalation that cannot be followed",
+    "LS274": "a heartbeat goes to programs",
 }
 """code → what it is about."""
 

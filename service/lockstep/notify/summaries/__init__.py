@@ -1,0 +1,1 @@
+"""One message in place of many: in a storm, and after downtime."""
