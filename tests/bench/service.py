@@ -24,8 +24,6 @@ READY_S, CAUGHT_UP_S, PUBLISHED_S = 90.0, 300.0, 60.0
 LOOK_EVERY_S = 0.2
 WARMED_UP = 0.1
 """CPU is counted from the last look on at which no more than this share was read: the start is not part of it."""
-MOST_IDLE = 4
-"""Records of one partition that may wait while nothing happens: once a second each topic says that it is quiet."""
 BYTECODE = Path(__file__).parents[2] / ".venv" / "bench" / "bytecode"
 """An installed package has its bytecode, and a start does not compile it; ours lies here, away from the sources."""
 NO_HOOK = 0
@@ -38,10 +36,16 @@ class WrongResultError(Exception):
 
 @dataclass(frozen=True)
 class Taken:
-    """Events that were counted, events that were refused, and the records that wait in the longest queue."""
+    """How far a worker is.
+
+    counted, refused: events. events_waiting: of its input partition in which most wait; inputs: how many of these it
+    has. longest_queue: records of the topic of Lockstep's own in which most wait.
+    """
 
     counted: int
     refused: int
+    events_waiting: int
+    inputs: int
     longest_queue: int
 
 
@@ -101,17 +105,38 @@ class Service:
     async def progress(self, session: aiohttp.ClientSession) -> "Taken":
         """How far it is, from its metrics."""
         async with session.get(self.url("/metrics")) as answer:
-            text = await answer.text()
-        numbers: dict[str, list[float]] = {}
-        for line in text.splitlines():
-            if line.startswith("lockstep_"):
-                name, value = line.rsplit(" ", 1)
-                numbers.setdefault(name.partition("{")[0], []).append(float(value))
-        counted, refused = (sum(numbers.get(f"lockstep_events_{what}", ())) for what in ("total", "dead_total"))
-        return Taken(round(counted), round(refused), round(max(numbers.get("lockstep_lag_records", [0]))))
+            return taken_of(await answer.text())
 
     def stop(self) -> None:
         process.end(self._process)
+
+
+def taken_of(metrics: str) -> Taken:
+    """How far a worker is, of what /metrics answers."""
+    numbers: dict[str, list[float]] = {}
+    for line in metrics.splitlines():
+        if line.startswith("lockstep_"):
+            name, value = line.rsplit(" ", 1)
+            kind = name.partition("{")[0]
+            if kind == "lockstep_lag_records":
+                kind += " of ours" if 'topic="lockstep.' in name else " of inputs"
+            numbers.setdefault(kind, []).append(float(value))
+    counted, refused = (round(sum(numbers.get(f"lockstep_events_{what}", ()))) for what in ("total", "dead_total"))
+    inputs, ours = (numbers.get(f"lockstep_lag_records of {whose}", []) for whose in ("inputs", "ours"))
+    return Taken(counted, refused, round(max(inputs, default=0)), len(inputs), round(max(ours, default=0)))
+
+
+def is_caught_up(workers: Sequence[Taken], count: int) -> bool:
+    """Whether so many events are counted and nothing waits anywhere.
+
+    Once a second each input partition says in each partition of the samples that it is quiet, whichever worker has it;
+    so many records may wait while nothing happens.
+    """
+    return (
+        sum(t.counted + t.refused for t in workers) >= count
+        and all(t.events_waiting == 0 for t in workers)
+        and max(t.longest_queue for t in workers) <= sum(t.inputs for t in workers)
+    )
 
 
 @dataclass(frozen=True)
@@ -138,7 +163,7 @@ async def catch_up(services: Sequence[Service], count: int, *, progress: Progres
             progress(taken / count)
             if taken <= count * WARMED_UP:
                 begun = now
-            if taken >= count and max(t.longest_queue for t in told) <= MOST_IDLE:
+            if is_caught_up(told, count):
                 events = now[0] - begun[0]
                 peak = max(process.peak_mb(service.pid) for service in services)
                 return CatchUp((now[2] - begun[2]) / events * 1e6, events / (now[1] - begun[1]), peak)

@@ -17,7 +17,7 @@ from tests.bench.peers.install import PLACE
 from tests.bench.peers.measure import rules_for_peers, wrong
 from tests.bench.reference import Expected, asked_of, differences, expected, micros
 from tests.bench.run import main, tables
-from tests.bench.service import WrongResultError
+from tests.bench.service import WrongResultError, is_caught_up, taken_of
 from tests.bench.session import Session
 from tests.bench.workloads import Workload, peer_20, repeated
 
@@ -220,6 +220,31 @@ def test_fifty_rules():
 def test_there_are_fifty():
     """As the name says."""
     assert len(asked_of(shop_50.rules(700))) == 50
+
+
+TOPICS = ("orders", "traffic", "inventory", "plans")
+
+
+def metrics(*, events=300, samples=0, **waiting):
+    """Of a worker that has partitions 0 and 1 of each input topic, with events that wait by topic."""
+    lag = [f'lockstep_lag_records{{partition="{n}",topic="{t}"}} {waiting.get(t, 0)}' for t in TOPICS for n in (0, 1)]
+    own = [f'lockstep_lag_records{{partition="0",topic="lockstep.samples"}} {samples}']
+    return "\n".join(["# HELP x", f'lockstep_events_total{{topic="orders"}} {events}.0', *lag, *own])
+
+
+@pytest.mark.parametrize(
+    ("workers", "is_over"),
+    [
+        pytest.param([{}, {}], True, id="nothing waits"),
+        pytest.param([{"samples": 16}, {"samples": 8}], True, id="sixteen partitions say that they are quiet"),
+        pytest.param([{"samples": 17}, {}], False, id="something is still judged"),
+        pytest.param([{"orders": 1}, {}], False, id="an event is not read"),
+        pytest.param([{"events": 200}, {"events": 399}], False, id="not all was counted"),
+    ],
+)
+def test_when_a_backlog_has_been_read(workers, is_over):
+    """However many workers and partitions there are, it is not by chance that a run finds its end."""
+    assert is_caught_up([taken_of(metrics(**worker)) for worker in workers], 600) is is_over
 
 
 def test_repeated_events_come_later():

@@ -254,7 +254,13 @@ def test_one_kind_is_imported_and_another_is_live():
 
 
 def test_marks():
-    """They are told apart from each other and from events."""
+    """They are told apart from each other and from events, by types that brokers have kept for long."""
+    assert {kind.name: kind.value.removeprefix("lockstep.import.") for kind in MarkKind} == {
+        "ASKED": "asked",
+        "BEGUN": "begun",
+        "ENDED": "ended",
+        "SERVED": "served",
+    }
     for mark in (Mark(kind, at_us) for kind in MarkKind for at_us in (1_000_001, 5_000_000)):
         assert mark_of(mark_record("orders", mark).value) == mark
     for value in (None, b"", b"{", b'"lockstep.import.', b'{"type": "lockstep.import.else", "time": "x"}'):
