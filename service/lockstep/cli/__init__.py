@@ -21,7 +21,7 @@ from lockstep.cli import (
     serve,
     sources,
 )
-from lockstep.cli.respond import token_commands
+from lockstep.cli.respond import alert_commands, on_call_commands, silence_commands, token_commands
 from lockstep.cli.shared.output import fail, out
 from lockstep.errors import LockstepError
 
@@ -30,9 +30,13 @@ dead_app = typer.Typer(no_args_is_help=True, help="What could not be counted or 
 notify_app = typer.Typer(no_args_is_help=True, help="Messages to people")
 convert_app = typer.Typer(cls=convert.FilesOrCommand, help="A shop's own files into events")
 token_app = typer.Typer(no_args_is_help=True, help="Who may ask the API what")
+silence_app = typer.Typer(no_args_is_help=True, help="Hear nothing of some alerts for a while")
+on_call_app = typer.Typer(no_args_is_help=True, help="Who is on call, and who stands in")
 app.add_typer(dead_app, name="dead")
 app.add_typer(notify_app, name="notify")
 app.add_typer(convert_app, name="convert")
+app.add_typer(silence_app, name="silence")
+app.add_typer(on_call_app, name="oncall")
 app.add_typer(token_app, name="token")
 
 
@@ -79,6 +83,13 @@ app.command("import")(importing.import_files)
 app.command()(sources.sources)
 app.command()(schema.schema)
 app.command()(alerts.alerts)
+app.command()(alert_commands.ack)
+app.command()(alert_commands.unack)
+app.command()(alert_commands.assign)
+app.command()(alert_commands.note)
+app.command()(alert_commands.snooze)
+app.command()(alert_commands.close)
+app.command()(alert_commands.why)
 app.command()(demo.demo)
 dead_app.command("events")(events.dead_events)
 dead_app.command("deliveries")(events.dead_deliveries)
@@ -88,3 +99,11 @@ convert_app.command(convert_rules.RULES)(convert_rules.convert_rules)
 token_app.command("add")(token_commands.add)
 token_app.command("list")(token_commands.show)
 token_app.command("remove")(token_commands.remove)
+silence_app.command("add")(silence_commands.add)
+silence_app.command("list")(silence_commands.show)
+silence_app.command("end")(silence_commands.end)
+silence_app.command("preview")(silence_commands.preview)
+on_call_app.command("show")(on_call_commands.show)
+on_call_app.command("override")(on_call_commands.stand_in)
+on_call_app.command("overrides")(on_call_commands.overrides)
+on_call_app.command("end")(on_call_commands.end)

@@ -1,0 +1,141 @@
+"""What people do about alerts by the API, on a real service: fire, acknowledge, see it at once; silence."""
+
+import asyncio
+import json
+
+import msgspec
+from shop_api import valid
+from test_server import until
+
+from lockstep.adapters.stream import open_broker
+from lockstep.app import utc_now
+from lockstep.response.command import COMMANDS, decode_command
+
+
+async def test_an_acknowledgement_is_seen_at_once(shop):
+    """By whoever gave it, in the next question; with who and when, in the list, the alert, its timeline and the log."""
+    await shop.fire("A", "B")
+    number = shop.alert["alert_id"]
+    assert shop.alert["handling"] is None
+    said = await shop.ask("POST", f"/v1/alerts/{number}/acknowledge", {"by": "Anna", "for": "2h", "note": "on it"})
+    valid(said, "Answered")
+    assert (said["applied"], said["by"]) == (True, "Anna")
+    assert said["handling"]["acknowledged_by"] == "Anna"
+    alert = await shop.get(f"/v1/alerts/{number}")
+    assert alert["handling"]["acknowledged_by"] == "Anna"
+    assert alert["handling"]["acknowledged_until"] is not None
+    kinds = [event["kind"] for event in alert["timeline"]]
+    assert kinds[0] == "transition"
+    (answer,) = [event for event in alert["timeline"] if event["kind"] == "answer"]
+    assert (answer["command"]["by"], answer["command"]["way"], answer["command"]["note"]) == ("Anna", "api", "on it")
+    assert answer["decided_at"]
+    listed = valid(await shop.get("/v1/alerts", state="acknowledged"), "Alerts")["alerts"]
+    assert [a["alert_id"] for a in listed] == [number]
+    known = valid(await shop.get(f"/v1/commands/{said['command']}"), "Answer")
+    assert known["why"] == said["why"]
+    other = ResponseBoardOfAnotherWorker(shop.service.settings)
+    assert (await other.handling(number)).acknowledged_by == "Anna"
+    back = await shop.ask("POST", f"/v1/alerts/{number}/take-back", {})
+    assert not (back["handling"] or {}).get("acknowledged_by")
+    assert (await shop.get("/v1/alerts", state="acknowledged"))["alerts"] == []
+
+
+class ResponseBoardOfAnotherWorker:
+    """Reads the same file in another connection, as another worker reads the same cluster."""
+
+    def __init__(self, settings):
+        self._settings = settings
+
+    async def handling(self, alert_id):
+        from lockstep.adapters.response_board import ResponseBoard
+
+        broker = open_broker(self._settings, clock=utc_now)
+        await broker.start()
+        board = ResponseBoard(broker, clock=utc_now)
+        following = asyncio.create_task(board.follow())
+        async with asyncio.timeout(20):
+            while board.handling(alert_id) is None:
+                await asyncio.sleep(0.01)
+        following.cancel()
+        await broker.stop()
+        return board.handling(alert_id)
+
+
+async def test_each_thing_that_people_do_stands(shop):
+    """Assigned, noted, snoozed, closed: each with its name; what is over cannot be done again."""
+    await shop.fire("A")
+    path = f"/v1/alerts/{shop.alert['alert_id']}"
+    await shop.ask("POST", f"{path}/assign", {"to": "Ben", "by": "Anna"})
+    await shop.ask("POST", f"{path}/note", {"text": "it is the fair", "by": "Anna"})
+    handling = (await shop.ask("POST", f"{path}/snooze", {"for": "1h", "by": "Anna"}))["handling"]
+    assert (handling["assignee"], handling["snoozed_by"]) == ("Ben", "Anna")
+    assert [note["text"] for note in handling["notes"]] == ["it is the fair"]
+    handling = (await shop.ask("POST", f"{path}/close", {"note": "counted", "by": "Anna"}))["handling"]
+    assert handling["closed_by"] == "Anna"
+    alert = await shop.get(path)
+    done = [event["command"]["kind"] for event in alert["timeline"] if event["kind"] == "answer"]
+    assert done == ["assign", "note", "snooze", "close"]
+    refused = await shop.ask("POST", f"{path}/acknowledge", {"episode": "another"}, status=409)
+    assert refused["detail"] == refused["error"]
+    assert refused["command"]
+
+
+async def test_the_same_request_twice_is_done_once(shop):
+    """A client that got no answer asks again with its key; another request under that key is refused."""
+    await shop.fire("A")
+    path = f"/v1/alerts/{shop.alert['alert_id']}/note"
+    first = await shop.ask("POST", path, {"text": "one"}, Idempotency_Key="k-1")
+    again = await shop.ask("POST", path, {"text": "one"}, Idempotency_Key="k-1")
+    assert (again["command"], again["decided_at"]) == (first["command"], first["decided_at"])
+    assert len(again["handling"]["notes"]) == 1
+    other = await shop.ask("POST", path, {"text": "two"}, status=422, Idempotency_Key="k-1")
+    assert "came with another request before" in other["detail"]
+    await shop.ask("POST", path, {"text": "two"}, Idempotency_Key="k-2")
+    assert len((await shop.get(f"/v1/alerts/{shop.alert['alert_id']}"))["handling"]["notes"]) == 2
+
+
+async def test_silences_are_seen_made_replaced_and_ended(shop):
+    """What one would hit is said before; the alerts that it matches are named silenced."""
+    await shop.fire("A", "B")
+    seen = valid(await shop.ask("POST", "/v1/silences/preview", {"matchers": ["sku=A"]}), "Preview")
+    assert (seen["now"], [hit["labels"] for hit in seen["hits"]]) == (1, [{"sku": "A"}])
+    assert seen["sentence"].startswith("hits 1 alert now")
+    bad = await shop.ask("POST", "/v1/silences/preview", {"matchers": ['sku=~"("']}, status=400)
+    assert bad["errors"][0]["field"] == "matchers"
+    asked = {"matchers": ["sku=A"], "for": "2h", "comment": "stock is counted", "by": "Anna"}
+    made = await shop.ask("POST", "/v1/silences", asked)
+    number = made["silence"]["id"]
+    assert (made["silence"]["state"], made["silence"]["author"]) == ("holds", "Anna")
+    valid(await shop.get("/v1/silences"), "Silences")
+    valid(await shop.get(f"/v1/silences/{number}"), "ShownSilence")
+    silenced = (await shop.get("/v1/alerts", state="silenced"))["alerts"]
+    assert [(a["labels"]["sku"], a["silenced_by"]) for a in silenced] == [("A", [number])]
+    changed = await shop.ask("PUT", f"/v1/silences/{number}", {**asked, "matchers": ["sku=B"]})
+    assert changed["silence"]["matchers"] == ["sku=B"]
+    silenced = (await shop.get("/v1/alerts", state="silenced"))["alerts"]
+    assert [a["labels"]["sku"] for a in silenced] == ["B"]
+    ended = await shop.ask("DELETE", f"/v1/silences/{number}")
+    assert ended["silence"]["state"] == "over"
+    assert (await shop.get("/v1/silences"))["silences"] == []
+    assert len((await shop.get("/v1/silences", state="over"))["silences"]) == 1
+    assert (await shop.get("/v1/alerts", state="silenced"))["alerts"] == []
+    await shop.ask("DELETE", "/v1/silences/nobody", status=404)
+    refused = await shop.ask("POST", "/v1/silences", {"matchers": ["sku=A"], "comment": "why"}, status=400)
+    assert "until when?" in refused["detail"]
+
+
+async def test_a_command_is_named_after_its_token_and_person(shop):
+    """A program that acts for people says for whom; the audit has both."""
+    await shop.fire("A")
+    token = await shop.service.tokens.add("chatbot", "responder", by="ops", at=utc_now())
+    await until(lambda: asyncio.sleep(0, shop.service.tokens.caller(token)))
+    bearer = {"Authorization": f"Bearer {token}"}
+    path = f"/v1/alerts/{shop.alert['alert_id']}/acknowledge"
+    assert (await shop.ask("POST", path, {}, **bearer))["by"] == "chatbot"
+    assert (await shop.ask("POST", path, {"by": "Anna"}, **bearer))["by"] == "Anna through chatbot"
+    await shop.ask("POST", path, {}, status=401)
+    earliest, end = (await shop.service.broker.bounds(COMMANDS))[0]
+    batches = [batch async for batch in shop.service.broker.read(COMMANDS, 0, earliest, end)]
+    commands = [decode_command(value) for batch in batches for value in batch.values]
+    assert [command.by for command in commands] == ["chatbot", "Anna through chatbot"]
+    assert "lst_" not in json.dumps(msgspec.to_builtins(commands))
