@@ -29,6 +29,7 @@ from lockstep.adapters.http.inbound import Inbound
 from lockstep.adapters.http.operations import openapi
 from lockstep.adapters.http.operations.alert_charts import AlertCharts
 from lockstep.adapters.http.operations.alert_operations import AlertOperations
+from lockstep.adapters.http.operations.chat_buttons import ChatButtons
 from lockstep.adapters.http.operations.event_operations import EventOperations
 from lockstep.adapters.http.operations.giving import Giver
 from lockstep.adapters.http.operations.history_operations import HistoryOperations
@@ -38,6 +39,7 @@ from lockstep.adapters.http.operations.service_operations import ServiceOperatio
 from lockstep.adapters.http.operations.silence_operations import SilenceOperations
 from lockstep.adapters.http.pages.alert_pages import AlertPages
 from lockstep.adapters.http.pages.known import Known, says_now_of
+from lockstep.adapters.http.pages.mute_pages import MutePages
 from lockstep.adapters.http.pages.pages import Pages
 from lockstep.adapters.http.pages.visitor import Visitors
 from lockstep.adapters.http.server import HttpServer
@@ -205,6 +207,15 @@ class Service:
             count=metrics.webhook_in,
             count_events=metrics.posted,
         )
+        self._buttons = ChatButtons(
+            self.commands,
+            secrets=secrets_from(environ),
+            secret_names=settings.slack_signing,
+            explain=says_now_of(self._explain),
+            base_url=settings.slack_base_url,
+            zone=settings.zone,
+            clock=utc_now,
+        )
         service = ServiceOperations(
             status=self.judging.status,
             imports=lambda: imports.now,
@@ -213,6 +224,7 @@ class Service:
         )
         giver = Giver(self.commands, self.responses, utc_now)
         self._alert_charts = AlertCharts(self._charts, Painter(), settings.zone)
+        alert_pages = self._alert_pages(access)
         owners = (
             EventOperations(settings.topics, receipts, metrics.posted),
             AlertOperations(
@@ -229,7 +241,9 @@ class Service:
             RuleOperations(self.rules.state, lambda: self.rules.reload(again=True)),
             service,
             inbound,
-            self._alert_pages(access),
+            alert_pages,
+            MutePages(alert_pages),
+            self._buttons,
         )
         self.http = HttpServer(settings, access, owners)
 
@@ -285,6 +299,7 @@ class Service:
         await check_sources(self.settings, self.broker)
         stack.push_async_callback(self.stopping.step, "ending drawings", self._pictures.close, at_most_s=CHANNEL_S)
         stack.push_async_callback(self.stopping.step, "ending charts", self._alert_charts.close, at_most_s=CHANNEL_S)
+        stack.push_async_callback(self.stopping.step, "closing buttons", self._buttons.close, at_most_s=CHANNEL_S)
         for channel in self._channels.values():
             stack.push_async_callback(self.stopping.step, "closing a channel", channel.close, at_most_s=CHANNEL_S)
         await self._wait_for_rules()

@@ -32,7 +32,9 @@ async def test_the_demo_shows_what_was_planted(tmp_path, monkeypatch):
     assert len(pages) >= 14
     assert any("data:image/png" in page.read_text() for page in pages)  # charts, and not only words
     next_steps = text.partition("What to try next")[2]
-    check, backtest, serve, tidy = re.findall(r"^    (\S.*)$", next_steps, re.MULTILINE)  # whole, however long
+    check, backtest, serve, tidy, page, board = re.findall(r"^    (\S.*)$", next_steps, re.MULTILINE)  # whole
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/act/\S+", page)
+    assert page.startswith(board)
     assert serve == check.replace(" check ", " serve --rules ")
     for command in (check, backtest, tidy):
         done = await asyncio.to_thread(subprocess.run, shlex.split(command), capture_output=True, check=False)

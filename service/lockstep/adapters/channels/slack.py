@@ -275,8 +275,8 @@ def _place(reference: str | None) -> tuple[str, str | None]:
 
 
 def _is_of_settings(error: DeliveryError) -> bool:
-    """Whether an operator has to do something before it can work: a scope, a channel."""
-    return error.reason in ("configuration", "authError")
+    """Whether it works only when somebody has done something: a scope, a channel, a proxy that lets it through."""
+    return error.reason in ("configuration", "authError", "clientError")
 
 
 def _is_uneditable(error: DeliveryError) -> bool:

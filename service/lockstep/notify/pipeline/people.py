@@ -243,7 +243,7 @@ class People:
         listener = None if episode is None else episode.listeners.get(destination_id)
         if episode is None or listener is None or not listener.is_held:
             return
-        hush = self._hush(episode, listener, moment)
+        hush = self._hush(episode, listener, self.destination_of(listener, destination_id).target, moment)
         if hush is None:
             reason = Reason.HELD if listener.held is Reason.MUTED else Reason.SILENCE_ENDED
             why = listener.held_why if reason is Reason.HELD or not why else why
@@ -301,15 +301,16 @@ class People:
 
     # ---- what stops it --------------------------------------------------------------------------------------------
 
-    def _hush(self, episode: Episode, listener: Listener, moment: float) -> Hush | None:
-        """Why a listener is not told now; None where one of the ways that lead there is open."""
+    def _hush(self, episode: Episode, listener: Listener, target: str, moment: float) -> Hush | None:
+        """Why a listener is not told now; None where one of the ways that lead there is open. target: whose it is, so
+        that a silence can be for one address alone."""
         hush = handled_hush(episode, listener, moment)
         if hush is not None:
             return hush
         first: Hush | None = None
         severity = Severity(episode.rank)
         for team, route in listener.routes:
-            facts, options = facts_of(episode, team), self._routing.tree.options(route)
+            facts, options = {"destination": target, **facts_of(episode, team)}, self._routing.tree.options(route)
             stopped = None
             for part in self._hushing:
                 stopped = part.hushed(facts, severity, moment, options)
@@ -336,7 +337,7 @@ class People:
     def _is_stopped(self, episode: Episode, group: Group, listener: Listener, moment: float) -> bool:
         """Whether nothing is told of it now: it is held, or there is nothing to say of it."""
         destination = group.destination
-        hush = self._hush(episode, listener, moment)
+        hush = self._hush(episode, listener, destination.target, moment)
         reason, why = (None, "") if hush is None else (hush.reason, hush.why)
         never_began = episode.is_over and not listener.told and not listener.capped
         if hush is not None and listener.waits is Reason.RESPONSE:

@@ -17,6 +17,7 @@ import secrets
 import shlex
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from bisect import bisect_left
@@ -185,7 +186,7 @@ async def _shown(folder: Path, console: Terminal, seconds: float) -> int:
         slack = await stack.enter_async_context(slack_server(folder / "slack", token=token))
         on_alert = partial(_hear, expected, view)
         hook = await stack.enter_async_context(hook_server(folder / "webhooks", secret=secret, on_alert=on_alert))
-        environ = _environment(folder, mailbox=mailbox, slack=slack, token=token, secret=secret)
+        environ = _environment(folder, mailbox=mailbox, slack=slack, token=token, secret=secret, port=_free_port())
         _write_rules(rules, folder / "rules", hook.url)
         url = await stack.enter_async_context(_service(folder, environ))
         session = await stack.enter_async_context(
@@ -199,18 +200,24 @@ async def _shown(folder: Path, console: Terminal, seconds: float) -> int:
         view.begin("the last messages go out", len(expected.transitions))
         await _finish(expected, hook, mailbox, slack)
         counted = await _counted(session)
-    return _conclude(
-        view,
-        expected,
-        hook,
-        mailbox,
-        slack,
-        folder=folder,
-        rules=rules,
-        events=len(replayed.lines),
-        counted=counted,
-        rate=rate,
-    )
+        view.end()
+        code = _conclude(
+            view,
+            expected,
+            hook,
+            mailbox,
+            slack,
+            folder=folder,
+            rules=rules,
+            events=len(replayed.lines),
+            counted=counted,
+            rate=rate,
+            url=url,
+        )
+        if console.is_terminal and sys.stdin.isatty():
+            view.say(styled("\nThe pages are there until you press Enter."))
+            await asyncio.to_thread(sys.stdin.readline)
+    return code
 
 
 @asynccontextmanager
@@ -225,7 +232,15 @@ async def _mails(folder: Path) -> AsyncIterator[Mailbox]:
 # ---- the service ----------------------------------------------------------------------------------------------------
 
 
-def _environment(folder: Path, *, mailbox: Mailbox, slack: Slack, token: str, secret: str) -> dict[str, str]:
+def _free_port() -> int:
+    """A port that nobody has: links in messages name it before the service listens."""
+    with socket.socket() as sample:
+        sample.bind((HOST, 0))
+        port: int = sample.getsockname()[1]
+        return port
+
+
+def _environment(folder: Path, *, mailbox: Mailbox, slack: Slack, token: str, secret: str, port: int) -> dict[str, str]:
     """The service's environment: nothing of the caller's own settings reaches the demo, and nothing of it the world."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCKSTEP_")}
     return kept | {
@@ -233,7 +248,8 @@ def _environment(folder: Path, *, mailbox: Mailbox, slack: Slack, token: str, se
         "LOCKSTEP_RULES": str(folder / "rules"),
         "LOCKSTEP_TIMEZONE": str(ZONE),
         "LOCKSTEP_HTTP_HOST": HOST,
-        "LOCKSTEP_HTTP_PORT": "0",
+        "LOCKSTEP_HTTP_PORT": str(port),
+        "LOCKSTEP_PUBLIC_URL": f"http://{HOST}:{port}",
         "LOCKSTEP_LOG_FORMAT": "json",
         "LOCKSTEP_GROUP_WAIT": str(GROUP_WAIT_S),
         "LOCKSTEP_SMTP_HOST": HOST,
@@ -469,8 +485,9 @@ def _conclude(
     events: int,
     counted: int,
     rate: float,
+    url: str,
 ) -> int:
-    """Say what was done; returns 0 when everything happened that had to."""
+    """Say what was done, and where the alerts' pages are; returns 0 when everything happened that had to."""
     fired = Counter(t.rule for t in expected.heard.values() if t.state is TransitionName.FIRING)
     people = Counter(str(m["To"]) for m in mailbox.mails)
     mails = ", ".join(f"{count} to {address}" for address, count in sorted(people.items()))
@@ -484,7 +501,11 @@ def _conclude(
                 f"{len(expected.heard)} of {len(expected.transitions)} as the judge says when it is asked directly",
             ),
             ("mails", f"{mails or 'none'}, in {folder / 'mails'} (open the .html in a browser)"),
-            ("Slack", f"{len(slack.messages)} messages, {slack.replies} of them in threads, in {folder / 'slack'}"),
+            (
+                "Slack",
+                f"{len(slack.messages)} messages, {slack.replies} of them in threads, {slack.edits} edits, "
+                f"in {folder / 'slack'}",
+            ),
             (
                 "webhooks",
                 f"{len(hook.received)} with a right signature, {hook.forged} without, in {folder / 'webhooks'}",
@@ -509,4 +530,19 @@ def _conclude(
     wrong += [] if fired else ["not a single alert"]
     for what in wrong[:20]:
         view.say(styled(("missing or wrong:", "red"), f" {what}"))
+    page = _link_of(mailbox)
+    view.commands(
+        "Look at an alert, as whoever got its mail; and at all of them",
+        [*([("an alert's page", page)] if page else []), ("all alerts", f"{url}/")],
+    )
     return 1 if wrong else 0
+
+
+def _link_of(mailbox: Mailbox) -> str:
+    """The link of the last mail about an alert that began; "" where none has one."""
+    for mail in reversed(mailbox.mails):
+        body = mail.get_body(("plain",))
+        links = [] if body is None else re.findall(r"Look, acknowledge: (\S+)", body.get_content())
+        if links:
+            return str(links[0])
+    return ""

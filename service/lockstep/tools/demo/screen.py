@@ -53,6 +53,10 @@ class View:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bar.stop()
 
+    def end(self) -> None:
+        """No bar moves any more; what is said from here on stays."""
+        self._bar.stop()
+
     def say(self, text: RenderableType) -> None:
         self._console.print(text)
 

@@ -18,6 +18,7 @@ from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
 HOST = "127.0.0.1"
+CHANNEL_ID = "C0000SHOP"
 
 
 @dataclass
@@ -68,8 +69,11 @@ async def mail_server(folder: Path) -> AsyncIterator[Mailbox]:
 
 @dataclass
 class Slack:
-    """Every message that was posted, with the `ts` that it got. replies: those that went into a thread. charts: files
-    that were shared, by the `ts` of their thread."""
+    """Every message that was posted, with the `ts` that it got, as it was edited since.
+
+    replies: those that went into a thread. charts: files that were shared, by the `ts` of their thread. edits: how
+    often a message was edited. responses: what became of messages whose buttons were pressed.
+    """
 
     token: str
     folder: Path
@@ -77,6 +81,8 @@ class Slack:
     messages: list[dict[str, Any]] = field(default_factory=list)
     charts: dict[str, Path] = field(default_factory=dict)
     refused: int = 0
+    edits: int = 0
+    responses: list[dict[str, Any]] = field(default_factory=list)
     _uploaded: int = 0
 
     @property
@@ -90,8 +96,43 @@ class Slack:
         message = await request.json() if request.content_type == "application/json" else dict(await request.post())
         message["ts"] = f"{1_300_000_000 + len(self.messages)}.000100"
         self.messages.append(message)
+        self._keep()
+        return web.json_response({"ok": True, "channel": CHANNEL_ID, "ts": message["ts"], "message": {}})
+
+    async def update(self, request: web.Request) -> web.Response:
+        """Put something in the place of what a message says."""
+        given = await request.json()
+        for message in self.messages:
+            if message["ts"] == given["ts"]:
+                message.update({name: given[name] for name in ("text", "blocks", "attachments") if name in given})
+                self.edits += 1
+                self._keep()
+                return web.json_response({"ok": True, "channel": message["channel"], "ts": message["ts"]})
+        return web.json_response({"ok": False, "error": "message_not_found"})
+
+    async def history(self, request: web.Request) -> web.Response:
+        """Messages of the channel, or the answers in a thread: the newest first."""
+        given = {**request.query, **(await request.post())}
+        oldest, latest = float(str(given.get("oldest", 0))), float(str(given.get("latest", 1e12)))
+        thread = given.get("ts")
+        shown = [
+            message
+            for message in reversed(self.messages)
+            if oldest <= float(message["ts"]) <= latest and message.get("thread_ts") == thread
+        ]
+        return web.json_response({"ok": True, "messages": shown[:100]})
+
+    async def channels(self, request: web.Request) -> web.Response:
+        """The one channel that there is."""
+        return web.json_response({"ok": True, "channels": [{"id": CHANNEL_ID, "name": "shop"}]})
+
+    async def respond(self, request: web.Request) -> web.Response:
+        """What becomes of a message whose button was pressed."""
+        self.responses.append(await request.json())
+        return web.Response(text="ok")
+
+    def _keep(self) -> None:
         (self.folder / "messages.json").write_text(json.dumps(self.messages, indent=1), encoding="utf-8")
-        return web.json_response({"ok": True, "channel": message["channel"], "ts": message["ts"], "message": {}})
 
     async def give_place(self, request: web.Request) -> web.Response:
         """Say where the bytes of a file may go."""
@@ -114,10 +155,15 @@ class Slack:
 
 @asynccontextmanager
 async def slack_server(folder: Path, *, token: str) -> AsyncIterator[Slack]:
-    """A Slack that knows chat.postMessage, the three calls of a file, and one token."""
+    """A Slack that knows how messages are posted, edited and looked up, the three calls of a file, and one token."""
     slack = Slack(token, _made(folder))
     paths = {
         "/api/chat.postMessage": slack.post,
+        "/api/chat.update": slack.update,
+        "/api/conversations.history": slack.history,
+        "/api/conversations.replies": slack.history,
+        "/api/conversations.list": slack.channels,
+        "/respond": slack.respond,
         "/api/files.getUploadURLExternal": slack.give_place,
         "/upload/{name}": slack.take_bytes,
         "/api/files.completeUploadExternal": slack.share,
@@ -173,10 +219,10 @@ async def hook_server(folder: Path, *, secret: str, on_alert: Callable[[dict[str
 async def _served(
     handlers: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]],
 ) -> AsyncIterator[str]:
-    """handlers: path → who answers a POST there."""
+    """handlers: path → who answers there."""
     app = web.Application()
     for path, handler in handlers.items():
-        app.router.add_post(path, handler)
+        app.router.add_route("*", path, handler)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:

@@ -66,7 +66,7 @@ class AlertPages:
     ) -> None:
         """pictures: who draws PNGs; None: nobody. first_steps: the page of a service that watches nothing yet; None
         where it does. has_tokens: whether there is any token to log in with."""
-        self._known, self._pages, self._visitors, self._links = known, pages, visitors, links
+        self.known, self.pages, self.visitors, self._links = known, pages, visitors, links
         self._door, self._pictures = door, pictures
         self._first_steps, self._has_tokens = first_steps, has_tokens
         self._within_s, self._answer_s = within_s, answer_s
@@ -87,25 +87,25 @@ class AlertPages:
         first = self._first_steps()
         if first is not None:
             return web.Response(text=first, content_type="text/html")
-        visitor = self._visitors.by_login(request)
+        visitor = self.visitors.by_login(request)
         if visitor is None:
             return self.ask_to_log_in(request)
         view = board_view(
-            self._known.board.alerts(every=True),
-            self._known.rules(),
-            self._known.writer,
-            handling=self._known.responses.handling,
-            decisions=self._known.responses.decisions,
-            now=self._known.clock(),
+            self.known.board.alerts(every=True),
+            self.known.rules(),
+            self.known.writer,
+            handling=self.known.responses.handling,
+            decisions=self.known.responses.decisions,
+            now=self.known.clock(),
             team=request.query.get("team", ""),
         )
-        values = {"view": view, "form": self._visitors.form("login"), "has_token": TOKEN_COOKIE in request.cookies}
-        return self._pages.page("board", values, depth=0, visitor=visitor, here="Alerts")
+        values = {"view": view, "form": self.visitors.form("login"), "has_token": TOKEN_COOKIE in request.cookies}
+        return self.pages.page("board", values, depth=0, visitor=visitor, here="Alerts")
 
     @answers(Operation("GET", "/style.css", "How pages look", {200: {"description": "CSS"}}, is_open=True))
     async def _style(self, request: web.BaseRequest) -> web.Response:
         headers = {"Cache-Control": "max-age=300", "X-Content-Type-Options": "nosniff"}
-        return web.Response(text=self._pages.style, content_type="text/css", headers=headers)
+        return web.Response(text=self.pages.style, content_type="text/css", headers=headers)
 
     @answers(Operation("GET", "/icon.svg", "The sign of a browser's tab", {200: {"description": "SVG"}}, is_open=True))
     async def _icon(self, request: web.BaseRequest) -> web.Response:
@@ -121,7 +121,7 @@ class AlertPages:
         )
     )
     async def _alert(self, request: web.BaseRequest) -> web.Response:
-        visitor = self._visitors.by_login(request)
+        visitor = self.visitors.by_login(request)
         if visitor is None:
             return self.ask_to_log_in(request, to=f"alerts/{path_value(request, 'id')}")
         return await self._show(request, visitor, path_value(request, "id"), "")
@@ -138,7 +138,7 @@ class AlertPages:
         )
     )
     async def _act_on_alert(self, request: web.BaseRequest) -> web.Response:
-        visitor = self._visitors.by_login(request)
+        visitor = self.visitors.by_login(request)
         if visitor is None:
             return self.ask_to_log_in(request, to=f"alerts/{path_value(request, 'id')}")
         return await self._act(request, visitor, path_value(request, "id"), "")
@@ -154,20 +154,20 @@ class AlertPages:
         )
     )
     async def _alert_by_link(self, request: web.BaseRequest) -> web.Response:
-        link = self._link(request, Purpose.ACT)
+        link = self.link(request, Purpose.ACT)
         if isinstance(link, web.Response):
             return link
-        visitor = self._visitors.by_link(request, link.who, can_act=True)
+        visitor = self.visitors.by_link(request, link.who, can_act=True)
         return await self._show(request, visitor, link.about, link.episode_id)
 
     @answers(
         Operation("POST", "/act/{token}", "The same, as the link's recipient", _SENT, [_TOKEN], _FORM, is_open=True)
     )
     async def _act_by_link(self, request: web.BaseRequest) -> web.Response:
-        link = self._link(request, Purpose.ACT)
+        link = self.link(request, Purpose.ACT)
         if isinstance(link, web.Response):
             return link
-        visitor = self._visitors.by_link(request, link.who, can_act=True)
+        visitor = self.visitors.by_link(request, link.who, can_act=True)
         return await self._act(request, visitor, link.about, link.episode_id)
 
     @answers(
@@ -176,19 +176,19 @@ class AlertPages:
         )
     )
     async def _look(self, request: web.BaseRequest) -> web.Response:
-        link = self._link(request, Purpose.LOOK)
+        link = self.link(request, Purpose.LOOK)
         if isinstance(link, web.Response):
             return link
-        visitor = self._visitors.by_link(request, "", can_act=False)
+        visitor = self.visitors.by_link(request, "", can_act=False)
         return await self._show(request, visitor, link.about, link.episode_id)
 
-    def _link(self, request: web.BaseRequest, purpose: Purpose) -> Link | web.Response:
+    def link(self, request: web.BaseRequest, purpose: Purpose) -> Link | web.Response:
         """What the path's link says, or the page that says what is wrong with it."""
         try:
             return self._links.read(purpose, path_value(request, "token"))
         except LinkFault as fault:
             text = f"{str(fault)[:1].upper()}{str(fault)[1:]}."
-            return self._pages.notice("This link leads nowhere", text, depth=1, status=404)
+            return self.pages.notice("This link leads nowhere", text, depth=1, status=404)
 
     async def _show(
         self,
@@ -202,26 +202,26 @@ class AlertPages:
         status: int = 200,
     ) -> web.Response:
         try:
-            transitions = await self._known.transitions(alert_id, episode_id)
+            transitions = await self.known.transitions(alert_id, episode_id)
         except BrokerError:
             return self._unreachable()
         if not transitions:
             text = "It ended long ago, or was never there. Newer messages have newer links."
-            return self._pages.notice("This alert is not known here", text, depth=1, status=404)
+            return self.pages.notice("This alert is not known here", text, depth=1, status=404)
         if not said:
-            said, refused = await self._outcome(request)
-        view = self._known.view(transitions)
+            said, refused = await self.outcome(request)
+        view = self.known.view(transitions)
         values = {
             "view": view,
             "longest": max(len(view.item.value_bar), len(view.item.usual_bar), 1),
             "said": said,
             "said_refused": refused,
-            "form": self._visitors.form(_about(transitions)),
+            "form": self.visitors.form(_about(transitions)),
             "snoozes": [(name, words) for name, (words, _) in SNOOZES.items()],
-            "chart": await self._known.chart(transitions, self._chart_place),
+            "chart": await self.known.chart(transitions, self._chart_place),
             "look": self._look_place(transitions) if visitor.can_act else "",
         }
-        return self._pages.page("alert", values, depth=1, visitor=visitor, status=status)
+        return self.pages.page("alert", values, depth=1, visitor=visitor, status=status)
 
     def _chart_place(self, transition_id: str) -> str:
         return f"../{Purpose.CHART}/{self._links.token(Purpose.CHART, transition_id)}"
@@ -230,13 +230,13 @@ class AlertPages:
         last = transitions[-1]
         return f"../{Purpose.LOOK}/{self._links.token(Purpose.LOOK, last.alert_id, last.episode_id)}"
 
-    async def _outcome(self, request: web.BaseRequest) -> tuple[str, bool]:
+    async def outcome(self, request: web.BaseRequest) -> tuple[str, bool]:
         """(what became of what was just done, whether it was refused), where the address says that something was."""
         done = request.query.get("done", "")
         if not done:
             return "", False
         try:
-            answer = await self._known.responses.wait_for(done[:100], within_s=self._answer_s)
+            answer = await self.known.responses.wait_for(done[:100], within_s=self._answer_s)
         except BrokerError:
             answer = None
         if answer is None:
@@ -248,17 +248,17 @@ class AlertPages:
     async def _act(self, request: web.BaseRequest, visitor: Visitor, alert_id: str, episode_id: str) -> web.Response:
         if not visitor.can_act:
             text = "Your token lets you look; ask for one of a responder."
-            return self._pages.notice("Not with this token", text, depth=1, status=403)
+            return self.pages.notice("Not with this token", text, depth=1, status=403)
         given = await self.form_of(request)
         if given is None:
-            return self._pages.notice("Not from here", STALE, depth=1, status=403)
+            return self.pages.notice("Not from here", STALE, depth=1, status=403)
         try:
-            transitions = await self._known.transitions(alert_id, episode_id)
+            transitions = await self.known.transitions(alert_id, episode_id)
         except BrokerError:
             return self._unreachable()
         if not transitions:
             return await self._show(request, visitor, alert_id, episode_id)
-        form_id = self._visitors.form_id(given.get("form", ""), _about(transitions))
+        form_id = self.visitors.form_id(given.get("form", ""), _about(transitions))
         if form_id is None:
             return await self._show(request, visitor, alert_id, episode_id, said=STALE, refused=True, status=400)
         name = clean_name(given.get("name", ""))
@@ -279,7 +279,7 @@ class AlertPages:
                     last.episode_id,
                     by=by,
                     way=visitor.way,
-                    now=self._known.clock(),
+                    now=self.known.clock(),
                 )
             except FormFault as fault:
                 return await self._show(
@@ -287,7 +287,7 @@ class AlertPages:
                 )
             answered = await self.give(request, command)
         if name:
-            self._visitors.remember_name(answered, name)
+            self.visitors.remember_name(answered, name)
         return answered
 
     async def give(self, request: web.BaseRequest, command: Command) -> web.Response:
@@ -310,16 +310,24 @@ class AlertPages:
 
     def _unreachable(self) -> web.Response:
         text = "The log cannot be reached, so nothing was done. Try again in a moment."
-        return self._pages.notice("Not now", text, depth=1, status=503)
+        return self.pages.notice("Not now", text, depth=1, status=503)
 
     async def form_of(self, request: web.BaseRequest) -> Mapping[str, str] | None:
-        """The fields of a form that was sent, of each the last one that says something; None where another site's page
-        sent it. Raises Refusal for one that is too large."""
+        """The fields of a form that was sent; None where another site's page sent it. Raises Refusal for one that is
+        too large."""
+        return self.fields_of(request, await read_body(request, most=LARGEST_FORM))
+
+    @staticmethod
+    def fields_of(request: web.BaseRequest, raw: bytes) -> Mapping[str, str] | None:
+        """The same of a body that was read: of each field the last one that says something."""
         if is_foreign(request):
             return None
-        raw = await read_body(request, most=LARGEST_FORM)
         fields: dict[str, str] = {}
-        for name, value in parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=50):
+        try:
+            pairs = parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=50)
+        except ValueError:
+            return {}
+        for name, value in pairs:
             if value or name not in fields:
                 fields[name] = value
         return fields
@@ -344,21 +352,21 @@ class AlertPages:
         )
     )
     async def _chart(self, request: web.BaseRequest) -> web.Response:
-        link = self._link(request, Purpose.CHART)
+        link = self.link(request, Purpose.CHART)
         if isinstance(link, web.Response):
             return link
         is_dark = request.query.get("in") == "dark"
-        if request.query.get("as") == "svg" and self._known.charts is not None:
-            chart = await found_in_time(self._known.charts, link.about, wait_s=0.0)
+        if request.query.get("as") == "svg" and self.known.charts is not None:
+            chart = await found_in_time(self.known.charts, link.about, wait_s=0.0)
             if chart is not None:
-                svg = standalone(chart, self._known.writer.zone, DARK if is_dark else LIGHT)
+                svg = standalone(chart, self.known.writer.zone, DARK if is_dark else LIGHT)
                 return web.Response(text=svg, content_type="image/svg+xml", headers=SVG_HEADERS)
         elif self._pictures is not None:
             picture = await self._pictures.drawn(link.about)
             if picture is not None:
                 png = (picture.dark if is_dark else None) or picture.light
                 return web.Response(body=png, content_type="image/png", headers=HEADERS)
-        return self._pages.notice("No picture", "There is none of this change any more.", depth=1, status=404)
+        return self.pages.notice("No picture", "There is none of this change any more.", depth=1, status=404)
 
     # ---- login ------------------------------------------------------------------------------------------------------
 
@@ -369,12 +377,12 @@ class AlertPages:
         values = {
             "said": said,
             "has_tokens": self._has_tokens(),
-            "form": self._visitors.form("login"),
+            "form": self.visitors.form("login"),
             "to": to if _PLACE.fullmatch(to) else "",
-            "visitor_name": self._visitors.name_of(request),
+            "visitor_name": self.visitors.name_of(request),
         }
         slashes = request.path.count("/") - 1
-        return self._pages.page("login", values, depth=slashes if depth is None else depth, status=401)
+        return self.pages.page("login", values, depth=slashes if depth is None else depth, status=401)
 
     @answers(
         Operation(
@@ -387,26 +395,26 @@ class AlertPages:
     @answers(Operation("POST", "/login", "Give a token", _SENT, (), _FORM, is_open=True))
     async def _log_in(self, request: web.BaseRequest) -> web.Response:
         given = await self.form_of(request)
-        if given is None or self._visitors.form_id(given.get("form", ""), "login") is None:
+        if given is None or self.visitors.form_id(given.get("form", ""), "login") is None:
             return self.ask_to_log_in(request, said=STALE)
         token, to = given.get("token", "").strip(), given.get("to", "")
         to = to if _PLACE.fullmatch(to) else ""
-        if not self._visitors.is_token(token):
+        if not self.visitors.is_token(token):
             log.warning("a login was refused", remote=request.remote)
             return self.ask_to_log_in(request, to=to, said="This is no token of this service.")
         answered = seen_at(f"./{to}")
-        self._visitors.remember_token(answered, token)
+        self.visitors.remember_token(answered, token)
         if name := clean_name(given.get("name", "")):
-            self._visitors.remember_name(answered, name)
+            self.visitors.remember_name(answered, name)
         return answered
 
     @answers(Operation("POST", "/logout", "Have the browser forget the token", _SENT, (), _FORM, is_open=True))
     async def _log_out(self, request: web.BaseRequest) -> web.Response:
         given = await self.form_of(request)
-        if given is None or self._visitors.form_id(given.get("form", ""), "login") is None:
+        if given is None or self.visitors.form_id(given.get("form", ""), "login") is None:
             return self.ask_to_log_in(request, said=STALE)
         answered = seen_at("./")
-        self._visitors.forget_token(answered)
+        self.visitors.forget_token(answered)
         return answered
 
 
