@@ -21,7 +21,7 @@ from lockstep.cli import (
     serve,
     sources,
 )
-from lockstep.cli.respond import alert_commands, on_call_commands, silence_commands, token_commands
+from lockstep.cli.respond import alert_commands, on_call_commands, on_call_plan, silence_commands, token_commands
 from lockstep.cli.shared.output import fail, out
 from lockstep.errors import LockstepError
 
@@ -104,6 +104,7 @@ silence_app.command("list")(silence_commands.show)
 silence_app.command("end")(silence_commands.end)
 silence_app.command("preview")(silence_commands.preview)
 on_call_app.command("show")(on_call_commands.show)
+on_call_app.command("plan")(on_call_plan.plan)
 on_call_app.command("override")(on_call_commands.stand_in)
 on_call_app.command("overrides")(on_call_commands.overrides)
 on_call_app.command("end")(on_call_commands.end)

@@ -37,9 +37,8 @@ class StandIns:
         return [] if who is None else [who]
 
     def overrides(self) -> list[Override]:
-        """Those that count, in the order in which they were made."""
-        known = [o for o in self._overrides.values() if o.who in self._receivers]
-        return sorted(known, key=lambda o: (o.created_at, o.id))
+        """Those that count."""
+        return [o for o in self._overrides.values() if o.who in self._receivers]
 
     # ---- hooks.Part -----------------------------------------------------------------------------------------------
 

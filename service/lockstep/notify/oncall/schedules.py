@@ -114,7 +114,7 @@ class Schedule:
     def on_call(self, moment: float, overrides: Iterable[Override] = ()) -> str | None:
         """The receiver that is on call then; None: nobody.
 
-        overrides: of this or other schedules, in the order in which people made them: the latest one counts.
+        overrides: of this or other schedules, in any order; of two at one time the one that was made later counts.
         """
         return self._on_call(moment, _stand_ins(self.name, overrides))
 
@@ -178,9 +178,9 @@ class _StandIn:
 
 
 def _stand_ins(schedule: str, overrides: Iterable[Override]) -> list[_StandIn]:
-    """The latest first. One that was ended counts until then."""
+    """The latest made first. One that was ended counts until then."""
     stand_ins = []
-    for override in overrides:
+    for override in sorted(overrides, key=lambda o: (o.created_at, o.id)):
         if override.schedule == schedule:
             end = seconds_of(override.ends)
             end = end if override.ended_at is None else min(end, seconds_of(override.ended_at))
