@@ -166,7 +166,14 @@ class Service:
         )
         imports = OpenImports(ImportLog(self.broker, SAMPLES, clock=utc_now), settings.topics)
         self._own_alerts = OwnAlertPublisher(
-            self.broker, self.board, book, event_time, imports, alone=settings.is_sqlite, clock=utc_now
+            self.broker,
+            self.board,
+            book,
+            event_time,
+            imports,
+            alone=settings.is_sqlite,
+            zone=settings.zone,
+            clock=utc_now,
         )
         self.rules = RuleReload(settings, book, self.judging, self.stages, self._own_alerts, on_fatal=self._on_fatal)
         self.collector = Collector(

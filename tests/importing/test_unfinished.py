@@ -30,6 +30,7 @@ from lockstep.worker.own_alerts import OwnAlertPublisher
 from lockstep.worker.required_topics import SAMPLES, prepare
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+LONDON = ZoneInfo("Europe/London")
 LONG, SHORT = timedelta(hours=2), STANDS_STILL_AFTER - timedelta(seconds=1)
 TEAMS = ("marketing", "operations")
 
@@ -39,7 +40,7 @@ def broken_off(since: timedelta = LONG, *, waiting: int = 12, role: str = "order
 
 
 def due(*imports: OpenImport, before: list[Transition] | None = None) -> list[Transition]:
-    return unfinished_due(imports, before or [], now=NOON)
+    return unfinished_due(imports, before or [], now=NOON, zone=LONDON)
 
 
 @pytest.mark.parametrize(
@@ -68,17 +69,18 @@ def test_what_is_said(imports: list[OpenImport], before: list[Transition], state
 def test_its_message() -> None:
     """Which import, since when, how far, how many events wait, and both ways out; then that it is over."""
     (begun,) = due(broken_off())
-    item = Writer(ZoneInfo("Europe/London")).item(begun, unfinished_rule(TEAMS), TEAMS)
+    item = Writer(LONDON).item(begun, unfinished_rule(TEAMS), TEAMS)
     assert item.headline == "orders: nothing is judged, an import has not ended"
     assert begun.severity == "critical"
     assert set(item.texts.values()) == {
-        "The import of orders stands still since 2026-03-02T10:00:00Z, at events of 2026-02-21T12:00:00Z; by "
-        "2026-03-02T12:00:00Z 12 live events wait in topic 'orders' for its end. Give the same `lockstep import` "
-        "command again and it goes on where it was broken off; or end it with `lockstep import --end`: what was "
-        "imported counts, and live events are judged from there. `lockstep import --status` says how it stands."
+        "The import of orders stands still since Mon 2 Mar 2026 10:00 GMT, at events of Sat 21 Feb 2026 12:00 GMT; "
+        "12 live events wait in topic 'orders' for its end, as of Mon 2 Mar 2026 12:00 GMT. Give the same "
+        "`lockstep import` command again and it goes on where it was broken off; or end it with "
+        "`lockstep import --end`: what was imported counts, and live events are judged from there. "
+        "`lockstep import --status` says how it stands."
     }
-    (over,) = unfinished_due([], [begun], now=NOON + timedelta(minutes=5))
-    item = Writer(ZoneInfo("Europe/London")).item(over, unfinished_rule(TEAMS), TEAMS)
+    (over,) = unfinished_due([], [begun], now=NOON + timedelta(minutes=5), zone=LONDON)
+    item = Writer(LONDON).item(over, unfinished_rule(TEAMS), TEAMS)
     assert item.headline == "ImportUnfinished, orders: the import goes on or has ended; it fired for 5 minutes"
     assert set(item.texts.values()) == {
         "ImportUnfinished, topic orders: over since Mon 2 Mar 2026 12:05 GMT, after it fired for 5 minutes. What came "
@@ -133,7 +135,7 @@ async def test_a_worker_tells_it(broker: Broker, settings: Settings) -> None:
         book = RuleBook(broker, settings.rules, clock=lambda: now)
         board = AlertBoard(broker, clock=lambda: now)
         event_time = EventTime({}, clock=lambda: now)
-        return OwnAlertPublisher(broker, board, book, event_time, imports, alone=True, clock=lambda: now)
+        return OwnAlertPublisher(broker, board, book, event_time, imports, alone=True, zone=LONDON, clock=lambda: now)
 
     async def told() -> list[Transition]:
         start, end = (await broker.bounds(ALERTS))[0]
@@ -147,7 +149,7 @@ async def test_a_worker_tells_it(broker: Broker, settings: Settings) -> None:
         await publisher().publish_unfinished()
     (begun,) = await told()
     assert (begun.rule, begun.labels) == (UNFINISHED, {"topic": "orders"})
-    assert "by 2026-03-02T12:06:00Z 1 live event waits in topic 'orders'" in begun.fault
+    assert "1 live event waits in topic 'orders' for its end, as of Mon 2 Mar 2026 12:06 GMT" in begun.fault
     await broker.publish([mark(MarkKind.ENDED)])
     for _ in range(3):
         await publisher().publish_unfinished()

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from lockstep.event.imports import OpenImport
 from lockstep.labels import stable_id
 from lockstep.rule.condition.kinds import All, NoData, Rule, Severity
-from lockstep.text.figures import duration_words
+from lockstep.text.figures import duration_words, time_text
 from lockstep.text.rfc3339 import rfc3339_of
 from lockstep.transition import Refusal, Transition, TransitionName
 
@@ -204,20 +205,23 @@ def behind_due(
     return new
 
 
-def unfinished_text(unfinished: OpenImport, now: datetime) -> str:
-    """What is said of an import that stands still."""
-    since, count = rfc3339_of(unfinished.written_at), unfinished.waiting
-    reached = (
-        "before its first event" if unfinished.reached is None else f"at events of {rfc3339_of(unfinished.reached)}"
-    )
+def unfinished_text(unfinished: OpenImport, now: datetime, zone: ZoneInfo) -> str:
+    """What is said of an import that stands still; times in the shop's zone."""
+    since, upto = (time_text(rfc3339_of(moment), zone) for moment in (unfinished.written_at, now))
+    reached = "before its first event"
+    if unfinished.reached is not None:
+        reached = f"at events of {time_text(rfc3339_of(unfinished.reached), zone)}"
+    count = unfinished.waiting
     events = "1 live event waits" if count == 1 else f"{count:,} live events wait"
     return (
-        f"The import of {unfinished.role} stands still since {since}, {reached}; by {rfc3339_of(now)} {events} in "
-        f"topic '{unfinished.topic}' for its end"
+        f"The import of {unfinished.role} stands still since {since}, {reached}; {events} in topic "
+        f"'{unfinished.topic}' for its end, as of {upto}"
     )
 
 
-def unfinished_due(imports: Iterable[OpenImport], latest: Iterable[Transition], *, now: datetime) -> list[Transition]:
+def unfinished_due(
+    imports: Iterable[OpenImport], latest: Iterable[Transition], *, now: datetime, zone: ZoneInfo
+) -> list[Transition]:
     """What is new about imports that live events wait for, though nothing comes to them any more.
 
     imports: all that have not ended; latest: the last transition of each alert of this kind. Every worker sees the same
@@ -233,7 +237,7 @@ def unfinished_due(imports: Iterable[OpenImport], latest: Iterable[Transition], 
                 {"topic": unfinished.topic},
                 alert=alert,
                 episode=episode,
-                fault=unfinished_text(unfinished, now),
+                fault=unfinished_text(unfinished, now, zone),
                 now=now,
                 severity=Severity.CRITICAL,
             )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -43,9 +44,11 @@ class OwnAlertPublisher:
         imports: OpenImports,
         *,
         alone: bool,
+        zone: ZoneInfo,
         clock: Callable[[], datetime],
     ) -> None:
-        """alone: whether there is no other worker on this broker."""
+        """alone: whether there is no other worker on this broker. zone: of the times that people read."""
+        self._zone = zone
         self._broker, self._board, self._book = broker, board, book
         self._event_time, self._imports, self._clock = event_time, imports, clock
         self._own = OwnAlerts(alone=alone)
@@ -101,7 +104,7 @@ class OwnAlertPublisher:
         await self._imports.look()
         await self._board.refresh()
         latest = self._board.alerts(rule=UNFINISHED, every=True)
-        await self._publish(unfinished_due(self._imports.now, latest, now=self._clock()))
+        await self._publish(unfinished_due(self._imports.now, latest, now=self._clock(), zone=self._zone))
 
     async def _publish(self, new: Sequence[Transition], again: Sequence[Transition] = ()) -> None:
         """again: what was published before and still holds; only the readers of the state hear of it."""
