@@ -18,6 +18,7 @@ ELSEWHERE = {
     "LS162",
     "LS202",
     "LS271",
+    "LS281",
     *(code for code in CODES if code.startswith(("LS19", "LS24"))),
 }
 """Codes that one file alone does not show: not UTF-8, not there, teams and rules together, how long events are kept,

@@ -21,7 +21,14 @@ from lockstep.cli import (
     serve,
     sources,
 )
-from lockstep.cli.respond import alert_commands, on_call_commands, on_call_plan, silence_commands, token_commands
+from lockstep.cli.respond import (
+    alert_commands,
+    on_call_commands,
+    on_call_plan,
+    routes,
+    silence_commands,
+    token_commands,
+)
 from lockstep.cli.shared.output import fail, out
 from lockstep.errors import LockstepError
 
@@ -75,6 +82,7 @@ app.command()(serve.serve)
 app.command()(check.check)
 app.command()(rules.rules)
 app.command()(explain.explain)
+app.command()(routes.route)
 app.command("test")(check.rule_tests)
 app.command()(backtest.backtest)
 app.command()(backtest.suggest)

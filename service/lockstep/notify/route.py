@@ -1,6 +1,6 @@
 """Routing: teams → receivers → destinations, as rules/routing.yml says."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
@@ -19,6 +19,14 @@ from lockstep.notify.quiet.mute_time_form import MuteTimeModel, mute_times_of
 from lockstep.notify.quiet.mute_times import MuteTime
 from lockstep.notify.quiet.quiet_faults import inhibition_faults
 from lockstep.notify.receivers import CHANNELS, ReceiverModel, Strict, Target, Texts, many
+from lockstep.notify.routing.route_form import (
+    Names,
+    RouteModel,
+    matcher_faults,
+    route_faults,
+    routes_of,
+    targets,
+)
 from lockstep.notify.routing.route_tree import TEAM, RouteTree
 from lockstep.notify.summaries.storms import StormLimit, StormsModel
 from lockstep.ports import Destination
@@ -52,6 +60,9 @@ class RoutingFile(Strict):
     )
     storms: StormsModel | None = Field(None, description="When very many messages become a summary")
     heartbeat: HeartbeatModel | None = Field(None, description="Which webhooks hear that Lockstep is there")
+    routes: list[RouteModel] = Field(
+        default_factory=list, description="Who hears what, tried in their order; without a match the team's receivers"
+    )
 
 
 OnCall = Callable[[str], Sequence[str]]
@@ -172,10 +183,10 @@ def routing_of(document: Document, calendars: Calendars = NO_CALENDARS) -> tuple
     faults = [*_lint(document, model, schedules), *wrong]
     if any(f.level == "error" for f in faults):
         return None, faults
-    return _compile(model, schedules), faults
+    return _compile(document, model, schedules), faults
 
 
-def _compile(model: RoutingFile, schedules: Mapping[str, Schedule]) -> Routing:
+def _compile(document: Document, model: RoutingFile, schedules: Mapping[str, Schedule]) -> Routing:
     destinations = {
         name: tuple(
             _destination(channel, target, name) for channel, way in receiver.ways().items() for target in way.targets()
@@ -192,6 +203,7 @@ def _compile(model: RoutingFile, schedules: Mapping[str, Schedule]) -> Routing:
         inhibitions=inhibitions_of(model.inhibitions),
         storms=None if model.storms is None else StormLimit(model.storms.above, model.storms.per),
         heartbeat=None if model.heartbeat is None else heartbeat_plan(model.heartbeat, destinations),
+        tree=RouteTree(routes_of(model.routes, document)),
     )
 
 
@@ -235,12 +247,17 @@ def _readable(data: Any) -> RoutingFile:
     readable = {name: schedule for name, schedule in schedules.items() if schedule is not None}
     steps = {name: _valid(EscalationModel, written) for name, written in _part(data, "escalations").items()}
     escalations = {name: escalation for name, escalation in steps.items() if escalation is not None}
+    written_routes = data.get("routes") if isinstance(data, dict) else None
+    valid = [_valid(RouteModel, route) for route in written_routes] if isinstance(written_routes, list) else []
+    # Routes are looked at in their places: with one that cannot be read, none is.
+    routes = [] if None in valid else [route for route in valid if route is not None]
     return RoutingFile.model_construct(
         teams=teams,
         receivers=receivers,
         schedules=readable,
         escalations=escalations,
         heartbeat=_valid(HeartbeatModel, _part(data, "heartbeat")),
+        routes=routes,
     )
 
 
@@ -266,6 +283,13 @@ def _lint(
         mute_times=_part(document.data, "mute_times").keys(),
     )
     faults += inhibition_faults(document, model.inhibitions)
+    known_names = Names(
+        receivers=model.receivers.keys(),
+        schedules=known_schedules,
+        mute_times=_part(document.data, "mute_times").keys(),
+        escalations=_part(document.data, "escalations").keys(),
+    )
+    faults += route_faults(model.routes, document, known_names)
     for team, names in model.teams.items():
         for i, name in enumerate(names):
             wrong_name = unknown_target(name, model.receivers, known_schedules)
@@ -276,6 +300,7 @@ def _lint(
             fault(("teams", team), f"team '{team}' has no receiver", "name one", "LS150", warn=True)
     used = {name for names in model.teams.values() for name in names}
     used |= {name for schedule in schedules.values() for name in schedule.receivers()}
+    used |= targets(model.routes)
     used |= {name for escalation in model.escalations.values() for name in escalation.targets()}
     if model.heartbeat is not None:
         used |= {*model.heartbeat.to}
@@ -307,6 +332,16 @@ def _written(document: Document, at: Pointer) -> Pointer:
     for step in at[:-1]:
         node = node[step]
     return at if isinstance(node, dict | list) else at[:-1]
+
+
+def unmet_matchers(
+    document: Document, *, labels: Collection[str], rules: Collection[str], teams: Collection[str]
+) -> list[Fault]:
+    """Matchers of a sound file's routes that no alert meets. labels, rules, teams: of all alerts there may be."""
+    model = _valid(RoutingFile, document.data)
+    if model is None:
+        return []
+    return list(matcher_faults(model.routes, document, labels=labels, rules=rules, teams=teams))
 
 
 def json_schema() -> dict[str, Any]:

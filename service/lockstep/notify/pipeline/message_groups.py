@@ -8,7 +8,7 @@ import msgspec
 from lockstep.errors import StateError
 from lockstep.notification import Item
 from lockstep.notify.max_alerts import OpenEpisodes
-from lockstep.notify.routing.route_options import RouteOptions
+from lockstep.notify.routing.route_options import EACH_ALONE, RouteOptions
 from lockstep.ports import Destination
 
 FORMAT = 1
@@ -33,7 +33,8 @@ class Group:
     message. due: when the next one goes out, None while nothing waits. held: too many went out, the next one is a
     summary. items, more: what a version before this one had gathered. sent: when the recent messages went out.
     open: of a rule's own group, which of its episodes the destination was told of (`max_alerts`). last_sent: when the
-    last message went out. wait_s, interval_s: the shortest ones that anything in it asks for. generation: which group
+    last message went out. wait_s, interval_s: the shortest ones that anything in it asks for.
+    is_undated: something that has come may be due before `due`, as the next tick will say. generation: which group
     of its name it is, because groups of labels are forgotten when they are over.
     waiting, firing, members: ids of the episodes that it is to hear of, of those that it was told fire, and of all that
     belong to it; not stored.
@@ -52,6 +53,7 @@ class Group:
     last_sent: float | None = None
     wait_s: float | None = None
     interval_s: float | None = None
+    is_undated: bool = False
     generation: int = 0
     waiting: dict[str, None] = field(default_factory=dict)
     firing: set[str] = field(default_factory=set)
@@ -81,7 +83,7 @@ def group_name(options: RouteOptions, route: str, facts: Mapping[str, str], aler
     by = options.group_by
     if by is None or by == ("rule",):
         return facts["rule"]
-    if by == ("...",):
+    if EACH_ALONE in by:
         return MARK.join(("", "each", alert_id))
     return MARK.join(("", route, *(f"{label} {facts.get(label, 'none')}" for label in sorted(by))))
 

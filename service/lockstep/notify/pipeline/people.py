@@ -69,6 +69,8 @@ class People:
     def restored(self) -> None:
         """Every entry has been taken back: what follows from them is made anew."""
         for group in self.groups:
+            if group.is_undated:
+                self._undated.add(group.key)
             if group.due is not None:
                 self._due.set(group.key, group.due, longest_s=self._longest_s(group))
             elif group.items:
@@ -154,9 +156,9 @@ class People:
         if group.wait_s is None or wait_s < group.wait_s or interval_s < (group.interval_s or 0.0):
             group.wait_s = wait_s if group.wait_s is None else min(wait_s, group.wait_s)
             group.interval_s = interval_s if group.interval_s is None else min(interval_s, group.interval_s)
-            self._undated.add(group.key)
+            group.is_undated = True
             self.groups.changed(group)
-        if group.due is None:
+        if group.due is None or group.is_undated:
             self._undated.add(group.key)
         words = f"waits for more of {group.title}"
         self._decisions.heard(episode, listener, destination, "waits", Reason.GROUPED, words, moment=moment)
@@ -281,6 +283,7 @@ class People:
 
     def _date(self, group: Group, moment: float) -> None:
         """When a group's next message goes out, now that something waits for it."""
+        group.is_undated = False
         if group.held and group.due is not None:
             return
         wait_s = self._wait_s if group.wait_s is None else group.wait_s

@@ -4,6 +4,9 @@ from typing import Literal
 
 import msgspec
 
+EACH_ALONE = "..."
+"""In `group_by`: each alert by itself, as Alertmanager writes it."""
+
 
 class RouteOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The effective options of one path through the routes; durations in seconds.

@@ -10,7 +10,9 @@ from lockstep.adapters.convert.mapping import read_mapping
 from lockstep.adapters.rule_files import calendar_file, load_routing, load_rules, read_document, rule_files
 from lockstep.adapters.sql.source_file import FILE, load_sources
 from lockstep.notify.oncall.schedule_form import gap_faults
-from lockstep.notify.route import Routing
+from lockstep.notify.route import Routing, unmet_matchers
+from lockstep.notify.self_alerts import own_rules
+from lockstep.rule.condition.kinds import Rule
 from lockstep.rule.language.lint.outdated import past_their_day
 from lockstep.rule.language.lint.warnings import out_of_reach
 from lockstep.yaml.document import Fault, did_you_mean
@@ -64,6 +66,7 @@ def check(paths: Sequence[Path], *, kept_s: int | None = None, today: date | Non
         faults += wrong
         if routing is not None and path.parent in existing and not loaded.errors:
             faults += _unheard(path, routing.teams, {team for rule in loaded.plan.rules for team in rule.teams})
+            faults += _unmet(path, routing, loaded.plan.rules)
         if routing is not None and routing.schedules and today is not None:
             faults += _gaps(path, routing, today)
         if routing is not None and routing.teams:
@@ -106,6 +109,20 @@ def _unheard(path: Path, teams: Iterable[str], addressed: Collection[str]) -> li
             message, remedy = f"no rule tells team '{team}' anything", did_you_mean(team, addressed)
             faults.append(document.fault(("teams", team), message, remedy, "LS154", level="warning", key=True))
     return faults
+
+
+def _unmet(path: Path, routing: Routing, rules: Sequence[Rule]) -> list[Fault]:
+    """Matchers of routes that no alert of these rules meets, nor one of Lockstep's own."""
+    document, _ = read_document(path)
+    if document is None or not rules or not routing.tree.routes:
+        return []
+    known = (*rules, *own_rules(tuple(routing.teams)))
+    return unmet_matchers(
+        document,
+        labels={label for rule in known for label in rule.by},
+        rules={rule.name for rule in known},
+        teams={*routing.teams, *(team for rule in rules for team in rule.teams)},
+    )
 
 
 def _gaps(path: Path, routing: Routing, today: date) -> list[Fault]:

@@ -130,6 +130,9 @@ CODES: dict[str, str] = {
     "LS272": "a calendar file that cannot be used",
     "LS273": "an escalation that cannot be followed",
     "LS274": "a heartbeat goes to programs",
+    "LS280": "a route that no alert takes",
+    "LS281": "a route for alerts that no rule has",
+    "LS282": "a route that cannot be followed",
 }
 """code → what it is about."""
 

@@ -1,0 +1,227 @@
+"""Routes: whom an alert goes to, in which groups and how often; the timelines that Alertmanager's users know."""
+
+import pytest
+from alert_samples import transition
+from timeline import Timeline, ack, moment, routing, silence
+
+from lockstep.response.command import EndSilence
+
+MAIL, CHAT, BEN, HOOK = "anna@example.com", "#ops", "ben@example.com", "http://127.0.0.1:9/h"
+
+TREE = """
+routes:
+  - match: [severity=critical]
+    to: chat
+    routes:
+      - {match: channel=web, to: ben}
+      - {match: 'channel=~"a.*"', continue: true, to: [mail]}
+      - {match: channel=app}
+  - {match: [severity=info, team=marketing], to: team}
+  - {match: channel!~".*", to: ben}
+"""
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        pytest.param(
+            {"severity": "critical", "channel": "web"},
+            [("severity=critical > channel=web", ("ben",))],
+            id="a child that is met takes it from its parent",
+        ),
+        pytest.param(
+            {"severity": "critical", "channel": "shop"},
+            [("severity=critical", ("chat",))],
+            id="a parent whose children are not met keeps it",
+        ),
+        pytest.param(
+            {"severity": "critical", "channel": "app"},
+            [('severity=critical > channel=~"a.*"', ("mail",)), ("severity=critical > channel=app", ("chat",))],
+            id="continue goes on, and a child without `to` has its parent's",
+        ),
+        pytest.param(
+            {"severity": "warning", "channel": "web"},
+            [("team operations", ("team",))],
+            id="what meets none goes to its team",
+        ),
+        pytest.param({"severity": "warning"}, [('channel!~".*"', ("ben",))], id="a label that is missing"),
+    ],
+)
+def test_the_way_through_the_routes(facts, expected):
+    """First match wins, children before their parents."""
+    paths = routing(TREE).tree.paths({"rule": "OrderSpike", "team": "operations", **facts})
+    assert [(path.route, path.to) for path in paths] == expected
+
+
+def test_children_inherit_what_they_do_not_say():
+    """An empty list takes back what a parent says."""
+    tree = routing(
+        """
+routes:
+  - match: severity=critical
+    repeat_interval: 4h
+    group_by: ['...']
+    fallback: [ben]
+    routes: [{match: channel=web, group_wait: 0s, fallback: []}]
+"""
+    ).tree
+    child = tree.options("severity=critical > channel=web")
+    assert (child.repeat_interval_s, child.group_by, child.group_wait_s) == (14400, ("...",), 0)
+    assert child.fallback == ()
+
+
+# ---- timelines of Alertmanager's acceptance tests ------------------------------------------------------------------
+
+
+def test_merge():
+    """Two alerts of one group within its wait are one message; who fires later waits for the interval."""
+    run = Timeline("routes: [{to: mail, group_wait: 10s, group_interval: 60s}]")
+    run.feed(transition()).until(3)
+    run.feed(transition(channel="app")).until(20)
+    run.feed(transition(channel="shop")).until(100)
+    assert run.to(MAIL) == [(10, "web firing, app firing"), (70, "shop firing")]
+    assert run.reasons(MAIL) == ["2 have begun", "it has begun, too"]
+
+
+def test_batching_and_all_over():
+    """Ends are batched as beginnings are; a group that is over is new when it fires again."""
+    run = Timeline("routes: [{to: mail, group_wait: 5s, group_interval: 30s}]")
+    run.feed(transition(), transition(channel="app")).until(10)
+    run.feed(transition("resolved", minute=1)).until(20)
+    run.feed(transition("resolved", "app", minute=1)).until(50)
+    run.feed(transition(episode_id="again", minute=2)).until(80)
+    assert run.to(MAIL) == [(5, "web firing, app firing"), (35, "web resolved, app resolved"), (55, "web firing")]
+    assert run.reasons(MAIL)[1:] == ["all 2 are over", "it has begun"]
+
+
+def test_repeat_comes_to_the_second():
+    """Alertmanager rounds 90 s up to a multiple of the interval; here each alert has a timer of its own."""
+    run = Timeline("routes: [{to: mail, group_wait: 0s, group_interval: 60s, repeat_interval: 90s}]")
+    run.feed(transition()).until(300)
+    assert [at for at, _ in run.to(MAIL)] == [0, 90, 180, 270]
+    assert run.reasons(MAIL) == ["it has begun", *["it still fires"] * 3]
+    run.feed(transition("resolved", minute=6)).until(1000)
+    assert run.to(MAIL)[4:] == [(330, "web resolved")]
+
+
+def test_a_repeat_never_stops_for_retention():
+    """Alertmanager forgets after 120 hours; here what fires is told for as long as it fires."""
+    run = Timeline("routes: [{to: mail, group_wait: 0s, repeat_interval: 24h}]")
+    run.feed(transition())
+    for _ in range(24 * 7):
+        run.step(3600)
+    assert len(run.to(MAIL)) == 8
+
+
+def test_nothing_inside_a_wait_is_lost():
+    """Fired, over, and fired again inside one interval: all of it is told, which Alertmanager would not."""
+    run = Timeline("routes: [{to: mail, group_wait: 0s, group_interval: 60s}]")
+    run.feed(transition()).until(10)
+    run.feed(transition("resolved", minute=1)).feed(transition(episode_id="two", minute=2)).until(100)
+    assert run.to(MAIL) == [(0, "web firing"), (60, "web firing, web resolved")]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [("", ["web fired and resolved"]), ("short_lived: tell,", ["web fired and resolved"]), ("short_lived: skip,", [])],
+)
+def test_what_was_over_before_it_was_told(said, expected):
+    """A note that it came and went, or nothing and a record of that."""
+    run = Timeline(f"routes: [{{to: mail, {said} group_wait: 30s}}]")
+    run.feed(transition()).until(5).feed(transition("resolved", minute=1)).until(60)
+    assert [what for _, what in run.to(MAIL)] == expected
+    assert ("not_told short_lived" in run.why(MAIL)) is (expected == [])
+
+
+def test_reload_tells_nothing_twice():
+    """Alertmanager's timers begin anew; these stand in the state, and who was told is not told again."""
+    text = "routes: [{to: mail, group_wait: 10s, repeat_interval: 2m}]"
+    run = Timeline(text)
+    run.feed(transition()).until(5)
+    run.reload(text)
+    run.until(60)
+    run.reload(text)
+    run.until(140)
+    assert [at for at, _ in run.to(MAIL)] == [10, 130]
+
+
+def test_reload_that_leaves_an_alert_to_nobody_finds_somebody():
+    """The only receiver that knew of it is gone: who hears of such alerts now is told that it fires."""
+    run = Timeline("routes: [{to: ben}]")
+    run.feed(transition()).until(20)
+    run.reload(routing("routes: [{to: chat}]", without="ben"))
+    run.until(40).feed(transition("resolved", minute=1)).until(60)
+    assert run.to(BEN) == [(10, "web firing")]
+    assert [what for _, what in run.to(CHAT)] == ["web firing", "web resolved"]
+    assert "not_told nobody" in [f"{d.outcome} {d.reason}" for d in run.decisions]
+
+
+def test_a_silence_and_its_end():
+    """Nothing while it lasts; what still fires is told the moment it is over, not at the next flush."""
+    run = Timeline("routes: [{to: mail, group_wait: 5s, group_interval: 5m}]")
+    run.feed(silence("channel=web", at=0, ends=600)).feed(transition(), transition(channel="app")).until(700)
+    assert run.to(MAIL) == [(5, "app firing"), (600, "web firing")]
+    assert "not_told silenced" in run.why(MAIL)
+    assert [(told.at, told.state) for told in run.told if told.target == HOOK] == []
+
+
+def test_a_silence_that_is_ended_early():
+    """Silence delete: the same at once."""
+    run = Timeline("routes: [{to: mail, group_wait: 0s}]")
+    run.feed(silence("channel=web", at=0, ends=6000)).feed(transition()).until(30)
+    assert run.to(MAIL) == []
+    run.feed(EndSilence(id="end", by="Ben", way="api", at=moment(30), silence_id="s1")).until(35)
+    assert [what for _, what in run.to(MAIL)] == ["web firing"]
+    assert run.to(MAIL)[0][0] <= 31
+
+
+def test_what_began_and_ended_in_a_silence_is_not_told():
+    """It is recorded as short-lived; webhooks heard both changes at once."""
+    run = Timeline("routes: [{to: [mail, hook], group_wait: 0s}]")
+    run.feed(silence("channel=web", at=0, ends=600)).feed(transition()).until(30)
+    run.feed(transition("resolved", minute=1)).until(700)
+    assert run.to(MAIL) == []
+    assert "not_told short_lived" in run.why(MAIL)
+    assert [told.state for told in run.told if told.target == HOOK] == ["firing", "resolved"]
+
+
+def test_an_end_inside_a_silence_is_told_when_that_is_over():
+    """Who was told that it began hears that it has ended."""
+    run = Timeline("routes: [{to: mail, group_wait: 0s}]")
+    run.feed(transition()).until(5)
+    run.feed(silence("channel=web", at=5, ends=600)).until(30).feed(transition("resolved", minute=1)).until(700)
+    assert [what for _, what in run.to(MAIL)] == ["web firing", "web resolved"]
+    assert run.to(MAIL)[1][0] == 600
+
+
+@pytest.mark.parametrize("by", ["[channel]", "['...']"])
+def test_groups_of_labels(by):
+    """Each value of the label has messages of its own, also of several rules."""
+    run = Timeline(f"routes: [{{to: mail, group_by: {by}, group_wait: 5s}}]")
+    run.feed(transition(), transition(channel="app"), transition(rule="LowStock")).until(20)
+    messages = sorted(what for _, what in run.to(MAIL))
+    assert messages == (
+        ["app firing", "web firing, web firing"] if by == "[channel]" else ["app firing", *["web firing"] * 2]
+    )
+
+
+def test_a_group_that_is_over_leaves_nothing_behind():
+    """Groups of labels are forgotten; ids of their deliveries are never used again."""
+    run = Timeline("routes: [{to: mail, group_by: ['...'], group_wait: 0s}]", restarts=True)
+    for n in range(3):
+        run.feed(transition(episode_id=f"e{n}")).until(10 * n + 3)
+        run.feed(transition("resolved", episode_id=f"e{n}", minute=1)).until(10 * n + 10)
+    assert len({told.id for told in run.told}) == len(run.told) == 6
+    assert not [key for key in run.entries if key.startswith((b"\x1fepisode", b"\x1e"))]
+
+
+def test_an_acknowledgement_stops_repeats_and_expires():
+    """Who has it is told to the others; when it expires what still fires is told again."""
+    run = Timeline("routes: [{to: mail, group_wait: 0s, repeat_interval: 1m, ack_timeout: 10m}]")
+    run.feed(transition()).until(30)
+    run.feed(ack(transition().alert_id, at=30)).until(640)
+    assert run.to(MAIL) == [(0, "web firing"), (30, "web handled"), (630, "web firing")]
+    assert "Anna no longer has it" in run.reasons(MAIL)[2]
+    assert "not_told acknowledged" in run.why(MAIL)
+    assert run.answers[0]["applied"]
+    assert run.answers[0]["why"].startswith("Anna has it until Tue 24 Nov 2026 12:10 GMT: OrderSpike, channel web")

@@ -1,0 +1,192 @@
+"""A notify stage driven along a timeline: transitions and commands come, time passes, workers die and others go on."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from alert_samples import LONDON, NOON, plan, rule
+
+from lockstep.notify.decide import ALERTS, DELIVERIES, Notify
+from lockstep.notify.route import Routing, routing_of
+from lockstep.ports import Batch
+from lockstep.response.command import AUDIT, COMMANDS, Acknowledge, Command, PutSilence
+from lockstep.response.decision import DECISIONS, Decision, decode_decision
+from lockstep.response.standing import RESPONSE_STATE, Silence
+from lockstep.rule.condition.kinds import Plan
+from lockstep.transition import Transition, encode
+from lockstep.yaml.document import document_of
+
+RECEIVERS = """
+teams: {marketing: [mail], operations: [mail, chat, hook]}
+receivers:
+  mail: {email: {to: [anna@example.com]}}
+  ben: {email: {to: [ben@example.com]}}
+  chat: {slack: {channel: "#ops", token: {secret: SLACK_TOKEN}}}
+  hook: {webhook: {url: "http://127.0.0.1:9/h", secret: {secret: HOOK}}}
+"""
+RULES = plan(rule(), rule("LowStock"), rule("ShopDown"))
+
+
+def routing(routes: str = "", *, without: str = "") -> Routing:
+    """RECEIVERS with more below. without: a receiver that is not there."""
+    lines = [line for line in RECEIVERS.splitlines() if not (without and line.startswith(f"  {without}:"))]
+    document, faults = document_of("routing.yml", "\n".join([*lines, routes]).encode())
+    assert document is not None, faults
+    compiled, faults = routing_of(document)
+    assert compiled is not None, [str(f) for f in faults]
+    return compiled
+
+
+@dataclass
+class Told:
+    """A message or document that went out. at: seconds after NOON."""
+
+    at: float
+    target: str
+    state: str
+    episodes: list[str]
+    body: dict[str, Any]
+    id: str
+
+
+class Timeline:
+    """One stage after another over one state; `at` is seconds after NOON."""
+
+    def __init__(self, routes: Routing | str = "", *, rules: Plan = RULES, restarts: bool = False) -> None:
+        self.routing = routes if isinstance(routes, Routing) else routing(routes)
+        self.rules, self.restarts = rules, restarts
+        self.at, self.offset = 0.0, 0
+        self.entries: dict[bytes, bytes] = {}
+        self.told: list[Told] = []
+        self.decisions: list[Decision] = []
+        self.answers: list[dict[str, Any]] = []
+        self.standing: dict[str, Any] = {}
+        self.published: list[tuple[str, bytes | None]] = []
+        self.stage = self._stage()
+
+    def _stage(self) -> Notify:
+        stage = Notify(self.rules, self.routing, zone=LONDON)
+        stage.restore(dict(self.entries))
+        return stage
+
+    @property
+    def now(self) -> datetime:
+        return NOON + timedelta(seconds=self.at)
+
+    def die(self) -> None:
+        """The worker dies with what it had not cut; another one goes on."""
+        self.stage = self._stage()
+
+    def reload(self, routes: Routing | str) -> None:
+        """routing.yml is another one."""
+        self.routing = routes if isinstance(routes, Routing) else routing(routes)
+        self.die()
+
+    def feed(self, *given: Transition | Command) -> "Timeline":
+        """Records come, and are cut."""
+        for value in given:
+            is_alert = isinstance(value, Transition)
+            raw = encode(value) if isinstance(value, Transition) else msgspec.json.encode(value)
+            stamp = round(self.now.timestamp() * 1000)
+            topic = ALERTS if is_alert else COMMANDS
+            self.stage.feed(
+                Batch(
+                    topic,
+                    0,
+                    range(self.offset, self.offset + 1),
+                    [raw],
+                    [None],
+                    [stamp],
+                    self.offset - 1,
+                    self.offset + 1,
+                )
+            )
+            self.offset += 1
+        self.cut()
+        return self.step(0)
+
+    def step(self, seconds: float) -> "Timeline":
+        """Time passes in one tick."""
+        self.at += seconds
+        self.stage.tick(self.now)
+        self.cut()
+        return self
+
+    def until(self, at: float) -> "Timeline":
+        """Time passes, a tick a second as in service."""
+        while self.at < at:
+            self.step(min(1.0, at - self.at))
+        return self
+
+    def cut(self) -> None:
+        cut = self.stage.cut()
+        for key, value in cut.entries.items():
+            if value is None:
+                self.entries.pop(key, None)
+            else:
+                self.entries[key] = value
+        for record in cut.records:
+            self._take(record.topic, record.key or b"", record.value)
+        if self.restarts:
+            self.die()
+
+    def _take(self, topic: str, key: bytes, value: bytes | None) -> None:
+        self.published.append((topic, value))
+        if topic == DELIVERIES:
+            row = json.loads(value or b"")
+            self.told.append(
+                Told(self.at, row["destination"]["target"], row["state"], row["episodes"], row["body"], row["id"])
+            )
+        elif topic == DECISIONS:
+            self.decisions.append(decode_decision(value or b""))
+        elif topic == AUDIT:
+            self.answers.append(json.loads(value or b""))
+        elif topic == RESPONSE_STATE:
+            self.standing[key.decode()] = None if value is None else json.loads(value)
+
+    def to(self, target: str) -> list[tuple[float, str]]:
+        """(when, the channels with the state of each) of every message to a target: `(10.0, "web firing")`."""
+        return [
+            (told.at, ", ".join(f"{i['labels'].get('channel', '')} {i['state']}" for i in told.body["items"]))
+            for told in self.told
+            if told.target == target
+        ]
+
+    def reasons(self, target: str) -> list[str]:
+        """Why each message to a target was sent."""
+        return [told.body["reason"] for told in self.told if told.target == target]
+
+    def why(self, target: str = "") -> list[str]:
+        """Every decision for a target, `outcome reason`."""
+        ids = {d.id for known in self.routing.destinations.values() for d in known if d.target == target}
+        return [f"{d.outcome} {d.reason}" for d in self.decisions if d.destination_id in ids or not target]
+
+
+def ack(alert_id: str, *, by: str = "Anna", number: str = "", at: float = 0.0, **more: Any) -> Acknowledge:
+    return Acknowledge(id=number or f"ack-{by}-{at}", by=by, way="api", at=moment(at), alert_id=alert_id, **more)
+
+
+def silence(*matchers: str, at: float, ends: float, number: str = "s1", **more: Any) -> PutSilence:
+    """From `at` until `ends`, seconds after NOON."""
+    return PutSilence(
+        id=f"put-{number}-{at}",
+        by="Anna",
+        way="api",
+        at=moment(at),
+        silence=Silence(
+            id=number,
+            matchers=matchers,
+            starts=moment(at),
+            ends=moment(ends),
+            author="Anna",
+            comment="a campaign",
+            **more,
+        ),
+    )
+
+
+def moment(at: float) -> str:
+    """Seconds after NOON as RFC 3339."""
+    return (NOON + timedelta(seconds=at)).isoformat().replace("+00:00", "Z")
