@@ -6,16 +6,18 @@ other. What is to be attempted is durable before it is attempted, so attempts ar
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from lockstep.errors import DeliveryError, StateError
+from lockstep.labels import stable_id
 from lockstep.measure.dead_events import DeadEvent, dead_record
 from lockstep.notification import Audience, Body, body_of, severity_of
 from lockstep.notify.receivers import CHANNELS, life_s
 from lockstep.ports import Batch, Cut, Destination, Record, Sent
+from lockstep.response.command import COMMANDS, DestinationDown, DestinationUp
 from lockstep.text.time_units import DAY_S
 
 DEAD_DELIVERIES = "lockstep.dead-deliveries"
@@ -29,6 +31,10 @@ BREAKER_AFTER = 5
 """Failures in a row after which a lane only probes."""
 PROBE_EVERY_S = 30.0
 THREAD_LIFE_S = 30.0 * DAY_S
+MOST_TOLD_OF = 1_000
+"""Deliveries of a lane that notify hears of when nothing arrives there any more."""
+BY = "deliver"
+"""Who gives the commands that say which destinations cannot be reached."""
 
 
 def retry_delay(attempt: int, *, jitter: float, retry_after_s: float | None = None) -> timedelta:
@@ -75,7 +81,8 @@ class Delivery:
 
 @dataclass
 class _Lane:
-    """One destination. failures: in a row; paused_until: no attempt before, of whatever delivery."""
+    """One destination. failures: in a row; paused_until: no attempt before, of whatever delivery. is_down: notify was
+    told that it cannot be reached."""
 
     waiting: dict[str, Delivery] = field(default_factory=dict)
     busy: str | None = None
@@ -83,6 +90,7 @@ class _Lane:
     paused_until: float = 0.0
     last_error: str = ""
     reason: str = ""
+    is_down: bool = False
 
 
 class Deliver:
@@ -204,6 +212,12 @@ class Deliver:
         way = CHANNELS.get(destination.channel)
         self._people_told |= way is None or way.audience is Audience.PEOPLE
         self._drop(delivery)
+        lane = self._lanes[destination.id]
+        if lane.is_down:
+            lane.is_down = False
+            number = stable_id("up", destination.id, delivery.id)
+            up = DestinationUp(id=number, by=BY, way="lockstep", at=rfc3339_of(moment), destination_id=destination.id)
+            self._cut.records.append(Record(COMMANDS, msgspec.json.encode(up), number.encode(), 0))
         self._settle(destination.id, failures=0, paused_until=0.0)
         for episode in delivery.episodes:
             if delivery.state == "resolved":
@@ -231,6 +245,9 @@ class Deliver:
             pause = moment + PROBE_EVERY_S if failures >= BREAKER_AFTER else 0.0
             # "Not now" is said to everybody who comes from us, not to this delivery alone.
             asked = moment + delay.total_seconds() if error.retry_after_s is not None else 0.0
+            if failures == BREAKER_AFTER:
+                for waiting in list(lane.waiting.values())[:MOST_TOLD_OF]:
+                    self._tell_down(waiting, moment)
             self._settle(destination.id, failures=failures, paused_until=max(lane.paused_until, pause, asked))
         if not error.retryable or delivery.next_at > self._ends(delivery):
             self._bury(delivery, moment)
@@ -275,13 +292,14 @@ class Deliver:
     def _settle(self, destination: str, *, failures: int, paused_until: float) -> None:
         """How a lane stands: in the state while it fails, gone with its last delivery when it does not."""
         lane, key = self._lanes[destination], b"l" + destination.encode()
-        if failures:
+        if failures or lane.is_down:
             lane.failures, lane.paused_until = failures, paused_until
             row = {"failures": failures, "paused_until": paused_until, "last_error": lane.last_error}
-            self._cut.entries[key] = _encoded({**row, "reason": lane.reason})
+            row |= {"reason": lane.reason, **({"is_down": True} if lane.is_down else {})}
+            self._cut.entries[key] = _encoded(row)
             return
-        if lane.failures:
-            self._cut.entries[key] = None
+        # Also of one that was down and never counted a failure; to take away what is not there is fine.
+        self._cut.entries[key] = None
         lane.failures, lane.paused_until, lane.last_error, lane.reason = 0, 0.0, "", ""
         if not lane.waiting:
             del self._lanes[destination]
@@ -291,8 +309,28 @@ class Deliver:
         of_channel = life_s(delivery.destination.channel)
         return delivery.created + (of_channel if delivery.life_s is None else min(of_channel, delivery.life_s))
 
+    def _tell_down(self, delivery: Delivery, moment: float) -> None:
+        """Notify hears that a delivery does not arrive, so that somebody else is told."""
+        destination = delivery.destination.id
+        lane = self._lanes[destination]
+        number = stable_id("down", destination, delivery.id)
+        down = DestinationDown(
+            id=number,
+            by=BY,
+            way="lockstep",
+            at=rfc3339_of(moment),
+            destination_id=destination,
+            why=delivery.last_error or lane.last_error,
+            delivery_id=delivery.id,
+        )
+        self._cut.records.append(Record(COMMANDS, msgspec.json.encode(down), number.encode(), 0))
+        if not lane.is_down:
+            lane.is_down = True
+            self._settle(destination, failures=lane.failures, paused_until=lane.paused_until)
+
     def _bury(self, delivery: Delivery, moment: float) -> None:
         self._given_up.append(delivery)
+        self._tell_down(delivery, moment)
         value = _encoded({**_row(delivery), "given_up_at": moment})
         self._cut.records.append(Record(DEAD_DELIVERIES, value, delivery.id.encode(), 0))
         if delivery.state == "resolved":
@@ -328,6 +366,11 @@ class Deliver:
 def _row(delivery: Delivery) -> dict[str, Any]:
     """As it is stored; without what only some deliveries say, as before there were any."""
     return {name: value for name, value in vars(delivery).items() if name != "life_s" or value is not None}
+
+
+def rfc3339_of(moment: float) -> str:
+    """Seconds since the epoch as RFC 3339 in UTC."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _encoded(row: dict[str, Any]) -> bytes:

@@ -8,6 +8,7 @@ import msgspec
 from lockstep.deliver import Deliver
 from lockstep.errors import DeliveryError
 from lockstep.ports import Batch, Cut, Destination
+from lockstep.response.command import COMMANDS, Command, decode_command
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOOK = Destination("hook", "webhook", "http://127.0.0.1:1/h", "ops-hook", {"secret": "HOOK"})
@@ -56,12 +57,13 @@ def batch(*values: bytes | None, start: int = 0, at: datetime = START) -> Batch:
 
 
 class Kept:
-    """A stage with what its cuts have made visible: entries and records."""
+    """A stage with what its cuts have made visible: entries, records, and what it says to notify."""
 
     def __init__(self) -> None:
         self.stage = Deliver()
         self.entries: dict[bytes, bytes] = {}
         self.records: list[dict[str, Any]] = []
+        self.commands: list[Command] = []
         self.offset = 0
 
     def feed(self, *values: bytes | None, at: datetime = START) -> "Kept":
@@ -80,7 +82,11 @@ class Kept:
                 self.entries.pop(key, None)
             else:
                 self.entries[key] = value
-        self.records += [msgspec.json.decode(r.value or b"null") for r in cut.records]
+        for record in cut.records:
+            if record.topic == COMMANDS:
+                self.commands.append(decode_command(record.value or b""))
+            else:
+                self.records.append(msgspec.json.decode(record.value or b"null"))
 
     def restart(self) -> "Kept":
         """What was not cut is lost."""
