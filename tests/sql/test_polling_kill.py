@@ -8,7 +8,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +74,8 @@ class Watch:
         except BrokerError:
             return 0
 
-    async def grows(self) -> None:
-        """Wait until another page is there."""
-        before = await self.end()
+    async def grows(self, before: int) -> None:
+        """Wait until another page is there than those that were before."""
         async with asyncio.timeout(PATIENCE_S):
             while await self.end() == before:
                 await asyncio.sleep(0.01)
@@ -122,9 +121,10 @@ async def test_killed_workers_lose_and_repeat_nothing(sqlite_shop: Shop) -> None
     order(4_500)
     async with Watch(shop) as watch:
         for _ in range(5):
-            order(draw.randrange(1_500))
+            before = await watch.end()
+            order(draw.randrange(1, 1_500))
             async with worker(shop, before_cut_s=0.1):
-                await watch.grows()
+                await watch.grows(before)
                 order(draw.randrange(100))
                 await asyncio.sleep(draw.uniform(0, 0.4))
     times = await settled(shop, rows)
@@ -137,14 +137,14 @@ async def test_control_a_torn_page_is_seen(sqlite_shop: Shop) -> None:
     source_of(shop.rules)
     shop.till.order(*((number, "00:00") for number in range(300)))
     async with Watch(shop) as watch, worker(shop, torn_cut=True, before_cut_s=60):
-        await watch.grows()
+        await watch.grows(0)
     times = await settled(shop, 300)
     assert len(wrong(times, 300)) == 300
 
 
 @pytest.mark.kafka
 async def test_two_workers_on_kafka(tmp_path: Path, kafka_libs: Path, postgres_server: Any) -> None:
-    """One of them asks; killed in the middle of a transaction, or stopped for a while, the other one goes on."""
+    """One of them asks; killed within a transaction, or asleep for longer than its session, the other one goes on."""
     seed = random.randrange(1 << 30)
     draw = random.Random(seed)
     kafka = Broker(tmp_path / "kafka", libs=kafka_libs)
@@ -162,18 +162,22 @@ async def test_two_workers_on_kafka(tmp_path: Path, kafka_libs: Path, postgres_s
     faults = {"inside_cut_s": 0.2, "before_cut_s": 0.1}
     try:
         order(3_000)
-        async with Watch(shop) as watch, worker(shop, **faults) as steady:
-            for _ in range(3):
-                async with worker(shop, **faults) as other:
-                    await watch.grows()
-                    order(draw.randrange(1_000, 3_000))
-                    frozen = draw.choice([steady, other])
-                    frozen.send_signal(signal.SIGSTOP)  # longer than its session: another one has its partitions then
-                    await asyncio.sleep(draw.uniform(0.1, 6))
-                    frozen.send_signal(signal.SIGCONT)
-                    await asyncio.sleep(draw.uniform(0, 2))
-                if steady.returncode is not None:  # it gave up, as a worker that was asleep does
-                    break
+        async with Watch(shop) as watch, AsyncExitStack() as stack:
+            workers: list[asyncio.subprocess.Process] = []
+            for hurt in ("kill", "freeze", "kill", "freeze"):
+                workers = [process for process in workers if process.returncode is None]  # one that slept gives up
+                while len(workers) < 2:
+                    workers.append(await stack.enter_async_context(worker(shop, **faults)))
+                before = await watch.end()
+                order(draw.randrange(1_000, 3_000))
+                await watch.grows(before)
+                await asyncio.sleep(draw.uniform(0, 0.5))
+                victim = draw.choice(workers)
+                with suppress(ProcessLookupError):
+                    victim.send_signal(signal.SIGKILL if hurt == "kill" else signal.SIGSTOP)
+                    await asyncio.sleep(draw.uniform(3, 6))  # longer than its session: another one has its partitions
+                    victim.send_signal(signal.SIGCONT)
+                await asyncio.sleep(1)
         times = await settled(shop, rows)
         assert wrong(times, rows) == {}, f"seed {seed}"
     finally:
