@@ -12,10 +12,7 @@ from open_alert import NOON, transition
 
 from lockstep.measure.definition import Aggregate, Measured, SeriesDef
 from lockstep.notify.decide import Notify
-from lockstep.notify.quiet.matchers import parse_matcher
 from lockstep.notify.route import Routing, routing_of
-from lockstep.notify.routing.route_options import RouteOptions
-from lockstep.notify.routing.route_tree import Route, RouteTree
 from lockstep.ports import Batch
 from lockstep.response.command import Acknowledge, Command, DestinationDown, EndOverride, PutOverride
 from lockstep.response.decision import decode_decision
@@ -45,15 +42,15 @@ escalations:
 GIVEN: dict[str, Any] = {"by": "ben", "way": "page", "at": "2026-11-24T12:00:00Z"}
 
 
-def _routing(more: str = "", *, escalation: str = "") -> Routing:
+def _routing(more: str = "") -> Routing:
     document, faults = document_of("routing.yml", (ROUTING + more).encode())
     assert document is not None
     routing, wrong = routing_of(document)
     assert routing is not None, [*faults, *wrong]
-    if not escalation:
-        return routing
-    options = RouteOptions(escalation=escalation)
-    return replace(routing, tree=RouteTree((Route("all", (parse_matcher("rule=~.*"),), ("team",), options),)))
+    return routing
+
+
+ESCALATES = "routes: [{to: team, escalation: watch}]\n"
 
 
 def _rule() -> Rule:
@@ -168,7 +165,7 @@ def test_nobody_on_call_is_a_decision():
 
 def test_an_escalation_goes_on_until_somebody_has_it():
     """On-call again after a quarter of an hour, then the lead; each with its reason."""
-    run = _Run(_routing(escalation="watch")).feed(transition()).step(40)
+    run = _Run(_routing(ESCALATES)).feed(transition()).step(40)
     assert run.to == ["anna", "anna", "lead"]
     assert [d["body"]["reason"] for d in run.deliveries][1:] == [
         "nobody has it yet: escalation watch, step 1 of 2: nobody has it after 15 minutes",
@@ -183,7 +180,7 @@ def test_an_escalation_goes_on_until_somebody_has_it():
 
 def test_the_first_acknowledgement_ends_it_and_leadership_hears_of_what_lasts():
     """After a restart, too."""
-    run = _Run(_routing(escalation="watch")).feed(transition()).step(20)
+    run = _Run(_routing(ESCALATES)).feed(transition()).step(20)
     run.feed(Acknowledge(id="a", alert_id="A1", **GIVEN)).step(1).restart().step(200)
     assert run.to[:2] == ["anna", "anna"]
     assert "lead" not in run.to
@@ -195,7 +192,7 @@ def test_the_first_acknowledgement_ends_it_and_leadership_hears_of_what_lasts():
 
 def test_a_dead_destination_hurries_the_next_step():
     """Nobody waits a quarter of an hour for a mail that never arrived."""
-    run = _Run(_routing(escalation="watch")).feed(transition()).step(1)
+    run = _Run(_routing(ESCALATES)).feed(transition()).step(1)
     (first,) = run.deliveries
     down = DestinationDown(
         id="d",
@@ -214,14 +211,8 @@ def test_a_dead_destination_hurries_the_next_step():
 @pytest.mark.parametrize("restarts", [False, True])
 def test_a_storm_is_one_summary_and_every_message_has_its_decision(restarts):
     """Three go out, the rest comes a minute later; what waited was told in the summary, what is critical at once."""
-    run = _Run(_routing("storms: {above: 3, per: 1m}\n"))
-    run.routing = replace(
-        run.routing,
-        tree=RouteTree(
-            (Route("all", (parse_matcher("rule=~.*"),), ("team",), RouteOptions(group_by=("...",), group_wait_s=0)),)
-        ),
-    )
-    run.restart()
+    routes = 'routes: [{to: team, group_by: ["..."], group_wait: 0s}]\n'
+    run = _Run(_routing(f"storms: {{above: 3, per: 1m}}\n{routes}"))
     for n in range(8):
         severity = "critical" if n == 6 else "warning"
         run.feed(transition(severity=severity, episode=f"E{n}", alert=f"A{n}")).step(1 / 60, every_s=1)
@@ -269,3 +260,21 @@ def test_a_heartbeat_goes_out_as_a_delivery():
         ("heartbeat", 3, 300.0),
     ]
     assert len({d["id"] for d in run.deliveries}) == 3
+
+
+def test_a_step_waits_for_its_hours():
+    """The lead hears in office hours: of an alert at noon at one, when these begin, and not of one that was over."""
+    office = 'mute_times:\n  office: [{times: ["13:00-18:00"], zone: UTC}]\n'
+    steps = "escalations:\n  watch: {steps: [{after: 30m, to: lead, active: office}]}\n"
+    document, _ = document_of(
+        "routing.yml", (ROUTING.partition("escalations:")[0] + steps + office + ESCALATES).encode()
+    )
+    assert document is not None
+    routing, faults = routing_of(document)
+    assert routing is not None, faults
+    run = _Run(routing).feed(transition(), transition(episode="E2", alert="A2")).step(45)
+    run.feed(transition("resolved", minute=45, episode="E2", alert="A2")).step(14)
+    assert "lead" not in run.to
+    run.restart().step(2)
+    assert run.to[-1] == "lead"
+    assert run.deliveries[-1]["episodes"] == ["E1"]

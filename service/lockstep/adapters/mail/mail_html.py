@@ -40,6 +40,8 @@ def html_part(
     leads = leads or Leads()
     items = "".join(_card(body, item, (pictures or {}).get(str(item.chart)), leads) for item in body.items)
     remarks = [escape(text) for text in body.remarks(shown=len(body.items))]
+    if body.overview:
+        remarks = [text.replace(escape(body.overview), _link(body.overview)) for text in remarks]
     if body.reason:
         remarks.append(f"You get this because: {escape(body.reason)}.")
     if leads.mute:
