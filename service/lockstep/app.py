@@ -40,7 +40,9 @@ from lockstep.adapters.http.operations.silence_operations import SilenceOperatio
 from lockstep.adapters.http.pages.alert_pages import AlertPages
 from lockstep.adapters.http.pages.known import Known, says_now_of
 from lockstep.adapters.http.pages.mute_pages import MutePages
+from lockstep.adapters.http.pages.on_call_pages import OnCallPages
 from lockstep.adapters.http.pages.pages import Pages
+from lockstep.adapters.http.pages.silence_pages import SilencePages
 from lockstep.adapters.http.pages.visitor import Visitors
 from lockstep.adapters.http.server import HttpServer
 from lockstep.adapters.http.token_book import TokenBook
@@ -232,6 +234,9 @@ class Service:
         giver = Giver(self.commands, self.responses, utc_now)
         self._alert_charts = AlertCharts(self._charts, Painter(), settings.zone)
         alert_pages = self._alert_pages(access)
+        silences = SilenceOperations(
+            self.board, self.responses, giver=giver, teams_of=self._teams_of, zone=settings.zone
+        )
         owners = (
             EventOperations(settings.topics, receipts, metrics.posted),
             AlertOperations(
@@ -242,7 +247,7 @@ class Service:
                 explain=self._explain,
                 zone=settings.zone,
             ),
-            SilenceOperations(self.board, self.responses, giver=giver, teams_of=self._teams_of, zone=settings.zone),
+            silences,
             OnCallOperations(self.responses, giver=giver, routing=lambda: book.loaded()[1]),
             HistoryOperations(self.broker, self.responses),
             RuleOperations(self.rules.state, lambda: self.rules.reload(again=True)),
@@ -250,6 +255,8 @@ class Service:
             inbound,
             alert_pages,
             MutePages(alert_pages),
+            SilencePages(alert_pages, silences.previewed),
+            OnCallPages(alert_pages, lambda: book.loaded()[1]),
             self._buttons,
         )
         self.http = HttpServer(settings, access, owners)

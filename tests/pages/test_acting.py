@@ -8,6 +8,7 @@ import re
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import urlencode
 
 import aiohttp
@@ -29,12 +30,19 @@ rules:
 """
 ROUTING = """\
 teams: {operations: [mail, chat]}
+schedules:
+  day: {zone: Europe/London, rotations: [{who: [chat], every: 1w, from: "2026-11-02 09:00"}]}
 receivers:
   mail: {email: {to: [ben@shop.example]}}
   chat: {slack: {channel: "#shop", token: {secret: BOT}}}
 """
 CLOUDEVENT = {"content-type": "application/cloudevents+json"}
 SIGNING = "8f742231b10e8888abcd99yyyzzz85a5"
+
+
+def soon() -> str:
+    """In two days, as a browser writes it."""
+    return (utc_now() + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M")
 
 
 async def until(fact, timeout_s: float = 60.0):
@@ -230,3 +238,62 @@ async def test_who_unsubscribes_hears_no_more_of_the_rule_but_what_is_critical(s
     page = await shop.press(mute, "unmute")
     assert "Mute it for me" in page
     assert shop.service.responses.silences() == []
+
+
+async def test_a_campaign_is_silenced_for_the_weekend(shop):
+    """One looks at what it hits, then makes it; the board says that people hear nothing of it; one ends it, and is
+    told what still fires."""
+    await shop.stock("F-6", 12)
+    await shop.mail_about("F-6")
+    url = f"{shop.url}/silences"
+    filled = {"matchers": "rule=LowStock\nsku=F-6", "comment": "a campaign", "ends": soon(), "name": "Anna"}
+    preview = await shop.press(url, "preview", **filled)
+    assert "hits 1 alert now" in preview
+    assert "LowStock, sku F-6, fires now" in " ".join(re.sub("<[^>]*>", "", preview).split())
+    assert shop.service.responses.silences() == []
+    page = await shop.press(url, "make", **filled)
+    assert "a campaign" in page
+    assert "End it now" in page
+    (silence,) = shop.service.responses.silences()
+    assert (silence.author, silence.matchers) == ("Anna", ("rule=LowStock", "sku=F-6"))
+    page = await shop.press(url, "end", silence=silence.id)
+    assert shop.service.responses.silences() == []
+    assert "Nothing is silenced." in page
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"matchers": "sku>5"}, "sku"),
+        ({"matchers": ""}, "Write what it matches"),
+        ({"comment": " "}, "Say why"),
+        ({"ends": ""}, "Say until when"),
+        ({"ends": "2001-01-01T00:00"}, "end after it begins, and after now"),
+        ({"ends": "tomorrow"}, "Write a time like"),
+        ({"name": ""}, "Say who you are"),
+    ],
+)
+async def test_what_cannot_be_silenced_is_said(shop, changed, says):
+    """With everything that was filled in still there, and nothing made."""
+    filled = {"matchers": "rule=LowStock", "comment": "x", "ends": soon(), "name": "Anna", **changed}
+    (form, *_) = re.findall(r'name="form" value="([^"]+)"', await shop.page(f"{shop.url}/silences"))
+    async with shop.http.post(f"{shop.url}/silences", data={"form": form, "do": "make", **filled}) as answer:
+        page = await answer.text()
+        assert answer.status == 400
+    assert says in page.partition("</p>")[0]
+    assert filled["matchers"].replace(">", "&gt;") in page
+    assert shop.service.responses.silences() == []
+
+
+async def test_one_takes_a_shift(shop):
+    """Who is on call, and who stands in, on one page; ended, it is as before."""
+    url = f"{shop.url}/oncall"
+    assert re.search(r'<p class="standing"><bdi>chat</bdi>', await shop.page(url))
+    page = await shop.press(url, "take", schedule="day", who="mail", ends=soon(), name="Ben")
+    assert re.search(r'<p class="standing"><bdi>mail</bdi>', page)
+    assert "stands in" in page
+    (override,) = shop.service.responses.overrides()
+    assert (override.by, override.schedule, override.who) == ("Ben", "day", "mail")
+    page = await shop.press(url, "end", override=override.id)
+    assert re.search(r'<p class="standing"><bdi>chat</bdi>', page)
+    assert shop.service.responses.overrides() == []

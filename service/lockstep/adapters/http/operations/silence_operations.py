@@ -153,7 +153,7 @@ class SilenceOperations:
     )
     async def _preview(self, request: web.BaseRequest) -> web.Response:
         form = await body_of(request, PreviewForm)
-        seen = await self._previewed(_matchers(form))
+        seen = await self.previewed(_matchers(form))
         return web.json_response({"sentence": seen.sentence, **msgspec.to_builtins(seen)})
 
     @answers(
@@ -252,7 +252,8 @@ class SilenceOperations:
         state = "holds" if stretch.begin <= now.timestamp() else "waits"
         return {**row, "state": state, "holds_from": begin, "holds_until": end}
 
-    async def _previewed(self, matchers: Sequence[Matcher]) -> Preview:
+    async def previewed(self, matchers: Sequence[Matcher]) -> Preview:
+        """What a silence with these matchers hits, for pages as well. Raises BrokerError."""
         now = self._giver.clock()
         published = self._responses.published_since(now - LOOKS_BACK - timedelta(days=1))
         still_open = self._board.open()

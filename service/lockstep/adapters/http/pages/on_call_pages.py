@@ -1,0 +1,146 @@
+"""The page of who is on call, now and next, where somebody takes a shift."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from lockstep.adapters.http.openapi import TEXT, Operation, answers
+from lockstep.adapters.http.pages.alert_pages import STALE, AlertPages
+from lockstep.adapters.http.pages.forms import FormFault, moment_text
+from lockstep.adapters.http.pages.stretch_forms import stretch_from, stretch_words
+from lockstep.adapters.http.pages.visitor import Visitor, clean_name
+from lockstep.errors import RuleError
+from lockstep.labels import stable_id
+from lockstep.notify.oncall.schedules import Schedule
+from lockstep.notify.route import Routing
+from lockstep.response.command import EndOverride, PutOverride
+from lockstep.response.standing import Override
+from lockstep.text.figures import time_text
+from lockstep.text.time_units import DAY_S
+
+DAYS = 7
+MOST_SHIFTS = 60
+_HTML = {"description": "HTML", "content": {"text/html": {"schema": TEXT}}}
+
+
+class OnCallPages:
+    """`/oncall`."""
+
+    def __init__(self, alert_pages: AlertPages, routing: Callable[[], Routing]) -> None:
+        """alert_pages: who knows visitors and the door. routing: in force; raises RuleError while there is none."""
+        self._of, self._routing = alert_pages, routing
+
+    @answers(Operation("GET", "/oncall", "Who is on call, for people", {200: _HTML, 401: _HTML}, is_open=True))
+    async def _list(self, request: web.BaseRequest) -> web.Response:
+        visitor = self._of.visitors.by_login(request)
+        if visitor is None:
+            return self._of.ask_to_log_in(request, to="oncall")
+        return await self._show(request, visitor)
+
+    @answers(
+        Operation(
+            "POST",
+            "/oncall",
+            "Stand in for whoever is on call, or end that, by a form of the page",
+            {303: {"description": "Done, or on its way"}, 400: _HTML, 401: _HTML, 403: _HTML},
+            (),
+            {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}},
+            is_open=True,
+        )
+    )
+    async def _change(self, request: web.BaseRequest) -> web.Response:
+        visitor = self._of.visitors.by_login(request)
+        if visitor is None:
+            return self._of.ask_to_log_in(request, to="oncall")
+        given = await self._of.form_of(request)
+        if given is None or not visitor.can_act:
+            return self._of.pages.notice("Not from here", STALE, depth=0, status=403)
+        form_id = self._of.visitors.form_id(given.get("form", ""), "oncall")
+        if form_id is None:
+            return await self._show(request, visitor, said=STALE, status=400)
+        name = clean_name(given.get("name", ""))
+        by = visitor.name or name
+        try:
+            command = self._command(given, form_id, by)
+        except FormFault as fault:
+            return await self._show(request, visitor, said=str(fault), status=400)
+        answered = await self._of.give(request, command)
+        if name and not visitor.name:
+            self._of.visitors.remember_name(answered, name)
+        return answered
+
+    def _command(self, given: Mapping[str, str], form_id: str, by: str) -> PutOverride | EndOverride:
+        """Raises FormFault."""
+        now = self._of.known.clock()
+        if not by:
+            raise FormFault("Say who you are, so that others see who did it.")
+        if given.get("do") == "end":
+            number = given.get("override", "")[:100]
+            return EndOverride(
+                id=stable_id(form_id, "end", number), by=by, way="page", at=moment_text(now), override_id=number
+            )
+        schedule = self._schedules().get(given.get("schedule", ""))
+        if schedule is None:
+            raise FormFault("There is no such schedule any more; look again.")
+        who = given.get("who", "")
+        if who not in self._receivers():
+            raise FormFault("Choose who is on call instead.")
+        starts, ends = stretch_from(given, schedule.zone, now)
+        number = stable_id(form_id, schedule.name, who, given.get("starts", ""), ends)
+        override = Override(id=number, schedule=schedule.name, who=who, starts=starts, ends=ends, by=by)
+        return PutOverride(id=number, by=by, way="page", at=moment_text(now), override=override)
+
+    def _schedules(self) -> Mapping[str, Schedule]:
+        try:
+            return self._routing().schedules
+        except RuleError:
+            return {}
+
+    def _receivers(self) -> list[str]:
+        try:
+            return sorted(self._routing().destinations)
+        except RuleError:
+            return []
+
+    async def _show(
+        self, request: web.BaseRequest, visitor: Visitor, *, said: str = "", status: int = 200
+    ) -> web.Response:
+        refused = bool(said)
+        if not said:
+            said, refused = await self._of.outcome(request)
+        values = {
+            "said": said,
+            "said_refused": refused,
+            "schedules": [self._shown(one) for _, one in sorted(self._schedules().items())],
+            "receivers": self._receivers(),
+            "form": self._of.visitors.form("oncall"),
+        }
+        return self._of.pages.page("oncall", values, depth=0, visitor=visitor, here="On call", status=status)
+
+    def _shown(self, schedule: Schedule) -> dict[str, Any]:
+        now, zone = self._of.known.clock().timestamp(), schedule.zone
+        every = self._of.known.responses.overrides(every=True)
+        change = schedule.next_change(now, every)
+        shifts = list(schedule.shifts(now, now + DAYS * DAY_S, every))[:MOST_SHIFTS]
+        return {
+            "name": schedule.name,
+            "zone": str(zone),
+            "who": schedule.on_call(now, every),
+            "until": None if change is None else time_text(_text(change), zone),
+            "next": None if change is None else schedule.on_call(change, every),
+            "shifts": [
+                {"starts": time_text(_text(s.start), zone), "ends": time_text(_text(s.end), zone), "who": s.who}
+                for s in shifts
+            ],
+            "overrides": [
+                {"id": o.id, "who": o.who, "by": o.by, "when": stretch_words(o.starts, o.ends, zone)}
+                for o in self._of.known.responses.overrides()
+                if o.schedule == schedule.name
+            ],
+        }
+
+
+def _text(at: float) -> str:
+    return moment_text(datetime.fromtimestamp(at, UTC))

@@ -1,0 +1,233 @@
+"""The page of silences: those that hold, will and did; what a new one would hit, looked at before it is made."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from lockstep.adapters.http.openapi import TEXT, Operation, answers
+from lockstep.adapters.http.pages.alert_pages import STALE, AlertPages
+from lockstep.adapters.http.pages.forms import FormFault, moment_text
+from lockstep.adapters.http.pages.stretch_forms import stretch_from, stretch_words
+from lockstep.adapters.http.pages.visitor import Visitor, clean_name
+from lockstep.errors import BrokerError, CommandError
+from lockstep.labels import stable_id
+from lockstep.notify.quiet.matchers import Matcher, parse_matchers
+from lockstep.notify.quiet.preview import Preview
+from lockstep.notify.quiet.silences import stretch_of
+from lockstep.response.command import EndSilence, PutSilence
+from lockstep.response.standing import LONGEST_COMMENT, Silence
+from lockstep.text.figures import duration_words
+from lockstep.text.one_line import flat
+
+MOST_OVER = 20
+"""Silences that are over and still listed, the last ones."""
+_HTML = {"description": "HTML", "content": {"text/html": {"schema": TEXT}}}
+_EMPTY = {"matchers": "", "comment": "", "starts": "", "ends": "", "name": ""}
+
+
+@dataclass(frozen=True)
+class SilenceRow:
+    """when: in words. tone: its colour. can_end: whether there is something to end."""
+
+    id: str
+    comment: str
+    author: str
+    when: str
+    matchers: Sequence[str]
+    tone: str
+    hits: int
+    can_end: bool
+
+
+@dataclass(frozen=True)
+class SilenceSection:
+    title: str
+    empty: str
+    rows: Sequence[SilenceRow]
+
+
+class SilencePages:
+    """`/silences`."""
+
+    def __init__(self, alert_pages: AlertPages, preview: Callable[[Sequence[Matcher]], Awaitable[Preview]]) -> None:
+        """alert_pages: who knows visitors and the door. preview: what matchers hit."""
+        self._of, self._preview = alert_pages, preview
+
+    @answers(Operation("GET", "/silences", "Silences, for people", {200: _HTML, 401: _HTML}, is_open=True))
+    async def _list(self, request: web.BaseRequest) -> web.Response:
+        visitor = self._of.visitors.by_login(request)
+        if visitor is None:
+            return self._of.ask_to_log_in(request, to="silences")
+        return await self._show(request, visitor)
+
+    @answers(
+        Operation(
+            "POST",
+            "/silences",
+            "Look at what a silence hits, make it, end one, by a form of the page",
+            {
+                200: _HTML,
+                303: {"description": "Done, or on its way"},
+                400: _HTML,
+                401: _HTML,
+                403: _HTML,
+            },
+            (),
+            {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}},
+            is_open=True,
+        )
+    )
+    async def _change(self, request: web.BaseRequest) -> web.Response:
+        visitor = self._of.visitors.by_login(request)
+        if visitor is None:
+            return self._of.ask_to_log_in(request, to="silences")
+        given = await self._of.form_of(request)
+        if given is None or not visitor.can_act:
+            return self._of.pages.notice("Not from here", STALE, depth=0, status=403)
+        form_id = self._of.visitors.form_id(given.get("form", ""), "silences")
+        if form_id is None:
+            return await self._show(request, visitor, given=given, said=STALE, status=400)
+        name = clean_name(given.get("name", ""))
+        by = visitor.name or name
+        try:
+            return await self._done(
+                request, visitor, given, form_id, by=by, is_new_name=bool(name and not visitor.name)
+            )
+        except FormFault as fault:
+            return await self._show(request, visitor, given=given, said=str(fault), status=400)
+        except CommandError as fault:
+            return await self._show(request, visitor, given=given, said=f"{fault}.", status=400)
+        except BrokerError:
+            said = "The log cannot be reached, so nothing was done. Try again in a moment."
+            return await self._show(request, visitor, given=given, said=said, status=400)
+
+    async def _done(
+        self,
+        request: web.BaseRequest,
+        visitor: Visitor,
+        given: Mapping[str, str],
+        form_id: str,
+        *,
+        by: str,
+        is_new_name: bool,
+    ) -> web.Response:
+        """What a form asks for. Raises FormFault, CommandError, BrokerError."""
+        do, now = given.get("do", ""), self._of.known.clock()
+        if do == "end":
+            number = given.get("silence", "")[:100]
+            if not by:
+                raise FormFault("Say who you are, so that others see who ended it.")
+            ending = EndSilence(
+                id=stable_id(form_id, "end", number), by=by, way="page", at=moment_text(now), silence_id=number
+            )
+            return await self._of.give(request, ending)
+        texts = [line.strip() for line in given.get("matchers", "").splitlines() if line.strip()]
+        if not texts:
+            raise FormFault("Write what it matches, one condition a line, such as rule=LowStock.")
+        matchers = parse_matchers(texts)
+        comment = flat(given.get("comment", ""))[:LONGEST_COMMENT]
+        if not comment:
+            raise FormFault("Say why, so that others know.")
+        starts, ends = stretch_from(given, self._of.known.writer.zone, now)
+        if do != "make":
+            return await self._show(request, visitor, given=given, preview=await self._preview(matchers))
+        if not by:
+            raise FormFault("Say who you are, so that others see who wants it.")
+        silence = Silence(
+            id=stable_id(form_id, "silence", *texts, comment, starts, ends),
+            matchers=tuple(texts),
+            starts=starts,
+            ends=ends,
+            author=by,
+            comment=comment,
+            created_at=moment_text(now),
+        )
+        # Pressed twice it is the same silence: of what was filled in, and not of when.
+        number = stable_id(form_id, "make", *texts, comment, given.get("starts", ""), given.get("ends", ""))
+        command = PutSilence(id=number, by=by, way="page", at=moment_text(now), silence=silence)
+        answered = await self._of.give(request, command)
+        if is_new_name:
+            self._of.visitors.remember_name(answered, by)
+        return answered
+
+    async def _show(
+        self,
+        request: web.BaseRequest,
+        visitor: Visitor,
+        *,
+        given: Mapping[str, str] | None = None,
+        preview: Preview | None = None,
+        said: str = "",
+        status: int = 200,
+    ) -> web.Response:
+        refused = bool(said)
+        if not said:
+            said, refused = await self._of.outcome(request)
+        values: dict[str, Any] = {
+            "said": said,
+            "said_refused": refused,
+            "sections": self._sections(),
+            "form": self._of.visitors.form("silences"),
+            "given": {**_EMPTY, **(given or {})},
+            "preview": None if preview is None else _shown(preview),
+            "zone": self._of.known.writer.zone.key,
+        }
+        return self._of.pages.page("silences", values, depth=0, visitor=visitor, here="Silences", status=status)
+
+    def _sections(self) -> list[SilenceSection]:
+        now, zone = self._of.known.clock(), self._of.known.writer.zone
+        holds: list[SilenceRow] = []
+        waits: list[SilenceRow] = []
+        over: list[SilenceRow] = []
+        for silence in self._of.known.responses.silences(every=True):
+            try:
+                stretch = stretch_of(silence, now.timestamp(), zone)
+            except CommandError:  # of a newer version
+                stretch = None
+            if stretch is None:
+                when = stretch_words(silence.starts, silence.ended_at or silence.ends, zone)
+                over.append(_row(silence, when, "pending", can_end=False))
+                continue
+            begin, end = (moment_text(datetime.fromtimestamp(at, now.tzinfo)) for at in (stretch.begin, stretch.end))
+            again = ", and again and again" if silence.rrule else ""
+            is_on = stretch.begin <= now.timestamp()
+            left = f", {duration_words(round(stretch.end - now.timestamp()))} left" if is_on else ""
+            row = _row(silence, f"{stretch_words(begin, end, zone)}{again}{left}", "info" if is_on else "pending")
+            (holds if is_on else waits).append(row)
+        sections = [
+            SilenceSection("Hold now", "Nothing is silenced.", holds),
+            SilenceSection("Come later", "", waits),
+            SilenceSection("Over", "", over[: -MOST_OVER - 1 : -1]),
+        ]
+        return [section for section in sections if section.rows or section.empty]
+
+
+def _row(silence: Silence, when: str, tone: str, *, can_end: bool = True) -> SilenceRow:
+    return SilenceRow(
+        id=silence.id,
+        comment=silence.comment,
+        author=silence.author,
+        when=when,
+        matchers=silence.matchers,
+        tone=tone,
+        hits=silence.hits,
+        can_end=can_end,
+    )
+
+
+def _shown(preview: Preview) -> dict[str, Any]:
+    """What a preview says, as the template shows it."""
+    hits = [
+        {
+            "tone": hit.severity,
+            "severity": hit.severity,
+            "about": ", ".join([hit.rule, *(f"{name} {value}" for name, value in hit.labels.items())]),
+            "fires": hit.fires,
+            "times": f"{hit.times} time{'s' if hit.times != 1 else ''} in 7 days",
+        }
+        for hit in preview.hits
+    ]
+    return {"sentence": preview.sentence, "critical": preview.critical, "remarks": preview.remarks, "hits": hits}
