@@ -1,7 +1,7 @@
 """The pages in a real browser: without scripts, by keyboard, on a phone, in light and dark, with nothing of others."""
 
 import pytest
-from chromium import browser, needs_chromium
+from chromium import CONTRAST, browser, needs_chromium
 from page_samples import ANNA, FELL, LONG_ONE, commands, served
 
 from lockstep.response.command import Acknowledge
@@ -50,31 +50,3 @@ async def test_nothing_is_wider_than_the_screen_and_all_can_be_read(tmp_path, wi
             picture = await tab.value("(document.querySelector('img.chart') || {}).currentSrc || ''")
             assert not picture or picture.endswith("in=dark") == dark
             assert await tab.value("[...document.images].every(i => i.naturalWidth > 0)")
-
-
-CONTRAST = """
-(() => {
-  const parse = c => c.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => {
-    const [x, y, z] = [r, g, b].map(v => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
-  };
-  const behind = e => {
-    for (; e; e = e.parentElement) {
-      const c = parse(getComputedStyle(e).backgroundColor);
-      if (c.length < 4 || c[3] > 0) return c;
-    }
-    return [255, 255, 255];
-  };
-  let least = 21;
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (texts.nextNode()) {
-    const e = texts.currentNode.parentElement;
-    if (!texts.currentNode.data.trim() || !e.getClientRects().length) continue;
-    const [a, b] = [light(parse(getComputedStyle(e).color)), light(behind(e))];
-    least = Math.min(least, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
-  }
-  return least;
-})()
-"""
-"""The least contrast of any text on the page (WCAG 2, 1.4.3: 4.5 is enough for all of it)."""

@@ -91,7 +91,9 @@ def _card(body: Message, item: Item, picture: tuple[str, str, str] | None, leads
         )
     for team, text in item.team_parts:
         name = f'<b class="grey" style="font-size:13px;color:{_GREY}">{escape(team)}</b><br>' if team else ""
-        rows.append(_row(f'{name}<span style="font-size:15px;line-height:1.5">{escape(text)}</span>', "8px 20px 0"))
+        rows.append(
+            _row(f'{name}<span dir="auto" style="font-size:15px;line-height:1.5">{escape(text)}</span>', "8px 20px 0")
+        )
     if page := leads.page(item):
         rows.append(_row(_buttons(item, page, colour, tone), "16px 20px 2px"))
     if picture is not None:

@@ -79,6 +79,8 @@ def _decided(decisions: Sequence[Decision], zone: ZoneInfo) -> Happening:
     names = ", ".join(list(whom.values())[:6]) + (f" and {len(whom) - 6} more" if len(whom) > 6 else "")
     reasons = list(dict.fromkeys(d.why or d.reason.replace("_", " ") for d in decisions))
     said = {"told": f"Told {names}", "waits": f"{names}: later", "not_told": f"Not told: {names}"}[outcome]
+    if len(reasons) == 1 and outcome == "waits":
+        return Happening(at, outcome, f"{names}: {_small(reasons[0])}")
     if len(reasons) == 1:
         return Happening(at, outcome, f"{said}, because {_small(reasons[0])}")
     return Happening(at, outcome, said, tuple((_whom(d), d.why or d.reason.replace("_", " ")) for d in decisions[:20]))

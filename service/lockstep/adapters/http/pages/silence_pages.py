@@ -123,7 +123,10 @@ class SilencePages:
             ending = EndSilence(
                 id=stable_id(form_id, "end", number), by=by, way="page", at=moment_text(now), silence_id=number
             )
-            return await self._of.give(request, ending)
+            ended = await self._of.give(request, ending)
+            if is_new_name:
+                self._of.visitors.remember_name(ended, by)
+            return ended
         texts = [line.strip() for line in given.get("matchers", "").splitlines() if line.strip()]
         if not texts:
             raise FormFault("Write what it matches, one condition a line, such as rule=LowStock.")
