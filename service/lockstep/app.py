@@ -59,6 +59,7 @@ from lockstep.adapters.stream.sqlite import path_of
 from lockstep.notify.message import Writer
 from lockstep.ports import NoLinks, NoPictures, Pictures
 from lockstep.settings import Settings
+from lockstep.worker.attempt_log import AttemptLog
 from lockstep.worker.charting import Charting
 from lockstep.worker.collector import Collector
 from lockstep.worker.counts import Counts
@@ -137,12 +138,14 @@ class Service:
         self._channels = build_channels(settings, environ, self._pictures, self.links if has_links else NoLinks())
         metrics = Metrics(topics=settings.topics.values(), channels=self._channels, alerts=self.board.open)
         book = RuleBook(self.broker, settings.rules, clock=utc_now)
+        self._attempts = AttemptLog(self.broker)
         dispatcher = Dispatcher(
             self._channels,
             clock=utc_now,
             jitter=random.random,
             wake=lambda partition: self.judging.wake_deliver(partition),
             observer=metrics,
+            note=self._attempts.note,
             dry_run=dry_run,
         )
         self.stages = Stages(
@@ -318,6 +321,7 @@ class Service:
             stack.push_async_callback(self.stopping.step, "closing a channel", channel.close, at_most_s=CHANNEL_S)
         await self._wait_for_rules()
         await self.rules.begin()
+        stack.push_async_callback(self.stopping.step, "noting attempts", self._attempts.flush, at_most_s=CHANNEL_S)
         stack.push_async_callback(self.judging.end, self.stopping)
         await self.judging.begin()
 
@@ -349,6 +353,7 @@ class Service:
             self.board.follow(),
             self.responses.follow(),
             self.tokens.follow(),
+            self._attempts.keep(),
             keep_retention(self.broker),
             watch_file(self.broker, self._on_fatal),
             self._own_alerts.watch_event_time(),

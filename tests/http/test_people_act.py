@@ -3,12 +3,14 @@
 import asyncio
 import json
 
+import aiohttp
 import msgspec
-from shop_api import valid
-from test_server import until
+from aiohttp import web
+from shop_api import Shop, valid
+from test_server import _settings, until
 
 from lockstep.adapters.stream import open_broker
-from lockstep.app import utc_now
+from lockstep.app import Service, utc_now
 from lockstep.response.command import COMMANDS, decode_command
 
 
@@ -139,3 +141,55 @@ async def test_a_command_is_named_after_its_token_and_person(shop):
     commands = [decode_command(value) for batch in batches for value in batch.values]
     assert [command.by for command in commands] == ["chatbot", "Anna through chatbot"]
     assert "lst_" not in json.dumps(msgspec.to_builtins(commands))
+
+
+async def test_deliveries_say_what_became_of_them(tmp_path):
+    """One arrives, one is given up at once, one is tried again: each as it stands, and by receiver and alert."""
+    answers = {"/good": 204, "/gone": 410, "/busy": 503}
+
+    async def answer(request):
+        await request.read()
+        return web.Response(status=answers[request.path])
+
+    hooks = web.Application()
+    hooks.router.add_post("/{name}", answer)
+    runner = web.AppRunner(hooks)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    settings = _settings(tmp_path)
+    receivers = "".join(
+        f'  {name[1:]}: {{webhook: {{url: "http://127.0.0.1:{port}{name}", secret: {{secret: HOOK}}}}}}\n'
+        for name in answers
+    )
+    (tmp_path / "rules" / "routing.yml").write_text(
+        f"teams:\n  marketing: [good, gone]\n  operations: [busy]\nreceivers:\n{receivers}"
+    )
+    environ = {"LOCKSTEP_SECRET_HOOK": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+    service, stop = Service(settings, environ=environ), asyncio.Event()
+    running = asyncio.create_task(service.run(stop))
+    await until(lambda: asyncio.sleep(0, service.judging.runtime is not None and service.judging.status().ready))
+    async with aiohttp.ClientSession() as session:
+        shop = Shop(f"http://127.0.0.1:{service.http.port}", session, service)
+        await shop.fire("A")
+
+        async def settled():
+            page = await shop.get("/v1/deliveries")
+            states = {d["receiver"]: d["delivery_state"] for d in page["deliveries"]}
+            return states == {"good": "sent", "gone": "dead", "busy": "failed"} and page
+
+        page = valid(await until(settled), "Deliveries")
+        by_receiver = {d["receiver"]: d for d in page["deliveries"]}
+        assert (by_receiver["good"]["attempts"], by_receiver["good"]["last_error"]) == (1, "")
+        assert by_receiver["good"]["last_at"]
+        assert "410" in by_receiver["gone"]["last_error"]
+        assert "503" in by_receiver["busy"]["last_error"]
+        (dead,) = (await shop.get("/v1/deliveries", state="dead"))["deliveries"]
+        assert dead["receiver"] == "gone"
+        number = shop.alert["alert_id"]
+        assert len((await shop.get("/v1/deliveries", alert=number, receiver="busy"))["deliveries"]) == 1
+        assert (await shop.get("/v1/deliveries", alert="another"))["deliveries"] == []
+    stop.set()
+    await running
+    await runner.cleanup()

@@ -19,6 +19,8 @@ from lockstep.notify.message import sample_message
 from lockstep.notify.receivers import CHANNELS
 from lockstep.notify.route import Routing
 from lockstep.ports import Channel, Sent
+from lockstep.response.attempt import Attempt
+from lockstep.text.rfc3339 import rfc3339_of
 from lockstep.yaml.document import did_you_mean
 
 log = structlog.get_logger("lockstep.deliver")
@@ -50,11 +52,13 @@ class Dispatcher:
         jitter: Callable[[], float],
         wake: Callable[[int], None],
         observer: DispatchObserver,
+        note: Callable[[Attempt], None] = lambda attempt: None,
         dry_run: bool = False,
     ) -> None:
+        """note: hears of each attempt that has ended."""
         self._channels = channels
         self._clock, self._jitter, self._wake = clock, jitter, wake
-        self._observer = observer
+        self._observer, self._note = observer, note
         self._dry_run = dry_run
         self._draining = False
         self._tasks: dict[int, set[asyncio.Task[None]]] = {}
@@ -94,11 +98,17 @@ class Dispatcher:
         outcome = await self._send(delivery)
         now = self._clock()
         if isinstance(outcome, Sent):
+            number = delivery.attempts + 1
             stage.sent(delivery, outcome, now=now)
+            self._note(Attempt(delivery_id=delivery.id, number=number, at=rfc3339_of(now), outcome="sent"))
             if not self._dry_run:
                 log.info("delivered", channel=channel, **{**_named(delivery), "attempts": delivery.attempts + 1})
         else:
             stage.failed(delivery, outcome, now=now, jitter=self._jitter())
+            number, error = delivery.attempts, delivery.last_error
+            self._note(
+                Attempt(delivery_id=delivery.id, number=number, at=rfc3339_of(now), outcome="failed", error=error)
+            )
             log.warning("a delivery failed", channel=channel, **_named(delivery), reason=delivery.last_error)
         reason = "" if isinstance(outcome, Sent) else outcome.reason
         since_created_s = now.timestamp() - delivery.created

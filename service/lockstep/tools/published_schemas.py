@@ -22,6 +22,7 @@ from lockstep.judge.publish import ALERT_STATE, ALERTS
 from lockstep.measure.dead_events import TOPIC as DEAD_EVENTS
 from lockstep.notify import payload, route
 from lockstep.notify.heartbeat import heartbeat_json_schema
+from lockstep.response.attempt import ATTEMPTS, Attempt
 from lockstep.response.command import AUDIT, COMMANDS, Answer, Command
 from lockstep.response.decision import DECISIONS, Decision
 from lockstep.response.standing import RESPONSE_STATE, Standing
@@ -261,6 +262,7 @@ def _alert_schema() -> dict[str, Any]:
 RECORDS: Mapping[str, tuple[str, tuple[type, ...], str]] = {
     "command": (COMMANDS, get_args(Command), "What somebody asks for, whichever way it came"),
     "answer": (AUDIT, (Answer,), "What became of a command, with who gave it and when; kept for 400 days"),
+    "attempt": (ATTEMPTS, (Attempt,), "What became of one try of a delivery; a worker that dies may leave one out"),
     "decision": (DECISIONS, (Decision,), "Why a destination was told of an alert, waits, or was not told"),
     "standing": (
         RESPONSE_STATE,

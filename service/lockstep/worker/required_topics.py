@@ -15,6 +15,7 @@ from lockstep.judge.publish import ALERT_STATE, ALERTS
 from lockstep.measure.dead_events import TOPIC as DEAD_EVENTS
 from lockstep.notify.decide import DELIVERIES
 from lockstep.ports import Broker, TopicSpec, state_topic
+from lockstep.response.attempt import ATTEMPTS
 from lockstep.response.command import AUDIT, COMMANDS
 from lockstep.response.decision import DECISIONS
 from lockstep.response.standing import RESPONSE_STATE
@@ -49,6 +50,7 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
         TopicSpec(AUDIT, 1, retention_s=AUDIT_KEPT_S),
         TopicSpec(DECISIONS, 1, retention_s=keep_alerts),
         TopicSpec(RESPONSE_STATE, 1, compacted=True),
+        TopicSpec(ATTEMPTS, 1, retention_s=keep),
         TopicSpec(CHARTS, 1, retention_s=min(keep, CHARTS_KEPT_S)),
         TopicSpec(DEAD_EVENTS, 1, retention_s=keep),
         TopicSpec(DEAD_DELIVERIES, 1, retention_s=keep),

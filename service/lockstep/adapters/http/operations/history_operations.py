@@ -18,12 +18,15 @@ from lockstep.errors import BrokerError
 from lockstep.judge.publish import ALERTS
 from lockstep.notify.decide import DELIVERIES
 from lockstep.ports import Broker
+from lockstep.response.attempt import ATTEMPTS
 from lockstep.response.decision import Decision
 from lockstep.text.rfc3339 import rfc3339
 
 LOOKED_BACK = 5_000
 """Records of each partition of deliveries, from its end, that are looked at."""
 LONGEST_WAIT_S = 30.0
+_ID = {DELIVERIES: "id", DEAD_DELIVERIES: "id", ATTEMPTS: "delivery_id"}
+"""The field by which a record is known."""
 
 WHY = object_of(
     "Why each destination was told of an alert or not",
@@ -59,17 +62,18 @@ DELIVERY = object_of(
         "receiver": {**TEXT, "description": "Whom it is for"},
         "channel": {**TEXT, "description": "By which way"},
         "rule": {**TEXT, "description": "What it tells of"},
-        "delivery_state": {"enum": ["handed_on", "dead"], "description": "Whether it was given up"},
+        "delivery_state": {
+            "enum": ["waits", "failed", "sent", "dead"],
+            "description": "`waits` for its first attempt; `failed`, and is tried again; `sent`; or `dead`: given up",
+        },
         "state": {**TEXT, "description": "What it tells: firing, severity or resolved"},
         "alerts": list_of("Ids of the alerts that it tells of", TEXT),
         "decided_at": {**TEXT, "format": "date-time", "description": "When it was decided"},
-        "attempts": {"type": "integer", "description": "How many were made of one that was given up"},
-        "reason": {**TEXT, "description": "Why it was given up"},
-        "last_error": {**TEXT, "description": "What its destination said last"},
+        "attempts": {"type": "integer", "description": "How many were made, as far as they are known"},
+        "last_at": {"type": ["string", "null"], "description": "When the last one of them ended"},
+        "last_error": {**TEXT, "description": "What its destination said last; empty where it arrived"},
+        "reason": {**TEXT, "description": "Why it was given up, in a word; empty where it was not"},
     },
-    "attempts",
-    "reason",
-    "last_error",
 )
 DELIVERIES_PAGE = object_of(
     "A page of deliveries, the newest first",
@@ -96,7 +100,7 @@ class WhyQuery(Form):
 class DeliveriesQuery(Page):
     """Which deliveries."""
 
-    state: Literal["handed_on", "dead"] | None = Field(None, description="Those that were given up, or the others")
+    state: Literal["waits", "failed", "sent", "dead"] | None = Field(None, description="Those that stand so")
     receiver: str = Field("", max_length=200, description="Of this receiver alone")
     alert: str = Field("", max_length=100, description="That tell of this alert")
 
@@ -202,7 +206,7 @@ class HistoryOperations:
         Operation(
             "GET",
             "/v1/deliveries",
-            "What was decided to be sent to whom, and what of it was given up, the newest first",
+            "What was to be sent to whom, and what became of it: the last 5,000 of each partition, the newest first",
             {
                 200: answer("A page of deliveries", {"$ref": "#/components/schemas/Deliveries"}),
                 400: error("No such state or page"),
@@ -216,13 +220,14 @@ class HistoryOperations:
         query = query_of(request, DeliveriesQuery)
         try:
             dead = {row["id"]: row for _, row in await self._last_records(DEAD_DELIVERIES)}
+            attempts = {row["delivery_id"]: row for _, row in await self._last_records(ATTEMPTS)}
             decided = await self._last_records(DELIVERIES)
         except BrokerError as error:
             raise Refusal(503, str(error)) from error
         rows = [
             row
             for at_ms, delivery in decided
-            if (row := _shown(at_ms, delivery, dead.get(delivery["id"])))
+            if (row := _shown(at_ms, delivery, attempts.get(delivery["id"]), dead.get(delivery["id"])))
             and (query.state is None or row["delivery_state"] == query.state)
             and (not query.receiver or row["receiver"] == query.receiver)
             and (not query.alert or query.alert in row["alerts"])
@@ -242,15 +247,19 @@ class HistoryOperations:
                 for value, at_ms in zip(batch.values, batch.timestamps_ms, strict=True):
                     try:
                         row = msgspec.json.decode(value or b"")
-                        records.append((at_ms, {"id": row["id"], **row}))
+                        records.append((at_ms, {_ID[topic]: row[_ID[topic]], **row}))
                     except (msgspec.MsgspecError, KeyError, TypeError):
                         continue  # deliver says what is wrong with it
         return records
 
 
-def _shown(at_ms: int, delivery: dict[str, Any], dead: dict[str, Any] | None) -> dict[str, Any]:
+def _shown(
+    at_ms: int, delivery: dict[str, Any], attempt: dict[str, Any] | None, dead: dict[str, Any] | None
+) -> dict[str, Any]:
+    """attempt: the last one that is known. dead: the record of its end where it was given up."""
     destination = delivery["destination"]
-    row = {
+    state = "waits" if attempt is None else str(attempt["outcome"])
+    return {
         "id": delivery["id"],
         "receiver": destination.get("receiver", ""),
         "channel": destination.get("channel", ""),
@@ -258,11 +267,12 @@ def _shown(at_ms: int, delivery: dict[str, Any], dead: dict[str, Any] | None) ->
         "state": delivery["state"],
         "alerts": delivery["alerts"],
         "decided_at": rfc3339(at_ms * 1000),
-        "delivery_state": "handed_on" if dead is None else "dead",
+        "delivery_state": state if dead is None else "dead",
+        "attempts": dead["attempts"] if dead is not None else 0 if attempt is None else attempt["number"],
+        "last_at": None if attempt is None else attempt["at"],
+        "last_error": dead["last_error"] if dead is not None else "" if attempt is None else attempt["error"],
+        "reason": "" if dead is None else dead["reason"],
     }
-    if dead is not None:
-        row |= {name: dead[name] for name in ("attempts", "reason", "last_error")}
-    return row
 
 
 def _newest_first(row: dict[str, Any]) -> tuple[int, str]:
