@@ -95,8 +95,11 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def team_parts(self) -> list[tuple[str, str]]:
-        """(team as a title, its text) in their order; one with the title "" where all are told the same of an end."""
-        if self.is_over and len(set(self.texts.values())) == 1:
+        """(team as a title, its text) in their order; one with the title "" where all are told the same of an end.
+
+        So they are of what is no alert's, such as that a silence begins.
+        """
+        if (self.is_over or not self.alert_id) and len(set(self.texts.values())) == 1:
             return [("", next(iter(self.texts.values())))]
         return [(team[:1].upper() + team[1:], text) for team, text in self.texts.items()]
 
@@ -133,6 +136,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
     def about(self, item: Item) -> str:
         """The rule, and what it is about by name: `LowStock, sku A-1`; its headline may be the author's, without."""
+        if not item.alert_id:
+            return self.rule
         labels = ", ".join(f"{name} {value}" for name, value in item.labels.items())
         return f"{item.rule or self.rule}, {labels or 'the whole shop'}"
 

@@ -5,6 +5,7 @@ import stat
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from channel_peers import NOW, item
 from hypothesis import given
@@ -39,6 +40,11 @@ def test_a_link_says_what_was_signed():
     assert links().read(Purpose.ACT, token(url)) == Link(
         int(NOW.timestamp()), "alert-web", "episode-web", "anna@example.com", "email"
     )
+
+
+def test_what_is_no_alert_has_no_page():
+    """A mail that says that a silence begins leads nowhere."""
+    assert links().page(msgspec.structs.replace(item(), alert_id=""), ANNA) is None
 
 
 @pytest.mark.parametrize("other", [p for p in Purpose if p is not Purpose.ACT])

@@ -272,11 +272,29 @@ def test_muted_for_good():
     )
 
 
-def test_a_start_looks_again_once():
-    """The file may say otherwise than before."""
-    part = MuteTimes({}, LONDON)
-    assert len(part.tick(0.0).ended) == 1
-    assert part.tick(1.0).ended == []
+def test_a_start_with_another_file_looks_again_once():
+    """What is held may be held no more; with the same file all is as it was."""
+    entries: dict[bytes, bytes] = {}
+
+    def start(times: Any, held_by: tuple[str, ...] = ()) -> list[int]:
+        part = MuteTimes(mute_times_of(FORM.validate_python(times)), LONDON, held_by)
+        part.restore(entries)
+        looked = [len(part.tick(moment).ended) for moment in (0.0, 1.0)]
+        for key, value in part.cut().items():
+            if value is None:
+                del entries[key]
+            else:
+                entries[key] = value
+        return looked
+
+    assert start({}) == [0, 0]
+    assert entries == {}
+    assert start(NIGHTS) == [0, 0]
+    assert start(NIGHTS) == [0, 0]
+    assert start({"nights": {"times": "22:00-05:00"}}) == [1, 0]
+    assert start({"nights": {"times": "22:00-05:00"}}, ("rule=A inhibits rule=B",)) == [1, 0]
+    assert start({}) == [1, 0]
+    assert entries == {}
 
 
 WRITTEN = st.fixed_dictionaries(

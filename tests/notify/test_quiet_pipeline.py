@@ -11,6 +11,7 @@ from alert_samples import ANNA, HOOK, LONDON, NOON, batch, plan, rule, transitio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lockstep.notification import Message
 from lockstep.notify.decide import DELIVERIES, Notify
 from lockstep.notify.quiet.inhibitions import Inhibition
 from lockstep.notify.quiet.matchers import parse_matchers
@@ -197,7 +198,11 @@ def test_people_hear_of_a_silence(make):
     (begins,) = run.mails()
     assert "Silence until Tue 24 Nov 2026 13:00 GMT: campaign" in begins
     run.at(60).at(61)
-    assert any("Silence over: campaign" in mail for mail in run.mails())
+    over = [json.loads(r.value)["body"] for r in run._of(DELIVERIES)][-1]
+    message = msgspec.convert(over, Message)
+    assert message.subject == "Silence over: campaign"
+    assert message.about(message.items[0]) == "Lockstep"
+    assert [team for team, _ in message.items[0].team_parts] == [""]
 
 
 def test_an_inhibition(make):

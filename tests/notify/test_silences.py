@@ -134,7 +134,7 @@ def test_one_that_matched_nothing_says_so(run):
     happened = run.tick(61)
     assert [a.why for a in happened.answers] == ["the silence of Anna (summer campaign) is over: it matched nothing"]
     assert [n.text for n in happened.notices] == [
-        "the silence of Anna (summer campaign) is over. It was for alerts with channel=wbe and matched nothing. "
+        "The silence of Anna (summer campaign) is over. It was for alerts with channel=wbe and matched nothing. "
         "What still fires is told."
     ]
 
@@ -456,14 +456,14 @@ def _play(steps: list[Any], restarts: set[int]) -> list[Any]:
     return said
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(STEPS, st.sets(st.integers(0, 25)))
 def test_a_restart_anywhere_changes_nothing(steps, restarts):
     """The same commands, times and questions: the same is said, also with a clock that goes back."""
     assert _play(steps, restarts) == _play(steps, set())
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(STEPS)
 def test_what_is_hushed_is_told_of(steps):
     """Whatever somebody was told is hushed, an end says so before it no longer is: nothing stays unsaid for ever."""

@@ -95,7 +95,9 @@ class SignedLinks:
         self.life_s = life_s
 
     def page(self, item: Item, destination: Destination) -> str | None:
-        """Where the item's alert is seen, and acted on as the destination."""
+        """Where the item's alert is seen, and acted on as the destination; None where it is no alert's."""
+        if not item.alert_id:
+            return None
         return self.to(Purpose.ACT, item.alert_id, item.episode_id, destination)
 
     def look(self, alert_id: str, episode_id: str) -> str:

@@ -392,12 +392,15 @@ class Notify:
     # ---- time -----------------------------------------------------------------------------------------------------
 
     def _begin(self, moment: float) -> None:
-        """The first tick: routing and rules may be others than those that the state was made under."""
+        """The first tick: routing and rules may be others than those that the state was made under.
+
+        What mute times and inhibitions hold is looked at again by these parts, where they are others than before: a
+        restart with the same file decides nothing anew.
+        """
         for episode in self._people.prune(moment):
             for hearer in self._hearers(episode.last, moment):
                 if is_for_people(hearer.destination):
                     self._people.gather(episode, hearer.destination, hearer.routes, Reason.FIRST, moment=moment)
-        self._people.look_again(moment, "what held it back is no more in force")
 
     def _happened(self, happened: Happened, moment: float) -> None:
         """What a part says when time has passed."""

@@ -55,7 +55,7 @@ def parts_of(
     zone: the shop's. teams_of: whom a transition concerns. open_facts: what fires now, for each of its teams.
     overview: the address of all that is open.
     """
-    mute_times = MuteTimes(routing.mute_times, zone)
+    mute_times = MuteTimes(routing.mute_times, zone, _held_by(routing))
     downtime = Downtime(overview=overview)
     storms = () if routing.storms is None else (Storms(routing.storms, overview=overview),)
     return Parts(
@@ -70,3 +70,12 @@ def parts_of(
         others=() if routing.heartbeat is None else (Heartbeat(routing.heartbeat),),
         downtime=downtime,
     )
+
+
+def _held_by(routing: Routing) -> Iterator[str]:
+    """What of routing.yml holds messages, beside its mute times: where it changes, what is held is looked at again."""
+    yield from map(str, routing.inhibitions)
+    for route in (below for top in routing.tree.routes for below in top.walk()):
+        options = route.options
+        if options.mute or options.active:
+            yield f"{route.name}: {options.mute} {options.active} {options.mutes_critical}"

@@ -5,13 +5,17 @@ critical passes, unless the route says otherwise. What was held comes in one dig
 """
 
 import calendar
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from heapq import merge
 from math import inf
 from zoneinfo import ZoneInfo
 
+import msgspec
+
+from lockstep.errors import StateError
+from lockstep.labels import stable_id
 from lockstep.notify.pipeline.hooks import Applied, Ended, Facts, Happened, Hush
 from lockstep.notify.quiet.recurrence import Stretch
 from lockstep.notify.quiet.wall_clock import begins_at, ends_at, shown_at
@@ -24,6 +28,9 @@ from lockstep.text.time_units import DAY_S
 from lockstep.transition import Transition
 
 UTC = ZoneInfo("UTC")
+KEY = b"\x1fmute\x1f"
+"""The key of the entry in the state of notify; no rule's name begins so."""
+FORMAT = 1
 MINUTES_A_DAY = 24 * 60
 LOOKS_AHEAD_DAYS = 9 * 366
 """So far the next stretch is looked for: a 29 February is at most eight years away."""
@@ -64,6 +71,12 @@ class Interval:
         length = calendar.monthrange(day.year, day.month)[1]
         counted = ((_counted(first, length), _counted(last, length)) for first, last in self.days_of_month)
         return any(first <= day.day <= last for first, last in counted)
+
+    def __str__(self) -> str:
+        """All that it says, so that a change of it is seen."""
+        zone = "" if self.zone is None else self.zone.key
+        days = f"{sorted(self.weekdays)} {self.days_of_month} {sorted(self.months)} {self.years}"
+        return f"{zone} {self.times} {days}"
 
     def stretches(self, moment: float) -> Iterator[Stretch]:
         """Those that are not over at a moment, in the order in which they begin; several may hold at a time."""
@@ -118,15 +131,22 @@ class MuteTime:
 
 
 class MuteTimes:
-    """All mute times; asked when people would be told. They are known from the file, so no state is kept of them."""
+    """All mute times; asked when people would be told. What is stored is only as of which file they are."""
 
-    def __init__(self, mute_times: Mapping[str, MuteTime], zone: ZoneInfo) -> None:
-        """mute_times: by name. zone: the shop's, in which people read until when."""
+    def __init__(self, mute_times: Mapping[str, MuteTime], zone: ZoneInfo, held_by: Iterable[str] = ()) -> None:
+        """mute_times: by name. zone: the shop's, in which people read until when. held_by: what else of routing.yml
+        holds messages, as texts: where that is not as it was, what is held is looked at again."""
         self._mute_times = {name: mute_time.in_zone(zone) for name, mute_time in mute_times.items()}
         self._zone = zone
         self._asked: dict[str, tuple[float, Stretch | None]] = {}
         self._held_before: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[float, float, str]] = {}
-        self._is_new = True
+        texts = [
+            *held_by,
+            *(f"{name} {interval}" for name in sorted(mute_times) for interval in mute_times[name].intervals),
+        ]
+        self._file = stable_id("quiet", *texts) if texts else ""
+        self._stored_file: str | None = None  # None: nothing is stored
+        self._is_new, self._is_dirty = True, False
 
     def hear(self, transition: Transition) -> None:
         """None changes a mute time."""
@@ -140,6 +160,10 @@ class MuteTimes:
         if not self._is_new:
             return Happened()
         self._is_new = False
+        before, self._stored_file = self._stored_file, self._file or None
+        self._is_dirty = before != self._stored_file
+        if before is None or not self._is_dirty:
+            return Happened()
         return Happened(ended=[Ended("what held it is no longer in routing.yml")])
 
     def hushed(self, facts: Facts, severity: Severity, moment: float, options: RouteOptions) -> Hush | None:
@@ -216,8 +240,18 @@ class MuteTimes:
         return time_text(datetime.fromtimestamp(moment, self._zone).isoformat(), self._zone)
 
     def cut(self) -> dict[bytes, bytes | None]:
-        """No entries."""
-        return {}
+        """The entries that changed since the last cut."""
+        if not self._is_dirty:
+            return {}
+        self._is_dirty = False
+        file = self._stored_file
+        return {KEY: None if file is None else msgspec.json.encode({"format": FORMAT, "file": file})}
 
     def restore(self, entries: Mapping[bytes, bytes]) -> None:
-        """No entries."""
+        """Take back what cuts stored; other entries are left alone."""
+        if KEY in entries:
+            row = msgspec.json.decode(entries[KEY])
+            if row.get("format") != FORMAT:
+                stored = row.get("format")
+                raise StateError(f"lockstep.notify-state: mute times of format {stored}, this version reads {FORMAT}")
+            self._stored_file = row["file"]

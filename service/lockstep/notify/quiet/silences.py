@@ -316,9 +316,8 @@ class Silences:
             why = _line(f"{by}{_hits(count, ': it')}")
             happened.answers.append(Answer(id=number, command=command, applied=True, why=why, decided_at=at))
         if silence.told:
-            text = (
-                f"{by}. It was for alerts with {self._matchers(kept)}{_hits(count, ' and')}. What still fires is told."
-            )
+            about = f"It was for alerts with {self._matchers(kept)}{_hits(count, ' and')}"
+            text = f"{by[:1].upper()}{by[1:]}. {about}. What still fires is told."
             number = stable_id("silence", silence.id, "ends", at)
             headline = _line(f"Silence over: {silence.comment}")
             happened.notices.append(Notice(number, headline, _line(text), self._teams(kept)))
