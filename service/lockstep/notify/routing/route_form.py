@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from lockstep.notify.oncall.schedule_form import unknown_target
 from lockstep.notify.quiet.inhibition_form import MatcherList
+from lockstep.notify.quiet.quiet_faults import matcher_remarks
 from lockstep.notify.receivers import Texts
 from lockstep.notify.routing.route_options import DEFAULTS, EACH_ALONE, RouteOptions
 from lockstep.notify.routing.route_tree import TEAM, Route
@@ -149,6 +150,7 @@ def route_faults(models: Sequence[RouteModel], document: Document, names: Names)
             yield document.fault(at, "routes this deep", f"nest at most {DEEPEST} levels", "LS282")
             return
         yield from _name_faults(model, document, at, names)
+        yield from matcher_remarks(document, (*at, "match"), model.match)
         if model.group_by and EACH_ALONE in model.group_by and len(model.group_by) > 1:
             message = f"'{EACH_ALONE}' says all there is to group by"
             yield document.fault((*at, "group_by"), message, f"write group_by: ['{EACH_ALONE}']", "LS282")

@@ -10,6 +10,7 @@ from lockstep.adapters.convert.mapping import read_mapping
 from lockstep.adapters.rule_files import calendar_file, load_routing, load_rules, read_document, rule_files
 from lockstep.adapters.sql.source_file import FILE, load_sources
 from lockstep.notify.oncall.schedule_form import gap_faults
+from lockstep.notify.quiet.quiet_faults import mute_faults
 from lockstep.notify.route import Routing, unmet_matchers
 from lockstep.notify.self_alerts import own_rules
 from lockstep.rule.condition.kinds import Rule
@@ -37,8 +38,8 @@ class CheckReport:
 def check(paths: Sequence[Path], *, kept_s: int | None = None, today: date | None = None) -> CheckReport:
     """Look at rule files and folders, at routing and sources beside them, and at mapping files.
 
-    kept_s: how long events are kept, where that is known. today: in the shop's time zone, to find expired rules, and
-    when nobody will be on call.
+    kept_s: how long events are kept, where that is known. today: in the shop's time zone, to find expired rules,
+    when nobody will be on call, and mute times that never are or never end.
     """
     faults: list[Fault] = [
         Fault(str(p), 1, 1, "there is no such file", "check the path", "LS101") for p in paths if not p.exists()
@@ -69,6 +70,8 @@ def check(paths: Sequence[Path], *, kept_s: int | None = None, today: date | Non
             faults += _unmet(path, routing, loaded.plan.rules)
         if routing is not None and routing.schedules and today is not None:
             faults += _gaps(path, routing, today)
+        if routing is not None and routing.mute_times and today is not None:
+            faults += _quiet(path, routing, today)
         if routing is not None and routing.teams:
             for rule in loaded.plan.rules:
                 file, _, line = rule.place.rpartition(":")
@@ -129,6 +132,16 @@ def _gaps(path: Path, routing: Routing, today: date) -> list[Fault]:
     """When nobody will be on call. today: in the shop's time zone; each schedule is looked at from its own midnight."""
     document, _ = read_document(path)
     return [] if document is None else gap_faults(document, routing.schedules, today)
+
+
+def _quiet(path: Path, routing: Routing, today: date) -> list[Fault]:
+    """Mute times that hold nothing, or something for good. today: in the shop's time zone."""
+    document, _ = read_document(path)
+    if document is None:
+        return []
+    steps = [step for e in routing.escalations.values() for step in (*e.steps, e.unresolved) if step is not None]
+    used = {name for step in steps for name in (*step.mute, *step.active)}
+    return list(mute_faults(document, routing.mute_times, routing.tree.routes, used=used, today=today))
 
 
 def _routing_files(paths: Iterable[Path]) -> list[Path]:

@@ -124,6 +124,8 @@ CODES: dict[str, str] = {
     "LS251": "a mapping that rows of a database cannot have",
     "LS260": "a matcher that is none, or means something else",
     "LS261": "a mute time that does not say when it is",
+    "LS262": "a route that tells nothing for good",
+    "LS263": "a mute time that never is, or that nothing uses",
     "LS264": "an inhibition that hushes nothing",
     "LS270": "a schedule that cannot be followed",
     "LS271": "times at which nobody is on call",
