@@ -244,6 +244,13 @@ class AdClicked(_Data):
     country: Text | None = Field(None, description="Where the visitor is")
 
 
+class SourceHeartbeat(_Data):
+    """A system that sends events is alive, though it may have none to send. Send one every minute or so: a rule with
+    `absence` by `name` tells when it falls silent."""
+
+    name: Text = Field(description="Which system: erp, web shop, warehouse")
+
+
 class TrafficSpend(_Data):
     """Money was spent on traffic."""
 
@@ -376,6 +383,7 @@ TYPES: Mapping[str, EventType] = {
         EventType("checkout.started", "traffic", CheckoutStarted),
         EventType("ad.clicked", "traffic", AdClicked),
         EventType("traffic.spend", "traffic", TrafficSpend),
+        EventType("source.heartbeat", "traffic", SourceHeartbeat),
         EventType("stock.level", "inventory", StockLevel, identity=("sku", "location"), level="available"),
         EventType("stock.receipt", "inventory", StockReceipt, identity=("sku", "location")),
         EventType("stock.lot", "inventory", StockLot, identity=("sku", "lot", "location")),
