@@ -32,6 +32,7 @@ from yarl import URL
 
 from lockstep.adapters.channels import secrets_from
 from lockstep.adapters.channels.email import EmailChannel, _failure
+from lockstep.adapters.channels.msteams import TeamsChannel
 from lockstep.adapters.channels.slack import SlackChannel
 from lockstep.adapters.channels.webhook import WebhookChannel
 from lockstep.errors import DeliveryError
@@ -85,6 +86,25 @@ async def _email(given: dict[str, str], *, timeout_s: float = PATIENCE_S) -> Asy
 
 
 @asynccontextmanager
+async def _msteams(behaviour: Any, *, timeout_s: float = PATIENCE_S) -> AsyncIterator[Setup]:
+    async with http_server(HttpPeer(behaviour)) as url:
+        environ = {"LOCKSTEP_SECRET_FLOW": f"{url}/workflows/token-in-path?sig=token-in-path"}
+        channel = TeamsChannel(secrets_from(environ), timeout_s=timeout_s)
+        try:
+            yield (
+                channel,
+                Destination("d", "msteams", "workflow FLOW", "ops", {"workflow": "FLOW"}),
+                Letter("l1", body()),
+            )
+        finally:
+            await channel.close()
+
+
+def _azure(code: str, status: int = 400) -> Any:
+    return says({"error": {"code": code, "message": "…"}}, status)
+
+
+@asynccontextmanager
 async def _nobody(kind: str) -> AsyncIterator[Setup]:
     """Nothing listens: the port is bound, so that it cannot be anybody's."""
     bound = socket.socket()
@@ -98,6 +118,10 @@ async def _nobody(kind: str) -> AsyncIterator[Setup]:
     elif kind == "slack":
         channel = SlackChannel(secrets, base_url=f"http://127.0.0.1:{port}/api/", timeout_s=PATIENCE_S)
         destination, letter = Destination("d", "slack", "#ops", "ops", {"token": "SLACK"}), Letter("l1", body())
+    elif kind == "msteams":
+        environ = {"LOCKSTEP_SECRET_FLOW": f"http://127.0.0.1:{port}/token-in-path"}
+        channel = TeamsChannel(secrets_from(environ), timeout_s=PATIENCE_S)
+        destination, letter = Destination("d", kind, "workflow FLOW", "ops", {"workflow": "FLOW"}), Letter("l1", body())
     else:
         channel = WebhookChannel(secrets, timeout_s=PATIENCE_S)
         destination = Destination("d", "webhook", f"http://127.0.0.1:{port}/x", "hook", {"secret": "HOOK"})
@@ -118,6 +142,8 @@ GOOD_SLACK = says({"ok": True, "ts": "171.5"})
         pytest.param(lambda: _webhook(answers(200, "x" * 5_000_000)), None, id="webhook with a huge answer"),
         pytest.param(lambda: _slack(GOOD_SLACK), "171.5", id="slack"),
         pytest.param(lambda: _email({}), None, id="email"),
+        pytest.param(lambda: _msteams(answers(202)), None, id="msteams"),
+        pytest.param(lambda: _msteams(trickles, timeout_s=SHORT_S), None, id="msteams whose answer's body never ends"),
     ],
 )
 async def test_a_delivery_arrives(peer: Callable[[], AbstractAsyncContextManager[Setup]], reference):
@@ -163,6 +189,23 @@ def _says(error: str) -> Any:
         pytest.param(lambda: _slack(hangs, timeout_s=SHORT_S), "timeout", True, id="slack: never answers"),
         pytest.param(lambda: _slack(drops), "connection", True, id="slack: hangs up"),
         pytest.param(lambda: _nobody("slack"), "connection", True, id="slack: nobody listens"),
+        pytest.param(lambda: _msteams(answers(400)), "configuration", True, id="msteams: another kind of address"),
+        pytest.param(lambda: _msteams(_azure("WorkflowNotFound", 404)), "configuration", True, id="msteams: deleted"),
+        pytest.param(lambda: _msteams(_azure("WorkflowTriggerIsNotEnabled")), "configuration", True, id="msteams: off"),
+        pytest.param(lambda: _msteams(answers(401)), "authError", True, id="msteams: another signature"),
+        pytest.param(lambda: _msteams(answers(413)), "clientError", False, id="msteams: too large"),
+        pytest.param(lambda: _msteams(answers(302, Location="/x")), "clientError", True, id="msteams: redirect"),
+        pytest.param(lambda: _msteams(answers(429)), "rateLimited", True, id="msteams: too many"),
+        pytest.param(lambda: _msteams(answers(502)), "serverError", True, id="msteams: 502"),
+        pytest.param(
+            lambda: _msteams(answers(200, "Webhook message delivery failed with error: …")),
+            "serverError",
+            True,
+            id="msteams: a connector that is retired",
+        ),
+        pytest.param(lambda: _msteams(hangs, timeout_s=SHORT_S), "timeout", True, id="msteams: never answers"),
+        pytest.param(lambda: _msteams(drops), "connection", True, id="msteams: hangs up"),
+        pytest.param(lambda: _nobody("msteams"), "connection", True, id="msteams: nobody listens"),
         pytest.param(lambda: _email({"rcpt": "550 no such user"}), "clientError", False, id="email: no such user"),
         pytest.param(
             lambda: _email({"rcpt": "554 5.7.1 <anna@example.com>: Relay access denied"}),
@@ -225,6 +268,11 @@ async def test_a_failure_is_a_delivery_error(peer, reason, retryable):
             "slack/#ops: channel_not_found; make the channel, or invite the bot where it is private",
             id="a channel",
         ),
+        pytest.param(
+            lambda: _msteams(_azure("WorkflowTriggerIsNotEnabled")),
+            "msteams/ops: HTTP 400 WorkflowTriggerIsNotEnabled; turn the workflow on",
+            id="a workflow",
+        ),
     ],
 )
 async def test_a_failure_says_what_the_other_side_said(peer, message):
@@ -246,7 +294,7 @@ async def test_a_failure_says_what_the_other_side_said(peer, message):
         ("soon", None),
     ],
 )
-@pytest.mark.parametrize("peer", [_webhook, _slack])
+@pytest.mark.parametrize("peer", [_webhook, _slack, _msteams])
 async def test_what_the_destination_asks_for_is_understood(peer, header, expected):
     """Retry-After in seconds or as a date; nonsense is no wish."""
     async with peer(answers(429, Retry_After=header)) as (channel, destination, letter):
@@ -316,7 +364,7 @@ HTTP_TREE = sorted(_tree(aiohttp.ClientError), key=lambda k: k.__name__)
 
 
 @pytest.mark.parametrize("kind", HTTP_TREE, ids=lambda k: k.__name__)
-@pytest.mark.parametrize("peer", [_webhook, _slack])
+@pytest.mark.parametrize("peer", [_webhook, _slack, _msteams])
 async def test_every_exception_of_the_http_library_becomes_ours(peer, kind):
     """Whatever aiohttp raises from inside a request, the channel says it in its own words."""
     raised_by_library = _made(kind)
@@ -327,7 +375,8 @@ async def test_every_exception_of_the_http_library_becomes_ours(peer, kind):
     async with peer(answers(500)) as (channel, destination, letter):
         with pytest.raises(DeliveryError, match="500"):
             await channel.send(destination, letter, now=NOW)  # opens the session
-        session = channel._calls.session if peer is _slack else channel._session
+        session = {_slack: "_calls", _msteams: "_posts"}.get(peer)
+        session = channel._session if session is None else getattr(channel, session).session
         session.trace_configs[:] = [_tracing(fail)]
         with pytest.raises(DeliveryError) as raised:
             await channel.send(destination, letter, now=NOW)
@@ -341,13 +390,16 @@ def _tracing(handler: Any) -> aiohttp.TraceConfig:
     return trace
 
 
-@pytest.mark.parametrize("kind", ["webhook", "slack"])
+@pytest.mark.parametrize("kind", ["webhook", "slack", "msteams"])
 async def test_a_missing_secret_says_how_to_set_it(kind):
     """The operator can act, and meanwhile the delivery waits."""
     channel: Channel
     if kind == "webhook":
         channel = WebhookChannel(secrets_from({}))
         destination = Destination("d", kind, "http://127.0.0.1:1/", "hook", {"secret": "HOOK"})
+    elif kind == "msteams":
+        channel = TeamsChannel(secrets_from({}))
+        destination = Destination("d", kind, "workflow HOOK", "ops", {"workflow": "HOOK"})
     else:
         channel = SlackChannel(secrets_from({}), base_url="http://127.0.0.1:1/api/")
         destination = Destination("d", kind, "#ops", "ops", {"token": "HOOK"})

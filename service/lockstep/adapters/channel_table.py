@@ -6,6 +6,8 @@ from typing import Any
 
 from lockstep.adapters.channels import Secrets, secrets_from
 from lockstep.adapters.channels.email import EmailChannel
+from lockstep.adapters.channels.msteams import TeamsChannel
+from lockstep.adapters.channels.msteams import checked as workflow
 from lockstep.adapters.channels.slack import SlackChannel
 from lockstep.adapters.channels.webhook import WebhookChannel, signer
 from lockstep.errors import DeliveryError
@@ -40,6 +42,7 @@ SENDERS: Mapping[str, Sender] = {
             signing_secrets=settings.slack_signing,
         ),
     ),
+    "msteams": Sender(lambda _, secrets, __, links: TeamsChannel(secrets, links=links), check_secret=workflow),
     "webhook": Sender(lambda _, secrets, __, ___: WebhookChannel(secrets), check_secret=signer),
 }
 """Channel, as `ReceiverModel` names it → who sends it."""

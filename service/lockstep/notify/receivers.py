@@ -182,6 +182,22 @@ class SlackModel(Way):
             yield WayFault((), "slack has no 'token'", way_out)
 
 
+class TeamsModel(Way):
+    """A card in a chat or channel of Microsoft Teams, by a workflow, which can only post."""
+
+    audience = Audience.PEOPLE
+    life_s = PEOPLE_S
+
+    workflow: Secret = Field(
+        description="The address of a workflow with the trigger 'When a Teams webhook request is received', by name: "
+        "{secret: TEAMS_FLOW}"
+    )
+
+    def targets(self) -> list[Target]:
+        name = self.workflow.secret
+        return [Target(f"workflow {name}", "workflow", {"workflow": name})]
+
+
 _URL = "a webhook's url must be http(s)://host/path, without a user", "write one like https://example.com/hook"
 
 
@@ -208,6 +224,7 @@ class ReceiverModel(Strict):
 
     email: EmailModel | None = Field(None, description="Mail to each of these addresses")
     slack: SlackModel | None = Field(None, description="A message in a Slack channel")
+    msteams: TeamsModel | None = Field(None, description="A card in a chat or channel of Microsoft Teams")
     webhook: WebhookModel | None = Field(None, description="A signed POST for each transition")
 
     def ways(self) -> dict[str, Way]:
