@@ -144,7 +144,7 @@ receivers:
         "4:23: 'anna_at_example.com' is no email address; write one like name@example.com [LS152]",
         "5:47: a secret never stands in a file; write {secret: NAME} and set LOCKSTEP_SECRET_NAME [LS151]",
         "5:68: 'ben' is no email address; write one like name@example.com [LS152]",
-        "5:74: unknown key 'pager'; known are email, slack, msteams, webhook [LS110]",
+        "5:74: unknown key 'pager'; known are email, msteams, slack, webhook [LS110]",
     ]
 
 
