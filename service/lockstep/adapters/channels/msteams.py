@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from lockstep.adapters.channels import Secrets
-from lockstep.adapters.json_post import JsonPosts, PostAnswer, secret_address
+from lockstep.adapters.outbound.json_post import JsonPosts, PostAnswer, secret_address
 from lockstep.errors import DeliveryError, DeliveryReason
 from lockstep.notification import HANDLED, Item, Message
 from lockstep.ports import DeliveryLike, Destination, Links, NoLinks, Sent

@@ -1,0 +1,1 @@
+"""How channels reach others that know nothing of us: posts to addresses that are secrets."""
