@@ -253,7 +253,7 @@ class Service:
             silences,
             OnCallOperations(self.responses, giver=giver, routing=lambda: book.loaded()[1]),
             HistoryOperations(self.broker, self.responses),
-            RuleOperations(self.rules.state, lambda: self.rules.reload(again=True)),
+            RuleOperations(self.rules.state, lambda: self.rules.reload(again=True), broker=self.broker, clock=utc_now),
             service,
             inbound,
             alert_pages,

@@ -78,7 +78,7 @@ async def test_a_token_that_was_taken_back_is_refused(served):
         return await status() == 200
 
     await until(is_taken)
-    await service.tokens.remove("Anna")
+    await service.tokens.remove("Anna", by="ops", at=utc_now())
 
     async def is_refused():
         return await status() == 401

@@ -143,6 +143,35 @@ async def test_a_command_is_named_after_its_token_and_person(shop):
     assert "lst_" not in json.dumps(msgspec.to_builtins(commands))
 
 
+async def test_every_change_is_in_the_audit(shop):
+    """Who did what and when: about alerts, tokens and rules; the newest first, in pages, and of one person."""
+    await shop.fire("A")
+    await shop.ask("POST", f"/v1/alerts/{shop.alert['alert_id']}/acknowledge", {"by": "Anna"})
+    await shop.ask("POST", "/v1/rules/reload")
+    token = await shop.service.tokens.add("chatbot", "viewer", by="ops", at=utc_now())
+    await until(lambda: asyncio.sleep(0, shop.service.tokens.caller(token)))
+    bearer = {"Authorization": f"Bearer {token}"}
+
+    async def audit(**query):
+        async with shop.session.get(f"{shop.base}/v1/audit", params=query, headers=bearer) as answer:
+            return valid(await answer.json(), "Audit")
+
+    async def known():
+        return len((await audit())["answers"]) == 3
+
+    await until(known)
+    done = {(a["command"]["kind"], a["command"]["by"]) for a in (await audit())["answers"]}
+    assert done == {("acknowledge", "Anna"), ("reload_rules", "local"), ("make_token", "ops")}
+    first = await audit(limit=2)
+    rest = await audit(limit=2, cursor=first["next"])
+    assert (len(first["answers"]), len(rest["answers"]), rest["next"]) == (2, 1, None)
+    (mine,) = (await audit(by="Anna"))["answers"]
+    assert (mine["command"]["kind"], mine["applied"]) == ("acknowledge", True)
+    assert mine["decided_at"]
+    async with shop.session.post(f"{shop.base}/v1/rules/reload", headers=bearer) as answer:
+        assert answer.status == 403
+
+
 async def test_deliveries_say_what_became_of_them(tmp_path):
     """One arrives, one is given up at once, one is tried again: each as it stands, and by receiver and alert."""
     answers = {"/good": 204, "/gone": 410, "/busy": 503}

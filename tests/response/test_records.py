@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep.response import command, decision, standing
-from lockstep.response.command import Acknowledge, Answer, Command, PutSilence, decode_answer, decode_command
+from lockstep.response.command import Acknowledge, Answer, Command, Deed, PutSilence, decode_answer, decode_command
 from lockstep.response.decision import Decision, Reason, decode_decision
 from lockstep.response.standing import Handling, Override, Silence, decode_standing, key_of
 
@@ -43,6 +43,16 @@ def test_what_a_later_version_adds_is_left_alone():
 def test_a_command_of_no_kind_is_an_error():
     with pytest.raises(msgspec.ValidationError):
         decode_command(b'{"kind": "launch", "id": "c", "by": "Anna", "way": "api", "at": ""}')
+
+
+@pytest.mark.parametrize("kind", get_args(Deed), ids=lambda kind: kind.__name__)
+def test_what_was_done_without_notify_is_in_the_audit_and_is_no_command(kind):
+    ours = {field.name: "x" for field in msgspec.structs.fields(kind) if field.type is str}
+    deed = kind(**ours, way="cli")
+    answer = Answer(id="d", command=deed, applied=True, why="ops did it", decided_at="2026-11-28T00:00:01Z")
+    assert decode_answer(msgspec.json.encode(answer)) == answer
+    with pytest.raises(msgspec.ValidationError):
+        decode_command(msgspec.json.encode(deed))
 
 
 def test_an_answer_says_what_was_asked():

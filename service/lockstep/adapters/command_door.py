@@ -5,10 +5,16 @@ import msgspec
 from lockstep.adapters.response_board import ResponseBoard
 from lockstep.errors import CommandUnanswered
 from lockstep.ports import Broker, Record
-from lockstep.response.command import COMMANDS, Answer, Command
+from lockstep.response.command import AUDIT, COMMANDS, Answer, Command, Deed
 
 WITHIN_S = 10.0
 """How long an answer is waited for: a worker that takes over notify's partition needs some seconds."""
+
+
+def audit_record(deed: Deed, why: str, *, topic: str = AUDIT) -> Record:
+    """What was done without notify, as the audit has it. why: what it changed, in words."""
+    answer = Answer(id=deed.id, command=deed, applied=True, why=why, decided_at=deed.at)
+    return Record(topic, msgspec.json.encode(answer), deed.id.encode(), 0)
 
 
 class CommandDoor:

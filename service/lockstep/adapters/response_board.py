@@ -17,7 +17,7 @@ import structlog
 from lockstep.adapters.stream.follower import Follower
 from lockstep.judge.publish import ALERTS
 from lockstep.ports import Batch, Broker
-from lockstep.response.command import AUDIT, Answer, Command, decode_answer
+from lockstep.response.command import AUDIT, Answer, Command, Deed, decode_answer
 from lockstep.response.decision import DECISIONS, Decision, decode_decision
 from lockstep.response.standing import (
     RESPONSE_STATE,
@@ -197,6 +197,10 @@ class ResponseBoard:
         known = self._answers.get(command_id)
         return None if known is None else known[1]
 
+    def answers(self) -> list[Answer]:
+        """What became of the last commands, and what was done without notify; oldest first."""
+        return [answer for _, answer in self._answers.values()]
+
     def decisions(self, alert_id: str, episode_id: str = "") -> list[Decision]:
         """Who was told of an alert or not, oldest first. episode_id: of this episode alone."""
         every = (decode_decision(said.value) for said in self._decisions.of(alert_id))
@@ -239,7 +243,7 @@ class ResponseBoard:
                 yield said, transition
 
 
-def _is_about(command: Command, alert_id: str, episode_id: str) -> bool:
+def _is_about(command: Command | Deed, alert_id: str, episode_id: str) -> bool:
     """Whether a command is about an alert and, where one is named on both sides, about this episode of it."""
     if getattr(command, "alert_id", None) != alert_id:
         return False

@@ -143,15 +143,43 @@ Command = (
 )
 
 
+class MakeToken(_Command, frozen=True, kw_only=True, tag="make_token"):
+    """A token of the API was made.
+
+    name: whose it is. role: what it may do.
+    """
+
+    name: str
+    role: str
+
+
+class RemoveToken(_Command, frozen=True, kw_only=True, tag="remove_token"):
+    """A token of the API was taken back.
+
+    name: whose it was.
+    """
+
+    name: str
+
+
+class ReloadRules(_Command, frozen=True, kw_only=True, tag="reload_rules"):
+    """Somebody asked that the folder of rules be looked at."""
+
+
+Deed = MakeToken | RemoveToken | ReloadRules
+"""What notify has no part in: done at once by whoever says so, and never on `lockstep.commands`."""
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """A record of `lockstep.audit`: what became of a command, published in the cut that applied it.
 
-    id: the command's. command: as it was given. applied: whether it changed anything. why: in words why it was refused,
-    or what it changed ("Anna has LowStock, sku A-1"). decided_at: when, RFC 3339 in UTC.
+    id: the command's. command: as it was given, or what was done without notify. applied: whether it changed anything.
+    why: in words why it was refused, or what it changed ("Anna has LowStock, sku A-1"). decided_at: when, RFC 3339 in
+    UTC.
     """
 
     id: str
-    command: Command
+    command: Command | Deed
     applied: bool
     why: str
     decided_at: str

@@ -8,14 +8,17 @@ import secrets
 from datetime import datetime
 from hashlib import sha256
 from typing import Literal
+from uuid import uuid4
 
 import msgspec
 import structlog
 
+from lockstep.adapters.command_door import audit_record
 from lockstep.adapters.http.caller import Caller, Role
 from lockstep.adapters.stream.follower import Follower
 from lockstep.errors import SettingsError
 from lockstep.ports import Batch, Broker, Record
+from lockstep.response.command import AUDIT, MakeToken, RemoveToken
 from lockstep.response.standing import LONGEST_NAME
 from lockstep.text.rfc3339 import rfc3339_of
 
@@ -48,9 +51,9 @@ _DECODER = msgspec.json.Decoder(StoredToken)
 class TokenBook:
     """The tokens that there are. `is_known` from the first reading on."""
 
-    def __init__(self, broker: Broker, *, topic: str = TOKENS) -> None:
-        """topic: another one for tests on a broker that they share."""
-        self._broker, self._topic = broker, topic
+    def __init__(self, broker: Broker, *, topic: str = TOKENS, audit: str = AUDIT) -> None:
+        """topic, audit: others for tests on a broker that they share."""
+        self._broker, self._topic, self._audit = broker, topic, audit
         self._follower = Follower(broker, {topic: None}, self._take)
         self._by_name: dict[str, StoredToken] = {}
         self._by_digest: dict[str, StoredToken] = {}
@@ -103,17 +106,21 @@ class TokenBook:
             )
         token = PREFIX + secrets.token_urlsafe(32)
         stored = StoredToken(name=name, role=role, digest=_digest(token), made_at=rfc3339_of(at), made_by=by)
-        await self._broker.publish([Record(self._topic, msgspec.json.encode(stored), name.encode(), 0)])
+        deed = MakeToken(id=uuid4().hex, by=by, way="cli", at=rfc3339_of(at), name=name, role=role)
+        said = audit_record(deed, f"{by} made a token for {name}, {role}", topic=self._audit)
+        await self._broker.publish([Record(self._topic, msgspec.json.encode(stored), name.encode(), 0), said])
         return token
 
-    async def remove(self, name: str) -> StoredToken:
+    async def remove(self, name: str, *, by: str, at: datetime) -> StoredToken:
         """Every worker refuses it from then on. Raises SettingsError where there is none."""
         await self.refresh()
         stored = self._by_name.get(name)
         if stored is None:
             names = ", ".join(self._by_name) or "there is none"
             raise SettingsError(f"there is no token '{name}'; there are: {names}")
-        await self._broker.publish([Record(self._topic, None, name.encode(), 0)])
+        deed = RemoveToken(id=uuid4().hex, by=by, way="cli", at=rfc3339_of(at), name=name)
+        said = audit_record(deed, f"{by} took the token of {name} back", topic=self._audit)
+        await self._broker.publish([Record(self._topic, None, name.encode(), 0), said])
         return stored
 
 

@@ -34,15 +34,17 @@ def add(
     broker: BrokerOption = None,
 ) -> None:
     """Make a token for the API; it is shown once."""
-    from lockstep.adapters.http.token_book import TOKENS, TokenBook
+    from lockstep.adapters.http.token_book import TokenBook
     from lockstep.app import utc_now
-    from lockstep.ports import TopicSpec
+    from lockstep.worker.required_topics import topic_specs
+
+    settings = load_settings(broker=broker)
 
     async def act(opened: Broker) -> str:
-        await opened.declare([TopicSpec(TOKENS, 1, compacted=True)])
+        await opened.declare(topic_specs(settings))  # before the first `lockstep serve`, too
         return await TokenBook(opened).add(name, role.value, by=name_of(who), at=utc_now())
 
-    token = with_broker(load_settings(broker=broker), act)
+    token = with_broker(settings, act)
     sys.stdout.write(token + "\n")
     sys.stdout.flush()
     said = f"{name} is {role.value}; this is shown once, and every worker takes it now: Authorization: Bearer TOKEN"
@@ -69,13 +71,15 @@ def show(broker: BrokerOption = None) -> None:
 
 def remove(
     name: Annotated[str, typer.Argument(help="As `lockstep token list` has it")],
+    who: AsOption = None,
     broker: BrokerOption = None,
 ) -> None:
     """Take a token back; every worker refuses it at once."""
     from lockstep.adapters.http.token_book import TokenBook
+    from lockstep.app import utc_now
 
     async def act(opened: Broker) -> None:
-        await TokenBook(opened).remove(name)
+        await TokenBook(opened).remove(name, by=name_of(who), at=utc_now())
 
     with_broker(load_settings(broker=broker), act, looks=True)
     out.print(f"the token of {name} is no longer taken")

@@ -43,6 +43,7 @@ _SCHEMAS: dict[str, Any] = {
     "OnCall": on_call_operations.ON_CALL,
     "Why": history_operations.WHY,
     "Events": history_operations.EVENTS,
+    "Audit": history_operations.AUDIT_PAGE,
     "Delivery": history_operations.DELIVERY,
     "Deliveries": history_operations.DELIVERIES_PAGE,
 }

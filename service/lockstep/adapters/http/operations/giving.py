@@ -18,7 +18,7 @@ from lockstep.adapters.http.typed_requests import Form
 from lockstep.adapters.response_board import ResponseBoard
 from lockstep.errors import BrokerError, CommandUnanswered
 from lockstep.labels import stable_id
-from lockstep.response.command import Answer, Command
+from lockstep.response.command import Answer, Command, Deed
 from lockstep.response.standing import LONGEST_NAME
 from lockstep.rule.language.quantity import duration_s
 from lockstep.text.rfc3339 import rfc3339_of
@@ -172,7 +172,7 @@ def answered(given: Answer, **more: Any) -> web.Response:
     return web.json_response({**said, **{name: msgspec.to_builtins(value) for name, value in more.items()}})
 
 
-def _is_same(one: Command, other: Command) -> bool:
+def _is_same(one: Command | Deed, other: Command) -> bool:
     """Whether two commands ask for the same; instants are left out, as `for: 2h` is another one each time."""
     return bool(_timeless(msgspec.to_builtins(one)) == _timeless(msgspec.to_builtins(other)))
 

@@ -19,6 +19,7 @@ from lockstep.judge.publish import ALERTS
 from lockstep.notify.decide import DELIVERIES
 from lockstep.ports import Broker
 from lockstep.response.attempt import ATTEMPTS
+from lockstep.response.command import Answer
 from lockstep.response.decision import Decision
 from lockstep.text.rfc3339 import rfc3339
 
@@ -79,6 +80,18 @@ DELIVERIES_PAGE = object_of(
     "A page of deliveries, the newest first",
     {"deliveries": list_of("The deliveries", {"$ref": "#/components/schemas/Delivery"}), "next": NEXT},
 )
+
+
+AUDIT_PAGE = object_of(
+    "A page of the audit, the newest first",
+    {"answers": list_of("As on `lockstep.audit`", {"$ref": "#/components/schemas/Answer"}), "next": NEXT},
+)
+
+
+class AuditQuery(Page):
+    """What of the audit."""
+
+    by: str = Field("", max_length=200, description="What this person or token did alone")
 
 
 class EventsQuery(Form):
@@ -205,6 +218,26 @@ class HistoryOperations:
     @answers(
         Operation(
             "GET",
+            "/v1/audit",
+            "Who did what and when, the newest first; the last 10,000 of it",
+            {
+                200: answer("A page of answers", {"$ref": "#/components/schemas/Audit"}),
+                400: error("No such page"),
+                401: NO_TOKEN,
+            },
+            query=AuditQuery,
+        )
+    )
+    async def _audit(self, request: web.BaseRequest) -> web.Response:
+        query = query_of(request, AuditQuery)
+        answers = [a for a in self._responses.answers() if not query.by or a.command.by == query.by]
+        newest_first = sorted(answers, key=_latest_first)
+        shown, following = page_of(newest_first, query, _latest_first)
+        return web.json_response({"answers": msgspec.to_builtins(shown), "next": following})
+
+    @answers(
+        Operation(
+            "GET",
             "/v1/deliveries",
             "What was to be sent to whom, and what became of it: the last 5,000 of each partition, the newest first",
             {
@@ -273,6 +306,11 @@ def _shown(
         "last_error": dead["last_error"] if dead is not None else "" if attempt is None else attempt["error"],
         "reason": "" if dead is None else dead["reason"],
     }
+
+
+def _latest_first(given: Answer) -> tuple[int, str]:
+    # A cursor asks for what sorts behind it.
+    return -round(datetime.fromisoformat(given.decided_at).timestamp() * 1000), given.id
 
 
 def _newest_first(row: dict[str, Any]) -> tuple[int, str]:

@@ -1,22 +1,36 @@
 """/v1/rules: which rules are in force, and a reload of them."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from aiohttp import web
 
-from lockstep.adapters.http.caller import Role
+from lockstep.adapters.command_door import audit_record
+from lockstep.adapters.http.caller import Role, caller_of
 from lockstep.adapters.http.openapi import NO_ROLE, NO_TOKEN, Operation, answer, answers, error
 from lockstep.adapters.http.refusal import Refusal
 from lockstep.errors import BrokerError, RuleError
+from lockstep.ports import Broker
+from lockstep.response.command import ReloadRules
+from lockstep.text.rfc3339 import rfc3339_of
 
 
 class RuleOperations:
     """The rules in force."""
 
-    def __init__(self, rules: Callable[[], dict[str, Any]], reload: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+    def __init__(
+        self,
+        rules: Callable[[], dict[str, Any]],
+        reload: Callable[[], Awaitable[dict[str, Any]]],
+        *,
+        broker: Broker,
+        clock: Callable[[], datetime],
+    ) -> None:
         """rules: which are in force; reload: look at the folder again. Both give the answer of /v1/rules."""
         self._rules, self._reload = rules, reload
+        self._broker, self._clock = broker, clock
 
     @answers(
         Operation(
@@ -45,7 +59,11 @@ class RuleOperations:
         )
     )
     async def _reload_rules(self, request: web.BaseRequest) -> web.Response:
+        now = rfc3339_of(self._clock())
+        deed = ReloadRules(id=uuid4().hex, by=caller_of(request).name, way="api", at=now)
         try:
+            # Before it is done: a reload that nobody can note is not made.
+            await self._broker.publish([audit_record(deed, f"{deed.by} had the folder of rules looked at")])
             answer = await self._reload()
         except RuleError as error:
             raise Refusal(422, str(error)) from error

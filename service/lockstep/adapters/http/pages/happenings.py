@@ -13,6 +13,7 @@ from lockstep.response.command import (
     Assign,
     Close,
     Command,
+    Deed,
     Snooze,
     TakeBack,
 )
@@ -112,7 +113,7 @@ def _answered(answer: Answer, zone: ZoneInfo) -> Happening:
     return Happening(time_text(answer.decided_at, zone), "person" if answer.applied else "refused", said)
 
 
-def _did(command: Command) -> str:
+def _did(command: Command | Deed) -> str:
     match command:
         case Acknowledge():
             return "has it" + (f": {command.note}" if command.note else "")
