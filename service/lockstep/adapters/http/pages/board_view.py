@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from heapq import nlargest
 
 from lockstep.adapters.http.pages.alert_view import ENDED, SEVERITIES, headline_of, standing_of, tone_of
 from lockstep.notification import Audience
@@ -19,6 +20,8 @@ MOST_LOOKED_AT = 1_000
 """Open alerts that are sorted into sections, the most severe first; of more only their number is said."""
 MOST_ROWS = 100
 """Rows of one section."""
+MOST_OVER = 20
+"""Rows of what is over, the last ones."""
 _HELD = {
     Reason.SILENCED: "silenced",
     Reason.INHIBITED: "inhibited",
@@ -29,6 +32,10 @@ _HELD = {
     Reason.NOBODY: "nobody is told of it",
     Reason.DEAD: "its destinations cannot be reached",
 }
+
+
+Noted = tuple[Transition, str]
+"""An alert, and what is said beside it."""
 
 
 @dataclass(frozen=True)
@@ -78,42 +85,38 @@ def board_view(
     teams = sorted({name for rule in rules.values() for name in rule.teams})
     chosen = [t for t in alerts if not team or t.rule not in rules or team in rules[t.rule].teams]
     going_on = sorted((t for t in chosen if t.state not in ENDED), key=_weight)
-    fires: list[Row] = []
-    handled: list[Row] = []
-    held: list[Row] = []
-    pending: list[Row] = []
+    fires: list[Noted] = []
+    handled: list[Noted] = []
+    held: list[Noted] = []
+    pending: list[Noted] = []
     for transition in going_on[:MOST_LOOKED_AT]:
         standing = standing_of(handling(transition.alert_id), transition.episode_id, writer.zone, now)
         quiet = "" if standing else _quiet(decisions(transition.alert_id, transition.episode_id))
-        into = (
-            pending if transition.state is TransitionName.PENDING else handled if standing else held if quiet else fires
-        )
-        into.append(_row(transition, rules, writer, note="; ".join(standing) or quiet))
-    ended = sorted((t for t in chosen if t.state in ENDED), key=lambda t: t.at, reverse=True)
-    over = [_row(t, rules, writer, note=time_text(t.at, writer.zone)) for t in ended[:20] if _was_told(t)]
+        is_pending = transition.state is TransitionName.PENDING
+        into = pending if is_pending else handled if standing else held if quiet else fires
+        into.append((transition, "; ".join(standing) or quiet))
+    ended = nlargest(MOST_OVER, (t for t in chosen if t.state is TransitionName.RESOLVED), key=lambda t: t.at)
+    over = [(t, time_text(t.at, writer.zone)) for t in ended]
+
+    def section(title: str, empty: str, noted: list[Noted]) -> Section:
+        rows = [_row(transition, rules, writer, note=note) for transition, note in noted[:MOST_ROWS]]
+        return Section(title, empty, rows, max(0, len(noted) - MOST_ROWS))
+
     sections = [
-        _section("Fires", "Nothing fires that nobody has.", fires),
-        _section("Somebody has it", "", handled),
-        _section("People hear nothing of it", "", held),
-        _section("Not told yet", "", pending),
-        _section("Over within a day", "", over),
+        section("Fires", "Nothing fires that nobody has.", fires),
+        section("Somebody has it", "", handled),
+        section("People hear nothing of it", "", held),
+        section("Not told yet", "", pending),
+        section("Over within a day", "", over),
     ]
     shown = [section for section in sections if section.rows or section.empty]
     return BoardView(shown, teams, team, max(0, len(going_on) - MOST_LOOKED_AT))
-
-
-def _section(title: str, empty: str, rows: list[Row]) -> Section:
-    return Section(title, empty, rows[:MOST_ROWS], max(0, len(rows) - MOST_ROWS))
 
 
 def _weight(transition: Transition) -> tuple[int, str]:
     is_pending = transition.state is TransitionName.PENDING
     rank = SEVERITIES.index(transition.severity) if transition.severity in SEVERITIES else 1
     return (9 if is_pending else rank), transition.started_at
-
-
-def _was_told(transition: Transition) -> bool:
-    return transition.state is TransitionName.RESOLVED
 
 
 def _quiet(decisions: Sequence[Decision]) -> str:
