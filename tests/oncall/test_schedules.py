@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockstep.notify.oncall.schedules import Rotation, Schedule, instant, receivers_of
+from lockstep.notify.oncall.schedules import Rotation, Schedule, instant
 from lockstep.response.standing import Override
 from lockstep.rule.language.quantity import hours
 
@@ -147,14 +147,6 @@ def test_who_stands_in(overrides, expected):
     """An override lies above every rotation, the latest one above the others."""
     schedule = Schedule("day", LONDON, (_rotation("anna", "ben"),))
     assert _shown(schedule, "2026-10-06 00:00", "2026-10-07 00:00", overrides) == expected
-
-
-def test_receivers_are_named_with_whoever_is_on_call():
-    """Each once; a schedule without anybody then, or that is not there, is nobody."""
-    schedules = {"day": Schedule("day", LONDON, (_rotation("anna", when=["Mon-Fri 09:00-17:00"]),))}
-    names = ["mail", "oncall:day", "anna", "oncall:gone"]
-    assert receivers_of(names, schedules, _at("2026-10-06 10:00")) == ["mail", "anna"]
-    assert receivers_of(["oncall:day"], schedules, _at("2026-10-06 20:00")) == []
 
 
 WHO = ("a", "b", "c")

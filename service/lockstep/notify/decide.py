@@ -410,7 +410,7 @@ class Notify:
         for ended in happened.ended:
             self._people.look_again(moment, ended.why, again=ended.again)
         for notice in happened.notices:
-            self._outbox.tell_notice(notice, self._routing)
+            self._outbox.tell_notice(notice, self._routing, partial(self._parts.on_call, moment=moment))
         for call in happened.calls:
             episode = self._people.episodes.get(call.episode_id)
             if episode is not None and not episode.is_over:

@@ -12,7 +12,7 @@ from lockstep.notify.heartbeat import HeartbeatModel, HeartbeatPlan, heartbeat_f
 from lockstep.notify.oncall.escalation_form import EscalationModel, escalation_faults, escalation_of
 from lockstep.notify.oncall.escalations import Escalation
 from lockstep.notify.oncall.schedule_form import NO_CALENDARS, Calendars, ScheduleModel, schedules_of, unknown_target
-from lockstep.notify.oncall.schedules import PREFIX, Schedule, receivers_of
+from lockstep.notify.oncall.schedules import PREFIX, Schedule
 from lockstep.notify.quiet.inhibition_form import MOST_INHIBITIONS, InhibitionModel, inhibitions_of
 from lockstep.notify.quiet.inhibitions import Inhibition
 from lockstep.notify.quiet.mute_time_form import MuteTimeModel, mute_times_of
@@ -30,7 +30,6 @@ from lockstep.notify.routing.route_form import (
 from lockstep.notify.routing.route_tree import TEAM, RouteTree
 from lockstep.notify.summaries.storms import StormLimit, StormsModel
 from lockstep.ports import Destination
-from lockstep.response.standing import Override
 from lockstep.rule.language.form import without_null
 from lockstep.rule.language.form.values import Name
 from lockstep.rule.language.lint.other_programs import foreign_fault
@@ -133,32 +132,23 @@ class Routing:
                     yield from self.destinations.get(receiver, ())
 
     def for_teams(
-        self, teams: Iterable[str], *, moment: float | None = None, overrides: Sequence[Override] = ()
+        self, teams: Iterable[str], on_call: OnCall | None = None
     ) -> list[tuple[Destination, tuple[str, ...]]]:
         """Every destination of these teams once, with those of the teams that share it.
 
-        moment: seconds since 1970 at which one is on call; None: whoever may ever be.
+        on_call: who is, for `oncall:NAME`; None: everybody who may ever be.
         """
         by_id: dict[str, tuple[Destination, list[str]]] = {}
         for team in teams:
-            for receiver in self.receivers_of(self.teams.get(team, ()), moment=moment, overrides=overrides):
-                for destination in self.destinations.get(receiver, ()):
-                    sharing = by_id.setdefault(destination.id, (destination, []))[1]
-                    if team not in sharing:
-                        sharing.append(team)
+            for destination in self.reached((TEAM,), team, on_call or self._ever_on_call):
+                sharing = by_id.setdefault(destination.id, (destination, []))[1]
+                if team not in sharing:
+                    sharing.append(team)
         return [(destination, tuple(sharing)) for destination, sharing in by_id.values()]
 
-    def receivers_of(
-        self, names: Iterable[str], *, moment: float | None = None, overrides: Sequence[Override] = ()
-    ) -> list[str]:
-        """Receivers, each once, with whoever is on call for `oncall:NAME`. moment: None: whoever may ever be."""
-        if moment is not None:
-            return receivers_of(names, self.schedules, moment, overrides)
-        receivers: dict[str, None] = {}
-        for name in names:
-            schedule = self.schedules.get(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
-            receivers |= dict.fromkeys([name] if schedule is None else sorted(schedule.receivers()))
-        return [*receivers]
+    def _ever_on_call(self, schedule: str) -> Sequence[str]:
+        known = self.schedules.get(schedule)
+        return () if known is None else sorted(known.receivers())
 
     def deaf(self, teams: Iterable[str]) -> tuple[str, ...]:
         """Those of these teams that nothing reaches."""

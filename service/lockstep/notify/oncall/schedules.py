@@ -5,7 +5,7 @@ summer and in winter, and the week in which the clocks change has an hour more o
 clocks leave out happens when they are put forward; at a time that they show twice, the first time.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -186,25 +186,6 @@ def _stand_ins(schedule: str, overrides: Iterable[Override]) -> list[_StandIn]:
             end = end if override.ended_at is None else min(end, seconds_of(override.ended_at))
             stand_ins.append(_StandIn(override.who, seconds_of(override.starts), end))
     return stand_ins[::-1]
-
-
-def receivers_of(
-    names: Iterable[str], schedules: Mapping[str, Schedule], moment: float, overrides: Sequence[Override] = ()
-) -> list[str]:
-    """Names of receivers, with whoever is on call at that moment in place of `oncall:NAME`; each once.
-
-    What names a schedule in which nobody is on call, or none that there is, becomes nothing.
-    """
-    receivers: dict[str, None] = {}
-    for name in names:
-        if not name.startswith(PREFIX):
-            receivers[name] = None
-            continue
-        schedule = schedules.get(name.removeprefix(PREFIX))
-        who = None if schedule is None else schedule.on_call(moment, overrides)
-        if who is not None:
-            receivers[who] = None
-    return [*receivers]
 
 
 def seconds_of(moment: str) -> float:

@@ -11,7 +11,7 @@ from lockstep.notify.pipeline.decision_log import DecisionLog
 from lockstep.notify.pipeline.episodes import Episode
 from lockstep.notify.pipeline.hooks import Notice, Planned, ProgramDocument, StormCap
 from lockstep.notify.receivers import CHANNELS
-from lockstep.notify.route import Hearer, Routing
+from lockstep.notify.route import Hearer, OnCall, Routing
 from lockstep.ports import Cut, Destination, Record
 from lockstep.response.decision import Reason
 from lockstep.rule.condition.kinds import Rule
@@ -107,9 +107,9 @@ class Outbox:
             delivery_id=number,
         )
 
-    def tell_notice(self, notice: Notice, routing: Routing) -> None:
-        """What people of a notice's teams hear that is no alert's."""
-        for destination, sharing in routing.for_teams(notice.teams or tuple(routing.teams)):
+    def tell_notice(self, notice: Notice, routing: Routing, on_call: OnCall) -> None:
+        """What people of a notice's teams hear that is no alert's. on_call: who is now."""
+        for destination, sharing in routing.for_teams(notice.teams or tuple(routing.teams), on_call):
             if is_for_people(destination):
                 number = stable_id("delivery", destination.id, "notice", notice.id)
                 body = notice_message(notice, sharing)
