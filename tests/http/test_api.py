@@ -7,6 +7,8 @@ import pytest
 from shop_api import valid
 from test_server import until
 
+from lockstep.adapters.charts.board import record_of
+from lockstep.adapters.charts.curve import Chart, Point
 from lockstep.judge.publish import ALERTS
 from lockstep.ports import Record
 from lockstep.response.command import COMMANDS
@@ -147,3 +149,46 @@ async def test_transitions_since_a_place(shop):
     await shop.get("/v1/events", status=400, cursor=str(end + 1))
     await shop.get("/v1/events", status=400, cursor="-1")
     assert (await shop.get("/v1/events", limit=1))["events"] == first["events"]
+
+
+async def test_an_alert_has_a_chart(shop):
+    """As messages show it, for a light page and a dark one; nothing of it can run or be asked for elsewhere."""
+    points = (Point(0.0, 5.0, None, None, 20.0), Point(60.0, 4.0, 4.0, 1.5, 20.0), Point(120.0, 21.0, 4.0, 1.5, 20.0))
+    chart = Chart(
+        points=points,
+        unit="",
+        severity="warning",
+        value=21.0,
+        reference=20.0,
+        reference_is="limit",
+        told_at=120.0,
+        fired=120.0,
+        window=(60.0, 120.0),
+        campaigns=(),
+    )
+    await shop.fire("A")
+    await shop.service.broker.publish([record_of(shop.alert["transition_id"], chart)])
+    url = f"{shop.base}/v1/alerts/{shop.alert['alert_id']}/chart"
+
+    async def drawn(path, **query):
+        async with shop.session.get(url + path, params=query) as answer:
+            assert answer.status == 200, await answer.text()
+            assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+            return answer.content_type, await answer.read()
+
+    kind, light = await drawn(".svg")
+    assert (kind, light.lstrip().startswith(b"<svg")) == ("image/svg+xml", True)
+    _, dark = await drawn(".svg", theme="dark")
+    assert dark != light
+
+    async def is_drawn():  # on a busy machine the first one may not be there in time: it says so
+        async with shop.session.get(f"{url}.png") as answer:
+            return answer.status == 200
+
+    await until(is_drawn)
+    kind, picture = await drawn(".png")
+    assert (kind, picture.startswith(b"\x89PNG")) == ("image/png", True)
+    async with shop.session.get(f"{url}.svg", params={"theme": "pink"}) as answer:
+        assert answer.status == 400
+    alert = await shop.get(f"/v1/alerts/{shop.alert['alert_id']}")
+    assert alert["chart"] == f"/v1/alerts/{shop.alert['alert_id']}/chart.svg"

@@ -2,7 +2,9 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
+from heapq import nsmallest
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,7 +17,7 @@ LONGEST_PAGE = 1_000
 LONGEST_CURSOR = 4_000
 
 T = TypeVar("T")
-Place = Sequence[str | int]
+Place = tuple[str | int, ...]
 """What a list is sorted by, down to what no two entries share."""
 
 NEXT: dict[str, Any] = {
@@ -32,28 +34,29 @@ class Page(Form):
     cursor: str = Field("", max_length=LONGEST_CURSOR, description="`next` of the page before")
 
 
-def page_of(entries: Sequence[T], page: Page, place: Callable[[T], Place]) -> tuple[list[T], str | None]:
-    """(the entries of a page, where the next one begins). entries: sorted by `place`. Raises Refusal."""
-    rest = list(entries)
+def page_of(entries: Iterable[T], page: Page, place: Callable[[T], Place]) -> tuple[list[T], str | None]:
+    """(the entries of a page by their `place`, where the next one begins). entries: in any order. Raises Refusal."""
+    placed = [(place(entry), entry) for entry in entries]
     if page.cursor:
         after = _decoded(page.cursor)
-        if rest and list(map(type, after)) != list(map(type, place(rest[0]))):
+        if placed and [*map(type, after)] != [*map(type, placed[0][0])]:
             raise _no_cursor()
-        rest = [entry for entry in rest if list(place(entry)) > after]
-    shown = rest[: page.limit]
-    return shown, _encoded(place(shown[-1])) if len(rest) > len(shown) else None
+        placed = [row for row in placed if row[0] > after]
+    first = nsmallest(page.limit + 1, placed, key=itemgetter(0))
+    shown = first[: page.limit]
+    return [entry for _, entry in shown], _encoded(shown[-1][0]) if len(first) > len(shown) else None
 
 
 def _encoded(place: Place) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(list(place))).decode().rstrip("=")
 
 
-def _decoded(cursor: str) -> list[Any]:
+def _decoded(cursor: str) -> Place:
     try:
         place = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=list[str | int])
     except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
         raise _no_cursor() from error
-    return place
+    return tuple(place)
 
 
 def _no_cursor() -> Refusal:

@@ -170,14 +170,16 @@ class AlertOperations:
         except RuleError as error:
             raise Refusal(400, f"label: {error}") from error
         silenced = self._silenced()
+        every = query.state in ("all", "resolved")
         alerts = [
             t
-            for t in self._board.alerts(rule=query.rule or None, every=query.state in ("all", "resolved"))
-            if (query.severity is None or t.severity == query.severity)
+            for t in (self._board.alerts(every=True) if every else self._board.open())
+            if (not query.rule or t.rule == query.rule)
+            and (query.severity is None or t.severity == query.severity)
             and labels.items() <= t.labels.items()
             and self._is_in(query.state, t, silenced)
         ]
-        shown, following = page_of(sorted(alerts, key=_place), query, _place)
+        shown, following = page_of(alerts, query, _place)
         return web.json_response({"alerts": [self._shown(t, silenced) for t in shown], "next": following})
 
     @answers(

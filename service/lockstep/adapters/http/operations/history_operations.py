@@ -231,8 +231,7 @@ class HistoryOperations:
     async def _audit(self, request: web.BaseRequest) -> web.Response:
         query = query_of(request, AuditQuery)
         answers = [a for a in self._responses.answers() if not query.by or a.command.by == query.by]
-        newest_first = sorted(answers, key=_latest_first)
-        shown, following = page_of(newest_first, query, _latest_first)
+        shown, following = page_of(answers, query, _latest_first)
         return web.json_response({"answers": msgspec.to_builtins(shown), "next": following})
 
     @answers(
@@ -265,8 +264,7 @@ class HistoryOperations:
             and (not query.receiver or row["receiver"] == query.receiver)
             and (not query.alert or query.alert in row["alerts"])
         ]
-        newest_first = sorted(rows, key=_newest_first)
-        shown, following = page_of(newest_first, query, _newest_first)
+        shown, following = page_of(rows, query, _newest_first)
         return web.json_response({"deliveries": shown, "next": following})
 
     async def _last_records(self, topic: str) -> list[tuple[int, dict[str, Any]]]:
