@@ -276,10 +276,11 @@ class People:
             if group is not None:
                 self._date(group, moment)
         self._undated.clear()
-        for key in sorted(self._due.take(moment)):  # in an order that a restart does not change
-            group = self.groups.get(key)
-            if group is not None:
-                self._close(group, moment)
+        while keys := sorted(self._due.take(moment)):  # in an order that a restart does not change
+            for key in keys:
+                group = self.groups.get(key)
+                if group is not None:
+                    self._close(group, moment)
 
     def _date(self, group: Group, moment: float) -> None:
         """When a group's next message goes out, now that something waits for it."""

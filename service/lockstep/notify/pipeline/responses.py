@@ -236,6 +236,9 @@ class Responses:
                 routes.setdefault(destination.id, (destination, []))[1].append((team, path.route))
         for key, (destination, ways) in routes.items():
             hearer = Hearer(destination, tuple(dict.fromkeys(ways)))
+            known = episode.listeners.get(key)
+            if reason is Reason.FALLBACK and known is not None and known.told >= episode.rank:
+                continue  # who knows of it is no help; nor is the dead one its own fallback
             if is_for_people(destination):
                 self._people.gather(episode, destination, hearer.routes, reason, moment=moment, why=why, at_once=True)
             elif handled_hush(episode, Listener("", hearer.routes, waits=reason), moment) is None:
