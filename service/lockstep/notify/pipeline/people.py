@@ -250,7 +250,10 @@ class People:
             reason = Reason.HELD if listener.held is Reason.MUTED else Reason.SILENCE_ENDED
             why = listener.held_why if reason is Reason.HELD or not why else why
             self._remind(episode, destination_id, reason, moment, why)
-        elif (hush.reason, hush.why, hush.until) != (listener.held, listener.held_why, listener.held_until):
+        elif listener.held_until is None and hush.reason is listener.held:
+            return
+        elif listener.held_until is None or listener.held_until <= moment:
+            # Another one takes over. Before its time is up nothing is said of that: a restart looks again, too.
             self._hold(episode, destination_id, listener, hush, moment)
 
     # ---- time -----------------------------------------------------------------------------------------------------
