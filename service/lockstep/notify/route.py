@@ -150,6 +150,15 @@ class Routing:
         known = self.schedules.get(schedule)
         return () if known is None else sorted(known.receivers())
 
+    def receivers_heard(self, teams: Iterable[str], facts: Mapping[str, str], *, moment: float) -> list[str]:
+        """The names of the receivers that an alert of these teams goes to. facts: its labels, rule and severity."""
+        names: dict[str, None] = {}
+        for team in teams:
+            for path in self.tree.paths({**facts, "team": team}):
+                to = [name for said in path.to for name in (self.teams.get(team, ()) if said == TEAM else (said,))]
+                names |= dict.fromkeys(self.receivers_of(to, moment=moment))
+        return [*names]
+
     def deaf(self, teams: Iterable[str]) -> tuple[str, ...]:
         """Those of these teams that nothing reaches."""
         return tuple(dict.fromkeys(t for t in teams if not self.for_teams([t])))

@@ -72,6 +72,9 @@ class Expectation(_Strict):
     )
     value: float | None = Field(None, description="The value with which it fires, as precise as it is written")
     usual: float | None = Field(None, description="The baseline with which it fires")
+    hears: Words | None = Field(
+        None, description="The receivers that hear that it fires, by routing.yml: these and no others"
+    )
     says: Said | None = Field(None, description="Parts of the text for a team: {marketing: budget, summary: 40 orders}")
 
     @model_validator(mode="after")

@@ -149,6 +149,11 @@ def _compared(awaited: Awaited, episode: JudgedEpisode, test: Test) -> list[tupl
         if expected is not None and (happened is None or not _same(expected, happened)):
             differences.append((what, f"{expected:.12g}", "none" if happened is None else f"{happened:.12g}"))
     rule = test.rules[episode.rule]
+    if said.hears is not None:
+        facts = {**fired.labels, "rule": fired.rule, "severity": fired.severity}
+        hear = test.routing.receivers_heard(rule.teams, facts, moment=moment(fired.at).timestamp())
+        if sorted(hear) != sorted(said.hears):
+            differences.append(("hears", ", ".join(said.hears) or "nobody", ", ".join(hear) or "nobody"))
     for team, parts in (said.says or {}).items():
         text = words(fired, rule, team, test)
         differences += [

@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from pydantic import ValidationError
 
-from lockstep.adapters.rule_files import load_rules, read_document, rule_files
+from lockstep.adapters.rule_files import load_routing, load_rules, read_document, rule_files
 from lockstep.errors import EventError
 from lockstep.event import parse_event
+from lockstep.notify.route import NOBODY, Routing
 from lockstep.rule.condition.kinds import Plan, Rule, Severity, series_of_condition
 from lockstep.rule.language.form import MeasureModel
 from lockstep.rule.language.load import Loaded, load_texts
@@ -63,6 +64,7 @@ class Test:
     lines: tuple[Line, ...]
     events: tuple[Mapping[str, Any], ...]
     awaited: tuple[Awaited, ...]
+    routing: Routing = NOBODY
 
     @property
     def rules(self) -> dict[str, Rule]:
@@ -109,7 +111,7 @@ def load_suite(paths: Sequence[Path], zone: ZoneInfo) -> Suite:
             faults += loaded[sources][0].errors
         of_sources, measures = loaded[sources]
         rules |= {(r.place, r.name): r for r in of_sources.plan.rules}
-        reader = _Reader(document, of_sources.plan, measures, zone)
+        reader = _Reader(document, of_sources.plan, measures, zone, _routing(sources))
         tests += reader.tests()
         faults += reader.faults
     return Suite(tuple(tests), tuple(rules.values()), tuple(sorted(set(faults))), tuple(files))
@@ -162,6 +164,15 @@ def _sources(document: Document, file: Path) -> tuple[Path, ...]:
     return (file.parent.parent if file.parent.name == FOLDER else file.parent,)
 
 
+def _routing(sources: Iterable[Path]) -> Routing:
+    """The routing beside the rules; what is wrong with it `check` says."""
+    for folder in dict.fromkeys(p if p.is_dir() else p.parent for p in sources):
+        routing, _ = load_routing(folder / "routing.yml")
+        if routing is not None and routing.destinations:
+            return routing
+    return NOBODY
+
+
 def _measures(sources: Iterable[Path]) -> Mapping[str, MeasureModel]:
     files = rule_files({p if p.is_dir() else p.parent for p in sources})
     return _measures_of([d for d, _ in map(read_document, files) if d is not None])
@@ -190,8 +201,16 @@ def part_of(plan: Plan, names: Iterable[str]) -> Plan:
 class _Reader:
     """Reads one file, and collects what is wrong with it."""
 
-    def __init__(self, document: Document, plan: Plan, measures: Mapping[str, MeasureModel], zone: ZoneInfo) -> None:
+    def __init__(
+        self,
+        document: Document,
+        plan: Plan,
+        measures: Mapping[str, MeasureModel],
+        zone: ZoneInfo,
+        routing: Routing = NOBODY,
+    ) -> None:
         self.document, self.plan, self.measures, self.zone = document, plan, measures, zone
+        self.routing = routing
         self.faults: list[Fault] = []
 
     def tests(self) -> list[Test]:
@@ -295,6 +314,7 @@ class _Reader:
             lines=tuple(line for _, line in lines),
             events=tuple(events),
             awaited=tuple(a for a in awaited if a is not None),
+            routing=self.routing,
         )
 
     def _line(self, shop: Shop, subject: str, steps: Any, here: Pointer, times: Times) -> Line | None:
@@ -391,6 +411,12 @@ class _Reader:
                 self._note((*here, kind), f"no rule is called '{name}'", did_you_mean(name, known), "LS193")
             return None
         labels = self._labels(said, rule, here)
+        for n, receiver in enumerate(said.hears or ()):
+            if receiver not in self.routing.destinations:
+                known_names = [*self.routing.destinations]
+                at: Pointer = (*here, "hears", n) if isinstance(self._at((*here, "hears")), list) else (*here, "hears")
+                message = f"routing.yml has no receiver '{receiver}'"
+                self._note(at, message, did_you_mean(receiver, known_names), "LS193")
         for team in said.says or {}:
             if team not in ("summary", *rule.teams):
                 remedy = did_you_mean(team, ("summary", *rule.teams))
