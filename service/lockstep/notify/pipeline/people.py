@@ -266,7 +266,11 @@ class People:
                 group.due = self._due.get(key)
                 self.groups.changed(group)
         self._asks.put_back(moment)
-        self._repeats.put_back(moment)
+        for episode_id, destination_id in self._repeats.put_back(moment):
+            episode = self.episodes.get(episode_id)
+            if episode is not None:  # it counts as told when the clock says now, so that a restart knows it, too
+                episode.listeners[destination_id].told_at = min(moment, episode.listeners[destination_id].told_at)
+                self.episodes.changed(episode)
         for pair in sorted(self._asks.take(moment)):
             self._ask(pair, moment, "")
         for episode_id, destination_id in sorted(self._repeats.take(moment)):
