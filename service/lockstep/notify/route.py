@@ -151,12 +151,17 @@ class Routing:
         return () if known is None else sorted(known.receivers())
 
     def receivers_heard(self, teams: Iterable[str], facts: Mapping[str, str], *, moment: float) -> list[str]:
-        """The names of the receivers that an alert of these teams goes to. facts: its labels, rule and severity."""
+        """The names of the receivers that an alert of these teams goes to, by the schedules alone.
+
+        facts: its labels, rule and severity.
+        """
         names: dict[str, None] = {}
         for team in teams:
             for path in self.tree.paths({**facts, "team": team}):
-                to = [name for said in path.to for name in (self.teams.get(team, ()) if said == TEAM else (said,))]
-                names |= dict.fromkeys(self.receivers_of(to, moment=moment))
+                for name in (known for to in path.to for known in (self.teams.get(team, ()) if to == TEAM else (to,))):
+                    schedule = self.schedules.get(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
+                    who = name if schedule is None else schedule.on_call(moment)
+                    names |= {} if who is None else {who: None}
         return [*names]
 
     def deaf(self, teams: Iterable[str]) -> tuple[str, ...]:
