@@ -1,7 +1,8 @@
-"""The heartbeat: a document to a program at an interval, decided where alerts are, so that it proves the whole chain.
+"""The heartbeat: a document to a program at an interval, decided where messages are and sent as they are.
 
 Whoever watches expects one every so often and raises the alarm where it does not come: nothing else can say that
-Lockstep itself has fallen silent. After a pause one is sent and not those that are missing.
+Lockstep itself has fallen silent. It proves the way from notify on; that events arrive and are judged is told by rules
+with `absence` and by `EventTimeBehind`. After a pause one is sent and not those that are missing.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
