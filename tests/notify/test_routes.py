@@ -216,12 +216,14 @@ def test_a_group_that_is_over_leaves_nothing_behind():
 
 
 def test_an_acknowledgement_stops_repeats_and_expires():
-    """Who has it is told to the others; when it expires what still fires is told again."""
-    run = Timeline("routes: [{to: mail, group_wait: 0s, repeat_interval: 1m, ack_timeout: 10m}]")
+    """Who has it is shown where a message can be changed, and mailed to nobody; when it expires, what fires is told."""
+    run = Timeline("routes: [{to: [mail, chat], group_wait: 0s, repeat_interval: 1m, ack_timeout: 10m}]")
     run.feed(transition()).until(30)
     run.feed(ack(transition().alert_id, at=30)).until(640)
-    assert run.to(MAIL) == [(0, "web firing"), (30, "web handled"), (630, "web firing")]
-    assert "Anna no longer has it" in run.reasons(MAIL)[2]
+    assert run.to(CHAT) == [(0, "web firing"), (30, "web handled"), (630, "web firing")]
+    assert run.to(MAIL) == [(0, "web firing"), (630, "web firing")]
+    assert "Anna no longer has it" in run.reasons(MAIL)[1]
+    assert "not_told same" in run.why(MAIL)
     assert "not_told acknowledged" in run.why(MAIL)
     assert run.answers[0]["applied"]
     assert run.answers[0]["why"].startswith("Anna has it until Tue 24 Nov 2026 12:10 GMT: OrderSpike, channel web")

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from lockstep.notification import Audience
+from lockstep.ports import Destination
 from lockstep.text.host import host_fault, unfilled_fault, url_fault
 from lockstep.text.time_units import DAY_S
 from lockstep.yaml.document import Pointer
@@ -103,6 +104,14 @@ class Way(Strict):
         """What is wrong with its values, each well-formed by itself."""
         return iter(())
 
+    @classmethod
+    def can_edit(cls, options: Mapping[str, str]) -> bool:
+        """Whether a message can be changed where it stands, so that what somebody did is shown and wakes nobody.
+
+        options: of the target.
+        """
+        return False
+
 
 PEOPLE_S = 3600.0
 """People need it soon, or by another way."""
@@ -172,6 +181,10 @@ class SlackModel(Way):
         # A channel's name means something only within the workspace that its token belongs to.
         return [Target(self.channel, "channel", {"token": self.token.secret}, apart=self.token.secret)]
 
+    @classmethod
+    def can_edit(cls, options: Mapping[str, str]) -> bool:
+        return "token" in options
+
     def faults(self) -> Iterator[WayFault]:
         way_out = "write channel and token of a bot, or an incoming webhook instead of both"
         if self.webhook is not None and (self.channel or self.token):
@@ -237,6 +250,11 @@ CHANNELS: Mapping[str, type[Way]] = MappingProxyType(
     {channel: get_args(known.annotation)[0] for channel, known in ReceiverModel.model_fields.items()}
 )
 """Channel → its model. Who sends it stands in `adapters/channel_table.py`, under the same name."""
+
+
+def can_edit(destination: Destination) -> bool:
+    """Whether what was sent there can be changed where it stands."""
+    return destination.channel in CHANNELS and CHANNELS[destination.channel].can_edit(destination.options)
 
 
 def life_s(channel: str) -> float:

@@ -16,6 +16,7 @@ from lockstep.notify.pipeline.group_message import MOST_ITEMS, Candidate, Messag
 from lockstep.notify.pipeline.hooks import Facts, Hush, Hushing, Planned
 from lockstep.notify.pipeline.message_groups import DIGEST, Group, GroupKey, Groups, group_name
 from lockstep.notify.pipeline.reason_words import reason_words
+from lockstep.notify.receivers import can_edit
 from lockstep.notify.route import Routing, teams_of
 from lockstep.notify.routing.route_options import RouteOptions
 from lockstep.ports import Destination
@@ -213,10 +214,19 @@ class People:
                 self._remind(episode, destination_id, Reason.SILENCE_ENDED, moment, why)
 
     def respond(self, episode: Episode, moment: float, why: str) -> None:
-        """Who was told of an episode hears what somebody did about it. why: "Anna has it"."""
+        """Somebody did something about an episode: it is shown where the message that told of it can be changed.
+
+        A further message would wake everybody else for nothing; the next one and the page say it. why: "Anna has it".
+        """
         for destination_id, listener in list(episode.listeners.items()):
-            if listener.told and listener.waits is None and not listener.is_held:
+            if not listener.told or listener.waits is not None or listener.is_held:
+                continue
+            destination = self.destination_of(listener, destination_id)
+            if can_edit(destination):
                 self._remind(episode, destination_id, Reason.RESPONSE, moment, why)
+            else:
+                said = f"{why}: the next message says so"
+                self._decisions.heard(episode, listener, destination, "not_told", Reason.SAME, said, moment=moment)
 
     def prune(self, moment: float) -> list[Episode]:
         """Receivers that routing.yml has no more hear nothing. Returns the open episodes that nobody hears of now."""
