@@ -157,7 +157,13 @@ def expired(handling: Handling, moment: float) -> tuple[Handling, str]:
     return handling, ", and ".join(words)
 
 
-def handled_hush(episode: Episode, listener: Listener, moment: float) -> Hush | None:
+def is_answered(episode: Episode) -> bool:
+    """Whether nobody else has to be called: somebody has it, or wants to hear no more of it as it is."""
+    handling = episode.handling
+    return handling is not None and bool(handling.acknowledged_by or handling.snoozed_until or handling.closed_by)
+
+
+def handled_hush(episode: Episode, listener: Listener, moment: float, zone: ZoneInfo) -> Hush | None:
     """Why a destination is not told because of what people did; what is worse than it was then is told."""
     handling = episode.handling
     if handling is None or listener.waits in (Reason.RESPONSE, Reason.ESCALATION):
@@ -167,7 +173,8 @@ def handled_hush(episode: Episode, listener: Listener, moment: float) -> Hush | 
             return Hush(Reason.CLOSED, f"closed by {handling.closed_by}")
         if handling.snoozed_until is not None and _seconds(handling.snoozed_until) > moment:
             until = handling.snoozed_until
-            return Hush(Reason.SNOOZED, f"snoozed by {handling.snoozed_by} until {until}", _seconds(until))
+            why = f"snoozed by {handling.snoozed_by} until {time_text(until, zone)}"
+            return Hush(Reason.SNOOZED, why, _seconds(until))
     if not handling.acknowledged_by or episode.is_over:
         return None
     # Who has not heard of it, or not of how bad it is, hears that; and who has it.

@@ -143,8 +143,8 @@ class People:
         if listener.waits is None:
             self._order += 1
             listener.waits, listener.why, listener.order = reason, why, self._order
-        elif reason is Reason.WORSE and listener.waits not in NEWS:
-            listener.waits, listener.why = reason, why
+        elif listener.waits is Reason.RESPONSE or (reason is Reason.WORSE and listener.waits not in NEWS):
+            listener.waits, listener.why = reason, why  # of two responses the later one is what stands
         listener.note = note or listener.note
         group.waiting[episode.episode_id] = None
         self.episodes.changed(episode)
@@ -219,7 +219,7 @@ class People:
         A further message would wake everybody else for nothing; the next one and the page say it. why: "Anna has it".
         """
         for destination_id, listener in list(episode.listeners.items()):
-            if not listener.told or listener.waits is not None or listener.is_held:
+            if not listener.told or listener.waits not in (None, Reason.RESPONSE) or listener.is_held:
                 continue
             destination = self.destination_of(listener, destination_id)
             if can_edit(destination):
@@ -313,10 +313,13 @@ class People:
         self.groups.changed(group)
 
     def _longest_s(self, group: Group) -> float:
-        return max(self._wait_s if group.wait_s is None else group.wait_s, group.interval_s or 0.0, MESSAGES_PER_S)
+        """How long a group may wait from any moment on, also where the clock was put back."""
+        wait_s = self._wait_s if group.wait_s is None else group.wait_s
+        return max(wait_s, group.interval_s or 0.0, MESSAGES_PER_S if group.held else 0.0)
 
     def _set_repeat(self, pair: Pair, listener: Listener) -> None:
-        repeat_s = self._options(listener).repeat_interval_s
+        options = [self._routing.tree.options(route) for _, route in listener.routes]
+        repeat_s = min((o.repeat_interval_s for o in options if o.repeat_interval_s is not None), default=None)
         if repeat_s is not None:
             self._repeats.set(pair, listener.told_at + repeat_s, longest_s=repeat_s)
 
@@ -325,7 +328,7 @@ class People:
     def _hush(self, episode: Episode, listener: Listener, target: str, moment: float) -> Hush | None:
         """Why a listener is not told now; None where one of the ways that lead there is open. target: whose it is, so
         that a silence can be for one address alone."""
-        hush = handled_hush(episode, listener, moment)
+        hush = handled_hush(episode, listener, moment, self._writer.zone)
         if hush is not None:
             return hush
         first: Hush | None = None

@@ -14,6 +14,7 @@ from lockstep.notify.handling import (
     expires_at,
     handle,
     handled_hush,
+    is_answered,
 )
 from lockstep.notify.pipeline.command_log import CommandLog, standing_records
 from lockstep.notify.pipeline.due_times import DueTimes
@@ -38,6 +39,8 @@ from lockstep.response.command import (
 from lockstep.response.decision import Reason
 from lockstep.response.standing import RESPONSE_STATE, key_of
 
+JUST_TOLD_S = 30.0
+"""Who was told of an alert so lately is not called by the first step of its escalation at once."""
 DEAD_KEY = b"\x1fdead\x1f"
 """Begins the keys of entries that name destinations which cannot be reached."""
 
@@ -216,8 +219,7 @@ class Responses:
     def told(self, episode: Episode, destination: Destination, listener: Listener, moment: float) -> None:
         """A destination was told that an episode fires."""
         escalations = self._parts.escalations
-        is_handled = episode.handling is not None and bool(episode.handling.acknowledged_by)
-        if escalations is not None and not is_handled:
+        if escalations is not None and not is_answered(episode):
             for _, route in listener.routes:
                 escalation = self._routing.tree.options(route).escalation
                 if escalation:
@@ -239,8 +241,16 @@ class Responses:
             known = episode.listeners.get(key)
             if reason is Reason.FALLBACK and known is not None and known.told >= episode.rank:
                 continue  # who knows of it is no help; nor is the dead one its own fallback
-            if is_for_people(destination):
+            if reason is Reason.ESCALATION and known is not None and _was_just_told(episode, known, moment):
+                said = f"told a moment ago; {why}"
+                self._outbox.decisions.heard(episode, known, destination, "not_told", Reason.SAME, said, moment=moment)
+            elif is_for_people(destination):
                 self._people.gather(episode, destination, hearer.routes, reason, moment=moment, why=why, at_once=True)
-            elif handled_hush(episode, Listener("", hearer.routes, waits=reason), moment) is None:
+            elif handled_hush(episode, Listener("", hearer.routes, waits=reason), moment, self._zone) is None:
                 number = stable_id("delivery", key, last.transition_id, reason.value, why, round(moment))
                 self._outbox.tell_program(number, last, episode, hearer, reason, why=why, moment=moment)
+
+
+def _was_just_told(episode: Episode, listener: Listener, moment: float) -> bool:
+    """Whether somebody has heard of the alert, as it is, so lately."""
+    return listener.told >= episode.rank and moment - JUST_TOLD_S < listener.told_at <= moment
