@@ -64,6 +64,21 @@ async def test_each_role_may_do_what_is_declared(served):
             assert answer.status == (202 if role >= Role.EDITOR else 403)
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("localhost:8480", 200), ("127.0.0.1", 200), ("[::1]:8480", 200), ("shop.example", 401), ("127.0.0.1.evil", 401)],
+)
+async def test_without_a_token_only_this_machine_is_answered(shop, host, status):
+    """A proxy passes on by which name it was asked; a foreign page whose name leads here is asked by its own."""
+    said = {"Host": host}
+    async with shop.session.get(f"{shop.base}/v1/alerts", headers=said) as answer:
+        assert answer.status == status
+    async with shop.session.post(f"{shop.base}/v1/alerts/x/close", json={}, headers=said) as answer:
+        assert answer.status == (404 if status == 200 else 401)
+    async with shop.session.get(f"{shop.base}/healthz", headers=said) as answer:
+        assert answer.status == 200
+
+
 async def test_a_token_that_was_taken_back_is_refused(served):
     """At once on the worker itself, without a restart."""
     base, session, service = served

@@ -5,6 +5,7 @@ import json
 
 import aiohttp
 import msgspec
+import pytest
 from aiohttp import web
 from shop_api import Shop, valid
 from test_server import _settings, until
@@ -94,6 +95,27 @@ async def test_the_same_request_twice_is_done_once(shop):
     assert "came with another request before" in other["detail"]
     await shop.ask("POST", path, {"text": "two"}, Idempotency_Key="k-2")
     assert len((await shop.get(f"/v1/alerts/{shop.alert['alert_id']}"))["handling"]["notes"]) == 2
+
+
+async def test_of_two_requests_under_one_key_at_one_time_one_is_done(shop):
+    """Who sent the other one is told that it was not."""
+    await shop.fire("A")
+    path = f"{shop.base}/v1/alerts/{shop.alert['alert_id']}/note"
+
+    async def noted(number):
+        headers = {"Idempotency-Key": "k-9"}
+        async with shop.session.post(path, json={"text": f"note {number}"}, headers=headers) as answer:
+            return answer.status
+
+    assert sorted(await asyncio.gather(*map(noted, range(4)))) == [200, 422, 422, 422]
+
+
+@pytest.mark.parametrize("until", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+async def test_an_instant_that_is_none_elsewhere_is_refused(shop, until):
+    """In UTC it would lie before the first year or behind the last one."""
+    body = {"matchers": ["sku=A"], "comment": "c", "until": until}
+    said = await shop.ask("POST", "/v1/silences", body, status=400)
+    assert "must lie between the years 1971 and 9998" in said["detail"]
 
 
 async def test_silences_are_seen_made_replaced_and_ended(shop):

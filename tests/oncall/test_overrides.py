@@ -71,6 +71,10 @@ def test_somebody_takes_a_shift_and_gives_it_back():
             "it lies in the past; name a later end",
         ),
         ({"ends": "2028-11-24T18:00:00Z"}, "it is longer than a year; change the schedule in routing.yml"),
+        (
+            {"starts": "9999-12-31T23:59:58Z", "ends": "9999-12-31T23:59:59Z"},
+            "it begins more than a year from now; name an earlier start, or change the schedule in routing.yml",
+        ),
         ({"ends": "tomorrow"}, "starts and ends are times like 2026-11-20T18:00:00Z"),
         ({"starts": "2026-11-24T18:00:00"}, "starts and ends are times like 2026-11-20T18:00:00Z"),
     ],

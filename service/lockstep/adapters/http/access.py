@@ -2,6 +2,7 @@
 
 import hmac
 import ipaddress
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -90,7 +91,16 @@ class Access:
                     503, "the broker has not answered yet, and it has the tokens", headers={"Retry-After": "1"}
                 )
         elif self._token is None and not self._tokens.tokens():
-            return LOCAL
+            host = request.headers.get("Host")
+            if host is None or _is_here(host):
+                return LOCAL
+            # Through a proxy everybody would be on this machine; and a foreign page may have its own name lead here.
+            raise Refusal(
+                401,
+                "without a token this is answered as 127.0.0.1 or localhost alone; set LOCKSTEP_API_TOKEN to ask by "
+                "another name, or through a proxy",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
         if header is None:
             raise Refusal(401, "a Bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
         raise Refusal(
@@ -98,3 +108,12 @@ class Access:
             "another Bearer token is needed; write `Authorization: Bearer TOKEN`",
             headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
         )
+
+
+def _is_here(host: str) -> bool:
+    """Whether a Host header names this machine's loopback."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

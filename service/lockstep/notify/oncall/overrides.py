@@ -108,6 +108,8 @@ class StandIns:
             return "it ends before it begins; name a later end"
         if ends <= moment:
             return "it lies in the past; name a later end"
+        if starts > moment + LONGEST_S:
+            return "it begins more than a year from now; name an earlier start, or change the schedule in routing.yml"
         if ends - starts > LONGEST_S:
             return "it is longer than a year; change the schedule in routing.yml"
         if override.id not in self._overrides and len(self._overrides) >= MOST_OVERRIDES:

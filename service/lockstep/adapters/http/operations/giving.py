@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import uuid4
 
 import msgspec
 from aiohttp import web
-from pydantic import AwareDatetime, Field, field_validator
+from pydantic import AfterValidator, AwareDatetime, Field, field_validator
 
 from lockstep.adapters.command_door import CommandDoor
 from lockstep.adapters.http.caller import caller_of
@@ -18,7 +18,7 @@ from lockstep.adapters.http.typed_requests import Form
 from lockstep.adapters.response_board import ResponseBoard
 from lockstep.errors import BrokerError, CommandUnanswered
 from lockstep.labels import stable_id
-from lockstep.response.command import Answer, Command, Deed
+from lockstep.response.command import Answer, Command
 from lockstep.response.standing import LONGEST_NAME
 from lockstep.rule.language.quantity import duration_s
 from lockstep.text.rfc3339 import rfc3339_of
@@ -26,6 +26,16 @@ from lockstep.text.rfc3339 import rfc3339_of
 IDEMPOTENCY_KEY = "Idempotency-Key"
 LONGEST_KEY = 200
 _INSTANTS = ("at", "until", "starts", "ends", "created_at")
+
+
+def _storable(moment: datetime) -> datetime:
+    if not 1971 <= moment.year <= 9998:  # in any zone it is still an instant then
+        raise ValueError("must lie between the years 1971 and 9998")
+    return moment
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_storable)]
+"""An instant with its zone that can be written in any other zone, too."""
 
 
 class CommandForm(Form):
@@ -46,7 +56,7 @@ class CommandForm(Form):
 class UntilForm(CommandForm):
     """A command that holds for a while."""
 
-    until: AwareDatetime | None = Field(None, description="Until when: an instant with its zone, RFC 3339")
+    until: Instant | None = Field(None, description="Until when: an instant with its zone, RFC 3339")
     lasting: str | None = Field(None, alias="for", description="How long from now: `90m`, `2h`, `1d`")
 
     @field_validator("lasting")
@@ -145,16 +155,15 @@ class Giver:
     async def give(self, command: Command) -> Answer:
         """Raises Refusal where it is refused, was another one before, or nobody answers."""
         known = self._board.answer(command.id)
-        if known is not None and not _is_same(known.command, command):
-            raise Refusal(
-                422, f"{IDEMPOTENCY_KEY}: it came with another request before; take a new one for each change"
-            )
+        if known is not None:
+            _check_is_same(known, command)
         try:
             given = await self._door.give(command)
         except CommandUnanswered as error:
             raise Refusal(503, str(error), headers={"Retry-After": "5"}, more={"command": command.id}) from error
         except BrokerError as error:
             raise Refusal(503, str(error), headers={"Retry-After": "5"}) from error
+        _check_is_same(given, command)  # of two that come at one time the first on the log is done
         if not given.applied:
             raise Refusal(409, given.why, more={"command": given.id})
         return given
@@ -172,9 +181,13 @@ def answered(given: Answer, **more: Any) -> web.Response:
     return web.json_response({**said, **{name: msgspec.to_builtins(value) for name, value in more.items()}})
 
 
-def _is_same(one: Command | Deed, other: Command) -> bool:
-    """Whether two commands ask for the same; instants are left out, as `for: 2h` is another one each time."""
-    return bool(_timeless(msgspec.to_builtins(one)) == _timeless(msgspec.to_builtins(other)))
+def _check_is_same(known: Answer, command: Command) -> None:
+    """Raises Refusal where an answer is that of a command which asked for something else.
+
+    Instants are left out, as `for: 2h` is another one each time.
+    """
+    if _timeless(msgspec.to_builtins(known.command)) != _timeless(msgspec.to_builtins(command)):
+        raise Refusal(422, f"{IDEMPOTENCY_KEY}: it came with another request before; take a new one for each change")
 
 
 def _timeless(said: Any) -> Any:

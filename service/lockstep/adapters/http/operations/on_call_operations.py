@@ -6,11 +6,19 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from lockstep.adapters.http.caller import Role, path_value
 from lockstep.adapters.http.openapi import NO_TOKEN, TEXT, Operation, answer, answers, error, list_of, object_of
-from lockstep.adapters.http.operations.giving import KEY_PARAMETER, CommandForm, Giver, UntilForm, answered, responses
+from lockstep.adapters.http.operations.giving import (
+    KEY_PARAMETER,
+    CommandForm,
+    Giver,
+    Instant,
+    UntilForm,
+    answered,
+    responses,
+)
 from lockstep.adapters.http.refusal import Refusal
 from lockstep.adapters.http.typed_requests import Form, body_of, query_of
 from lockstep.adapters.response_board import ResponseBoard
@@ -62,7 +70,7 @@ class OverrideForm(UntilForm):
 
     schedule: str = Field(min_length=1, max_length=100, description="The schedule's name")
     who: str = Field(min_length=1, max_length=100, description="The receiver that is on call instead")
-    starts: AwareDatetime | None = Field(None, description="From when on; without: now")
+    starts: Instant | None = Field(None, description="From when on; without: now")
 
 
 class OnCallOperations:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from aiohttp import web
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from lockstep.adapters.alert_board import AlertBoard
 from lockstep.adapters.http.caller import Role, path_value
@@ -18,6 +18,7 @@ from lockstep.adapters.http.operations.giving import (
     CommandForm,
     Given,
     Giver,
+    Instant,
     UntilForm,
     answered,
     responses,
@@ -77,7 +78,7 @@ class SilenceForm(PreviewForm, UntilForm):
     """A silence to be made; `until` or `for` has to be there."""
 
     comment: str = Field(min_length=1, max_length=LONGEST_COMMENT, description="Why")
-    starts: AwareDatetime | None = Field(None, description="From when on; without: now")
+    starts: Instant | None = Field(None, description="From when on; without: now")
     rrule: str = Field("", max_length=500, description="How it recurs: `FREQ=WEEKLY;BYDAY=SA`; empty: once")
     zone: str = Field("", max_length=100, description="The IANA zone in which it recurs; empty: the shop's")
     told: bool = Field(False, description="Whether people hear when it begins and ends")

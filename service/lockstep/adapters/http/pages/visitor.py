@@ -4,7 +4,6 @@ A link that came in a message, a login with a token, or this machine's own loopb
 are is kept in a signed cookie.
 """
 
-import ipaddress
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,9 +72,6 @@ class Visitors:
     def by_login(self, request: web.BaseRequest) -> Visitor | None:
         """Who asks with a token, by header or cookie, or from this machine; None: somebody has to log in."""
         caller = caller_of(request)
-        if caller is LOCAL and not _is_here(request.host):
-            # Through a proxy everybody would be on this machine; and a foreign page may have its own name lead here.
-            caller = NOBODY
         if caller.role is Role.NOBODY:
             token = request.cookies.get(TOKEN_COOKIE)
             caller = (self._caller_with(token) if token else None) or NOBODY
@@ -139,14 +135,3 @@ def is_foreign(request: web.BaseRequest) -> bool:
 def clean_name(text: Any) -> str:
     """A name on one line, of at most so many characters as are kept."""
     return flat(str(text))[:LONGEST_NAME].strip()
-
-
-def _is_here(host: str) -> bool:
-    """Whether a Host header names this machine's loopback."""
-    name = urlsplit(f"//{host}").hostname or ""
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
