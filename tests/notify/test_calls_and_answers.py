@@ -9,7 +9,7 @@ from lockstep.response.command import Close, Snooze
 ALERT = transition().alert_id
 ANNA, BEN = "anna@example.com", "ben@example.com"
 WATCH = """
-routes: [{to: mail, group_wait: 0s, escalation: watch}]
+routes: [{to: [mail, chat], group_wait: 0s, escalation: watch}]
 escalations: {watch: {steps: [{after: 0m, to: [mail]}, {after: 5m, to: [ben]}]}}
 """
 
@@ -45,7 +45,7 @@ def test_the_first_step_does_not_call_who_was_told_a_second_ago():
 
 def test_of_two_answers_at_one_moment_the_later_one_is_told():
     """A message does not say that Anna has it, and below that Ben has."""
-    run = Timeline("routes: [{to: mail, group_wait: 0s}]").feed(transition()).until(60)
+    run = Timeline("routes: [{to: chat, group_wait: 0s}]").feed(transition()).until(60)
     run.feed(ack(ALERT, by="Carl", at=60), ack(ALERT, by="Ben", at=60)).until(70)
     (told,) = [t for t in run.told if t.state == "handled"]
     assert told.body["reason"].endswith("Ben has it")
@@ -53,9 +53,9 @@ def test_of_two_answers_at_one_moment_the_later_one_is_told():
 
 
 def test_an_end_in_the_moment_of_an_answer_is_an_end():
-    run = Timeline("routes: [{to: mail, group_wait: 0s}]").feed(transition()).until(60)
+    run = Timeline("routes: [{to: chat, group_wait: 0s}]").feed(transition()).until(60)
     run.feed(ack(ALERT, by="Ben", at=60), transition("resolved", minute=1)).until(70)
-    assert run.reasons(ANNA)[1:] == ["it is over"]
+    assert run.reasons("#ops")[1:] == ["it is over"]
 
 
 def test_times_are_told_as_people_write_them():

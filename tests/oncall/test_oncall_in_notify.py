@@ -168,8 +168,8 @@ def test_an_escalation_goes_on_until_somebody_has_it():
     run = _Run(_routing(ESCALATES)).feed(transition()).step(40)
     assert run.to == ["anna", "anna", "lead"]
     assert [d["body"]["reason"] for d in run.deliveries][1:] == [
-        "nobody has it yet: escalation watch, step 1 of 2: nobody has it after 15 minutes",
-        "nobody has it yet: escalation watch, step 2 of 2: nobody has it after 30 minutes",
+        "it is passed on: escalation watch, step 1 of 2: nobody has it after 15 minutes",
+        "it is passed on: escalation watch, step 2 of 2: nobody has it after 30 minutes",
     ]
     assert [(d.outcome, d.reason) for d in run.decisions if d.outcome == "told"] == [
         ("told", "first"),
