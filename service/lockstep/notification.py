@@ -25,6 +25,10 @@ CAME_AND_WENT = "fired and resolved"
 """State of an item whose alert was over before anybody was told that it fired."""
 
 
+ACKNOWLEDGED, SNOOZED, CLOSED = "acknowledged", "snoozed", "closed"
+"""What stands of what people did about an alert, for other programs that keep the like."""
+
+
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """One transition as people read it; every text is plain, and fit for one line.
 
@@ -34,7 +38,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     began; of an end, when it fired. value_bar, usual_bar: as bars of one scale; "" where they cannot be drawn.
     texts: team → what it means for that team. why: lines that say what led to it. more: where all numbers are.
     note: what is odd about the message itself. chart: the transition whose chart shows it; UNSET where none can.
-    handled: who has it, in words, "Anna has it since 14:05"; UNSET: nobody.
+    handled: who has it, in words, "Anna has it since 14:05"; UNSET: nobody. standing: the strongest of CLOSED,
+    ACKNOWLEDGED and SNOOZED that stands; UNSET: none, though somebody may have written something.
     What has a default was not written by the first version.
     """
 
@@ -61,6 +66,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     alert_id: str
     episode_id: str
     chart: str | msgspec.UnsetType = msgspec.UNSET
+    standing: str | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def is_over(self) -> bool:

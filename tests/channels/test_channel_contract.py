@@ -33,6 +33,7 @@ from yarl import URL
 from lockstep.adapters.channels import secrets_from
 from lockstep.adapters.channels.email import EmailChannel, _failure
 from lockstep.adapters.channels.msteams import TeamsChannel
+from lockstep.adapters.channels.pagerduty import PagerDutyChannel
 from lockstep.adapters.channels.slack import SlackChannel
 from lockstep.adapters.channels.webhook import WebhookChannel
 from lockstep.errors import DeliveryError
@@ -100,6 +101,27 @@ async def _msteams(behaviour: Any, *, timeout_s: float = PATIENCE_S) -> AsyncIte
             await channel.close()
 
 
+PAGER = {"LOCKSTEP_SECRET_PD": "token-in-path" + "0" * 19}
+
+
+def _integration(url: str) -> Destination:
+    return Destination("d", "pagerduty", "integration PD", "pager", {"routing_key": "PD", "url": url})
+
+
+@asynccontextmanager
+async def _pagerduty(behaviour: Any, *, timeout_s: float = PATIENCE_S) -> AsyncIterator[Setup]:
+    async with http_server(HttpPeer(behaviour)) as url:
+        channel = PagerDutyChannel(secrets_from(PAGER), timeout_s=timeout_s)
+        try:
+            yield channel, _integration(f"{url}/v2/enqueue"), Letter("l1", body())
+        finally:
+            await channel.close()
+
+
+def _invalid(error: str) -> Any:
+    return says({"status": "invalid event", "message": "Event object is invalid", "errors": [error]}, 400)
+
+
 def _azure(code: str, status: int = 400) -> Any:
     return says({"error": {"code": code, "message": "…"}}, status)
 
@@ -122,6 +144,9 @@ async def _nobody(kind: str) -> AsyncIterator[Setup]:
         environ = {"LOCKSTEP_SECRET_FLOW": f"http://127.0.0.1:{port}/token-in-path"}
         channel = TeamsChannel(secrets_from(environ), timeout_s=PATIENCE_S)
         destination, letter = Destination("d", kind, "workflow FLOW", "ops", {"workflow": "FLOW"}), Letter("l1", body())
+    elif kind == "pagerduty":
+        channel = PagerDutyChannel(secrets_from(PAGER), timeout_s=PATIENCE_S)
+        destination, letter = _integration(f"http://127.0.0.1:{port}/x"), Letter("l1", body())
     else:
         channel = WebhookChannel(secrets, timeout_s=PATIENCE_S)
         destination = Destination("d", "webhook", f"http://127.0.0.1:{port}/x", "hook", {"secret": "HOOK"})
@@ -143,6 +168,8 @@ GOOD_SLACK = says({"ok": True, "ts": "171.5"})
         pytest.param(lambda: _slack(GOOD_SLACK), "171.5", id="slack"),
         pytest.param(lambda: _email({}), None, id="email"),
         pytest.param(lambda: _msteams(answers(202)), None, id="msteams"),
+        pytest.param(lambda: _pagerduty(says({"status": "success"}, 202)), None, id="pagerduty"),
+        pytest.param(lambda: _pagerduty(says({"status": "success"}, 200)), None, id="pagerduty, another program"),
         pytest.param(lambda: _msteams(trickles, timeout_s=SHORT_S), None, id="msteams whose answer's body never ends"),
     ],
 )
@@ -206,6 +233,17 @@ def _says(error: str) -> Any:
         pytest.param(lambda: _msteams(hangs, timeout_s=SHORT_S), "timeout", True, id="msteams: never answers"),
         pytest.param(lambda: _msteams(drops), "connection", True, id="msteams: hangs up"),
         pytest.param(lambda: _nobody("msteams"), "connection", True, id="msteams: nobody listens"),
+        pytest.param(lambda: _pagerduty(_invalid("no summary")), "clientError", False, id="pagerduty: refused"),
+        pytest.param(lambda: _pagerduty(_invalid("Invalid routing key")), "authError", True, id="pagerduty: its key"),
+        pytest.param(lambda: _pagerduty(answers(400)), "clientError", True, id="pagerduty: a proxy refuses"),
+        pytest.param(lambda: _pagerduty(answers(403)), "authError", True, id="pagerduty: a proxy forbids"),
+        pytest.param(lambda: _pagerduty(answers(429)), "rateLimited", True, id="pagerduty: too many"),
+        pytest.param(lambda: _pagerduty(answers(500)), "serverError", True, id="pagerduty: broken"),
+        pytest.param(lambda: _pagerduty(answers(200, "hello")), "ambiguous", True, id="pagerduty: a captive portal"),
+        pytest.param(lambda: _pagerduty(answers(301, Location="/x")), "clientError", True, id="pagerduty: redirect"),
+        pytest.param(lambda: _pagerduty(hangs, timeout_s=SHORT_S), "timeout", True, id="pagerduty: never answers"),
+        pytest.param(lambda: _pagerduty(drops), "connection", True, id="pagerduty: hangs up"),
+        pytest.param(lambda: _nobody("pagerduty"), "connection", True, id="pagerduty: nobody listens"),
         pytest.param(lambda: _email({"rcpt": "550 no such user"}), "clientError", False, id="email: no such user"),
         pytest.param(
             lambda: _email({"rcpt": "554 5.7.1 <anna@example.com>: Relay access denied"}),
@@ -294,7 +332,7 @@ async def test_a_failure_says_what_the_other_side_said(peer, message):
         ("soon", None),
     ],
 )
-@pytest.mark.parametrize("peer", [_webhook, _slack, _msteams])
+@pytest.mark.parametrize("peer", [_webhook, _slack, _msteams, _pagerduty])
 async def test_what_the_destination_asks_for_is_understood(peer, header, expected):
     """Retry-After in seconds or as a date; nonsense is no wish."""
     async with peer(answers(429, Retry_After=header)) as (channel, destination, letter):
@@ -364,7 +402,7 @@ HTTP_TREE = sorted(_tree(aiohttp.ClientError), key=lambda k: k.__name__)
 
 
 @pytest.mark.parametrize("kind", HTTP_TREE, ids=lambda k: k.__name__)
-@pytest.mark.parametrize("peer", [_webhook, _slack, _msteams])
+@pytest.mark.parametrize("peer", [_webhook, _slack, _msteams, _pagerduty])
 async def test_every_exception_of_the_http_library_becomes_ours(peer, kind):
     """Whatever aiohttp raises from inside a request, the channel says it in its own words."""
     raised_by_library = _made(kind)
@@ -375,7 +413,7 @@ async def test_every_exception_of_the_http_library_becomes_ours(peer, kind):
     async with peer(answers(500)) as (channel, destination, letter):
         with pytest.raises(DeliveryError, match="500"):
             await channel.send(destination, letter, now=NOW)  # opens the session
-        session = {_slack: "_calls", _msteams: "_posts"}.get(peer)
+        session = {_slack: "_calls", _msteams: "_posts", _pagerduty: "_posts"}.get(peer)
         session = channel._session if session is None else getattr(channel, session).session
         session.trace_configs[:] = [_tracing(fail)]
         with pytest.raises(DeliveryError) as raised:
@@ -390,13 +428,16 @@ def _tracing(handler: Any) -> aiohttp.TraceConfig:
     return trace
 
 
-@pytest.mark.parametrize("kind", ["webhook", "slack", "msteams"])
+@pytest.mark.parametrize("kind", ["webhook", "slack", "msteams", "pagerduty"])
 async def test_a_missing_secret_says_how_to_set_it(kind):
     """The operator can act, and meanwhile the delivery waits."""
     channel: Channel
     if kind == "webhook":
         channel = WebhookChannel(secrets_from({}))
         destination = Destination("d", kind, "http://127.0.0.1:1/", "hook", {"secret": "HOOK"})
+    elif kind == "pagerduty":
+        channel = PagerDutyChannel(secrets_from({}))
+        destination = Destination("d", kind, "integration HOOK", "pager", {"routing_key": "HOOK", "url": "https://e/"})
     elif kind == "msteams":
         channel = TeamsChannel(secrets_from({}))
         destination = Destination("d", kind, "workflow HOOK", "ops", {"workflow": "HOOK"})

@@ -81,7 +81,7 @@ def _completed(server, name, text):
         pytest.param(
             "routing",
             ROUTING + "receivers:\n  mail:\n    |\n",
-            {"email", "slack", "msteams", "webhook"},
+            {"email", "slack", "msteams", "pagerduty", "webhook"},
             ("slack", "A message in a Slack channel"),
             id="the kinds of a receiver",
         ),
@@ -171,7 +171,7 @@ def test_what_may_be_written_once_need_not_be_a_list(server):
 def test_nothing_is_underlined_in_the_handbook(server, number):
     """Who copies an example sees no complaint."""
     is_test, text = HANDBOOK[number]
-    schema = {"# routing": ROUTING, "# calendar": CALENDAR}.get(text.partition("\n")[0], TESTS if is_test else RULES)
+    schema = {"# routing": ROUTING, "# calendar": CALENDAR}.get(re.split("[:\n]", text)[0], TESTS if is_test else RULES)
     schema = "" if text.startswith(MAPPING) else schema  # it names it itself
     assert server.diagnostics(server.open(f"rules/example-{number}.yml", schema + text)) == []
 

@@ -224,6 +224,8 @@ def test_an_acknowledgement_stops_repeats_and_expires():
     assert run.to(MAIL) == [(0, "web firing"), (630, "web firing")]
     assert "Anna no longer has it" in run.reasons(MAIL)[1]
     assert "not_told same" in run.why(MAIL)
+    standing = [told.body["items"][0].get("standing") for told in run.told if told.target == CHAT]
+    assert standing == [None, "acknowledged", None]
     assert "not_told acknowledged" in run.why(MAIL)
     assert run.answers[0]["applied"]
     assert run.answers[0]["why"].startswith("Anna has it until Tue 24 Nov 2026 12:10 GMT: OrderSpike, channel web")

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lockstep.adapters.channels import Secrets, secrets_from
+from lockstep.adapters.channels import Secrets, pagerduty, secrets_from
 from lockstep.adapters.channels.email import EmailChannel
 from lockstep.adapters.channels.msteams import TeamsChannel
 from lockstep.adapters.channels.msteams import checked as workflow
+from lockstep.adapters.channels.pagerduty import PagerDutyChannel
 from lockstep.adapters.channels.slack import SlackChannel
 from lockstep.adapters.channels.webhook import WebhookChannel, signer
 from lockstep.errors import DeliveryError
@@ -22,11 +23,13 @@ class Sender:
 
     attempt_s: the end of an attempt that the channel forgot to end, in seconds; its own time-outs are shorter.
     check_secret: raises DeliveryError for a value that can be no secret of it; None where any may be one.
+    plain: options that are no names of secrets.
     """
 
     make: Callable[[Settings, Secrets, Pictures, Links], Channel[Any]]
     attempt_s: float = 20.0
     check_secret: Callable[[str], object] | None = None
+    plain: frozenset[str] = frozenset()
 
 
 SENDERS: Mapping[str, Sender] = {
@@ -43,6 +46,12 @@ SENDERS: Mapping[str, Sender] = {
         ),
     ),
     "msteams": Sender(lambda _, secrets, __, links: TeamsChannel(secrets, links=links), check_secret=workflow),
+    "pagerduty": Sender(
+        lambda _, secrets, __, links: PagerDutyChannel(secrets, links=links),
+        attempt_s=pagerduty.ATTEMPT_S,
+        check_secret=pagerduty.integration_key,
+        plain=frozenset({"url"}),
+    ),
     "webhook": Sender(lambda _, secrets, __, ___: WebhookChannel(secrets), check_secret=signer),
 }
 """Channel, as `ReceiverModel` names it → who sends it."""
@@ -72,8 +81,9 @@ def check_secrets(routing: Routing, environ: Mapping[str, str]) -> list[str]:
     read = secrets_from(environ)
     missing = []
     for destination in (each for several in routing.destinations.values() for each in several):
-        check = SENDERS[destination.channel].check_secret
-        for name in destination.options.values():
+        sender = SENDERS[destination.channel]
+        check = sender.check_secret
+        for name in [name for option, name in destination.options.items() if option not in sender.plain]:
             try:
                 secret = read(name)
                 if check is not None:

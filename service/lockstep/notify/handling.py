@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from lockstep.notification import ACKNOWLEDGED, CLOSED, SNOOZED
 from lockstep.notify.pipeline.decision_log import moment_text
 from lockstep.notify.pipeline.episodes import Episode, Listener
 from lockstep.notify.pipeline.hooks import Applied, Hush
@@ -197,6 +198,17 @@ def handled_words(handling: Handling | None, zone: ZoneInfo) -> str:
         note = handling.notes[-1]
         parts.append(f"{note.by} wrote: {note.text}")
     return "; ".join(filter(None, parts))
+
+
+def standing(handling: Handling | None) -> str | msgspec.UnsetType:
+    """The strongest of what stands, as an item says it."""
+    if handling is None:
+        return msgspec.UNSET
+    if handling.closed_by:
+        return CLOSED
+    if handling.acknowledged_by:
+        return ACKNOWLEDGED
+    return msgspec.UNSET if handling.snoozed_until is None else SNOOZED
 
 
 def _standing_words(handling: Handling, zone: ZoneInfo) -> str:

@@ -8,12 +8,13 @@ from email.errors import HeaderParseError
 from email.headerregistry import Address
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, get_args
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from lockstep.notification import Audience
 from lockstep.ports import Destination
-from lockstep.text.host import host_fault, unfilled_fault, url_fault
+from lockstep.text.host import host_fault, is_loopback, unfilled_fault, url_fault
 from lockstep.text.time_units import DAY_S
 from lockstep.yaml.document import Pointer
 
@@ -211,6 +212,40 @@ class TeamsModel(Way):
         return [Target(f"workflow {name}", "workflow", {"workflow": name})]
 
 
+_EVENTS = "https://events.pagerduty.com/v2/enqueue"
+_EVENTS_URL = "pagerduty's url must be https://host/path, without a user", f"write one like {_EVENTS}"
+
+
+class PagerDutyModel(Way):
+    """Events for PagerDuty's Events API v2: an incident for each alert."""
+
+    audience = Audience.PEOPLE
+    life_s = PEOPLE_S
+
+    routing_key: Secret = Field(description="The integration key of a service, by name: {secret: PAGERDUTY_KEY}")
+    url: str = Field(
+        _EVENTS,
+        description="Where events go, where that is another region (https://events.eu.pagerduty.com/v2/enqueue) or "
+        "another program that takes them",
+    )
+
+    @classmethod
+    def can_edit(cls, options: Mapping[str, str]) -> bool:
+        return True  # an incident is acknowledged and resolved where it stands
+
+    def targets(self) -> list[Target]:
+        name = self.routing_key.secret
+        options = {"routing_key": name, "url": self.url}
+        return [Target(f"integration {name}", "routing_key", options, apart=self.url)]
+
+    def faults(self) -> Iterator[WayFault]:
+        wrong = url_fault(self.url, _EVENTS_URL)
+        if wrong is None and self.url.startswith("http:") and not is_loopback(urlsplit(self.url).hostname or ""):
+            wrong = _EVENTS_URL
+        if wrong is not None:
+            yield WayFault(("url",), *wrong)
+
+
 _URL = "a webhook's url must be http(s)://host/path, without a user", "write one like https://example.com/hook"
 
 
@@ -238,6 +273,7 @@ class ReceiverModel(Strict):
     email: EmailModel | None = Field(None, description="Mail to each of these addresses")
     slack: SlackModel | None = Field(None, description="A message in a Slack channel")
     msteams: TeamsModel | None = Field(None, description="A card in a chat or channel of Microsoft Teams")
+    pagerduty: PagerDutyModel | None = Field(None, description="An incident of PagerDuty for each alert")
     webhook: WebhookModel | None = Field(None, description="A signed POST for each transition")
 
     def ways(self) -> dict[str, Way]:

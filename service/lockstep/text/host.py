@@ -75,6 +75,14 @@ def url_fault(text: str, form: tuple[str, str]) -> tuple[str, str] | None:
     return host_fault(host_of(parts))
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine's own loopback, by which nothing passes a network."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def host_of(parts: SplitResult) -> str:
     """The host of a URL as it is written, without user and port."""
     place = parts.netloc.rpartition("@")[2]

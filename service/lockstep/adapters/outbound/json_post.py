@@ -6,14 +6,13 @@ Where there is no answer, a DeliveryError says so without the address.
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from lockstep.adapters.channels import retry_after_s
 from lockstep.errors import DeliveryError
-from lockstep.text.host import url_fault
+from lockstep.text.host import is_loopback, url_fault
 
 MOST_READ = 4_096
 """Bytes of an answer that are looked at."""
@@ -30,17 +29,10 @@ def secret_address(text: str, *, what: str) -> str:
         # Of a host that cannot be, url_fault repeats the host: it is part of a secret here.
         raise DeliveryError("configuration", f"{form[0]}; {form[1]}", retryable=True)
     parts = urlsplit(text)
-    if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
         said = f"{what} begins with http://; its path is a secret, which goes by https:// alone"
         raise DeliveryError("configuration", said, retryable=True)
     return text
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 @dataclass(frozen=True)

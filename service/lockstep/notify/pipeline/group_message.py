@@ -7,7 +7,7 @@ import msgspec
 
 from lockstep.labels import stable_id
 from lockstep.notification import CAME_AND_WENT, HANDLED, Item, Message
-from lockstep.notify.handling import handled_words
+from lockstep.notify.handling import handled_words, standing
 from lockstep.notify.message import Writer, came_and_went
 from lockstep.notify.pipeline.episodes import Episode, Listener
 from lockstep.notify.pipeline.hooks import Planned
@@ -103,7 +103,7 @@ class MessageMaker:
             item = msgspec.structs.replace(item, state="firing")
         handled = handled_words(episode.handling, self._writer.zone)
         if handled:
-            item = msgspec.structs.replace(item, handled=handled)
+            item = msgspec.structs.replace(item, handled=handled, standing=standing(episode.handling))
         return item.noted(listener.note) if listener.note else item
 
     def message(self, group: Group, items: list[Item], more: int, named: Sequence[Candidate]) -> Planned:
