@@ -81,7 +81,7 @@ def _completed(server, name, text):
         pytest.param(
             "routing",
             ROUTING + "receivers:\n  mail:\n    |\n",
-            {"email", "slack", "msteams", "pagerduty", "webhook"},
+            {"apprise", "email", "slack", "msteams", "pagerduty", "webhook"},
             ("slack", "A message in a Slack channel"),
             id="the kinds of a receiver",
         ),

@@ -144,7 +144,7 @@ receivers:
         "4:23: 'anna_at_example.com' is no email address; write one like name@example.com [LS152]",
         "5:47: a secret never stands in a file; write {secret: NAME} and set LOCKSTEP_SECRET_NAME [LS151]",
         "5:68: 'ben' is no email address; write one like name@example.com [LS152]",
-        "5:74: unknown key 'telex'; known are email, msteams, pagerduty, slack, webhook [LS110]",
+        "5:74: unknown key 'telex'; known are apprise, email, msteams, pagerduty, slack, webhook [LS110]",
     ]
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lockstep.adapters.channels import Secrets, pagerduty, secrets_from
+from lockstep.adapters.channels import Secrets, apprise, pagerduty, secrets_from
+from lockstep.adapters.channels.apprise import AppriseChannel
 from lockstep.adapters.channels.email import EmailChannel
 from lockstep.adapters.channels.msteams import TeamsChannel
 from lockstep.adapters.channels.msteams import checked as workflow
@@ -51,6 +52,11 @@ SENDERS: Mapping[str, Sender] = {
         attempt_s=pagerduty.ATTEMPT_S,
         check_secret=pagerduty.integration_key,
         plain=frozenset({"url"}),
+    ),
+    "apprise": Sender(
+        lambda _, secrets, __, links: AppriseChannel(secrets, links=links),
+        attempt_s=apprise.ATTEMPT_S,
+        check_secret=apprise.ready,
     ),
     "webhook": Sender(lambda _, secrets, __, ___: WebhookChannel(secrets), check_secret=signer),
 }

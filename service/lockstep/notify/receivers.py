@@ -91,11 +91,13 @@ class WayFault:
 class Way(Strict):
     """How one channel reaches a receiver; a field of ReceiverModel under the channel's name.
 
-    audience: who reads it. life_s: for how many seconds a delivery is worth trying.
+    audience: who reads it. life_s: for how many seconds a delivery is worth trying. extra: the extra of this package
+    that has to be installed for it, named as the library that it brings; "": none.
     """
 
     audience: ClassVar[Audience]
     life_s: ClassVar[float]
+    extra: ClassVar[str] = ""
 
     @abstractmethod
     def targets(self) -> list[Target]:
@@ -246,6 +248,20 @@ class PagerDutyModel(Way):
             yield WayFault(("url",), *wrong)
 
 
+class AppriseModel(Way):
+    """A plain text by a service that the library apprise knows: Telegram, ntfy, Discord and others."""
+
+    audience = Audience.PEOPLE
+    life_s = PEOPLE_S
+    extra = "apprise"
+
+    url: Secret = Field(description="The address in apprise's form, tgram://…, by name: {secret: PHONE_URL}")
+
+    def targets(self) -> list[Target]:
+        name = self.url.secret
+        return [Target(f"address {name}", "url", {"url": name})]
+
+
 _URL = "a webhook's url must be http(s)://host/path, without a user", "write one like https://example.com/hook"
 
 
@@ -274,6 +290,9 @@ class ReceiverModel(Strict):
     slack: SlackModel | None = Field(None, description="A message in a Slack channel")
     msteams: TeamsModel | None = Field(None, description="A card in a chat or channel of Microsoft Teams")
     pagerduty: PagerDutyModel | None = Field(None, description="An incident of PagerDuty for each alert")
+    apprise: AppriseModel | None = Field(
+        None, description="A plain text by another service: Telegram, ntfy, Discord, …"
+    )
     webhook: WebhookModel | None = Field(None, description="A signed POST for each transition")
 
     def ways(self) -> dict[str, Way]:

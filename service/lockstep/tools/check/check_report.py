@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 
 from lockstep.adapters.convert.mapping import read_mapping
@@ -11,6 +12,7 @@ from lockstep.adapters.rule_files import calendar_file, load_routing, load_rules
 from lockstep.adapters.sql.source_file import FILE, load_sources
 from lockstep.notify.oncall.schedule_form import gap_faults
 from lockstep.notify.quiet.quiet_faults import mute_faults
+from lockstep.notify.receivers import CHANNELS
 from lockstep.notify.route import Routing, unmet_matchers
 from lockstep.notify.self_alerts import own_rules
 from lockstep.rule.condition.kinds import Rule
@@ -68,6 +70,8 @@ def check(paths: Sequence[Path], *, kept_s: int | None = None, today: date | Non
         if routing is not None and path.parent in existing and not loaded.errors:
             faults += _unheard(path, routing.teams, {team for rule in loaded.plan.rules for team in rule.teams})
             faults += _unmet(path, routing, loaded.plan.rules)
+        if routing is not None:
+            faults += _not_installed(path, routing)
         if routing is not None and routing.schedules and today is not None:
             faults += _gaps(path, routing, today)
         if routing is not None and routing.mute_times and today is not None:
@@ -126,6 +130,20 @@ def _unmet(path: Path, routing: Routing, rules: Sequence[Rule]) -> list[Fault]:
         rules={rule.name for rule in known},
         teams={*routing.teams, *(team for rule in rules for team in rule.teams)},
     )
+
+
+def _not_installed(path: Path, routing: Routing) -> list[Fault]:
+    """Receivers by a channel that an optional library sends, which is not on this machine."""
+    document, _ = read_document(path)
+    faults = []
+    for destination in (each for several in routing.destinations.values() for each in several):
+        extra = CHANNELS[destination.channel].extra
+        if document is not None and extra and find_spec(extra) is None:
+            message = f"receiver '{destination.receiver}': {extra} is not installed here"
+            remedy = f"`pip install 'lockstep[{extra}]'` where `lockstep serve` runs"
+            at = ("receivers", destination.receiver, destination.channel)
+            faults.append(document.fault(at, message, remedy, "LS150", level="warning", key=True))
+    return faults
 
 
 def _gaps(path: Path, routing: Routing, today: date) -> list[Fault]:
