@@ -16,6 +16,7 @@ from lockstep.adapters.channels import secrets_from
 from lockstep.adapters.channels.pagerduty import PagerDutyChannel, actions, trigger
 from lockstep.errors import DeliveryError
 from lockstep.notification import ACKNOWLEDGED, CAME_AND_WENT, CLOSED, HANDLED, SNOOZED, Item, Message
+from lockstep.notify.receivers import can_edit
 from lockstep.ports import Destination
 
 KEY = "0123456789abcdef0123456789ABCDEF"
@@ -142,6 +143,11 @@ async def test_an_alert_opens_an_incident():
 def test_what_is_said_of_an_alert(of: Item, expected: tuple[str, ...]):
     """A note is no acknowledgement: it must not end anybody's escalation."""
     assert actions(of) == expected
+
+
+def test_it_hears_what_somebody_does():
+    """An incident is changed where it stands: notify sends an acknowledgement only where that is so."""
+    assert can_edit(service_at("https://events.pagerduty.com"))
 
 
 async def test_an_incident_ends_with_its_alert():
