@@ -8,7 +8,7 @@ from lockstep.response.command import AddNote, Assign, Close, DestinationDown, D
 
 MAIL, CHAT, BEN = "anna@example.com", "#ops", "ben@example.com"
 ALERT = transition().alert_id
-ONE = "routes: [{to: mail, group_wait: 0s, repeat_interval: 1m}]"
+ONE = "routes: [{to: chat, group_wait: 0s, repeat_interval: 1m}]"
 WORSE = {"severity": "critical", "previous_severity": "warning"}
 
 
@@ -74,7 +74,7 @@ def test_what_stands_is_in_every_later_message():
         AddNote(**_common("n", text="looking"))
     )
     run.feed(transition("severity", minute=1, **WORSE)).until(8)
-    *_, worse = [told.body["items"][0] for told in run.told if told.target == MAIL]
+    *_, worse = [told.body["items"][0] for told in run.told if told.target == CHAT]
     assert worse["handled"] == ("Anna Bcc: x has it since Tue 24 Nov 2026 12:00 GMT; it is Ben's; Anna wrote: looking")
     assert worse["state"] == "severity"
 
@@ -83,8 +83,8 @@ def test_a_snooze_holds_everything_back_until_its_end():
     """Then what still fires is told again."""
     run = Timeline(ONE).feed(transition()).until(30)
     run.feed(Snooze(**_common("s", until=moment(600)))).until(700)
-    assert run.to(MAIL)[:3] == [(0, "web firing"), (30, "web handled"), (600, "web firing")]
-    assert "the snooze of Anna is over" in run.reasons(MAIL)[2]
+    assert run.to(CHAT)[:3] == [(0, "web firing"), (30, "web handled"), (600, "web firing")]
+    assert "the snooze of Anna is over" in run.reasons(CHAT)[2]
 
 
 def test_what_is_worse_breaks_through_a_snooze_and_a_close():
@@ -92,7 +92,7 @@ def test_what_is_worse_breaks_through_a_snooze_and_a_close():
     for command in (Snooze(**_common("s", until=moment(6000))), Close(**_common("s"))):
         run = Timeline(ONE).feed(transition()).until(30).feed(command).until(100)
         run.feed(transition("severity", minute=2, **WORSE)).until(170)
-        assert run.to(MAIL)[1:] == [(30, "web handled"), (100, "web severity"), (160, "web firing")]
+        assert run.to(CHAT)[1:] == [(30, "web handled"), (100, "web severity"), (160, "web firing")]
         assert run.standing[f"handling/{ALERT}"]["closed_by"] == ""
 
 
@@ -102,16 +102,16 @@ def test_what_was_closed_is_over_for_people():
     run.feed(transition("resolved", minute=5)).until(310)
     assert run.standing == {f"handling/{ALERT}": None}
     run.feed(transition(episode_id="next", minute=6)).until(320)
-    assert [what for _, what in run.to(MAIL)] == ["web firing", "web handled", "web firing"]
-    assert "not_told closed" in run.why(MAIL)
+    assert [what for _, what in run.to(CHAT)] == ["web firing", "web handled", "web firing"]
+    assert "not_told closed" in run.why(CHAT)
 
 
 def test_what_is_taken_back_repeats_again():
     """The others hear that nobody has it any more."""
     run = Timeline(ONE).feed(transition()).until(30).feed(ack(ALERT, at=30)).until(300)
     run.feed(TakeBack(**_common("t", at=300))).until(370)
-    assert run.to(MAIL)[2:] == [(300, "web firing"), (360, "web firing")]
-    assert run.reasons(MAIL)[2].endswith("has taken back that Anna has it since Tue 24 Nov 2026 12:00 GMT")
+    assert run.to(CHAT)[2:] == [(300, "web firing"), (360, "web firing")]
+    assert run.reasons(CHAT)[2].endswith("has taken back that Anna has it since Tue 24 Nov 2026 12:00 GMT")
 
 
 def test_who_has_not_heard_of_it_hears_it_though_somebody_has_it():
@@ -138,3 +138,17 @@ def test_a_destination_that_is_dead_has_a_fallback():
     run.feed(DestinationUp(id="u1", **said)).feed(transition(channel="shop", minute=1)).until(30)
     run.feed(transition("resolved", minute=2)).until(40)
     assert run.to(BEN)[2:] == [(30, "web resolved")]
+
+
+def test_what_is_taken_back_is_escalated_again():
+    """Also where only mails were sent, of which none says that it was taken back."""
+    run = Timeline(
+        """
+escalations: {watch: {steps: [{after: 2m, to: ben}]}}
+routes: [{to: mail, group_wait: 0s, escalation: watch}]
+"""
+    )
+    run.feed(transition()).until(30).feed(ack(ALERT, at=30)).until(300)
+    assert run.to(BEN) == []
+    run.feed(TakeBack(**_common("t", at=300))).until(600)
+    assert [what for _, what in run.to(BEN)] == ["web firing"]

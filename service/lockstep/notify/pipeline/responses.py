@@ -140,6 +140,9 @@ class Responses:
                 self._people.respond(episode, moment, handled.tells)
             if handled.is_released:
                 self._people.remind(episode, moment, handled.tells)
+                for listener in episode.listeners.values():  # also where nobody is told that it was taken back
+                    if listener.told:
+                        self._escalate(episode, listener, moment)
             if handled.ends_escalation and self._parts.escalations is not None:
                 self._parts.escalations.end(episode.episode_id, is_closed=isinstance(command, Close))
         return handled.applied
@@ -218,14 +221,18 @@ class Responses:
 
     def told(self, episode: Episode, destination: Destination, listener: Listener, moment: float) -> None:
         """A destination was told that an episode fires."""
+        self._escalate(episode, listener, moment)
+        if destination.id in self._dead:
+            self._fall_back(episode, listener, destination.id, moment)
+
+    def _escalate(self, episode: Episode, listener: Listener, moment: float) -> None:
+        """The escalations of the routes that lead to a listener begin, or go on where they were stopped."""
         escalations = self._parts.escalations
         if escalations is not None and not is_answered(episode):
             for _, route in listener.routes:
                 escalation = self._routing.tree.options(route).escalation
                 if escalation:
                     escalations.begin(episode.last, escalation, moment)
-        if destination.id in self._dead:
-            self._fall_back(episode, listener, destination.id, moment)
 
     def call(self, episode: Episode, to: Iterable[str], reason: Reason, why: str, moment: float) -> None:
         """An open episode is told to further receivers at once."""
