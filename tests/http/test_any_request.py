@@ -54,7 +54,7 @@ def served(tmp_path_factory):
 
 def _ask(service, method, path, body=None):
     raw = b"" if body is None else json.dumps(body).encode()
-    head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\n"
     if path == "/v1/events" and method == "POST":
         head = head.replace("application/json", "application/cloudevents+json")
     return service.ask(f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw)[0]

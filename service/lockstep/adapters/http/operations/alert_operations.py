@@ -212,7 +212,7 @@ class AlertOperations:
     )
     async def _alert(self, request: web.BaseRequest) -> web.Response:
         query = query_of(request, EpisodeQuery)
-        alert = await self._of(request)
+        alert = await self._of(path_value(request, "id"))
         timeline = self._responses.timeline(alert.alert_id, query.episode)
         more = {
             "timeline": [_happened(event) for event in timeline],
@@ -237,7 +237,7 @@ class AlertOperations:
     )
     async def _chart_svg(self, request: web.BaseRequest) -> web.Response:
         query = query_of(request, ChartQuery)
-        return await self._charts.svg(await self._transitions(request), query)
+        return await self._charts.svg(await self._transitions(path_value(request, "id")), query)
 
     @answers(
         Operation(
@@ -256,7 +256,7 @@ class AlertOperations:
     )
     async def _chart_png(self, request: web.BaseRequest) -> web.Response:
         query = query_of(request, ChartQuery)
-        return await self._charts.png(await self._transitions(request), query)
+        return await self._charts.png(await self._transitions(path_value(request, "id")), query)
 
     @answers(
         Operation(
@@ -286,7 +286,7 @@ class AlertOperations:
 
     @answers(_command("acknowledge", "Somebody has it: nothing repeats or escalates", AcknowledgeForm))
     async def _acknowledge(self, request: web.BaseRequest) -> web.Response:
-        alert, form = await self._of(request), await body_of(request, AcknowledgeForm)
+        alert, form = await self._of(path_value(request, "id")), await body_of(request, AcknowledgeForm)
         until = form.ends(self._giver.clock())
         head = self._giver.head(request, form).head
         command = Acknowledge(alert_id=alert.alert_id, episode_id=form.episode, until=until, note=form.note, **head)
@@ -294,28 +294,28 @@ class AlertOperations:
 
     @answers(_command("take-back", "Nobody has it any more, and it is neither snoozed nor closed", AlertCommandForm))
     async def _take_back(self, request: web.BaseRequest) -> web.Response:
-        alert, form = await self._of(request), await body_of(request, AlertCommandForm)
+        alert, form = await self._of(path_value(request, "id")), await body_of(request, AlertCommandForm)
         head = self._giver.head(request, form).head
         given = await self._giver.give(TakeBack(alert_id=alert.alert_id, episode_id=form.episode, **head))
         return self._stands(given, alert)
 
     @answers(_command("assign", "It is somebody's from now on", AssignForm))
     async def _assign(self, request: web.BaseRequest) -> web.Response:
-        alert, form = await self._of(request), await body_of(request, AssignForm)
+        alert, form = await self._of(path_value(request, "id")), await body_of(request, AssignForm)
         head = self._giver.head(request, form).head
         given = await self._giver.give(Assign(alert_id=alert.alert_id, episode_id=form.episode, to=form.to, **head))
         return self._stands(given, alert)
 
     @answers(_command("note", "Something to know about it", NoteForm))
     async def _note(self, request: web.BaseRequest) -> web.Response:
-        alert, form = await self._of(request), await body_of(request, NoteForm)
+        alert, form = await self._of(path_value(request, "id")), await body_of(request, NoteForm)
         head = self._giver.head(request, form).head
         command = AddNote(alert_id=alert.alert_id, episode_id=form.episode, text=form.text, **head)
         return self._stands(await self._giver.give(command), alert)
 
     @answers(_command("snooze", "Nothing more is said of it until then, unless it gets worse", SnoozeForm))
     async def _snooze(self, request: web.BaseRequest) -> web.Response:
-        alert, form = await self._of(request), await body_of(request, SnoozeForm)
+        alert, form = await self._of(path_value(request, "id")), await body_of(request, SnoozeForm)
         until = form.ends(self._giver.clock())
         if until is None:
             raise Refusal(400, 'until when? say {"for": "1h"} or `until`')
@@ -325,16 +325,15 @@ class AlertOperations:
 
     @answers(_command("close", "It is over for people, until it gets worse or begins anew", CloseForm))
     async def _close(self, request: web.BaseRequest) -> web.Response:
-        alert, form = await self._of(request), await body_of(request, CloseForm)
+        alert, form = await self._of(path_value(request, "id")), await body_of(request, CloseForm)
         head = self._giver.head(request, form).head
         command = Close(alert_id=alert.alert_id, episode_id=form.episode, note=form.note, **head)
         return self._stands(await self._giver.give(command), alert)
 
     # ---- inside ---------------------------------------------------------------------------------------------------
 
-    async def _of(self, request: web.BaseRequest) -> Transition:
-        """The last transition of the alert that the path names. Raises Refusal."""
-        number = path_value(request, "id")
+    async def _of(self, number: str) -> Transition:
+        """The last transition of the alert with this id. Raises Refusal."""
         latest = self._latest(number)
         if latest is None:
             try:  # this worker may just have begun: what it has not read yet is not unknown
@@ -350,9 +349,9 @@ class AlertOperations:
     def _latest(self, number: str) -> Transition | None:
         return self._board.latest(number) or next(iter(reversed(self._responses.transitions(number))), None)
 
-    async def _transitions(self, request: web.BaseRequest) -> list[Transition]:
-        """Those of the alert that the path names, newest first."""
-        alert = await self._of(request)
+    async def _transitions(self, number: str) -> list[Transition]:
+        """Those of the alert with this id, newest first."""
+        alert = await self._of(number)
         return [*reversed(self._responses.transitions(alert.alert_id))] or [alert]
 
     def _silenced(self) -> Silenced:
