@@ -39,6 +39,9 @@ ENDLESS_S = 3.0 * 366 * DAY_S
 _MOST_STEPS = 5_000
 """From one mute time into the next, to find out when all of them are over."""
 
+_JUST_BEFORE_S = 0.5
+"""Stretches begin and end with whole seconds."""
+
 Span = tuple[int, int]
 """The first and the last, both included."""
 
@@ -175,8 +178,8 @@ class MuteTimes:
             return None
         until, words = held
         if until == inf:
-            return Hush(Reason.MUTED, f"muted for good: {words}")
-        return Hush(Reason.MUTED, f"muted until {self._time(until)}: {words}", until)
+            return Hush(Reason.MUTED, "muted for good, by the mute and active times of its route")
+        return Hush(Reason.MUTED, f"muted until {self._time(until)} ({words})", until)
 
     def holds(self, name: str, moment: float) -> bool:
         """Whether a moment lies in a mute time; in one that is not there none does."""
@@ -211,6 +214,10 @@ class MuteTimes:
             held = following
             if held[0] - asked > ENDLESS_S:
                 held = inf, "its mute and active times leave no time between them"
+        if held[0] < inf:
+            # Several may hold until then: the first of those that do so in the end, whichever was met on the way.
+            last = self._holding(held[0] - _JUST_BEFORE_S, options)
+            held = held[0], held[1] if last is None else last[1]
         self._held_before[key] = asked, *held
         return held
 
@@ -219,12 +226,12 @@ class MuteTimes:
         for name in options.mute:
             stretch = self._at(name, moment)
             if stretch is not None and stretch.begin <= moment:
-                return stretch.end, f"it is the mute time {name}"
+                return stretch.end, f"mute time {name}"
         active = [(name, self._at(name, moment)) for name in options.active if name in self._mute_times]
         if not active or any(stretch is not None and stretch.begin <= moment for _, stretch in active):
             return None
         begins = min((stretch.begin for _, stretch in active if stretch is not None), default=inf)
-        return begins, f"it is outside of {' and '.join(name for name, _ in active)}"
+        return begins, f"outside of {' and '.join(name for name, _ in active)}"
 
     def _at(self, name: str, moment: float) -> Stretch | None:
         mute_time = self._mute_times.get(name)
