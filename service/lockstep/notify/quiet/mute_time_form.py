@@ -168,11 +168,8 @@ def _intervals(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
-MuteTimeModel = Annotated[
-    list[IntervalModel],
-    BeforeValidator(_intervals),
-    Field(min_length=1, max_length=MOST_INTERVALS),
-]
+_Intervals = Annotated[list[IntervalModel], Field(min_length=1, max_length=MOST_INTERVALS)]
+MuteTimeModel = Annotated[_Intervals, BeforeValidator(_intervals, json_schema_input_type=IntervalModel | _Intervals)]
 """One interval, or a list of them, of which any makes it."""
 
 
