@@ -74,3 +74,40 @@ def test_it_is_repeated_where_one_of_the_ways_to_a_destination_says_so():
     """Marketing has no route, and operations has one: they share an address."""
     run = Timeline("routes: [{match: [team=operations], to: mail, group_wait: 0s, repeat_interval: 10m}]")
     assert [round(at, -2) for at, _ in run.feed(transition()).until(1300).to(ANNA)] == [0, 600, 1200]
+
+
+SHIFTS = """
+schedules: {day: {zone: UTC, rotations: [{who: [mail, ben], every: 1h, from: "2026-11-24 11:30"}]}}
+routes: [{to: "oncall:day", group_wait: 0s, repeat_interval: 10m}]
+"""
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_what_goes_on_over_a_hand_over_is_repeated_to_who_is_on_call_then(restarts):
+    """Whoever went off shift hears its end, and nothing else."""
+    run = Timeline(SHIFTS, restarts=restarts)
+    run.feed(transition()).until(3_100)
+    assert run.to(ANNA) == [(0, "web firing"), (600, "web firing"), (1200, "web firing")]
+    assert run.to(BEN) == [(1800, "web firing"), (2400, "web firing"), (3000, "web firing")]
+    run.feed(transition("resolved")).until(3_120)
+    assert run.to(ANNA)[-1][1] == run.to(BEN)[-1][1] == "web resolved"
+    assert "not_told same" in run.why(ANNA)
+
+
+def test_who_is_on_call_again_is_told_again():
+    """Shifts of an hour: Anna, Ben, Anna."""
+    run = Timeline(SHIFTS).feed(transition()).until(6_010)
+    assert [at for at, _ in run.to(ANNA)] == [0, 600, 1200, 5400, 6000]
+    assert [at for at, _ in run.to(BEN)] == [1800, 2400, 3000, 3600, 4200, 4800]
+
+
+def test_what_swings_between_severities_is_told_as_the_worst_once():
+    """People who were told that it is critical were not told that it is less: they know all there is."""
+    run = Timeline("routes: [{to: mail, group_wait: 0s}]")
+    run.feed(transition()).until(5)
+    for n in range(3):
+        worse = {"severity": "critical", "previous_severity": "warning"}
+        run.feed(transition("severity", number=2 + 2 * n, **worse)).until(run.at + 5)
+        eased = {"severity": "warning", "previous_severity": "critical"}
+        run.feed(transition("severity", number=3 + 2 * n, **eased)).until(run.at + 5)
+    assert run.to(ANNA) == [(0, "web firing"), (5, "web severity")]

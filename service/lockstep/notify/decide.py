@@ -93,6 +93,7 @@ class Notify:
             zone=zone,
         )
         self._people.on_told = self._responses.told
+        self._people.hearers = self._people_now
         self._reported: set[tuple[str, str]] = set()
         self._news: list[Transition] = []
         self._has_begun = False
@@ -257,6 +258,10 @@ class Notify:
         facts = {**transition.labels, "rule": transition.rule, "severity": transition.severity}
         return self._routing.hearers(self._teams(transition), facts, partial(self._parts.on_call, moment=moment))
 
+    def _people_now(self, episode: Episode, moment: float) -> list[Hearer]:
+        """The people to whom the routes lead at this moment."""
+        return [h for h in self._hearers(episode.last, moment) if is_for_people(h.destination)]
+
     def _tell_programs(
         self, transition: Transition, episode: Episode, hearers: Sequence[Hearer], moment: float
     ) -> None:
@@ -302,7 +307,10 @@ class Notify:
             )
 
     def _ease(self, transition: Transition, rank: Severity, moment: float) -> None:
-        """It is less severe than it was: nobody is told, what is told later is as it is then."""
+        """It is less severe than it was: nobody is told, what is told later is as it is then.
+
+        Who was told that it is critical hears nothing new where it becomes that again.
+        """
         episode = self._people.episodes.get(transition.episode_id)
         if episode is None:
             return
@@ -310,7 +318,6 @@ class Notify:
         self._people.episodes.changed(episode)
         why = "it is less severe than it was, of which people are not told"
         for destination_id, listener in episode.listeners.items():
-            listener.told = min(listener.told, rank)
             destination = self._people.destination_of(listener, destination_id)
             self._outbox.decisions.heard(episode, listener, destination, "not_told", Reason.SAME, why, moment=moment)
 

@@ -31,7 +31,8 @@ class Listener:
     something; None while it knows all. why: in words, where the reason alone does not say it. order: its place among
     what waits. digest: whether it is told among all that was held. held: why it was not told when its turn came;
     held_until: when to ask again. held_why: as it was recorded. capped: kept back by `max_alerts`. note: what is odd,
-    for the message. delivery: the id of the last one that told it.
+    for the message. delivery: the id of the last one that told it. is_relieved: somebody else follows the episode
+    instead, as after a shift; of repeats it hears none.
     """
 
     group: str
@@ -48,6 +49,7 @@ class Listener:
     capped: bool = False
     note: str = ""
     delivery: str = ""
+    is_relieved: bool = False
 
     @property
     def is_held(self) -> bool:

@@ -17,7 +17,7 @@ from lockstep.notify.pipeline.hooks import Facts, Hush, Hushing, Planned
 from lockstep.notify.pipeline.message_groups import DIGEST, Group, GroupKey, Groups, group_name
 from lockstep.notify.pipeline.reason_words import reason_words
 from lockstep.notify.receivers import can_edit
-from lockstep.notify.route import Routing, teams_of
+from lockstep.notify.route import Hearer, Routing, teams_of
 from lockstep.notify.routing.route_options import RouteOptions
 from lockstep.ports import Destination
 from lockstep.response.decision import Outcome, Reason
@@ -56,6 +56,8 @@ class People:
         self._wait_s = wait_s
         self.on_told: Callable[[Episode, Destination, Listener, float], None] = _nothing_follows
         """Called when a destination was told that an episode fires."""
+        self.hearers: Callable[[Episode, float], Sequence[Hearer]] = _nobody
+        """The people to whom the routes lead at a moment."""
         self.episodes, self.groups = Episodes(), Groups()
         self._maker = MessageMaker(rules, writer, self.groups)
         self._due: DueTimes[GroupKey] = DueTimes()
@@ -287,7 +289,7 @@ class People:
             episode = self.episodes.get(episode_id)
             listener = None if episode is None else episode.listeners.get(destination_id)
             if episode is not None and listener is not None and _knows_all(episode, listener):
-                self._remind(episode, destination_id, Reason.REPEAT, moment, "")
+                self._repeat(episode, destination_id, listener, moment)
         for key in self._undated:
             group = self.groups.get(key)
             if group is not None:
@@ -298,6 +300,22 @@ class People:
                 group = self.groups.get(key)
                 if group is not None:
                     self._close(group, moment)
+
+    def _repeat(self, episode: Episode, destination_id: str, listener: Listener, moment: float) -> None:
+        """It still fires: who was told hears it again, and where a shift has ended, who is on call now instead."""
+        hearing = self.hearers(episode, moment)
+        fresh = [h for h in hearing if _is_news_to(episode.listeners.get(h.destination.id))]
+        for hearer in fresh:
+            self.gather(episode, hearer.destination, hearer.routes, Reason.REPEAT, moment=moment, at_once=True)
+            episode.listeners[hearer.destination.id].is_relieved = False
+        if not fresh or any(h.destination.id == destination_id for h in hearing):
+            self._remind(episode, destination_id, Reason.REPEAT, moment, "")
+            return
+        listener.is_relieved = True
+        self.episodes.changed(episode)
+        destination = self.destination_of(listener, destination_id)
+        why = f"it still fires, and is told to {', '.join(h.destination.receiver for h in fresh)} now"
+        self._decisions.heard(episode, listener, destination, "not_told", Reason.SAME, why, moment=moment)
 
     def _date(self, group: Group, moment: float) -> None:
         """When a group's next message goes out, now that something waits for it."""
@@ -320,7 +338,7 @@ class People:
     def _set_repeat(self, pair: Pair, listener: Listener) -> None:
         options = [self._routing.tree.options(route) for _, route in listener.routes]
         repeat_s = min((o.repeat_interval_s for o in options if o.repeat_interval_s is not None), default=None)
-        if repeat_s is not None:
+        if repeat_s is not None and not listener.is_relieved:
             self._repeats.set(pair, listener.told_at + repeat_s, longest_s=repeat_s)
 
     # ---- what stops it --------------------------------------------------------------------------------------------
@@ -527,6 +545,16 @@ class People:
 def facts_of(episode: Episode, team: str) -> dict[str, str]:
     """What routes, silences and inhibitions match it by."""
     return {**episode.labels, "rule": episode.rule, "severity": Severity(episode.rank).word, "team": team}
+
+
+def _is_news_to(listener: Listener | None) -> bool:
+    """Whether somebody to whom the routes lead does not follow the episode yet, or no more."""
+    return listener is None or listener.is_relieved
+
+
+def _nobody(episode: Episode, moment: float) -> Sequence[Hearer]:
+    """Where routes are not known."""
+    return ()
 
 
 def _nothing_follows(episode: Episode, destination: Destination, listener: Listener, moment: float) -> None:
