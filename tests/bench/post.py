@@ -65,7 +65,7 @@ def requests(size: int, seed: int) -> Iterator[bytes]:
     while some := list(islice(values, size)):
         fresh = [value.replace(b'"id":"e-', b'"id":"p%d-' % seed, 1) for value in some]
         body = fresh[0] if size == 1 else b"[" + b",".join(fresh) + b"]"
-        head = f"POST /v1/events HTTP/1.1\r\nHost: bench\r\nContent-Type: application/{kind}+json\r\n"
+        head = f"POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/{kind}+json\r\n"
         yield head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 

@@ -48,7 +48,7 @@ def test_five_commands_end_with_a_backtest_of_own_orders(run, tmp_path):
     assert "git clone" in commands[0]
     assert "pip install . -c constraints.txt" in commands[1]
     said, _ = run(commands[2])
-    assert "orders_export.csv: shopify-orders, 7,498 events" in said
+    assert "orders_export.csv: shopify-orders; its first 1,000 rows give 1,170 events, 0 refused" in said
     _, said = run(commands[3])
     assert "0 refused" in said
     report, _ = run(commands[4])
