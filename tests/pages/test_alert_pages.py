@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from html import unescape
 
 import aiohttp
@@ -18,10 +19,12 @@ from page_samples import (
     commands,
     records,
     served,
+    stands,
     transition,
 )
 
 from lockstep.response.command import Acknowledge, AddNote, Answer, Assign, Close, Snooze, TakeBack
+from lockstep.response.standing import Silence, Standing
 
 
 @pytest.fixture
@@ -35,6 +38,12 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
     """A browser without scripts: it keeps cookies."""
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), trust_env=False) as session:
         yield session
+
+
+async def know(shop: Served, *standing: Standing) -> None:
+    """People have done something, and the pages know."""
+    await shop.broker.publish(stands(*standing))
+    await shop.known.responses.refresh()
 
 
 def act_link(shop: Served, of=FELL) -> str:
@@ -274,6 +283,19 @@ async def test_the_board_has_a_section_for_each_kind(shop, http):
     marketing = words(await opened(http, f"{shop.url}/?team=marketing"))
     assert "OrdersFell" in marketing
     assert "StockLow" not in marketing
+
+
+async def test_what_was_told_and_is_silenced_since_is_no_more_among_what_fires(shop, http):
+    """Nobody hears of it again, for as long as it is silenced; a silence of one team keeps it there for the other."""
+    hours = {"starts": (NOW - timedelta(hours=1)).isoformat(), "ends": (NOW + timedelta(hours=1)).isoformat()}
+    told = {"author": "Ben", "comment": "the fair", **hours}
+    await know(shop, Silence(id="s1", matchers=("rule=OrdersFell", "team=marketing"), **told))
+    page = words(await opened(http, f"{shop.url}/"))
+    assert page.index("OrdersFell, web") < page.index("People hear nothing of it 1")
+    await know(shop, Silence(id="s2", matchers=("rule=OrdersFell",), **told))
+    page = words(await opened(http, f"{shop.url}/"))
+    assert page.index("People hear nothing of it 2") < page.index("OrdersFell, web")
+    assert "silenced by Ben: the fair" in page
 
 
 async def test_without_a_link_one_logs_in(tmp_path, http):

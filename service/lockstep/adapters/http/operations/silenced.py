@@ -5,6 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from lockstep.errors import CommandError, MatcherError
+from lockstep.notify.pipeline.hooks import Facts
 from lockstep.notify.quiet.matchers import Matcher, all_match
 from lockstep.notify.quiet.preview import facts_of
 from lockstep.notify.quiet.silences import read_silence, stretch_of
@@ -35,3 +36,12 @@ class Silenced:
             for silence, matchers in self._holding
             if all_match([m for m in matchers if m.label != "team"], facts)
         ]
+
+    def whole(self, transition: Transition) -> Silence | None:
+        """One that keeps an alert from everybody, whatever the team; None where somebody may hear of it."""
+        (facts,) = facts_of(transition, ())
+        return next((silence for silence, matchers in self._holding if _is_for_all(matchers, facts)), None)
+
+
+def _is_for_all(matchers: Sequence[Matcher], facts: Facts) -> bool:
+    return all(m.label not in ("team", "destination") for m in matchers) and all_match(matchers, facts)

@@ -15,6 +15,7 @@ from lockstep.adapters.command_door import CommandDoor
 from lockstep.adapters.http.body import read_body
 from lockstep.adapters.http.caller import path_value
 from lockstep.adapters.http.openapi import TEXT, Operation, answers
+from lockstep.adapters.http.operations.silenced import Silenced
 from lockstep.adapters.http.pages.board_view import board_view
 from lockstep.adapters.http.pages.forms import LARGEST_FORM, SNOOZES, FormFault, command_of
 from lockstep.adapters.http.pages.known import Known
@@ -90,13 +91,15 @@ class AlertPages:
         visitor = self.visitors.by_login(request)
         if visitor is None:
             return self.ask_to_log_in(request)
+        now, responses = self.known.clock(), self.known.responses
         view = board_view(
             self.known.board.alerts(every=True),
             self.known.rules(),
             self.known.writer,
-            handling=self.known.responses.handling,
-            decisions=self.known.responses.decisions,
-            now=self.known.clock(),
+            handling=responses.handling,
+            decisions=responses.decisions,
+            silenced=Silenced(responses.silences(), now, self.known.writer.zone).whole,
+            now=now,
             team=request.query.get("team", ""),
         )
         values = {"view": view, "form": self.visitors.form("login"), "has_token": TOKEN_COOKIE in request.cookies}

@@ -10,7 +10,7 @@ from lockstep.notification import Audience
 from lockstep.notify.message import Writer
 from lockstep.notify.receivers import CHANNELS
 from lockstep.response.decision import Decision, Reason
-from lockstep.response.standing import Handling
+from lockstep.response.standing import Handling, Silence
 from lockstep.rule.condition.kinds import Rule
 from lockstep.text.figures import time_text
 from lockstep.text.one_line import isolated
@@ -78,10 +78,12 @@ def board_view(
     *,
     handling: Callable[[str], Handling | None],
     decisions: Callable[[str, str], Sequence[Decision]],
+    silenced: Callable[[Transition], Silence | None],
     now: datetime,
     team: str = "",
 ) -> BoardView:
-    """The board. alerts: the last transition of each, also of those that ended."""
+    """The board. alerts: the last transition of each, also of those that ended. silenced: what keeps an alert quiet,
+    also one that was told before."""
     teams = sorted({name for rule in rules.values() for name in rule.teams})
     chosen = [t for t in alerts if not team or t.rule not in rules or team in rules[t.rule].teams]
     going_on = sorted((t for t in chosen if t.state not in ENDED), key=_weight)
@@ -91,7 +93,9 @@ def board_view(
     pending: list[Noted] = []
     for transition in going_on[:MOST_LOOKED_AT]:
         standing = standing_of(handling(transition.alert_id), transition.episode_id, writer.zone, now)
-        quiet = "" if standing else _quiet(decisions(transition.alert_id, transition.episode_id))
+        silence = silenced(transition)
+        quiet = "" if standing or silence else _quiet(decisions(transition.alert_id, transition.episode_id))
+        quiet = quiet if silence is None else f"silenced by {silence.author}: {silence.comment}"
         is_pending = transition.state is TransitionName.PENDING
         into = pending if is_pending else handled if standing else held if quiet else fires
         into.append((transition, "; ".join(standing) or quiet))
