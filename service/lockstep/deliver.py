@@ -6,7 +6,7 @@ other. What is to be attempted is durable before it is attempted, so attempts ar
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from lockstep.notification import Audience, Body, body_of, severity_of
 from lockstep.notify.receivers import CHANNELS, life_s
 from lockstep.ports import Batch, Cut, Destination, Record, Sent
 from lockstep.response.command import COMMANDS, DestinationDown, DestinationUp
+from lockstep.text.rfc3339 import moment_text
 from lockstep.text.time_units import DAY_S
 
 DEAD_DELIVERIES = "lockstep.dead-deliveries"
@@ -216,7 +217,7 @@ class Deliver:
         if lane.is_down:
             lane.is_down = False
             number = stable_id("up", destination.id, delivery.id)
-            up = DestinationUp(id=number, by=BY, way="lockstep", at=rfc3339_of(moment), destination_id=destination.id)
+            up = DestinationUp(id=number, by=BY, way="lockstep", at=moment_text(moment), destination_id=destination.id)
             self._cut.records.append(Record(COMMANDS, msgspec.json.encode(up), number.encode(), 0))
         self._settle(destination.id, failures=0, paused_until=0.0)
         for episode in delivery.episodes:
@@ -318,7 +319,7 @@ class Deliver:
             id=number,
             by=BY,
             way="lockstep",
-            at=rfc3339_of(moment),
+            at=moment_text(moment),
             destination_id=destination,
             why=delivery.last_error or lane.last_error,
             delivery_id=delivery.id,
@@ -366,11 +367,6 @@ class Deliver:
 def _row(delivery: Delivery) -> dict[str, Any]:
     """As it is stored; without what only some deliveries say, as before there were any."""
     return {name: value for name, value in vars(delivery).items() if name != "life_s" or value is not None}
-
-
-def rfc3339_of(moment: float) -> str:
-    """Seconds since the epoch as RFC 3339 in UTC."""
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _encoded(row: dict[str, Any]) -> bytes:

@@ -12,13 +12,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from lockstep.notification import ACKNOWLEDGED, CLOSED, SNOOZED
-from lockstep.notify.pipeline.decision_log import moment_text
 from lockstep.notify.pipeline.episodes import Episode, Listener
 from lockstep.notify.pipeline.hooks import Applied, Hush
 from lockstep.response.command import Acknowledge, AddNote, Assign, Close, Snooze, TakeBack
 from lockstep.response.decision import Reason
 from lockstep.response.standing import LONGEST_COMMENT, LONGEST_NAME, Handling, Note
 from lockstep.text.figures import duration_words, time_text
+from lockstep.text.rfc3339 import moment_text
 
 HandlingCommand = Acknowledge | TakeBack | Assign | AddNote | Snooze | Close
 

@@ -1,4 +1,4 @@
-"""Instants as the text that goes out and is stored: RFC 3339 in UTC with a Z, in whole seconds or in microseconds."""
+"""Instants as the text that goes out and is stored: RFC 3339 in UTC with a Z, in seconds, milli- or microseconds."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -20,3 +20,8 @@ def rfc3339(time_us: int) -> str:
 def rfc3339_of(moment: datetime) -> str:
     """The whole second in which an aware moment lies, whatever its zone: `2026-11-24T09:30:00Z`."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def moment_text(moment: float) -> str:
+    """`2026-11-24T09:30:00.500Z`: when something was decided or tried. moment: seconds since 1970."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

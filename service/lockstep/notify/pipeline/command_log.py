@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from lockstep.errors import StateError
-from lockstep.notify.pipeline.decision_log import moment_text
 from lockstep.notify.pipeline.hooks import Applied
 from lockstep.ports import Record
 from lockstep.response.command import AUDIT, Answer, Command
 from lockstep.response.standing import RESPONSE_STATE, Standing, key_of
+from lockstep.text.rfc3339 import moment_text
 
 KEY = b"\x1fcommand\x1f"
 """Begins the keys of entries in the state of notify; no rule's name begins so."""

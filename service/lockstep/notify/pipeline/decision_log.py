@@ -1,7 +1,5 @@
 """Decisions as they are published: who was told what of an alert, who was not, and why."""
 
-from datetime import UTC, datetime
-
 import msgspec
 
 from lockstep.notification import Item
@@ -10,12 +8,8 @@ from lockstep.notify.pipeline.hooks import Planned
 from lockstep.notify.pipeline.reason_words import reason_words
 from lockstep.ports import Cut, Destination, Record
 from lockstep.response.decision import DECISIONS, Decision, Outcome, Reason
+from lockstep.text.rfc3339 import moment_text
 from lockstep.transition import Transition
-
-
-def moment_text(moment: float) -> str:
-    """Seconds since the epoch as RFC 3339 in UTC."""
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class DecisionLog:
