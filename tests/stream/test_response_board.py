@@ -160,6 +160,27 @@ async def _given(door, alert):
             continue
 
 
+async def test_a_command_waits_for_notify_to_know_the_alert(broker, topics, notify, clock, unique):
+    """Who reads of an alert and answers at once is not told that there is none: it is given when notify has decided."""
+    alert = unique("alert")
+    board = ResponseBoard(broker, clock=clock)
+    following = asyncio.create_task(board.follow())
+    door = CommandDoor(broker, board)
+    async with asyncio.timeout(60):
+        while not (await _given(door, unique("warm"))).applied:
+            pass
+    await broker.publish([Record(ALERTS, encode(_transition(alert)), None, 0)])
+    end = (await broker.bounds(COMMANDS))[0][1]
+    giving = asyncio.create_task(_given(door, alert))
+    async with asyncio.timeout(60):
+        while not board.transitions(alert):
+            await asyncio.sleep(0.01)
+    assert (await broker.bounds(COMMANDS))[0][1] == end
+    await broker.publish([_record(DECISIONS, _decision(alert))])
+    assert (await giving).applied
+    following.cancel()
+
+
 async def test_a_refusal_is_told_in_words(broker, topics, notify, clock, unique):
     """And a board that nobody follows reads by itself, as the command line needs it."""
     door = CommandDoor(broker, ResponseBoard(broker, clock=clock))

@@ -17,6 +17,10 @@ def audit_record(deed: Deed, why: str, *, topic: str = AUDIT) -> Record:
     return Record(topic, msgspec.json.encode(answer), deed.id.encode(), 0)
 
 
+NEWS_S = 2.0
+"""How long an alert may be known to people before it is to notify, which reads alerts and commands side by side."""
+
+
 class CommandDoor:
     """The one way by which people's commands come in, from pages, links, buttons, the API and the command line."""
 
@@ -33,6 +37,9 @@ class CommandDoor:
         known = self._board.answer(command.id)
         if known is not None:
             return known
+        alert_id = getattr(command, "alert_id", None)
+        if alert_id is not None:
+            await self._board.wait_until_taken(alert_id, within_s=NEWS_S)
         await self._broker.publish([Record(COMMANDS, msgspec.json.encode(command), command.id.encode(), 0)])
         answer = await self._board.wait_for(command.id, within_s=within_s)
         if answer is None:

@@ -5,6 +5,7 @@ what is older stays on its topic. What stands (`lockstep.response-state`) is kep
 """
 
 import asyncio
+import contextlib
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -146,6 +147,23 @@ class ResponseBoard:
             self._answers.setdefault(answer.id, (said, answer))
             while len(self._answers) > MOST_ANSWERS:
                 self._answers.popitem(last=False)
+
+    async def wait_until_taken(self, alert_id: str, *, within_s: float) -> None:
+        """Wait until notify has taken the last transition of an alert, or for so long: it may be news to it, too.
+
+        Notify has taken what it has decided on, and what the broker has had for longer. Raises BrokerError.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self.refresh()
+                while self._is_news(alert_id, within_s):
+                    await self._follower.read_on()
+
+    def _is_news(self, alert_id: str, within_s: float) -> bool:
+        said = [*self._transitions.of(alert_id)]
+        if not said or self._clock().timestamp() - said[-1].at_ms / 1000 > within_s:
+            return False
+        return not self.decisions(alert_id, decode(said[-1].value).episode_id)
 
     async def wait_for(self, command_id: str, *, within_s: float) -> Answer | None:
         """The answer to a command, waited for so long, and then all that stands by it is here, too. None: not in time.
