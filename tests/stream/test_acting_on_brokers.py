@@ -4,6 +4,8 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
+import pytest
+from kafka_for_tests import Broker
 
 from lockstep.adapters.response_board import ResponseBoard
 from lockstep.adapters.stream import open_broker
@@ -19,6 +21,21 @@ rules:
     threshold: {measure: stock, at_most: 20}
 """
 CLOUDEVENT = {"content-type": "application/cloudevents+json"}
+
+
+@pytest.fixture(params=["sqlite", pytest.param("kafka", marks=pytest.mark.kafka)])
+async def own_broker(request, tmp_path):
+    """The address of a broker of its own: what a service stores on one names the topics that it reads."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/lockstep.db"
+        return
+    kafka = Broker(tmp_path / "kafka", libs=request.getfixturevalue("kafka_libs"))
+    await asyncio.to_thread(kafka.start)
+    try:
+        await asyncio.to_thread(kafka.wait_ready)
+        yield f"kafka://{kafka.address}"
+    finally:
+        kafka.kill()
 
 
 @asynccontextmanager
@@ -44,21 +61,19 @@ async def _until(fact, timeout_s=60):
         return value
 
 
-async def test_what_one_worker_took_another_shows(broker_settings, tmp_path, unique):
+async def test_what_one_worker_took_another_shows(own_broker, tmp_path):
     """The one that was asked shows it in its next answer; another one, or another reader of the file, soon."""
     rules = tmp_path / "rules"
     rules.mkdir()
     (rules / "stock.yml").write_text(RULES)
     settings = load_settings(
-        broker=broker_settings.broker,
-        app_id=broker_settings.app_id,
+        broker=own_broker,
         rules=rules,
         http_port=0,
         lateness=0,
-        topic_inventory=unique("inventory"),
         link_key="k" * 40,
     )
-    sku = unique("sku")
+    sku = "A-1"
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(_worker(settings))
         session = await stack.enter_async_context(aiohttp.ClientSession())

@@ -395,8 +395,9 @@ class Silences:
 
 
 def alert_key(facts: Facts) -> str:
-    """What tells alerts apart of which only the facts are known: rule and labels, whatever team and severity."""
-    parts = (part for name in sorted(facts) if name not in ("severity", "team") for part in (name, facts[name]))
+    """What tells alerts apart of which only the facts are known: rule and labels, whatever team, severity and address."""
+    apart = (name for name in sorted(facts) if name not in ("severity", "team", "destination"))
+    parts = (part for name in apart for part in (name, facts[name]))
     return stable_id("facts", *parts)[:13]
 
 
