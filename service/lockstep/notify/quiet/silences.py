@@ -395,7 +395,7 @@ class Silences:
 
 
 def alert_key(facts: Facts) -> str:
-    """What tells alerts apart of which only the facts are known: rule and labels, whatever team, severity and address."""
+    """What tells alerts apart by their facts alone: rule and labels, whatever team, severity and address."""
     apart = (name for name in sorted(facts) if name not in ("severity", "team", "destination"))
     parts = (part for name in apart for part in (name, facts[name]))
     return stable_id("facts", *parts)[:13]
