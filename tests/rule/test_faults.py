@@ -68,6 +68,28 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
     ]
 
 
+def test_what_no_rule_has_is_named_in_routes_and_inhibitions(tmp_path):
+    """A slip in a matcher would match nothing, and nobody would know."""
+    (tmp_path / "rules.yml").write_text(
+        "measures: {stock: {last: available, of: stock.level}}\n"
+        "rules:\n  - {name: LowStock, by: [sku], threshold: {measure: stock, at_most: 20}}\n"
+    )
+    (tmp_path / "routing.yml").write_text(
+        "teams: {marketing: [mail], operations: [mail]}\n"
+        "receivers: {mail: {email: {to: anna@example.com}}}\n"
+        "routes:\n  - {match: [rule=LowStok], to: mail}\n"
+        "inhibitions:\n  - {source: [rule=LowStck], target: [skuu=A-1, severity!=criticl], equal: [sku, skuuu]}\n"
+    )
+    said = [str(f).partition("routing.yml:")[2] for f in check([tmp_path]).faults]
+    assert said == [
+        "4:14: warning: there is no rule 'LowStok'; did you mean 'LowStock'? [LS281]",
+        "6:15: warning: there is no rule 'LowStck'; did you mean 'LowStock'? [LS281]",
+        "6:39: warning: no rule has the label 'skuu'; did you mean 'sku'? [LS281]",
+        "6:49: warning: there is no severity 'criticl'; did you mean 'critical'? [LS281]",
+        "6:82: warning: no rule has the label 'skuuu', so this inhibition hushes nothing; did you mean 'sku'? [LS281]",
+    ]
+
+
 GOOD = "measures: {stock: {last: available, of: stock.level}}\nrules:\n"
 
 

@@ -17,13 +17,14 @@ from lockstep.notify.quiet.inhibition_form import MOST_INHIBITIONS, InhibitionMo
 from lockstep.notify.quiet.inhibitions import Inhibition
 from lockstep.notify.quiet.mute_time_form import MuteTimeModel, mute_times_of
 from lockstep.notify.quiet.mute_times import MuteTime
-from lockstep.notify.quiet.quiet_faults import inhibition_faults
+from lockstep.notify.quiet.quiet_faults import equal_faults, inhibition_faults, inhibition_matchers
 from lockstep.notify.receivers import CHANNELS, ReceiverModel, Strict, Target, Texts, many
 from lockstep.notify.routing.route_form import (
     Names,
     RouteModel,
     matcher_faults,
     route_faults,
+    route_matchers,
     routes_of,
     targets,
 )
@@ -341,11 +342,16 @@ def _written(document: Document, at: Pointer) -> Pointer:
 def unmet_matchers(
     document: Document, *, labels: Collection[str], rules: Collection[str], teams: Collection[str]
 ) -> list[Fault]:
-    """Matchers of a sound file's routes that no alert meets. labels, rules, teams: of all alerts there may be."""
+    """Matchers of a sound file's routes and inhibitions that no alert meets, and labels of `equal` that none has.
+
+    labels, rules, teams: of all alerts there may be.
+    """
     model = _valid(RoutingFile, document.data)
     if model is None:
         return []
-    return list(matcher_faults(model.routes, document, labels=labels, rules=rules, teams=teams))
+    written = [*route_matchers(model.routes), *inhibition_matchers(model.inhibitions)]
+    faults = list(matcher_faults(written, document, labels=labels, rules=rules, teams=teams))
+    return [*faults, *equal_faults(document, model.inhibitions, labels)]
 
 
 def json_schema() -> dict[str, Any]:

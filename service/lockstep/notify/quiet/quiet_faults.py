@@ -8,7 +8,7 @@ from lockstep.notify.quiet.matchers import Matcher
 from lockstep.notify.quiet.mute_times import UTC, MuteTime, MuteTimes
 from lockstep.notify.routing.route_options import DEFAULTS, RouteOptions
 from lockstep.notify.routing.route_tree import Route
-from lockstep.yaml.document import Document, Fault, Pointer
+from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean
 
 
 def matcher_remarks(document: Document, at: Pointer, matchers: Sequence[Matcher]) -> Iterator[Fault]:
@@ -36,6 +36,26 @@ def inhibition_faults(document: Document, models: Sequence[InhibitionModel]) -> 
                 message = f"source and target never have the same {label}"
                 remedy = f"remove {label} from equal, or from one side"
                 yield document.fault((*here, "equal"), message, remedy, "LS264", level="warning")
+
+
+def inhibition_matchers(models: Sequence[InhibitionModel]) -> Iterator[tuple[Pointer, Sequence[Matcher]]]:
+    """The matchers of both sides of each inhibition, with their place."""
+    for n, model in enumerate(models):
+        yield ("inhibitions", n, "source"), model.source
+        yield ("inhibitions", n, "target"), model.target
+
+
+def equal_faults(document: Document, models: Sequence[InhibitionModel], labels: Collection[str]) -> Iterator[Fault]:
+    """Labels that have to be equal and that no alert has. labels: of all alerts of the rules."""
+    known = {*labels, "rule", "team", "severity"}
+    for n, model in enumerate(models):
+        at: Pointer = ("inhibitions", n, "equal")
+        for i, label in enumerate(model.equal):
+            if label not in known:
+                message = f"no rule has the label '{label}', so this inhibition hushes nothing"
+                remedy = did_you_mean(label, sorted(known))
+                place = (*at, i) if isinstance(document.find(at), list) else at
+                yield document.fault(place, message, remedy, "LS281", level="warning")
 
 
 def _only_value(matchers: Iterable[Matcher], label: str) -> str | None:

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from lockstep.notify.oncall.schedule_form import unknown_target
 from lockstep.notify.quiet.inhibition_form import MatcherList
+from lockstep.notify.quiet.matchers import Matcher
 from lockstep.notify.quiet.quiet_faults import matcher_remarks
 from lockstep.notify.receivers import Texts
 from lockstep.notify.routing.route_options import DEFAULTS, EACH_ALONE, RouteOptions
@@ -196,18 +197,19 @@ def _unreachable(models: Sequence[RouteModel], document: Document, at: Pointer) 
 
 
 def matcher_faults(
-    models: Sequence[RouteModel],
+    written: Iterable[tuple[Pointer, Sequence[Matcher]]],
     document: Document,
     *,
     labels: Collection[str],
     rules: Collection[str],
     teams: Collection[str],
 ) -> Iterator[Fault]:
-    """Matchers that no alert of the rules there are meets. labels: of all their alerts."""
+    """Matchers that no alert of the rules there are meets. written: lists of them with their places. labels: of all
+    alerts of the rules."""
     known = {"rule": rules, "team": teams, "severity": [severity.word for severity in Severity]}
-    for at, model in _walk(models, ("routes",)):
-        for i, matcher in enumerate(model.match):
-            place = _item(document, (*at, "match"), i)
+    for at, matchers in written:
+        for i, matcher in enumerate(matchers):
+            place = _item(document, at, i)
             if matcher.label not in known and matcher.label not in labels:
                 message = f"no rule has the label '{matcher.label}'"
                 remedy = did_you_mean(matcher.label, [*labels, *known])
@@ -216,6 +218,12 @@ def matcher_faults(
                 message = f"there is no {matcher.label} '{matcher.value}'"
                 remedy = did_you_mean(matcher.value, known[matcher.label])
                 yield document.fault(place, message, remedy, "LS281", level="warning")
+
+
+def route_matchers(models: Sequence[RouteModel]) -> Iterator[tuple[Pointer, Sequence[Matcher]]]:
+    """The matchers of each route, with their place."""
+    for at, model in _walk(models, ("routes",)):
+        yield (*at, "match"), model.match
 
 
 def _walk(models: Sequence[RouteModel], at: Pointer) -> Iterator[tuple[Pointer, RouteModel]]:

@@ -133,7 +133,7 @@ CODES: dict[str, str] = {
     "LS273": "an escalation that cannot be followed",
     "LS274": "a heartbeat goes to programs",
     "LS280": "a route that no alert takes",
-    "LS281": "a route for alerts that no rule has",
+    "LS281": "a route or an inhibition for alerts that no rule has",
     "LS282": "a route that cannot be followed",
 }
 """code → what it is about."""
