@@ -38,16 +38,7 @@ def own_rule(teams: Sequence[str]) -> Rule:
         "The rules in force stay as they were. Mend the file and save it: {{ fault }}"
         "{% if owners %} (owners: {{ owners }}){% endif %}"
     )
-    return Rule(
-        name=REFUSED,
-        by=("file",),
-        condition=All((), Severity.WARNING),
-        for_s=0,
-        keep_firing_for_s=0,
-        no_data=NoData.KEEP,
-        teams=tuple(teams),
-        say={"summary": "{{ labels.file }} was refused", **dict.fromkeys(teams, text)},
-    )
+    return _own_rule(REFUSED, ("file",), Severity.WARNING, "{{ labels.file }} was refused", text, teams)
 
 
 def behind_rule(teams: Sequence[str]) -> Rule:
@@ -56,19 +47,8 @@ def behind_rule(teams: Sequence[str]) -> Rule:
         "{{ fault }}. Rules on this topic judge that moment, not now. What arrives does not advance event time: look "
         "for events sent again, refused ones (`lockstep dead events`), a sender's clock, or an old file that was sent."
     )
-    return Rule(
-        name=BEHIND,
-        by=("topic", "partition"),
-        condition=All((), Severity.WARNING),
-        for_s=0,
-        keep_firing_for_s=0,
-        no_data=NoData.KEEP,
-        teams=tuple(teams),
-        say={
-            "summary": "{{ labels.topic }}, partition {{ labels.partition }}: event time is behind",
-            **dict.fromkeys(teams, text),
-        },
-    )
+    summary = "{{ labels.topic }}, partition {{ labels.partition }}: event time is behind"
+    return _own_rule(BEHIND, ("topic", "partition"), Severity.WARNING, summary, text, teams)
 
 
 def unfinished_rule(teams: Sequence[str]) -> Rule:
@@ -78,18 +58,29 @@ def unfinished_rule(teams: Sequence[str]) -> Rule:
         "with `lockstep import --end`: what was imported counts, and live events are judged from there. "
         "`lockstep import --status` says how it stands."
     )
+    return _own_rule(
+        UNFINISHED,
+        ("topic",),
+        Severity.CRITICAL,
+        "{{ labels.topic }}: nothing is judged, an import has not ended",
+        text,
+        teams,
+    )
+
+
+def _own_rule(
+    name: str, by: tuple[str, ...], severity: Severity, summary: str, text: str, teams: Sequence[str]
+) -> Rule:
+    """A rule that judges nothing, with the same text for every team."""
     return Rule(
-        name=UNFINISHED,
-        by=("topic",),
-        condition=All((), Severity.CRITICAL),
+        name=name,
+        by=by,
+        condition=All((), severity),
         for_s=0,
         keep_firing_for_s=0,
         no_data=NoData.KEEP,
         teams=tuple(teams),
-        say={
-            "summary": "{{ labels.topic }}: nothing is judged, an import has not ended",
-            **dict.fromkeys(teams, text),
-        },
+        say={"summary": summary, **dict.fromkeys(teams, text)},
     )
 
 

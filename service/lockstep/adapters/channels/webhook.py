@@ -9,6 +9,7 @@ import aiohttp
 from standardwebhooks import Webhook
 
 from lockstep.adapters.channels import Secrets, host_of, retry_after_s
+from lockstep.adapters.outbound.json_post import bare_session
 from lockstep.errors import DeliveryError, DeliveryReason
 from lockstep.notification import Document
 from lockstep.ports import DeliveryLike, Destination, Sent
@@ -62,13 +63,7 @@ class WebhookChannel:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=self._timeout_s),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                # A lane has one attempt at a time, so there are never more connections than destinations.
-                connector=aiohttp.TCPConnector(limit=0),
-                trust_env=False,
-            )
+            self._session = bare_session(self._timeout_s)
         return self._session
 
     async def send(self, destination: Destination, delivery: DeliveryLike[Document], *, now: datetime) -> Sent:

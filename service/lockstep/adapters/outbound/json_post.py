@@ -48,6 +48,17 @@ class PostAnswer:
         return 200 <= self.status < 300
 
 
+def bare_session(timeout_s: float) -> aiohttp.ClientSession:
+    """Connections without cookies or the environment's proxies."""
+    return aiohttp.ClientSession(
+        timeout=aiohttp.ClientTimeout(total=timeout_s),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # A lane has one attempt at a time, so there are never more connections than destinations.
+        connector=aiohttp.TCPConnector(limit=0),
+        trust_env=False,
+    )
+
+
 class JsonPosts:
     """One session, made with the first post."""
 
@@ -59,13 +70,7 @@ class JsonPosts:
     def session(self) -> aiohttp.ClientSession:
         """The connections, made with the first post."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=self._timeout_s),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                # A lane has one attempt at a time, so there are never more connections than destinations.
-                connector=aiohttp.TCPConnector(limit=0),
-                trust_env=False,
-            )
+            self._session = bare_session(self._timeout_s)
         return self._session
 
     async def post(self, url: str, document: bytes, *, where: str, now: datetime) -> PostAnswer:
