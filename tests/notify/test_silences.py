@@ -147,6 +147,14 @@ def test_what_fires_when_it_begins_is_matched(run):
     assert run.tick(60).standing[0].hits == 2
 
 
+def test_an_alert_counts_once_to_how_many_addresses_ever_it_is_told(run):
+    run.put(0, silence())
+    run.tick(0)
+    for address in ("anna@example.com", "ben@example.com"):
+        assert run.why({"destination": address, **WEB})
+    assert run.tick(60).standing[0].hits == 1
+
+
 def test_people_hear_when_it_begins_and_ends(run):
     """Where that is wanted, with ids that a replay does not change."""
     run.put(-5, silence(told=True, matchers=("channel=web", 'rule=~"Order.*"')))
