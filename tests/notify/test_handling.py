@@ -87,6 +87,19 @@ def test_a_snooze_holds_everything_back_until_its_end():
     assert "the snooze of Anna is over" in run.reasons(CHAT)[2]
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_an_end_is_told_at_once_whatever_was_done(restarts):
+    """Who was told hears inside a snooze, too, that it is over: that ends work. Who was not hears nothing."""
+    for command in (Snooze(**_common("s", until=moment(600))), ack(ALERT, at=30, until=moment(600))):
+        run = Timeline("routes: [{to: [mail], group_wait: 0s}]", restarts=restarts).feed(transition()).until(30)
+        run.feed(command).until(100).feed(transition("resolved", minute=2)).until(700)
+        assert run.to("anna@example.com") == [(0, "web firing"), (100, "web resolved")]
+    run = Timeline("routes: [{to: [mail], group_wait: 40s}]", restarts=restarts).feed(transition()).until(30)
+    run.feed(Snooze(**_common("s", until=moment(600)))).until(100).feed(transition("resolved", minute=2)).until(700)
+    assert run.to("anna@example.com") == []
+    assert "not_told short_lived" in run.why("anna@example.com")
+
+
 def test_what_is_worse_breaks_through_a_snooze_and_a_close():
     """It is not snoozed any more then, so its repeats come again."""
     for command in (Snooze(**_common("s", until=moment(6000))), Close(**_common("s"))):
@@ -104,6 +117,12 @@ def test_what_was_closed_is_over_for_people():
     run.feed(transition(episode_id="next", minute=6)).until(320)
     assert [what for _, what in run.to(CHAT)] == ["web firing", "web handled", "web firing"]
     assert "not_told closed" in run.why(CHAT)
+    run = Timeline("routes: [{to: mail, group_wait: 1s}]").feed(transition()).until(30).feed(Close(**_common("c")))
+    assert [d.why for d in run.decisions if d.channel == "email"] == [
+        "its message waits a moment, so that more of OrderSpike can join it",
+        "it has begun",
+        "Anna closed it; unless it gets worse, no message follows",
+    ]
 
 
 def test_what_is_taken_back_repeats_again():

@@ -4,7 +4,7 @@ import pytest
 from alert_samples import transition
 from timeline import Timeline, ack, moment, routing, silence
 
-from lockstep.response.command import EndSilence
+from lockstep.response.command import EndSilence, Snooze
 
 MAIL, CHAT, BEN, HOOK = "anna@example.com", "#ops", "ben@example.com", "http://127.0.0.1:9/h"
 
@@ -156,6 +156,49 @@ def test_reload_that_leaves_an_alert_to_nobody_finds_somebody():
     assert "not_told nobody" in [f"{d.outcome} {d.reason}" for d in run.decisions]
 
 
+def test_a_route_that_is_edited_while_an_alert_fires():
+    """The new receiver hears of it at once, and its end; the old one hears no more, and is told why on asking."""
+    run = Timeline("routes: [{to: ben, group_wait: 30s, repeat_interval: 5m}]").feed(transition()).until(60)
+    run.reload(routing("routes: [{to: [chat, hook], group_wait: 30s}, {match: severity=info, to: ben}]"))
+    run.until(400).feed(transition("resolved", minute=7)).until(500)
+    assert run.to(BEN) == [(30, "web firing")]
+    assert run.to(CHAT) == [(61, "web firing"), (430, "web resolved")]
+    assert run.reasons(CHAT)[0] == "it fires already, and this is a new receiver of it"
+    assert [told.state for told in run.told if told.target.startswith("http")] == ["firing", "resolved"]
+    assert [d.why for d in run.decisions if d.outcome == "not_told"] == [
+        "routing.yml leads elsewhere since: it is told no more of this alert"
+    ]
+
+
+def test_an_edit_that_leads_an_alert_nowhere_else_tells_nothing():
+    """Nor does a restart after a shift, or where an escalation has called somebody to whom no route leads."""
+    shifts = """
+escalations: {up: {steps: [{after: 1m, to: [ben]}]}}
+schedules:
+  day: {zone: UTC, rotations: [{who: [mail, chat], every: 1h, from: "2026-11-24 12:00"}]}
+routes:
+"""
+    one = shifts + "  - {to: 'oncall:day', group_wait: 0s, escalation: up}\n"
+    run = Timeline(one).feed(transition()).until(120)
+    run.step(3600)  # the first shift is over, and nothing repeats
+    before = len(run.told), len(run.decisions)
+    run.reload(one)
+    run.step(10).reload(one + "  - {match: rule=Other, to: hook}\n")
+    run.step(10)
+    assert (len(run.told), len(run.decisions)) == before
+    run.feed(transition("resolved", minute=70)).until(run.at + 20)
+    assert [what for _, what in run.to(MAIL)] == [what for _, what in run.to(BEN)] == ["web firing", "web resolved"]
+
+
+def test_an_edit_is_seen_before_what_came_meanwhile():
+    """A change of severity that was on the log before the first tick does not hide that the routes lead elsewhere."""
+    run = Timeline("routes: [{to: ben, group_wait: 0s}]").feed(transition()).until(60)
+    run.reload(routing("routes: [{to: chat, group_wait: 0s}]"))
+    run.feed(transition("severity", minute=2, severity="critical", previous_severity="warning")).until(100)
+    assert run.to(BEN) == [(0, "web firing")]
+    assert [what for _, what in run.to(CHAT)] == ["web firing"]
+
+
 def test_a_silence_and_its_end():
     """Nothing while it lasts; what still fires is told the moment it is over, not at the next flush."""
     run = Timeline("routes: [{to: mail, group_wait: 5s, group_interval: 5m}]")
@@ -173,6 +216,42 @@ def test_a_silence_that_is_ended_early():
     run.feed(EndSilence(id="end", by="Ben", way="api", at=moment(30), silence_id="s1")).until(35)
     assert [what for _, what in run.to(MAIL)] == ["web firing"]
     assert run.to(MAIL)[0][0] <= 31
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_silence_that_ended_while_the_service_was_down(restarts):
+    """What still fires is told at once at the restart, also what was told before; a snooze and a mute time likewise."""
+    rules = "mute_times: {lunch: [{zone: Europe/London, times: ['12:00-12:10']}]}\n"
+    for quiet in (
+        silence("channel=web", at=10, ends=600),
+        Snooze(id="s", by="Anna", way="api", at=moment(10), alert_id=transition().alert_id, until=moment(600)),
+        None,
+    ):
+        muted = "mute: lunch, " if quiet is None else ""
+        for told_before in (True, False) if quiet is not None else (False,):
+            wait = 0 if told_before else 20
+            run = Timeline(f"{rules}routes: [{{to: mail, {muted}group_wait: {wait}s}}]", restarts=restarts)
+            run.feed(transition()).until(10)
+            run.feed(*([quiet] if quiet else [])).until(30)
+            assert len(run.to(MAIL)) == told_before
+            run.die()
+            run.step(3600).step(1)
+            assert run.to(MAIL)[told_before:] == [(3630, "web firing")]
+            assert run.reasons(MAIL)[-1].endswith("is over") or "muted until" in run.reasons(MAIL)[-1]
+
+
+def test_an_alert_that_ended_with_its_silence_while_the_service_was_down():
+    """Who was told hears the end; who was not hears nothing, and it is recorded what kept it from them."""
+    for wait, expected in ((0, ["web firing", "web resolved"]), (20, [])):
+        run = Timeline(f"routes: [{{to: mail, group_wait: {wait}s}}]").feed(transition()).until(10)
+        run.feed(silence("channel=web", at=10, ends=600)).until(30)
+        run.die()
+        run.at = 3630
+        run.feed(transition("resolved", minute=30)).until(3680)
+        assert [what for _, what in run.to(MAIL)] == expected
+    assert [d.why for d in run.decisions if d.reason == "short_lived"] == [
+        "it was over before anybody was told: silenced by Anna until Tue 24 Nov 2026 12:10 GMT: a campaign"
+    ]
 
 
 def test_what_began_and_ended_in_a_silence_is_not_told():

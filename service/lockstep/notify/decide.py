@@ -29,6 +29,7 @@ from lockstep.notify.pipeline.message_groups import COUNTER
 from lockstep.notify.pipeline.outbox import DELIVERIES, Outbox, is_for_people
 from lockstep.notify.pipeline.parts import Parts, parts_of
 from lockstep.notify.pipeline.people import People, facts_of
+from lockstep.notify.pipeline.reach import Reach
 from lockstep.notify.pipeline.responses import Responses
 from lockstep.notify.route import Hearer, Routing
 from lockstep.ports import Batch, Cut, Record
@@ -94,6 +95,13 @@ class Notify:
         )
         self._people.on_told = self._responses.told
         self._people.hearers = self._people_now
+        self._reach = Reach(
+            routing,
+            self._people,
+            self._outbox,
+            teams=lambda episode: self._teams(episode.last),
+            hearers=lambda episode, moment: self._hearers(episode.last, moment),
+        )
         self._reported: set[tuple[str, str]] = set()
         self._news: list[Transition] = []
         self._has_begun = False
@@ -115,6 +123,7 @@ class Notify:
             if value is None:
                 continue
             moment = arrived_ms / 1000
+            self._begin(moment)
             if batch.topic == COMMANDS:
                 self._feed_command(batch, offset, value, moment)
                 continue
@@ -134,9 +143,7 @@ class Notify:
 
     def tick(self, now: datetime) -> None:
         moment = now.timestamp()
-        if not self._has_begun:
-            self._has_begun = True
-            self._begin(moment)
+        self._begin(moment)
         for part in self._parts:
             self._happened(part.tick(moment), moment)
         self._responses.tick(moment)
@@ -234,6 +241,7 @@ class Notify:
         else:
             episode.open, episode.ended = raw(transition), None
             self._responses.worsened(episode)
+            self._reach.note(episode)
         episodes.changed(episode)
         return episode
 
@@ -315,6 +323,7 @@ class Notify:
         if episode is None:
             return
         episode.rank, episode.open = rank, raw(transition)
+        self._reach.note(episode)
         self._people.episodes.changed(episode)
         why = "it is less severe than it was, of which people are not told"
         for destination_id, listener in episode.listeners.items():
@@ -399,15 +408,14 @@ class Notify:
     # ---- time -----------------------------------------------------------------------------------------------------
 
     def _begin(self, moment: float) -> None:
-        """The first tick: routing and rules may be others than those that the state was made under.
+        """Before anything is read: routing and rules may be others than those that the state was made under.
 
         What mute times and inhibitions hold is looked at again by these parts, where they are others than before: a
         restart with the same file decides nothing anew.
         """
-        for episode in self._people.prune(moment):
-            for hearer in self._hearers(episode.last, moment):
-                if is_for_people(hearer.destination):
-                    self._people.gather(episode, hearer.destination, hearer.routes, Reason.FIRST, moment=moment)
+        if not self._has_begun:
+            self._has_begun = True
+            self._reach.begin(moment)
 
     def _happened(self, happened: Happened, moment: float) -> None:
         """What a part says when time has passed."""

@@ -172,7 +172,9 @@ def handled_hush(episode: Episode, listener: Listener, moment: float, zone: Zone
     if episode.rank <= episode.hushed_rank:
         if handling.closed_by:
             return Hush(Reason.CLOSED, f"closed by {handling.closed_by}")
-        if handling.snoozed_until is not None and _seconds(handling.snoozed_until) > moment:
+        # Who knows that it began hears its end at once: that is good news, and ends work.
+        is_end_of_known = episode.is_over and listener.told > 0
+        if handling.snoozed_until is not None and _seconds(handling.snoozed_until) > moment and not is_end_of_known:
             until = handling.snoozed_until
             why = f"snoozed by {handling.snoozed_by} until {time_text(until, zone)}"
             return Hush(Reason.SNOOZED, why, _seconds(until))

@@ -132,6 +132,23 @@ class Routing:
                 for receiver in receivers:
                     yield from self.destinations.get(receiver, ())
 
+    def reach(self, teams: Iterable[str], facts: Mapping[str, str]) -> list[str]:
+        """To what the routes lead: ids of destinations, and `oncall:NAME` whoever is on call; each once, sorted."""
+        named = {
+            known
+            for team in teams
+            for path in self.tree.paths({**facts, "team": team})
+            for name in path.to
+            for known in (self.teams.get(team, ()) if name == TEAM else (name,))
+        }
+        ids = {d.id for name in named for d in self.destinations.get(name, ())}
+        return sorted(ids | {name for name in named if name.startswith(PREFIX)})
+
+    def ever_on_call(self, schedule: str) -> Sequence[str]:
+        """Whoever may ever be on call, sorted."""
+        known = self.schedules.get(schedule)
+        return () if known is None else sorted(known.receivers())
+
     def for_teams(
         self, teams: Iterable[str], on_call: OnCall | None = None
     ) -> list[tuple[Destination, tuple[str, ...]]]:
@@ -141,15 +158,11 @@ class Routing:
         """
         by_id: dict[str, tuple[Destination, list[str]]] = {}
         for team in teams:
-            for destination in self.reached((TEAM,), team, on_call or self._ever_on_call):
+            for destination in self.reached((TEAM,), team, on_call or self.ever_on_call):
                 sharing = by_id.setdefault(destination.id, (destination, []))[1]
                 if team not in sharing:
                     sharing.append(team)
         return [(destination, tuple(sharing)) for destination, sharing in by_id.values()]
-
-    def _ever_on_call(self, schedule: str) -> Sequence[str]:
-        known = self.schedules.get(schedule)
-        return () if known is None else sorted(known.receivers())
 
     def receivers_heard(self, teams: Iterable[str], facts: Mapping[str, str], *, moment: float) -> list[str]:
         """The names of the receivers that an alert of these teams goes to, by the schedules alone.

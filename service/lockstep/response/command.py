@@ -70,7 +70,7 @@ class AddNote(_Command, frozen=True, kw_only=True, tag="note"):
 
 
 class Snooze(_Command, frozen=True, kw_only=True, tag="snooze"):
-    """Nothing more is said of the episode until then, unless it gets worse; what still fires then is told again."""
+    """Nothing more is said of the episode until then, unless it gets worse or is over; what fires then is told."""
 
     alert_id: str
     until: str

@@ -15,7 +15,8 @@ class Reason(StrEnum):
     Told: FIRST of a group, NEW_ALERTS in a group that was told, WORSE, ALL_OVER, SOME_OVER, REPEAT, ESCALATION,
     SILENCE_ENDED (or a snooze, an inhibition, an acknowledgement that expired), HELD (until a mute time was over),
     EACH (programs hear everything), RESPONSE (somebody acknowledged or closed it), FALLBACK (another is dead), STORM
-    (in a summary of many), CAUGHT_UP (in a summary after downtime).
+    (in a summary of many), CAUGHT_UP (in a summary after downtime), NEW_RECEIVER (routing.yml leads to it since it
+    fires).
     Not told: SILENCED, INHIBITED, MUTED (until a mute time is over), ACKNOWLEDGED, SNOOZED, CLOSED, SAME (as was sent),
     GROUPED (it waits for its group), FLAPPING, MAX_ALERTS, SHORT_LIVED (over before anybody was told), DEAD (the
     destination), NOBODY (no route has a receiver), PAST (imported time).
@@ -35,6 +36,7 @@ class Reason(StrEnum):
     FALLBACK = "fallback"
     STORM = "storm"
     CAUGHT_UP = "caught_up"
+    NEW_RECEIVER = "new_receiver"
 
     SILENCED = "silenced"
     INHIBITED = "inhibited"

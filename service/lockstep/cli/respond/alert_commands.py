@@ -95,7 +95,7 @@ def snooze(
     who: AsOption = None,
     broker: BrokerOption = None,
 ) -> None:
-    """Hear nothing more of an alert until then, unless it gets worse (default: an hour)."""
+    """Hear nothing more of an alert until then, unless it gets worse or is over (default: an hour)."""
     from lockstep.app import utc_now
 
     now = utc_now()

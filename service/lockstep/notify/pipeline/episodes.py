@@ -32,7 +32,7 @@ class Listener:
     what waits. digest: whether it is told among all that was held. held: why it was not told when its turn came;
     held_until: when to ask again. held_why: as it was recorded. capped: kept back by `max_alerts`. note: what is odd,
     for the message. delivery: the id of the last one that told it. is_relieved: somebody else follows the episode
-    instead, as after a shift; of repeats it hears none.
+    instead, as after a shift; of repeats it hears none. is_called: no route led there, an escalation or a fallback did.
     """
 
     group: str
@@ -50,6 +50,7 @@ class Listener:
     note: str = ""
     delivery: str = ""
     is_relieved: bool = False
+    is_called: bool = False
 
     @property
     def is_held(self) -> bool:
@@ -64,7 +65,8 @@ class Episode:
     rank: of its severity now; a higher one is worse. fired_at: when it fired, RFC 3339. open, ended: its last
     transition to firing or severity, and its end, as encoded. from_before: it began when nobody kept episodes, so
     everybody counts as told. flaps: nobody hears of it by itself. programs: ids of the destinations of programs that
-    heard of it. listeners: by destination id. hushed_rank: how severe it was when it was snoozed or closed.
+    heard of it. listeners: by destination id. hushed_rank: how severe it was when it was snoozed or closed. reach: to
+    what the routes led when it last changed (`Routing.reach`); None: an earlier version did not write that down.
     """
 
     alert_id: str
@@ -82,6 +84,7 @@ class Episode:
     handling: Handling | None = None
     hushed_rank: int = 0
     number: int = 0
+    reach: list[str] | None = None
 
     @property
     def is_over(self) -> bool:
@@ -190,6 +193,7 @@ class _Row(msgspec.Struct):
     handling: Handling | None = None
     hushed_rank: int = 0
     number: int = 0
+    reach: list[str] | None = None
 
 
 _FORMAT = msgspec.json.Decoder(dict[str, msgspec.Raw])

@@ -26,6 +26,7 @@ from lockstep.rule.condition.kinds import Rule, Severity
 MOST_MESSAGES = 20
 MESSAGES_PER_S = 600.0
 NEWS = frozenset({Reason.FIRST, Reason.NEW_ALERTS, Reason.WORSE})
+_CALLS = frozenset({Reason.ESCALATION, Reason.FALLBACK})
 _NOT_TOLD_AFTER = frozenset({Reason.SILENCED, Reason.INHIBITED, Reason.SNOOZED, Reason.CLOSED, Reason.ACKNOWLEDGED})
 """What keeps for good what began and ended in it, unless the route says `short_lived: tell`."""
 
@@ -125,14 +126,15 @@ class People:
 
         knew: the rank of the severity that a version before this one told it, where nothing is known of it.
         """
-        listener = episode.listeners.get(destination.id)
+        listener, is_call = episode.listeners.get(destination.id), reason in _CALLS
         if listener is None:
             (team, route), *_ = routes
             name = group_name(
                 self._routing.tree.options(route), route, facts_of(episode, team), alert_id=episode.alert_id
             )
-            listener = episode.listeners[destination.id] = Listener(group=name, routes=routes)
+            listener = episode.listeners[destination.id] = Listener(group=name, routes=routes, is_called=is_call)
         listener.routes = routes
+        listener.is_called = listener.is_called and is_call
         teams = teams_of(routes)
         home = self.groups.made(listener.group, destination, teams)
         listener.digest = reason is Reason.HELD
@@ -163,7 +165,7 @@ class People:
             self.groups.changed(group)
         if group.due is None or group.is_undated:
             self._undated.add(group.key)
-        words = f"waits for more of {group.title}"
+        words = f"its message waits a moment, so that more of {group.title} can join it"
         self._decisions.heard(episode, listener, destination, "waits", Reason.GROUPED, words, moment=moment)
 
     def absorb(self, earlier: Iterable[Episode], into: Episode) -> None:
@@ -220,6 +222,8 @@ class People:
 
         A further message would wake everybody else for nothing; the next one and the page say it. why: "Anna has it".
         """
+        is_closed = episode.handling is not None and episode.handling.closed_by
+        follows = "unless it gets worse, no message follows" if is_closed else "the next message says so"
         for destination_id, listener in list(episode.listeners.items()):
             if not listener.told or listener.waits not in (None, Reason.RESPONSE) or listener.is_held:
                 continue
@@ -227,23 +231,15 @@ class People:
             if can_edit(destination):
                 self._remind(episode, destination_id, Reason.RESPONSE, moment, why)
             else:
-                said = f"{why}: the next message says so"
+                said = f"{why}; {follows}"
                 self._decisions.heard(episode, listener, destination, "not_told", Reason.SAME, said, moment=moment)
 
-    def prune(self, moment: float) -> list[Episode]:
-        """Receivers that routing.yml has no more hear nothing. Returns the open episodes that nobody hears of now."""
-        orphans = []
-        for episode in self.episodes:
-            for destination_id, listener in list(episode.listeners.items()):
-                if destination_id not in self._routing.by_id:
-                    destination = self.destination_of(listener, destination_id)
-                    why = "its receiver is no longer in routing.yml"
-                    self._decisions.heard(episode, listener, destination, "not_told", Reason.NOBODY, why, moment=moment)
-                    self._finish(episode, destination_id)
-            episode.programs = [known for known in episode.programs if known in self._routing.by_id]
-            if not (episode.is_over or episode.flaps or episode.listeners or episode.programs):
-                orphans.append(episode)
-        return orphans
+    def leave(self, episode: Episode, destination_id: str, why: str, moment: float) -> None:
+        """A destination hears no more of an episode, not even its end. why: in words."""
+        listener = episode.listeners[destination_id]
+        destination = self.destination_of(listener, destination_id)
+        self._decisions.heard(episode, listener, destination, "not_told", Reason.NOBODY, why, moment=moment)
+        self._finish(episode, destination_id)
 
     def _remind(self, episode: Episode, destination_id: str, reason: Reason, moment: float, why: str) -> None:
         listener = episode.listeners[destination_id]
@@ -387,6 +383,7 @@ class People:
         elif hush is not None and hush.reason is Reason.CLOSED and episode.is_over:
             self._finish(episode, destination.id)
         elif never_began and self._is_skipped(listener, reason or listener.held):
+            why = why or listener.held_why
             reason, why = Reason.SHORT_LIVED, f"it was over before anybody was told{f': {why}' if why else ''}"
             self._finish(episode, destination.id)
         elif hush is not None:

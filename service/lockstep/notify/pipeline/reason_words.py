@@ -18,6 +18,7 @@ _ONE = {
     Reason.RESPONSE: "somebody has responded to it",
     Reason.STORM: "it is one of very many",
     Reason.CAUGHT_UP: "nobody was watching",
+    Reason.NEW_RECEIVER: "it fires already, and this is a new receiver of it",
 }
 _MANY = {
     Reason.FIRST: "{n} have begun",
@@ -31,6 +32,7 @@ _MANY = {
     Reason.HELD: "{n} were held until now",
     Reason.FALLBACK: "others cannot be reached about {n} of them",
     Reason.RESPONSE: "somebody has responded to {n} of them",
+    Reason.NEW_RECEIVER: "{n} fire already, and this is a new receiver of them",
 }
 
 
