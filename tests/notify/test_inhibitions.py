@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from alert_samples import NOON, transition
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -320,6 +320,11 @@ def _by_hand(written: list[dict[str, Any]], fires: dict[Any, dict[str, str]], as
     return False
 
 
+OF_ONE_TEAM = [{"source": "team=marketing", "target": "rule=A", "equal": []}]
+"""Two alerts of rule A would inhibit each other for operations."""
+
+
+@example(OF_ONE_TEAM, [("A", "firing", "warning", {}), ("A", "firing", "warning", {"x": "1"})], set())
 @settings(max_examples=100, deadline=None)
 @given(WRITTEN, HEARD, st.sets(st.integers(0, 15)))
 def test_the_same_as_by_hand_with_a_restart_anywhere(written, heard, restarts):

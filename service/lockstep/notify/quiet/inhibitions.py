@@ -106,7 +106,8 @@ class Inhibitions:
 
     def _follow(self, key: AlertKey, facts: list[dict[str, str]]) -> None:
         """What is known of an alert as a source. facts: for each of its teams; none: it fires no more."""
-        facts = [one for one in facts if any(all_match(i.source, one) for i in self._inhibitions)]
+        # As what its other teams see it may be inhibited, too, and two that inhibit each other inhibit nobody.
+        facts = facts if any(all_match(i.source, one) for one in facts for i in self._inhibitions) else []
         before = self._sources.get(key)
         if facts == (before.facts if before is not None else []):
             return
