@@ -12,6 +12,7 @@ settings      the environment as one frozen value
 calendar      what the shop knows of its days
 event/        what the shop says: one CloudEvent, decoded and checked
 measure/      numbers over event time: aggregates, buckets, the meter, histories, what is usual of them
+shop/         what the shop's numbers mean: facts, business measures, plans
 rule/         what is worth telling: rules as they are written (language/), conditions and their verdicts (condition/)
 transition    one change of an alert, in its public form
 alert         the lifecycle of one alert, as one table

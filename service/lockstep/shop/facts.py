@@ -1,0 +1,187 @@
+"""The facts of a shop: what its days, products and plans came to, as they stand on the compacted topic `lockstep.shop`.
+
+The judge that owns the shop's series writes them, at fixed instants of event time (`upto`), in the same cut as its
+alerts. Everything that speaks of the shop (business measures, texts, the page, reports, answers to plans) is made of
+these records alone, so all of it says the same numbers. There is nothing of a single order or a person in them.
+
+Days are days of the shop's time zone, written `2026-11-30`. Counts are whole numbers. Money is a whole number of the
+currency's minor unit (cents), by currency.
+"""
+
+import msgspec
+
+SHOP = "lockstep.shop"
+FORMAT = 1
+KEPT_DAYS = 91
+"""So many days are kept, today included."""
+
+COUNTS = (
+    "orders",
+    "units",
+    "lines",
+    "gift_wrapped",
+    "special_shipping",
+    "cancelled",
+    "shipped",
+    "delivered",
+    "late",
+    "returned_units",
+    "sessions",
+)
+"""What `DayFacts.counts` may have."""
+MONEY = ("revenue", "refunds", "spend", "shipping_cost")
+"""What `DayFacts.money` may have."""
+HOURLY = ("orders", "sessions", "shipped", "cancelled")
+"""What `DayFacts.by_hour` may have."""
+
+Money = dict[str, int]
+"""Currency (ISO 4217; `none` where an event names none) → minor units."""
+
+
+class _Fact(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """upto: event time to which all of it is known, RFC 3339 in UTC. format: of the record."""
+
+    upto: str
+    format: int = FORMAT
+
+
+class DayFacts(_Fact, frozen=True, kw_only=True, tag="day"):
+    """One day of the whole shop, or of one channel.
+
+    channel: "" for the whole shop. counts, money: by the names in COUNTS and MONEY; what did not happen is absent.
+    by_hour: of HOURLY, a number for each hour since the day's first moment (23 to 25 of them, fewer while it goes on).
+    themes: what customers said, by theme. hours_to_ship: median hours from order to handing over; None without any.
+    """
+
+    day: str
+    channel: str = ""
+    counts: dict[str, int] = {}
+    money: dict[str, Money] = {}
+    by_hour: dict[str, list[int]] = {}
+    themes: dict[str, int] = {}
+    hours_to_ship: float | None = None
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery to the shop. expected_on: the day that was told last; first_expected_on: the one that was told first.
+
+    status: planned, delayed or received. told_at, received_at: RFC 3339; received_at "" until it is in.
+    """
+
+    quantity: int
+    expected_on: str
+    first_expected_on: str
+    status: str
+    purchase_order: str = ""
+    location: str = ""
+    told_at: str = ""
+    received_at: str = ""
+
+
+class Lot(msgspec.Struct, frozen=True, kw_only=True):
+    """A lot with its last day. quantity: how many are left of it."""
+
+    lot: str
+    quantity: int
+    expires_on: str
+    location: str = ""
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Stock at one location: available; held: may not be sold; held_since: RFC 3339, "" while nothing is held."""
+
+    available: int = 0
+    held: int = 0
+    held_since: str = ""
+    at: str = ""
+
+
+class ProductFacts(_Fact, frozen=True, kw_only=True, tag="product"):
+    """One product.
+
+    day: the last day of the lists; each list has one number a day up to it, the oldest first, at most KEPT_DAYS.
+    units, returned, views: sold, sent back, looked at. in_stock: 1 for a day in any moment of which it could be
+    bought. returned is by day; reasons: why, by day likewise. available: None while no stock was ever told; of all
+    locations; stock_at: when the newest was told. places: by location ("" where the shop names none).
+    price: minor units; None while none was told. listed_on: the day it was first listed, sold or stocked.
+    lead_time_days: None while no supplier told one; supplier: who did.
+    """
+
+    sku: str
+    day: str
+    units: list[int] = []
+    returned: list[int] = []
+    views: list[int] = []
+    in_stock: list[int] = []
+    reasons: dict[str, list[int]] = {}
+    available: int | None = None
+    stock_at: str = ""
+    places: dict[str, Place] = {}
+    receipts: list[Receipt] = []
+    lots: list[Lot] = []
+    price: int | None = None
+    currency: str = ""
+    listed_on: str = ""
+    lead_time_days: float | None = None
+    lead_time_before: float | None = None
+    supplier: str = ""
+
+
+class PlanFacts(_Fact, frozen=True, kw_only=True, tag="plan"):
+    """A campaign as marketing announced it last (`campaign.planned`, calendar.yml or a feed).
+
+    starts, ends: first and last moment, RFC 3339. told_at: when this was said. number: 1 for the first announcement,
+    one more each time anything of it changed. source: `event`, `calendar` or the name of a feed.
+    """
+
+    campaign: str
+    starts: str
+    ends: str
+    skus: list[str] = []
+    channels: list[str] = []
+    expected_sessions: float | None = None
+    expected_orders: float | None = None
+    discount: float | None = None
+    told_at: str = ""
+    number: int = 1
+    source: str = "event"
+    cancelled: bool = False
+
+
+class CapacityFacts(_Fact, frozen=True, kw_only=True, tag="capacity"):
+    """What operations can ship from `starts` to `ends` (RFC 3339): orders a day. Of two that cover a day the one that
+    was told later counts."""
+
+    starts: str
+    ends: str
+    orders_per_day: float
+    told_at: str = ""
+    source: str = "event"
+
+
+Fact = DayFacts | ProductFacts | PlanFacts | CapacityFacts
+
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+_DECODER: msgspec.json.Decoder[Fact] = msgspec.json.Decoder(Fact)
+
+
+def key_of(fact: Fact) -> str:
+    """The key of a record: `day/2026-11-30/web`, `product/A-1`, `plan/SUMMER`, `capacity/2026-11-30T00:00:00Z`."""
+    match fact:
+        case DayFacts():
+            return f"day/{fact.day}/{fact.channel}"
+        case ProductFacts():
+            return f"product/{fact.sku}"
+        case PlanFacts():
+            return f"plan/{fact.campaign}"
+        case CapacityFacts():
+            return f"capacity/{fact.starts}"
+
+
+def encode(fact: Fact) -> bytes:
+    return _ENCODER.encode(fact)
+
+
+def decode(value: bytes) -> Fact:
+    """The fact in a record of `lockstep.shop`. Raises msgspec.MsgspecError."""
+    return _DECODER.decode(value)

@@ -1,0 +1,53 @@
+"""What a shop says of itself in shop.yml, compiled: numbers that business measures need."""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+
+@dataclass(frozen=True)
+class ShopSettings:
+    """Each has a default that suits a small shop.
+
+    currency: ISO 4217, in which totals are told. exchange: currency → how many of the shop's currency one of it is
+    worth. capacity_per_day: orders that can be shipped on a day for which nothing was declared; None: not known.
+    closed_capacity: whether closed days of the calendar have none. key_skus: products that must not run out, with `*`.
+    lead_time_days: of suppliers that told none. safety_days: cover that should be left when a receipt comes.
+    velocity_days: over how many days sales are looked at. conversion_days: likewise, visits to orders.
+    return_days, return_before_days: the days in which returns are counted, and those they are compared with.
+    min_return_units: fewer units sold make no return rate. min_spend: minor units; less makes no ROAS.
+    min_sessions: fewer visits make no conversion. work: what an order costs in work units: `order` each, `line` for
+    each line, `gift_wrap`, `special_shipping` on top. standard_shipping: methods that are not special.
+    marketplaces: locations or channels that are marketplaces. backorder: products that may be sold without stock.
+    new_days: for so long a product is new, and no cover or spike of it is judged. report_at: local time of the daily
+    report. packs: those that are switched on.
+    """
+
+    currency: str = ""
+    exchange: dict[str, Fraction] = field(default_factory=dict)
+    capacity_per_day: float | None = None
+    closed_capacity: bool = True
+    key_skus: tuple[str, ...] = ()
+    backorder: tuple[str, ...] = ()
+    marketplaces: tuple[str, ...] = ()
+    lead_time_days: float = 14
+    safety_days: float = 7
+    velocity_days: int = 28
+    conversion_days: int = 28
+    return_days: int = 7
+    return_before_days: int = 30
+    min_return_units: int = 25
+    min_spend: int = 10_000
+    min_sessions: int = 200
+    new_days: int = 14
+    work: dict[str, Fraction] = field(
+        default_factory=lambda: {
+            "order": Fraction(1),
+            "line": Fraction(1, 4),
+            "gift_wrap": Fraction(1, 2),
+            "special_shipping": Fraction(1, 2),
+        }
+    )
+    report_at: str = "06:00"
+    agenda_on: str = "Mon"
+    launch_until: str = ""
+    packs: tuple[str, ...] = ()

@@ -1,0 +1,68 @@
+"""A shop as of one instant: its facts, its settings, its calendar. What business measures are made of."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+from lockstep.calendar import Calendar
+from lockstep.shop.facts import CapacityFacts, DayFacts, Fact, PlanFacts, ProductFacts
+from lockstep.shop.shop_settings import ShopSettings
+
+
+@dataclass(frozen=True)
+class Made:
+    """A business measure, with what it was made of.
+
+    value: None where it cannot be known; then `why` says so in words. unit: `orders`, `days`, `%` (value 0.25 is 25 %),
+    a currency, … made_of: (what, number or text) in reading order, for explain: `("units sold on 24 days in stock",
+    96)`.
+    """
+
+    value: int | float | Fraction | None
+    unit: str = ""
+    made_of: tuple[tuple[str, int | float | str], ...] = ()
+    why: str = ""
+
+
+@dataclass
+class Shop:
+    """days: (day, channel) → its facts, channel "" for the whole shop. Whoever reads it changes nothing in it."""
+
+    zone: ZoneInfo
+    settings: ShopSettings = field(default_factory=ShopSettings)
+    calendar: Calendar | None = None
+    days: dict[tuple[str, str], DayFacts] = field(default_factory=dict)
+    products: dict[str, ProductFacts] = field(default_factory=dict)
+    plans: dict[str, PlanFacts] = field(default_factory=dict)
+    capacities: dict[str, CapacityFacts] = field(default_factory=dict)
+
+    def put(self, fact: Fact) -> None:
+        """Take a fact; the one of the same key before it is gone."""
+        match fact:
+            case DayFacts():
+                self.days[fact.day, fact.channel] = fact
+            case ProductFacts():
+                self.products[fact.sku] = fact
+            case PlanFacts():
+                self.plans[fact.campaign] = fact
+            case CapacityFacts():
+                self.capacities[fact.starts] = fact
+
+    def day_of(self, at: datetime) -> date:
+        """The shop's day of an instant."""
+        return at.astimezone(self.zone).date()
+
+    def channels(self) -> list[str]:
+        """The channels that any kept day has, sorted."""
+        return sorted({channel for _, channel in self.days if channel})
+
+    def day(self, day: date, channel: str = "") -> DayFacts | None:
+        return self.days.get((day.isoformat(), channel))
+
+    def days_before(self, day: date, count: int, channel: str = "") -> Iterator[tuple[date, DayFacts | None]]:
+        """The `count` days before one, the nearest first, with what is known of each."""
+        for n in range(1, count + 1):
+            before = day - timedelta(n)
+            yield before, self.day(before, channel)
