@@ -37,11 +37,13 @@ from lockstep.adapters.http.operations.on_call_operations import OnCallOperation
 from lockstep.adapters.http.operations.rule_operations import RuleOperations
 from lockstep.adapters.http.operations.service_operations import ServiceOperations
 from lockstep.adapters.http.operations.silence_operations import SilenceOperations
+from lockstep.adapters.http.operations.timeline_operations import TimelineOperations
 from lockstep.adapters.http.pages.alert_pages import AlertPages
 from lockstep.adapters.http.pages.known import Known, says_now_of
 from lockstep.adapters.http.pages.mute_pages import MutePages
 from lockstep.adapters.http.pages.on_call_pages import OnCallPages
 from lockstep.adapters.http.pages.pages import Pages
+from lockstep.adapters.http.pages.shop.timeline_pages import TimelinePages
 from lockstep.adapters.http.pages.silence_pages import SilencePages
 from lockstep.adapters.http.pages.visitor import Visitors
 from lockstep.adapters.http.server import HttpServer
@@ -56,6 +58,7 @@ from lockstep.adapters.rulebook import RuleBook, read_folder
 from lockstep.adapters.stopping import EXIT_UNDONE, LastResort, Stopping
 from lockstep.adapters.stream import open_broker
 from lockstep.adapters.stream.sqlite import path_of
+from lockstep.adapters.timeline.topic_reader import AccountReader
 from lockstep.notify.message import Writer
 from lockstep.ports import NoLinks, NoPictures, Pictures
 from lockstep.settings import Settings
@@ -237,6 +240,7 @@ class Service:
         giver = Giver(self.commands, self.responses, utc_now)
         self._alert_charts = AlertCharts(self._charts, Painter(), settings.zone)
         alert_pages = self._alert_pages(access)
+        accounts = AccountReader(self.broker, alert_pages.known.rules, alert_pages.known.writer)
         silences = SilenceOperations(
             self.board, self.responses, giver=giver, teams_of=self._teams_of, zone=settings.zone
         )
@@ -253,6 +257,7 @@ class Service:
             silences,
             OnCallOperations(self.responses, giver=giver, routing=lambda: book.loaded()[1]),
             HistoryOperations(self.broker, self.responses),
+            TimelineOperations(accounts),
             RuleOperations(self.rules.state, lambda: self.rules.reload(again=True), broker=self.broker, clock=utc_now),
             service,
             inbound,
@@ -260,6 +265,7 @@ class Service:
             MutePages(alert_pages),
             SilencePages(alert_pages, silences.previewed),
             OnCallPages(alert_pages, lambda: book.loaded()[1]),
+            TimelinePages(alert_pages, accounts),
             self._buttons,
         )
         self.http = HttpServer(settings, access, owners)

@@ -103,6 +103,20 @@ def test_an_alert_is_taken_and_given_back(typed):
     assert code == 0
 
 
+def test_a_timeline_is_printed_and_taken_along(typed, tmp_path):
+    """Of one alert as Markdown, of a stretch of time as JSON in a file; who acted stands in it."""
+    assert typed("note", "LowStock", "seen by the gate", "--label", "sku=B-2", "--as", "Eve")[0] == 0
+    code, said, _ = typed("timeline", "LowStock", "sku=B-2")
+    assert code == 0
+    assert said.startswith("# Timeline: LowStock, sku B-2")
+    assert "noted by Eve: seen by the gate (on a terminal)" in said
+    file = tmp_path / "night.json"
+    code, said, _ = typed("timeline", "--from", "2026-01-01T00:00:00Z", "--out", str(file))
+    assert (code, "night.json" in said) == (0, True)
+    entries = json.loads(file.read_text())["entries"]
+    assert {entry["labels"].get("sku") for entry in entries} >= {"A-1", "B-2"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -120,6 +134,10 @@ def test_an_alert_is_taken_and_given_back(typed):
         pytest.param(["silence", "add", "sku=A-1", "-m", "x"], "until when?", id="a silence without an end"),
         pytest.param(["oncall", "override", "night", "other", "--for", "1h"], "night", id="no schedule"),
         pytest.param(["why", "LowStock", "nobody", "--label", "sku=B-2"], "nobody", id="no receiver"),
+        pytest.param(["timeline"], "of what?", id="a timeline of nothing"),
+        pytest.param(["timeline", "LowStock", "sku=B-2", "--to", "2026-11-28"], "leave --from and --to", id="both"),
+        pytest.param(["timeline", "--from", "2026-11-28", "--to", "2026-11-27"], "--to is not after", id="backwards"),
+        pytest.param(["timeline", "NoRule"], "no alert 'NoRule' is known", id="no timeline"),
     ],
 )
 def test_what_cannot_be_done_is_said(typed, arguments, said):

@@ -16,15 +16,18 @@ from lockstep.adapters.charts.board import ChartBoard, record_of
 from lockstep.adapters.charts.curve import Chart, Point
 from lockstep.adapters.command_door import CommandDoor
 from lockstep.adapters.http.access import Access
+from lockstep.adapters.http.operations.timeline_operations import TimelineOperations
 from lockstep.adapters.http.pages.alert_pages import AlertPages
 from lockstep.adapters.http.pages.known import Known
 from lockstep.adapters.http.pages.pages import Pages
+from lockstep.adapters.http.pages.shop.timeline_pages import TimelinePages
 from lockstep.adapters.http.pages.visitor import Visitors
 from lockstep.adapters.http.server import HttpServer
 from lockstep.adapters.http.token_book import TokenBook
 from lockstep.adapters.links import SignedLinks, Signer
 from lockstep.adapters.response_board import ResponseBoard
 from lockstep.adapters.stream import open_broker
+from lockstep.adapters.timeline.topic_reader import AccountReader
 from lockstep.judge.publish import ALERTS
 from lockstep.measure.definition import Aggregate, Measured, SeriesDef
 from lockstep.notify.message import Writer
@@ -349,7 +352,9 @@ async def served(folder: Path, given: list[Record] | None = None, **changed: Any
             within_s=0.2,
             answer_s=0.2,
         )
-        http = HttpServer(settings, access, [pages])
+        accounts = AccountReader(broker, known.rules, known.writer)
+        owners = [pages, TimelinePages(pages, accounts), TimelineOperations(accounts)]
+        http = HttpServer(settings, access, owners)
         await http.start()
         try:
             yield Served(f"http://127.0.0.1:{http.port}", links, known, broker)

@@ -244,7 +244,7 @@ class ResponseBoard:
             *(
                 (said.at_ms, 1, said.turn, answer)
                 for said, answer in self._answers.values()
-                if _is_about(answer.command, alert_id, episode_id)
+                if is_about(answer.command, alert_id, episode_id)
             ),
             *((said.at_ms, 2, said.turn, d) for said, d in decisions if not episode_id or d.episode_id == episode_id),
         ]
@@ -261,7 +261,7 @@ class ResponseBoard:
                 yield said, transition
 
 
-def _is_about(command: Command | Deed, alert_id: str, episode_id: str) -> bool:
+def is_about(command: Command | Deed, alert_id: str, episode_id: str) -> bool:
     """Whether a command is about an alert and, where one is named on both sides, about this episode of it."""
     if getattr(command, "alert_id", None) != alert_id:
         return False

@@ -27,6 +27,7 @@ from lockstep.cli.respond import (
     on_call_plan,
     routes,
     silence_commands,
+    timeline_command,
     token_commands,
 )
 from lockstep.cli.shared.output import fail, out
@@ -98,6 +99,7 @@ app.command()(alert_commands.note)
 app.command()(alert_commands.snooze)
 app.command()(alert_commands.close)
 app.command()(alert_commands.why)
+app.command()(timeline_command.timeline)
 app.command()(demo.demo)
 dead_app.command("events")(events.dead_events)
 dead_app.command("deliveries")(events.dead_deliveries)

@@ -11,6 +11,7 @@ from lockstep.adapters.http.operations import (
     history_operations,
     on_call_operations,
     silence_operations,
+    timeline_operations,
 )
 from lockstep.adapters.http.operations.rule_operations import RuleOperations
 from lockstep.adapters.http.operations.service_operations import ServiceOperations
@@ -26,6 +27,7 @@ OWNERS: tuple[type, ...] = (
     silence_operations.SilenceOperations,
     on_call_operations.OnCallOperations,
     history_operations.HistoryOperations,
+    timeline_operations.TimelineOperations,
     RuleOperations,
     ServiceOperations,
     inbound.Inbound,
@@ -44,6 +46,7 @@ _SCHEMAS: dict[str, Any] = {
     "Why": history_operations.WHY,
     "Events": history_operations.EVENTS,
     "Audit": history_operations.AUDIT_PAGE,
+    "Timeline": timeline_operations.TIMELINE,
     "Delivery": history_operations.DELIVERY,
     "Deliveries": history_operations.DELIVERIES_PAGE,
 }

@@ -8,14 +8,17 @@ from lockstep.adapters.http.pages.forms import FormFault, moment_text
 from lockstep.text.figures import time_text
 
 
-def stretch_from(given: Mapping[str, str], zone: ZoneInfo, now: datetime) -> tuple[str, str]:
-    """(start, end), RFC 3339, of the fields `starts` (empty: now) and `ends`. Raises FormFault."""
+def stretch_from(given: Mapping[str, str], zone: ZoneInfo, now: datetime, *, is_past: bool = False) -> tuple[str, str]:
+    """(start, end), RFC 3339, of the fields `starts` (empty: now) and `ends`. is_past: whether it may be over.
+
+    Raises FormFault.
+    """
     starts = _instant(given.get("starts", ""), zone) or now
     ends = _instant(given.get("ends", ""), zone)
     if ends is None:
         raise FormFault("Say until when.")
-    if ends <= starts or ends <= now:
-        raise FormFault("It has to end after it begins, and after now.")
+    if ends <= starts or (ends <= now and not is_past):
+        raise FormFault(f"It has to end after it begins{'' if is_past else ', and after now'}.")
     return moment_text(starts), moment_text(ends)
 
 

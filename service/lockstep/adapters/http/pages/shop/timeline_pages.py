@@ -1,0 +1,93 @@
+"""The page of who knew what when: of an alert, or of a stretch of time, to read together and to take along."""
+
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from lockstep.adapters.http.openapi import TEXT, Operation, answers
+from lockstep.adapters.http.operations.timeline_operations import TimelineQuery, exported, wanted
+from lockstep.adapters.http.pages.alert_pages import AlertPages
+from lockstep.adapters.http.pages.forms import FormFault
+from lockstep.adapters.http.pages.stretch_forms import stretch_from
+from lockstep.adapters.http.refusal import Refusal
+from lockstep.adapters.timeline.account import Account
+from lockstep.adapters.timeline.topic_reader import AccountReader
+from lockstep.text.figures import time_text
+
+MOST_SHOWN = 500
+"""Lines that the page shows, the newest; the files have more."""
+_PAGE = {"description": "HTML", "content": {"text/html": {"schema": TEXT}}}
+
+
+class TimelinePages:
+    """`/timeline`."""
+
+    def __init__(self, alert_pages: AlertPages, reader: AccountReader) -> None:
+        """alert_pages: who knows visitors."""
+        self._of, self._reader = alert_pages, reader
+
+    @answers(
+        Operation(
+            "GET",
+            "/timeline",
+            "Who knew what when, for people",
+            {200: _PAGE, 400: _PAGE, 401: _PAGE, 404: _PAGE},
+            [
+                {"name": name, "in": "query", "schema": TEXT}
+                for name in ("alert", "episode", "every", "starts", "ends", "as")
+            ],
+            is_open=True,
+        )
+    )
+    async def _show(self, request: web.BaseRequest) -> web.Response:
+        visitor = self._of.visitors.by_login(request)
+        if visitor is None:
+            return self._of.ask_to_log_in(request, to="timeline")
+        zone, now = self._of.known.writer.zone, self._of.known.clock()
+        given = {name: request.query.get(name, "")[:100] for name in ("alert", "episode", "every", "starts", "ends")}
+        if not given["alert"] and not given["starts"]:
+            local = now.astimezone(zone)
+            given["starts"] = f"{local - timedelta(days=1):%Y-%m-%dT%H:%M}"
+        said, review = "", None
+        try:
+            if given["alert"]:
+                query = TimelineQuery(alert=given["alert"], episode=given["episode"], every=bool(given["every"]))
+            else:
+                # Without an end it is all that is known until now; what became known in this minute is part of it.
+                ends = given["ends"] or f"{now.astimezone(zone) + timedelta(minutes=1):%Y-%m-%dT%H:%M}"
+                starts, until = stretch_from({**given, "ends": ends}, zone, now, is_past=True)
+                query = TimelineQuery.model_validate({"from": starts, "to": until})
+            review = await wanted(self._reader, query)
+        except FormFault as fault:
+            said = str(fault)
+        except Refusal as refusal:
+            said = f"{refusal.message[:1].upper()}{refusal.message[1:]}."
+        form = request.query.get("as", "")
+        if review is not None and form in ("md", "json"):
+            return exported(review, form)
+        values = {
+            "given": given,
+            "said": said,
+            "zone": zone.key,
+            "review": review,
+            "rows": [] if review is None else _rows(review, zone),
+            "heard": [] if review is None else [(h, time_text(h.at, zone)) for h in review.heard],
+            "more": 0 if review is None else max(0, len(review.entries) - MOST_SHOWN),
+        }
+        return self._of.pages.page(
+            "timeline", values, depth=0, visitor=visitor, here="Timeline", status=400 if said else 200
+        )
+
+
+def _rows(review: Account, zone: ZoneInfo) -> list[dict[str, str]]:
+    return [
+        {
+            "at": time_text(entry.at, zone),
+            "kind": entry.kind,
+            "what": entry.what,
+            "happened": time_text(entry.happened_at, zone) if entry.happened_at else "",
+            "alert_id": entry.alert_id if entry.kind == "alert" else "",
+        }
+        for entry in reversed(review.entries[-MOST_SHOWN:])
+    ]
