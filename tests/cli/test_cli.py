@@ -163,6 +163,8 @@ def test_explain_says_why(shop):
     assert (found["labels"], found["clock"]["state"], found["at"]) == ({"sku": "A"}, "resolved", "2026-01-05T11:00:00Z")
     assert [t["state"] for t in found["told"]] == ["firing", "resolved"]
     assert "A duration is a number with a unit" in lockstep("explain", "ls104", cwd=shop).stdout
+    business = lockstep("explain", "days_of_cover", cwd=shop).stdout
+    assert business.startswith("days_of_cover: a business measure by sku, in days\n\nDays until it is sold out")
     assert "at_least: 20, usual_at_least: 5}" in lockstep("explain", "LS127", cwd=shop).stdout  # wider than 80
     nothing = lockstep("explain", "LowStock", "--url", "http://127.0.0.1:9", cwd=shop)
     assert "no worker answers at http://127.0.0.1:9" in nothing.stderr

@@ -16,7 +16,7 @@ from lockstep.notify.flap import Settled
 from lockstep.notify.message_reason import leaf_of, unit_of, where_more_is, why_lines
 from lockstep.notify.pipeline.hooks import Notice
 from lockstep.notify.self_alerts import CAUGHT_UP, MENDED, WENT_ON
-from lockstep.notify.units import with_units
+from lockstep.notify.units import with_shop_units, with_units
 from lockstep.rule import wording
 from lockstep.rule.condition.kind.anomaly import is_explained, statistic_text
 from lockstep.rule.condition.kinds import Flapping, Rule
@@ -146,12 +146,13 @@ class Writer:
 
     def names(self, transition: Transition, rule: Rule | None) -> dict[str, Any]:
         """What templates may use, as people read it."""
+        unit = unit_of(measured := with_shop_units(transition, rule, self.currency))
         return {
             "labels": dict(transition.labels),
-            "value": _figure(transition.value, unit_of(transition)),
-            "baseline": _baseline_figure(facts(transition)),
+            "value": _figure(transition.value, unit),
+            "baseline": _baseline_figure(facts(measured)),
             "baseline_of": transition.baseline_of,
-            "limit": "" if transition.limit is None else _figure(transition.limit, unit_of(transition)),
+            "limit": "" if transition.limit is None else _figure(transition.limit, unit),
             "ratio": Figure(ratio_text(transition.ratio), transition.ratio),
             "window": Figure(window_text(transition), _window_s(transition)),
             "severity": transition.severity,

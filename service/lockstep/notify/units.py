@@ -12,7 +12,8 @@ from lockstep.rule.condition.kinds import NewValue, Rule, Share
 from lockstep.rule.condition.when import leaves
 from lockstep.rule.explained_condition import said_of
 from lockstep.rule.judged_verdict import Judged
-from lockstep.text.figures import DAYS, HOURS, MONEY
+from lockstep.shop.catalogue import business_of
+from lockstep.text.figures import DAYS, HOURS, MONEY, PERCENT, TIMES
 from lockstep.transition import Transition
 
 _FIELDS = {
@@ -28,6 +29,8 @@ _FIELDS = {
     "lead_time_days": DAYS,
 }
 """Field of the events' contract → what it is counted in."""
+UNITS = {"days": DAYS, "hours": HOURS, "money": MONEY, "%": PERCENT, "x": TIMES}
+"""What a business measure is counted in → the unit of its numbers; what is not here is a number of things."""
 _COUNTED = "counted"
 """What is counted, not measured: divided by it, money stays money."""
 
@@ -50,13 +53,25 @@ def with_units(transition: Transition, rule: Rule | None, currency: str) -> Tran
     return msgspec.structs.replace(transition, explanation=explanation)
 
 
+def with_shop_units(transition: Transition, rule: Rule | None, currency: str) -> Transition:
+    """The same for business measures alone: what else a text names comes as plain numbers, as its author knows them."""
+    business = rule is not None and any(
+        isinstance(condition.expression, Measured) and business_of(condition.expression.series)
+        for condition, _ in leaves(rule.condition)
+    )
+    return with_units(transition, rule, currency) if business else transition
+
+
 def _read_in(judged: Judged, units: dict[str, str]) -> Judged:
     parts = tuple(_read_in(part, units) for part in judged.parts)
     return msgspec.structs.replace(judged, unit=judged.unit or units.get(judged.of, ""), parts=parts)
 
 
 def unit_of_expression(expression: Expression) -> str:
-    """HOURS, DAYS, MONEY, or "" where it is a plain number."""
+    """HOURS, DAYS, MONEY, of a business measure by itself also PERCENT and TIMES, or "" where it is a plain number."""
+    business = business_of(expression.series) if isinstance(expression, Measured) else None
+    if business is not None:
+        return UNITS.get(business.unit, "")
     unit = _unit(expression)
     return "" if unit in (None, _COUNTED) else str(unit)
 
@@ -82,6 +97,10 @@ def _unit(expression: Expression) -> str | None:
 def _unit_of_series(series: SeriesDef) -> str | None:
     if series.aggregate in (Aggregate.COUNT, Aggregate.DISTINCT) or series.field is None:
         return _COUNTED
+    business = business_of(series)
+    if business is not None:
+        unit = UNITS.get(business.unit)
+        return unit if unit in (DAYS, HOURS, MONEY) else _COUNTED
     return _FIELDS.get(series.field, _COUNTED)
 
 

@@ -31,6 +31,7 @@ from lockstep.rule.condition.period import Period
 from lockstep.rule.condition.verdicts import firing_of_parts, standing
 from lockstep.rule.condition.view import Instant, Kind, Verdict, View
 from lockstep.rule.language.quantity import duration_text
+from lockstep.shop.catalogue import business_of
 from lockstep.text.figures import PERCENT, number_text
 
 
@@ -186,9 +187,17 @@ def _unit(condition: Condition, number: float | None) -> str:
             return condition.unit
         case All() | AnyOf() | Not():
             return ""
+        case _ if _is_percent(condition.expression):
+            return PERCENT
         case _:
             is_part = number is not None and abs(number) <= 1 and _divides_like_by_like(condition.expression)
             return PERCENT if is_part else ""
+
+
+def _is_percent(expression: Expression) -> bool:
+    """Whether it is a business measure in percent, whatever its number is."""
+    business = business_of(expression.series) if isinstance(expression, Measured) else None
+    return business is not None and business.unit == PERCENT
 
 
 def _divides_like_by_like(expression: Expression) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from lockstep.rule.condition.kinds import Plan, Rule, series_of_condition
@@ -42,7 +43,9 @@ def in_force(versions: Sequence[Version]) -> Plan:
     series = tuple(dict.fromkeys(s for r in rules_now for s in series_of_condition(r.condition)))
     before = {s.id for v in versions[:-1] for r in v.plan.rules for s in series_of_condition(r.condition)}
     fresh = frozenset(s.id for s in series if s.id not in before) if len(versions) > 1 else frozenset()
-    return Plan(rules_now, series, versions[-1].plan.fingerprint, fresh)
+    borders = ((before.plan.shop, after.since_s) for before, after in pairwise(versions))
+    shops = tuple((second, shop) for shop, second in borders if second is not None)
+    return replace(versions[-1].plan, rules=rules_now, series=series, fresh=fresh, shops=shops)
 
 
 def changes_in_words(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:

@@ -13,7 +13,7 @@ from jinja2 import StrictUndefined, Template, TemplateError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from lockstep.errors import RuleError
-from lockstep.text.figures import PERCENT, Figure, duration_words, money_text, number_text, rounded_text
+from lockstep.text.figures import PERCENT, Figure, duration_words, money_text, number_text, rounded_figure, rounded_text
 from lockstep.text.time_units import DAY_S
 
 NAMES = (
@@ -69,8 +69,7 @@ def _round(value: object, digits: object = 0) -> object:
     number, unit = _number(value, "round"), getattr(value, "unit", "")
     if number is None:
         return value
-    read = number * 100 if unit == PERCENT else number
-    return Figure(rounded_text(read, _digits(digits, "round")) + unit, number, unit)
+    return Figure(rounded_figure(number, _digits(digits, "round"), unit), number, unit)
 
 
 def _money(value: object, currency: object = "") -> object:

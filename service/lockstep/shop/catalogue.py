@@ -6,6 +6,12 @@ show. How each is made stands in the module of its subject.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
+
+from lockstep.measure.definition import Aggregate, SeriesDef
+
+SOURCE = "shop"
+"""The source of business measures, beside the roles of topics."""
 
 SUBJECTS: dict[str, tuple[str, ...]] = {
     "product": ("sku",),
@@ -29,6 +35,25 @@ class Business:
     unit: str
     meaning: str
     rest: float = 0
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """By what it is kept."""
+        return SUBJECTS[self.subject]
+
+    @cached_property
+    def series(self) -> SeriesDef:
+        """What a rule reads that names it. All of them live on one samples partition, whatever they are by."""
+        return SeriesDef(
+            aggregate=Aggregate.LAST,
+            event_type=subject_type(self.subject),
+            source=SOURCE,
+            field=self.name,
+            by=tuple(sorted(self.labels)),
+            bucket_s=0,
+            key=(),
+            name=self.name,
+        )
 
 
 _ALL = (
@@ -78,7 +103,7 @@ _ALL = (
     # ---- a delivery to the shop
     Business("receipt_late_days", "receipt", "days", "Days by which it is late: past its day, or moved to a later one"),
     # ---- a channel
-    Business("conversion", "channel", "%", "Orders / visits over 28 days, of at least 200 visits", 1),
+    Business("channel_conversion", "channel", "%", "Orders / visits over 28 days, of at least 200 visits", 1),
     Business(
         "channel_return_rate", "channel", "%", "Units returned in 7 days / units sold in them, of at least 25 sold"
     ),
@@ -141,5 +166,6 @@ def subject_type(subject: str) -> str:
     return f"shop.{subject}"
 
 
-SOURCE = "shop"
-"""The source of business measures, beside the roles of topics."""
+def business_of(series: SeriesDef) -> Business | None:
+    """The business measure that a series is; None where it is a measure of events."""
+    return BUSINESS.get(str(series.field)) if series.source == SOURCE else None

@@ -12,6 +12,8 @@ HOURS, DAYS = "h", "d"
 """Units of lengths of time, which are read as `40.05 hours`, `3.5 days` and, below one of them, `30 minutes`."""
 MONEY = "money"
 """The unit of money, alone or before its currency (`money EUR`): 1234.5 is read as `1,235 EUR`."""
+TIMES = "x"
+"""The unit of a multiple: 1.8 is read as `1.8x`."""
 _LENGTHS = {HOURS: ("hour", 3600), DAYS: ("day", DAY_S)}
 
 
@@ -31,7 +33,7 @@ class Figure(str):
 def number_text(value: float | None, unit: str = "") -> str:
     """A number without noise: 42, 1,234, 12.5, 0.25; as a share 25%, as money €19.90, as hours `36 hours`.
 
-    unit: "", PERCENT, HOURS, DAYS, or MONEY with or without a currency.
+    unit: "", PERCENT, TIMES, HOURS, DAYS, or MONEY with or without a currency.
     """
     if value is None:
         return "no data"
@@ -45,6 +47,8 @@ def number_text(value: float | None, unit: str = "") -> str:
         return money_text(value, unit.removeprefix(MONEY).strip(), digits=0 if is_whole or abs(value) >= 1000 else 2)
     if unit == PERCENT:
         return f"{number_text(value * 100)}%"
+    if unit == TIMES:
+        return f"{number_text(value)}x"
     if abs(value) >= 1e15 or value != value:
         return f"{value:.3g}"
     if value == int(value) or abs(value) >= 1000:
@@ -65,6 +69,16 @@ def rounded_text(value: float, digits: int = 0) -> str:
         return f"{Decimal(repr(value)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):,f}"
     except InvalidOperation:  # beyond 28 digits there is nothing to round
         return number_text(value)
+
+
+def rounded_figure(number: float, digits: int, unit: str) -> str:
+    """A number with so many digits in its unit, see `number_text`: `6 days`, `25%`, `20 EUR`."""
+    if unit.startswith(MONEY):
+        return money_text(number, unit.removeprefix(MONEY).strip(), digits=digits)
+    text = rounded_text(number * 100 if unit == PERCENT else number, digits)
+    if unit in _LENGTHS:
+        return f"{text} {_LENGTHS[unit][0]}{'' if text.lstrip('-') == '1' else 's'}"
+    return text + unit
 
 
 def money_text(value: float, currency: str = "", *, digits: int = 2) -> str:

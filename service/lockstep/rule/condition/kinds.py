@@ -21,6 +21,7 @@ from lockstep.measure.definition import (
 )
 from lockstep.rule.condition.bound import Bounds, OfMeasure, OfTable, Source
 from lockstep.rule.condition.period import Period, Window
+from lockstep.shop.shop_settings import ShopSettings
 from lockstep.text.time_units import DAY_S
 
 
@@ -534,9 +535,18 @@ class Plan:
 
     A rule may stand in it in several versions, oldest first, each with the stretch of event time that it judges.
     fingerprint: the plan's version. fresh: ids of series that an earlier version of the plan did not have.
+    shop: what the shop says of itself; None: there is no shop.yml, no rule reads a business measure and no text names
+    anything of the shop, so nobody has to know it. shops: what it was before, oldest first, each with the second of
+    event time up to which it was.
     """
 
     rules: tuple[Rule, ...]
     series: tuple[SeriesDef, ...]
     fingerprint: str = ""
     fresh: frozenset[str] = frozenset()
+    shop: ShopSettings | None = None
+    shops: tuple[tuple[int, ShopSettings | None], ...] = ()
+
+    def shop_at(self, second: int) -> ShopSettings | None:
+        """What the shop says of itself at a second of event time."""
+        return next((shop for until, shop in self.shops if second <= until), self.shop)

@@ -24,6 +24,8 @@ from lockstep.rule.language.lint.warnings import advice, equal_rules
 from lockstep.rule.language.measures import Measures, NamedMeasure
 from lockstep.rule.language.reuse import Reused, reuse
 from lockstep.rule.language.table import Tables
+from lockstep.shop.catalogue import SOURCE
+from lockstep.shop.shop_settings import ShopSettings
 from lockstep.yaml.document import Document, Fault, document_of, validate
 
 M = TypeVar("M", bound=BaseModel)
@@ -213,7 +215,8 @@ def _certain(compiled: Sequence[tuple[Document, int, Rule]], doubtful: Sequence[
 
 def _plan_of(rules: tuple[Rule, ...]) -> Plan:
     series = dict.fromkeys(s for rule in rules for s in series_of_condition(rule.condition))
-    return Plan(rules, tuple(series), stable_id("plan-1", *(rule.version for rule in rules))[:12])
+    shop = ShopSettings() if any(s.source == SOURCE for s in series) else None
+    return Plan(rules, tuple(series), stable_id("plan-1", *(rule.version for rule in rules))[:12], shop=shop)
 
 
 # ---- what a document holds -------------------------------------------------------------------------------------------

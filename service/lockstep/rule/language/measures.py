@@ -1,4 +1,7 @@
-"""Measures by name: looked at once, where they stand, and made into series for each rule that uses them."""
+"""Measures by name: looked at once, where they stand, and made into series for each rule that uses them.
+
+Business measures have their names without being declared, see `lockstep.shop.catalogue`.
+"""
 
 import ast
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,6 +11,7 @@ from typing import Literal, assert_never
 from lockstep.event import TYPES, field_kind, known_paths, line_fields
 from lockstep.measure.definition import Aggregate, Expression, Measured, Number, Operation, SeriesDef
 from lockstep.rule.language.form import AGGREGATES, MeasureModel
+from lockstep.shop.catalogue import BUSINESS, Business
 from lockstep.yaml.document import Document, Fault, did_you_mean
 
 MOST_TERMS = 100
@@ -80,18 +84,24 @@ class Measures:
             self._broken |= spoiled
 
     def is_known(self, name: str) -> bool:
-        return name in self._named or name in self._broken
+        return name in self._named or name in self._broken or name in BUSINESS
 
     def is_usable(self, name: str) -> bool:
-        return name in self._named and name not in self._broken
+        return (name in self._named or name in BUSINESS) and name not in self._broken
 
     def remedy(self, name: str) -> str:
         """The way out for a name that nobody knows."""
         elsewhere = f" (or does it stand in {self._unread[0]}, which cannot be read?)" if self._unread else ""
-        return did_you_mean(name, {*self._named, *self._broken}) + elsewhere
+        own = {*self._named, *self._broken}
+        near = did_you_mean(name, own | BUSINESS.keys())
+        if not near.startswith("did"):
+            near = did_you_mean(name, own)  # the business measures are too many to list
+        return near + elsewhere
 
     def expression(self, name: str, grouping: Grouping) -> Expression:
         """What a usable measure is for a rule, under the name that its author gave it."""
+        if name not in self._named:
+            return Measured(BUSINESS[name].series)
         measure = self._named[name]
         if measure.model.formula is None:
             return Measured(series_of_measure(measure, grouping))
@@ -119,10 +129,20 @@ class Measures:
 
     def named_in(self, name: str) -> list[NamedMeasure]:
         """The measures of events behind a usable one: itself, or those of its formula."""
-        measure = self._named[name]
+        measure = self._named.get(name)
+        if measure is None:
+            return []
         if measure.model.formula is None:
             return [measure]
         return [m for other in _names(measure.model.formula) for m in self.named_in(other)]
+
+    def business_in(self, name: str) -> list[Business]:
+        """The business measures behind a usable one: itself, or those of its formula."""
+        measure = self._named.get(name)
+        if measure is None:
+            return [BUSINESS[name]] if name in BUSINESS else []
+        formula = measure.model.formula
+        return [] if formula is None else [b for other in _names(formula) for b in self.business_in(other)]
 
     # ---- looking at one -------------------------------------------------------------------------------------------
 
@@ -141,6 +161,13 @@ class Measures:
             self._broken.add(measure.name)
 
     def _check(self, measure: NamedMeasure) -> None:
+        if measure.name in BUSINESS:
+            meaning = BUSINESS[measure.name].meaning
+            message = f"the business measure of that name cannot be used beside it: {meaning}"
+            remedy = "rename this one, or remove it to use that one"
+            self.faults.append(
+                measure.document.fault(("measures", measure.name), message, remedy, "LS290", level="warning", key=True)
+            )
         if measure.model.formula is not None:
             self._check_formula(measure, measure.model.formula)
             return

@@ -99,6 +99,7 @@ class FileContext:
             raise Stop
         if not self.measures.is_usable(name):
             raise Stop  # said where the measure stands
+        self._check_subjects(name, pointer, scope)
         for measure in self.measures.named_in(name):
             line_label = next(
                 (s.line_labels[0] for s in [series_of_measure(measure, scope.grouping)] if s.line_labels), ""
@@ -123,3 +124,20 @@ class FileContext:
                         "LS137",
                     )
         return self.measures.expression(name, scope.grouping)
+
+    def _check_subjects(self, name: str, pointer: Pointer, scope: Scope) -> None:
+        """A business measure is kept by the labels of its subject; another grouping is noted and ends the rule."""
+        by = set(map(plain, scope.grouping.by))
+        for business in self.measures.business_in(name):
+            labels = business.labels
+            if by == set(labels):
+                continue
+            asked = f"[{', '.join(labels)}]"
+            whose = f"by {' and '.join(labels)}" if labels else "of the whole shop"
+            is_bound = len(pointer) > 1 and pointer[-2] in ("above", "below", "at_least", "at_most")
+            remedy = f"give the rule 'by: {asked}'"
+            if set(labels) < set(scope.by):
+                beside = f"write 'by: {asked}' beside it"
+                remedy = beside if is_bound else f"{remedy}, or in a part of a combination {beside}"
+            self.note(pointer, f"'{business.name}' is {whose}, and this is not", remedy, "LS291")
+            raise Stop

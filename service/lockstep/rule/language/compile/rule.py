@@ -22,10 +22,11 @@ from lockstep.rule.language.compile.condition import condition_of
 from lockstep.rule.language.compile.context import FileContext, Scope, Stop
 from lockstep.rule.language.compile.levels import overridden
 from lockstep.rule.language.compile.window import bucket_of, lengths_in
-from lockstep.rule.language.fewer_labels import plain, shared_key
+from lockstep.rule.language.fewer_labels import measures_named, plain, shared_key
 from lockstep.rule.language.form import RuleModel
 from lockstep.rule.language.measures import Grouping, Measures, label_fault
 from lockstep.rule.language.table import Tables
+from lockstep.shop.catalogue import SOURCE
 from lockstep.text.time_units import DAY_S
 from lockstep.yaml.document import Document, Fault, Pointer
 
@@ -68,7 +69,7 @@ def _rule_of(context: FileContext, model: RuleModel, pointer: Pointer) -> Rule:
         context.note(pointer, "a window of zero holds nothing", "write one like 15m", "LS145")
         raise Stop
     bucket_s = bucket_of(model)
-    grouping = Grouping(tuple(model.by), bucket_s, shared_key(model, by))
+    grouping = Grouping(tuple(model.by), bucket_s, shared_key(model, by, of_shop=_is_of_shop(context, model)))
     scope = Scope(by, grouping, Severity.of(model.severity))
     condition = condition_of(context, model, pointer, scope)
     if model.overrides:
@@ -110,6 +111,12 @@ def _rule_of(context: FileContext, model: RuleModel, pointer: Pointer) -> Rule:
     return replace(rule, version=version_of(rule))
 
 
+def _is_of_shop(context: FileContext, model: RuleModel) -> bool:
+    """Whether a rule has to be judged where the facts of the shop are."""
+    names = (name for name in measures_named(model) if context.measures.is_usable(name))
+    return any(context.measures.business_in(name) for name in names)
+
+
 def _check_for(context: FileContext, model: RuleModel, condition: Condition, pointer: Pointer) -> None:
     """What is judged once has nothing that could hold for a while."""
     periods = [period_of(leaf) for leaf, _ in leaves(condition)]
@@ -137,7 +144,7 @@ def _check_labels(context: FileContext, model: RuleModel, series: tuple[SeriesDe
             if isinstance(context.document.data["rules"][pointer[1]].get("by"), list)
             else (*pointer, "by")
         )
-        for event_type in dict.fromkeys(s.event_type for s in series if plain(label) in s.by):
+        for event_type in dict.fromkeys(s.event_type for s in series if s.source != SOURCE and plain(label) in s.by):
             odd = label_fault(event_type, label)
             if odd is not None:
                 context.note(at, odd[0], odd[1], "LS135", level=odd[2])

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from lockstep.rule.language import quantity
-from lockstep.rule.language.form.values import TEXT, Duration, Label, Limit, Strict, listed, one_or_many
+from lockstep.rule.language.form.values import TEXT, Duration, Label, Limit, MeasureName, Strict, listed, one_or_many
 
 
 def _times(value: Any) -> Any:
@@ -20,7 +20,7 @@ def _times(value: Any) -> Any:
 class SourceModel(Strict):
     """A number that stands elsewhere: what another measure is at the time, or a row of a table."""
 
-    measure: str | None = Field(None, description="Name of a measure; its value at the time is the number")
+    measure: MeasureName | None = Field(None, description="Name of a measure; its value at the time is the number")
     by: Annotated[list[Label] | None, BeforeValidator(one_or_many), listed(TEXT)] = Field(
         None, description="Of the measure: fewer labels than the rule's, `[]` for the whole shop; default: the same"
     )

@@ -22,6 +22,7 @@ from lockstep.rule.language.form.values import (
     Duration,
     Label,
     Limit,
+    MeasureName,
     Stretch,
     Strict,
     day,
@@ -41,7 +42,7 @@ class _Wider(Strict):
 class ThresholdModel(BoundsModel, _Wider):
     """A measure against numbers."""
 
-    measure: str = Field(description="Name of a measure")
+    measure: MeasureName = Field(description="Name of a measure")
     window: CalendarWindow | None = Field(
         None,
         description="The last whole buckets that count, `1h`, or `day` or `week`, judged once at their end; "
@@ -101,7 +102,7 @@ BaselineModel.model_rebuild()
 class SpikeModel(_Wider):
     """A measure against what it usually is."""
 
-    measure: str = Field(description="Name of a measure")
+    measure: MeasureName = Field(description="Name of a measure")
     window: CalendarWindow = Field(
         description="The last whole buckets that are compared, `1h`, or `day` or `week`, judged once at their end"
     )
@@ -144,7 +145,7 @@ def _labels_or_time(value: Any) -> Any:
 class AbsenceModel(Strict):
     """Nothing where something is expected."""
 
-    measure: str = Field(description="Name of a measure")
+    measure: MeasureName = Field(description="Name of a measure")
     window: CalendarWindow | None = Field(None, description="Nothing for this long, `2h`, or a whole `day` or `week`")
     by: Annotated[
         time | list[Label] | None,
@@ -197,8 +198,8 @@ class AbsenceModel(Strict):
 class ShareModel(BoundsModel, _Wider):
     """One count as a part of another, from 0 to 1: `above: 10%`."""
 
-    measure: str = Field(description="Name of a measure: the part, `returns`")
-    of: str = Field(description="Name of a measure: the whole, `orders`")
+    measure: MeasureName = Field(description="Name of a measure: the part, `returns`")
+    of: MeasureName = Field(description="Name of a measure: the whole, `orders`")
     window: CalendarWindow | None = Field(
         None, description="The last whole buckets that count, `1h`, or `day` or `week`, judged once at their end"
     )
@@ -212,8 +213,8 @@ class ShareModel(BoundsModel, _Wider):
 class RatioModel(BoundsModel, _Wider):
     """One measure for each of another: `spend` of `revenue`."""
 
-    measure: str = Field(description="Name of a measure: what is divided")
-    of: str = Field(description="Name of a measure: by what")
+    measure: MeasureName = Field(description="Name of a measure: what is divided")
+    of: MeasureName = Field(description="Name of a measure: by what")
     window: CalendarWindow | None = Field(
         None, description="The last whole buckets that count, `1h`, or `day` or `week`, judged once at their end"
     )
@@ -224,7 +225,7 @@ class RatioModel(BoundsModel, _Wider):
 class ChangeModel(Strict):
     """A value that is not what it was."""
 
-    measure: str = Field(description="Name of a measure")
+    measure: MeasureName = Field(description="Name of a measure")
     by: By | None = Field(None, description="By so much or more, `5` or `20%`; none: at all")
     window: Duration | None = Field(
         None,
@@ -239,7 +240,7 @@ class NewValueModel(Strict):
 
     label: Label | None = Field(None, description="Whose values may be new, `campaign`; the rule is by it")
     field: Label | None = Field(None, description="The same as `label`")
-    measure: str = Field(description="Name of a count: the events that are looked at")
+    measure: MeasureName = Field(description="Name of a count: the events that are looked at")
     in_: Duration = Field(alias="in", description="New is what did not come for so long, `30d`")
     window: Duration | None = Field(None, description="How long it is told as new; default 1h, or as `in`")
     learn: Duration | None = Field(
@@ -260,21 +261,25 @@ def _within(value: Any) -> Any:
 class ProjectionModel(_Wider):
     """Where a measure gets at its present pace."""
 
-    measure: str = Field(description="Name of a measure: a level that falls, or a flow that adds up over the day")
+    measure: MeasureName = Field(
+        description="Name of a measure: a level that falls, or a flow that adds up over the day"
+    )
     reaches: Limit = Field(description="A level: this or less; a flow: this or more")
     within: Annotated[
         int | Literal["day"],
         BeforeValidator(_within),
         WithJsonSchema({"type": ["string", "integer"], "examples": ["3d", "day"]}),
     ] = Field(description="How far ahead, `3d`; `day`: to the end of the shop's day")
-    pace: str | None = Field(None, description="For a level, the flow that takes from it; default: what it lost itself")
+    pace: MeasureName | None = Field(
+        None, description="For a level, the flow that takes from it; default: what it lost itself"
+    )
     window: Duration | None = Field(None, description="The pace is that of so long; default 7d, with `within: day` 2h")
 
 
 class AnomalyModel(Strict):
     """A flow that differs from what was learned of it. Needs nothing but a measure."""
 
-    measure: str = Field(description="Name of a measure: a flow")
+    measure: MeasureName = Field(description="Name of a measure: a flow")
     sensitivity: Literal["low", "medium", "high"] = Field(
         "medium", description="How easily it speaks; medium: only when it is sure"
     )

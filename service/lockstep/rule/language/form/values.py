@@ -5,10 +5,12 @@ from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from typing_extensions import TypeAliasType
 
 from lockstep.rule.condition.kinds import Hours
 from lockstep.rule.condition.period import Period
 from lockstep.rule.language import quantity
+from lockstep.shop.catalogue import BUSINESS
 
 Duration = Annotated[
     int,
@@ -55,6 +57,22 @@ Stretch = Annotated[
 DayKind = Literal["campaign", "holiday", "closed"]
 SeverityWord = Literal["info", "warning", "critical"]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
+
+MeasureName = TypeAliasType(
+    "MeasureName",
+    Annotated[
+        str,
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    *({"const": b.name, "description": f"{b.meaning}. By {list(b.labels)}"} for b in BUSINESS.values()),
+                    {"type": "string"},
+                ]
+            }
+        ),
+    ],
+)
+"""The name of a declared measure, or of a business measure, which editors complete and explain."""
 
 
 def _label(value: Any) -> Any:

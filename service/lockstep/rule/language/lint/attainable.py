@@ -18,6 +18,8 @@ from lockstep.rule.condition.kinds import All, Condition, Leaf, Level, Rule, Sha
 from lockstep.rule.condition.when import parts_of
 from lockstep.rule.language import quantity
 from lockstep.rule.language.lint.clear import span
+from lockstep.shop.catalogue import business_of
+from lockstep.text.figures import PERCENT
 from lockstep.yaml.document import Document, Fault, Pointer
 
 _ADD_UP = (Aggregate.COUNT, Aggregate.DISTINCT, Aggregate.SUM)
@@ -196,6 +198,9 @@ def may_be_percent(expression: Expression) -> bool:
     if not isinstance(expression, Measured):
         return True
     series = expression.series
+    business = business_of(series)
+    if business is not None:
+        return business.unit == PERCENT
     is_known = series.field is not None and is_known_field(series.event_type, series.field)
     return series.aggregate not in _ADD_UP and not (series.aggregate is Aggregate.LAST and is_known)
 

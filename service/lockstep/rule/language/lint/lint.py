@@ -135,6 +135,8 @@ CODES: dict[str, str] = {
     "LS280": "a route that no alert takes",
     "LS281": "a route or an inhibition for alerts that no rule has",
     "LS282": "a route that cannot be followed",
+    "LS290": "a measure that has the name of a business measure",
+    "LS291": "a business measure is by the labels of its subject",
 }
 """code → what it is about."""
 
