@@ -34,6 +34,9 @@ def _load(name: str, path: Path) -> ModuleType:
 kafka = _load("kafka_for_tests", Path(__file__).parent / "kafka" / "broker.py")
 
 
+_load("shop_build", Path(__file__).parent / "shop" / "build.py")
+
+
 _load("chromium", Path(__file__).parent / "pages" / "chromium.py")
 
 

@@ -19,6 +19,7 @@ COUNTS = (
     "orders",
     "units",
     "lines",
+    "complex",
     "gift_wrapped",
     "special_shipping",
     "cancelled",
@@ -28,7 +29,7 @@ COUNTS = (
     "returned_units",
     "sessions",
 )
-"""What `DayFacts.counts` may have."""
+"""What `DayFacts.counts` may have. complex: orders with several lines, gift wrap or special shipping."""
 MONEY = ("revenue", "refunds", "spend", "shipping_cost")
 """What `DayFacts.money` may have."""
 HOURLY = ("orders", "sessions", "shipped", "cancelled")
@@ -50,7 +51,8 @@ class DayFacts(_Fact, frozen=True, kw_only=True, tag="day"):
 
     channel: "" for the whole shop. counts, money: by the names in COUNTS and MONEY; what did not happen is absent.
     by_hour: of HOURLY, a number for each hour since the day's first moment (23 to 25 of them, fewer while it goes on).
-    themes: what customers said, by theme. hours_to_ship: median hours from order to handing over; None without any.
+    themes: what customers said, by theme. hours_to_ship: mean hours from order to handing over; None without any.
+    spend_by_campaign: of the whole shop alone; money that names no campaign is under `none`.
     """
 
     day: str
@@ -60,6 +62,7 @@ class DayFacts(_Fact, frozen=True, kw_only=True, tag="day"):
     by_hour: dict[str, list[int]] = {}
     themes: dict[str, int] = {}
     hours_to_ship: float | None = None
+    spend_by_campaign: dict[str, Money] = {}
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +107,7 @@ class ProductFacts(_Fact, frozen=True, kw_only=True, tag="product"):
     bought. returned is by day; reasons: why, by day likewise. available: None while no stock was ever told; of all
     locations; stock_at: when the newest was told. places: by location ("" where the shop names none).
     price: minor units; None while none was told. listed_on: the day it was first listed, sold or stocked.
-    lead_time_days: None while no supplier told one; supplier: who did.
+    lead_time_days: None while no supplier told one; supplier: who did, lead_time_at: when it was changed last.
     """
 
     sku: str
@@ -124,6 +127,7 @@ class ProductFacts(_Fact, frozen=True, kw_only=True, tag="product"):
     listed_on: str = ""
     lead_time_days: float | None = None
     lead_time_before: float | None = None
+    lead_time_at: str = ""
     supplier: str = ""
 
 
@@ -131,7 +135,8 @@ class PlanFacts(_Fact, frozen=True, kw_only=True, tag="plan"):
     """A campaign as marketing announced it last (`campaign.planned`, calendar.yml or a feed).
 
     starts, ends: first and last moment, RFC 3339. told_at: when this was said. number: 1 for the first announcement,
-    one more each time anything of it changed. source: `event`, `calendar` or the name of a feed.
+    one more each time anything of it changed. source: `event`, `calendar` or the name of a feed. verdict: of the answer
+    that was given last (`lockstep.shop.plan_answer`), "" before the first; a new answer keeps to it where it is close.
     """
 
     campaign: str
@@ -146,6 +151,7 @@ class PlanFacts(_Fact, frozen=True, kw_only=True, tag="plan"):
     number: int = 1
     source: str = "event"
     cancelled: bool = False
+    verdict: str = ""
 
 
 class CapacityFacts(_Fact, frozen=True, kw_only=True, tag="capacity"):

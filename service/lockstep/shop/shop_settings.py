@@ -10,6 +10,7 @@ class ShopSettings:
 
     currency: ISO 4217, in which totals are told. exchange: currency → how many of the shop's currency one of it is
     worth. capacity_per_day: orders that can be shipped on a day for which nothing was declared; None: not known.
+    capacity_by_weekday: likewise, of a weekday (Monday is 0) that differs from capacity_per_day.
     closed_capacity: whether closed days of the calendar have none. key_skus: products that must not run out, with `*`.
     lead_time_days: of suppliers that told none. safety_days: cover that should be left when a receipt comes.
     velocity_days: over how many days sales are looked at. conversion_days: likewise, visits to orders.
@@ -25,6 +26,7 @@ class ShopSettings:
     currency: str = ""
     exchange: dict[str, Fraction] = field(default_factory=dict)
     capacity_per_day: float | None = None
+    capacity_by_weekday: dict[int, float] = field(default_factory=dict)
     closed_capacity: bool = True
     key_skus: tuple[str, ...] = ()
     backorder: tuple[str, ...] = ()

@@ -9,15 +9,17 @@ from zoneinfo import ZoneInfo
 from lockstep.calendar import Calendar
 from lockstep.shop.facts import CapacityFacts, DayFacts, Fact, PlanFacts, ProductFacts
 from lockstep.shop.shop_settings import ShopSettings
+from lockstep.text.figures import MONEY, PERCENT, number_text, usual_text
 
 
 @dataclass(frozen=True)
 class Made:
     """A business measure, with what it was made of.
 
-    value: None where it cannot be known; then `why` says so in words. unit: `orders`, `days`, `%` (value 0.25 is 25 %),
-    a currency, … made_of: (what, number or text) in reading order, for explain: `("units sold on 24 days in stock",
-    96)`.
+    value: None where it cannot be known; then `why` says so in words. Where there is both, `why` says what is not in
+    it (money without a rate). unit: `orders`, `days`, `hours`, `%` (value 0.25 is 25 %), `money EUR` (value 19.90 is
+    €19.90, exactly: a Fraction), `x`, … made_of: (what, number or text) in reading order, for explain: `("units sold on
+    24 days in stock", 96)`.
     """
 
     value: int | float | Fraction | None
@@ -25,10 +27,30 @@ class Made:
     made_of: tuple[tuple[str, int | float | str], ...] = ()
     why: str = ""
 
+    @property
+    def text(self) -> str:
+        """It in words: `310 orders`, `3.1%`, `1,234.50 EUR`, `4.5 days`; where it is not known, why."""
+        if self.value is None:
+            return self.why
+        number = float(self.value)
+        if self.unit == PERCENT:
+            return number_text(round(number, 4), PERCENT)
+        if self.unit.startswith(MONEY):
+            return number_text(number, self.unit)
+        text = usual_text(number)
+        if self.unit == "x":
+            return f"{text}x"
+        is_one = text == "1" and self.unit.endswith("s")
+        return f"{text} {self.unit[:-1] if is_one else self.unit}".rstrip()
+
 
 @dataclass
 class Shop:
-    """days: (day, channel) → its facts, channel "" for the whole shop. Whoever reads it changes nothing in it."""
+    """days: (day, channel) → its facts, channel "" for the whole shop. Whoever reads it changes nothing in it.
+
+    upto: event time to which it is known, the newest of its facts, RFC 3339. first_day: the first of which any fact is
+    known; "" before there is one. `put` keeps both.
+    """
 
     zone: ZoneInfo
     settings: ShopSettings = field(default_factory=ShopSettings)
@@ -37,12 +59,19 @@ class Shop:
     products: dict[str, ProductFacts] = field(default_factory=dict)
     plans: dict[str, PlanFacts] = field(default_factory=dict)
     capacities: dict[str, CapacityFacts] = field(default_factory=dict)
+    upto: str = ""
+    first_day: str = ""
 
     def put(self, fact: Fact) -> None:
         """Take a fact; the one of the same key before it is gone."""
+        # Without the Z: 12:00:00.5Z comes before 12:00:00Z as text.
+        if fact.upto.removesuffix("Z") > self.upto.removesuffix("Z"):
+            self.upto = fact.upto
         match fact:
             case DayFacts():
                 self.days[fact.day, fact.channel] = fact
+                if not self.first_day or fact.day < self.first_day:
+                    self.first_day = fact.day
             case ProductFacts():
                 self.products[fact.sku] = fact
             case PlanFacts():

@@ -1,0 +1,107 @@
+"""All business measures of a thing: what `lockstep.shop.catalogue` names, made of a shop's facts."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from fractions import Fraction
+
+from lockstep.shop.catalogue import BUSINESS
+from lockstep.shop.forecast import expected_day
+from lockstep.shop.plan_answer import VERDICTS, assess, fullness
+from lockstep.shop.subjects import (
+    capacity,
+    channel,
+    expiry,
+    fulfilment,
+    location,
+    product,
+    promotions,
+    returns,
+    stock_receipts,
+)
+from lockstep.shop.whole_shop import Made, Shop
+
+_ALL_OF = {
+    subject: [b for b in BUSINESS.values() if b.subject == subject]
+    for subject in {b.subject for b in BUSINESS.values()}
+}
+
+
+def business(shop: Shop, subject: str, labels: tuple[str, ...], at: datetime) -> dict[str, Made]:
+    """name → measure, of everything that the catalogue has of a subject.
+
+    labels: the values of SUBJECTS[subject], in that order; () for the whole shop. Of a thing that the shop does not
+    know, every measure is None and says so.
+    """
+    match subject, labels:
+        case "shop", ():
+            made = {
+                "expected_today": expected_day(shop, shop.day_of(at), at),
+                **capacity.measures(shop, at),
+                **fulfilment.measures(shop, at),
+            }
+        case "product", (sku,) if sku in shop.products:
+            facts = shop.products[sku]
+            made = {
+                **product.measures(shop, facts, at),
+                **returns.product_returns(shop, facts, at),
+                "gap_days": stock_receipts.gap_days(shop, facts, at),
+                **expiry.measures(shop, facts, at),
+                **promotions.measures(shop, facts, at),
+            }
+        case "receipt", (sku, purchase_order) if sku in shop.products:
+            made = stock_receipts.receipt_measures(shop, shop.products[sku], purchase_order, at)
+        case "channel", (name,):
+            made = channel.measures(shop, name, at)
+        case "plan", (campaign,) if campaign in shop.plans:
+            made = _of_plan(shop, campaign, at)
+        case "location", (name,):
+            made = location.measures(shop, name, at)
+        case _:
+            made = {}
+    unknown = f"{' '.join(labels) or subject} is not known"
+    return {b.name: made.get(b.name, Made(None, b.unit, (), unknown)) for b in _ALL_OF.get(subject, ())}
+
+
+def things(shop: Shop, subject: str) -> Iterable[tuple[str, ...]]:
+    """The labels of everything of a subject that the shop knows, sorted. Of deliveries those that are open."""
+    match subject:
+        case "shop":
+            return [()]
+        case "product":
+            return [(sku,) for sku in sorted(shop.products)]
+        case "receipt":
+            return sorted(
+                {
+                    (sku, one.purchase_order)
+                    for sku, p in shop.products.items()
+                    for one in stock_receipts.open_receipts(p)
+                }
+            )
+        case "channel":
+            return [(name,) for name in shop.channels()]
+        case "plan":
+            return [(campaign,) for campaign in sorted(shop.plans)]
+        case "location":
+            return [(place,) for place in location.locations(shop)]
+        case _:
+            return []
+
+
+def _of_plan(shop: Shop, campaign: str, at: datetime) -> dict[str, Made]:
+    seen = assess(shop, shop.plans[campaign], at)
+    trouble = Made(VERDICTS.index(seen.verdict), "", (("answer", seen.verdict), ("why", " ".join(seen.reasons))))
+    fullest = seen.fullest
+    if fullest is None or fullest.expected is None or fullest.capacity is None:
+        why = " ".join(seen.unknown) or "it is over"
+        return {"plan_trouble": trouble, "plan_over_capacity": Made(None, "%", (), why)}
+    made_of = (
+        ("day", fullest.day),
+        ("orders expected", fullest.expected),
+        ("orders that can be shipped", fullest.capacity),
+    )
+    if not fullest.capacity:
+        # Of a closed day with something to ship any share is too little; it is told as twice what is possible.
+        share = Fraction(2 if fullness(fullest) else 0)
+    else:
+        share = Fraction(fullest.expected, fullest.capacity)
+    return {"plan_trouble": trouble, "plan_over_capacity": Made(share, "%", made_of)}

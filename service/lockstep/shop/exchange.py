@@ -1,0 +1,79 @@
+"""Money of several currencies in the shop's own: exact, rounded once."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from lockstep.labels import NONE
+from lockstep.shop.facts import Money
+from lockstep.shop.shop_settings import ShopSettings
+from lockstep.text.figures import MONEY
+
+_DECIMALS = {
+    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV"), 0),
+    **dict.fromkeys(("XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+}
+
+
+def decimals(currency: str) -> int:
+    """How many decimals a currency has by ISO 4217: 2 for EUR and for one that is not known, 0 for JPY, 3 for KWD."""
+    return _DECIMALS.get(currency, 2)
+
+
+@dataclass(frozen=True)
+class Total:
+    """An amount in one currency.
+
+    minor: whole number of its minor unit. currency: "" where neither the shop nor the money names one. without: what
+    is not in it, as no rate is set, by currency.
+    """
+
+    minor: int
+    currency: str
+    without: Money
+
+    @property
+    def amount(self) -> Fraction:
+        """In the currency itself: 1990 cents are 19.90."""
+        return Fraction(self.minor, 10 ** decimals(self.currency))
+
+    @property
+    def unit(self) -> str:
+        return f"{MONEY} {self.currency}".rstrip()
+
+    @property
+    def why(self) -> str:
+        """What is not in it, in words; "" where all is."""
+        own = self.currency or "another"
+        return "; ".join(
+            f"without {amount_text(minor, currency)}: shop.yml has no rate of {currency} to {own}"
+            for currency, minor in sorted(self.without.items())
+        )
+
+
+def total(money: Money, settings: ShopSettings) -> Total:
+    """Money by currency in the shop's own, rounded once, halves to the even unit.
+
+    What names no currency is of the shop's. Where the shop names none, money of one currency stays as it is. A currency
+    without a rate is never added: it is in `without`.
+    """
+    named = {currency: minor for currency, minor in money.items() if currency not in (NONE, "")}
+    own = settings.currency or (next(iter(named)) if len(named) == 1 else "")
+    exact = Fraction(0)
+    without: Money = {}
+    for currency, minor in money.items():
+        if currency in (NONE, "", own):
+            exact += minor
+        elif currency in settings.exchange and own:
+            exact += minor * settings.exchange[currency] * Fraction(10) ** (decimals(own) - decimals(currency))
+        elif minor:
+            without[currency] = minor
+    return Total(round(exact), own, without)
+
+
+def amount_text(minor: int, currency: str) -> str:
+    """`1,234.50 EUR`, exactly."""
+    places = decimals(currency)
+    whole, rest = divmod(abs(minor), 10**places)
+    cents = f".{rest:0{places}}" if places else ""
+    return f"{'-' * (minor < 0)}{whole:,}{cents} {currency}".rstrip()

@@ -1,0 +1,1 @@
+"""Business measures, a module for each thing that they are of."""

@@ -1,0 +1,128 @@
+"""What the shop can ship in a day, how much of it is used, and what room is left."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+
+from lockstep.shop.day_sums import day_bounds, instant
+from lockstep.shop.facts import CapacityFacts, DayFacts
+from lockstep.shop.forecast import Forecast, forecast
+from lockstep.shop.shop_settings import ShopSettings
+from lockstep.shop.whole_shop import Made, Shop
+
+LEAST_EXPECTED = 10
+"""Where fewer orders are expected by now, nothing is said of a gap."""
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """Orders a day. of: who says so, in words. is_closed: none, as the shop is closed."""
+
+    orders: Fraction
+    of: str
+    is_closed: bool = False
+
+
+def capacity_of(shop: Shop, day: date) -> Capacity | None:
+    """What can be shipped on a day: declared for it, else none on closed days, else what is usual of its weekday or of
+    any day; None where nobody said.
+
+    A declaration is for a day when it covers half of it, or half of itself lies in it (`from now until midnight`). Of
+    two the one that was told later counts.
+    """
+    covering = [one for one in shop.capacities.values() if _is_for(one, day, shop)]
+    if covering:
+        latest = max(covering, key=lambda one: (instant(one.told_at or one.upto), one.starts, one.orders_per_day))
+        return Capacity(Fraction(str(latest.orders_per_day)), "declared for the day")
+    settings = shop.settings
+    if settings.closed_capacity and shop.calendar is not None and "closed" in shop.calendar.kinds(day):
+        return Capacity(Fraction(0), "a closed day", True)
+    if day.weekday() in settings.capacity_by_weekday:
+        return Capacity(Fraction(str(settings.capacity_by_weekday[day.weekday()])), f"of a {day:%A} in shop.yml")
+    if settings.capacity_per_day is not None:
+        return Capacity(Fraction(str(settings.capacity_per_day)), "of any day in shop.yml")
+    return None
+
+
+def _is_for(one: CapacityFacts, day: date, shop: Shop) -> bool:
+    starts, ends = instant(one.starts), instant(one.ends)
+    begin, over = day_bounds(day, shop.zone)
+    # `ends` is the last moment, so a second belongs to it.
+    common = min(ends + timedelta(seconds=1), over) - max(starts, begin)
+    if common <= timedelta(seconds=1):
+        return False
+    return 2 * common >= over - begin or 2 * common >= ends - starts
+
+
+def no_capacity(shop: Shop, day: date, today: date) -> str:
+    return f"no capacity is declared for {'today' if day == today else day.isoformat()}"
+
+
+def measures(shop: Shop, at: datetime) -> dict[str, Made]:
+    """What is of the whole shop and of today."""
+    today = shop.day_of(at)
+    facts = shop.day(today) or DayFacts(upto="", day=today.isoformat())
+    expected = forecast(shop, today, at)
+    capacity = capacity_of(shop, today)
+    orders = facts.counts.get("orders", 0)
+    return {
+        **_room(shop, today, orders, expected, capacity),
+        "work_units_today": Made(
+            work_units(facts.counts, shop.settings),
+            "units",
+            tuple(
+                (name, facts.counts.get(name, 0)) for name in ("orders", "lines", "gift_wrapped", "special_shipping")
+            ),
+        ),
+        "forecast_gap": _forecast_gap(expected),
+    }
+
+
+def _room(shop: Shop, today: date, orders: int, expected: Forecast | str, capacity: Capacity | None) -> dict[str, Made]:
+    why = no_capacity(shop, today, today)
+    if capacity is None:
+        return {
+            "capacity_today": Made(None, "orders", (), why),
+            "capacity_used": Made(None, "%", (), why),
+            "capacity_projected": Made(None, "%", (), why),
+            "room_left": Made(None, "orders", (), why),
+        }
+    ways = ((f"orders that can be shipped, {capacity.of}", float(capacity.orders)),)
+    closed = "today is closed" if capacity.is_closed else "nothing can be shipped today"
+    used = Made(None, "%", ways, closed)
+    projected = Made(None, "%", ways, closed if not isinstance(expected, str) else expected)
+    room = Made(None, "orders", ways, closed if capacity.is_closed else str(expected))
+    if capacity.orders > 0:
+        used = Made(orders / capacity.orders, "%", (("orders today", orders), *ways))
+    if not isinstance(expected, str):
+        made_of = (("orders expected today", expected.orders), *ways)
+        if capacity.orders > 0:
+            projected = Made(expected.orders / capacity.orders, "%", made_of)
+        if not capacity.is_closed:
+            room = Made(max(0, int(capacity.orders) - expected.orders), "orders", made_of)
+    return {
+        "capacity_today": Made(capacity.orders, "orders", ways),
+        "capacity_used": used,
+        "capacity_projected": projected,
+        "room_left": room,
+    }
+
+
+def work_units(counts: dict[str, int], settings: ShopSettings) -> Fraction:
+    """The work in orders, in that of an order without anything: `work` of shop.yml says what each part costs."""
+    parts = {"order": "orders", "line": "lines", "gift_wrap": "gift_wrapped", "special_shipping": "special_shipping"}
+    return sum(
+        (settings.work.get(part, Fraction(0)) * counts.get(name, 0) for part, name in parts.items()), Fraction(0)
+    )
+
+
+def _forecast_gap(expected: Forecast | str) -> Made:
+    if isinstance(expected, str):
+        return Made(None, "%", (), expected)
+    by_now = expected.expected_so_far
+    made_of = (("orders so far", expected.so_far), ("expected so far", round(float(by_now), 1)))
+    if by_now < LEAST_EXPECTED:
+        return Made(
+            None, "%", made_of, f"only {round(by_now)} orders are expected by now, of at least {LEAST_EXPECTED}"
+        )
+    return Made((expected.so_far - by_now) / by_now, "%", made_of)
