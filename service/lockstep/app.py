@@ -27,6 +27,7 @@ from lockstep.adapters.http.access import Access, check_exposure
 from lockstep.adapters.http.first_steps import first_steps, page
 from lockstep.adapters.http.inbound import Inbound
 from lockstep.adapters.http.operations import openapi
+from lockstep.adapters.http.operations.action_operations import ActionOperations
 from lockstep.adapters.http.operations.alert_charts import AlertCharts
 from lockstep.adapters.http.operations.alert_operations import AlertOperations
 from lockstep.adapters.http.operations.chat_buttons import ChatButtons
@@ -38,6 +39,7 @@ from lockstep.adapters.http.operations.rule_operations import RuleOperations
 from lockstep.adapters.http.operations.service_operations import ServiceOperations
 from lockstep.adapters.http.operations.silence_operations import SilenceOperations
 from lockstep.adapters.http.operations.timeline_operations import TimelineOperations
+from lockstep.adapters.http.pages.action_pages import ActionPages
 from lockstep.adapters.http.pages.alert_pages import AlertPages
 from lockstep.adapters.http.pages.known import Known, says_now_of
 from lockstep.adapters.http.pages.mute_pages import MutePages
@@ -256,12 +258,14 @@ class Service:
             ),
             silences,
             OnCallOperations(self.responses, giver=giver, routing=lambda: book.loaded()[1]),
+            ActionOperations(self.responses, giver=giver),
             HistoryOperations(self.broker, self.responses),
             TimelineOperations(accounts),
             RuleOperations(self.rules.state, lambda: self.rules.reload(again=True), broker=self.broker, clock=utc_now),
             service,
             inbound,
             alert_pages,
+            ActionPages(alert_pages),
             MutePages(alert_pages),
             SilencePages(alert_pages, silences.previewed),
             OnCallPages(alert_pages, lambda: book.loaded()[1]),

@@ -199,3 +199,19 @@ def test_tokens_are_listed_by_name_and_shown_once(typed):
     assert typed("token", "remove", "grafana")[0] == 0
     assert "grafana" not in typed("token", "list")[1]
     assert "there is no token 'grafana'" in typed("token", "remove", "grafana")[2]
+
+
+def test_an_action_is_added_given_and_closed(typed):
+    code, said, _ = typed(
+        "action", "add", "ask for a split delivery", "--to", "Ben", "--due", "2026-12-04", "--as", "Anna"
+    )
+    assert code == 0
+    number = said.rpartition(" ")[2]
+    code, said, _ = typed("action", "list")
+    assert (code, "ask for a split delivery" in said, "Ben" in said) == (0, True, True)
+    code, said, _ = typed("action", "assign", number[:6], "Carla", "--as", "Anna")
+    assert (code, "Carla is to do it" in said) == (0, True)
+    code, said, _ = typed("action", "close", number, "--note", "on Friday", "--as", "Anna")
+    assert (code, "closed: ask for a split delivery (on Friday)" in said) == (0, True)
+    code, _, said = typed("action", "close", number)
+    assert (code, "no open action begins with" in said) == (1, True)

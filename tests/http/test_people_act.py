@@ -244,3 +244,26 @@ async def test_deliveries_say_what_became_of_them(tmp_path):
     stop.set()
     await running
     await runner.cleanup()
+
+
+async def test_an_action_is_added_given_and_closed(shop):
+    """And whoever acknowledges with a word has one; with the same key twice it is added once."""
+    body = {"text": "ask for a split delivery", "assignee": "Ben", "due": "2026-12-04", "by": "Anna"}
+    said = await shop.ask("POST", "/v1/actions", body, Idempotency_Key="meeting")
+    again = await shop.ask("POST", "/v1/actions", body, Idempotency_Key="meeting")
+    assert valid(said["action"], "Action")["id"] == again["action"]["id"]
+    number = said["action"]["id"]
+    assert [a["text"] for a in valid(await shop.get("/v1/actions"), "Actions")["actions"]] == [body["text"]]
+    given = await shop.ask("POST", f"/v1/actions/{number}/assign", {"to": "Carla"})
+    assert given["action"]["assignee"] == "Carla"
+    closed = await shop.ask("POST", f"/v1/actions/{number}/close", {"note": "they send on Friday", "by": "Anna"})
+    assert closed["action"]["closed_by"] == "Anna"
+    assert (await shop.get("/v1/actions"))["actions"] == []
+    assert len((await shop.get("/v1/actions", every="true"))["actions"]) == 1
+    await shop.ask("POST", f"/v1/actions/{number}/close", {}, status=409)
+    await shop.ask("POST", "/v1/actions/other/close", {}, status=404)
+    await shop.fire("A")
+    path = f"/v1/alerts/{shop.alert['alert_id']}/acknowledge"
+    await shop.ask("POST", path, {"by": "Ben", "note": "I order 200"})
+    (action,) = (await shop.get("/v1/actions"))["actions"]
+    assert (action["text"], action["assignee"], action["alert_id"]) == ("I order 200", "Ben", shop.alert["alert_id"])

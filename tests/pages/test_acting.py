@@ -297,3 +297,23 @@ async def test_one_takes_a_shift(shop):
     page = await shop.press(url, "end", override=override.id)
     assert re.search(r'<p class="standing"><bdi>chat</bdi>', page)
     assert shop.service.responses.overrides() == []
+
+
+async def test_an_action_is_added_and_closed_on_its_page(shop):
+    url = f"{shop.url}/actions"
+    (form, *_) = re.findall(r'name="form" value="([^"]+)"', await shop.page(url))
+    given = {"form": form, "do": "add", "text": "call <b>the supplier</b>", "assignee": "Ben", "due": "2026-01-05"}
+    async with shop.http.post(url, data={**given, "name": "Anna"}) as answer:
+        page = await answer.text()
+    assert "call &lt;b&gt;the supplier&lt;/b&gt;" in page
+    assert "Ben" in page
+    assert "which has passed" in page
+    (action,) = await until(shop.service.responses.actions)
+    assert (action.by, action.assignee, action.due) == ("Anna", "Ben", "2026-01-05")
+    async with shop.http.post(url, data={**given, "name": "Anna"}):
+        assert len(shop.service.responses.actions()) == 1  # pressed twice
+    async with shop.http.post(url, data={"form": form, "do": "close", "action": action.id, "name": "Anna"}) as answer:
+        assert "Nothing is open." in await answer.text()
+    async with shop.http.post(url, data={"form": form, "do": "add", "name": "Anna"}) as answer:
+        assert answer.status == 400
+        assert "Write what is to be done." in await answer.text()

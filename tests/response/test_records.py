@@ -31,6 +31,8 @@ def test_a_command_is_read_as_it_was_written(kind, data):
         ours["silence"] = SILENCE
     if kind is command.PutOverride:
         ours["override"] = Override(id="o", schedule="day", who="ben", starts="", ends="")
+    if kind is command.AddAction:
+        ours["action"] = standing.Action(id="a", text="call the supplier")
     given_ = kind(**ours, way="api")
     assert decode_command(msgspec.json.encode(given_)) == given_
 

@@ -22,6 +22,7 @@ from lockstep.response.command import AUDIT, Answer, Command, Deed, decode_answe
 from lockstep.response.decision import DECISIONS, Decision, decode_decision
 from lockstep.response.standing import (
     RESPONSE_STATE,
+    Action,
     Handling,
     Override,
     Silence,
@@ -209,6 +210,11 @@ class ResponseBoard:
         now = self._clock()
         overrides = [o for o in self._standing.values() if isinstance(o, Override)]
         return [o for o in overrides if every or (o.ended_at is None and not _is_past(o.ends, now))]
+
+    def actions(self, every: bool = False) -> list[Action]:
+        """What somebody is to do, the oldest first; every: those that are closed, too."""
+        actions = [a for a in self._standing.values() if isinstance(a, Action)]
+        return sorted((a for a in actions if every or a.closed_at is None), key=lambda a: (a.created_at, a.id))
 
     def answer(self, command_id: str) -> Answer | None:
         """What became of a command; None while nobody knows."""

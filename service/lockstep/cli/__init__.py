@@ -22,6 +22,7 @@ from lockstep.cli import (
     sources,
 )
 from lockstep.cli.respond import (
+    action_commands,
     alert_commands,
     on_call_commands,
     on_call_plan,
@@ -39,12 +40,14 @@ notify_app = typer.Typer(no_args_is_help=True, help="Messages to people")
 convert_app = typer.Typer(cls=convert.FilesOrCommand, help="A shop's own files into events")
 token_app = typer.Typer(no_args_is_help=True, help="Who may ask the API what")
 silence_app = typer.Typer(no_args_is_help=True, help="Hear nothing of some alerts for a while")
+action_app = typer.Typer(no_args_is_help=True, help="What somebody is to do")
 on_call_app = typer.Typer(no_args_is_help=True, help="Who is on call, and who stands in")
 app.add_typer(dead_app, name="dead")
 app.add_typer(notify_app, name="notify")
 app.add_typer(convert_app, name="convert")
 app.add_typer(silence_app, name="silence")
 app.add_typer(on_call_app, name="oncall")
+app.add_typer(action_app, name="action")
 app.add_typer(token_app, name="token")
 
 
@@ -118,3 +121,7 @@ on_call_app.command("plan")(on_call_plan.plan)
 on_call_app.command("override")(on_call_commands.stand_in)
 on_call_app.command("overrides")(on_call_commands.overrides)
 on_call_app.command("end")(on_call_commands.end)
+action_app.command("add")(action_commands.add)
+action_app.command("list")(action_commands.show)
+action_app.command("assign")(action_commands.assign)
+action_app.command("close")(action_commands.close)

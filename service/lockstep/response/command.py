@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from lockstep.response.standing import Override, Silence
+from lockstep.response.standing import Action, Override, Silence
 
 COMMANDS = "lockstep.commands"
 AUDIT = "lockstep.audit"
@@ -109,6 +109,26 @@ class EndOverride(_Command, frozen=True, kw_only=True, tag="end_override"):
     override_id: str
 
 
+class AddAction(_Command, frozen=True, kw_only=True, tag="add_action"):
+    """Somebody is to do something; it is listed until it is closed. action: as it was asked for."""
+
+    action: Action
+
+
+class AssignAction(_Command, frozen=True, kw_only=True, tag="assign_action"):
+    """An action is somebody's from now on. to: the name of the person; "": nobody's yet."""
+
+    action_id: str
+    to: str
+
+
+class CloseAction(_Command, frozen=True, kw_only=True, tag="close_action"):
+    """An action is done, or dropped. note: what to say with it."""
+
+    action_id: str
+    note: str = ""
+
+
 class DestinationDown(_Command, frozen=True, kw_only=True, tag="destination_down"):
     """Deliver says that a destination cannot be reached: escalation hurries on, and its fallback is told.
 
@@ -138,6 +158,9 @@ Command = (
     | EndSilence
     | PutOverride
     | EndOverride
+    | AddAction
+    | AssignAction
+    | CloseAction
     | DestinationDown
     | DestinationUp
 )

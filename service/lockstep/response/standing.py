@@ -1,7 +1,7 @@
 """What stands of what people did: the latest of each, on the compacted topic `lockstep.response-state`.
 
-Keys are `handling/ALERT_ID`, `silence/ID` and `override/ID`. A record is a value with `kind`; none means that nothing
-stands any more.
+Keys are `handling/ALERT_ID`, `silence/ID`, `override/ID` and `action/ID`. A record is a value with `kind`; none means
+that nothing stands any more.
 """
 
 import msgspec
@@ -92,7 +92,29 @@ class Override(_Standing, frozen=True, kw_only=True, tag="override"):
     created_at: str = ""
 
 
-Standing = Handling | Silence | Override
+class Action(_Standing, frozen=True, kw_only=True, tag="action"):
+    """Something that somebody is to do, listed in reports until it is closed.
+
+    text: what. assignee: whose it is; "": nobody's yet. by: who added it. created_at: when. due: a day, `2026-12-04`;
+    "": none was said. alert_id, episode_id: of the alert it was taken up from; "": none. about: that alert in words,
+    `LowStock, sku A-1`. closed_at, closed_by: when it was done or dropped, and who said so; None, "" while it is open.
+    Times are RFC 3339 in UTC.
+    """
+
+    id: str
+    text: str
+    assignee: str = ""
+    by: str = ""
+    created_at: str = ""
+    due: str = ""
+    alert_id: str = ""
+    episode_id: str = ""
+    about: str = ""
+    closed_at: str | None = None
+    closed_by: str = ""
+
+
+Standing = Handling | Silence | Override | Action
 
 _DECODER: msgspec.json.Decoder[Standing] = msgspec.json.Decoder(Standing)
 
@@ -106,6 +128,8 @@ def key_of(standing: Standing) -> str:
             return f"silence/{standing.id}"
         case Override():
             return f"override/{standing.id}"
+        case Action():
+            return f"action/{standing.id}"
 
 
 def decode_standing(value: bytes) -> Standing:

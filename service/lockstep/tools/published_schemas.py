@@ -268,7 +268,7 @@ RECORDS: Mapping[str, tuple[str, tuple[type, ...], str]] = {
     "standing": (
         RESPONSE_STATE,
         get_args(Standing),
-        "What stands of what people did, compacted by `handling/ALERT_ID`, `silence/ID` and `override/ID`",
+        "What stands of what people did, compacted by `handling/ALERT_ID`, `silence/ID`, `override/ID` and `action/ID`",
     ),
 }
 """Name of a record → its topic, what it may be, and what the topic holds."""

@@ -27,6 +27,8 @@ COMMON = {
     "silence_id": "The silence's",
     "override": "Who is to stand in",
     "override_id": "The override's",
+    "action": "What somebody is to do",
+    "action_id": "The action's",
     "acknowledged_at": "When somebody took it",
     "closed_at": "When somebody said that it is over",
     "snoozed_by": "Who snoozed it; empty: nobody",

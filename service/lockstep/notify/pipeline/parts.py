@@ -1,7 +1,7 @@
 """Which parts the pipeline of a routing has, in the order in which it asks them."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from lockstep.notify.heartbeat import Heartbeat
@@ -11,6 +11,7 @@ from lockstep.notify.pipeline.hooks import Escalations, Facts, Hushing, Part, Sc
 from lockstep.notify.quiet.inhibitions import Inhibitions
 from lockstep.notify.quiet.mute_times import MuteTimes
 from lockstep.notify.quiet.silences import Silences
+from lockstep.notify.reporting.action_list import ActionList
 from lockstep.notify.route import Routing
 from lockstep.notify.summaries.downtime import Downtime
 from lockstep.notify.summaries.storms import Caps, Storms
@@ -21,7 +22,8 @@ from lockstep.transition import Transition
 class Parts:
     """hushing: silences, inhibitions, mute times, in this order. None, or nothing, where a routing has none.
 
-    downtime: what is told when each transition is read; it is one of the caps in `storms`.
+    downtime: what is told when each transition is read; it is one of the caps in `storms`. actions: what somebody is to
+    do; it hears of notes from whoever applies commands about alerts.
     """
 
     hushing: tuple[Hushing, ...] = ()
@@ -30,12 +32,14 @@ class Parts:
     storms: StormCap | None = None
     others: tuple[Part, ...] = ()
     downtime: Downtime | None = None
+    actions: ActionList = field(default_factory=ActionList)
 
     def __iter__(self) -> Iterator[Part]:
         """Every part once."""
         yield from self.hushing
         yield from (part for part in (self.schedules, self.escalations, self.storms) if part is not None)
         yield from self.others
+        yield self.actions
 
     def on_call(self, schedule: str, moment: float) -> Sequence[str]:
         """The receivers that are on call; none where there is no schedule."""

@@ -15,6 +15,7 @@ from lockstep.notify.handling import (
     handle,
     handled_hush,
     is_answered,
+    title,
 )
 from lockstep.notify.pipeline.command_log import CommandLog, standing_records
 from lockstep.notify.pipeline.due_times import DueTimes
@@ -107,7 +108,10 @@ class Responses:
                 handled = self._handle(command, moment)
                 for part in self._parts if handled.applied else ():
                     part.apply(command, moment)
-                return handled
+                episode = self._people.episodes.open_of(command.alert_id)
+                about = "" if episode is None else title(episode)
+                taken_up = self._parts.actions.take_up(command, handled, about, moment)
+                return Applied(handled.applied, handled.why, (*handled.standing, *taken_up))
             case DestinationDown():
                 return self._destination_down(command, moment)
             case DestinationUp():

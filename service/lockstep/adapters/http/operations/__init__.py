@@ -5,6 +5,7 @@ from typing import Any
 from lockstep.adapters.http import inbound
 from lockstep.adapters.http.openapi import Operation, document_of, operations_of
 from lockstep.adapters.http.operations import (
+    action_operations,
     alert_operations,
     event_operations,
     giving,
@@ -19,13 +20,14 @@ from lockstep.adapters.http.record_schemas import components
 from lockstep.notify.quiet.preview import Preview
 from lockstep.response.command import Answer
 from lockstep.response.decision import Decision
-from lockstep.response.standing import Handling, Override
+from lockstep.response.standing import Action, Handling, Override
 
 OWNERS: tuple[type, ...] = (
     event_operations.EventOperations,
     alert_operations.AlertOperations,
     silence_operations.SilenceOperations,
     on_call_operations.OnCallOperations,
+    action_operations.ActionOperations,
     history_operations.HistoryOperations,
     timeline_operations.TimelineOperations,
     RuleOperations,
@@ -43,6 +45,7 @@ _SCHEMAS: dict[str, Any] = {
     "Answered": giving.ANSWERED,
     "Silences": silence_operations.SILENCES,
     "OnCall": on_call_operations.ON_CALL,
+    "Actions": action_operations.ACTIONS,
     "Why": history_operations.WHY,
     "Events": history_operations.EVENTS,
     "Audit": history_operations.AUDIT_PAGE,
@@ -59,5 +62,5 @@ def all_operations() -> tuple[Operation, ...]:
 
 def openapi() -> dict[str, Any]:
     """The OpenAPI document, made of what the handlers declare and of the records that they show."""
-    records = components([Handling, Override, Decision, Answer, Preview], ref="#/components/schemas/{name}")
+    records = components([Action, Handling, Override, Decision, Answer, Preview], ref="#/components/schemas/{name}")
     return document_of(all_operations(), {**records, **_SCHEMAS, "ShownSilence": silence_operations.SILENCE})

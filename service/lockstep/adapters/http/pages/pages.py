@@ -10,7 +10,13 @@ from aiohttp import web
 from lockstep.adapters.http.pages.visitor import Visitor
 
 _HERE = Path(__file__).parent
-PLACES = (("", "Alerts"), ("silences", "Silences"), ("oncall", "On call"), ("timeline", "Timeline"))
+PLACES = (
+    ("", "Alerts"),
+    ("silences", "Silences"),
+    ("oncall", "On call"),
+    ("actions", "Actions"),
+    ("timeline", "Timeline"),
+)
 """(path, name) of the pages that have all alerts."""
 
 _POLICY = (

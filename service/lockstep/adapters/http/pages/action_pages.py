@@ -1,0 +1,167 @@
+"""The page of actions: what somebody is to do, to be added, given to somebody and closed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from aiohttp import web
+
+from lockstep.adapters.http.openapi import TEXT, Operation, answers
+from lockstep.adapters.http.pages.alert_pages import STALE, AlertPages
+from lockstep.adapters.http.pages.forms import FormFault, moment_text
+from lockstep.adapters.http.pages.visitor import Visitor, clean_name
+from lockstep.errors import BrokerError
+from lockstep.labels import stable_id
+from lockstep.response.command import AddAction, AssignAction, CloseAction, Command
+from lockstep.response.standing import LONGEST_COMMENT, LONGEST_NAME, Action
+from lockstep.text.figures import duration_words
+from lockstep.text.one_line import flat
+from lockstep.text.time_units import DAY_S
+
+MOST_CLOSED = 20
+"""Closed actions that are still listed, the last ones."""
+_HTML = {"description": "HTML", "content": {"text/html": {"schema": TEXT}}}
+_EMPTY = {"text": "", "assignee": "", "due": "", "name": ""}
+
+
+@dataclass(frozen=True)
+class ActionRow:
+    """age: for how long it is open, in words. is_late: whether its day has passed. page: of its alert; "" for none."""
+
+    id: str
+    text: str
+    assignee: str
+    due: str
+    about: str
+    age: str
+    is_late: bool
+    alert_id: str
+    closed: str
+
+
+class ActionPages:
+    """`/actions`."""
+
+    def __init__(self, alert_pages: AlertPages) -> None:
+        """alert_pages: who knows visitors and the door."""
+        self._of = alert_pages
+
+    @answers(Operation("GET", "/actions", "Actions, for people", {200: _HTML, 401: _HTML}, is_open=True))
+    async def _list(self, request: web.BaseRequest) -> web.Response:
+        visitor = self._of.visitors.by_login(request)
+        if visitor is None:
+            return self._of.ask_to_log_in(request, to="actions")
+        return await self._show(request, visitor)
+
+    @answers(
+        Operation(
+            "POST",
+            "/actions",
+            "Add an action, give it to somebody, close it, by a form of the page",
+            {200: _HTML, 303: {"description": "Done, or on its way"}, 400: _HTML, 401: _HTML, 403: _HTML},
+            (),
+            {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}},
+            is_open=True,
+        )
+    )
+    async def _change(self, request: web.BaseRequest) -> web.Response:
+        visitor = self._of.visitors.by_login(request)
+        if visitor is None:
+            return self._of.ask_to_log_in(request, to="actions")
+        given = await self._of.form_of(request)
+        if given is None or not visitor.can_act:
+            return self._of.pages.notice("Not from here", STALE, depth=0, status=403)
+        form_id = self._of.visitors.form_id(given.get("form", ""), "actions")
+        if form_id is None:
+            return await self._show(request, visitor, given=given, said=STALE, status=400)
+        name = clean_name(given.get("name", ""))
+        by = visitor.name or name
+        try:
+            if not by:
+                raise FormFault("Say who you are, so that others see who did it.")
+            answered = await self._of.give(request, self._command(given, form_id, by))
+        except FormFault as fault:
+            return await self._show(request, visitor, given=given, said=str(fault), status=400)
+        except BrokerError:
+            said = "The log cannot be reached, so nothing was done. Try again in a moment."
+            return await self._show(request, visitor, given=given, said=said, status=400)
+        if name and not visitor.name:
+            self._of.visitors.remember_name(answered, by)
+        return answered
+
+    def _command(self, given: Mapping[str, str], form_id: str, by: str) -> Command:
+        """What a form asks for; sent twice it is the same command. Raises FormFault."""
+        do, number = given.get("do", ""), given.get("action", "")[:64]
+        text, to = flat(given.get("text", ""))[:LONGEST_COMMENT], flat(given.get("assignee", ""))[:LONGEST_NAME]
+        due = given.get("due", "").strip()
+        common: dict[str, Any] = {
+            "id": stable_id(form_id, do, number, text, to, due),
+            "by": by,
+            "way": "page",
+            "at": moment_text(self._of.known.clock()),
+        }
+        match do:
+            case "close":
+                return CloseAction(action_id=number, **common)
+            case "assign":
+                return AssignAction(action_id=number, to=to, **common)
+            case "add":
+                if not text:
+                    raise FormFault("Write what is to be done.")
+                action = Action(id=stable_id("action", common["id"])[:12], text=text, assignee=to, due=due)
+                return AddAction(action=action, **common)
+            case _:
+                raise FormFault("This button is not known; load the page again.")
+
+    async def _show(
+        self,
+        request: web.BaseRequest,
+        visitor: Visitor,
+        *,
+        given: Mapping[str, str] | None = None,
+        said: str = "",
+        status: int = 200,
+    ) -> web.Response:
+        refused = bool(said)
+        if not said:
+            said, refused = await self._of.outcome(request)
+        actions = self._of.known.responses.actions(every=True)
+        closed = sorted((a for a in actions if a.closed_at), key=lambda a: a.closed_at or "", reverse=True)
+        values: dict[str, Any] = {
+            "said": said,
+            "said_refused": refused,
+            "rows": self._rows([a for a in actions if not a.closed_at]),
+            "closed": self._rows(closed[:MOST_CLOSED]),
+            "form": self._of.visitors.form("actions"),
+            "given": {**_EMPTY, **(given or {})},
+        }
+        return self._of.pages.page("actions", values, depth=0, visitor=visitor, here="Actions", status=status)
+
+    def _rows(self, actions: Sequence[Action]) -> list[ActionRow]:
+        now, zone = self._of.known.clock(), self._of.known.writer.zone
+        today = now.astimezone(zone).date().isoformat()
+        rows = []
+        for action in actions:
+            age_s = (now - datetime.fromisoformat(action.created_at)).total_seconds() if action.created_at else 0
+            rows.append(
+                ActionRow(
+                    id=action.id,
+                    text=action.text,
+                    assignee=action.assignee,
+                    due=_day(action.due),
+                    about=action.about,
+                    age=duration_words(age_s - age_s % DAY_S if age_s >= DAY_S else age_s),
+                    is_late=bool(action.due) and action.due < today,
+                    alert_id=action.alert_id,
+                    closed="" if action.closed_at is None else f"closed by {action.closed_by}",
+                )
+            )
+        return rows
+
+
+def _day(text: str) -> str:
+    if not text:
+        return ""
+    day = date.fromisoformat(text)
+    return f"{day:%a} {day.day} {day:%b}"
