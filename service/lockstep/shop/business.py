@@ -32,6 +32,12 @@ def business(shop: Shop, subject: str, labels: tuple[str, ...], at: datetime) ->
     labels: the values of SUBJECTS[subject], in that order; () for the whole shop. Of a thing that the shop does not
     know, every measure is None and says so.
     """
+    if subject in ("shop", "plan"):  # which every message needs, and which take most of the work
+        return dict(shop.once(("business", subject, labels, at), lambda: _business(shop, subject, labels, at)))
+    return _business(shop, subject, labels, at)
+
+
+def _business(shop: Shop, subject: str, labels: tuple[str, ...], at: datetime) -> dict[str, Made]:
     match subject, labels:
         case "shop", ():
             made = {

@@ -138,6 +138,11 @@ def usual_of(shop: Shop, day: date, count_name: str, channel: str = "", *, today
     if today is None:
         today = shop.day_of(instant(shop.upto)) if shop.upto else day
     end = min(day, today)
+    key = ("usual", end, day.weekday(), count_name, channel)
+    return shop.once(key, lambda: _usual(shop, end, day, count_name, channel))
+
+
+def _usual(shop: Shop, end: date, day: date, count_name: str, channel: str) -> Usual | str:
     same = [end - timedelta(n) for n in range(1, 7 * WEEKS + 1) if (end - timedelta(n)).weekday() == day.weekday()]
     weekday = f"{day:%A}"
     last_days = [end - timedelta(n) for n in range(1, 29)]
@@ -174,6 +179,10 @@ def _sells(shop: Shop, day: date) -> bool:
 
 
 def _is_ordinary(shop: Shop, day: date) -> bool:
+    return shop.once(("ordinary", day), lambda: _is_unmarked(shop, day))
+
+
+def _is_unmarked(shop: Shop, day: date) -> bool:
     if shop.calendar is not None and shop.calendar.kinds(day):
         return False
     return not any(_is_of(plan, day, shop) for plan in shop.plans.values())
@@ -253,6 +262,10 @@ def learned_uplift(shop: Shop, before: date, *, but: str = "") -> Uplift | None:
 
     before: only days before it are looked at. but: a campaign that is left out. Days of two campaigns are left out.
     """
+    return shop.once(("uplift", before, but), lambda: _uplift(shop, before, but))
+
+
+def _uplift(shop: Shop, before: date, but: str) -> Uplift | None:
     factors: dict[str, Fraction] = {}
     for plan in shop.plans.values():
         if plan.campaign == but or plan.cancelled:
@@ -321,8 +334,12 @@ def conversion_of(shop: Shop, channels: Iterable[str], at: datetime) -> Conversi
     Of all, those count that have both visits and orders: a marketplace sells without visits of ours, and a newsletter
     may bring visits whose orders are said to come from the web. Where no channel has both, it is the whole shop.
     """
-    days, today = shop.settings.conversion_days, shop.day_of(at)
-    wanted = sorted(set(channels))
+    wanted, today = tuple(sorted(set(channels))), shop.day_of(at)
+    return shop.once(("conversion", wanted, today), lambda: _conversion(shop, wanted, today))
+
+
+def _conversion(shop: Shop, wanted: tuple[str, ...], today: date) -> Conversion | None:
+    days = shop.settings.conversion_days
     sums = {
         channel: (counted(shop, "orders", today, days, channel), counted(shop, "sessions", today, days, channel))
         for channel in wanted or shop.channels()
@@ -332,7 +349,7 @@ def conversion_of(shop: Shop, channels: Iterable[str], at: datetime) -> Conversi
     of = list_text(sorted(both), 4)
     if not both:
         if wanted:
-            return conversion_of(shop, (), at)
+            return _conversion(shop, (), today)
         orders, sessions = counted(shop, "orders", today, days), counted(shop, "sessions", today, days)
         of = "the whole shop"
     if sessions < max(1, shop.settings.min_sessions):

@@ -110,6 +110,12 @@ def answer(shop: Shop, plan: PlanFacts, at: datetime) -> PlanAnswer:
 
 def assess(shop: Shop, plan: PlanFacts, at: datetime) -> PlanAnswer:
     """The answer without a suggestion, which takes most of the work."""
+    if shop.plans.get(plan.campaign) is plan:
+        return shop.once(("assess", plan.campaign, at), lambda: _assess(shop, plan, at))
+    return _assess(shop, plan, at)
+
+
+def _assess(shop: Shop, plan: PlanFacts, at: datetime) -> PlanAnswer:
     bounds = _days_left(shop, plan, at)
     if plan.cancelled or bounds is None:
         over = "is cancelled" if plan.cancelled else "is over"
@@ -450,11 +456,11 @@ def _cap(shop: Shop, plan: PlanFacts, at: datetime, seen: PlanAnswer) -> str:
         full = [_day_of(d) for d in known if (d.room or 0) + (d.campaign or 0) <= 0]
         return f"leave out {list_text(full)}, on which there is no room for any of it"
     rate = conversion_of(shop, plan.channels, at)
-    visits = "" if rate is None or not rate.share else f" (≈ {_rough(room / rate.share):,} visits)"
+    visits = "" if rate is None or not rate.share else f" (≈ {rough(room / rate.share):,} visits)"
     return f"cap its spend so that it brings at most {room:,} orders a day{visits}"
 
 
-def _rough(number: Fraction) -> int:
+def rough(number: Fraction) -> int:
     """To two figures: more is not known of it."""
     whole = round(number)
     digits = max(0, len(str(abs(whole))) - 2)

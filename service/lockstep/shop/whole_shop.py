@@ -1,15 +1,21 @@
 """A shop as of one instant: its facts, its settings, its calendar. What business measures are made of."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from fractions import Fraction
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from lockstep.calendar import Calendar
 from lockstep.shop.facts import CapacityFacts, DayFacts, Fact, PlanFacts, ProductFacts
 from lockstep.shop.shop_settings import ShopSettings
 from lockstep.text.figures import MONEY, PERCENT, number_text, usual_text
+
+T = TypeVar("T")
+
+MOST_MADE = 2_000
+"""Results that a shop keeps at once."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +67,12 @@ class Shop:
     capacities: dict[str, CapacityFacts] = field(default_factory=dict)
     upto: str = ""
     first_day: str = ""
+    _made: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
+    _made_with: tuple[Any, Any] = field(default=(None, None), repr=False, compare=False)
 
     def put(self, fact: Fact) -> None:
         """Take a fact; the one of the same key before it is gone."""
+        self._made.clear()
         # Without the Z: 12:00:00.5Z comes before 12:00:00Z as text.
         if fact.upto.removesuffix("Z") > self.upto.removesuffix("Z"):
             self.upto = fact.upto
@@ -78,6 +87,19 @@ class Shop:
                 self.plans[fact.campaign] = fact
             case CapacityFacts():
                 self.capacities[fact.starts] = fact
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives, made once for these facts, settings and calendar: a message needs the same numbers many
+        times. key: names the function and what it was asked."""
+        if self._made_with[0] is not self.settings or self._made_with[1] is not self.calendar:
+            self._made.clear()
+            self._made_with = (self.settings, self.calendar)
+        if key not in self._made:
+            if len(self._made) >= MOST_MADE:
+                self._made.clear()
+            self._made[key] = make()
+        made: T = self._made[key]
+        return made
 
     def day_of(self, at: datetime) -> date:
         """The shop's day of an instant."""

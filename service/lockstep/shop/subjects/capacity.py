@@ -67,13 +67,7 @@ def measures(shop: Shop, at: datetime) -> dict[str, Made]:
     orders = facts.counts.get("orders", 0)
     return {
         **_room(shop, today, orders, expected, capacity),
-        "work_units_today": Made(
-            work_units(facts.counts, shop.settings),
-            "units",
-            tuple(
-                (name, facts.counts.get(name, 0)) for name in ("orders", "lines", "gift_wrapped", "special_shipping")
-            ),
-        ),
+        "work_units_today": _work_today(shop, facts),
         "forecast_gap": _forecast_gap(expected),
     }
 
@@ -106,6 +100,14 @@ def _room(shop: Shop, today: date, orders: int, expected: Forecast | str, capaci
         "capacity_projected": projected,
         "room_left": room,
     }
+
+
+def _work_today(shop: Shop, facts: DayFacts) -> Made:
+    if not shop.days:
+        return Made(None, "units", (), "nothing is known of orders yet")
+    parts = ("orders", "lines", "gift_wrapped", "special_shipping")
+    made_of = tuple((name.replace("_", " "), facts.counts.get(name, 0)) for name in parts)
+    return Made(work_units(facts.counts, shop.settings), "units", made_of)
 
 
 def work_units(counts: dict[str, int], settings: ShopSettings) -> Fraction:

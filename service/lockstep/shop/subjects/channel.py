@@ -22,7 +22,7 @@ _Parts = tuple[tuple[str, int | float | str], ...]
 
 def measures(shop: Shop, channel: str, at: datetime) -> dict[str, Made]:
     return {
-        "conversion": conversion(shop, channel, at),
+        "channel_conversion": conversion(shop, channel, at),
         **channel_returns(shop, channel, at),
         "complex_share": complex_share(shop, channel, at),
         "cost_to_serve": cost_to_serve(shop, channel, at),

@@ -1,0 +1,397 @@
+"""Numbers of a shop by the names that templates call: `{{ room_left }}`, `{{ next_receipt }}`.
+
+Beside these, every business measure of the catalogue has its own name. What is known of them when an alert changes
+travels with it, so that all its messages say the same; what is not is said in words, never left blank.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+
+from lockstep.shop.business import business
+from lockstep.shop.catalogue import BUSINESS
+from lockstep.shop.day_sums import is_running, plan_bounds, plan_days
+from lockstep.shop.exchange import total
+from lockstep.shop.facts import DayFacts, PlanFacts, ProductFacts
+from lockstep.shop.forecast import conversion_of, usual_day
+from lockstep.shop.plan_answer import answer, rough
+from lockstep.shop.stakes import at_stake, order_value
+from lockstep.shop.subjects.product import is_named, lead_time
+from lockstep.shop.subjects.returns import reasons_text
+from lockstep.shop.subjects.stock_receipts import next_receipt, sold_out_on
+from lockstep.shop.whole_shop import Made, Shop
+from lockstep.text.days import day_text, list_text
+from lockstep.text.figures import MONEY
+
+AHEAD_DAYS = 14
+
+
+@dataclass(frozen=True)
+class Name:
+    """What a template may call. unit: as in `Made.unit`; `text` for words; money is in the shop's currency (`money`).
+    example: as it is read in a message. absent: said where it is not known, a part of a sentence. of: the label that
+    it is of, "" for the whole shop."""
+
+    name: str
+    meaning: str
+    unit: str
+    example: str
+    absent: str
+    of: str = ""
+
+
+_LABEL_OF = {
+    "product": "sku",
+    "receipt": "purchase_order",
+    "channel": "channel",
+    "plan": "campaign",
+    "location": "location",
+}
+_EXAMPLES: dict[str, tuple[str, str]] = {
+    "days_of_cover": ("4.5 days", "its days of cover are not known"),
+    "velocity": ("12 units", "how it sells is not known"),
+    "sell_through": ("72%", "its sell-through is not known"),
+    "days_without_sale": ("34 days", "when it was sold last is not known"),
+    "return_rate": ("8.5%", "too few were sold for a return rate"),
+    "return_rise": ("5.2%", "too few were sold to compare returns"),
+    "gap_days": ("3 days", "no delivery of it is planned"),
+    "days_to_expiry": ("30 days", "no lot of it has a last day"),
+    "unsold_at_expiry": ("36 units", "how much of it will be left is not known"),
+    "promoted_cover_gap": ("2 days", "no campaign promotes it"),
+    "promoted_stock": ("40 units", "no campaign promotes it now"),
+    "key_cover": ("4.5 days", "it is no key product"),
+    "reorder_quantity": ("96 units", "how many to order is not known"),
+    "lead_time_change": ("7 days", "no change of its lead time is known"),
+    "spend_without_stock": ("120 EUR", "no spend on it is known"),
+    "receipt_late_days": ("3 days", "no such delivery is known"),
+    "channel_conversion": ("3.1%", "too few visits are known for a conversion"),
+    "channel_return_rate": ("8.5%", "too few were sold for a return rate"),
+    "channel_return_rise": ("5.2%", "too few were sold to compare returns"),
+    "complex_share": ("35%", "no order came lately"),
+    "cost_to_serve": ("6.40 EUR", "no cost of shipping is known"),
+    "roas": ("5.2x", "too little was spent for a return on it"),
+    "spend_change": ("2x", "what is usually spent is not known"),
+    "expected_today": ("310 orders", "how many orders to expect today is not known yet"),
+    "capacity_today": ("500 orders", "no capacity is declared for today"),
+    "capacity_used": ("62%", "no capacity is declared for today"),
+    "capacity_projected": ("84%", "no capacity is declared for today"),
+    "room_left": ("180 orders", "no capacity is declared for today"),
+    "work_units_today": ("412 units", "how much work today's orders are is not known"),
+    "forecast_gap": ("25%", "too few orders are expected by now to compare"),
+    "backlog": ("85 orders", "no shipping was told of"),
+    "backlog_age": ("26 hours", "no shipping was told of"),
+    "late_rate": ("4%", "too few deliveries are known"),
+    "plan_trouble": ("1", "no such campaign is known"),
+    "plan_over_capacity": ("115%", "no capacity is declared for its days"),
+    "held_units": ("60 units", "no stock there is known"),
+    "held_days": ("4 days", "since when it is held is not known"),
+    "receiving_days": ("2 days", "nothing was received there lately"),
+    "sync_age": ("3 hours", "no stock there was ever told"),
+}
+"""Business measure → (example, said where it is not known)."""
+
+_OWN = (
+    Name("orders_today", "Orders of today so far", "orders", "146 orders", "no order of today is known"),
+    Name(
+        "usual_today",
+        "Orders that such a day usually has, without campaigns",
+        "orders",
+        "240 orders",
+        "what is usual is not known yet",
+    ),
+    Name(
+        "visits_today",
+        "Visits of today so far; of a channel where the alert names one",
+        "visits",
+        "4,200 visits",
+        "no visit of today is known",
+    ),
+    Name(
+        "orders_from_visits",
+        "Orders that the visits of today so far bring, at the conversion",
+        "orders",
+        "130 orders",
+        "too few visits are known for a conversion",
+    ),
+    Name(
+        "conversion",
+        "Orders / visits over 28 days; of a channel where the alert names one",
+        "%",
+        "3.1%",
+        "too few visits are known for a conversion",
+    ),
+    Name(
+        "conversion_of",
+        "Which channels `conversion` is of",
+        "text",
+        "app and web",
+        "too few visits are known for a conversion",
+    ),
+    Name(
+        "visits_for_room",
+        "Visits that bring as many orders as there is room for, to two figures",
+        "visits",
+        "5,800 visits",
+        "no capacity is declared for today",
+    ),
+    Name(
+        "campaigns",
+        "Campaigns that run now; of a product where the alert names one",
+        "text",
+        "SUMMER until Sat 5 Dec",
+        "no campaign runs now",
+    ),
+    Name(
+        "campaigns_ahead",
+        "Campaigns that begin in the next 14 days, likewise",
+        "text",
+        "XMAS from Mon 14 Dec",
+        "no campaign is planned in the next 14 days",
+    ),
+    Name("order_value", "What an order brings, over 28 days", "money", "34.50 EUR", "no revenue is known"),
+    Name("currency", "The shop's currency", "text", "EUR", "the shop names no currency"),
+    Name(
+        "money_at_stake",
+        "What it may cost, estimated",
+        "money",
+        "1,200 EUR",
+        "what is at stake cannot be told in money",
+    ),
+    Name(
+        "money_at_stake_of",
+        "What money_at_stake is",
+        "text",
+        "60 A-1 that sell in the 3 days it is out",
+        "what is at stake cannot be told in money",
+    ),
+    Name(
+        "available", "Units that can be sold, at all places", "units", "40 units", "no stock of it was ever told", "sku"
+    ),
+    Name("price", "What a unit costs", "money", "19.90 EUR", "no price of it was told", "sku"),
+    Name(
+        "sold_out_on",
+        "The day on which it is sold out",
+        "text",
+        "Thu 10 Dec",
+        "when it is sold out is not known",
+        "sku",
+    ),
+    Name("next_receipt", "The day of its next delivery", "text", "Fri 4 Dec", "no delivery of it is planned", "sku"),
+    Name(
+        "next_receipt_quantity",
+        "Units of its next delivery",
+        "units",
+        "500 units",
+        "no delivery of it is planned",
+        "sku",
+    ),
+    Name(
+        "lead_time",
+        "Days from an order at the supplier to its delivery",
+        "days",
+        "14 days",
+        "its lead time is not known",
+        "sku",
+    ),
+    Name(
+        "return_reasons",
+        "Why it came back, the reasons given most",
+        "text",
+        "too small (8), torn (3) and faded (1)",
+        "no reason was given",
+        "sku",
+    ),
+    Name(
+        "plan_answer",
+        "The answer to a campaign: yes, change or no",
+        "text",
+        "change",
+        "no such campaign is known",
+        "campaign",
+    ),
+    Name(
+        "plan_reasons",
+        "Why",
+        "text",
+        "Wed 2 Dec: 175 orders are expected and 160 can be shipped.",
+        "no such campaign is known",
+        "campaign",
+    ),
+    Name(
+        "plan_suggestion",
+        "What to change of it",
+        "text",
+        "Start it on Mon 7 Dec instead.",
+        "nothing has to be changed",
+        "campaign",
+    ),
+    Name(
+        "plan_orders",
+        "Orders that it adds in all",
+        "orders",
+        "300 orders",
+        "what it will bring is not known",
+        "campaign",
+    ),
+    Name("plan_days", "When it runs", "text", "Wed 2 Dec to Sat 5 Dec", "no such campaign is known", "campaign"),
+    Name(
+        "receipt_due",
+        "The day on which a delivery is expected now",
+        "text",
+        "Fri 4 Dec",
+        "no such delivery is known",
+        "purchase_order",
+    ),
+    Name(
+        "receipt_quantity", "Units of a delivery", "units", "500 units", "no such delivery is known", "purchase_order"
+    ),
+)
+
+NAMES: dict[str, Name] = {
+    **{
+        b.name: Name(b.name, b.meaning, b.unit, *_EXAMPLES[b.name], _LABEL_OF.get(b.subject, ""))
+        for b in BUSINESS.values()
+    },
+    **{name.name: name for name in _OWN},
+}
+"""name → what it is, an example, and what is said where it is not known."""
+
+
+def names(shop: Shop, labels: Mapping[str, str], at: datetime) -> dict[str, float | str]:
+    """What is known of NAMES for what these labels are about: a product by `sku`, a channel, a campaign, a location,
+    a delivery by `sku` and `purchase_order`; and always of the whole shop.
+
+    Numbers are in the unit that NAMES has of them, money in the shop's currency, shares as 0.031.
+    """
+    known: dict[str, float | str | None] = {**_of_shop(shop, labels, at)}
+    sku, channel, campaign = (labels.get(label, "") for label in ("sku", "channel", "campaign"))
+    if sku in shop.products:
+        known |= _of_product(shop, shop.products[sku], labels, at)
+    if channel:
+        known |= _numbers(business(shop, "channel", (channel,), at))
+    if campaign in shop.plans:
+        known |= _of_plan(shop, shop.plans[campaign], at)
+    if "location" in labels:
+        known |= _numbers(business(shop, "location", (labels["location"],), at))
+    return {name: value for name, value in known.items() if value is not None and value != ""}
+
+
+def absent(name: str) -> str:
+    """What is said in place of a name that is not known: a part of a sentence, never blank."""
+    return NAMES[name].absent if name in NAMES else f"{name} is not known"
+
+
+def _numbers(made: Mapping[str, Made]) -> dict[str, float | str | None]:
+    return {name: number(one) for name, one in made.items()}
+
+
+def number(made: Made) -> float | None:
+    """A measure as it travels with an alert: whole numbers as they are, others to six places."""
+    if made.value is None:
+        return None
+    return int(made.value) if made.value == int(made.value) else round(float(made.value), 6)
+
+
+def _of_shop(shop: Shop, labels: Mapping[str, str], at: datetime) -> dict[str, float | str | None]:
+    today = shop.day_of(at)
+    channel = labels.get("channel", "")
+    facts = shop.day(today) or DayFacts(upto="", day=today.isoformat())
+    visited = facts if not channel else shop.day(today, channel)
+    made = business(shop, "shop", (), at)
+    rate = conversion_of(shop, [channel] if channel else [], at)
+    visits = None if visited is None else visited.counts.get("sessions")
+    room = made["room_left"].value
+    stake = next(iter(at_stake(shop, labels, at)), None)
+    value = order_value(shop, at)
+    known = _numbers(made)
+    known |= {
+        "orders_today": facts.counts.get("orders", 0) if shop.days else None,
+        "usual_today": number(usual_day(shop, today, "orders")),
+        "visits_today": visits,
+        "order_value": number(value),
+        "currency": value.unit.removeprefix(MONEY).strip(),
+        "campaigns": _campaigns_text(shop, labels, at),
+        "campaigns_ahead": _campaigns_ahead_text(shop, labels, at),
+        "money_at_stake": None if stake is None else number(Made(stake.amount)),
+        "money_at_stake_of": None if stake is None else stake.of,
+    }
+    if rate is not None:
+        known |= {
+            "conversion": round(float(rate.share), 6),
+            "conversion_of": rate.of,
+            "orders_from_visits": None if visits is None else round(visits * rate.share),
+            "visits_for_room": None if room is None or not rate.share else rough(Fraction(room) / rate.share),
+        }
+    return known
+
+
+def _about(shop: Shop, labels: Mapping[str, str]) -> list[PlanFacts]:
+    """Campaigns that are of what the labels name: that promote a product, run on a channel, or are named."""
+    sku, channel, campaign = (labels.get(label, "") for label in ("sku", "channel", "campaign"))
+    plans = [
+        plan
+        for plan in shop.plans.values()
+        if not plan.cancelled
+        and (not sku or sku in plan.skus)
+        and (not channel or not plan.channels or channel in plan.channels)
+        and (not campaign or campaign == plan.campaign)
+    ]
+    return sorted(plans, key=lambda plan: (plan_bounds(plan), plan.campaign))
+
+
+def _campaigns_text(shop: Shop, labels: Mapping[str, str], at: datetime) -> str:
+    running = [plan for plan in _about(shop, labels) if is_running(plan, at)]
+    return list_text([f"{plan.campaign} until {day_text(plan_days(plan, shop.zone)[1])}" for plan in running])
+
+
+def _campaigns_ahead_text(shop: Shop, labels: Mapping[str, str], at: datetime) -> str:
+    until = at + timedelta(days=AHEAD_DAYS)
+    coming = [plan for plan in _about(shop, labels) if at < plan_bounds(plan)[0] <= until]
+    return list_text([f"{plan.campaign} from {day_text(plan_days(plan, shop.zone)[0])}" for plan in coming])
+
+
+def _of_product(
+    shop: Shop, product: ProductFacts, labels: Mapping[str, str], at: datetime
+) -> dict[str, float | str | None]:
+    today = shop.day_of(at)
+    coming, out = next_receipt(product, today), sold_out_on(shop, product, at)
+    known = _numbers(business(shop, "product", (product.sku,), at))
+    known |= {
+        "available": product.available,
+        "price": None if product.price is None else number(_price(shop, product.price, product.currency)),
+        "sold_out_on": "" if out is None or is_named(product.sku, shop.settings.backorder) else day_text(out),
+        "next_receipt": "" if coming is None else day_text(coming[0]),
+        "next_receipt_quantity": None if coming is None else coming[1],
+        "lead_time": lead_time(shop, product),
+        "return_reasons": reasons_text(shop, product, today),
+    }
+    order = labels.get("purchase_order")
+    if order is not None:
+        made = business(shop, "receipt", (product.sku, order), at)
+        known |= _numbers(made)
+        ours = [one for one in product.receipts if one.purchase_order == order]
+        if ours:
+            latest = max(ours, key=lambda one: (one.expected_on, one.quantity))
+            known["receipt_due"] = day_text(date.fromisoformat(latest.expected_on))
+            known["receipt_quantity"] = sum(one.quantity for one in ours)
+    return known
+
+
+def _of_plan(shop: Shop, plan: PlanFacts, at: datetime) -> dict[str, float | str | None]:
+    given = answer(shop, plan, at)
+    first, last = plan_days(plan, shop.zone)
+    return {
+        **_numbers(business(shop, "plan", (plan.campaign,), at)),
+        "plan_answer": given.verdict,
+        "plan_reasons": " ".join(given.reasons),
+        "plan_suggestion": given.suggestion,
+        "plan_orders": given.orders,
+        "plan_days": day_text(first) if first == last else f"{day_text(first)} to {day_text(last)}",
+    }
+
+
+def _price(shop: Shop, minor: int, currency: str) -> Made:
+    """In the shop's currency; not known where there is no rate."""
+    price = total({currency: minor}, shop.settings)
+    return Made(None if price.without else price.amount, price.unit)
