@@ -76,6 +76,19 @@ def test_the_second_format_is_read(said, worth, kind):
     assert [verdict.value, verdict.baseline, 0, 3_600, verdict.counts, verdict.baseline_of] == said[2:]
 
 
+def test_the_third_format_is_read():
+    """It had no past, which begins with the next bucket; all else is there."""
+    condition, first = first_watches()[0]
+    watch = Watch(condition)
+    watch.restore(condition, first)
+    stored_format, lanes = watch.state()
+    third = [lane[:-1] for lane in lanes]
+    again = Watch(condition)
+    again.restore(condition, [3, third])
+    assert again.past() == []
+    assert again.state() == [stored_format, lanes]
+
+
 def _incidents_of_format_1(*, is_open: bool) -> Incidents:
     """Two alarms of 6, 600 values ago, and one of 9 just now."""
     past = array("d", [2.0 * exp(-0.2) + 1.0] * 13 + [1.0] * 6 + [0.0])
@@ -105,7 +118,7 @@ def test_an_unknown_format_is_refused():
     """In words that say what to do."""
     condition, _ = first_watches()[0]
     state = Watch(condition).state()
-    with pytest.raises(StateError, match="an anomaly's stored state has format 9, this program knows 3"):
+    with pytest.raises(StateError, match="an anomaly's stored state has format 9, this program knows 4"):
         Watch(condition).restore(condition, [9, *state[1:]])
 
 

@@ -164,7 +164,6 @@ async def test_an_alert_has_a_chart(shop):
         told_at=120.0,
         fired=120.0,
         window=(60.0, 120.0),
-        campaigns=(),
     )
     await shop.fire("A")
     await shop.service.broker.publish([record_of(shop.alert["transition_id"], chart)])

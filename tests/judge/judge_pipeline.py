@@ -101,7 +101,8 @@ class Pipeline:
         return meter
 
     def _judge(self, n: int) -> Judge:
-        judge = Judge(self._plan, zone=LONDON, partition=n, partitions=len(self.samples))
+        levels = {s.id: s.stale_after_s is not None for s in self._plan.series if s.is_level}
+        judge = Judge(self._plan, zone=LONDON, partition=n, partitions=len(self.samples), shown_levels=levels)
         judge.restore(self._entries[n])
         return judge
 

@@ -46,8 +46,8 @@ def test_visits_are_no_part_of_the_state():
 def test_an_unknown_format_is_refused():
     """With a way out."""
     parts = unpack(META_NOW.encode())
-    with pytest.raises(StateError, match="stored state has format 5, this program knows 4; use the version that wrote"):
-        Meta.decode(pack([5, *parts[1:]]))
+    with pytest.raises(StateError, match="stored state has format 6, this program knows 5; use the version that wrote"):
+        Meta.decode(pack([6, *parts[1:]]))
 
 
 def test_a_judge_of_another_number_of_partitions_is_refused():

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from lockstep.adapters.charts.board import CHARTS, MOST_KEPT, ChartBoard, record_of
-from lockstep.adapters.charts.curve import Chart, Marked, Point
+from lockstep.adapters.charts.curve import Chart, Marked, NoChart, Point, Spot
 from lockstep.adapters.charts.painter import Painter
 from lockstep.adapters.charts.pictures import DrawnPictures
 from lockstep.adapters.stream import open_broker
@@ -34,7 +34,10 @@ CHART = Chart(
     told_at=120.0,
     fired=120.0,
     window=(60.0, 120.0),
-    campaigns=(Marked("SUMMER", 0.0, 60.0),),
+    before=Spot(60.0, 4.0),
+    ahead=Spot(180.0, 30.0),
+    until=200.0,
+    marks=(Marked("SUMMER", 0.0, 60.0), Marked("Easter", 0.0, 60.0, "holiday")),
 )
 
 
@@ -50,10 +53,35 @@ async def test_a_chart_is_found_as_it_was_published(broker: Broker, charts: str,
     one, none = unique("t1"), unique("t2")
     early = ChartBoard(broker)
     await early.refresh()
-    await broker.publish([record_of(one, CHART), record_of(none, None)])
+    await broker.publish([record_of(one, CHART), record_of(none, NoChart.NEW)])
     for board in (early, ChartBoard(broker)):
         assert await board.find(one, wait_s=10) == CHART
         assert await board.find(none, wait_s=10) is None
+        assert (board.why_none(one), board.why_none(none)) == ("", NoChart.NEW.value)
+
+
+async def test_a_chart_of_an_earlier_version_is_found(broker: Broker, charts: str, unique: Any) -> None:
+    """It had campaigns alone, points without a range, and no reason."""
+    name = unique("old")
+    old = {
+        "format": 1,
+        "transition_id": name,
+        "chart": {
+            "points": [[0.0, 5.0, None, None, 20.0], [60.0, 21.0, 4.0, 1.5, 20.0]],
+            "severity": "warning",
+            "value": 21.0,
+            "reference": 20.0,
+            "reference_is": "limit",
+            "told_at": 60.0,
+            "fired": 60.0,
+            "campaigns": [["SUMMER", 0.0, 60.0]],
+        },
+    }
+    await broker.publish([Record(CHARTS, msgspec.json.encode(old), name.encode())])
+    chart = await ChartBoard(broker).find(name, wait_s=10)
+    assert chart is not None
+    assert chart.marks == (Marked("SUMMER", 0.0, 60.0),)
+    assert chart.points[-1].usual == (2.5, 5.5)
 
 
 async def test_a_chart_that_is_on_its_way_is_waited_for(broker: Broker, charts: str, unique: Any) -> None:

@@ -1,6 +1,6 @@
 """The histories of one group, as the verdicts of its rule read them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from zoneinfo import ZoneInfo
 
 from lockstep.judge.group import Group, Shared
@@ -76,6 +76,11 @@ class GroupView:
         if series.stale_after_s is not None and history.rested_us >= series.stale_after_s * SECOND:
             return None
         return history.moved
+
+    def changes(self, series: SeriesDef) -> Iterator[tuple[int, int]]:
+        """The last changes of a level, see `LevelHistory.changes`; none where nobody shows them."""
+        history = self._levels.get(self._key(series))
+        return iter(()) if history is None else history.changes()
 
     def fallen(self, series: SeriesDef, start: int, end: int) -> int | None:
         history = self._levels.get(self._key(series))

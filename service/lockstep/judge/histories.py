@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
-from lockstep.judge.level_trail import LevelTrail
 from lockstep.judge.rule_facts import Labels, RuleFacts
 from lockstep.judge.state import JudgeCounts, Sizes
 from lockstep.judge.state.journal import ChunkOver, Moved, Told
@@ -58,13 +57,14 @@ class Histories:
         sizes: Sizes | None = None,
         *,
         stores: bool = True,
-        trail: LevelTrail | None = None,
+        shown_levels: Mapping[str, bool] | None = None,
     ) -> None:
-        """series: those that may come, by id. sizes: of what is stored. stores: whether `store` will be asked. trail:
-        remembers the values of levels, for who shows them."""
+        """series: those that may come, by id. sizes: of what is stored. stores: whether `store` will be asked.
+        shown_levels: ids of the levels whose last changes are kept → whether each value counts as one."""
         self._store = Store(series, sizes or Sizes(), stores=stores)
         self.flows, self.levels = self._store.flows, self._store.levels
-        self._series, self._kept, self._counts, self._trail = series, kept, counts, trail
+        self._series, self._kept, self._counts = series, kept, counts
+        self._shown_levels = shown_levels or {}
         self._open_by_source: defaultdict[Source, dict[FlowHistory, str]] = defaultdict(dict)  # → its series
 
     def groups_of(self, series: SeriesDef) -> list[Labels]:
@@ -102,16 +102,14 @@ class Histories:
         if history.has_seen(source, value.offset):
             return False
         older = history.older
-        trail = self._trail if self._trail is not None and value.series in self._trail.series else None
-        before = None if trail is None or not history.marks else (history.newest_us(), history.now())
         arguments = (value.identity, value.time_us, value.offset, value.value)
         self._store.move(value.series, history, source, arguments, asked_from_us)
         is_applied = history.apply(source, *arguments, grain_us=self._grain_us(value.series))
         self._counts.older_levels += history.older - older
         if is_applied:
             history.trim(asked_from_us)
-            if trail is not None:
-                trail.note(key, value.time_us, history.now(), before)
+            if (every_value := self._shown_levels.get(value.series)) is not None:
+                history.note_change(value.time_us, every_value=every_value)
         return is_applied
 
     def _grain_us(self, series: str) -> int:
@@ -169,7 +167,7 @@ class Histories:
         is_first = True
         for again in self._store.restore(entries):
             if is_first:
-                self._find_open()  # all pages have been read, and nothing that came since was taken
+                self._begin_again()  # all pages have been read, and nothing that came since was taken
                 is_first = False
             step = again.step
             match step:
@@ -179,23 +177,28 @@ class Histories:
                         open_of_source[history] = step.series
                         history.apply(step.source, step.place, buckets, closed=step.closed)
                 case Moved():
-                    grain_us = self._grain_us(step.series)
+                    grain_us, every_value = self._grain_us(step.series), self._shown_levels.get(step.series)
                     for level, value in again.rows:
                         if level.apply(step.source, *value, grain_us=grain_us):
                             level.trim(step.asked_from_us)
+                            if every_value is not None:
+                                level.note_change(value[1], every_value=every_value)
                 case ChunkOver():
                     changed = self._folded(step.source, step.place)
                     self._store.had_chunk(again.entry, changed)
                 case _:
                     assert_never(step)
         if is_first:
-            self._find_open()
+            self._begin_again()
 
-    def _find_open(self) -> None:
+    def _begin_again(self) -> None:
         for (series, _), history in self.flows.items():
             if history.unsealed:
                 for source in history.places:
                     self._open_by_source[source][history] = series
+        for (series, _), level in self.levels.items():
+            if series not in self._shown_levels:
+                level.forget_changes()
 
 
 @dataclass(frozen=True, slots=True)

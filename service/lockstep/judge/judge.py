@@ -20,7 +20,6 @@ from lockstep.judge.group import Group, RuleRuntime
 from lockstep.judge.group_view import GroupView
 from lockstep.judge.handover import Handover, is_judged_by
 from lockstep.judge.histories import Histories, Past, kept_for
-from lockstep.judge.level_trail import LevelTrail
 from lockstep.judge.next import Schedule
 from lockstep.judge.publish import OpenCut
 from lockstep.judge.rule_facts import NEVER, Labels
@@ -82,14 +81,14 @@ class Judge:
         screened: bool = True,
         sizes: Sizes | None = None,
         stores: bool = True,
-        trail: LevelTrail | None = None,
+        shown_levels: Mapping[str, bool] | None = None,
     ) -> None:
         """topics: role → topic name, for dead events. early: whether verdicts that more events cannot undo are given
         before a bucket closes. keep_longer_s: series id → for how long after its rules its buckets are kept. screened:
         False gives a verdict on everything, which is slow and says the same. sizes: of what is stored. stores: False
-        for one that makes no cuts: it remembers nothing for them. trail: remembers how levels moved, for who shows it.
+        for one that makes no cuts: it remembers nothing for them. shown_levels: see `Histories`.
         """
-        self.zone, self.trail = zone, trail
+        self.zone = zone
         self._partition, self._partitions = partition, partitions
         self._topic_names = dict(topics or {})
         self._early, self._observer = early, observer
@@ -100,7 +99,9 @@ class Judge:
 
         self._rules = RuleSet(plan, zone, leaves_out=leaves_out)
         kept = kept_for([r.facts for r in self._rules.rules], keep_longer_s or {})
-        self.histories = Histories(self._rules.series, kept, self.counts, sizes, stores=stores, trail=trail)
+        self.histories = Histories(
+            self._rules.series, kept, self.counts, sizes, stores=stores, shown_levels=shown_levels
+        )
         self.watermarks = Watermarks()
         past = Past(self.histories, self.watermarks, zone)
         self._tables = Tables(self._rules.screened(), past)

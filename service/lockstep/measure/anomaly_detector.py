@@ -118,7 +118,8 @@ class Reading(NamedTuple):
     """What one value was. statistic: the most surprising one, None when none was; rises: on which side.
 
     at_s: the bucket's start. surprise: see the module. expected: the usual value at that time. is_learning: too early
-    to be surprised.
+    to be surprised. low, high: of the values at that time 1 % are below the one, and 1 % above the other; None until
+    that is known.
     """
 
     at_s: int
@@ -127,12 +128,14 @@ class Reading(NamedTuple):
     rises: bool
     expected: float
     is_learning: bool
+    low: float | None = None
+    high: float | None = None
 
 
 class _Season:
     """A profile over a period, its error and the level's, and whether it helps."""
 
-    __slots__ = ("bins", "centre", "count", "error", "heard", "level_error", "period", "ramp", "seen", "width")
+    __slots__ = ("band", "bins", "centre", "count", "error", "heard", "level_error", "period", "ramp", "seen", "width")
 
     def __init__(self, bins: int, period: int, ramp: int) -> None:
         """ramp: periods after which a lasting change has been learned."""
@@ -143,6 +146,7 @@ class _Season:
         self.seen = 0
         self.error = self.level_error = 0.0
         self.heard = False
+        self.band = (0.0, 0.0)  # of the last residual: the lowest and the highest usual of its time and those beside it
 
     def residual(self, local_s: int, x: float, level: float, step: float) -> tuple[float | None, bool, float, float]:
         """How far a value is from the usual of its time, which then learns from it.
@@ -166,6 +170,7 @@ class _Season:
                     low = other
                 elif other > high:
                     high = other
+        self.band = low, high
         away = x - high if x > high else x - low if x < low else 0.0
 
         self.seen += 1
@@ -320,6 +325,7 @@ class Detector:
         of_day, day_heard, day_usual, day_off = self._day.residual(local_s, x, self._level, step)
         of_week, week_heard, week_usual, week_off = self._week.residual(local_s, x, self._level, step)
         usual = week_usual if week_heard else day_usual if day_heard else self._level
+        low, high = self._usual_range(day_heard, week_heard)
         cut = self._cut_off(off)
         spread = self._top - self._bottom
         tame = self._level + cut
@@ -349,7 +355,22 @@ class Detector:
         expected = max(usual * usual / 4 - 0.125, 0.0) if self.is_count else usual
         self.learned += 1
         statistic = None if kind is None else Statistic(kind)
-        return Reading(at_s, surprise, statistic, is_rise, expected, is_learning)
+        return Reading(at_s, surprise, statistic, is_rise, expected, is_learning, low, high)
+
+    def _usual_range(self, day_heard: bool, week_heard: bool) -> tuple[float | None, float | None]:
+        """Beyond which the value that is judged is a surprise by itself."""
+        kind, low, high = Statistic.VALUE, self._level, self._level
+        if week_heard:
+            kind, (low, high) = Statistic.TIME_OF_WEEK, self._week.band
+        elif day_heard:
+            kind, (low, high) = Statistic.TIME_OF_DAY, self._day.band
+        tails = self._tails
+        if tails.count[kind] < LEARNING:
+            return None, None
+        least = _NORMAL_HIGH * _COUNT_SIGMA[kind] if self.is_count else -inf
+        low -= max(tails.high[kind + KINDS], least)
+        high += max(tails.high[kind], least)
+        return (_count_of(low), _count_of(high)) if self.is_count else (low, high)
 
     @staticmethod
     def learning_s(bucket_s: int) -> int:
@@ -556,6 +577,11 @@ class Incidents:
 def _rarity(alike: float) -> float:
     """What an incident is worth at most that had so many like it."""
     return SENSITIVITY["medium"] - STEP * log((alike + 0.5) / ALIKE) / log(TIMES)
+
+
+def _count_of(x: float) -> float:
+    """The count that is judged as x."""
+    return max(max(x, 0.0) ** 2 / 4 - 0.375, 0.0)
 
 
 def _pushed(ring: "array[float]", x: float, most: int) -> "array[float]":

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from lockstep.adapters.charts.history import keep_longer_s, levels_shown
+from lockstep.adapters.charts.history import keep_longer_s, shown_levels
 from lockstep.adapters.dispatch import Dispatcher
 from lockstep.adapters.import_log import ImportGate, ImportLog, LiveGate
 from lockstep.adapters.promises import last_promise
@@ -15,7 +15,6 @@ from lockstep.event import Decoder
 from lockstep.event.imports import ROLES
 from lockstep.event.imports import TOPIC as IMPORTS
 from lockstep.judge.judge import Judge
-from lockstep.judge.level_trail import LevelTrail
 from lockstep.judge.publish import ALERTS
 from lockstep.judge.state import Sizes
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
@@ -133,7 +132,8 @@ class Stages:
         s = self._settings
         deliveries = partitions_of(s, s.delivery_partitions)
 
-        keep_longer = None if self._charting is None else keep_longer_s(plan)
+        has_charts = self._charting is not None
+        keep_longer, levels = (keep_longer_s(plan), shown_levels(plan)) if has_charts else ({}, {})
 
         def make_judge(partition: int) -> Judge:
             judge = self.judges[partition] = Judge(
@@ -143,7 +143,7 @@ class Stages:
                 partitions=self.judge_partitions,
                 topics=s.topics,
                 keep_longer_s=keep_longer,
-                trail=None if self._charting is None else LevelTrail(levels_shown(plan)),
+                shown_levels=levels,
                 sizes=self._sizes,
             )
             return judge

@@ -9,7 +9,7 @@ from collections import OrderedDict
 import msgspec
 import structlog
 
-from lockstep.adapters.charts.curve import Chart
+from lockstep.adapters.charts.curve import Chart, NoChart
 from lockstep.errors import LockstepError
 from lockstep.ports import Broker, Record
 
@@ -23,11 +23,13 @@ ASK_AGAIN_S = 0.1
 
 
 class ChartRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """As published on CHARTS. chart: None where there is nothing to show, so that nobody waits for it."""
+    """As published on CHARTS. chart: None where there is nothing to show, so that nobody waits for it; then why: in
+    words."""
 
     format: int
     transition_id: str
     chart: Chart | None
+    why: str = ""
 
 
 _DECODER = msgspec.json.Decoder(ChartRecord)
@@ -41,9 +43,10 @@ class _Head(msgspec.Struct):
 _HEAD = msgspec.json.Decoder(_Head)
 
 
-def record_of(transition_id: str, chart: Chart | None) -> Record:
-    """A chart as it is published."""
-    value = msgspec.json.encode(ChartRecord(format=FORMAT, transition_id=transition_id, chart=chart))
+def record_of(transition_id: str, chart: Chart | NoChart) -> Record:
+    """A chart as it is published, or why there is none."""
+    shown, why = (None, str(chart)) if isinstance(chart, NoChart) else (chart, "")
+    value = msgspec.json.encode(ChartRecord(format=FORMAT, transition_id=transition_id, chart=shown, why=why))
     return Record(CHARTS, value, transition_id.encode(), 0)
 
 
@@ -70,6 +73,11 @@ class ChartBoard:
                     return None
                 await asyncio.sleep(ASK_AGAIN_S)
         return _DECODER.decode(value).chart
+
+    def why_none(self, transition_id: str) -> str:
+        """Why a transition that was looked for has no chart, in words; "" where it has one, or nobody knows."""
+        value = self._known.get(transition_id)
+        return "" if value is None else _DECODER.decode(value).why
 
     async def refresh(self) -> None:
         """Read on to the end of the topic. Raises BrokerError."""

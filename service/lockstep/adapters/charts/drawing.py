@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from lockstep.adapters.charts.curve import Chart, Point
 from lockstep.measure.bucket import ceil_div
-from lockstep.text.figures import duration_words, number_text
+from lockstep.text.figures import duration_words, number_text, usual_text
 from lockstep.text.time_units import DAY_S
 
 _STEPS_S = (60, 300, 900, 1800, 3600, 2 * 3600, 3 * 3600, 6 * 3600, 12 * 3600)
@@ -65,31 +65,26 @@ class Scale:
 def drawn(chart: Chart, frame: Frame, zone: ZoneInfo) -> str:
     """What was measured, what was usual, where the limit was, and when it fired: one <svg> of class `chart`."""
     points, begin, ended, unit = chart.points, chart.fired, chart.ended, chart.unit
-    times = [p.at for p in points] or [begin - 3600, begin + 3600]
-    first, last = min(*times, begin), max(*times, begin)
-    if ended is not None:
-        last = max(last, ended)
-    if last - first < 60:
-        first, last = first - 1800, last + 1800
-    if chart.steps:
-        first, last = first - (last - first) * 0.02, last + (last - first) * 0.04
+    first, now, last = _time_range(chart)
     x = Scale(first, last, frame.left, frame.end)
-    low, high = _value_range(points, chart.value)
+    low, high = _value_range(chart)
     y = Scale(low, high, frame.floor, frame.top)
-    finish = x(last if ended is None else ended)
+    finish = x(now if ended is None else ended)
     parts = [
         *_value_axis(y, low, high, unit, frame),
         *_time_axis(x, first, last, zone, frame),
-        *_campaigns(chart, x, frame),
+        *_marks(chart, x, frame),
         f'<rect class="fires {chart.severity}" x="{x(begin):.1f}" y="{frame.top}" '
         f'width="{max(2.0, finish - x(begin)):.1f}" height="{frame.height - frame.top - frame.bottom}"/>',
         *_band(points, x, y),
-        *(line(run, x, y, "usual", steps=False) for run in _runs(points, "baseline")),
-        *(line(run, x, y, "limit", steps=chart.steps, until=last) for run in _runs(points, "limit")),
-        *(line(run, x, y, "value", steps=chart.steps, until=last) for run in _runs(points, "value")),
-        *_window_mark(chart, x, frame),
+        *(line(run, x, y, "usual", steps=False) for run, _ in _runs(points, "baseline")),
+        *_limit(chart, x, y, now, last),
+        *(line(run, x, y, "value", steps=chart.steps, until=end or now) for run, end in _runs(points, "value")),
+        *_ahead(chart, x, y),
+        *_brackets(chart, x, frame),
         f'<line class="mark {chart.severity}" x1="{x(begin):.1f}" x2="{x(begin):.1f}" y1="{frame.top}" '
         f'y2="{frame.floor}"/>',
+        *_before(chart, x, y, frame),
     ]
     if chart.value is not None:
         px, py = x(chart.told_at), y(chart.value)
@@ -107,34 +102,59 @@ def drawn(chart: Chart, frame: Frame, zone: ZoneInfo) -> str:
 
 
 def described(chart: Chart) -> str:
-    """For who cannot see it: `62 where 20 is the usual`."""
-    reference = f"{number_text(chart.reference, chart.unit)} is the {chart.reference_is}"
-    return f"{number_text(chart.value, chart.unit)} where {reference}"
+    """For who cannot see it: `62 where 20 is the usual`, `35, 90 before`, `12, at this pace 0 in 2 days`."""
+    value = number_text(chart.value, chart.unit)
+    if chart.reference is None:
+        return value
+    in_words = usual_text if chart.reference_is == "usual" else number_text
+    reference = in_words(chart.reference, chart.unit)
+    if chart.reference_is == "before":
+        return f"{value}, {reference} before"
+    if chart.ahead is not None and chart.ahead.value == chart.reference:
+        return f"{value}, at this pace {reference} in {duration_words(chart.ahead.at - chart.told_at)}"
+    return f"{value} where {reference} is the {chart.reference_is}"
 
 
-def _value_range(points: Iterable[Point], value: float | None) -> tuple[float, float]:
-    numbers = [0.0] if value is None else [0.0, value]
-    for p in points:
+def _time_range(chart: Chart) -> tuple[float, float, float]:
+    """(from when, now, up to when) is shown: after now there is what a projection looks at."""
+    times = [p.at for p in chart.points] or [chart.fired - 3600, chart.fired + 3600]
+    first, now = min(*times, chart.fired), max(*times, chart.fired)
+    if chart.ended is not None:
+        now = max(now, chart.ended)
+    if chart.until is not None:
+        return first, now, max(now, chart.until)
+    if now - first < 60:
+        first, now = first - 1800, now + 1800
+    if chart.steps:
+        first, now = first - (now - first) * 0.02, now + (now - first) * 0.04
+    return first, now, now
+
+
+def _value_range(chart: Chart) -> tuple[float, float]:
+    numbers = [0.0, *(spot.value for spot in (chart.before, chart.ahead) if spot is not None)]
+    if chart.value is not None:
+        numbers.append(chart.value)
+    for p in chart.points:
         numbers += [n for n in (p.value, p.baseline, p.limit) if n is not None]
-        if p.baseline is not None and p.sigma is not None:
-            numbers.append(p.baseline + p.sigma)
+        if p.usual is not None:
+            numbers.append(p.usual[1])
     low, high = min(numbers), max(numbers)
     room = (high - low) * 0.12 or 1.0
     return (low if low == 0 else low - room), high + room
 
 
-def _runs(points: Iterable[Point], name: str) -> Iterator[list[tuple[float, float]]]:
-    """Stretches of points without a gap in one of their numbers."""
+def _runs(points: Iterable[Point], name: str) -> Iterator[tuple[list[tuple[float, float]], float | None]]:
+    """Stretches of points without a gap in one of their numbers, each with when its gap begins; None for the last."""
     run: list[tuple[float, float]] = []
     for point in points:
         value = getattr(point, name)
         if value is not None:
             run.append((point.at, value))
         elif run:
-            yield run
+            yield run, point.at
             run = []
     if run:
-        yield run
+        yield run, None
 
 
 def line(
@@ -150,48 +170,107 @@ def line(
 
 
 def _band(points: Iterable[Point], x: Scale, y: Scale) -> Iterator[str]:
-    """The usual scatter: one sigma to both sides of the baseline, not below the axis."""
+    """Between which values it is usual, not below the axis."""
     run: list[tuple[float, float, float]] = []
     runs = []
     for p in points:
-        if p.baseline is not None and p.sigma:
-            run.append((p.at, p.baseline, p.sigma))
+        if p.usual is not None:
+            run.append((p.at, *p.usual))
         elif run:
             runs.append(run)
             run = []
     for stretch in [*runs, run] if run else runs:
-        upper = [f"{x(at):.1f} {y(middle + sigma):.1f}" for at, middle, sigma in stretch]
-        lower = [f"{x(at):.1f} {y(max(middle - sigma, y.low)):.1f}" for at, middle, sigma in reversed(stretch)]
+        upper = [f"{x(at):.1f} {y(high):.1f}" for at, _, high in stretch]
+        lower = [f"{x(at):.1f} {y(max(low, y.low)):.1f}" for at, low, _ in reversed(stretch)]
         yield f'<path class="band" d="M{"L".join([*upper, *lower])}Z"/>'
 
 
-def _campaigns(chart: Chart, x: Scale, frame: Frame) -> Iterator[str]:
-    """Days of campaigns as a strip along the bottom, with their names where there is room."""
-    for each in chart.campaigns:
-        start, end = max(x(each.start), frame.left), min(x(each.end), frame.end)
-        if end <= start:
+def _limit(chart: Chart, x: Scale, y: Scale, now: float, last: float) -> Iterator[str]:
+    """The limit, of a projection as far as it looks."""
+    for run, gap in _runs(chart.points, "limit"):
+        if chart.until is not None and gap is None:
+            run.append((last, run[-1][1]))
+        yield line(run, x, y, "limit", steps=chart.steps, until=gap or (now if chart.until is None else last))
+
+
+def _ahead(chart: Chart, x: Scale, y: Scale) -> Iterator[str]:
+    """Where the value gets to at its pace."""
+    if chart.ahead is not None and chart.value is not None:
+        yield line([(chart.told_at, chart.value), (chart.ahead.at, chart.ahead.value)], x, y, "ahead", steps=False)
+        yield f'<circle class="ring" cx="{x(chart.ahead.at):.1f}" cy="{y(chart.ahead.value):.1f}" r="5"/>'
+
+
+def _before(chart: Chart, x: Scale, y: Scale, frame: Frame) -> Iterator[str]:
+    """What the value is compared with, where that is what it was."""
+    if chart.before is None:
+        return
+    px, py = x(chart.before.at), y(chart.before.value)
+    is_first = px < frame.left + 10 * frame.letter
+    side, shift = ("start", 11.0) if is_first else ("end", -11.0)
+    yield f'<circle class="ring" cx="{px:.1f}" cy="{py:.1f}" r="{frame.letter * 0.32:g}"/>'
+    yield (
+        f'<text class="before" x="{px + shift:.1f}" y="{max(py - 7, frame.top + frame.letter * 10 / 12):.1f}" '
+        f'text-anchor="{side}">{escape(number_text(chart.before.value, chart.unit))}</text>'
+    )
+
+
+MARK_HEIGHT = 6
+MOST_LANES = 2
+"""Stretches of the calendar that lie above each other; a further one of the same time is left out."""
+
+
+def _marks(chart: Chart, x: Scale, frame: Frame) -> Iterator[str]:
+    """Days of the calendar as strips along the bottom, with their names where there is room."""
+    lanes = [float("-inf")] * MOST_LANES
+    for mark in chart.marks:
+        start, end = max(x(mark.start), frame.left), min(x(mark.end), frame.end)
+        lane = next((n for n, taken in enumerate(lanes) if taken <= start + 0.5), None)
+        if end <= start or lane is None:
             continue
+        lanes[lane] = end
+        bottom = frame.floor - lane * (MARK_HEIGHT + frame.letter + 6)
+        kind = "campaign" if mark.kind == "campaign" else "holiday"
         yield (
-            f'<rect class="campaign" x="{start:.1f}" y="{frame.floor - 6}" width="{max(2.0, end - start):.1f}" '
-            'height="6"/>'
+            f'<rect class="{kind}" x="{start:.1f}" y="{bottom - MARK_HEIGHT:.1f}" width="{max(2.0, end - start):.1f}" '
+            f'height="{MARK_HEIGHT}"/>'
         )
         most = int((end - start) / (frame.letter * _CHARACTER)) - 2
         if most >= 4:
-            name = each.name if len(each.name) <= most else each.name[: most - 1] + "…"
-            yield (f'<text class="campaign-name" x="{start + 6:.1f}" y="{frame.floor - 11:.1f}">{escape(name)}</text>')
+            name = mark.name if len(mark.name) <= most else mark.name[: most - 1] + "…"
+            yield f'<text class="{kind}-name" x="{start + 6:.1f}" y="{bottom - 11:.1f}">{escape(name)}</text>'
 
 
-def _window_mark(chart: Chart, x: Scale, frame: Frame) -> Iterator[str]:
-    """The window that was judged, as a bracket above the chart."""
-    if chart.window is None:
-        return
-    start, end = (x(t) for t in chart.window)
-    start, top = max(start, frame.left), frame.top
-    yield f'<path class="window" d="M{start:.1f} {top - 2}V{top - 8}H{end:.1f}V{top - 2}"/>'
-    name = "window" if frame is REPORT else duration_words(chart.window[1] - chart.window[0])
+def _brackets(chart: Chart, x: Scale, frame: Frame) -> Iterator[str]:
+    """Above the chart the window that was judged, and how far a projection looks ahead, which has the room first."""
+    end = float(frame.end)
+    if chart.until is not None:
+        length = chart.until - chart.told_at
+        rounded = round(length / 3600) * 3600 if length > 3 * 3600 else length
+        name = f"next {duration_words(rounded)}"
+        yield _bracket(chart.told_at, chart.until, x, frame)
+        left, text = _centred(name, x(chart.told_at), x(chart.until), end, frame)
+        yield text
+        end = left - frame.letter
+    if chart.window is not None:
+        name = "window" if frame is REPORT else duration_words(chart.window[1] - chart.window[0])
+        yield _bracket(*chart.window, x, frame)
+        left, text = _centred(name, max(x(chart.window[0]), frame.left), x(chart.window[1]), end, frame)
+        if left >= frame.left - 1:
+            yield text
+
+
+def _bracket(begins: float, ends: float, x: Scale, frame: Frame) -> str:
+    start, end, top = max(x(begins), frame.left), x(ends), frame.top
+    return f'<path class="window" d="M{start:.1f} {top - 2}V{top - 8}H{end:.1f}V{top - 2}"/>'
+
+
+def _centred(name: str, start: float, end: float, most: float, frame: Frame) -> tuple[float, str]:
+    """(where it begins, a name over the middle of a bracket), which ends at `most` at the latest."""
     half = len(name) * frame.letter * _CHARACTER / 2
-    middle = min(max((start + end) / 2, frame.left + half), frame.end - half)
-    yield f'<text class="window-name" x="{middle:.1f}" y="{top - 12}" text-anchor="middle">{name}</text>'
+    middle = min(max((start + end) / 2, frame.left + half), most - half)
+    return middle - half, (
+        f'<text class="window-name" x="{middle:.1f}" y="{frame.top - 12}" text-anchor="middle">{name}</text>'
+    )
 
 
 def _value_axis(y: Scale, low: float, high: float, unit: str, frame: Frame) -> Iterator[str]:
@@ -319,7 +398,7 @@ def standalone(chart: Chart, zone: ZoneInfo, colours: Colours, frame: Frame = ME
 
 
 def _with_room_for_numbers(chart: Chart, frame: Frame) -> Frame:
-    low, high = _value_range(chart.points, chart.value)
+    low, high = _value_range(chart)
     step = nice_step((high - low) / frame.most_values)
     texts = (number_text(round(floor(bound / step) * step, 6), chart.unit) for bound in (low, high))
     longest = max(len(text) for text in texts)
@@ -334,11 +413,17 @@ def _legend(chart: Chart, frame: Frame) -> Iterator[str]:
         entries.append(("usual", "usual"))
     if any(p.limit is not None for p in chart.points):
         entries.append(("limit", "limit"))
+    if chart.ahead is not None:
+        entries.append(("ahead", "at this pace"))
+    if chart.before is not None:
+        entries.append(("ring", "before"))
     entries.append((f"fires {chart.severity}", "firing"))
     left, middle = 16.0, frame.letter * 1.3
     for name, text in entries:
         if name.startswith("fires"):
             yield f'<rect class="{name}" x="{left:.1f}" y="{middle - 9:.1f}" width="24" height="14"/>'
+        elif name == "ring":
+            yield f'<circle class="ring" cx="{left + 14:.1f}" cy="{middle - 2:.1f}" r="6"/>'
         else:
             yield f'<path class="{name}" d="M{left:.1f} {middle - 2:.1f}h26"/>'
         yield f'<text class="legend" x="{left + 33:.1f}" y="{middle + 5:.1f}">{text}</text>'
@@ -359,7 +444,10 @@ def _sheet(c: Colours, frame: Frame) -> str:
         f"path.band{{fill:{c.usual};fill-opacity:0.17}}path.window{{stroke:{c.soft};stroke-width:2}}"
         ".fires{fill-opacity:0.13}line.mark{stroke-width:2;stroke-dasharray:4 5}"
         f"{by_severity}.dot{{stroke:{c.card};stroke-width:2.4}}.campaign{{fill:{c.campaign}}}"
-        f".campaign-name{{fill:{c.campaign}}}"
+        f".campaign-name{{fill:{c.campaign}}}.holiday{{fill:{c.soft}}}.holiday-name{{fill:{c.soft}}}"
+        f".campaign-name,.holiday-name,.before{{paint-order:stroke;stroke:{c.card};stroke-width:5px}}"
+        f"path.ahead{{stroke:{c.value};stroke-width:3.2;stroke-dasharray:2 7;stroke-linecap:round}}"
+        f".ring{{fill:{c.card};stroke:{c.value};stroke-width:2.6}}.before{{fill:{c.ink}}}"
         f".told{{fill:{c.ink};font-weight:bold;font-size:{frame.letter * 1.15:g}px;paint-order:stroke;"
         f"stroke:{c.card};stroke-width:5px}}"
     )

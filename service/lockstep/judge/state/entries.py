@@ -10,9 +10,9 @@ from lockstep.judge.rule_facts import Labels
 from lockstep.measure.history import pack, unpack
 from lockstep.rule.condition.kinds import Rule
 
-STATE_FORMAT = 4
-READ_FORMATS = (3, STATE_FORMAT)
-"""Of 3 it is the series that were stored otherwise, see `format3`."""
+STATE_FORMAT = 5
+READ_FORMATS = (3, 4, STATE_FORMAT)
+"""Of 3 it is the series that were stored otherwise, see `format3`; before 5 levels had no changes."""
 
 META, ALERT, WATCHES = b"m", b"a", b"w"
 """What the keys begin with."""

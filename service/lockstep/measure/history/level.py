@@ -1,9 +1,18 @@
-"""The history of a level: the values that each thing had, as long as somebody asks for them."""
+"""The history of a level: the values that each thing had, as long as somebody asks for them.
 
+Beside them, where somebody shows how a level came to be what it is, the last changes of the sum of all things. They are
+two numbers each, at most `2 * LEAST_CHANGES` of them: no verdict reads them.
+"""
+
+from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from lockstep.measure.history.source import Source
+
+LEAST_CHANGES = 16
+"""So many changes are kept, where there were so many; twice as many before the older half is dropped: 256 to 512 B."""
 
 
 @dataclass(slots=True)
@@ -22,7 +31,7 @@ class LevelHistory:
     row: under which number it is stored among the groups of its series; set by who stores it.
     """
 
-    __slots__ = ("_identities", "marks", "moved", "older", "rested_us", "row")
+    __slots__ = ("_changes", "_identities", "marks", "moved", "older", "rested_us", "row")
 
     def __init__(self) -> None:
         self._identities: dict[str, _Identity] = {}
@@ -31,6 +40,7 @@ class LevelHistory:
         self.older = 0
         self.moved: int | None = None
         self.rested_us = 0
+        self._changes: array[int] | None = None  # when in µs, what in millionths, when, what, …
 
     def apply(self, source: Source, identity: str, time_us: int, offset: int, value: int, *, grain_us: int = 0) -> bool:
         """Take a value; False when it changes nothing: seen before, or older than the newest of its identity.
@@ -133,16 +143,49 @@ class LevelHistory:
         times = [t for k in self._identities.values() for t, _, _ in k.values if t >= after_us]
         return min(times, default=None)
 
+    # ---- how it came to be ----------------------------------------------------------------------------------------
+
+    def note_change(self, time_us: int, *, every_value: bool) -> None:
+        """Keep what the sum is since the value that was just applied. every_value: also where it is what it was."""
+        changes, moved = self._changes, self.moved
+        try:
+            if changes is None:
+                now = self.now()
+                # It may have been there before anybody kept its changes.
+                before = () if moved is None else (time_us - self.rested_us, now - moved)
+                self._changes = array("q", (*before, max((time_us, *before[:1])), now))
+            elif moved or every_value:
+                # Of several things one may be told late: for the sum it counts from when it is known.
+                changes.extend((max(time_us, changes[-2]), changes[-1] + (moved or 0)))
+                if len(changes) > 4 * LEAST_CHANGES:
+                    del changes[: 2 * LEAST_CHANGES]
+        except OverflowError:
+            self._changes = None  # a sum beyond 64 bits is shown to nobody
+
+    def changes(self) -> Iterator[tuple[int, int]]:
+        """(since when, the sum) of the last changes that were noted, oldest first; of what was before nobody knows."""
+        kept = self._changes or ()
+        return zip(kept[::2], kept[1::2], strict=True)
+
+    def forget_changes(self) -> None:
+        """Nobody shows them: what comes now would leave a hole in them."""
+        self._changes = None
+
+    # ---- state ----------------------------------------------------------------------------------------------------
+
     def state(self) -> list[Any]:
         return [
             [[*s, mark] for s, mark in self.marks.items()],
             [[name, *k.source, k.values] for name, k in self._identities.items()],
             self.older,
             self.moved,
+            *(() if self._changes is None else (self._changes.tobytes(),)),
         ]
 
     def restore(self, state: list[Any]) -> None:
-        marks, identities, self.older, self.moved = state
+        """Take back what `state` gave; before format 5 it had no changes."""
+        marks, identities, self.older, self.moved, *changes = state
+        self._changes = array("q", changes[0]) if changes else None
         self.marks = {(role, p): mark for role, p, mark in marks}
         self._identities = {
             name: _Identity([(t, o, v) for t, o, v in values], (role, p)) for name, role, p, values in identities

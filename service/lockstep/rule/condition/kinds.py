@@ -538,12 +538,14 @@ class Plan:
     shop: what the shop says of itself; None: there is no shop.yml, no rule reads a business measure and no text names
     anything of the shop, so nobody has to know it. shops: what it was before, oldest first, each with the second of
     event time up to which it was.
+    calendar: the shop's, for who shows it; what rules need of it stands in their conditions.
     """
 
     rules: tuple[Rule, ...]
     series: tuple[SeriesDef, ...]
     fingerprint: str = ""
     fresh: frozenset[str] = frozenset()
+    calendar: Calendar | None = None
     shop: ShopSettings | None = None
     shops: tuple[tuple[int, ShopSettings | None], ...] = ()
 

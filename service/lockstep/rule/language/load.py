@@ -92,7 +92,7 @@ def load_documents(
     places, of_names = _rule_places(written_out)
     compiled, of_rules = _compiled_rules(reused, measures, calendar, tables)
     doubtful = doubtful_names(compiled, places)
-    plan = _plan_of(_certain(compiled, doubtful))
+    plan = _plan_of(_certain(compiled, doubtful), calendar)
     faults = chain(
         unread,
         of_foreign,
@@ -213,10 +213,11 @@ def _certain(compiled: Sequence[tuple[Document, int, Rule]], doubtful: Sequence[
     return tuple(rule for d, index, rule in compiled if (d.path, d.place(("rules", index, "was"))[0]) not in places)
 
 
-def _plan_of(rules: tuple[Rule, ...]) -> Plan:
+def _plan_of(rules: tuple[Rule, ...], calendar: Calendar | None) -> Plan:
     series = dict.fromkeys(s for rule in rules for s in series_of_condition(rule.condition))
     shop = ShopSettings() if any(s.source == SOURCE for s in series) else None
-    return Plan(rules, tuple(series), stable_id("plan-1", *(rule.version for rule in rules))[:12], shop=shop)
+    fingerprint = stable_id("plan-1", *(rule.version for rule in rules))[:12]
+    return Plan(rules, tuple(series), fingerprint, calendar=calendar, shop=shop)
 
 
 # ---- what a document holds -------------------------------------------------------------------------------------------

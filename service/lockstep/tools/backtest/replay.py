@@ -15,7 +15,6 @@ from lockstep.adapters.charts.curve import Curve
 from lockstep.errors import EventError
 from lockstep.event import Decoder
 from lockstep.judge.judge import Judge
-from lockstep.judge.level_trail import LevelTrail
 from lockstep.judge.visit import Observer, Shortcut
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.meter import wanted_fields
@@ -42,7 +41,6 @@ class Attached:
     shortcut: Shortcut | None = None
     taken: Callable[[Frame], None] = _leave
     keep_longer_s: Mapping[str, int] = field(default_factory=dict)
-    trail: LevelTrail | None = None
 
 
 @dataclass
@@ -203,7 +201,6 @@ def _replay(
         observer=attached.observer,
         shortcut=attached.shortcut,
         keep_longer_s=attached.keep_longer_s,
-        trail=attached.trail,
     )
     transitions: list[Transition] = []
     tally = Tally()

@@ -52,10 +52,7 @@ class AlertCharts:
     async def _drawing(self, transitions: Sequence[Transition], query: ChartQuery) -> str:
         chart = await self._chart(transitions)
         if chart is None:
-            said = (
-                "charts are off (LOCKSTEP_CHARTS)" if self._board is None else "there is nothing to show of this alert"
-            )
-            raise Refusal(404, said)
+            raise Refusal(404, self._why_none(transitions))
         return standalone(chart, self._zone, DARK if query.theme == "dark" else LIGHT)
 
     async def _chart(self, transitions: Sequence[Transition]) -> Chart | None:
@@ -69,6 +66,13 @@ class AlertCharts:
         except BrokerError as error:
             raise Refusal(503, str(error)) from error
         return None
+
+    def _why_none(self, transitions: Sequence[Transition]) -> str:
+        if self._board is None:
+            return "charts are off (LOCKSTEP_CHARTS)"
+        reasons = (self._board.why_none(transition.transition_id) for transition in transitions[:MOST_ASKED])
+        why = next((reason for reason in reasons if reason), "")
+        return "there is nothing to show of this alert" + (f": {why}" if why else "")
 
     async def close(self) -> None:
         """End the process that draws."""

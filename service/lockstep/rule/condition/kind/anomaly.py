@@ -10,11 +10,13 @@ are judged by what was learned of their own kind, once three of them are known a
 are not judged. What is open when such days begin stays open until something is judged again.
 """
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Any
+from math import isclose, isnan
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -74,9 +76,11 @@ class _Apart:
         self.detector.restore(detector)
 
 
-FORMAT = 3
-"""Of what a watch stores; 2, one bucket whose verdict was decided, and 1, which named no format, are read."""
+FORMAT = 4
+"""Of what a watch stores; 3, without a past, 2, one bucket whose verdict was decided, and 1, which named no format, are
+read."""
 PARTS_OF_FORMAT_1 = 6
+FIRST_WITH_LANES = 3
 
 CHOOSES_AFTER = 36
 """Hours that are learned before a group's bucket is chosen: before any bucket that is learned in them could speak."""
@@ -84,6 +88,27 @@ ENOUGH = 12
 """Orders in a bucket of which a third less is hardly chance any more."""
 DENSE = 0.95
 """A shorter bucket suits where it is as seldom empty as an hour, but for so much: three events in each, at random."""
+
+
+PAST = 48
+"""Buckets of which a watch remembers what it saw, for who shows them: 768 B where it has chosen its bucket."""
+
+
+class SeenBucket(NamedTuple):
+    """What one bucket had, what was expected, and between which values it would have been usual.
+
+    end: in seconds. Numbers are kept with seven digits. low, high: None where that was not known.
+    """
+
+    end: int
+    value: float
+    expected: float
+    low: float | None
+    high: float | None
+
+    def is_of(self, value: float) -> bool:
+        """Whether it is the bucket that had this value."""
+        return isclose(self.value, value, rel_tol=1e-6, abs_tol=1e-9)
 
 
 class Watch:
@@ -135,6 +160,10 @@ class Watch:
         text = f"it is learning: its bucket is chosen after {CHOOSES_AFTER} hours, {self.learned} are known; {so_far}"
         return msgspec.structs.replace(verdict, baseline_of=text)
 
+    def past(self) -> list[SeenBucket]:
+        """The last buckets that it judged, the oldest first; at most PAST."""
+        return self._lanes[-1].past()
+
     def under(self, condition: Anomaly) -> "Watch":
         """All that was learned, for a condition of the same key: an edit may change how surprised it has to be."""
         other = Watch(condition)
@@ -150,12 +179,12 @@ class Watch:
         A condition that names its bucket takes back what was learned in that one, of others nothing.
         """
         stored_format, *parts = state if len(state) != PARTS_OF_FORMAT_1 else [1, *state]
-        if stored_format not in (1, 2, FORMAT):
+        if stored_format not in (1, 2, 3, FORMAT):
             raise StateError(
                 f"an anomaly's stored state has format {stored_format}, this program knows {FORMAT}; use the version "
                 "that wrote it, or begin anew under another LOCKSTEP_APP_ID"
             )
-        if stored_format == FORMAT:
+        if stored_format >= FIRST_WITH_LANES:
             stored = [(bucket_s, lane) for bucket_s, *lane in parts[0]]
         else:
             stored = [(condition.buckets_s[-1], _decided(stored_format, parts))]
@@ -185,7 +214,18 @@ class _Lane:
     upto: the end of the last bucket seen. filled: of how many buckets of ordinary days the value was not 0.
     """
 
-    __slots__ = ("_apart", "_closing", "_detector", "_incidents", "_said", "_since", "bucket_s", "filled", "upto")
+    __slots__ = (
+        "_apart",
+        "_closing",
+        "_detector",
+        "_incidents",
+        "_past",
+        "_said",
+        "_since",
+        "bucket_s",
+        "filled",
+        "upto",
+    )
 
     def __init__(self, condition: Anomaly, bucket_s: int) -> None:
         self.bucket_s = bucket_s
@@ -194,6 +234,8 @@ class _Lane:
         self._said = UNJUDGED
         # What was open when all was forgotten, in worth: it ends with the bucket that was just seen.
         self._closing = 0.0
+        # Four numbers a bucket, of the last ones up to `upto` from the first one on that was judged; see `SeenBucket`.
+        self._past = array("f")
         self._forget(condition)
 
     def _forget(self, condition: Anomaly) -> None:
@@ -221,6 +263,10 @@ class _Lane:
 
     def see(self, condition: Anomaly, view: View, end: int) -> None:
         """Judge and learn the bucket that ends at `end`, which is later than all before."""
+        if self._past:
+            missing = min((end - self.upto) // self.bucket_s - 1, PAST)
+            self._past.extend(_NOT_JUDGED * (missing + 1))  # the last ones are those of this bucket
+            del self._past[: -4 * PAST]
         self.upto = end
         self._closing = 0.0
         self._said = self._seen(condition, view, end - self.bucket_s, end)
@@ -258,7 +304,17 @@ class _Lane:
             alike = self._incidents.alike(reading)
             counts |= {"statistic": int(reading.statistic), "rises": int(reading.rises), "alike": round(alike, 1)}
         self._incidents.take(reading)
+        nan = float("nan")
+        low, high = (nan, nan) if reading.low is None or reading.high is None else (reading.low, reading.high)
+        self._past[-4:] = array("f", (value, reading.expected, low, high))
         return Verdict(Kind.CLEAR, None, value, reading.expected, None, start, end, counts, of)
+
+    def past(self) -> list[SeenBucket]:
+        """See `Watch.past`."""
+        numbers = [None if isnan(number) else number for number in self._past]
+        ends = range(self.upto - self.bucket_s * (len(numbers) // 4 - 1), self.upto + 1, self.bucket_s)
+        rows = zip(ends, numbers[::4], numbers[1::4], numbers[2::4], numbers[3::4], strict=True)
+        return [SeenBucket(e, v, x, low, high) for e, v, x, low, high in rows if v is not None and x is not None]
 
     def _is_forgotten(self, condition: Anomaly, start: int, zone: ZoneInfo) -> bool:
         """Whether what was learned is of before the day from which the author wants it learned, which has come."""
@@ -292,11 +348,12 @@ class _Lane:
         said = [v.kind.value, v.value, v.baseline, v.window_start, v.window_end, v.counts, v.baseline_of]
         apart = {kind: known.state() for kind, known in self._apart.items()}
         learned = [self._since, self._detector.state(), self._incidents.state(), apart]
-        return [self.bucket_s, self.filled, self.upto, said, self._closing, *learned]
+        return [self.bucket_s, self.filled, self.upto, said, self._closing, *learned, self._past.tobytes()]
 
     def restore(self, condition: Anomaly, state: list[Any]) -> None:
         """Take back what `state` gave after the bucket's length."""
-        self.filled, self.upto, said, self._closing, self._since, detector, incidents, apart = state
+        self.filled, self.upto, said, self._closing, self._since, detector, incidents, apart, *past = state
+        self._past = array("f", past[0] if past else b"")
         kind, value, baseline, start, end, counts, of = said
         self._said = Verdict(Kind(kind), None, value, baseline, None, start, end, counts, of)
         self._detector.restore(detector)
@@ -308,6 +365,9 @@ class _Lane:
     def restore_first_incidents(self, state: list[Any]) -> None:
         """Take back what format 1 kept of incidents."""
         self._incidents.restore_first(state, self.upto)
+
+
+_NOT_JUDGED = array("f", [float("nan")] * 4)
 
 
 def marked_as(calendar: Calendar | None, start: int, end: int, zone: ZoneInfo) -> tuple[str, int]:
