@@ -55,6 +55,7 @@ from lockstep.adapters.ingest.receipts import MOST_BETWEEN, Receipts
 from lockstep.adapters.ingest.sku_names import SkuNames
 from lockstep.adapters.links import SignedLinks, signer_of, why_no_links
 from lockstep.adapters.metrics import Metrics
+from lockstep.adapters.outbound.ical_feeds import IcalFeeds
 from lockstep.adapters.response_board import ResponseBoard
 from lockstep.adapters.rulebook import RuleBook, read_folder
 from lockstep.adapters.stopping import EXIT_UNDONE, LastResort, Stopping
@@ -185,7 +186,10 @@ class Service:
             zone=settings.zone,
             clock=utc_now,
         )
-        self.rules = RuleReload(settings, book, self.judging, self.stages, self._own_alerts, on_fatal=self._on_fatal)
+        self._feeds = IcalFeeds(secrets_from(environ), clock=utc_now)
+        self.rules = RuleReload(
+            settings, book, self.judging, self.stages, self._own_alerts, self._feeds, on_fatal=self._on_fatal
+        )
         self.collector = Collector(
             metrics,
             broker=self.broker,
@@ -326,6 +330,7 @@ class Service:
         await check_sources(self.settings, self.broker)
         stack.push_async_callback(self.stopping.step, "ending drawings", self._pictures.close, at_most_s=CHANNEL_S)
         stack.push_async_callback(self.stopping.step, "ending charts", self._alert_charts.close, at_most_s=CHANNEL_S)
+        stack.push_async_callback(self.stopping.step, "closing feeds", self._feeds.close, at_most_s=CHANNEL_S)
         stack.push_async_callback(self.stopping.step, "closing buttons", self._buttons.close, at_most_s=CHANNEL_S)
         for channel in self._channels.values():
             stack.push_async_callback(self.stopping.step, "closing a channel", channel.close, at_most_s=CHANNEL_S)
@@ -360,6 +365,7 @@ class Service:
         return [
             self.rules.follow(),
             self.rules.watch_folder(),
+            self.rules.watch_feeds(),
             self.board.follow(),
             self.responses.follow(),
             self.tokens.follow(),

@@ -7,7 +7,7 @@ import re
 import select
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -48,7 +48,7 @@ def test_what_is_written_passes_check_and_test(country, tmp_path):
     for path, text in shop_files(answers, TODAY).items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
-    report = check([tmp_path / "rules"], today=TODAY)
+    report = check([tmp_path / "rules"], now=datetime.combine(TODAY, time(), UTC))
     assert (report.faults, report.rules) == ((), 6)
     suite = load_suite([tmp_path / "rules"], zone)
     assert suite.faults == ()

@@ -1,6 +1,6 @@
 """What `lockstep check` says of mute times, inhibitions and matchers: where, what, and the way out."""
 
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ TODAY = date(2026, 11, 25)
 def said(folder: Path, routing: str) -> list[str]:
     (folder / "rules.yml").write_text(RULES)
     (folder / "routing.yml").write_text(HEAD + routing)
-    faults = check([folder], today=TODAY).faults
+    faults = check([folder], now=datetime.combine(TODAY, time(), UTC)).faults
     return [str(fault).removeprefix(f"{folder}/routing.yml:") for fault in faults]
 
 

@@ -1,6 +1,6 @@
 """Shifts of a calendar file: what recurs, exceptions, whole days, titles; and files that are none."""
 
-from datetime import date, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -159,10 +159,23 @@ def test_check_names_the_gaps_of_the_next_52_weeks(tmp_path):
     (tmp_path / "routing.yml").write_text(ROUTING)
     (tmp_path / "rules.yml").write_text(RULE)
     (tmp_path / "shift.ics").write_text(_file(ANNA, BEN.replace("INTERVAL=2", "INTERVAL=4")))
-    (said,) = [str(f) for f in check([tmp_path], today=date(2026, 11, 25)).faults]
+    (said,) = [str(f) for f in check([tmp_path], now=datetime(2026, 11, 25, tzinfo=UTC)).faults]
     first = "Wed 25 Nov 2026 00:00 GMT to Mon 30 Nov 2026 09:00 GMT, Mon 21 Dec 2026 09:00 GMT to Mon 28 Dec"
     assert said.startswith(f"{tmp_path}/routing.yml:6:3: warning: schedule 'day': nobody is on call {first}")
     assert said.endswith(
         " and 9 more (91 days 1 hour of the next 52 weeks); add a rotation without hours below the others, or a "
         "receiver beside `oncall:` where it is named [LS271]"
     )
+
+
+def test_a_gap_that_is_over_is_none(tmp_path):
+    """It is looked from now on, and not from this morning."""
+    turn = "{zone: Europe/London, rotations: [{who: [anna, ben], from: 2026-11-25 09:00}]}"
+    receivers = "{anna: {email: {to: [anna@example.com]}}, ben: {email: {to: [ben@example.com]}}}"
+    text = f"teams: {{operations: ['oncall:day']}}\nreceivers: {receivers}\nschedules: {{day: {turn}}}\n"
+    (tmp_path / "routing.yml").write_text(text)
+    (tmp_path / "rules.yml").write_text(RULE)
+    at = datetime(2026, 11, 25, 8, tzinfo=UTC)
+    (said,) = [str(f) for f in check([tmp_path], now=at).faults if f.code == "LS271"]
+    assert "nobody is on call Wed 25 Nov 2026 08:00 GMT to Wed 25 Nov 2026 09:00 GMT (1 hour of" in said
+    assert [f for f in check([tmp_path], now=at + timedelta(hours=1)).faults if f.code == "LS271"] == []

@@ -410,3 +410,42 @@ async def _line(process, words):
         if words in line:
             return line
     raise AssertionError(f"never said: {words}")
+
+
+async def test_a_calendar_that_is_fetched_says_who_is_on_call(session, tmp_path):
+    """A running service has it within seconds, in a version of its rules; alerts go on over that."""
+    answers = {"text": "no calendar"}
+
+    async def calendar(_: web.Request) -> web.Response:
+        return web.Response(**answers)
+
+    app = web.Application()
+    app.router.add_get("/shift.ics", calendar)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    event = "UID:1\r\nDTSTART:20200101T000000Z\r\nDTEND:20400101T000000Z\r\nSUMMARY:anna"
+    answers["text"] = f"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n{event}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    running = Running(tmp_path, session)
+    (running.rules / "stock.yml").write_text(LOW)
+    (running.rules / "routing.yml").write_text(
+        "teams: {operations: ['oncall:day'], marketing: [anna]}\n"
+        "receivers: {anna: {webhook: {url: 'http://127.0.0.1:1/h', secret: {secret: HOOK}}}}\n"
+        f"schedules: {{day: {{zone: UTC, ical: 'http://127.0.0.1:{port}/shift.ics'}}}}\n"
+    )
+    try:
+        async with running:
+            await running.send("A-1", 5)
+            await running.firing(("LowStock", "A-1"))
+
+            async def on_call():
+                status, said = await running.ask("/v1/oncall?days=0")
+                return status == 200 and said["schedules"][0]["who"] == "anna"
+
+            await running.until(on_call)
+            await running.until(running.ready)
+            await running.firing(("LowStock", "A-1"))
+    finally:
+        await runner.cleanup()

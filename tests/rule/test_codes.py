@@ -1,7 +1,7 @@
 """`lockstep explain LSnnn`: every code is explained, and its examples are what they are said to be."""
 
 import re
-from datetime import date
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -42,7 +42,9 @@ def _codes_of(folder, example):
         (folder / "rules.yml").write_text(RULE.format(team=team))
     return {
         f.code
-        for f in check([folder], kept_s=7 * 86400 if "same_time" in example else None, today=date(2026, 11, 25)).faults
+        for f in check(
+            [folder], kept_s=7 * 86400 if "same_time" in example else None, now=datetime(2026, 11, 25, tzinfo=UTC)
+        ).faults
     }
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from lockstep.adapters.outbound.ical_feeds import says_the_same
 from lockstep.adapters.rule_files import CALENDAR_SUFFIX, OTHER_FILES, SOURCES
 from lockstep.errors import RuleError, StateError
 from lockstep.labels import stable_id
@@ -25,6 +26,7 @@ from lockstep.ports import Broker, Record
 from lockstep.rule.condition.kinds import Plan, Rule
 from lockstep.rule.language.load import load_texts
 from lockstep.rule.versions import Version, changes_in_words, in_force
+from lockstep.text.feed_address import FeedAddress
 from lockstep.text.rfc3339 import SECOND, rfc3339
 from lockstep.yaml.document import Fault, document_of
 
@@ -176,6 +178,24 @@ def since_text(second: int | None) -> str | None:
     return rfc3339(second * SECOND) if second else None
 
 
+def _feeds_of(files: Mapping[str, str], folder: Path) -> frozenset[FeedAddress]:
+    """From where calendars of a folder's files are fetched."""
+    routing = load_files(files, folder).routing
+    return frozenset() if routing is None else routing.feeds
+
+
+_NOT_FETCHED = "it cannot be fetched"
+
+
+def _not_fetched(feed: FeedAddress, why: str, folder: Path) -> Fault:
+    remedy = "the last good one stays in force; mend its address in routing.yml, or wait until it answers"
+    return Fault(str(folder / feed.file), 1, 1, f"{_NOT_FETCHED}: {why}", remedy, "LS272")
+
+
+def _is_of_network(faults: Sequence[Fault]) -> bool:
+    return any(fault.message.startswith(_NOT_FETCHED) for fault in faults)
+
+
 class RuleBook:
     """Follows lockstep.rules and proposes what a folder holds. One reader, one proposer in a worker."""
 
@@ -186,7 +206,13 @@ class RuleBook:
         self._seen: dict[str, datetime] = {}
         self._looked = ""
         self._followed = ""
-        self.refused: dict[str, tuple[Fault, ...]] = {}
+        self._refused: dict[str, tuple[Fault, ...]] = {}
+        self._feed_faults: dict[str, tuple[Fault, ...]] = {}
+
+    @property
+    def refused(self) -> dict[str, tuple[Fault, ...]]:
+        """File → why it is refused, also of calendars that are fetched."""
+        return {**self._refused, **self._feed_faults}
 
     @property
     def has_looked(self) -> bool:
@@ -280,12 +306,12 @@ class RuleBook:
         folder that lags behind would undo what others have edited. again: in any case, somebody asked for it.
         """
         await self.refresh()
-        files = read_folder(self._folder)
+        files = self._with_feeds(read_folder(self._folder))
         looked, self._looked = self._looked, content_id(files)
         good = self.current.files if self.current is not None else {}
         followed, now = self._followed, self.current.id if self.current is not None else ""
         if files == good:  # also when another worker brought what is in force to where this folder is
-            self.refused, self._followed = self.faulty(), now
+            self._refused, self._followed = self.faulty(), now
             return []
         if looked == self._looked and not again:
             return []
@@ -296,10 +322,10 @@ class RuleBook:
                 folder=str(self._folder),
                 announced=older.isoformat(timespec="seconds"),
             )
-            self.refused = {}  # what was in force once has no fault
+            self._refused = {}  # what was in force once has no fault
             return []
         taken = take(good, files, self._folder)
-        self.refused = {**_by_file(load_files(taken.files, self._folder).faults), **taken.refused}
+        self._refused = {**_by_file(load_files(taken.files, self._folder).faults), **taken.refused}
         self._followed = now
         for name, faults in taken.refused.items():
             for fault in faults:
@@ -313,7 +339,60 @@ class RuleBook:
         self._followed = content_id(taken.files)
         return changes
 
+    # ---- calendars that are fetched ---------------------------------------------------------------------------------
+
+    def feeds(self) -> frozenset[FeedAddress]:
+        """From where the newest version has calendars."""
+        return frozenset() if self.current is None else _feeds_of(self.current.files, self._folder)
+
+    def _with_feeds(self, folder: Files) -> Files:
+        """The files of the folder, and what was fetched of the calendars that they name. Of a folder whose routing is
+        refused, those of the routing in force."""
+        good = {} if self.current is None else self.current.files
+        named = {feed.file for feed in (*_feeds_of(folder, self._folder), *self.feeds())}
+        if load_files(folder, self._folder).routing is not None:
+            named = {feed.file for feed in _feeds_of(folder, self._folder)}
+        return {**folder, **{name: good[name] for name in sorted(named) if name in good}}
+
+    async def propose_feeds(self, fetched: Mapping[str, str], failing: Mapping[FeedAddress, str], since_s: int) -> bool:
+        """Announce calendars that were fetched, where they say something new; whether they do. Raises BrokerError.
+
+        fetched: file → text. failing: what cannot be fetched, and why; its last good text stays. A text that cannot be
+        used is refused like a file. Whoever does not ask says so by two empty mappings.
+        """
+        await self.refresh()
+        good = {} if self.current is None else self.current.files
+        feeds = {feed.file: feed for feed in self.feeds()}
+        news = {
+            name: text
+            for name, text in fetched.items()
+            if name in feeds and not (name in good and says_the_same(good[name], text))
+        }
+        same = fetched.keys() - news.keys()
+        kept = {n: f for n, f in self._feed_faults.items() if n in feeds and n not in same and not _is_of_network(f)}
+        taken = take(good, {**good, **news}, self._folder) if news else Taken(dict(good))
+        refused = {name: faults for name, faults in taken.refused.items() if name in feeds}
+        for name in refused.keys() - self._feed_faults.keys():
+            for fault in refused[name]:
+                log.error(str(fault), refused=name)
+        self._feed_faults = {
+            **{name: faults for name, faults in kept.items() if name not in news},
+            **refused,
+            **{feed.file: (_not_fetched(feed, why, self._folder),) for feed, why in failing.items()},
+        }
+        if taken.files == good:
+            return False
+        followed = self._followed == content_id(good)
+        await self._announce(taken.files, since_s)
+        if followed:
+            self._followed = content_id(taken.files)
+        return True
+
     async def _announce(self, files: Files, since_s: int | None) -> None:
+        size = sum(len(text.encode("utf-8", "surrogateescape")) for text in files.values())
+        if size > LARGEST:
+            said = f"{size:,} bytes of rules with the calendars that were fetched; at most {LARGEST:,} are possible"
+            raise RuleError(f"{self._folder}: {said}, let the calendars offer the coming months alone")
         name, at = content_id(files), self._clock().isoformat()
         row = {"format": FORMAT, "id": name, "files": files, "since_s": since_s, "at": at}
         await self._broker.publish([Record(TOPIC, json.dumps(row).encode(), name.encode(), 0)])

@@ -31,7 +31,7 @@ def check(
     if output not in faults.FORMATS:
         fail(f"--format: '{output}' is unknown; write one of {', '.join(faults.FORMATS)}")
     collect_rarely()
-    report = run(paths, kept_s=_kept_s(kept), today=utc_now().astimezone(load_settings().zone).date())
+    report = run(paths, kept_s=_kept_s(kept), now=utc_now().astimezone(load_settings().zone))
     sources = faults.Sources()
     if output == "json":
         sys.stdout.write(faults.as_json(report.faults, sources) + "\n")

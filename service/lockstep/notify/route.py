@@ -34,6 +34,7 @@ from lockstep.ports import Destination
 from lockstep.rule.language.form import without_null
 from lockstep.rule.language.form.values import Name
 from lockstep.rule.language.lint.other_programs import foreign_fault
+from lockstep.text.feed_address import FeedAddress
 from lockstep.yaml.document import Document, Fault, Pointer, validate
 
 M = TypeVar("M", bound=BaseModel)
@@ -109,6 +110,11 @@ class Routing:
     inhibitions: tuple[Inhibition, ...] = ()
     storms: StormLimit | None = None
     heartbeat: HeartbeatPlan | None = None
+
+    @cached_property
+    def feeds(self) -> frozenset[FeedAddress]:
+        """From where calendars are fetched."""
+        return frozenset(schedule.feed for schedule in self.schedules.values() if schedule.feed is not None)
 
     @cached_property
     def by_id(self) -> Mapping[str, Destination]:
@@ -318,6 +324,8 @@ def _lint(
             fault(("teams", team), f"team '{team}' has no receiver", "name one", "LS150", warn=True)
     used = {name for names in model.teams.values() for name in names}
     used |= {name for schedule in schedules.values() for name in schedule.receivers()}
+    if not all(schedule.is_whole for schedule in schedules.values()):
+        used |= model.receivers.keys()  # nobody knows yet whom a calendar names that has not been fetched
     used |= targets(model.routes)
     used |= {name for escalation in model.escalations.values() for name in escalation.targets()}
     if model.heartbeat is not None:

@@ -7,10 +7,12 @@ from typing import Any
 import structlog
 from watchfiles import awatch
 
+from lockstep.adapters.outbound.ical_feeds import IcalFeeds
 from lockstep.adapters.rulebook import RuleBook, since_text
 from lockstep.errors import BrokerError, LockstepError, RuleError
 from lockstep.measure.bucket import bucket_end
 from lockstep.settings import Settings
+from lockstep.text.feed_address import PREFIX as FEED_PREFIX
 from lockstep.text.rfc3339 import SECOND
 from lockstep.worker.judging import Judging
 from lockstep.worker.own_alerts import OwnAlertPublisher
@@ -19,6 +21,7 @@ from lockstep.worker.stages import Stages
 log = structlog.get_logger("lockstep")
 
 RULES_POLL_S = 0.5
+FEEDS_POLL_S = 2.0
 BORDER_MARGIN_S = 30
 """How far ahead of the newest event a change of rules begins, so that every worker has heard of it before."""
 
@@ -33,10 +36,12 @@ class RuleReload:
         judging: Judging,
         stages: Stages,
         own_alerts: OwnAlertPublisher,
+        feeds: IcalFeeds,
         *,
         on_fatal: Callable[[str], None],
     ) -> None:
-        """on_fatal: called when this process cannot go on."""
+        """feeds: fetches calendars. on_fatal: called when this process cannot go on."""
+        self._feeds = feeds
         self._settings, self._book, self._judging = settings, book, judging
         self._stages, self._own_alerts, self._on_fatal = stages, own_alerts, on_fatal
         self._one_at_a_time = asyncio.Lock()
@@ -75,6 +80,38 @@ class RuleReload:
             self._settings.rules, recursive=False, debounce=200, rust_timeout=2000, yield_on_timeout=True
         ):
             await self._try_reload()
+
+    async def watch_feeds(self) -> None:
+        """Fetch the calendars that the rules name, where the alerts are this worker's; a new one is a new version."""
+        while True:
+            await asyncio.sleep(FEEDS_POLL_S)
+            try:
+                await self.look_at_feeds()
+            except (RuleError, BrokerError) as error:
+                log.error("the rules in force stay", reason=str(error))
+            except LockstepError as error:
+                self._on_fatal(str(error))
+
+    async def look_at_feeds(self) -> None:
+        """Fetch those that are due now. Raises RuleError, BrokerError."""
+        if not self._stages.has_alerts:
+            self._feeds.forget()
+            if any(name.startswith(FEED_PREFIX) for name in self._book.refused):
+                await self._book.propose_feeds({}, {}, 0)
+            return
+        addresses = self._book.feeds()
+        fetched = await self._feeds.look(addresses) if addresses else {}
+        said = set(self._book.refused)
+        if not (fetched or said or self._feeds.faults):
+            return
+        async with self._one_at_a_time:
+            has_news = await self._book.propose_feeds(fetched, self._feeds.faults, self._next_border_s())
+            if has_news:
+                log.info("a calendar has changed", feeds=sorted(fetched))
+                await self._judging.switch()
+        self._feeds.ask_whole(self._book.refused)
+        if said != set(self._book.refused):
+            await self._own_alerts.publish_refusals()
 
     def ask(self) -> None:
         """Reload soon: for a signal."""

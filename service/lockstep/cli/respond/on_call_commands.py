@@ -1,5 +1,6 @@
 """`lockstep oncall`: who is on call, and who stands in."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import uuid4
@@ -11,10 +12,13 @@ from lockstep.cli.respond.alert_commands import ForOption, UntilOption
 from lockstep.cli.respond.session import Boards, head, say, until_text, with_boards
 from lockstep.cli.respond.who import AsOption
 from lockstep.cli.shared.arguments import BrokerOption, RulesOption, moment
+from lockstep.cli.shared.broker_session import with_broker
 from lockstep.cli.shared.output import fail, many, out
+from lockstep.notify.oncall.schedules import Schedule
+from lockstep.ports import Broker
 from lockstep.response.command import Answer, EndOverride, PutOverride
 from lockstep.response.standing import Override
-from lockstep.settings import load_settings
+from lockstep.settings import Settings, load_settings
 
 
 def show(
@@ -30,6 +34,8 @@ def show(
 
     settings = load_settings(rules=rules, broker=broker)
     schedules = load_routes(settings.rules).schedules
+    if not all(schedule.is_whole for schedule in schedules.values()):
+        schedules = _with_what_was_fetched(settings)
 
     async def act(boards: Boards) -> list[Override]:
         overrides: list[Override] = boards.responses.overrides(every=True)
@@ -57,6 +63,19 @@ def show(
             for shift in schedule.shifts(now, now + days * DAY_S, overrides):
                 shifts.add_row(name, at(shift.start), at(shift.end), shift.who or "nobody")
         out.print(shifts)
+
+
+def _with_what_was_fetched(settings: Settings) -> Mapping[str, Schedule]:
+    """The schedules in force: calendars that are fetched have come to the service, and not to this folder."""
+    from lockstep.adapters.rulebook import RuleBook
+    from lockstep.app import utc_now
+
+    async def read(broker: Broker) -> Mapping[str, Schedule]:
+        book = RuleBook(broker, settings.rules, clock=utc_now)
+        await book.refresh()
+        return book.loaded()[1].schedules
+
+    return with_broker(settings, read, looks=True)
 
 
 def stand_in(

@@ -2,16 +2,17 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from lockstep.notify.oncall.schedules import LEAST_EVERY_S, PREFIX, Layer, Rotation, Schedule, instant, local_text
+from lockstep.notify.oncall.schedules import LEAST_EVERY_S, PREFIX, Layer, Rotation, Schedule, local_text
 from lockstep.notify.oncall.shift_calendar import CalendarFault, ShiftCalendar
-from lockstep.notify.receivers import Texts
+from lockstep.notify.receivers import SecretName, Texts
 from lockstep.rule.language.form.values import HOURS, Duration, Stretch, Strict, listed, one_or_many
+from lockstep.text.feed_address import FeedAddress, feed_url, is_address
 from lockstep.text.figures import duration_words
 from lockstep.text.time_units import WEEK_S
 from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean
@@ -72,7 +73,11 @@ class ScheduleModel(Strict):
     rotations: list[RotationModel] = Field(
         default_factory=list, max_length=20, description="The first that has somebody at a moment counts"
     )
-    ical: str | None = Field(None, description="A calendar file (.ics) beside this file; its events are the shifts")
+    ical: str | SecretName | None = Field(
+        None,
+        description="A calendar file (.ics) beside this file, or the https address of one, or {secret: NAME} for a "
+        "private address; its events are the shifts",
+    )
     names: dict[str, str] = Field(
         default_factory=dict, description="Title of an event → receiver; without it a title is a receiver's name"
     )
@@ -80,7 +85,10 @@ class ScheduleModel(Strict):
 
 @dataclass(frozen=True)
 class Calendars:
-    """The calendar files beside routing.yml. texts: name → text. folder: what stands before a name in a path."""
+    """The calendar files beside routing.yml, and those that were fetched, by `FeedAddress.file`.
+
+    texts: name → text. folder: what stands before a name in a path.
+    """
 
     texts: Mapping[str, str]
     folder: str = ""
@@ -107,11 +115,16 @@ def schedules_of(
             for r in model.rotations
             if r.every >= LEAST_EVERY_S
         ]
+        feed, is_whole = None, True
         if model.ical is not None:
-            calendar, wrong = _calendar(here, model, document, calendars, receivers)
+            feed, wrong = _feed(here, model.ical, document)
+            faults += wrong
+            is_whole = feed is None or feed.file in calendars.texts
+        if model.ical is not None and is_whole and not wrong:
+            calendar, wrong = _calendar(here, model, document, calendars, receivers, feed)
             faults += wrong
             layers += [] if calendar is None else [calendar]
-        elif not model.rotations:
+        elif model.ical is None and not model.rotations:
             message = f"schedule '{name}' has neither rotations nor a calendar"
             faults.append(document.fault(here, message, "add rotations, or ical: shift.ics", "LS270", key=True))
         for title, receiver in model.names.items():
@@ -120,7 +133,7 @@ def schedules_of(
                 remedy = "add ical: shift.ics, or remove names"
                 faults.append(document.fault(at, "names are those of a calendar, and there is none", remedy, "LS270"))
             faults += _unknown(receiver, receivers, document, at)
-        schedules[name] = Schedule(name, model.zone, tuple(layers))
+        schedules[name] = Schedule(name, model.zone, tuple(layers), feed, is_whole)
     return schedules, faults
 
 
@@ -144,10 +157,28 @@ def _rotation_faults(
             yield document.fault(place, message, "give it hours, or put it last", "LS270", level="warning")
 
 
+def _feed(here: Pointer, written: str | SecretName, document: Document) -> tuple[FeedAddress | None, list[Fault]]:
+    """Where a calendar is fetched from; None: nowhere, it is a file."""
+    if isinstance(written, SecretName):
+        return FeedAddress(secret=written.secret), []
+    if not is_address(written):
+        return None, []
+    try:
+        return FeedAddress(feed_url(written)), []
+    except ValueError as error:
+        message, _, remedy = str(error).partition("; ")
+        return None, [document.fault((*here, "ical"), message, remedy, "LS272")]
+
+
 def _calendar(
-    here: Pointer, model: ScheduleModel, document: Document, calendars: Calendars, receivers: Collection[str]
+    here: Pointer,
+    model: ScheduleModel,
+    document: Document,
+    calendars: Calendars,
+    receivers: Collection[str],
+    feed: FeedAddress | None,
 ) -> tuple[ShiftCalendar | None, list[Fault]]:
-    at, name = (*here, "ical"), model.ical or ""
+    at, name = (*here, "ical"), str(model.ical) if feed is None else feed.file
     if not name.endswith(".ics") or "/" in name or "\\" in name:
         remedy = "write the name of a file beside this one, like shift.ics"
         return None, [document.fault(at, f"'{name[:100]}' is no calendar file", remedy, "LS272")]
@@ -190,13 +221,16 @@ def unknown_target(name: str, receivers: Collection[str], schedules: Collection[
     return None if name in receivers else (f"unknown receiver '{name}'", did_you_mean(name, receivers))
 
 
-def gap_faults(document: Document, schedules: Mapping[str, Schedule], today: date) -> list[Fault]:
-    """When nobody will be on call in the 52 weeks from today on: a warning a schedule, with the first gaps."""
+def gap_faults(document: Document, schedules: Mapping[str, Schedule], now: datetime) -> list[Fault]:
+    """When nobody will be on call in the 52 weeks from now on: a warning a schedule, with the first gaps.
+
+    Nothing is said of a schedule whose calendar is fetched and has not come: nobody knows what it says.
+    """
     faults = []
+    begin = now.timestamp()
     for name, schedule in schedules.items():
-        begin = instant(datetime.combine(today, time()), schedule.zone)
         gaps = schedule.gaps(begin, begin + LOOKED_AHEAD_S)
-        if not gaps or not schedule.layers:
+        if not gaps or not schedule.layers or not schedule.is_whole:
             continue
         said = [
             f"{local_text(gap.start, schedule.zone)} to {local_text(gap.end, schedule.zone)}"

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from lockstep.response.standing import Override
 from lockstep.rule.condition.hours import stretches
 from lockstep.rule.condition.kinds import Hours
+from lockstep.text.feed_address import FeedAddress
 from lockstep.text.time_units import DAY_S, WEEK_S
 
 PREFIX = "oncall:"
@@ -105,11 +106,16 @@ class Shift:
 
 @dataclass(frozen=True)
 class Schedule:
-    """layers: the first that says somebody counts."""
+    """layers: the first that says somebody counts. feed: where one of them is fetched from; None: nowhere.
+
+    is_whole: False while nothing has come from there yet, so that nobody knows all that it says.
+    """
 
     name: str
     zone: ZoneInfo
     layers: tuple[Layer, ...]
+    feed: FeedAddress | None = None
+    is_whole: bool = True
 
     def on_call(self, moment: float, overrides: Iterable[Override] = ()) -> str | None:
         """The receiver that is on call then; None: nobody.

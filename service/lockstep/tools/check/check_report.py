@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -37,11 +37,11 @@ class CheckReport:
         return tuple(f for f in self.faults if f.level == "error")
 
 
-def check(paths: Sequence[Path], *, kept_s: int | None = None, today: date | None = None) -> CheckReport:
+def check(paths: Sequence[Path], *, kept_s: int | None = None, now: datetime | None = None) -> CheckReport:
     """Look at rule files and folders, at routing and sources beside them, and at mapping files.
 
-    kept_s: how long events are kept, where that is known. today: in the shop's time zone, to find expired rules,
-    when nobody will be on call, and mute times that never are or never end.
+    kept_s: how long events are kept, where that is known. now: in the shop's time zone, to find expired rules, when
+    nobody will be on call, and mute times that never are or never end.
     """
     faults: list[Fault] = [
         Fault(str(p), 1, 1, "there is no such file", "check the path", "LS101") for p in paths if not p.exists()
@@ -60,8 +60,8 @@ def check(paths: Sequence[Path], *, kept_s: int | None = None, today: date | Non
     faults += loaded.faults
     if kept_s is not None:
         faults += out_of_reach(loaded.plan.rules, kept_s=kept_s)
-    if today is not None:
-        faults += past_their_day(loaded.plan.rules, today=today)
+    if now is not None:
+        faults += past_their_day(loaded.plan.rules, today=now.date())
     files = len(rule_files(existing)) + (calendar_file(existing) is not None)
     for path in _routing_files(existing):
         routing, wrong = load_routing(path)
@@ -72,10 +72,10 @@ def check(paths: Sequence[Path], *, kept_s: int | None = None, today: date | Non
             faults += _unmet(path, routing, loaded.plan.rules)
         if routing is not None:
             faults += _not_installed(path, routing)
-        if routing is not None and routing.schedules and today is not None:
-            faults += _gaps(path, routing, today)
-        if routing is not None and routing.mute_times and today is not None:
-            faults += _quiet(path, routing, today)
+        if routing is not None and routing.schedules and now is not None:
+            faults += _gaps(path, routing, now)
+        if routing is not None and routing.mute_times and now is not None:
+            faults += _quiet(path, routing, now.date())
         if routing is not None and routing.teams:
             for rule in loaded.plan.rules:
                 file, _, line = rule.place.rpartition(":")
@@ -146,10 +146,10 @@ def _not_installed(path: Path, routing: Routing) -> list[Fault]:
     return faults
 
 
-def _gaps(path: Path, routing: Routing, today: date) -> list[Fault]:
-    """When nobody will be on call. today: in the shop's time zone; each schedule is looked at from its own midnight."""
+def _gaps(path: Path, routing: Routing, now: datetime) -> list[Fault]:
+    """When nobody will be on call from now on."""
     document, _ = read_document(path)
-    return [] if document is None else gap_faults(document, routing.schedules, today)
+    return [] if document is None else gap_faults(document, routing.schedules, now)
 
 
 def _quiet(path: Path, routing: Routing, today: date) -> list[Fault]:
