@@ -29,6 +29,7 @@ from lockstep.adapters.http.inbound import Inbound
 from lockstep.adapters.http.operations import openapi
 from lockstep.adapters.http.operations.action_operations import ActionOperations
 from lockstep.adapters.http.operations.alert_charts import AlertCharts
+from lockstep.adapters.http.operations.alert_lookup import AlertLookup
 from lockstep.adapters.http.operations.alert_operations import AlertOperations
 from lockstep.adapters.http.operations.chat_buttons import ChatButtons
 from lockstep.adapters.http.operations.event_operations import EventOperations
@@ -245,6 +246,7 @@ class Service:
         )
         giver = Giver(self.commands, self.responses, utc_now)
         self._alert_charts = AlertCharts(self._charts, Painter(), settings.zone)
+        lookup = AlertLookup(self.board, self.responses)
         alert_pages = self._alert_pages(access)
         accounts = AccountReader(self.broker, alert_pages.known.rules, alert_pages.known.writer)
         silences = SilenceOperations(
@@ -257,13 +259,15 @@ class Service:
                 self.responses,
                 giver=giver,
                 charts=self._alert_charts,
+                lookup=lookup,
+                teams_of=self._teams_of,
                 explain=self._explain,
                 zone=settings.zone,
             ),
             silences,
             OnCallOperations(self.responses, giver=giver, routing=lambda: book.loaded()[1]),
             ActionOperations(self.responses, giver=giver),
-            HistoryOperations(self.broker, self.responses),
+            HistoryOperations(self.broker, self.responses, lookup),
             TimelineOperations(accounts),
             RuleOperations(self.rules.state, lambda: self.rules.reload(again=True), broker=self.broker, clock=utc_now),
             service,

@@ -93,8 +93,50 @@ async def test_the_same_request_twice_is_done_once(shop):
     assert len(again["handling"]["notes"]) == 1
     other = await shop.ask("POST", path, {"text": "two"}, status=422, Idempotency_Key="k-1")
     assert "came with another request before" in other["detail"]
+    assert "take a new one for each change" in other["detail"]
     await shop.ask("POST", path, {"text": "two"}, Idempotency_Key="k-2")
     assert len((await shop.get(f"/v1/alerts/{shop.alert['alert_id']}"))["handling"]["notes"]) == 2
+
+
+async def test_a_key_that_comes_with_another_length_of_time_is_refused(shop):
+    """Only what was asked for tells it from the first: until when that is differs at each try."""
+    await shop.fire("A")
+    path = f"/v1/alerts/{shop.alert['alert_id']}/snooze"
+    first = await shop.ask("POST", path, {"for": "2h"}, Idempotency_Key="k-1")
+    again = await shop.ask("POST", path, {"for": "2h"}, Idempotency_Key="k-1")
+    assert again["command"] == first["command"]
+    await shop.ask("POST", path, {"for": "8h"}, status=422, Idempotency_Key="k-1")
+    body = {"matchers": ["sku=A"], "comment": "c", "for": "2h"}
+    made = await shop.ask("POST", "/v1/silences", body, Idempotency_Key="k-2")
+    await shop.ask("POST", "/v1/silences", {**body, "for": "8h"}, status=422, Idempotency_Key="k-2")
+    await shop.ask("PUT", f"/v1/silences/{made['silence']['id']}", body, status=422, Idempotency_Key="k-2")
+    assert len((await shop.get("/v1/silences"))["silences"]) == 1
+
+
+async def test_an_alert_is_named_by_the_beginning_of_its_id(shop):
+    """As on a terminal, where it can be one alone; of several some are named."""
+    await shop.fire("A", "B")
+    number = shop.alert["alert_id"]
+    assert (await shop.get(f"/v1/alerts/{number[:8]}"))["alert_id"] == number
+    noted = await shop.ask("POST", f"/v1/alerts/{number[:8]}/note", {"text": "one"})
+    assert noted["handling"]["alert_id"] == number
+    await shop.get("/v1/alerts/LowStock", status=404)
+    several = await shop.get("/v1/why", status=400, alert="LowStock")
+    assert "may be any of 2 alerts; name one by its id" in several["detail"]
+    assert [c["labels"] for c in several["candidates"]] == [{"sku": "A"}, {"sku": "B"}]
+    none = await shop.get("/v1/why", status=404, alert="HighStock")
+    assert "there are alerts of LowStock" in none["detail"]
+
+
+async def test_a_silence_for_a_team_silences_its_alerts_alone(shop):
+    """Those of other teams are not said to be silenced."""
+    await shop.fire("A")
+    body = {"comment": "c", "for": "2h"}
+    await shop.ask("POST", "/v1/silences", {**body, "matchers": ["sku=A", "team=nobodys"]})
+    assert (await shop.get("/v1/alerts", state="silenced"))["alerts"] == []
+    made = await shop.ask("POST", "/v1/silences", {**body, "matchers": ["sku=A", "team=operations"]})
+    (silenced,) = (await shop.get("/v1/alerts", state="silenced"))["alerts"]
+    assert silenced["silenced_by"] == [made["silence"]["id"]]
 
 
 async def test_of_two_requests_under_one_key_at_one_time_one_is_done(shop):
@@ -163,6 +205,9 @@ async def test_a_command_is_named_after_its_token_and_person(shop):
     commands = [decode_command(value) for batch in batches for value in batch.values]
     assert [command.by for command in commands] == ["chatbot", "Anna through chatbot"]
     assert "lst_" not in json.dumps(msgspec.to_builtins(commands))
+    for who, count in (("chatbot", 2), ("Anna", 1), ("Anna through chatbot", 1), ("chat", 0)):
+        async with shop.session.get(f"{shop.base}/v1/audit", params={"by": who}, headers=bearer) as answer:
+            assert len((await answer.json())["answers"]) == count
 
 
 async def test_every_change_is_in_the_audit(shop):

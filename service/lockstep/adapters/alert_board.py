@@ -1,6 +1,6 @@
 """The read model: follows lockstep.alert-state into memory, so that every worker answers the same questions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -82,6 +82,18 @@ class AlertBoard:
         """The last transition of each alert that is pending or firing (every: of those that ended, too)."""
         alerts = [t for t in self._last() if (every or t.state not in ENDED) and (rule is None or t.rule == rule)]
         return sorted(alerts, key=lambda t: (_began(t), t.rule, sorted(t.labels.items())))
+
+
+def candidates(what: str, labels: Mapping[str, str], alerts: Sequence[Transition]) -> list[Transition]:
+    """The alerts that somebody may mean; of several those that are open.
+
+    what: the beginning of an alert's or an episode's id, or a rule, with labels where it has several. alerts: the last
+    transition of each.
+    """
+    known = [t for t in alerts if t.rule == what and labels.items() <= t.labels.items()]
+    if not known and what and not labels:
+        known = [t for t in alerts if t.alert_id.startswith(what) or t.episode_id.startswith(what)]
+    return [t for t in known if t.state not in ENDED] or known
 
 
 def _last(episodes: list[Transition]) -> Transition:

@@ -22,7 +22,9 @@ class _Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit
     """Any command.
 
     id: made by who gives it, so that the same one twice (an idempotency key, a second click) is applied once.
-    by: the name of the person, or of the token. way: how it came. at: when it was given, RFC 3339 in UTC.
+    by: the name of the person, or of the token. way: how it came. at: when it was given, RFC 3339 in UTC. request: what
+    was asked for under the id, as a digest, where somebody chose the id: another request with it is refused; "": nobody
+    did.
     """
 
     id: str
@@ -30,6 +32,7 @@ class _Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit
     way: Way
     at: str
     format: int = FORMAT
+    request: str = ""
 
 
 class Acknowledge(_Command, frozen=True, kw_only=True, tag="acknowledge"):

@@ -13,6 +13,7 @@ COMMON = {
     "id": "For ever the same",
     "by": "The name of the person or token that gave it",
     "way": "How it came; `lockstep`: from a stage of its own",
+    "request": "What was asked for under an id that somebody chose, as a digest; empty: nobody chose it",
     "at": "When, RFC 3339 in UTC",
     "alert_id": "The alert's: a rule on these labels",
     "episode_id": "The episode's; empty: the one that was open then",

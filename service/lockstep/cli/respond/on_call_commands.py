@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from lockstep.cli.respond.alert_commands import ForOption, UntilOption
-from lockstep.cli.respond.session import Boards, head, say, until_text, with_boards
+from lockstep.cli.respond.session import Boards, head, say, the_one, until_text, with_boards
 from lockstep.cli.respond.who import AsOption
 from lockstep.cli.shared.arguments import BrokerOption, RulesOption, moment
 from lockstep.cli.shared.broker_session import with_broker
@@ -139,10 +139,9 @@ def end(
     now = utc_now()
 
     async def act(boards: Boards) -> Answer:
-        known = [o.id for o in boards.responses.overrides() if o.id.startswith(override)]
-        if len(known) != 1:
-            said = "nobody who stands in" if not known else f"{len(known)} overrides"
-            fail(f"{said} begins with '{override}'; `lockstep oncall overrides` has them", 1)
-        return await boards.give(EndOverride(override_id=known[0], **head(who, now)))
+        ids = (o.id for o in boards.responses.overrides())
+        listed = "lockstep oncall overrides"
+        number = the_one(override, ids, one="nobody who stands in", many="overrides", listed=listed)
+        return await boards.give(EndOverride(override_id=number, **head(who, now)))
 
     say(with_boards(load_settings(broker=broker), act))

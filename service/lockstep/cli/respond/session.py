@@ -1,6 +1,6 @@
 """A command of a person, given from a terminal: which alert is meant, and what became of it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
@@ -56,31 +56,38 @@ def meant(what: str, labels: Sequence[str], alerts: Sequence[Transition]) -> Tra
     what: the beginning of an alert's or an episode's id, or a rule, with `labels` (`sku=A-1`) where it has several.
     alerts: the last transition of each; those that are open are preferred.
     """
+    from lockstep.adapters.alert_board import candidates
     from lockstep.adapters.explain_answer import labels_from
-    from lockstep.transition import TransitionName
 
-    wanted = labels_from(labels)
-    known = [t for t in alerts if t.rule == what and wanted.items() <= t.labels.items()]
-    if not known and what and not labels:
-        known = [t for t in alerts if t.alert_id.startswith(what) or t.episode_id.startswith(what)]
-    ended = (TransitionName.RESOLVED, TransitionName.CANCELLED)
-    candidates = [t for t in known if t.state not in ended] or known
+    known = candidates(what, labels_from(labels), alerts)
     said = " ".join([what, *labels])
-    if not candidates:
+    if not known:
         rules = sorted({t.rule for t in alerts})
         names = f"; there are alerts of {', '.join(rules[:MOST_NAMED])}" if rules else "; there is none now"
         fail(f"no alert '{said}' is known{names}; `lockstep alerts` lists those that are open", 1)
-    if len(candidates) > 1:
-        lines = [f"  {t.alert_id[:8]}  {t.rule} {labels_text(t)}".rstrip() for t in candidates[:MOST_NAMED]]
-        lines += [] if len(candidates) <= MOST_NAMED else [f"  and {len(candidates) - MOST_NAMED:,} more"]
+    if len(known) > 1:
+        lines = [f"  {t.alert_id[:8]}  {t.rule} {labels_text(t)}".rstrip() for t in known[:MOST_NAMED]]
+        lines += [] if len(known) <= MOST_NAMED else [f"  and {len(known) - MOST_NAMED:,} more"]
         which = "name one by its id or its labels:\n" + "\n".join(lines)
-        fail(f"'{said}' may be any of {len(candidates):,} alerts; {which}", 1)
-    return candidates[0]
+        fail(f"'{said}' may be any of {len(known):,} alerts; {which}", 1)
+    return known[0]
 
 
 def labels_text(transition: Transition) -> str:
     """`sku=A-1 channel=web`."""
     return " ".join(f"{name}={value}" for name, value in sorted(transition.labels.items()))
+
+
+def the_one(beginning: str, ids: Iterable[str], *, one: str, many: str, listed: str) -> str:
+    """The id that begins so; ends the command where none does, or several.
+
+    one, many: what they are, as "no silence that holds or will" and "silences". listed: the command that lists them.
+    """
+    known = [number for number in ids if number.startswith(beginning)]
+    if len(known) != 1:
+        said = one if not known else f"{len(known)} {many}"
+        fail(f"{said} begins with '{beginning}'; `{listed}` has them", 1)
+    return known[0]
 
 
 def head(who: str | None, now: datetime) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from lockstep.cli.respond.alert_commands import ForOption, UntilOption
-from lockstep.cli.respond.session import Boards, head, say, until_text, with_boards
+from lockstep.cli.respond.session import Boards, head, say, the_one, until_text, with_boards
 from lockstep.cli.respond.who import AsOption
 from lockstep.cli.shared.arguments import BrokerOption, moment
 from lockstep.cli.shared.output import fail, many, out
@@ -125,11 +125,10 @@ def end(
     now = utc_now()
 
     async def act(boards: Boards) -> Answer:
-        known = [s.id for s in boards.responses.silences() if s.id.startswith(silence)]
-        if len(known) != 1:
-            said = "no silence that holds or will" if not known else f"{len(known)} silences"
-            fail(f"{said} begins with '{silence}'; `lockstep silence list` has them", 1)
-        return await boards.give(EndSilence(silence_id=known[0], **head(who, now)))
+        ids = (s.id for s in boards.responses.silences())
+        listed = "lockstep silence list"
+        number = the_one(silence, ids, one="no silence that holds or will", many="silences", listed=listed)
+        return await boards.give(EndSilence(silence_id=number, **head(who, now)))
 
     say(with_boards(load_settings(broker=broker), act))
 

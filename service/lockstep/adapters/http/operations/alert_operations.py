@@ -1,6 +1,6 @@
 """/v1/alerts: what is pending, firing or ended, what happened to one, its chart, and what people do about it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -13,13 +13,14 @@ from lockstep.adapters.explain_answer import labels_from
 from lockstep.adapters.http.caller import Role, path_value
 from lockstep.adapters.http.openapi import NO_TOKEN, TEXT, Operation, answer, answers, error, list_of, object_of
 from lockstep.adapters.http.operations.alert_charts import AlertCharts, ChartQuery
+from lockstep.adapters.http.operations.alert_lookup import AlertLookup
 from lockstep.adapters.http.operations.giving import KEY_PARAMETER, CommandForm, Giver, UntilForm, answered, responses
 from lockstep.adapters.http.operations.silenced import Silenced
 from lockstep.adapters.http.paging import NEXT, Page, page_of
 from lockstep.adapters.http.refusal import Refusal
 from lockstep.adapters.http.typed_requests import Form, body_of, query_of
 from lockstep.adapters.response_board import Event, ResponseBoard
-from lockstep.errors import BrokerError, RuleError
+from lockstep.errors import RuleError
 from lockstep.response.command import Acknowledge, AddNote, Answer, Assign, Close, Snooze, TakeBack
 from lockstep.response.decision import Decision
 from lockstep.response.standing import LONGEST_COMMENT, LONGEST_NAME
@@ -140,11 +141,14 @@ class AlertOperations:
         *,
         giver: Giver,
         charts: AlertCharts,
+        lookup: AlertLookup,
+        teams_of: Callable[[str], Sequence[str]],
         explain: Callable[[str, dict[str, str]], dict[str, Any]],
         zone: ZoneInfo,
     ) -> None:
-        """explain: (rule or id, labels) → the answer of /v1/explain; raises RuleError for what is not there. zone: of
-        the shop."""
+        """teams_of: whom a rule's alerts concern. explain: (rule or id, labels) → the answer of /v1/explain; raises
+        RuleError for what is not there. zone: of the shop."""
+        self._lookup, self._teams_of = lookup, teams_of
         self._board, self._responses, self._giver = board, responses, giver
         self._charts, self._explained, self._zone = charts, explain, zone
 
@@ -212,7 +216,7 @@ class AlertOperations:
     )
     async def _alert(self, request: web.BaseRequest) -> web.Response:
         query = query_of(request, EpisodeQuery)
-        alert = await self._of(path_value(request, "id"))
+        alert = await self._lookup.of(path_value(request, "id"))
         timeline = self._responses.timeline(alert.alert_id, query.episode)
         more = {
             "timeline": [_happened(event) for event in timeline],
@@ -286,7 +290,7 @@ class AlertOperations:
 
     @answers(_command("acknowledge", "Somebody has it: nothing repeats or escalates", AcknowledgeForm))
     async def _acknowledge(self, request: web.BaseRequest) -> web.Response:
-        alert, form = await self._of(path_value(request, "id")), await body_of(request, AcknowledgeForm)
+        alert, form = await self._lookup.of(path_value(request, "id")), await body_of(request, AcknowledgeForm)
         until = form.ends(self._giver.clock())
         head = self._giver.head(request, form).head
         command = Acknowledge(alert_id=alert.alert_id, episode_id=form.episode, until=until, note=form.note, **head)
@@ -294,28 +298,28 @@ class AlertOperations:
 
     @answers(_command("take-back", "Nobody has it any more, and it is neither snoozed nor closed", AlertCommandForm))
     async def _take_back(self, request: web.BaseRequest) -> web.Response:
-        alert, form = await self._of(path_value(request, "id")), await body_of(request, AlertCommandForm)
+        alert, form = await self._lookup.of(path_value(request, "id")), await body_of(request, AlertCommandForm)
         head = self._giver.head(request, form).head
         given = await self._giver.give(TakeBack(alert_id=alert.alert_id, episode_id=form.episode, **head))
         return self._stands(given, alert)
 
     @answers(_command("assign", "It is somebody's from now on", AssignForm))
     async def _assign(self, request: web.BaseRequest) -> web.Response:
-        alert, form = await self._of(path_value(request, "id")), await body_of(request, AssignForm)
+        alert, form = await self._lookup.of(path_value(request, "id")), await body_of(request, AssignForm)
         head = self._giver.head(request, form).head
         given = await self._giver.give(Assign(alert_id=alert.alert_id, episode_id=form.episode, to=form.to, **head))
         return self._stands(given, alert)
 
     @answers(_command("note", "Something to know about it", NoteForm))
     async def _note(self, request: web.BaseRequest) -> web.Response:
-        alert, form = await self._of(path_value(request, "id")), await body_of(request, NoteForm)
+        alert, form = await self._lookup.of(path_value(request, "id")), await body_of(request, NoteForm)
         head = self._giver.head(request, form).head
         command = AddNote(alert_id=alert.alert_id, episode_id=form.episode, text=form.text, **head)
         return self._stands(await self._giver.give(command), alert)
 
     @answers(_command("snooze", "Nothing more is said of it until then, unless it gets worse", SnoozeForm))
     async def _snooze(self, request: web.BaseRequest) -> web.Response:
-        alert, form = await self._of(path_value(request, "id")), await body_of(request, SnoozeForm)
+        alert, form = await self._lookup.of(path_value(request, "id")), await body_of(request, SnoozeForm)
         until = form.ends(self._giver.clock())
         if until is None:
             raise Refusal(400, 'until when? say {"for": "1h"} or `until`')
@@ -325,37 +329,20 @@ class AlertOperations:
 
     @answers(_command("close", "It is over for people, until it gets worse or begins anew", CloseForm))
     async def _close(self, request: web.BaseRequest) -> web.Response:
-        alert, form = await self._of(path_value(request, "id")), await body_of(request, CloseForm)
+        alert, form = await self._lookup.of(path_value(request, "id")), await body_of(request, CloseForm)
         head = self._giver.head(request, form).head
         command = Close(alert_id=alert.alert_id, episode_id=form.episode, note=form.note, **head)
         return self._stands(await self._giver.give(command), alert)
 
     # ---- inside ---------------------------------------------------------------------------------------------------
 
-    async def _of(self, number: str) -> Transition:
-        """The last transition of the alert with this id. Raises Refusal."""
-        latest = self._latest(number)
-        if latest is None:
-            try:  # this worker may just have begun: what it has not read yet is not unknown
-                await self._board.refresh()
-                await self._responses.refresh()
-            except BrokerError as error:
-                raise Refusal(503, str(error), headers={"Retry-After": "5"}) from error
-            latest = self._latest(number)
-        if latest is None:
-            raise Refusal(404, f"no alert '{number[:100]}' is known; /v1/alerts?state=all lists those that are")
-        return latest
-
-    def _latest(self, number: str) -> Transition | None:
-        return self._board.latest(number) or next(iter(reversed(self._responses.transitions(number))), None)
-
     async def _transitions(self, number: str) -> list[Transition]:
         """Those of the alert with this id, newest first."""
-        alert = await self._of(number)
+        alert = await self._lookup.of(number)
         return [*reversed(self._responses.transitions(alert.alert_id))] or [alert]
 
     def _silenced(self) -> Silenced:
-        return Silenced(self._responses.silences(), self._giver.clock(), self._zone)
+        return Silenced(self._responses.silences(), self._giver.clock(), self._zone, self._teams_of)
 
     def _is_in(self, state: States | None, t: Transition, silenced: Silenced) -> bool:
         match state:

@@ -25,6 +25,8 @@ from lockstep.text.rfc3339 import rfc3339_of
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 LONGEST_KEY = 200
+THROUGH = " through "
+"""Between a person's name and that of the token by which they ask."""
 _INSTANTS = ("at", "until", "starts", "ends", "created_at")
 
 
@@ -88,11 +90,12 @@ class Given:
     by: str
     way: Literal["api"]
     at: str
+    request: str = ""
 
     @property
     def head(self) -> Mapping[str, Any]:
         """As keywords of a command."""
-        return {"id": self.id, "by": self.by, "way": self.way, "at": self.at}
+        return {"id": self.id, "by": self.by, "way": self.way, "at": self.at, "request": self.request}
 
 
 KEY_PARAMETER = {
@@ -143,14 +146,20 @@ class Giver:
         """Who gives a command, and under which id. Raises Refusal for a key that is none."""
         now = self.clock()
         caller = caller_of(request)
-        by = caller.name if not form.by else f"{form.by} through {caller.name}"
+        by = (
+            caller.name
+            if not form.by
+            else f"{form.by[: LONGEST_NAME - len(THROUGH + caller.name)]}{THROUGH}{caller.name}"
+        )
         if form.by and caller.name in ("local", form.by):
             by = form.by
         key = request.headers.get(IDEMPOTENCY_KEY)
         if key is not None and (not 0 < len(key) <= LONGEST_KEY or not key.isprintable()):
             raise Refusal(400, f"{IDEMPOTENCY_KEY}: 1 to {LONGEST_KEY} printable characters are meant")
-        number = uuid4().hex if key is None else stable_id("api command", caller.name, key)
-        return Given(number, by[:LONGEST_NAME], "api", rfc3339_of(now))
+        if key is None:
+            return Given(uuid4().hex, by[:LONGEST_NAME], "api", rfc3339_of(now))
+        asked = stable_id("request", request.method, request.path, form.model_dump_json())
+        return Given(stable_id("api command", caller.name, key), by[:LONGEST_NAME], "api", rfc3339_of(now), asked)
 
     async def give(self, command: Command) -> Answer:
         """Raises Refusal where it is refused, was another one before, or nobody answers."""
@@ -184,13 +193,18 @@ def answered(given: Answer, **more: Any) -> web.Response:
 def _check_is_same(known: Answer, command: Command) -> None:
     """Raises Refusal where an answer is that of a command which asked for something else.
 
-    Instants are left out, as `for: 2h` is another one each time.
+    What was asked for is compared, not the command: `for: 2h` is another instant each time. Commands of a version
+    before this one do not say what was asked for; of those the instants are left out.
     """
-    if _timeless(msgspec.to_builtins(known.command)) != _timeless(msgspec.to_builtins(command)):
+    if known.command.request and command.request:
+        is_same = known.command.request == command.request
+    else:
+        is_same = _timeless(msgspec.to_builtins(known.command)) == _timeless(msgspec.to_builtins(command))
+    if not is_same:
         raise Refusal(422, f"{IDEMPOTENCY_KEY}: it came with another request before; take a new one for each change")
 
 
 def _timeless(said: Any) -> Any:
     if not isinstance(said, dict):
         return said
-    return {name: _timeless(value) for name, value in said.items() if name not in _INSTANTS}
+    return {name: _timeless(value) for name, value in said.items() if name not in (*_INSTANTS, "request")}

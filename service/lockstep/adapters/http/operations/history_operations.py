@@ -9,6 +9,8 @@ from pydantic import Field
 
 from lockstep.adapters.http.caller import path_value
 from lockstep.adapters.http.openapi import NO_TOKEN, TEXT, Operation, answer, answers, error, list_of, object_of
+from lockstep.adapters.http.operations.alert_lookup import AlertLookup
+from lockstep.adapters.http.operations.giving import THROUGH
 from lockstep.adapters.http.paging import LONGEST_PAGE, NEXT, Page, page_of
 from lockstep.adapters.http.refusal import Refusal
 from lockstep.adapters.http.typed_requests import Form, query_of
@@ -91,7 +93,7 @@ AUDIT_PAGE = object_of(
 class AuditQuery(Page):
     """What of the audit."""
 
-    by: str = Field("", max_length=200, description="What this person or token did alone")
+    by: str = Field("", max_length=200, description="Only what this person or token did, also one for another")
 
 
 class EventsQuery(Form):
@@ -105,7 +107,11 @@ class EventsQuery(Form):
 class WhyQuery(Form):
     """Of which alert, and whom."""
 
-    alert: str = Field(min_length=1, max_length=100, description="The alert's id")
+    alert: str = Field(
+        min_length=1,
+        max_length=200,
+        description="The alert's id, or the beginning of one; or its rule, where that has one alert alone",
+    )
     receiver: str = Field("", max_length=200, description="Of this receiver alone")
     episode: str = Field("", max_length=100, description="Of this episode alone")
 
@@ -121,8 +127,8 @@ class DeliveriesQuery(Page):
 class HistoryOperations:
     """Reads logs and the board."""
 
-    def __init__(self, broker: Broker, responses: ResponseBoard) -> None:
-        self._broker, self._responses = broker, responses
+    def __init__(self, broker: Broker, responses: ResponseBoard, lookup: AlertLookup) -> None:
+        self._broker, self._responses, self._lookup = broker, responses, lookup
 
     @answers(
         Operation(
@@ -167,9 +173,10 @@ class HistoryOperations:
             "Why each destination was told of an alert, or was not",
             {
                 200: answer("The last word for each, and those before", {"$ref": "#/components/schemas/Why"}),
-                400: error("No alert was named"),
+                400: error("No alert was named, or several may be meant: `candidates` has some of them"),
                 401: NO_TOKEN,
-                404: error("Nothing was decided of it, as far as this worker knows"),
+                404: error("No such alert, or nothing was decided of it, as far as this worker knows"),
+                503: error("The broker does not answer"),
             },
             query=WhyQuery,
         )
@@ -177,7 +184,10 @@ class HistoryOperations:
     async def _why(self, request: web.BaseRequest) -> web.Response:
         query = query_of(request, WhyQuery)
         by_destination: dict[tuple[str, str, str], list[Decision]] = {}
-        for decision in self._responses.decisions(query.alert, query.episode):
+        number = query.alert
+        if not self._responses.decisions(number):
+            number = (await self._lookup.of(number, or_rule=True)).alert_id
+        for decision in self._responses.decisions(number, query.episode):
             if not query.receiver or decision.receiver == query.receiver:
                 place = decision.receiver, decision.channel, decision.destination_id
                 by_destination.setdefault(place, []).append(decision)
@@ -195,7 +205,7 @@ class HistoryOperations:
             }
             for (receiver, channel, destination), decisions in by_destination.items()
         ]
-        return web.json_response({"alert_id": query.alert, "destinations": destinations})
+        return web.json_response({"alert_id": number, "destinations": destinations})
 
     @answers(
         Operation(
@@ -230,7 +240,7 @@ class HistoryOperations:
     )
     async def _audit(self, request: web.BaseRequest) -> web.Response:
         query = query_of(request, AuditQuery)
-        answers = [a for a in self._responses.answers() if not query.by or a.command.by == query.by]
+        answers = [a for a in self._responses.answers() if not query.by or _is_by(query.by, a.command.by)]
         shown, following = page_of(answers, query, _latest_first)
         return web.json_response({"answers": msgspec.to_builtins(shown), "next": following})
 
@@ -304,6 +314,11 @@ def _shown(
         "last_error": dead["last_error"] if dead is not None else "" if attempt is None else attempt["error"],
         "reason": "" if dead is None else dead["reason"],
     }
+
+
+def _is_by(who: str, by: str) -> bool:
+    """Whether a person or a token did it; `Anna through shop-bot` is what both did."""
+    return who in (by, *by.rsplit(THROUGH, 1))
 
 
 def _latest_first(given: Answer) -> tuple[int, str]:

@@ -1,6 +1,6 @@
 """Which silences match an alert now."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -16,8 +16,16 @@ from lockstep.transition import Transition
 class Silenced:
     """Asked for many alerts of one moment."""
 
-    def __init__(self, silences: Sequence[Silence], now: datetime, zone: ZoneInfo) -> None:
-        """zone: of the shop. What cannot be read, as of a later version, matches nothing here."""
+    def __init__(
+        self,
+        silences: Sequence[Silence],
+        now: datetime,
+        zone: ZoneInfo,
+        teams_of: Callable[[str], Sequence[str]] = lambda _: (),
+    ) -> None:
+        """zone: of the shop. teams_of: whom a rule's alerts concern, for matchers on `team`. What cannot be read, as of
+        a later version, matches nothing here."""
+        self._teams_of = teams_of
         self._holding: list[tuple[Silence, tuple[Matcher, ...]]] = []
         for silence in silences:
             try:
@@ -30,12 +38,10 @@ class Silenced:
 
     def by(self, transition: Transition) -> list[Silence]:
         """Those that match an alert, for one of its teams at least."""
-        (facts,) = facts_of(transition, ())
-        return [
-            silence
-            for silence, matchers in self._holding
-            if all_match([m for m in matchers if m.label != "team"], facts)
-        ]
+        if not self._holding:
+            return []
+        facts = facts_of(transition, self._teams_of(transition.rule))
+        return [s for s, matchers in self._holding if any(all_match(matchers, one) for one in facts)]
 
     def whole(self, transition: Transition) -> Silence | None:
         """One that keeps an alert from everybody, whatever the team; None where somebody may hear of it."""
