@@ -407,7 +407,7 @@ class Service:
         return AlertPages(
             known,
             pages=Pages(),
-            visitors=Visitors(self._signer, public_url=s.public_url, caller_with=access.caller_with, clock=utc_now),
+            visitors=Visitors(self._signer, public_url=s.public_url, access=access, clock=utc_now),
             links=self.links,
             door=self.commands,
             pictures=self._pictures if isinstance(self._pictures, DrawnPictures) else None,

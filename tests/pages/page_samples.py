@@ -294,12 +294,13 @@ async def commands(broker: Broker) -> list[Command]:
 
 @dataclass
 class Served:
-    """url: of the pages. links: signed as for messages. known, broker: what they read."""
+    """url: of the pages. links: signed as for messages. known, broker, tokens: what they read."""
 
     url: str
     links: SignedLinks
     known: Known
     broker: Broker
+    tokens: TokenBook
 
     def path(self, link: str | None) -> str:
         """A link as it is reached here."""
@@ -339,7 +340,7 @@ async def served(folder: Path, given: list[Record] | None = None, **changed: Any
         await board.refresh()
         await responses.refresh()
         access = Access(settings, tokens)
-        visitors = Visitors(signer, public_url=None, caller_with=access.caller_with, clock=clock)
+        visitors = Visitors(signer, public_url=None, access=access, clock=clock)
         pages = AlertPages(
             known,
             pages=Pages(),
@@ -357,7 +358,7 @@ async def served(folder: Path, given: list[Record] | None = None, **changed: Any
         http = HttpServer(settings, access, owners)
         await http.start()
         try:
-            yield Served(f"http://127.0.0.1:{http.port}", links, known, broker)
+            yield Served(f"http://127.0.0.1:{http.port}", links, known, broker, tokens)
         finally:
             await http.stop()
     finally:

@@ -7,10 +7,13 @@ from html import unescape
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from page_samples import (
     ANNA,
     FELL,
     HANDLED,
+    LONDON,
     NOW,
     OVER,
     SILENCED,
@@ -23,8 +26,17 @@ from page_samples import (
     transition,
 )
 
+from lockstep.adapters.http.access import Access
+from lockstep.adapters.http.caller import NOBODY, admit
+from lockstep.adapters.http.pages.board_view import MOST_LOOKED_AT, board_view
+from lockstep.adapters.http.pages.visitor import SESSION_COOKIE, Visitors
+from lockstep.adapters.http.token_book import TokenBook
+from lockstep.adapters.links import Signer
+from lockstep.adapters.stream import open_broker
+from lockstep.notify.message import Writer
 from lockstep.response.command import Acknowledge, AddNote, Answer, Assign, Close, Snooze, TakeBack
 from lockstep.response.standing import Silence, Standing
+from lockstep.settings import load_settings
 
 
 @pytest.fixture
@@ -285,6 +297,27 @@ async def test_the_board_has_a_section_for_each_kind(shop, http):
     assert "StockLow" not in marketing
 
 
+def test_of_very_many_the_most_severe_are_looked_at():
+    """Of the others only their number is said, so that the page costs what it shows and not what is open."""
+    many = [transition("OrdersFell", labels={"channel": f"c{n}"}, severity="info") for n in range(5_000)]
+    asked: list[str] = []
+
+    def handling(alert_id: str) -> None:
+        asked.append(alert_id)
+
+    view = board_view(
+        [*many, FELL],
+        {},
+        Writer(LONDON, None, "EUR"),
+        handling=handling,
+        decisions=lambda *_: [],
+        silenced=lambda _: None,
+        now=NOW,
+    )
+    assert asked[0] == FELL.alert_id
+    assert (len(asked), view.uncounted) == (MOST_LOOKED_AT, 5_001 - MOST_LOOKED_AT)
+
+
 async def test_what_was_told_and_is_silenced_since_is_no_more_among_what_fires(shop, http):
     """Nobody hears of it again, for as long as it is silenced; a silence of one team keeps it there for the other."""
     hours = {"starts": (NOW - timedelta(hours=1)).isoformat(), "ends": (NOW + timedelta(hours=1)).isoformat()}
@@ -313,6 +346,7 @@ async def test_without_a_link_one_logs_in(tmp_path, http):
             assert (answer.status, str(answer.url)) == (200, url)
         for cookie in http.cookie_jar:
             assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+            assert "geheim" not in cookie.value
         page = await opened(http, url)
         assert (await pressed(http, url, page, do="acknowledge")).status == 303
         (command,) = await commands(shop.broker)
@@ -322,6 +356,53 @@ async def test_without_a_link_one_logs_in(tmp_path, http):
             f"{shop.url}/logout", data={"form": form_of(await opened(http, f"{shop.url}/"))}
         ) as answer:
             assert answer.status == 401
+
+
+async def test_a_session_ends_with_its_token(tmp_path, http):
+    """A browser keeps that somebody has given it, and not the token; another one of that name is another login."""
+    async with served(tmp_path) as shop:
+
+        async def token() -> str:
+            made = await shop.tokens.add("wall screen", "viewer", by="ops", at=NOW)
+            await shop.tokens.refresh()
+            return made
+
+        async def taken_back() -> None:
+            await shop.tokens.remove("wall screen", by="ops", at=NOW)
+            await shop.tokens.refresh()
+
+        first = await token()
+        given = {"form": form_of(await opened(http, f"{shop.url}/login", status=401)), "token": first}
+        async with http.post(f"{shop.url}/login", data=given) as answer:
+            assert answer.status == 200
+        kept = [cookie.value for cookie in http.cookie_jar]
+        assert kept
+        assert not any(first in value or first[4:] in value for value in kept)
+        await taken_back()
+        await token()
+        await opened(http, f"{shop.url}/", status=401)
+
+
+def test_a_session_is_over_after_a_week(tmp_path):
+    """And was never one where somebody else's key signed it."""
+    settings = load_settings(broker=f"sqlite:///{tmp_path}/shop.db", api_token="geheim-und-lang")
+    access = Access(settings, TokenBook(open_broker(settings, clock=lambda: NOW)))
+    moment = [NOW]
+
+    def visitors(key: str) -> Visitors:
+        return Visitors(Signer(lambda: [key]), public_url=None, access=access, clock=lambda: moment[0])
+
+    here, response = visitors("a-key"), web.Response()
+    login = here.login("geheim-und-lang")
+    assert login is not None
+    assert here.login("geheim") is None
+    here.remember_login(response, login)
+    request = make_mocked_request("GET", "/", headers={"Cookie": response.cookies[SESSION_COOKIE].output(header="")})
+    admit(request, NOBODY, {})
+    assert here.by_login(request) is not None
+    assert visitors("another-key").by_login(request) is None
+    moment[0] = NOW + timedelta(days=7, seconds=1)
+    assert here.by_login(request) is None
 
 
 @pytest.mark.parametrize("to", ["https://evil.example/", "//evil.example", "/x", "../x"])

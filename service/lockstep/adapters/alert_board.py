@@ -68,9 +68,10 @@ class AlertBoard:
 
     def open(self) -> list[Transition]:
         """The last transition of each alert that is pending or firing, in no order: cheap where there are thousands."""
-        return [transition for transition in self._last() if transition.state not in ENDED]
+        return [transition for transition in self.latest_of_each() if transition.state not in ENDED]
 
-    def _last(self) -> Iterator[Transition]:
+    def latest_of_each(self) -> Iterator[Transition]:
+        """The last transition of each alert that is pending or firing, or ended within a day; in no order."""
         return map(_last, self._latest.values())
 
     def latest(self, alert_id: str) -> Transition | None:
@@ -80,7 +81,9 @@ class AlertBoard:
 
     def alerts(self, *, rule: str | None = None, every: bool = False) -> list[Transition]:
         """The last transition of each alert that is pending or firing (every: of those that ended, too)."""
-        alerts = [t for t in self._last() if (every or t.state not in ENDED) and (rule is None or t.rule == rule)]
+        alerts = [
+            t for t in self.latest_of_each() if (every or t.state not in ENDED) and (rule is None or t.rule == rule)
+        ]
         return sorted(alerts, key=lambda t: (_began(t), t.rule, sorted(t.labels.items())))
 
 

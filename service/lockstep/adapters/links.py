@@ -77,6 +77,10 @@ class Signer:
         except (BadData, ValueError, RecursionError) as error:
             raise LinkFault("this link is not whole, or not from here; open it again from the message") from error
 
+    def mark(self, salt: str, text: str) -> str:
+        """What only who has the key can make of a text, and from which nobody can guess it."""
+        return self.signed(salt, text).rpartition(".")[2]
+
     def prepare(self) -> None:
         """Have the keys now. Raises SettingsError where they cannot be had."""
         self._asked = self._asked or list(reversed(self._ask()))  # the last one signs, in the library's order

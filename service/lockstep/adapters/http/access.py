@@ -2,6 +2,7 @@
 
 import hmac
 import ipaddress
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -9,7 +10,7 @@ from aiohttp import web
 from lockstep.adapters.http.caller import LOCAL, NOBODY, Caller, Role
 from lockstep.adapters.http.openapi import Operation
 from lockstep.adapters.http.refusal import Refusal
-from lockstep.adapters.http.token_book import TokenBook
+from lockstep.adapters.http.token_book import TokenBook, caller_of_token, digest_of
 from lockstep.errors import SettingsError
 from lockstep.settings import Settings
 
@@ -30,6 +31,14 @@ def check_exposure(settings: Settings) -> None:
             f"LOCKSTEP_HTTP_HOST: {settings.http_host} is open to others; "
             "set LOCKSTEP_API_TOKEN, or listen on 127.0.0.1"
         )
+
+
+@dataclass(frozen=True)
+class Login:
+    """Somebody who has given a token. digest: SHA-256 of it, so that another token of the name is another login."""
+
+    caller: Caller
+    digest: str
 
 
 class Access:
@@ -75,6 +84,21 @@ class Access:
             if hmac.compare_digest(sent, right):
                 return ADMIN
         return self._tokens.caller(token) if self._tokens.is_known else None
+
+    def login(self, token: str) -> Login | None:
+        """Whose a token is, for a session that outlives the request; None: nobody's."""
+        caller = self.caller_with(token) if token else None
+        return None if caller is None else Login(caller, digest_of(token))
+
+    def logins(self, name: str) -> list[Login]:
+        """The tokens of that name that are good now."""
+        logins = []
+        if self._token is not None and name == ADMIN.name:
+            logins.append(Login(ADMIN, digest_of(self._token.get_secret_value())))
+        stored = self._tokens.named(name) if self._tokens.is_known else None
+        if stored is not None:
+            logins.append(Login(caller_of_token(stored), stored.digest))
+        return logins
 
     def _known(self, request: web.BaseRequest) -> Caller:
         """Raises Refusal where a token is needed and the request carries none that is known."""

@@ -89,8 +89,12 @@ class TokenBook:
 
     def caller(self, token: str) -> Caller | None:
         """Whose token it is; None: nobody's."""
-        stored = self._by_digest.get(_digest(token))
-        return None if stored is None else Caller(stored.name, Role[stored.role.upper()])
+        stored = self._by_digest.get(digest_of(token))
+        return None if stored is None else caller_of_token(stored)
+
+    def named(self, name: str) -> StoredToken | None:
+        """The token of that name, as it stands now."""
+        return self._by_name.get(name)
 
     async def add(self, name: str, role: RoleName, *, by: str, at: datetime) -> str:
         """Make a token; it is returned here and nowhere else. Raises SettingsError where the name is taken or none."""
@@ -105,7 +109,7 @@ class TokenBook:
                 f"there is a token '{name}' already; remove it first, `lockstep token remove`, or take another name"
             )
         token = PREFIX + secrets.token_urlsafe(32)
-        stored = StoredToken(name=name, role=role, digest=_digest(token), made_at=rfc3339_of(at), made_by=by)
+        stored = StoredToken(name=name, role=role, digest=digest_of(token), made_at=rfc3339_of(at), made_by=by)
         deed = MakeToken(id=uuid4().hex, by=by, way="cli", at=rfc3339_of(at), name=name, role=role)
         said = audit_record(deed, f"{by} made a token for {name}, {role}", topic=self._audit)
         await self._broker.publish([Record(self._topic, msgspec.json.encode(stored), name.encode(), 0), said])
@@ -124,6 +128,12 @@ class TokenBook:
         return stored
 
 
-def _digest(token: str) -> str:
+def caller_of_token(stored: StoredToken) -> Caller:
+    """Who asks with it."""
+    return Caller(stored.name, Role[stored.role.upper()])
+
+
+def digest_of(token: str) -> str:
+    """SHA-256 of a token, in hex."""
     # Bytes that are no text arrive as lone surrogates.
     return sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

@@ -20,7 +20,7 @@ from lockstep.adapters.http.pages.board_view import board_view
 from lockstep.adapters.http.pages.forms import LARGEST_FORM, SNOOZES, FormFault, command_of
 from lockstep.adapters.http.pages.known import Known
 from lockstep.adapters.http.pages.pages import HEADERS, ICON, SVG_HEADERS, Pages, seen_at
-from lockstep.adapters.http.pages.visitor import TOKEN_COOKIE, Visitor, Visitors, clean_name, is_foreign
+from lockstep.adapters.http.pages.visitor import Visitor, Visitors, clean_name, is_foreign
 from lockstep.adapters.links import Link, LinkFault, Purpose, SignedLinks
 from lockstep.errors import BrokerError, CommandUnanswered
 from lockstep.response.command import Command
@@ -93,7 +93,7 @@ class AlertPages:
             return self.ask_to_log_in(request)
         now, responses = self.known.clock(), self.known.responses
         view = board_view(
-            self.known.board.alerts(every=True),
+            self.known.board.latest_of_each(),
             self.known.rules(),
             self.known.writer,
             handling=responses.handling,
@@ -102,7 +102,7 @@ class AlertPages:
             now=now,
             team=request.query.get("team", ""),
         )
-        values = {"view": view, "form": self.visitors.form("login"), "has_token": TOKEN_COOKIE in request.cookies}
+        values = {"view": view, "form": self.visitors.form("login"), "has_token": self.visitors.has_session(request)}
         return self.pages.page("board", values, depth=0, visitor=visitor, here="Alerts")
 
     @answers(Operation("GET", "/style.css", "How pages look", {200: {"description": "CSS"}}, is_open=True))
@@ -397,27 +397,33 @@ class AlertPages:
 
     @answers(Operation("POST", "/login", "Give a token", _SENT, (), _FORM, is_open=True))
     async def _log_in(self, request: web.BaseRequest) -> web.Response:
-        given = await self.form_of(request)
-        if given is None or self.visitors.form_id(given.get("form", ""), "login") is None:
+        given = await self._login_form(request)
+        if given is None:
             return self.ask_to_log_in(request, said=STALE)
         token, to = given.get("token", "").strip(), given.get("to", "")
         to = to if _PLACE.fullmatch(to) else ""
-        if not self.visitors.is_token(token):
+        login = self.visitors.login(token)
+        if login is None:
             log.warning("a login was refused", remote=request.remote)
             return self.ask_to_log_in(request, to=to, said="This is no token of this service.")
         answered = seen_at(f"./{to}")
-        self.visitors.remember_token(answered, token)
+        self.visitors.remember_login(answered, login)
         if name := clean_name(given.get("name", "")):
             self.visitors.remember_name(answered, name)
         return answered
 
+    async def _login_form(self, request: web.BaseRequest) -> Mapping[str, str] | None:
+        """The fields of a form of ours that logs in or out; None: it is no such form, or was made long ago."""
+        given = await self.form_of(request)
+        is_ours = given is not None and self.visitors.form_id(given.get("form", ""), "login") is not None
+        return given if is_ours else None
+
     @answers(Operation("POST", "/logout", "Have the browser forget the token", _SENT, (), _FORM, is_open=True))
     async def _log_out(self, request: web.BaseRequest) -> web.Response:
-        given = await self.form_of(request)
-        if given is None or self.visitors.form_id(given.get("form", ""), "login") is None:
+        if await self._login_form(request) is None:
             return self.ask_to_log_in(request, said=STALE)
         answered = seen_at("./")
-        self.visitors.forget_token(answered)
+        self.visitors.forget_login(answered)
         return answered
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from heapq import nlargest
+from heapq import nlargest, nsmallest
 
 from lockstep.adapters.http.pages.alert_view import ENDED, SEVERITIES, headline_of, standing_of, tone_of
 from lockstep.notification import Audience
@@ -16,7 +16,7 @@ from lockstep.text.figures import time_text
 from lockstep.text.one_line import isolated
 from lockstep.transition import Transition, TransitionName
 
-MOST_LOOKED_AT = 1_000
+MOST_LOOKED_AT = 500
 """Open alerts that are sorted into sections, the most severe first; of more only their number is said."""
 MOST_ROWS = 100
 """Rows of one section."""
@@ -33,6 +33,8 @@ _HELD = {
     Reason.DEAD: "its destinations cannot be reached",
 }
 
+
+_RANKS = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 
 Noted = tuple[Transition, str]
 """An alert, and what is said beside it."""
@@ -86,12 +88,12 @@ def board_view(
     also one that was told before."""
     teams = sorted({name for rule in rules.values() for name in rule.teams})
     chosen = [t for t in alerts if not team or t.rule not in rules or team in rules[t.rule].teams]
-    going_on = sorted((t for t in chosen if t.state not in ENDED), key=_weight)
+    going_on = [t for t in chosen if t.state not in ENDED]
     fires: list[Noted] = []
     handled: list[Noted] = []
     held: list[Noted] = []
     pending: list[Noted] = []
-    for transition in going_on[:MOST_LOOKED_AT]:
+    for transition in nsmallest(MOST_LOOKED_AT, going_on, key=_weight):
         standing = standing_of(handling(transition.alert_id), transition.episode_id, writer.zone, now)
         silence = silenced(transition)
         quiet = "" if standing or silence else _quiet(decisions(transition.alert_id, transition.episode_id))
@@ -119,8 +121,7 @@ def board_view(
 
 def _weight(transition: Transition) -> tuple[int, str]:
     is_pending = transition.state is TransitionName.PENDING
-    rank = SEVERITIES.index(transition.severity) if transition.severity in SEVERITIES else 1
-    return (9 if is_pending else rank), transition.started_at
+    return (9 if is_pending else _RANKS.get(transition.severity, 1)), transition.started_at
 
 
 def _quiet(decisions: Sequence[Decision]) -> str:

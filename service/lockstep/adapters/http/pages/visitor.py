@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 from aiohttp import web
 
+from lockstep.adapters.http.access import Access, Login
 from lockstep.adapters.http.caller import LOCAL, NOBODY, Caller, Role, caller_of
 from lockstep.adapters.links import LinkFault, Signer
 from lockstep.response.command import Way
@@ -21,9 +22,13 @@ from lockstep.response.standing import LONGEST_NAME
 from lockstep.text.one_line import flat
 from lockstep.text.time_units import DAY_S
 
-NAME_COOKIE, TOKEN_COOKIE = "lockstep_name", "lockstep_token"
-NAME_S, TOKEN_S = 365 * DAY_S, 30 * DAY_S
-"""How long a browser keeps who somebody is, and the token that they have given."""
+NAME_COOKIE, SESSION_COOKIE = "lockstep_name", "lockstep_session"
+_PLAIN_COOKIE = "lockstep_token"
+"""In which an earlier version kept the token itself; it is taken away, and read no more."""
+NAME_S, SESSION_S = 365 * DAY_S, 7 * DAY_S
+"""How long a browser keeps who somebody is, and that they have given a token."""
+CLOCKS_APART_S = 300.0
+"""How far the clocks of two workers may be apart."""
 FORM_S = DAY_S / 2
 """How long a page that was opened can be acted on."""
 
@@ -55,11 +60,11 @@ class Visitors:
         signer: Signer,
         *,
         public_url: str | None,
-        caller_with: Callable[[str], Caller | None],
+        access: Access,
         clock: Callable[[], datetime],
     ) -> None:
-        """caller_with: whose a token is; None for one that is none."""
-        self._signer, self._caller_with, self._clock = signer, caller_with, clock
+        """access: knows whose a token is."""
+        self._signer, self._access, self._clock = signer, access, clock
         self._public = urlsplit(public_url or "")
         self._is_https = self._public.scheme == "https"
 
@@ -73,8 +78,7 @@ class Visitors:
         """Who asks with a token, by header or cookie, or from this machine; None: somebody has to log in."""
         caller = caller_of(request)
         if caller.role is Role.NOBODY:
-            token = request.cookies.get(TOKEN_COOKIE)
-            caller = (self._caller_with(token) if token else None) or NOBODY
+            caller = self._caller_of_session(request) or NOBODY
         if caller.role < Role.VIEWER:
             return None
         name = self.name_of(request)
@@ -82,10 +86,29 @@ class Visitors:
         known_by = "cookie" if name else "token" if own else ""
         return Visitor(name or own, known_by, caller.role >= Role.RESPONDER, "page", can_see_all=True)
 
-    def is_token(self, text: str) -> bool:
-        """Whether somebody may look with this token."""
-        caller = self._caller_with(text) if text else None
-        return caller is not None and caller.role >= Role.VIEWER
+    def login(self, token: str) -> Login | None:
+        """Whose a token is, where somebody may look with it."""
+        login = self._access.login(token)
+        return login if login is not None and login.caller.role >= Role.VIEWER else None
+
+    def has_session(self, request: web.BaseRequest) -> bool:
+        """Whether a browser keeps that somebody has given a token, be it still good or not."""
+        return SESSION_COOKIE in request.cookies
+
+    def _caller_of_session(self, request: web.BaseRequest) -> Caller | None:
+        """Who has given a token that is good still; None: nobody, or the token was taken back or is another one."""
+        try:
+            said = self._signer.read("session", request.cookies.get(SESSION_COOKIE, ""))
+            made_at, name, mark = msgspec.convert(said, tuple[int, str, str])
+        except (LinkFault, msgspec.ValidationError):
+            return None
+        if not 0 <= self._clock().timestamp() - made_at + CLOCKS_APART_S <= SESSION_S + CLOCKS_APART_S:
+            return None
+        return next((one.caller for one in self._access.logins(name) if self._mark(one) == mark), None)
+
+    def _mark(self, login: Login) -> str:
+        """What binds a session to its token, so that it ends with that; who reads a cookie cannot guess the token."""
+        return self._signer.mark("session-token", login.digest)
 
     def name_of(self, request: web.BaseRequest) -> str:
         """Who somebody has said to be in this browser; "" where nobody has."""
@@ -99,12 +122,15 @@ class Visitors:
         """Have the browser keep who somebody is."""
         self._keep(response, NAME_COOKIE, self._signer.signed("name", name), NAME_S)
 
-    def remember_token(self, response: web.Response, token: str) -> None:
-        """Have the browser keep a token, where no script can read it."""
-        self._keep(response, TOKEN_COOKIE, token, TOKEN_S)
+    def remember_login(self, response: web.Response, login: Login) -> None:
+        """Have the browser keep that somebody has given a token, and not the token itself."""
+        session = self._signer.signed("session", [int(self._clock().timestamp()), login.caller.name, self._mark(login)])
+        self._keep(response, SESSION_COOKIE, session, SESSION_S)
+        response.del_cookie(_PLAIN_COOKIE, path="/")
 
-    def forget_token(self, response: web.Response) -> None:
-        response.del_cookie(TOKEN_COOKIE, path="/")
+    def forget_login(self, response: web.Response) -> None:
+        for name in (SESSION_COOKIE, _PLAIN_COOKIE):
+            response.del_cookie(name, path="/")
 
     def _keep(self, response: web.Response, name: str, value: str, seconds: float) -> None:
         response.set_cookie(
