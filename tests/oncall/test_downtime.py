@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from open_alert import NOON, transition
 from planned_samples import ANNA, BEN, item
@@ -141,6 +141,7 @@ def test_more_that_is_read_puts_the_summary_off_but_not_for_ever():
     assert sent == [(300, (("A1", "E1"),))]
 
 
+@example([(0, 0.0, 0.0, False)] * 10 + [(0, 0.0, 601.0, True)], frozenset({0, 10}))
 @settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 9), st.floats(0, 700), st.floats(0, 900), st.booleans()), max_size=40),

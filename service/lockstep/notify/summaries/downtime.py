@@ -54,8 +54,8 @@ class _Missed:
 
 @dataclass
 class _Clock:
-    """ticked_at: the last tick. from_s, until_s: the last pause of notify that was downtime. late_s: how late the
-    latest unseen transition was."""
+    """ticked_at: the last tick that was stored. from_s, until_s: the last pause of notify that was downtime. late_s:
+    how late the latest unseen transition was."""
 
     ticked_at: float | None = None
     from_s: float = 0.0
@@ -85,7 +85,6 @@ class Downtime:
         clock = self._clock
         if clock.ticked_at is not None and moment - clock.ticked_at > UNSEEN_S:
             clock.from_s, clock.until_s = clock.ticked_at, moment
-        clock.ticked_at = moment
         for episode, began, arrived in self._fresh:
             late_s = moment - arrived if arrived > 0 else 0.0  # a log that does not say when
             # Within a minute of the pause's end it would have been judged in any case.
@@ -96,6 +95,7 @@ class Downtime:
                 self._unseen[episode] = moment
                 self._dirty.add(_episode_key(episode))
                 clock.late_s = max(late_s, moment - began)
+                self._dirty.add(KEY)  # the summary says it, also where another worker writes that
         if self._fresh and any(missed.due is not None for missed in self._missed.values()):
             self._put_off(moment)
         self._fresh.clear()
@@ -103,7 +103,7 @@ class Downtime:
         for episode in [e for e, read in self._unseen.items() if not moment - REMEMBERED_S < read <= moment]:
             self._forget(episode)
         if self._stored_at is None or not self._stored_at <= moment < self._stored_at + STORED_EVERY_S:
-            self._stored_at = moment
+            self._stored_at = clock.ticked_at = moment  # only what is stored, so that a restart decides the same
             self._dirty.add(KEY)
         return Happened()
 
