@@ -1,13 +1,16 @@
 """When a silence holds: once, or again and again by a rule of RFC 5545 in a time zone.
 
 An occurrence is a stretch of the wall clock: every Saturday from midnight to midnight, of 23, 24 or 25 hours.
-Rules are read by dateutil. What would let it search for ever, or take a second each time, is refused.
+Rules are read by dateutil, which looks for the first time of one that never comes up to the year 9999: a second for
+each, on the one thread that decides. So a rule has to hold on the day on which it begins, as `DaysOfRule` finds by
+itself before dateutil is asked: what has come once comes again within 400 years.
 """
 
 import re
-from collections.abc import Iterator
+from calendar import isleap, monthrange
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
 
@@ -30,8 +33,10 @@ _PARTS = {
     "MONTHLY": _ALWAYS | {"BYMONTHDAY", "BYSETPOS"},
     "YEARLY": _ALWAYS | {"BYMONTHDAY", "BYSETPOS", "BYYEARDAY"},
 }
-"""FREQ → what may stand beside it. Of days and weeks none can be left over by what may: dateutil would look for one day
-by day up to the year 9999."""
+"""FREQ → what may stand beside it."""
+_WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+_BYDAY = re.compile(r"([+-]?[0-9]{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
+_LARGEST = {"BYMONTHDAY": 31, "BYYEARDAY": 366, "BYSETPOS": 366}
 _UNTIL = re.compile(r"([0-9]{8})(?:T([0-9]{6})(Z?))?")
 _HINT = "write one like FREQ=WEEKLY;BYDAY=SA"
 MOST_TIMES = 1_000
@@ -105,17 +110,18 @@ def recurrence_of(starts: datetime, ends: datetime, rule: str, zone: ZoneInfo) -
         # As it was given: the wall clock would move an end in an hour that comes twice.
         return _Once(first, last - first, zone, starts=starts.timestamp(), ends=ends.timestamp())
     if last - first > LONGEST_OCCURRENCE:
-        days = LONGEST_OCCURRENCE.days
-        raise CommandError(f"each time lasts longer than {days} days", f"make it at most {days} days, or once")
-    parsed, count, until = _parsed(rule, first, zone)
+        most = LONGEST_OCCURRENCE.days
+        raise CommandError(f"each time lasts longer than {most} days", f"make it at most {most} days, or once")
+    parsed, days, count, until = _parsed(rule, first, zone)
     recurrence = Recurrence(first, last - first, zone, parsed, count, until)
-    begins = next(recurrence._begins(first + _LOOKS_AHEAD), None)
-    if begins is None:
-        raise CommandError(f"'{rule}' never comes", "change its days or months")
-    if begins != first:
+    begins = days.first_from(first.date())
+    if begins is None or (until is not None and until < first):
+        raise CommandError(f"'{rule[:100]}' never comes", "change its days or months, or until when it goes on")
+    if begins != first.date():
+        wall = datetime.combine(begins, first.time())
         raise CommandError(
-            f"by '{rule}' it begins at {begins:%a %Y-%m-%d %H:%M} first, and not at {first:%a %Y-%m-%d %H:%M}",
-            f"let it start then, {begins_iso(begins, zone)}",
+            f"by '{rule[:100]}' it begins at {wall:%a %Y-%m-%d %H:%M} first, and not at {first:%a %Y-%m-%d %H:%M}",
+            f"let it start then, {begins_iso(wall, zone)}",
         )
     return recurrence
 
@@ -137,8 +143,90 @@ class _Once(Recurrence):
             yield Stretch(self.starts, self.ends)
 
 
-def _parsed(text: str, first: datetime, zone: ZoneInfo) -> tuple[rrule, int | None, datetime | None]:
-    """(the rule without its end, COUNT, UNTIL by the wall clock)"""
+@dataclass(frozen=True)
+class DaysOfRule:
+    """On which days a rule holds, but for its INTERVAL, which counts from the day on which it begins.
+
+    frequency: FREQ. months, month_days, year_days, positions: of BYMONTH, BYMONTHDAY, BYYEARDAY, BYSETPOS; empty: any.
+    week_days: of BYDAY, (which of them in its month or year, from the end where negative; 0: each, weekday).
+    """
+
+    frequency: str
+    months: frozenset[int] = frozenset()
+    month_days: frozenset[int] = frozenset()
+    year_days: frozenset[int] = frozenset()
+    positions: frozenset[int] = frozenset()
+    week_days: frozenset[tuple[int, int]] = frozenset()
+
+    def first_from(self, day: date) -> date | None:
+        """The first such day from one on, that included; None: none within _LOOKS_AHEAD, but for a leap day in 2100."""
+        if not (self.month_days or self.year_days or self.week_days or (self.months and self.frequency == "DAILY")):
+            # Weeks, months and years hold on the day on which they begin: no other day of a month is named.
+            return day if not self.months or day.month in self.months else self._in_month(day)
+        ahead = (day + timedelta(days=n) for n in range(_LOOKS_AHEAD.days))
+        return next((d for d in ahead if self._is_on(d) and (not self.positions or self._is_at_position(d))), None)
+
+    def _in_month(self, day: date) -> date | None:
+        ahead = (day + timedelta(days=n) for n in range(_LOOKS_AHEAD.days))
+        return next((d for d in ahead if d.month in self.months and self._is_like(d, day)), None)
+
+    def _is_like(self, day: date, begin: date) -> bool:
+        return day.weekday() == begin.weekday() if self.frequency == "WEEKLY" else day.day == begin.day
+
+    def _is_on(self, day: date) -> bool:
+        if self.months and day.month not in self.months:
+            return False
+        month, year = monthrange(day.year, day.month)[1], 366 if isleap(day.year) else 365
+        if self.month_days and self.month_days.isdisjoint((day.day, day.day - month - 1)):
+            return False
+        number = day.timetuple().tm_yday
+        if self.year_days and self.year_days.isdisjoint((number, number - year - 1)):
+            return False
+        if not self.week_days:
+            return True
+        # In a year with months, of each of these.
+        at, length = (number, year) if self.frequency == "YEARLY" and not self.months else (day.day, month)
+        places = {0, (at - 1) // 7 + 1, -((length - at) // 7 + 1)}
+        return any(weekday == day.weekday() and place in places for place, weekday in self.week_days)
+
+    def _is_at_position(self, day: date) -> bool:
+        is_year = self.frequency == "YEARLY"
+        begin = date(day.year, 1 if is_year else day.month, 1)
+        length = (366 if isleap(day.year) else 365) if is_year else monthrange(day.year, day.month)[1]
+        days = [d for d in (begin + timedelta(days=n) for n in range(length)) if self._is_on(d)]
+        place = days.index(day)
+        return not self.positions.isdisjoint((place + 1, place - len(days)))
+
+
+def _days_of(parts: Mapping[str, str]) -> DaysOfRule:
+    """Raises CommandError for numbers of days that there are not."""
+
+    def numbers(key: str) -> frozenset[int]:
+        values = parts[key].split(",") if key in parts else []
+        for value in values:
+            if not re.fullmatch(r"[+-]?[0-9]{1,3}", value) or not 1 <= abs(int(value)) <= _LARGEST.get(key, 12):
+                raise CommandError(f"{key} '{value[:20]}' is none", f"write numbers from 1 to {_LARGEST.get(key, 12)}")
+        return frozenset(map(int, values))
+
+    frequency = parts["FREQ"]
+    named = [_BYDAY.fullmatch(text) for text in parts["BYDAY"].split(",")] if "BYDAY" in parts else []
+    if None in named:
+        raise CommandError(f"BYDAY '{parts['BYDAY'][:40]}' is no day", "write MO,TU or, of a month, 1MO,-1FR")
+    days = frozenset((int(match[1] or 0), _WEEKDAYS.index(match[2])) for match in named if match is not None)
+    counted = {place != 0 for place, _ in days}
+    if counted == {True, False}:
+        raise CommandError(
+            "BYDAY names some days with a number and some without", "write all of them with one, or none"
+        )
+    if True in counted and frequency in ("DAILY", "WEEKLY"):
+        raise CommandError(f"BYDAY counts days of a month, and FREQ is {frequency}", "write FREQ=MONTHLY, or no number")
+    return DaysOfRule(
+        frequency, numbers("BYMONTH"), numbers("BYMONTHDAY"), numbers("BYYEARDAY"), numbers("BYSETPOS"), days
+    )
+
+
+def _parsed(text: str, first: datetime, zone: ZoneInfo) -> tuple[rrule, DaysOfRule, int | None, datetime | None]:
+    """(the rule without its end, its days, COUNT, UNTIL by the wall clock)"""
     shown = text[:100]
     if len(text) > LONGEST_RULE or not text.isascii() or not text.isprintable():
         raise CommandError(f"'{shown!a}' is no rule of at most {LONGEST_RULE} plain characters", _HINT)
@@ -167,12 +255,15 @@ def _parsed(text: str, first: datetime, zone: ZoneInfo) -> tuple[rrule, int | No
         raise CommandError(f"'{shown}' has both COUNT and UNTIL", "remove one")
     if "INTERVAL" in parts:
         _number(parts["INTERVAL"], "INTERVAL")
+    if "BYSETPOS" in parts and not parts.keys() & {"BYDAY", "BYMONTHDAY", "BYYEARDAY"}:
+        raise CommandError(f"'{shown}' has BYSETPOS, and names no days", "add BYDAY=MO,TU,WE,TH,FR, for one")
+    days = _days_of(parts)
     try:
         rule = rrulestr(";".join(f"{key}={value}" for key, value in parts.items()), dtstart=first)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise CommandError(f"'{shown}' is no rule, {error}", _HINT) from None
     assert isinstance(rule, rrule)  # of one line without dates dateutil makes nothing else
-    return rule, count, until
+    return rule, days, count, until
 
 
 def _number(text: str, name: str) -> int:
