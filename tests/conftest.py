@@ -35,6 +35,7 @@ kafka = _load("kafka_for_tests", Path(__file__).parent / "kafka" / "broker.py")
 
 
 _load("shop_build", Path(__file__).parent / "shop" / "build.py")
+_load("report_samples", Path(__file__).parent / "reports" / "report_samples.py")
 
 
 _load("chromium", Path(__file__).parent / "pages" / "chromium.py")

@@ -19,6 +19,7 @@ alert         the lifecycle of one alert, as one table
 judge/        the fold of samples into transitions: watermarks, groups, visits
 explanation   why an alert is as it is: the same verdict code, with every number that it read
 notify/       who hears what, in which words
+reports/      what both teams read of a day, a week, a month: figures, tables, what matters
 deliver       attempts, retries, dead letters: decided, not sent
 adapters/     answers what the core asks of the world: brokers, channels, charts, HTTP, files, metrics
 worker/       the parts of one worker that have a task of their own

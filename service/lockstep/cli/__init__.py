@@ -21,6 +21,7 @@ from lockstep.cli import (
     serve,
     sources,
 )
+from lockstep.cli.reports import report_commands
 from lockstep.cli.respond import (
     action_commands,
     alert_commands,
@@ -94,6 +95,7 @@ app.command()(events.send)
 app.command("import")(importing.import_files)
 app.command()(sources.sources)
 app.command()(schema.schema)
+app.command()(report_commands.report)
 app.command()(alerts.alerts)
 app.command()(alert_commands.ack)
 app.command()(alert_commands.unack)

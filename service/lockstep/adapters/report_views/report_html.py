@@ -1,0 +1,197 @@
+"""A report as HTML: the same words, tiles and tables in a mail and on its page.
+
+A mail carries its styles in every tag, since that is what mail programs show; a page may not (its policy takes styles
+from our own host alone) and has classes. Everything that is not ours is escaped.
+"""
+
+from collections.abc import Sequence
+from html import escape
+from zoneinfo import ZoneInfo
+
+from lockstep.adapters.charts.sparkline import sparkline
+from lockstep.adapters.report_views.report_sheet import LIGHT, dark_sheet, page_sheet
+from lockstep.reports.cell_text import cell_text, change_text, figure_text, is_good
+from lockstep.reports.report_markdown import bars, before_word, due_words, foot, late_words, stake_words, table_text
+from lockstep.reports.report_record import Column, Figure, Matter, Report, Section, Table
+from lockstep.text.one_line import flat
+
+WIDEST = 4
+"""Columns that a mail shows side by side; a row of more is a line of words, as most mails are read on phones."""
+_TEAMS = ("marketing", "operations")
+
+
+def report_page(report: Report) -> str:
+    """The inside of its page."""
+    return _Html(inline=False).report(report)
+
+
+def report_document(report: Report, *, sheet: str = "") -> str:
+    """A page of its own, to be kept as a file. sheet: where its sheet is linked; "": the sheet is in it."""
+    style = f'<link rel="stylesheet" href="{escape(sheet)}">' if sheet else f"<style>{_file_sheet()}</style>"
+    return (
+        f"{_head(report)}{style}</head>"
+        f'<body class="r-page"><div class="r-wrap">{report_page(report)}</div></body></html>\n'
+    )
+
+
+def report_mail(report: Report, *, page: str = "") -> str:
+    """The HTML part of its mail. page: the address of its page; "" for none."""
+    html = _Html(inline=True)
+    link = html.el("p", "r-grey", html.link(page, "See it as a page")) if page else ""
+    preview = f'<div style="display:none;max-height:0;overflow:hidden">{escape(report.headline)}</div>'
+    return (
+        f'{_head(report)}<meta name="supported-color-schemes" content="light dark"><style>{dark_sheet()}</style></head>'
+        f'<body class="r-page" style="{LIGHT["r-page"]}">{preview}'
+        f"{html.el('div', 'r-wrap', html.report(report) + link)}</body></html>"
+    )
+
+
+def _file_sheet() -> str:
+    dark = "@media (prefers-color-scheme:dark){.r-page{background:#0c111d;color:#f5f5f6}}"
+    return f":root{{color-scheme:light dark}}.r-page{{{LIGHT['r-page']}}}{page_sheet()}{dark}"
+
+
+def _head(report: Report) -> str:
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f'<meta name="color-scheme" content="light dark"><title>{escape(flat(report.title))}</title>'
+    )
+
+
+class _Html:
+    """inline: whether styles stand in every tag, as mails need it."""
+
+    def __init__(self, *, inline: bool) -> None:
+        self._inline = inline
+
+    def el(self, tag: str, classes: str, content: str, more: str = "") -> str:
+        """An element; content is markup already."""
+        style = ";".join(filter(None, (LIGHT.get(name, "") for name in classes.split()))) if self._inline else ""
+        said = f' style="{style}"' if style else ""
+        return f'<{tag} class="{classes}"{said}{more}>{content}</{tag}>'
+
+    def link(self, address: str, text: str) -> str:
+        return self.el("a", "r-link", escape(text), f' href="{escape(address)}"')
+
+    def report(self, report: Report) -> str:
+        zone = ZoneInfo(report.zone)
+        parts = [
+            self.el(
+                "div",
+                "r-card",
+                self.el("h1", "r-title", escape(report.title)) + self.el("p", "r-headline", escape(report.headline)),
+            )
+        ]
+        if report.late:
+            parts.append(self.el("div", "r-late", escape(late_words(report))))
+        parts.append(self.el("h2", "r-h2", "What matters"))
+        parts += [self._matter(matter, report) for matter in report.matters]
+        if not report.matters:
+            parts.append(self.el("div", "r-card", "Nothing needs anybody."))
+        parts += [self._section(section, zone, before_word(report)) for section in report.sections]
+        if report.unknown:
+            items = "".join(f"<li>{escape(text)}</li>" for text in report.unknown)
+            parts.append(
+                self.el("div", "r-gap", f"<b>What this report could not know</b>{self.el('ul', 'r-list', items)}")
+            )
+        parts.append(self.el("p", "r-grey", escape(foot(report))))
+        return "".join(parts)
+
+    def _matter(self, matter: Matter, report: Report) -> str:
+        team = matter.who if matter.who in _TEAMS else "both"
+        stake, due = stake_words(matter, report), due_words(matter, report)
+        head = self.el("span", f"r-who r-who-{team}", escape(matter.who.capitalize()))
+        head += self.el("span", "r-stake", escape(stake)) if stake else ""
+        head += self.el("span", "r-grey", escape(due)) if due else ""
+        because = self.el("div", "r-grey", escape(matter.because)) if matter.because else ""
+        return self.el(
+            "div",
+            f"r-matter r-{team}",
+            f"<div>{head}</div>{self.el('div', 'r-act', escape(matter.act))}"
+            f"{self.el('div', 'r-soft', escape(matter.what))}{because}",
+        )
+
+    def _section(self, section: Section, zone: ZoneInfo, before: str) -> str:
+        time = f", {section.minutes} min ({round(section.share * 100)}%)" if section.minutes else ""
+        parts = []
+        if section.lines:
+            parts.append(self.el("ul", "r-list", "".join(f"<li>{escape(line)}</li>" for line in section.lines)))
+        if section.figures:
+            parts.append("".join(self._tile(figure, zone, before) for figure in section.figures))
+        parts += [self._table(table, zone, section) for table in section.tables]
+        return self.el("h2", "r-h2", escape(section.title + time)) + self.el("div", "r-card", "".join(parts))
+
+    def _tile(self, figure: Figure, zone: ZoneInfo, before: str) -> str:
+        lines = [
+            self.el("div", "r-name", escape(figure.title)),
+            self.el("div", "r-value", escape(figure_text(figure, zone))),
+        ]
+        for other, name in ((figure.usual, "usual"), (figure.week_before, before), (figure.forecast, "forecast")):
+            if other is not None:
+                lines.append(self._against(figure, other, name, zone))
+        if figure.why and figure.value is None:
+            lines.append(self.el("div", "r-against", escape(figure.why)))
+        if self._inline:
+            drawn = bars(figure.curve)
+            lines.append(self.el("div", "r-bars", drawn) if drawn else "")
+        else:
+            lines.append(sparkline(figure.curve, usual=figure.usual))
+        return self.el("div", "r-tile", "".join(lines))
+
+    def _against(self, figure: Figure, other: int | float, name: str, zone: ZoneInfo) -> str:
+        change, good = change_text(figure.value, other, figure.unit), is_good(figure, other)
+        mark = "" if good is None else "r-good" if good else "r-bad"
+        said = f" {self.el('span', mark, escape(change))}" if change and mark else f" {escape(change)}"
+        return self.el("div", "r-against", f"{name} {escape(cell_text(other, figure.unit, zone))}{said}")
+
+    def _table(self, table: Table, zone: ZoneInfo, section: Section) -> str:
+        title = self.el("h3", "r-h3", escape(table.title)) if table.title != section.title else ""
+        if not table.rows:
+            return title + self.el("div", "r-grey", escape(table.empty or "None."))
+        rows = self._lines(table, zone) if self._inline and len(table.columns) > WIDEST else self._grid(table, zone)
+        more = self.el("div", "r-grey", f"and {table.more:,} more") if table.more else ""
+        more += self.el("div", "r-grey", escape(table.note)) if table.note else ""
+        return title + rows + more
+
+    def _lines(self, table: Table, zone: ZoneInfo) -> str:
+        """Each row as a line of words: `A-1  Available 3 · Cover 1.2 days`."""
+        rows = []
+        for row in table.rows:
+            first, *rest = (
+                (column, table_text(value, column.unit, zone))
+                for value, column in zip(row, table.columns, strict=True)
+                if value is not None
+            )
+            said = " · ".join(
+                (
+                    f'<span class="r-grey" style="{LIGHT["r-grey"]}">{escape(column.title)}</span> '
+                    if column.title
+                    else ""
+                )
+                + escape(text)
+                for column, text in rest
+            )
+            rows.append(self.el("div", "r-row", f"<b>{escape(first[1])}</b>&ensp;{said}"))
+        return "".join(rows)
+
+    def _grid(self, table: Table, zone: ZoneInfo) -> str:
+        head = "".join(self.el("th", f"r-th{_side(c)}", escape(c.title)) for c in table.columns)
+        rows = "".join(f"<tr>{self._cells(row, table.columns, zone)}</tr>" for row in table.rows)
+        wide = " r-wide" if len(table.columns) > WIDEST else ""
+        return self.el("table", f"r-table{wide}", f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>")
+
+    def _cells(self, row: Sequence[int | float | str | None], columns: Sequence[Column], zone: ZoneInfo) -> str:
+        return "".join(
+            self.el(
+                "td",
+                f"r-td{_side(column)}{' r-none' if value is None else ''}",
+                escape(table_text(value, column.unit, zone)),
+                f' data-name="{escape(column.title)}"',
+            )
+            for value, column in zip(row, columns, strict=True)
+        )
+
+
+def _side(column: Column) -> str:
+    return "" if column.unit in ("text", "day", "moment") else " r-num"

@@ -1,0 +1,122 @@
+"""Makes a report of what a worker knows: its shop, its alerts, what people did about them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import assert_never
+
+from lockstep.adapters.alert_board import AlertBoard
+from lockstep.adapters.response_board import ResponseBoard
+from lockstep.notify.message import Writer
+from lockstep.reports.daily import daily
+from lockstep.reports.hourly import hourly
+from lockstep.reports.monthly import monthly
+from lockstep.reports.news import AlertNews, alert_news
+from lockstep.reports.report_record import Kind, Report
+from lockstep.reports.weekly import weekly
+from lockstep.response.standing import Action, Handling
+from lockstep.rule.condition.kinds import Rule
+from lockstep.shop.whole_shop import Shop
+from lockstep.transition import Transition, decode
+
+SPANS: Mapping[Kind, timedelta] = {
+    "daily": timedelta(hours=24),
+    "weekly": timedelta(days=7),
+    "monthly": timedelta(days=31),
+    "hourly": timedelta(hours=1),
+}
+"""How far back the alerts of a report go."""
+
+
+def made_report(
+    kind: Kind,
+    shop: Shop,
+    news: AlertNews,
+    actions: Iterable[Action],
+    at: datetime,
+    *,
+    before: Report | None = None,
+    late: int = 0,
+    id: str = "",
+) -> Report:
+    """The report of a kind. before: the last one of it."""
+    listed = tuple(actions)
+    match kind:
+        case "daily":
+            return daily(shop, news, listed, at, late=late, id=id)
+        case "weekly":
+            return weekly(shop, news, listed, at, before=before, late=late, id=id)
+        case "monthly":
+            return monthly(shop, news, listed, at, late=late, id=id)
+        case "hourly":
+            return hourly(shop, news, listed, at, late=late, id=id)
+        case _:
+            assert_never(kind)
+
+
+def news_from(
+    kind: Kind,
+    transitions: Iterable[Transition],
+    at: datetime,
+    *,
+    writer: Writer,
+    rules: Mapping[str, Rule],
+    handling: Callable[[str], Handling | None] = lambda _: None,
+) -> AlertNews:
+    """The alerts of a report. rules: those in force, by name, for their words."""
+    return alert_news(
+        transitions,
+        since=at - SPANS[kind],
+        until=at,
+        headline=lambda transition: writer.headline(transition, rules.get(transition.rule)),
+        handling=handling,
+    )
+
+
+class ReportMaker:
+    """The boards of one worker, as reports need them."""
+
+    def __init__(
+        self,
+        shop: Callable[[], Shop],
+        alerts: AlertBoard,
+        responses: ResponseBoard,
+        *,
+        writer: Writer,
+        rules: Callable[[], Mapping[str, Rule]],
+    ) -> None:
+        self._shop, self._alerts, self._responses = shop, alerts, responses
+        self._writer, self._rules = writer, rules
+
+    def made(self, kind: Kind, at: datetime, *, before: Report | None = None, late: int = 0, id: str = "") -> Report:
+        """The report as of an instant. It may take seconds of computing: run it beside the event loop."""
+        return made_report(
+            kind, self._shop(), self.news(kind, at), self._responses.actions(), at, before=before, late=late, id=id
+        )
+
+    def news(self, kind: Kind, at: datetime) -> AlertNews:
+        """The alerts of a report: what was published in its stretch, and what is open since before it."""
+        published = [decode(value) for value in self._responses.published_since(at - SPANS[kind])]
+        known = {transition.episode_id for transition in published}
+        older = [
+            each
+            for transition in self._alerts.open()
+            if transition.episode_id not in known
+            for each in (self._responses.transitions(transition.alert_id, transition.episode_id) or [transition])
+        ]
+        return news_from(
+            kind,
+            [*older, *self._with_beginnings(published)],
+            at.astimezone(UTC),
+            writer=self._writer,
+            rules=self._rules(),
+            handling=self._responses.handling,
+        )
+
+    def _with_beginnings(self, published: Iterable[Transition]) -> Iterable[Transition]:
+        """What was published in a stretch, with what came before of the same episodes."""
+        by_id: dict[str, Transition] = {}
+        for transition in published:
+            for earlier in self._responses.transitions(transition.alert_id, transition.episode_id):
+                by_id[earlier.transition_id] = earlier
+            by_id[transition.transition_id] = transition
+        return by_id.values()

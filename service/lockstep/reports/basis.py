@@ -1,0 +1,233 @@
+"""What a report is made of: one shop, its alerts and actions at one instant, and what could not be known of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from functools import cached_property
+
+from lockstep.reports.news import AlertNews
+from lockstep.response.standing import Action
+from lockstep.shop.business import business
+from lockstep.shop.day_sums import day_bounds, instant, is_running, paid, plan_bounds
+from lockstep.shop.exchange import Total, decimals, total
+from lockstep.shop.facts import KEPT_DAYS, Money, PlanFacts, ProductFacts
+from lockstep.shop.forecast import Usual, forecast, usual_of
+from lockstep.shop.plan_answer import PlanAnswer, answer
+from lockstep.shop.shop_settings import ShopSettings
+from lockstep.shop.whole_shop import Made, Shop
+from lockstep.text.figures import MONEY
+
+AVERAGE_DAYS = 28
+"""Over so many days before today the worth of an order is taken."""
+
+
+@dataclass
+class Basis:
+    """at: as of when, aware. unknown: what could not be known, in words, each once and in the order of its coming."""
+
+    shop: Shop
+    at: datetime
+    news: AlertNews = field(default_factory=AlertNews)
+    actions: Sequence[Action] = ()
+    unknown: dict[str, None] = field(default_factory=dict)
+    _answers: dict[str, PlanAnswer] = field(default_factory=dict)
+    _usual: dict[date, list[date]] = field(default_factory=dict)
+    _made: dict[tuple[str, tuple[str, ...]], dict[str, Made]] = field(default_factory=dict)
+
+    def not_known(self, text: str) -> None:
+        """Say that something cannot be known."""
+        self.unknown[text] = None
+
+    @cached_property
+    def today(self) -> date:
+        return self.shop.day_of(self.at)
+
+    @property
+    def yesterday(self) -> date:
+        return self.today - timedelta(1)
+
+    @cached_property
+    def currency(self) -> str:
+        """The shop's; of a shop that names none the only one that its revenue has; else ""."""
+        return total(paid(self.shop, "revenue", self.today, KEPT_DAYS), self.shop.settings).currency
+
+    @cached_property
+    def _settings(self) -> ShopSettings:
+        """The shop's, with its currency named."""
+        return replace(self.shop.settings, currency=self.currency)
+
+    def start_of(self, day: date) -> datetime:
+        """The first moment of a day of the shop."""
+        return day_bounds(day, self.shop.zone)[0]
+
+    # ---- business measures ------------------------------------------------------------------------------------------
+
+    def made(self, subject: str, *labels: str) -> dict[str, Made]:
+        """All business measures of one thing at the instant, each computed once for the whole report."""
+        key = subject, labels
+        if key not in self._made:
+            self._made[key] = business(self.shop, subject, labels, self.at)
+        return self._made[key]
+
+    def number(self, name: str, subject: str, *labels: str) -> int | float | None:
+        """One of them as a number; None where it is not known."""
+        return plain(self.made(subject, *labels)[name].value)
+
+    def minor(self, name: str, subject: str, *labels: str) -> int | None:
+        """One that is money, in minor units."""
+        made = self.made(subject, *labels)[name]
+        currency = made.unit.removeprefix(MONEY).strip()
+        return None if made.value is None else round(Fraction(made.value) * 10 ** decimals(currency))
+
+    # ---- days -------------------------------------------------------------------------------------------------------
+
+    def usual_days(self, day: date) -> list[date]:
+        """The days before that a day is compared with: of its weekday, not marked; none while too few are known."""
+        if day not in self._usual:
+            usual = usual_of(self.shop, day, "orders")
+            self._usual[day] = [date.fromisoformat(f.day) for f in usual.days] if isinstance(usual, Usual) else []
+        return self._usual[day]
+
+    def expected_at_start(self, day: date) -> int | None:
+        """How many orders were expected of a day at its first moment, by what was known then; None: nothing was."""
+        then = Shop(self.shop.zone, self.shop.settings, self.shop.calendar)
+        for plan in self.shop.plans.values():
+            then.put(plan)
+        for facts in self.shop.days.values():
+            if facts.day < day.isoformat():
+                then.put(facts)
+        expected = forecast(then, day, self.start_of(day))
+        return None if isinstance(expected, str) else expected.orders
+
+    # ---- things -----------------------------------------------------------------------------------------------------
+
+    def products(self) -> list[ProductFacts]:
+        return [self.shop.products[sku] for sku in sorted(self.shop.products)]
+
+    def plans(self, within_days: int) -> list[PlanFacts]:
+        """The campaigns that run now or begin within so many days, by their start."""
+        until = self.start_of(self.today + timedelta(within_days))
+        plans = [
+            p
+            for p in self.shop.plans.values()
+            if is_running(p, self.at) or (not p.cancelled and self.at <= plan_bounds(p)[0] < until)
+        ]
+        return sorted(plans, key=lambda p: (p.starts, p.campaign))
+
+    def answer(self, plan: PlanFacts) -> PlanAnswer:
+        """Whether a campaign can be served; made once for the whole report, as it takes the most work."""
+        if plan.campaign not in self._answers:
+            self._answers[plan.campaign] = answer(self.shop, plan, self.at)
+        return self._answers[plan.campaign]
+
+    # ---- money ------------------------------------------------------------------------------------------------------
+
+    def money(self, day: date, name: str, channel: str = "") -> int | None:
+        """A sum of a day in the shop's currency, minor units; None where nothing is known of the day."""
+        facts = self.shop.day(day, channel)
+        if facts is None:
+            return None
+        return self._exchanged(facts.money.get(name, {})).minor
+
+    def _exchanged(self, money: Money) -> Total:
+        amount = total(money, self._settings)
+        if amount.without:
+            rates = ", ".join(sorted(amount.without))
+            self.not_known(f"what is in {rates}: shop.yml has no rate of it to {self.currency or 'one currency'}")
+        return amount
+
+    def count(self, day: date, name: str, channel: str = "") -> int | None:
+        """A count of a day; None where nothing is known of the day."""
+        facts = self.shop.day(day, channel)
+        return None if facts is None else facts.counts.get(name, 0)
+
+    @cached_property
+    def order_worth(self) -> int | None:
+        """What an order brings on average, minor units: revenue / orders of the last four weeks; None without any."""
+        days = [self.today - timedelta(n) for n in range(1, AVERAGE_DAYS + 1)]
+        orders = sum(self.count(day, "orders") or 0 for day in days)
+        revenue = sum(self.money(day, "revenue") or 0 for day in days)
+        return round(Fraction(revenue, orders)) if orders and revenue else None
+
+    def price(self, product: ProductFacts) -> int | None:
+        """Of one unit, minor units of the shop's currency; None where it is not known."""
+        if product.price is None:
+            return None
+        amount = self._exchanged({product.currency: product.price})
+        return None if amount.without else amount.minor
+
+
+def plain(value: int | float | Fraction | None) -> int | float | None:
+    """A made value as JSON has it: whole numbers stay whole."""
+    if isinstance(value, Fraction):
+        return value.numerator if value.denominator == 1 else round(float(value), 6)
+    return value
+
+
+def at_stake(units: int | float | Fraction, price: int | None) -> int | None:
+    """What so many units are worth, minor units; None where the price is not known."""
+    return None if price is None else round(Fraction(units).limit_denominator(1_000) * price)
+
+
+# ---- what is not known ----------------------------------------------------------------------------------------------
+
+_COUNTS = (
+    (
+        "sessions",
+        "visits",
+        "no traffic event came in 28 days, so conversion and what traffic means in orders are unknown",
+    ),
+    ("orders", "orders", "no order came in 28 days"),
+    ("shipped", "shipping", "no shipped order was told in 28 days, so backlog and hours to ship are unknown"),
+    ("delivered", "deliveries", "no delivery was told in 28 days, so nobody knows how many came late"),
+    ("returned_units", "returns", "no return was told in 28 days"),
+)
+_MONEY = (
+    ("spend", "spend", "no spend was told in 28 days, so nothing can be said of revenue per spend"),
+    ("shipping_cost", "shipping cost", "no cost of shipping was told in 28 days, so cost to serve is unknown"),
+)
+
+
+def say_gaps(basis: Basis) -> None:
+    """Note what the facts do not have."""
+    shop = basis.shop
+    days = [shop.day(basis.today - timedelta(n)) for n in range(29)]
+    known = [day for day in days if day is not None]
+    if not known:
+        basis.not_known("sales: no fact of any day is there yet")
+    if known and shop.day(basis.yesterday) is None:
+        basis.not_known("yesterday: no fact of it is there")
+    for name, what, why in _COUNTS if known else ():
+        if not any(day.counts.get(name) for day in known):
+            basis.not_known(f"{what}: {why}")
+    for name, what, why in _MONEY if known else ():
+        if not any(day.money.get(name) for day in known):
+            basis.not_known(f"{what}: {why}")
+    if known and not any(day.themes for day in known):
+        basis.not_known("feedback: none was told in 28 days")
+    products = basis.products()
+    if not products:
+        basis.not_known("products: none is known")
+    silent = [p.sku for p in products if p.available is None]
+    if silent:
+        basis.not_known(f"stock of {_named(silent)}: it was never told")
+    unpriced = [p.sku for p in products if p.price is None and any(p.units[-28:])]
+    if unpriced:
+        basis.not_known(f"money at stake of {_named(unpriced)}: no price is known")
+    if not shop.capacities and shop.settings.capacity_per_day is None:
+        basis.not_known("capacity: nothing was declared, and shop.yml says no capacity_per_day")
+    upto = max((day.upto for day in known), default="")
+    if upto and basis.at.timestamp() - _moment(upto) > 3600:
+        basis.not_known(f"what came after {upto}: the facts end there")
+    if basis.news.why:
+        basis.not_known(f"alerts: {basis.news.why}")
+
+
+def _moment(text: str) -> float:
+    return instant(text).timestamp()
+
+
+def _named(skus: list[str]) -> str:
+    shown = ", ".join(skus[:3])
+    return shown if len(skus) <= 3 else f"{shown} and {len(skus) - 3:,} more products"

@@ -1,0 +1,115 @@
+"""The values of a report as people read them; every rendering takes the texts from here.
+
+Units: "" a count, `%` a share (0.125 is 12.5%), `points` a difference of shares (0.05 is +5 points), `money GBP` minor
+units of a currency, `hours`, `days`, `x`, `day` a date, `moment` an instant, `text`.
+"""
+
+from datetime import date, datetime
+from typing import assert_never
+from zoneinfo import ZoneInfo
+
+from lockstep.reports.report_record import Figure, Value
+from lockstep.shop.exchange import decimals
+from lockstep.text.figures import PERCENT, money_text, number_text, ratio_text, time_text
+
+MONEY = "money"
+NOT_KNOWN = "not known"
+_SAME = 0.005
+"""Two numbers that are no further apart than this share of the second are told as the same."""
+
+
+def money_unit(currency: str) -> str:
+    """The unit of minor units of a currency."""
+    return f"{MONEY} {currency}".strip()
+
+
+def money_words(minor: int, currency: str) -> str:
+    """`1,235 EUR`; below 100 of it with its cents. minor: minor units."""
+    places = decimals(currency)
+    one = 10**places
+    return money_text(minor / one, currency, digits=0 if abs(minor) >= 100 * one or minor % one == 0 else places)
+
+
+def day_words(day: date, *, year: bool = False) -> str:
+    """`Mon 30 Nov`."""
+    return f"{day:%a} {day.day} {day:%b}{f' {day.year}' if year else ''}"
+
+
+def cell_text(value: Value, unit: str, zone: ZoneInfo) -> str:
+    """A value as people read it; `not known` for None."""
+    match value:
+        case None:
+            return NOT_KNOWN
+        case str():
+            if unit == "day" and value:
+                return day_words(date.fromisoformat(value))
+            if unit == "moment" and value:
+                return short_moment(value, zone)
+            return value
+        case int() | float():
+            return _number(value, unit)
+        case _:
+            assert_never(value)
+
+
+def _number(value: int | float, unit: str) -> str:
+    if unit.startswith(MONEY):
+        return money_words(round(value), unit.removeprefix(MONEY).strip())
+    match unit:
+        case "%":
+            return number_text(round(value, 3 if abs(value) >= 0.01 else 4), PERCENT)
+        case "hours" | "days":
+            rounded = round(value, 1) if abs(value) < 10 else round(value)
+            return f"{number_text(rounded)} {unit[:-1] if rounded == 1 else unit}"
+        case "points":
+            return f"{'+' if value > 0 else ''}{number_text(round(value * 100, 1))} points"
+        case "x":
+            return ratio_text(value)
+        case _:
+            return number_text(round(value, 1) if abs(value) < 10 else round(value))
+
+
+def short_moment(moment: str, zone: ZoneInfo) -> str:
+    """`Mon 30 Nov 14:05`, in the shop's time."""
+    local = datetime.fromisoformat(moment).astimezone(zone)
+    return f"{day_words(local)} {local:%H:%M}"
+
+
+def long_moment(moment: str, zone: ZoneInfo) -> str:
+    """The same with year and zone."""
+    return time_text(moment, zone)
+
+
+def figure_text(figure: Figure, zone: ZoneInfo) -> str:
+    """The value of a figure."""
+    return cell_text(figure.value, figure.unit, zone)
+
+
+def change_text(value: int | float | None, other: int | float | None, unit: str) -> str:
+    """How a value differs from another: `+12%`, `the same`; of shares in points, `-1.2 points`; "" where one is not
+    known or the other is 0."""
+    if value is None or other is None:
+        return ""
+    if unit == PERCENT:
+        points = round((value - other) * 100, 1)
+        if points == 0:
+            return "the same"
+        return f"{'+' if points > 0 else ''}{number_text(points)} point{'' if abs(points) == 1 else 's'}"
+    if other == 0:
+        return ""
+    change = (value - other) / abs(other)
+    if abs(change) < _SAME:
+        return "the same"
+    if change > 4:
+        return ratio_text(value / other)
+    return f"{'+' if change > 0 else ''}{number_text(round(change * 100))}%"
+
+
+def is_good(figure: Figure, other: int | float | None) -> bool | None:
+    """Whether the value is better than the other; None where it is neither or nobody says what is good."""
+    if figure.value is None or other is None or not figure.good:
+        return None
+    change = figure.value - other
+    if abs(change) <= _SAME * abs(other):
+        return None
+    return (change > 0) == (figure.good == "up")

@@ -1,0 +1,216 @@
+"""The figures of one day or stretch: what it came to, what is usual, a week before, and what was expected."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from statistics import median
+from typing import Literal
+
+from lockstep.reports.basis import Basis, plain
+from lockstep.reports.cell_text import money_unit
+from lockstep.reports.report_record import Figure
+
+CURVE_DAYS = 14
+"""Days of a small chart."""
+
+Number = int | float | None
+OfDay = Callable[[date], Number]
+Good = Literal["up", "down", ""]
+
+
+def _share(part: Number, whole: Number) -> Number:
+    return part / whole if part is not None and whole else None
+
+
+def _figure(
+    basis: Basis,
+    name: str,
+    title: str,
+    day: date,
+    of: OfDay,
+    *,
+    unit: str = "",
+    good: Good = "",
+    forecast: Number = None,
+) -> Figure:
+    """The figure of a day. of: the number of any day; None where it is not known."""
+    value = of(day)
+    known = [number for d in basis.usual_days(day) if (number := of(d)) is not None]
+    usual = median(known) if known else None
+    if usual is not None and unit not in ("%", "hours"):
+        usual = round(usual)
+    return Figure(
+        name=name,
+        title=title,
+        unit=unit,
+        value=value,
+        usual=usual,
+        week_before=of(day - timedelta(7)),
+        forecast=forecast,
+        good=good,
+        curve=tuple(of(day - timedelta(n)) for n in range(CURVE_DAYS - 1, -1, -1)),
+        why="" if value is not None else "nothing is known of it",
+    )
+
+
+def trade_figures(basis: Basis, day: date) -> tuple[Figure, ...]:
+    """Visits, orders, conversion, revenue of a day that is over."""
+    money = money_unit(basis.currency)
+
+    def conversion(d: date) -> Number:
+        return _share(basis.count(d, "orders"), basis.count(d, "sessions"))
+
+    def order_value(d: date) -> Number:
+        worth = _share(basis.money(d, "revenue"), basis.count(d, "orders"))
+        return None if worth is None else round(worth)
+
+    return (
+        _figure(basis, "sessions", "Visits", day, _count_of(basis, "sessions"), good="up"),
+        _figure(
+            basis,
+            "orders",
+            "Orders",
+            day,
+            _count_of(basis, "orders"),
+            good="up",
+            forecast=basis.expected_at_start(day),
+        ),
+        _figure(basis, "conversion", "Conversion", day, conversion, unit="%", good="up"),
+        _figure(basis, "revenue", "Revenue", day, _money_of(basis, "revenue"), unit=money, good="up"),
+        _figure(basis, "order_value", "Value of an order", day, order_value, unit=money, good="up"),
+    )
+
+
+def fulfilment_figures(basis: Basis, day: date) -> tuple[Figure, ...]:
+    """Shipped, late, hours to ship of a day that is over; the backlog of now."""
+
+    def hours(d: date) -> Number:
+        facts = basis.shop.day(d)
+        return None if facts is None else facts.hours_to_ship
+
+    def late(d: date) -> Number:
+        return _share(basis.count(d, "late"), basis.count(d, "delivered"))
+
+    return (
+        _figure(basis, "shipped", "Shipped", day, _count_of(basis, "shipped"), good="up"),
+        _figure(basis, "hours_to_ship", "Hours to ship", day, hours, unit="hours", good="down"),
+        _figure(basis, "late", "Delivered late", day, late, unit="%", good="down"),
+        made_figure(basis, "backlog", "Backlog now", good="down"),
+        made_figure(basis, "backlog_age", "Oldest order in it", unit="hours", good="down"),
+    )
+
+
+def return_figures(basis: Basis, day: date) -> tuple[Figure, ...]:
+    """What came back on a day that is over."""
+    money = money_unit(basis.currency)
+    return (
+        _figure(basis, "returned_units", "Units returned", day, _count_of(basis, "returned_units"), good="down"),
+        _figure(basis, "refunds", "Refunds", day, _money_of(basis, "refunds"), unit=money, good="down"),
+        _figure(basis, "cancelled", "Orders cancelled", day, _count_of(basis, "cancelled"), good="down"),
+    )
+
+
+def spend_figures(basis: Basis, day: date) -> tuple[Figure, ...]:
+    """What marketing spent on a day that is over."""
+    money = money_unit(basis.currency)
+    return (_figure(basis, "spend", "Spend", day, _money_of(basis, "spend"), unit=money),)
+
+
+def made_figure(basis: Basis, name: str, title: str, *, unit: str = "", good: Good = "") -> Figure:
+    """A business measure of the whole shop as of now."""
+    made = basis.made("shop")[name]
+    value = plain(made.value)
+    if value is None and made.why:
+        basis.not_known(f"{title.lower()}: {made.why}")
+    return Figure(
+        name=name, title=title, unit=unit or made.unit, value=value, good=good, made_of=made.made_of, why=made.why
+    )
+
+
+def today_figures(basis: Basis) -> tuple[Figure, ...]:
+    """Today as it stands: what has come, what is expected, what can be shipped."""
+    day = basis.today
+    so_far = basis.count(day, "orders") or 0
+    usual = [orders for d in basis.usual_days(day) if (orders := basis.count(d, "orders")) is not None]
+    expected = made_figure(basis, "expected_today", "Orders expected today")
+    return (
+        Figure(
+            name="expected_today",
+            title=expected.title,
+            value=None if expected.value is None else round(expected.value),
+            usual=round(median(usual)) if usual else None,
+            week_before=basis.count(day - timedelta(7), "orders"),
+            made_of=(*expected.made_of, ("orders so far", so_far)),
+            why=expected.why,
+        ),
+        made_figure(basis, "capacity_today", "Capacity today"),
+        made_figure(basis, "capacity_projected", "Capacity it will use", unit="%", good="down"),
+        made_figure(basis, "room_left", "Room for more orders"),
+    )
+
+
+def _count_of(basis: Basis, name: str) -> OfDay:
+    return lambda day: basis.count(day, name)
+
+
+def _money_of(basis: Basis, name: str) -> OfDay:
+    return lambda day: basis.money(day, name)
+
+
+def _sum(days: list[date], of: OfDay) -> Number:
+    numbers = [number for day in days if (number := of(day)) is not None]
+    return sum(numbers) if numbers else None
+
+
+def stretch_figures(basis: Basis, first: date, count: int) -> tuple[Figure, ...]:
+    """Sums of `count` days from `first`, beside the stretch of the same length before; weekday by weekday where it is
+    whole weeks. The stretch before stands as `week_before`."""
+    days = [first + timedelta(n) for n in range(count)]
+    before = [day - timedelta(count) for day in days]
+    money = money_unit(basis.currency)
+    counts: tuple[tuple[str, str, Good], ...] = (
+        ("sessions", "Visits", "up"),
+        ("orders", "Orders", "up"),
+        ("shipped", "Shipped", "up"),
+        ("returned_units", "Units returned", "down"),
+    )
+    sums: tuple[tuple[str, str, Good], ...] = (
+        ("revenue", "Revenue", "up"),
+        ("spend", "Spend", ""),
+        ("refunds", "Refunds", "down"),
+    )
+
+    def figure(name: str, title: str, of: OfDay, unit: str, good: Good) -> Figure:
+        value = _sum(days, of)
+        return Figure(
+            name=name,
+            title=title,
+            unit=unit,
+            value=value,
+            week_before=_sum(before, of),
+            good=good,
+            curve=tuple(of(day) for day in [*before, *days][-2 * CURVE_DAYS :]),
+            why="" if value is not None else "nothing is known of it",
+        )
+
+    by_count = {name: figure(name, title, _count_of(basis, name), "", good) for name, title, good in counts}
+    by_money = {name: figure(name, title, _money_of(basis, name), money, good) for name, title, good in sums}
+    orders, sessions = by_count["orders"], by_count["sessions"]
+    conversion = Figure(
+        name="conversion",
+        title="Conversion",
+        unit="%",
+        value=_share(orders.value, sessions.value),
+        week_before=_share(orders.week_before, sessions.week_before),
+        good="up",
+        why="" if sessions.value else "there are no visits",
+    )
+    return (
+        by_count["sessions"],
+        by_count["orders"],
+        conversion,
+        by_money["revenue"],
+        by_money["spend"],
+        by_count["shipped"],
+        by_count["returned_units"],
+        by_money["refunds"],
+    )

@@ -1,0 +1,111 @@
+"""The hours of a launch: what came in the last whole hour and today, room that is left, stock of what is promoted."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from statistics import median
+
+from lockstep.reports.basis import Basis, say_gaps
+from lockstep.reports.cell_text import cell_text, change_text, day_words
+from lockstep.reports.day_figures import today_figures
+from lockstep.reports.matters import matters
+from lockstep.reports.news import AlertNews
+from lockstep.reports.report_record import Column, Figure, Report, Section, Table, Value
+from lockstep.reports.report_tables import campaign_table, ended_alerts, open_alerts
+from lockstep.response.standing import Action
+from lockstep.shop.day_sums import instant
+from lockstep.shop.whole_shop import Shop
+from lockstep.text.rfc3339 import rfc3339_of
+
+
+def hourly(
+    shop: Shop, news: AlertNews, actions: Sequence[Action], at: datetime, *, late: int = 0, id: str = ""
+) -> Report:
+    """The report of the last whole hour before `at`. news: of that hour. late: minutes since it was due."""
+    basis = Basis(shop, at, news, actions)
+    local = at.astimezone(shop.zone)
+    day = shop.day_of(at - timedelta(hours=1))
+    # Hours since the day's first moment: on a day that changes its clocks there are 23 or 25.
+    index = int((at - basis.start_of(day)).total_seconds() // 3600) - 1
+    hour = tuple(_hour_figure(basis, name, title, day, index) for name, title in _HOURLY)
+    now = today_figures(basis)
+    by_name = {f.name: f for f in (*hour, *now)}
+    orders, room = by_name["orders"], by_name["room_left"]
+    change = change_text(orders.value, orders.usual, "")
+    said = "" if not change else ", as many as usual" if change == "the same" else f", {change} against usual"
+    left = "" if room.value is None else f"; room for {cell_text(room.value, '', shop.zone)} more today"
+    headline = f"Last hour: {cell_text(orders.value, '', shop.zone)} orders{said}{left}."
+    sections = (
+        Section(name="hour", title=f"The hour to {local:%H:%M}", figures=hour),
+        Section(
+            name="today", title=f"Today, {day_words(basis.today)}", figures=now, tables=(campaign_table(basis, 1),)
+        ),
+        Section(name="promoted", title="Stock of what is promoted", tables=(_promoted_table(basis),)),
+        Section(name="alerts", title="Alerts", tables=(open_alerts(basis), ended_alerts(basis, "the last hour"))),
+    )
+    say_gaps(basis)
+    return Report(
+        id=id or f"hourly/{at.astimezone(UTC):%Y-%m-%dT%HZ}",
+        kind="hourly",
+        at=rfc3339_of(at),
+        zone=shop.zone.key,
+        currency=basis.currency,
+        title=f"Launch report, {day_words(local)} {local:%H:%M}",
+        covers=f"the hour to {local:%H:%M}",
+        headline=headline,
+        matters=matters(basis),
+        sections=sections,
+        unknown=tuple(basis.unknown),
+        late=late,
+    )
+
+
+_HOURLY = (("sessions", "Visits"), ("orders", "Orders"), ("shipped", "Shipped"))
+
+
+def _hour_figure(basis: Basis, name: str, title: str, day: date, index: int) -> Figure:
+    """index: hours of the day before the one that is told."""
+
+    def of(d: date) -> int | None:
+        facts = basis.shop.day(d)
+        end = basis.start_of(d) + timedelta(hours=index + 1)
+        if facts is None or index < 0 or instant(facts.upto) < end - timedelta(minutes=10):
+            return None
+        hours = facts.by_hour.get(name, [])
+        return hours[index] if index < len(hours) else 0
+
+    known = [n for d in basis.usual_days(day) if (n := of(d)) is not None]
+    facts = basis.shop.day(day)
+    hours = facts.by_hour.get(name, []) if facts else []
+    value = of(day)
+    return Figure(
+        name=name,
+        title=title,
+        value=value,
+        usual=round(median(known)) if known else None,
+        week_before=of(day - timedelta(7)),
+        good="up",
+        curve=tuple(hours[: index + 1]),
+        why="" if value is not None else "nothing is known of this hour",
+    )
+
+
+def _promoted_table(basis: Basis) -> Table:
+    promoted = {sku for plan in basis.plans(1) for sku in plan.skus}
+    rows: list[tuple[Value, ...]] = []
+    for sku in sorted(promoted & basis.shop.products.keys()):
+        product = basis.shop.products[sku]
+        cover = basis.number("days_of_cover", "product", sku)
+        sold = product.units[-1] if product.units and product.day == basis.today.isoformat() else None
+        rows.append((sku, product.available, sold, None if cover is None else round(cover, 1)))
+    return Table(
+        name="promoted",
+        title="Products of running campaigns",
+        columns=(
+            Column(name="sku", title="Product", unit="text"),
+            Column(name="available", title="Available"),
+            Column(name="sold", title="Sold today"),
+            Column(name="days_of_cover", title="Cover", unit="days"),
+        ),
+        rows=tuple(rows),
+        empty="No running campaign names a product.",
+    )

@@ -1,0 +1,134 @@
+"""A report as data: what every rendering shows, and what programs are sent.
+
+There is one of each day, with the same content for both teams. All numbers in it come from one `Shop` at one instant
+and the alerts of that instant; nothing is computed anew by whoever shows it. It is kept on `lockstep.reports`.
+"""
+
+from typing import Literal
+
+import msgspec
+
+REPORTS = "lockstep.reports"
+FORMAT = 1
+
+Kind = Literal["daily", "weekly", "monthly", "hourly"]
+KINDS: tuple[Kind, ...] = ("daily", "weekly", "monthly", "hourly")
+
+Value = int | float | str | None
+"""A cell: money is a whole number of minor units, a day is `2026-11-30`, an instant RFC 3339; None: not known."""
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """A number, and what it is compared with.
+
+    name: the same in every report. title: as people read it. unit: see `cell_text`. value: None where it is not known;
+    `why` says so in words. usual: median of the same weekdays before. week_before: the same weekday a week ago; of a
+    longer stretch, the one of its length before. forecast: what was expected. good: the direction that is good news,
+    `up` or `down`; "": neither. curve: the same of the days before, oldest first, the value itself last; None for a day
+    without facts. made_of: (what, value) that it was made of.
+    """
+
+    name: str
+    title: str
+    unit: str = ""
+    value: int | float | None = None
+    usual: int | float | None = None
+    week_before: int | float | None = None
+    forecast: int | float | None = None
+    good: Literal["up", "down", ""] = ""
+    curve: tuple[int | float | None, ...] = ()
+    made_of: tuple[tuple[str, Value], ...] = ()
+    why: str = ""
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """name: the same in every report. title: its head. unit: of its cells, see `cell_text`."""
+
+    name: str
+    title: str
+    unit: str = ""
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of one kind, the most important first. empty: what is said where there are none. more: rows left out. note:
+    what is said below them."""
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Value, ...], ...] = ()
+    empty: str = ""
+    more: int = 0
+    note: str = ""
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a report.
+
+    share: of a meeting's time, 0.3 is 30 %; 0 where there is no meeting. minutes: the same of its length. owner: the
+    team that speaks, and whom the other one listens to; "" for both. lines: sentences.
+    """
+
+    name: str
+    title: str
+    share: float = 0
+    minutes: int = 0
+    owner: str = ""
+    lines: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+
+
+class Matter(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that somebody should do something about.
+
+    what: what is so, with its numbers. who: the team, or person, that should act. act: what to do. at_stake: minor
+    units of the shop's currency that it may cost; None: nobody knows. due: by when, RFC 3339; "": no hurry. because:
+    what at_stake was made of.
+    """
+
+    name: str
+    what: str
+    who: str
+    act: str
+    at_stake: int | None = None
+    due: str = ""
+    because: str = ""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """One report.
+
+    id: `daily/2026-11-30`, for ever the same. at: the instant as of which all of it is said, RFC 3339 in UTC. zone: the
+    shop's. currency: of its money; "" where none is known. covers: the stretch it is of, in words. headline: the one
+    sentence of it. matters: three to six, the costliest first, then the most urgent. unknown: what could not be known.
+    late: minutes between the time it was due and `at`, where it comes late.
+    """
+
+    id: str
+    kind: Kind
+    at: str
+    zone: str
+    currency: str = ""
+    title: str
+    covers: str
+    headline: str
+    matters: tuple[Matter, ...] = ()
+    sections: tuple[Section, ...] = ()
+    unknown: tuple[str, ...] = ()
+    late: int = 0
+    format: int = FORMAT
+
+
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+_DECODER: msgspec.json.Decoder[Report] = msgspec.json.Decoder(Report)
+
+
+def encode(report: Report) -> bytes:
+    """The same bytes for the same report."""
+    return _ENCODER.encode(report)
+
+
+def decode(value: bytes) -> Report:
+    """The report in a record of `lockstep.reports`. Raises msgspec.MsgspecError."""
+    return _DECODER.decode(value)

@@ -1,0 +1,267 @@
+"""The weekly agenda of both teams' meeting: its parts with their shares of time, and what each team must know of the
+other. The shares are those of a well-known guide to such meetings: leadership below 10 %, marketing 30, operations 30,
+issues 20, actions the rest."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+from lockstep.reports.basis import Basis, plain, say_gaps
+from lockstep.reports.cell_text import cell_text, change_text, day_words
+from lockstep.reports.daily import headline
+from lockstep.reports.day_figures import made_figure, stretch_figures, today_figures
+from lockstep.reports.matters import late_words, matters
+from lockstep.reports.news import AlertLine, AlertNews
+from lockstep.reports.report_record import Column, Figure, Report, Section, Table, Value
+from lockstep.reports.report_tables import action_table, campaign_table, channel_table, ended_alerts, theme_table
+from lockstep.reports.stock_tables import (
+    expiring_table,
+    late_table,
+    location_table,
+    new_table,
+    reorder_table,
+    return_table,
+    slow_table,
+    stock_table,
+    supplier_table,
+)
+from lockstep.response.standing import Action
+from lockstep.shop.forecast import expected_day
+from lockstep.shop.whole_shop import Shop
+from lockstep.text.rfc3339 import rfc3339_of
+
+SHARES = (("leadership", 0.08), ("marketing", 0.30), ("operations", 0.30), ("issues", 0.20), ("actions", 0.12))
+"""Of the meeting's time, in its order."""
+MEETING_MINUTES = 60
+AHEAD_DAYS = 7
+CAMPAIGN_DAYS = 28
+LONG_CRITICAL_HOURS = 4
+"""What is critical for longer is an issue for leadership."""
+
+
+def weekly(
+    shop: Shop,
+    news: AlertNews,
+    actions: Sequence[Action],
+    at: datetime,
+    *,
+    before: Report | None = None,
+    minutes: int = MEETING_MINUTES,
+    late: int = 0,
+    id: str = "",
+) -> Report:
+    """The agenda of the week after `at`, made of the seven days before it.
+
+    news: of these seven days. before: the last agenda, against which changes of the forecast are told. minutes: how
+    long the meeting is. late: minutes since it was due.
+    """
+    basis = Basis(shop, at, news, actions)
+    first = basis.today - timedelta(7)
+    week = stretch_figures(basis, first, 7)
+    now = today_figures(basis)
+    shares = dict(SHARES)
+    parts = {
+        "leadership": _leadership(basis, week),
+        "marketing": _marketing(basis, first),
+        "operations": _operations(basis, before),
+        "issues": _issues(basis, first),
+        "actions": Section(name="actions", title="Actions", tables=(action_table(basis),)),
+    }
+    sections = tuple(_timed(part, shares[name], minutes_of(shares, minutes)[name]) for name, part in parts.items())
+    say_gaps(basis)
+    return Report(
+        id=id or f"weekly/{basis.today.isoformat()}",
+        kind="weekly",
+        at=rfc3339_of(at),
+        zone=shop.zone.key,
+        currency=basis.currency,
+        title=f"Weekly agenda, {day_words(basis.today, year=True)}",
+        covers=f"{day_words(first)} to {day_words(basis.yesterday, year=True)}",
+        headline=headline(basis, "Last week", _against_before(week), now, than="the week before"),
+        matters=matters(basis),
+        sections=sections,
+        unknown=tuple(basis.unknown),
+        late=late,
+    )
+
+
+def minutes_of(shares: dict[str, float], minutes: int) -> dict[str, int]:
+    """The minutes of each part: rounded down, what is left over goes to the last one."""
+    each = {name: int(share * minutes) for name, share in shares.items()}
+    last = list(each)[-1]
+    each[last] += minutes - sum(each.values())
+    return each
+
+
+def _timed(section: Section, share: float, minutes: int) -> Section:
+    return Section(
+        name=section.name,
+        title=section.title,
+        share=share,
+        minutes=minutes,
+        owner=section.owner,
+        lines=section.lines,
+        figures=section.figures,
+        tables=section.tables,
+    )
+
+
+def _against_before(week: Sequence[Figure]) -> list[Figure]:
+    """Figures whose usual is the stretch before."""
+    return [
+        Figure(name=f.name, title=f.title, unit=f.unit, value=f.value, usual=f.week_before, good=f.good) for f in week
+    ]
+
+
+def _leadership(basis: Basis, week: tuple[Figure, ...]) -> Section:
+    """Results, and what only leadership can decide."""
+    lines = []
+    for alert in basis.news.open:
+        is_long = alert.severity == "critical" and _hours(basis, alert) >= LONG_CRITICAL_HOURS
+        said = [f"critical for {_hours(basis, alert):,} hours"] if is_long else []
+        said += ["nobody has it"] if not alert.has_it else [f"{alert.has_it} has it"]
+        if is_long or not alert.has_it:
+            lines.append(f"{alert.headline}: {' and '.join(said)}")
+    late = [a for a in basis.actions if a.closed_at is None and a.due and a.due < basis.today.isoformat()]
+    lines += [f"Overdue since {day_words(date.fromisoformat(a.due))}, {a.assignee or 'nobody'}: {a.text}" for a in late]
+    return Section(
+        name="leadership",
+        title="Leadership",
+        lines=tuple(lines) or ("Nothing waits for leadership.",),
+        figures=week,
+    )
+
+
+def _hours(basis: Basis, alert: AlertLine) -> int:
+    return round((basis.at - datetime.fromisoformat(alert.since)).total_seconds() / 3600)
+
+
+def _marketing(basis: Basis, first: date) -> Section:
+    """What operations must know of marketing: campaigns, channels, spend."""
+    lines = []
+    for plan in basis.plans(CAMPAIGN_DAYS):
+        expects = []
+        if plan.expected_sessions:
+            expects.append(f"{plan.expected_sessions:,.0f} visits")
+        if plan.expected_orders:
+            expects.append(f"{plan.expected_orders:,.0f} orders")
+        announced = f", {' and '.join(expects)} expected by marketing" if expects else ""
+        again = f" (changed {plan.number - 1} times since it was announced)" if plan.number > 1 else ""
+        starts, ends = (cell_text(t, "moment", basis.shop.zone) for t in (plan.starts, plan.ends))
+        lines.append(f"{plan.campaign}: {starts} to {ends}{announced}{again}")
+    for channel in basis.shop.channels():
+        change = plain(basis.made("channel", channel)["spend_change"].value)
+        if change is not None and (change >= 1.5 or change <= 0.5):
+            lines.append(f"Spend on {channel} is {change:.1f} times what it usually is")
+    return Section(
+        name="marketing",
+        title="Marketing: what operations must know",
+        owner="marketing",
+        lines=tuple(lines),
+        tables=(campaign_table(basis, CAMPAIGN_DAYS), channel_table(basis, first, 7), theme_table(basis, first, 7)),
+    )
+
+
+def _operations(basis: Basis, before: Report | None) -> Section:
+    """What marketing must know of operations: forecast, stock, receipts, suppliers, what can be shipped."""
+    return Section(
+        name="operations",
+        title="Operations: what marketing must know",
+        owner="operations",
+        lines=tuple(late_words(basis)),
+        figures=(
+            made_figure(basis, "capacity_today", "Capacity today"),
+            made_figure(basis, "room_left", "Room for more orders today"),
+            made_figure(basis, "backlog", "Backlog now", good="down"),
+        ),
+        tables=(
+            forecast_table(basis, before),
+            reorder_table(basis),
+            stock_table(basis),
+            late_table(basis),
+            supplier_table(basis),
+            expiring_table(basis),
+            slow_table(basis),
+            location_table(basis),
+            new_table(basis),
+        ),
+    )
+
+
+def _issues(basis: Basis, first: date) -> Section:
+    """What went wrong: open alerts without an owner first, returns, what ended."""
+    unowned: list[tuple[Value, ...]] = [
+        (a.severity, a.headline, a.since, a.about) for a in basis.news.open if not a.has_it
+    ]
+    owned: list[tuple[Value, ...]] = [(a.severity, a.headline, a.since, a.has_it) for a in basis.news.open if a.has_it]
+    head = (
+        Column(name="severity", title="", unit="text"),
+        Column(name="headline", title="What", unit="text"),
+        Column(name="since", title="Since", unit="moment"),
+    )
+    return Section(
+        name="issues",
+        title="Issues",
+        tables=(
+            Table(
+                name="without_owner",
+                title="Firing, and nobody has it",
+                columns=(*head, Column(name="alert", title="Alert", unit="text")),
+                rows=tuple(unowned[:15]),
+                empty=basis.news.why or "Every open alert has somebody.",
+                more=max(0, len(unowned) - 15),
+            ),
+            Table(
+                name="with_owner",
+                title="Firing, and somebody has it",
+                columns=(*head, Column(name="has_it", title="Who has it", unit="text")),
+                rows=tuple(owned[:15]),
+                empty="None.",
+                more=max(0, len(owned) - 15),
+            ),
+            return_table(basis),
+            ended_alerts(basis, "7 days"),
+        ),
+    )
+
+
+def forecast_table(basis: Basis, before: Report | None) -> Table:
+    """The next days' orders, beside what the last agenda expected of them."""
+    expected_before = forecast_of(before)
+    rows: list[tuple[Value, ...]] = []
+    for n in range(AHEAD_DAYS):
+        day = basis.today + timedelta(n)
+        value = plain(expected_day(basis.shop, day, basis.at).value)
+        now = None if value is None else round(value)
+        then = expected_before.get(day.isoformat())
+        marks = [p.campaign for p in basis.plans(AHEAD_DAYS) if _is_on(basis, p.starts, p.ends, day)]
+        change = change_text(now, then, "") if then is not None else ""
+        rows.append((day.isoformat(), now, then, change or None, ", ".join(marks) or None))
+    note = "" if before is not None else "There is no earlier agenda to compare with."
+    if before is None:
+        basis.not_known("changes of the forecast: there is no earlier agenda to compare with")
+    return Table(
+        name="forecast",
+        title="Orders expected, and what changed",
+        columns=(
+            Column(name="day", title="Day", unit="day"),
+            Column(name="expected", title="Expected"),
+            Column(name="before", title="Last agenda"),
+            Column(name="change", title="Change", unit="text"),
+            Column(name="campaigns", title="Campaigns", unit="text"),
+        ),
+        rows=tuple(rows),
+        note=note,
+    )
+
+
+def forecast_of(agenda: Report | None) -> dict[str, int]:
+    """Day → orders that an agenda expected."""
+    for section in agenda.sections if agenda is not None else ():
+        for table in section.tables:
+            if table.name == "forecast":
+                return {str(row[0]): row[1] for row in table.rows if isinstance(row[1], int)}
+    return {}
+
+
+def _is_on(basis: Basis, starts: str, ends: str, day: date) -> bool:
+    return basis.shop.day_of(datetime.fromisoformat(starts)) <= day <= basis.shop.day_of(datetime.fromisoformat(ends))

@@ -1,0 +1,220 @@
+"""What reports say: whole, of the same numbers as everything else, ranked by money, plain about what is not known."""
+
+import os
+from datetime import date, timedelta
+from functools import cache
+from pathlib import Path
+
+import pytest
+from report_samples import ACTIONS, NEWS, SIX, line, sample_shop
+from shop_build import TODAY, at, capacity, days, history, product, receipt, shop_of
+
+from lockstep.reports.daily import daily
+from lockstep.reports.hourly import hourly
+from lockstep.reports.monthly import monthly
+from lockstep.reports.news import AlertNews
+from lockstep.reports.report_markdown import markdown
+from lockstep.reports.report_record import Report, decode, encode
+from lockstep.reports.weekly import SHARES, forecast_of, minutes_of, weekly
+from lockstep.shop.business import business
+
+GOLDEN = Path(__file__).parent / "golden"
+MADE = {"daily": daily, "weekly": weekly, "monthly": monthly, "hourly": hourly}
+
+
+@cache
+def sample(kind: str) -> Report:
+    """Made once for all tests: asking what each campaign could be instead takes a second."""
+    return MADE[kind](sample_shop(), NEWS, ACTIONS, SIX)
+
+
+def figure(report: Report, name: str):
+    return next(f for s in report.sections for f in s.figures if f.name == name)
+
+
+def table(report: Report, name: str):
+    return next(t for s in report.sections for t in s.tables if t.name == name)
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_a_report_is_this_text(kind):
+    """Golden files: what a person reads, compared whole. `LOCKSTEP_GOLDEN=1` writes them anew.
+
+    Without campaigns, whose answers are worded, and tested, elsewhere.
+    """
+    report = MADE[kind](sample_shop(campaigns=False), NEWS, ACTIONS, SIX)
+    assert report == decode(encode(report))
+    path = GOLDEN / f"{kind}.md"
+    if os.environ.get("LOCKSTEP_GOLDEN"):
+        path.write_text(markdown(report))
+    assert markdown(report) == path.read_text()
+
+
+def test_the_same_facts_make_the_same_bytes():
+    """Whoever composes it: the first one that is written counts, and any other would have said the same."""
+    assert encode(daily(sample_shop(), NEWS, ACTIONS, SIX)) == encode(sample("daily"))
+
+
+def test_its_numbers_are_those_of_the_business_measures():
+    """Page, report and alerts have one source."""
+    shop = sample_shop()
+    report = sample("daily")
+    made = business(shop, "shop", (), SIX)
+    for name in ("expected_today", "capacity_today", "room_left", "backlog"):
+        assert figure(report, name).value == made[name].value
+    covers = {row[0]: row[2] for row in table(report, "running_out").rows}
+    for sku, cover in covers.items():
+        assert cover == round(float(business(shop, "product", (sku,), SIX)["days_of_cover"].value), 1)
+
+
+def test_a_day_is_compared_with_the_same_weekday_and_with_what_was_expected_of_it():
+    report = sample("daily")
+    orders = figure(report, "orders")
+    assert (orders.value, orders.week_before, orders.usual) == (128, 162, 162)
+    assert orders.forecast is not None
+    assert orders.forecast > 162  # ADVENT ran, so more was expected of it than is usual
+    assert orders.curve[-1] == 128
+
+
+def test_matters_are_ranked_by_money_and_then_by_how_soon():
+    matters = sample("daily").matters
+    assert 3 <= len(matters) <= 6
+    stakes = [m.at_stake or 0 for m in matters]
+    assert stakes == sorted(stakes, reverse=True)
+    assert all(m.who and m.act and m.what for m in matters)
+
+
+def test_of_two_that_cost_the_same_the_sooner_one_comes_first():
+    shop = shop_of(
+        *history(weeks=8, whole={"orders": 10, "revenue": 10_000}),
+        product("LATER", sells=10, stock=50, price=100, receipts=[receipt(100, "2026-12-08")], upto=SIX),
+        product("SOON", sells=10, stock=20, price=100, receipts=[receipt(100, "2026-12-05")], upto=SIX),
+    )
+    stock = [m.name for m in daily(shop, AlertNews(), (), SIX).matters if m.name.startswith("stock/")]
+    assert stock == ["stock/SOON", "stock/LATER"]
+
+
+def test_what_costs_nothing_that_is_known_is_a_matter_too():
+    """An alert that nobody has, when there is nothing that costs more."""
+    shop = shop_of(*history(weeks=8, whole={"orders": 10, "revenue": 10_000}))
+    news = AlertNews(open=(line("9", "ShopDown", "critical", "no orders for 2 hours", "2026-11-30T03:00:00Z"),))
+    (matter,) = daily(shop, news, (), SIX).matters
+    assert matter.at_stake is None
+    assert "nobody has it" in matter.what
+
+
+def test_an_alert_that_somebody_has_is_no_matter():
+    shop = shop_of(*history(weeks=8, whole={"orders": 10, "revenue": 10_000}))
+    has_it = line("9", "ShopDown", "critical", "no orders", "2026-11-30T03:00:00Z", has_it="Anna")
+    assert daily(shop, AlertNews(open=(has_it,)), (), SIX).matters == ()
+
+
+def test_an_empty_shop_says_what_it_does_not_know():
+    report = daily(shop_of(currency=""), AlertNews(why="nobody asked"), (), SIX)
+    assert report.matters == ()
+    assert figure(report, "orders").value is None
+    said = " ".join(report.unknown)
+    for word in ("sales", "products", "capacity", "alerts"):
+        assert word in said
+    assert "nothing is known of its orders" in report.headline
+
+
+def test_money_without_a_rate_is_left_out_and_said():
+    shop = shop_of(*history(weeks=8, whole={"orders": 10, "revenue": {"EUR": 10_000, "USD": 5_000}}), currency="EUR")
+    report = daily(shop, AlertNews(), (), SIX)
+    assert figure(report, "revenue").value == 10_000
+    assert any("USD" in text for text in report.unknown)
+
+
+def test_a_price_that_is_not_known_is_said_and_nothing_is_made_up():
+    shop = shop_of(
+        *history(weeks=8, whole={"orders": 10, "revenue": 10_000}), product("A-1", sells=4, stock=0, upto=SIX)
+    )
+    report = daily(shop, AlertNews(), (), SIX)
+    (matter,) = (m for m in report.matters if m.name == "stock/A-1")
+    assert matter.at_stake is None
+    assert any("no price is known" in text for text in report.unknown)
+
+
+@pytest.mark.parametrize("day", ["2026-10-25", "2026-03-29"], ids=["25 hours", "23 hours"])
+def test_the_day_after_the_clocks_change_tells_of_the_whole_day(day):
+    after = at("06:00", date.fromisoformat(day) + timedelta(1))
+    shop = shop_of(*history(weeks=6, until=after.date(), whole={"orders": 50, "sessions": 1_000}))
+    report = daily(shop, AlertNews(), (), after)
+    assert report.id == f"daily/{after.date()}"
+    assert figure(report, "orders").value == 50
+    assert report.sections[0].title.startswith("Yesterday, Sun")
+
+
+# ---- the weekly agenda ----------------------------------------------------------------------------------------------
+
+
+def test_the_agenda_has_the_parts_and_shares_of_the_guide():
+    report = weekly(sample_shop(), NEWS, ACTIONS, SIX, minutes=45)
+    assert [s.name for s in report.sections] == ["leadership", "marketing", "operations", "issues", "actions"]
+    shares = {s.name: s.share for s in report.sections}
+    assert shares["leadership"] < 0.10
+    assert (shares["marketing"], shares["operations"], shares["issues"]) == (0.30, 0.30, 0.20)
+    assert sum(shares.values()) == pytest.approx(1)
+    assert sum(s.minutes for s in report.sections) == 45
+
+
+@pytest.mark.parametrize("minutes", [1, 15, 50, 60, 90])
+def test_no_minute_of_a_meeting_is_lost(minutes):
+    assert sum(minutes_of(dict(SHARES), minutes).values()) == minutes
+
+
+def test_it_says_how_the_forecast_has_changed_since_the_last_one():
+    """Of the days that both expect something of."""
+    before = sample("weekly")
+    assert forecast_of(before)["2026-12-02"] == 186
+    shop = sample_shop()
+    for n in range(1, 50):  # the shop has grown since
+        day = TODAY - timedelta(n)
+        for name in ("", "web"):
+            facts = shop.day(day, name)
+            facts.counts["orders"] *= 2
+    after = weekly(shop, NEWS, ACTIONS, SIX, before=before)
+    changes = {row[0]: (row[1], row[2], row[3]) for row in table(after, "forecast").rows}
+    now, then, change = changes["2026-12-02"]
+    assert then == 186
+    assert now > 300
+    assert change.startswith("+")
+
+
+def test_the_agenda_lists_what_is_to_be_ordered_sold_off_and_decided():
+    report = sample("weekly")
+    (order,) = table(report, "reorder").rows
+    assert (order[0], order[5]) == ("MUG-RED", 264)
+    (expiring,) = table(report, "expiring").rows
+    assert (expiring[0], expiring[5]) == ("TEA-42", "320 units at 30% off")
+    assert [row[0] for row in table(report, "slow").rows] == ["VASE-9"]
+    assert [row[0] for row in table(report, "returns").rows] == ["SCARF"]
+    assert [row[1] for row in table(report, "suppliers").rows] == ["KEY-1"]
+    assert [row[0] for row in table(report, "locations").rows] == ["amazon-fba"]
+    assert [row[1] for row in table(report, "without_owner").rows] == [NEWS.open[0].headline]
+    assert [row[0] for row in table(report, "actions").rows] == [ACTIONS[0].text, ACTIONS[1].text]
+    leadership = " ".join(report.sections[0].lines)
+    assert "critical for 15 hours and nobody has it" in leadership
+    assert "Overdue since Sat 28 Nov, Ben" in leadership
+
+
+def test_an_hour_is_the_last_whole_one():
+    shop = shop_of(
+        *history(weeks=8, whole={"orders": 100, "sessions": 1_000}),
+        *days(TODAY, upto=at("13:00"), web={"orders": 48, "sessions": 500}),
+        capacity(150, "2026-11-30"),
+    )
+    report = hourly(shop, AlertNews(), (), at("13:00"))
+    assert report.id == "hourly/2026-11-30T12Z"
+    orders = figure(report, "orders")
+    assert (orders.usual, orders.week_before) == (8, 8)
+    assert orders.value == shop.day(TODAY).by_hour["orders"][12]
+
+
+def test_a_month_is_the_one_before():
+    shop = shop_of(*history(weeks=13, whole={"orders": 10, "revenue": 10_000}))
+    report = monthly(shop, AlertNews(), (), at("06:00", "2026-12-01"))
+    assert (report.id, report.title) == ("monthly/2026-11", "Monthly summary, November 2026")
+    assert figure(report, "orders").value == 10 * 29  # the 30th is not known
+    assert any("1 of the 30 days" in text for text in report.unknown)
