@@ -73,15 +73,11 @@ def _capacity(ends: datetime) -> Iterator[tuple[datetime, Event]]:
 
 
 def _suppliers() -> Iterator[tuple[datetime, Event]]:
-    told = [(FIRST + timedelta(minutes=2), name, days) for name, days in script.SUPPLIERS.items()]
-    for at, name, days in [*told, (script.LONGER_LEAD, script.LENGTHENED, script.LONGER_DAYS)]:
-        for sku in profile().skus:
-            if script.supplier(sku) == name:
-                data = {"supplier": name, "lead_time_days": days, "sku": sku}
-                yield (
-                    at,
-                    event("supplier.updated", f"lead-{sku}-{days}", at, data, source="/erp/purchasing", subject=sku),
-                )
+    told = [(FIRST + timedelta(minutes=2), sku, script.SUPPLIERS[script.supplier(sku)]) for sku in profile().skus]
+    longer = [(script.LONGER_LEAD, sku, script.LONGER_DAYS) for sku in script.LENGTHENED_FOR]
+    for at, sku, days in (*told, *longer):
+        data = {"supplier": script.supplier(sku), "lead_time_days": days, "sku": sku}
+        yield at, event("supplier.updated", f"lead-{sku}-{days}", at, data, source="/erp/purchasing", subject=sku)
 
 
 def _prices() -> Iterator[tuple[datetime, Event]]:

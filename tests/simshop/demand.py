@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import accumulate
 from math import exp, sqrt
 
 from tests.simshop.real_orders import Basket, profile
@@ -12,6 +13,7 @@ from tests.simshop.script import (
     CHANNELS,
     CONVERSION,
     EFFECTS,
+    FIRST,
     MARKETPLACE,
     PROMOTIONS,
     ZONE,
@@ -72,12 +74,7 @@ def promotion_share(promotion: Promotion, moment: datetime) -> float:
     """
     if not promotion.starts <= moment < promotion.ends:
         return 0
-    return week_weight(moment) / _weight(promotion) * promotion.days
-
-
-@cache
-def _weight(promotion: Promotion) -> float:
-    return sum(week_weight(moment) for moment in slots(promotion.starts, promotion.ends))
+    return week_weight(moment) * (SLOT / timedelta(days=1)) / _days(promotion.starts, promotion.ends) * promotion.days
 
 
 def _effect(channel: str, moment: datetime, what: str) -> float:
@@ -123,10 +120,22 @@ def units_a_day(sku: str, location: str) -> float:
 
 def units_between(sku: str, location: str, starts: datetime, ends: datetime) -> float:
     """Units that are expected to be sold in a stretch of time, promotions included."""
-    usual = units_a_day(sku, location)
-    units = sum(usual * week_weight(slot) * (SLOT / timedelta(days=1)) for slot in slots(starts, ends))
+    units = units_a_day(sku, location) * _days(starts, ends)
     for promotion in PROMOTIONS:
         if sku in promotion.skus and location != MARKETPLACE:
-            share = sum(promotion_share(promotion, slot) for slot in slots(starts, ends))
-            units += promotion.orders * share * UNITS_OF_PROMOTED
+            during = _days(max(starts, promotion.starts), min(ends, promotion.ends))
+            share = during / _days(promotion.starts, promotion.ends) if during > 0 else 0
+            units += promotion.orders * promotion.days * share * UNITS_OF_PROMOTED
     return units
+
+
+def _days(starts: datetime, ends: datetime) -> float:
+    """How many average days a stretch of time is worth: a Saturday is less than one."""
+    sums = _weights_before()
+    return (sums[(ends - FIRST) // SLOT] - sums[(starts - FIRST) // SLOT]) * (SLOT / timedelta(days=1))
+
+
+@cache
+def _weights_before() -> tuple[float, ...]:
+    """The sum of the weights of the slots before each, from the first moment on."""
+    return tuple(accumulate((week_weight(FIRST + n * SLOT) for n in range(30 * 7 * 96)), initial=0.0))

@@ -48,7 +48,8 @@ EARLIER = _SKUS[7], _SKUS[9]
 
 SUPPLIERS = {"hart-ceramics": 10, "lyon-textiles": 14, "ningbo-tins": 21}
 """Who supplies → lead time in days. The products are dealt to them in turn."""
-LENGTHENED = "lyon-textiles"
+LENGTHENED, LENGTHENED_FOR = "lyon-textiles", _SKUS[1:8:3]
+"""Who will take longer, and for which of its products."""
 
 
 def supplier(sku: str) -> str:
