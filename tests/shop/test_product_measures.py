@@ -3,9 +3,10 @@
 from fractions import Fraction
 
 import pytest
-from shop_build import NOON, TODAY, lot, product, receipt, shop_of
+from shop_build import NOON, TODAY, at, lot, product, receipt, shop_of
 
 from lockstep.shop.business import business
+from lockstep.shop.subjects.returns import returns_ranking
 
 
 def of(facts, **settings):
@@ -107,3 +108,138 @@ def test_what_was_just_listed_is_not_judged():
     assert business(shop, "product", ("A-1",), NOON)["days_of_cover"].why == "it is new, on sale since Sat 28 Nov"
     assert business(shop, "product", ("OLD",), NOON)["days_of_cover"].value == 9
     assert TODAY.isoformat() == new.day
+
+
+@pytest.mark.parametrize(
+    ("facts", "sell_through"),
+    [
+        pytest.param(product(sells=[*[2] * 28], stock=18), Fraction(56, 74), id="56 of 74"),
+        pytest.param(product(sells=4, stock=0), 1, id="all"),
+        pytest.param(product(sells=4, stock=-5), 1, id="oversold is not more than all"),
+        pytest.param(product(sells=0, stock=5), 0, id="nothing"),
+        pytest.param(product(sells=0, stock=0), None, id="nothing of nothing"),
+        pytest.param(product(sells=4, stock=None), None, id="no stock was told"),
+    ],
+)
+def test_sell_through(facts, sell_through):
+    """Units sold in 28 days of these and what is left; today is among them."""
+    assert of(facts)["sell_through"].value == sell_through
+
+
+@pytest.mark.parametrize(
+    ("facts", "days"),
+    [
+        pytest.param(product(sells=[1, 0, 0, 0], stock=9), 2, id="yesterday and the day before"),
+        pytest.param(product(sells=[1, 0, 0, 1], stock=9), 0, id="sold today"),
+        pytest.param(product(sells=[1, 0, 0, 0], stock=9, out_of_stock=[1]), 1, id="nobody could buy it yesterday"),
+        pytest.param(product(sells=[1, 0, 0, 0], stock=0), 0, id="without stock"),
+        pytest.param(product(sells=[0] * 91, stock=9), 90, id="as far as is known"),
+        pytest.param(product(sells=[1, 0], stock=None), None, id="no stock was told"),
+    ],
+)
+def test_days_without_sale(facts, days):
+    """Days in stock since the last one; today may still bring one."""
+    assert of(facts)["days_without_sale"].value == days
+
+
+@pytest.mark.parametrize(
+    ("facts", "settings", "quantity"),
+    [
+        pytest.param(product(sells=4, stock=30), {}, 54, id="4 x (14 + 7) - 30"),
+        pytest.param(product(sells=4, stock=30, lead_time_days=30.0), {}, 118, id="the supplier's lead time"),
+        pytest.param(product(sells=4, stock=30, receipts=[receipt(50, "2026-12-04")]), {}, 4, id="50 are on order"),
+        pytest.param(product(sells=4, stock=30, receipts=[receipt(50, "2026-11-04")]), {}, 4, id="late ones as well"),
+        pytest.param(
+            product(sells=4, stock=30, receipts=[receipt(50, "2026-11-04", status="received")]),
+            {},
+            54,
+            id="not what is in",
+        ),
+        pytest.param(product(sells=4, stock=84), {}, 0, id="just enough"),
+        pytest.param(product(sells=4, stock=400), {}, 0, id="never less than 0"),
+        pytest.param(product(sells=4, stock=-6), {}, 90, id="what is owed to customers is ordered, too"),
+        pytest.param(product(sells=[1, 0, 0, 0], stock=0), {}, 7, id="a part of a unit is a whole one"),
+        pytest.param(product(sells=4, stock=30), {"lead_time_days": 1.5, "safety_days": 0.5}, 0, id="settings"),
+        pytest.param(product(sells=4, stock=None), {}, None, id="no stock was told"),
+    ],
+)
+def test_reorder_quantity(facts, settings, quantity):
+    """velocity x (lead time + safety) - available - on order."""
+    assert of(facts, **settings)["reorder_quantity"].value == quantity
+
+
+@pytest.mark.parametrize(
+    ("fields", "days"),
+    [
+        pytest.param({"lead_time_days": 21.0, "lead_time_before": 14.0}, 7, id="longer"),
+        pytest.param({"lead_time_days": 7.0, "lead_time_before": 14.0}, 0, id="shorter is no trouble"),
+        pytest.param({"lead_time_days": 21.0}, None, id="told once"),
+        pytest.param({}, None, id="never told"),
+        pytest.param(
+            {"lead_time_days": 21.0, "lead_time_before": 14.0, "lead_time_at": "2026-10-01T00:00:00Z"}, 0, id="long ago"
+        ),
+        pytest.param(
+            {"lead_time_days": 21.0, "lead_time_before": 14.0, "lead_time_at": "2026-11-20T00:00:00Z"}, 7, id="lately"
+        ),
+    ],
+)
+def test_lead_time_change(fields, days):
+    assert of(product(sells=4, stock=30, **fields))["lead_time_change"].value == days
+
+
+def test_key_products_alone_have_a_key_cover():
+    assert of(product("KEY-1", sells=4, stock=40), key_skus=("KEY-*",))["key_cover"].value == 10
+    assert of(product("A-1", sells=4, stock=40), key_skus=("KEY-*",))["key_cover"].text == "it is no key product"
+
+
+WEEK_BEFORE = [0] * 50
+
+
+@pytest.mark.parametrize(
+    ("facts", "rate", "rise"),
+    [
+        pytest.param(
+            product(sells=10, stock=9, returned=[*WEEK_BEFORE, *[1] * 7]), Fraction(7, 60), Fraction(7, 60), id="new"
+        ),
+        pytest.param(
+            product(sells=10, stock=9, returned=[1] * 57),
+            Fraction(7, 60),
+            Fraction(7, 60) - Fraction(1, 10),
+            id="as before",
+        ),
+        pytest.param(product(sells=10, stock=9, returned=[*[3] * 50, *[0] * 7]), 0, Fraction(-3, 10), id="fewer"),
+        pytest.param(product(sells=4, stock=9, returned=[1] * 57), None, None, id="24 units are too few"),
+        pytest.param(
+            product(sells=[0] * 7 + [9] * 7, stock=9, returned=[1] * 14), Fraction(7, 63), None, id="too few before"
+        ),
+    ],
+)
+def test_returns(facts, rate, rise):
+    """Of seven days with today, against the thirty before; of at least 25 units."""
+    made = of(facts)
+    assert (made["return_rate"].value, made["return_rise"].value) == (rate, rise)
+    assert all(made[name].why for name in ("return_rate", "return_rise") if made[name].value is None)
+
+
+def test_the_ranking_of_returns_is_rate_times_number():
+    """Neither one unit of a slow product leads, nor a best seller with a low rate."""
+    reasons = {"too small": [0] * 7 + [8] * 7, "torn": [0] * 7 + [2] * 7}
+    shop = shop_of(
+        product("BEST", sells=[90] * 14, returned=[4] * 14),
+        product("BAD", sells=[9] * 14, returned=[5] * 14, reasons=reasons),
+        product("SLOW", sells=[1] * 14, returned=[1] * 14),
+        product("FINE", sells=[9] * 14),
+    )
+    ranking = returns_ranking(shop, NOON)
+    assert [(row.sku, row.returned, row.units) for row in ranking] == [("BAD", 35, 63), ("BEST", 28, 630)]
+    assert ranking[0].score == Fraction(35 * 35, 63)
+    assert ranking[0].reasons == "too small (56) and torn (14)"
+    assert returns_ranking(shop, NOON, most=1) == ranking[:1]
+
+
+def test_lists_that_end_earlier_are_read_on():
+    """A product of which nothing came for two days: nothing was sold of it, its stock is as it was."""
+    facts = product(sells=4, stock=40, upto=at("12:00", "2026-11-28"), known_days=10)
+    made = of(facts)
+    assert made["velocity"].value == Fraction(10 * 4, 12)
+    assert made["days_without_sale"].value == 2

@@ -24,6 +24,10 @@ LEAST_DAYS = 3
 PRIOR_ORDERS = 20
 """What is usual counts as much as so many orders that came: a shop's first three orders of a day say little of it."""
 
+LONGEST_DAYS = 28
+"""A campaign that is longer is what is usual after so many days: they mark no other days, and nothing is learned of
+it."""
+
 Trust = Literal["learned", "announced"]
 """Which of the two counts first for what a campaign brings, where both are known."""
 
@@ -185,12 +189,17 @@ def _is_ordinary(shop: Shop, day: date) -> bool:
 def _is_unmarked(shop: Shop, day: date) -> bool:
     if shop.calendar is not None and shop.calendar.kinds(day):
         return False
-    return not any(_is_of(plan, day, shop) for plan in shop.plans.values())
+    return not any(_is_of(plan, day, shop) and not _is_long(plan, shop) for plan in shop.plans.values())
 
 
 def _is_of(plan: PlanFacts, day: date, shop: Shop) -> bool:
     first, last = plan_days(plan, shop.zone)
-    return not plan.cancelled and first <= day <= last
+    return not plan.cancelled and first <= day <= min(last, first + timedelta(LONGEST_DAYS - 1))
+
+
+def _is_long(plan: PlanFacts, shop: Shop) -> bool:
+    first, last = plan_days(plan, shop.zone)
+    return (last - first).days >= LONGEST_DAYS
 
 
 def _orders_of(shop: Shop, day: date) -> int:
@@ -272,12 +281,12 @@ def _uplift(shop: Shop, before: date, but: str) -> Uplift | None:
             continue
         ratios = []
         first, last = plan_days(plan, shop.zone)
-        if last >= before or (last - first).days > 60:
+        if last >= before or _is_long(plan, shop):
             continue
         for n in range((last - first).days + 1):
             day = first + timedelta(n)
-            others = sum(_is_of(other, day, shop) for other in shop.plans.values())
-            if others == 1 and _is_known(shop, day) and _sells(shop, day) and _is_whole(plan, day, shop):
+            running = sum(_is_of(one, day, shop) and not _is_long(one, shop) for one in shop.plans.values())
+            if running == 1 and _is_known(shop, day) and _sells(shop, day) and _is_whole(plan, day, shop):
                 usual = usual_of(shop, day, "orders", today=before)
                 if isinstance(usual, Usual) and usual.count:
                     ratios.append(_orders_of(shop, day) / usual.count)

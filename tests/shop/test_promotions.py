@@ -1,0 +1,306 @@
+"""Products that campaigns promote, and the answers to plans."""
+
+import itertools
+import random
+from datetime import date, timedelta
+from fractions import Fraction
+
+import pytest
+from msgspec.structs import replace
+from shop_build import NOON, TODAY, at, capacity, day, days, history, marked, plan, product, receipt, shop_of, today
+
+from lockstep.shop.business import business
+from lockstep.shop.plan_answer import PlanDay, answer, assess, fullness
+from lockstep.shop.subjects.promotions import stock_course, units_of_campaign
+
+WEB = {"orders": 100, "sessions": 4_000, "units": 150}
+HISTORY = history(web=WEB)
+LAST_WEEK = plan("SUMMER", "2026-11-27", "2026-12-03", ["A-1"], orders=0)
+
+
+def of(*facts, **settings):
+    return business(shop_of(*facts, **settings), "product", ("A-1",), NOON)
+
+
+# ---- measures of a product ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("facts", "gap"),
+    [
+        pytest.param([product(sells=4, stock=10), LAST_WEEK], 1, id="2.5 days of stock, 3.5 days to go"),
+        pytest.param([product(sells=4, stock=14), LAST_WEEK], 0, id="just enough"),
+        pytest.param(
+            [product(sells=4, stock=10, receipts=[receipt(5, "2026-12-02")]), LAST_WEEK], 0, id="more comes in time"
+        ),
+        pytest.param(
+            [product(sells=4, stock=0, receipts=[receipt(99, "2026-12-02")]), LAST_WEEK], 2, id="out until it comes"
+        ),
+        pytest.param([product(sells=0, stock=0), LAST_WEEK], 4, id="out, whatever it sold"),
+        pytest.param([product(sells=0, stock=1), LAST_WEEK], 0, id="there is one, and nobody buys it"),
+        pytest.param([product(sells=4, stock=10)], None, id="no campaign"),
+        pytest.param(
+            [product(sells=4, stock=10), plan("X", "2026-12-09", "2026-12-12", ["A-1"])], None, id="in nine days"
+        ),
+        pytest.param(
+            [product(sells=4, stock=10), plan("X", "2026-12-05", "2026-12-06", ["A-1"])], 2, id="in five days"
+        ),
+        pytest.param([product(sells=4, stock=10), plan("X", "2026-11-20", "2026-11-28", ["A-1"])], None, id="over"),
+        pytest.param([product(sells=4, stock=10), replace(LAST_WEEK, cancelled=True)], None, id="cancelled"),
+        pytest.param([product(sells=4, stock=None), LAST_WEEK], None, id="no stock was told"),
+    ],
+)
+def test_cover_of_promoted_products(facts, gap):
+    """Days of its campaigns on which it is out, with what comes in between."""
+    assert of(*history(web=WEB), *facts)["promoted_cover_gap"].value == gap
+
+
+def test_what_a_campaign_sells_on_top_counts():
+    """40 orders of 1.5 units over four days, shared by two products as they sell: 11.25 a day of A-1."""
+    facts = [*history(web=WEB), product(sells=3, stock=30), product("B-1", sells=1, stock=99)]
+    coming = plan("X", "2026-12-01", "2026-12-04", ["A-1", "B-1"], orders=40)
+    shop = shop_of(*facts, coming)
+    assert units_of_campaign(shop, coming, NOON)["A-1"][date(2026, 12, 1)] == Fraction(45, 4)
+    assert sum(sum(units.values()) for units in units_of_campaign(shop, coming, NOON).values()) == 60
+    assert business(shop, "product", ("A-1",), NOON)["promoted_cover_gap"].value == 2
+
+
+@pytest.mark.parametrize(
+    ("facts", "value"),
+    [
+        pytest.param([product(stock=9), LAST_WEEK], 9, id="now"),
+        pytest.param([product(stock=-2), LAST_WEEK], -2, id="oversold"),
+        pytest.param([product(stock=9), plan("X", "2026-12-01", "2026-12-01", ["A-1"])], None, id="tomorrow"),
+        pytest.param([product(stock=9), plan("X", "2026-11-27", "2026-12-03", ["B-1"])], None, id="another product"),
+    ],
+)
+def test_promoted_stock(facts, value):
+    """Of campaigns that run."""
+    assert of(*facts)["promoted_stock"].value == value
+    assert of(*facts, backorder=("A-*",))["promoted_stock"].value is None
+
+
+SPENT = {"SUMMER": {"EUR": 12_000}, "OTHER": {"EUR": 900}}
+
+
+@pytest.mark.parametrize(
+    ("facts", "spend"),
+    [
+        pytest.param([product(stock=0), LAST_WEEK, day(TODAY, spend_by_campaign=SPENT)], 120, id="of the campaign"),
+        pytest.param([product(stock=1), LAST_WEEK, day(TODAY, spend_by_campaign=SPENT)], 0, id="there is one"),
+        pytest.param([product(stock=0), day(TODAY, spend_by_campaign=SPENT)], 0, id="no campaign promotes it"),
+        pytest.param([product(stock=0), LAST_WEEK, day(TODAY)], 0, id="nothing was spent"),
+        pytest.param(
+            [
+                product(stock=0),
+                replace(LAST_WEEK, channels=["ads"]),
+                *days(TODAY, ads={"spend": 500}, web={"spend": 7}),
+            ],
+            5,
+            id="spend that names no campaign: that of its channels",
+        ),
+        pytest.param(
+            [product(stock=None), LAST_WEEK, day(TODAY, spend_by_campaign=SPENT)], None, id="no stock was told"
+        ),
+    ],
+)
+def test_spend_without_stock(facts, spend):
+    """What is spent today on promoting what is sold out."""
+    assert of(*facts)["spend_without_stock"].value == spend
+
+
+def test_the_stock_is_followed_day_by_day():
+    """Half of today is left; what is not there is not sold later."""
+    shop = shop_of(*today("12:00", whole={"orders": 0}))
+    facts = product(sells=4, stock=6, receipts=[receipt(5, "2026-12-03")])
+    course = stock_course(shop, facts, NOON, (TODAY, TODAY + timedelta(4)), {})
+    assert (course.needed, course.short) == (18, 7)
+    assert course.out_on == (date(2026, 12, 2), date(2026, 12, 4))
+
+
+# ---- answers --------------------------------------------------------------------------------------------------------
+
+
+def a_shop(*facts, stock=1_000, **settings):
+    return shop_of(
+        *HISTORY,
+        *today("12:00", web={"orders": 26, "sessions": 1_000, "units": 39}),
+        product(sells=4, stock=stock),
+        *facts,
+        **{"capacity_per_day": 150.0, **settings},
+    )
+
+
+def asked(**fields):
+    return plan("NEW", "2026-12-02", "2026-12-05", ["A-1"], **{"orders": 120, **fields})
+
+
+def test_a_plan_that_fits_is_answered_yes_with_its_numbers():
+    given = answer(a_shop(), asked(), NOON)
+    assert (given.verdict, given.suggestion) == ("yes", "")
+    assert given.reasons == [
+        "The fullest day is Wed 2 Dec: 130 orders are expected and 150 can be shipped. A-1 lasts to its end."
+    ]
+    assert given.days[0] == PlanDay(
+        day="2026-12-02", expected=130, usual=100, campaign=30, others=0, capacity=150, room=20
+    )
+    (row,) = given.products
+    assert (row.sku, row.available, row.days_of_cover, row.needed, row.short, row.enough_until) == (
+        ("A-1", 1_000, 250.0, 196, 0, "")
+    )
+    assert (given.orders, given.orders_of, given.unknown) == (120, "of 120 announced orders", [])
+
+
+def test_too_many_orders_in_all_are_a_no():
+    """No shifting between its days helps; it says what does."""
+    given = answer(a_shop(), asked(orders=400), NOON)
+    assert given.verdict == "no"
+    assert given.reasons == [
+        "In its 4 days 800 orders are expected and 600 can be shipped, 200 too many. Wed 2 Dec: 200 orders are "
+        "expected (100 usual, 100 by NEW) and 150 can be shipped."
+    ]
+    assert given.suggestion == "Cap its spend so that it brings at most 50 orders a day (≈ 2,000 visits)."
+
+
+def test_a_day_that_is_too_full_is_a_change():
+    """Operations has fewer people on one of its days."""
+    given = answer(a_shop(capacity(110, "2026-12-03")), asked(), NOON)
+    assert given.verdict == "change"
+    assert given.reasons == [
+        "Thu 3 Dec: 130 orders are expected (100 usual, 30 by NEW) and 110 can be shipped, 20 too many."
+    ]
+    assert given.suggestion == "Start it on Fri 4 Dec instead: its fullest day then has 130 of 150 orders."
+    assert answer(a_shop(capacity(140, "2026-12-03")), asked(), NOON).verdict == "yes"
+
+
+def test_stock_that_does_not_last_is_a_change():
+    given = answer(a_shop(stock=90), asked(), NOON)
+    assert given.verdict == "change"
+    assert given.reasons == [
+        "A-1: 196 are asked for, 112 more than there are, and it is out from Fri 4 Dec; 90 available, enough for 22.5 "
+        "days at the usual speed; no delivery is planned."
+    ]
+    assert given.suggestion == "Wait until more of A-1 is planned, or promote something else."
+    assert given.products[0].enough_until == "2026-12-04"
+
+
+def test_a_later_start_is_found_after_the_next_delivery():
+    """500 come on the seventh, and what there is lasts until then."""
+    given = answer(a_shop(product(sells=4, stock=90, receipts=[receipt(500, "2026-12-07")])), asked(), NOON)
+    assert given.verdict == "change"
+    assert given.suggestion == "Start it on Sun 6 Dec instead: its fullest day then has 130 of 150 orders."
+
+
+def test_one_of_many_products_is_left_out():
+    facts = [product("B-1", sells=4, stock=0), product("C-1", sells=4, stock=900)]
+    planned = plan("NEW", "2026-12-02", "2026-12-05", ["A-1", "B-1", "C-1"], orders=120)
+    given = answer(a_shop(*facts), planned, NOON)
+    assert given.verdict == "change"
+    assert given.suggestion == "Leave out B-1."
+    assert given.reasons == [
+        "B-1 is out on all of its days: 0 available, enough for 0 days at the usual speed; no delivery is planned."
+    ]
+
+
+def test_all_products_out_are_a_no():
+    assert answer(a_shop(stock=0), asked(), NOON).verdict == "no"
+    assert answer(a_shop(stock=0, backorder=("A-*",)), asked(), NOON).verdict == "yes"
+
+
+def test_another_campaign_with_the_same_product_is_a_clash():
+    other = plan("OLD", "2026-12-04", "2026-12-08", ["A-1"], orders=10)
+    given = answer(a_shop(other), asked(), NOON)
+    assert given.clashes == ["OLD promotes A-1 as well, on Fri 4 Dec to Sat 5 Dec."]
+    assert given.verdict == "change"
+
+
+def test_another_campaign_that_takes_the_room_is_a_clash():
+    """Without it there would be room."""
+    other = plan("OLD", "2026-12-05", "2026-12-05", ["Z-9"], orders=40)
+    given = answer(a_shop(other), asked(), NOON)
+    assert given.clashes == ["OLD runs at the same time: without others there would be room for it on Sat 5 Dec."]
+    assert given.verdict == "change"
+    assert [d.others for d in given.days] == [0, 0, 0, 40]
+
+
+def test_late_receipts_are_told_and_count_where_stock_is_short():
+    late = receipt(500, "2026-12-10", first="2026-12-01", status="delayed")
+    fine = answer(a_shop(product(sells=4, stock=900, receipts=[late])), asked(), NOON)
+    words = "500 A-1 of PO-1 are 9 days late: they were to come on Tue 1 Dec, now on Thu 10 Dec."
+    assert (fine.verdict, fine.late_receipts) == ("yes", [words])
+    short = answer(a_shop(product(sells=4, stock=90, receipts=[late])), asked(), NOON)
+    assert (short.verdict, short.reasons[-1]) == ("change", words)
+
+
+def test_what_is_not_known_is_said():
+    """Capacity, products, orders."""
+    given = answer(a_shop(capacity_per_day=None), plan("NEW", "2026-12-02", "2026-12-03", ["A-1", "X-9"]), NOON)
+    assert given.verdict == "yes"
+    assert given.unknown == [
+        "No capacity is declared for Wed 2 Dec and Thu 3 Dec.",
+        "X-9: no stock of it was ever told.",
+        "What it will bring is not known: it announces neither orders nor visits, and no earlier campaign is known.",
+    ]
+    assert (
+        answer(shop_of(), asked(), NOON).unknown[1] == "Too few whole days are known to say what a day usually brings."
+    )
+
+
+def test_closed_days_take_no_part():
+    """Its orders come on the others."""
+    given = answer(a_shop(calendar=marked(closed=["2026-12-03"])), asked(), NOON)
+    assert [(d.expected, d.capacity) for d in given.days] == [(140, 150), (0, 0), (140, 150), (140, 150)]
+    assert given.verdict == "yes"
+
+
+@pytest.mark.parametrize(
+    ("now", "count"),
+    [pytest.param("2026-12-04", 2, id="half of it is over"), pytest.param("2026-12-06", 0, id="all of it is")],
+)
+def test_days_that_are_over_are_not_looked_at(now, count):
+    given = answer(a_shop(), asked(orders=4_000), at("00:00", now))
+    assert len(given.days) == count
+    assert given.verdict == ("no" if count else "yes")
+
+
+def test_a_cancelled_plan_is_no_trouble():
+    given = answer(a_shop(), asked(cancelled=True, orders=9_000), NOON)
+    assert (given.verdict, given.reasons) == ("yes", ["NEW is cancelled."])
+
+
+def test_the_answer_does_not_flap():
+    """Stock and capacity at the limit, moved a little every five minutes: one change of mind at most, where each answer
+    knows the one before; the control does not."""
+    draw = random.Random(16)
+    shops = [
+        a_shop(capacity_per_day=float(130 + draw.randint(-3, 3)), stock=210 + draw.randint(-3, 3)) for _ in range(60)
+    ]
+    verdicts, forgetful = [""], []
+    for shop in shops:
+        verdicts.append(assess(shop, asked(verdict=verdicts[-1]), NOON).verdict)
+        forgetful.append(assess(shop, asked(), NOON).verdict)
+    assert _changes(verdicts[1:]) <= 1
+    assert _changes(forgetful) > 10
+
+
+def _changes(verdicts):
+    return sum(a != b for a, b in itertools.pairwise(verdicts))
+
+
+def test_an_answer_changes_when_facts_do():
+    """More capacity is declared: the plan that was refused is fine."""
+    refused = asked(orders=400, verdict="no")
+    assert answer(a_shop(), refused, NOON).verdict == "no"
+    assert answer(a_shop(capacity_per_day=220.0), refused, NOON).verdict == "yes"
+
+
+def test_measures_of_a_plan():
+    """What rules read of it is what was answered."""
+    shop = a_shop(asked(orders=400))
+    made = business(shop, "plan", ("NEW",), NOON)
+    assert (made["plan_trouble"].value, made["plan_over_capacity"].value) == (2, Fraction(200, 150))
+    assert made["plan_trouble"].made_of[0] == ("answer", "no")
+    closed = a_shop(asked(), capacity(0, "2026-12-03"))
+    assert business(closed, "plan", ("NEW",), NOON)["plan_over_capacity"].value == 2
+    assert fullness(answer(closed, asked(), NOON).days[1]) == float("inf")
+    assert business(a_shop(asked(), capacity_per_day=None), "plan", ("NEW",), NOON)["plan_over_capacity"].value is None
