@@ -59,6 +59,7 @@ from lockstep.adapters.metrics import Metrics
 from lockstep.adapters.outbound.ical_feeds import IcalFeeds
 from lockstep.adapters.response_board import ResponseBoard
 from lockstep.adapters.rulebook import RuleBook, read_folder
+from lockstep.adapters.shop_facts.shop_board import ShopBoard
 from lockstep.adapters.stopping import EXIT_UNDONE, LastResort, Stopping
 from lockstep.adapters.stream import open_broker
 from lockstep.adapters.stream.sqlite import path_of
@@ -127,6 +128,7 @@ class Service:
         self.broker = open_broker(settings, clock=utc_now)
         self.board = AlertBoard(self.broker, clock=utc_now)
         self.responses = ResponseBoard(self.broker, clock=utc_now)
+        self.shop_board = ShopBoard(self.broker, settings.zone, plan=lambda: self.judging.plan)
         self.commands = CommandDoor(self.broker, self.responses)
         self.tokens = TokenBook(self.broker)
         self._pictures: Pictures = NoPictures()
@@ -372,6 +374,7 @@ class Service:
             self.rules.watch_feeds(),
             self.board.follow(),
             self.responses.follow(),
+            self.shop_board.follow(),
             self.tokens.follow(),
             self._attempts.keep(),
             keep_retention(self.broker),

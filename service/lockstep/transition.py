@@ -56,6 +56,8 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     fault: what is wrong with the rule file that an alert of Lockstep's own is about, else "".
     refusal: all that is wrong with it, whom it concerns and what is in force instead; None for every other alert.
     past: whether it is of imported time, of which nobody is told; only there where it is so.
+    shop: what is known of the shop beside it, for texts: numbers and words by the names that `lockstep.shop.names`
+    describes; only there where anything is.
     """
 
     transition_id: str
@@ -86,6 +88,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     fault: str = ""
     refusal: Refusal | None = None
     past: bool = False
+    shop: dict[str, float | str] = {}
 
 
 def as_cloudevent(transition: Transition) -> dict[str, Any]:
@@ -93,6 +96,8 @@ def as_cloudevent(transition: Transition) -> dict[str, Any]:
     data = msgspec.to_builtins(transition)
     if not transition.past:
         del data["past"]
+    if not transition.shop:
+        del data["shop"]
     return {
         "specversion": "1.0",
         "id": transition.transition_id,

@@ -22,6 +22,7 @@ from lockstep.measure.dead_events import DeadEvent, parse_dead
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.ports import Batch
 from lockstep.rule.condition.kinds import Plan
+from lockstep.shop.facts import SHOP
 from lockstep.transition import decode
 
 SAMPLES = "lockstep.samples"
@@ -72,6 +73,7 @@ class Pipeline:
         self.said: list[dict[str, Any]] = []
         self.published: list[bytes] = []
         self.dead: list[DeadEvent] = []
+        self.facts: dict[str, bytes] = {}  # what a reader of the compacted topic has
         self.earliest: dict[Source, int] = {}  # what retention has left of a source, where not all
         self.ends_from: dict[Source, int] = {}  # from where on ends of imports count, where not from the first record
         self._meters = {source: self._meter(source, None) for source in self.logs}
@@ -206,6 +208,12 @@ class Pipeline:
         self.published += alerts
         self.said += [plain(decode(value)) for value in alerts]
         self.dead += [parse_dead(r.value, r.headers) for r in cut.records if r.topic == DEAD]
+        for record in (r for r in cut.records if r.topic == SHOP):
+            assert record.key is not None
+            if record.value is None:
+                self.facts.pop(record.key.decode(), None)
+            else:
+                self.facts[record.key.decode()] = record.value
         self.samples[n].committed = self.samples[n].at
 
     def crash_judge(self, n: int) -> None:

@@ -169,6 +169,7 @@ def test_the_topics_have_the_names_that_others_know():
         ("lockstep.skus", 1, True),
         ("lockstep.tokens", 1, True),
         ("lockstep.sources", 1, True),
+        ("lockstep.shop", 1, True),
         ("lockstep.imports", 4, False),
         ("lockstep.judge-state", 4, True),
         ("lockstep.notify-state", 1, True),

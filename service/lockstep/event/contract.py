@@ -99,6 +99,7 @@ class OrderPlaced(_Data):
     currency: Text | None = Field(None, description="ISO 4217; sums over several are refused unless grouped by it")
     gift_wrap: bool | None = Field(None, description="Whether it is to be wrapped")
     shipping: Number | None = Field(None, description="What the customer pays for shipping")
+    shipping_method: Text | None = Field(None, description="How it is to be sent: standard, express, same_day")
 
 
 class OrderCancelled(_Data):

@@ -15,6 +15,7 @@ from lockstep.alert import Alert, alert_id
 from lockstep.errors import StateError
 from lockstep.event.imports import IMPORTED, ROLES
 from lockstep.event.imports import TOPIC as IMPORTS
+from lockstep.judge.book import FLOW_IDS, Book, kept_with_shop
 from lockstep.judge.early import EarlyVerdicts
 from lockstep.judge.group import Group, RuleRuntime
 from lockstep.judge.group_view import GroupView
@@ -36,6 +37,9 @@ from lockstep.measure.history import Source
 from lockstep.measure.sample import FORMAT, Frame, LevelValue, Partial, Progress, decode
 from lockstep.ports import Batch, Cut
 from lockstep.rule.condition.kinds import Condition, Plan, Rule
+from lockstep.shop.catalogue import SOURCE
+from lockstep.shop.series import FLOWS
+from lockstep.shop.whole_shop import Shop
 from lockstep.text.rfc3339 import SECOND
 from lockstep.transition import Transition
 
@@ -63,7 +67,8 @@ class Seen:
 class Judge:
     """One samples partition.
 
-    histories, watermarks: what it knows of the events. counts: what happened; counts_restored: as of the last start.
+    histories, watermarks: what it knows of the events. book: makes the facts of the shop; None where another judge
+    does, or none. counts: what happened; counts_restored: as of the last start.
     """
 
     def __init__(
@@ -99,10 +104,13 @@ class Judge:
 
         self._rules = RuleSet(plan, zone, leaves_out=leaves_out)
         kept = kept_for([r.facts for r in self._rules.rules], keep_longer_s or {})
-        self.histories = Histories(
-            self._rules.series, kept, self.counts, sizes, stores=stores, shown_levels=shown_levels
-        )
+        has_book = plan.shop is not None and partition_of((), partitions) == partition
+        series = {**self._rules.series, **({s.id: s for s in FLOWS.values()} if has_book else {})}
+        if has_book:
+            kept = kept_with_shop(kept)
+        self.histories = Histories(series, kept, self.counts, sizes, stores=stores, shown_levels=shown_levels)
         self.watermarks = Watermarks()
+        self.book: Book | None = None
         past = Past(self.histories, self.watermarks, zone)
         self._tables = Tables(self._rules.screened(), past)
         # Series id → what it is, its tables, and the rules that look at each of its groups themselves.
@@ -111,6 +119,12 @@ class Judge:
             for name, series in self._rules.series.items()
         }
         self._cut = OpenCut()
+        if plan.shop is not None and has_book:
+            reads = [s for s in self._rules.series.values() if s.source == SOURCE]
+            shop = Shop(zone, calendar=plan.calendar)
+            self.book = Book(shop, reads, self.histories, self.watermarks, settings_at=plan.shop_at)
+            self._cut.names_of = self.book.names
+            self._reading = {**{s.id: (s, [], []) for s in FLOWS.values()}, **self._reading}
         self._schedule = Schedule(past)
         self._visits = Visits(
             past,
@@ -151,6 +165,12 @@ class Judge:
     def take(self, frame: Frame) -> None:
         """Fold one frame in."""
         self._check(frame)
+        self._fold(frame)
+        if self.book is not None and frame.progress is not None:
+            for told in self.book.advance():
+                self._fold(told)
+
+    def _fold(self, frame: Frame) -> None:
         begun = len(self._cut.transitions)
         source: Source = (frame.role, frame.partition)
         place = (frame.chunk, frame.first, frame.upto)
@@ -218,6 +238,8 @@ class Judge:
             self._cut.refuse(refused, *self._place_of(source), series, partial.labels)
         if changed is None:
             return
+        if self.book is not None and partial.series in FLOW_IDS:
+            self.book.touch(partial.series, partial.labels, [start for start, _ in partial.buckets])
         if tables:
             starts = [start for start, _ in partial.buckets]
             for table in tables:
@@ -246,6 +268,8 @@ class Judge:
         return self._topic_names.get(role, role), partition
 
     def _take_level(self, source: Source, value: LevelValue, topic: Topic) -> None:
+        if self.book is not None:
+            self.book.take(source, value)
         reading = self._reading.get(value.series)
         if reading is None:
             return
@@ -330,7 +354,10 @@ class Judge:
             topic.swept = topic.mark
             if self._observer is not None:
                 self._observer.expiring()
-            self.histories.expire(self._rules.judged_to(role, topic.mark // SECOND))
+            judged_to = self._rules.judged_to(role, topic.mark // SECOND)
+            if self.book is not None:
+                self.book.needs(role, judged_to)
+            self.histories.expire(judged_to)
 
     def _advance(self, runtime: RuleRuntime) -> None:
         mark = self.watermarks.of(runtime.facts.roles)
@@ -436,7 +463,10 @@ class Judge:
 
     def cut(self) -> Cut:
         """Records and entries since the last cut; see ports.Stage."""
-        return self._cut.close(self.histories, self._meta)
+        cut = self._cut.close(self.histories, self._meta)
+        if self.book is not None:
+            self.book.cut(cut.records, cut.entries)
+        return cut
 
     def _meta(self) -> Meta:
         sources, topics = self.watermarks.state()
@@ -468,6 +498,8 @@ class Judge:
         self.counts.begin_from(meta.counts)
         self.counts_restored = meta.counts
         self.histories.restore(entries)
+        if self.book is not None:
+            self.book.restore(entries)
         self._handover.restore(entries, meta.known)
         self._tables.begin()
         self._rules.look_for_borders()

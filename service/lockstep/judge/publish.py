@@ -24,15 +24,21 @@ MOST_NEWS = 200
 """Transitions of closed cuts that are kept for who asks; of more the last ones are."""
 
 
+def _nothing(_: Mapping[str, str]) -> dict[str, float | str]:
+    return {}
+
+
 class OpenCut:
     """The next cut, as far as it is known: rooms of the judge say here what they decide and what they change.
 
-    transitions: in the order of their decision. news: those of the last cuts, until somebody takes them.
+    transitions: in the order of their decision. news: those of the last cuts, until somebody takes them. names_of: what
+    texts may say of the shop beside an alert with these labels.
     """
 
     def __init__(self) -> None:
         self.transitions: list[Transition] = []
         self.news: deque[Transition] = deque(maxlen=MOST_NEWS)
+        self.names_of: Callable[[Mapping[str, str]], dict[str, float | str]] = _nothing
         self._dead: list[Record] = []
         self._alerts: dict[Group, None] = {}
         self._watches: dict[Group, None] = {}
@@ -156,10 +162,12 @@ def dressed(
     watermark: int | None,
     explanation: Judged,
     past_to: int | None = None,
+    shop: dict[str, float | str] | None = None,
 ) -> Transition:
     """A change of an alert as it is published. alert: its id. version: of the rule, "" for one that is gone.
 
     watermark: microseconds of what the rule reads. past_to: before which of these it is imported time, None: never.
+    shop: what texts may say of the shop.
     """
     v = change.verdict
     return Transition(
@@ -189,4 +197,5 @@ def dressed(
         reason=change.reason,
         explanation=explanation,
         past=past_to is not None and change.at < past_to,
+        shop=shop or {},
     )

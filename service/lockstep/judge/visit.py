@@ -367,6 +367,7 @@ class Visits:
     def publish(self, group: Group, changes: Sequence[Change]) -> None:
         """Publish what has become of a group's alert."""
         rule = group.facts.rule
+        labels = dict(zip(rule.by, group.labels, strict=True))
         for change in changes:
             self._counts.transitions += 1
             condition = group.condition if group.alert.judged_by == rule.version else None
@@ -374,11 +375,12 @@ class Visits:
                 change,
                 rule=rule.name,
                 version=rule.version,
-                labels=dict(zip(rule.by, group.labels, strict=True)),
+                labels=labels,
                 alert=group.alert.id,
                 watermark=self._watermarks.as_shown(group.facts.roles),
                 explanation=judged(condition, change.verdict),
                 past_to=self._watermarks.past_to(group.facts.roles),
+                shop=self._cut.names_of(labels),
             )
             self._cut.transitions.append(transition)
             if self._observer is not None:

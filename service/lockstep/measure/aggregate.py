@@ -117,7 +117,7 @@ def merger(series: SeriesDef) -> Callable[[Any, Any], Any]:
             return merge_distinct
         case Aggregate.PERCENTILE:
             return _merge_percentile
-        case Aggregate.LAST:
+        case Aggregate.LAST | Aggregate.WHOLE:
             raise ValueError("a level is not merged")
 
 
@@ -177,7 +177,7 @@ def valuer(series: SeriesDef) -> Callable[[Any], Exact | None]:
         case Aggregate.PERCENTILE:
             quantile = series.quantile or 0.5
             return lambda counts: percentile_value(counts, quantile)
-        case Aggregate.LAST:
+        case Aggregate.LAST | Aggregate.WHOLE:
             raise ValueError("a level has no aggregate")
 
 

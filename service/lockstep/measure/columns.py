@@ -91,8 +91,10 @@ def numbers(name: str) -> Column[list[int | None]]:
 
 @lru_cache(MOST_COLUMNS)
 def texts(name: str) -> Column[list[str]]:
-    """What stands under a name, as it reads as a label."""
+    """What stands under a name, as it reads as a label; of `lines` how many there are."""
     read = attrgetter(name)
+    if name == "lines":
+        return lambda columns: [str(len(v or ())) for v in map(read, columns.rows)]
     return lambda columns: [v if v.__class__ is str and v else label_text(v) for v in map(read, columns.rows)]
 
 

@@ -12,7 +12,10 @@ from lockstep.labels import stable_id
 
 
 class Aggregate(StrEnum):
-    """How the events of one bucket become one number. LAST is a level, everything else a flow."""
+    """How the events of one bucket become one number. LAST is a level, everything else a flow.
+
+    WHOLE is no number: each event travels as it is, one by one like the values of a level, for who makes facts of it.
+    """
 
     COUNT = "count"
     SUM = "sum"
@@ -22,6 +25,7 @@ class Aggregate(StrEnum):
     LAST = "last"
     DISTINCT = "distinct"
     PERCENTILE = "percentile"
+    WHOLE = "whole"
 
 
 _MONEY = ("total", "shipping", "lines.unit_price")
@@ -95,7 +99,8 @@ class SeriesDef:
 
     @property
     def is_level(self) -> bool:
-        return self.aggregate is Aggregate.LAST
+        """Whether it travels event by event, and not as the aggregates of buckets."""
+        return self.aggregate in (Aggregate.LAST, Aggregate.WHOLE)
 
     @property
     def is_additive(self) -> bool:

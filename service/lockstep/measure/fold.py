@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from lockstep.event import TYPES
 from lockstep.labels import SEPARATOR
 from lockstep.measure.aggregate import distinct_hash, merge_money, percentile_key
@@ -230,12 +232,19 @@ def folder(series: SeriesDef) -> Fold:
                     buckets[bucket] = buckets.get(bucket, 0) + n
 
             return fold_percentile
-        case Aggregate.LAST:
-            raise ValueError("a level is not folded")
+        case Aggregate.LAST | Aggregate.WHOLE:
+            raise ValueError("what travels event by event is not folded")
+
+
+def _whole_rows(columns: Columns) -> Iterable[tuple[Labels, str, int, int]]:
+    for place, data in enumerate(columns.rows):
+        yield (), str(msgspec.json.encode(data), "utf-8"), 0, place
 
 
 def level_rows(series: SeriesDef) -> LevelRows:
-    """The function that reads a level off events."""
+    """The function that reads a level off events; of WHOLE the identity is the event's data as JSON."""
+    if series.aggregate is Aggregate.WHOLE:
+        return _whole_rows
     rows = _rows(series)
     names = [texts(name) for name in TYPES[series.event_type].identity]
 

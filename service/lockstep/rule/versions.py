@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from lockstep.rule.condition.kinds import Plan, Rule, series_of_condition
+from lockstep.rule.condition.kinds import Plan, Rule, series_of_plan
 from lockstep.rule.language.table import table_changes
 from lockstep.yaml.document import parse_document
 
@@ -40,8 +40,8 @@ def in_force(versions: Sequence[Version]) -> Plan:
             known = current.get(name)
             current[name] = replace(rule, since_s=border if known is None else known.since_s)
     rules_now = (*ended, *current.values())
-    series = tuple(dict.fromkeys(s for r in rules_now for s in series_of_condition(r.condition)))
-    before = {s.id for v in versions[:-1] for r in v.plan.rules for s in series_of_condition(r.condition)}
+    series = series_of_plan(rules_now, versions[-1].plan.shop)
+    before = {s.id for v in versions[:-1] for s in series_of_plan(v.plan.rules, v.plan.shop)}
     fresh = frozenset(s.id for s in series if s.id not in before) if len(versions) > 1 else frozenset()
     borders = ((before.plan.shop, after.since_s) for before, after in pairwise(versions))
     shops = tuple((second, shop) for shop, second in borders if second is not None)

@@ -26,34 +26,47 @@ _ALL_OF = {
 }
 
 
-def business(shop: Shop, subject: str, labels: tuple[str, ...], at: datetime) -> dict[str, Made]:
+def business(
+    shop: Shop, subject: str, labels: tuple[str, ...], at: datetime, *, only: frozenset[str] | None = None
+) -> dict[str, Made]:
     """name → measure, of everything that the catalogue has of a subject.
 
     labels: the values of SUBJECTS[subject], in that order; () for the whole shop. Of a thing that the shop does not
-    know, every measure is None and says so.
+    know, every measure is None and says so. only: those that are asked for, as all of them are much work; None: all.
     """
     if subject in ("shop", "plan"):  # which every message needs, and which take most of the work
-        return dict(shop.once(("business", subject, labels, at), lambda: _business(shop, subject, labels, at)))
-    return _business(shop, subject, labels, at)
+        key = ("business", subject, labels, at, only)
+        return dict(shop.once(key, lambda: _business(shop, subject, labels, at, only)))
+    return _business(shop, subject, labels, at, only)
 
 
-def _business(shop: Shop, subject: str, labels: tuple[str, ...], at: datetime) -> dict[str, Made]:
+def _business(
+    shop: Shop, subject: str, labels: tuple[str, ...], at: datetime, only: frozenset[str] | None
+) -> dict[str, Made]:
+    def asks(*names: str) -> bool:
+        return only is None or not only.isdisjoint(names)
+
+    made: dict[str, Made] = {}
     match subject, labels:
         case "shop", ():
-            made = {
-                "expected_today": expected_day(shop, shop.day_of(at), at),
-                **capacity.measures(shop, at),
-                **fulfilment.measures(shop, at),
-            }
+            if asks("expected_today"):
+                made["expected_today"] = expected_day(shop, shop.day_of(at), at)
+            if asks(*capacity.MEASURES):
+                made |= capacity.measures(shop, at)
+            if asks(*fulfilment.MEASURES):
+                made |= fulfilment.measures(shop, at)
         case "product", (sku,) if sku in shop.products:
             facts = shop.products[sku]
-            made = {
-                **product.measures(shop, facts, at),
-                **returns.product_returns(shop, facts, at),
-                "gap_days": stock_receipts.gap_days(shop, facts, at),
-                **expiry.measures(shop, facts, at),
-                **promotions.measures(shop, facts, at),
-            }
+            if asks(*product.MEASURES):
+                made |= product.measures(shop, facts, at)
+            if asks(*returns.MEASURES):
+                made |= returns.product_returns(shop, facts, at)
+            if asks("gap_days"):
+                made["gap_days"] = stock_receipts.gap_days(shop, facts, at)
+            if asks(*expiry.MEASURES):
+                made |= expiry.measures(shop, facts, at)
+            if asks(*promotions.MEASURES):
+                made |= promotions.measures(shop, facts, at)
         case "receipt", (sku, purchase_order) if sku in shop.products:
             made = stock_receipts.receipt_measures(shop, shop.products[sku], purchase_order, at)
         case "channel", (name,):
@@ -63,9 +76,10 @@ def _business(shop: Shop, subject: str, labels: tuple[str, ...], at: datetime) -
         case "location", (name,):
             made = location.measures(shop, name, at)
         case _:
-            made = {}
+            pass
     unknown = f"{' '.join(labels) or subject} is not known"
-    return {b.name: made.get(b.name, Made(None, b.unit, (), unknown)) for b in _ALL_OF.get(subject, ())}
+    asked = (b for b in _ALL_OF.get(subject, ()) if asks(b.name))
+    return {b.name: made.get(b.name, Made(None, b.unit, (), unknown)) for b in asked}
 
 
 def things(shop: Shop, subject: str) -> Iterable[tuple[str, ...]]:

@@ -31,6 +31,7 @@ class ShopSettings:
     key_skus: tuple[str, ...] = ()
     backorder: tuple[str, ...] = ()
     marketplaces: tuple[str, ...] = ()
+    standard_shipping: tuple[str, ...] = ("none", "standard")
     lead_time_days: float = 14
     safety_days: float = 7
     velocity_days: int = 28

@@ -101,6 +101,21 @@ class Shop:
         made: T = self._made[key]
         return made
 
+    def remove(self, key: str) -> None:
+        """Forget the fact of a key (`lockstep.shop.facts.key_of`); one that is not known is none."""
+        self._made.clear()
+        kind, _, rest = key.partition("/")
+        match kind:
+            case "day":
+                day, _, channel = rest.partition("/")
+                self.days.pop((day, channel), None)
+            case "product":
+                self.products.pop(rest, None)
+            case "plan":
+                self.plans.pop(rest, None)
+            case "capacity":
+                self.capacities.pop(rest, None)
+
     def day_of(self, at: datetime) -> date:
         """The shop's day of an instant."""
         return at.astimezone(self.zone).date()

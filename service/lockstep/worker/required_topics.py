@@ -20,6 +20,7 @@ from lockstep.response.command import AUDIT, COMMANDS
 from lockstep.response.decision import DECISIONS
 from lockstep.response.standing import RESPONSE_STATE
 from lockstep.settings import Settings
+from lockstep.shop.facts import SHOP
 from lockstep.text.time_units import DAY_S
 
 log = structlog.get_logger("lockstep")
@@ -58,6 +59,7 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
         TopicSpec(SKUS, 1, compacted=True),
         TopicSpec(TOKENS, 1, compacted=True),
         TopicSpec(SOURCES, 1, compacted=True),
+        TopicSpec(SHOP, 1, compacted=True),
         TopicSpec(IMPORTS, len(ROLES), retention_s=keep),
         *([] if settings.is_sqlite else _state_specs(samples, deliveries)),
     ]

@@ -1,6 +1,6 @@
 """Conditions as the judge sees them: compiled, in numbers and seconds, with nothing left to look up."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, time
 from enum import IntEnum, StrEnum
@@ -21,6 +21,7 @@ from lockstep.measure.definition import (
 )
 from lockstep.rule.condition.bound import Bounds, OfMeasure, OfTable, Source
 from lockstep.rule.condition.period import Period, Window
+from lockstep.shop.series import SHOP_SERIES
 from lockstep.shop.shop_settings import ShopSettings
 from lockstep.text.time_units import DAY_S
 
@@ -552,3 +553,9 @@ class Plan:
     def shop_at(self, second: int) -> ShopSettings | None:
         """What the shop says of itself at a second of event time."""
         return next((shop for until, shop in self.shops if second <= until), self.shop)
+
+
+def series_of_plan(rules: Iterable[Rule], shop: ShopSettings | None) -> tuple[SeriesDef, ...]:
+    """What the meter has to measure: what the rules read, and what the facts of the shop are made of."""
+    of_rules = dict.fromkeys(s for rule in rules for s in series_of_condition(rule.condition))
+    return tuple(dict.fromkeys((*of_rules, *(() if shop is None else SHOP_SERIES))))

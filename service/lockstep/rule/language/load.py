@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from lockstep.calendar import Calendar, read_calendar
 from lockstep.labels import stable_id
-from lockstep.rule.condition.kinds import Plan, Rule, series_of_condition
+from lockstep.rule.condition.kinds import Plan, Rule, series_of_plan
 from lockstep.rule.language.compile import Compiler
 from lockstep.rule.language.form import MeasureModel, RuleFile, RuleModel
 from lockstep.rule.language.lint.further_faults import faults_beside
@@ -214,10 +214,9 @@ def _certain(compiled: Sequence[tuple[Document, int, Rule]], doubtful: Sequence[
 
 
 def _plan_of(rules: tuple[Rule, ...], calendar: Calendar | None) -> Plan:
-    series = dict.fromkeys(s for rule in rules for s in series_of_condition(rule.condition))
-    shop = ShopSettings() if any(s.source == SOURCE for s in series) else None
+    shop = ShopSettings() if any(s.source == SOURCE for s in series_of_plan(rules, None)) else None
     fingerprint = stable_id("plan-1", *(rule.version for rule in rules))[:12]
-    return Plan(rules, tuple(series), fingerprint, calendar=calendar, shop=shop)
+    return Plan(rules, series_of_plan(rules, shop), fingerprint, shop=shop, calendar=calendar)
 
 
 # ---- what a document holds -------------------------------------------------------------------------------------------

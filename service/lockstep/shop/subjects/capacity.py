@@ -10,6 +10,9 @@ from lockstep.shop.forecast import Forecast, forecast
 from lockstep.shop.shop_settings import ShopSettings
 from lockstep.shop.whole_shop import Made, Shop
 
+MEASURES = ("capacity_today", "capacity_used", "capacity_projected", "room_left", "work_units_today", "forecast_gap")
+"""What `measures` makes."""
+
 LEAST_EXPECTED = 10
 """Where fewer orders are expected by now, nothing is said of a gap."""
 

@@ -9,6 +9,9 @@ from lockstep.shop.subjects.product import velocity, why_no_cover
 from lockstep.shop.whole_shop import Made, Shop
 from lockstep.text.days import day_text
 
+MEASURES = ("days_to_expiry", "unsold_at_expiry")
+"""What `measures` makes."""
+
 NO_LOTS = "no lot of it with a last day is left"
 
 

@@ -9,6 +9,9 @@ from fractions import Fraction
 from lockstep.shop.day_sums import counted, day_bounds, facts_of, known_at, last_days
 from lockstep.shop.whole_shop import Made, Shop
 
+MEASURES = ("backlog", "backlog_age", "late_rate")
+"""What `measures` makes."""
+
 BACKLOG_DAYS = 28
 LATE_DAYS = 7
 LEAST_DELIVERED = 20

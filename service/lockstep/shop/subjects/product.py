@@ -15,6 +15,17 @@ from lockstep.shop.facts import ProductFacts
 from lockstep.shop.whole_shop import Made, Shop
 from lockstep.text.days import day_text
 
+MEASURES = (
+    "velocity",
+    "days_of_cover",
+    "key_cover",
+    "sell_through",
+    "days_without_sale",
+    "reorder_quantity",
+    "lead_time_change",
+)
+"""What `measures` makes."""
+
 MOST_COVER = 365
 NO_STOCK_TOLD = "no stock of it was ever told"
 

@@ -14,6 +14,9 @@ from lockstep.shop.subjects.stock_receipts import comes_on, open_receipts
 from lockstep.shop.whole_shop import Made, Shop
 from lockstep.text.days import day_text, list_text
 
+MEASURES = ("promoted_cover_gap", "promoted_stock", "spend_without_stock")
+"""What `measures` makes."""
+
 AHEAD_DAYS = 7
 """Campaigns that begin in so many days are looked at, too."""
 UNITS_DAYS = 28

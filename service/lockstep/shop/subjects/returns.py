@@ -9,6 +9,9 @@ from lockstep.shop.facts import ProductFacts
 from lockstep.shop.whole_shop import Made, Shop
 from lockstep.text.days import list_text
 
+MEASURES = ("return_rate", "return_rise")
+"""What `product_returns` makes."""
+
 _Sums = tuple[int, int]
 """(units returned, units sold)"""
 

@@ -1,0 +1,1 @@
+"""Reads the facts of the shop off their topic."""
