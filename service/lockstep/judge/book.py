@@ -250,14 +250,14 @@ class Book:
     def _measures(self, end: int, *, everything: bool, regular: bool) -> list[LevelValue]:
         """The measures that rules read and that are other than they were."""
         at = datetime.fromtimestamp(end, UTC)
-        told: list[LevelValue] = []
+        changed: list[LevelValue] = []
         for subject, read in self._reads.items():
             for labels in self._looked_at(subject, everything=everything, regular=regular):
-                told += self._of_one(subject, read, labels, at, end)
+                changed += self._of_one(subject, read, labels, at, end)
         ledger = self._ledger
         for touched in (ledger.touched_products, ledger.touched_channels, ledger.touched_places, ledger.touched_plans):
             touched.clear()
-        return told
+        return changed
 
     def _looked_at(self, subject: str, *, everything: bool, regular: bool) -> list[Labels]:
         ledger, shop = self._ledger, self.shop

@@ -167,8 +167,8 @@ class Judge:
         self._check(frame)
         self._fold(frame)
         if self.book is not None and frame.progress is not None:
-            for told in self.book.advance():
-                self._fold(told)
+            for of_shop in self.book.advance():
+                self._fold(of_shop)
 
     def _fold(self, frame: Frame) -> None:
         begun = len(self._cut.transitions)

@@ -46,6 +46,7 @@ EXAMPLE_DATA: Mapping[str, Mapping[str, Any]] = {
         "country": "GB",
         "currency": "GBP",
         "gift_wrap": True,
+        "shipping_method": "express",
         "shipping": 0,
     },
     "order.cancelled": {"order_id": "o-1", "total": 49.9, "channel": "web", "reason": "too slow", "currency": "GBP"},
