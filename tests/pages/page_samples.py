@@ -13,7 +13,7 @@ import msgspec
 from lockstep.adapters.alert_board import TOPIC as ALERT_STATE
 from lockstep.adapters.alert_board import AlertBoard
 from lockstep.adapters.charts.board import ChartBoard, record_of
-from lockstep.adapters.charts.curve import Chart, Point
+from lockstep.adapters.charts.curve import Chart, NoChart, Point
 from lockstep.adapters.command_door import CommandDoor
 from lockstep.adapters.http.access import Access
 from lockstep.adapters.http.operations.timeline_operations import TimelineOperations
@@ -275,6 +275,7 @@ def sample_records() -> list[Record]:
             )
         ),
         record_of(FELL.transition_id, chart),
+        record_of(HANDLED.transition_id, NoChart.SHORT),
     ]
 
 
