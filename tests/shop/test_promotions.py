@@ -304,3 +304,25 @@ def test_measures_of_a_plan():
     assert business(closed, "plan", ("NEW",), NOON)["plan_over_capacity"].value == 2
     assert fullness(answer(closed, asked(), NOON).days[1]) == float("inf")
     assert business(a_shop(asked(), capacity_per_day=None), "plan", ("NEW",), NOON)["plan_over_capacity"].value is None
+
+
+def test_earlier_campaigns_are_compared_with_what_is_announced():
+    """The answer goes by what marketing says, the forecast by what was; it says so where they differ."""
+    earlier = [
+        plan("ONE", "2026-10-20", "2026-10-20"),
+        *days("2026-10-20", web={"orders": 150}),
+        plan("TWO", "2026-11-10", "2026-11-10"),
+        *days("2026-11-10", web={"orders": 150}),
+    ]
+    given = answer(a_shop(*earlier, capacity_per_day=900.0), asked(orders=800), NOON)
+    assert given.orders == 800
+    assert given.compared == (
+        "As ONE and TWO brought 1.5 times the usual, it would bring 200 orders; the forecast goes by that."
+    )
+    assert answer(a_shop(), asked(), NOON).compared == ""
+
+
+def test_a_later_start_is_found_where_no_capacity_is_declared():
+    """Stock is the trouble; what is not known stays so."""
+    shop = a_shop(product(sells=4, stock=90, receipts=[receipt(500, "2026-12-07")]), capacity_per_day=None)
+    assert answer(shop, asked(), NOON).suggestion == "Start it on Sun 6 Dec instead."

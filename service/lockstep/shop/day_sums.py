@@ -60,7 +60,12 @@ def add_money(sums: Money, more: Money) -> None:
 
 def plan_bounds(plan: PlanFacts) -> tuple[datetime, datetime]:
     """First moment of a campaign, and the one after its last."""
-    start, last = instant(plan.starts), instant(plan.ends)
+    return _bounds(plan.starts, plan.ends)
+
+
+@lru_cache(maxsize=4_096)
+def _bounds(starts: str, ends: str) -> tuple[datetime, datetime]:
+    start, last = instant(starts), instant(ends)
     # Somebody who writes 23:59 or 23:59:59 means the whole day.
     end = last.replace(second=0, microsecond=0) + timedelta(minutes=1) if last.minute == 59 else last
     return start, max(start, end)
@@ -68,7 +73,12 @@ def plan_bounds(plan: PlanFacts) -> tuple[datetime, datetime]:
 
 def plan_days(plan: PlanFacts, zone: ZoneInfo) -> tuple[date, date]:
     """First and last day of a campaign, in the shop's zone."""
-    start, end = plan_bounds(plan)
+    return _days(plan.starts, plan.ends, zone)
+
+
+@lru_cache(maxsize=4_096)
+def _days(starts: str, ends: str, zone: ZoneInfo) -> tuple[date, date]:
+    start, end = _bounds(starts, ends)
     last = max(start, end - timedelta(seconds=1))
     return start.astimezone(zone).date(), last.astimezone(zone).date()
 

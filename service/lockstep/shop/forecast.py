@@ -189,7 +189,13 @@ def _is_ordinary(shop: Shop, day: date) -> bool:
 def _is_unmarked(shop: Shop, day: date) -> bool:
     if shop.calendar is not None and shop.calendar.kinds(day):
         return False
-    return not any(_is_of(plan, day, shop) and not _is_long(plan, shop) for plan in shop.plans.values())
+    return not _running(shop, day)
+
+
+def _running(shop: Shop, day: date) -> int:
+    """How many campaigns are of a day, but for those that last so long that they are usual."""
+    plans = (plan for plan in shop.plans.values() if _is_of(plan, day, shop) and not _is_long(plan, shop))
+    return shop.once(("running", day), lambda: sum(1 for _ in plans))
 
 
 def _is_of(plan: PlanFacts, day: date, shop: Shop) -> bool:
@@ -271,13 +277,19 @@ def learned_uplift(shop: Shop, before: date, *, but: str = "") -> Uplift | None:
 
     before: only days before it are looked at. but: a campaign that is left out. Days of two campaigns are left out.
     """
-    return shop.once(("uplift", before, but), lambda: _uplift(shop, before, but))
+    known = shop.once(("factors", before), lambda: _factors(shop, before))
+    factors = {campaign: factor for campaign, factor in known.items() if campaign != but}
+    if not factors:
+        return None
+    factor, names = median(factors.values()), tuple(sorted(factors))
+    return Uplift(factor, names, f"as {list_text(list(names))} brought {_times(factor)}")
 
 
-def _uplift(shop: Shop, before: date, but: str) -> Uplift | None:
+def _factors(shop: Shop, before: date) -> dict[str, Fraction]:
+    """Campaign → how many times the usual it brought."""
     factors: dict[str, Fraction] = {}
     for plan in shop.plans.values():
-        if plan.campaign == but or plan.cancelled:
+        if plan.cancelled:
             continue
         ratios = []
         first, last = plan_days(plan, shop.zone)
@@ -285,17 +297,13 @@ def _uplift(shop: Shop, before: date, but: str) -> Uplift | None:
             continue
         for n in range((last - first).days + 1):
             day = first + timedelta(n)
-            running = sum(_is_of(one, day, shop) and not _is_long(one, shop) for one in shop.plans.values())
-            if running == 1 and _is_known(shop, day) and _sells(shop, day) and _is_whole(plan, day, shop):
+            if _running(shop, day) == 1 and _is_known(shop, day) and _sells(shop, day) and _is_whole(plan, day, shop):
                 usual = usual_of(shop, day, "orders", today=before)
                 if isinstance(usual, Usual) and usual.count:
                     ratios.append(_orders_of(shop, day) / usual.count)
         if ratios:
             factors[plan.campaign] = max(Fraction(1), median(ratios))
-    if not factors:
-        return None
-    factor, names = median(factors.values()), tuple(sorted(factors))
-    return Uplift(factor, names, f"as {list_text(list(names))} brought {_times(factor)}")
+    return factors
 
 
 def _is_whole(plan: PlanFacts, day: date, shop: Shop) -> bool:
@@ -399,6 +407,13 @@ class Course:
 
 def campaign_course(shop: Shop, plan: PlanFacts, at: datetime, trust: Trust) -> Course | None:
     """None where nothing is known of what it brings. trust: as in `forecast`."""
+    today = shop.day_of(at)
+    if shop.plans.get(plan.campaign) is plan:
+        return shop.once(("course", plan.campaign, today, trust), lambda: _course(shop, plan, at, trust))
+    return _course(shop, plan, at, trust)
+
+
+def _course(shop: Shop, plan: PlanFacts, at: datetime, trust: Trust) -> Course | None:
     today = shop.day_of(at)
     uplift = learned_uplift(shop, today, but=plan.campaign)
     announced = announced_orders(shop, plan, at)

@@ -16,7 +16,7 @@ from lockstep.shop.exchange import total
 from lockstep.shop.facts import DayFacts, PlanFacts, ProductFacts
 from lockstep.shop.forecast import conversion_of, usual_day
 from lockstep.shop.plan_answer import answer, rough
-from lockstep.shop.stakes import at_stake, order_value
+from lockstep.shop.stakes import at_stake, named, order_value
 from lockstep.shop.subjects.product import is_named, lead_time
 from lockstep.shop.subjects.returns import reasons_text
 from lockstep.shop.subjects.stock_receipts import next_receipt, sold_out_on
@@ -273,7 +273,7 @@ def names(shop: Shop, labels: Mapping[str, str], at: datetime) -> dict[str, floa
     if campaign in shop.plans:
         known |= _of_plan(shop, shop.plans[campaign], at)
     if "location" in labels:
-        known |= _numbers(business(shop, "location", (labels["location"],), at))
+        known |= _numbers(business(shop, "location", (named(labels["location"]),), at))
     return {name: value for name, value in known.items() if value is not None and value != ""}
 
 
@@ -366,8 +366,8 @@ def _of_product(
         "lead_time": lead_time(shop, product),
         "return_reasons": reasons_text(shop, product, today),
     }
-    order = labels.get("purchase_order")
-    if order is not None:
+    if "purchase_order" in labels:
+        order = named(labels["purchase_order"])
         made = business(shop, "receipt", (product.sku, order), at)
         known |= _numbers(made)
         ours = [one for one in product.receipts if one.purchase_order == order]

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from lockstep.shop.day_sums import plan_bounds, plan_days
 from lockstep.shop.facts import PlanFacts
-from lockstep.shop.forecast import Forecast, campaign_course, conversion_of, forecast
+from lockstep.shop.forecast import Course, Forecast, campaign_course, conversion_of, forecast
 from lockstep.shop.subjects.capacity import capacity_of
 from lockstep.shop.subjects.product import NO_STOCK_TOLD, cover, is_named
 from lockstep.shop.subjects.promotions import promoting, stock_course, units_of_campaign
@@ -67,6 +67,7 @@ class PlanProduct(msgspec.Struct, frozen=True, kw_only=True):
 class PlanAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """reasons: sentences with their numbers, the gravest first; of a `yes`, why it can be done. suggestion: what to
     change, a sentence; "" for a `yes`. orders: that the campaign adds in all, of: where that number comes from.
+    compared: what earlier campaigns brought, where that is known and something else was announced, a sentence; "".
     unknown: what could not be looked at, sentences. number: of the announcement that is answered."""
 
     campaign: str
@@ -76,6 +77,7 @@ class PlanAnswer(msgspec.Struct, frozen=True, kw_only=True):
     suggestion: str = ""
     orders: int | None = None
     orders_of: str = ""
+    compared: str = ""
     days: list[PlanDay] = []
     products: list[PlanProduct] = []
     clashes: list[str] = []
@@ -140,6 +142,7 @@ def _assess(shop: Shop, plan: PlanFacts, at: datetime) -> PlanAnswer:
         reasons=[*seen.grave, *seen.light] or [_all_right(days, products)],
         orders=None if course is None else round(sum(course.by_day.values())),
         orders_of="" if course is None else course.of,
+        compared=_compared(shop, plan, at, course),
         days=days,
         products=products,
         clashes=clashes,
@@ -357,6 +360,15 @@ def _clashes(shop: Shop, plan: PlanFacts, at: datetime, days: list[PlanDay], see
     return clashes
 
 
+def _compared(shop: Shop, plan: PlanFacts, at: datetime, course: Course | None) -> str:
+    """The forecast goes by earlier campaigns, of at least two; the answer by what was announced."""
+    learned = campaign_course(shop, plan, at, "learned")
+    if course is None or learned is None or learned.of == course.of:
+        return ""
+    orders = round(sum(learned.by_day.values()))
+    return f"{learned.of[0].upper()}{learned.of[1:]}, it would bring {orders:,} orders; the forecast goes by that."
+
+
 def _late_receipts(
     shop: Shop, plan: PlanFacts, at: datetime, products: list[PlanProduct], seen: _Findings
 ) -> list[str]:
@@ -400,7 +412,7 @@ def _all_right(days: list[PlanDay], products: list[PlanProduct]) -> str:
 
 def _suggestion(shop: Shop, plan: PlanFacts, at: datetime, seen: PlanAnswer) -> str:
     """A later start if one is good; else fewer products, less of it, or both."""
-    later = _later_start(shop, plan, at)
+    later = _later_start(shop, plan, at, len(seen.unknown))
     if later is not None:
         start, fine = later
         words = f"Start it on {day_text(start)} instead"
@@ -424,8 +436,9 @@ def _suggestion(shop: Shop, plan: PlanFacts, at: datetime, seen: PlanAnswer) -> 
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _later_start(shop: Shop, plan: PlanFacts, at: datetime) -> tuple[date, PlanAnswer] | None:
-    """The first later day on which the answer is a yes, of a plan that has not begun."""
+def _later_start(shop: Shop, plan: PlanFacts, at: datetime, unknown: int) -> tuple[date, PlanAnswer] | None:
+    """The first later day on which the answer is a yes, of a plan that has not begun; without more that is not known of
+    it than `unknown`."""
     starts, ends = plan_bounds(plan)
     if starts <= at:
         return None
@@ -434,8 +447,11 @@ def _later_start(shop: Shop, plan: PlanFacts, at: datetime) -> tuple[date, PlanA
         moved = replace(
             plan, starts=_moved(starts, n, shop).isoformat(), ends=_moved(ends, n, shop).isoformat(), verdict=""
         )
+        bounds = plan_days(moved, shop.zone)
+        if any(day.room is not None and day.room < 0 for day in _days(shop, moved, at, bounds)):
+            continue
         seen = assess(shop, moved, at)
-        if seen.verdict == "yes" and not seen.unknown:
+        if seen.verdict == "yes" and len(seen.unknown) <= unknown:
             return first + timedelta(n), seen
     return None
 

@@ -7,18 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
+from math import ceil
 
+from lockstep.labels import NONE
 from lockstep.shop.business import business
 from lockstep.shop.day_sums import counted, on_days, paid
 from lockstep.shop.exchange import decimals, total
 from lockstep.shop.facts import ProductFacts
 from lockstep.shop.plan_answer import PlanAnswer, assess
-from lockstep.shop.subjects.product import velocity
+from lockstep.shop.subjects.product import lead_time, velocity
 from lockstep.shop.whole_shop import Made, Shop
 from lockstep.text.days import list_text
 
 ORDER_DAYS = 28
-WEEK_DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,12 @@ class Stake:
         return Made(self.amount, self.unit).text
 
 
+THINGS = ("sku", "channel", "campaign", "location")
+"""Labels that name a thing; without any of them an alert is about the whole shop."""
+
+
 def at_stake(shop: Shop, labels: Mapping[str, str], at: datetime) -> list[Stake]:
-    """All that is at stake about what these labels name, the largest first; none names the whole shop."""
+    """All that is at stake about what these labels name, the largest first."""
     stakes: list[Stake | None] = []
     known = shop.products.get(labels.get("sku", ""))
     plan = shop.plans.get(labels.get("campaign", ""))
@@ -46,10 +51,10 @@ def at_stake(shop: Shop, labels: Mapping[str, str], at: datetime) -> list[Stake]
     if plan is not None:
         stakes += _of_plan(shop, assess(shop, plan, at), at)
     if "location" in labels:
-        stakes.append(_held(shop, labels["location"]))
+        stakes.append(_held(shop, named(labels["location"])))
     if labels.get("channel"):
         stakes.append(_more_spend(shop, labels["channel"], at))
-    if not labels:
+    if not any(label in labels for label in THINGS):
         stakes += _of_shop(shop, at)
     return sorted((s for s in stakes if s is not None and s.amount > 0), key=lambda s: (-s.amount, s.of))
 
@@ -65,18 +70,26 @@ def order_value(shop: Shop, at: datetime) -> Made:
     return Made(_in_cents(revenue.amount / orders, revenue.currency), revenue.unit, made_of, revenue.why)
 
 
+def _days(count: int | float | Fraction) -> str:
+    return f"{count} day{'' if count == 1 else 's'}"
+
+
+def named(label: str) -> str:
+    """A label's value as facts have it: "" where events name none."""
+    return "" if label == NONE else label
+
+
 def _in_cents(amount: Fraction, currency: str) -> Fraction:
     cents = 10 ** decimals(currency)
     return Fraction(round(amount * cents), cents)
 
 
 def _of_units(shop: Shop, product: ProductFacts, units: Fraction | int, words: str) -> Stake | None:
-    """Units at the product's price; None where none was told."""
+    """Units at the product's price, parts of one among them; None where no price was told, or it has no rate."""
     if product.price is None or units <= 0:
         return None
-    count = round(units)
-    worth = total({product.currency: product.price * count}, shop.settings)
-    return Stake(worth.amount, worth.unit, f"{count:,} {product.sku} {words}")
+    worth = total({product.currency: round(product.price * units)}, shop.settings)
+    return None if worth.without else Stake(worth.amount, worth.unit, f"{ceil(units):,} {product.sku} {words}")
 
 
 def _of_orders(shop: Shop, orders: int, words: str, at: datetime) -> Stake | None:
@@ -91,13 +104,15 @@ def _of_product(shop: Shop, product: ProductFacts, at: datetime) -> list[Stake |
     made = business(shop, "product", (product.sku,), at)
     a_day = velocity(shop, product, today) or Fraction(0)
     gap, unsold, spend = made["gap_days"].value, made["unsold_at_expiry"].value, made["spend_without_stock"]
+    days_left = made["days_of_cover"].value
     stakes: list[Stake | None] = []
     if gap:
-        days = f"{gap} day{'' if gap == 1 else 's'}"
-        stakes.append(_of_units(shop, product, a_day * Fraction(gap), f"that sell in the {days} it is out"))
-    elif gap is None and product.available is not None and product.available <= 0:
-        words = f"that sell in {WEEK_DAYS} days: it is out and no delivery is planned"
-        stakes.append(_of_units(shop, product, a_day * WEEK_DAYS, words))
+        stakes.append(_of_units(shop, product, a_day * Fraction(gap), f"that sell in the {_days(gap)} it is out"))
+    elif gap is None and days_left is not None and days_left <= shop.settings.safety_days:
+        # Nothing is on its way: ordered today it would be here in the lead time.
+        out = max(Fraction(0), Fraction(str(lead_time(shop, product))) - Fraction(days_left))
+        words = f"that sell in the {_days(round(out))} it is out at least, if it is ordered today"
+        stakes.append(_of_units(shop, product, a_day * out, words))
     if unsold:
         stakes.append(_of_units(shop, product, Fraction(unsold), "that will be left on the last day of their lot"))
     returned = sum(on_days(product, product.returned, today, shop.settings.return_days))

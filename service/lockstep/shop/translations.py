@@ -227,7 +227,7 @@ def _reorder(facts: Facts) -> str:
 def _late_receipt(facts: Facts, labels: Mapping[str, str]) -> str:
     days = _number(facts, "receipt_late_days")
     quantity = known(facts, "receipt_quantity")
-    order = f" of {labels['purchase_order']}" if labels.get("purchase_order") else ""
+    order = f" of {labels['purchase_order']}" if labels.get("purchase_order", NONE) not in ("", NONE) else ""
     if not days:
         return f"{_capital(quantity)}{order} are expected on {known(facts, 'receipt_due')}."
     late, due = known(facts, "receipt_late_days"), known(facts, "receipt_due")

@@ -88,14 +88,15 @@ def cover(shop: Shop, product: ProductFacts, today: date) -> Fraction | None:
 
     What is sold out has a cover of 0 however it sold.
     """
+    return _cover(product, velocity(shop, product, today))
+
+
+def _cover(product: ProductFacts, a_day: Fraction | None) -> Fraction | None:
     if product.available is None:
         return None
     if product.available <= 0:
         return Fraction(0)
-    a_day = velocity(shop, product, today)
-    if not a_day:
-        return None
-    return min(Fraction(MOST_COVER), product.available / a_day)
+    return min(Fraction(MOST_COVER), product.available / a_day) if a_day else None
 
 
 def why_no_cover(shop: Shop, product: ProductFacts, today: date) -> str:
@@ -114,12 +115,12 @@ def open_quantity(product: ProductFacts) -> int:
 def measures(shop: Shop, product: ProductFacts, at: datetime) -> dict[str, Made]:
     today = shop.day_of(at)
     units, days = sold(shop, product, today)
-    a_day = velocity(shop, product, today)
+    a_day = Fraction(max(0, units), days) if days else None
     sales: tuple[tuple[str, int | float | str], ...] = (
         (f"units sold in the last {shop.settings.velocity_days} days, while in stock", units),
         ("days of them in stock", days),
     )
-    days_of_cover = _cover_made(shop, product, today, sales)
+    days_of_cover = _cover_made(shop, product, today, a_day, sales)
     is_key = is_named(product.sku, shop.settings.key_skus)
     return {
         "velocity": Made(a_day, "units", sales, "" if a_day is not None else why_no_cover(shop, product, today)),
@@ -127,16 +128,20 @@ def measures(shop: Shop, product: ProductFacts, at: datetime) -> dict[str, Made]
         "key_cover": days_of_cover if is_key else Made(None, "days", (), "it is no key product"),
         "sell_through": _sell_through(shop, product, today),
         "days_without_sale": _days_without_sale(shop, product, today),
-        "reorder_quantity": _reorder_quantity(shop, product, today),
+        "reorder_quantity": _reorder_quantity(shop, product, today, a_day),
         "lead_time_change": _lead_time_change(product, at),
     }
 
 
 def _cover_made(
-    shop: Shop, product: ProductFacts, today: date, sales: tuple[tuple[str, int | float | str], ...]
+    shop: Shop,
+    product: ProductFacts,
+    today: date,
+    a_day: Fraction | None,
+    sales: tuple[tuple[str, int | float | str], ...],
 ) -> Made:
     why = not_judged(shop, product, today)
-    days = None if why else cover(shop, product, today)
+    days = None if why else _cover(product, a_day)
     if days is None:
         return Made(None, "days", (), why or why_no_cover(shop, product, today))
     return Made(days, "days", (("units available", product.available or 0), *sales))
@@ -182,9 +187,8 @@ def lead_time(shop: Shop, product: ProductFacts) -> float:
     return shop.settings.lead_time_days if product.lead_time_days is None else product.lead_time_days
 
 
-def _reorder_quantity(shop: Shop, product: ProductFacts, today: date) -> Made:
+def _reorder_quantity(shop: Shop, product: ProductFacts, today: date, a_day: Fraction | None) -> Made:
     why = not_judged(shop, product, today)
-    a_day = velocity(shop, product, today)
     if why or product.available is None or a_day is None:
         return Made(None, "units", (), why or why_no_cover(shop, product, today))
     days = Fraction(str(lead_time(shop, product))) + Fraction(str(shop.settings.safety_days))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 
+from lockstep.measure.exact import SCALE
 from lockstep.shop.day_sums import add_money, counted, day_bounds, is_running, known_at, paid, plan_bounds, plan_days
 from lockstep.shop.exchange import total
 from lockstep.shop.facts import DayFacts, Money, PlanFacts, ProductFacts
@@ -39,6 +40,13 @@ def units_of_campaign(shop: Shop, plan: PlanFacts, at: datetime) -> dict[str, di
     Its orders (announced, else as earlier campaigns) times the units that an order has, shared by its products as they
     sell; one of which no sales are known gets as much as the others do on average.
     """
+    if shop.plans.get(plan.campaign) is plan:
+        key = ("units", plan.campaign, shop.day_of(at))
+        return shop.once(key, lambda: _units_of_campaign(shop, plan, at))
+    return _units_of_campaign(shop, plan, at)
+
+
+def _units_of_campaign(shop: Shop, plan: PlanFacts, at: datetime) -> dict[str, dict[date, Fraction]]:
     course = campaign_course(shop, plan, at, "announced")
     skus = list(dict.fromkeys(plan.skus))
     if course is None or not skus:
@@ -81,28 +89,34 @@ def stock_course(
     """
     today = shop.day_of(at)
     first, last = stretch
-    a_day = velocity(shop, product, today) or Fraction(0)
+    a_day = _millionths(velocity(shop, product, today) or Fraction(0))
     coming: dict[date, int] = {}
     for one in open_receipts(product):
         day = comes_on(one, today)
-        coming[day] = coming.get(day, 0) + one.quantity
+        coming[day] = coming.get(day, 0) + one.quantity * SCALE
     begin, over = day_bounds(today, shop.zone)
-    rest = Fraction(int((over - known_at(shop, at)).total_seconds()), int((over - begin).total_seconds()))
-    stock = Fraction(product.available or 0)
-    needed, short, out_on = Fraction(0), Fraction(0), []
+    stock = (product.available or 0) * SCALE
+    needed, short, out_on = 0, 0, []
     for n in range((last - today).days + 1):
         day = today + timedelta(n)
         stock += coming.get(day, 0)
-        asked = (a_day + more.get(day, Fraction(0))) * (rest if n == 0 else 1)
-        sold = min(max(stock, Fraction(0)), asked)
-        is_out = asked - sold >= asked / 2 if asked else stock <= 0
+        asked = a_day + _millionths(more[day] if day in more else Fraction(0))
+        if n == 0:
+            asked = asked * int((over - known_at(shop, at)).total_seconds()) // int((over - begin).total_seconds())
+        sold = min(max(stock, 0), asked)
+        is_out = 2 * (asked - sold) >= asked if asked else stock <= 0
         stock -= sold
         if day >= first:
             needed += asked
             short += asked - sold
             if is_out:
                 out_on.append(day)
-    return StockCourse(needed, short, tuple(out_on))
+    return StockCourse(Fraction(needed, SCALE), Fraction(short, SCALE), tuple(out_on))
+
+
+def _millionths(units: Fraction) -> int:
+    """As exact as is needed, the same everywhere, and quick."""
+    return round(units * SCALE)
 
 
 def measures(shop: Shop, product: ProductFacts, at: datetime) -> dict[str, Made]:
