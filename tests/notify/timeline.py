@@ -23,6 +23,9 @@ teams: {marketing: [mail], operations: [mail, chat, hook]}
 receivers:
   mail: {email: {to: [anna@example.com]}}
   ben: {email: {to: [ben@example.com]}}
+  cara: {email: {to: [cara@example.com]}}
+  dan: {email: {to: [dan@example.com]}}
+  lead: {email: {to: [lead@example.com]}}
   chat: {slack: {channel: "#ops", token: {secret: SLACK_TOKEN}}}
   hook: {webhook: {url: "http://127.0.0.1:9/h", secret: {secret: HOOK}}}
 """
@@ -52,18 +55,22 @@ class Told:
 
 
 class Timeline:
-    """One stage after another over one state; `at` is seconds after NOON."""
+    """One stage after another over one state; `at` is seconds after NOON.
+
+    restarts: after each cut another one goes on. is_doomed: what comes and what a tick decides is first decided by a
+    worker that loses the partition before its cut; the next owner is given the same.
+    """
 
     def __init__(self, routes: Routing | str = "", *, rules: Plan = RULES, restarts: bool = False) -> None:
         self.routing = routes if isinstance(routes, Routing) else routing(routes)
-        self.rules, self.restarts = rules, restarts
+        self.rules, self.restarts, self.is_doomed = rules, restarts, False
         self.at, self.offset = 0.0, 0
         self.entries: dict[bytes, bytes] = {}
         self.told: list[Told] = []
         self.decisions: list[Decision] = []
         self.answers: list[dict[str, Any]] = []
         self.standing: dict[str, Any] = {}
-        self.published: list[tuple[str, bytes | None]] = []
+        self.published: list[tuple[str, bytes, bytes | None]] = []
         self.stage = self._stage()
 
     def _stage(self) -> Notify:
@@ -85,32 +92,31 @@ class Timeline:
         self.die()
 
     def feed(self, *given: Transition | Command) -> "Timeline":
-        """Records come, and are cut."""
-        for value in given:
-            is_alert = isinstance(value, Transition)
-            raw = encode(value) if isinstance(value, Transition) else msgspec.json.encode(value)
-            stamp = round(self.now.timestamp() * 1000)
-            topic = ALERTS if is_alert else COMMANDS
-            self.stage.feed(
-                Batch(
-                    topic,
-                    0,
-                    range(self.offset, self.offset + 1),
-                    [raw],
-                    [None],
-                    [stamp],
-                    self.offset - 1,
-                    self.offset + 1,
-                )
-            )
-            self.offset += 1
-        self.cut()
-        return self.step(0)
+        """Records come, and are cut after a tick, as in service."""
+        batches = [self._batch(value, self.offset + n) for n, value in enumerate(given)]
+        self.offset += len(given)
+        return self._decide(*batches)
+
+    def _batch(self, value: Transition | Command, offset: int) -> Batch:
+        is_alert = isinstance(value, Transition)
+        raw = encode(value) if isinstance(value, Transition) else msgspec.json.encode(value)
+        stamp = round(self.now.timestamp() * 1000)
+        topic = ALERTS if is_alert else COMMANDS
+        return Batch(topic, 0, range(offset, offset + 1), [raw], [None], [stamp], offset - 1, offset + 1)
 
     def step(self, seconds: float) -> "Timeline":
         """Time passes in one tick."""
         self.at += seconds
-        self.stage.tick(self.now)
+        return self._decide()
+
+    def _decide(self, *batches: Batch) -> "Timeline":
+        for is_lost in (True, False) if self.is_doomed else (False,):
+            for one in batches:
+                self.stage.feed(one)
+            self.stage.tick(self.now)
+            if is_lost:  # also the cut that it would have made
+                self.stage.cut()
+                self.die()
         self.cut()
         return self
 
@@ -133,7 +139,7 @@ class Timeline:
             self.die()
 
     def _take(self, topic: str, key: bytes, value: bytes | None) -> None:
-        self.published.append((topic, value))
+        self.published.append((topic, key, value))
         if topic == DELIVERIES:
             row = json.loads(value or b"")
             self.told.append(

@@ -114,7 +114,9 @@ class Flaps:
                 flap.due = moment + longest
                 self._dirty.add(key)
             # A clock that was put back must not hold it for longer than it could ever have waited.
-            flap.due = min(flap.due, moment + longest)
+            if flap.due > moment + longest:
+                flap.due = moment + longest
+                self._dirty.add(key)
             if flap.due <= moment:
                 if flap.flaps and flap.last is not None:
                     settled.append(Settled(msgspec.convert(flap.last, Transition), flap.count, longest))

@@ -102,9 +102,9 @@ class Heartbeat:
     def tick(self, moment: float) -> Happened:
         happened = Happened()
         every_s = self._plan.every_s
-        if self._due is not None:
+        if self._due is not None and self._due > moment + every_s:
             # A clock that was put back must not silence it for longer than the interval.
-            self._due = min(self._due, moment + every_s)
+            self._due, self._is_dirty = moment + every_s, True
         if self._due is None or self._due <= moment:
             self._number += 1
             self._due, self._is_dirty = moment + every_s, True

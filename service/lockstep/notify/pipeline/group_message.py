@@ -12,6 +12,7 @@ from lockstep.notify.message import Writer, came_and_went
 from lockstep.notify.pipeline.episodes import Episode, Listener
 from lockstep.notify.pipeline.hooks import Planned
 from lockstep.notify.pipeline.message_groups import Group, Groups
+from lockstep.notify.pipeline.message_heading import state_of, subject_of
 from lockstep.notify.pipeline.reason_words import message_reason
 from lockstep.notify.route import teams_of
 from lockstep.response.decision import Reason
@@ -20,8 +21,6 @@ from lockstep.transition import Transition, decode
 
 MOST_ITEMS = 30
 """Items shown in one message, the most severe of them; the rest is counted."""
-
-LONGEST_SUBJECT = 200
 
 
 @dataclass(frozen=True)
@@ -108,8 +107,7 @@ class MessageMaker:
 
     def message(self, group: Group, items: list[Item], more: int, named: Sequence[Candidate]) -> Planned:
         """The delivery of a group's message. named: what its items tell of; none where a version before gathered it."""
-        begins = any(not item.is_over for item in items)
-        state = "resolved" if not begins else items[0].state if len(items) == 1 else "firing"
+        state = state_of(items)
         number = group.number + 1
         generation = [group.generation] if group.generation else []
         identity = stable_id("delivery", group.rule, group.destination.id, "group", number, *generation)
@@ -121,7 +119,7 @@ class MessageMaker:
             state=state,
             about=tuple((item.alert_id, item.episode_id) for item in items),
             body=Message(
-                subject=_subject(items, more),
+                subject=subject_of(items, more),
                 state=state,
                 rule=rule,
                 severity=max(Severity.of(item.severity) for item in items).word,
@@ -160,14 +158,3 @@ def _bare(episode: Episode) -> Item:
 def _weight(item: Item) -> tuple[bool, int]:
     """As `_Candidate.weight`."""
     return not item.is_over, Severity.of(item.severity)
-
-
-def _subject(items: list[Item], more: int) -> str:
-    """How severe, what and the numbers, or that it is over, of what is most severe; and how much else there is.
-
-    The mails of an episode have different subjects; what makes them one thread are their references.
-    """
-    first, others = items[0], len(items) - 1 + more
-    line = f"{first.badge.capitalize()}: {first.headline}"
-    tail = f"; and {others:,} more" if others else ""
-    return (line if len(line) + len(tail) <= LONGEST_SUBJECT else line[: LONGEST_SUBJECT - len(tail) - 1] + "…") + tail

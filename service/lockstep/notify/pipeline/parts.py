@@ -61,7 +61,6 @@ def parts_of(
     """
     mute_times = MuteTimes(routing.mute_times, zone, _held_by(routing))
     downtime = Downtime(overview=overview)
-    storms = () if routing.storms is None else (Storms(routing.storms, overview=overview),)
     return Parts(
         hushing=(
             Silences(zone, open_facts),
@@ -70,7 +69,7 @@ def parts_of(
         ),
         schedules=StandIns(routing.schedules, routing.destinations),
         escalations=EscalationRuns(routing.escalations, mute_times.holds),
-        storms=Caps(downtime, *storms),
+        storms=Caps(downtime, Storms(routing.storms, overview=overview)),
         others=() if routing.heartbeat is None else (Heartbeat(routing.heartbeat),),
         downtime=downtime,
     )

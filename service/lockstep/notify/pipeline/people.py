@@ -133,7 +133,7 @@ class People:
                 self._routing.tree.options(route), route, facts_of(episode, team), alert_id=episode.alert_id
             )
             listener = episode.listeners[destination.id] = Listener(group=name, routes=routes, is_called=is_call)
-        listener.routes = routes
+        self.lead(episode, destination.id, routes)
         listener.is_called = listener.is_called and is_call
         teams = teams_of(routes)
         home = self.groups.made(listener.group, destination, teams)
@@ -167,6 +167,14 @@ class People:
             self._undated.add(group.key)
         words = f"its message waits a moment, so that more of {group.title} can join it"
         self._decisions.heard(episode, listener, destination, "waits", Reason.GROUPED, words, moment=moment)
+
+    def lead(self, episode: Episode, destination_id: str, routes: tuple[tuple[str, str], ...]) -> None:
+        """The routes by which a listener hears of an episode are these from now on."""
+        listener = episode.listeners[destination_id]
+        if listener.routes != routes:
+            listener.routes = routes
+            if listener.told and not episode.is_over:
+                self._set_repeat((episode.episode_id, destination_id), listener)
 
     def absorb(self, earlier: Iterable[Episode], into: Episode) -> None:
         """What destinations know of earlier episodes of an alert that flaps, they know of this one; those are gone."""
@@ -334,7 +342,9 @@ class People:
     def _set_repeat(self, pair: Pair, listener: Listener) -> None:
         options = [self._routing.tree.options(route) for _, route in listener.routes]
         repeat_s = min((o.repeat_interval_s for o in options if o.repeat_interval_s is not None), default=None)
-        if repeat_s is not None and not listener.is_relieved:
+        if repeat_s is None or listener.is_relieved:
+            self._repeats.drop(pair)
+        else:
             self._repeats.set(pair, listener.told_at + repeat_s, longest_s=repeat_s)
 
     # ---- what stops it --------------------------------------------------------------------------------------------

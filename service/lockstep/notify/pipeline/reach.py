@@ -68,7 +68,8 @@ class Reach:
         for hearer in self._hearers(episode, moment):
             destination, known = hearer.destination, episode.listeners.get(hearer.destination.id)
             if known is not None:
-                known.routes, known.is_called = hearer.routes, False
+                self._people.lead(episode, destination.id, hearer.routes)
+                known.is_called = False
             elif is_for_people(destination):
                 self._people.gather(
                     episode, destination, hearer.routes, Reason.NEW_RECEIVER, moment=moment, at_once=True

@@ -248,8 +248,10 @@ class Responses:
             for destination in self._routing.reached(to, team, on_call):
                 routes.setdefault(destination.id, (destination, []))[1].append((team, path.route))
         for key, (destination, ways) in routes.items():
-            hearer = Hearer(destination, tuple(dict.fromkeys(ways)))
             known = episode.listeners.get(key)
+            # Who hears of it by routes of their own keeps what these say: when it is repeated, and to whom it goes on.
+            own = () if known is None else known.routes
+            hearer = Hearer(destination, tuple(dict.fromkeys([*own, *ways])))
             if reason is Reason.FALLBACK and known is not None and known.told >= episode.rank:
                 continue  # who knows of it is no help; nor is the dead one its own fallback
             if reason is Reason.ESCALATION and known is not None and _was_just_told(episode, known, moment):

@@ -15,6 +15,7 @@ from lockstep.labels import stable_id
 from lockstep.notification import CAME_AND_WENT, Item
 from lockstep.notify.oncall.schedules import seconds_of
 from lockstep.notify.pipeline.hooks import Applied, Happened, Planned
+from lockstep.notify.pipeline.message_heading import retold
 from lockstep.notify.summaries.storms import MOST_SHOWN, by_weight, summary_of
 from lockstep.ports import Destination
 from lockstep.response.command import Command
@@ -93,7 +94,7 @@ class Downtime:
                 if len(self._unseen) >= MOST_REMEMBERED:
                     self._forget(next(iter(self._unseen)))
                 self._unseen[episode] = moment
-                self._dirty.add(_episode_key(episode))
+                self._dirty |= {_episode_key(episode), KEY}
                 clock.late_s = max(late_s, moment - began)
                 self._dirty.add(KEY)  # the summary says it, also where another worker writes that
         if self._fresh and any(missed.due is not None for missed in self._missed.values()):
@@ -129,16 +130,7 @@ class Downtime:
         if not left:
             kept.more += planned.body.more
             return None
-        about = tuple((item.alert_id, item.episode_id) for item in left)
-        return Planned(
-            planned.number,
-            planned.destination,
-            planned.rule,
-            planned.state,
-            about,
-            msgspec.structs.replace(planned.body, items=left),
-            planned.reason,
-        )
+        return retold(planned, left)
 
     def summaries(self, moment: float) -> Sequence[Planned]:
         """The summaries that are due, in an order that a restart does not change."""
@@ -148,7 +140,9 @@ class Downtime:
             if missed.due is None:
                 continue
             # A clock that was put back must not hold a summary for longer than it could ever have waited.
-            missed.due = min(missed.due, moment + LONGEST_WAIT_S)
+            if missed.due > moment + LONGEST_WAIT_S:
+                missed.due = moment + LONGEST_WAIT_S
+                self._dirty.add(_missed_key(key))
             if missed.due <= moment:
                 missed.number += 1
                 planned.append(self._summary(missed))

@@ -16,6 +16,7 @@ from lockstep.labels import stable_id
 from lockstep.notification import CAME_AND_WENT, Item, Message
 from lockstep.notify.message import came_and_went
 from lockstep.notify.pipeline.hooks import Applied, Happened, Planned, StormCap
+from lockstep.notify.pipeline.message_heading import retold
 from lockstep.ports import Destination
 from lockstep.response.command import Command
 from lockstep.response.decision import Reason
@@ -69,8 +70,9 @@ class _Storm:
 class Storms:
     """hooks.StormCap: counts for every destination of people."""
 
-    def __init__(self, limit: StormLimit, *, overview: str | None = None) -> None:
-        """overview: the address of what is open, for summaries."""
+    def __init__(self, limit: StormLimit | None, *, overview: str | None = None) -> None:
+        """limit: None: nothing is kept, and what an earlier routing kept goes out. overview: the address of what is
+        open, for summaries."""
         self._limit, self._overview = limit, overview
         self._storms: dict[str, _Storm] = {}
         self._dirty: set[str] = set()
@@ -79,6 +81,8 @@ class Storms:
         """The message as it goes out; None: it is kept for the summary."""
         key = planned.destination.id
         storm = self._storms.get(key)
+        if self._limit is None:
+            return planned
         if storm is None:
             storm = self._storms[key] = _Storm(planned.destination)
         storm.destination = planned.destination
@@ -86,14 +90,11 @@ class Storms:
         self._dirty.add(key)
         is_critical = any(_is_critical(item) for item in planned.body.items)
         if is_critical or (storm.due is None and len(storm.sent) < self._limit.above):
-            storm.sent = [*storm.sent, moment][-max(self._limit.above, 1) :]
-            if is_critical:  # what is said now is not said again in the summary
-                said = {item.episode_id for item in planned.body.items}
-                storm.items = [item for item in storm.items if item.episode_id not in said]
-            return planned
+            storm.sent = [*storm.sent, moment][-self._above :]
+            return _with_kept(storm, planned) if is_critical else planned
         storm.teams = tuple(dict.fromkeys((*storm.teams, *planned.body.teams)))
         storm.more += planned.body.more
-        for item in planned.body.items:
+        for item in _ends_first(planned.body.items):
             _keep(storm, item)
         storm.due = moment + self._limit.per_s if storm.due is None else storm.due
         return None
@@ -103,32 +104,39 @@ class Storms:
         planned = []
         for key in sorted(self._storms):
             storm = self._storms[key]
+            per_s = 0.0 if self._limit is None else self._limit.per_s
             if storm.due is None:
-                if storm.sent and storm.sent[-1] <= moment - self._limit.per_s:
+                if storm.sent and storm.sent[-1] <= moment - per_s:
                     storm.sent = []
                     self._dirty.add(key)
                 continue
             # A clock that was put back must not hold a summary for longer than it could ever have waited.
-            if storm.due > moment + self._limit.per_s:
-                storm.due = moment + self._limit.per_s
+            if storm.due > moment + per_s:
+                storm.due = moment + per_s
                 self._dirty.add(key)
             if storm.due <= moment:
                 summary = self._summary(storm)
                 storm.items, storm.more, storm.due, storm.teams = [], 0, None, ()
                 self._dirty.add(key)
                 if summary is not None:
-                    storm.sent = [*storm.sent, moment][-max(self._limit.above, 1) :]
+                    storm.sent = [*storm.sent, moment][-self._above :]
                     planned.append(summary)
         return planned
+
+    @property
+    def _above(self) -> int:
+        return MOST_SHOWN if self._limit is None else self._limit.above
 
     def _summary(self, storm: _Storm) -> Planned | None:
         if not storm.items:
             return None  # all of it was said as critical meanwhile
         storm.number += 1
         items = by_weight(storm.items)
-        shown = items[: min(self._limit.above, MOST_SHOWN)]
-        per = duration_words(self._limit.per_s)
-        reason = f"more than {self._limit.above:,} messages were to go to you within {per}: this is the rest of them"
+        shown = items[: min(self._above, MOST_SHOWN)]
+        reason = "more messages than are told one by one were to go to you: this is the rest of them"
+        if self._limit is not None:
+            per = duration_words(self._limit.per_s)
+            reason = f"more than {self._above:,} messages were to go to you within {per}: this is the rest of them"
         return summary_of(
             shown,
             number=stable_id("delivery", storm.destination.id, "storm", storm.number),
@@ -266,13 +274,35 @@ def _is_critical(item: Item) -> bool:
 def _keep(storm: _Storm, item: Item) -> None:
     """An item waits for the summary, in the place of an earlier one of its episode."""
     for place, earlier in enumerate(storm.items):
-        if earlier.episode_id == item.episode_id:
+        if _goes_on_in(earlier, item):
             storm.items[place] = _joined(earlier, item)
             return
     storm.items.append(item)
     if len(storm.items) > MOST_KEPT:
         storm.items.remove(by_weight(storm.items)[-1])
         storm.more += 1
+
+
+def _with_kept(storm: _Storm, planned: Planned) -> Planned:
+    """A message that goes out at once, with what was kept of its episodes: that is not said again in the summary."""
+    told: dict[str, Item] = {}
+    for item in _ends_first(planned.body.items):
+        kept = next((earlier for earlier in storm.items if _goes_on_in(earlier, item)), None)
+        storm.items = [earlier for earlier in storm.items if earlier is not kept]
+        told[item.episode_id] = item if kept is None else _joined(kept, item)
+    items = [told[item.episode_id] for item in planned.body.items]
+    return planned if items == [*planned.body.items] else retold(planned, items)
+
+
+def _ends_first(items: Iterable[Item]) -> list[Item]:
+    """So that an alert which ended and began again is not taken for one that goes on."""
+    return sorted(items, key=lambda item: not item.is_over)
+
+
+def _goes_on_in(earlier: Item, later: Item) -> bool:
+    """Whether two items are about one thing: an episode, or an alert that flaps, of which a later one goes on."""
+    is_one_alert = earlier.alert_id == later.alert_id and not (earlier.is_over or later.is_over)
+    return earlier.episode_id == later.episode_id or is_one_alert
 
 
 def _joined(earlier: Item, later: Item) -> Item:

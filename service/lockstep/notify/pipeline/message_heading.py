@@ -1,0 +1,45 @@
+"""What a message says of its alerts as a whole: its subject, its state and how severe it is."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
+
+from lockstep.notification import Item
+from lockstep.notify.pipeline.hooks import Planned
+from lockstep.rule.condition.kinds import Severity
+
+LONGEST_SUBJECT = 200
+
+
+def subject_of(items: Sequence[Item], more: int) -> str:
+    """How severe, what and the numbers, or that it is over, of what is most severe; and how much else there is.
+
+    The mails of an episode have different subjects; what makes them one thread are their references.
+    """
+    first, others = items[0], len(items) - 1 + more
+    line = f"{first.badge.capitalize()}: {first.headline}"
+    tail = f"; and {others:,} more" if others else ""
+    return (line if len(line) + len(tail) <= LONGEST_SUBJECT else line[: LONGEST_SUBJECT - len(tail) - 1] + "…") + tail
+
+
+def state_of(items: Sequence[Item]) -> str:
+    """Whether they begin or go on, or are over; of one alone its own state."""
+    if all(item.is_over for item in items):
+        return "resolved"
+    return items[0].state if len(items) == 1 else "firing"
+
+
+def retold(planned: Planned, items: Sequence[Item]) -> Planned:
+    """A delivery with other items, one at least: what it says of all of them follows from these."""
+    body = planned.body
+    state = state_of(items)
+    told = msgspec.structs.replace(
+        body,
+        items=tuple(items),
+        state=state,
+        severity=max(Severity.of(item.severity) for item in items).word,
+        subject=subject_of(items, body.more),
+    )
+    about = tuple((item.alert_id, item.episode_id) for item in items)
+    return replace(planned, about=about, state=state, body=told)
