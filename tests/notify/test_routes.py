@@ -2,8 +2,10 @@
 
 import pytest
 from alert_samples import transition
-from timeline import Timeline, ack, moment, routing, silence
+from timeline import Sender, Timeline, ack, moment, routing, silence
 
+from lockstep.errors import DeliveryError
+from lockstep.ports import Sent
 from lockstep.response.command import EndSilence, Snooze
 
 MAIL, CHAT, BEN, HOOK = "anna@example.com", "#ops", "ben@example.com", "http://127.0.0.1:9/h"
@@ -271,6 +273,101 @@ def test_an_end_inside_a_silence_is_told_when_that_is_over():
     run.feed(silence("channel=web", at=5, ends=600)).until(30).feed(transition("resolved", minute=1)).until(700)
     assert [what for _, what in run.to(MAIL)] == ["web firing", "web resolved"]
     assert run.to(MAIL)[1][0] == 600
+
+
+UNREACHABLE = DeliveryError("serverError", "HTTP 503", retryable=True)
+
+
+def test_retry():
+    """A destination that fails is tried again under the same id, also after `group_interval`, which ends Alertmanager's
+    attempts; what comes meanwhile follows in its order, and others hear of it in time."""
+    run = Timeline("routes: [{to: [mail, chat], group_wait: 1s, group_interval: 10s}]")
+    sender = Sender(run, lambda target, at: UNREACHABLE if target == MAIL and at < 60 else Sent())
+    run.feed(transition())
+    sender.until(20)
+    run.feed(transition("severity", severity="critical", previous_severity="warning", minute=1))
+    sender.until(30)
+    run.feed(transition("resolved", severity="critical", minute=2))
+    sender.until(300)
+    told = {target: [t.id for t in run.told if t.target == target] for target in (MAIL, CHAT)}
+    assert [(at, number) for at, target, number in sender.arrived if target == CHAT] == [
+        (1, told[CHAT][0]),
+        (21, told[CHAT][1]),
+        (31, told[CHAT][2]),
+    ]
+    tried = [(at, number) for at, target, number in sender.seen if target == MAIL]
+    # 5 s, 30 s and 2 minutes behind each failure; then each once, in the order of the alert.
+    assert [at for at, number in tried if number == told[MAIL][0]] == [1, 6, 36, 156]
+    assert [number for _, target, number in sender.arrived if target == MAIL] == told[MAIL]
+    assert len(told[MAIL]) == 3
+    assert [t.state for t in run.told if t.target == MAIL] == ["firing", "severity", "resolved"]
+
+
+def test_retry_that_is_given_up_has_a_fallback():
+    """Alertmanager counts a failure and tells nobody; here somebody else hears of it, and of the end."""
+    refused = DeliveryError("clientError", "recipient refused (550)", retryable=False)
+    run = Timeline("routes: [{to: ben, group_wait: 1s, fallback: [mail]}]")
+    sender = Sender(run, lambda target, at: refused if target == BEN else Sent())
+    run.feed(transition())
+    sender.until(10)
+    run.feed(transition("resolved", minute=1))
+    sender.until(30)
+    assert run.to(MAIL) == [(1, "web firing"), (11, "web resolved")]
+    assert run.reasons(MAIL)[0] == "others cannot be reached: email ben@example.com cannot be reached"
+    assert [target for _, target, _ in sender.arrived] == [MAIL, MAIL]
+
+
+INHIBITED = """
+inhibitions: [{source: [rule=ShopDown], target: [rule=LowStock, severity!=critical], equal: [channel]}]
+routes: [{to: mail, group_wait: 5s, group_interval: 5m}]
+"""
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_inhibition(restarts):
+    """What follows from another alert is not told while that fires, and at once when it is over, not with its group's
+    next flush; after a restart the source is known before anything is told."""
+    run = Timeline(INHIBITED, restarts=restarts)
+    run.feed(transition(rule="LowStock"), transition(channel="app", rule="LowStock"))
+    run.feed(transition(rule="ShopDown")).until(60)
+    assert sorted(run.to(MAIL)) == [(5, "app firing"), (5, "web firing")]
+    assert {told.body["rule"] for told in run.told if "web" in str(told.body["items"][0]["labels"])} == {"ShopDown"}
+    assert [d.why for d in run.decisions if d.reason == "inhibited"] == ["inhibited: ShopDown, channel web fires"]
+    run.die()
+    run.until(100).feed(transition("resolved", rule="ShopDown", minute=2)).until(200)
+    (told,) = [t for t in run.told if t.body["rule"] == "LowStock" and t.at > 5]
+    assert (told.at, told.body["reason"]) == (100, "it still fires: ShopDown, channel web no longer inhibits it")
+
+
+def test_inhibition_of_what_gets_critical_or_is_over():
+    """What becomes critical is no target any more; what began and ended inside is recorded, and not told."""
+    run = Timeline(INHIBITED.replace("5m", "5s"))
+    run.feed(transition(rule="ShopDown"), transition(rule="ShopDown", channel="app")).until(10)
+    run.feed(transition(rule="LowStock"), transition(channel="app", rule="LowStock")).until(20)
+    run.feed(transition("severity", rule="LowStock", severity="critical", previous_severity="warning", minute=1))
+    run.feed(transition("resolved", "app", rule="LowStock", minute=1)).until(40)
+    run.feed(transition("resolved", "app", rule="ShopDown", minute=2)).until(60)
+    of_stock = [t for t in run.told if t.body["rule"] == "LowStock"]
+    assert [(t.at, t.body["items"][0]["labels"]["channel"], t.body["severity"]) for t in of_stock] == [
+        (25, "web", "critical")
+    ]
+    assert "not_told short_lived" in run.why(MAIL)
+
+
+def test_resolve_time_out():
+    """Alertmanager ends an alert that nobody sends again for five minutes. Here one fires, and is repeated, until its
+    rule says otherwise, whatever happens to workers meanwhile."""
+    run = Timeline("routes: [{to: mail, group_wait: 0s, repeat_interval: 1h}]")
+    run.feed(transition()).until(5)
+    for hour in range(1, 7):
+        run.die()
+        run.step(3600 * hour - run.at)
+    assert run.to(MAIL) == [(3600.0 * hour, "web firing") for hour in range(7)]
+    # A rule that is taken away, or one whose series is unknown and `no_data: ok`, ends its alerts in so many words.
+    run.feed(transition("resolved", minute=360, reason="rule_removed")).until(run.at + 10)
+    assert run.to(MAIL)[7:] == [(21600.0, "web resolved")]
+    run.step(86_400)
+    assert len(run.to(MAIL)) == 8
 
 
 @pytest.mark.parametrize("by", ["[channel]", "['...']"])

@@ -1,6 +1,7 @@
 """A notify stage driven along a timeline: transitions and commands come, time passes, workers die and others go on."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,10 +9,12 @@ from typing import Any
 import msgspec
 from alert_samples import LONDON, NOON, plan, rule
 
+from lockstep.deliver import Deliver
+from lockstep.errors import DeliveryError
 from lockstep.notify.decide import ALERTS, DELIVERIES, Notify
 from lockstep.notify.route import Routing, routing_of
-from lockstep.ports import Batch
-from lockstep.response.command import AUDIT, COMMANDS, Acknowledge, Command, PutSilence
+from lockstep.ports import Batch, Sent
+from lockstep.response.command import AUDIT, COMMANDS, Acknowledge, Command, PutSilence, decode_command
 from lockstep.response.decision import DECISIONS, Decision, decode_decision
 from lockstep.response.standing import RESPONSE_STATE, Silence
 from lockstep.rule.condition.kinds import Plan
@@ -168,6 +171,55 @@ class Timeline:
         """Every decision for a target, `outcome reason`."""
         ids = {d.id for known in self.routing.destinations.values() for d in known if d.target == target}
         return [f"{d.outcome} {d.reason}" for d in self.decisions if d.destination_id in ids or not target]
+
+
+class Sender:
+    """The deliver stage behind a timeline's deliveries, whose own news goes back into it.
+
+    answer: (target, seconds after NOON) → what an attempt ends in there and then. seen: (when, target, delivery's id)
+    of every attempt; arrived: of those that arrived.
+    """
+
+    def __init__(self, run: Timeline, answer: Callable[[str, float], Sent | DeliveryError]) -> None:
+        self.run, self._answer = run, answer
+        self.seen: list[tuple[float, str, str]] = []
+        self.arrived: list[tuple[float, str, str]] = []
+        self._stage, self._read, self._offset = Deliver(), 0, 0
+
+    def until(self, at: float) -> "Sender":
+        """Time passes, a tick a second; attempts are made when they are due, and again as deliver says."""
+        while self.run.at < at:
+            self.run.step(min(1.0, at - self.run.at))
+            self._take()
+            for delivery in self._stage.due(self.run.now):
+                outcome = self._answer(delivery.destination.target, self.run.at)
+                attempt = self.run.at, delivery.destination.target, delivery.id
+                self.seen.append(attempt)
+                if isinstance(outcome, Sent):
+                    self.arrived.append(attempt)
+                    self._stage.sent(delivery, outcome, now=self.run.now)
+                else:
+                    self._stage.failed(delivery, outcome, now=self.run.now, jitter=0.5)
+            self._stage.tick(self.run.now)
+            self._cut()
+        return self
+
+    def _take(self) -> None:
+        new = [value for topic, _, value in self.run.published[self._read :] if topic == DELIVERIES]
+        self._read = len(self.run.published)
+        stamps = [round(self.run.now.timestamp() * 1000)] * len(new)
+        offsets = range(self._offset, self._offset + len(new))
+        if new:
+            self._stage.feed(
+                Batch(DELIVERIES, 0, offsets, new, [None] * len(new), stamps, self._offset - 1, self._offset + len(new))
+            )
+        self._offset += len(new)
+        self._cut()
+
+    def _cut(self) -> None:
+        cut = self._stage.cut()
+        self._stage.confirm()
+        self.run.feed(*(decode_command(r.value or b"") for r in cut.records if r.topic == COMMANDS))
 
 
 def ack(alert_id: str, *, by: str = "Anna", number: str = "", at: float = 0.0, **more: Any) -> Acknowledge:
