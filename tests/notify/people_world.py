@@ -79,30 +79,32 @@ _NAME, _CHANNEL = st.sampled_from(NAMES), st.sampled_from(CHANNELS)
 _CHANGE = st.tuples(st.just("alert"), _NAME, _CHANNEL, st.integers(0, 3))
 _WAIT = st.tuples(st.just("wait"), st.sampled_from([1, 9, 40, 130, 700, 4000]))
 STEP = st.one_of(
-    _CHANGE,
-    _CHANGE,
-    _WAIT,
-    _WAIT,
-    st.tuples(st.just("jump"), st.sampled_from([-400, -30, 90, 5000])),
-    st.tuples(
-        st.just("silence"),
-        _CHANNEL,
-        st.sampled_from([60, 900, 5000, 100_000]),
-        st.sampled_from([-300, 0, 0, 200]),
-        st.sampled_from(["", "", "FREQ=DAILY", "FREQ=DAILY;COUNT=2"]),
-        st.integers(0, 5),
-    ),
-    st.tuples(st.just("end silence"), st.integers(0, 3)),
-    st.tuples(
-        st.sampled_from(["ack", "snooze", "close", "take back"]), _NAME, _CHANNEL, st.sampled_from([30, 600, 3000])
-    ),
-    st.tuples(st.sampled_from(["down", "up"]), st.sampled_from([CHAT, BEN])),
-    st.tuples(st.just("storm"), st.integers(0, 3)),
-    st.tuples(st.just("flap"), _CHANNEL, st.integers(2, 7), st.sampled_from([1, 45, 400])),
-    st.tuples(st.just("stand in"), st.sampled_from(["cara", "dan"]), st.sampled_from([60, 4000])),
-    st.tuples(st.just("end of stand-in"), st.integers(0, 2)),
-    st.just(("restart",)),
-    st.just(("take over",)),
+    [
+        _CHANGE,
+        _CHANGE,
+        _WAIT,
+        _WAIT,
+        st.tuples(st.just("jump"), st.sampled_from([-400, -30, 90, 5000])),
+        st.tuples(
+            st.just("silence"),
+            _CHANNEL,
+            st.sampled_from([60, 900, 5000, 100_000]),
+            st.sampled_from([-300, 0, 0, 200]),
+            st.sampled_from(["", "", "FREQ=DAILY", "FREQ=DAILY;COUNT=2"]),
+            st.integers(0, 5),
+        ),
+        st.tuples(st.just("end silence"), st.integers(0, 3)),
+        st.tuples(
+            st.sampled_from(["ack", "snooze", "close", "take back"]), _NAME, _CHANNEL, st.sampled_from([30, 600, 3000])
+        ),
+        st.tuples(st.sampled_from(["down", "up"]), st.sampled_from([CHAT, BEN])),
+        st.tuples(st.just("storm"), st.integers(0, 3)),
+        st.tuples(st.just("flap"), _CHANNEL, st.integers(2, 7), st.sampled_from([1, 45, 400])),
+        st.tuples(st.just("stand in"), st.sampled_from(["cara", "dan"]), st.sampled_from([60, 4000])),
+        st.tuples(st.just("end of stand-in"), st.integers(0, 2)),
+        st.just(("restart",)),
+        st.just(("take over",)),
+    ]
 )
 STEPS = st.lists(STEP, max_size=24)
 RELOADS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, len(ROUTES) - 1)), max_size=2)

@@ -34,7 +34,7 @@ def retold(planned: Planned, items: Sequence[Item]) -> Planned:
     """A delivery with other items, one at least: what it says of all of them follows from these."""
     body = planned.body
     state = state_of(items)
-    told = msgspec.structs.replace(
+    changed = msgspec.structs.replace(
         body,
         items=tuple(items),
         state=state,
@@ -42,4 +42,4 @@ def retold(planned: Planned, items: Sequence[Item]) -> Planned:
         subject=subject_of(items, body.more),
     )
     about = tuple((item.alert_id, item.episode_id) for item in items)
-    return replace(planned, about=about, state=state, body=told)
+    return replace(planned, about=about, state=state, body=changed)

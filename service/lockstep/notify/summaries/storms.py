@@ -285,12 +285,12 @@ def _keep(storm: _Storm, item: Item) -> None:
 
 def _with_kept(storm: _Storm, planned: Planned) -> Planned:
     """A message that goes out at once, with what was kept of its episodes: that is not said again in the summary."""
-    told: dict[str, Item] = {}
+    joined: dict[str, Item] = {}
     for item in _ends_first(planned.body.items):
         kept = next((earlier for earlier in storm.items if _goes_on_in(earlier, item)), None)
         storm.items = [earlier for earlier in storm.items if earlier is not kept]
-        told[item.episode_id] = item if kept is None else _joined(kept, item)
-    items = [told[item.episode_id] for item in planned.body.items]
+        joined[item.episode_id] = item if kept is None else _joined(kept, item)
+    items = [joined[item.episode_id] for item in planned.body.items]
     return planned if items == [*planned.body.items] else retold(planned, items)
 
 
