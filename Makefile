@@ -31,7 +31,7 @@ check: $(READY)  ## format, lint, types, import contracts, schemas, rules and th
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/lockstep schema --check
-	$(BIN)/lockstep check rules
+	$(BIN)/lockstep check rules rules/packs
 	$(BIN)/lockstep test rules
 	$(BIN)/check-jsonschema --schemafile schemas/ruletest.schema.json rules/tests/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml

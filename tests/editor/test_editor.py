@@ -14,6 +14,8 @@ pytestmark = pytest.mark.xdist_group("editor")
 RULES = "# yaml-language-server: $schema=../schemas/rules.schema.json\n"
 ROUTING = "# yaml-language-server: $schema=../schemas/routing.schema.json\n"
 CALENDAR = "# yaml-language-server: $schema=../schemas/calendar.schema.json\n"
+SHOP = "# yaml-language-server: $schema=../schemas/shop.schema.json\n"
+PACK = "# yaml-language-server: $schema=../schemas/pack.schema.json\n"
 MAPPING = "# yaml-language-server: $schema=../schemas/mapping.schema.json\n"
 TESTS = "# yaml-language-server: $schema=../schemas/ruletest.schema.json\n"
 HANDBOOK = re.findall(r"```yaml( test)?\n(.*?)```", (ROOT / "rules" / "README.md").read_text(), re.DOTALL)
@@ -171,7 +173,8 @@ def test_what_may_be_written_once_need_not_be_a_list(server):
 def test_nothing_is_underlined_in_the_handbook(server, number):
     """Who copies an example sees no complaint."""
     is_test, text = HANDBOOK[number]
-    schema = {"# routing": ROUTING, "# calendar": CALENDAR}.get(re.split("[:\n]", text)[0], TESTS if is_test else RULES)
+    special = {"# routing": ROUTING, "# calendar": CALENDAR, "# shop": SHOP, "# pack": PACK}
+    schema = special.get(re.split("[:\n]", text)[0], TESTS if is_test else RULES)
     schema = "" if "# yaml-language-server:" in text else schema  # it names it itself
     folder = "rules/mappings" if "$schema=../../" in text else "rules"
     assert server.diagnostics(server.open(f"{folder}/example-{number}.yml", schema + text)) == []
@@ -187,7 +190,7 @@ def test_nothing_is_underlined_in_a_ready_mapping(server, path):
     assert server.diagnostics(server.open(f"rules/ready-{path.name}", MAPPING + path.read_text())) == []
 
 
-@pytest.mark.parametrize("name", ["rules", "routing", "calendar", "ruletest", "mapping", "sources"])
+@pytest.mark.parametrize("name", ["rules", "pack", "routing", "calendar", "shop", "ruletest", "mapping", "sources"])
 def test_every_key_has_a_hover_text(name):
     """From the field's description in the model; needs no editor."""
     schema = json.loads((Path(ROOT) / "schemas" / f"{name}.schema.json").read_text())

@@ -28,6 +28,7 @@ WRITTEN = [
     "rules/calendar.yml",
     "rules/orders.yml",
     "rules/routing.yml",
+    "rules/shop.yml",
     "rules/stock.yml",
     "rules/tests/orders.yml",
     "rules/tests/stock.yml",

@@ -8,7 +8,7 @@ import pytest
 
 from lockstep.measure.definition import Aggregate
 from lockstep.notify.message import Writer
-from lockstep.rule.condition.kinds import Severity, Threshold
+from lockstep.rule.condition.kinds import Severity, Threshold, series_of_condition
 from lockstep.rule.judged_verdict import Judged
 from lockstep.rule.language.form import json_schema
 from lockstep.rule.language.load import load_texts
@@ -77,7 +77,8 @@ def _transition(rule, labels, judged):
 def test_a_rule_reads_one_by_its_name():
     """No measure is declared; what it reads is a level of the shop on the partition of the constant key."""
     plan = _plan(_threshold("days_of_cover", "sku", "at_most: 7"))
-    (rule,), (series,) = plan.rules, plan.series
+    (rule,) = plan.rules
+    (series,) = series_of_condition(rule.condition)
     assert isinstance(rule.condition, Threshold)
     assert (series.aggregate, series.event_type, series.source) == (Aggregate.LAST, "shop.product", SOURCE)
     assert (series.field, series.by, series.key, series.bucket_s) == ("days_of_cover", ("sku",), (), 0)
@@ -89,7 +90,8 @@ def test_a_rule_reads_one_by_its_name():
 def test_each_is_by_the_labels_of_its_subject(name):
     """And by nothing else, however a rule spells them."""
     labels = SUBJECTS[BUSINESS[name].subject]
-    (series,) = _plan(_threshold(name, ", ".join(labels), "at_least: 0.5")).series
+    (rule,) = _plan(_threshold(name, ", ".join(labels), "at_least: 0.5")).rules
+    (series,) = series_of_condition(rule.condition)
     assert (series.by, series.key) == (tuple(sorted(labels)), ())
 
 
@@ -114,7 +116,8 @@ rules:
     threshold: {measure: orders, window: 1h, at_least: 50}
 """
     )
-    keys = {(s.name, s.by): s.key for s in plan.series if s.source == SOURCE or s.name == "stock"}
+    joined, alone = (series_of_condition(rule.condition) for rule in plan.rules)
+    keys = {(s.name, s.by): s.key for s in joined if s.source == SOURCE or s.name == "stock"}
     assert keys == {
         ("stock", ("sku",)): (),
         ("room_left", ()): (),
@@ -122,7 +125,7 @@ rules:
         ("capacity_today", ()): (),
         ("expected_today", ()): (),
     }
-    assert [s.key for s in plan.series if s.name == "orders"] == [(), None]
+    assert [s.key for s in (*joined, *alone) if s.name == "orders"] == [(), None]
 
 
 def test_a_plan_without_them_knows_no_shop():

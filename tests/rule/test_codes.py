@@ -35,6 +35,7 @@ def _codes_of(folder, example):
     is_routing = example.startswith("teams:")
     is_calendar = example.startswith(("campaigns:", "holidays:", "closed:"))
     name = "routing.yml" if is_routing else "calendar.yml" if is_calendar else "rules.yml"
+    name = "shop.yml" if example.startswith(("currency:", "packs:")) else name
     name = "sources.yml" if example.startswith("sources:") else name
     (folder / name).write_text(example)
     if is_routing:

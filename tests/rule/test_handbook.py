@@ -25,12 +25,11 @@ TABLES = dict(re.findall(r"```csv (\S+)\n(.*?)```", HANDBOOK.read_text(), re.DOT
 (CALENDAR,) = [e for e in EXAMPLES if e.startswith("# calendar")]
 
 
+NO_RULES = ("# routing", "# calendar", "# sources", "# shop", "# pack")
 MAPPINGS = [e for e in EXAMPLES if "\nmapping: " in e]
 
 
-@pytest.mark.parametrize(
-    "text", [e for e in EXAMPLES if not e.startswith(("# routing", "# calendar", "# sources")) and e not in MAPPINGS]
-)
+@pytest.mark.parametrize("text", [e for e in EXAMPLES if not e.startswith(NO_RULES) and e not in MAPPINGS])
 def test_an_example_loads_clean(text):
     """A reader may copy any of them."""
     loaded = load_texts({"example.yml": text, **TABLES})
@@ -85,6 +84,15 @@ def test_the_sources_example_loads_clean(tmp_path):
 def test_the_calendar_example_loads_clean():
     """The example of calendar.yml."""
     assert [str(f) for f in load_texts({"calendar.yml": CALENDAR}).faults] == []
+
+
+def test_the_examples_of_a_shop_and_a_pack_load_clean():
+    """The pack's setting is the one that shop.yml changes."""
+    (shop,) = [e for e in EXAMPLES if e.startswith("# shop")]
+    (pack,) = [e for e in EXAMPLES if e.startswith("# pack")]
+    loaded = load_texts({"shop.yml": shop, "packs/stock.yml": pack})
+    assert [str(f) for f in loaded.faults] == []
+    assert [rule.condition.levels[0].breach.at_most for rule in loaded.plan.rules] == [10]
 
 
 def test_the_table_of_codes_is_complete():

@@ -19,6 +19,7 @@ from lockstep.tools.published_schemas import EXAMPLE_DATA, differences, example_
 from lockstep.transition import Transition, TransitionName, as_cloudevent
 
 REPOSITORY = Path(__file__).parents[2]
+RULES = REPOSITORY / "rules"
 SCHEMAS = REPOSITORY / "schemas"
 DOCUMENTS = {name: json.loads(text) for name, text in generate().items() if name.endswith(".schema.json")}
 
@@ -137,12 +138,13 @@ def test_what_is_published_and_sent_holds_by_its_schema() -> None:
         Draft202012Validator(DOCUMENTS["webhook.schema.json"]).validate(body)
 
 
-@pytest.mark.parametrize("path", sorted((REPOSITORY / "rules").glob("*.yml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted([*RULES.glob("*.yml"), *RULES.glob("packs/*.yml")]), ids=lambda path: path.name)
 def test_shipped_rule_files_hold_by_the_editors_schema(path: Path) -> None:
     """An editor that uses the schema underlines nothing in what we ship."""
     document, faults = read_document(path)
     assert document is not None, faults
-    special = path.stem if path.stem in ("routing", "calendar") else "rules"
+    special = path.stem if path.stem in ("routing", "calendar", "shop") else "rules"
+    special = "pack" if path.parent.name == "packs" else special
     schema = DOCUMENTS[f"{special}.schema.json"]
     Draft202012Validator(schema).validate(json.loads(json.dumps(document.data)))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import structlog
@@ -10,7 +11,11 @@ from lockstep.calendar import Calendar, read_calendar
 from lockstep.errors import RuleError
 from lockstep.notify.oncall.schedule_form import Calendars
 from lockstep.notify.route import NOBODY, Routing, routing_of
+from lockstep.rule.language import packs
 from lockstep.rule.language.load import Loaded, load_documents
+from lockstep.rule.language.shop_file import NAME as SHOP
+from lockstep.rule.language.shop_file import ShopSays, switched_on
+from lockstep.shop.shop_settings import ShopSettings
 from lockstep.yaml.document import Document, Fault, document_of
 
 log = structlog.get_logger("lockstep")
@@ -18,12 +23,12 @@ log = structlog.get_logger("lockstep")
 CALENDAR_SUFFIX = ".ics"
 SOURCES = "sources"
 """The file of the databases that are asked, by name: no rule, and so in no version of them."""
-OTHER_FILES = ("routing", "calendar", SOURCES)
+OTHER_FILES = ("routing", "calendar", SHOP, SOURCES)
 """Files of the folder that are not rule files, by name."""
 
 
 def rule_files(paths: Iterable[Path]) -> list[Path]:
-    """The rule files behind files and folders, sorted; tests/, routing and calendar are not among them."""
+    """The rule files behind files and folders, sorted, without tests/, packs/, routing, calendar and shop."""
     files: set[Path] = set()
     for path in paths:
         if path.is_dir():
@@ -40,12 +45,25 @@ def load_rules(*paths: Path) -> Loaded:
     calendar, wrong = _calendar(paths)
     faults += wrong
     names, tables = [str(f) for f in files], _TablesOnDisk({f.parent for f in files})
-    loaded = load_documents(documents, faults, names, texts=tables, calendar=calendar)
+    shop, of_packs, wrong = _shop(paths, files)
+    faults += wrong
+    known = shipped_packs()
+    loaded = load_documents(
+        documents, faults, names, texts=tables, calendar=calendar, shop=shop, packs=of_packs, known_packs=known
+    )
     if any(f.code == "LS130" for f in loaded.faults):
         lenders = [f for f in rule_files({p.parent for p in paths if p.is_file()}) if f not in files]
         others, _ = _read(lenders)
         if others:
-            loaded = load_documents(documents, faults, names, texts=tables, beside=others, calendar=calendar)
+            loaded = load_documents(
+                *(documents, faults, names),
+                texts=tables,
+                beside=others,
+                calendar=calendar,
+                shop=shop,
+                packs=of_packs,
+                known_packs=known,
+            )
     return loaded
 
 
@@ -67,9 +85,9 @@ def _shifts(folder: Path) -> dict[str, str]:
     return texts
 
 
-def read_document(path: Path) -> tuple[Document | None, list[Fault]]:
-    """The document in a file, or why it cannot be read."""
-    name = str(path)
+def read_document(path: Path, name: str = "") -> tuple[Document | None, list[Fault]]:
+    """The document in a file, or why it cannot be read. name: what it is called in messages; default: its path."""
+    name = name or str(path)
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -79,12 +97,80 @@ def read_document(path: Path) -> tuple[Document | None, list[Fault]]:
 
 def calendar_file(paths: Iterable[Path]) -> Path | None:
     """The calendar that goes with files and folders: the first calendar.yml in or beside them."""
+    return _beside(paths, "calendar")
+
+
+def shop_file(paths: Iterable[Path]) -> Path | None:
+    """The shop.yml that goes with files and folders, likewise."""
+    return _beside(paths, SHOP)
+
+
+def _beside(paths: Iterable[Path], stem: str) -> Path | None:
     for path in paths:
         folder = path if path.is_dir() else path.parent
-        for name in ("calendar.yml", "calendar.yaml"):
+        for name in (f"{stem}.yml", f"{stem}.yaml"):
             if (folder / name).exists():
                 return folder / name
     return None
+
+
+# ---- packs -----------------------------------------------------------------------------------------------------------
+
+
+@cache
+def shipped_packs() -> Mapping[str, Path]:
+    """The packs that come with the program, by name: in the package that was installed, or beside its source."""
+    package = Path(__file__).parents[1]
+    for folder in (package / packs.FOLDER, package.parents[1] / "rules" / packs.FOLDER):
+        if folder.is_dir():
+            return {path.stem: path for path in sorted(folder.glob("*.yml"))}
+    return {}
+
+
+def pack_files(folder: Path) -> dict[str, Path]:
+    """The packs that shop.yml in a folder may switch on: those of its own `packs/`, and the shipped ones."""
+    own = {path.stem: path for path in sorted((folder / packs.FOLDER).glob("*.yml"))}
+    return {**shipped_packs(), **own}
+
+
+def load_packs(folder: Path) -> tuple[list[packs.Pack], frozenset[str]]:
+    """All packs that a folder may switch on, with the values of their settings there; and which it does."""
+    loaded = load_rules(folder)
+    says = ShopSays(ShopSettings()) if loaded.shop is None else loaded.shop
+    return pack_heads(pack_files(folder), says), frozenset(says.packs)
+
+
+def pack_heads(files: Mapping[str, Path], says: ShopSays) -> list[packs.Pack]:
+    """The heads of packs by name. says: what gives their settings values."""
+    heads = []
+    for name, path in files.items():
+        document, _ = read_document(path)
+        heads.append(packs.Pack(name, "") if document is None else packs.pack_of(document, says.values.get(name)))
+    return heads
+
+
+def packs_of(shop: Path) -> dict[str, Path]:
+    """The packs that a shop.yml switches on and that are there: name within its folder, `packs/stock.yml` → file."""
+    document, _ = read_document(shop)
+    there = pack_files(shop.parent)
+    named = [] if document is None else switched_on(document)
+    return {f"{packs.FOLDER}/{name}.yml": there[name] for name in named if name in there}
+
+
+def _shop(paths: Iterable[Path], files: Iterable[Path]) -> tuple[Document | None, list[Document], list[Fault]]:
+    """shop.yml, the packs that it switches on and are not among the files already, and why they cannot be read."""
+    file = shop_file(paths)
+    if file is None:
+        return None, [], []
+    shop, faults = read_document(file)
+    documents: list[Document] = []
+    given = {path.resolve() for path in files}
+    for name, path in packs_of(file).items():
+        if path.resolve() not in given:
+            document, wrong = read_document(path, str(file.parent / name))
+            documents += [] if document is None else [document]
+            faults += wrong
+    return shop, documents, faults
 
 
 def _calendar(paths: Iterable[Path]) -> tuple[Calendar | None, list[Fault]]:

@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 
 from lockstep.adapters.outbound.ical_feeds import says_the_same
-from lockstep.adapters.rule_files import CALENDAR_SUFFIX, OTHER_FILES, SOURCES
+from lockstep.adapters.rule_files import CALENDAR_SUFFIX, OTHER_FILES, SOURCES, packs_of, shipped_packs, shop_file
 from lockstep.errors import RuleError, StateError
 from lockstep.labels import stable_id
 from lockstep.notify.oncall.schedule_form import Calendars
@@ -72,16 +72,19 @@ class Loaded:
 
 
 def read_folder(folder: Path) -> Files:
-    """The files of a folder that rules are made of. Raises RuleError."""
+    """The files of a folder that rules are made of, with the packs that its shop.yml switches on: so all workers judge
+    by the same, whatever packs their own program has. Raises RuleError."""
     if not folder.is_dir():
         raise RuleError(f"{folder}: there is no such folder; name one with --rules")
     texts: Files = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix in SUFFIXES and path.stem != SOURCES and path.is_file():
-            try:
-                texts[path.name] = path.read_text("utf-8", "surrogateescape")
-            except OSError as error:
-                raise RuleError(f"{path}: cannot be read: {error.strerror}; check its rights") from error
+    own = (path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES and path.stem != SOURCES)
+    shop = shop_file([folder])
+    packs = {} if shop is None else packs_of(shop)
+    for name, path in [*((path.name, path) for path in own if path.is_file()), *packs.items()]:
+        try:
+            texts[name] = path.read_text("utf-8", "surrogateescape")
+        except OSError as error:
+            raise RuleError(f"{path}: cannot be read: {error.strerror}; check its rights") from error
     size = sum(len(text) for text in texts.values())
     if size > LARGEST:
         raise RuleError(f"{folder}: {size:,} bytes of rules; at most {LARGEST:,} are possible, remove what is not used")
@@ -104,7 +107,7 @@ def _loaded(texts: tuple[tuple[str, str], ...], folder: Path) -> Loaded:
     files = dict(texts)
     shifts = {name: text for name, text in files.items() if name.endswith(CALENDAR_SUFFIX)}
     rules = {str(folder / n): text for n, text in files.items() if Path(n).stem != "routing" and n not in shifts}
-    loaded = load_texts(rules)
+    loaded = load_texts(rules, known_packs=shipped_packs())
     routing: Routing | None = NOBODY
     faults: list[Fault] = []
     if ROUTING in files:
@@ -112,6 +115,11 @@ def _loaded(texts: tuple[tuple[str, str], ...], folder: Path) -> Loaded:
         document, faults = document_of(str(folder / ROUTING), raw)
         routing, faults = (None, faults) if document is None else routing_of(document, Calendars(shifts, f"{folder}/"))
     return Loaded(loaded.plan, routing, (*loaded.faults, *faults))
+
+
+def _name_in(folder: Path, path: str) -> str:
+    """The name of a file in a folder, `packs/stock.yml` too, of the path that faults and places name."""
+    return path.removeprefix(f"{folder}/") if str(folder) != "." else path
 
 
 def take(good: Mapping[str, str], new: Mapping[str, str], folder: Path) -> Taken:
@@ -126,7 +134,7 @@ def take(good: Mapping[str, str], new: Mapping[str, str], folder: Path) -> Taken
     had = load_files(good, folder).plan.rules
     if not had or load_files(taken.files, folder).plan.rules:
         return taken
-    held = dict.fromkeys(Path(r.place.rpartition(":")[0]).name for r in had)
+    held = dict.fromkeys(_name_in(folder, r.place.rpartition(":")[0]) for r in had)
     emptied = {name: good[name] for name in held if taken.files.get(name) != good[name]}
     refused = dict(taken.refused)
     for name in emptied:
@@ -144,7 +152,7 @@ def _taken(good: Mapping[str, str], new: Mapping[str, str], folder: Path) -> Tak
         errors: dict[str, list[Fault]] = {}
         for fault in faults:
             if fault.level == "error":
-                errors.setdefault(Path(fault.path).name, []).append(fault)
+                errors.setdefault(_name_in(folder, fault.path), []).append(fault)
         changed = [name for name in {**good, **files} if good.get(name) != files.get(name)]
         bad = {name: errors[name] for name in errors if name in changed}
         if not bad and not changed:
@@ -164,11 +172,11 @@ def _taken(good: Mapping[str, str], new: Mapping[str, str], folder: Path) -> Tak
     return Taken(files, refused, tuple(f for f in faults if f.level == "warning"))
 
 
-def _by_file(faults: Sequence[Fault]) -> dict[str, tuple[Fault, ...]]:
+def _by_file(faults: Sequence[Fault], folder: Path) -> dict[str, tuple[Fault, ...]]:
     """The errors among faults."""
     by_file: dict[str, tuple[Fault, ...]] = {}
     for fault in (f for f in faults if f.level == "error"):
-        name = Path(fault.path).name
+        name = _name_in(folder, fault.path)
         by_file[name] = (*by_file.get(name, ()), fault)
     return by_file
 
@@ -251,7 +259,9 @@ class RuleBook:
     def faulty(self) -> dict[str, tuple[Fault, ...]]:
         """Files of the newest version that had a fault at the first start, when there was no better one of them: what
         is right in them is in force."""
-        return {} if self.current is None else _by_file(load_files(self.current.files, self._folder).faults)
+        return (
+            {} if self.current is None else _by_file(load_files(self.current.files, self._folder).faults, self._folder)
+        )
 
     def loaded(self) -> tuple[Plan, Routing]:
         """The plan of the versions that a worker may still need, and the newest routing."""
@@ -325,7 +335,7 @@ class RuleBook:
             self._refused = {}  # what was in force once has no fault
             return []
         taken = take(good, files, self._folder)
-        self._refused = {**_by_file(load_files(taken.files, self._folder).faults), **taken.refused}
+        self._refused = {**_by_file(load_files(taken.files, self._folder).faults, self._folder), **taken.refused}
         self._followed = now
         for name, faults in taken.refused.items():
             for fault in faults:

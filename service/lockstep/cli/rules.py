@@ -41,6 +41,46 @@ def rules(
         )
 
 
+def packs(
+    name: Annotated[str | None, typer.Argument(help="A pack, to see its file; without: the list of all")] = None,
+    folder: Annotated[Path | None, typer.Option("--rules", help="Of the shop; default: LOCKSTEP_RULES")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs")] = False,
+) -> None:
+    """List rule packs: what each promises, whether it is switched on, and its settings with their values."""
+    from lockstep.adapters.rule_files import load_packs, pack_files
+    from lockstep.settings import load_settings
+    from lockstep.yaml.document import did_you_mean
+
+    rules_folder = folder or load_settings().rules
+    if name is not None:
+        file = pack_files(rules_folder).get(name)
+        if file is None:
+            fail(f"there is no pack '{name}'; {did_you_mean(name, pack_files(rules_folder))}", 1)
+        sys.stdout.write(file.read_text("utf-8"))
+        return
+    known, on = load_packs(rules_folder)
+    if as_json:
+        rows = [{**asdict(pack), "on": pack.name in on} for pack in known]
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        return
+    out.print(_packs_table(known, on))
+    out.print(f"Switched on by 'packs: […]' in {rules_folder / 'shop.yml'}, changed under the pack's name there.")
+
+
+def _packs_table(known: Any, on: Any) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None)
+    for heading in ("pack", "on", "promise", "settings"):
+        table.add_column(heading, overflow="fold")
+    for pack in known:
+        settings = [
+            f"{s.name} {s.value}{f' (default {s.default})' if s.is_changed else ''}: {s.says}" for s in pack.settings
+        ]
+        table.add_row(pack.name, "on" if pack.name in on else "", pack.promise, "\n".join(settings))
+    return table
+
+
 def _row(rule: Any, groups: int, *, cost: bool) -> dict[str, Any]:
     from lockstep.rule.cost import cost as cost_of
 

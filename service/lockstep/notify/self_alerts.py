@@ -9,6 +9,7 @@ import msgspec
 from lockstep.event.imports import OpenImport
 from lockstep.labels import stable_id
 from lockstep.rule.condition.kinds import All, NoData, Rule, Severity
+from lockstep.rule.language.packs import is_pack
 from lockstep.text.figures import duration_words, time_text
 from lockstep.text.rfc3339 import rfc3339_of
 from lockstep.transition import Refusal, Transition, TransitionName
@@ -98,7 +99,7 @@ def refusal_of(
 
     `owner` is free text that addresses nobody: the teams of the file's rules hear of it, and read whom to ask.
     """
-    here = [r for r in rules if r.place.rpartition(":")[0].rpartition("/")[2] == file]
+    here = [r for r in rules if _stands_in(r, file)]
     names = ", ".join(r.name for r in here[:MOST_NAMES])
     if len(here) > MOST_NAMES:
         names += f" and {len(here) - MOST_NAMES} more"
@@ -112,6 +113,12 @@ def refusal_of(
         teams=tuple(dict.fromkeys(team for r in here for team in r.teams)),
         in_force="nothing of this file, and all others as they are" if is_new else instead,
     )
+
+
+def _stands_in(rule: Rule, file: str) -> bool:
+    """Whether a rule stands in a file of the folder, `stock.yml` or `packs/stock.yml`."""
+    path = f"/{rule.place.rpartition(':')[0]}"
+    return path.endswith(f"/{file}") and (is_pack(file) or not is_pack(path))
 
 
 def refused_transition(file: str, refusal: Refusal, *, now: datetime, after: str = "") -> Transition:

@@ -20,7 +20,9 @@ class ShopSettings:
     each line, `gift_wrap`, `special_shipping` on top. standard_shipping: methods that are not special.
     marketplaces: locations or channels that are marketplaces. backorder: products that may be sold without stock.
     new_days: for so long a product is new, and no cover or spike of it is judged. report_at: local time of the daily
-    report. packs: those that are switched on.
+    report; agenda_on: the day of the weekly agenda, `Mon`; launch_until: the last day (or local minute, RFC 3339
+    without a zone) of a launch, in which there is a report each hour; report_to: receivers of reports, () for those of
+    the teams. packs: those that are switched on.
     """
 
     currency: str = ""
@@ -53,4 +55,5 @@ class ShopSettings:
     report_at: str = "06:00"
     agenda_on: str = "Mon"
     launch_until: str = ""
+    report_to: tuple[str, ...] = ()
     packs: tuple[str, ...] = ()

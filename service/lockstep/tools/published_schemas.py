@@ -16,6 +16,7 @@ from lockstep import VERSION, calendar
 from lockstep.adapters.convert import form as mapping_form
 from lockstep.adapters.http.operations import openapi
 from lockstep.adapters.http.record_schemas import components, described, plain
+from lockstep.adapters.rule_files import pack_heads, shipped_packs
 from lockstep.adapters.sql import source_file
 from lockstep.event import MODELS, TYPES
 from lockstep.judge.publish import ALERT_STATE, ALERTS
@@ -27,7 +28,10 @@ from lockstep.response.command import AUDIT, COMMANDS, Answer, Command
 from lockstep.response.decision import DECISIONS, Decision
 from lockstep.response.standing import RESPONSE_STATE, Standing
 from lockstep.rule.language import form as rule_model
+from lockstep.rule.language import shop_file
+from lockstep.rule.language.shop_file import ShopSays
 from lockstep.settings import Settings
+from lockstep.shop.shop_settings import ShopSettings
 from lockstep.tools.ruletest import file_form as ruletest_model
 from lockstep.transition import Transition
 
@@ -185,6 +189,8 @@ def generate() -> dict[str, str]:
     documents["webhook.schema.json"] = plain(payload.webhook_json_schema())
     documents["heartbeat.schema.json"] = plain(heartbeat_json_schema())
     documents["rules.schema.json"] = plain(rule_model.json_schema())
+    documents["pack.schema.json"] = plain(rule_model.pack_json_schema())
+    documents["shop.schema.json"] = plain(shop_file.json_schema(pack_heads(shipped_packs(), ShopSays(ShopSettings()))))
     documents["calendar.schema.json"] = plain(calendar.json_schema())
     documents["routing.schema.json"] = plain(route.json_schema())
     documents["sources.schema.json"] = plain(source_file.json_schema())

@@ -1,10 +1,11 @@
-"""What one file says once: variables, defaults and named conditions, put where rules use them.
+"""What one file says once: variables, defaults, named conditions and a pack's settings, put where rules use them.
 
 They are values and keys, never pieces of text. What comes of it is an ordinary rule file; a fault in what was put in is
 said at the place that uses it, and a fault in a named condition or a default where that stands.
 """
 
 import re
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -55,17 +56,19 @@ class Reused:
     faults: tuple[Fault, ...]
 
 
-def reuse(document: Document) -> Reused:
-    """The document as if everything had been written out."""
+def reuse(document: Document, settings: Mapping[str, int | float | str] | None = None) -> Reused:
+    """The document as if everything had been written out. settings: of a pack, by name; None: it is none."""
     data = document.data
     if not isinstance(data, dict) or not isinstance(data.get("rules"), list):
         return Reused(document, frozenset(), ())
-    return _Reuse(document).whole()
+    return _Reuse(document, settings).whole()
 
 
 class _Reuse:
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, settings: Mapping[str, int | float | str] | None) -> None:
         self._document = document
+        self._settings = settings
+        self._used_settings: set[str] = set()
         self._data: dict[str, Any] = document.data
         self._faults: list[Fault] = []
         self._used: set[str] = set()
@@ -98,6 +101,11 @@ class _Reuse:
             if name not in self._used and isinstance(value, int | float | str):
                 message = f"no rule uses the variable '{name}'"
                 self._note(("variables", name), message, f"write ${name} where its value belongs", level="warning")
+        for name in self._settings or ():
+            if name not in self._used_settings:
+                message = f"no rule uses the setting '{name}'"
+                remedy = f"write {{setting: {name}}} where its value belongs"
+                self._note(("settings", name), message, remedy, "LS293", level="warning")
         return Reused(replace(self._document, data=data), frozenset(broken), tuple(dict.fromkeys(self._faults)))
 
     def _section(self, name: str) -> dict[str, Any]:
@@ -161,6 +169,8 @@ class _Reuse:
     def _filled(self, value: Any, pointer: Pointer, *, say: bool = True) -> Any:
         """A value with variables put in."""
         self._left -= 1
+        if isinstance(value, dict) and value.keys() == {"setting"}:
+            return self._setting(value["setting"], pointer, say=say)
         if isinstance(value, dict):
             return {k: v if k in _TEXTS else self._filled(v, (*pointer, k), say=say) for k, v in value.items()}
         if isinstance(value, list):
@@ -177,6 +187,21 @@ class _Reuse:
         elif isinstance(given, int | float | str) and not str(given).startswith("$"):
             return given
         self._failed = True  # said above, or where the variable stands
+        return 0 if pointer[-1] in _DURATIONS else "0%"
+
+    def _setting(self, name: Any, pointer: Pointer, *, say: bool) -> Any:
+        """The value of a pack's setting."""
+        if self._settings is not None and isinstance(name, str) and name in self._settings:
+            self._used_settings.add(name)
+            return self._settings[name]
+        if say and self._settings is None:
+            remedy = "write the number, or a variable: $name"
+            self._note(pointer, "only a pack has settings", remedy, "LS293")
+        elif say:
+            known = self._settings or {}
+            near = did_you_mean(str(name), known) if known else "none are declared in 'settings'"
+            self._note(pointer, f"unknown setting '{str(name)[:100]}'", near, "LS293")
+        self._failed = True
         return 0 if pointer[-1] in _DURATIONS else "0%"
 
     def _named(self, name: Any, pointer: Pointer, seen: tuple[str, ...]) -> dict[str, Any]:

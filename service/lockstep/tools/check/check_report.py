@@ -8,7 +8,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from lockstep.adapters.convert.mapping import read_mapping
-from lockstep.adapters.rule_files import calendar_file, load_routing, load_rules, read_document, rule_files
+from lockstep.adapters.rule_files import (
+    calendar_file,
+    load_routing,
+    load_rules,
+    packs_of,
+    read_document,
+    rule_files,
+    shop_file,
+)
 from lockstep.adapters.sql.source_file import FILE, load_sources
 from lockstep.notify.oncall.schedule_form import gap_faults
 from lockstep.notify.quiet.quiet_faults import mute_faults
@@ -50,7 +58,7 @@ def check(paths: Sequence[Path], *, kept_s: int | None = None, now: datetime | N
     faults += [
         Fault(str(p), 1, 1, "no rule file in this folder", "name the folder that holds your *.yml", "LS101", "warning")
         for p in existing
-        if p.is_dir() and not rule_files([p])
+        if p.is_dir() and not rule_files([p]) and not ((shop := shop_file([p])) and packs_of(shop))
     ]
     mapping_files = [path for path in rule_files(existing) if _is_mapping(path)]
     for path in mapping_files:
@@ -62,7 +70,9 @@ def check(paths: Sequence[Path], *, kept_s: int | None = None, now: datetime | N
         faults += out_of_reach(loaded.plan.rules, kept_s=kept_s)
     if now is not None:
         faults += past_their_day(loaded.plan.rules, today=now.date())
-    files = len(rule_files(existing)) + (calendar_file(existing) is not None)
+    shop = shop_file(existing)
+    files = len(rule_files(existing)) + (calendar_file(existing) is not None) + (shop is not None)
+    files += 0 if loaded.shop is None else len(loaded.shop.packs)
     for path in _routing_files(existing):
         routing, wrong = load_routing(path)
         files += 1
@@ -72,6 +82,8 @@ def check(paths: Sequence[Path], *, kept_s: int | None = None, now: datetime | N
             faults += _unmet(path, routing, loaded.plan.rules)
         if routing is not None:
             faults += _not_installed(path, routing)
+        if routing is not None and shop is not None and loaded.shop is not None:
+            faults += _unknown_receivers(shop, loaded.shop.settings.report_to, routing)
         if routing is not None and routing.schedules and now is not None:
             faults += _gaps(path, routing, now)
         if routing is not None and routing.mute_times and now is not None:
@@ -89,6 +101,20 @@ def check(paths: Sequence[Path], *, kept_s: int | None = None, now: datetime | N
         faults += load_sources(path).faults
     sound = len(mapping_files) - len({fault.path for fault in faults} & {str(path) for path in mapping_files})
     return CheckReport(tuple(sorted(set(faults))), len(loaded.plan.rules), files, sound)
+
+
+def _unknown_receivers(shop: Path, receivers: Sequence[str], routing: Routing) -> list[Fault]:
+    """Receivers of reports that the routing does not have."""
+    document, _ = read_document(shop)
+    if document is None:
+        return []
+    return [
+        document.fault(
+            ("report", "to"), f"there is no receiver '{name}'", did_you_mean(name, routing.destinations), "LS150"
+        )
+        for name in receivers
+        if name not in routing.destinations
+    ]
 
 
 def _is_mapping(path: Path) -> bool:

@@ -33,7 +33,7 @@ from typing import Any
 
 import aiohttp
 
-from lockstep.adapters.rule_files import calendar_file, load_rules, rule_files
+from lockstep.adapters.rule_files import calendar_file, load_rules, rule_files, shop_file
 from lockstep.errors import LockstepError, RuleError
 from lockstep.rule.condition.kinds import Plan, Severity
 from lockstep.tools.backtest.replay import backtest
@@ -264,8 +264,8 @@ def _environment(folder: Path, *, mailbox: Mailbox, slack: Slack, token: str, se
 def _write_rules(rules: Path, folder: Path, hook: str) -> None:
     """The shipped rules, with a routing that leads to the receivers of the demo."""
     folder.mkdir()
-    calendar = calendar_file([rules])
-    for file in [*rule_files([rules]), *([] if calendar is None else [calendar])]:
+    beside = [file for file in (calendar_file([rules]), shop_file([rules])) if file is not None]
+    for file in [*rule_files([rules]), *beside]:
         shutil.copy(file, folder / file.name)
     routing = ROUTING.format(marketing=MARKETING, operations=OPERATIONS, hook=hook)
     (folder / "routing.yml").write_text(routing, encoding="utf-8")

@@ -46,12 +46,30 @@ def shop_files(answers: Answers, today: date) -> dict[Path, str]:
     routing, secrets = _routing(answers.marketing.strip(), answers.operations.strip())
     texts = {rules / name: (files("lockstep.tools.init") / "starter" / name).read_text("utf-8") for name in STARTER}
     texts[rules / "calendar.yml"] = _calendar(answers.country.strip(), today)
+    texts[rules / "shop.yml"] = _SHOP
     texts[rules / "routing.yml"] = routing
     texts[Path("lockstep.env")] = _settings(answers.timezone.key, secrets)
     if answers.mapping is not None:
         name, text = answers.mapping
         texts[Path("mappings") / f"{name}.yml"] = text
     return texts
+
+
+_SHOP = """\
+# What the shop says of itself: business measures, reports and answers to plans are made with it. Everything has a
+# default; rules/README.md of Lockstep says more, `lockstep packs` lists the rule packs and their settings.
+#
+# currency: EUR
+# exchange: {USD: 0.93}          # what one of another currency is worth
+# capacity: {per_day: 120}       # orders that can be shipped on a day
+# key_products: ["KEY-*"]        # must never run out
+# marketplaces: [amazon]         # locations or channels that are marketplaces
+# lead_time: 14d                 # of suppliers that told none
+# report: {daily: "06:00", agenda: Mon}
+# packs: [stock]                 # rules that are there without being written
+# stock: {low_cover: 10}         # a setting of a pack
+packs: []
+"""
 
 
 def _calendar(country: str, today: date) -> str:

@@ -24,9 +24,9 @@ from lockstep.rule.language.form.condition import (
     SpikeModel,
     ThresholdModel,
 )
-from lockstep.rule.language.form.json_schema import json_schema, without_null
+from lockstep.rule.language.form.json_schema import json_schema, pack_json_schema, without_null
 from lockstep.rule.language.form.measure import AGGREGATES, MeasureModel
-from lockstep.rule.language.form.rule import DefaultsModel, RuleFile, RuleModel
+from lockstep.rule.language.form.rule import DefaultsModel, PackFile, RuleFile, RuleModel, SettingModel
 
 __all__ = [
     "AGGREGATES",
@@ -43,16 +43,19 @@ __all__ = [
     "LevelsModel",
     "MeasureModel",
     "NewValueModel",
+    "PackFile",
     "PartModel",
     "ProjectionModel",
     "RatioModel",
     "RuleFile",
     "RuleModel",
+    "SettingModel",
     "ShareModel",
     "SourceModel",
     "SpikeModel",
     "ThresholdModel",
     "json_schema",
+    "pack_json_schema",
     "sources_in",
     "without_null",
 ]

@@ -3,12 +3,32 @@
 from typing import Any
 
 from lockstep.rule.language.form.measure import PERCENTILE, SHORT
-from lockstep.rule.language.form.rule import RuleFile
+from lockstep.rule.language.form.rule import PackFile, RuleFile
 
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema 2020-12 of rule files, for editors."""
-    schema = without_null(RuleFile.model_json_schema(by_alias=True))
+    return _schema_of(RuleFile, "rules", "Lockstep rule file")
+
+
+def pack_json_schema() -> dict[str, Any]:
+    """JSON Schema 2020-12 of rule packs, for editors."""
+    schema = _schema_of(PackFile, "pack", "Lockstep rule pack")
+    for name, model in schema["$defs"].items():
+        if name not in ("SettingModel", "MeasureModel", "MeasureName"):
+            schema["$defs"][name] = _with_settings(model)
+    schema["$defs"]["Setting"] = {
+        "type": "object",
+        "description": "The value of one of the pack's `settings`",
+        "properties": {"setting": {"type": "string", "description": "Its name"}},
+        "required": ["setting"],
+        "additionalProperties": False,
+    }
+    return schema
+
+
+def _schema_of(file: type[RuleFile], name: str, title: str) -> dict[str, Any]:
+    schema = without_null(file.model_json_schema(by_alias=True))
     measure = schema["$defs"]["MeasureModel"]
     percentile = measure["properties"].pop("percentile")
     measure["properties"].pop("quantile", None)
@@ -24,9 +44,9 @@ def json_schema() -> dict[str, Any]:
         _with_variables(model)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "https://lockstep.example/schemas/rules.schema.json",
+        "$id": f"https://lockstep.example/schemas/{name}.schema.json",
         **schema,
-        "title": "Lockstep rule file",
+        "title": title,
     }
 
 
@@ -47,6 +67,20 @@ def _with_variables(node: Any) -> None:
     elif isinstance(node, list):
         for value in node:
             _with_variables(value)
+
+
+def _with_settings(node: Any) -> Any:
+    """The schema where `{setting: name}` may stand for every number, length and ratio."""
+    if isinstance(node, list):
+        return [_with_settings(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    types = node.get("type")
+    is_value = types in ("number", "integer") or (isinstance(types, list) and {"number", "integer"} & set(types))
+    if is_value or "[0-9.]+" in str(node.get("pattern", "")):
+        kept = {k: v for k, v in node.items() if k in ("description", "title", "default")}
+        return {**kept, "anyOf": [{k: v for k, v in node.items() if k not in kept}, {"$ref": "#/$defs/Setting"}]}
+    return {key: _with_settings(value) for key, value in node.items()}
 
 
 def without_null(node: Any) -> Any:

@@ -130,3 +130,23 @@ class RuleFile(Strict):
     )
     defaults: DefaultsModel | None = Field(None, description="What every rule says that does not say it itself")
     rules: list[RuleModel] = Field(default_factory=list, description="What is worth telling")
+
+
+class SettingModel(Strict):
+    """A number of a pack that shop.yml may change."""
+
+    default: Annotated[int | float | str, BeforeValidator(_variable)] = Field(
+        description="What it is where shop.yml says nothing: `7`, `25%`, `15m`, `2x`"
+    )
+    says: Annotated[str, Field(min_length=1, max_length=200)] = Field(description="What it is for, a sentence")
+
+
+class PackFile(RuleFile):
+    """A rule pack: what a shop switches on in shop.yml. Its measures and settings are its own."""
+
+    promise: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+        description="What it does for a shop, one sentence"
+    )
+    settings: dict[Name, SettingModel] = Field(
+        default_factory=dict, description="Values that shop.yml may change: `at_most: {setting: low_cover}` uses one"
+    )

@@ -137,6 +137,8 @@ CODES: dict[str, str] = {
     "LS282": "a route that cannot be followed",
     "LS290": "a measure that has the name of a business measure",
     "LS291": "a business measure is by the labels of its subject",
+    "LS292": "a value of shop.yml is not understood",
+    "LS293": "a pack, or a setting of one, that is not there",
 }
 """code → what it is about."""
 
