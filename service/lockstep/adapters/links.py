@@ -31,13 +31,19 @@ class Purpose(StrEnum):
     """What a link is for; also the first part of its path.
 
     LOOK: at an alert, for somebody else, who cannot act. ACT: look and act as the link's recipient. CHART: the picture
-    alone, for a chat that fetches it. MUTE: the recipient no longer hears of a rule.
+    alone, for a chat that fetches it. MUTE: the recipient no longer hears of a rule. CALENDAR: the shop's calendar, for
+    a program that fetches it again and again.
     """
 
     LOOK = "look"
     ACT = "act"
     CHART = "chart"
     MUTE = "mute"
+    CALENDAR = "calendar"
+
+
+LASTING = (Purpose.CALENDAR,)
+"""Links that are good as long as the key is that signed them: a calendar is subscribed to once."""
 
 
 class LinkFault(Exception):
@@ -135,7 +141,7 @@ class SignedLinks:
         except msgspec.ValidationError as error:
             raise LinkFault("this link is of another version of Lockstep") from error
         age_s = self._clock().timestamp() - link.signed_at
-        if not -_AHEAD_S <= age_s <= self.life_s:
+        if age_s < -_AHEAD_S or (age_s > self.life_s and purpose not in LASTING):
             raise LinkFault(f"this link is older than {self.life_s / DAY_S:g} days; a newer message has a new one")
         return link
 

@@ -1,0 +1,1 @@
+"""The shop's calendar for the calendar programs of both teams."""
