@@ -24,6 +24,7 @@ from lockstep.adapters.convert.pseudonyms import pseudonym_key
 from lockstep.adapters.dispatch import Dispatcher
 from lockstep.adapters.explain_answer import from_worker
 from lockstep.adapters.http.access import Access, check_exposure
+from lockstep.adapters.http.calendar_feed.calendar_operations import SHOP, CalendarOperations, shifts_ahead
 from lockstep.adapters.http.first_steps import first_steps, page
 from lockstep.adapters.http.inbound import Inbound
 from lockstep.adapters.http.operations import openapi
@@ -47,6 +48,7 @@ from lockstep.adapters.http.pages.mute_pages import MutePages
 from lockstep.adapters.http.pages.on_call_pages import OnCallPages
 from lockstep.adapters.http.pages.pages import Pages
 from lockstep.adapters.http.pages.shop.timeline_pages import TimelinePages
+from lockstep.adapters.http.pages.shop.today_pages import ShopSource, TodayPages
 from lockstep.adapters.http.pages.silence_pages import SilencePages
 from lockstep.adapters.http.pages.visitor import Visitors
 from lockstep.adapters.http.server import HttpServer
@@ -54,7 +56,7 @@ from lockstep.adapters.http.token_book import TokenBook
 from lockstep.adapters.import_log import ImportLog
 from lockstep.adapters.ingest.receipts import MOST_BETWEEN, Receipts
 from lockstep.adapters.ingest.sku_names import SkuNames
-from lockstep.adapters.links import SignedLinks, signer_of, why_no_links
+from lockstep.adapters.links import Purpose, SignedLinks, signer_of, why_no_links
 from lockstep.adapters.metrics import Metrics
 from lockstep.adapters.outbound.ical_feeds import IcalFeeds
 from lockstep.adapters.response_board import ResponseBoard
@@ -250,6 +252,17 @@ class Service:
         self._alert_charts = AlertCharts(self._charts, Painter(), settings.zone)
         lookup = AlertLookup(self.board, self.responses)
         alert_pages = self._alert_pages(access)
+        source = ShopSource(
+            shop=lambda: self.shop_board.shop,
+            is_kept=lambda: self.shop_board.is_kept,
+            changes=lambda: (
+                self.board.changes,
+                self.responses.changes,
+                self.shop_board.changes,
+                id(self.judging.plan),
+            ),
+        )
+        self._today = TodayPages(alert_pages, source, calendar_token=self._calendar_token)
         accounts = AccountReader(self.broker, alert_pages.known.rules, alert_pages.known.writer)
         silences = SilenceOperations(
             self.board, self.responses, giver=giver, teams_of=self._teams_of, zone=settings.zone
@@ -280,6 +293,13 @@ class Service:
             SilencePages(alert_pages, silences.previewed),
             OnCallPages(alert_pages, lambda: book.loaded()[1]),
             TimelinePages(alert_pages, accounts),
+            self._today,
+            CalendarOperations(
+                lambda: self.shop_board.shop,
+                self.links,
+                shifts=lambda: shifts_ahead(book.loaded()[1], self.responses.overrides(every=True), utc_now()),
+                clock=utc_now,
+            ),
             self._buttons,
         )
         self.http = HttpServer(settings, access, owners)
@@ -292,6 +312,7 @@ class Service:
             async with contextlib.AsyncExitStack() as stack:
                 await self.http.start()
                 stack.push_async_callback(stopping.step, "ending requests", self.http.stop, at_most_s=HTTP_S)
+                stack.push_async_callback(stopping.step, "ending live pages", self._today.live.close, at_most_s=HTTP_S)
                 asked = asyncio.create_task(stop.wait())
                 stack.callback(asked.cancel)
                 starting = asyncio.create_task(self._start(stack))
@@ -375,6 +396,7 @@ class Service:
             self.board.follow(),
             self.responses.follow(),
             self.shop_board.follow(),
+            self._today.live.keep(),
             self.tokens.follow(),
             self._attempts.keep(),
             keep_retention(self.broker),
@@ -395,6 +417,12 @@ class Service:
         if self.settings.api_token is None and not named:
             return "none: loopback only"
         return f"{'set' if self.settings.api_token is not None else 'not set'}{f', and {named} named' if named else ''}"
+
+    def _calendar_token(self) -> str:
+        """Of the address of the shop's calendar; "" where workers sign with keys of their own."""
+        if not self.settings.is_sqlite and not self.settings.link_keys:
+            return ""
+        return self.links.token(Purpose.CALENDAR, SHOP)
 
     def _alert_pages(self, access: Access) -> AlertPages:
         s = self.settings

@@ -1,6 +1,7 @@
 """A small shop's alerts as they stand on the log, and the real server with the pages over them."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,18 +14,21 @@ import msgspec
 from lockstep.adapters.alert_board import TOPIC as ALERT_STATE
 from lockstep.adapters.alert_board import AlertBoard
 from lockstep.adapters.charts.board import ChartBoard, record_of
-from lockstep.adapters.charts.curve import Chart, NoChart, Point
+from lockstep.adapters.charts.curve import Chart, Point
 from lockstep.adapters.command_door import CommandDoor
 from lockstep.adapters.http.access import Access
+from lockstep.adapters.http.calendar_feed.calendar_operations import SHOP, CalendarOperations
+from lockstep.adapters.http.calendar_feed.ical import DutyShift
 from lockstep.adapters.http.operations.timeline_operations import TimelineOperations
 from lockstep.adapters.http.pages.alert_pages import AlertPages
 from lockstep.adapters.http.pages.known import Known
 from lockstep.adapters.http.pages.pages import Pages
 from lockstep.adapters.http.pages.shop.timeline_pages import TimelinePages
+from lockstep.adapters.http.pages.shop.today_pages import ShopSource, TodayPages
 from lockstep.adapters.http.pages.visitor import Visitors
 from lockstep.adapters.http.server import HttpServer
 from lockstep.adapters.http.token_book import TokenBook
-from lockstep.adapters.links import SignedLinks, Signer
+from lockstep.adapters.links import Purpose, SignedLinks, Signer
 from lockstep.adapters.response_board import ResponseBoard
 from lockstep.adapters.stream import open_broker
 from lockstep.adapters.timeline.topic_reader import AccountReader
@@ -38,6 +42,8 @@ from lockstep.response.standing import RESPONSE_STATE, Handling, Note, Standing,
 from lockstep.rule.condition.kinds import Baseline, NoData, Rule, Severity, Spike
 from lockstep.rule.judged_verdict import Judged, Stretch
 from lockstep.settings import Settings, load_settings
+from lockstep.shop.facts import Fact
+from lockstep.shop.whole_shop import Shop
 from lockstep.transition import Transition, TransitionName, encode
 from lockstep.worker.required_topics import prepare
 
@@ -275,11 +281,13 @@ def sample_records() -> list[Record]:
             )
         ),
         record_of(FELL.transition_id, chart),
-        record_of(HANDLED.transition_id, NoChart.SHORT),
     ]
 
 
 FELL_AT = datetime.fromisoformat(FELL.at)
+
+
+SHIFTS = [DutyShift("night", "ben", NOW, NOW + timedelta(hours=8))]
 
 
 async def commands(broker: Broker) -> list[Command]:
@@ -295,13 +303,22 @@ async def commands(broker: Broker) -> list[Command]:
 
 @dataclass
 class Served:
-    """url: of the pages. links: signed as for messages. known, broker, tokens: what they read."""
+    """url: of the pages. links: signed as for messages. known, broker, tokens, whole_shop: what they read."""
 
     url: str
     links: SignedLinks
     known: Known
     broker: Broker
     tokens: TokenBook
+    today: TodayPages
+    whole_shop: Shop
+    counted: list[int]
+
+    def put(self, *facts: Fact) -> None:
+        """The shop's facts are other ones now."""
+        for fact in facts:
+            self.whole_shop.put(fact)
+        self.counted[0] += 1
 
     def path(self, link: str | None) -> str:
         """A link as it is reached here."""
@@ -310,15 +327,24 @@ class Served:
 
 
 @asynccontextmanager
-async def served(folder: Path, given: list[Record] | None = None, **changed: Any) -> AsyncIterator[Served]:
-    """The server with the pages, over a file on which these records lie."""
+async def served(
+    folder: Path,
+    given: list[Record] | None = None,
+    *,
+    now: datetime = NOW,
+    whole_shop: Shop | None = None,
+    rules: Mapping[str, Rule] = RULES,
+    **changed: Any,
+) -> AsyncIterator[Served]:
+    """The server with the pages, over a file on which these records lie. whole_shop: what is known of its days."""
     settings: Settings = load_settings(
         broker=f"sqlite:///{folder}/shop.db", http_port=0, public_url="https://alerts.shop.example", **changed
     )
 
     def clock() -> datetime:
-        return NOW
+        return now
 
+    whole_shop = whole_shop or Shop(LONDON)
     broker = open_broker(settings, clock=clock)
     await broker.start()
     try:
@@ -333,8 +359,8 @@ async def served(folder: Path, given: list[Record] | None = None, **changed: Any
             board=board,
             responses=responses,
             charts=ChartBoard(broker),
-            rules=lambda: RULES,
-            writer=Writer(LONDON, None, "EUR"),
+            rules=lambda: rules,
+            writer=Writer(whole_shop.zone, None, "EUR"),
             says_now=lambda alert_id: "it fires since 03:00: orders is 3 (asked: critical below 0.5x of 41)",
             clock=clock,
         )
@@ -355,11 +381,22 @@ async def served(folder: Path, given: list[Record] | None = None, **changed: Any
             answer_s=0.2,
         )
         accounts = AccountReader(broker, known.rules, known.writer)
-        owners = [pages, TimelinePages(pages, accounts), TimelineOperations(accounts)]
+        counted = [0]
+        source = ShopSource(
+            shop=lambda: whole_shop,
+            is_kept=lambda: True,
+            changes=lambda: (board.changes, responses.changes, counted[0]),
+        )
+        today = TodayPages(pages, source, calendar_token=lambda: links.token(Purpose.CALENDAR, SHOP))
+        calendar = CalendarOperations(lambda: whole_shop, links, shifts=lambda: SHIFTS, clock=clock)
+        owners = [pages, TimelinePages(pages, accounts), TimelineOperations(accounts), today, calendar]
         http = HttpServer(settings, access, owners)
         await http.start()
         try:
-            yield Served(f"http://127.0.0.1:{http.port}", links, known, broker, tokens)
+            keeping = asyncio.create_task(today.live.keep())
+            yield Served(f"http://127.0.0.1:{http.port}", links, known, broker, tokens, today, whole_shop, counted)
+            keeping.cancel()
+            await today.live.close()
         finally:
             await http.stop()
     finally:

@@ -108,15 +108,6 @@ async def test_all_that_is_known_is_there(shop, http):
             assert "<svg" in await answer.text()
 
 
-async def test_why_there_is_no_chart_is_said(shop, http):
-    """Where the judge said so; of what nobody knows nothing is."""
-    assert "No chart: too little had been measured before it to draw a line" in words(
-        await opened(http, act_link(shop, HANDLED))
-    )
-    assert "No chart" not in words(await opened(http, act_link(shop, FELL)))
-    assert "No chart" not in words(await opened(http, act_link(shop, SILENCED)))
-
-
 async def test_who_has_it_is_said_first(shop, http):
     """Behind the headline; the button is the one to take it back, and notes have their own place."""
     page = words(await opened(http, act_link(shop, HANDLED)))

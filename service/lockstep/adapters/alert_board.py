@@ -26,6 +26,8 @@ class AlertBoard:
         self._clock = clock
         self._follower = Follower(broker, {TOPIC: None}, self._take_batch)
         self._latest: dict[str, list[Transition]] = {}  # the last of each episode that began last, mostly one
+        self.changes = 0
+        """Grows with each record that was read, and with each alert that was forgotten."""
         self.heard: dict[str, datetime] = {}
         """Alert id → when a record of it was last read here, also one that said nothing new."""
 
@@ -34,6 +36,7 @@ class AlertBoard:
         await self._follower.refresh()
 
     def _take_batch(self, batch: Batch) -> None:
+        self.changes += len(batch)
         for value in batch.values:
             self._take(value)
 
@@ -64,6 +67,7 @@ class AlertBoard:
         for key, episodes in list(self._latest.items()):
             if all(t.state in ENDED and datetime.fromisoformat(t.at) < oldest for t in episodes):
                 del self._latest[key]
+                self.changes += 1
                 self.heard.pop(key, None)
 
     def open(self) -> list[Transition]:

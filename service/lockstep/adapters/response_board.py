@@ -105,6 +105,8 @@ class ResponseBoard:
         self._answers: OrderedDict[str, tuple[_Said, Answer]] = OrderedDict()
         self._standing: dict[str, Standing] = {}
         self._unreadable: set[str] = set()
+        self.changes = 0
+        """Grows with each record that was read."""
 
     # ---- reading --------------------------------------------------------------------------------------------------
 
@@ -117,6 +119,7 @@ class ResponseBoard:
         await self._follower.follow("the response board")
 
     def _take(self, batch: Batch) -> None:
+        self.changes += len(batch)
         for key, value, at_ms in zip(batch.keys, batch.values, batch.timestamps_ms, strict=True):
             try:
                 self._take_record(batch.topic, key, value, at_ms)

@@ -231,11 +231,11 @@ def _holiday(shop: Shop, usual: Usual, today: date) -> tuple[Usual, str]:
 # ---- the course of a day --------------------------------------------------------------------------------------------
 
 
-def share_of_day(shop: Shop, usual: Usual, day: date, moment: datetime) -> Fraction:
+def share_of_day(shop: Shop, usual: Usual, day: date, moment: datetime, count_name: str = "orders") -> Fraction:
     """Which share of a usual day's orders has come by the wall clock of a moment; 0 before the day, 1 after it.
 
-    The hours of the usual days are read by the wall clock, so days of 23 and 25 hours compare with those of 24. Without
-    orders by the hour it is the share of the time.
+    count_name: of another count of HOURLY. The hours of the usual days are read by the wall clock, so days of 23 and 25
+    hours compare with those of 24. Without numbers by the hour it is the share of the time.
     """
     start, end = day_bounds(day, shop.zone)
     if moment <= start:
@@ -245,7 +245,7 @@ def share_of_day(shop: Shop, usual: Usual, day: date, moment: datetime) -> Fract
     clock = moment.astimezone(shop.zone)
     by_now, whole = Fraction(0), 0
     for facts in usual.days:
-        hours = facts.by_hour.get("orders", [])
+        hours = facts.by_hour.get(count_name, [])
         then = date.fromisoformat(facts.day)
         begin, over = day_bounds(then, shop.zone)
         same = datetime.combine(then, clock.time(), shop.zone).replace(fold=clock.fold)

@@ -68,6 +68,8 @@ def returns_ranking(shop: Shop, at: datetime, most: int = 10) -> list[Returned]:
     today = shop.day_of(at)
     rows = []
     for product in shop.products.values():
+        if not any(product.returned):
+            continue
         returned, units = _product_sums(shop, product, today)[0]
         if returned > 0 and units >= max(1, shop.settings.min_return_units):
             rate = Fraction(returned, units)

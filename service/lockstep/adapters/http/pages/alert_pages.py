@@ -214,7 +214,6 @@ class AlertPages:
         if not said:
             said, refused = await self.outcome(request)
         view = self.known.view(transitions)
-        chart = await self.known.chart(transitions, self._chart_place)
         values = {
             "view": view,
             "longest": max(len(view.item.value_bar), len(view.item.usual_bar), 1),
@@ -222,8 +221,7 @@ class AlertPages:
             "said_refused": refused,
             "form": self.visitors.form(_about(transitions)),
             "snoozes": [(name, words) for name, (words, _) in SNOOZES.items()],
-            "chart": chart,
-            "no_chart": "" if chart else self.known.why_no_chart(transitions),
+            "chart": await self.known.chart(transitions, self._chart_place),
             "look": self._look_place(transitions) if visitor.can_act else "",
         }
         return self.pages.page("alert", values, depth=1, visitor=visitor, status=status)

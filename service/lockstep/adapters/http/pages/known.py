@@ -86,13 +86,6 @@ class Known:
                 return ChartOnPage(f"{at}?as=svg", f"{at}?as=svg&in=dark", described(chart))
         return None
 
-    def why_no_chart(self, transitions: list[Transition]) -> str:
-        """Why an episode for which a picture was looked for has none, in words; "" where nobody knows."""
-        if self.charts is None:
-            return ""
-        reasons = (self.charts.why_none(transition.transition_id) for transition in reversed(transitions))
-        return next((reason for reason in reasons if reason), "")
-
 
 def says_now_of(explain: Callable[[str, dict[str, str]], Mapping[str, object]]) -> Callable[[str], str]:
     """What the judge of this worker says of an alert by its id. explain: the answer of /v1/explain."""

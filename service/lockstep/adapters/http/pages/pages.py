@@ -11,6 +11,7 @@ from lockstep.adapters.http.pages.visitor import Visitor
 
 _HERE = Path(__file__).parent
 PLACES = (
+    ("today", "Today"),
     ("", "Alerts"),
     ("silences", "Silences"),
     ("oncall", "On call"),
@@ -30,6 +31,8 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+LIVE_HEADERS = {**HEADERS, "Content-Security-Policy": f"{_POLICY}; script-src 'self'; connect-src 'self'"}
+"""Of a page that is kept up to date by a script of ours, which may ask nobody but us."""
 SVG_HEADERS = {**HEADERS, "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
 """Of a picture, which brings its own sheet and can do nothing else."""
 
@@ -52,18 +55,26 @@ class Pages:
             undefined=jinja2.StrictUndefined,
         )
         self.style = (_HERE / "style.css").read_text(encoding="utf-8")
+        self.script = (_HERE / "live.js").read_text(encoding="utf-8")
 
     def text(self, name: str, values: Mapping[str, Any], *, depth: int, visitor: Visitor | None, here: str = "") -> str:
         """A page as HTML. depth: slashes of its path below the root, as everything is addressed from it. here: the
         name of its place among PLACES."""
         ways = {
-            "root": "../" * depth or "./",
+            "root": _root(depth),
             "places": PLACES,
             "here": here,
             "can_see_all": visitor is not None and visitor.can_see_all,
             "visitor": visitor,
         }
         return self._templates.get_template(f"{name}.html").render({**ways, **values})
+
+    def parts(self, name: str, values: Mapping[str, Any], *, depth: int) -> dict[str, str]:
+        """What a page is made of, by name: its blocks `part_NAME`, each rendered alone."""
+        template = self._templates.get_template(f"{name}.html")
+        context = template.new_context({"root": _root(depth), **values})
+        blocks = {block: body for block, body in template.blocks.items() if block.startswith(_PART)}
+        return {block.removeprefix(_PART): "".join(body(context)) for block, body in blocks.items()}
 
     def page(
         self,
@@ -74,14 +85,23 @@ class Pages:
         visitor: Visitor | None = None,
         here: str = "",
         status: int = 200,
+        headers: Mapping[str, str] = HEADERS,
     ) -> web.Response:
         """The answer with a page."""
         text = self.text(name, values, depth=depth, visitor=visitor, here=here)
-        return web.Response(text=text, content_type="text/html", headers=HEADERS, status=status)
+        return web.Response(text=text, content_type="text/html", headers=headers, status=status)
 
     def notice(self, title: str, text: str, *, depth: int, status: int) -> web.Response:
         """A page that says one thing."""
         return self.page("notice", {"title": title, "text": text}, depth=depth, status=status)
+
+
+_PART = "part_"
+"""How blocks begin that are sent alone, too."""
+
+
+def _root(depth: int) -> str:
+    return "../" * depth or "./"
 
 
 def seen_at(location: str) -> web.Response:

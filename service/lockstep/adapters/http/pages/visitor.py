@@ -15,7 +15,7 @@ import msgspec
 from aiohttp import web
 
 from lockstep.adapters.http.access import Access, Login
-from lockstep.adapters.http.caller import LOCAL, NOBODY, Caller, Role, caller_of
+from lockstep.adapters.http.caller import LOCAL, NOBODY, Role, caller_of
 from lockstep.adapters.links import LinkFault, Signer
 from lockstep.response.command import Way
 from lockstep.response.standing import LONGEST_NAME
@@ -78,7 +78,8 @@ class Visitors:
         """Who asks with a token, by header or cookie, or from this machine; None: somebody has to log in."""
         caller = caller_of(request)
         if caller.role is Role.NOBODY:
-            caller = self._caller_of_session(request) or NOBODY
+            login = self._login_of_session(request)
+            caller = NOBODY if login is None else login.caller
         if caller.role < Role.VIEWER:
             return None
         name = self.name_of(request)
@@ -95,7 +96,7 @@ class Visitors:
         """Whether a browser keeps that somebody has given a token, be it still good or not."""
         return SESSION_COOKIE in request.cookies
 
-    def _caller_of_session(self, request: web.BaseRequest) -> Caller | None:
+    def _login_of_session(self, request: web.BaseRequest) -> Login | None:
         """Who has given a token that is good still; None: nobody, or the token was taken back or is another one."""
         try:
             said = self._signer.read("session", request.cookies.get(SESSION_COOKIE, ""))
@@ -104,7 +105,7 @@ class Visitors:
             return None
         if not 0 <= self._clock().timestamp() - made_at + CLOCKS_APART_S <= SESSION_S + CLOCKS_APART_S:
             return None
-        return next((one.caller for one in self._access.logins(name) if self._mark(one) == mark), None)
+        return next((one for one in self._access.logins(name) if self._mark(one) == mark), None)
 
     def _mark(self, login: Login) -> str:
         """What binds a session to its token, so that it ends with that; who reads a cookie cannot guess the token."""
@@ -122,17 +123,23 @@ class Visitors:
         """Have the browser keep who somebody is."""
         self._keep(response, NAME_COOKIE, self._signer.signed("name", name), NAME_S)
 
-    def remember_login(self, response: web.Response, login: Login) -> None:
+    def remember_login(self, response: web.StreamResponse, login: Login) -> None:
         """Have the browser keep that somebody has given a token, and not the token itself."""
         session = self._signer.signed("session", [int(self._clock().timestamp()), login.caller.name, self._mark(login)])
         self._keep(response, SESSION_COOKIE, session, SESSION_S)
         response.del_cookie(_PLAIN_COOKIE, path="/")
 
+    def renew_login(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        """Have the browser keep it for as long again, where somebody has given a token that is good still."""
+        login = self._login_of_session(request)
+        if login is not None:
+            self.remember_login(response, login)
+
     def forget_login(self, response: web.Response) -> None:
         for name in (SESSION_COOKIE, _PLAIN_COOKIE):
             response.del_cookie(name, path="/")
 
-    def _keep(self, response: web.Response, name: str, value: str, seconds: float) -> None:
+    def _keep(self, response: web.StreamResponse, name: str, value: str, seconds: float) -> None:
         response.set_cookie(
             name, value, max_age=int(seconds), path="/", httponly=True, samesite="Lax", secure=self._is_https
         )

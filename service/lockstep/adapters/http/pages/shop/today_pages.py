@@ -1,0 +1,160 @@
+"""`/today`: one page for both teams, live; also large, for a screen on the wall."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from lockstep.adapters.http.openapi import TEXT, Operation, answers
+from lockstep.adapters.http.operations.silenced import Silenced
+from lockstep.adapters.http.pages.alert_pages import AlertPages
+from lockstep.adapters.http.pages.board_view import board_view
+from lockstep.adapters.http.pages.pages import HEADERS, LIVE_HEADERS
+from lockstep.adapters.http.pages.shop.live_updates import LiveUpdates, Parts
+from lockstep.adapters.http.pages.shop.today_tiles import rank
+from lockstep.adapters.http.pages.shop.today_view import TEAMS, Firing, today_view
+from lockstep.adapters.http.refusal import Refusal
+from lockstep.notify.advice import advice
+from lockstep.notify.message import direction_of
+from lockstep.notify.message_reason import leaf_of
+from lockstep.shop.whole_shop import Shop
+from lockstep.transition import Transition, TransitionName
+
+_PAGE = {"description": "HTML", "content": {"text/html": {"schema": TEXT}}}
+_SCREEN = {"name": "screen", "in": "query", "schema": {"enum": ["", "wall"]}}
+MOST_TEXTS = 20
+"""Alerts whose texts for teams are written."""
+
+
+@dataclass(frozen=True)
+class ShopSource:
+    """What the page reads. shop: as it is known now. is_kept: whether facts of it are made. changes: another value
+    whenever the shop, an alert or what people did is another one."""
+
+    shop: Callable[[], Shop]
+    is_kept: Callable[[], bool]
+    changes: Callable[[], object]
+
+
+class TodayPages:
+    """The page, its events, and its script."""
+
+    def __init__(self, alert_pages: AlertPages, source: ShopSource, *, calendar_token: Callable[[], str]) -> None:
+        """alert_pages: who knows visitors and alerts. calendar_token: of the calendar's address; "" where there is
+        none."""
+        self._of, self._source, self._calendar_token = alert_pages, source, calendar_token
+        self.live = LiveUpdates(self._parts, self._changes)
+
+    def _changes(self) -> tuple[object, datetime]:
+        """What the page was made of, and the minute: `in 3 hours` and `by now` go on without any event."""
+        return self._source.changes(), self._of.known.clock().replace(second=0, microsecond=0)
+
+    @answers(
+        Operation(
+            "GET",
+            "/today",
+            "One page for both teams: what is wrong and who does what, the shop's day against usual and forecast",
+            {200: _PAGE, 401: _PAGE},
+            [_SCREEN],
+            is_open=True,
+        )
+    )
+    async def _today(self, request: web.BaseRequest) -> web.Response:
+        visitor = self._of.visitors.by_login(request)
+        if visitor is None:
+            return self._of.ask_to_log_in(request, to="today")
+        made = self.live.now()
+        values: dict[str, Any] = {
+            "parts": made.parts,
+            "version": made.version,
+            "is_wall": _is_wall(request),
+            "calendar": self._calendar_token(),
+        }
+        return self._of.pages.page("today", values, depth=0, visitor=visitor, here="Today", headers=LIVE_HEADERS)
+
+    @answers(
+        Operation(
+            "GET",
+            "/today/live",
+            "Parts of the page of today that have changed, as server-sent events",
+            {
+                200: {"description": "Events", "content": {"text/event-stream": {"schema": TEXT}}},
+                401: _PAGE,
+                503: _PAGE,
+            },
+            [{"name": "version", "in": "query", "schema": TEXT}, _SCREEN],
+            is_open=True,
+        )
+    )
+    async def _live(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._of.visitors.by_login(request) is None:
+            raise Refusal(
+                401, "log in on the page itself, or send a Bearer token", headers={"WWW-Authenticate": "Bearer"}
+            )
+        response = web.StreamResponse(headers=HEADERS)
+        if _is_wall(request):
+            # Nobody is at a screen on the wall who could give the token again each week.
+            self._of.visitors.renew_login(request, response)
+        return await self.live.answer(request, response)
+
+    @answers(
+        Operation("GET", "/live.js", "Keeps a page up to date", {200: {"description": "JavaScript"}}, is_open=True)
+    )
+    async def _script(self, request: web.BaseRequest) -> web.Response:
+        headers = {"Cache-Control": "max-age=300", "X-Content-Type-Options": "nosniff"}
+        return web.Response(text=self._of.pages.script, content_type="text/javascript", headers=headers)
+
+    # ---- parts ----------------------------------------------------------------------------------------------------
+
+    def _parts(self) -> Parts:
+        known = self._of.known
+        now, responses, rules = known.clock(), known.responses, known.rules()
+        alerts = list(known.board.latest_of_each())
+        board = board_view(
+            alerts,
+            rules,
+            known.writer,
+            handling=responses.handling,
+            decisions=responses.decisions,
+            silenced=Silenced(responses.silences(), now, known.writer.zone).whole,
+            now=now,
+        )
+        by_id = {transition.alert_id: transition for transition in alerts}
+        fires = next(section for section in board.sections if section.title == "Fires")
+        firing = Firing(
+            board,
+            texts={row.alert_id: self._texts(by_id[row.alert_id]) for row in fires.rows[:MOST_TEXTS]},
+            measures=_worst_by_measure(alerts),
+        )
+        view = today_view(self._source.shop(), firing, now=now, is_kept=self._source.is_kept())
+        return self._of.pages.parts("today", {"view": view}, depth=0)
+
+    def _texts(self, transition: Transition) -> dict[str, str]:
+        """Team → what to do about an alert, for those teams whose it is: the rule's words, else what anybody could."""
+        writer, rule = self._of.known.writer, self._of.known.rules().get(transition.rule)
+        if rule is None:
+            return {team: writer.headline(transition, None) for team in TEAMS}
+        leaf, direction = leaf_of(transition), direction_of(transition)
+        texts = {}
+        for team in rule.teams:
+            what = advice(team, rule, leaf, direction=direction, is_missing=transition.value is None)
+            about = ", ".join([transition.rule, *transition.labels.values()])
+            texts[team] = writer.team_text(transition, rule, team) if rule.say.get(team) else f"{about}: {what}."
+        return texts
+
+
+def _is_wall(request: web.BaseRequest) -> bool:
+    return request.query.get("screen") == "wall"
+
+
+def _worst_by_measure(alerts: list[Transition]) -> dict[str, str]:
+    """Name of what is measured → the worst severity of an alert that fires about it."""
+    worst: dict[str, str] = {}
+    for transition in alerts:
+        if transition.state in (TransitionName.FIRING, TransitionName.SEVERITY) and transition.explanation is not None:
+            name = transition.explanation.of
+            if name not in worst or rank(transition.severity) < rank(worst[name]):
+                worst[name] = transition.severity
+    return worst

@@ -1,0 +1,425 @@
+"""The one page for both teams: what is wrong, who does what, and the day in the numbers of alerts and reports."""
+
+import asyncio
+import re
+import time
+from datetime import timedelta
+from html import unescape
+
+import aiohttp
+import msgspec
+import pytest
+from chromium import CONTRAST, browser, needs_chromium
+from icalendar import Calendar
+from page_samples import ANNA, FELL, records, served, stands, transition
+from shop_build import NOON, history, plan, product, receipt, shop_of
+from today_samples import OUT, RULES, busy_records, busy_shop, quiet_shop
+
+from lockstep.response.standing import Handling
+from lockstep.shop.business import business
+from lockstep.shop.forecast import conversion_of, expected_day, usual_day
+from lockstep.shop.plan_answer import answer
+from lockstep.shop.whole_shop import Shop
+from lockstep.text.figures import PERCENT, number_text
+from lockstep.text.rfc3339 import rfc3339_of
+
+TAB, ENTER = ("Tab", 9), ("Enter", 13)
+
+
+@pytest.fixture
+async def busy(tmp_path):
+    async with served(tmp_path, busy_records(), now=NOON, whole_shop=busy_shop(), rules=RULES) as pages:
+        yield pages
+
+
+async def read(url: str, status: int = 200, **headers: str) -> tuple[str, aiohttp.ClientResponse]:
+    async with aiohttp.ClientSession(trust_env=False) as session, session.get(url, headers=headers) as answered:
+        text = await answered.text()
+        assert answered.status == status, text
+        return text, answered
+
+
+def words(page: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", page)).split())
+
+
+def part(page: str, name: str) -> str:
+    return words(re.findall(rf'<section id="{name}".*?</section>', page, re.DOTALL)[0])
+
+
+async def test_its_head_says_what_is_wrong_and_what_each_team_does(busy):
+    """In the rules' own words for the team, the gravest first; and that more waits below."""
+    head = part((await read(f"{busy.url}/today"))[0], "head")
+    assert head.startswith("3 alerts need somebody, 1 of them critical Monday, 30 November 2026 · known up to 12:00")
+    marketing, operations = head.split("Marketing ")[1].split("Operations ")
+    assert marketing.startswith("Pause the ads for KEY-1 now, or lead them to MUG-2; 500 come on Friday. Add no budget")
+    assert operations.startswith("Ask the supplier of KEY-1 for a part of PO-1 before Friday. Call two people")
+    assert "more below" in marketing
+
+
+async def test_its_numbers_are_those_of_the_shop_s_measures(busy):
+    """Made by the same functions as those of alerts and reports, and not again by the page."""
+    shop, numbers = busy.whole_shop, part((await read(f"{busy.url}/today"))[0], "numbers")
+    whole = business(shop, "shop", (), NOON)
+    expected = expected_day(shop, shop.day_of(NOON), NOON)
+    assert f"expected by tonight: {number_text(expected.value)}" in numbers
+    assert f"Capacity {number_text(round(float(whole['capacity_projected'].value), 2), PERCENT)}" in numbers
+    too_many = expected.value - whole["capacity_today"].value
+    assert f"{number_text(float(too_many))} orders too many: add no budget" in numbers
+    assert f"To ship {whole['backlog'].value} orders wait" in numbers
+    rate = conversion_of(shop, (), NOON)
+    assert f"Conversion {number_text(round(float(rate.share), 4), PERCENT)} of visits, 28 days" in numbers
+    usual = usual_day(shop, shop.day_of(NOON), "sessions")
+    assert f"a usual Monday: {number_text(round(usual.value))} visits" in numbers
+    assert "144% more than usual by now (780)" in numbers
+
+
+async def test_campaigns_stand_with_the_answer_that_they_got(busy):
+    """Now and next, with the reason and what to do instead."""
+    campaigns = part((await read(f"{busy.url}/today"))[0], "campaigns")
+    for name, word in (
+        ("CYBER MONDAY", "cannot be done"),
+        ("SAINT NICHOLAS", "cannot be done"),
+        ("ADVENT", "can be done"),
+    ):
+        given = answer(busy.whole_shop, busy.whole_shop.plans[name], NOON)
+        assert f"{word} {name}" in campaigns
+        assert given.reasons[0] in campaigns
+        assert given.suggestion in campaigns
+    assert campaigns.index("runs until Tue 1 Dec") < campaigns.index("in 3 days 12 hours: Fri 4 Dec to Sun 6 Dec")
+
+
+async def test_stock_at_risk_says_until_when_and_what_comes(busy):
+    """What is promoted and gone first; then what runs out before the next delivery, or with none planned."""
+    page = (await read(f"{busy.url}/today"))[0]
+    stock = part(page, "stock")
+    assert stock.index("sold out KEY-1 0 available") < stock.index("SHIRT-9 11 available, lasts 2.8 days")
+    assert "promoted by CYBER MONDAY · out for 4 days before the next delivery · next: 500 on Fri 4 Dec" in stock
+    assert "runs out SOCKS-3 6 available, lasts 1 day next: no delivery is planned" in stock
+    assert "MUG-2" not in stock
+    coming = part(page, "coming")
+    assert "Fri 4 Dec delivery: 500 KEY-1 (1 of 1 late)" in coming
+    assert "today capacity: 120 orders a day are declared" in coming
+
+
+async def test_who_has_an_alert_is_said(busy):
+    """It is nobody's any more to do; the page says whose it is."""
+    busy.today.live.every_s, busy.today.live.share = 0.0, 0.0
+    at = rfc3339_of(NOON - timedelta(minutes=2))
+    taken = Handling(alert_id=OUT.alert_id, episode_id=OUT.episode_id, acknowledged_by="Anna", acknowledged_at=at)
+    await busy.broker.publish(stands(taken))
+    await busy.known.responses.refresh()
+    page = (await read(f"{busy.url}/today"))[0]
+    assert part(page, "head").startswith("2 alerts need somebody")
+    assert "Pause the ads" not in page
+    assert "Anna has it since Mon 30 Nov 2026 11:58 CET" in part(page, "alerts")
+
+
+async def test_on_a_quiet_day_it_says_so(tmp_path):
+    """Nothing is red, and nobody has anything to do."""
+    async with served(tmp_path, [], now=NOON, whole_shop=quiet_shop()) as pages:
+        page = (await read(f"{pages.url}/today"))[0]
+    assert part(page, "head").startswith("Nothing needs you now")
+    assert part(page, "head").count("Nothing to do now.") == 2
+    assert "as usual by now (26)" in part(page, "numbers")
+    assert "room for 50 more orders today ≈ 1,500 visits" in part(page, "numbers")
+    assert 'class="badge critical"' not in page
+
+
+async def test_what_is_not_known_is_said_with_what_to_do_about_it(tmp_path):
+    """No number is made up: neither a zero nor a blank stands where nobody told anything."""
+    async with served(tmp_path, [], now=NOON, whole_shop=Shop(NOON.tzinfo)) as pages:
+        page = (await read(f"{pages.url}/today"))[0]
+    head, numbers = part(page, "head"), part(page, "numbers")
+    assert "nothing is known of the shop's day yet" in head
+    assert "No event of the shop has come yet. Send orders, traffic and stock" in head
+    assert numbers.count("not known") == 7
+    assert "Operations: declare it by a capacity.declared event" in numbers
+    assert "Marketing: have visits sent as traffic.session events" in numbers
+    assert " 0 " not in numbers.replace("only 0 units", "")
+
+
+async def test_old_facts_are_said_to_be_old(tmp_path):
+    """A feed that stands still must not look like a quiet afternoon."""
+    later = NOON + timedelta(hours=3)
+    async with served(tmp_path, [], now=later, whole_shop=quiet_shop()) as pages:
+        head = part((await read(f"{pages.url}/today"))[0], "head")
+    assert head.startswith("Nothing fires; the numbers are old")
+    assert "Nothing newer has come for 3 hours. Look whether events still arrive" in head
+    assert "known up to 12:00" in head
+
+
+async def test_nothing_that_events_say_becomes_markup(tmp_path):
+    """A product, a campaign and a note with HTML in their names."""
+    bad = '<img src=x onerror="alert(1)">'
+    shop = shop_of(
+        *history(whole={"orders": 20}),
+        product(bad, sells=4, stock=0, receipts=[receipt(10, "2026-12-02")]),
+        plan(bad, "2026-11-30", "2026-12-01", [bad], orders=5),
+    )
+    alert = transition("StockLow", labels={"sku": bad})
+    async with served(tmp_path, records([alert]), now=NOON, whole_shop=shop) as pages:
+        page = (await read(f"{pages.url}/today"))[0]
+        made = pages.today.live.now()
+    assert "<img" not in page
+    assert all("<img" not in html for html in made.parts.values())
+    assert page.count("&lt;img") >= 3
+
+
+async def test_the_first_view_is_small_and_quick(tmp_path):
+    """All that a browser loads for it is at most 100 kB, and it is there within 300 ms, with 3,000 products."""
+    shop = busy_shop()
+    for n in range(3_000):
+        shop.put(product(f"SKU-{n}", sells=n % 7, stock=n % 90))
+    async with served(tmp_path, busy_records(), now=NOON, whole_shop=shop, rules=RULES) as pages:
+        began_s = time.process_time()  # of this process alone, client and server: others use the machine as well
+        page, answered = await read(f"{pages.url}/today")
+        took_s = time.process_time() - began_s
+        others = [await read(f"{pages.url}/{name}") for name in ("style.css", "live.js", "icon.svg")]
+    size = sum(len(text.encode()) for text in (page, *(text for text, _ in others)))
+    assert size <= 100_000
+    assert took_s <= 0.3
+    policy = answered.headers["Content-Security-Policy"]
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy
+
+
+async def test_without_scripts_it_is_loaded_again_each_minute(busy):
+    page = (await read(f"{busy.url}/today"))[0]
+    assert '<noscript><meta http-equiv="refresh" content="60"></noscript>' in page
+
+
+async def test_who_has_no_token_sees_nothing(tmp_path):
+    """Neither the page nor its events, also not by the link of a message."""
+    token = "a-token-of-sixteen-letters"
+    async with served(tmp_path, busy_records(), now=NOON, whole_shop=busy_shop(), api_token=token) as pages:
+        page, _ = await read(f"{pages.url}/today", 401)
+        assert "KEY-1" not in page
+        await read(f"{pages.url}/today/live", 401)
+        link = pages.links.to("look", FELL.alert_id, FELL.episode_id, ANNA).rpartition("/")[2]
+        await read(f"{pages.url}/today?token={link}", 401)
+
+
+async def test_a_screen_on_the_wall_stays_logged_in(tmp_path):
+    """Its events renew what the browser keeps; an hour later they end, and it is asked anew whether it may look on."""
+    token = "a-token-of-sixteen-letters"
+    async with served(tmp_path, [], now=NOON, whole_shop=busy_shop(), api_token=token) as pages:
+        pages.today.live.life_s, pages.today.live.beat_s = 0.05, 0.02
+        cookies = aiohttp.CookieJar(unsafe=True)
+        async with aiohttp.ClientSession(trust_env=False, cookie_jar=cookies) as session:
+            async with session.get(f"{pages.url}/login") as asked:
+                (form,) = re.findall(r'name="form" value="([^"]+)"', await asked.text())
+            given = {"form": form, "token": token, "to": "today"}
+            async with session.post(f"{pages.url}/login", data=given) as entered:
+                assert "KEY-1" in await entered.text()
+            async with asyncio.timeout(10), session.get(f"{pages.url}/today/live?screen=wall") as answered:
+                assert answered.cookies["lockstep_session"]["max-age"] == str(7 * 24 * 3600)
+                await answered.content.read()
+            async with asyncio.timeout(10), session.get(f"{pages.url}/today/live") as answered:
+                assert "lockstep_session" not in answered.cookies
+
+
+# ---- the calendar ---------------------------------------------------------------------------------------------------
+
+
+async def test_the_calendar_is_subscribed_to_by_the_address_that_the_page_shows(tmp_path):
+    """Without a login; with any other address it is refused, and what did not change is not sent again."""
+    async with served(tmp_path, [], now=NOON, whole_shop=busy_shop(), api_token="a-token-of-sixteen-letters") as pages:
+        page, _ = await read(f"{pages.url}/today", Authorization="Bearer a-token-of-sixteen-letters")
+        (link,) = re.findall(r'href="\./(calendar\.ics\?token=[^"]+)"', page)
+        text, answered = await read(f"{pages.url}/{link}")
+        assert answered.content_type == "text/calendar"
+        titles = {str(event["SUMMARY"]) for event in Calendar.from_ical(text).walk("VEVENT")}
+        assert {"Campaign: ADVENT", "Capacity: 120 orders a day", "Delivery: 300 of SHIRT-9 (PO-2)"} <= titles
+        await read(f"{pages.url}/{link}", 304, **{"If-None-Match": answered.headers["ETag"]})
+        on_call, _ = await read(f"{pages.url}/{link}&oncall=true")
+        assert "On call: ben (night)" in on_call
+        await read(f"{pages.url}/calendar.ics", 401)
+        await read(f"{pages.url}/{link}x", 401)
+        look = pages.links.token("look", FELL.alert_id)
+        await read(f"{pages.url}/calendar.ics?token={look}", 401)
+
+
+# ---- live -----------------------------------------------------------------------------------------------------------
+
+
+class Listener:
+    """Somebody who looks on: what came, as (event, data)."""
+
+    def __init__(self, answered: aiohttp.ClientResponse) -> None:
+        self.answered = answered
+
+    async def next(self, name: str = "parts") -> str:
+        """The data of the next event of this name."""
+        fields: dict[str, str] = {}
+        async with asyncio.timeout(20):
+            async for line in self.answered.content:
+                key, _, value = line.decode().rstrip("\n").partition(": ")
+                if key:
+                    fields[key] = value
+                    continue
+                if fields.get("event") == name:
+                    return fields["data"]
+                fields = {}
+        raise AssertionError("it ended")
+
+
+async def test_who_looks_on_gets_the_parts_that_changed(busy):
+    """All of them at first, unless they have that version; then only what is another one."""
+    busy.today.live.every_s, busy.today.live.share = 0.01, 0.0
+    async with (
+        aiohttp.ClientSession(trust_env=False) as session,
+        session.get(f"{busy.url}/today/live") as first,
+        session.get(f"{busy.url}/today/live?version={busy.today.live.now().version}") as second,
+    ):
+        assert first.content_type == "text/event-stream"
+        every = msgspec.json.decode(await Listener(first).next())
+        assert every.keys() == {"head", "numbers", "alerts", "campaigns", "stock", "coming", "foot"}
+        version = await Listener(second).next("beat")
+        busy.put(product("SOCKS-3", sells=6, stock=600))
+        changed = msgspec.json.decode(await Listener(first).next())
+        assert changed == msgspec.json.decode(await Listener(second).next())
+        assert changed.keys() == {"numbers", "stock"}
+        assert "SOCKS-3" not in changed["stock"]
+        assert version != busy.today.live.now().version
+
+
+async def test_a_change_of_nothing_that_is_shown_tells_nobody_anything(busy):
+    """The page is made again, is as it was, and no part is sent."""
+    busy.today.live.every_s, busy.today.live.share, busy.today.live.beat_s = 0.01, 0.0, 0.1
+    url = f"{busy.url}/today/live?version={busy.today.live.now().version}"
+    async with aiohttp.ClientSession(trust_env=False) as session, session.get(url) as answered:
+        listener = Listener(answered)
+        await listener.next("beat")
+        busy.put(product("MUG-2", sells=1, stock=399))
+        assert await listener.next("beat") == await listener.next("beat")
+
+
+async def test_one_too_many_is_asked_to_come_again_and_goes_away_with_its_connection(busy):
+    """A place is free again when somebody has gone."""
+    busy.today.live.most_listeners = 1
+    async with aiohttp.ClientSession(trust_env=False) as session:
+        async with session.get(f"{busy.url}/today/live") as answered:
+            await Listener(answered).next()
+            assert busy.today.live.listeners == 1
+            _, refused = await read(f"{busy.url}/today/live", 503)
+            assert refused.headers["Retry-After"] == "30"
+        await read(f"{busy.url}/today")
+        busy.today.live.beat_s = 0.01
+        async with asyncio.timeout(20):
+            while busy.today.live.listeners:
+                await asyncio.sleep(0.01)
+        async with session.get(f"{busy.url}/today/live") as answered:
+            await Listener(answered).next()
+
+
+async def test_who_is_slow_lets_nobody_wait_and_is_given_up(busy):
+    """One reads nothing at all while much changes; the other hears of each change, and the first is let go."""
+    live = busy.today.live
+    live.every_s, live.share, live.send_s = 0.01, 0.0, 0.5
+    host, port = busy.url.removeprefix("http://").split(":")
+    _, writer = await asyncio.open_connection(host, int(port), limit=1)
+    writer.write(f"GET /today/live HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    await writer.drain()
+    async with (
+        aiohttp.ClientSession(trust_env=False) as session,
+        session.get(f"{busy.url}/today/live") as answered,
+    ):
+        listener = Listener(answered)
+        await listener.next()
+        count = 0
+        async with asyncio.timeout(60):
+            while live.listeners > 1:
+                count += 1
+                # Large parts, so that what nobody reads fills the buffers between the two.
+                busy.whole_shop.products.clear()
+                busy.put(*(product(f"{'N' * 9_000}-{n}-{count}", sells=6, stock=0) for n in range(8)))
+                assert f"-{count}" in (await listener.next())
+    writer.close()
+
+
+async def test_a_worker_that_stops_waits_for_nobody(busy):
+    async with aiohttp.ClientSession(trust_env=False) as session, session.get(f"{busy.url}/today/live") as answered:
+        await Listener(answered).next()
+        await busy.today.live.close()
+        async with asyncio.timeout(5):
+            await answered.content.read()
+
+
+# ---- in a browser ---------------------------------------------------------------------------------------------------
+
+
+@needs_chromium
+async def test_a_change_is_seen_without_loading_the_page_again(busy, tmp_path):
+    """What was opened stays open, the focus stays, and nothing of other hosts is asked for."""
+    busy.today.live.every_s, busy.today.live.share = 0.05, 0.0
+    async with browser(tmp_path / "profile") as tab:
+        await tab.look(width=375)
+        await tab.open(f"{busy.url}/today")
+        await tab.value("document.querySelector('#help-stock summary').focus()")
+        await tab.press(*ENTER)
+        assert await tab.value("document.querySelector('#help-stock').open")
+        assert "SOCKS-3" in await tab.text()
+        asked = len([address for address in tab.requests if address.endswith("/today")])
+        busy.put(product("SOCKS-3", sells=6, stock=600))
+        async with asyncio.timeout(20):
+            while "SOCKS-3" in await tab.text():
+                await asyncio.sleep(0.05)
+        assert await tab.value("document.querySelector('#help-stock').open")
+        assert await tab.value("document.activeElement.closest('details').id") == "help-stock"
+        assert await tab.value("document.getElementById('live-note').textContent") == "Live"
+        assert len([address for address in tab.requests if address.endswith("/today")]) == asked
+        assert {address.split("/")[2] for address in tab.requests} == {busy.url.split("/")[2]}
+        assert tab.complaints == []
+
+
+@needs_chromium
+async def test_it_comes_back_by_itself_after_the_connection_broke(busy, tmp_path):
+    """It says meanwhile that it is not live."""
+    live = busy.today.live
+    live.every_s, live.share = 0.05, 0.0
+    async with browser(tmp_path / "profile") as tab:
+        await tab.look(width=375)
+        await tab.open(f"{busy.url}/today")
+        async with asyncio.timeout(20):
+            while await tab.value("document.getElementById('live-note').textContent") != "Live":
+                await asyncio.sleep(0.05)
+        await live.close()
+        async with asyncio.timeout(20):
+            while "Not live" not in await tab.value("document.getElementById('live-note').textContent"):
+                await asyncio.sleep(0.05)
+        live._is_closed = False
+        busy.put(product("SOCKS-3", sells=6, stock=600))
+        async with asyncio.timeout(30):
+            while "SOCKS-3" in await tab.text():
+                await asyncio.sleep(0.05)
+
+
+@needs_chromium
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+async def test_the_first_screen_of_a_phone_says_what_is_wrong(busy, tmp_path, dark):
+    """The headline and both teams' parts are on it, without scripts; nothing is wider than the screen on any width."""
+    async with browser(tmp_path / "profile") as tab:
+        await tab.look(width=375, height=667, dark=dark, script=False)
+        await tab.open(f"{busy.url}/today")
+        assert await tab.value("document.querySelector('#head').getBoundingClientRect().bottom") <= 667
+        for width, query in ((375, ""), (800, ""), (1280, ""), (1920, "?screen=wall")):
+            await tab.look(width=width, height=1080, dark=dark)
+            await tab.open(f"{busy.url}/today{query}")
+            await tab.value("document.querySelectorAll('details').forEach(d => d.open = true)")
+            assert await tab.value("document.documentElement.scrollWidth") <= width
+            assert await tab.value(CONTRAST) >= 4.5
+
+
+@needs_chromium
+async def test_on_the_wall_all_of_it_is_on_one_screen(busy, tmp_path):
+    """Nothing is to be scrolled or pressed, and the headline is read from across the room."""
+    async with browser(tmp_path / "profile") as tab:
+        await tab.look(width=1920, height=1080)
+        await tab.open(f"{busy.url}/today?screen=wall")
+        assert await tab.value("document.documentElement.scrollHeight") <= 1080
+        assert float(await tab.value("parseFloat(getComputedStyle(document.querySelector('h1')).fontSize)")) >= 48
+        bottom = (
+            "Math.max(...[...document.querySelectorAll('main section')].map(s => s.getBoundingClientRect().bottom))"
+        )
+        assert await tab.value(bottom) <= 1080
