@@ -214,8 +214,11 @@ def test_stretches_of_one_time_lie_above_each_other():
         standalone(replace(FLAT, marks=(*marked, Marked("Third", 70.0, 400.0, "closed"))), LONDON, LIGHT)
     )
     strips = {n.attrib["class"]: float(n.attrib["y"]) for n in svg.iter(f"{SVG}rect") if n.attrib.get("height") == "6"}
-    assert strips["holiday"] < strips["campaign"] - MESSAGE.letter
-    assert [n.text for n in svg.iter(f"{SVG}text") if n.attrib["class"].endswith("-name")] == ["A sale", "Easter"]
+    assert strips == {"campaign": MESSAGE.floor - 6, "holiday": MESSAGE.floor - 14}
+    names = [n for n in svg.iter(f"{SVG}text") if n.attrib["class"].endswith("-name")]
+    assert [n.text for n in names] == ["A sale", "Easter"]
+    assert float(names[1].attrib["x"]) > float(names[0].attrib["x"]) + 5 * MESSAGE.letter * 0.5
+    assert names[0].attrib["y"] == names[1].attrib["y"]
 
 
 def test_what_is_said_above_a_projection_does_not_overlap():

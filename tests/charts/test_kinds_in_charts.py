@@ -1,6 +1,6 @@
 """Each kind of condition in a chart: projections, changes, anomalies, levels and formulas of them."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from chart_samples import (
@@ -22,6 +22,8 @@ from chart_samples import (
     stock_events,
     unusual,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lockstep.adapters.charts.curve import Chart, NoChart, Spot
 from lockstep.adapters.charts.history import shown_levels
@@ -281,3 +283,64 @@ def test_a_limit_that_is_another_level_is_drawn_as_it_was():
     rule = "by: [sku], threshold: {measure: stock, at_most: {measure: reserved}}"
     chart = _first_of_stock(rule, ("08:00", 90, 20), ("08:30", 80, 30), ("09:00", 60, 30), ("10:00", 25, 30))
     assert [(point.value, point.limit) for point in chart.points] == [(90, 20), (80, 30), (60, 30), (25, 30)]
+
+
+def test_a_level_that_several_groups_share_is_shown_to_each():
+    """The stock of a product, in an alert on the product and a channel."""
+    rule = (
+        "by: [channel, sku], all: [{threshold: {measure: stock, by: [sku], at_most: 20}}, "
+        "{threshold: {measure: units, window: 1h, above: 2}}]"
+    )
+    stock = stock_events(("08:00", 60, 0), ("08:30", 45, 0), ("09:00", 30, 0), ("10:00", 12, 0))
+    orders = [
+        {
+            "id": f"o-{n}",
+            "source": "/s",
+            "type": "order.placed",
+            "time": (datetime(2026, 3, 2, 8, tzinfo=UTC) + timedelta(minutes=10 * n)).isoformat(),
+            "data": {
+                "order_id": f"o-{n}",
+                "total": 10,
+                "channel": "web",
+                "lines": [{"sku": "A-1", "quantity": 1, "unit_price": 10}],
+            },
+        }
+        for n in range(24)
+    ]
+    seen = ((t, live) for news, live in judged(plan_of(rule), [*stock, *orders], at_once=1) for t in news)
+    transition, chart = next((t, c) for t, c in charted(seen) if t.state == "firing")
+    assert transition.labels == {"channel": "web", "sku": "A-1"}
+    assert isinstance(chart, Chart)
+    assert [value for _, value in _values(chart)] == [60, 45, 30, 12, 12]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 40), st.integers(-5, 5)), min_size=1, max_size=90),
+    st.integers(0, 30),
+    st.booleans(),
+)
+def test_changes_are_the_end_of_what_the_sum_was(values, begin, every_value):
+    """Of several things, told in any order, kept from some value on, and taken back from what was stored: in the order
+    of time, never a sum that was not, and the last one is what it is now."""
+    level = LevelHistory()
+    sums: list[int] = []
+    noted = 0
+    for n, (place, at, value) in enumerate(values):
+        if level.apply(("inventory", 0), place, at, n, value):
+            sums.append(level.now())
+            if n >= begin:
+                noted += 1
+                level.note_change(at, every_value=every_value)
+        again = LevelHistory()
+        again.restore(level.state())
+        level = again
+    changes = list(level.changes())
+    assert bool(changes) is bool(noted)
+    if not changes:
+        return
+    assert [at for at, _ in changes] == sorted(at for at, _ in changes)
+    kept = [total for _, total in changes]
+    assert kept[-1] == level.now()
+    run = sums if every_value else [total for n, total in enumerate(sums) if not n or total != sums[n - 1]]
+    assert kept == run[-len(kept) :]
+    assert len(kept) <= 2 * LEAST_CHANGES

@@ -18,7 +18,7 @@ log = structlog.get_logger("lockstep.charts")
 CHARTS = "lockstep.charts"
 FORMAT = 1
 MOST_KEPT = 2_000
-"""Charts that a worker keeps, each of about 2 KB."""
+"""Charts that a worker keeps, each of 2 to 4 KB."""
 ASK_AGAIN_S = 0.1
 
 

@@ -214,30 +214,38 @@ def _before(chart: Chart, x: Scale, y: Scale, frame: Frame) -> Iterator[str]:
     )
 
 
-MARK_HEIGHT = 6
+MARK_HEIGHT, MARK_GAP = 6, 2
 MOST_LANES = 2
 """Stretches of the calendar that lie above each other; a further one of the same time is left out."""
 
 
 def _marks(chart: Chart, x: Scale, frame: Frame) -> Iterator[str]:
-    """Days of the calendar as strips along the bottom, with their names where there is room."""
+    """Days of the calendar as strips along the bottom; above them their names, one beside the other, where there is
+    room."""
     lanes = [float("-inf")] * MOST_LANES
+    named: list[tuple[float, float, str, str]] = []
     for mark in chart.marks:
         start, end = max(x(mark.start), frame.left), min(x(mark.end), frame.end)
         lane = next((n for n, taken in enumerate(lanes) if taken <= start + 0.5), None)
         if end <= start or lane is None:
             continue
         lanes[lane] = end
-        bottom = frame.floor - lane * (MARK_HEIGHT + frame.letter + 6)
         kind = "campaign" if mark.kind == "campaign" else "holiday"
+        top = frame.floor - MARK_HEIGHT - lane * (MARK_HEIGHT + MARK_GAP)
         yield (
-            f'<rect class="{kind}" x="{start:.1f}" y="{bottom - MARK_HEIGHT:.1f}" width="{max(2.0, end - start):.1f}" '
+            f'<rect class="{kind}" x="{start:.1f}" y="{top}" width="{max(2.0, end - start):.1f}" '
             f'height="{MARK_HEIGHT}"/>'
         )
-        most = int((end - start) / (frame.letter * _CHARACTER)) - 2
+        named.append((start, end, kind, mark.name))
+    base = frame.floor - (MARK_HEIGHT + MARK_GAP) * sum(taken > float("-inf") for taken in lanes) - 3
+    taken = float("-inf")
+    for start, end, kind, whole in named:
+        begin, character = max(start + 6, taken + frame.letter), frame.letter * _CHARACTER
+        most = int((end - begin) / character) - 1
         if most >= 4:
-            name = mark.name if len(mark.name) <= most else mark.name[: most - 1] + "…"
-            yield f'<text class="{kind}-name" x="{start + 6:.1f}" y="{bottom - 11:.1f}">{escape(name)}</text>'
+            name = whole if len(whole) <= most else whole[: most - 1] + "…"
+            taken = begin + len(name) * character
+            yield f'<text class="{kind}-name" x="{begin:.1f}" y="{base:.1f}">{escape(name)}</text>'
 
 
 def _brackets(chart: Chart, x: Scale, frame: Frame) -> Iterator[str]:

@@ -150,10 +150,12 @@ class LevelHistory:
         changes, moved = self._changes, self.moved
         try:
             if changes is None:
-                now = self.now()
-                # It may have been there before anybody kept its changes.
-                before = () if moved is None else (time_us - self.rested_us, now - moved)
-                self._changes = array("q", (*before, max((time_us, *before[:1])), now))
+                now, changes = self.now(), array("q")
+                if moved is not None:  # it was there before anybody kept its changes
+                    changes.extend((time_us - self.rested_us, now - moved))
+                if not changes or moved or every_value:
+                    changes.extend((max((time_us, *changes[:1])), now))
+                self._changes = changes
             elif moved or every_value:
                 # Of several things one may be told late: for the sum it counts from when it is known.
                 changes.extend((max(time_us, changes[-2]), changes[-1] + (moved or 0)))
