@@ -42,7 +42,7 @@ _SUBJECTS = {
 def sentences(
     facts: Facts, labels: Mapping[str, str], subject: str = "", visits: float | None = None
 ) -> dict[str, list[str]]:
-    """team → its sentences, the most needed first; of a team that has none an empty list.
+    """team → its sentences, the most needed first, what belongs together as one; of a team that has none an empty list.
 
     facts: `names(…)` as of the change. subject: what the rule is about, one of the catalogue's SUBJECTS or a word of
     `lockstep.notify.advice` (`orders`, `traffic`, `stock`, …); "" for what the labels name. visits: that the alert is
@@ -54,7 +54,9 @@ def sentences(
     written = {team: [text for text in _BY_KIND[kind](facts, labels, team) if text] for team in TEAMS}
     if visits is not None:
         translated = _visits_as_orders(facts, visits)
-        written = {team: [translated, *(t for t in texts if t != translated)] for team, texts in written.items()}
+        written = {
+            team: [translated, *(t for t in texts if " visits today" not in t)] for team, texts in written.items()
+        }
     return written
 
 
@@ -99,7 +101,7 @@ def _about(number: float) -> str:
 
 
 def _capacity(facts: Facts, labels: Mapping[str, str], team: str) -> list[str]:
-    return [_room(facts, team), _backlog(facts) if team == "operations" else "", _campaigns(facts), _stake(facts)]
+    return [_room(facts, team), _stake(facts), _backlog(facts) if team == "operations" else "", _campaigns(facts)]
 
 
 def _room(facts: Facts, team: str) -> str:
@@ -126,7 +128,12 @@ def _backlog(facts: Facts) -> str:
     orders, hours = _number(facts, "backlog"), _number(facts, "backlog_age")
     if not orders or hours is None:
         return ""
-    return f"{known(facts, 'backlog')} wait to be shipped, the oldest for {known(facts, 'backlog_age')}."
+    return f"{known(facts, 'backlog')} wait to be shipped, the oldest for {_age(hours)}."
+
+
+def _age(hours: float) -> str:
+    """`26 hours`, and from three days on `3.5 days`."""
+    return Made(hours, "hours").text if hours < 72 else Made(hours / 24, "days").text
 
 
 def _campaigns(facts: Facts) -> str:
@@ -157,16 +164,14 @@ def _traffic(facts: Facts, labels: Mapping[str, str], team: str) -> list[str]:
         today = f"{number_text(visits)} visits today × {share} ≈ {orders}."
     elif visits is not None:
         today = f"{number_text(visits)} visits today; {absent('conversion')}."
-    return [today, _room(facts, team), _campaigns(facts), _stake(facts)]
+    return [today, _room(facts, team), _stake(facts), _campaigns(facts)]
 
 
 def _stock(facts: Facts, labels: Mapping[str, str], team: str) -> list[str]:
-    texts = [_cover(facts, labels), _next_receipt(facts), _promoted(facts), _expiring(facts, team)]
-    if team == "operations":
-        texts.append(_reorder(facts))
-    if "receipt_late_days" in facts:
-        texts.insert(0, _late_receipt(facts, labels))
-    return [*texts, _stake(facts)]
+    late = _late_receipt(facts, labels) if "receipt_late_days" in facts else ""
+    lasting = f"{_cover(facts, labels)} {_next_receipt(facts)}"
+    reorder = _reorder(facts) if team == "operations" else ""
+    return [late, lasting, _promoted(facts), _stake(facts), _expiring(facts, team), reorder]
 
 
 def _cover(facts: Facts, labels: Mapping[str, str]) -> str:
@@ -279,11 +284,8 @@ def _location(facts: Facts, labels: Mapping[str, str], team: str) -> list[str]:
         texts.append(f"{known(facts, 'held_units')} at {where} may not be sold{since}.")
     if "receiving_days" in facts:
         texts.append(f"{where} takes in deliveries {known(facts, 'receiving_days')} after their day.")
-    texts.append(
-        f"{where} told its stock {known(facts, 'sync_age')} ago."
-        if "sync_age" in facts
-        else f"{_capital(absent('sync_age'))}."
-    )
+    age = _number(facts, "sync_age")
+    texts.append(f"{_capital(absent('sync_age'))}." if age is None else f"{where} told its stock {_age(age)} ago.")
     return [*texts, _stake(facts)]
 
 
