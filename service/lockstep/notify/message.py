@@ -16,7 +16,7 @@ from lockstep.notify.flap import Settled
 from lockstep.notify.message_reason import leaf_of, unit_of, where_more_is, why_lines
 from lockstep.notify.pipeline.hooks import Notice
 from lockstep.notify.self_alerts import CAUGHT_UP, MENDED, WENT_ON
-from lockstep.notify.units import with_shop_units, with_units
+from lockstep.notify.units import shop_figures, with_shop_units, with_units
 from lockstep.rule import wording
 from lockstep.rule.condition.kind.anomaly import is_explained, statistic_text
 from lockstep.rule.condition.kinds import Flapping, Rule
@@ -287,7 +287,8 @@ class Writer:
         if rule is None or not template:
             return None
         try:
-            return _shown(wording.render(template, self.names(transition, rule)), wording.LONGEST_TEXT) or None
+            names = self.names(transition, rule) | shop_figures(transition, wording.shop_names_in(template))
+            return _shown(wording.render(template, names), wording.LONGEST_TEXT) or None
         except RuleError as error:
             self.reports[rule.name, team] = f"{rule.place}: rule '{rule.name}': the text for '{team}': {error}"
             return None

@@ -3,6 +3,7 @@
 Texts of rules get their numbers without: `{{ value }} hours` was written by somebody who knows what is measured.
 """
 
+from collections.abc import Iterable
 from typing import assert_never
 
 import msgspec
@@ -13,7 +14,9 @@ from lockstep.rule.condition.when import leaves
 from lockstep.rule.explained_condition import said_of
 from lockstep.rule.judged_verdict import Judged
 from lockstep.shop.catalogue import business_of
-from lockstep.text.figures import DAYS, HOURS, MONEY, PERCENT, TIMES
+from lockstep.shop.names import NAMES
+from lockstep.shop.translations import known
+from lockstep.text.figures import DAYS, HOURS, MONEY, PERCENT, THINGS, TIMES, Figure
 from lockstep.transition import Transition
 
 _FIELDS = {
@@ -29,8 +32,15 @@ _FIELDS = {
     "lead_time_days": DAYS,
 }
 """Field of the events' contract → what it is counted in."""
-UNITS = {"days": DAYS, "hours": HOURS, "money": MONEY, "%": PERCENT, "x": TIMES}
-"""What a business measure is counted in → the unit of its numbers; what is not here is a number of things."""
+UNITS = {
+    "days": DAYS,
+    "hours": HOURS,
+    "money": MONEY,
+    "%": PERCENT,
+    "x": TIMES,
+    **dict(zip(THINGS, THINGS, strict=True)),
+}
+"""What a business measure is counted in → the unit of its numbers."""
 _COUNTED = "counted"
 """What is counted, not measured: divided by it, money stays money."""
 
@@ -60,6 +70,18 @@ def with_shop_units(transition: Transition, rule: Rule | None, currency: str) ->
         for condition, _ in leaves(rule.condition)
     )
     return with_units(transition, rule, currency) if business else transition
+
+
+def shop_figures(transition: Transition, names: Iterable[str]) -> dict[str, Figure]:
+    """The names of the shop in a text as the alert carries them; what it does not know is said in words."""
+    facts = transition.shop
+    figures = {}
+    for name in names:
+        value, unit = facts.get(name), NAMES[name].unit
+        number = float(value) if isinstance(value, int | float) else None
+        unit = f"{MONEY} {facts.get('currency', '')}".rstrip() if unit == MONEY else UNITS.get(unit, "")
+        figures[name] = Figure(known(facts, name), number, "" if number is None else unit)
+    return figures
 
 
 def _read_in(judged: Judged, units: dict[str, str]) -> Judged:

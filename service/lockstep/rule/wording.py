@@ -13,8 +13,10 @@ from jinja2 import StrictUndefined, Template, TemplateError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from lockstep.errors import RuleError
+from lockstep.shop.names import NAMES as SHOP_NAMES
 from lockstep.text.figures import PERCENT, Figure, duration_words, money_text, number_text, rounded_figure, rounded_text
 from lockstep.text.time_units import DAY_S
+from lockstep.yaml.document import did_you_mean
 
 NAMES = (
     "labels",
@@ -30,7 +32,8 @@ NAMES = (
     "runbook",
     "why",
 )
-"""What templates may use."""
+"""What templates may use of the alert; of the shop also `lockstep.shop.names.NAMES`."""
+_KNOWN = frozenset((*NAMES, *SHOP_NAMES))
 
 _OF_JINJA = ("capitalize", "d", "default", "first", "last", "length", "lower", "title", "trim", "upper")
 """What templates may do to a name with Jinja's own filters; none of them makes much out of little."""
@@ -265,7 +268,7 @@ def _written(node: nodes.Node) -> str:
 
 def single_braces(text: str) -> list[str]:
     """What a text says as it stands though a name was meant: `{value}`, `${labels.sku}`, as other programs write it."""
-    return [match[0] for match in _SINGLE.finditer(text) if match["name"] in NAMES]
+    return [match[0] for match in _SINGLE.finditer(text) if match["name"] in _KNOWN]
 
 
 _SINGLE = re.compile(r"\$?(?<!\{)\{ *(?P<name>[a-z_]+)(?:\.\w+)* *\}(?!\})")
@@ -274,9 +277,40 @@ _SINGLE = re.compile(r"\$?(?<!\{)\{ *(?P<name>[a-z_]+)(?:\.\w+)* *\}(?!\})")
 def unknown_names(text: str) -> list[str]:
     """The names in a template that nobody gives it. Raises RuleError for what is no template."""
     tree = parse(text)
-    if {n.name for n in tree.find_all(nodes.Name) if n.ctx == "load"} <= set(NAMES):
+    if {n.name for n in tree.find_all(nodes.Name) if n.ctx == "load"} <= _KNOWN:
         return []  # the usual case, in a tenth of the time: nothing but what is known, whoever gave it
-    return sorted(meta.find_undeclared_variables(tree) - set(NAMES))
+    return sorted(meta.find_undeclared_variables(tree) - _KNOWN)
+
+
+def near_name(name: str) -> str:
+    """The way out for a name that nobody gives: one that is near, or the names of the alert; the shop's are many."""
+    near = did_you_mean(name, _KNOWN)
+    return near if near.startswith("did") else f"{did_you_mean(name, NAMES)}, and those of the shop"
+
+
+@lru_cache(maxsize=4096)
+def shop_names_in(text: str) -> tuple[str, ...]:
+    """The names of the shop in a template, `room_left`; () for what is no template."""
+    try:
+        tree = parse(text)
+    except RuleError:
+        return ()
+    return tuple(sorted({n.name for n in tree.find_all(nodes.Name) if n.ctx == "load"} & SHOP_NAMES.keys()))
+
+
+_BEHIND = re.compile(r"\{\{-?\s*(?P<name>[a-z_]+)\b[^{}]*\}\}\s*(?P<word>%|[A-Za-z]+)")
+
+
+def units_twice(text: str, units: Mapping[str, str]) -> list[tuple[str, str]]:
+    """(name, word) where a word behind a name says the unit that the name says already: `{{ days_of_cover }} days`.
+
+    units: name → its unit, `days`.
+    """
+    return [
+        (match["name"], match["word"])
+        for match in _BEHIND.finditer(text)
+        if (unit := units.get(match["name"], "")) and match["word"].lower().rstrip("s") == unit.rstrip("s")
+    ]
 
 
 def bare_names(text: str) -> list[str]:

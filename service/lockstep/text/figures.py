@@ -14,6 +14,8 @@ MONEY = "money"
 """The unit of money, alone or before its currency (`money EUR`): 1234.5 is read as `1,235 EUR`."""
 TIMES = "x"
 """The unit of a multiple: 1.8 is read as `1.8x`."""
+THINGS = ("orders", "units", "visits")
+"""Units of numbers of things: 180 is read as `180 orders`."""
 _LENGTHS = {HOURS: ("hour", 3600), DAYS: ("day", DAY_S)}
 
 
@@ -33,7 +35,7 @@ class Figure(str):
 def number_text(value: float | None, unit: str = "") -> str:
     """A number without noise: 42, 1,234, 12.5, 0.25; as a share 25%, as money €19.90, as hours `36 hours`.
 
-    unit: "", PERCENT, TIMES, HOURS, DAYS, or MONEY with or without a currency.
+    unit: "", PERCENT, TIMES, HOURS, DAYS, one of THINGS, or MONEY with or without a currency.
     """
     if value is None:
         return "no data"
@@ -49,6 +51,9 @@ def number_text(value: float | None, unit: str = "") -> str:
         return f"{number_text(value * 100)}%"
     if unit == TIMES:
         return f"{number_text(value)}x"
+    if unit in THINGS:
+        text = number_text(value)
+        return f"{text} {unit[:-1] if text == '1' else unit}"
     if abs(value) >= 1e15 or value != value:
         return f"{value:.3g}"
     if value == int(value) or abs(value) >= 1000:
@@ -78,7 +83,7 @@ def rounded_figure(number: float, digits: int, unit: str) -> str:
     text = rounded_text(number * 100 if unit == PERCENT else number, digits)
     if unit in _LENGTHS:
         return f"{text} {_LENGTHS[unit][0]}{'' if text.lstrip('-') == '1' else 's'}"
-    return text + unit
+    return f"{text} {unit}" if unit in THINGS else text + unit
 
 
 def money_text(value: float, currency: str = "", *, digits: int = 2) -> str:

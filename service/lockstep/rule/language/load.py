@@ -26,6 +26,7 @@ from lockstep.rule.language.packs import is_pack, pack_name, pack_of
 from lockstep.rule.language.reuse import Reused, reuse
 from lockstep.rule.language.shop_file import ShopSays, is_shop_file, read_shop
 from lockstep.rule.language.table import Tables
+from lockstep.rule.wording import shop_names_in
 from lockstep.shop.catalogue import SOURCE
 from lockstep.shop.shop_settings import ShopSettings
 from lockstep.yaml.document import Document, Fault, document_of, validate
@@ -278,8 +279,10 @@ def _certain(compiled: Sequence[tuple[Document, int, Rule]], doubtful: Sequence[
 
 def _plan_of(rules: tuple[Rule, ...], calendar: Calendar | None, shop: ShopSettings | None) -> Plan:
     """shop: what shop.yml says; None: there is none, so the shop's facts are kept only where a rule reads them."""
-    if shop is None and any(s.source == SOURCE for s in series_of_plan(rules, None)):
-        shop = ShopSettings()
+    if shop is None:
+        asks = any(s.source == SOURCE for s in series_of_plan(rules, None))
+        names = any(shop_names_in(text) for rule in rules for text in rule.say.values())
+        shop = ShopSettings() if asks or names else None
     fingerprint = stable_id("plan-1", *(rule.version for rule in rules))[:12]
     return Plan(rules, series_of_plan(rules, shop), fingerprint, shop=shop, calendar=calendar)
 

@@ -26,6 +26,7 @@ from lockstep.rule.language.fewer_labels import measures_named, plain, shared_ke
 from lockstep.rule.language.form import RuleModel
 from lockstep.rule.language.measures import Grouping, Measures, label_fault
 from lockstep.rule.language.table import Tables
+from lockstep.rule.wording import shop_names_in
 from lockstep.shop.catalogue import SOURCE
 from lockstep.text.time_units import DAY_S
 from lockstep.yaml.document import Document, Fault, Pointer
@@ -113,6 +114,8 @@ def _rule_of(context: FileContext, model: RuleModel, pointer: Pointer) -> Rule:
 
 def _is_of_shop(context: FileContext, model: RuleModel) -> bool:
     """Whether a rule has to be judged where the facts of the shop are."""
+    if any(shop_names_in(text) for text in model.say.values()):
+        return True
     names = (name for name in measures_named(model) if context.measures.is_usable(name))
     return any(context.measures.business_in(name) for name in names)
 

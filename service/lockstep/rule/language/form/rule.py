@@ -106,7 +106,7 @@ class RuleModel(PartModel, LifeModel):
     )
     say: dict[str, str] = Field(
         default_factory=dict,
-        description="Texts: `summary` for all, and one for each team, with {{ value }} and the like",
+        description="Texts: `summary` for all, and one for each team, with {{ value }}, {{ room_left }} and the like",
     )
     overrides: list[OverrideModel] = Field(default_factory=list, description="Other numbers for groups that match")
     enabled: bool = Field(True, description="false: the rule is checked but not judged")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from lockstep.errors import RuleError
+from lockstep.measure.definition import Measured
 from lockstep.rule import wording
 from lockstep.rule.condition.hours import OpenHours, stretches
 from lockstep.rule.condition.kind_table import kind_of
@@ -22,6 +23,9 @@ from lockstep.rule.condition.kinds import (
 from lockstep.rule.condition.when import leaves, parts_of
 from lockstep.rule.language.lint.attainable import bound_faults
 from lockstep.rule.language.lint.clear import row_faults
+from lockstep.shop.catalogue import business_of
+from lockstep.shop.names import NAMES as SHOP_NAMES
+from lockstep.shop.names import Name
 from lockstep.text.figures import Figure
 from lockstep.text.time_units import DAY_S
 from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean, parted
@@ -139,6 +143,7 @@ CODES: dict[str, str] = {
     "LS291": "a business measure is by the labels of its subject",
     "LS292": "a value of shop.yml is not understood",
     "LS293": "a pack, or a setting of one, that is not there",
+    "LS294": "a text that says a unit twice",
 }
 """code → what it is about."""
 
@@ -180,7 +185,8 @@ def lint_beside_texts(document: Document, rule: Rule, index: int) -> list[Fault]
                     "LS144",
                 )
             )
-    faults += _empty_names(document, rule, index) + _clear_faults(document, rule.condition, pointer)
+    faults += _empty_names(document, rule, index) + _shop_names(document, rule, index)
+    faults += _clear_faults(document, rule.condition, pointer)
     return faults + bound_faults(document, rule, index)
 
 
@@ -251,7 +257,7 @@ def _wording(document: Document, at: Pointer, text: str, by: Sequence[str]) -> l
         parts = [parted(fault) for fault in faults]
         return [document.fault(at, m, remedy, code if code == "LS147" else "LS142") for m, remedy, code in parts]
     try:
-        unknown = [(name, did_you_mean(name, wording.NAMES)) for name in wording.unknown_names(text)]
+        unknown = [(name, wording.near_name(name)) for name in wording.unknown_names(text)]
         for label in wording.labels_in(text):
             if label not in by:
                 known = [f"labels.{name}" for name in by]
@@ -259,11 +265,19 @@ def _wording(document: Document, at: Pointer, text: str, by: Sequence[str]) -> l
                 unknown.append((f"labels.{label}", remedy))
         if unknown:
             return [document.fault(at, f"the text names '{name}'", remedy, "LS141") for name, remedy in unknown]
-        wording.render(text, {**SAMPLE, "labels": dict.fromkeys(by, "sample")})
+        shop = {name: _sample_of(SHOP_NAMES[name]) for name in wording.shop_names_in(text)}
+        wording.render(text, {**SAMPLE, **shop, "labels": dict.fromkeys(by, "sample")})
     except RuleError as error:
         message, remedy, _ = parted(str(error))
         return [document.fault(at, message, remedy, "LS142")]
     return []
+
+
+def _sample_of(name: Name) -> Figure:
+    """What a name of the shop is in a message, with its number where it is one."""
+    digits = name.example.split(" ")[0].rstrip("%x").replace(",", "")
+    is_number = name.unit != "text" and digits.replace(".", "").isdigit()
+    return Figure(name.example, float(digits) if is_number else None)
 
 
 _SOMETIMES = {
@@ -295,6 +309,32 @@ def _empty_names(document: Document, rule: Rule, index: int) -> list[Fault]:
             )
             for name in empty
         ]
+    return faults
+
+
+def _shop_names(document: Document, rule: Rule, index: int) -> list[Fault]:
+    """Names of the shop that no message of a rule can fill in, and units that stand twice."""
+    business = [
+        found
+        for leaf, _ in leaves(rule.condition)
+        for s in (leaf.series if isinstance(leaf.expression, Measured) else ())
+        if (found := business_of(s)) is not None
+    ]
+    units = {name.name: name.unit for name in SHOP_NAMES.values()}
+    if len({b.unit for b in business}) == 1:
+        units |= dict.fromkeys(("value", "limit", "baseline"), business[0].unit)
+    faults: list[Fault] = []
+    for key, text in rule.say.items():
+        at: Pointer = ("rules", index, "say", key)
+        for name in wording.shop_names_in(text):
+            label = SHOP_NAMES[name].of
+            if label and label not in rule.by:
+                message = f"the text names '{name}', which is of a '{label}', and the rule is not by '{label}'"
+                remedy = f"remove it; every message would say '{SHOP_NAMES[name].absent}'"
+                faults.append(document.fault(at, message, remedy, "LS146", level="warning"))
+        for name, word in wording.units_twice(text, units):
+            message = f"the text says '{word}' behind '{name}', which says it already"
+            faults.append(document.fault(at, message, f"remove '{word}'", "LS294", level="warning"))
     return faults
 
 
