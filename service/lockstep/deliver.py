@@ -17,7 +17,7 @@ from lockstep.measure.dead_events import DeadEvent, dead_record
 from lockstep.notification import Audience, Body, body_of, severity_of
 from lockstep.notify.receivers import CHANNELS, life_s
 from lockstep.ports import Batch, Cut, Destination, Record, Sent
-from lockstep.response.command import COMMANDS, DestinationDown, DestinationUp
+from lockstep.response.command import COMMANDS, DestinationDown, DestinationUp, down_id
 from lockstep.text.rfc3339 import moment_text
 from lockstep.text.time_units import DAY_S
 
@@ -310,11 +310,11 @@ class Deliver:
         of_channel = life_s(delivery.destination.channel)
         return delivery.created + (of_channel if delivery.life_s is None else min(of_channel, delivery.life_s))
 
-    def _tell_down(self, delivery: Delivery, moment: float) -> None:
+    def _tell_down(self, delivery: Delivery, moment: float, *, is_given_up: bool = False) -> None:
         """Notify hears that a delivery does not arrive, so that somebody else is told."""
         destination = delivery.destination.id
         lane = self._lanes[destination]
-        number = stable_id("down", destination, delivery.id)
+        number = down_id(destination, delivery.id, is_given_up=is_given_up)
         down = DestinationDown(
             id=number,
             by=BY,
@@ -323,6 +323,7 @@ class Deliver:
             destination_id=destination,
             why=delivery.last_error or lane.last_error,
             delivery_id=delivery.id,
+            is_given_up=is_given_up,
         )
         self._cut.records.append(Record(COMMANDS, msgspec.json.encode(down), number.encode(), 0))
         if not lane.is_down:
@@ -331,7 +332,7 @@ class Deliver:
 
     def _bury(self, delivery: Delivery, moment: float) -> None:
         self._given_up.append(delivery)
-        self._tell_down(delivery, moment)
+        self._tell_down(delivery, moment, is_given_up=True)
         value = _encoded({**_row(delivery), "given_up_at": moment})
         self._cut.records.append(Record(DEAD_DELIVERIES, value, delivery.id.encode(), 0))
         if delivery.state == "resolved":

@@ -12,7 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep.adapters.links import Link, LinkFault, Purpose, SignedLinks, Signer, key_beside, why_no_links
+from lockstep.adapters.mail.leads import leads_of
+from lockstep.adapters.mail.mail_html import html_part
 from lockstep.errors import SettingsError
+from lockstep.notification import Message
 from lockstep.ports import Destination
 from lockstep.settings import load_settings
 
@@ -134,3 +137,21 @@ def test_a_short_key_is_refused():
     with pytest.raises(SettingsError, match="LOCKSTEP_LINK_KEY: a key has at least 16") as fault:
         load_settings(link_key=f"{NEW},geheim")
     assert "geheim" not in str(fault.value)
+
+
+def test_a_summary_of_several_rules_can_be_muted_by_rule():
+    """One click of a mail program must not choose among them; a message of one rule offers it."""
+    stock = msgspec.structs.replace(item(), rule="LowStock", episode_id="e2")
+    spike = msgspec.structs.replace(item(), rule="OrderSpike")
+    one = Message(subject="s", state="firing", rule="OrderSpike", severity="warning", teams=("a",), items=(spike,))
+    leads = leads_of(one, ANNA, links())
+    assert [*leads.mutes] == ["OrderSpike"]
+    assert leads.mute == leads.mutes["OrderSpike"]
+    assert "Mute OrderSpike for me" in html_part(one, leads=leads)
+    several = msgspec.structs.replace(one, items=(spike, stock))
+    leads = leads_of(several, ANNA, links())
+    assert [*leads.mutes] == ["OrderSpike", "LowStock"]
+    assert leads.mute == ""
+    assert links().read(Purpose.MUTE, token(leads.mutes["LowStock"])).about == "LowStock"
+    page = html_part(several, leads=leads)
+    assert page.index("Mute for me:") < page.index(">OrderSpike</a>") < page.index(">LowStock</a>")

@@ -32,7 +32,7 @@ def mail_of(name: str) -> str:
     """The mail in a state, as a browser shows it."""
     message = states()[name]
     pages = {item.episode_id: f"https://alerts.shop.example/act/{'x' * 120}" for item in message.items}
-    leads = Leads(pages, "https://alerts.shop.example/mute/x")
+    leads = Leads(pages, {"OrderSpike": "https://alerts.shop.example/mute/x"})
     charts = {str(message.items[0].chart): (picture(False), picture(True), "62 where 20 is usual")}
     return html_part(message, charts if name != "long text" else None, leads)
 

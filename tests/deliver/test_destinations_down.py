@@ -30,7 +30,8 @@ def test_a_lane_that_only_probes_tells_of_all_that_waits_there():
         kept.stage.failed(delivery, DOWN, now=now, jitter=0.5)
         kept.cut()
     told = {down.id: down for down in kept.commands}  # the same id again is applied once
-    assert [down.delivery_id for down in told.values()] == ["d1", "d2"]
+    of = [(down.delivery_id, down.is_given_up) for down in told.values()]
+    assert of == [("d1", False), ("d2", False), ("d1", True)]
     stage = Deliver()
     stage.restore(kept.entries)
     stage.confirm()

@@ -4,7 +4,7 @@ import pytest
 from alert_samples import transition
 from timeline import Timeline, ack, moment
 
-from lockstep.response.command import AddNote, Assign, Close, DestinationDown, DestinationUp, Snooze, TakeBack
+from lockstep.response.command import AddNote, Assign, Close, DestinationDown, DestinationUp, Snooze, TakeBack, down_id
 
 MAIL, CHAT, BEN = "anna@example.com", "#ops", "ben@example.com"
 ALERT = transition().alert_id
@@ -157,6 +157,38 @@ def test_a_destination_that_is_dead_has_a_fallback():
     run.feed(DestinationUp(id="u1", **said)).feed(transition(channel="shop", minute=1)).until(30)
     run.feed(transition("resolved", minute=2)).until(40)
     assert run.to(BEN)[2:] == [(30, "web resolved")]
+
+
+def test_a_delivery_that_was_given_up_is_recorded():
+    """Who asks why nothing came finds it; whose fallback heard when its lane began to probe, hears it once."""
+    run = Timeline("routes: [{to: chat, group_wait: 0s, fallback: [ben]}]").feed(transition()).until(5)
+    chat = next(d for d in run.routing.by_id.values() if d.target == CHAT)
+    (delivery,) = [told.id for told in run.told if told.target == CHAT]
+    said = {"by": "deliver", "way": "lockstep", "destination_id": chat.id, "why": "HTTP 503", "delivery_id": delivery}
+    run.feed(DestinationDown(id=down_id(chat.id, delivery, is_given_up=False), at=moment(5), **said)).until(10)
+    number = down_id(chat.id, delivery, is_given_up=True)
+    run.feed(DestinationDown(id=number, at=moment(10), is_given_up=True, **said)).until(20)
+    assert run.to(BEN) == [(5, "web firing")]
+    assert [(d.outcome, d.why, d.delivery_id) for d in run.decisions if d.reason == "dead"] == [
+        ("not_told", "it was given up: HTTP 503", delivery)
+    ]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_program_that_is_dead_has_a_fallback(restarts):
+    """What it was told, and what it would be told while it is dead, is told to people at once."""
+    run = Timeline("routes: [{to: hook, fallback: [ben]}]", restarts=restarts).feed(transition()).until(5)
+    hook = next(d for d in run.routing.by_id.values() if d.channel == "webhook")
+    (delivery,) = [told.id for told in run.told]
+    said = {"by": "deliver", "way": "lockstep", "at": moment(5), "destination_id": hook.id, "why": "HTTP 503"}
+    run.feed(DestinationDown(id="d1", delivery_id=delivery, is_given_up=True, **said)).until(10)
+    assert run.to(BEN) == [(5, "web firing")]
+    assert [d.reason for d in run.decisions if d.destination_id == hook.id] == ["each", "dead"]
+    run.feed(transition(channel="app")).until(20)
+    assert run.to(BEN)[1:] == [(10, "app firing")]
+    run.feed(DestinationUp(id="u1", by="deliver", way="lockstep", at=moment(20), destination_id=hook.id)).until(30)
+    run.feed(transition(channel="shop")).until(40)
+    assert len(run.to(BEN)) == 2
 
 
 def test_what_is_taken_back_is_escalated_again():

@@ -5,7 +5,8 @@ from alert_samples import transition
 from timeline import Sender, Timeline, ack, moment, routing, silence
 
 from lockstep.errors import DeliveryError
-from lockstep.ports import Sent
+from lockstep.notify.route import Routing
+from lockstep.ports import Destination, Sent
 from lockstep.response.command import EndSilence, Snooze
 
 MAIL, CHAT, BEN, HOOK = "anna@example.com", "#ops", "ben@example.com", "http://127.0.0.1:9/h"
@@ -368,6 +369,24 @@ def test_resolve_time_out():
     assert run.to(MAIL)[7:] == [(21600.0, "web resolved")]
     run.step(86_400)
     assert len(run.to(MAIL)) == 8
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_each_alert_of_a_group_is_opened_where_each_is_an_incident(restarts):
+    """A mail names the 30 most severe and counts the others; a pager has no incident for what is counted."""
+    pager = Destination("pager", "pagerduty", "integration PD", "pager", {"routing_key": "PD"})
+    mail = Destination("mail", "email", MAIL, "mail")
+    teams = {"marketing": ("pager", "mail"), "operations": ("pager",)}
+    run = Timeline(Routing({"pager": (pager,), "mail": (mail,)}, teams), restarts=restarts)
+    channels = [f"c{n}" for n in range(70)]
+    run.feed(*(transition(channel=channel) for channel in channels)).until(30)
+    messages = [told for told in run.told if told.target == pager.target]
+    assert [(len(told.body["items"]), told.body["more"]) for told in messages] == [(30, 0), (30, 0), (10, 0)]
+    assert len({told.id for told in run.told}) == len(run.told) == 4
+    assert {item["labels"]["channel"] for told in messages for item in told.body["items"]} == {*channels}
+    run.feed(*(transition("resolved", channel, minute=2) for channel in channels)).until(90)
+    ends = [item for told in run.told if told.target == pager.target for item in told.body["items"]][70:]
+    assert {item["labels"]["channel"] for item in ends if item["state"] == "resolved"} == {*channels}
 
 
 @pytest.mark.parametrize("by", ["[channel]", "['...']"])

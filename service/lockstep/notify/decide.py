@@ -289,6 +289,8 @@ class Notify:
             self._outbox.tell_program(
                 number, transition, episode, hearer, Reason.EACH, why="it hears every change", moment=moment
             )
+            if not episode.is_over:
+                self._responses.program_told(episode, hearer, moment)
 
     def _begin_or_worsen(
         self, transition: Transition, episode: Episode, people: Sequence[Hearer], note: str, moment: float

@@ -92,12 +92,14 @@ class Way(Strict):
     """How one channel reaches a receiver; a field of ReceiverModel under the channel's name.
 
     audience: who reads it. life_s: for how many seconds a delivery is worth trying. extra: the extra of this package
-    that has to be installed for it, named as the library that it brings; "": none.
+    that has to be installed for it, named as the library that it brings; "": none. tells_each: whether
+    each alert is opened there by itself, so that none of a group may be counted only.
     """
 
     audience: ClassVar[Audience]
     life_s: ClassVar[float]
     extra: ClassVar[str] = ""
+    tells_each: ClassVar[bool] = False
 
     @abstractmethod
     def targets(self) -> list[Target]:
@@ -223,6 +225,7 @@ class PagerDutyModel(Way):
 
     audience = Audience.PEOPLE
     life_s = PEOPLE_S
+    tells_each = True
 
     routing_key: Secret = Field(description="The integration key of a service, by name: {secret: PAGERDUTY_KEY}")
     url: str = Field(
@@ -310,6 +313,11 @@ CHANNELS: Mapping[str, type[Way]] = MappingProxyType(
 def can_edit(destination: Destination) -> bool:
     """Whether what was sent there can be changed where it stands."""
     return destination.channel in CHANNELS and CHANNELS[destination.channel].can_edit(destination.options)
+
+
+def tells_each(destination: Destination) -> bool:
+    """Whether a message there must name each of its alerts."""
+    return destination.channel in CHANNELS and CHANNELS[destination.channel].tells_each
 
 
 def life_s(channel: str) -> float:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from lockstep.labels import stable_id
 from lockstep.response.standing import Action, Override, Silence
 
 COMMANDS = "lockstep.commands"
@@ -135,13 +136,19 @@ class CloseAction(_Command, frozen=True, kw_only=True, tag="close_action"):
 class DestinationDown(_Command, frozen=True, kw_only=True, tag="destination_down"):
     """Deliver says that a destination cannot be reached: escalation hurries on, and its fallback is told.
 
-    destination_id: whose. why: the last error, in words. delivery_id: of the delivery that was given up; "" where its
-    lane has only begun to probe.
+    destination_id: whose. why: the last error, in words. delivery_id: of the delivery that was given up, or waits while
+    its lane only probes. is_given_up: which of the two; versions before this one did not say.
     """
 
     destination_id: str
     why: str
     delivery_id: str = ""
+    is_given_up: bool = False
+
+
+def down_id(destination_id: str, delivery_id: str, *, is_given_up: bool) -> str:
+    """The id of the command that says that a delivery does not arrive, or was given up."""
+    return stable_id("given up" if is_given_up else "down", destination_id, delivery_id)
 
 
 class DestinationUp(_Command, frozen=True, kw_only=True, tag="destination_up"):

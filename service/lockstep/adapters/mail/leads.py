@@ -9,10 +9,17 @@ from lockstep.ports import Destination, Links
 
 @dataclass(frozen=True)
 class Leads:
-    """pages: episode id → the address of its alert's page. mute: of the page that mutes the rule; "" for none."""
+    """pages: episode id → the address of its alert's page. mutes: rule → the page that mutes it, of each rule of
+    the message, in their order."""
 
     pages: Mapping[str, str] = field(default_factory=dict)
-    mute: str = ""
+    mutes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def mute(self) -> str:
+        """What mail programs may offer as one click: the mute page of a message of one rule. A summary is of several,
+        and one click must not choose among them; "" then."""
+        return next(iter(self.mutes.values())) if len(self.mutes) == 1 else ""
 
     def page(self, item: Item) -> str:
         """The address of an item's page; "" where there is none."""
@@ -26,4 +33,6 @@ class Leads:
 def leads_of(body: Message, destination: Destination, links: Links) -> Leads:
     """The links of a message, signed now, for its recipient."""
     pages = {item.episode_id: links.page(item, destination) or "" for item in body.items}
-    return Leads(pages, links.mute(body.rule, destination) or "")
+    rules = dict.fromkeys(item.rule or body.rule for item in body.items)
+    mutes = {rule: links.mute(rule, destination) or "" for rule in rules}
+    return Leads(pages, {rule: address for rule, address in mutes.items() if address})

@@ -44,8 +44,8 @@ def html_part(
         remarks = [text.replace(escape(body.overview), _link(body.overview)) for text in remarks]
     if body.reason:
         remarks.append(f"You get this because: {escape(body.reason)}.")
-    if leads.mute:
-        remarks.append(_link(leads.mute, f"Mute {body.rule} for me"))
+    if leads.mutes:
+        remarks.append(_mutes(leads.mutes))
     foot = "".join(
         f'<p class="grey" style="margin:0 4px 10px;font-size:13px;color:{_GREY}">{text}</p>' for text in remarks
     )
@@ -150,6 +150,13 @@ def _chart(light: str, dark: str, alt: str) -> str:
         f'{image}<!--[if !mso]><!--><img src="{dark}" alt="{escape(alt)}" width="556" class="chart-dark" '
         f'style="display:none;max-height:0;{style}"><!--<![endif]-->'
     )
+
+
+def _mutes(mutes: Mapping[str, str]) -> str:
+    """Where the recipient says of which rule they want to hear no more. mutes: rule → the address of its page."""
+    if len(mutes) == 1:
+        return "".join(_link(address, f"Mute {rule} for me") for rule, address in mutes.items())
+    return f"Mute for me: {' &middot; '.join(_link(address, rule) for rule, address in mutes.items())}"
 
 
 def _row(content: str, padding: str) -> str:

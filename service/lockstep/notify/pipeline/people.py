@@ -16,7 +16,7 @@ from lockstep.notify.pipeline.group_message import MOST_ITEMS, Candidate, Messag
 from lockstep.notify.pipeline.hooks import Facts, Hush, Hushing, Planned
 from lockstep.notify.pipeline.message_groups import DIGEST, Group, GroupKey, Groups, group_name
 from lockstep.notify.pipeline.reason_words import reason_words
-from lockstep.notify.receivers import can_edit
+from lockstep.notify.receivers import can_edit, tells_each
 from lockstep.notify.route import Hearer, Routing, teams_of
 from lockstep.notify.routing.route_options import RouteOptions
 from lockstep.ports import Destination
@@ -425,23 +425,30 @@ class People:
             self.groups.changed(group)
             return
         candidates = self._candidates(group, moment)
-        items, more, shown = self._maker.items(group, candidates)
-        if items:
-            named = [c for c in candidates if id(c) in shown] or candidates[:1]
-            planned = self._maker.message(group, items, more, named)
-            group.number += 1
-            kept = self._publish(planned, moment)
-            group.sent, group.last_sent = [*recent, moment][-MOST_MESSAGES:], moment
-            for candidate in candidates:
-                is_kept = candidate.episode.episode_id in kept or len(kept) == len(planned.about)
-                number = "" if is_kept else planned.number
-                self._mark(group, candidate, number, moment, is_shown=id(candidate) in shown, is_kept=is_kept)
-        else:
-            for candidate in candidates:
-                self._mark(group, candidate, "", moment, is_shown=False)
+        size = MOST_ITEMS if tells_each(group.destination) else max(len(candidates), 1)
+        for begin in range(0, max(len(candidates), 1), size):
+            self._send(group, candidates[begin : begin + size], [*recent, moment][-MOST_MESSAGES:], moment)
         group.items, group.more, group.due, group.held, group.wait_s = [], 0, None, False, None
         group.waiting.clear()
         self.groups.changed(group)
+
+    def _send(self, group: Group, candidates: list[Candidate], sent: list[float], moment: float) -> None:
+        """One message of a group. sent: when its recent messages went out, this one among them."""
+        items, more, shown = self._maker.items(group, candidates)
+        if not items:
+            for candidate in candidates:
+                self._mark(group, candidate, "", moment, is_shown=False)
+            return
+        named = [c for c in candidates if id(c) in shown] or candidates[:1]
+        planned = self._maker.message(group, items, more, named)
+        group.number += 1
+        group.items, group.more = [], 0
+        kept = self._publish(planned, moment)
+        group.sent, group.last_sent = sent, moment
+        for candidate in candidates:
+            is_kept = candidate.episode.episode_id in kept or len(kept) == len(planned.about)
+            number = "" if is_kept else planned.number
+            self._mark(group, candidate, number, moment, is_shown=id(candidate) in shown, is_kept=is_kept)
 
     def _candidates(self, group: Group, moment: float) -> list[Candidate]:
         """What is told of what waits in a group, most important first."""

@@ -36,9 +36,11 @@ from lockstep.response.command import (
     DestinationUp,
     Snooze,
     TakeBack,
+    down_id,
 )
 from lockstep.response.decision import Reason
 from lockstep.response.standing import RESPONSE_STATE, key_of
+from lockstep.rule.condition.kinds import Severity
 
 JUST_TOLD_S = 30.0
 """Who was told of an alert so lately is not called by the first step of its escalation at once."""
@@ -198,21 +200,66 @@ class Responses:
     # ---- destinations that cannot be reached ----------------------------------------------------------------------
 
     def _destination_down(self, command: DestinationDown, moment: float) -> Applied:
-        """Who else is told, where a destination is dead: its fallback, and the next step of escalations."""
+        """Who else is told, where a destination is dead: its fallback, and the next step of escalations.
+
+        Of a delivery that was given up it is recorded that it never arrived.
+        """
         key = command.destination_id
         self._dead[key] = command.why
         self._dirty.add(key)
+        probing = down_id(key, command.delivery_id, is_given_up=False)
+        is_helped = command.is_given_up and self._commands.knows(probing)  # others heard when its lane began to probe
         for episode in self._people.episodes:
             listener = episode.listeners.get(key)
-            if listener is None or episode.is_over or not listener.told:
+            is_program = listener is None and key in episode.programs
+            if listener is None and not is_program:
                 continue
-            if command.delivery_id in ("", listener.delivery):
-                self._fall_back(episode, listener, key, moment)
+            delivery = self._program_delivery(episode, key) if listener is None else listener.delivery
+            if command.delivery_id not in ("", delivery) or (listener is not None and not listener.told):
+                continue
+            if command.is_given_up:
+                self._note_given_up(episode, listener, command, moment)
+            if not episode.is_over and not is_helped:
+                routes = self._program_routes(episode, key, moment) if listener is None else listener.routes
+                self._fall_back(episode, routes, key, moment)
         return Applied(applied=True, why=f"{self._named(key)} cannot be reached: {command.why}")
 
-    def _fall_back(self, episode: Episode, listener: Listener, destination_id: str, moment: float) -> None:
+    def _note_given_up(
+        self, episode: Episode, listener: Listener | None, command: DestinationDown, moment: float
+    ) -> None:
+        """What was said to be told has not been: who asks why nothing came finds it."""
+        destination = self._routing.by_id.get(command.destination_id)
+        if listener is not None:
+            destination = self._people.destination_of(listener, command.destination_id)
+        route = listener.routes[0][1] if listener is not None else ""
+        self._outbox.decisions.write(
+            episode.last,
+            destination,
+            "not_told",
+            Reason.DEAD,
+            f"it was given up: {command.why}",
+            moment=moment,
+            route=route,
+            delivery_id=command.delivery_id,
+        )
+
+    @staticmethod
+    def _program_delivery(episode: Episode, destination_id: str) -> str:
+        """The id of the delivery that told a program the last change of an episode."""
+        last = episode.last
+        return stable_id("delivery", destination_id, last.transition_id, last.state.value)
+
+    def _program_routes(self, episode: Episode, destination_id: str, moment: float) -> tuple[tuple[str, str], ...]:
+        """(team, route) of the ways that lead to a program."""
+        facts = {**episode.labels, "rule": episode.rule, "severity": Severity(episode.rank).word}
+        hearers = self._routing.hearers(self._teams(episode), facts, partial(self._parts.on_call, moment=moment))
+        return next((h.routes for h in hearers if h.destination.id == destination_id), ())
+
+    def _fall_back(
+        self, episode: Episode, routes: Iterable[tuple[str, str]], destination_id: str, moment: float
+    ) -> None:
         why = f"{self._named(destination_id)} cannot be reached"
-        for _, route in listener.routes:
+        for _, route in routes:
             fallback = self._routing.tree.options(route).fallback
             if fallback:
                 self.call(episode, fallback, Reason.FALLBACK, why, moment)
@@ -227,7 +274,12 @@ class Responses:
         """A destination was told that an episode fires."""
         self._escalate(episode, listener, moment)
         if destination.id in self._dead:
-            self._fall_back(episode, listener, destination.id, moment)
+            self._fall_back(episode, listener.routes, destination.id, moment)
+
+    def program_told(self, episode: Episode, hearer: Hearer, moment: float) -> None:
+        """A program was told that an episode fires."""
+        if hearer.destination.id in self._dead:
+            self._fall_back(episode, hearer.routes, hearer.destination.id, moment)
 
     def _escalate(self, episode: Episode, listener: Listener, moment: float) -> None:
         """The escalations of the routes that lead to a listener begin, or go on where they were stopped."""
