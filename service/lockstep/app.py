@@ -282,7 +282,7 @@ class Service:
             silences,
             OnCallOperations(self.responses, giver=giver, routing=lambda: book.loaded()[1]),
             ActionOperations(self.responses, giver=giver),
-            HistoryOperations(self.broker, self.responses, lookup),
+            HistoryOperations(self.broker, self.responses, lookup, giver),
             TimelineOperations(accounts),
             RuleOperations(self.rules.state, lambda: self.rules.reload(again=True), broker=self.broker, clock=utc_now),
             service,

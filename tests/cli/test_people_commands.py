@@ -103,6 +103,16 @@ def test_an_alert_is_taken_and_given_back(typed):
     assert code == 0
 
 
+def test_what_was_given_up_is_sent_once_more(typed):
+    """By the beginnings of ids, or all of a receiver; asked for neither, or where there is nothing, it says so."""
+    code, _, said = typed("deliveries", "replay")
+    assert (code, "name their ids, or --dead --to RECEIVER" in said) == (2, True)
+    code, _, said = typed("deliveries", "replay", "--dead", "--to", "ops")
+    assert (code, "nothing was given up that was for 'ops'" in said) == (1, True)
+    code, _, said = typed("deliveries", "replay", "abc")
+    assert (code, "no delivery that was given up begins with 'abc'" in said) == (1, True)
+
+
 def test_a_timeline_is_printed_and_taken_along(typed, tmp_path):
     """Of one alert as Markdown, of a stretch of time as JSON in a file; who acted stands in it."""
     assert typed("note", "LowStock", "seen by the gate", "--label", "sku=B-2", "--as", "Eve")[0] == 0

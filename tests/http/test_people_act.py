@@ -243,8 +243,11 @@ async def test_deliveries_say_what_became_of_them(tmp_path):
     """One arrives, one is given up at once, one is tried again: each as it stands, and by receiver and alert."""
     answers = {"/good": 204, "/gone": 410, "/busy": 503}
 
+    seen = {}
+
     async def answer(request):
         await request.read()
+        seen.setdefault(request.path, []).append(request.headers["webhook-id"])
         return web.Response(status=answers[request.path])
 
     hooks = web.Application()
@@ -286,6 +289,25 @@ async def test_deliveries_say_what_became_of_them(tmp_path):
         number = shop.alert["alert_id"]
         assert len((await shop.get("/v1/deliveries", alert=number, receiver="busy"))["deliveries"]) == 1
         assert (await shop.get("/v1/deliveries", alert="another"))["deliveries"] == []
+        await shop.ask("POST", f"/v1/deliveries/{by_receiver['good']['id']}/replay", {}, status=404)
+        answers["/gone"] = 204
+        path = f"/v1/deliveries/{dead['id']}/replay"
+        replayed = await shop.ask("POST", path, {"by": "Anna"}, Idempotency_Key="r-1")
+        assert "Anna had a delivery to gone sent once more" in replayed["why"]
+
+        async def arrived():
+            rows = (await shop.get("/v1/deliveries", receiver="gone"))["deliveries"]
+            return [row["delivery_state"] for row in rows] == ["sent"]
+
+        await until(arrived)
+        assert [ids[-1] for name, ids in seen.items() if name == "/gone"] == [dead["id"]]
+        assert seen["/gone"] == [dead["id"]] * 2
+        again = await shop.ask("POST", path, {"by": "Anna"}, Idempotency_Key="r-1")
+        assert again["command"] == replayed["command"]
+        assert len(seen["/gone"]) == 2
+        await shop.ask("POST", path, {}, status=404)
+        (deed,) = (await shop.get("/v1/audit", by="Anna"))["answers"]
+        assert (deed["command"]["kind"], deed["command"]["delivery_id"]) == ("replay_delivery", dead["id"])
     stop.set()
     await running
     await runner.cleanup()

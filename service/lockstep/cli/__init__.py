@@ -25,6 +25,7 @@ from lockstep.cli.reports import report_commands
 from lockstep.cli.respond import (
     action_commands,
     alert_commands,
+    delivery_commands,
     on_call_commands,
     on_call_plan,
     routes,
@@ -40,6 +41,7 @@ dead_app = typer.Typer(no_args_is_help=True, help="What could not be counted or 
 notify_app = typer.Typer(no_args_is_help=True, help="Messages to people")
 convert_app = typer.Typer(cls=convert.FilesOrCommand, help="A shop's own files into events")
 token_app = typer.Typer(no_args_is_help=True, help="Who may ask the API what")
+delivery_app = typer.Typer(no_args_is_help=True, help="What was to be sent")
 silence_app = typer.Typer(no_args_is_help=True, help="Hear nothing of some alerts for a while")
 action_app = typer.Typer(no_args_is_help=True, help="What somebody is to do")
 on_call_app = typer.Typer(no_args_is_help=True, help="Who is on call, and who stands in")
@@ -50,6 +52,7 @@ app.add_typer(silence_app, name="silence")
 app.add_typer(on_call_app, name="oncall")
 app.add_typer(action_app, name="action")
 app.add_typer(token_app, name="token")
+app.add_typer(delivery_app, name="deliveries")
 
 
 def main() -> None:
@@ -115,6 +118,7 @@ convert_app.command(convert_rules.RULES)(convert_rules.convert_rules)
 token_app.command("add")(token_commands.add)
 token_app.command("list")(token_commands.show)
 token_app.command("remove")(token_commands.remove)
+delivery_app.command("replay")(delivery_commands.replay)
 silence_app.command("add")(silence_commands.add)
 silence_app.command("list")(silence_commands.show)
 silence_app.command("end")(silence_commands.end)

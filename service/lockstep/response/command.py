@@ -199,7 +199,17 @@ class ReloadRules(_Command, frozen=True, kw_only=True, tag="reload_rules"):
     """Somebody asked that the folder of rules be looked at."""
 
 
-Deed = MakeToken | RemoveToken | ReloadRules
+class ReplayDelivery(_Command, frozen=True, kw_only=True, tag="replay_delivery"):
+    """A delivery that was given up was sent once more, with its id.
+
+    delivery_id: which. receiver: whom it is for.
+    """
+
+    delivery_id: str
+    receiver: str
+
+
+Deed = MakeToken | RemoveToken | ReloadRules | ReplayDelivery
 """What notify has no part in: done at once by whoever says so, and never on `lockstep.commands`."""
 
 

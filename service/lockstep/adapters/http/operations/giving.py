@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 from pydantic import AfterValidator, AwareDatetime, Field, field_validator
 
-from lockstep.adapters.command_door import CommandDoor
+from lockstep.adapters.command_door import WITHIN_S, CommandDoor
 from lockstep.adapters.http.caller import caller_of
 from lockstep.adapters.http.openapi import NO_ROLE, NO_TOKEN, TEXT, answer, error, object_of
 from lockstep.adapters.http.refusal import Refusal
@@ -18,7 +18,7 @@ from lockstep.adapters.http.typed_requests import Form
 from lockstep.adapters.response_board import ResponseBoard
 from lockstep.errors import BrokerError, CommandUnanswered
 from lockstep.labels import stable_id
-from lockstep.response.command import Answer, Command
+from lockstep.response.command import Answer, Command, Deed
 from lockstep.response.standing import LONGEST_NAME
 from lockstep.rule.language.quantity import duration_s
 from lockstep.text.rfc3339 import rfc3339_of
@@ -161,11 +161,26 @@ class Giver:
         asked = stable_id("request", request.method, request.path, form.model_dump_json())
         return Given(stable_id("api command", caller.name, key), by[:LONGEST_NAME], "api", rfc3339_of(now), asked)
 
-    async def give(self, command: Command) -> Answer:
-        """Raises Refusal where it is refused, was another one before, or nobody answers."""
+    def repeated(self, command: Command | Deed) -> Answer | None:
+        """The answer of the first, where the same was asked for before. Raises Refusal where it was something else."""
         known = self._board.answer(command.id)
         if known is not None:
             _check_is_same(known, command)
+        return known
+
+    async def done(self, deed: Deed) -> Answer:
+        """What was just done without notify, as the audit has it. Raises Refusal where that is not read in time."""
+        try:
+            answer = await self._board.wait_for(deed.id, within_s=WITHIN_S)
+        except BrokerError as error:
+            raise Refusal(503, str(error), headers={"Retry-After": "5"}) from error
+        if answer is None:
+            raise Refusal(503, "it is done, and has not been read back yet", more={"command": deed.id})
+        return answer
+
+    async def give(self, command: Command) -> Answer:
+        """Raises Refusal where it is refused, was another one before, or nobody answers."""
+        self.repeated(command)
         try:
             given = await self._door.give(command)
         except CommandUnanswered as error:
@@ -190,7 +205,7 @@ def answered(given: Answer, **more: Any) -> web.Response:
     return web.json_response({**said, **{name: msgspec.to_builtins(value) for name, value in more.items()}})
 
 
-def _check_is_same(known: Answer, command: Command) -> None:
+def _check_is_same(known: Answer, command: Command | Deed) -> None:
     """Raises Refusal where an answer is that of a command which asked for something else.
 
     What was asked for is compared, not the command: `for: 2h` is another instant each time. Commands of a version

@@ -7,13 +7,21 @@ import msgspec
 from aiohttp import web
 from pydantic import Field
 
-from lockstep.adapters.http.caller import path_value
+from lockstep.adapters.http.caller import Role, path_value
 from lockstep.adapters.http.openapi import NO_TOKEN, TEXT, Operation, answer, answers, error, list_of, object_of
 from lockstep.adapters.http.operations.alert_lookup import AlertLookup
-from lockstep.adapters.http.operations.giving import THROUGH
+from lockstep.adapters.http.operations.giving import (
+    KEY_PARAMETER,
+    THROUGH,
+    CommandForm,
+    Giver,
+    answered,
+    responses,
+)
 from lockstep.adapters.http.paging import LONGEST_PAGE, NEXT, Page, page_of
 from lockstep.adapters.http.refusal import Refusal
-from lockstep.adapters.http.typed_requests import Form, query_of
+from lockstep.adapters.http.typed_requests import Form, body_of, query_of
+from lockstep.adapters.outbound.dead_deliveries import DeadDeliveries
 from lockstep.adapters.response_board import ResponseBoard
 from lockstep.deliver import DEAD_DELIVERIES
 from lockstep.errors import BrokerError
@@ -21,7 +29,7 @@ from lockstep.judge.publish import ALERTS
 from lockstep.notify.decide import DELIVERIES
 from lockstep.ports import Broker
 from lockstep.response.attempt import ATTEMPTS
-from lockstep.response.command import Answer
+from lockstep.response.command import Answer, ReplayDelivery
 from lockstep.response.decision import Decision
 from lockstep.text.rfc3339 import rfc3339
 
@@ -127,8 +135,9 @@ class DeliveriesQuery(Page):
 class HistoryOperations:
     """Reads logs and the board."""
 
-    def __init__(self, broker: Broker, responses: ResponseBoard, lookup: AlertLookup) -> None:
-        self._broker, self._responses, self._lookup = broker, responses, lookup
+    def __init__(self, broker: Broker, responses: ResponseBoard, lookup: AlertLookup, giver: Giver) -> None:
+        self._broker, self._responses, self._lookup, self._giver = broker, responses, lookup, giver
+        self._dead = DeadDeliveries(broker)
 
     @answers(
         Operation(
@@ -262,20 +271,58 @@ class HistoryOperations:
         query = query_of(request, DeliveriesQuery)
         try:
             dead = {row["id"]: row for _, row in await self._last_records(DEAD_DELIVERIES)}
-            attempts = {row["delivery_id"]: row for _, row in await self._last_records(ATTEMPTS)}
+            tried = {row["delivery_id"]: (at_ms, row) for at_ms, row in await self._last_records(ATTEMPTS)}
             decided = await self._last_records(DELIVERIES)
         except BrokerError as error:
             raise Refusal(503, str(error)) from error
+        latest: dict[str, tuple[int, dict[str, Any]]] = {}
+        for at_ms, delivery in decided:
+            number = delivery["id"]
+            if number in latest:  # replayed: what became of it before is over
+                if number in tried and tried[number][0] < at_ms:
+                    del tried[number]
+                if number in dead and dead[number]["given_up_at"] * 1000 < at_ms:
+                    del dead[number]
+            latest[number] = at_ms, delivery
         rows = [
             row
-            for at_ms, delivery in decided
-            if (row := _shown(at_ms, delivery, attempts.get(delivery["id"]), dead.get(delivery["id"])))
+            for at_ms, delivery in latest.values()
+            if (row := _shown(at_ms, delivery, tried.get(delivery["id"], (0, None))[1], dead.get(delivery["id"])))
             and (query.state is None or row["delivery_state"] == query.state)
             and (not query.receiver or row["receiver"] == query.receiver)
             and (not query.alert or query.alert in row["alerts"])
         ]
         shown, following = page_of(rows, query, _newest_first)
         return web.json_response({"deliveries": shown, "next": following})
+
+    @answers(
+        Operation(
+            "POST",
+            "/v1/deliveries/{id}/replay",
+            "Send a delivery that was given up once more, with the id that it had",
+            responses(s404="No such delivery was given up"),
+            parameters=[KEY_PARAMETER],
+            form=CommandForm,
+            role=Role.RESPONDER,
+        )
+    )
+    async def _replay(self, request: web.BaseRequest) -> web.Response:
+        number, form = path_value(request, "id"), await body_of(request, CommandForm)
+        head = self._giver.head(request, form).head
+        known = self._giver.repeated(ReplayDelivery(delivery_id=number, receiver="", **head))
+        if known is not None:
+            return answered(known)
+        try:
+            dead = next((row for row in await self._dead.all() if row["id"] == number), None)
+            if dead is None:
+                raise Refusal(404, f"no delivery '{number[:100]}' was given up; /v1/deliveries?state=dead lists them")
+            receiver = dead["destination"].get("receiver", "")
+            (deed,) = await self._dead.replay(
+                [dead], lambda row: ReplayDelivery(delivery_id=number, receiver=receiver, **head)
+            )
+        except BrokerError as error:
+            raise Refusal(503, str(error), headers={"Retry-After": "5"}) from error
+        return answered(await self._giver.done(deed))
 
     async def _last_records(self, topic: str) -> list[tuple[int, dict[str, Any]]]:
         """(when the broker got it in Unix milliseconds, what it says) of the last records of each partition."""
