@@ -49,6 +49,22 @@ def states() -> dict[str, Message]:
             summary=True,
             reason="it was held until the morning",
         ),
+        "storm": body(
+            *(
+                replace(one(channel=f"c{n}", severity="critical" if n == 0 else "warning"), episode_id=f"e{n}")
+                for n in range(9)
+            ),
+            more=41,
+            severity="critical",
+            reason="more than 20 messages were to go to you within 1 minute: this is the rest of them",
+            overview="https://alerts.shop.example/",
+        ),
+        "after downtime": body(
+            *(replace(one(channel=f"c{n}"), state=CAME_AND_WENT, episode_id=f"e{n}") for n in range(7)),
+            state="resolved",
+            reason="it began and ended while nobody was watching; the service is back and was up to 2 hours behind",
+            overview="https://alerts.shop.example/",
+        ),
         "long text": body(one(texts={"marketing": LONG, "operations": LONG}, headline="OrderSpike " + "X" * 160)),
         "right to left": body(right_to_left(), reason="it has begun"),
     }

@@ -4,7 +4,7 @@ from typing import get_args
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockstep.response import command, decision, standing
@@ -23,6 +23,7 @@ SILENCE = Silence(
 
 
 @pytest.mark.parametrize("kind", get_args(Command), ids=lambda kind: kind.__name__)
+@settings(deadline=None)  # the first one makes decoders
 @given(data=st.data())
 def test_a_command_is_read_as_it_was_written(kind, data):
     text = st.text(max_size=20)

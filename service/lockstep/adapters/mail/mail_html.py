@@ -1,6 +1,6 @@
 """A message to people as the HTML of a mail: tables and inline styles, light and dark."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from lockstep.adapters.mail.leads import Leads
@@ -9,6 +9,9 @@ from lockstep.text.one_line import flat
 
 _COLOURS = {"critical": "#b42318", "warning": "#b54708", "info": "#175cd3", "over": "#067647"}
 _USUAL, _GREY, _SOFT, _LINE = "#98a2b3", "#667085", "#475467", "#e4e7ec"
+
+MOST_WHOLE, WHOLE_OF_MANY = 5, 3
+"""So many items are shown with all that there is to say; of more so many of them, and of the others a line each."""
 
 _DARK_COLOURS = {"critical": "#d92d20", "warning": "#c4440f", "info": "#1570ef", "over": "#0a7d49", "usual": "#61646c"}
 _DARK_MODE = (
@@ -38,11 +41,16 @@ def html_part(
     shows. leads: where its buttons lead.
     """
     leads = leads or Leads()
-    items = "".join(_card(body, item, (pictures or {}).get(str(item.chart)), leads) for item in body.items)
+    whole = body.items if len(body.items) <= MOST_WHOLE else body.items[:WHOLE_OF_MANY]
+    items = "".join(_card(body, item, (pictures or {}).get(str(item.chart)), leads) for item in whole)
+    head, lines = "", body.items[len(whole) :]
+    if lines:
+        head = _head(body)
+        items += _lines(lines, leads)
     remarks = [escape(text) for text in body.remarks(shown=len(body.items))]
     if body.overview:
         remarks = [text.replace(escape(body.overview), _link(body.overview)) for text in remarks]
-    if body.reason:
+    if body.reason and not lines:
         remarks.append(f"You get this because: {escape(body.reason)}.")
     if leads.mutes:
         remarks.append(_mutes(leads.mutes))
@@ -61,13 +69,13 @@ def html_part(
         f'<div style="display:none;max-height:0;overflow:hidden">{escape(preview)}</div>'
         '<table role="presentation" width="100%" cellpadding="0" cellspacing="0"><tr><td align="center" '
         'style="padding:20px 10px"><table role="presentation" width="100%" cellpadding="0" cellspacing="0" '
-        f'style="max-width:600px"><tr><td align="left">{items}{foot}</td></tr></table></td></tr></table></body></html>'
+        f'style="max-width:600px"><tr><td align="left">{head}{items}{foot}</td></tr></table></td></tr></table>'
+        "</body></html>"
     )
 
 
 def _card(body: Message, item: Item, picture: tuple[str, str, str] | None, leads: Leads) -> str:
-    over = item.is_over
-    tone = "over" if over else item.severity if item.severity in _COLOURS else "warning"
+    over, tone = item.is_over, _tone(item)
     colour = _COLOURS[tone]
     rows = [
         _row(
@@ -122,6 +130,44 @@ def _card(body: Message, item: Item, picture: tuple[str, str, str] | None, leads
         f'style="background:#ffffff;border:1px solid {_LINE};border-left:5px solid {colour};margin:0 0 14px">'
         f"{''.join(rows)}</table>"
     )
+
+
+def _head(body: Message) -> str:
+    """Above very many alerts: how many there are, and why they come together."""
+    count = len(body.items) + body.more
+    why = f"You get this because: {escape(body.reason)}." if body.reason else ""
+    return (
+        f'<p style="margin:0 4px 4px;font-size:20px"><b>{count:,} alerts</b></p>'
+        f'<p class="soft" style="margin:0 4px 14px;font-size:14px;line-height:1.5;color:{_SOFT}">{why}</p>'
+    )
+
+
+def _lines(items: Sequence[Item], leads: Leads) -> str:
+    """Each alert as a line that leads to its page: what is less severe than those above, of very many."""
+    rows = []
+    for item in items:
+        tone = _tone(item)
+        title, said_of = escape(item.title), "; ".join(text for text in (item.handled, item.when) if text)
+        page = leads.page(item)
+        said = f'<a class="link" href="{escape(page)}" style="color:#175cd3">{title}</a>' if page else title
+        rows.append(
+            _row(
+                f'<span class="{tone}" style="display:inline-block;padding:1px 8px;border-radius:9px;'
+                f'background:{_COLOURS[tone]};color:#ffffff;font-size:12px;font-weight:bold">{escape(item.badge)}</span>'
+                f' <span style="font-size:15px;line-height:1.5">{said}</span><br>'
+                f'<span class="grey" style="font-size:12px;color:{_GREY}">{escape(said_of)}</span>',
+                "10px 20px",
+            )
+        )
+    return (
+        '<table role="presentation" class="card" width="100%" cellpadding="0" cellspacing="0" '
+        f'style="background:#ffffff;border:1px solid {_LINE};margin:0 0 14px">{"".join(rows)}</table>'
+    )
+
+
+def _tone(item: Item) -> str:
+    """Which colour it has."""
+    return "over" if item.is_over else item.severity if item.severity in _COLOURS else "warning"
 
 
 def _buttons(item: Item, page: str, colour: str, tone: str) -> str:
