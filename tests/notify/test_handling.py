@@ -191,6 +191,22 @@ def test_a_program_that_is_dead_has_a_fallback(restarts):
     assert len(run.to(BEN)) == 2
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_route_to_programs_alone_has_its_escalation(restarts):
+    """It begins when they are told, and is hurried where they cannot be."""
+    watch = """
+escalations: {watch: {steps: [{after: 2m, to: ben}]}}
+routes: [{to: hook, escalation: watch}]
+"""
+    run = Timeline(watch, restarts=restarts).feed(transition()).until(300)
+    assert run.to(BEN) == [(120, "web firing")]
+    run = Timeline(watch, restarts=restarts).feed(transition()).until(5)
+    hook = next(d for d in run.routing.by_id.values() if d.channel == "webhook")
+    said = {"by": "deliver", "way": "lockstep", "at": moment(5), "destination_id": hook.id, "why": "HTTP 503"}
+    run.feed(DestinationDown(id="d1", delivery_id=run.told[0].id, **said)).until(60)
+    assert [what for _, what in run.to(BEN)] == ["web firing"]
+
+
 def test_what_is_taken_back_is_escalated_again():
     """Also where only mails were sent, of which none says that it was taken back."""
     run = Timeline(

@@ -290,7 +290,7 @@ class Notify:
                 number, transition, episode, hearer, Reason.EACH, why="it hears every change", moment=moment
             )
             if not episode.is_over:
-                self._responses.program_told(episode, hearer, moment)
+                self._responses.program_told(episode, hearer, moment, is_alone=len(programs) == len(hearers))
 
     def _begin_or_worsen(
         self, transition: Transition, episode: Episode, people: Sequence[Hearer], note: str, moment: float

@@ -148,7 +148,7 @@ class Responses:
                 self._people.remind(episode, moment, handled.tells)
                 for listener in episode.listeners.values():  # also where nobody is told that it was taken back
                     if listener.told:
-                        self._escalate(episode, listener, moment)
+                        self._escalate(episode, listener.routes, moment)
             if handled.ends_escalation and self._parts.escalations is not None:
                 self._parts.escalations.end(episode.episode_id, is_closed=isinstance(command, Close))
         return handled.applied
@@ -272,20 +272,23 @@ class Responses:
 
     def told(self, episode: Episode, destination: Destination, listener: Listener, moment: float) -> None:
         """A destination was told that an episode fires."""
-        self._escalate(episode, listener, moment)
+        self._escalate(episode, listener.routes, moment)
         if destination.id in self._dead:
             self._fall_back(episode, listener.routes, destination.id, moment)
 
-    def program_told(self, episode: Episode, hearer: Hearer, moment: float) -> None:
-        """A program was told that an episode fires."""
+    def program_told(self, episode: Episode, hearer: Hearer, moment: float, *, is_alone: bool) -> None:
+        """A program was told that an episode fires. is_alone: no people are to hear of it, so this is when escalations
+        begin."""
+        if is_alone:
+            self._escalate(episode, hearer.routes, moment)
         if hearer.destination.id in self._dead:
             self._fall_back(episode, hearer.routes, hearer.destination.id, moment)
 
-    def _escalate(self, episode: Episode, listener: Listener, moment: float) -> None:
-        """The escalations of the routes that lead to a listener begin, or go on where they were stopped."""
+    def _escalate(self, episode: Episode, routes: Iterable[tuple[str, str]], moment: float) -> None:
+        """The escalations of (team, route) begin, or go on where they were stopped."""
         escalations = self._parts.escalations
         if escalations is not None and not is_answered(episode):
-            for _, route in listener.routes:
+            for _, route in routes:
                 escalation = self._routing.tree.options(route).escalation
                 if escalation:
                     escalations.begin(episode.last, escalation, moment)

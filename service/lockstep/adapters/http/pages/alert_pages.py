@@ -124,9 +124,9 @@ class AlertPages:
         )
     )
     async def _alert(self, request: web.BaseRequest) -> web.Response:
-        visitor = self.visitors.by_login(request)
-        if visitor is None:
-            return self.ask_to_log_in(request, to=f"alerts/{path_value(request, 'id')}")
+        visitor = self._visitor(request)
+        if isinstance(visitor, web.Response):
+            return visitor
         return await self._show(request, visitor, path_value(request, "id"), "")
 
     @answers(
@@ -141,10 +141,15 @@ class AlertPages:
         )
     )
     async def _act_on_alert(self, request: web.BaseRequest) -> web.Response:
-        visitor = self.visitors.by_login(request)
-        if visitor is None:
-            return self.ask_to_log_in(request, to=f"alerts/{path_value(request, 'id')}")
+        visitor = self._visitor(request)
+        if isinstance(visitor, web.Response):
+            return visitor
         return await self._act(request, visitor, path_value(request, "id"), "")
+
+    def _visitor(self, request: web.BaseRequest) -> Visitor | web.Response:
+        """Who asks for an alert's page, or the page that asks them to log in."""
+        visitor = self.visitors.by_login(request)
+        return visitor or self.ask_to_log_in(request, to=f"alerts/{path_value(request, 'id')}")
 
     @answers(
         Operation(
