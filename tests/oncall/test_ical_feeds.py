@@ -230,6 +230,10 @@ async def test_what_was_fetched_travels_with_the_rules(tmp_path):
         assert "it cannot be fetched: calendar.example.com answers 500; the last good one stays in force" in str(fault)
         assert not await book.propose_feeds({}, {}, 360)
         assert book.refused == {}
+        assert not await book.propose_feeds({address.file: "BEGIN:VCALENDAR"}, {}, 360)
+        assert [*book.refused] == [address.file]
+        book.forget_feeds()  # another worker asks now
+        assert book.refused == {}
         (tmp_path / "rules/routing.yml").write_text(
             ROUTING.replace('ical: "ADDRESS"', "rotations: [{who: anna, from: 2026-11-02 09:00}]")
         )

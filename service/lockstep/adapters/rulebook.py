@@ -364,11 +364,15 @@ class RuleBook:
             named = {feed.file for feed in _feeds_of(folder, self._folder)}
         return {**folder, **{name: good[name] for name in sorted(named) if name in good}}
 
+    def forget_feeds(self) -> None:
+        """Another worker asks for them now, and says what is wrong with them."""
+        self._feed_faults = {}
+
     async def propose_feeds(self, fetched: Mapping[str, str], failing: Mapping[FeedAddress, str], since_s: int) -> bool:
         """Announce calendars that were fetched, where they say something new; whether they do. Raises BrokerError.
 
-        fetched: file → text. failing: what cannot be fetched, and why; its last good text stays. A text that cannot be
-        used is refused like a file. Whoever does not ask says so by two empty mappings.
+        fetched: file → text, of those that have sent one. failing: what cannot be fetched, and why; its last good text
+        stays. A text that cannot be used is refused like a file, until another one comes.
         """
         await self.refresh()
         good = {} if self.current is None else self.current.files

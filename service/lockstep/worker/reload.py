@@ -12,7 +12,6 @@ from lockstep.adapters.rulebook import RuleBook, since_text
 from lockstep.errors import BrokerError, LockstepError, RuleError
 from lockstep.measure.bucket import bucket_end
 from lockstep.settings import Settings
-from lockstep.text.feed_address import PREFIX as FEED_PREFIX
 from lockstep.text.rfc3339 import SECOND
 from lockstep.worker.judging import Judging
 from lockstep.worker.own_alerts import OwnAlertPublisher
@@ -96,8 +95,7 @@ class RuleReload:
         """Fetch those that are due now. Raises RuleError, BrokerError."""
         if not self._stages.has_alerts:
             self._feeds.forget()
-            if any(name.startswith(FEED_PREFIX) for name in self._book.refused):
-                await self._book.propose_feeds({}, {}, 0)
+            self._book.forget_feeds()
             return
         addresses = self._book.feeds()
         fetched = await self._feeds.look(addresses) if addresses else {}

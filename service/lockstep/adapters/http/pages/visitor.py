@@ -103,7 +103,7 @@ class Visitors:
             made_at, name, mark = msgspec.convert(said, tuple[int, str, str])
         except (LinkFault, msgspec.ValidationError):
             return None
-        if not 0 <= self._clock().timestamp() - made_at + CLOCKS_APART_S <= SESSION_S + CLOCKS_APART_S:
+        if not -CLOCKS_APART_S <= self._clock().timestamp() - made_at <= SESSION_S:
             return None
         return next((one for one in self._access.logins(name) if self._mark(one) == mark), None)
 
