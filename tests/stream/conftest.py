@@ -1,5 +1,6 @@
 """A broker of each kind, started, with a clock that the test sets."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from kafka_for_tests import Broker as Kafka
 
 from lockstep.adapters.stream import open_broker
 from lockstep.settings import Settings
@@ -36,6 +38,21 @@ def broker_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     if request.param == "sqlite":
         return Settings(broker=f"sqlite:///{tmp_path}/lockstep.db")
     return Settings(broker=f"kafka://{request.getfixturevalue('kafka_address')}", app_id=f"test-{uuid4().hex[:8]}")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("kafka", marks=pytest.mark.kafka)])
+async def own_broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """The address of a broker of its own: what a service stores on one names the topics that it reads."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/lockstep.db"
+        return
+    kafka = Kafka(tmp_path / "kafka", libs=request.getfixturevalue("kafka_libs"))
+    await asyncio.to_thread(kafka.start)
+    try:
+        await asyncio.to_thread(kafka.wait_ready)
+        yield f"kafka://{kafka.address}"
+    finally:
+        kafka.kill()
 
 
 @pytest.fixture

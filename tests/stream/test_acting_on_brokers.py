@@ -4,8 +4,6 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
-import pytest
-from kafka_for_tests import Broker
 
 from lockstep.adapters.response_board import ResponseBoard
 from lockstep.adapters.stream import open_broker
@@ -21,21 +19,6 @@ rules:
     threshold: {measure: stock, at_most: 20}
 """
 CLOUDEVENT = {"content-type": "application/cloudevents+json"}
-
-
-@pytest.fixture(params=["sqlite", pytest.param("kafka", marks=pytest.mark.kafka)])
-async def own_broker(request, tmp_path):
-    """The address of a broker of its own: what a service stores on one names the topics that it reads."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/lockstep.db"
-        return
-    kafka = Broker(tmp_path / "kafka", libs=request.getfixturevalue("kafka_libs"))
-    await asyncio.to_thread(kafka.start)
-    try:
-        await asyncio.to_thread(kafka.wait_ready)
-        yield f"kafka://{kafka.address}"
-    finally:
-        kafka.kill()
 
 
 @asynccontextmanager

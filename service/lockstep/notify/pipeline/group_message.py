@@ -110,6 +110,7 @@ class MessageMaker:
         state = state_of(items)
         number = group.number + 1
         generation = [group.generation] if group.generation else []
+        whys = {c.episode.episode_id: (c.reason, c.listener.why) for c in named}
         identity = stable_id("delivery", group.rule, group.destination.id, "group", number, *generation)
         rule = items[0].rule or group.rule
         return Planned(
@@ -127,9 +128,10 @@ class MessageMaker:
                 items=tuple(items),
                 more=more,
                 summary=group.held,
-                reason=message_reason([(c.reason, c.listener.why) for c in named]) if named else msgspec.UNSET,
+                reason=message_reason([*whys.values()]) if named else msgspec.UNSET,
             ),
             reason=named[0].reason if named else Reason.FIRST,
+            whys=whys,
         )
 
 

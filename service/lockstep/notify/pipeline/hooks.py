@@ -164,6 +164,7 @@ class Planned:
     """A delivery before the last word.
 
     about: (alert, episode) of each item in the body, in order. tells: of a summary, every item that it tells or counts.
+    whys: episode → why it is told, and what is known of that in words.
     """
 
     number: str
@@ -174,6 +175,7 @@ class Planned:
     body: Message
     reason: Reason
     tells: tuple[Item, ...] = ()
+    whys: Mapping[str, tuple[Reason, str]] = field(default_factory=dict)
 
 
 class StormCap(Part, Protocol):

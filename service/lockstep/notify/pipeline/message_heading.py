@@ -1,4 +1,4 @@
-"""What a message says of its alerts as a whole: its subject, its state and how severe it is."""
+"""What a message says of its alerts as a whole: its subject, its state, how severe it is and why it is sent."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,6 +7,7 @@ import msgspec
 
 from lockstep.notification import Item
 from lockstep.notify.pipeline.hooks import Planned
+from lockstep.notify.pipeline.reason_words import message_reason
 from lockstep.rule.condition.kinds import Severity
 
 LONGEST_SUBJECT = 200
@@ -33,6 +34,7 @@ def state_of(items: Sequence[Item]) -> str:
 def retold(planned: Planned, items: Sequence[Item]) -> Planned:
     """A delivery with other items, one at least: what it says of all of them follows from these."""
     body = planned.body
+    whys = [planned.whys[item.episode_id] for item in items if item.episode_id in planned.whys]
     state = state_of(items)
     changed = msgspec.structs.replace(
         body,
@@ -40,6 +42,7 @@ def retold(planned: Planned, items: Sequence[Item]) -> Planned:
         state=state,
         severity=max(Severity.of(item.severity) for item in items).word,
         subject=subject_of(items, body.more),
+        reason=message_reason(whys) if whys else body.reason,
     )
     about = tuple((item.alert_id, item.episode_id) for item in items)
     return replace(planned, about=about, state=state, body=changed)
