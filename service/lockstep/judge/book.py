@@ -196,6 +196,8 @@ class Book:
             )
             self._ledger.measured(cell, cell + CELL_S, values)
         self._take_waiting(end)
+        if end % REGULAR_S == 0:
+            self._ledger.known_to(end)
         is_midnight = end == self._midnight
         if is_midnight:
             self._ledger.begin_day(self._day_of(end))

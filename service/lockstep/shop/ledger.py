@@ -207,6 +207,12 @@ class Ledger:
             lists["reasons"] = reasons
         self._put_product(replace(known, upto=upto, **lists))
 
+    def known_to(self, second: int) -> None:
+        """All up to a second is in. It stands in the facts of its day, so that who reads them can tell a quiet hour
+        from one of which nothing is known yet."""
+        upto, day = rfc3339(second * SECOND), self.shop.day_of(_moment(second))
+        self._put(replace(self.shop.day(day) or DayFacts(upto=upto, day=day.isoformat()), upto=upto))
+
     # ---- events, in the order of their time -------------------------------------------------------------------------
 
     def level(self, name: str, sku: str, location: str, value: int, at_us: int) -> None:
@@ -325,7 +331,9 @@ class Ledger:
         for one in skus:
             known = self._product(one, day, at)
             before = known.lead_time_before if known.lead_time_days == days else known.lead_time_days
-            self._put_product(replace(known, upto=at, supplier=supplier, lead_time_days=days, lead_time_before=before))
+            since = known.lead_time_at if known.lead_time_days == days else at
+            changed = replace(known, upto=at, supplier=supplier, lead_time_days=days)
+            self._put_product(replace(changed, lead_time_before=before, lead_time_at=since))
 
     # ---- days begin -------------------------------------------------------------------------------------------------
 
