@@ -315,10 +315,10 @@ def _empty_names(document: Document, rule: Rule, index: int) -> list[Fault]:
 def _shop_names(document: Document, rule: Rule, index: int) -> list[Fault]:
     """Names of the shop that no message of a rule can fill in, and units that stand twice."""
     business = [
-        found
+        measure
         for leaf, _ in leaves(rule.condition)
         for s in (leaf.series if isinstance(leaf.expression, Measured) else ())
-        if (found := business_of(s)) is not None
+        if (measure := business_of(s)) is not None
     ]
     units = {name.name: name.unit for name in SHOP_NAMES.values()}
     if len({b.unit for b in business}) == 1:
