@@ -30,6 +30,16 @@ def test_the_last_point_is_what_was_told(rule, story):
     assert seen
 
 
+def test_what_fires_in_a_bucket_that_is_open_ends_with_what_was_told_so_far():
+    """As the service does it: the bucket's last value may be another one, the message and its chart are not."""
+    told_so_far, chart = next(charts(*SPIKE, early=True, at_once=1))
+    assert told_so_far.so_far
+    assert isinstance(chart, Chart)
+    assert (chart.points[-1].value, chart.told_at, chart.fired) == (20, chart.points[-1].at, chart.told_at)
+    later = next(c for _, c in charts(*SPIKE))
+    assert chart.points[:-1] == later.points[:-1]
+
+
 def test_every_point_is_the_measure_at_its_instant():
     """Counted anew from the judge's own buckets."""
     fired, live = next((t, live) for t, live in told(*FEW) if t.state == "firing")
