@@ -34,6 +34,13 @@ from lockstep.response.standing import RESPONSE_STATE
 from lockstep.rule.condition.kinds import Severity
 
 FACTOR = float(os.environ.get("LOCKSTEP_TEST_FACTOR", "1"))
+OVER_WHEN_MADE = [
+    ("silence", "web", 60, -300, "FREQ=DAILY", 0),
+    ("alert", DOWN, "app", 2),
+    ("jump", -400),
+    ("wait", 130),
+    ("alert", DOWN, "web", 2),
+]
 RICH = st.sampled_from([0, 1])
 """The routes with everything in them, without and with a storm cap."""
 
@@ -46,6 +53,7 @@ def examples(count: int) -> Any:
 @given(steps=STEPS, routes=RICH, dies_at=st.sets(st.integers(0, 23), max_size=6))
 @example(steps=[("flap", "web", 5, 1), ("jump", -400)], routes=0, dies_at=set()).via("a due time that was put back")
 @example(steps=[("storm", 1), ("wait", 130), ("down", "#ops")], routes=0, dies_at=set()).via("repeats of who is called")
+@example(steps=OVER_WHEN_MADE, routes=0, dies_at=set()).via("a clock that is put back into a silence that was over")
 def test_cut_and_resumed_anywhere_the_same_is_decided(steps, routes, dies_at):
     """Deliveries, decisions, answers and what stands are the same, byte for byte, whoever goes on after whichever cut,
     and whatever an owner had decided that lost the partition before its cut."""

@@ -380,6 +380,27 @@ def test_a_clock_that_is_put_back(run):
     assert run.tick(60) == Happened()
 
 
+def test_a_time_that_was_over_when_it_was_made_never_holds(run):
+    """Not for a clock that was put back into it, nor for who starts there."""
+    run.put(60, silence(0, 30, rrule="FREQ=DAILY"))
+    assert run.tick(60) == Happened()
+    assert run.tick(10) == Happened()
+    assert run.why() is None
+    run.put(70, silence(0, 30, rrule="FREQ=DAILY", comment="another"))
+    run.tick(70)
+    run.tick(10)
+    assert run.why() is None
+
+
+def test_times_that_overlap(run):
+    """The one that ends last holds, from its beginning on."""
+    run.put(0, silence(0, 30 * 60, rrule="FREQ=DAILY"))
+    run.tick(0)
+    assert run.why() == "silenced by Anna until Wed 25 Nov 2026 18:00 GMT: summer campaign"
+    assert run.tick(25 * 60) == Happened()
+    assert run.why() == "silenced by Anna until Thu 26 Nov 2026 18:00 GMT: summer campaign"
+
+
 def test_a_stored_one_that_can_no_longer_be_read_ends():
     """A zone that a later version does not know must not keep notify from starting."""
     run = Run()

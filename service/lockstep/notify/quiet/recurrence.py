@@ -80,6 +80,10 @@ class Recurrence:
                 holding = stretch
         return holding
 
+    def next_begin(self, moment: float) -> float | None:
+        """When the next stretch begins, whether or not one holds; None: there is none any more."""
+        return next((stretch.begin for stretch in self._stretches(moment) if stretch.begin > moment), None)
+
     def _stretches(self, moment: float) -> Iterator[Stretch]:
         now = shown_at(moment, self.zone)
         for wall in self._begins(now + _LOOKS_AHEAD):

@@ -101,9 +101,9 @@ class _Kept:
     """A silence as it is kept.
 
     hushing: its matchers, as they were written, while it holds, as of the last tick; (): it does not. since, until: the
-    stretch in which it does. past: when its last stretch ended; none that ends earlier holds again, also for a clock
-    that was put back. over: whether no stretch comes any more; at: since when. alerts: which it has hushed in this
-    stretch. ended_by: who ended it.
+    stretch in which it does. past: when its last stretch ended, or it was made; none that ends earlier holds, also for
+    a clock that was put back. over: whether no stretch comes any more; at: since when. alerts: which it has hushed in
+    this stretch. ended_by: who ended it.
     """
 
     silence: Silence
@@ -162,8 +162,9 @@ class Silences:
             raise CommandError("it begins more than a year ago", "let it begin now")
         created = rfc3339_of(datetime.fromtimestamp(moment, UTC)) if before is None else before.silence.created_at
         hits = 0 if before is None else before.silence.hits
-        kept = _Kept(msgspec.structs.replace(wanted, created_at=created, hits=hits))
+        kept = _Kept(msgspec.structs.replace(wanted, created_at=created, hits=hits), past=moment)
         if before is not None:  # what it hushes as of now is looked at by the next tick
+            kept.past = max(before.past, moment)
             kept.hushing, kept.since, kept.until, kept.alerts = (
                 before.hushing,
                 before.since,
@@ -246,13 +247,19 @@ class Silences:
                 self._dirty.add(number)
             self._settle(kept, stretch if holds else None, moment, happened)
             if stretch is not None:
-                due.append(stretch.end if holds else stretch.begin)
+                due.append(self._next_look(number, stretch, moment) if holds else stretch.begin)
             else:
                 due.append(kept.at + KEPT_S)
         self._forget(moment, happened)
         # Where the clock was put back by much, what is due is looked at again at its old time, and not before.
         self._next = min(due, default=float("inf"))
         return happened
+
+    def _next_look(self, number: str, holding: Stretch, moment: float) -> float:
+        """When one that holds may hold otherwise: at its end, or where its next time begins before that and lasts
+        longer."""
+        begins = self._read[number].recurrence.next_begin(moment)
+        return holding.end if begins is None else min(holding.end, begins)
 
     def _drop_unreadable(self, moment: float, happened: Happened) -> None:
         for kept in sorted(self._unreadable, key=lambda one: one.silence.id):
