@@ -14,6 +14,7 @@ import msgspec
 from lockstep.labels import NONE
 from lockstep.measure.aggregate import LARGEST
 from lockstep.measure.exact import SCALE
+from lockstep.text.personal_data import PERSONAL, looks_personal
 
 Labels = tuple[str, ...]
 
@@ -26,6 +27,9 @@ Column = Callable[["Columns"], Made]
 
 Places = Sequence[int] | None
 """Some of the rows, by their places; None: each of them, in order."""
+
+MOST_REMEMBERED = 100_000
+"""Values of a column that are known to be no email address and no telephone number."""
 
 MOST_COLUMNS = 4_096
 """So many columns have a name at a time; one that lost its name is made anew for each series that reads it."""
@@ -91,11 +95,25 @@ def numbers(name: str) -> Column[list[int | None]]:
 
 @lru_cache(MOST_COLUMNS)
 def texts(name: str) -> Column[list[str]]:
-    """What stands under a name, as it reads as a label; of `lines` how many there are."""
+    """What stands under a name, as it reads as a label; of `lines` how many there are. An email address or a telephone
+    number is PERSONAL, whoever sent it: labels are read by many."""
     read = attrgetter(name)
     if name == "lines":
         return lambda columns: [str(len(v or ())) for v in map(read, columns.rows)]
-    return lambda columns: [v if v.__class__ is str and v else label_text(v) for v in map(read, columns.rows)]
+    impersonal: set[str] = set()
+
+    def made(columns: Columns) -> list[str]:
+        column = [v if v.__class__ is str and v else label_text(v) for v in map(read, columns.rows)]
+        unseen = set(column) - impersonal  # a value is looked at once, not with every event
+        if not unseen:
+            return column
+        personal = set(filter(looks_personal, unseen))
+        if len(impersonal) > MOST_REMEMBERED:
+            impersonal.clear()
+        impersonal.update(unseen - personal)
+        return [PERSONAL if v in personal else v for v in column] if personal else column
+
+    return made
 
 
 @lru_cache(MOST_COLUMNS)

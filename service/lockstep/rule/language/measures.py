@@ -184,6 +184,9 @@ class Measures:
             if label.startswith("lines.") and not line_fields(event_type):
                 message = f"{event_type} has no lines"
                 self._note(measure, "where", message, "remove 'lines.'", "LS133")
+            elif is_a_name(event_type, label):
+                message = f"'{label}' of {event_type} may name a person, and labels are read by many"
+                self._note(measure, "where", message, "leave it out", "LS136")
             elif field_kind(event_type, _path(event_type, label)) == "unknown":
                 message = f"{event_type} has no '{label}' of its own"
                 remedy = f"{did_you_mean(label, labels_of(event_type))} (an extra field is fine, too)"
@@ -282,12 +285,19 @@ def label_fault(event_type: str, label: str) -> tuple[str, str, Literal["error",
     """What is odd about a label for an event type: (what, the way out, level)."""
     kind = field_kind(event_type, _path(event_type, label))
     known = labels_of(event_type)
+    if is_a_name(event_type, label):
+        return f"'{label}' of {event_type} may name a person, and labels are read by many", "leave it out", "error"
     if kind in ("list", "time"):
         return f"'{label}' of {event_type} cannot be a label", did_you_mean(label, known), "error"
     if kind == "unknown":
         remedy = f"{did_you_mean(label.removeprefix('lines.'), known)} (an extra field is fine, too)"
         return f"{event_type} has no '{label}' of its own", remedy, "warning"
     return None
+
+
+def is_a_name(event_type: str, label: str) -> bool:
+    """Whether a label is a `name` that the event type does not have: then it may be a person's."""
+    return label.removeprefix("lines.") == "name" and field_kind(event_type, _path(event_type, label)) == "unknown"
 
 
 def labels_of(event_type: str) -> set[str]:

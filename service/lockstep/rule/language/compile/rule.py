@@ -24,7 +24,7 @@ from lockstep.rule.language.compile.levels import overridden
 from lockstep.rule.language.compile.window import bucket_of, lengths_in
 from lockstep.rule.language.fewer_labels import measures_named, plain, shared_key
 from lockstep.rule.language.form import RuleModel
-from lockstep.rule.language.measures import Grouping, Measures, label_fault
+from lockstep.rule.language.measures import Grouping, Measures, is_a_name, label_fault
 from lockstep.rule.language.table import Tables
 from lockstep.rule.wording import shop_names_in
 from lockstep.shop.catalogue import SOURCE
@@ -150,11 +150,7 @@ def _check_labels(context: FileContext, model: RuleModel, series: tuple[SeriesDe
         for event_type in dict.fromkeys(s.event_type for s in series if s.source != SOURCE and plain(label) in s.by):
             odd = label_fault(event_type, label)
             if odd is not None:
-                context.note(at, odd[0], odd[1], "LS135", level=odd[2])
-        if label in ("order_id", "customer", "visitor"):
-            context.note(
-                at, f"one alert for each '{label}' will be very many", "group by less", "LS136", level="warning"
-            )
+                context.note(at, odd[0], odd[1], "LS136" if is_a_name(event_type, label) else "LS135", level=odd[2])
 
 
 def _forget_after(model: RuleModel, condition: Condition) -> int:

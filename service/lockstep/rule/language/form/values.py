@@ -11,6 +11,7 @@ from lockstep.rule.condition.kinds import Hours
 from lockstep.rule.condition.period import Period
 from lockstep.rule.language import quantity
 from lockstep.shop.catalogue import BUSINESS
+from lockstep.text.personal_data import names_a_person
 
 Duration = Annotated[
     int,
@@ -81,6 +82,9 @@ def _label(value: Any) -> Any:
         if 1 < len(parts) < 10 and all(map(_LABEL.fullmatch, parts)) and re.search(r"[,;]|\band\b", value):
             raise ValueError(f"'{value[:100]}' are several labels; write [{', '.join(parts)}] [LS135]")
         raise ValueError(f"'{value[:100]}' cannot be a label; write a field's name: letters, digits and _ [LS135]")
+    if isinstance(value, str) and names_a_person(value):
+        message = f"'{value}' may name a person or a single order, and labels are read by many"
+        raise ValueError(f"{message}; leave it out, or count it with {{distinct: {value}, of: …}} [LS136]")
     return value
 
 

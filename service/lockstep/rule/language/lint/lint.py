@@ -65,7 +65,7 @@ CODES: dict[str, str] = {
     "LS133": "a field is no number",
     "LS134": "a sum of whole orders by a label of their lines",
     "LS135": "a label that the event type does not name",
-    "LS136": "a label with very many values",
+    "LS136": "a label that may name a person",
     "LS137": "a sum of prices",
     "LS140": "two rules or measures of one name",
     "LS141": "a template names what does not exist",
