@@ -11,10 +11,11 @@ import msgspec
 import pytest
 from chromium import CONTRAST, browser, needs_chromium
 from icalendar import Calendar
-from page_samples import ANNA, FELL, records, served, stands, transition
+from page_samples import ANNA, FELL, decided, decision, records, served, stands, transition
 from shop_build import NOON, history, plan, product, receipt, shop_of
 from today_samples import OUT, RULES, busy_records, busy_shop, quiet_shop
 
+from lockstep.response.decision import Reason
 from lockstep.response.standing import Handling
 from lockstep.shop.business import business
 from lockstep.shop.forecast import conversion_of, expected_day, usual_day
@@ -117,6 +118,17 @@ async def test_who_has_an_alert_is_said(busy):
     assert part(page, "head").startswith("2 alerts need somebody")
     assert "Pause the ads" not in page
     assert "Anna has it since Mon 30 Nov 2026 11:58 CET" in part(page, "alerts")
+
+
+async def test_an_alert_of_which_people_hear_nothing_is_there_with_the_reason(tmp_path):
+    """It needs nobody, and is not hidden either: a silence that was forgotten would keep it so."""
+    why = "silenced by Anna until Mon 30 Nov 2026 18:00 CET: stocktaking"
+    quiet = [*records([OUT]), *decided(decision(OUT, "marketing-mail", "email", "not_told", Reason.SILENCED, why))]
+    async with served(tmp_path, quiet, now=NOON, whole_shop=quiet_shop(), rules=RULES) as pages:
+        page = (await read(f"{pages.url}/today"))[0]
+    assert part(page, "head").startswith("1 alert of which people hear nothing; see why below")
+    assert f"KEY-1 is sold out while CYBER MONDAY promotes it {why}" in part(page, "alerts")
+    assert "Pause the ads" not in page
 
 
 async def test_on_a_quiet_day_it_says_so(tmp_path):

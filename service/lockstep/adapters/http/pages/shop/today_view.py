@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from lockstep.adapters.http.pages.board_view import BoardView, Row
+from lockstep.adapters.http.pages.board_view import BoardView, Row, Section
 from lockstep.adapters.http.pages.shop.stock_rows import StockRow, at_risk, stock_rows
 from lockstep.adapters.http.pages.shop.today_tiles import Tile, rank, tiles
 from lockstep.reports.basis import Basis
@@ -31,6 +31,7 @@ COMING_DAYS = 7
 MOST_RETURNED, MOST_EXPIRING = 10, 40
 MOST_PLANS, MOST_TODO, MOST_FURTHER, MOST_COMING = 8, 2, 12, 12
 LONGEST_TODO = 170
+_NONE = Section("", "", ())
 TEAMS = ("marketing", "operations")
 
 
@@ -59,8 +60,8 @@ class Todo:
 
 @dataclass(frozen=True)
 class TodayView:
-    """headline, tone: whether anything is wrong. remark: what must be known of the numbers. alerts: rows of what fires,
-    and of what somebody has. as_of: up to when the facts are known."""
+    """headline, tone: whether anything is wrong. remark: what must be known of the numbers. fires, handled, unheard:
+    alerts that nobody has, that somebody has, and of which people hear nothing. as_of: up to when facts are known."""
 
     headline: str
     tone: str
@@ -69,6 +70,7 @@ class TodayView:
     tiles: Sequence[Tile]
     fires: Sequence[Row]
     handled: Sequence[Row]
+    unheard: Sequence[Row]
     more_alerts: int
     campaigns: Sequence[CampaignRow]
     stock: Sequence[StockRow]
@@ -76,6 +78,11 @@ class TodayView:
     coming: Sequence[tuple[str, str]]
     day: str
     as_of: str
+
+    @property
+    def held(self) -> list[Row]:
+        """What somebody has, then what nobody hears of, each with the words why."""
+        return [*self.handled, *self.unheard]
 
 
 @dataclass(frozen=True)
@@ -93,12 +100,12 @@ def today_view(shop: Shop, firing: Firing, *, now: datetime, is_kept: bool = Tru
     today = shop.day_of(now)
     sections = {section.title: section for section in firing.board.sections}
     fires = sections["Fires"]
-    handled = sections.get("Somebody has it")
+    handled, unheard = sections.get("Somebody has it", _NONE), sections.get("People hear nothing of it", _NONE)
     stock, more_stock = stock_rows(shop, now)
     campaigns = _campaigns(shop, now)
     of_report = _matters(shop, now)
     todos = [_todo(team, fires.rows, firing, campaigns, of_report) for team in TEAMS]
-    headline, tone = _headline(fires.rows, fires.more, () if handled is None else handled.rows, campaigns, stock)
+    headline, tone = _headline(fires, handled, unheard, campaigns, stock)
     remark = _remark(shop, now, is_kept)
     if tone == "over" and remark:
         known = "nothing is known of the shop's day yet"
@@ -112,11 +119,10 @@ def today_view(shop: Shop, firing: Firing, *, now: datetime, is_kept: bool = Tru
         remark=remark,
         tiles=tiles(shop, now, firing.measures, stock, more_stock),
         fires=fires.rows[:MOST_PLANS],
-        handled=() if handled is None else handled.rows[:MOST_PLANS],
-        more_alerts=max(0, len(fires.rows) - MOST_PLANS)
-        + fires.more
-        + (0 if handled is None else max(0, len(handled.rows) - MOST_PLANS) + handled.more)
-        + firing.board.uncounted,
+        handled=handled.rows[:MOST_PLANS],
+        unheard=unheard.rows[:MOST_PLANS],
+        more_alerts=firing.board.uncounted
+        + sum(max(0, len(one.rows) - MOST_PLANS) + one.more for one in (fires, handled, unheard)),
         campaigns=campaigns,
         stock=stock,
         more_stock=more_stock,
@@ -130,12 +136,12 @@ def today_view(shop: Shop, firing: Firing, *, now: datetime, is_kept: bool = Tru
 
 
 def _headline(
-    fires: Sequence[Row], more: int, handled: Sequence[Row], campaigns: Sequence[CampaignRow], stock: Sequence[StockRow]
+    fires: Section, handled: Section, unheard: Section, campaigns: Sequence[CampaignRow], stock: Sequence[StockRow]
 ) -> tuple[str, str]:
-    count = len(fires) + more
+    count = len(fires.rows) + fires.more
     if count:
-        worst = min((row.tone for row in fires), key=rank)
-        critical = sum(row.tone == "critical" for row in fires)
+        worst = min((row.tone for row in fires.rows), key=rank)
+        critical = sum(row.tone == "critical" for row in fires.rows)
         how_bad = f", {critical} of them critical" if critical and count > 1 else ", critical" if critical else ""
         return f"{_many(count, 'alert')} {'needs' if count == 1 else 'need'} somebody{how_bad}", worst
     in_trouble = [row for row in campaigns if row.tone in ("critical", "warning")]
@@ -143,8 +149,12 @@ def _headline(
         worst = min((row.tone for row in in_trouble), key=rank)
         names = list_text([row.name for row in in_trouble], 2)
         return f"{names}: the plan has to change", worst
-    if handled:
-        return f"{_many(len(handled), 'alert')}, and somebody has {'it' if len(handled) == 1 else 'each'}", "info"
+    known = len(handled.rows) + handled.more
+    if known:
+        return f"{_many(known, 'alert')}, and somebody has {'it' if known == 1 else 'each'}", "info"
+    quiet = len(unheard.rows) + unheard.more
+    if quiet:
+        return f"{_many(quiet, 'alert')} of which people hear nothing; see why below", "info"
     if stock:
         return f"Nothing fires; {_many(len(stock), 'product')} will run out", "info"
     return "Nothing needs you now", "over"
