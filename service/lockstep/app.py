@@ -39,6 +39,7 @@ from lockstep.adapters.http.operations.history_operations import HistoryOperatio
 from lockstep.adapters.http.operations.on_call_operations import OnCallOperations
 from lockstep.adapters.http.operations.rule_operations import RuleOperations
 from lockstep.adapters.http.operations.service_operations import ServiceOperations
+from lockstep.adapters.http.operations.shop.report_operations import ReportOperations
 from lockstep.adapters.http.operations.silence_operations import SilenceOperations
 from lockstep.adapters.http.operations.timeline_operations import TimelineOperations
 from lockstep.adapters.http.pages.action_pages import ActionPages
@@ -47,6 +48,7 @@ from lockstep.adapters.http.pages.known import Known, says_now_of
 from lockstep.adapters.http.pages.mute_pages import MutePages
 from lockstep.adapters.http.pages.on_call_pages import OnCallPages
 from lockstep.adapters.http.pages.pages import Pages
+from lockstep.adapters.http.pages.shop.report_pages import ReportPages
 from lockstep.adapters.http.pages.shop.timeline_pages import TimelinePages
 from lockstep.adapters.http.pages.shop.today_pages import ShopSource, TodayPages
 from lockstep.adapters.http.pages.silence_pages import SilencePages
@@ -59,6 +61,8 @@ from lockstep.adapters.ingest.sku_names import SkuNames
 from lockstep.adapters.links import Purpose, SignedLinks, signer_of, why_no_links
 from lockstep.adapters.metrics import Metrics
 from lockstep.adapters.outbound.ical_feeds import IcalFeeds
+from lockstep.adapters.report_views.report_board import ReportBoard
+from lockstep.adapters.report_views.report_maker import ReportMaker
 from lockstep.adapters.response_board import ResponseBoard
 from lockstep.adapters.rulebook import RuleBook, read_folder
 from lockstep.adapters.shop_facts.shop_board import ShopBoard
@@ -79,6 +83,7 @@ from lockstep.worker.open_imports import OpenImports
 from lockstep.worker.own_alerts import OwnAlertPublisher
 from lockstep.worker.polling import Polling
 from lockstep.worker.reload import RuleReload
+from lockstep.worker.reports.report_writer import ReportWriter
 from lockstep.worker.required_topics import SAMPLES, check_sources, prepare
 from lockstep.worker.stages import Stages, sizes_from
 from lockstep.worker.storage import keep_retention, watch_file
@@ -133,6 +138,7 @@ class Service:
         self.shop_board = ShopBoard(self.broker, settings.zone, plan=lambda: self.judging.plan)
         self.commands = CommandDoor(self.broker, self.responses)
         self.tokens = TokenBook(self.broker)
+        self.reports = ReportBoard(self.broker)
         self._pictures: Pictures = NoPictures()
         charting: Charting | None = None
         self._charts = ChartBoard(self.broker) if settings.charts else None
@@ -216,6 +222,16 @@ class Service:
             clock=utc_now,
             faults=faults_from(environ),
         )
+        maker = ReportMaker(
+            lambda: self.shop_board.shop,
+            self.board,
+            self.responses,
+            writer=Writer(settings.zone, settings.public_url, settings.currency),
+            rules=self.judging.rules_now,
+        )
+        self._report_writer = ReportWriter(
+            self.reports, maker, self.commands, is_owner=lambda: self.stages.has_alerts, clock=utc_now
+        )
         access = Access(settings, self.tokens)
         receipts = Receipts(
             self.broker,
@@ -282,6 +298,7 @@ class Service:
             silences,
             OnCallOperations(self.responses, giver=giver, routing=lambda: book.loaded()[1]),
             ActionOperations(self.responses, giver=giver),
+            ReportOperations(self.reports),
             HistoryOperations(self.broker, self.responses, lookup, giver),
             TimelineOperations(accounts),
             RuleOperations(self.rules.state, lambda: self.rules.reload(again=True), broker=self.broker, clock=utc_now),
@@ -289,6 +306,7 @@ class Service:
             inbound,
             alert_pages,
             ActionPages(alert_pages),
+            ReportPages(alert_pages, self.reports),
             MutePages(alert_pages),
             SilencePages(alert_pages, silences.previewed),
             OnCallPages(alert_pages, lambda: book.loaded()[1]),
@@ -397,6 +415,8 @@ class Service:
             self.responses.follow(),
             self.shop_board.follow(),
             self._today.live.keep(),
+            self.reports.follow(),
+            self._report_writer.keep(),
             self.tokens.follow(),
             self._attempts.keep(),
             keep_retention(self.broker),

@@ -126,7 +126,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     state: `firing` while anything in it goes on. severity: of the most severe item. teams: who shares the destination.
     more: how many items found no place. summary: whether it gathers what came after too many messages.
     reason: why it was sent, in words that go on after "because": "it is the first of its group"; UNSET: nobody
-    has said. overview: of a summary, the address of all that is open.
+    has said. overview: of a summary, the address of all that is open. report: what the whole message is, for channels
+    that can show one: its item says it in short.
     """
 
     subject: str
@@ -139,6 +140,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     summary: bool = False
     reason: str | msgspec.UnsetType = msgspec.UNSET
     overview: str | msgspec.UnsetType = msgspec.UNSET
+    report: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
 
     def about(self, item: Item) -> str:
         """The rule, and what it is about by name: `LowStock, sku A-1`; its headline may be the author's, without."""
@@ -175,6 +177,14 @@ Document = Mapping[str, Any]
 """What programs are sent: JSON as a published schema says; no code of ours looks into it."""
 
 Body = Message | Document
+
+
+def report_id_of(message: Message) -> str:
+    """The id of the report that a message is; "" where it is none."""
+    if isinstance(message.report, msgspec.UnsetType):
+        return ""
+    data = message.report.get("data")
+    return str(data.get("id", "")) if isinstance(data, Mapping) else ""
 
 
 def body_of(stored: Mapping[str, Any]) -> Body:

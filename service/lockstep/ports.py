@@ -255,6 +255,9 @@ class Links(Protocol):
     def chart(self, item: Item) -> str | None:
         """Where the item's picture is fetched from; None where it can have none."""
 
+    def report(self, report_id: str) -> str | None:
+        """Where a report is seen, by whoever may see all alerts."""
+
 
 class NoLinks:
     """Where nothing can be signed, or nobody knows where people reach the service."""
@@ -266,6 +269,9 @@ class NoLinks:
         return None
 
     def chart(self, item: Item) -> str | None:
+        return None
+
+    def report(self, report_id: str) -> str | None:
         return None
 
 

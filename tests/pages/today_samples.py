@@ -62,8 +62,8 @@ RULES: dict[str, Rule] = {
         rule(
             "CapacityProjected",
             say={
-                "summary": "235 orders expected today, 120 can be shipped",
-                "marketing": "Add no budget today: 115 orders too many are expected.",
+                "summary": "165 orders expected today, 120 can be shipped",
+                "marketing": "Add no budget today: 45 orders too many are expected.",
                 "operations": "Call two people for the late shift, or tell customers that it ships tomorrow.",
             },
         ),
@@ -72,7 +72,7 @@ RULES: dict[str, Rule] = {
 }
 _AT = {"at": rfc3339_of(NOON - timedelta(minutes=8)), "started_at": rfc3339_of(NOON - timedelta(minutes=20))}
 OUT = transition("PromoOutOfStock", labels={"sku": "KEY-1"}, value=0.0, **_AT)
-FULL = transition("CapacityProjected", labels={}, severity="warning", value=1.96, **_AT)
+FULL = transition("CapacityProjected", labels={}, severity="warning", value=1.38, **_AT)
 RETURNS = transition("ReturnWave", labels={"channel": "web"}, severity="warning", value=0.11, **_AT)
 
 

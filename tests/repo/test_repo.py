@@ -161,6 +161,7 @@ def test_the_topics_have_the_names_that_others_know():
         ("lockstep.audit", 1, False),
         ("lockstep.decisions", 1, False),
         ("lockstep.response-state", 1, True),
+        ("lockstep.reports", 1, True),
         ("lockstep.attempts", 1, False),
         ("lockstep.charts", 1, False),
         ("lockstep.dead-events", 1, False),

@@ -124,6 +124,10 @@ class SignedLinks:
             return None
         return self.to(Purpose.CHART, item.chart)
 
+    def report(self, report_id: str) -> str | None:
+        """Where a report is seen, by whoever may see all alerts: it is not signed, as mails are passed on."""
+        return f"{self._base_url}/reports/{report_id}"
+
     def to(self, purpose: Purpose, about: str, episode_id: str = "", destination: Destination | None = None) -> str:
         """The address of a link that is signed now."""
         return f"{self._base_url}/{purpose}/{self.token(purpose, about, episode_id, destination)}"

@@ -71,6 +71,7 @@ class Notify:
                 teams_of=self._teams,
                 open_facts=self._open_facts,
                 overview=None if public_url is None else f"{public_url.rstrip('/')}/",
+                shop=plan.shop,
             )
         self._parts = parts
         self._flaps = Flaps()
@@ -432,6 +433,7 @@ class Notify:
             episode = self._people.episodes.get(call.episode_id)
             if episode is not None and not episode.is_over:
                 self._responses.call(episode, call.to, Reason.ESCALATION, call.why, moment)
+        self._outbox.add(happened.records)
         for document in happened.documents:
             self._outbox.tell_document(document)
 

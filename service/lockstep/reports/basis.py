@@ -15,11 +15,12 @@ from lockstep.shop.facts import KEPT_DAYS, Money, PlanFacts, ProductFacts
 from lockstep.shop.forecast import Usual, forecast, usual_of
 from lockstep.shop.plan_answer import PlanAnswer, answer
 from lockstep.shop.shop_settings import ShopSettings
+from lockstep.shop.stakes import order_value
 from lockstep.shop.whole_shop import Made, Shop
 from lockstep.text.figures import MONEY
 
-AVERAGE_DAYS = 28
-"""Over so many days before today the worth of an order is taken."""
+HEARD_DAYS = 28
+"""What no event told of for so long is not known; that it is 0 nobody has said."""
 
 
 @dataclass
@@ -121,12 +122,19 @@ class Basis:
             self._answers[plan.campaign] = answer(self.shop, plan, self.at)
         return self._answers[plan.campaign]
 
+    @cached_property
+    def _heard_of(self) -> frozenset[str]:
+        """The counts and sums that any event of the last days told of: of the others nobody knows that they are 0."""
+        first = (self.today - timedelta(HEARD_DAYS)).isoformat()
+        last = [facts for facts in self.shop.days.values() if facts.day >= first]
+        return frozenset(("orders", "revenue", "cancelled")).union(*(f.counts.keys() | f.money.keys() for f in last))
+
     # ---- money ------------------------------------------------------------------------------------------------------
 
     def money(self, day: date, name: str, channel: str = "") -> int | None:
         """A sum of a day in the shop's currency, minor units; None where nothing is known of the day."""
         facts = self.shop.day(day, channel)
-        if facts is None:
+        if facts is None or name not in self._heard_of:
             return None
         return self._exchanged(facts.money.get(name, {})).minor
 
@@ -140,15 +148,13 @@ class Basis:
     def count(self, day: date, name: str, channel: str = "") -> int | None:
         """A count of a day; None where nothing is known of the day."""
         facts = self.shop.day(day, channel)
-        return None if facts is None else facts.counts.get(name, 0)
+        return None if facts is None or name not in self._heard_of else facts.counts.get(name, 0)
 
     @cached_property
     def order_worth(self) -> int | None:
-        """What an order brings on average, minor units: revenue / orders of the last four weeks; None without any."""
-        days = [self.today - timedelta(n) for n in range(1, AVERAGE_DAYS + 1)]
-        orders = sum(self.count(day, "orders") or 0 for day in days)
-        revenue = sum(self.money(day, "revenue") or 0 for day in days)
-        return round(Fraction(revenue, orders)) if orders and revenue else None
+        """What an order brings on average, minor units; None where no revenue is known."""
+        made = order_value(self.shop, self.at)
+        return None if made.value is None else round(Fraction(made.value) * 10 ** decimals(self.currency))
 
     def price(self, product: ProductFacts) -> int | None:
         """Of one unit, minor units of the shop's currency; None where it is not known."""

@@ -48,7 +48,7 @@ def _figure(
         forecast=forecast,
         good=good,
         curve=tuple(of(day - timedelta(n)) for n in range(CURVE_DAYS - 1, -1, -1)),
-        why="" if value is not None else "nothing is known of it",
+        why="" if value is not None else "no event told of it",
     )
 
 

@@ -1,9 +1,18 @@
 """A report as Markdown: what is pasted into a chat or a wiki, and what webhooks carry beside the data."""
 
 import re
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from lockstep.reports.cell_text import cell_text, change_text, figure_text, long_moment, money_words, short_moment
+from lockstep.reports.cell_text import (
+    cell_text,
+    change_text,
+    day_words,
+    figure_text,
+    long_moment,
+    money_words,
+    short_moment,
+)
 from lockstep.reports.report_record import Figure, Matter, Report, Section, Table
 from lockstep.text.one_line import flat
 
@@ -51,10 +60,18 @@ def stake_words(matter: Matter, report: Report) -> str:
 
 
 def due_words(matter: Matter, report: Report) -> str:
-    """`now` or `by Tue 1 Dec 00:00`; "" where there is no hurry."""
+    """`now`, `today`, `by Tue 1 Dec`, `by Tue 1 Dec 14:00`; "" where there is no hurry."""
     if not matter.due:
         return ""
-    return "now" if matter.due <= report.at else f"by {short_moment(matter.due, ZoneInfo(report.zone))}"
+    if matter.due <= report.at:
+        return "now"
+    zone = ZoneInfo(report.zone)
+    local = datetime.fromisoformat(matter.due).astimezone(zone)
+    if local.time() != time():
+        return f"by {short_moment(matter.due, zone)}"
+    last = local.date() - timedelta(1)  # until the first moment of a day is by the end of the one before
+    today = datetime.fromisoformat(report.at).astimezone(zone).date()
+    return "today" if last == today else f"by {day_words(last)}"
 
 
 def _matter(number: int, matter: Matter, report: Report, zone: ZoneInfo) -> list[str]:

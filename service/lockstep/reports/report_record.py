@@ -8,11 +8,9 @@ from typing import Literal
 
 import msgspec
 
-REPORTS = "lockstep.reports"
-FORMAT = 1
+from lockstep.response.report_due import Kind
 
-Kind = Literal["daily", "weekly", "monthly", "hourly"]
-KINDS: tuple[Kind, ...] = ("daily", "weekly", "monthly", "hourly")
+FORMAT = 1
 
 Value = int | float | str | None
 """A cell: money is a whole number of minor units, a day is `2026-11-30`, an instant RFC 3339; None: not known."""
@@ -21,11 +19,12 @@ Value = int | float | str | None
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """A number, and what it is compared with.
 
-    name: the same in every report. title: as people read it. unit: see `cell_text`. value: None where it is not known;
-    `why` says so in words. usual: median of the same weekdays before. week_before: the same weekday a week ago; of a
-    longer stretch, the one of its length before. forecast: what was expected. good: the direction that is good news,
-    `up` or `down`; "": neither. curve: the same of the days before, oldest first, the value itself last; None for a day
-    without facts. made_of: (what, value) that it was made of.
+    name: the same in every report. title: as people read it. unit: "" a count, `%` a share, `money EUR` minor units,
+    `hours`, `days`, `x`. value: null where it is not known. why: why it is not known, in words. usual: median of the
+    same weekdays before. week_before: the same weekday a week ago; of a longer stretch, the one of its length before.
+    forecast: what was expected. good: the direction that is good news, `up` or `down`; "": neither. curve: the same of
+    the days before, oldest first, the value itself last; None for a day without facts. made_of: (what, value) that it
+    was made of.
     """
 
     name: str
@@ -42,7 +41,10 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
-    """name: the same in every report. title: its head. unit: of its cells, see `cell_text`."""
+    """What each cell of a row is.
+
+    name: the same in every report. title: its head. unit: of its cells, as of figures.
+    """
 
     name: str
     title: str
@@ -50,8 +52,11 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of one kind, the most important first. empty: what is said where there are none. more: rows left out. note:
-    what is said below them."""
+    """Rows of one kind, the most important first.
+
+    name: the same in every report. title: as people read it. columns: what each cell of a row is. rows: of cells.
+    empty: what is said where there are none. more: how many rows were left out. note: what is said below them.
+    """
 
     name: str
     title: str
@@ -65,8 +70,9 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 class Section(msgspec.Struct, frozen=True, kw_only=True):
     """A part of a report.
 
-    share: of a meeting's time, 0.3 is 30 %; 0 where there is no meeting. minutes: the same of its length. owner: the
-    team that speaks, and whom the other one listens to; "" for both. lines: sentences.
+    name: the same in every report. title: as people read it. share: of a meeting's time, 0.3 is 30 %; 0 where there is
+    no meeting. minutes: the same of its length. owner: the team that speaks, and whom the other one listens to; "" for
+    both. lines: sentences. figures: numbers with what they are compared with. tables: rows of one kind.
     """
 
     name: str
@@ -82,9 +88,9 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 class Matter(msgspec.Struct, frozen=True, kw_only=True):
     """Something that somebody should do something about.
 
-    what: what is so, with its numbers. who: the team, or person, that should act. act: what to do. at_stake: minor
-    units of the shop's currency that it may cost; None: nobody knows. due: by when, RFC 3339; "": no hurry. because:
-    what at_stake was made of.
+    name: the same for one thing in every report, `stock/A-1`. what: what is so, with its numbers. who: the team, or
+    person, that should act. act: what to do. at_stake: minor units of the shop's currency that it may cost; None:
+    nobody knows. due: by when, RFC 3339; "": no hurry. because: what at_stake was made of.
     """
 
     name: str
@@ -99,10 +105,11 @@ class Matter(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """One report.
 
-    id: `daily/2026-11-30`, for ever the same. at: the instant as of which all of it is said, RFC 3339 in UTC. zone: the
-    shop's. currency: of its money; "" where none is known. covers: the stretch it is of, in words. headline: the one
-    sentence of it. matters: three to six, the costliest first, then the most urgent. unknown: what could not be known.
-    late: minutes between the time it was due and `at`, where it comes late.
+    id: `daily/2026-11-30`, for ever the same. kind: which report it is. at: the instant as of which all of it is said,
+    RFC 3339 in UTC. zone: the shop's. currency: of its money; "" where none is known. title: as people read it. covers:
+    the stretch it is of, in words. headline: the one sentence of it. sections: its parts, in order. matters: three to
+    six, the costliest first, then the most urgent. unknown: what could not be known. late: minutes between the time it
+    was due and `at`, where it comes late.
     """
 
     id: str
@@ -130,5 +137,5 @@ def encode(report: Report) -> bytes:
 
 
 def decode(value: bytes) -> Report:
-    """The report in a record of `lockstep.reports`. Raises msgspec.MsgspecError."""
+    """The report in its JSON. Raises msgspec.MsgspecError."""
     return _DECODER.decode(value)

@@ -50,10 +50,9 @@ def running_out(basis: Basis) -> list[Running]:
         velocity, cover = plain(made["velocity"].value), plain(made["days_of_cover"].value)
         if product.available is None or not velocity or cover is None or is_named(product.sku, settings.backorder):
             continue
-        gap = plain(made["gap_days"].value) or 0
-        coming = open_receipts(product)
-        if not gap and not coming:
-            # Ordered today it would be here in the lead time: so long it is missing at least.
+        gap, coming = plain(made["gap_days"].value), open_receipts(product)
+        if gap is None:
+            # Nobody knows when more comes. Ordered today it would be here in the lead time.
             gap = max(0.0, lead_time(basis.shop, product) - cover)
         is_low = product.available <= 0 or cover <= settings.safety_days
         if not is_low or (gap <= 0 and product.available > 0):

@@ -4,7 +4,7 @@ Whoever gives a command waits for its `Answer` on `lockstep.audit`: it says whet
 found there with who asked for it and when.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -133,6 +133,19 @@ class CloseAction(_Command, frozen=True, kw_only=True, tag="close_action"):
     note: str = ""
 
 
+class WriteReport(_Command, frozen=True, kw_only=True, tag="write_report"):
+    """A report that is due has been composed: it is kept and sent, unless another one with its id was before.
+
+    report_id: `daily/2026-11-30`. title, text: what channels show that can show texts alone. document: what programs
+    get, and every channel that can show it; {} in the audit, as `lockstep.reports` has it.
+    """
+
+    report_id: str
+    title: str
+    text: str
+    document: dict[str, Any] = {}
+
+
 class DestinationDown(_Command, frozen=True, kw_only=True, tag="destination_down"):
     """Deliver says that a destination cannot be reached: escalation hurries on, and its fallback is told.
 
@@ -171,6 +184,7 @@ Command = (
     | AddAction
     | AssignAction
     | CloseAction
+    | WriteReport
     | DestinationDown
     | DestinationUp
 )

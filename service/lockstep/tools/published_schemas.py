@@ -23,6 +23,7 @@ from lockstep.judge.publish import ALERT_STATE, ALERTS
 from lockstep.measure.dead_events import TOPIC as DEAD_EVENTS
 from lockstep.notify import payload, route
 from lockstep.notify.heartbeat import heartbeat_json_schema
+from lockstep.reports.report_body import ReportBody
 from lockstep.response.attempt import ATTEMPTS, Attempt
 from lockstep.response.command import AUDIT, COMMANDS, Answer, Command
 from lockstep.response.decision import DECISIONS, Decision
@@ -187,6 +188,7 @@ def generate() -> dict[str, str]:
     documents["alert.schema.json"] = _alert_schema()
     documents |= {f"{kind}.schema.json": _record_schema(kind) for kind in RECORDS}
     documents["webhook.schema.json"] = plain(payload.webhook_json_schema())
+    documents["report.schema.json"] = _report_schema()
     documents["heartbeat.schema.json"] = plain(heartbeat_json_schema())
     documents["rules.schema.json"] = plain(rule_model.json_schema())
     documents["pack.schema.json"] = plain(rule_model.pack_json_schema())
@@ -279,6 +281,18 @@ RECORDS: Mapping[str, tuple[str, tuple[type, ...], str]] = {
     ),
 }
 """Name of a record → its topic, what it may be, and what the topic holds."""
+
+
+def _report_schema() -> dict[str, Any]:
+    """JSON Schema of the body of a webhook delivery that is a report."""
+    return {
+        "$schema": DRAFT,
+        "$id": f"{BASE}report.schema.json",
+        "title": "Lockstep report",
+        "description": "The body of a webhook delivery of a report, and a record of `lockstep.reports`.",
+        "$ref": "#/$defs/ReportBody",
+        "$defs": components([ReportBody], ref="#/$defs/{name}"),
+    }
 
 
 def _record_schema(name: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from lockstep.ports import Broker, TopicSpec, state_topic
 from lockstep.response.attempt import ATTEMPTS
 from lockstep.response.command import AUDIT, COMMANDS
 from lockstep.response.decision import DECISIONS
+from lockstep.response.report_due import REPORTS
 from lockstep.response.standing import RESPONSE_STATE
 from lockstep.settings import Settings
 from lockstep.shop.facts import SHOP
@@ -51,6 +52,7 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
         TopicSpec(AUDIT, 1, retention_s=AUDIT_KEPT_S),
         TopicSpec(DECISIONS, 1, retention_s=keep_alerts),
         TopicSpec(RESPONSE_STATE, 1, compacted=True),
+        TopicSpec(REPORTS, 1, compacted=True),
         TopicSpec(ATTEMPTS, 1, retention_s=keep),
         TopicSpec(CHARTS, 1, retention_s=min(keep, CHARTS_KEPT_S)),
         TopicSpec(DEAD_EVENTS, 1, retention_s=keep),

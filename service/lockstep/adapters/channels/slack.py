@@ -22,7 +22,7 @@ from lockstep.adapters.slack_api.calls import SlackCalls
 from lockstep.adapters.slack_api.message_blocks import MOST_ITEMS, Rendered, rendered
 from lockstep.adapters.slack_api.message_edit import edited
 from lockstep.errors import DeliveryError, DeliveryReason
-from lockstep.notification import Item, Message
+from lockstep.notification import Item, Message, report_id_of
 from lockstep.ports import DeliveryLike, Destination, Links, NoLinks, NoPictures, Pictures, Sent
 
 log = structlog.get_logger("lockstep.channels")
@@ -187,7 +187,9 @@ class SlackChannel:
     def _shown(self, destination: Destination, body: Message, *, with_charts: bool) -> Rendered:
         pages = self._pages(destination, body)
         charts = self._charts(body) if with_charts else {}
-        return rendered(body, pages=pages, charts=charts, answered=self._is_answered())
+        return rendered(
+            body, pages=pages, charts=charts, answered=self._is_answered(), report_page=self._report_page(body)
+        )
 
     def _is_answered(self) -> bool:
         """Whether somebody here hears of a button that is pressed."""
@@ -198,6 +200,11 @@ class SlackChannel:
 
     def _pages(self, destination: Destination, body: Message) -> dict[str, str]:
         return {item.episode_id: self._links.page(item, destination) or "" for item in body.items[:MOST_ITEMS]}
+
+    def _report_page(self, body: Message) -> str:
+        """Where the report that a message is can be seen as a page."""
+        report = report_id_of(body)
+        return self._links.report(report) or "" if report else ""
 
     def _charts(self, body: Message) -> dict[str, str]:
         """Where Slack fetches the picture of the first item."""
@@ -221,7 +228,13 @@ class SlackChannel:
             said = f"{where}: secret {destination.options['webhook']} is no address below https://{INCOMING}/"
             raise DeliveryError("configuration", said, retryable=True)
         body = delivery.body
-        shown = rendered(body, pages=self._pages(destination, body), charts=self._charts(body), answered=False)
+        shown = rendered(
+            body,
+            pages=self._pages(destination, body),
+            charts=self._charts(body),
+            answered=False,
+            report_page=self._report_page(body),
+        )
         document = {"text": shown.text, "blocks": shown.blocks, "attachments": shown.attachments}
         try:
             async with self._calls.session.post(url, json=document, allow_redirects=False) as answer:

@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lockstep.notification import Item, Message
+from lockstep.notification import Item, Message, report_id_of
 from lockstep.ports import Destination, Links
 
 
 @dataclass(frozen=True)
 class Leads:
     """pages: episode id → the address of its alert's page. mutes: rule → the page that mutes it, of each rule of
-    the message, in their order."""
+    the message, in their order. report: the page of the report that the message is; "" for none."""
 
     pages: Mapping[str, str] = field(default_factory=dict)
     mutes: Mapping[str, str] = field(default_factory=dict)
+    report: str = ""
 
     @property
     def mute(self) -> str:
@@ -32,6 +33,9 @@ class Leads:
 
 def leads_of(body: Message, destination: Destination, links: Links) -> Leads:
     """The links of a message, signed now, for its recipient."""
+    report = report_id_of(body)
+    if report:
+        return Leads(report=links.report(report) or "")
     pages = {item.episode_id: links.page(item, destination) or "" for item in body.items}
     rules = dict.fromkeys(item.rule or body.rule for item in body.items)
     mutes = {rule: links.mute(rule, destination) or "" for rule in rules}

@@ -9,11 +9,16 @@ from email.policy import EmailPolicy, Policy
 from email.utils import format_datetime, parseaddr
 from typing import Any
 
+import msgspec
+
 from lockstep.adapters.mail.leads import Leads
 from lockstep.adapters.mail.mail_html import html_part
 from lockstep.adapters.mail.mail_text import text_part
+from lockstep.adapters.report_views.report_html import report_mail
 from lockstep.notification import Message, Picture
 from lockstep.ports import DeliveryLike, Destination
+from lockstep.reports.report_body import report_in
+from lockstep.reports.report_markdown import markdown
 from lockstep.text.one_line import flat
 
 MOST_ROOTS = 10
@@ -40,8 +45,9 @@ def message_of(
     What filters and tools sort by stands in headers: rule, state, severity, teams, and of one alert its id.
     """
     body, leads = delivery.body, leads or Leads()
+    report = None if isinstance(body.report, msgspec.UnsetType) else report_in(body.report)
     domain = parseaddr(sender)[1].partition("@")[2] or "localhost"
-    episodes = list(dict.fromkeys(item.episode_id for item in body.items))
+    episodes = list(dict.fromkeys(item.episode_id for item in body.items if item.episode_id))
     roots = [f"<episode-{episode}@{domain}>" for episode in episodes[:MOST_ROOTS]]
     mail = EmailMessage(_POLICY)
     mail["From"] = sender
@@ -50,8 +56,9 @@ def message_of(
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = f"<{delivery.id}@{domain}>"
     # The first comes last, where readers look for the parent (RFC 5322 3.6.4).
-    mail["References"] = " ".join(reversed(roots))
-    mail["In-Reply-To"] = roots[0]
+    if roots:
+        mail["References"] = " ".join(reversed(roots))
+        mail["In-Reply-To"] = roots[0]
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
     mail["List-Id"] = f"Lockstep <lockstep.{domain}>"
@@ -60,6 +67,11 @@ def message_of(
     mail["X-Lockstep-State"] = _header(body.state)
     mail["X-Lockstep-Severity"] = _header(body.severity)
     mail["X-Lockstep-Teams"] = _header(", ".join(body.teams))
+    if report is not None:
+        mail["X-Lockstep-Report"] = _header(report.id)
+        mail.set_content(markdown(report))
+        mail.add_alternative(report_mail(report, page=leads.report), subtype="html")
+        return mail
     if len(episodes) == 1:
         mail["X-Lockstep-Alert"] = _header(body.items[0].alert_id)
     if body.severity == "critical" and body.state != "resolved":
@@ -116,6 +128,6 @@ class _WholeHeader(_LiteralHeader):
 
 _HEADERS = HeaderRegistry()
 _HEADERS.map_to_type("list-unsubscribe", _WholeHeader)  # type: ignore[arg-type] # it is mixed with BaseHeader there
-for _name in ("subject", "x-lockstep-rule", "x-lockstep-teams", "x-lockstep-alert"):
+for _name in ("subject", "x-lockstep-rule", "x-lockstep-teams", "x-lockstep-alert", "x-lockstep-report"):
     _HEADERS.map_to_type(_name, _LiteralHeader)  # type: ignore[arg-type] # it is mixed with BaseHeader there
 _POLICY = EmailPolicy(header_factory=_HEADERS)

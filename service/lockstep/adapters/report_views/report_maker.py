@@ -1,6 +1,8 @@
 """Makes a report of what a worker knows: its shop, its alerts, what people did about them."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
@@ -11,8 +13,9 @@ from lockstep.reports.daily import daily
 from lockstep.reports.hourly import hourly
 from lockstep.reports.monthly import monthly
 from lockstep.reports.news import AlertNews, alert_news
-from lockstep.reports.report_record import Kind, Report
+from lockstep.reports.report_record import Report
 from lockstep.reports.weekly import weekly
+from lockstep.response.report_due import Kind
 from lockstep.response.standing import Action, Handling
 from lockstep.rule.condition.kinds import Rule
 from lockstep.shop.whole_shop import Shop
@@ -87,11 +90,33 @@ class ReportMaker:
         self._shop, self._alerts, self._responses = shop, alerts, responses
         self._writer, self._rules = writer, rules
 
+    @property
+    def known_to(self) -> datetime | None:
+        """Event time up to which the shop is known; None: nothing is."""
+        upto = self._shop().upto
+        return datetime.fromisoformat(upto) if upto else None
+
     def made(self, kind: Kind, at: datetime, *, before: Report | None = None, late: int = 0, id: str = "") -> Report:
         """The report as of an instant. It may take seconds of computing: run it beside the event loop."""
         return made_report(
             kind, self._shop(), self.news(kind, at), self._responses.actions(), at, before=before, late=late, id=id
         )
+
+    async def composed(
+        self, kind: Kind, at: datetime, *, before: Report | None = None, late: int = 0, id: str = ""
+    ) -> Report:
+        """The same, computed beside the event loop."""
+        news, actions = self.news(kind, at), self._responses.actions()
+        # A copy: the shop goes on being read while the report is made.
+        shop = self._shop()
+        held = replace(
+            shop,
+            days=dict(shop.days),
+            products=dict(shop.products),
+            plans=dict(shop.plans),
+            capacities=dict(shop.capacities),
+        )
+        return await asyncio.to_thread(made_report, kind, held, news, actions, at, before=before, late=late, id=id)
 
     def news(self, kind: Kind, at: datetime) -> AlertNews:
         """The alerts of a report: what was published in its stretch, and what is open since before it."""

@@ -32,7 +32,7 @@ LIGHT: Mapping[str, str] = {
     "r-against": "font-size:13px;color:#475467",
     "r-good": "color:#067647;font-weight:bold",
     "r-bad": "color:#b42318;font-weight:bold",
-    "r-bars": "font-size:13px;letter-spacing:1px;color:#475467;line-height:1.3;white-space:pre",
+    "r-bars": "font-size:11px;color:#475467;line-height:1.3;white-space:pre",
     "r-table": "border-collapse:collapse;width:100%;font-size:14px",
     "r-th": "text-align:left;vertical-align:bottom;padding:4px 8px 4px 0;color:#667085;font-weight:normal;"
     "font-size:13px",

@@ -8,8 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
+from lockstep.adapters.report_views.report_blocks import report_blocks, report_text
 from lockstep.adapters.slack_api.markup import cut, escaped, linked
 from lockstep.notification import HANDLED, Item, Message
+from lockstep.reports.report_body import report_in
 
 MOST_ITEMS = 8
 LONGEST_ITEM = 1_000
@@ -46,12 +50,17 @@ def rendered(
     pages: Mapping[str, str] | None = None,
     charts: Mapping[str, str] | None = None,
     answered: bool = True,
+    report_page: str = "",
 ) -> Rendered:
     """A message, within Slack's limits.
 
     pages: episode id → the address of the alert's page. charts: episode id → where its picture can be fetched from.
     answered: whether somebody hears of a button that is pressed; else those alone stand there that lead somewhere.
+    report_page: the address of the report that the message is.
     """
+    report = None if isinstance(body.report, msgspec.UnsetType) else report_in(body.report)
+    if report is not None:
+        return Rendered(report_text(report), report_blocks(report, page=report_page), [])
     shown = body.items[:MOST_ITEMS]
     is_one = len(body.items) + body.more == 1
     head = _headline(shown[0]) if is_one else f"*{escaped(body.rule)}: {len(body.items) + body.more} alerts*"

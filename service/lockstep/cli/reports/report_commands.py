@@ -1,47 +1,67 @@
-"""`lockstep report`: what both teams read of a day, a week, a month, an hour; of a file of its facts."""
+"""`lockstep report`: what both teams read of a day, a week, a month, an hour; of past events or of a service."""
 
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
-from lockstep.cli.shared.arguments import RulesOption, moment
-from lockstep.cli.shared.output import fail, out
-from lockstep.settings import load_settings
+from lockstep.cli.shared.arguments import BrokerOption, RulesOption, moment
+from lockstep.cli.shared.broker_session import with_broker
+from lockstep.cli.shared.output import fail, out, share_bar
+from lockstep.cli.shared.process import collect_rarely
+from lockstep.ports import Broker
+from lockstep.reports.report_record import Report
+from lockstep.response.report_due import KINDS, Kind
+from lockstep.settings import Settings, load_settings
 
-AtOption = Annotated[
-    str | None,
-    typer.Option("--at", help="As of when, in the shop's time where no zone is named; default: where the facts end"),
+FilesOption = Annotated[
+    list[Path] | None, typer.Option(help="Files of CloudEvents, one a line or an array, .gz too: a report of the past")
 ]
 
 
 def report(
     kind: Annotated[str, typer.Argument(help="daily, weekly, monthly or hourly")],
-    at: AtOption = None,
+    more: Annotated[list[Path] | None, typer.Argument(help="Further files of events")] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(help="As of when, in the shop's time where it names no zone; default: now, or the files' end"),
+    ] = None,
+    events: FilesOption = None,
     facts: Annotated[
-        Path | None, typer.Option(help="A file of the shop's facts, records of `lockstep.shop`, one a line")
+        Path | None, typer.Option(help="Instead: a file of the shop's facts, records of lockstep.shop, one a line")
     ] = None,
     rules: RulesOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As webhooks get it, without the Markdown")] = False,
+    broker: BrokerOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As programs read it")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="As Markdown, which is the default")] = False,
     html: Annotated[Path | None, typer.Option(help="Write it as one page for a browser")] = None,
 ) -> None:
     """Say what the shop came to, what matters most, and who should do what: the same as both teams get at 06:00."""
     from lockstep.adapters.report_views.report_html import report_document
+    from lockstep.app import utc_now
     from lockstep.reports.report_markdown import markdown
-    from lockstep.reports.report_record import Kind, encode
+    from lockstep.reports.report_record import encode
 
-    if kind not in get_args(Kind):
-        fail(f"there is no '{kind}' report; write {', '.join(get_args(Kind)[:-1])} or {get_args(Kind)[-1]}")
+    named = next((known for known in KINDS if known == kind), None)
+    if named is None:
+        fail(f"there is no '{kind}' report; write {', '.join(KINDS[:-1])} or {KINDS[-1]}")
     if as_json and as_markdown:
         fail("--json and --markdown are two answers; give one of them")
-    settings = load_settings(rules=rules)
-    instant = moment(at, "--at") if at is None or _has_zone(at) else _local(at, settings.zone)
-    if facts is None:
-        fail("of what? name a file of the shop's facts with --facts")
-    made = _of_facts(kind, facts, settings, instant)
+    settings = load_settings(rules=rules, broker=broker)
+    instant = _instant(at, settings.zone)
+    files = [*(events or []), *(more or [])]
+    if facts is not None and files:
+        fail("--events and --facts; name one of them")
+    if facts is not None:
+        made = _of_facts(named, facts, settings, instant)
+    elif files:
+        made = _of_events(named, files, settings, instant)
+    else:
+        made = _of_service(named, settings, instant or utc_now())
     if html is not None:
         try:
             html.write_text(report_document(made), encoding="utf-8")
@@ -52,18 +72,16 @@ def report(
     sys.stdout.write(encode(made).decode() + "\n" if as_json else markdown(made))
 
 
-def _has_zone(text: str) -> bool:
-    try:
-        return datetime.fromisoformat(text).tzinfo is not None
-    except ValueError:
-        return True  # `moment` says what is wrong
+def _instant(at: str | None, zone: ZoneInfo) -> datetime | None:
+    """What --at names; by the clock of the shop where it names no zone."""
+    instant = moment(at, "--at")
+    if at is None or instant is None:
+        return None
+    written = datetime.fromisoformat(at)
+    return instant if written.tzinfo is not None else written.replace(tzinfo=zone)
 
 
-def _local(text: str, zone: Any) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=zone)
-
-
-def _of_facts(kind: Any, path: Path, settings: Any, at: datetime | None) -> Any:
+def _of_facts(kind: Kind, path: Path, settings: Settings, at: datetime | None) -> Report:
     """The report of a file of facts, as of their end where no instant is named."""
     from lockstep.adapters.report_views.facts_file import shop_from
     from lockstep.adapters.report_views.report_maker import made_report
@@ -72,8 +90,72 @@ def _of_facts(kind: Any, path: Path, settings: Any, at: datetime | None) -> Any:
     from lockstep.shop.shop_settings import ShopSettings
 
     plan = load_rules(settings.rules).plan
-    shop = shop_from(path, settings.zone, plan.shop or ShopSettings(), None)
+    shop = shop_from(path, settings.zone, plan.shop or ShopSettings(), plan.calendar)
     if not shop.upto:
         fail(f"{path}: there is no fact in it", 1)
     why = "a file of facts has none of them"
     return made_report(kind, shop, AlertNews(why=why), (), at or datetime.fromisoformat(shop.upto))
+
+
+def _of_events(kind: Kind, files: Sequence[Path], settings: Settings, at: datetime | None) -> Report:
+    """The report of past events, as they would have been judged."""
+    from dataclasses import replace
+
+    from lockstep.adapters.report_views.report_maker import made_report, news_from
+    from lockstep.adapters.rule_files import load_rules
+    from lockstep.notify.message import Writer
+    from lockstep.rule.condition.kinds import series_of_plan
+    from lockstep.shop.shop_settings import ShopSettings
+    from lockstep.tools.backtest.replay import backtest
+
+    collect_rarely()
+    loaded = load_rules(settings.rules)
+    if loaded.errors:
+        fail(f"{settings.rules} cannot be used as it is; see `lockstep check {settings.rules}`", 1)
+    # A report needs the facts, also of a shop whose rules read none of them.
+    plan = loaded.plan
+    if plan.shop is None:
+        plan = replace(plan, shop=ShopSettings(), series=series_of_plan(plan.rules, ShopSettings()))
+    with share_bar("replaying") as progress:
+        result = backtest(plan, files, zone=settings.zone, until=at, progress=progress)
+    book = None if result.judge is None else result.judge.book
+    if result.shortfall or book is None or not book.shop.upto:
+        fail(result.shortfall or "the events make no facts of a shop", 1)
+    instant = at or datetime.fromisoformat(book.shop.upto)
+    rules = {rule.name: rule for rule in plan.rules}
+    writer = Writer(settings.zone, settings.public_url, settings.currency)
+    news = news_from(kind, result.transitions, instant, writer=writer, rules=rules)
+    return made_report(kind, book.shop, news, (), instant)
+
+
+def _of_service(kind: Kind, settings: Settings, at: datetime) -> Report:
+    """The report of what the topics of a running service hold now."""
+    from lockstep.adapters.alert_board import AlertBoard
+    from lockstep.adapters.report_views.report_board import ReportBoard
+    from lockstep.adapters.report_views.report_maker import ReportMaker
+    from lockstep.adapters.response_board import ResponseBoard
+    from lockstep.adapters.rule_files import load_rules
+    from lockstep.adapters.shop_facts.shop_board import ShopBoard
+    from lockstep.app import utc_now
+    from lockstep.notify.message import Writer
+
+    plan = load_rules(settings.rules).plan
+
+    async def act(opened: Broker) -> Report:
+        shop = ShopBoard(opened, settings.zone, plan=lambda: plan)
+        alerts, responses = AlertBoard(opened, clock=utc_now), ResponseBoard(opened, clock=utc_now)
+        reports = ReportBoard(opened)
+        await shop.refresh()
+        await alerts.refresh()
+        await responses.refresh()
+        await reports.refresh()
+        maker = ReportMaker(
+            lambda: shop.shop,
+            alerts,
+            responses,
+            writer=Writer(settings.zone, settings.public_url, settings.currency),
+            rules=lambda: {rule.name: rule for rule in plan.rules},
+        )
+        return maker.made(kind, at, before=reports.latest(kind))
+
+    return with_broker(settings, act, looks=True)

@@ -7,7 +7,7 @@ import msgspec
 from lockstep.errors import StateError
 from lockstep.notify.pipeline.hooks import Applied
 from lockstep.ports import Record
-from lockstep.response.command import AUDIT, Answer, Command
+from lockstep.response.command import AUDIT, Answer, Command, WriteReport
 from lockstep.response.standing import RESPONSE_STATE, Standing, key_of
 from lockstep.text.rfc3339 import moment_text
 
@@ -42,7 +42,7 @@ class CommandLog:
         self._dirty.add(slot)
         answer = Answer(
             id=command.id,
-            command=command,
+            command=_as_told(command),
             applied=applied.applied,
             why=applied.why,
             decided_at=moment_text(moment),
@@ -71,6 +71,11 @@ class CommandLog:
                 self._slots[int(key.removeprefix(KEY))] = row["number"], row["id"]
                 self._ids.add(row["id"])
                 self._number = max(self._number, row["number"])
+
+
+def _as_told(command: Command) -> Command:
+    """As the audit has it: a report stands on a topic of its own."""
+    return msgspec.structs.replace(command, document={}) if isinstance(command, WriteReport) else command
 
 
 def answer_record(answer: Answer) -> Record:

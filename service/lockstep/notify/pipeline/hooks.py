@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from lockstep.notification import Document, Item, Message
+from lockstep.notification import Body, Item, Message
 from lockstep.notify.routing.route_options import RouteOptions
-from lockstep.ports import Destination
+from lockstep.ports import Destination, Record
 from lockstep.response.command import Answer, Command
 from lockstep.response.decision import Reason
 from lockstep.response.standing import Standing
@@ -62,15 +62,15 @@ class Notice:
 
 @dataclass(frozen=True)
 class ProgramDocument:
-    """What a program hears that is no alert's.
+    """What a destination gets that is no alert's: a program JSON as a published schema says, people a message.
 
-    id: of the delivery. body: JSON, as a published schema says. life_s: for how many seconds it is worth trying.
+    id: of the delivery. body: of what it gets. life_s: for how many seconds it is worth trying.
     """
 
     id: str
     destination: Destination
     state: str
-    body: Document
+    body: Body
     life_s: float
 
 
@@ -88,11 +88,17 @@ class Call:
 
 @dataclass(frozen=True)
 class Applied:
-    """What became of a command. why: what it changed, or why it was refused, in words. standing: what stands now."""
+    """What became of a command.
+
+    why: what it changed, or why it was refused, in words. standing: what stands now. records, documents: what else is
+    published and sent for it.
+    """
 
     applied: bool
     why: str
     standing: tuple[Standing, ...] = ()
+    records: tuple[Record, ...] = ()
+    documents: tuple[ProgramDocument, ...] = ()
 
 
 @dataclass
@@ -101,7 +107,7 @@ class Happened:
 
     standing: what of it stands otherwise than before. gone: keys of `lockstep.response-state` that stand no more.
     answers: what becomes known on the audit topic though nobody commanded it now: that a silence is over, and what it
-    kept quiet.
+    kept quiet. records: what else is published.
     """
 
     ended: list[Ended] = field(default_factory=list)
@@ -111,6 +117,7 @@ class Happened:
     gone: list[str] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     documents: list[ProgramDocument] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
 
 
 class Part(Protocol):

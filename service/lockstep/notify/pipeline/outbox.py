@@ -63,7 +63,7 @@ class Outbox:
                 self.decisions.summed_up(item, planned, moment)
 
     def tell_document(self, document: ProgramDocument) -> None:
-        """A program hears what is no alert's."""
+        """A destination gets what is no alert's."""
         self._send(
             document.id,
             document.destination,

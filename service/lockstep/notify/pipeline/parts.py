@@ -12,9 +12,11 @@ from lockstep.notify.quiet.inhibitions import Inhibitions
 from lockstep.notify.quiet.mute_times import MuteTimes
 from lockstep.notify.quiet.silences import Silences
 from lockstep.notify.reporting.action_list import ActionList
+from lockstep.notify.reporting.report_schedule import ReportSchedule, report_times
 from lockstep.notify.route import Routing
 from lockstep.notify.summaries.downtime import Downtime
 from lockstep.notify.summaries.storms import Caps, Storms
+from lockstep.shop.shop_settings import ShopSettings
 from lockstep.transition import Transition
 
 
@@ -53,11 +55,13 @@ def parts_of(
     teams_of: Callable[[Transition], Sequence[str]],
     open_facts: Callable[[], Iterable[Facts]],
     overview: str | None = None,
+    shop: ShopSettings | None = None,
 ) -> Parts:
     """The parts that a routing asks for.
 
     zone: the shop's. teams_of: whom a transition concerns. open_facts: what fires now, for each of its teams.
-    overview: the address of all that is open.
+    overview: the address of all that is open. shop: what the shop says of itself; None: nothing, and there are no
+    reports.
     """
     mute_times = MuteTimes(routing.mute_times, zone, _held_by(routing))
     downtime = Downtime(overview=overview)
@@ -70,7 +74,15 @@ def parts_of(
         schedules=StandIns(routing.schedules, routing.destinations),
         escalations=EscalationRuns(routing.escalations, mute_times.holds),
         storms=Caps(downtime, Storms(routing.storms, overview=overview)),
-        others=() if routing.heartbeat is None else (Heartbeat(routing.heartbeat),),
+        others=(
+            ReportSchedule(
+                None if shop is None else report_times(shop, zone),
+                zone,
+                routing,
+                to=() if shop is None else shop.report_to,
+            ),
+            *(() if routing.heartbeat is None else (Heartbeat(routing.heartbeat),)),
+        ),
         downtime=downtime,
     )
 

@@ -103,6 +103,9 @@ class Responses:
         if not self._commands.knows(command.id):
             applied = self._apply(command, moment)
             self._outbox.add(self._commands.answer(command, applied, moment))
+            self._outbox.add(applied.records)
+            for document in applied.documents:
+                self._outbox.tell_document(document)
 
     def _apply(self, command: Command, moment: float) -> Applied:
         match command:

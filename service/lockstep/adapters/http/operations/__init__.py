@@ -16,8 +16,10 @@ from lockstep.adapters.http.operations import (
 )
 from lockstep.adapters.http.operations.rule_operations import RuleOperations
 from lockstep.adapters.http.operations.service_operations import ServiceOperations
+from lockstep.adapters.http.operations.shop import report_operations
 from lockstep.adapters.http.record_schemas import components
 from lockstep.notify.quiet.preview import Preview
+from lockstep.reports.report_body import ReportBody
 from lockstep.response.command import Answer
 from lockstep.response.decision import Decision
 from lockstep.response.standing import Action, Handling, Override
@@ -28,6 +30,7 @@ OWNERS: tuple[type, ...] = (
     silence_operations.SilenceOperations,
     on_call_operations.OnCallOperations,
     action_operations.ActionOperations,
+    report_operations.ReportOperations,
     history_operations.HistoryOperations,
     timeline_operations.TimelineOperations,
     RuleOperations,
@@ -46,6 +49,7 @@ _SCHEMAS: dict[str, Any] = {
     "Silences": silence_operations.SILENCES,
     "OnCall": on_call_operations.ON_CALL,
     "Actions": action_operations.ACTIONS,
+    "Reports": report_operations.REPORTS,
     "Why": history_operations.WHY,
     "Events": history_operations.EVENTS,
     "Audit": history_operations.AUDIT_PAGE,
@@ -62,5 +66,7 @@ def all_operations() -> tuple[Operation, ...]:
 
 def openapi() -> dict[str, Any]:
     """The OpenAPI document, made of what the handlers declare and of the records that they show."""
-    records = components([Action, Handling, Override, Decision, Answer, Preview], ref="#/components/schemas/{name}")
+    records = components(
+        [ReportBody, Action, Handling, Override, Decision, Answer, Preview], ref="#/components/schemas/{name}"
+    )
     return document_of(all_operations(), {**records, **_SCHEMAS, "ShownSilence": silence_operations.SILENCE})

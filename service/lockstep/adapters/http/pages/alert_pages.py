@@ -33,7 +33,9 @@ WITHIN_S = 5.0
 ANSWER_S = 2.0
 """How long the page that is shown then waits for the answer, which another worker may know first."""
 
-_PLACE = re.compile(r"(alerts/[A-Za-z0-9_-]{1,64}|silences|oncall|actions|today|timeline)?")
+_PLACE = re.compile(
+    r"(alerts/[A-Za-z0-9_-]{1,64}|silences|oncall|actions|reports(/[a-z]{1,10}/[0-9TZ-]{1,20})?|today|timeline)?"
+)
 _HTML = {"content": {"text/html": {"schema": TEXT}}}
 _PAGE = {"description": "HTML", **_HTML}
 _SENT: dict[int, dict[str, Any]] = {

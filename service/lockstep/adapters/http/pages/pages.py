@@ -15,6 +15,7 @@ PLACES = (
     ("", "Alerts"),
     ("silences", "Silences"),
     ("oncall", "On call"),
+    ("reports", "Reports"),
     ("actions", "Actions"),
     ("timeline", "Timeline"),
 )

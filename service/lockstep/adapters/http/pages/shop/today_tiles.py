@@ -30,7 +30,7 @@ WORST = ("critical", "warning", "info", "over", "pending")
 @dataclass(frozen=True)
 class Tile:
     """One number. tone: its colour, word: the same in a word. value: large; lines: below it. to_do: where it is not
-    known, what makes it known. help: what it is, for who asks; made_of: (what, number) that it was made of."""
+    known, what makes it known. help: what it is, for who asks."""
 
     key: str
     title: str
@@ -41,7 +41,6 @@ class Tile:
     lines: Sequence[str] = ()
     to_do: str = ""
     picture: DayPicture | None = None
-    made_of: Sequence[tuple[str, str]] = ()
 
 
 def rank(tone: str) -> int:
@@ -63,14 +62,7 @@ def tiles(
         _returns(shop, now),
         _to_ship(whole),
     ]
-    made = {
-        "orders": whole["expected_today"],
-        "capacity": whole["capacity_projected"],
-        "returns": channel_returns(shop, "", now)["channel_return_rise"],
-        "ship": whole["backlog"],
-    }
-    explained = [replace(tile, made_of=_made_of(made[tile.key])) if tile.key in made else tile for tile in shown]
-    return [_with_alerts(tile, severities) for tile in explained]
+    return [_with_alerts(tile, severities) for tile in shown]
 
 
 _MEASURES: Mapping[str, Sequence[str]] = {
@@ -92,13 +84,6 @@ _MEASURES: Mapping[str, Sequence[str]] = {
     "ship": ("backlog", "backlog_age", "late_rate", "ship_hours"),
 }
 """Which alerts a tile takes its colour from: those about these measures, by the names that rules have for them."""
-
-
-def _made_of(made: Made) -> list[tuple[str, str]]:
-    """As `lockstep explain` has it; nothing of what is not known."""
-    if made.value is None:
-        return []
-    return [(what, number if isinstance(number, str) else number_text(number)) for what, number in made.made_of]
 
 
 def _with_alerts(tile: Tile, alerts: Mapping[str, str]) -> Tile:

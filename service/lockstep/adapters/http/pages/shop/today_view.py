@@ -29,7 +29,7 @@ AHEAD_DAYS = 14
 """Campaigns that begin in so many days are shown."""
 COMING_DAYS = 7
 MOST_RETURNED, MOST_EXPIRING = 10, 40
-MOST_PLANS, MOST_TODO, MOST_FURTHER, MOST_COMING = 8, 2, 12, 12
+MOST_PLANS, MOST_TODO, MOST_COMING = 8, 2, 12
 LONGEST_TODO = 170
 _NONE = Section("", "", ())
 TEAMS = ("marketing", "operations")
@@ -50,12 +50,11 @@ class CampaignRow:
 
 @dataclass(frozen=True)
 class Todo:
-    """What a team does now, the most urgent first; empty: nothing. lines: (text, id of the alert that it is of or ""),
-    further: those that do not belong on the first screen."""
+    """What a team does now, the most urgent first; empty: nothing. link: alert id, where it is an alert's."""
 
     team: str
     lines: Sequence[tuple[str, str]]
-    further: Sequence[tuple[str, str]] = ()
+    more: int = 0
 
 
 @dataclass(frozen=True)
@@ -177,7 +176,7 @@ def _todo(
             said = plan.suggestion if team == "marketing" and plan.suggestion else plan.why
             lines.append((_cut(f"{plan.name}: {said}"), ""))
     lines += [(_cut(matter.act), "") for matter in of_report if matter.who == team]
-    return Todo(team, lines[:MOST_TODO], lines[MOST_TODO:MOST_FURTHER])
+    return Todo(team, lines[:MOST_TODO], max(0, len(lines) - MOST_TODO))
 
 
 def _matters(shop: Shop, now: datetime) -> list[Matter]:

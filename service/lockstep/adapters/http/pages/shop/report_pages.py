@@ -1,0 +1,73 @@
+"""The pages of reports: those that were written, and one of them."""
+
+from aiohttp import web
+from markupsafe import Markup
+
+from lockstep.adapters.http.caller import path_value
+from lockstep.adapters.http.openapi import TEXT, Operation, answers
+from lockstep.adapters.http.pages.alert_pages import AlertPages
+from lockstep.adapters.http.pages.pages import HEADERS
+from lockstep.adapters.report_views.report_board import ReportBoard
+from lockstep.adapters.report_views.report_html import report_page
+from lockstep.adapters.report_views.report_sheet import page_sheet
+from lockstep.reports.cell_text import short_moment
+from lockstep.reports.report_record import Report
+from lockstep.response.report_due import KINDS
+
+MOST = 14
+"""Reports of a kind that are listed, the newest."""
+_HTML = {"description": "HTML", "content": {"text/html": {"schema": TEXT}}}
+_TITLES = {"daily": "Daily", "weekly": "Weekly agendas", "monthly": "Months", "hourly": "Hours of the launch"}
+
+
+class ReportPages:
+    """`/reports` and each of them."""
+
+    def __init__(self, alert_pages: AlertPages, board: ReportBoard) -> None:
+        """alert_pages: who knows visitors."""
+        self._of, self._board = alert_pages, board
+
+    @answers(Operation("GET", "/reports", "Reports, for people", {200: _HTML, 401: _HTML}, is_open=True))
+    async def _list(self, request: web.BaseRequest) -> web.Response:
+        visitor = self._of.visitors.by_login(request)
+        if visitor is None:
+            return self._of.ask_to_log_in(request, to="reports")
+        zone = self._of.known.writer.zone
+        sections = []
+        for kind in KINDS:
+            reports = [r for r in map(self._board.report, self._board.ids(kind)[:MOST]) if r is not None]
+            rows = [(r.id, r.title, r.headline, short_moment(r.at, zone)) for r in reports]
+            if rows or kind == "daily":
+                sections.append((_TITLES[kind], rows))
+        values = {"sections": sections, "due": [due.id for due in self._board.due()]}
+        return self._of.pages.page("reports", values, depth=0, visitor=visitor, here="Reports")
+
+    @answers(
+        Operation(
+            "GET", "/reports/{kind}/{name}", "A report, for people", {200: _HTML, 401: _HTML, 404: _HTML}, is_open=True
+        )
+    )
+    async def _one(self, request: web.BaseRequest) -> web.Response:
+        number = f"{path_value(request, 'kind')}/{path_value(request, 'name')}"
+        visitor = self._of.visitors.by_login(request)
+        if visitor is None:
+            return self._of.ask_to_log_in(request, to=f"reports/{number}", depth=2)
+        report: Report | None = self._board.report(number)
+        if report is None:
+            text = "There is none of this name: it was not due yet, or is older than what is kept."
+            return self._of.pages.notice("No report", text, depth=2, status=404)
+        values = {"title": report.title, "report": Markup(report_page(report))}  # escaped where it is made
+        return self._of.pages.page("report", values, depth=2, visitor=visitor, here="Reports")
+
+    @answers(
+        Operation(
+            "GET",
+            "/report.css",
+            "The sheet of reports",
+            {200: {"description": "CSS", "content": {"text/css": {}}}},
+            is_open=True,
+        )
+    )
+    async def _sheet(self, request: web.BaseRequest) -> web.Response:
+        headers = {**HEADERS, "Cache-Control": "max-age=300"}
+        return web.Response(text=page_sheet(), content_type="text/css", headers=headers)

@@ -1,0 +1,273 @@
+"""When reports are due, and who gets them: each once, at its local time, whatever restarts in between.
+
+    due time ─► `due/daily/2026-11-30` on lockstep.reports ─► a worker composes it and gives it as a command
+             ─► the first with its id is written, kept and fanned out; any other one is refused
+
+Due times are local: at 06:00 of the shop's clock on days of 23 and 25 hours, too. What was due while nobody was here is
+caught up with until noon, and later only said: yesterday's numbers are no news by then. A schedule that begins sends
+nothing of what was due before it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from lockstep.errors import StateError
+from lockstep.labels import stable_id
+from lockstep.notification import HANDLED, Audience, Item, Message
+from lockstep.notify.pipeline.hooks import Applied, Happened, Notice, ProgramDocument
+from lockstep.notify.receivers import CHANNELS
+from lockstep.notify.route import Routing
+from lockstep.ports import Destination, Record
+from lockstep.response.command import Command, WriteReport
+from lockstep.response.report_due import KINDS, REPORTS, Kind, ReportDue, due_key
+from lockstep.shop.shop_settings import ShopSettings
+from lockstep.text.rfc3339 import moment_text, rfc3339_of
+from lockstep.transition import Transition
+
+KEY = b"\x1freport\x1f"
+"""Begins the keys of entries in the state of notify; no rule's name begins so."""
+FORMAT = 1
+CAUGHT_UP_UNTIL = time(12)
+"""Local time of the day of a report until which it is caught up with."""
+CATCH_UP: Mapping[Kind, timedelta] = {
+    "daily": timedelta(hours=6),
+    "weekly": timedelta(hours=6),
+    "monthly": timedelta(hours=6),
+    "hourly": timedelta(minutes=30),
+}
+"""At most so long after it was due, where that is later than noon."""
+LIFE_S: Mapping[Kind, float] = {"daily": 12 * 3600, "weekly": 24 * 3600, "monthly": 48 * 3600, "hourly": 1800}
+"""For how long its deliveries are worth trying."""
+KEPT: Mapping[Kind, int] = {"daily": 400, "weekly": 104, "monthly": 36, "hourly": 168}
+"""So many reports of a kind are kept; of older ones nothing is left."""
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+@dataclass(frozen=True)
+class ReportTimes:
+    """at: local time of daily and weekly reports and of summaries. weekday: of the agenda, Monday is 0; None: there is
+    none. launch_until: until when there is one each hour; None: none."""
+
+    at: time
+    weekday: int | None
+    launch_until: datetime | None
+
+    def last_due(self, kind: Kind, moment: datetime, zone: ZoneInfo) -> tuple[datetime, str] | None:
+        """(when, id) of the last one that was due at a moment or before; None where there is none of the kind."""
+        local = moment.astimezone(zone)
+        match kind:
+            case "hourly":
+                if self.launch_until is None:
+                    return None
+                hour = min(moment, self.launch_until).astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+                return hour, f"hourly/{hour:%Y-%m-%dT%HZ}"
+            case "daily":
+                days: Iterable[date] = (local.date() - timedelta(n) for n in range(3))
+            case "weekly":
+                if self.weekday is None:
+                    return None
+                days = (d for n in range(9) if (d := local.date() - timedelta(n)).weekday() == self.weekday)
+            case "monthly":
+                days = (d for n in range(33) if (d := local.date() - timedelta(n)).day == 1)
+        for day in days:
+            due = datetime.combine(day, self.at, zone).astimezone(UTC)
+            if due <= moment:
+                name = f"{day - timedelta(1):%Y-%m}" if kind == "monthly" else day.isoformat()
+                return due, f"{kind}/{name}"
+        return None
+
+
+def report_times(shop: ShopSettings, zone: ZoneInfo) -> ReportTimes:
+    """The times that shop.yml says; a launch until a day lasts to the end of it."""
+    weekday = shop.agenda_on[:3].lower()
+    until = None
+    if shop.launch_until:
+        last = datetime.fromisoformat(shop.launch_until)
+        last = last if last.tzinfo is not None else last.replace(tzinfo=zone)
+        until = last + timedelta(1) if len(shop.launch_until) == len("2026-12-24") else last
+    return ReportTimes(
+        at=time.fromisoformat(shop.report_at),
+        weekday=_WEEKDAYS.index(weekday) if weekday in _WEEKDAYS else None,
+        launch_until=until,
+    )
+
+
+@dataclass
+class _Kept:
+    """Of one kind. last: when the last one that was looked at was due, seconds since 1970. open: id → until when it may
+    be written. written: ids, the oldest first."""
+
+    last: float
+    open: dict[str, float] = field(default_factory=dict)
+    written: list[str] = field(default_factory=list)
+
+
+class ReportSchedule:
+    """hooks.Part."""
+
+    def __init__(self, times: ReportTimes | None, zone: ZoneInfo, routing: Routing, *, to: Sequence[str] = ()) -> None:
+        """times: None where the shop says nothing of itself: then there are no reports. to: receivers; (): those of the
+        teams."""
+        self._times, self._zone = times, zone
+        self._readers = _readers(routing, to)
+        self._kinds: dict[Kind, _Kept] = {}
+        self._dirty: set[Kind] = set()
+
+    # ---- hooks.Part -----------------------------------------------------------------------------------------------
+
+    def hear(self, transition: Transition) -> None:
+        """Reports are due by the clock."""
+
+    def tick(self, moment: float) -> Happened:
+        happened = Happened()
+        now = datetime.fromtimestamp(moment, UTC)
+        for kind in KINDS:
+            self._give_up(kind, moment, happened)
+            due = None if self._times is None else self._times.last_due(kind, now, self._zone)
+            if due is not None:
+                self._look(kind, *due, moment, happened)
+        return happened
+
+    def _look(self, kind: Kind, due: datetime, number: str, moment: float, happened: Happened) -> None:
+        kept = self._kinds.get(kind)
+        at = due.timestamp()
+        if kept is None:
+            self._kinds[kind] = _Kept(last=at)
+            self._dirty.add(kind)
+            return
+        if at <= kept.last:
+            return
+        kept.last = at
+        self._dirty.add(kind)
+        ends = _ends(kind, due, self._zone).timestamp()
+        if moment >= ends:
+            happened.notices += _missed(kind, number, due)
+            return
+        kept.open[number] = ends
+        record = ReportDue(id=number, kind=kind, due_at=rfc3339_of(due), decided_at=moment_text(moment))
+        happened.records.append(Record(REPORTS, msgspec.json.encode(record), due_key(number).encode(), 0))
+
+    def _give_up(self, kind: Kind, moment: float, happened: Happened) -> None:
+        """Nobody has composed what was due."""
+        kept = self._kinds.get(kind)
+        for number in [n for n, ends in kept.open.items() if ends <= moment] if kept is not None else ():
+            assert kept is not None
+            del kept.open[number]
+            self._dirty.add(kind)
+            happened.records.append(Record(REPORTS, None, due_key(number).encode(), 0))
+            happened.notices += _missed(kind, number, datetime.fromtimestamp(kept.last, UTC))
+
+    def apply(self, command: Command, moment: float) -> Applied | None:
+        if not isinstance(command, WriteReport):
+            return None
+        number = command.report_id
+        kept = next((k for k in self._kinds.values() if number in k.open or number in k.written), None)
+        if kept is None:
+            return Applied(False, f"no report '{number[:64]}' is due")
+        if number in kept.written:
+            return Applied(False, f"report '{number[:64]}' is written already")
+        kind = next(name for name, k in self._kinds.items() if k is kept)
+        del kept.open[number]
+        kept.written.append(number)
+        self._dirty.add(kind)
+        dropped, kept.written = kept.written[: -KEPT[kind]], kept.written[-KEPT[kind] :]
+        records = [
+            Record(REPORTS, msgspec.json.encode(command.document), number.encode(), 0),
+            *(Record(REPORTS, None, key.encode(), 0) for key in (due_key(number), *dropped)),
+        ]
+        documents = tuple(self._deliveries(kind, command))
+        words = f"report {number} is written, for {len(documents)} destination{'' if len(documents) == 1 else 's'}"
+        return Applied(True, words, records=tuple(records), documents=documents)
+
+    def _deliveries(self, kind: Kind, command: WriteReport) -> Iterable[ProgramDocument]:
+        """One for each destination: people get the document with a message around it, programs the document alone."""
+        for destination, teams in self._readers:
+            is_program = CHANNELS[destination.channel].audience is Audience.PROGRAMS
+            yield ProgramDocument(
+                id=stable_id("delivery", destination.id, "report", command.report_id),
+                destination=destination,
+                state="report",
+                body=command.document if is_program else _message(command, teams),
+                life_s=LIFE_S[kind],
+            )
+
+    def cut(self) -> dict[bytes, bytes | None]:
+        entries: dict[bytes, bytes | None] = {
+            KEY + kind.encode(): msgspec.json.encode({"format": FORMAT, **vars(self._kinds[kind])})
+            for kind in sorted(self._dirty)
+        }
+        self._dirty.clear()
+        return entries
+
+    def restore(self, entries: Mapping[bytes, bytes]) -> None:
+        for kind in KINDS:
+            value = entries.get(KEY + kind.encode())
+            if value is not None:
+                row: dict[str, Any] = msgspec.json.decode(value)
+                stored = row.pop("format", None)
+                if stored != FORMAT:
+                    raise StateError(f"lockstep.notify-state: reports of format {stored}, this version reads {FORMAT}")
+                self._kinds[kind] = _Kept(**row)
+
+
+def _readers(routing: Routing, to: Sequence[str]) -> list[tuple[Destination, tuple[str, ...]]]:
+    """Every destination that gets reports, once, with the teams that share it."""
+    if not to:
+        return routing.for_teams(tuple(routing.teams))
+    chosen = {d.id: d for name in to for d in routing.destinations.get(name, ())}
+    return [(destination, tuple(routing.teams)) for destination in chosen.values()]
+
+
+def _ends(kind: Kind, due: datetime, zone: ZoneInfo) -> datetime:
+    """Until when it may be written."""
+    latest = due + CATCH_UP[kind]
+    if kind == "hourly":
+        return latest
+    noon = datetime.combine(due.astimezone(zone).date(), CAUGHT_UP_UNTIL, zone).astimezone(UTC)
+    return noon if noon > due else latest
+
+
+def _missed(kind: Kind, number: str, due: datetime) -> Sequence[Notice]:
+    """People hear that a report does not come, but for those of a launch, which come each hour."""
+    if kind == "hourly":
+        return ()
+    text = (
+        f"It was due at {rfc3339_of(due)}, and the service could not make it until noon. "
+        f"`lockstep report {kind} --at {rfc3339_of(due)}` makes it now."
+    )
+    return (Notice(id=stable_id("report missed", number), headline=f"There is no {kind} report today", text=text),)
+
+
+def _message(command: WriteReport, teams: tuple[str, ...]) -> Message:
+    """A report as people are sent it: channels that can show it do, others show its headline."""
+    item = Item(
+        state=HANDLED,
+        severity="info",
+        headline=command.title,
+        labels={},
+        value="",
+        usual="",
+        usual_is="",
+        window="now",
+        at="",
+        since="",
+        value_bar="",
+        usual_bar="",
+        texts=dict.fromkeys(teams, command.text),
+        alert_id="",
+        episode_id="",
+    )
+    return Message(
+        subject=command.title,
+        state=HANDLED,
+        rule="Lockstep",
+        severity="info",
+        teams=teams,
+        items=(item,),
+        report=command.document,
+    )

@@ -1,0 +1,1 @@
+"""Makes the reports that are due."""
