@@ -15,8 +15,9 @@ from lockstep.reports.report_markdown import bars, before_word, due_words, foot,
 from lockstep.reports.report_record import Column, Figure, Matter, Report, Section, Table
 from lockstep.text.one_line import flat
 
-WIDEST = 4
-"""Columns that a mail shows side by side; a row of more is a line of words, as most mails are read on phones."""
+WIDEST, WIDEST_PAGE = 4, 7
+"""Columns that stand side by side in a mail, and on a page; a row of more is a line of words. Most mails are read on
+phones, and a page is no wider than its card."""
 _TEAMS = ("marketing", "operations")
 
 
@@ -149,7 +150,8 @@ class _Html:
         title = self.el("h3", "r-h3", escape(table.title)) if table.title != section.title else ""
         if not table.rows:
             return title + self.el("div", "r-grey", escape(table.empty or "None."))
-        rows = self._lines(table, zone) if self._inline and len(table.columns) > WIDEST else self._grid(table, zone)
+        widest = WIDEST if self._inline else WIDEST_PAGE
+        rows = self._lines(table, zone) if len(table.columns) > widest else self._grid(table, zone)
         more = self.el("div", "r-grey", f"and {table.more:,} more") if table.more else ""
         more += self.el("div", "r-grey", escape(table.note)) if table.note else ""
         return title + rows + more
@@ -164,12 +166,7 @@ class _Html:
                 if value is not None
             )
             said = " · ".join(
-                (
-                    f'<span class="r-grey" style="{LIGHT["r-grey"]}">{escape(column.title)}</span> '
-                    if column.title
-                    else ""
-                )
-                + escape(text)
+                (f"{self.el('span', 'r-grey', escape(column.title))} " if column.title else "") + escape(text)
                 for column, text in rest
             )
             rows.append(self.el("div", "r-row", f"<b>{escape(first[1])}</b>&ensp;{said}"))
@@ -185,11 +182,11 @@ class _Html:
         return "".join(
             self.el(
                 "td",
-                f"r-td{_side(column)}{' r-none' if value is None else ''}",
+                f"r-td{_side(column)}{' r-first' if n == 0 else ''}{' r-none' if value is None else ''}",
                 escape(table_text(value, column.unit, zone)),
                 f' data-name="{escape(column.title)}"',
             )
-            for value, column in zip(row, columns, strict=True)
+            for n, (value, column) in enumerate(zip(row, columns, strict=True))
         )
 
 

@@ -38,7 +38,8 @@ LIGHT: Mapping[str, str] = {
     "font-size:13px",
     "r-td": "text-align:left;vertical-align:top;padding:5px 8px 5px 0;border-top:1px solid #e4e7ec;"
     "word-break:break-word",
-    "r-num": "text-align:right;white-space:nowrap",
+    "r-num": "text-align:right;white-space:nowrap;padding-right:14px",
+    "r-first": "min-width:84px",
     "r-row": "padding:6px 0;border-top:1px solid #e4e7ec;font-size:14px;word-break:break-word",
     "r-gap": "background:#fffaeb;border:1px solid #fedf89;border-radius:10px;padding:10px 16px;margin:0 0 12px;"
     "font-size:14px",
