@@ -35,7 +35,7 @@ LIGHT: Mapping[str, str] = {
     "r-bars": "font-size:11px;color:#475467;line-height:1.3;white-space:pre",
     "r-table": "border-collapse:collapse;width:100%;font-size:14px",
     "r-th": "text-align:left;vertical-align:bottom;padding:4px 8px 4px 0;color:#667085;font-weight:normal;"
-    "font-size:13px",
+    "font-size:13px;width:auto;border-top:0;word-break:normal;overflow-wrap:normal",
     "r-td": "text-align:left;vertical-align:top;padding:5px 8px 5px 0;border-top:1px solid #e4e7ec;"
     "word-break:break-word",
     "r-num": "text-align:right;white-space:nowrap;padding-right:14px",
