@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from lockstep.measure.definition import Aggregate
@@ -172,6 +173,14 @@ def test_a_text_says_the_unit():
     judged = _judged("days_of_cover", 6.4, 7)
     writer = Writer(ZoneInfo("UTC"), currency="EUR")
     assert writer.headline(_transition(rule, {"sku": "A-1"}, judged), rule) == "A-1: 6.4 days, of 7 days"
+
+
+def test_money_of_the_shop_is_in_its_currency():
+    """As the alert carries it; the service's own is for what events say."""
+    (rule,) = _plan(_threshold("cost_to_serve", "channel", "at_most: 365")).rules
+    transition = _transition(rule, {"channel": "web"}, _judged("cost_to_serve", 7.25, 365))
+    told = msgspec.structs.replace(transition, shop={"currency": "USD"})
+    assert Writer(ZoneInfo("UTC"), currency="EUR").headline(told, rule) == "A, web: 7.25 USD, the limit is 365 USD"
 
 
 def test_the_handbook_names_each():

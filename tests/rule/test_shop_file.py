@@ -1,7 +1,10 @@
 """shop.yml and packs: what a shop says of itself, and which rules it switches on with which numbers."""
 
+import json
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -11,6 +14,7 @@ from lockstep.rule.condition.kinds import Threshold
 from lockstep.rule.language.load import load_texts
 from lockstep.rule.language.shop_file import PACKS
 from lockstep.shop.shop_settings import ShopSettings
+from lockstep.tools.backtest.replay import backtest
 from lockstep.tools.check.check_report import check
 
 PACK = """\
@@ -300,6 +304,25 @@ def test_the_list_of_packs(shop):
     assert (on, stock.promise != "", stock.rules[:1]) == ({"stock"}, True, ("LowCover",))
     (low,) = [s for s in stock.settings if s.name == "low_cover"]
     assert (low.value, low.default, low.is_changed) == (9, 7, True)
+
+
+def test_the_pack_of_stock_tells_of_a_product_that_runs_out(shop):
+    """Ten a day are sold, and what is left falls from 200 to below nine days of it: once, in both teams' words."""
+    start, events = datetime(2026, 11, 1, 9, tzinfo=UTC), []
+    for day in range(16):
+        at = (start + timedelta(days=day)).isoformat().replace("+00:00", "Z")
+        lines = [{"sku": "A-1", "quantity": 10, "unit_price": 5}]
+        order = {"order_id": f"o-{day}", "total": 50, "lines": lines}
+        events.append({"id": f"o{day}", "type": "order.placed", "time": at, "data": order})
+        level = {"sku": "A-1", "available": 200 - 10 * day}
+        events.append({"id": f"s{day}", "type": "stock.level", "time": at, "data": level})
+    file = shop / "events.ndjson"
+    file.write_text("".join(json.dumps({"specversion": "1.0", "source": "/t", **e}) + "\n" for e in events))
+    (shop / "orders.yml").unlink()
+    replay = backtest(load_rules(shop).plan, [file], zone=ZoneInfo("UTC"))
+    told = [t for t in replay.transitions if t.rule == "LowCover"]
+    assert [(t.state.value, t.labels) for t in told] == [("firing", {"sku": "A-1"})]
+    assert 0 < told[0].value <= 9
 
 
 @pytest.mark.parametrize("name", shipped_packs())

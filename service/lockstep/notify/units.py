@@ -58,6 +58,8 @@ def with_units(transition: Transition, rule: Rule | None, currency: str) -> Tran
         if not isinstance(condition, NewValue | Share):  # these tell of numbers of events
             unit = unit_of_expression(condition.expression)
             named = _currency(condition.expression, transition) or currency
+            if any(map(business_of, series_of(condition.expression))):
+                named = str(transition.shop.get("currency") or currency)  # totals of a shop are in its own
             units[said_of(condition.expression)] = f"{MONEY} {named}" if unit == MONEY and named else unit
     explanation = _read_in(transition.explanation, units)
     return msgspec.structs.replace(transition, explanation=explanation)
