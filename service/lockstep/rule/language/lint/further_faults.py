@@ -70,10 +70,13 @@ _OF_NAMES = frozenset(
         "LS143",
         "LS147",
         "LS186",
+        "LS291",
     }
 )
 """What is true of measures and labels whatever the numbers are."""
-_OF_LABELS = frozenset({"LS128", "LS134", "LS137", "LS141", "LS180", "LS186", "LS187", "LS220", "LS221"})
+_OF_LABELS = frozenset(
+    {"LS128", "LS134", "LS137", "LS141", "LS146", "LS180", "LS186", "LS187", "LS220", "LS221", "LS291"}
+)
 """What labels that are not known could make untrue."""
 
 
