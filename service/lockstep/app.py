@@ -32,6 +32,7 @@ from lockstep.adapters.http.operations.action_operations import ActionOperations
 from lockstep.adapters.http.operations.alert_charts import AlertCharts
 from lockstep.adapters.http.operations.alert_lookup import AlertLookup
 from lockstep.adapters.http.operations.alert_operations import AlertOperations
+from lockstep.adapters.http.operations.campaign_operations import CampaignOperations
 from lockstep.adapters.http.operations.chat_buttons import ChatButtons
 from lockstep.adapters.http.operations.event_operations import EventOperations
 from lockstep.adapters.http.operations.giving import Giver
@@ -48,6 +49,7 @@ from lockstep.adapters.http.pages.known import Known, says_now_of
 from lockstep.adapters.http.pages.mute_pages import MutePages
 from lockstep.adapters.http.pages.on_call_pages import OnCallPages
 from lockstep.adapters.http.pages.pages import Pages
+from lockstep.adapters.http.pages.shop.campaign_pages import CampaignPages
 from lockstep.adapters.http.pages.shop.report_pages import ReportPages
 from lockstep.adapters.http.pages.shop.timeline_pages import TimelinePages
 from lockstep.adapters.http.pages.shop.today_pages import ShopSource, TodayPages
@@ -81,6 +83,7 @@ from lockstep.worker.event_time import EventTime
 from lockstep.worker.judging import Judging, faults_from
 from lockstep.worker.open_imports import OpenImports
 from lockstep.worker.own_alerts import OwnAlertPublisher
+from lockstep.worker.plan_answers import PlanAnswers
 from lockstep.worker.polling import Polling
 from lockstep.worker.reload import RuleReload
 from lockstep.worker.reports.report_writer import ReportWriter
@@ -283,6 +286,14 @@ class Service:
         silences = SilenceOperations(
             self.board, self.responses, giver=giver, teams_of=self._teams_of, zone=settings.zone
         )
+        campaigns = CampaignOperations(
+            self.shop_board,
+            self.responses,
+            giver=giver,
+            topics=settings.topics,
+            receipts=receipts,
+            clock=utc_now,
+        )
         owners = (
             EventOperations(settings.topics, receipts, metrics.posted),
             AlertOperations(
@@ -299,6 +310,7 @@ class Service:
             OnCallOperations(self.responses, giver=giver, routing=lambda: book.loaded()[1]),
             ActionOperations(self.responses, giver=giver),
             ReportOperations(self.reports),
+            campaigns,
             HistoryOperations(self.broker, self.responses, lookup, giver),
             TimelineOperations(accounts),
             RuleOperations(self.rules.state, lambda: self.rules.reload(again=True), broker=self.broker, clock=utc_now),
@@ -307,6 +319,7 @@ class Service:
             alert_pages,
             ActionPages(alert_pages),
             ReportPages(alert_pages, self.reports),
+            CampaignPages(alert_pages, campaigns),
             MutePages(alert_pages),
             SilencePages(alert_pages, silences.previewed),
             OnCallPages(alert_pages, lambda: book.loaded()[1]),
@@ -417,6 +430,7 @@ class Service:
             self._today.live.keep(),
             self.reports.follow(),
             self._report_writer.keep(),
+            PlanAnswers(self.shop_board, self.responses, self.commands, clock=utc_now).keep(),
             self.tokens.follow(),
             self._attempts.keep(),
             keep_retention(self.broker),

@@ -248,6 +248,7 @@ def test_facts_are_what_addition_says(plan, seed):
         assert sold == {key: n for key, n in units.items() if key[0] == sku}
     easter = next(f for f in facts if isinstance(f, PlanFacts))
     assert (easter.campaign, easter.skus, easter.number) == ("EASTER", ["A-1", "X"], 1)
+    assert easter.verdict in ("yes", "change", "no")
     web = days["2026-03-28", ""]
     assert set(web.spend_by_campaign) <= {"EASTER"}
     assert web.themes == {} or set(web.themes) == {"sizing"}

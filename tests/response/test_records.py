@@ -34,6 +34,10 @@ def test_a_command_is_read_as_it_was_written(kind, data):
         ours["override"] = Override(id="o", schedule="day", who="ben", starts="", ends="")
     if kind is command.AddAction:
         ours["action"] = standing.Action(id="a", text="call the supplier")
+    if kind in (command.AnswerPlan, command.ReplyToPlan):
+        ours["number"] = 2
+    if kind is command.ReplyToPlan:
+        ours["reply"] = "objected"
     given_ = kind(**ours, way="api")
     assert decode_command(msgspec.json.encode(given_)) == given_
 

@@ -25,6 +25,7 @@ from lockstep.response.standing import (
     Action,
     Handling,
     Override,
+    PlanStanding,
     Silence,
     Standing,
     decode_standing,
@@ -218,6 +219,16 @@ class ResponseBoard:
         """What somebody is to do, the oldest first; every: those that are closed, too."""
         actions = [a for a in self._standing.values() if isinstance(a, Action)]
         return sorted((a for a in actions if every or a.closed_at is None), key=lambda a: (a.created_at, a.id))
+
+    def plan(self, campaign: str) -> PlanStanding | None:
+        """How a campaign stands between the teams; None before it was answered."""
+        standing = self._standing.get(f"plan/{campaign}")
+        return standing if isinstance(standing, PlanStanding) else None
+
+    def plans(self) -> list[PlanStanding]:
+        """How the campaigns that were answered stand, by name."""
+        plans = [p for p in self._standing.values() if isinstance(p, PlanStanding)]
+        return sorted(plans, key=lambda p: p.campaign)
 
     def answer(self, command_id: str) -> Answer | None:
         """What became of a command; None while nobody knows."""

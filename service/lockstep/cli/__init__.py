@@ -25,6 +25,7 @@ from lockstep.cli.reports import report_commands
 from lockstep.cli.respond import (
     action_commands,
     alert_commands,
+    campaign_commands,
     delivery_commands,
     on_call_commands,
     on_call_plan,
@@ -43,6 +44,7 @@ convert_app = typer.Typer(cls=convert.FilesOrCommand, help="A shop's own files i
 token_app = typer.Typer(no_args_is_help=True, help="Who may ask the API what")
 delivery_app = typer.Typer(no_args_is_help=True, help="What was to be sent")
 silence_app = typer.Typer(no_args_is_help=True, help="Hear nothing of some alerts for a while")
+campaign_app = typer.Typer(no_args_is_help=True, help="What marketing plans, and what operations say")
 action_app = typer.Typer(no_args_is_help=True, help="What somebody is to do")
 on_call_app = typer.Typer(no_args_is_help=True, help="Who is on call, and who stands in")
 app.add_typer(dead_app, name="dead")
@@ -51,6 +53,7 @@ app.add_typer(convert_app, name="convert")
 app.add_typer(silence_app, name="silence")
 app.add_typer(on_call_app, name="oncall")
 app.add_typer(action_app, name="action")
+app.add_typer(campaign_app, name="campaign")
 app.add_typer(token_app, name="token")
 app.add_typer(delivery_app, name="deliveries")
 
@@ -128,6 +131,9 @@ on_call_app.command("plan")(on_call_plan.plan)
 on_call_app.command("override")(on_call_commands.stand_in)
 on_call_app.command("overrides")(on_call_commands.overrides)
 on_call_app.command("end")(on_call_commands.end)
+campaign_app.command("list")(campaign_commands.show)
+campaign_app.command("confirm")(campaign_commands.confirm)
+campaign_app.command("object")(campaign_commands.object_)
 action_app.command("add")(action_commands.add)
 action_app.command("list")(action_commands.show)
 action_app.command("assign")(action_commands.assign)

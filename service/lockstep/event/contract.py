@@ -333,6 +333,7 @@ class CampaignPlanned(_Data):
     expected_sessions: NonNegative | None = Field(None, description="Visits that marketing expects")
     expected_orders: NonNegative | None = Field(None, description="Orders that marketing expects")
     discount: NonNegative | None = Field(None, description="As a part of the price: 0.2 is 20 %")
+    cancelled: bool | None = Field(None, description="Whether it will not take place after all")
 
 
 class CapacityDeclared(_Data):

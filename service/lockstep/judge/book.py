@@ -203,6 +203,8 @@ class Book:
             self._ledger.begin_day(self._day_of(end))
             self._midnight = self._midnight_after(end)
         is_regular = end % REGULAR_S == 0
+        if is_regular or is_midnight or self._ledger.touched_plans:
+            self._ledger.answer_plans(datetime.fromtimestamp(end, UTC))
         self._at, self._moved = end, True
         levels = self._measures(end, everything=is_midnight, regular=is_regular)
         self._frames += 1

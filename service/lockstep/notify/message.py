@@ -16,6 +16,7 @@ from lockstep.notify.flap import Settled
 from lockstep.notify.message_reason import leaf_of, unit_of, where_more_is, why_lines
 from lockstep.notify.pipeline.hooks import Notice
 from lockstep.notify.self_alerts import CAUGHT_UP, MENDED, WENT_ON
+from lockstep.notify.translated import translated
 from lockstep.notify.units import shop_figures, with_shop_units, with_units
 from lockstep.rule import wording
 from lockstep.rule.condition.kind.anomaly import is_explained, statistic_text
@@ -178,9 +179,13 @@ class Writer:
         return _shown(text, LONGEST_HEADLINE)
 
     def team_text(self, transition: Transition, rule: Rule | None, team: str, *, fired_at: str = "") -> str:
-        """What it means for a team and what to do: the rule's words for it, else built-in ones."""
+        """What it means for a team and what to do: the rule's words for it, else built-in ones; then what it means in
+        the other team's numbers."""
         if transition.state is TransitionName.RESOLVED:
             return self._ended(transition, fired_at)
+        return f"{self._meaning(transition, rule, team)} {translated(transition, rule, team)}".rstrip()
+
+    def _meaning(self, transition: Transition, rule: Rule | None, team: str) -> str:
         text = self._filled(team, transition, rule)
         if text:
             return text

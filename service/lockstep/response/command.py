@@ -146,6 +146,31 @@ class WriteReport(_Command, frozen=True, kw_only=True, tag="write_report"):
     document: dict[str, Any] = {}
 
 
+class AnswerPlan(_Command, frozen=True, kw_only=True, tag="answer_plan"):
+    """A campaign is answered: both teams are told, once for each announcement and verdict.
+
+    campaign: its name. number: of the announcement. verdict: yes, change or no. why: in sentences, for both teams.
+    """
+
+    campaign: str
+    number: int
+    verdict: str
+    why: str
+
+
+class ReplyToPlan(_Command, frozen=True, kw_only=True, tag="reply_to_plan"):
+    """Somebody confirms a campaign or objects to it; both teams are told.
+
+    campaign: its name. number: of the announcement that was seen; a reply to an older one is refused. reply: confirmed
+    or objected. note: what to say with it; an objection says why.
+    """
+
+    campaign: str
+    number: int
+    reply: Literal["confirmed", "objected"]
+    note: str = ""
+
+
 class DestinationDown(_Command, frozen=True, kw_only=True, tag="destination_down"):
     """Deliver says that a destination cannot be reached: escalation hurries on, and its fallback is told.
 
@@ -185,6 +210,8 @@ Command = (
     | AssignAction
     | CloseAction
     | WriteReport
+    | AnswerPlan
+    | ReplyToPlan
     | DestinationDown
     | DestinationUp
 )

@@ -114,7 +114,26 @@ class Action(_Standing, frozen=True, kw_only=True, tag="action"):
     closed_by: str = ""
 
 
-Standing = Handling | Silence | Override | Action
+class PlanStanding(_Standing, frozen=True, kw_only=True, tag="plan"):
+    """How a campaign stands between the teams: what marketing's plan was answered, and what operations said to it.
+
+    campaign: its name. number: of the announcement that was answered. verdict: yes, change or no. why: its reasons in
+    sentences. answered_at: when both teams were told. reply: `confirmed`, `objected`, or "" while nobody has replied to
+    this number. by, at, note: who did, when, and what with it. Times are RFC 3339 in UTC.
+    """
+
+    campaign: str
+    number: int
+    verdict: str
+    why: str = ""
+    answered_at: str = ""
+    reply: str = ""
+    by: str = ""
+    at: str = ""
+    note: str = ""
+
+
+Standing = Handling | Silence | Override | Action | PlanStanding
 
 _DECODER: msgspec.json.Decoder[Standing] = msgspec.json.Decoder(Standing)
 
@@ -130,6 +149,8 @@ def key_of(standing: Standing) -> str:
             return f"override/{standing.id}"
         case Action():
             return f"action/{standing.id}"
+        case PlanStanding():
+            return f"plan/{standing.campaign}"
 
 
 def decode_standing(value: bytes) -> Standing:

@@ -153,6 +153,12 @@ class PlanFacts(_Fact, frozen=True, kw_only=True, tag="plan"):
     cancelled: bool = False
     verdict: str = ""
 
+    def number_after(self, before: "PlanFacts") -> int:
+        """The number of this announcement, of which `before` is the one before it; the same where it says the same."""
+        same = {"upto": "", "told_at": "", "number": 0, "verdict": ""}
+        is_same = msgspec.structs.replace(self, **same) == msgspec.structs.replace(before, **same)
+        return before.number if is_same else before.number + 1
+
 
 class CapacityFacts(_Fact, frozen=True, kw_only=True, tag="capacity"):
     """What operations can ship from `starts` to `ends` (RFC 3339): orders a day. Of two that cover a day the one that

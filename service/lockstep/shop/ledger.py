@@ -30,6 +30,7 @@ from lockstep.shop.facts import (
     Receipt,
     key_of,
 )
+from lockstep.shop.plan_answer import assess
 from lockstep.shop.series import FLOWS
 from lockstep.shop.whole_shop import Shop
 from lockstep.text.rfc3339 import SECOND, rfc3339
@@ -290,8 +291,8 @@ class Ledger:
             cancelled=bool(said.get("cancelled")),
         )
         if before is not None:
-            is_same = replace(plan, upto="", told_at="", number=0) == replace(before, upto="", told_at="", number=0)
-            plan = replace(plan, number=before.number + (not is_same))
+            number = plan.number_after(before)
+            plan = replace(plan, number=number, verdict=before.verdict if number == before.number else "")
         self._put(plan)
         self.touched_plans[plan.campaign] = None
         self.touched_products.update(dict.fromkeys(sku for sku in plan.skus if sku in self.shop.products))
@@ -334,6 +335,16 @@ class Ledger:
             since = known.lead_time_at if known.lead_time_days == days else at
             changed = replace(known, upto=at, supplier=supplier, lead_time_days=days)
             self._put_product(replace(changed, lead_time_before=before, lead_time_at=since))
+
+    def answer_plans(self, at: datetime) -> None:
+        """Note what the answer to each plan that is not over is now: the next one leans on it, so it does not flap."""
+        for plan in list(self.shop.plans.values()):
+            if datetime.fromisoformat(plan.ends) < at or plan.cancelled:
+                continue
+            verdict = assess(self.shop, plan, at).verdict
+            if verdict != plan.verdict:
+                self._put(replace(plan, upto=rfc3339(round(at.timestamp()) * SECOND), verdict=verdict))
+                self.touched_plans[plan.campaign] = None
 
     # ---- days begin -------------------------------------------------------------------------------------------------
 

@@ -164,6 +164,7 @@ EXAMPLE_DATA: Mapping[str, Mapping[str, Any]] = {
         "expected_sessions": 9000,
         "expected_orders": 300,
         "discount": 0.2,
+        "cancelled": False,
     },
     "capacity.declared": {"starts": "2026-11-24T00:00:00Z", "ends": "2026-11-25T00:00:00Z", "orders_per_day": 400},
 }
@@ -277,7 +278,7 @@ RECORDS: Mapping[str, tuple[str, tuple[type, ...], str]] = {
     "standing": (
         RESPONSE_STATE,
         get_args(Standing),
-        "What stands of what people did, compacted by `handling/ALERT_ID`, `silence/ID`, `override/ID` and `action/ID`",
+        "What stands of what people did, compacted by `handling/ALERT_ID`, `silence/ID`, …",
     ),
 }
 """Name of a record → its topic, what it may be, and what the topic holds."""

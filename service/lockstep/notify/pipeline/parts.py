@@ -12,6 +12,7 @@ from lockstep.notify.quiet.inhibitions import Inhibitions
 from lockstep.notify.quiet.mute_times import MuteTimes
 from lockstep.notify.quiet.silences import Silences
 from lockstep.notify.reporting.action_list import ActionList
+from lockstep.notify.reporting.plan_replies import PlanReplies
 from lockstep.notify.reporting.report_schedule import ReportSchedule, report_times
 from lockstep.notify.route import Routing
 from lockstep.notify.summaries.downtime import Downtime
@@ -25,7 +26,7 @@ class Parts:
     """hushing: silences, inhibitions, mute times, in this order. None, or nothing, where a routing has none.
 
     downtime: what is told when each transition is read; it is one of the caps in `storms`. actions: what somebody is to
-    do; it hears of notes from whoever applies commands about alerts.
+    do; it hears of notes from whoever applies commands about alerts. plans: how campaigns stand between the teams.
     """
 
     hushing: tuple[Hushing, ...] = ()
@@ -35,6 +36,7 @@ class Parts:
     others: tuple[Part, ...] = ()
     downtime: Downtime | None = None
     actions: ActionList = field(default_factory=ActionList)
+    plans: PlanReplies = field(default_factory=PlanReplies)
 
     def __iter__(self) -> Iterator[Part]:
         """Every part once."""
@@ -42,6 +44,7 @@ class Parts:
         yield from (part for part in (self.schedules, self.escalations, self.storms) if part is not None)
         yield from self.others
         yield self.actions
+        yield self.plans
 
     def on_call(self, schedule: str, moment: float) -> Sequence[str]:
         """The receivers that are on call; none where there is no schedule."""

@@ -7,6 +7,7 @@ from lockstep.adapters.http.openapi import Operation, document_of, operations_of
 from lockstep.adapters.http.operations import (
     action_operations,
     alert_operations,
+    campaign_operations,
     event_operations,
     giving,
     history_operations,
@@ -22,7 +23,7 @@ from lockstep.notify.quiet.preview import Preview
 from lockstep.reports.report_body import ReportBody
 from lockstep.response.command import Answer
 from lockstep.response.decision import Decision
-from lockstep.response.standing import Action, Handling, Override
+from lockstep.response.standing import Action, Handling, Override, PlanStanding
 
 OWNERS: tuple[type, ...] = (
     event_operations.EventOperations,
@@ -31,6 +32,7 @@ OWNERS: tuple[type, ...] = (
     on_call_operations.OnCallOperations,
     action_operations.ActionOperations,
     report_operations.ReportOperations,
+    campaign_operations.CampaignOperations,
     history_operations.HistoryOperations,
     timeline_operations.TimelineOperations,
     RuleOperations,
@@ -50,6 +52,8 @@ _SCHEMAS: dict[str, Any] = {
     "OnCall": on_call_operations.ON_CALL,
     "Actions": action_operations.ACTIONS,
     "Reports": report_operations.REPORTS,
+    "Campaign": campaign_operations.PLANNED,
+    "Campaigns": campaign_operations.CAMPAIGNS,
     "Why": history_operations.WHY,
     "Events": history_operations.EVENTS,
     "Audit": history_operations.AUDIT_PAGE,
@@ -66,7 +70,6 @@ def all_operations() -> tuple[Operation, ...]:
 
 def openapi() -> dict[str, Any]:
     """The OpenAPI document, made of what the handlers declare and of the records that they show."""
-    records = components(
-        [ReportBody, Action, Handling, Override, Decision, Answer, Preview], ref="#/components/schemas/{name}"
-    )
+    shown = [ReportBody, Action, Handling, Override, PlanStanding, Decision, Answer, Preview]
+    records = components(shown, ref="#/components/schemas/{name}")
     return document_of(all_operations(), {**records, **_SCHEMAS, "ShownSilence": silence_operations.SILENCE})

@@ -17,6 +17,7 @@ PLACES = (
     ("oncall", "On call"),
     ("reports", "Reports"),
     ("actions", "Actions"),
+    ("campaigns", "Campaigns"),
     ("timeline", "Timeline"),
 )
 """(path, name) of the pages that have all alerts."""

@@ -1,0 +1,250 @@
+"""/v1/campaigns: marketing plans one and is answered at once; operations confirm it or object."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from pydantic import Field, model_validator
+
+from lockstep.adapters.http.caller import Role, path_value
+from lockstep.adapters.http.openapi import NO_ROLE, NO_TOKEN, Operation, answer, answers, error, list_of, object_of
+from lockstep.adapters.http.operations.giving import KEY_PARAMETER, CommandForm, Giver, Instant, answered, responses
+from lockstep.adapters.http.refusal import Refusal
+from lockstep.adapters.http.typed_requests import Form, body_of
+from lockstep.adapters.ingest.receipts import Outcome, Receipts
+from lockstep.adapters.ingest.records import BadEvents, to_records
+from lockstep.adapters.response_board import ResponseBoard
+from lockstep.adapters.shop_facts.shop_board import ShopBoard
+from lockstep.errors import BrokerError
+from lockstep.labels import stable_id
+from lockstep.response.command import ReplyToPlan
+from lockstep.response.standing import LONGEST_COMMENT
+from lockstep.shop.facts import PlanFacts
+from lockstep.shop.plan_answer import answer as answer_to
+from lockstep.text.rfc3339 import rfc3339_of
+
+MOST_SKUS = 1_000
+
+PLANNED = object_of(
+    "A campaign, what it is answered, and how it stands between the teams",
+    {
+        "plan": {
+            "type": "object",
+            "description": "As marketing announced it last: `campaign`, `starts`, `ends`, `skus`, `channels`, what is "
+            "expected of it, and `number`, which grows with each announcement that says something new",
+        },
+        "answer": {
+            "type": "object",
+            "description": "`verdict` (yes, change or no), `reasons` and `suggestion` in sentences, `days` (orders "
+            "expected against capacity), `products` (available, needed, short), `clashes`, `late_receipts` "
+            "and `unknown`: what could not be looked at",
+        },
+        "standing": {
+            "anyOf": [{"$ref": "#/components/schemas/PlanStanding"}, {"type": "null"}],
+            "description": "What both teams were told of it and what was replied; null before they were",
+        },
+    },
+)
+CAMPAIGNS = object_of(
+    "Campaigns", {"campaigns": list_of("By their first moment", {"$ref": "#/components/schemas/Campaign"})}
+)
+
+
+class CampaignForm(Form):
+    """A campaign as marketing plans it. The same name again announces it anew."""
+
+    campaign: str = Field(min_length=1, max_length=100, description="Its name")
+    starts: Instant = Field(description="First moment, RFC 3339")
+    ends: Instant = Field(description="Last moment, RFC 3339")
+    skus: list[str] = Field(min_length=0, max_length=MOST_SKUS, description="The products that it promotes")
+    channels: list[str] = Field(default_factory=list, max_length=100, description="Where it runs; empty: everywhere")
+    expected_sessions: float | None = Field(None, ge=0, le=1e9, description="Visits that marketing expects of it")
+    expected_orders: float | None = Field(None, ge=0, le=1e9, description="Orders that marketing expects of it")
+    discount: float | None = Field(None, ge=0, le=1, description="As a part of the price: 0.2 is 20 %")
+    cancelled: bool = Field(False, description="Whether it will not take place after all")
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> "CampaignForm":
+        if self.ends <= self.starts:
+            raise ValueError("ends before it starts; swap `starts` and `ends`")
+        if not self.campaign.isprintable() or "/" in self.campaign:
+            raise ValueError("the campaign's name must be on one line and have no /")
+        return self
+
+
+class ReplyForm(CommandForm):
+    """What operations say to a plan."""
+
+    number: int = Field(ge=1, description="Of the announcement that was seen: `plan.number`")
+    note: str = Field("", max_length=LONGEST_COMMENT, description="What to say with it; an objection needs one")
+
+
+class CampaignOperations:
+    """The hand-off between the teams."""
+
+    def __init__(
+        self,
+        shop: ShopBoard,
+        board: ResponseBoard,
+        *,
+        giver: Giver,
+        topics: Mapping[str, str],
+        receipts: Receipts,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """topics: role → topic. receipts: the door through which events go to the broker."""
+        self._shop, self._board, self._giver = shop, board, giver
+        self._topics, self._receipts, self._clock = topics, receipts, clock
+
+    @answers(
+        Operation(
+            "POST",
+            "/v1/campaigns",
+            "Plan a campaign, or announce it anew: answered at once (yes, no, or what to change), and both teams hear",
+            {
+                200: answer("It is announced; what it is answered", {"$ref": "#/components/schemas/Campaign"}),
+                400: error("Which field is wrong; nothing was announced"),
+                401: NO_TOKEN,
+                403: NO_ROLE,
+                408: error("The body has not come whole within a minute"),
+                413: error("More than is taken"),
+                415: error("No JSON, or packed in another way", Accept_Encoding="What is taken"),
+                503: error("The broker does not answer"),
+            },
+            form=CampaignForm,
+            role=Role.RESPONDER,
+        )
+    )
+    async def _plan(self, request: web.BaseRequest) -> web.Response:
+        form = await body_of(request, CampaignForm)
+        return web.json_response(await self.announce(form))
+
+    async def announce(self, form: CampaignForm) -> dict[str, Any]:
+        """Publish the event and answer it. Raises Refusal where the broker does not take it."""
+        now = self._clock()
+        said = form.model_dump(mode="json", exclude_none=True)
+        sent = {name: value for name, value in said.items() if value not in ([], False)}
+        data = {**sent, "skus": form.skus, "starts": rfc3339_of(form.starts), "ends": rfc3339_of(form.ends)}
+        event = {
+            "specversion": "1.0",
+            "id": stable_id("campaign", json.dumps(data, sort_keys=True), rfc3339_of(now)),
+            "source": "/lockstep/campaigns",
+            "type": "campaign.planned",
+            "time": rfc3339_of(now),
+            "subject": form.campaign,
+            "data": data,
+        }
+        headers = {"content-type": "application/cloudevents+json"}
+        try:
+            receipts = await self._receipts.publish(to_records(json.dumps(event).encode(), headers, self._topics))
+        except BadEvents as error:
+            raise Refusal(400, str(error), faults=error.faults) from error
+        except BrokerError as error:
+            raise Refusal(503, str(error)) from error
+        if any(receipt.outcome is not Outcome.ACCEPTED for receipt in receipts):
+            raise Refusal(503, "; ".join(receipt.detail for receipt in receipts))
+        return self._shown(self._as_planned(form, now), now)
+
+    def _as_planned(self, form: CampaignForm, now: datetime) -> PlanFacts:
+        """The plan as the shop's facts will have it in a minute or two."""
+        before = self._shop.shop.plans.get(form.campaign)
+        plan = PlanFacts(
+            upto=rfc3339_of(now),
+            campaign=form.campaign,
+            starts=rfc3339_of(form.starts),
+            ends=rfc3339_of(form.ends),
+            skus=list(dict.fromkeys(form.skus)),
+            channels=form.channels,
+            expected_sessions=form.expected_sessions,
+            expected_orders=form.expected_orders,
+            discount=form.discount,
+            told_at=rfc3339_of(now),
+            cancelled=form.cancelled,
+        )
+        return plan if before is None else msgspec.structs.replace(plan, number=plan.number_after(before))
+
+    @answers(
+        Operation(
+            "GET",
+            "/v1/campaigns",
+            "Campaigns that are coming or running, each with what it is answered now",
+            {200: answer("They", {"$ref": "#/components/schemas/Campaigns"}), 401: NO_TOKEN},
+        )
+    )
+    async def _list(self, request: web.BaseRequest) -> web.Response:
+        return web.json_response({"campaigns": self.shown()})
+
+    def shown(self) -> list[dict[str, Any]]:
+        """What is coming or running."""
+        now = self._clock()
+        plans = [p for p in self._shop.shop.plans.values() if datetime.fromisoformat(p.ends) >= now]
+        return [self._shown(plan, now) for plan in sorted(plans, key=lambda p: (p.starts, p.campaign))]
+
+    @answers(
+        Operation(
+            "GET",
+            "/v1/campaigns/{campaign}",
+            "A campaign, and what it is answered now",
+            {
+                200: answer("It", {"$ref": "#/components/schemas/Campaign"}),
+                401: NO_TOKEN,
+                404: error("No such campaign"),
+            },
+        )
+    )
+    async def _one(self, request: web.BaseRequest) -> web.Response:
+        return web.json_response(self._shown(self._known(request), self._clock()))
+
+    @answers(
+        Operation(
+            "POST",
+            "/v1/campaigns/{campaign}/confirm",
+            "Operations are ready for it as it is planned",
+            responses(s404="No such campaign"),
+            parameters=[KEY_PARAMETER],
+            form=ReplyForm,
+            role=Role.RESPONDER,
+        )
+    )
+    async def _confirm(self, request: web.BaseRequest) -> web.Response:
+        return await self._reply(request, "confirmed")
+
+    @answers(
+        Operation(
+            "POST",
+            "/v1/campaigns/{campaign}/object",
+            "Operations object to it",
+            responses(s404="No such campaign"),
+            parameters=[KEY_PARAMETER],
+            form=ReplyForm,
+            role=Role.RESPONDER,
+        )
+    )
+    async def _object(self, request: web.BaseRequest) -> web.Response:
+        return await self._reply(request, "objected")
+
+    async def _reply(self, request: web.BaseRequest, reply: str) -> web.Response:
+        form = await body_of(request, ReplyForm)
+        plan = self._known(request)
+        head = self._giver.head(request, form).head
+        said: Any = reply
+        command = ReplyToPlan(campaign=plan.campaign, number=form.number, reply=said, note=form.note, **head)
+        return answered(await self._giver.give(command), standing=self._board.plan(plan.campaign))
+
+    def _known(self, request: web.BaseRequest) -> PlanFacts:
+        """The campaign that a request is about. Raises Refusal where there is none."""
+        name = path_value(request, "campaign")
+        plan = self._shop.shop.plans.get(name)
+        if plan is None:
+            raise Refusal(404, f"no campaign '{name[:100]}' is known; /v1/campaigns lists those that are")
+        return plan
+
+    def _shown(self, plan: PlanFacts, now: datetime) -> dict[str, Any]:
+        return {
+            "plan": msgspec.to_builtins(plan),
+            "answer": msgspec.to_builtins(answer_to(self._shop.shop, plan, now)),
+            "standing": msgspec.to_builtins(self._board.plan(plan.campaign)),
+        }

@@ -1,0 +1,130 @@
+"""How campaigns stand between the teams: what a plan was answered, and whether operations confirm it or object.
+
+Both teams hear each answer once: of the same announcement again only where the verdict has changed. A reply is told to
+both, too; a new announcement asks for a new one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from lockstep.labels import stable_id
+from lockstep.notify.pipeline.hooks import Applied, Happened, Notice
+from lockstep.response.command import AnswerPlan, Command, ReplyToPlan
+from lockstep.response.standing import LONGEST_COMMENT, LONGEST_NAME, PlanStanding
+from lockstep.text.one_line import flat
+from lockstep.text.rfc3339 import moment_text
+from lockstep.transition import Transition
+
+KEY = b"\x1fplan\x1f"
+"""Begins the keys of entries in the state of notify; no rule's name begins so."""
+MOST_PLANS = 1_000
+_VERDICTS = {"yes": "can be done", "change": "needs a change", "no": "cannot be done as it is planned"}
+
+
+class _Stored(msgspec.Struct):
+    """untold: notices that no tick has handed on: (headline, text)."""
+
+    standing: PlanStanding
+    untold: list[tuple[str, str]]
+
+
+@dataclass
+class PlanReplies:
+    """hooks.Part."""
+
+    _plans: dict[str, _Stored] = field(default_factory=dict)
+    _dirty: set[str] = field(default_factory=set)
+
+    def hear(self, transition: Transition) -> None:
+        """A campaign is planned whatever fires."""
+
+    def apply(self, command: Command, moment: float) -> Applied | None:
+        match command:
+            case AnswerPlan():
+                return self._answer(command, moment)
+            case ReplyToPlan():
+                return self._reply(command, moment)
+            case _:
+                return None
+
+    def _answer(self, command: AnswerPlan, moment: float) -> Applied:
+        known = self._plans.get(command.campaign)
+        before = None if known is None else known.standing
+        if command.verdict not in _VERDICTS:
+            return Applied(False, "an answer is yes, change or no")
+        if before is not None and command.number < before.number:
+            return Applied(False, f"{command.campaign} was announced anew since")
+        if before is not None and (before.number, before.verdict) == (command.number, command.verdict):
+            return Applied(False, f"both teams have heard that {command.campaign} {_VERDICTS[command.verdict]}")
+        if known is None and len(self._plans) >= MOST_PLANS:
+            return Applied(False, f"{MOST_PLANS:,} campaigns are known; that is all that can be")
+        is_same = before is not None and before.number == command.number
+        standing = PlanStanding(
+            campaign=command.campaign,
+            number=command.number,
+            verdict=command.verdict,
+            why=flat(command.why)[:LONGEST_COMMENT],
+            answered_at=moment_text(moment),
+            reply=before.reply if is_same and before is not None else "",
+            by=before.by if is_same and before is not None else "",
+            at=before.at if is_same and before is not None else "",
+            note=before.note if is_same and before is not None else "",
+        )
+        now = "now " if is_same else ""
+        headline = f"Campaign {standing.campaign} {now}{_VERDICTS[standing.verdict]}"
+        return self._keep(standing, headline, standing.why)
+
+    def _reply(self, command: ReplyToPlan, moment: float) -> Applied:
+        known = self._plans.get(command.campaign)
+        if known is None:
+            return Applied(False, f"no campaign '{command.campaign[:100]}' was answered yet; `lockstep campaign list`")
+        standing = known.standing
+        if command.number != standing.number:
+            return Applied(False, f"{command.campaign} was announced anew since; look at the new plan first")
+        note = flat(command.note)[:LONGEST_COMMENT]
+        if command.reply == "objected" and not note:
+            return Applied(False, "an objection says why, so that marketing can change the plan; write it")
+        standing = msgspec.structs.replace(
+            standing, reply=command.reply, by=command.by[:LONGEST_NAME], at=moment_text(moment), note=note
+        )
+        verb = "confirmed" if command.reply == "confirmed" else "objected to"
+        headline = f"{standing.by} {verb} campaign {standing.campaign}"
+        then = {
+            "confirmed": "Operations are ready for it as it is planned.",
+            "objected": "Marketing: change the plan or speak with operations before it starts.",
+        }[command.reply]
+        return self._keep(standing, headline, f"{note}. {then}" if note else then)
+
+    def _keep(self, standing: PlanStanding, headline: str, text: str) -> Applied:
+        known = self._plans.get(standing.campaign)
+        untold = [] if known is None else known.untold
+        self._plans[standing.campaign] = _Stored(standing, [*untold, (headline, text)])
+        self._dirty.add(standing.campaign)
+        return Applied(True, headline, (standing,))
+
+    def tick(self, moment: float) -> Happened:
+        happened = Happened()
+        for campaign, stored in self._plans.items():
+            for headline, text in stored.untold:
+                said = stored.standing
+                number = stable_id("plan notice", campaign, said.number, headline, said.answered_at, said.at)
+                happened.notices.append(Notice(number, headline, text))
+            if stored.untold:
+                stored.untold = []
+                self._dirty.add(campaign)
+        return happened
+
+    def cut(self) -> dict[bytes, bytes | None]:
+        entries: dict[bytes, bytes | None] = {
+            KEY + campaign.encode(): msgspec.json.encode(self._plans[campaign]) for campaign in self._dirty
+        }
+        self._dirty.clear()
+        return entries
+
+    def restore(self, entries: Mapping[bytes, bytes]) -> None:
+        for key, value in entries.items():
+            if key.startswith(KEY):
+                stored = msgspec.json.decode(value, type=_Stored)
+                self._plans[stored.standing.campaign] = stored

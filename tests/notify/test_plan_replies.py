@@ -1,0 +1,100 @@
+"""A campaign between the teams: each answer is told once, a reply belongs to what was seen, a restart loses nothing."""
+
+from typing import Any
+
+import pytest
+from alert_samples import NOON
+
+from lockstep.notify.pipeline.hooks import Applied
+from lockstep.notify.reporting.plan_replies import PlanReplies
+from lockstep.response.command import AnswerPlan, ReplyToPlan
+from lockstep.response.standing import PlanStanding
+
+T0 = NOON.timestamp()
+
+
+class Run:
+    """The part as notify drives it, made anew of its entries after every step."""
+
+    def __init__(self) -> None:
+        self.entries: dict[bytes, bytes] = {}
+        self.part = PlanReplies()
+        self.commands = 0
+        self.told: list[str] = []
+
+    def _restart(self) -> None:
+        for key, value in self.part.cut().items():
+            if value is None:
+                self.entries.pop(key, None)
+            else:
+                self.entries[key] = value
+        self.part = PlanReplies()
+        self.part.restore(self.entries)
+
+    def head(self) -> dict[str, Any]:
+        self.commands += 1
+        return {"id": f"c{self.commands}", "by": "Ben", "way": "page", "at": "2026-11-24T12:00:00Z"}
+
+    def _apply(self, command: AnswerPlan | ReplyToPlan) -> Applied:
+        applied = self.part.apply(command, T0 + self.commands)
+        assert applied is not None
+        self._restart()
+        notices = self.part.tick(T0 + self.commands).notices
+        self._restart()
+        self.told += [notice.headline for notice in notices]
+        assert len({notice.id for notice in notices}) == len(notices)
+        return applied
+
+    def answer(self, verdict: str, number: int = 1) -> Applied:
+        return self._apply(
+            AnswerPlan(campaign="SPRING", number=number, verdict=verdict, why="310 of 490.", **self.head())
+        )
+
+    def reply(self, reply: Any, number: int = 1, note: str = "") -> Applied:
+        return self._apply(ReplyToPlan(campaign="SPRING", number=number, reply=reply, note=note, **self.head()))
+
+    @property
+    def standing(self) -> PlanStanding:
+        (stored,) = self.part._plans.values()
+        return stored.standing
+
+
+def test_an_answer_is_told_once_and_again_when_it_changes():
+    run = Run()
+    assert run.answer("yes").applied
+    assert not run.answer("yes").applied
+    assert run.answer("no").applied
+    assert run.told == ["Campaign SPRING can be done", "Campaign SPRING now cannot be done as it is planned"]
+
+
+def test_a_reply_is_told_and_stands_until_the_plan_is_announced_anew():
+    run = Run()
+    run.answer("yes")
+    assert run.reply("confirmed", note="two more packers").applied
+    assert (run.standing.reply, run.standing.by) == ("confirmed", "Ben")
+    run.answer("change")
+    assert run.standing.reply == "confirmed"
+    run.answer("yes", number=2)
+    assert run.standing.reply == ""
+    assert run.told[1] == "Ben confirmed campaign SPRING"
+
+
+@pytest.mark.parametrize(
+    ("reply", "number", "note", "why"),
+    [
+        ("objected", 1, "", "an objection says why"),
+        ("confirmed", 7, "", "announced anew"),
+    ],
+)
+def test_what_is_refused_says_why(reply, number, note, why):
+    run = Run()
+    run.answer("yes")
+    refused = run.reply(reply, number, note)
+    assert not refused.applied
+    assert why in refused.why
+
+
+def test_a_reply_to_what_nobody_knows_is_refused():
+    refused = Run().part.apply(ReplyToPlan(campaign="X", number=1, reply="confirmed", **Run().head()), T0)
+    assert refused is not None
+    assert "no campaign 'X'" in refused.why
