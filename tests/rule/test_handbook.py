@@ -25,7 +25,7 @@ TABLES = dict(re.findall(r"```csv (\S+)\n(.*?)```", HANDBOOK.read_text(), re.DOT
 (CALENDAR,) = [e for e in EXAMPLES if e.startswith("# calendar")]
 
 
-NO_RULES = ("# routing", "# calendar", "# sources", "# shop", "# pack")
+NO_RULES = ("# routing", "# calendar", "# sources", "# shop", "# of shop.yml", "# pack")
 MAPPINGS = [e for e in EXAMPLES if "\nmapping: " in e]
 
 
@@ -95,7 +95,40 @@ def test_the_examples_of_a_shop_and_a_pack_load_clean():
     assert [rule.condition.levels[0].breach.at_most for rule in loaded.plan.rules] == [10]
 
 
+def test_a_part_of_a_shop_loads_clean():
+    """Receivers are those of routing.yml, which is not here."""
+    parts = [e for e in EXAMPLES if e.startswith("# of shop.yml")]
+    assert parts
+    for part in parts:
+        assert [str(f) for f in load_texts({"shop.yml": part}).faults] == []
+
+
 def test_the_table_of_codes_is_complete():
     """What `check` may say is explained."""
     table = dict(re.findall(r"^\| (LS[0-9]{3}) \| (.*) \|$", HANDBOOK.read_text(), re.MULTILINE))
     assert table == CODES
+
+
+PROMISES = re.findall(r"^\| ([SM]\d+) \| (.+) \| (.+) \| (.+) \|$", HANDBOOK.read_text(), re.MULTILINE)
+"""Number, what was promised, what delivers it, what shows it."""
+
+
+def test_every_promise_to_the_two_teams_has_its_row():
+    """In order, each once."""
+    assert [row[0] for row in PROMISES] == [*(f"S{n}" for n in range(1, 30)), *(f"M{n}" for n in range(1, 22))]
+
+
+@pytest.mark.parametrize(("number", "delivers", "shows"), [(row[0], *row[2:]) for row in PROMISES])
+def test_what_delivers_and_shows_a_promise_is_there(number, delivers, shows):
+    """The pack has the rule that is named, under this number; the test exists."""
+    for pack in re.findall(r"\]\((packs/\w+\.yml)\)", delivers):
+        assert re.search(rf"\b{number}\b", (HANDBOOK.parent / pack).read_text()), pack
+    packs = "".join(path.read_text() for path in HANDBOOK.parent.glob("packs/*.yml"))
+    rules = set(re.findall(r"- name: (\w+)", packs))
+    named = set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)`", delivers))
+    assert named <= rules
+    tests = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", shows)
+    assert tests
+    for path, name in tests:
+        text = (HANDBOOK.parents[1] / path).read_text()
+        assert not name or f"def {name}(" in text, f"{path}::{name}"
