@@ -32,7 +32,7 @@ from lockstep.adapters.http.operations.action_operations import ActionOperations
 from lockstep.adapters.http.operations.alert_charts import AlertCharts
 from lockstep.adapters.http.operations.alert_lookup import AlertLookup
 from lockstep.adapters.http.operations.alert_operations import AlertOperations
-from lockstep.adapters.http.operations.campaign_operations import CampaignOperations
+from lockstep.adapters.http.operations.campaigns.campaign_operations import CampaignOperations
 from lockstep.adapters.http.operations.chat_buttons import ChatButtons
 from lockstep.adapters.http.operations.event_operations import EventOperations
 from lockstep.adapters.http.operations.giving import Giver
@@ -76,6 +76,7 @@ from lockstep.notify.message import Writer
 from lockstep.ports import NoLinks, NoPictures, Pictures
 from lockstep.settings import Settings
 from lockstep.worker.attempt_log import AttemptLog
+from lockstep.worker.campaigns.plan_answers import PlanAnswers
 from lockstep.worker.charting import Charting
 from lockstep.worker.collector import Collector
 from lockstep.worker.counts import Counts
@@ -83,7 +84,6 @@ from lockstep.worker.event_time import EventTime
 from lockstep.worker.judging import Judging, faults_from
 from lockstep.worker.open_imports import OpenImports
 from lockstep.worker.own_alerts import OwnAlertPublisher
-from lockstep.worker.plan_answers import PlanAnswers
 from lockstep.worker.polling import Polling
 from lockstep.worker.reload import RuleReload
 from lockstep.worker.reports.report_writer import ReportWriter

@@ -120,7 +120,7 @@ def test_a_new_event_type_is_two_edits():
         "adapters/inbound/woocommerce.py",
         "adapters/inbound/segment.py",
         "notify/advice.py",  # what each team may do
-        "adapters/http/operations/campaign_operations.py",  # what marketing announces
+        "adapters/http/operations/campaigns/campaign_operations.py",  # what marketing announces
         "shop/series.py",  # what facts are made of
         "shop/ledger.py",  # what those say that travel whole
         "tools/demo/shop.py",

@@ -3,11 +3,16 @@
 from collections.abc import Iterable, Mapping
 
 from lockstep.measure.definition import OfExpression, SeriesDef, series_of
+from lockstep.rule import wording
 from lockstep.rule.condition.kinds import Projection, Rule, Share, series_of_condition
 from lockstep.rule.condition.when import leaves
 from lockstep.rule.explained_condition import said_of
 from lockstep.rule.judged_verdict import Judged
 from lockstep.rule.sentences import kind_named
+from lockstep.shop.catalogue import SOURCE
+from lockstep.shop.names import NAMES
+from lockstep.shop.translations import sentences
+from lockstep.transition import Transition
 
 Advice = Mapping[tuple[str, str], str]
 """(team, direction) → what to do; direction is `above`, `below` or "" for either."""
@@ -158,3 +163,29 @@ def _series(condition: OfExpression) -> Iterable[SeriesDef]:
     if isinstance(condition, Share) and {s.event_type for s in series} != _CONVERSION:
         return series_of(condition.part)
     return series
+
+
+MOST_SENTENCES = 3
+"""Of what could be said of the shop; more is on its page."""
+
+
+def translated(transition: Transition, rule: Rule | None, leaf: Judged | None, team: str) -> str:
+    """What an alert means in the other team's numbers: sentences that follow a team's own words.
+
+    "" where nothing of the shop is known, or the rule's own text speaks of it itself.
+    """
+    if not transition.shop or rule is None or _speaks_of_the_shop(rule.say.get(team, "")):
+        return ""
+    about = _about(rule, leaf)
+    visits = transition.value if about == "traffic" else None
+    return " ".join(sentences(transition.shop, transition.labels, about, visits).get(team, ())[:MOST_SENTENCES])
+
+
+def _speaks_of_the_shop(text: str) -> bool:
+    return bool(text) and not NAMES.keys().isdisjoint(wording.names_in(text))
+
+
+def _about(rule: Rule, leaf: Judged | None) -> str:
+    """What a rule is about: a subject of the catalogue, or one that advice knows."""
+    subjects = {s.event_type.partition(".")[2] for s in series_of_condition(rule.condition) if s.source == SOURCE}
+    return subjects.pop() if len(subjects) == 1 else subject_of(rule, leaf)

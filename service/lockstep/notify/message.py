@@ -11,12 +11,11 @@ import msgspec
 
 from lockstep.errors import RuleError
 from lockstep.notification import HANDLED, Audience, Body, Item, Message, badge
-from lockstep.notify.advice import advice
+from lockstep.notify.advice import advice, translated
 from lockstep.notify.flap import Settled
 from lockstep.notify.message_reason import leaf_of, unit_of, where_more_is, why_lines
 from lockstep.notify.pipeline.hooks import Notice
 from lockstep.notify.self_alerts import CAUGHT_UP, MENDED, WENT_ON
-from lockstep.notify.translated import translated
 from lockstep.notify.units import shop_figures, with_shop_units, with_units
 from lockstep.rule import wording
 from lockstep.rule.condition.kind.anomaly import is_explained, statistic_text
@@ -183,7 +182,8 @@ class Writer:
         the other team's numbers."""
         if transition.state is TransitionName.RESOLVED:
             return self._ended(transition, fired_at)
-        return f"{self._meaning(transition, rule, team)} {translated(transition, rule, team)}".rstrip()
+        meaning = self._meaning(transition, rule, team)
+        return f"{meaning} {translated(transition, rule, leaf_of(transition), team)}".rstrip()
 
     def _meaning(self, transition: Transition, rule: Rule | None, team: str) -> str:
         text = self._filled(team, transition, rule)

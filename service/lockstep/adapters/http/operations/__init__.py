@@ -7,7 +7,6 @@ from lockstep.adapters.http.openapi import Operation, document_of, operations_of
 from lockstep.adapters.http.operations import (
     action_operations,
     alert_operations,
-    campaign_operations,
     event_operations,
     giving,
     history_operations,
@@ -15,6 +14,7 @@ from lockstep.adapters.http.operations import (
     silence_operations,
     timeline_operations,
 )
+from lockstep.adapters.http.operations.campaigns import campaign_operations
 from lockstep.adapters.http.operations.rule_operations import RuleOperations
 from lockstep.adapters.http.operations.service_operations import ServiceOperations
 from lockstep.adapters.http.operations.shop import report_operations

@@ -9,7 +9,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from lockstep.adapters.http.openapi import TEXT, Operation, answers
-from lockstep.adapters.http.operations.campaign_operations import CampaignForm, CampaignOperations
+from lockstep.adapters.http.operations.campaigns.campaign_operations import CampaignForm, CampaignOperations
 from lockstep.adapters.http.pages.alert_pages import STALE, AlertPages
 from lockstep.adapters.http.pages.forms import FormFault, moment_text
 from lockstep.adapters.http.pages.visitor import Visitor, clean_name

@@ -1,0 +1,1 @@
+"""Campaigns: both teams are told what each is answered."""
