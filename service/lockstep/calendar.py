@@ -1,15 +1,17 @@
-"""What the shop knows of its days: campaigns, holidays, closed days. The model is the source of the editor's schema.
+"""What the shop knows of its days: campaigns, holidays, closed days, capacity. The model is the source of the editor's
+schema.
 
 A day here is a day of the shop's time zone. Marked days are kept out of what is usual, or are the usual of their kind;
-see `lockstep.rule.condition.baseline_windows`. Entries are fixed when rules are loaded; what `campaign.planned` events
-tell would be further entries of the same kind.
+see `lockstep.rule.condition.baseline_windows`. Days of content and PR are shown to people and judged by nobody. Entries
+are fixed when rules are loaded; campaigns that say what they promote or expect, and capacity, are facts of the shop as
+those of `campaign.planned` and `capacity.declared` are (`lockstep.shop.ledger`).
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
@@ -19,10 +21,14 @@ from lockstep.yaml.document import Document, Fault, validate
 
 KINDS = ("campaign", "holiday", "closed")
 """What a day can be marked as."""
+SHOWN_KINDS = ("content", "pr")
+"""What days can be of beside that: it is shown, and nothing is judged by it."""
 
 MOST_ENTRIES = 2_000
 LONGEST_DAYS = 366
 """Days of one entry."""
+MOST_PRODUCTS = 1_000
+"""Of one campaign."""
 _KEPT_DAYS = 4_096
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -63,12 +69,48 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class PlannedCampaign:
+    """A campaign of which marketing says more than its days; first and last included, discount 0.2 is 20 %."""
+
+    name: str
+    first: date
+    last: date
+    skus: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    expected_orders: float | None = None
+    expected_sessions: float | None = None
+    discount: float | None = None
+
+
+@dataclass(frozen=True)
+class PlannedCapacity:
+    """What operations can ship on the days from first to last, both included."""
+
+    name: str
+    first: date
+    last: date
+    orders_per_day: float
+
+
+@dataclass(frozen=True)
 class Calendar:
-    """Which days are marked as what. Two calendars are the same when their fingerprints are."""
+    """Which days are marked as what. Two calendars are the same for rules when their fingerprints are.
+
+    shown: days of SHOWN_KINDS, and planned, capacity: facts of the shop. They name nothing and no rule is judged by
+    them, so no version of a rule changes with them.
+    """
 
     fingerprint: str
     entries: tuple[Entry, ...] = field(compare=False, repr=False)
+    shown: tuple[Entry, ...] = field(default=(), compare=False, repr=False)
+    planned: tuple[PlannedCampaign, ...] = field(default=(), compare=False, repr=False)
+    capacity: tuple[PlannedCapacity, ...] = field(default=(), compare=False, repr=False)
     _known: dict[date, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def for_people(self) -> tuple[Entry, ...]:
+        """All that people are shown: the marked days, then content and PR."""
+        return (*self.entries, *self.shown)
 
     def kinds(self, day: date) -> frozenset[str]:
         """What a day is marked as; empty for an ordinary day."""
@@ -95,10 +137,19 @@ ENTRY_PARTS: Parts = {Entry: ("kind", "name", "on", "first", "last"), Day: ("on"
 """What names a calendar in stored state; see `lockstep.identity` before you change a line."""
 
 
-def calendar_of(entries: Iterable[Entry]) -> Calendar | None:
-    """The calendar of these entries; None when there are none."""
+def calendar_of(
+    entries: Iterable[Entry],
+    *,
+    shown: Iterable[Entry] = (),
+    planned: Iterable[PlannedCampaign] = (),
+    capacity: Iterable[PlannedCapacity] = (),
+) -> Calendar | None:
+    """The calendar of these entries; None when there is nothing in it."""
     listed = tuple(entries)
-    return Calendar(stable_id("calendar-1", identity(listed, ENTRY_PARTS))[:12], listed) if listed else None
+    beside = tuple(shown), tuple(planned), tuple(capacity)
+    if not listed and not any(beside):
+        return None
+    return Calendar(stable_id("calendar-1", identity(listed, ENTRY_PARTS))[:12], listed, *beside)
 
 
 # ---- calendar.yml -------------------------------------------------------------------------------------------------
@@ -135,6 +186,13 @@ def _one_or_many(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
+def _check_stretch(first: date, last: date) -> None:
+    if last < first:
+        raise ValueError(f"it ends on {last}, before it begins; swap 'from' and 'to' [LS171]")
+    if (last - first).days >= LONGEST_DAYS:
+        raise ValueError(f"it is longer than a year; write at most {LONGEST_DAYS} days in one entry [LS171]")
+
+
 _DAY = {"type": "string", "examples": ["2026-12-25", "12-25", "Sat"]}
 _DAY_DATE = {"type": "string", "format": "date", "examples": ["2026-11-27"]}
 
@@ -169,17 +227,66 @@ class EntryModel(_Strict):
         if self.from_ is None and not self.on:
             raise ValueError("no day is named; add 'on: 2026-12-25', or 'from' and 'to' [LS171]")
         if self.from_ is not None and self.to is not None:
-            if self.to < self.from_:
-                raise ValueError(f"it ends on {self.to}, before it begins; swap 'from' and 'to' [LS171]")
-            if (self.to - self.from_).days >= LONGEST_DAYS:
-                raise ValueError(f"it is longer than a year; write at most {LONGEST_DAYS} days in one entry [LS171]")
+            _check_stretch(self.from_, self.to)
         return self
+
+
+_Name = Annotated[str, Field(min_length=1, max_length=200)]
+_Count = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+_PLAN_KEYS = ("skus", "channels", "expected_orders", "expected_sessions", "discount")
+
+
+class CampaignModel(EntryModel):
+    """Days of a campaign, and what marketing plans for them."""
+
+    skus: Annotated[list[_Name], Field(max_length=MOST_PRODUCTS)] = Field(
+        default_factory=list, description="The products it promotes"
+    )
+    channels: Annotated[list[_Name], Field(max_length=MOST_PRODUCTS)] = Field(
+        default_factory=list, description="Where it runs; none: everywhere"
+    )
+    expected_orders: _Count | None = Field(None, description="Orders that marketing expects of it, in all")
+    expected_sessions: _Count | None = Field(None, description="Visits that marketing expects of it, in all")
+    discount: _Count | None = Field(None, description="As a part of the price: 0.2 is 20 %")
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether it says more than its days."""
+        return bool(self.model_fields_set.intersection(_PLAN_KEYS))
+
+    @model_validator(mode="after")
+    def _has_a_stretch(self) -> "CampaignModel":
+        if self.is_planned and (self.from_ is None or self.on):
+            said = next(key for key in _PLAN_KEYS if key in self.model_fields_set)
+            raise ValueError(f"a campaign with '{said}' is one stretch; write 'from' and 'to' and no 'on' [LS171]")
+        return self
+
+
+class CapacityModel(_Strict):
+    """What operations can ship on the days of a stretch. Of two that cover a day the one that begins later counts."""
+
+    name: _Name = Field(description="Why it is so, for people")
+    from_: Annotated[date, BeforeValidator(_date), WithJsonSchema(_DAY_DATE)] = Field(
+        alias="from", description="The first day, `2026-11-27`"
+    )
+    to: Annotated[date, BeforeValidator(_date), WithJsonSchema(_DAY_DATE)] = Field(
+        description="The last day, itself included"
+    )
+    orders_per_day: _Count = Field(description="Orders that can be shipped in a day")
+
+    @model_validator(mode="after")
+    def _goes_forward(self) -> "CapacityModel":
+        _check_stretch(self.from_, self.to)
+        return self
+
+
+Form = TypeVar("Form", bound=BaseModel)
 
 
 class CalendarFile(_Strict):
     """What the shop knows of its days, in its own time zone. Marked days are not part of what is usual."""
 
-    campaigns: list[EntryModel] = Field(
+    campaigns: list[CampaignModel] = Field(
         default_factory=list, max_length=MOST_ENTRIES, description="Sales and promotions: days that sell more"
     )
     holidays: list[EntryModel] = Field(
@@ -188,9 +295,24 @@ class CalendarFile(_Strict):
     closed: list[EntryModel] = Field(
         default_factory=list, max_length=MOST_ENTRIES, description="Days on which the shop does not sell"
     )
+    capacity: list[CapacityModel] = Field(
+        default_factory=list, max_length=MOST_ENTRIES, description="What operations can ship, where it is not as usual"
+    )
+    content: list[EntryModel] = Field(
+        default_factory=list, max_length=MOST_ENTRIES, description="Newsletters, posts, shoots: shown, never judged by"
+    )
+    pr: list[EntryModel] = Field(
+        default_factory=list, max_length=MOST_ENTRIES, description="Press and events: shown, never judged by"
+    )
 
 
-_SECTIONS = {"campaigns": "campaign", "holidays": "holiday", "closed": "closed"}
+_SECTIONS: dict[str, tuple[str, type[EntryModel]]] = {
+    "campaigns": ("campaign", CampaignModel),
+    "holidays": ("holiday", EntryModel),
+    "closed": ("closed", EntryModel),
+    "content": ("content", EntryModel),
+    "pr": ("pr", EntryModel),
+}
 
 
 def read_calendar(document: Document) -> tuple[Calendar | None, list[Fault]]:
@@ -199,26 +321,63 @@ def read_calendar(document: Document) -> tuple[Calendar | None, list[Fault]]:
     if document.twice:
         return None, faults
     entries: list[Entry] = []
-    data = document.data if isinstance(document.data, dict) else {}
-    for section, kind in _SECTIONS.items():
-        items = data.get(section)
-        for item in items[:MOST_ENTRIES] if isinstance(items, list) else ():
-            try:
-                model = EntryModel.model_validate(item)
-            except ValidationError:
-                continue
+    planned: dict[str, PlannedCampaign] = {}
+    for section, (kind, form) in _SECTIONS.items():
+        for at, model in _good(document, section, form):
             entries.append(Entry(kind, model.name, tuple(model.on), model.from_, model.to))
-    return calendar_of(entries), faults
+            if not isinstance(model, CampaignModel) or not model.is_planned:
+                continue
+            if model.name in planned:
+                said = f"'{model.name}' is planned twice, and nothing tells its numbers apart"
+                line, column = document.place((section, at))
+                faults.append(Fault(document.path, line, column, said, "add its year to the name", "LS171"))
+            else:
+                planned[model.name] = _campaign(model)
+    capacity = [
+        PlannedCapacity(model.name, model.from_, model.to, model.orders_per_day)
+        for _, model in _good(document, "capacity", CapacityModel)
+    ]
+    shown = [entry for entry in entries if entry.kind in SHOWN_KINDS]
+    marked = [entry for entry in entries if entry.kind in KINDS]
+    return calendar_of(marked, shown=shown, planned=planned.values(), capacity=capacity), faults
+
+
+def _good(document: Document, section: str, form: type[Form]) -> Iterator[tuple[int, Form]]:
+    """The entries of a section that have no fault, with their places in it."""
+    data = document.data if isinstance(document.data, dict) else {}
+    items = data.get(section)
+    for at, item in enumerate(items[:MOST_ENTRIES] if isinstance(items, list) else ()):
+        try:
+            yield at, form.model_validate(item)
+        except ValidationError:
+            continue
+
+
+def _campaign(model: CampaignModel) -> PlannedCampaign:
+    assert model.from_ is not None
+    assert model.to is not None
+    return PlannedCampaign(
+        model.name,
+        model.from_,
+        model.to,
+        skus=tuple(dict.fromkeys(model.skus)),
+        channels=tuple(dict.fromkeys(model.channels)),
+        expected_orders=model.expected_orders,
+        expected_sessions=model.expected_sessions,
+        discount=model.discount,
+    )
 
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema 2020-12 of calendar.yml, for editors."""
     schema = CalendarFile.model_json_schema(by_alias=True)
-    entry = schema["$defs"]["EntryModel"]["properties"]
-    for name in ("from", "to"):
-        choice = next(c for c in entry[name].pop("anyOf") if c != {"type": "null"})
-        entry[name].pop("default", None)
-        entry[name] = {**choice, **entry[name]}
+    for form in ("EntryModel", "CampaignModel"):
+        entry = schema["$defs"][form]["properties"]
+        for name, asked in entry.items():
+            if {"type": "null"} in asked.get("anyOf", ()):
+                choice = next(c for c in asked.pop("anyOf") if c != {"type": "null"})
+                asked.pop("default", None)
+                entry[name] = {**choice, **asked}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://lockstep.example/schemas/calendar.schema.json",

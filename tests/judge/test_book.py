@@ -13,7 +13,7 @@ from shorthand import LONDON, Event
 
 from lockstep.rule.condition.kinds import Plan
 from lockstep.rule.language.load import load_texts
-from lockstep.shop.facts import DayFacts, PlanFacts, ProductFacts, decode
+from lockstep.shop.facts import CapacityFacts, DayFacts, PlanFacts, ProductFacts, decode
 from lockstep.shop.series import SHOP_SERIES
 from lockstep.shop.shop_settings import ShopSettings
 from lockstep.transition import decode as read_transition
@@ -202,6 +202,32 @@ def test_facts_are_the_same_whatever_happens(plan, seed):
         {k: t[k] for k in keys} for t in sorted_said(plain)
     ]
     assert {t["rule"] for t in plain.said} == {"LowCover", "NoRoom"}
+
+
+CALENDAR = """
+campaigns:
+  - {name: SPRING, from: 2026-03-30, to: 2026-04-02, skus: [B-2], expected_orders: 40}
+capacity:
+  - {name: second shift, from: 2026-03-30, to: 2026-03-31, orders_per_day: 80}
+"""
+
+
+def test_the_calendar_is_in_the_facts_whatever_happens(plan):
+    """What calendar.yml plans is announced once, at the first moment, however often judges die."""
+    planned = replace(plan, calendar=load_texts({"calendar.yml": CALENDAR}).plan.calendar)
+    events = life(1)
+    plain = run(planned, events, 1, sources=1, samples=1, deaths=0)
+    other = run(planned, events, 101, sources=2, samples=4, deaths=0.05)
+    facts = {k: decode(v) for k, v in plain.facts.items()}
+    assert {k: decode(v) for k, v in other.facts.items()} == facts
+    plans = {f.campaign: f for f in facts.values() if isinstance(f, PlanFacts)}
+    assert {name: (f.source, f.number) for name, f in plans.items()} == {
+        "EASTER": ("event", 1),
+        "SPRING": ("calendar", 1),
+    }
+    assert plans["SPRING"].told_at == "2026-03-27T20:00:00Z"
+    (shift,) = [f for f in facts.values() if isinstance(f, CapacityFacts) and f.source == "calendar"]
+    assert (shift.starts, shift.ends, shift.orders_per_day) == ("2026-03-29T23:00:00Z", "2026-03-31T22:59:59Z", 80)
 
 
 def sorted_said(pipeline: Pipeline) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from lockstep.adapters.rule_files import load_rules
-from lockstep.calendar import Calendar
+from lockstep.calendar import Calendar, PlannedCampaign, PlannedCapacity
 from lockstep.rule.condition.kinds import Baseline, Spike
 from lockstep.rule.language.load import load_texts
 from lockstep.tools.check.check_report import check
@@ -120,3 +120,57 @@ def test_a_bad_entry_costs_only_itself(tmp_path):
         (rule,) = load_rules(path).plan.rules
         assert isinstance(rule.condition, Spike)
         assert _marked(rule.condition.baseline.calendar, "2026-12-25") == {"holiday"}
+
+
+PLANS = """
+campaigns:
+  - {name: SUMMER, from: 2026-06-04, to: 2026-06-07, skus: [A-1, B-2, A-1], channels: [web],
+     expected_orders: 900, discount: 0.2}
+  - {name: AUTUMN, from: 2026-09-04, to: 2026-09-07}
+capacity:
+  - {name: second shift, from: 2026-06-04, to: 2026-06-08, orders_per_day: 420}
+content:
+  - {name: Newsletter, on: Tue}
+pr:
+  - {name: Fair, from: 2026-09-03, to: 2026-09-04}
+"""
+
+
+def test_what_is_planned_is_read():
+    """Only a campaign that says more than its days is a plan; content and PR mark no day."""
+    loaded = load_texts({"calendar.yml": PLANS})
+    assert [str(f) for f in loaded.faults] == []
+    calendar = loaded.plan.calendar
+    assert calendar is not None
+    assert calendar.planned == (
+        PlannedCampaign(
+            "SUMMER",
+            date(2026, 6, 4),
+            date(2026, 6, 7),
+            skus=("A-1", "B-2"),
+            channels=("web",),
+            expected_orders=900,
+            discount=0.2,
+        ),
+    )
+    assert calendar.capacity == (PlannedCapacity("second shift", date(2026, 6, 4), date(2026, 6, 8), 420),)
+    assert [entry.name for entry in calendar.for_people] == ["SUMMER", "AUTUMN", "Newsletter", "Fair"]
+    assert _marked(calendar, "2026-06-04") == {"campaign"}
+    assert _marked(calendar, "2026-09-03") == _marked(calendar, "2026-06-09") == set()
+
+
+def test_what_is_planned_begins_no_rule_anew():
+    """Rules are judged by the marked days alone, so what else the calendar says is no part of their versions."""
+    texts = {"r.yml": RULE.replace("BASELINE", "{same_time_of_week: 4}")}
+    marks = PLANS.partition("capacity:")[0]
+    marks = marks.replace(", skus: [A-1, B-2, A-1], channels: [web],\n     expected_orders: 900, discount: 0.2", "")
+    plain, planned = (load_texts({**texts, "calendar.yml": c}).plan for c in (marks, PLANS))
+    assert plain.calendar is not None
+    assert not plain.calendar.planned
+    assert planned.calendar is not None
+    assert planned.calendar.planned
+    assert planned.calendar.capacity
+    assert plain.fingerprint == planned.fingerprint
+    # A calendar that marks no day is none for rules.
+    without, shown = (load_texts({**texts, "calendar.yml": c}).plan for c in ("{}", "pr:\n  - {name: Fair, on: Sat}\n"))
+    assert without.fingerprint == shown.fingerprint

@@ -1,12 +1,18 @@
 """What the ledger notes beside counts: how far the facts go, and since when a lead time is so."""
 
+import dataclasses
+from datetime import date
+
 import msgspec
+from msgspec.structs import replace
 from shop_build import NOON, TODAY, at, history, shop_of, today
 
+from lockstep.calendar import PlannedCampaign, PlannedCapacity, calendar_of
 from lockstep.shop.business import business
 from lockstep.shop.facts import DayFacts, key_of
 from lockstep.shop.forecast import expected_day
 from lockstep.shop.ledger import Ledger
+from lockstep.shop.subjects.capacity import capacity_of
 
 
 def micros(moment):
@@ -39,3 +45,83 @@ def test_a_lead_time_is_new_for_28_days():
         ledger.whole("supplier.updated", data, micros(at("09:00", day)))
     assert business(shop, "product", ("A-1",), at("12:00", "2026-11-10"))["lead_time_change"].value == 7
     assert business(shop, "product", ("A-1",), NOON)["lead_time_change"].value == 0
+
+
+# ---- what calendar.yml says -----------------------------------------------------------------------------------------
+
+SECOND_SHIFT = PlannedCapacity("second shift", date(2026, 12, 4), date(2026, 12, 5), 420)
+WINTER = PlannedCampaign("WINTER", date(2026, 12, 4), date(2026, 12, 5), skus=("A-1",), expected_orders=90)
+SECOND = round(NOON.timestamp())
+
+
+def taken(ledger, *, planned=(), capacity=(), second=SECOND):
+    """The keys of what has changed by a calendar with these."""
+    ledger.changed.clear()
+    ledger.from_calendar(calendar_of((), planned=planned, capacity=capacity), second)
+    return set(ledger.changed)
+
+
+def test_the_calendar_announces_campaigns_and_capacity():
+    """Whole days of the shop's time zone, told at the instant at which it was taken; a second time changes nothing."""
+    ledger = Ledger(shop_of())
+    assert taken(ledger, planned=[WINTER], capacity=[SECOND_SHIFT]) == {
+        "plan/WINTER",
+        "capacity/2026-12-03T23:00:00Z",
+    }
+    plan, shift = ledger.shop.plans["WINTER"], ledger.shop.capacities["2026-12-03T23:00:00Z"]
+    assert (plan.starts, plan.ends, plan.told_at) == (
+        "2026-12-03T23:00:00Z",
+        "2026-12-05T22:59:59Z",
+        "2026-11-30T11:00:00Z",
+    )
+    assert (plan.skus, plan.expected_orders, plan.number, plan.source) == (["A-1"], 90, 1, "calendar")
+    assert (shift.ends, shift.orders_per_day, shift.source) == ("2026-12-05T22:59:59Z", 420, "calendar")
+    for day, expected in ((date(2026, 12, 3), None), (date(2026, 12, 4), 420), (date(2026, 12, 5), 420)):
+        known = capacity_of(ledger.shop, day)
+        assert (known and known.orders) == expected
+    ledger.shop.put(replace(plan, verdict="yes"))
+    assert taken(ledger, planned=[WINTER], capacity=[SECOND_SHIFT], second=SECOND + 3600) == set()
+
+
+def test_another_calendar_announces_again_what_differs():
+    ledger = Ledger(shop_of())
+    taken(ledger, planned=[WINTER], capacity=[SECOND_SHIFT])
+    more = dataclasses.replace(WINTER, expected_orders=120)
+    assert taken(ledger, planned=[more], capacity=[SECOND_SHIFT], second=SECOND + 60) == {"plan/WINTER"}
+    plan = ledger.shop.plans["WINTER"]
+    assert (plan.number, plan.expected_orders, plan.told_at) == (2, 120, "2026-11-30T11:01:00Z")
+
+
+def test_what_the_calendar_says_no_more_is_cancelled_while_it_is_not_over():
+    """A campaign that is over teaches what campaigns bring, so it stays."""
+    ledger = Ledger(shop_of())
+    over = PlannedCampaign("OCTOBER", date(2026, 10, 4), date(2026, 10, 5), skus=("A-1",))
+    taken(ledger, planned=[WINTER, over], capacity=[SECOND_SHIFT])
+    ledger.changed.clear()
+    ledger.from_calendar(None, SECOND + 60)
+    assert ledger.changed.keys() == {"plan/WINTER", "capacity/2026-12-03T23:00:00Z"}
+    assert ledger.changed["capacity/2026-12-03T23:00:00Z"] is None
+    assert not ledger.shop.capacities
+    assert {p.campaign: p.cancelled for p in ledger.shop.plans.values()} == {"WINTER": True, "OCTOBER": False}
+    assert taken(ledger, planned=[WINTER], second=SECOND + 120) == {"plan/WINTER"}
+    assert not ledger.shop.plans["WINTER"].cancelled
+
+
+def test_an_event_stands_above_the_calendar():
+    """Whether it comes before the calendar is taken or after it."""
+    said = msgspec.json.encode(
+        {"campaign": "WINTER", "starts": "2026-12-06T00:00:00Z", "ends": "2026-12-07T00:00:00Z", "skus": ["B-2"]}
+    ).decode()
+    declared = msgspec.json.encode(
+        {"starts": "2026-12-03T23:00:00Z", "ends": "2026-12-04T22:59:59Z", "orders_per_day": 7}
+    ).decode()
+    for calendar_first in (True, False):
+        ledger = Ledger(shop_of())
+        if calendar_first:
+            taken(ledger, planned=[WINTER], capacity=[SECOND_SHIFT])
+        ledger.whole("campaign.planned", said, micros(NOON))
+        ledger.whole("capacity.declared", declared, micros(NOON))
+        assert taken(ledger, planned=[WINTER], capacity=[SECOND_SHIFT], second=SECOND + 60) == set()
+        ledger.from_calendar(None, SECOND + 120)
+        assert (ledger.shop.plans["WINTER"].skus, ledger.shop.plans["WINTER"].cancelled) == (["B-2"], False)
+        assert ledger.shop.capacities["2026-12-03T23:00:00Z"].orders_per_day == 7

@@ -101,6 +101,7 @@ class Book:
         self._new: dict[Waiting, None] = {}  # those that no cut has stored
         self._gone: list[Waiting] = []  # those that are stored and no longer wait
         self._moved = False
+        self._has_calendar = False
 
     @property
     def shop(self) -> Shop:
@@ -186,6 +187,9 @@ class Book:
         """Take in what lies before a second, and tell what business measures are there."""
         assert self._at is not None
         self.shop.settings = self._settings_at(end) or ShopSettings()
+        if not self._has_calendar:
+            self._ledger.from_calendar(self.shop.calendar, self._at)
+            self._has_calendar = True
         while self._starts and self._starts[0] + CELL_S <= end:
             cell = heappop(self._starts)
             flows = self._histories.flows

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from lockstep.calendar import Calendar, PlannedCampaign
 from lockstep.labels import NONE
 from lockstep.measure.exact import SCALE, Exact
 from lockstep.shop.exchange import decimals
@@ -40,6 +41,8 @@ MOST_LOTS = 200
 MOST_REASONS = 20
 """Of one product; of more the oldest receipts that are in, the latest lots, the rarest reasons are not kept."""
 MOST_THEMES = 100
+CALENDAR = "calendar"
+"""The source of what calendar.yml says."""
 
 _PAID = {name: name for name in MONEY} | {"paid_back": "refunds"}
 """What is measured → what of `DayFacts.money` it is."""
@@ -71,6 +74,68 @@ class Ledger:
         self.touched_places: dict[str, None] = {}
         self.touched_channels: dict[str, None] = {}
         self.touched_plans: dict[str, None] = {}
+
+    # ---- what calendar.yml says ---------------------------------------------------------------------------------
+
+    def from_calendar(self, calendar: Calendar | None, second: int) -> None:
+        """Take what the calendar plans, as announced at a second of event time. What it says as before stays as it is.
+
+        An event of the same campaign, or of capacity from the same moment, stands: it is not written over. What the
+        calendar no longer says and is not over is cancelled.
+        """
+        at = rfc3339(second * SECOND)
+        planned = calendar.planned if calendar is not None else ()
+        for campaign in planned:
+            self._planned(campaign, at)
+        names = {campaign.name for campaign in planned}
+        for plan in list(self.shop.plans.values()):
+            if plan.source == CALENDAR and plan.campaign not in names and not plan.cancelled and _is_ahead(plan, at):
+                self._put(replace(plan, upto=at, told_at=at, cancelled=True, number=plan.number + 1))
+                self.touched_plans[plan.campaign] = None
+        declared: dict[str, CapacityFacts] = {}
+        for one in calendar.capacity if calendar is not None else ():
+            starts, ends = self._stretch(one.first, one.last)
+            declared[starts] = CapacityFacts(
+                upto=at, starts=starts, ends=ends, orders_per_day=one.orders_per_day, told_at=at, source=CALENDAR
+            )
+        for gone in [one for one in self.shop.capacities.values() if one.source == CALENDAR]:
+            if gone.starts not in declared and _is_ahead(gone, at):
+                self.shop.remove(key_of(gone))
+                self.changed[key_of(gone)] = None
+        for starts, fact in declared.items():
+            known = self.shop.capacities.get(starts)
+            if known is None or (known.source == CALENDAR and _said(fact) != _said(known)):
+                self._put(fact)
+        self.touched_plans.update(dict.fromkeys(self.shop.plans))
+
+    def _planned(self, campaign: PlannedCampaign, at: str) -> None:
+        before = self.shop.plans.get(campaign.name)
+        if before is not None and before.source != CALENDAR:
+            return
+        starts, ends = self._stretch(campaign.first, campaign.last)
+        plan = PlanFacts(
+            upto=at,
+            campaign=campaign.name,
+            starts=starts,
+            ends=ends,
+            skus=list(campaign.skus),
+            channels=list(campaign.channels),
+            expected_sessions=campaign.expected_sessions,
+            expected_orders=campaign.expected_orders,
+            discount=campaign.discount,
+            told_at=at,
+            number=1 if before is None else before.number + 1,
+            source=CALENDAR,
+        )
+        if before is not None and _said(plan) == _said(before):
+            return
+        self._put(plan)
+        self.touched_products.update(dict.fromkeys(sku for sku in plan.skus if sku in self.shop.products))
+
+    def _stretch(self, first: date, last: date) -> tuple[str, str]:
+        """First and last moment of whole days of the shop."""
+        over = _day_start(last + timedelta(1), self.shop)
+        return rfc3339(_day_start(first, self.shop) * SECOND), rfc3339((over - 1) * SECOND)
 
     # ---- what was measured in a stretch -----------------------------------------------------------------------------
 
@@ -432,6 +497,18 @@ def _whole(millionths: int) -> int:
 
 def _moment(second: int) -> datetime:
     return datetime.fromtimestamp(second, UTC)
+
+
+def _said(fact: PlanFacts | CapacityFacts) -> PlanFacts | CapacityFacts:
+    """What is said, whenever and however often it was."""
+    if isinstance(fact, PlanFacts):
+        return replace(fact, upto="", told_at="", number=0, verdict="")
+    return replace(fact, upto="", told_at="")
+
+
+def _is_ahead(fact: PlanFacts | CapacityFacts, at: str) -> bool:
+    """Whether it is not over at an instant."""
+    return datetime.fromisoformat(fact.ends) >= datetime.fromisoformat(at)
 
 
 def _instant(text: str) -> str:

@@ -33,7 +33,7 @@ def days_of(calendar: Calendar | None, first: float, last: float, zone: ZoneInfo
     ends = datetime.fromtimestamp(last, zone).date()
     begins = max(datetime.fromtimestamp(first, zone).date(), ends - timedelta(MOST_DAYS))
     days = [begins + timedelta(n) for n in range((ends - begins).days + 1)]
-    for entry in calendar.entries:
+    for entry in calendar.for_people:
         start = None
         for day in [*days, None]:
             if day is not None and entry.is_on(day):

@@ -78,7 +78,7 @@ def _events(shop: Shop, shifts: Iterable[DutyShift], now: datetime) -> Iterator[
     for capacity in sorted(capacities, key=lambda c: _instant(c.starts))[:MOST_EVENTS]:
         yield _capacity(shop, capacity)
     yield from _receipts(shop, since)
-    for entry, ordinal in _numbered(shop.calendar.entries if shop.calendar is not None else ()):
+    for entry, ordinal in _numbered(shop.calendar.for_people if shop.calendar is not None else ()):
         if entry.kind != "campaign" or entry.name not in shop.plans:
             yield from _marked(entry, ordinal, shop.day_of(since))
     for shift in shifts:

@@ -269,9 +269,9 @@ def _coming(shop: Shop, today: date) -> list[tuple[str, str]]:
     rows: list[tuple[date, str]] = []
     for n in range(COMING_DAYS + 1):
         day = today + timedelta(n)
-        for entry in shop.calendar.entries if shop.calendar is not None else ():
+        for entry in shop.calendar.for_people if shop.calendar is not None else ():
             if entry.kind != "campaign" and entry.is_on(day):
-                rows.append((day, f"{entry.kind}: {flat(entry.name)}"))
+                rows.append((day, f"{'PR' if entry.kind == 'pr' else entry.kind}: {flat(entry.name)}"))
     last = today + timedelta(COMING_DAYS)
     for one in shop.capacities.values():
         day = shop.day_of(instant(one.starts))
