@@ -47,8 +47,8 @@ bench: $(READY)  ## the targets of speed and the peers, measured on this machine
 schema: $(READY)  ## write schemas/ and deploy/lockstep.env.example from the models
 	@$(BIN)/lockstep schema
 
-soak: $(READY)  ## the long kill test and a judge with 100,000 groups: make soak KILLS=200
-	@KILLS=$(SOAK_KILLS) $(BIN)/python -m pytest -m soak -n 0 -p no:randomly tests/exactness tests/judge
+soak: $(READY)  ## the long kill test, a judge with 100,000 groups, a second simulated shop: make soak KILLS=200
+	@KILLS=$(SOAK_KILLS) $(BIN)/python -m pytest -m soak -n 0 -p no:randomly tests/exactness tests/judge tests/simshop
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument(
         "--markdown", type=Path, help="write the table with every word, with `golden` where the test looks"
     )
+    parser.add_argument("--outline", type=Path, help="write the table without the words there, as the tests have it")
     asked = parser.parse_args()
     if asked.out is not None:
         events, truth = life(asked.seed, asked.weeks)
@@ -36,6 +37,8 @@ def main() -> int:
     made = table(asked.seed, asked.rules or RULES, asked.weeks)
     if asked.markdown is not None:
         asked.markdown.write_text(markdown(made), encoding="utf-8")
+    if asked.outline is not None:
+        asked.outline.write_text(markdown(made, words=False), encoding="utf-8")
     _show(made)
     return 0 if made.is_right else 1
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from tests.simshop import script
-from tests.simshop.script import Promotion, on
+from tests.simshop.script import on
 from tests.simshop.shop_life import Truth
 
 TEAMS = ("marketing", "operations")
@@ -69,9 +69,12 @@ def agrees(wanted: Mapping[str, str], labels: Mapping[str, str]) -> bool:
     return all(labels.get(name, value) == value for name, value in wanted.items())
 
 
-ORDERS = ("OrderSpike", "BusyDay")
-TRAFFIC = ("TrafficSurge",)
-LOW, OUT = ("LowStock",), ("OutOfStock",)
+ORDERS = ("OrderVolumeSpike", "OrderSpike", "BusyDay", "ForecastMissed", "CapacityUsed", "CapacityWillNotDo")
+"""What speaks of many orders, and of what they ask of the warehouse."""
+TRAFFIC = ("TrafficAboveUsual", "TrafficSurge")
+LOW, OUT, LATE = ("LowCover",), ("SoldOut",), ("LateReceipt",)
+STOCK = ("LowStock", "OutOfStock", "SoldOutStillVisited")
+"""What speaks of few units, beside LOW and OUT."""
 
 
 def planted(truth: Truth) -> tuple[Planted, ...]:
@@ -82,7 +85,9 @@ def planted(truth: Truth) -> tuple[Planted, ...]:
 
 def _first_week() -> tuple[Planted, ...]:
     unknown, listed, lead = script.UNKNOWN_AT, script.NEW_LISTED, script.LONGER_LEAD
-    web = {"channel": "web"}
+    surge, visits, short, lot = script.ORDER_SURGE, script.TRAFFIC_SURGE, script.SHORT_DAY, script.LOT_TOLD
+    stuck, hold, inbound, slow = script.STUCK, script.HOLD, script.INBOUND_DUE, script.SLOW_SINCE + 30 * _DAY
+    third_party, marketplace = {"location": script.THIRD_PARTY}, {"location": script.MARKETPLACE}
     return (
         Planted(
             "a supplier takes longer",
@@ -90,7 +95,7 @@ def _first_week() -> tuple[Planted, ...]:
             lead,
             lead + _DAY,
             tuple(
-                Heard(("LongerLeadTime",), lead + _HOUR, {"sku": sku}, words=_both(sku, f"{script.LONGER_DAYS}"))
+                Heard(("LongerLeadTime",), lead + _HOUR, {"sku": sku}, words=_both(sku, "14 days"))
                 for sku in script.LENGTHENED_FOR
             ),
         ),
@@ -104,45 +109,85 @@ def _first_week() -> tuple[Planted, ...]:
         Planted(
             "orders surge without a campaign",
             "three times the usual on web for three hours",
-            script.ORDER_SURGE.starts,
+            surge.starts,
             on(2),
-            (Heard(("OrderSpike",), script.ORDER_SURGE.ends, web, words=_both("web", "orders")),),
-            (Also(ORDERS, web), Also(TRAFFIC, web)),
+            (
+                Heard(("OrderVolumeSpike",), surge.ends, words=_both("orders", "expected today")),
+                Heard(("CapacityWillNotDo",), surge.ends + 2 * _HOUR, words=_both("orders")),
+            ),
+            (Also(ORDERS), Also(TRAFFIC)),
+        ),
+        Planted(
+            "deliveries to the marketplace are booked in slowly",
+            f"{script.INBOUND_DAYS} days late, of five products",
+            inbound,
+            inbound + 8 * _DAY,
+            (
+                Heard(("SlowReceiving",), inbound + 4 * _DAY, marketplace, words=_both(script.MARKETPLACE)),
+                *(
+                    Heard(LATE, inbound + 2 * _DAY, {"sku": sku}, words=_both(sku, "late"))
+                    for sku in sorted(script.AT_MARKETPLACE)
+                ),
+            ),
         ),
         Planted(
             "the 3PL is stuck",
             "no stock told and nothing shipped for 30 hours",
-            script.STUCK[0],
-            script.STUCK[1] + 5 * _DAY,
-            (
-                Heard(
-                    ("LocationSilent",),
-                    script.STUCK[0] + 18 * _HOUR,
-                    {"location": script.THIRD_PARTY},
-                    words=_both(script.THIRD_PARTY),
-                ),
-            ),
+            stuck[0],
+            stuck[1] + 5 * _DAY,
+            (Heard(("LocationSilent",), stuck[0] + 18 * _HOUR, third_party, words=_both(script.THIRD_PARTY)),),
+            (Also(("BacklogAges", "SlowToShip", "LateDeliveries")),),
         ),
         Planted(
             "an unknown product in an order",
             f"{script.UNKNOWN}, which nobody has listed",
             unknown,
-            unknown + _DAY,
-            (Heard(("NewProduct",), unknown + _HOUR, {"sku": script.UNKNOWN}, words=_both(script.UNKNOWN)),),
+            unknown + 2 * _DAY,
+            (Heard(("UnknownProduct",), unknown + _HOUR, {"sku": script.UNKNOWN}, words=_both(script.UNKNOWN)),),
         ),
         Planted(
             "visits surge without a campaign",
             "two and a half times the usual on web for two and a half hours",
-            script.TRAFFIC_SURGE.starts,
-            script.TRAFFIC_SURGE.ends + _HOUR,
-            (Heard(TRAFFIC, script.TRAFFIC_SURGE.ends, web, words=_both("web", "visits")),),
+            visits.starts,
+            visits.ends + _HOUR,
+            (Heard(TRAFFIC, visits.ends, words=_both("visits")),),
         ),
         Planted(
             "the marketplace holds stock",
             f"{script.HELD_PART:.0%} of {script.HELD} for six days",
-            script.HOLD[0],
-            script.HOLD[1],
-            (Heard(("HeldStock",), script.HOLD[0] + 4 * _DAY, {"sku": script.HELD}, words=_both("held")),),
+            hold[0],
+            hold[1],
+            (Heard(("StockHeld",), hold[0] + 4 * _DAY, marketplace, words=_both(script.MARKETPLACE)),),
+        ),
+        Planted(
+            "a day over capacity",
+            f"{script.SHORT_CAPACITY} orders can be shipped on Friday, told on Thursday",
+            short,
+            short + _DAY + 9 * _HOUR,
+            (
+                Heard(("CapacityWillNotDo",), short + 9 * _HOUR, words=_both("orders")),
+                Heard(("CapacityUsed",), short + 18 * _HOUR, words=_both("orders")),
+            ),
+            (Also((*ORDERS, "BacklogAges", "SlowToShip")),),
+        ),
+        Planted(
+            "nobody buys a product any more",
+            f"{script.SLOW}, for 30 days",
+            slow,
+            slow + 7 * _DAY,
+            (Heard(("SlowMoving",), slow + _DAY, {"sku": script.SLOW}, words=_both(script.SLOW)),),
+            (Also(("Overstock",), {"sku": script.SLOW}),),
+        ),
+        Planted(
+            "a lot near its last day",
+            f"{script.LOT_QUANTITY} of {script.LOT}, {script.LOT_DAYS} days before it",
+            lot,
+            lot + 7 * _DAY,
+            (
+                Heard(("Expiring",), lot + 2 * _HOUR, {"sku": script.LOT}, words=_both(script.LOT)),
+                Heard(("UnsoldAtExpiry",), lot + 2 * _DAY, {"sku": script.LOT}, words=_both(script.LOT)),
+            ),
+            (Also(("Overstock",), {"sku": script.LOT}),),
         ),
         Planted(
             "a promotion with enough stock",
@@ -156,6 +201,7 @@ def _first_week() -> tuple[Planted, ...]:
 
 def _second_week() -> tuple[Planted, ...]:
     outage, wave, jump, theme = script.OUTAGE, script.RETURN_WAVE, script.SPEND_JUMP, script.NEW_THEME_FROM
+    plan, changed = script.IMPOSSIBLE, script.IMPOSSIBLE_CHANGED
     web = {"channel": "web"}
     return (
         Planted(
@@ -163,71 +209,98 @@ def _second_week() -> tuple[Planted, ...]:
             f"{script.RETURN_PART:.0%} of {script.RETURNED}: {script.RETURN_REASON}",
             wave[0],
             wave[1],
-            (Heard(("ReturnWave",), wave[0] + 4 * _DAY, {"sku": script.RETURNED}, words=_both(script.RETURNED)),),
+            (
+                Heard(
+                    ("ReturnRate",),
+                    wave[0] + 4 * _DAY,
+                    {"sku": script.RETURNED},
+                    words=_both(script.RETURNED, script.RETURN_REASON),
+                ),
+            ),
+            (Also(("ChannelReturnRate",)), Also(("ComplaintTheme",), {"theme": "sizing"})),
         ),
         Planted(
             "the checkout is down",
             "no orders on web and app for three hours, payments time out",
             outage.starts,
             on(9),
-            (
-                Heard(("OrderDrop", "NoOrders"), outage.ends, web, words=_both("orders")),
-                Heard(("PaymentsFail",), outage.starts + _HOUR, words=_both("payments")),
-            ),
-            (Also(("OrderDrop", "NoOrders", "SlowDay")),),
+            (Heard(("OrderDrop", "NoOrders"), outage.ends, web, words=_both("orders")),),
+            (Also(("OrderDrop", "NoOrders", "SlowDay", "ForecastMissed")),),
         ),
         Planted(
             "money for ads that bring nobody",
             f"{script.SPEND_FACTOR} times the usual on web for three days",
             jump[0],
-            jump[1] + 2 * _DAY,
-            (Heard(("SpendJump",), jump[0] + 8 * _HOUR, web, words=_both("web", "spent")),),
+            jump[1] + 3 * _DAY,
+            (
+                Heard(("SpendJump",), jump[0] + 14 * _HOUR, web, words=_both("web")),
+                Heard(("PoorRoas",), jump[0] + 4 * _DAY, web, words=_both("web")),
+            ),
         ),
         Planted(
             "a complaint that nobody had made before",
             f"'{script.NEW_THEME}', nine times on the first day",
             theme,
             theme + 4 * _DAY,
-            (Heard(("NewTheme",), theme + 4 * _HOUR, {"theme": script.NEW_THEME}, words=_both(script.NEW_THEME)),),
+            (Heard(("NewComplaint",), theme + 4 * _HOUR, {"theme": script.NEW_THEME}, words=_both(script.NEW_THEME)),),
+            (Also(("ComplaintTheme",), {"theme": script.NEW_THEME}),),
+        ),
+        Planted(
+            "a plan that cannot be carried out",
+            f"{plan.name}: {plan.orders * plan.days:,.0f} orders of {plan.skus[0]}; made small the day after",
+            plan.planned,
+            changed,
+            (Heard(("PlanInTrouble",), plan.planned + _HOUR, {"campaign": plan.name}, words=_both(plan.name)),),
+            (Also(("PromotedRunsLow",), {"sku": plan.skus[0]}),),
         ),
     )
 
 
 def _sold_out(truth: Truth) -> tuple[Planted, ...]:
     """Those that begin with the last unit sold, and of which people hear before; what is not yet sold out is none."""
-    promoted = script.RUNS_OUT
+    promotion, sku = script.RUNS_OUT, script.PROMOTED_OUT
+    late = Heard(LATE, script.LATE_DUE + 2 * _DAY, {"sku": script.LATE}, script.LATE_DUE, words=_both("late"))
+    plan = Heard(
+        ("PlanInTrouble",),
+        promotion.planned + _HOUR,
+        {"campaign": promotion.name},
+        promotion.planned,
+        words=_both(promotion.name),
+    )
+    low = Heard(("PromotedRunsLow",), promotion.planned + _HOUR, {"sku": sku}, promotion.planned, words=_both(sku))
+    gone = truth.sold_out[sku][0] if truth.sold_out[sku] else promotion.ends
+    out = Heard(("PromotedOutOfStock",), gone + _HOUR, {"sku": sku}, words=_both(sku))
+    spent = Heard(("SpendWithoutStock",), gone + 3 * _HOUR, {"sku": sku}, words=_both(sku))
+    busy = (Also(ORDERS, since=promotion.starts), Also(TRAFFIC, since=promotion.starts))
     every = (
-        (script.SOLD_OUT, "sold out", "until Tuesday's delivery", script.SOLD_OUT_BACK),
-        (
-            script.LATE,
-            "a delivery is late",
-            "due on Monday, then on Saturday",
-            script.LATE_NEW + _DAY,
-        ),
-        (script.PROMOTED_OUT, "a promotion runs out of its product", promoted.name, on(12)),
+        (script.SOLD_OUT, "sold out", "until Tuesday's delivery", script.SOLD_OUT_BACK, (), ()),
+        (script.LATE, "a delivery is late", "due on Monday, then on Saturday", script.LATE_NEW + _DAY, (late,), ()),
+        (sku, "a promotion runs out of its product", promotion.name, on(12), (plan, low, out, spent), busy),
     )
     return tuple(
-        _runs_out(truth.sold_out[sku][0], sku, name, what, until, None if sku != script.PROMOTED_OUT else promoted)
-        for sku, name, what, until in every
-        if truth.sold_out[sku]
+        _runs_out(truth.sold_out[product][0], product, name, what, until, more, also)
+        for product, name, what, until, more, also in every
+        if truth.sold_out[product]
     )
 
 
-def _runs_out(out: datetime, sku: str, name: str, what: str, until: datetime, promotion: Promotion | None) -> Planted:
-    """A product that is low and then gone: both must be told, the first before the second.
-
-    out: when the last unit was sold. promotion: for which people still come.
-    """
+def _runs_out(
+    out: datetime,
+    sku: str,
+    name: str,
+    what: str,
+    until: datetime,
+    more: tuple[Heard, ...],
+    also: tuple[Also, ...],
+) -> Planted:
+    """A product that is low and then gone: both must be told, the first before the second. out: its last unit sold."""
     label = {"sku": sku}
-    hears = [
-        Heard(LOW, out, label, since=out - 8 * _DAY, words=_both(sku, "left")),
-        Heard(OUT, out + _HOUR, label, words=_both(sku, "sold out")),
-    ]
-    also: tuple[Also, ...] = ()
-    if promotion is not None:
-        hears.append(Heard(("SoldOutStillVisited",), out + 3 * _HOUR, label, words=_both(sku, "visitors")))
-        also = (Also(ORDERS, since=promotion.starts), Also(TRAFFIC, since=promotion.starts))
-    return Planted(name, f"{sku}: {what}", out, until, tuple(hears), also)
+    hears = (
+        Heard(LOW, out, label, since=out - 8 * _DAY, words=_both(sku)),
+        Heard(OUT, out + _HOUR, label, words=_both(sku)),
+        *more,
+    )
+    return Planted(name, f"{sku}: {what}", out, until, hears, (*also, Also(STOCK, label, since=out - 8 * _DAY)))
 
 
 def _both(*words: str) -> dict[str, tuple[str, ...]]:

@@ -23,6 +23,8 @@ from lockstep.transition import Transition
 
 MOST_A_WEEK = 2
 """What was not planted may be said so often by a rule in a week."""
+AT_ONCE = 256
+"""Events that are judged together."""
 ROOT = Path(__file__).parents[2]
 RULES = (ROOT / "rules", Path(__file__).parent / "rules")
 
@@ -82,7 +84,8 @@ def table(seed: int, rules: Sequence[Path] = RULES, weeks: int = 2) -> Table:
     if loaded.errors:
         raise RuleError("; ".join(map(str, loaded.errors)))
     events, truth = life(seed, weeks)
-    said = list(_said(loaded.plan, replayed(loaded.plan, events, zone=ZONE).transitions))
+    # The shop's numbers in texts are those of the last portion, so portions are small.
+    said = list(_said(loaded.plan, replayed(loaded.plan, events, zone=ZONE, at_once=AT_ONCE).transitions))
     ends = LIVED_FROM + timedelta(weeks=weeks)
     return compared(seed, said, [p for p in planted(truth) if p.starts < ends])
 
@@ -166,14 +169,10 @@ def after_text(minutes: int | None) -> str:
     return f"{sign}{hours} h {rest} min" if hours else f"{sign}{rest} min"
 
 
-def markdown(made: Table) -> str:
-    """The whole table, with every word."""
-    lines = [
-        f"# Two weeks of a shop, seed {made.seed}",
-        "",
-        "| planted | began | rule | after | marketing heard | operations heard | verdict |",
-        "|---|---|---|---|---|---|---|",
-    ]
+def markdown(made: Table, *, words: bool = True) -> str:
+    """The whole table. words: with what each team heard; without, it says who heard of what and when."""
+    heads = ["planted", "began", "rule", "after", *(f"{team} heard" for team in TEAMS if words), "verdict"]
+    lines = [f"# Two weeks of a shop, seed {made.seed}", "", _line(heads), "|---" * len(heads) + "|"]
     before = None
     for row in made.rows:
         began = _short(row.of.starts)
@@ -181,16 +180,20 @@ def markdown(made: Table) -> str:
         before = row.of
         said = row.said
         name = said.name if said is not None else row.wanted
-        texts = ["–", "–"] if said is None else [_cell(said, team) for team in TEAMS]
-        lines.append("| " + " | ".join([*first, name, after_text(row.minutes), *texts, verdict(row)]) + " |")
+        texts = ["–" if said is None else _cell(said, team) for team in TEAMS if words]
+        lines.append(_line([*first, name, after_text(row.minutes), *texts, verdict(row)]))
     lines += ["", "## What else was said", ""]
     often = Counter(said.rule for said in made.else_said)
     if not often:
         lines.append("Nothing.")
     for rule, count in sorted(often.items()):
         lines.append(f"- {rule}: {count} in two weeks")
-        lines += [f"  - {_short(s.at)} {s.headline}" for s in made.else_said if s.rule == rule]
+        lines += [f"  - {_short(s.at)} {s.headline if words else s.name}" for s in made.else_said if s.rule == rule]
     return "\n".join(lines) + "\n"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def _cell(said: Said, team: str) -> str:

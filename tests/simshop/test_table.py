@@ -1,9 +1,9 @@
 """The two teams are told rightly: of each planted thing, in time, in words of their own, and of little else.
 
-    python -m tests.simshop --seed 1 --markdown tests/simshop/golden/seed-1.md
+    python -m tests.simshop --seed 1 --outline tests/simshop/golden/seed-1.md
 
-writes the table of a seed anew, where a rule or a text was changed on purpose. Seed 1 may be looked at while rules are
-tuned; seed 2 never is.
+writes the table of a seed anew, where a rule was changed on purpose; `--markdown FILE` has the words, too. Seed 1 may
+be looked at while rules are tuned; seed 2 never is. Each takes more than a minute, so `make soak` looks at the second.
 """
 
 from datetime import timedelta
@@ -17,7 +17,7 @@ from tests.simshop.table import MOST_A_WEEK, Row, Said, Table, compared, markdow
 from tests.simshop.whole_life import life
 
 GOLDEN = Path(__file__).parent / "golden"
-SEEDS = (1, 2)
+SEEDS = (1, pytest.param(2, marks=pytest.mark.soak))
 made = lru_cache(table)
 
 
@@ -31,10 +31,11 @@ def test_what_was_planted_is_told(seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_table_is_the_one_that_was_looked_at(seed):
-    """With every word; the head of this file says how it is written anew."""
-    assert markdown(made(seed)) == (GOLDEN / f"seed-{seed}.md").read_text(encoding="utf-8")
+    """Who heard of what, and when; the head of this file says how it is written anew."""
+    assert markdown(made(seed), words=False) == (GOLDEN / f"seed-{seed}.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.soak
 def test_a_seed_that_nobody_tuned_to_gives_the_same_table():
     """What had to be heard, and how it stands: by chance differ only minutes and numbers."""
     assert _wanted(made(1)) == _wanted(made(2))
@@ -53,11 +54,11 @@ def test_both_teams_hear_it_in_words_of_their_own():
 
 def test_what_no_rule_speaks_of_is_missed():
     """A table that could not fail would say nothing: without two rules, what they speak of is missing."""
-    silent = {"LocationSilent", "NewProduct"}
+    silent = {"LocationSilent", "UnknownProduct"}
     said = [s for s in made(1).said if s.rule not in silent]
     without = compared(1, said, planted(life(1)[1]))
     missed = {row.of.name for row in without.rows if row.fault}
-    assert missed == {"the 3PL is stuck", "a new product", "an unknown product in an order"}
+    assert missed == {"the 3PL is stuck", "an unknown product in an order"}
     assert not without.is_right
 
 
