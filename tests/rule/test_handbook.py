@@ -22,7 +22,7 @@ TESTED = re.findall(r"```yaml\n((?:(?!```).)*)```(?:(?!```).)*```yaml test\n(.*?
 """The rules that stand before tests, and these tests."""
 TABLES = dict(re.findall(r"```csv (\S+)\n(.*?)```", HANDBOOK.read_text(), re.DOTALL))
 """name → text of the tables that stand beside them."""
-(CALENDAR,) = [e for e in EXAMPLES if e.startswith("# calendar")]
+CALENDAR, PLANNED = [e for e in EXAMPLES if e.startswith("# calendar")]
 
 
 NO_RULES = ("# routing", "# calendar", "# sources", "# shop", "# of shop.yml", "# pack")
@@ -81,9 +81,10 @@ def test_the_sources_example_loads_clean(tmp_path):
     assert ([s.name for s in loaded.sources], [str(f) for f in loaded.faults]) == (["shop"], [])
 
 
-def test_the_calendar_example_loads_clean():
-    """The example of calendar.yml."""
-    assert [str(f) for f in load_texts({"calendar.yml": CALENDAR}).faults] == []
+@pytest.mark.parametrize("text", [CALENDAR, PLANNED], ids=["days", "plans"])
+def test_a_calendar_example_loads_clean(text):
+    """The examples of calendar.yml."""
+    assert [str(f) for f in load_texts({"calendar.yml": text}).faults] == []
 
 
 def test_the_examples_of_a_shop_and_a_pack_load_clean():
