@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument(
         "--markdown", type=Path, help="write the table with every word, with `golden` where the test looks"
     )
-    parser.add_argument("--outline", type=Path, help="write the table without the words there, as the tests have it")
+    parser.add_argument("--outline", type=Path, help="write the table without the words there")
     asked = parser.parse_args()
     if asked.out is not None:
         events, truth = life(asked.seed, asked.weeks)
