@@ -34,7 +34,7 @@ def shop(tmp_path_factory):
     draw = random.Random(3)
     folder = tmp_path_factory.mktemp("shop")
     (folder / "rules").mkdir()
-    (folder / "rules" / "shop.yml").write_text(MEASURES)
+    (folder / "rules" / "ours.yml").write_text(MEASURES)
     lines = []
     stock = 200
     for hour in range(24 * DAYS):

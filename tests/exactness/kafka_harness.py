@@ -126,7 +126,7 @@ class Shop:
         self.folder, self.random = folder, random.Random(seed)
         self.rules = folder / "rules"
         self.rules.mkdir(parents=True)
-        (self.rules / "shop.yml").write_text(RULES)
+        (self.rules / "ours.yml").write_text(RULES)
         loaded = load_rules(self.rules)
         assert not loaded.faults, loaded.faults
         self.plan = loaded.plan

@@ -71,7 +71,7 @@ class Shop:
         self.folder, self.told = folder, told
         rules = folder / "rules"
         rules.mkdir()
-        (rules / "shop.yml").write_text(RULES)
+        (rules / "ours.yml").write_text(RULES)
         receivers = f'{{hook: {{webhook: {{url: "{url}", secret: {{secret: HOOK}}}}}}}}'
         (rules / "routing.yml").write_text(f"teams: {{operations: [hook]}}\nreceivers: {receivers}\n")
         self.environ = {"LOCKSTEP_BROKER": broker, "LOCKSTEP_RULES": str(rules), "LOCKSTEP_IDLE_AFTER": "1", **SECRET}

@@ -119,7 +119,7 @@ async def test_a_rule_is_written_meanwhile(shop: Shop, service: ServedApart) -> 
     file = shop.file("past.ndjson", past(now))
     importing = asyncio.create_task(shop.run(file, *SLOW))
     await reached(shop, 700)
-    (shop.settings.rules / "shop.yml").write_text(EDITED)
+    (shop.settings.rules / "ours.yml").write_text(EDITED)
     code, said = await importing
     assert code == 0, said
     await service.post(level("C", 5, utc_now()))

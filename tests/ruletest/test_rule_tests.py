@@ -255,14 +255,14 @@ def test_junit():
 @pytest.fixture
 def shop(tmp_path):
     (tmp_path / "rules" / "tests").mkdir(parents=True)
-    (tmp_path / "rules" / "shop.yml").write_text(RULES)
-    (tmp_path / "rules" / "tests" / "shop.yml").write_text(
+    (tmp_path / "rules" / "ours.yml").write_text(RULES)
+    (tmp_path / "rules" / "tests" / "ours.yml").write_text(
         STORY.format(rules="Low", events=STOCK, expect="{alert: Low}")
     )
     return tmp_path
 
 
-@pytest.mark.parametrize("path", ["rules", "rules/tests", "rules/shop.yml", "rules/tests/shop.yml"])
+@pytest.mark.parametrize("path", ["rules", "rules/tests", "rules/ours.yml", "rules/tests/ours.yml"])
 def test_where_tests_are_found(shop, path):
     """In the folder beside the rules, whichever end one begins at."""
     suite = load_suite([shop / path], ZONE)
@@ -281,7 +281,7 @@ def test_a_folder_without_tests_is_a_fault(tmp_path):
 ])  # fmt: skip
 def test_the_command(shop, expect, code, said, monkeypatch):
     """0 all passed, 1 some failed, 2 a test file has faults."""
-    (shop / "rules" / "tests" / "shop.yml").write_text(STORY.format(rules="Low", events=STOCK, expect=expect))
+    (shop / "rules" / "tests" / "ours.yml").write_text(STORY.format(rules="Low", events=STOCK, expect=expect))
     monkeypatch.chdir(shop)
     done = CliRunner().invoke(app, ["test", "rules", "--coverage", "--junit", "junit.xml", "-k", "STORY"])
     assert done.exit_code == code

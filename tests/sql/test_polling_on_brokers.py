@@ -32,7 +32,7 @@ class Shop:
     def __init__(self, folder: Path, broker: str, till: Till) -> None:
         self.rules, self.till = folder / "rules", till
         self.rules.mkdir()
-        (self.rules / "shop.yml").write_text(RULES)
+        (self.rules / "ours.yml").write_text(RULES)
         self.settings: Settings = load_settings(broker=broker, rules=self.rules, http_port=0)
         self.secrets = {"LOCKSTEP_SECRET_TILL": till.url}
 
