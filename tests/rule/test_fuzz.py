@@ -23,9 +23,14 @@ from lockstep.rule import wording
 from lockstep.rule.language import quantity
 from lockstep.rule.language.lint.lint import CODES, SAMPLE
 from lockstep.rule.language.load import Loaded, load_texts
+from lockstep.shop.names import NAMES
 from lockstep.tools.check import fault_formats as report
 from lockstep.tools.check.check_report import check
 from lockstep.yaml.document import Fault, parse_document
+
+OF_THE_SHOP = {name: known.absent for name, known in NAMES.items()}
+"""What texts may say of a shop, when nothing of it is known."""
+
 
 ROOT = Path(__file__).parents[2]
 FACTOR = float(os.environ.get("LOCKSTEP_TEST_FACTOR", "1"))
@@ -110,7 +115,7 @@ def _use(loaded: Loaded) -> None:
                     folder(s)(Columns([event.data]), {})
     for rule in loaded.plan.rules:
         for text in rule.say.values():
-            wording.render(text, {**SAMPLE, "labels": dict.fromkeys(rule.by, "x")})
+            wording.render(text, {**OF_THE_SHOP, **SAMPLE, "labels": dict.fromkeys(rule.by, "x")})
 
 
 @st.composite

@@ -10,7 +10,6 @@ from lockstep.rule.explained_condition import said_of
 from lockstep.rule.judged_verdict import Judged
 from lockstep.rule.sentences import kind_named
 from lockstep.shop.catalogue import SOURCE
-from lockstep.shop.names import NAMES
 from lockstep.shop.translations import sentences
 from lockstep.transition import Transition
 
@@ -174,15 +173,11 @@ def translated(transition: Transition, rule: Rule | None, leaf: Judged | None, t
 
     "" where nothing of the shop is known, or the rule's own text speaks of it itself.
     """
-    if not transition.shop or rule is None or _speaks_of_the_shop(rule.say.get(team, "")):
+    if not transition.shop or rule is None or wording.shop_names_in(rule.say.get(team, "")):
         return ""
     about = _about(rule, leaf)
     visits = transition.value if about == "traffic" else None
     return " ".join(sentences(transition.shop, transition.labels, about, visits).get(team, ())[:MOST_SENTENCES])
-
-
-def _speaks_of_the_shop(text: str) -> bool:
-    return bool(text) and not NAMES.keys().isdisjoint(wording.names_in(text))
 
 
 def _about(rule: Rule, leaf: Judged | None) -> str:

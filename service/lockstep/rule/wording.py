@@ -313,14 +313,6 @@ def units_twice(text: str, units: Mapping[str, str]) -> list[tuple[str, str]]:
     ]
 
 
-def names_in(text: str) -> set[str]:
-    """The names that a text asks for; none of what is no template."""
-    try:
-        return meta.find_undeclared_variables(parse(text))
-    except RuleError:
-        return set()
-
-
 def bare_names(text: str) -> list[str]:
     """The names that a template fills in without asking first whether they say anything. Raises RuleError."""
     return sorted(_bare(parse(text)))
