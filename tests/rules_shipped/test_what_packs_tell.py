@@ -217,9 +217,10 @@ def test_a_rule_names_its_trouble_and_nothing_else(told, rule):
 
 
 def test_quiet_weeks_say_nothing(told):
-    """But that all products are new on the first day, and what is said of the lot."""
+    """But that all products are new on the first day, that there is too much of two, and what is said of the lot."""
     before = {e.rule for e in told if datetime.fromisoformat(e.fired) < TROUBLE}
-    assert before == {"NewProduct", *OF_THE_WHOLE_TIME}
+    assert before == {"NewProduct", "Overstock", *OF_THE_WHOLE_TIME}
+    assert sorted(e.labels["sku"] for e in told if e.rule == "Overstock") == ["MUCH", "SLOW"]
     assert {e.labels["sku"] for e in told if e.rule in OF_THE_WHOLE_TIME} == {"LOT"}
     assert {e.fired[:10] for e in told if e.rule == "NewProduct"} == {"2026-10-26", "2026-11-30"}
-    assert {e.rule for e in told} == {*TOLD, *OF_THE_WHOLE_TIME}
+    assert {e.rule for e in told} == {*TOLD, "Overstock", *OF_THE_WHOLE_TIME}

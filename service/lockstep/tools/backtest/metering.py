@@ -16,6 +16,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ import msgspec
 
 from lockstep.errors import EventError
 from lockstep.event import TYPES, Decoder, type_of
-from lockstep.measure.definition import SeriesDef
+from lockstep.measure.definition import Aggregate, SeriesDef
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.measure.sample import Frame
 from lockstep.ports import Batch, Headers
@@ -33,6 +34,8 @@ from lockstep.tools.backtest.event_files import EventFiles, Limits, Ordered, Uns
 
 ROLES = ("orders", "traffic", "inventory", "plans")
 CHUNK_SIZE = 8_192
+SHOP_S = 300
+"""Where the shop's facts are made, a portion is of so many seconds at most: a cell of the book."""
 REFUSED_NAMED = 100
 """Different reasons for which events were refused; of further ones only how many they are is counted."""
 PIPE_SIZE = 1 << 20
@@ -238,6 +241,16 @@ class _Meters:
         return sum(c.events for c in counts), sum(c.duplicates for c in counts)
 
 
+def _cell(moment: datetime) -> int:
+    return int(moment.timestamp()) // SHOP_S
+
+
+def _stretches(events: list[Any]) -> Iterator[list[Any]]:
+    """Events in the order of time, cut where a cell of SHOP_S ends."""
+    for _, stretch in groupby(events, key=lambda event: _cell(event.time)):
+        yield list(stretch)
+
+
 def measured(
     series: Sequence[SeriesDef],
     slices: Iterable[Ordered],
@@ -249,13 +262,15 @@ def measured(
 ) -> Iterator[Portion]:
     """What the meters tell of these events, in portions of about `at_once`; the last one reaches up to `until`.
 
-    There is always at least one, so that what was refused is told where nothing was counted.
+    There is always at least one, so that what was refused is told where nothing was counted. Where the shop's facts are
+    made, a portion is no longer than these go forward at a time: rules and texts find them as they would live.
     series: what is measured. slices: the events in the order of time. since: what happened before is told, too, and
     counts for nothing. done: which part of all has been read, asked with every portion; None: nobody knows.
     """
     meters = _Meters(series)
     tally = Tally()
     is_history = since is not None
+    is_of_shop = any(s.aggregate is Aggregate.WHOLE for s in series)
     for part in slices:
         events = part.events
         if until is not None:
@@ -283,8 +298,11 @@ def measured(
                 meters.take(events[:same])
                 yield meters.tell(tally.last, tally, done())
                 events = events[same:]
-        meters.take(events)
-        tally.last = events[-1].time
+        for stretch in _stretches(events) if is_of_shop else (events,):
+            if is_of_shop and meters.waiting and tally.last is not None and _cell(tally.last) != _cell(stretch[0].time):
+                yield meters.tell(tally.last, tally, done())
+            meters.take(stretch)
+            tally.last = stretch[-1].time
     end = until or tally.last
     last_portion = Portion([], 0, done(), tally) if end is None else meters.tell(end, tally, done())
     if is_history:
