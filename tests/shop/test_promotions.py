@@ -326,3 +326,12 @@ def test_a_later_start_is_found_where_no_capacity_is_declared():
     """Stock is the trouble; what is not known stays so."""
     shop = a_shop(product(sells=4, stock=90, receipts=[receipt(500, "2026-12-07")]), capacity_per_day=None)
     assert answer(shop, asked(), NOON).suggestion == "Start it on Sun 6 Dec instead."
+
+
+def test_what_is_announced_may_be_too_many_by_itself():
+    """Nothing is known of usual days, but 900 orders are more than three days can ship; no later start is made up."""
+    new_shop = shop_of(product(sells=0, stock=5_000), capacity_per_day=60)
+    given = answer(new_shop, plan("FAIR", "2026-12-03", "2026-12-05", ["A-1"], orders=900), NOON)
+    assert given.verdict == "no"
+    assert "900 orders are announced for its 3 days, and 180 can be shipped in them" in given.reasons[0]
+    assert "0 of 0" not in given.suggestion

@@ -209,6 +209,7 @@ def _judge_capacity(days: list[PlanDay], plan: PlanFacts, seen: _Findings) -> No
     if len(known) < len(days):
         seen.unknown += _unknown_days(days)
     if not known:
+        _judge_announced(days, plan, seen)
         return
     expected, capacity = sum(d.expected or 0 for d in known), sum(d.capacity or 0 for d in known)
     fullest = max(known, key=fullness)
@@ -227,6 +228,18 @@ def _judge_capacity(days: list[PlanDay], plan: PlanFacts, seen: _Findings) -> No
     if full:
         more = f" Too full are {len(full)} days in all." if len(full) > 1 else ""
         seen.light.append(f"{words}, {max(0, -(fullest.room or 0)):,} too many.{more}")
+
+
+def _judge_announced(days: list[PlanDay], plan: PlanFacts, seen: _Findings) -> None:
+    """What a day usually brings is not known: the orders that marketing announces may be too many by themselves."""
+    capacities = [day.capacity for day in days if day.capacity is not None]
+    if plan.expected_orders is None or len(capacities) < len(days):
+        return
+    if plan.expected_orders > sum(capacities) * _limit(plan, ["no"]):
+        seen.grave.append(
+            f"{plan.expected_orders:,.0f} orders are announced for its {len(days)} day{'s' * (len(days) != 1)}, and "
+            f"{sum(capacities):,} can be shipped in them with nothing else."
+        )
 
 
 def _unknown_days(days: list[PlanDay]) -> list[str]:
@@ -451,7 +464,8 @@ def _later_start(shop: Shop, plan: PlanFacts, at: datetime, unknown: int) -> tup
         if any(day.room is not None and day.room < 0 for day in _days(shop, moved, at, bounds)):
             continue
         seen = assess(shop, moved, at)
-        if seen.verdict == "yes" and len(seen.unknown) <= unknown:
+        is_open = seen.fullest is None or bool(seen.fullest.capacity)
+        if seen.verdict == "yes" and is_open and len(seen.unknown) <= unknown:
             return first + timedelta(n), seen
     return None
 
