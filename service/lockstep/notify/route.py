@@ -13,6 +13,7 @@ from lockstep.notify.oncall.escalation_form import EscalationModel, escalation_f
 from lockstep.notify.oncall.escalations import Escalation
 from lockstep.notify.oncall.schedule_form import NO_CALENDARS, Calendars, ScheduleModel, schedules_of, unknown_target
 from lockstep.notify.oncall.schedules import PREFIX, Schedule
+from lockstep.notify.programs.promotion_hooks import PromotionPlan, PromotionsModel, promotion_faults, promotion_plan
 from lockstep.notify.quiet.inhibition_form import MOST_INHIBITIONS, InhibitionModel, inhibitions_of
 from lockstep.notify.quiet.inhibitions import Inhibition
 from lockstep.notify.quiet.mute_time_form import MuteTimeModel, mute_times_of
@@ -61,6 +62,9 @@ class RoutingFile(Strict):
     )
     storms: StormsModel | None = Field(None, description="When very many messages become a summary")
     heartbeat: HeartbeatModel | None = Field(None, description="Which webhooks hear that Lockstep is there")
+    promotions: PromotionsModel | None = Field(
+        None, description="Which webhooks hear when to pause and resume promotions"
+    )
     routes: list[RouteModel] = Field(
         default_factory=list, description="Who hears what, tried in their order; without a match the team's receivers"
     )
@@ -99,6 +103,7 @@ class Routing:
 
     escalations, mute_times: by name, for routes. tree: who hears what, where routes say so. storms: above how many
     messages a destination gets a summary; None: however many. heartbeat: which programs hear that Lockstep is there.
+    promotions: which hear when to pause and resume what promotes a product.
     """
 
     destinations: Mapping[str, tuple[Destination, ...]]
@@ -110,6 +115,7 @@ class Routing:
     inhibitions: tuple[Inhibition, ...] = ()
     storms: StormLimit | None = None
     heartbeat: HeartbeatPlan | None = None
+    promotions: PromotionPlan | None = None
 
     @cached_property
     def feeds(self) -> frozenset[FeedAddress]:
@@ -227,6 +233,7 @@ def _compile(document: Document, model: RoutingFile, schedules: Mapping[str, Sch
         inhibitions=inhibitions_of(model.inhibitions),
         storms=None if model.storms is None else StormLimit(model.storms.above, model.storms.per),
         heartbeat=None if model.heartbeat is None else heartbeat_plan(model.heartbeat, destinations),
+        promotions=None if model.promotions is None else promotion_plan(model.promotions, destinations),
         tree=RouteTree(routes_of(model.routes, document)),
     )
 
@@ -281,6 +288,7 @@ def _readable(data: Any) -> RoutingFile:
         schedules=readable,
         escalations=escalations,
         heartbeat=_valid(HeartbeatModel, _part(data, "heartbeat")),
+        promotions=_valid(PromotionsModel, _part(data, "promotions")),
         routes=routes,
     )
 
@@ -331,6 +339,9 @@ def _lint(
     if model.heartbeat is not None:
         used |= {*model.heartbeat.to}
         faults += heartbeat_faults(model.heartbeat, document, model.receivers, broken)
+    if model.promotions is not None:
+        used |= {*model.promotions.to}
+        faults += promotion_faults(model.promotions, document, model.receivers, broken)
     options: dict[tuple[str, str, str], Mapping[str, str]] = {}
     for name, receiver in model.receivers.items():
         here: Pointer = ("receivers", name)

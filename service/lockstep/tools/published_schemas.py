@@ -23,6 +23,7 @@ from lockstep.judge.publish import ALERT_STATE, ALERTS
 from lockstep.measure.dead_events import TOPIC as DEAD_EVENTS
 from lockstep.notify import payload, route
 from lockstep.notify.heartbeat import heartbeat_json_schema
+from lockstep.notify.programs.promotion_hooks import promotion_json_schema
 from lockstep.reports.report_body import ReportBody
 from lockstep.response.attempt import ATTEMPTS, Attempt
 from lockstep.response.command import AUDIT, COMMANDS, Answer, Command
@@ -191,6 +192,7 @@ def generate() -> dict[str, str]:
     documents["webhook.schema.json"] = plain(payload.webhook_json_schema())
     documents["report.schema.json"] = _report_schema()
     documents["heartbeat.schema.json"] = plain(heartbeat_json_schema())
+    documents["promotion.schema.json"] = plain(promotion_json_schema())
     documents["rules.schema.json"] = plain(rule_model.json_schema())
     documents["pack.schema.json"] = plain(rule_model.pack_json_schema())
     documents["shop.schema.json"] = plain(shop_file.json_schema(pack_heads(shipped_packs(), ShopSays(ShopSettings()))))

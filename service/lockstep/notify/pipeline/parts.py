@@ -8,6 +8,7 @@ from lockstep.notify.heartbeat import Heartbeat
 from lockstep.notify.oncall.escalations import EscalationRuns
 from lockstep.notify.oncall.overrides import StandIns
 from lockstep.notify.pipeline.hooks import Escalations, Facts, Hushing, Part, Schedules, StormCap
+from lockstep.notify.programs.promotion_hooks import PromotionHooks
 from lockstep.notify.quiet.inhibitions import Inhibitions
 from lockstep.notify.quiet.mute_times import MuteTimes
 from lockstep.notify.quiet.silences import Silences
@@ -85,6 +86,7 @@ def parts_of(
                 to=() if shop is None else shop.report_to,
             ),
             *(() if routing.heartbeat is None else (Heartbeat(routing.heartbeat),)),
+            *(() if routing.promotions is None else (PromotionHooks(routing.promotions),)),
         ),
         downtime=downtime,
     )

@@ -1,0 +1,1 @@
+"""What programs hear that is no alert's."""
