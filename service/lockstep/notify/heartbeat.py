@@ -5,7 +5,7 @@ Lockstep itself has fallen silent. It proves the way from notify on; that events
 with `absence` and by `EventTimeBehind`. After a pause one is sent and not those that are missing.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,15 +14,14 @@ from pydantic import BaseModel, Field
 
 from lockstep.errors import StateError
 from lockstep.labels import stable_id
-from lockstep.notification import Audience
 from lockstep.notify.pipeline.hooks import Applied, Happened, ProgramDocument
-from lockstep.notify.receivers import CHANNELS, ReceiverModel, Texts
+from lockstep.notify.programs.program_receivers import programs_of
+from lockstep.notify.receivers import Texts
 from lockstep.ports import Destination
 from lockstep.response.command import Command
 from lockstep.rule.language.form.values import Duration, Strict
 from lockstep.text.rfc3339 import SECOND, rfc3339
 from lockstep.transition import Transition, TransitionName
-from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean
 
 KEY = b"\x1fheartbeat\x1f"
 """The key of the entry in the state of notify; no rule's name begins so."""
@@ -61,24 +60,6 @@ def heartbeat_json_schema() -> dict[str, Any]:
         **HeartbeatPayload.model_json_schema(mode="serialization"),
         "title": "Lockstep heartbeat",
     }
-
-
-def heartbeat_faults(
-    model: HeartbeatModel, document: Document, receivers: Mapping[str, ReceiverModel], broken: Collection[str]
-) -> Iterator[Fault]:
-    """What is wrong with whom it goes to. broken: receivers whose faults have been said."""
-    several = isinstance(document.find(("heartbeat", "to")), list)
-    for i, name in enumerate(model.to):
-        at: Pointer = ("heartbeat", "to", i) if several else ("heartbeat", "to")
-        if name not in receivers:
-            yield document.fault(at, f"unknown receiver '{name}'", did_you_mean(name, receivers), "LS150")
-        elif name not in broken and not _programs(receivers[name]):
-            message = f"receiver '{name}' has no webhook, and people need no heartbeat"
-            yield document.fault(at, message, "name one with a webhook", "LS274")
-
-
-def _programs(receiver: ReceiverModel) -> list[str]:
-    return [channel for channel, way in receiver.ways().items() if way.audience is Audience.PROGRAMS]
 
 
 @dataclass(frozen=True)
@@ -156,6 +137,4 @@ class Heartbeat:
 
 def heartbeat_plan(model: HeartbeatModel, destinations: Mapping[str, Sequence[Destination]]) -> HeartbeatPlan:
     """The plan that a model writes. destinations: of each receiver; only those of programs hear it."""
-    reached = [d for name in model.to for d in destinations.get(name, ())]
-    programs = {d.id: d for d in reached if CHANNELS[d.channel].audience is Audience.PROGRAMS}
-    return HeartbeatPlan(tuple(programs.values()), model.every)
+    return HeartbeatPlan(programs_of(model.to, destinations), model.every)

@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from lockstep.labels import stable_id
-from lockstep.notify.heartbeat import HeartbeatModel, HeartbeatPlan, heartbeat_faults, heartbeat_plan
+from lockstep.notify.heartbeat import HeartbeatModel, HeartbeatPlan, heartbeat_plan
 from lockstep.notify.oncall.escalation_form import EscalationModel, escalation_faults, escalation_of
 from lockstep.notify.oncall.escalations import Escalation
 from lockstep.notify.oncall.schedule_form import NO_CALENDARS, Calendars, ScheduleModel, schedules_of, unknown_target
 from lockstep.notify.oncall.schedules import PREFIX, Schedule
-from lockstep.notify.programs.promotion_hooks import PromotionPlan, PromotionsModel, promotion_faults, promotion_plan
+from lockstep.notify.programs.program_receivers import program_faults
+from lockstep.notify.programs.promotion_hooks import PromotionPlan, PromotionsModel, promotion_plan
 from lockstep.notify.quiet.inhibition_form import MOST_INHIBITIONS, InhibitionModel, inhibitions_of
 from lockstep.notify.quiet.inhibitions import Inhibition
 from lockstep.notify.quiet.mute_time_form import MuteTimeModel, mute_times_of
@@ -336,12 +337,13 @@ def _lint(
         used |= model.receivers.keys()  # nobody knows yet whom a calendar names that has not been fetched
     used |= targets(model.routes)
     used |= {name for escalation in model.escalations.values() for name in escalation.targets()}
-    if model.heartbeat is not None:
-        used |= {*model.heartbeat.to}
-        faults += heartbeat_faults(model.heartbeat, document, model.receivers, broken)
-    if model.promotions is not None:
-        used |= {*model.promotions.to}
-        faults += promotion_faults(model.promotions, document, model.receivers, broken)
+    for key, part, why_no_people in (
+        ("heartbeat", model.heartbeat, "people need no heartbeat"),
+        ("promotions", model.promotions, "people are told by the alert itself"),
+    ):
+        if part is not None:
+            used |= {*part.to}
+            faults += program_faults(key, part.to, document, model.receivers, broken, why_no_people=why_no_people)
     options: dict[tuple[str, str, str], Mapping[str, str]] = {}
     for name, receiver in model.receivers.items():
         here: Pointer = ("receivers", name)

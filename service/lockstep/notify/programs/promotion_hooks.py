@@ -5,7 +5,7 @@ over: so both come in pairs, and as seldom as the alerts do, whose `clear` and `
 flapping. What people have silenced or muted makes no difference to a program.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,15 +13,14 @@ import msgspec
 from pydantic import BaseModel, Field
 
 from lockstep.labels import stable_id
-from lockstep.notification import Audience
 from lockstep.notify.pipeline.hooks import Applied, Happened, ProgramDocument
-from lockstep.notify.receivers import CHANNELS, ReceiverModel, Texts
+from lockstep.notify.programs.program_receivers import programs_of
+from lockstep.notify.receivers import Texts
 from lockstep.ports import Destination
 from lockstep.response.command import Command
 from lockstep.rule.language.form.values import Strict
 from lockstep.text.time_units import DAY_S
 from lockstep.transition import Transition, TransitionName
-from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean
 
 KEY = b"\x1fpromotion\x1f"
 """Begins the keys of entries in the state of notify; no rule's name begins so."""
@@ -68,20 +67,6 @@ def promotion_json_schema() -> dict[str, Any]:
         **PromotionPayload.model_json_schema(mode="serialization"),
         "title": "Lockstep promotion hook",
     }
-
-
-def promotion_faults(
-    model: PromotionsModel, document: Document, receivers: Mapping[str, ReceiverModel], broken: Collection[str]
-) -> Iterator[Fault]:
-    """What is wrong with whom they go to. broken: receivers whose faults have been said."""
-    several = isinstance(document.find(("promotions", "to")), list)
-    for i, name in enumerate(model.to):
-        at: Pointer = ("promotions", "to", i) if several else ("promotions", "to")
-        if name not in receivers:
-            yield document.fault(at, f"unknown receiver '{name}'", did_you_mean(name, receivers), "LS150")
-        elif name not in broken and all(w.audience is not Audience.PROGRAMS for w in receivers[name].ways().values()):
-            message = f"receiver '{name}' has no webhook, and people are told by the alert itself"
-            yield document.fault(at, message, "name one with a webhook", "LS274")
 
 
 @dataclass(frozen=True)
@@ -174,6 +159,4 @@ def _body(word: str, sku: str, number: int, transition: Transition) -> dict[str,
 
 def promotion_plan(model: PromotionsModel, destinations: Mapping[str, Sequence[Destination]]) -> PromotionPlan:
     """The plan that a model writes. destinations: of each receiver; only those of programs hear them."""
-    reached = [d for name in model.to for d in destinations.get(name, ())]
-    programs = {d.id: d for d in reached if CHANNELS[d.channel].audience is Audience.PROGRAMS}
-    return PromotionPlan(tuple(programs.values()), frozenset(model.rules))
+    return PromotionPlan(programs_of(model.to, destinations), frozenset(model.rules))

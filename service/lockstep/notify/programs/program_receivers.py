@@ -1,0 +1,38 @@
+"""Receivers that are named for programs alone: which of their destinations are, and what is wrong with a name."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from lockstep.notification import Audience
+from lockstep.notify.receivers import CHANNELS, ReceiverModel
+from lockstep.ports import Destination
+from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean
+
+
+def programs_of(names: Sequence[str], destinations: Mapping[str, Sequence[Destination]]) -> tuple[Destination, ...]:
+    """The destinations of programs among those of the receivers, each once. destinations: of each receiver."""
+    reached = (d for name in names for d in destinations.get(name, ()))
+    return tuple({d.id: d for d in reached if CHANNELS[d.channel].audience is Audience.PROGRAMS}.values())
+
+
+def program_faults(
+    key: str,
+    names: Sequence[str],
+    document: Document,
+    receivers: Mapping[str, ReceiverModel],
+    broken: Collection[str],
+    *,
+    why_no_people: str,
+) -> Iterator[Fault]:
+    """What is wrong with whom a part of routing.yml goes to.
+
+    key: the part, `heartbeat`; its names stand under `to`. broken: receivers whose faults have been said.
+    why_no_people: "people need no heartbeat".
+    """
+    several = isinstance(document.find((key, "to")), list)
+    for i, name in enumerate(names):
+        at: Pointer = (key, "to", i) if several else (key, "to")
+        if name not in receivers:
+            yield document.fault(at, f"unknown receiver '{name}'", did_you_mean(name, receivers), "LS150")
+        elif name not in broken and all(w.audience is not Audience.PROGRAMS for w in receivers[name].ways().values()):
+            message = f"receiver '{name}' has no webhook, and {why_no_people}"
+            yield document.fault(at, message, "name one with a webhook", "LS274")
