@@ -1,5 +1,6 @@
 """The hand-off by the API, on a real service: planned, answered at once, told to both teams, confirmed, objected to."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from shop_api import valid
@@ -31,3 +32,26 @@ async def test_bad_plans_say_what_is_wrong(shop):
     await shop.get("/v1/campaigns/NONE", status=404)
     await shop.ask("POST", "/v1/campaigns/NONE/confirm", {"number": 1}, status=404)
     assert (await shop.get("/v1/campaigns"))["campaigns"] == []
+
+
+async def test_a_campaign_is_planned_by_the_page(shop):
+    """Its form announces and shows the answer; what is wrong is said, and nothing a person typed becomes markup."""
+
+    async def post(**given: str) -> tuple[int, str]:
+        async with shop.session.get(f"{shop.base}/campaigns") as answer:
+            form = re.search(r'name="form" value="([^"]+)"', await answer.text())
+        assert form is not None
+        data = {"form": form[1], "do": "plan", "name": "Anna", "skus": "A-1, B-2", **given}
+        headers = {"Origin": shop.base}
+        async with shop.session.post(f"{shop.base}/campaigns", data=data, headers=headers) as answer:
+            return answer.status, await answer.text()
+
+    status, said = await post(campaign="<b>SALE", starts="2031-03-01T08:00", ends="2031-03-02T20:00")
+    assert status == 200, said
+    assert "is announced to both teams" in said
+    assert "&lt;b&gt;SALE" in said
+    assert "<b>SALE" not in said
+    status, said = await post(campaign="X", starts="2031-03-02T08:00", ends="2031-03-01T20:00")
+    assert (status, "ends before it starts" in said) == (400, True)
+    status, said = await post(campaign="X", starts="", ends="")
+    assert (status, "Say when it starts and ends" in said) == (400, True)
