@@ -1,12 +1,15 @@
 """Promotion hooks: a pause with the first alert about a product, a resume with the end of the last, each once."""
 
+import json
 import random
+from datetime import timedelta
 from typing import Any
 
 import jsonschema
 import pytest
-from alert_samples import NOON, transition
+from alert_samples import LONDON, NOON, batch, plan, rule, transition
 
+from lockstep.notify.decide import DELIVERIES, Notify
 from lockstep.notify.programs.promotion_hooks import (
     RULES,
     PromotionHooks,
@@ -111,3 +114,30 @@ promotions: {{to: {to}}}
     assert document is not None
     _, faults = routing_of(document)
     assert any(said in str(fault) for fault in faults)
+
+
+def test_notify_sends_them_where_routing_says():
+    """By routing.yml alone: the pause goes to the webhook in the cut after its alert, the resume after its end."""
+    from lockstep.notify.route import routing_of
+
+    text = """
+teams: {marketing: [shop-hook]}
+receivers: {shop-hook: {webhook: {url: "http://127.0.0.1:9000/x", secret: {secret: HOOK}}}}
+promotions: {to: shop-hook}
+"""
+    document, _ = document_of("routing.yml", text.encode())
+    assert document is not None
+    routing, faults = routing_of(document)
+    assert routing is not None, faults
+    rules = plan(rule("PromotedRunsLow", by=("sku",)))
+    stage, said = Notify(rules, routing, zone=LONDON, delivery_partitions=1), []
+    for minute, state in enumerate(("firing", "resolved")):
+        at = NOON + timedelta(minutes=minute)
+        heard = transition(state, minute=minute, labels={"sku": "A-1"}, rule="PromotedRunsLow", alert_id="a", shop=SHOP)
+        stage.feed(batch(heard, start=minute))
+        for second in (0, 1):
+            stage.tick(at + timedelta(seconds=second))
+            said += [json.loads(r.value or b"") for r in stage.cut().records if r.topic == DELIVERIES]
+    kinds = [d["body"]["type"] for d in said if d["body"]["type"].startswith("promotion.")]
+    assert kinds == ["promotion.pause", "promotion.resume"]
+    assert {d["destination"]["receiver"] for d in said} == {"shop-hook"}
