@@ -9,7 +9,7 @@ response/     what people do about alerts, and who was told what and why, as it 
 ports         what the core asks of the world
 yaml/         a YAML file that knows its places
 settings      the environment as one frozen value
-calendar      what the shop knows of its days
+calendar/     what the shop knows of its days
 event/        what the shop says: one CloudEvent, decoded and checked
 measure/      numbers over event time: aggregates, buckets, the meter, histories, what is usual of them
 shop/         what the shop's numbers mean: facts, business measures, plans

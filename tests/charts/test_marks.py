@@ -7,7 +7,7 @@ from chart_samples import COVER, LONDON, SPIKE, first_chart
 
 from lockstep.adapters.charts.curve import Marked
 from lockstep.adapters.charts.marks import MOST_MARKS, days_of, marks
-from lockstep.calendar import read_calendar
+from lockstep.calendar.calendar_file import read_calendar
 from lockstep.rule.language.load import load_texts
 from lockstep.rule.versions import Version, in_force
 from lockstep.yaml.document import parse_document
@@ -108,3 +108,13 @@ def test_the_calendar_is_that_of_the_newest_version():
     assert old.fingerprint == new.fingerprint
     both = in_force([Version(old, None), Version(new, 1_000)])
     assert both.calendar == new.calendar is not None
+
+
+def test_public_holidays_are_marked_in_charts():
+    """Like those that are written."""
+    calendar = load_texts({"calendar.yml": "country: GB-ENG"}).plan.calendar
+    begin, end = _at("2026-04-01 00:00"), _at("2026-04-30 00:00")
+    assert {(m.name, m.kind) for m in days_of(calendar, begin, end, LONDON)} == {
+        ("Easter Monday", "holiday"),
+        ("Good Friday", "holiday"),
+    }

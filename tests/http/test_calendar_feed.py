@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from lockstep.adapters.http.calendar_feed.ical import DutyShift, calendar_feed
 from lockstep.calendar import Day, Entry, calendar_of
+from lockstep.calendar.country_holidays import country_holidays
 from lockstep.shop.facts import CapacityFacts, PlanFacts, ProductFacts, Receipt
 from lockstep.shop.whole_shop import Shop
 
@@ -171,3 +172,14 @@ def test_what_was_over_a_month_ago_is_left_out_and_who_is_on_call_is_there_where
 def test_the_same_shop_makes_the_same_bytes():
     """So that who asks again is told that nothing changed."""
     assert calendar_feed(shop(SPRING), now=NOW) == calendar_feed(shop(SPRING), now=NOW)
+
+
+def test_the_holidays_of_a_country_are_there_for_two_years():
+    """Those of every year recur; the others are known for decades, and the calendar is asked for again each hour."""
+    known = Shop(ZONE, calendar=calendar_of((), public=country_holidays("DE-BY")))
+    events = read(known)
+    days = sorted(event.start for event in events if event["SUMMARY"] == "Holiday: Good Friday")
+    assert days == [date(2026, 4, 3), date(2027, 3, 26)]
+    (christmas,) = [event for event in events if event["SUMMARY"] == "Holiday: Christmas Day"]
+    assert (christmas.start, christmas["RRULE"]["FREQ"]) == (date(2026, 12, 25), ["YEARLY"])
+    assert all(event["CATEGORIES"].cats == ["Holiday"] for event in events)

@@ -15,7 +15,7 @@ import pytest
 
 from lockstep.errors import RuleError
 from lockstep.tools.check.check_report import check
-from lockstep.tools.init.public_holidays import holiday_entries, zone_of
+from lockstep.tools.init.country_zones import zone_of
 from lockstep.tools.init.shop_export import LOOKED_AT
 from lockstep.tools.init.shop_files import Answers, shop_files
 from lockstep.tools.ruletest.runner import run as run_test
@@ -46,7 +46,7 @@ def test_what_is_written_passes_check_and_test(country, tmp_path):
     """Whatever the country: no fault, not even a warning, and its tests pass in its zone."""
     zone = ZoneInfo(zone_of(country) or "Europe/London")
     answers = Answers(zone, country, "anna@example.com, ben@example.com", "https://hooks.example.com/lockstep")
-    for path, text in shop_files(answers, TODAY).items():
+    for path, text in shop_files(answers).items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
     report = check([tmp_path / "rules"], now=datetime.combine(TODAY, time(), UTC))
@@ -57,21 +57,22 @@ def test_what_is_written_passes_check_and_test(country, tmp_path):
     assert len(suite.tests) == 5
 
 
-def test_the_holidays_of_a_country():
-    """On the same day of every year, or on the days of each year; a part of a country has its own."""
-    entries = {entry["name"]: entry["on"] for entry in holiday_entries("DE-BY", [2025, 2026])}
-    assert entries["Christmas Day"] == ["12-25"]
-    assert entries["Good Friday"] == ["2025-04-18", "2026-04-03"]
-    assert entries["Corpus Christi"] == ["2025-06-19", "2026-06-04"]
-    assert "Corpus Christi" not in {entry["name"] for entry in holiday_entries("DE", [2026])}
-    assert (zone_of("de-by"), zone_of("JP"), zone_of("XX"), zone_of("")) == ("Europe/Berlin", "Asia/Tokyo", None, None)
+def test_the_zone_of_a_country():
+    assert [zone_of(c) for c in ("de-by", "JP", "XX", "")] == ["Europe/Berlin", "Asia/Tokyo", None, None]
+
+
+def test_the_holidays_of_the_country_are_those_of_every_year():
+    """The calendar names the country and copies no day."""
+    texts = shop_files(Answers(ZoneInfo("UTC"), country="de-by"))
+    assert "\ncountry: DE-BY " in texts[Path("rules/calendar.yml")]
+    assert "\n# country: DE " in shop_files(Answers(ZoneInfo("UTC")))[Path("rules/calendar.yml")]
 
 
 @pytest.mark.parametrize(
     ("answers", "why"),
     [
-        ({"country": "Germany"}, "the holidays of 'Germany' are not known; write two letters"),
-        ({"country": "DE-QQ"}, "DE has no part 'QQ'; write one of BB, BE"),
+        ({"country": "Germany"}, "the holidays of 'Germany' are not known; did you mean 'DE'?"),
+        ({"country": "DE-QQ"}, "DE has no part 'QQ'; known are Augsburg, BB, BE"),
         ({"marketing": "anna"}, "'anna'"),
         ({"operations": "http://"}, "must be http(s)://host/path"),
     ],
@@ -79,12 +80,12 @@ def test_the_holidays_of_a_country():
 def test_an_answer_that_cannot_be_used(answers, why):
     """Is said with the way out, and nothing is written."""
     with pytest.raises(RuleError, match=re.escape(why)):
-        shop_files(Answers(ZoneInfo("Europe/Berlin"), **answers), TODAY)
+        shop_files(Answers(ZoneInfo("Europe/Berlin"), **answers))
 
 
 def test_one_address_is_for_both_teams():
     """A team that has none hears through the other's, so that no rule is for nobody."""
-    texts = shop_files(Answers(ZoneInfo("UTC"), operations="#ops"), TODAY)
+    texts = shop_files(Answers(ZoneInfo("UTC"), operations="#ops"))
     routing = texts[Path("rules/routing.yml")]
     assert "marketing: [operations-slack]\n  operations: [operations-slack]" in routing
     assert "# LOCKSTEP_SECRET_SLACK_TOKEN=\n" in texts[Path("lockstep.env")]

@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 
 from lockstep.adapters.rule_files import load_rules
-from lockstep.calendar import Calendar, PlannedCampaign, PlannedCapacity
+from lockstep.calendar import Calendar, PlannedCampaign, PlannedCapacity, PublicHolidays, calendar_of
+from lockstep.calendar.country_holidays import country_holidays
 from lockstep.rule.condition.kinds import Baseline, Spike
 from lockstep.rule.language.load import load_texts
 from lockstep.tools.check.check_report import check
@@ -174,3 +175,61 @@ def test_what_is_planned_begins_no_rule_anew():
     # A calendar that marks no day is none for rules.
     without, shown = (load_texts({**texts, "calendar.yml": c}).plan for c in ("{}", "pr:\n  - {name: Fair, on: Sat}\n"))
     assert without.fingerprint == shown.fingerprint
+
+
+HOLIDAYS = """
+country: COUNTRY
+holidays:
+  - {name: Halloween, on: 10-31}
+"""
+
+
+@pytest.mark.parametrize(
+    ("country", "day", "expected"),
+    [
+        pytest.param("DE", "2026-04-03", {"holiday"}, id="Good Friday, which moves"),
+        pytest.param("DE", "2027-03-26", {"holiday"}, id="in another year on another day"),
+        pytest.param("DE", "2027-04-03", set(), id="where it was the year before there is nothing"),
+        pytest.param("DE", "2041-12-25", {"holiday"}, id="Christmas of every year"),
+        pytest.param("DE", "2026-06-04", set(), id="Corpus Christi is none in all of Germany"),
+        pytest.param("DE-BY", "2026-06-04", {"holiday"}, id="in Bavaria it is"),
+        pytest.param("US-CA", "2026-11-26", {"holiday"}, id="Thanksgiving"),
+        pytest.param("DE", "2026-10-31", {"holiday"}, id="those that are written count beside them"),
+    ],
+)
+def test_the_holidays_of_a_country_are_marked(country, day, expected):
+    """Of a country or of a part of it, for rules that leave holidays out and for people."""
+    text = HOLIDAYS.replace("COUNTRY", country)
+    assert _marked(_baseline("{same_time_of_week: 4}", text).calendar, day) == expected
+    assert _marked(_baseline("{same_time_of_week: 4, without: holiday}", text).calendar, day) == expected
+    assert _marked(_baseline("{same_time_of_week: 4, without: [closed, campaign]}", text).calendar, day) == set()
+    calendar = load_texts({"calendar.yml": text}).plan.calendar
+    assert calendar is not None
+    assert any(entry.is_on(date.fromisoformat(day)) for entry in calendar.for_people) == bool(expected)
+
+
+def test_a_country_is_part_of_the_rule_version_and_its_days_are_not():
+    """A library that knows a day better begins no rule anew; another country, or none, does."""
+    texts = {"r.yml": RULE.replace("BASELINE", "{same_time_of_week: 4}")}
+    fingerprints = {
+        country: load_texts({**texts, "calendar.yml": HOLIDAYS.replace("COUNTRY", country)}).plan.fingerprint
+        for country in ("DE", "de", "DE-BY", "GB")
+    }
+    assert fingerprints.pop("de") == fingerprints["DE"]
+    assert len({*fingerprints.values(), load_texts(texts).plan.fingerprint}) == 4
+    (public,) = [load_texts({"calendar.yml": "country: DE"}).plan.calendar]
+    assert public is not None
+    assert public.public is not None
+    assert calendar_of((), public=PublicHolidays("DE", ())) == public
+
+
+def test_names_of_holidays_are_the_same_in_any_language_of_the_machine(monkeypatch):
+    """Two workers must mark one day by one name."""
+    names = []
+    for language in ("de_DE.UTF-8", "en_US.UTF-8"):
+        monkeypatch.setenv("LANGUAGE", language)
+        monkeypatch.setenv("LANG", language)
+        country_holidays.cache_clear()
+        names.append([entry.name for entry in country_holidays("DE").entries])
+    assert names[0] == names[1]
+    assert "Good Friday" in names[0]

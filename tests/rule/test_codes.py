@@ -33,7 +33,7 @@ def _codes_of(folder, example):
     if not example.startswith("measures:"):
         (folder / "measures.yml").write_text(MEASURES)
     is_routing = example.startswith("teams:")
-    is_calendar = example.startswith(("campaigns:", "holidays:", "closed:"))
+    is_calendar = example.startswith(("campaigns:", "holidays:", "closed:", "country:"))
     name = "routing.yml" if is_routing else "calendar.yml" if is_calendar else "rules.yml"
     name = "shop.yml" if example.startswith(("currency:", "packs:")) else name
     name = "sources.yml" if example.startswith("sources:") else name

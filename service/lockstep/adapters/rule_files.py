@@ -7,7 +7,8 @@ from pathlib import Path
 
 import structlog
 
-from lockstep.calendar import Calendar, read_calendar
+from lockstep.calendar import Calendar
+from lockstep.calendar.calendar_file import read_calendar
 from lockstep.errors import RuleError
 from lockstep.notify.oncall.schedule_form import Calendars
 from lockstep.notify.route import NOBODY, Routing, routing_of

@@ -29,8 +29,7 @@ def init(
 ) -> None:
     """Begin: write rules with tests, calendar, routing and settings for a shop. Asks for what no option says."""
     from lockstep.adapters.convert.field_values import Setting
-    from lockstep.app import utc_now
-    from lockstep.tools.init.public_holidays import zone_of
+    from lockstep.tools.init.country_zones import zone_of
     from lockstep.tools.init.shop_export import ShopExport
     from lockstep.tools.init.shop_files import Answers, shop_files, zone_named
 
@@ -47,7 +46,7 @@ def init(
         shop_zone = zone_named(timezone)
         known = ShopExport.of(Path(file), Setting(shop_zone)) if file else None
         draft = None if known is None else known.draft
-        texts = shop_files(Answers(shop_zone, country, marketing, operations, draft), utc_now().date())
+        texts = shop_files(Answers(shop_zone, country, marketing, operations, draft))
     except LockstepError as error:
         fail(str(error))
     there = [folder / path for path in texts if (folder / path).exists()]

@@ -12,12 +12,13 @@ from typing import Any, get_args
 import msgspec
 from pydantic import SecretStr
 
-from lockstep import VERSION, calendar
+from lockstep import VERSION
 from lockstep.adapters.convert import form as mapping_form
 from lockstep.adapters.http.operations import openapi
 from lockstep.adapters.http.record_schemas import components, described, plain
 from lockstep.adapters.rule_files import pack_heads, shipped_packs
 from lockstep.adapters.sql import source_file
+from lockstep.calendar import calendar_file
 from lockstep.event import MODELS, TYPES
 from lockstep.judge.publish import ALERT_STATE, ALERTS
 from lockstep.measure.dead_events import TOPIC as DEAD_EVENTS
@@ -196,7 +197,7 @@ def generate() -> dict[str, str]:
     documents["rules.schema.json"] = plain(rule_model.json_schema())
     documents["pack.schema.json"] = plain(rule_model.pack_json_schema())
     documents["shop.schema.json"] = plain(shop_file.json_schema(pack_heads(shipped_packs(), ShopSays(ShopSettings()))))
-    documents["calendar.schema.json"] = plain(calendar.json_schema())
+    documents["calendar.schema.json"] = plain(calendar_file.json_schema())
     documents["routing.schema.json"] = plain(route.json_schema())
     documents["sources.schema.json"] = plain(source_file.json_schema())
     documents["mapping.schema.json"] = plain(mapping_form.json_schema())

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from lockstep.calendar import Calendar, read_calendar
+from lockstep.calendar import Calendar
+from lockstep.calendar.calendar_file import read_calendar
 from lockstep.labels import stable_id
 from lockstep.rule.condition.kinds import Plan, Rule, series_of_plan
 from lockstep.rule.language.compile import Compiler

@@ -2,20 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from lockstep.calendar.country_holidays import country_holidays
 from lockstep.errors import RuleError
 from lockstep.notify.route import routing_of
 from lockstep.tools.foreign_rules.equivalent import flow
-from lockstep.tools.init.public_holidays import holiday_entries
 from lockstep.yaml.document import document_of
 
 STARTER = ("orders.yml", "stock.yml", "traffic.yml", "tests/orders.yml", "tests/stock.yml", "tests/traffic.yml")
-YEARS_BACK, YEARS_AHEAD = 2, 2
-"""Holidays of so many years: history is judged by them, too."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +37,12 @@ def zone_named(name: str) -> ZoneInfo:
         raise RuleError(f"there is no time zone '{name[:60]}'; write one like Europe/Berlin") from error
 
 
-def shop_files(answers: Answers, today: date) -> dict[Path, str]:
+def shop_files(answers: Answers) -> dict[Path, str]:
     """Raises RuleError for an answer that cannot be used."""
     rules = Path("rules")
     routing, secrets = _routing(answers.marketing.strip(), answers.operations.strip())
     texts = {rules / name: (files("lockstep.tools.init") / "starter" / name).read_text("utf-8") for name in STARTER}
-    texts[rules / "calendar.yml"] = _calendar(answers.country.strip(), today)
+    texts[rules / "calendar.yml"] = _calendar(answers.country.strip())
     texts[rules / "shop.yml"] = _SHOP
     texts[rules / "routing.yml"] = routing
     texts[Path("lockstep.env")] = _settings(answers.timezone.key, secrets)
@@ -72,7 +69,7 @@ packs: []
 """
 
 
-def _calendar(country: str, today: date) -> str:
+def _calendar(country: str) -> str:
     lines = [
         "# What the shop knows of its days, in its own time zone; rules/README.md of Lockstep says more. Marked days",
         "# are no part of what is usual. On holidays people buy otherwise; a day on which nothing is expected belongs",
@@ -84,12 +81,17 @@ def _calendar(country: str, today: date) -> str:
         "#   - {name: nobody packs on Sundays, on: Sun}",
     ]
     if not country:
-        return "\n".join([*lines, "holidays: []"]) + "\n"
-    years = range(today.year - YEARS_BACK, today.year + YEARS_AHEAD + 1)
-    lines.append("holidays:")
-    for entry in holiday_entries(country, years):
-        lines.append(f"  - {{name: {flow(entry['name'])}, on: [{', '.join(entry['on'])}]}}")
-    return "\n".join(lines) + "\n"
+        return (
+            "\n".join(
+                [*lines, "# country: DE          # its public holidays; DE-BY those of a part of it", "holidays: []"]
+            )
+            + "\n"
+        )
+    try:
+        code = country_holidays(country).country
+    except ValueError as error:
+        raise RuleError(str(error)) from error
+    return "\n".join([*lines, f"country: {code}  # its public holidays, of every year"]) + "\n"
 
 
 def _routing(marketing: str, operations: str) -> tuple[str, list[str]]:

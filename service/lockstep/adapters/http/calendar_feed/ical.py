@@ -21,6 +21,8 @@ from lockstep.text.one_line import flat
 
 BACK = timedelta(days=31)
 """How long what is over stays in the calendar."""
+AHEAD = timedelta(days=2 * 366)
+"""How far ahead single days are shown: public holidays are known for decades, and a calendar asks again each hour."""
 MOST_EVENTS = 1_000
 """Of each kind; those that come first."""
 MOST_LINES = 20
@@ -222,7 +224,7 @@ def _of_kind(event: Event, word: str) -> Event:
 def _first_of(day: Day, since: date) -> date | None:
     """The first of the days from then on; None where it is over."""
     if day.on is not None:
-        return day.on if day.on >= since else None
+        return day.on if since <= day.on <= since + BACK + AHEAD else None
     if day.yearly is not None:
         month, number = day.yearly
         # A 29 February is one in leap years alone.

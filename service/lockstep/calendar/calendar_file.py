@@ -1,158 +1,33 @@
-"""What the shop knows of its days: campaigns, holidays, closed days, capacity. The model is the source of the editor's
-schema.
-
-A day here is a day of the shop's time zone. Marked days are kept out of what is usual, or are the usual of their kind;
-see `lockstep.rule.condition.baseline_windows`. Days of content and PR are shown to people and judged by nobody. Entries
-are fixed when rules are loaded; campaigns that say what they promote or expect, and capacity, are facts of the shop as
-those of `campaign.planned` and `capacity.declared` are (`lockstep.shop.ledger`).
-"""
+"""calendar.yml as it is written, and the calendar that it becomes. The model is the source of the editor's schema."""
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from collections.abc import Iterator
+from datetime import date
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
-from lockstep.identity import Parts, identity
-from lockstep.labels import stable_id
+from lockstep.calendar import (
+    KINDS,
+    LONGEST_DAYS,
+    MOST_PRODUCTS,
+    SHOWN_KINDS,
+    Calendar,
+    Day,
+    Entry,
+    PlannedCampaign,
+    PlannedCapacity,
+    PublicHolidays,
+    calendar_of,
+)
+from lockstep.calendar.country_holidays import country_holidays, known_country
 from lockstep.yaml.document import Document, Fault, validate
 
-KINDS = ("campaign", "holiday", "closed")
-"""What a day can be marked as."""
-SHOWN_KINDS = ("content", "pr")
-"""What days can be of beside that: it is shown, and nothing is judged by it."""
-
 MOST_ENTRIES = 2_000
-LONGEST_DAYS = 366
-"""Days of one entry."""
-MOST_PRODUCTS = 1_000
-"""Of one campaign."""
-_KEPT_DAYS = 4_096
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _YEARLY = re.compile(r"([0-9]{2})-([0-9]{2})")
-
-
-@dataclass(frozen=True)
-class Day:
-    """One or many days: a date, the same month and day of every year, or a weekday (Monday is 0)."""
-
-    on: date | None = None
-    yearly: tuple[int, int] | None = None
-    weekday: int | None = None
-
-    def is_on(self, day: date) -> bool:
-        if self.on is not None:
-            return day == self.on
-        if self.yearly is not None:
-            return (day.month, day.day) == self.yearly
-        return day.weekday() == self.weekday
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Days marked as one kind: those of `on`, and those from `first` to `last`, both included."""
-
-    kind: str
-    name: str
-    on: tuple[Day, ...] = ()
-    first: date | None = None
-    last: date | None = None
-
-    def is_on(self, day: date) -> bool:
-        if self.first is not None and self.last is not None and self.first <= day <= self.last:
-            return True
-        return any(d.is_on(day) for d in self.on)
-
-
-@dataclass(frozen=True)
-class PlannedCampaign:
-    """A campaign of which marketing says more than its days; first and last included, discount 0.2 is 20 %."""
-
-    name: str
-    first: date
-    last: date
-    skus: tuple[str, ...] = ()
-    channels: tuple[str, ...] = ()
-    expected_orders: float | None = None
-    expected_sessions: float | None = None
-    discount: float | None = None
-
-
-@dataclass(frozen=True)
-class PlannedCapacity:
-    """What operations can ship on the days from first to last, both included."""
-
-    name: str
-    first: date
-    last: date
-    orders_per_day: float
-
-
-@dataclass(frozen=True)
-class Calendar:
-    """Which days are marked as what. Two calendars are the same for rules when their fingerprints are.
-
-    shown: days of SHOWN_KINDS, and planned, capacity: facts of the shop. They name nothing and no rule is judged by
-    them, so no version of a rule changes with them.
-    """
-
-    fingerprint: str
-    entries: tuple[Entry, ...] = field(compare=False, repr=False)
-    shown: tuple[Entry, ...] = field(default=(), compare=False, repr=False)
-    planned: tuple[PlannedCampaign, ...] = field(default=(), compare=False, repr=False)
-    capacity: tuple[PlannedCapacity, ...] = field(default=(), compare=False, repr=False)
-    _known: dict[date, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
-
-    @property
-    def for_people(self) -> tuple[Entry, ...]:
-        """All that people are shown: the marked days, then content and PR."""
-        return (*self.entries, *self.shown)
-
-    def kinds(self, day: date) -> frozenset[str]:
-        """What a day is marked as; empty for an ordinary day."""
-        kinds = self._known.get(day)
-        if kinds is None:
-            if len(self._known) >= _KEPT_DAYS:
-                self._known.clear()
-            kinds = self._known[day] = frozenset(e.kind for e in self.entries if e.is_on(day))
-        return kinds
-
-    def kinds_over(self, first: date, last: date) -> frozenset[str]:
-        """What any day from first to last is marked as."""
-        if first == last:
-            return self.kinds(first)
-        return frozenset().union(*(self.kinds(first + timedelta(n)) for n in range((last - first).days + 1)))
-
-    def only(self, kinds: Iterable[str]) -> "Calendar | None":
-        """The calendar of these kinds alone; None when nothing of it is left."""
-        wanted = set(kinds)
-        return calendar_of(e for e in self.entries if e.kind in wanted)
-
-
-ENTRY_PARTS: Parts = {Entry: ("kind", "name", "on", "first", "last"), Day: ("on", "yearly", "weekday")}
-"""What names a calendar in stored state; see `lockstep.identity` before you change a line."""
-
-
-def calendar_of(
-    entries: Iterable[Entry],
-    *,
-    shown: Iterable[Entry] = (),
-    planned: Iterable[PlannedCampaign] = (),
-    capacity: Iterable[PlannedCapacity] = (),
-) -> Calendar | None:
-    """The calendar of these entries; None when there is nothing in it."""
-    listed = tuple(entries)
-    beside = tuple(shown), tuple(planned), tuple(capacity)
-    if not listed and not any(beside):
-        return None
-    return Calendar(stable_id("calendar-1", identity(listed, ENTRY_PARTS))[:12], listed, *beside)
-
-
-# ---- calendar.yml -------------------------------------------------------------------------------------------------
 
 
 def _day(value: Any) -> Day:
@@ -286,6 +161,11 @@ Form = TypeVar("Form", bound=BaseModel)
 class CalendarFile(_Strict):
     """What the shop knows of its days, in its own time zone. Marked days are not part of what is usual."""
 
+    country: Annotated[str, BeforeValidator(known_country)] | None = Field(
+        None,
+        description="Whose public holidays are marked: `DE`, or a part of a country, `DE-BY`",
+        examples=["DE", "DE-BY", "GB-ENG", "US-CA"],
+    )
     campaigns: list[CampaignModel] = Field(
         default_factory=list, max_length=MOST_ENTRIES, description="Sales and promotions: days that sell more"
     )
@@ -339,7 +219,18 @@ def read_calendar(document: Document) -> tuple[Calendar | None, list[Fault]]:
     ]
     shown = [entry for entry in entries if entry.kind in SHOWN_KINDS]
     marked = [entry for entry in entries if entry.kind in KINDS]
-    return calendar_of(marked, shown=shown, planned=planned.values(), capacity=capacity), faults
+    return calendar_of(
+        marked, public=_public(document), shown=shown, planned=planned.values(), capacity=capacity
+    ), faults
+
+
+def _public(document: Document) -> PublicHolidays | None:
+    """The holidays of the country that is named; None: none is, or none that is known."""
+    written = document.find(("country",))
+    try:
+        return country_holidays(written) if isinstance(written, str) else None
+    except ValueError:
+        return None
 
 
 def _good(document: Document, section: str, form: type[Form]) -> Iterator[tuple[int, Form]]:
@@ -371,8 +262,10 @@ def _campaign(model: CampaignModel) -> PlannedCampaign:
 def json_schema() -> dict[str, Any]:
     """JSON Schema 2020-12 of calendar.yml, for editors."""
     schema = CalendarFile.model_json_schema(by_alias=True)
-    for form in ("EntryModel", "CampaignModel"):
-        entry = schema["$defs"][form]["properties"]
+    for entry in (
+        schema["properties"],
+        *(schema["$defs"][form]["properties"] for form in ("EntryModel", "CampaignModel")),
+    ):
         for name, asked in entry.items():
             if {"type": "null"} in asked.get("anyOf", ()):
                 choice = next(c for c in asked.pop("anyOf") if c != {"type": "null"})
