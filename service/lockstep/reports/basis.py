@@ -1,7 +1,7 @@
 """What a report is made of: one shop, its alerts and actions at one instant, and what could not be known of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from functools import cached_property
@@ -9,15 +9,13 @@ from functools import cached_property
 from lockstep.reports.news import AlertNews
 from lockstep.response.standing import Action
 from lockstep.shop.business import business
-from lockstep.shop.day_sums import day_bounds, instant, is_running, paid, plan_bounds
-from lockstep.shop.exchange import Total, decimals, total
-from lockstep.shop.facts import KEPT_DAYS, Money, PlanFacts, ProductFacts
+from lockstep.shop.day_sums import day_bounds, instant, is_running, plan_bounds
+from lockstep.shop.exchange import total_in
+from lockstep.shop.facts import Money, PlanFacts, ProductFacts
 from lockstep.shop.forecast import Usual, forecast, usual_of
 from lockstep.shop.plan_answer import PlanAnswer, answer
-from lockstep.shop.shop_settings import ShopSettings
-from lockstep.shop.stakes import order_value
+from lockstep.shop.stakes import Shortage, minor_of, order_worth, price_of, shop_currency, shortage
 from lockstep.shop.whole_shop import Made, Shop
-from lockstep.text.figures import MONEY
 
 HEARD_DAYS = 28
 """What no event told of for so long is not known; that it is 0 nobody has said."""
@@ -50,13 +48,8 @@ class Basis:
 
     @cached_property
     def currency(self) -> str:
-        """The shop's; of a shop that names none the only one that its revenue has; else ""."""
-        return total(paid(self.shop, "revenue", self.today, KEPT_DAYS), self.shop.settings).currency
-
-    @cached_property
-    def _settings(self) -> ShopSettings:
-        """The shop's, with its currency named."""
-        return replace(self.shop.settings, currency=self.currency)
+        """In which all money of the report is told; "" where nobody knows one (`lockstep.shop.stakes`)."""
+        return shop_currency(self.shop, self.at)
 
     def start_of(self, day: date) -> datetime:
         """The first moment of a day of the shop."""
@@ -76,10 +69,8 @@ class Basis:
         return plain(self.made(subject, *labels)[name].value)
 
     def minor(self, name: str, subject: str, *labels: str) -> int | None:
-        """One that is money, in minor units."""
-        made = self.made(subject, *labels)[name]
-        currency = made.unit.removeprefix(MONEY).strip()
-        return None if made.value is None else round(Fraction(made.value) * 10 ** decimals(currency))
+        """One that is money, in minor units of the report's currency; None where it is of another one."""
+        return minor_of(self.shop, self.made(subject, *labels)[name], self.at)
 
     # ---- days -------------------------------------------------------------------------------------------------------
 
@@ -136,14 +127,15 @@ class Basis:
         facts = self.shop.day(day, channel)
         if facts is None or name not in self._heard_of:
             return None
-        return self._exchanged(facts.money.get(name, {})).minor
+        return self._exchanged(facts.money.get(name, {}))
 
-    def _exchanged(self, money: Money) -> Total:
-        amount = total(money, self._settings)
-        if amount.without:
-            rates = ", ".join(sorted(amount.without))
-            self.not_known(f"what is in {rates}: shop.yml has no rate of it to {self.currency or 'one currency'}")
-        return amount
+    def _exchanged(self, money: Money) -> int | None:
+        """In the report's currency; what has no rate is not in it, and is said not to be known. None: all has none."""
+        amount = total_in(self.currency, money, self.shop.settings)
+        for currency in sorted(amount.without):
+            remedy = f"no rate of it to {self.currency}" if self.currency else "no currency in which totals are told"
+            self.not_known(f"what is in {currency}: shop.yml has {remedy}")
+        return None if amount.without and not amount.minor else amount.minor
 
     def count(self, day: date, name: str, channel: str = "") -> int | None:
         """A count of a day; None where nothing is known of the day."""
@@ -153,15 +145,22 @@ class Basis:
     @cached_property
     def order_worth(self) -> int | None:
         """What an order brings on average, minor units; None where no revenue is known."""
-        made = order_value(self.shop, self.at)
-        return None if made.value is None else round(Fraction(made.value) * 10 ** decimals(self.currency))
+        return order_worth(self.shop, self.at)
 
     def price(self, product: ProductFacts) -> int | None:
-        """Of one unit, minor units of the shop's currency; None where it is not known."""
-        if product.price is None:
-            return None
-        amount = self._exchanged({product.currency: product.price})
-        return None if amount.without else amount.minor
+        """Of one unit, minor units of the report's currency; None where it is not known."""
+        if product.price is not None:
+            self._exchanged({product.currency: product.price})
+        return price_of(self.shop, product, self.at)
+
+    @cached_property
+    def shortages(self) -> list[Shortage]:
+        """Products that sell and are sold out, or will be within the days of safety and before more comes; the
+        costliest first."""
+        safety = Fraction(str(self.shop.settings.safety_days))
+        known = [shortage(self.shop, product, self.at) for product in self.products()]
+        rows = [one for one in known if one is not None and (one.is_out or one.cover <= safety)]
+        return sorted(rows, key=lambda one: (-(one.stake.minor if one.stake else 0), one.cover, one.product.sku))
 
 
 def plain(value: int | float | Fraction | None) -> int | float | None:
@@ -169,11 +168,6 @@ def plain(value: int | float | Fraction | None) -> int | float | None:
     if isinstance(value, Fraction):
         return value.numerator if value.denominator == 1 else round(float(value), 6)
     return value
-
-
-def at_stake(units: int | float | Fraction, price: int | None) -> int | None:
-    """What so many units are worth, minor units; None where the price is not known."""
-    return None if price is None else round(Fraction(units).limit_denominator(1_000) * price)
 
 
 # ---- what is not known ----------------------------------------------------------------------------------------------

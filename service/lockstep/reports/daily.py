@@ -15,7 +15,7 @@ from lockstep.reports.day_figures import (
 from lockstep.reports.matters import matters
 from lockstep.reports.news import AlertNews
 from lockstep.reports.report_record import Figure, Report, Section
-from lockstep.reports.report_tables import (
+from lockstep.reports.tables.report_tables import (
     action_table,
     campaign_table,
     channel_table,
@@ -23,7 +23,7 @@ from lockstep.reports.report_tables import (
     open_alerts,
     theme_table,
 )
-from lockstep.reports.stock_tables import back_table, late_table, return_table, stock_table
+from lockstep.reports.tables.stock_tables import back_table, late_table, return_table, stock_table
 from lockstep.response.standing import Action
 from lockstep.shop.whole_shop import Shop
 from lockstep.text.rfc3339 import rfc3339_of

@@ -10,7 +10,7 @@ from lockstep.reports.day_figures import today_figures
 from lockstep.reports.matters import matters
 from lockstep.reports.news import AlertNews
 from lockstep.reports.report_record import Column, Figure, Report, Section, Table, Value
-from lockstep.reports.report_tables import campaign_table, ended_alerts, open_alerts
+from lockstep.reports.tables.report_tables import campaign_table, ended_alerts, open_alerts
 from lockstep.response.standing import Action
 from lockstep.shop.day_sums import instant
 from lockstep.shop.whole_shop import Shop

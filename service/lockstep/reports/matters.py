@@ -1,7 +1,7 @@
 """What matters: a few things that somebody should do something about, the costliest first, then the most urgent.
 
-Each is made of the same numbers as the rest of the report. Money at stake is what is lost if nobody acts: units that
-are not sold at their price, orders that are not shipped at the worth of an average one, spend that brings nothing.
+Each is made of the same numbers as the rest of the report. Money at stake is what is lost if nobody acts, as
+`lockstep.shop.stakes` has it for alerts, too.
 """
 
 from collections.abc import Iterator
@@ -9,13 +9,27 @@ from datetime import date, datetime, timedelta
 from fractions import Fraction
 from math import ceil
 
-from lockstep.reports.basis import Basis, at_stake, plain
+from lockstep.reports.basis import Basis, plain
 from lockstep.reports.cell_text import cell_text, day_words, money_words, short_moment
 from lockstep.reports.day_figures import trade_figures
 from lockstep.reports.report_record import Matter
-from lockstep.reports.stock_tables import Running, expiring, late_receipts, running_out
-from lockstep.shop.forecast import forecast
-from lockstep.shop.subjects.capacity import capacity_of
+from lockstep.reports.tables.stock_tables import Expiring, expiring, late_receipts
+from lockstep.shop.day_sums import is_running
+from lockstep.shop.stakes import (
+    Shortage,
+    Stake,
+    above_capacity,
+    full_days,
+    held,
+    more_spend,
+    orders_stake,
+    plan_stakes,
+    promotion,
+    sent_back,
+    units_stake,
+)
+from lockstep.shop.subjects.location import locations
+from lockstep.shop.subjects.promotions import promoting
 from lockstep.shop.subjects.returns import returns_ranking
 from lockstep.text.days import list_text
 from lockstep.text.rfc3339 import rfc3339_of
@@ -28,6 +42,12 @@ DEEP_FALL = 0.25
 """A day that brought so much less than usual is a matter."""
 RETURN_RISE = 0.05
 """Points by which a return rate must have risen."""
+PROMOTED_DAYS = 7
+"""Campaigns that begin within so many days are looked at for what they lack."""
+HELD_DAYS = 3
+"""Stock that is held for longer is a matter."""
+SPEND_RISE = 1.5
+"""Times a usual day's spend."""
 
 _WEIGHT = {"critical": 0, "warning": 1, "info": 2}
 
@@ -43,6 +63,8 @@ def matters(basis: Basis) -> tuple[Matter, ...]:
         *_backlog(basis),
         *_expiring(basis),
         *_returns(basis),
+        *_held(basis),
+        *_spend(basis),
         *_fall(basis),
         *_alerts(basis),
         *_actions(basis),
@@ -59,9 +81,13 @@ def _units(number: float | Fraction) -> str:
     return f"{count:,} unit{'' if count == 1 else 's'}"
 
 
-def _days(number: float) -> str:
-    days = round(number, 1) if number < 10 else round(number)
+def _days(number: float | Fraction) -> str:
+    days = round(float(number), 1) if number < 10 else round(number)
     return f"{days:g} day{'' if days == 1 else 's'}"
+
+
+def _minor(stake: Stake | None) -> int | None:
+    return None if stake is None else stake.minor
 
 
 def _money(basis: Basis, minor: int | None) -> str:
@@ -73,88 +99,80 @@ def _end_of(basis: Basis, day: date) -> str:
 
 
 def _stock(basis: Basis) -> Iterator[Matter]:
-    for r in running_out(basis)[:MOST]:
-        runs_dry = basis.today + timedelta(int(r.cover))
+    for lacking in basis.shortages[:MOST]:
+        runs_dry = basis.today + timedelta(int(lacking.cover))
+        price = basis.price(lacking.product)
         yield Matter(
-            name=f"stock/{r.product.sku}",
-            what=_stock_words(r, runs_dry),
+            name=f"stock/{lacking.product.sku}",
+            what=_stock_words(lacking, runs_dry),
             who="operations",
-            act=_stock_act(basis, r),
-            at_stake=r.worth,
+            act=_stock_act(basis, lacking),
+            at_stake=_minor(lacking.stake),
             due=_end_of(basis, runs_dry),
-            because=f"{_units(r.lost)} not sold in {_days(r.gap)}, at {r.velocity:.3g} a day"
-            + ("" if r.worth is None else f" and a price of {_money(basis, basis.price(r.product))}"),
+            because=f"{_units(lacking.units)} not sold in {_days(lacking.gap)}, at {float(lacking.a_day):.3g} a day"
+            + ("" if price is None else f" and a price of {_money(basis, price)}"),
         )
 
 
-def _stock_words(r: Running, runs_dry: date) -> str:
-    head = f"{r.product.sku} is sold out" if r.is_out else f"{r.product.sku} will be sold out on {day_words(runs_dry)}"
-    if r.next is None:
+def _stock_words(lacking: Shortage, runs_dry: date) -> str:
+    sku = lacking.product.sku
+    head = f"{sku} is sold out" if lacking.is_out else f"{sku} will be sold out on {day_words(runs_dry)}"
+    if lacking.next is None:
         return f"{head}, and no receipt is planned"
-    when = day_words(date.fromisoformat(r.next.expected_on))
-    return f"{head}, {_days(r.gap)} before {r.next.quantity:,} arrive on {when}"
+    when = day_words(date.fromisoformat(lacking.next.expected_on))
+    return f"{head}, {_days(lacking.gap)} before {lacking.next.quantity:,} arrive on {when}"
 
 
-def _stock_act(basis: Basis, r: Running) -> str:
-    if r.next is None:
-        quantity = basis.number("reorder_quantity", "product", r.product.sku)
-        units = f"{_units(quantity)} of {r.product.sku}" if quantity else r.product.sku
+def _stock_act(basis: Basis, lacking: Shortage) -> str:
+    sku = lacking.product.sku
+    if lacking.next is None:
+        quantity = basis.number("reorder_quantity", "product", sku)
+        units = f"{_units(quantity)} of {sku}" if quantity else sku
         return f"Order {units} now, and tell marketing when it comes; until then nobody should promote it"
-    return (
-        f"Ask the supplier of {r.product.sku} to send it earlier, or a part of it; until then nobody should promote it"
-    )
+    return f"Ask the supplier of {sku} to send it earlier, or a part of it; until then nobody should promote it"
 
 
 def _promoted(basis: Basis) -> Iterator[Matter]:
     """Campaigns that promote what is not there, and what is spent on them."""
-    for product in basis.products():
-        made = basis.made("product", product.sku)
-        spend = basis.minor("spend_without_stock", "product", product.sku) or 0
-        gap = plain(made["promoted_cover_gap"].value) or 0
-        velocity = plain(made["velocity"].value) or 0
-        running = [p.campaign for p in basis.plans(7) if product.sku in p.skus]
-        if not running or (spend <= 0 and gap <= 0):
+    promoted = {sku for plan in basis.plans(PROMOTED_DAYS) for sku in plan.skus}
+    for sku in sorted(promoted & basis.shop.products.keys()):
+        product = basis.shop.products[sku]
+        stake = promotion(basis.shop, product, basis.at)
+        gap = basis.number("promoted_cover_gap", "product", sku) or 0
+        if gap <= 0 and stake is None:
             continue
-        names = list_text(running)
+        plans = promoting(basis.shop, sku, basis.at, ahead_days=PROMOTED_DAYS)
+        names = list_text([plan.campaign for plan in plans])
         out = (product.available or 0) <= 0
-        missing = at_stake(gap * velocity, basis.price(product))
-        stake = spend + (missing or 0)
         state = "is sold out" if out else f"lasts {_days(gap)} less than the campaign"
-        promote = "promotes" if len(running) == 1 else "promote"
-        costs = [f"{_money(basis, spend)} spent today"] if spend else []
-        costs += [f"{_money(basis, missing)} of sales it cannot serve"] if missing else []
         yield Matter(
-            name=f"promotion/{product.sku}",
-            what=f"{names} {promote} {product.sku}, which {state}",
+            name=f"promotion/{sku}",
+            what=f"{names} {'promotes' if len(plans) == 1 else 'promote'} {sku}, which {state}",
             who="marketing",
-            act=f"Pause {names} for {product.sku}, or promote something that is in stock",
-            at_stake=stake or None,
-            due=rfc3339_of(basis.at) if out else _end_of(basis, basis.today),
-            because=" and ".join(costs),
+            act=f"Pause {names} for {sku}, or promote something that is in stock",
+            at_stake=_minor(stake),
+            due=rfc3339_of(basis.at)
+            if out and any(is_running(p, basis.at) for p in plans)
+            else _end_of(basis, basis.today),
+            because="" if stake is None else stake.of,
         )
 
 
 def _capacity(basis: Basis) -> Iterator[Matter]:
     """Days of the coming week on which more is expected than can be shipped."""
-    full: list[tuple[date, int, int]] = []
-    for n in range(AHEAD_DAYS):
-        day = basis.today + timedelta(n)
-        expected, capacity = forecast(basis.shop, day, basis.at), capacity_of(basis.shop, day)
-        if not isinstance(expected, str) and capacity is not None and expected.orders > capacity.orders:
-            full.append((day, expected.orders, int(capacity.orders)))
+    full = full_days(basis.shop, basis.at, AHEAD_DAYS)
     if not full:
         return
-    day, expected_then, capacity_then = full[0]
-    over = sum(orders - able for _, orders, able in full)
-    when = "today" if day == basis.today else f"on {day_words(day)}"
+    first, over = full[0], sum(day.expected - day.capacity for day in full)
+    when = "today" if first.day == basis.today else f"on {day_words(first.day)}"
     more = f", and {len(full) - 1} more such day{'s' * (len(full) > 2)} in the week" if len(full) > 1 else ""
     yield Matter(
         name="capacity",
-        what=f"{expected_then:,} orders are expected {when} and {capacity_then:,} can be shipped{more}",
+        what=f"{first.expected:,} orders are expected {when} and {first.capacity:,} can be shipped{more}",
         who="operations",
         act=f"Add shifts for {over:,} orders, or say which days stay as they are; until then marketing adds no traffic",
-        at_stake=None if basis.order_worth is None else over * basis.order_worth,
-        due=rfc3339_of(basis.at) if day == basis.today else rfc3339_of(basis.start_of(day)),
+        at_stake=_minor(above_capacity(basis.shop, full, "", basis.at)),
+        due=rfc3339_of(basis.at) if first.day == basis.today else rfc3339_of(basis.start_of(first.day)),
         because=f"{over:,} orders that cannot be shipped in time, at {_money(basis, basis.order_worth)}",
     )
 
@@ -164,17 +182,16 @@ def _plans(basis: Basis) -> Iterator[Matter]:
         said = basis.answer(plan)
         if said.verdict == "yes":
             continue
-        over = sum(min(-d.room, d.campaign or 0) for d in said.days if d.room is not None and d.room < 0)
-        stake = at_stake(over, basis.order_worth) if over else None
+        stake = next(iter(plan_stakes(basis.shop, said, basis.at)), None)
         begins = datetime.fromisoformat(plan.starts)
         yield Matter(
             name=f"plan/{plan.campaign}",
             what=f"{plan.campaign} cannot be served as it is planned. {said.reasons[0]}".rstrip("."),
             who="both teams",
             act=said.suggestion.rstrip(".") or "Agree on another day or another product",
-            at_stake=stake,
+            at_stake=_minor(stake),
             due=rfc3339_of(max(begins, basis.at)),
-            because=f"{over:,} of its orders are above capacity" if over else "",
+            because="" if stake is None else stake.of,
         )
 
 
@@ -187,23 +204,29 @@ def _backlog(basis: Basis) -> Iterator[Matter]:
             what=f"{round(backlog):,} orders wait, the oldest for {round(age):,} hours",
             who="operations",
             act="Ship the oldest first, and find out what holds them; marketing: promise no quick delivery",
-            at_stake=None if basis.order_worth is None else round(backlog) * basis.order_worth,
+            at_stake=_minor(orders_stake(basis.shop, round(backlog), "", basis.at)),
             due=rfc3339_of(basis.at),
             because=f"{round(backlog):,} orders at {_money(basis, basis.order_worth)}, which may be cancelled",
         )
 
 
 def _expiring(basis: Basis) -> Iterator[Matter]:
-    for e in expiring(basis)[:MOST]:
-        last = date.fromisoformat(e.lot.expires_on)
+    lots: dict[str, list[Expiring]] = {}
+    for one in expiring(basis):
+        lots.setdefault(one.product.sku, []).append(one)
+    for sku, ours in list(lots.items())[:MOST]:
+        first, units = min(ours, key=lambda e: e.days), sum(e.unsold for e in ours)
+        last = date.fromisoformat(first.lot.expires_on)
+        stake = units_stake(basis.shop, first.product, units, "", basis.at)
+        of = f"lot {first.lot.lot}" if len(ours) == 1 else f"{len(ours)} lots, {first.lot.lot} first"
         yield Matter(
-            name=f"expiry/{e.product.sku}",
-            what=f"{_units(e.unsold)} of {e.product.sku}, lot {e.lot.lot}, are left on its last day, {day_words(last)}",
+            name=f"expiry/{sku}",
+            what=f"{_units(units)} of {sku}, {of}, will be left on the last day, {day_words(last)}",
             who="marketing",
-            act=f"Plan a flash sale of {_units(e.unsold)} at {e.discount}% off",
-            at_stake=e.worth,
+            act=f"Plan a flash sale of {_units(units)} of {sku} at {first.discount}% off",
+            at_stake=_minor(stake),
             due=_end_of(basis, last),
-            because=f"{_units(e.unsold)} at {_money(basis, basis.price(e.product))}",
+            because=f"{_units(units)} at {_money(basis, basis.price(first.product))}",
         )
 
 
@@ -212,18 +235,56 @@ def _returns(basis: Basis) -> Iterator[Matter]:
         rise = basis.made("product", row.sku)["return_rise"].value
         if rise is None or rise < RETURN_RISE:
             continue
-        more, price = Fraction(rise) * row.units, basis.price(basis.shop.products[row.sku])
+        product = basis.shop.products[row.sku]
+        stake, price = sent_back(basis.shop, product, basis.at), basis.price(product)
         reason = f", mostly: {row.reasons}" if row.reasons else ""
         yield Matter(
             name=f"returns/{row.sku}",
             what=f"{cell_text(plain(row.rate), '%', basis.shop.zone)} of {row.sku} come back, "
             f"{round(rise * 100)} points more than before{reason}",
             who="both teams",
-            act="Operations: look at what comes back. Marketing: correct what the page promises, and do not promote it",
-            at_stake=at_stake(more, price),
+            act=f"Operations: look at what comes back of {row.sku}. Marketing: correct what its page promises, and do "
+            "not promote it",
+            at_stake=_minor(stake),
             due=_end_of(basis, basis.today + timedelta(1)),
-            because=f"{_units(more)} more than usual of {row.units:,} sold, at {_money(basis, price)}",
+            because=f"{_units(Fraction(rise) * row.units)} more than usual of {row.units:,} sold, "
+            f"at {_money(basis, price)}",
         )
+
+
+def _held(basis: Basis) -> Iterator[Matter]:
+    """Places that hold what could be sold, for longer than a few days."""
+    for place in filter(None, locations(basis.shop)):
+        made = basis.made("location", place)
+        units, days = plain(made["held_units"].value), plain(made["held_days"].value)
+        if not units or days is None or days < HELD_DAYS:
+            continue
+        yield Matter(
+            name=f"held/{place}",
+            what=f"{place} has held {_units(units)} for {_days(days)}",
+            who="operations",
+            act=f"Ask {place} to release them, or to say why not",
+            at_stake=_minor(held(basis.shop, place, basis.at)),
+            due=_end_of(basis, basis.today + timedelta(1)),
+            because=f"{_units(units)} at their prices",
+        )
+
+
+def _spend(basis: Basis) -> Iterator[Matter]:
+    """Channels on which much more is spent than usual."""
+    for channel in basis.shop.channels():
+        change = plain(basis.made("channel", channel)["spend_change"].value)
+        stake = more_spend(basis.shop, channel, basis.at) if change is not None and change >= SPEND_RISE else None
+        if stake is not None and change is not None:
+            yield Matter(
+                name=f"spend/{channel}",
+                what=f"Spend on {channel} is {change:.1f} times a usual day's",
+                who="marketing",
+                act=f"Look at the budgets on {channel}: stop what nobody planned, and tell operations of what was",
+                at_stake=stake.minor,
+                due=_end_of(basis, basis.today),
+                because=stake.of,
+            )
 
 
 def _fall(basis: Basis) -> Iterator[Matter]:

@@ -9,8 +9,8 @@ from lockstep.reports.day_figures import stretch_figures
 from lockstep.reports.matters import matters
 from lockstep.reports.news import AlertNews
 from lockstep.reports.report_record import Report, Section
-from lockstep.reports.report_tables import action_table, channel_table, ended_alerts, open_alerts, theme_table
-from lockstep.reports.stock_tables import reorder_table, return_table, slow_table, supplier_table
+from lockstep.reports.tables.report_tables import action_table, channel_table, ended_alerts, open_alerts, theme_table
+from lockstep.reports.tables.stock_tables import reorder_table, return_table, slow_table, supplier_table
 from lockstep.response.standing import Action
 from lockstep.shop.whole_shop import Shop
 from lockstep.text.rfc3339 import rfc3339_of

@@ -12,8 +12,8 @@ from lockstep.reports.day_figures import made_figure, stretch_figures, today_fig
 from lockstep.reports.matters import late_words, matters
 from lockstep.reports.news import AlertLine, AlertNews
 from lockstep.reports.report_record import Column, Figure, Report, Section, Table, Value
-from lockstep.reports.report_tables import action_table, campaign_table, channel_table, ended_alerts, theme_table
-from lockstep.reports.stock_tables import (
+from lockstep.reports.tables.report_tables import action_table, campaign_table, channel_table, ended_alerts, theme_table
+from lockstep.reports.tables.stock_tables import (
     expiring_table,
     late_table,
     location_table,

@@ -51,14 +51,25 @@ class Total:
         )
 
 
+def own_currency(money: Money, settings: ShopSettings) -> str:
+    """The currency in which money is told: the shop's; where the shop names none the only one that the money names;
+    else ""."""
+    named = [currency for currency in money if currency not in (NONE, "")]
+    return settings.currency or (named[0] if len(named) == 1 else "")
+
+
 def total(money: Money, settings: ShopSettings) -> Total:
     """Money by currency in the shop's own, rounded once, halves to the even unit.
 
     What names no currency is of the shop's. Where the shop names none, money of one currency stays as it is. A currency
     without a rate is never added: it is in `without`.
     """
-    named = {currency: minor for currency, minor in money.items() if currency not in (NONE, "")}
-    own = settings.currency or (next(iter(named)) if len(named) == 1 else "")
+    return total_in(own_currency(money, settings), money, settings)
+
+
+def total_in(own: str, money: Money, settings: ShopSettings) -> Total:
+    """The same in a currency that is settled: for sums of several totals, which must all be of one. own: "" where none
+    is known; then money that names one is in `without`."""
     exact = Fraction(0)
     without: Money = {}
     for currency, minor in money.items():

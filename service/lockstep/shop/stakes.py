@@ -1,35 +1,55 @@
 """What a thing may cost, as far as the facts tell: to rank what matters, and to say so in words.
 
-Estimates, each said with what it was made of. Money that no event told of (a price, a currency's rate) is not guessed.
+Reports and the texts of alerts take every sum of money at stake from here.
+
+Estimates, each said with what it was made of: units that are not sold at their price, orders that are not shipped at
+what an order brings, spend that brings nothing. All are of one currency (`shop_currency`) and are whole numbers of its
+minor unit. Money that no event told of (a price, a currency's rate) is not guessed.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from math import ceil
 
 from lockstep.labels import NONE
 from lockstep.shop.business import business
 from lockstep.shop.day_sums import counted, on_days, paid
-from lockstep.shop.exchange import decimals, total
-from lockstep.shop.facts import ProductFacts
+from lockstep.shop.exchange import decimals, own_currency, total, total_in
+from lockstep.shop.facts import KEPT_DAYS, Money, ProductFacts, Receipt
+from lockstep.shop.forecast import forecast
 from lockstep.shop.plan_answer import PlanAnswer, assess
-from lockstep.shop.subjects.product import lead_time, velocity
+from lockstep.shop.subjects import expiry
+from lockstep.shop.subjects.capacity import capacity_of
+from lockstep.shop.subjects.product import cover, lead_time, not_judged, velocity
+from lockstep.shop.subjects.promotions import promoting
+from lockstep.shop.subjects.returns import product_returns
+from lockstep.shop.subjects.stock_receipts import gap_days, open_receipts
 from lockstep.shop.whole_shop import Made, Shop
 from lockstep.text.days import list_text
+from lockstep.text.figures import MONEY
 
 ORDER_DAYS = 28
 
 
 @dataclass(frozen=True)
 class Stake:
-    """amount: in the shop's currency, 0 at least. unit: `money EUR`. of: what it is, in words: `sales of 12 A-1 that
-    cannot be sold before more arrive`."""
+    """minor: in the minor unit of the currency, 0 at least. of: what it is, in words: `12 A-1 that sell in the 3 days
+    it is out`."""
 
-    amount: Fraction
-    unit: str
+    minor: int
+    currency: str
     of: str
+
+    @property
+    def amount(self) -> Fraction:
+        """In the currency itself."""
+        return Fraction(self.minor, 10 ** decimals(self.currency))
+
+    @property
+    def unit(self) -> str:
+        return f"{MONEY} {self.currency}".rstrip()
 
     @property
     def text(self) -> str:
@@ -47,16 +67,51 @@ def at_stake(shop: Shop, labels: Mapping[str, str], at: datetime) -> list[Stake]
     known = shop.products.get(labels.get("sku", ""))
     plan = shop.plans.get(labels.get("campaign", ""))
     if known is not None:
-        stakes += _of_product(shop, known, at)
+        lacking = shortage(shop, known, at)
+        stakes += [
+            None if lacking is None else lacking.stake,
+            unsold(shop, known, at),
+            sent_back(shop, known, at),
+            promotion(shop, known, at),
+        ]
     if plan is not None:
-        stakes += _of_plan(shop, assess(shop, plan, at), at)
+        stakes += plan_stakes(shop, assess(shop, plan, at), at)
     if "location" in labels:
-        stakes.append(_held(shop, named(labels["location"])))
+        stakes.append(held(shop, named(labels["location"]), at))
     if labels.get("channel"):
-        stakes.append(_more_spend(shop, labels["channel"], at))
+        stakes.append(more_spend(shop, labels["channel"], at))
     if not any(label in labels for label in THINGS):
-        stakes += _of_shop(shop, at)
-    return sorted((s for s in stakes if s is not None and s.amount > 0), key=lambda s: (-s.amount, s.of))
+        stakes += [_above_capacity_today(shop, at), _fewer_orders(shop, at)]
+    return sorted((s for s in stakes if s is not None and s.minor > 0), key=lambda s: (-s.minor, s.of))
+
+
+def named(label: str) -> str:
+    """A label's value as facts have it: "" where events name none."""
+    return "" if label == NONE else label
+
+
+# ---- money ----------------------------------------------------------------------------------------------------------
+
+
+def shop_currency(shop: Shop, at: datetime) -> str:
+    """The shop's; of a shop that names none the only one that its revenue has, or without revenue that its prices have;
+    else "": then nothing that names a currency is added to anything."""
+    if shop.settings.currency:
+        return shop.settings.currency
+    today = shop.day_of(at)
+    return shop.once(("currency", today), lambda: _currency_of_facts(shop, today))
+
+
+def _currency_of_facts(shop: Shop, today: date) -> str:
+    revenue = {name: 1 for name in paid(shop, "revenue", today, KEPT_DAYS) if name not in (NONE, "")}
+    prices = {product.currency: 1 for product in shop.products.values() if product.price is not None}
+    return own_currency(revenue or prices, shop.settings)
+
+
+def in_shop_currency(shop: Shop, money: Money, at: datetime) -> int | None:
+    """Money in the shop's currency, minor units; None where a part of it has no rate."""
+    sum_ = total_in(shop_currency(shop, at), money, shop.settings)
+    return None if sum_.without else sum_.minor
 
 
 def order_value(shop: Shop, at: datetime) -> Made:
@@ -67,109 +122,221 @@ def order_value(shop: Shop, at: datetime) -> Made:
     made_of = ((f"revenue of {ORDER_DAYS} days", float(revenue.amount)), ("orders of them", orders))
     if not orders or not revenue.minor:
         return Made(None, revenue.unit, made_of, "no revenue is known of orders")
-    return Made(_in_cents(revenue.amount / orders, revenue.currency), revenue.unit, made_of, revenue.why)
+    minor = round(Fraction(revenue.minor, orders))
+    return Made(Fraction(minor, 10 ** decimals(revenue.currency)), revenue.unit, made_of, revenue.why)
+
+
+def order_worth(shop: Shop, at: datetime) -> int | None:
+    """The same in minor units of the shop's currency; None where no revenue is known in it."""
+    return minor_of(shop, order_value(shop, at), at)
+
+
+def minor_of(shop: Shop, made: Made, at: datetime) -> int | None:
+    """A measure that is money, in minor units of the shop's currency; None where it is not known, or of another one."""
+    currency = shop_currency(shop, at)
+    if made.value is None or made.unit != f"{MONEY} {currency}".rstrip():
+        return None
+    cents: int = 10 ** decimals(currency)
+    return round(Fraction(made.value) * cents)
+
+
+def price_of(shop: Shop, product: ProductFacts, at: datetime) -> int | None:
+    """Of one unit, in minor units of the shop's currency; None where none was told, or it has no rate."""
+    return None if product.price is None else in_shop_currency(shop, {product.currency: product.price}, at)
+
+
+def units_stake(shop: Shop, product: ProductFacts, units: Fraction | int, words: str, at: datetime) -> Stake | None:
+    """Units at the product's price, parts of one among them; None where there are none, or the price is not known."""
+    if product.price is None or units <= 0:
+        return None
+    minor = in_shop_currency(shop, {product.currency: round(product.price * units)}, at)
+    of = f"{ceil(units):,} {product.sku} {words}"
+    return None if minor is None else Stake(minor, shop_currency(shop, at), of)
+
+
+def orders_stake(shop: Shop, orders: int, words: str, at: datetime) -> Stake | None:
+    """Orders at what an order brings; None where there are none, or that is not known."""
+    worth = order_worth(shop, at)
+    if worth is None or orders <= 0:
+        return None
+    return Stake(worth * orders, shop_currency(shop, at), f"{orders:,} {words}")
 
 
 def _days(count: int | float | Fraction) -> str:
     return f"{count} day{'' if count == 1 else 's'}"
 
 
-def named(label: str) -> str:
-    """A label's value as facts have it: "" where events name none."""
-    return "" if label == NONE else label
+# ---- products -------------------------------------------------------------------------------------------------------
 
 
-def _in_cents(amount: Fraction, currency: str) -> Fraction:
-    cents = 10 ** decimals(currency)
-    return Fraction(round(amount * cents), cents)
+@dataclass(frozen=True)
+class Shortage:
+    """A product that is sold out, or will be before more comes.
+
+    cover: days; 0: it is sold out. a_day: units that it sells. gap: days without it. units: that are not sold
+    meanwhile. next: the receipt that ends it; None: none is told, and the gap is what it is at least if it is ordered
+    today. stake: None where the price is not known.
+    """
+
+    product: ProductFacts
+    cover: Fraction
+    a_day: Fraction
+    gap: Fraction
+    units: Fraction
+    next: Receipt | None
+    stake: Stake | None
+
+    @property
+    def is_out(self) -> bool:
+        return (self.product.available or 0) <= 0
 
 
-def _of_units(shop: Shop, product: ProductFacts, units: Fraction | int, words: str) -> Stake | None:
-    """Units at the product's price, parts of one among them; None where no price was told, or it has no rate."""
-    if product.price is None or units <= 0:
-        return None
-    worth = total({product.currency: round(product.price * units)}, shop.settings)
-    return None if worth.without else Stake(worth.amount, worth.unit, f"{ceil(units):,} {product.sku} {words}")
-
-
-def _of_orders(shop: Shop, orders: int, words: str, at: datetime) -> Stake | None:
-    value = order_value(shop, at)
-    if value.value is None or orders <= 0:
-        return None
-    return Stake(Fraction(value.value) * orders, value.unit, f"{orders:,} {words}")
-
-
-def _of_product(shop: Shop, product: ProductFacts, at: datetime) -> list[Stake | None]:
+def shortage(shop: Shop, product: ProductFacts, at: datetime) -> Shortage | None:
+    """None for what lasts, does not sell, may be sold without stock, or is not known."""
     today = shop.day_of(at)
-    made = business(shop, "product", (product.sku,), at)
-    a_day = velocity(shop, product, today) or Fraction(0)
-    gap, unsold, spend = made["gap_days"].value, made["unsold_at_expiry"].value, made["spend_without_stock"]
-    days_left = made["days_of_cover"].value
-    stakes: list[Stake | None] = []
-    if gap:
-        stakes.append(_of_units(shop, product, a_day * Fraction(gap), f"that sell in the {_days(gap)} it is out"))
-    elif gap is None and days_left is not None and days_left <= shop.settings.safety_days:
-        # Nothing is on its way: ordered today it would be here in the lead time.
-        out = max(Fraction(0), Fraction(str(lead_time(shop, product))) - Fraction(days_left))
-        words = f"that sell in the {_days(round(out))} it is out at least, if it is ordered today"
-        stakes.append(_of_units(shop, product, a_day * out, words))
-    if unsold:
-        stakes.append(_of_units(shop, product, Fraction(unsold), "that will be left on the last day of their lot"))
-    returned = sum(on_days(product, product.returned, today, shop.settings.return_days))
-    stakes.append(_of_units(shop, product, returned, f"that came back in {shop.settings.return_days} days"))
-    if spend.value:
-        stakes.append(
-            Stake(Fraction(spend.value), spend.unit, f"spent today on what promotes {product.sku}, which is out")
-        )
-    return stakes
+    if product.available is None:
+        return None
+    lasts = cover(shop, product, today)
+    coming = open_receipts(product)
+    # First what most products are: enough is there, and nothing that is on its way has to be waited for.
+    if lasts is None or (not coming and lasts > Fraction(str(shop.settings.safety_days))):
+        return None
+    a_day = velocity(shop, product, today)
+    if not a_day or not_judged(shop, product, today):
+        return None
+    if coming:
+        gap = Fraction(gap_days(shop, product, at).value or 0)
+        words = f"that sell in the {_days(gap)} it is out"
+    else:
+        gap = max(Fraction(0), Fraction(str(lead_time(shop, product))) - lasts)
+        words = f"that sell in the {_days(round(gap))} it is out at least, if it is ordered today"
+    if gap <= 0:
+        return None
+    units = a_day * gap
+    stake = units_stake(shop, product, units, words, at)
+    return Shortage(product, lasts, a_day, gap, units, coming[0] if coming else None, stake)
 
 
-def _of_plan(shop: Shop, answer: PlanAnswer, at: datetime) -> list[Stake | None]:
+def unsold(shop: Shop, product: ProductFacts, at: datetime) -> Stake | None:
+    """What will be left of its lots on their last days."""
+    units = unsold_of(shop, product, at)
+    return units_stake(shop, product, units, "that will be left on the last day of their lot", at)
+
+
+def unsold_of(shop: Shop, product: ProductFacts, at: datetime) -> int:
+    """Whole units likewise; 0 where that is not known."""
+    return int(expiry.measures(shop, product, at)["unsold_at_expiry"].value or 0) if product.lots else 0
+
+
+def sent_back(shop: Shop, product: ProductFacts, at: datetime) -> Stake | None:
+    """What came back in the days of returns: above the rate of before, or all of it where that rate is not known."""
+    days, today = shop.settings.return_days, shop.day_of(at)
+    returned = sum(on_days(product, product.returned, today, days))
+    if returned <= 0:
+        return None
+    rise = product_returns(shop, product, at)["return_rise"].value
+    if rise is None:
+        return units_stake(shop, product, returned, f"that came back in {days} days", at)
+    more = Fraction(rise) * sum(on_days(product, product.units, today, days))
+    return units_stake(shop, product, more, f"more than usual that came back in {days} days", at)
+
+
+def promotion(shop: Shop, product: ProductFacts, at: datetime) -> Stake | None:
+    """What campaigns of these days could sell of it and cannot, and what is spent today on one that is sold out."""
+    plans = promoting(shop, product.sku, at)
+    if not plans or product.available is None:
+        return None
+    spend = business(shop, "product", (product.sku,), at, only=frozenset(("spend_without_stock",)))
+    spent = minor_of(shop, spend["spend_without_stock"], at) or 0
+    missing = promoted_short(shop, product, at)
+    sales = units_stake(shop, product, missing, f"that {list_text([p.campaign for p in plans])} could sell", at)
+    minor, words = spent + (0 if sales is None else sales.minor), []
+    if sales is not None:
+        words.append(f"{sales.of} and {'is' if missing == 1 else 'are'} not there")
+    if spent:
+        words.append(f"what was spent today on promoting {product.sku}, which is out")
+    return Stake(minor, shop_currency(shop, at), " and ".join(words)) if minor else None
+
+
+def promoted_short(shop: Shop, product: ProductFacts, at: datetime) -> int:
+    """Units that the campaign of these days that lacks most could sell and are not there, as its answer counts them."""
+    answers = [assess(shop, plan, at) for plan in promoting(shop, product.sku, at)]
+    return max((row.short for seen in answers for row in seen.products if row.sku == product.sku), default=0)
+
+
+# ---- campaigns and the whole shop -----------------------------------------------------------------------------------
+
+
+def plan_stakes(shop: Shop, answer: PlanAnswer, at: datetime) -> list[Stake]:
+    """What a campaign brings and cannot be shipped, and what it could sell of each product and is not there; the
+    largest first."""
     orders = sum(-day.room for day in answer.days if day.room is not None and day.room < 0)
-    stakes = [_of_orders(shop, orders, f"orders more than can be shipped in the days of {answer.campaign}", at)]
+    stakes = [orders_stake(shop, orders, f"orders more than can be shipped in the days of {answer.campaign}", at)]
     for row in answer.products:
         if row.sku in shop.products:
             words = f"that {answer.campaign} could sell and are not there"
-            stakes.append(_of_units(shop, shop.products[row.sku], row.short, words))
-    return stakes
+            stakes.append(units_stake(shop, shop.products[row.sku], row.short, words, at))
+    return sorted((s for s in stakes if s is not None), key=lambda s: (-s.minor, s.of))
 
 
-def _of_shop(shop: Shop, at: datetime) -> list[Stake | None]:
-    made = business(shop, "shop", (), at)
-    expected, capacity = made["expected_today"].value, made["capacity_today"].value
-    gap = made["forecast_gap"]
-    stakes: list[Stake | None] = []
-    if expected is not None and capacity is not None:
-        stakes.append(_of_orders(shop, int(expected - capacity), "orders more than can be shipped today", at))
-    if gap.value is not None and gap.value < 0:
-        so_far, by_now = (Fraction(str(number)) for _, number in gap.made_of)
-        stakes.append(_of_orders(shop, round(by_now - so_far), "orders fewer than were expected by now", at))
-    return stakes
+@dataclass(frozen=True)
+class FullDay:
+    """A day on which more is expected than can be shipped: orders, likewise."""
+
+    day: date
+    expected: int
+    capacity: int
 
 
-def _held(shop: Shop, location: str) -> Stake | None:
-    """What cannot be sold there, at the prices that are known."""
-    held = {p.sku: (p, p.places[location].held) for p in shop.products.values() if location in p.places}
-    rows = [s for p, units in held.values() if (s := _of_units(shop, p, units, "")) is not None]
-    if not rows:
+def full_days(shop: Shop, at: datetime, count: int) -> list[FullDay]:
+    """Those of the `count` days from today on; none where forecast or capacity is not known."""
+    days = []
+    for n in range(count):
+        day = shop.day_of(at) + timedelta(n)
+        expected, capacity = forecast(shop, day, at), capacity_of(shop, day)
+        if not isinstance(expected, str) and capacity is not None and expected.orders > capacity.orders:
+            days.append(FullDay(day, expected.orders, int(capacity.orders)))
+    return days
+
+
+def above_capacity(shop: Shop, days: list[FullDay], words: str, at: datetime) -> Stake | None:
+    """Orders of these days that cannot be shipped on them."""
+    return orders_stake(shop, sum(day.expected - day.capacity for day in days), words, at)
+
+
+def _above_capacity_today(shop: Shop, at: datetime) -> Stake | None:
+    return above_capacity(shop, full_days(shop, at, 1), "orders more than can be shipped today", at)
+
+
+def _fewer_orders(shop: Shop, at: datetime) -> Stake | None:
+    gap = business(shop, "shop", (), at)["forecast_gap"]
+    if gap.value is None or gap.value >= 0:
         return None
-    skus = sorted(sku for sku, (_, units) in held.items() if units > 0)
-    return Stake(
-        sum((row.amount for row in rows), Fraction(0)),
-        rows[0].unit,
-        f"held at {location or 'one place'}: {list_text(skus)}",
-    )
+    so_far, by_now = (Fraction(str(number)) for _, number in gap.made_of)
+    return orders_stake(shop, round(by_now - so_far), "orders fewer than were expected by now", at)
 
 
-def _more_spend(shop: Shop, channel: str, at: datetime) -> Stake | None:
+# ---- places and channels --------------------------------------------------------------------------------------------
+
+
+def held(shop: Shop, location: str, at: datetime) -> Stake | None:
+    """What cannot be sold there, at the prices that are known."""
+    units = {sku: p.places[location].held for sku, p in sorted(shop.products.items()) if location in p.places}
+    rows = [units_stake(shop, shop.products[sku], count, "", at) for sku, count in units.items()]
+    minor = sum(row.minor for row in rows if row is not None)
+    skus = [sku for sku, count in units.items() if count > 0]
+    if not minor:
+        return None
+    return Stake(minor, shop_currency(shop, at), f"held at {location or 'one place'}: {list_text(skus)}")
+
+
+def more_spend(shop: Shop, channel: str, at: datetime) -> Stake | None:
     """Spend of the last day above a usual one."""
     change = business(shop, "channel", (channel,), at)["spend_change"]
     if change.value is None or change.value <= 1:
         return None
-    yesterday = shop.day_of(at) - timedelta(1)
-    spend = max(
-        (total(paid(shop, "spend", day, 1, channel), shop.settings) for day in (yesterday, yesterday + timedelta(1))),
-        key=lambda one: one.minor,
-    )
-    more = _in_cents(spend.amount * (1 - 1 / Fraction(change.value)), spend.currency)
-    return Stake(more, spend.unit, f"spent on {channel} above a usual day")
+    today = shop.day_of(at)
+    spends = [in_shop_currency(shop, paid(shop, "spend", d, 1, channel), at) for d in (today - timedelta(1), today)]
+    spend = max((one for one in spends if one is not None), default=0)
+    more = round(spend * (1 - 1 / Fraction(change.value)))
+    return Stake(more, shop_currency(shop, at), f"spent on {channel} above a usual day")

@@ -26,12 +26,21 @@ UNITS_DAYS = 28
 def promoting(shop: Shop, sku: str, at: datetime, *, ahead_days: int = AHEAD_DAYS) -> list[PlanFacts]:
     """Campaigns with a product that run, or will within so many days, the next to end first."""
     until = at + timedelta(days=ahead_days)
-    plans = [
-        plan
-        for plan in shop.plans.values()
-        if sku in plan.skus and not plan.cancelled and plan_bounds(plan)[1] > at and plan_bounds(plan)[0] <= until
-    ]
+    plans = [plan for plan in _naming(shop, sku) if plan_bounds(plan)[1] > at and plan_bounds(plan)[0] <= until]
     return sorted(plans, key=lambda plan: (plan_bounds(plan)[1], plan.campaign))
+
+
+def _naming(shop: Shop, sku: str) -> list[PlanFacts]:
+    """Campaigns that name a product and are not cancelled; a shop with many of both asks thousands of times."""
+    return shop.once(("plans of products",), lambda: _plans_of_products(shop)).get(sku, [])
+
+
+def _plans_of_products(shop: Shop) -> dict[str, list[PlanFacts]]:
+    plans: dict[str, list[PlanFacts]] = {}
+    for plan in shop.plans.values():
+        for sku in dict.fromkeys(plan.skus) if not plan.cancelled else ():
+            plans.setdefault(sku, []).append(plan)
+    return plans
 
 
 def units_of_campaign(shop: Shop, plan: PlanFacts, at: datetime) -> dict[str, dict[date, Fraction]]:
@@ -115,8 +124,10 @@ def stock_course(
 
 
 def _millionths(units: Fraction) -> int:
-    """As exact as is needed, the same everywhere, and quick."""
-    return round(units * SCALE)
+    """As exact as is needed, the same everywhere, and quick: halves to the even one, as round has them."""
+    whole, rest = divmod(units.numerator * SCALE, units.denominator)
+    half = 2 * rest - units.denominator
+    return whole + (half > 0 or (half == 0 and whole % 2))
 
 
 def measures(shop: Shop, product: ProductFacts, at: datetime) -> dict[str, Made]:

@@ -6,30 +6,15 @@ from statistics import median
 from lockstep.reports.basis import Basis, plain
 from lockstep.reports.cell_text import money_unit
 from lockstep.reports.news import AlertLine
-from lockstep.reports.report_record import Column, Table, Value
-
-MOST_ROWS = 12
-
-
-def _table(
-    name: str,
-    title: str,
-    columns: tuple[Column, ...],
-    rows: list[tuple[Value, ...]],
-    *,
-    empty: str,
-    most: int = MOST_ROWS,
-) -> Table:
-    return Table(
-        name=name, title=title, columns=columns, rows=tuple(rows[:most]), empty=empty, more=max(0, len(rows) - most)
-    )
+from lockstep.reports.report_record import Table
+from lockstep.reports.tables.short_table import Row, day_column, moment_column, number_column, short_table, text_column
 
 
 def channel_table(basis: Basis, first: date, count: int) -> Table:
     """Each channel's `count` days from `first`, with its conversion, cost to serve and ROAS as of now."""
     days = [first + timedelta(n) for n in range(count)]
     money = money_unit(basis.currency)
-    rows: list[tuple[Value, ...]] = []
+    rows: list[Row] = []
     for channel in basis.shop.channels():
         made = basis.made("channel", channel)
         sums = [sum(basis.count(day, name, channel) or 0 for day in days) for name in ("sessions", "orders")]
@@ -43,24 +28,26 @@ def channel_table(basis: Basis, first: date, count: int) -> Table:
                 revenue,
                 spend,
                 plain(made["roas"].value),
+                plain(made["complex_share"].value),
                 basis.minor("cost_to_serve", "channel", channel),
                 plain(made["channel_return_rate"].value),
             )
         )
     rows.sort(key=lambda row: (-int(row[4] or 0), str(row[0])))
-    return _table(
+    return short_table(
         "channels",
         "By channel",
         (
-            Column(name="channel", title="Channel", unit="text"),
-            Column(name="sessions", title="Visits"),
-            Column(name="orders", title="Orders"),
-            Column(name="conversion", title="Conversion, 28 days", unit="%"),
-            Column(name="revenue", title="Revenue", unit=money),
-            Column(name="spend", title="Spend", unit=money),
-            Column(name="roas", title="Revenue / spend, 7 days", unit="x"),
-            Column(name="cost_to_serve", title="Cost to serve an order", unit=money),
-            Column(name="return_rate", title="Sent back, 7 days", unit="%"),
+            text_column("channel", "Channel"),
+            number_column("sessions", "Visits"),
+            number_column("orders", "Orders"),
+            number_column("conversion", "Conversion, 28 days", "%"),
+            number_column("revenue", "Revenue", money),
+            number_column("spend", "Spend", money),
+            number_column("roas", "Revenue / spend, 7 days", "x"),
+            number_column("complex_share", "Complex orders, 7 days", "%"),
+            number_column("cost_to_serve", "Cost to serve an order", money),
+            number_column("return_rate", "Sent back, 7 days", "%"),
         ),
         rows,
         empty="No event named a channel.",
@@ -69,22 +56,22 @@ def channel_table(basis: Basis, first: date, count: int) -> Table:
 
 def campaign_table(basis: Basis, within_days: int) -> Table:
     """The campaigns that run and that come, and whether they can be served."""
-    rows: list[tuple[Value, ...]] = []
+    rows: list[Row] = []
     for plan in basis.plans(within_days):
         said = basis.answer(plan)
         rows.append(
             (plan.campaign, plan.starts, plan.ends, ", ".join(plan.skus) or None, said.verdict, said.suggestion or None)
         )
-    return _table(
+    return short_table(
         "campaigns",
         "Campaigns today" if within_days == 1 else f"Campaigns, now and in the next {within_days} days",
         (
-            Column(name="campaign", title="Campaign", unit="text"),
-            Column(name="starts", title="Starts", unit="moment"),
-            Column(name="ends", title="Ends", unit="moment"),
-            Column(name="skus", title="Products", unit="text"),
-            Column(name="answer", title="Can it be served?", unit="text"),
-            Column(name="suggestion", title="So", unit="text"),
+            text_column("campaign", "Campaign"),
+            moment_column("starts", "Starts"),
+            moment_column("ends", "Ends"),
+            text_column("skus", "Products"),
+            text_column("answer", "Can it be served?"),
+            text_column("suggestion", "So"),
         ),
         rows,
         empty="None runs and none is planned.",
@@ -106,18 +93,18 @@ def theme_table(basis: Basis, first: date, count: int) -> Table:
             for day in days
         ]
         usual[theme] = sum(per_day)
-    rows: list[tuple[Value, ...]] = [
+    rows: list[Row] = [
         (theme, said, round(usual[theme], 1), said - round(usual[theme], 1))
         for theme, said in sorted(now.items(), key=lambda item: (-(item[1] - usual[item[0]]), item[0]))
     ]
-    return _table(
+    return short_table(
         "themes",
         "What customers said",
         (
-            Column(name="theme", title="Theme", unit="text"),
-            Column(name="count", title="Times"),
-            Column(name="usual", title="Usual"),
-            Column(name="more", title="More than usual"),
+            text_column("theme", "Theme"),
+            number_column("count", "Times"),
+            number_column("usual", "Usual"),
+            number_column("more", "More than usual"),
         ),
         rows,
         empty="No feedback came in.",
@@ -134,23 +121,19 @@ def ended_alerts(basis: Basis, span: str) -> Table:
 
 
 def _alerts(name: str, title: str, alerts: tuple[AlertLine, ...], *, ended: bool, empty: str) -> Table:
-    rows: list[tuple[Value, ...]] = [
+    rows: list[Row] = [
         (a.severity, a.headline, a.since, a.ended if ended else (a.has_it or "nobody"), a.about) for a in alerts
     ]
-    last = (
-        Column(name="ended", title="Over", unit="moment")
-        if ended
-        else Column(name="has_it", title="Who has it", unit="text")
-    )
-    return _table(
+    last = moment_column("ended", "Over") if ended else text_column("has_it", "Who has it")
+    return short_table(
         name,
         title,
         (
-            Column(name="severity", title="", unit="text"),
-            Column(name="headline", title="What", unit="text"),
-            Column(name="since", title="Since", unit="moment"),
+            text_column("severity", ""),
+            text_column("headline", "What"),
+            moment_column("since", "Since"),
             last,
-            Column(name="alert", title="Alert", unit="text"),
+            text_column("alert", "Alert"),
         ),
         rows,
         empty=empty,
@@ -160,20 +143,20 @@ def _alerts(name: str, title: str, alerts: tuple[AlertLine, ...], *, ended: bool
 
 def action_table(basis: Basis) -> Table:
     """The open actions, the oldest first, with owner and age."""
-    rows: list[tuple[Value, ...]] = []
+    rows: list[Row] = []
     for action in sorted(basis.actions, key=lambda a: (a.created_at, a.id)):
         if action.closed_at is None:
             age = (basis.at - datetime.fromisoformat(action.created_at)).days if action.created_at else None
             rows.append((action.text, action.assignee or "nobody yet", age, action.due or None, action.about or None))
-    return _table(
+    return short_table(
         "actions",
         "Open actions",
         (
-            Column(name="action", title="What", unit="text"),
-            Column(name="owner", title="Who", unit="text"),
-            Column(name="age", title="Open for", unit="days"),
-            Column(name="due", title="By", unit="day"),
-            Column(name="about", title="From", unit="text"),
+            text_column("action", "What"),
+            text_column("owner", "Who"),
+            number_column("age", "Open for", "days"),
+            day_column("due", "By"),
+            text_column("about", "From"),
         ),
         rows,
         empty="No action is open.",

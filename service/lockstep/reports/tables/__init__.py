@@ -1,0 +1,1 @@
+"""The tables of reports: of products, and of channels, campaigns, themes, alerts and actions."""

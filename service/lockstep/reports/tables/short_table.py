@@ -1,0 +1,52 @@
+"""A table of a report that is short: its most important rows, and how many were left out. And the columns of many."""
+
+from collections.abc import Iterable
+
+from lockstep.reports.report_record import Column, Table, Value
+
+MOST_ROWS = 10
+
+Row = tuple[Value, ...]
+
+
+def short_table(
+    name: str, title: str, columns: Iterable[Column], rows: Iterable[Row], *, empty: str, most: int = MOST_ROWS,
+    note: str = "",
+) -> Table:  # fmt: skip
+    """rows: all of them, the most important first. empty: what is said where there are none. most: rows that are kept.
+    note: what is said below them."""
+    listed = tuple(rows)
+    return Table(
+        name=name,
+        title=title,
+        columns=tuple(columns),
+        rows=listed[:most],
+        empty=empty,
+        more=max(0, len(listed) - most),
+        note=note,
+    )
+
+
+def text_column(name: str, title: str) -> Column:
+    """A column of words."""
+    return Column(name=name, title=title, unit="text")
+
+
+def number_column(name: str, title: str, unit: str = "") -> Column:
+    """A column of numbers. unit: of its cells; "" a count."""
+    return Column(name=name, title=title, unit=unit)
+
+
+def day_column(name: str, title: str) -> Column:
+    """A column of days."""
+    return Column(name=name, title=title, unit="day")
+
+
+def moment_column(name: str, title: str) -> Column:
+    """A column of instants."""
+    return Column(name=name, title=title, unit="moment")
+
+
+SKU = text_column("sku", "Product")
+AVAILABLE = number_column("available", "Available")
+COVER = number_column("days_of_cover", "Cover", "days")
