@@ -564,6 +564,23 @@ def test_a_level_that_comes_after_a_version_and_a_restart():
     assert lines(pipeline.finish(END)) == []
 
 
+def test_a_level_that_went_over_before_its_judge_did():
+    """Its value from behind the border has come, the topic has no watermark yet, and another judge goes on."""
+    pipeline = Pipeline(changed(plan(LOW), plan(HIGH)), sources=2)
+    first, after, end = stock("A: 12:01 15, 12:10:30 15, 12:13 30")
+    for told in (first, after):
+        pipeline.arrive(told)
+        pipeline.step()
+    pipeline.crash_judge(0)
+    for partition, told in enumerate(stock("B: 12:12 50, 12:12 50")):
+        pipeline.arrive(told, partition)
+        pipeline.step()
+    pipeline.arrive(end)
+    pipeline.finish(END)
+    assert lines(pipeline.said) == ["12:01 A firing warning", "12:13 A resolved warning"]
+    assert len({t["episode_id"] for t in pipeline.said}) == 1
+
+
 def test_a_rule_that_expires_before_the_next_version_begins():
     """The first value after the border comes before the watermark has told that the last day is over."""
     first, second = (v(n, replace(LOW, expires=TODAY, for_s=n)) for n in (0, 1))

@@ -288,6 +288,15 @@ def continues(new: RuleRuntime | None, old: RuleRuntime) -> TypeGuard[RuleRuntim
     return new is not None and goes_on(new, old.rule.by, old.facts.key, level_only=old.facts.is_level_only)
 
 
+def has_gone_on(runtime: RuleRuntime, labels: Labels) -> bool:
+    """Whether a later version judges a group already, perhaps one after the next."""
+    after = runtime.after
+    if not continues(after, runtime):
+        return False
+    group = after.groups.get(labels)
+    return (group is not None and group.begun) or has_gone_on(after, labels)
+
+
 def goes_on(new: RuleRuntime, by: Sequence[str], key: Sequence[str], *, level_only: bool) -> bool:
     """The same for a version of which no more is known than its labels, its key and whether it was on levels alone."""
     same = list(new.rule.by) == list(by) and list(new.facts.key) == list(key)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from lockstep.alert import Alert, alert_id, remove
-from lockstep.judge.group import Group, RuleRuntime, continues, goes_on
+from lockstep.judge.group import Group, RuleRuntime, continues, goes_on, has_gone_on
 from lockstep.judge.histories import Past
 from lockstep.judge.next import Schedule
 from lockstep.judge.publish import OpenCut, dressed
@@ -49,7 +49,7 @@ class Handover:
 
     def begin_level(self, runtime: RuleRuntime, labels: Labels) -> None:
         """Judge a group, once, by what its levels are at the border, with the alert that the version before left."""
-        if _has_gone_on(runtime, labels):
+        if has_gone_on(runtime, labels):
             return
         group = runtime.group(labels)
         if group.begun:
@@ -229,15 +229,6 @@ def is_judged_by(runtime: RuleRuntime, labels: Labels, time_us: int) -> bool:
     if continues(after, runtime) and (next_one := after.groups.get(labels)) is not None and next_one.begun:
         return not after.facts.is_level_only
     return time_us <= runtime.facts.until
-
-
-def _has_gone_on(runtime: RuleRuntime, labels: Labels) -> bool:
-    """Whether a later version judges a group already, perhaps one after the next."""
-    after = runtime.after
-    if not continues(after, runtime):
-        return False
-    group = after.groups.get(labels)
-    return (group is not None and group.begun) or _has_gone_on(after, labels)
 
 
 def _wait_for_verdict(alert: Alert, runtime: RuleRuntime) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from lockstep.alert import Alert, Change, alert_id, apply_verdict, due, remove, run_timer
-from lockstep.judge.group import Group, RuleRuntime, Shared
+from lockstep.judge.group import Group, RuleRuntime, Shared, has_gone_on
 from lockstep.judge.group_view import GroupView
 from lockstep.judge.histories import Past
 from lockstep.judge.next import Schedule
@@ -399,7 +399,7 @@ class Visits:
             if facts.is_level_only and not runtime.begun:
                 continue
             for labels in self._histories.groups_of(series):
-                if not self._schedule.is_forgotten(runtime, labels):
+                if not (self._schedule.is_forgotten(runtime, labels) or has_gone_on(runtime, labels)):
                     runtime.group(labels)
         for labels, group in list(runtime.groups.items()):
             if facts.is_level_only:
