@@ -468,6 +468,7 @@ class Service:
             writer=Writer(s.zone, s.public_url, s.currency),
             says_now=says_now_of(self._explain),
             clock=utc_now,
+            plans=lambda: self.shop_board.shop.plans,
         )
         return AlertPages(
             known,

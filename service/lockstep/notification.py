@@ -29,6 +29,19 @@ ACKNOWLEDGED, SNOOZED, CLOSED = "acknowledged", "snoozed", "closed"
 """What stands of what people did about an alert, for other programs that keep the like."""
 
 
+class PlanNews(msgspec.Struct, frozen=True, kw_only=True):
+    """Which campaign an item tells of, for the page and the buttons that go with it.
+
+    campaign: its name. number: of the announcement. may_reply: whether the reader is asked what operations say to it;
+    who only planned it is not. is_open: whether nobody has replied to this announcement yet.
+    """
+
+    campaign: str
+    number: int
+    may_reply: bool = False
+    is_open: bool = False
+
+
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """One transition as people read it; every text is plain, and fit for one line.
 
@@ -39,7 +52,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     texts: team → what it means for that team. why: lines that say what led to it. more: where all numbers are.
     note: what is odd about the message itself. chart: the transition whose chart shows it; UNSET where none can.
     handled: who has it, in words, "Anna has it since 14:05"; UNSET: nobody. standing: the strongest of CLOSED,
-    ACKNOWLEDGED and SNOOZED that stands; UNSET: none, though somebody may have written something.
+    ACKNOWLEDGED and SNOOZED that stands; UNSET: none, though somebody may have written something. plan: the campaign
+    that it tells of, where it is no alert's; UNSET: none.
     What has a default was not written by the first version.
     """
 
@@ -67,6 +81,12 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     episode_id: str
     chart: str | msgspec.UnsetType = msgspec.UNSET
     standing: str | msgspec.UnsetType = msgspec.UNSET
+    plan: PlanNews | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def campaign(self) -> PlanNews | None:
+        """The campaign that it tells of; None where it is another notice or an alert's."""
+        return None if isinstance(self.plan, msgspec.UnsetType) else self.plan
 
     @property
     def is_over(self) -> bool:

@@ -247,7 +247,7 @@ class Links(Protocol):
     """Where a message leads its reader, made when it is sent: an address that needs no login, or None."""
 
     def page(self, item: Item, destination: Destination) -> str | None:
-        """Where the item's alert is seen, and acted on as the destination."""
+        """Where the item's alert is seen, and acted on as the destination; of a notice the campaign's."""
 
     def mute(self, rule: str, destination: Destination) -> str | None:
         """Where the destination says that it wants to hear no more of a rule."""

@@ -5,12 +5,15 @@ from typing import Any
 import pytest
 from alert_samples import NOON
 
-from lockstep.notify.pipeline.hooks import Applied
+from lockstep.notification import PlanNews
+from lockstep.notify.message import notice_message
+from lockstep.notify.pipeline.hooks import Applied, Notice
 from lockstep.notify.reporting.plan_replies import PlanReplies
 from lockstep.response.command import AnswerPlan, ReplyToPlan
 from lockstep.response.standing import PlanStanding
 
 T0 = NOON.timestamp()
+TEAMS = ("marketing", "operations")
 
 
 class Run:
@@ -21,6 +24,7 @@ class Run:
         self.part = PlanReplies()
         self.commands = 0
         self.told: list[str] = []
+        self.notices: list[Notice] = []
 
     def _restart(self) -> None:
         for key, value in self.part.cut().items():
@@ -42,6 +46,7 @@ class Run:
         notices = self.part.tick(T0 + self.commands).notices
         self._restart()
         self.told += [notice.headline for notice in notices]
+        self.notices += notices
         assert len({notice.id for notice in notices}) == len(notices)
         return applied
 
@@ -98,3 +103,29 @@ def test_a_reply_to_what_nobody_knows_is_refused():
     refused = Run().part.apply(ReplyToPlan(campaign="X", number=1, reply="confirmed", **Run().head()), T0)
     assert refused is not None
     assert "no campaign 'X'" in refused.why
+
+
+def test_the_same_reply_again_is_none():
+    """Also from somebody else, or with the words that were said; with other words it is one."""
+    run = Run()
+    run.answer("yes")
+    assert run.reply("confirmed", note="two more packers").applied
+    for note in ("", "two more packers"):
+        refused = run.reply("confirmed", note=note)
+        assert (refused.applied, refused.why) == (False, "Ben has confirmed SPRING already")
+    assert run.reply("confirmed", note="three more packers").applied
+    assert run.reply("objected", note="the flu").applied
+    assert run.told[1:] == [*["Ben confirmed campaign SPRING"] * 2, "Ben objected to campaign SPRING"]
+
+
+def test_who_may_reply_is_asked_for_it():
+    """Each notice names its campaign and announcement; who has planned it is not asked, and nobody when it is done."""
+    run = Run()
+    run.answer("no", number=3)
+    run.reply("objected", number=3, note="the flu")
+    asked, told = run.notices
+    assert asked.plan == PlanNews(campaign="SPRING", number=3, may_reply=True, is_open=True)
+    assert told.plan == PlanNews(campaign="SPRING", number=3, may_reply=True, is_open=False)
+    assert (asked.severity, told.severity) == ("warning", "warning")
+    items = {teams: notice_message(asked, teams).items[0].campaign for teams in [("marketing",), TEAMS, TEAMS[1:]]}
+    assert [news is not None and news.may_reply for news in items.values()] == [False, True, True]

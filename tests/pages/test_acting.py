@@ -1,56 +1,19 @@
 """People act on a real service: by the link of a mail, by the page, by a button in Slack, by a mail's unsubscribe."""
 
-import asyncio
-import hashlib
-import hmac
-import json
 import re
-import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import timedelta
-from urllib.parse import urlencode
 
-import aiohttp
 import pytest
+from acting_shop import Running, running_shop, until
 
 from lockstep.adapters.slack_api.message_blocks import buttons
-from lockstep.app import Service, utc_now
-from lockstep.settings import load_settings
-from lockstep.tools.demo.stand_ins import HOST, Mailbox, Slack, mail_server, slack_server
-
-RULES = """\
-measures:
-  stock: {last: available, of: stock.level}
-rules:
-  - name: LowStock
-    by: [sku]
-    threshold: {measure: stock, levels: {warning: {at_most: 20}, critical: {at_most: 2}}}
-    say: {operations: "Order {{ labels.sku }} now: {{ value }} are left."}
-"""
-ROUTING = """\
-teams: {operations: [mail, chat]}
-schedules:
-  day: {zone: Europe/London, rotations: [{who: [chat], every: 1w, from: "2026-11-02 09:00"}]}
-receivers:
-  mail: {email: {to: [ben@shop.example]}}
-  chat: {slack: {channel: "#shop", token: {secret: BOT}}}
-"""
-CLOUDEVENT = {"content-type": "application/cloudevents+json"}
-SIGNING = "8f742231b10e8888abcd99yyyzzz85a5"
+from lockstep.app import utc_now
 
 
 def soon() -> str:
     """In two days, as a browser writes it."""
     return (utc_now() + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M")
-
-
-async def until(fact, timeout_s: float = 60.0):
-    """Wait for a fact by asking again."""
-    async with asyncio.timeout(timeout_s):
-        while not (known := fact()):
-            await asyncio.sleep(0.02)
-        return known
 
 
 NOTHING = "\u200b"
@@ -63,78 +26,10 @@ def texts_of(message: dict) -> list[str]:
     return [element["text"] for block in blocks for element in block["elements"]]
 
 
-@dataclass
-class Running:
-    """A service with a mail server and a Slack behind it. http: somebody's browser, without scripts."""
-
-    url: str
-    service: Service
-    mailbox: Mailbox
-    slack: Slack
-    http: aiohttp.ClientSession
-
-    async def stock(self, sku: str, available: int) -> None:
-        moment = utc_now().isoformat()
-        event = {"id": moment, "source": "/shop", "type": "stock.level", "time": moment}
-        body = {**event, "data": {"sku": sku, "available": available}}
-        async with self.http.post(f"{self.url}/v1/events", json=body, headers=CLOUDEVENT) as answer:
-            assert answer.status == 202
-
-    async def mail_about(self, sku: str, *, after: int = 0) -> str:
-        """The text of the next mail that names a sku."""
-
-        def texts() -> list[str]:
-            bodies = [mail.get_body(("plain",)) for mail in self.mailbox.mails[after:]]
-            return [text for body in bodies if body is not None and sku in (text := body.get_content())]
-
-        return (await until(texts))[0]
-
-    async def page(self, url: str) -> str:
-        async with self.http.get(url) as answer:
-            assert answer.status == 200
-            return await answer.text()
-
-    async def press(self, url: str, do: str, **given: str) -> str:
-        """The page that follows a button."""
-        (form, *_) = re.findall(r'name="form" value="([^"]+)"', await self.page(url))
-        async with self.http.post(url, data={"form": form, "do": do, **given}) as answer:
-            assert answer.status == 200
-            return await answer.text()
-
-
 @pytest.fixture
 async def shop(tmp_path) -> AsyncIterator[Running]:
-    rules = tmp_path / "rules"
-    rules.mkdir()
-    (rules / "stock.yml").write_text(RULES)
-    (rules / "routing.yml").write_text(ROUTING)
-    with socket.socket() as sample:
-        sample.bind((HOST, 0))
-        port = sample.getsockname()[1]
-    url = f"http://{HOST}:{port}"
-    async with (
-        mail_server(tmp_path / "mails") as mailbox,
-        slack_server(tmp_path / "slack", token="xoxb-1") as slack,
-        aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), trust_env=False) as http,
-    ):
-        settings = load_settings(
-            broker=f"sqlite:///{tmp_path}/shop.db",
-            rules=rules,
-            http_port=port,
-            public_url=url,
-            group_wait=0.05,
-            charts=False,
-            smtp_host=HOST,
-            smtp_port=mailbox.port,
-            slack_base_url=slack.url,
-        )
-        environ = {"LOCKSTEP_SECRET_BOT": "xoxb-1", "LOCKSTEP_SECRET_SLACK_SIGNING": SIGNING}
-        service, stop = Service(settings, environ=environ), asyncio.Event()
-        running = asyncio.create_task(service.run(stop))
-        await until(lambda: service.judging.runtime is not None and service.judging.status().ready)
-        yield Running(url, service, mailbox, slack, http)
-        stop.set()
-        assert await running == 0
+    async with running_shop(tmp_path) as running:
+        yield running
 
 
 async def test_woken_by_a_mail_one_has_it_by_its_link(shop):
@@ -180,21 +75,12 @@ async def test_a_button_in_slack_says_who_has_it(shop):
     }
     assert pressed == buttons(alert.alert_id, alert.episode_id)["elements"][0]
 
-    async def sent(document: dict, *, secret: str = SIGNING, age_s: float = 0) -> int:
-        raw = urlencode({"payload": json.dumps(document)}).encode()
-        at = str(int(utc_now().timestamp() - age_s))
-        sign = hmac.new(secret.encode(), b"v0:" + at.encode() + b":" + raw, hashlib.sha256).hexdigest()
-        headers = {
-            "X-Slack-Request-Timestamp": at,
-            "X-Slack-Signature": f"v0={sign}",
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
-        async with shop.http.post(f"{shop.url}/v1/slack/interactions", data=raw, headers=headers) as answer:
-            return answer.status
-
-    assert [await sent(payload, secret="another"), await sent(payload, age_s=400)] == [401, 401]
+    assert [await shop.press_in_slack(payload, secret="another"), await shop.press_in_slack(payload, age_s=400)] == [
+        401,
+        401,
+    ]
     assert shop.service.responses.handling(alert.alert_id) is None
-    assert [await sent(payload), await sent(payload)] == [200, 200]
+    assert [await shop.press_in_slack(payload), await shop.press_in_slack(payload)] == [200, 200]
     await until(lambda: len(shop.slack.responses) == 2)
     for response in shop.slack.responses:
         assert response["replace_original"] is True
@@ -204,14 +90,14 @@ async def test_a_button_in_slack_says_who_has_it(shop):
     assert handling is not None
     assert (handling.acknowledged_by, len(handling.notes)) == ("anna", 0)
     explain = {**payload, "actions": [{"action_id": "explain", "action_ts": "2", "value": pressed["value"]}]}
-    assert await sent(explain) == 200
+    assert await shop.press_in_slack(explain) == 200
     await until(lambda: len(shop.slack.responses) == 3)
     assert "stock is 12" in shop.slack.responses[-1]["text"]
     assert shop.slack.responses[-1]["replace_original"] is False
     for odd in ({}, {"type": "view_closed"}, {**payload, "actions": []}, {**payload, "actions": [{"value": "x"}]}, 7):
-        assert await sent(odd) in (200, 400)
+        assert await shop.press_in_slack(odd) in (200, 400)
     elsewhere = {**explain, "response_url": "https://evil.example/"}
-    assert await sent(elsewhere) == 200
+    assert await shop.press_in_slack(elsewhere) == 200
     assert shop.service.responses.handling(alert.alert_id) == handling
 
 

@@ -18,7 +18,7 @@ import msgspec
 from itsdangerous import BadData, URLSafeSerializer
 
 from lockstep.errors import SettingsError
-from lockstep.notification import Item
+from lockstep.notification import Item, PlanNews
 from lockstep.ports import Destination
 from lockstep.settings import SHORTEST_KEY, Settings
 from lockstep.text.time_units import DAY_S
@@ -32,7 +32,8 @@ class Purpose(StrEnum):
 
     LOOK: at an alert, for somebody else, who cannot act. ACT: look and act as the link's recipient. CHART: the picture
     alone, for a chat that fetches it. MUTE: the recipient no longer hears of a rule. CALENDAR: the shop's calendar, for
-    a program that fetches it again and again.
+    a program that fetches it again and again. REPLY: see what a campaign is answered, and say as the link's recipient
+    whether operations are ready for it; without one only see it.
     """
 
     LOOK = "look"
@@ -40,6 +41,7 @@ class Purpose(StrEnum):
     CHART = "chart"
     MUTE = "mute"
     CALENDAR = "calendar"
+    REPLY = "reply"
 
 
 LASTING = (Purpose.CALENDAR,)
@@ -53,8 +55,8 @@ class LinkFault(Exception):
 class Link(msgspec.Struct, frozen=True, array_like=True):
     """What a link says. signed_at: Unix seconds. who: its recipient, an address or a channel; "" for LOOK and CHART.
 
-    about: the alert's id; of CHART the transition's, of MUTE the rule's name. episode_id: which of the alert's.
-    channel: by which it was sent, `email`.
+    about: the alert's id; of CHART the transition's, of MUTE the rule's name, of REPLY the campaign's. episode_id:
+    which of the alert's; of REPLY the number of the announcement. channel: by which it was sent, `email`.
     """
 
     signed_at: int
@@ -105,10 +107,17 @@ class SignedLinks:
         self.life_s = life_s
 
     def page(self, item: Item, destination: Destination) -> str | None:
-        """Where the item's alert is seen, and acted on as the destination; None where it is no alert's."""
+        """Where the item's alert is seen, and acted on as the destination, or its campaign; None where it tells of
+        neither."""
+        if item.campaign is not None:
+            return self.plan(item.campaign, destination)
         if not item.alert_id:
             return None
         return self.to(Purpose.ACT, item.alert_id, item.episode_id, destination)
+
+    def plan(self, news: PlanNews, destination: Destination) -> str:
+        """Where a campaign is seen, and replied to as the destination where that may reply."""
+        return self.to(Purpose.REPLY, news.campaign, str(news.number), destination if news.may_reply else None)
 
     def look(self, alert_id: str, episode_id: str) -> str:
         """Where an alert is seen, by whoever is given the link."""

@@ -49,6 +49,8 @@ LONGEST_TEXT = 1_000
 """Characters of one team's text in a message to people, of which a message may hold many."""
 LONGEST_WHY = 400
 LONGEST_RUNBOOK = 2_000
+PLANNING_TEAM = "marketing"
+"""Who plans campaigns: the other teams say whether they are ready for them."""
 
 
 # ---- windows and labels as people read them ------------------------------------------------------------------------
@@ -311,10 +313,14 @@ def came_and_went(texts: Mapping[str, str]) -> dict[str, str]:
 
 
 def notice_message(notice: Notice, teams: Sequence[str]) -> Message:
-    """What people hear that is no alert's, such as that a silence begins."""
+    """What people hear that is no alert's, such as that a silence begins. teams: who shares the destination; who has
+    planned a campaign is not asked to confirm it."""
+    plan = notice.plan
+    if plan is not None and set(teams) <= {PLANNING_TEAM}:
+        plan = msgspec.structs.replace(plan, may_reply=False)
     item = Item(
         state=HANDLED,
-        severity="info",
+        severity=notice.severity,
         headline=_shown(notice.headline, LONGEST_HEADLINE),
         labels={},
         value="",
@@ -328,12 +334,13 @@ def notice_message(notice: Notice, teams: Sequence[str]) -> Message:
         texts=dict.fromkeys(teams, _shown(notice.text, LONGEST_TEXT)),
         alert_id="",
         episode_id="",
+        plan=msgspec.UNSET if plan is None else plan,
     )
     return Message(
         subject=item.headline[:200],
         state=HANDLED,
         rule="Lockstep",
-        severity="info",
+        severity=notice.severity,
         teams=tuple(teams),
         items=(item,),
     )

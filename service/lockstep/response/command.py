@@ -14,6 +14,8 @@ from lockstep.response.standing import Action, Override, Silence
 COMMANDS = "lockstep.commands"
 AUDIT = "lockstep.audit"
 FORMAT = 1
+MOST_DIGITS = 9
+"""Of the number of a campaign's announcement, where somebody writes it."""
 
 Way = Literal["page", "link", "button", "api", "cli", "lockstep"]
 """By which way a command came: `link` of a message, `button` in a chat; `lockstep`: from a stage of ours."""

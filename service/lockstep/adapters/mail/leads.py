@@ -37,6 +37,7 @@ def leads_of(body: Message, destination: Destination, links: Links) -> Leads:
     if report:
         return Leads(report=links.report(report) or "")
     pages = {item.episode_id: links.page(item, destination) or "" for item in body.items}
-    rules = dict.fromkeys(item.rule or body.rule for item in body.items)
+    # A notice is no rule's: nothing could be muted.
+    rules = dict.fromkeys(item.rule or body.rule for item in body.items if item.alert_id)
     mutes = {rule: links.mute(rule, destination) or "" for rule in rules}
     return Leads(pages, {rule: address for rule, address in mutes.items() if address})

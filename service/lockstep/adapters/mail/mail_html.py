@@ -171,12 +171,19 @@ def _tone(item: Item) -> str:
 
 
 def _buttons(item: Item, page: str, colour: str, tone: str) -> str:
-    """What can be done with one tap: acknowledge, where nobody has it yet and it goes on; else look."""
-    is_ours = not item.is_over and not item.handled
+    """What can be done with one tap: acknowledge, where nobody has it yet and it goes on, or reply to a campaign that
+    nobody has replied to; else look."""
     filled = f"background:{colour};color:#ffffff"
     outlined = f"border:1px solid {_USUAL};color:#175cd3"
-    looks = [("Acknowledge", f"{page}#act", filled, tone)] if is_ours else []
-    looks.append(("See the alert", page, outlined, "link"))
+    looks = []
+    if item.campaign is not None:
+        if item.campaign.may_reply and item.campaign.is_open:
+            looks.append(("Confirm or object", f"{page}#reply", filled, tone))
+        looks.append(("See the campaign", page, outlined, "link"))
+    else:
+        if not item.is_over and not item.handled:
+            looks.append(("Acknowledge", f"{page}#act", filled, tone))
+        looks.append(("See the alert", page, outlined, "link"))
     shape = (
         "display:inline-block;padding:11px 18px;border-radius:8px;font-size:15px;font-weight:bold;margin:0 8px 8px 0"
     )

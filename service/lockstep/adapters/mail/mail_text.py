@@ -1,7 +1,7 @@
 """A message to people as plain text."""
 
 from lockstep.adapters.mail.leads import Leads
-from lockstep.notification import Message
+from lockstep.notification import Item, Message
 
 
 def text_part(body: Message, leads: Leads | None = None) -> str:
@@ -18,7 +18,7 @@ def text_part(body: Message, leads: Leads | None = None) -> str:
             ]
         lines += [f"  {team}: {text}" if team else f"  {text}" for team, text in item.team_parts]
         if page := leads.page(item):
-            lines += [f"  {'Look' if item.is_over else 'Look, acknowledge'}: {page}"]
+            lines += [f"  {_what_for(item)}: {page}"]
         lines += [f"  {name}: {text}" for name, text in leads.reasons(item)]
         lines += [f"  Rule: {body.about(item)}"]
         lines += [f"  {item.runbook}"] if item.runbook and not item.is_over else []
@@ -28,3 +28,10 @@ def text_part(body: Message, leads: Leads | None = None) -> str:
     lines += body.remarks(shown=len(body.items))
     lines += [f"You get this because: {body.reason}."] if body.reason else []
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _what_for(item: Item) -> str:
+    """What can be done where the item's link leads."""
+    if item.campaign is not None:
+        return "Look, confirm or object" if item.campaign.may_reply else "Look"
+    return "Look" if item.is_over else "Look, acknowledge"

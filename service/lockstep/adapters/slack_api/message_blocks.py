@@ -24,7 +24,8 @@ LONGEST_WHY = 320
 LONGEST_FOOT = 500
 
 ACKNOWLEDGE, TAKE_BACK, SNOOZE, EXPLAIN, OPEN = "acknowledge", "take_back", "snooze", "explain", "open"
-"""What our buttons are called; OPEN leads to the alert's page, and nothing is to be done about it."""
+CONFIRM = "confirm_plan"
+"""What our buttons are called; OPEN leads to the page of the alert or campaign, and nothing is to be done about it."""
 SNOOZE_S = 3600
 
 Block = dict[str, Any]
@@ -93,6 +94,8 @@ def attachment(
     answered: bool = True,
 ) -> dict[str, Any]:
     """What is said of one alert, with a bar of its colour."""
+    if item.state == HANDLED and not item.alert_id:
+        return _notice(item, page, answered=answered)
     if item.state == HANDLED:
         # What somebody did is one line; the message that it answers to says the rest.
         said = escaped(item.handled or item.badge.capitalize())
@@ -109,6 +112,26 @@ def attachment(
         # At least the one that leads somewhere.
         blocks.append(_actions(item.episode_id, [_open(page)]))
     return {"color": _OVER if item.is_over else _COLOURS.get(item.severity, _COLOURS["warning"]), "blocks": blocks}
+
+
+def _notice(item: Item, page: str, *, answered: bool) -> dict[str, Any]:
+    """What is said of no alert, such as that a silence begins, or what a campaign was answered."""
+    blocks = [_section(_said(item, with_headline=False), f"notice/{_key(item)}")]
+    elements: list[Block] = []
+    word, news = "Open", item.campaign
+    if news is not None and news.may_reply and news.is_open:
+        word = "Confirm or object"
+        if answered:
+            # An objection says why, for which a message has no place.
+            value = json.dumps([news.campaign, str(news.number)])
+            confirm = {"type": "button", "action_id": CONFIRM, "text": _plain("Confirm"), "style": "primary"}
+            elements.append({**confirm, "value": value})
+            word = "Object, or see it"
+    if page:
+        elements.append(_open(page, word))
+    if elements:
+        blocks.append(_actions("notice", elements))
+    return {"color": _GREY, "blocks": blocks}
 
 
 def buttons(alert_id: str, episode_id: str, *, page: str = "", handled: bool = False) -> Block:
@@ -199,8 +222,8 @@ def _plain(text: str) -> Block:
     return {"type": "plain_text", "text": text, "emoji": False}
 
 
-def _open(page: str) -> Block:
-    return {"type": "button", "action_id": OPEN, "text": _plain("Open"), "url": page[:3_000]}
+def _open(page: str, word: str = "Open") -> Block:
+    return {"type": "button", "action_id": OPEN, "text": _plain(word), "url": page[:3_000]}
 
 
 def _actions(episode_id: str, elements: list[Block]) -> Block:

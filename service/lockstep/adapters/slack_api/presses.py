@@ -9,9 +9,9 @@ from urllib.parse import parse_qs
 
 from slack_sdk.signature import Clock, SignatureVerifier
 
-from lockstep.adapters.slack_api.message_blocks import ACKNOWLEDGE, SNOOZE, SNOOZE_S, TAKE_BACK
+from lockstep.adapters.slack_api.message_blocks import ACKNOWLEDGE, CONFIRM, SNOOZE, SNOOZE_S, TAKE_BACK
 from lockstep.labels import stable_id
-from lockstep.response.command import Acknowledge, Command, Snooze, TakeBack
+from lockstep.response.command import MOST_DIGITS, Acknowledge, Command, ReplyToPlan, Snooze, TakeBack
 from lockstep.response.standing import LONGEST_NAME
 from lockstep.text.one_line import flat
 from lockstep.text.rfc3339 import rfc3339_of
@@ -19,7 +19,8 @@ from lockstep.text.rfc3339 import rfc3339_of
 
 @dataclass(frozen=True)
 class Press:
-    """action: which button, by its id. alert_id, episode_id: of what. by: who pressed it, as Slack calls them.
+    """action: which button, by its id. alert_id, episode_id: of what; of CONFIRM campaign and number. by: who pressed
+    it, as Slack calls them.
     id: of this press, the same when Slack sends it again. message: where the button stands, as it is now.
     response_url: where the message can be changed for half an hour.
     """
@@ -90,15 +91,13 @@ def press_of(raw: bytes) -> Press | None:
 
 def command_of(press: Press, now: datetime) -> Command | None:
     """What a press asks for; None where nothing is to be done."""
-    about: dict[str, Any] = {
-        "id": press.id,
-        "by": press.by,
-        "way": "button",
-        "at": rfc3339_of(now),
-        "alert_id": press.alert_id,
-        "episode_id": press.episode_id,
-    }
+    head: dict[str, Any] = {"id": press.id, "by": press.by, "way": "button", "at": rfc3339_of(now)}
+    about = {**head, "alert_id": press.alert_id, "episode_id": press.episode_id}
     match press.action:
+        case name if name == CONFIRM:
+            if not press.episode_id.isdecimal() or len(press.episode_id) > MOST_DIGITS:
+                return None
+            return ReplyToPlan(campaign=press.alert_id, number=int(press.episode_id), reply="confirmed", **head)
         case name if name == ACKNOWLEDGE:
             return Acknowledge(**about)
         case name if name == TAKE_BACK:

@@ -7,9 +7,9 @@ while a group waited counts; whatever it stops stays with the pipeline, which as
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
-from lockstep.notification import Body, Item, Message
+from lockstep.notification import Body, Item, Message, PlanNews
 from lockstep.notify.routing.route_options import RouteOptions
 from lockstep.ports import Destination, Record
 from lockstep.response.command import Answer, Command
@@ -51,13 +51,16 @@ class Ended:
 class Notice:
     """What people hear that is no alert's: that a silence begins, for one.
 
-    id: for ever the same. teams: whose people; (): everybody's.
+    id: for ever the same. teams: whose people; (): everybody's. severity: in which colour it is shown. plan: the
+    campaign that it tells of.
     """
 
     id: str
     headline: str
     text: str
     teams: tuple[str, ...] = ()
+    severity: Literal["info", "warning"] = "info"
+    plan: PlanNews | None = None
 
 
 @dataclass(frozen=True)

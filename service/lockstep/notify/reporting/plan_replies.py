@@ -6,10 +6,12 @@ both, too; a new announcement asks for a new one.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import msgspec
 
 from lockstep.labels import stable_id
+from lockstep.notification import PlanNews
 from lockstep.notify.pipeline.hooks import Applied, Happened, Notice
 from lockstep.response.command import AnswerPlan, Command, ReplyToPlan
 from lockstep.response.standing import LONGEST_COMMENT, LONGEST_NAME, PlanStanding
@@ -20,6 +22,7 @@ from lockstep.transition import Transition
 KEY = b"\x1fplan\x1f"
 """Begins the keys of entries in the state of notify; no rule's name begins so."""
 MOST_PLANS = 1_000
+_SAID = {"confirmed": "confirmed", "objected": "objected to"}
 _VERDICTS = {"yes": "can be done", "change": "needs a change", "no": "cannot be done as it is planned"}
 
 
@@ -86,11 +89,12 @@ class PlanReplies:
         note = flat(command.note)[:LONGEST_COMMENT]
         if command.reply == "objected" and not note:
             return Applied(False, "an objection says why, so that marketing can change the plan; write it")
+        if (command.reply, note) in ((standing.reply, standing.note), (standing.reply, "")):
+            return Applied(False, f"{standing.by} has {_SAID[standing.reply]} {command.campaign} already")
         standing = msgspec.structs.replace(
             standing, reply=command.reply, by=command.by[:LONGEST_NAME], at=moment_text(moment), note=note
         )
-        verb = "confirmed" if command.reply == "confirmed" else "objected to"
-        headline = f"{standing.by} {verb} campaign {standing.campaign}"
+        headline = f"{standing.by} {_SAID[standing.reply]} campaign {standing.campaign}"
         then = {
             "confirmed": "Operations are ready for it as it is planned.",
             "objected": "Marketing: change the plan or speak with operations before it starts.",
@@ -110,7 +114,10 @@ class PlanReplies:
             for headline, text in stored.untold:
                 said = stored.standing
                 number = stable_id("plan notice", campaign, said.number, headline, said.answered_at, said.at)
-                happened.notices.append(Notice(number, headline, text))
+                plan = PlanNews(campaign=campaign, number=said.number, may_reply=True, is_open=not said.reply)
+                is_fine = (said.reply or said.verdict) in ("confirmed", "yes")
+                severity: Literal["info", "warning"] = "info" if is_fine else "warning"
+                happened.notices.append(Notice(number, headline, text, severity=severity, plan=plan))
             if stored.untold:
                 stored.untold = []
                 self._dirty.add(campaign)

@@ -21,7 +21,7 @@ from lockstep.adapters.slack_api.message_blocks import EXPLAIN
 from lockstep.adapters.slack_api.message_edit import NOBODY, with_answer
 from lockstep.adapters.slack_api.presses import Press, command_of, is_signed, press_of
 from lockstep.errors import BrokerError, CommandUnanswered, DeliveryError
-from lockstep.response.command import Acknowledge, Answer, Snooze, TakeBack
+from lockstep.response.command import Acknowledge, Answer, ReplyToPlan, Snooze, TakeBack
 from lockstep.text.figures import time_text
 
 log = structlog.get_logger("lockstep.pages")
@@ -124,6 +124,8 @@ class ChatButtons:
             said = "It is on its way: no worker has applied it yet." if known is None else f"Not done: {known.why}"
             return {"response_type": "ephemeral", "replace_original": False, "text": escaped(said)[:3_000]}
         at = time_text(known.decided_at, self._zone)
+        if isinstance(known.command, ReplyToPlan):  # both teams are told of it anyway
+            return {"response_type": "ephemeral", "replace_original": False, "text": escaped(known.why)[:3_000]}
         match known.command:
             case Acknowledge(by=by):
                 said, handled = f"{by} has it since {at}", True

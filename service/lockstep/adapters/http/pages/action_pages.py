@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from lockstep.adapters.http.openapi import TEXT, Operation, answers
-from lockstep.adapters.http.pages.alert_pages import STALE, AlertPages
-from lockstep.adapters.http.pages.forms import FormFault, moment_text
-from lockstep.adapters.http.pages.visitor import Visitor, clean_name
-from lockstep.errors import BrokerError
+from lockstep.adapters.http.pages.alert_pages import AlertPages
+from lockstep.adapters.http.pages.forms.alert_forms import FormFault
+from lockstep.adapters.http.pages.forms.sent_form import SentForm, form_answer
+from lockstep.adapters.http.pages.visitor import Visitor
 from lockstep.labels import stable_id
 from lockstep.response.command import AddAction, AssignAction, CloseAction, Command
 from lockstep.response.standing import LONGEST_COMMENT, LONGEST_NAME, Action
@@ -69,48 +70,30 @@ class ActionPages:
         visitor = self._of.visitors.by_login(request)
         if visitor is None:
             return self._of.ask_to_log_in(request, to="actions")
-        given = await self._of.form_of(request)
-        if given is None or not visitor.can_act:
-            return self._of.pages.notice("Not from here", STALE, depth=0, status=403)
-        form_id = self._of.visitors.form_id(given.get("form", ""), "actions")
-        if form_id is None:
-            return await self._show(request, visitor, given=given, said=STALE, status=400)
-        name = clean_name(given.get("name", ""))
-        by = visitor.name or name
-        try:
-            if not by:
-                raise FormFault("Say who you are, so that others see who did it.")
-            answered = await self._of.give(request, self._command(given, form_id, by))
-        except FormFault as fault:
-            return await self._show(request, visitor, given=given, said=str(fault), status=400)
-        except BrokerError:
-            said = "The log cannot be reached, so nothing was done. Try again in a moment."
-            return await self._show(request, visitor, given=given, said=said, status=400)
-        if name and not visitor.name:
-            self._of.visitors.remember_name(answered, by)
-        return answered
+        show = partial(self._show, request, visitor)
+        return await form_answer(
+            self._of, request, visitor, about="actions", do=lambda sent: self._done(request, sent), show=show
+        )
 
-    def _command(self, given: Mapping[str, str], form_id: str, by: str) -> Command:
-        """What a form asks for; sent twice it is the same command. Raises FormFault."""
-        do, number = given.get("do", ""), given.get("action", "")[:64]
+    async def _done(self, request: web.BaseRequest, sent: SentForm) -> web.Response:
+        return await self._of.give(request, self._command(sent))
+
+    def _command(self, sent: SentForm) -> Command:
+        """What a form asks for. Raises FormFault."""
+        given, number = sent.given, sent.given.get("action", "")[:64]
         text, to = flat(given.get("text", ""))[:LONGEST_COMMENT], flat(given.get("assignee", ""))[:LONGEST_NAME]
         due = given.get("due", "").strip()
-        common: dict[str, Any] = {
-            "id": stable_id(form_id, do, number, text, to, due),
-            "by": by,
-            "way": "page",
-            "at": moment_text(self._of.known.clock()),
-        }
-        match do:
+        head = sent.head(sent.do, number, text, to, due)
+        match sent.do:
             case "close":
-                return CloseAction(action_id=number, **common)
+                return CloseAction(action_id=number, **head)
             case "assign":
-                return AssignAction(action_id=number, to=to, **common)
+                return AssignAction(action_id=number, to=to, **head)
             case "add":
                 if not text:
                     raise FormFault("Write what is to be done.")
-                action = Action(id=stable_id("action", common["id"])[:12], text=text, assignee=to, due=due)
-                return AddAction(action=action, **common)
+                action = Action(id=stable_id("action", head["id"])[:12], text=text, assignee=to, due=due)
+                return AddAction(action=action, **head)
             case _:
                 raise FormFault("This button is not known; load the page again.")
 

@@ -17,7 +17,7 @@ from lockstep.adapters.http.caller import path_value
 from lockstep.adapters.http.openapi import TEXT, Operation, answers
 from lockstep.adapters.http.operations.silenced import Silenced
 from lockstep.adapters.http.pages.board_view import board_view
-from lockstep.adapters.http.pages.forms import LARGEST_FORM, SNOOZES, FormFault, command_of
+from lockstep.adapters.http.pages.forms.alert_forms import LARGEST_FORM, SNOOZES, FormFault, command_of
 from lockstep.adapters.http.pages.known import Known
 from lockstep.adapters.http.pages.pages import HEADERS, ICON, SVG_HEADERS, Pages, seen_at
 from lockstep.adapters.http.pages.visitor import Visitor, Visitors, clean_name, is_foreign
@@ -34,7 +34,7 @@ ANSWER_S = 2.0
 """How long the page that is shown then waits for the answer, which another worker may know first."""
 
 _PLACE = re.compile(
-    r"(alerts/[A-Za-z0-9_-]{1,64}|silences|oncall|actions|reports(/[a-z]{1,10}/[0-9TZ-]{1,20})?|today|timeline)?"
+    r"(alerts/[A-Za-z0-9_-]{1,64}|silences|oncall|actions|campaigns|reports(/[a-z]{1,10}/[0-9TZ-]{1,20})?|today|timeline)?"
 )
 _HTML = {"content": {"text/html": {"schema": TEXT}}}
 _PAGE = {"description": "HTML", **_HTML}
@@ -230,6 +230,7 @@ class AlertPages:
             "snoozes": [(name, words) for name, (words, _) in SNOOZES.items()],
             "chart": await self.known.chart(transitions, self._chart_place),
             "look": self._look_place(transitions) if visitor.can_act else "",
+            "campaign": self._campaign_place(transitions[-1], visitor),
         }
         return self.pages.page("alert", values, depth=1, visitor=visitor, status=status)
 
@@ -239,6 +240,16 @@ class AlertPages:
     def _look_place(self, transitions: list[Transition]) -> str:
         last = transitions[-1]
         return f"../{Purpose.LOOK}/{self._links.token(Purpose.LOOK, last.alert_id, last.episode_id)}"
+
+    def _campaign_place(self, transition: Transition, visitor: Visitor) -> str:
+        """Where the campaign that an alert is about is seen; "" where it is about none that is planned. Who came by a
+        link may only look."""
+        plan = self.known.plans().get(transition.labels.get("campaign", ""))
+        if plan is None:
+            return ""
+        if visitor.can_see_all:
+            return f"../campaigns#c-{quote(plan.campaign)}"
+        return f"../{Purpose.REPLY}/{self._links.token(Purpose.REPLY, plan.campaign, str(plan.number))}"
 
     async def outcome(self, request: web.BaseRequest) -> tuple[str, bool]:
         """(what became of what was just done, whether it was refused), where the address says that something was."""

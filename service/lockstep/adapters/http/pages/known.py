@@ -14,6 +14,7 @@ from lockstep.adapters.response_board import ResponseBoard
 from lockstep.errors import LockstepError
 from lockstep.notify.message import Writer
 from lockstep.rule.condition.kinds import Rule
+from lockstep.shop.facts import PlanFacts
 from lockstep.transition import Transition
 
 log = structlog.get_logger("lockstep.pages")
@@ -31,7 +32,8 @@ class ChartOnPage:
 @dataclass(frozen=True)
 class Known:
     """board: which alerts there are. responses: what people did. charts: None where nothing is drawn. rules: those in
-    force, by name. says_now: what the judge says of an alert at this moment, in words; "" where it is not here."""
+    force, by name. says_now: what the judge says of an alert at this moment, in words; "" where it is not here. plans:
+    campaigns of the shop, by name."""
 
     board: AlertBoard
     responses: ResponseBoard
@@ -40,6 +42,7 @@ class Known:
     writer: Writer
     says_now: Callable[[str], str]
     clock: Callable[[], datetime]
+    plans: Callable[[], Mapping[str, PlanFacts]] = dict
 
     async def transitions(self, alert_id: str, episode_id: str = "") -> list[Transition]:
         """What was published of an episode, oldest first; of the last one where none is named, or that one is not known

@@ -12,7 +12,7 @@ from aiohttp import web
 from lockstep.adapters.http.body import read_body
 from lockstep.adapters.http.openapi import TEXT, Operation, answers
 from lockstep.adapters.http.pages.alert_pages import STALE, AlertPages
-from lockstep.adapters.http.pages.forms import LARGEST_FORM, moment_text
+from lockstep.adapters.http.pages.forms.alert_forms import LARGEST_FORM, moment_text
 from lockstep.adapters.links import Link, Purpose
 from lockstep.labels import stable_id
 from lockstep.notify.quiet.matchers import Matcher

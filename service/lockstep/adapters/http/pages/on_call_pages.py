@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from lockstep.adapters.http.openapi import TEXT, Operation, answers
-from lockstep.adapters.http.pages.alert_pages import STALE, AlertPages
-from lockstep.adapters.http.pages.forms import FormFault, moment_text
-from lockstep.adapters.http.pages.stretch_forms import stretch_from, stretch_words
-from lockstep.adapters.http.pages.visitor import Visitor, clean_name
+from lockstep.adapters.http.pages.alert_pages import AlertPages
+from lockstep.adapters.http.pages.forms.alert_forms import FormFault, moment_text
+from lockstep.adapters.http.pages.forms.sent_form import SentForm, form_answer
+from lockstep.adapters.http.pages.forms.stretch_forms import stretch_from, stretch_words
+from lockstep.adapters.http.pages.visitor import Visitor
 from lockstep.errors import RuleError
-from lockstep.labels import stable_id
 from lockstep.notify.oncall.schedules import Schedule
 from lockstep.notify.route import Routing
 from lockstep.response.command import EndOverride, PutOverride
@@ -54,33 +55,21 @@ class OnCallPages:
         visitor = self._of.visitors.by_login(request)
         if visitor is None:
             return self._of.ask_to_log_in(request, to="oncall")
-        given = await self._of.form_of(request)
-        if given is None or not visitor.can_act:
-            return self._of.pages.notice("Not from here", STALE, depth=0, status=403)
-        form_id = self._of.visitors.form_id(given.get("form", ""), "oncall")
-        if form_id is None:
-            return await self._show(request, visitor, said=STALE, status=400)
-        name = clean_name(given.get("name", ""))
-        by = visitor.name or name
-        try:
-            command = self._command(given, form_id, by)
-        except FormFault as fault:
-            return await self._show(request, visitor, said=str(fault), status=400)
-        answered = await self._of.give(request, command)
-        if name and not visitor.name:
-            self._of.visitors.remember_name(answered, name)
-        return answered
+        show = partial(self._show, request, visitor)
+        return await form_answer(
+            self._of, request, visitor, about="oncall", do=lambda sent: self._done(request, sent), show=show
+        )
 
-    def _command(self, given: Mapping[str, str], form_id: str, by: str) -> PutOverride | EndOverride:
-        """Raises FormFault."""
-        now = self._of.known.clock()
-        if not by:
-            raise FormFault("Say who you are, so that others see who did it.")
-        if given.get("do") == "end":
+    async def _done(self, request: web.BaseRequest, sent: SentForm) -> web.Response:
+        return await self._of.give(request, self._command(sent))
+
+    def _command(self, sent: SentForm) -> PutOverride | EndOverride:
+        """What a form asks for. Raises FormFault."""
+        given, now = sent.given, self._of.known.clock()
+        by = sent.by("did it")
+        if sent.do == "end":
             number = given.get("override", "")[:100]
-            return EndOverride(
-                id=stable_id(form_id, "end", number), by=by, way="page", at=moment_text(now), override_id=number
-            )
+            return EndOverride(override_id=number, **sent.head("end", number))
         schedule = self._schedules().get(given.get("schedule", ""))
         if schedule is None:
             raise FormFault("There is no such schedule any more; look again.")
@@ -88,9 +77,9 @@ class OnCallPages:
         if who not in self._receivers():
             raise FormFault("Choose who is on call instead.")
         starts, ends = stretch_from(given, schedule.zone, now)
-        number = stable_id(form_id, schedule.name, who, given.get("starts", ""), ends)
-        override = Override(id=number, schedule=schedule.name, who=who, starts=starts, ends=ends, by=by)
-        return PutOverride(id=number, by=by, way="page", at=moment_text(now), override=override)
+        head = sent.head(schedule.name, who, given.get("starts", ""), ends)
+        override = Override(id=head["id"], schedule=schedule.name, who=who, starts=starts, ends=ends, by=by)
+        return PutOverride(override=override, **head)
 
     def _schedules(self) -> Mapping[str, Schedule]:
         try:
@@ -105,8 +94,15 @@ class OnCallPages:
             return []
 
     async def _show(
-        self, request: web.BaseRequest, visitor: Visitor, *, said: str = "", status: int = 200
+        self,
+        request: web.BaseRequest,
+        visitor: Visitor,
+        *,
+        given: Mapping[str, str] | None = None,
+        said: str = "",
+        status: int = 200,
     ) -> web.Response:
+        """given: what was filled in, which this page has no place for: it has a form for each schedule."""
         refused = bool(said)
         if not said:
             said, refused = await self._of.outcome(request)

@@ -3,16 +3,18 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from lockstep.adapters.http.openapi import TEXT, Operation, answers
-from lockstep.adapters.http.pages.alert_pages import STALE, AlertPages
-from lockstep.adapters.http.pages.forms import FormFault, moment_text
-from lockstep.adapters.http.pages.stretch_forms import stretch_from, stretch_words
-from lockstep.adapters.http.pages.visitor import Visitor, clean_name
-from lockstep.errors import BrokerError, CommandError
+from lockstep.adapters.http.pages.alert_pages import AlertPages
+from lockstep.adapters.http.pages.forms.alert_forms import FormFault, moment_text
+from lockstep.adapters.http.pages.forms.sent_form import SentForm, form_answer
+from lockstep.adapters.http.pages.forms.stretch_forms import stretch_from, stretch_words
+from lockstep.adapters.http.pages.visitor import Visitor
+from lockstep.errors import CommandError
 from lockstep.labels import stable_id
 from lockstep.notify.quiet.matchers import Matcher, parse_matchers
 from lockstep.notify.quiet.preview import Preview
@@ -84,49 +86,19 @@ class SilencePages:
         visitor = self._of.visitors.by_login(request)
         if visitor is None:
             return self._of.ask_to_log_in(request, to="silences")
-        given = await self._of.form_of(request)
-        if given is None or not visitor.can_act:
-            return self._of.pages.notice("Not from here", STALE, depth=0, status=403)
-        form_id = self._of.visitors.form_id(given.get("form", ""), "silences")
-        if form_id is None:
-            return await self._show(request, visitor, given=given, said=STALE, status=400)
-        name = clean_name(given.get("name", ""))
-        by = visitor.name or name
-        try:
-            return await self._done(
-                request, visitor, given, form_id, by=by, is_new_name=bool(name and not visitor.name)
-            )
-        except FormFault as fault:
-            return await self._show(request, visitor, given=given, said=str(fault), status=400)
-        except CommandError as fault:
-            return await self._show(request, visitor, given=given, said=f"{fault}.", status=400)
-        except BrokerError:
-            said = "The log cannot be reached, so nothing was done. Try again in a moment."
-            return await self._show(request, visitor, given=given, said=said, status=400)
+        show = partial(self._show, request, visitor)
+        return await form_answer(
+            self._of, request, visitor, about="silences", do=lambda sent: self._done(request, visitor, sent), show=show
+        )
 
-    async def _done(
-        self,
-        request: web.BaseRequest,
-        visitor: Visitor,
-        given: Mapping[str, str],
-        form_id: str,
-        *,
-        by: str,
-        is_new_name: bool,
-    ) -> web.Response:
+    async def _done(self, request: web.BaseRequest, visitor: Visitor, sent: SentForm) -> web.Response:
         """What a form asks for. Raises FormFault, CommandError, BrokerError."""
-        do, now = given.get("do", ""), self._of.known.clock()
-        if do == "end":
+        given, now = sent.given, self._of.known.clock()
+        if sent.do == "end":
             number = given.get("silence", "")[:100]
-            if not by:
-                raise FormFault("Say who you are, so that others see who ended it.")
-            ending = EndSilence(
-                id=stable_id(form_id, "end", number), by=by, way="page", at=moment_text(now), silence_id=number
+            return await self._of.give(
+                request, EndSilence(silence_id=number, **sent.head("end", number, did="ended it"))
             )
-            ended = await self._of.give(request, ending)
-            if is_new_name:
-                self._of.visitors.remember_name(ended, by)
-            return ended
         texts = [line.strip() for line in given.get("matchers", "").splitlines() if line.strip()]
         if not texts:
             raise FormFault("Write what it matches, one condition a line, such as rule=LowStock.")
@@ -135,26 +107,20 @@ class SilencePages:
         if not comment:
             raise FormFault("Say why, so that others know.")
         starts, ends = stretch_from(given, self._of.known.writer.zone, now)
-        if do != "make":
+        if sent.do != "make":
             return await self._show(request, visitor, given=given, preview=await self._preview(matchers))
-        if not by:
-            raise FormFault("Say who you are, so that others see who wants it.")
         silence = Silence(
-            id=stable_id(form_id, "silence", *texts, comment, starts, ends),
+            id=stable_id(sent.number, "silence", *texts, comment, starts, ends),
             matchers=tuple(texts),
             starts=starts,
             ends=ends,
-            author=by,
+            author=sent.by("wants it"),
             comment=comment,
-            created_at=moment_text(now),
+            created_at=sent.at,
         )
         # Pressed twice it is the same silence: of what was filled in, and not of when.
-        number = stable_id(form_id, "make", *texts, comment, given.get("starts", ""), given.get("ends", ""))
-        command = PutSilence(id=number, by=by, way="page", at=moment_text(now), silence=silence)
-        answered = await self._of.give(request, command)
-        if is_new_name:
-            self._of.visitors.remember_name(answered, by)
-        return answered
+        head = sent.head("make", *texts, comment, given.get("starts", ""), given.get("ends", ""))
+        return await self._of.give(request, PutSilence(silence=silence, **head))
 
     async def _show(
         self,

@@ -183,6 +183,11 @@ class CampaignOperations:
         plans = [p for p in self._shop.shop.plans.values() if datetime.fromisoformat(p.ends) >= now]
         return [self._shown(plan, now) for plan in sorted(plans, key=lambda p: (p.starts, p.campaign))]
 
+    def shown_of(self, campaign: str) -> dict[str, Any] | None:
+        """A campaign by its name, also one that is over; None where none is known."""
+        plan = self._shop.shop.plans.get(campaign)
+        return None if plan is None else self._shown(plan, self._clock())
+
     @answers(
         Operation(
             "GET",

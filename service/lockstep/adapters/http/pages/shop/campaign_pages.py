@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -10,13 +11,13 @@ from pydantic import ValidationError
 
 from lockstep.adapters.http.openapi import TEXT, Operation, answers
 from lockstep.adapters.http.operations.campaigns.campaign_operations import CampaignForm, CampaignOperations
-from lockstep.adapters.http.pages.alert_pages import STALE, AlertPages
-from lockstep.adapters.http.pages.forms import FormFault, moment_text
-from lockstep.adapters.http.pages.visitor import Visitor, clean_name
-from lockstep.adapters.http.refusal import Refusal
-from lockstep.errors import BrokerError
-from lockstep.labels import stable_id
-from lockstep.response.command import ReplyToPlan
+from lockstep.adapters.http.pages.alert_pages import AlertPages
+from lockstep.adapters.http.pages.forms.alert_forms import FormFault
+from lockstep.adapters.http.pages.forms.sent_form import SentForm, form_answer
+from lockstep.adapters.http.pages.pages import seen_at
+from lockstep.adapters.http.pages.visitor import Visitor
+from lockstep.adapters.links import Link, Purpose
+from lockstep.response.command import MOST_DIGITS, ReplyToPlan
 from lockstep.response.standing import LONGEST_COMMENT, PlanStanding
 from lockstep.shop.facts import PlanFacts
 from lockstep.shop.plan_answer import PlanAnswer
@@ -24,6 +25,7 @@ from lockstep.text.figures import time_text
 from lockstep.text.one_line import flat
 
 _HTML = {"description": "HTML", "content": {"text/html": {"schema": TEXT}}}
+_TOKEN = {"name": "token", "in": "path", "required": True, "schema": TEXT}
 _EMPTY = {
     "campaign": "",
     "starts": "",
@@ -39,7 +41,7 @@ EDGES = {"yes": "info", "change": "warning", "no": "critical"}
 
 
 class CampaignPages:
-    """`/campaigns`."""
+    """`/campaigns`, and one campaign by the link of a message, `/reply/TOKEN`."""
 
     def __init__(self, alert_pages: AlertPages, campaigns: CampaignOperations) -> None:
         """alert_pages: who knows visitors and the door. campaigns: who knows plans and answers."""
@@ -67,29 +69,103 @@ class CampaignPages:
         visitor = self._of.visitors.by_login(request)
         if visitor is None:
             return self._of.ask_to_log_in(request, to="campaigns")
-        given = await self._of.form_of(request)
-        if given is None or not visitor.can_act:
-            return self._of.pages.notice("Not from here", STALE, depth=0, status=403)
-        form_id = self._of.visitors.form_id(given.get("form", ""), "campaigns")
-        if form_id is None:
-            return await self._show(request, visitor, given=given, said=STALE, status=400)
-        name = clean_name(given.get("name", ""))
-        by = visitor.name or name
-        try:
-            if not by:
-                raise FormFault("Say who you are, so that others see who did it.")
-            if given.get("do") == "plan":
-                answered = await self._plan(request, visitor, given)
-            else:
-                answered = await self._of.give(request, self._reply(given, form_id, by))
-        except (FormFault, Refusal) as fault:
-            return await self._show(request, visitor, given=given, said=str(fault), status=400)
-        except BrokerError:
-            said = "The log cannot be reached, so nothing was done. Try again in a moment."
-            return await self._show(request, visitor, given=given, said=said, status=400)
-        if name and not visitor.name:
-            self._of.visitors.remember_name(answered, by)
-        return answered
+        show = partial(self._show, request, visitor)
+        return await form_answer(
+            self._of, request, visitor, about="campaigns", do=lambda sent: self._done(request, visitor, sent), show=show
+        )
+
+    async def _done(self, request: web.BaseRequest, visitor: Visitor, sent: SentForm) -> web.Response:
+        """What a form asks for. Raises FormFault, Refusal, BrokerError."""
+        if sent.do == "plan":
+            sent.by("plans it")
+            return await self._plan(request, visitor, sent.given)
+        return await self._of.give(request, _reply(sent, sent.given.get("campaign", "")[:100]))
+
+    # ---- by the link of a message -----------------------------------------------------------------------------------
+
+    @answers(
+        Operation(
+            "GET",
+            "/reply/{token}",
+            "A campaign with what it is answered now, by the link of a message",
+            {200: _HTML, 404: _HTML},
+            [_TOKEN],
+            is_open=True,
+        )
+    )
+    async def _by_link(self, request: web.BaseRequest) -> web.Response:
+        link = self._of.link(request, Purpose.REPLY)
+        if isinstance(link, web.Response):
+            return link
+        return await self._show_one(request, self._visitor(request, link), link)
+
+    @answers(
+        Operation(
+            "POST",
+            "/reply/{token}",
+            "Confirm a campaign or object to it, as the link's recipient",
+            {303: {"description": "Done, or on its way"}, 400: _HTML, 403: _HTML, 404: _HTML},
+            [_TOKEN],
+            {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}},
+            is_open=True,
+        )
+    )
+    async def _reply_by_link(self, request: web.BaseRequest) -> web.Response:
+        link = self._of.link(request, Purpose.REPLY)
+        if isinstance(link, web.Response):
+            return link
+        visitor = self._visitor(request, link)
+        return await form_answer(
+            self._of,
+            request,
+            visitor,
+            about=_about(link),
+            do=lambda sent: self._replied(request, sent, link),
+            show=partial(self._show_one, request, visitor, link),
+            depth=1,
+        )
+
+    async def _replied(self, request: web.BaseRequest, sent: SentForm, link: Link) -> web.Response:
+        if sent.do == "name":
+            sent.by("did it")
+            return seen_at("?")
+        return await self._of.give(request, _reply(sent, link.about))
+
+    def _visitor(self, request: web.BaseRequest, link: Link) -> Visitor:
+        """Who came by a link: whoever it was not sent to by name only looks."""
+        return self._of.visitors.by_link(request, link.who, can_act=bool(link.who))
+
+    async def _show_one(
+        self,
+        request: web.BaseRequest,
+        visitor: Visitor,
+        link: Link,
+        *,
+        given: Mapping[str, str] | None = None,
+        said: str = "",
+        status: int = 200,
+    ) -> web.Response:
+        refused = status != 200
+        if not said:
+            said, refused = await self._of.outcome(request)
+        shown = self._campaigns.shown_of(link.about)
+        if shown is None:
+            text = "It is over for long, or this worker has not read of it yet; then open the link again in a minute."
+            return self._of.pages.notice("This campaign is not known here", text, depth=1, status=404)
+        row = self._row(shown)
+        values: dict[str, Any] = {
+            "said": said,
+            "said_refused": refused,
+            "row": row,
+            "is_newer": link.episode_id != str(row["plan"].number),
+            "form": self._of.visitors.form(_about(link)),
+            "given": {**_EMPTY, **(given or {})},
+            "words": WORDS,
+            "edges": EDGES,
+        }
+        return self._of.pages.page("campaign", values, depth=1, visitor=visitor, status=status)
+
+    # ---- planning ---------------------------------------------------------------------------------------------------
 
     async def _plan(self, request: web.BaseRequest, visitor: Visitor, given: Mapping[str, str]) -> web.Response:
         """Announce what the form says. Raises FormFault."""
@@ -113,24 +189,6 @@ class CampaignPages:
             raise FormFault("Say when it starts and ends, a day and a time each.") from error
         shown = await self._campaigns.announce(form)
         return await self._show(request, visitor, fresh=shown, said=f"{form.campaign} is announced to both teams.")
-
-    def _reply(self, given: Mapping[str, str], form_id: str, by: str) -> ReplyToPlan:
-        """What a button asks for; sent twice it is the same command. Raises FormFault."""
-        do, campaign = given.get("do", ""), given.get("campaign", "")[:100]
-        number = given.get("number", "")
-        if do not in ("confirm", "object") or not number.isdecimal():
-            raise FormFault("This button is not known; load the page again.")
-        note = flat(given.get("note", ""))[:LONGEST_COMMENT]
-        return ReplyToPlan(
-            id=stable_id(form_id, do, campaign, number, note),
-            by=by,
-            way="page",
-            at=moment_text(self._of.known.clock()),
-            campaign=campaign,
-            number=int(number),
-            reply="confirmed" if do == "confirm" else "objected",
-            note=note,
-        )
 
     async def _show(
         self,
@@ -172,4 +230,24 @@ class CampaignPages:
             "ends": time_text(plan.ends, zone),
             "replied_at": time_text(standing.at, zone) if standing is not None and standing.at else "",
             "is_known": standing is not None and standing.number == plan.number,
+            "is_over": datetime.fromisoformat(plan.ends) < self._of.known.clock(),
         }
+
+
+def _reply(sent: SentForm, campaign: str) -> ReplyToPlan:
+    """What a button asks for. Raises FormFault."""
+    number, note = sent.given.get("number", ""), flat(sent.given.get("note", ""))[:LONGEST_COMMENT]
+    if sent.do not in ("confirm", "object") or not number.isdecimal() or len(number) > MOST_DIGITS:
+        raise FormFault("This button is not known; load the page again.")
+    return ReplyToPlan(
+        **sent.head(sent.do, campaign, number, note),
+        campaign=campaign,
+        number=int(number),
+        reply="confirmed" if sent.do == "confirm" else "objected",
+        note=note,
+    )
+
+
+def _about(link: Link) -> str:
+    """What a form of a link's page is for."""
+    return f"campaign/{link.about}"

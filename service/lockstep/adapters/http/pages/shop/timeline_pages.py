@@ -8,8 +8,8 @@ from aiohttp import web
 from lockstep.adapters.http.openapi import TEXT, Operation, answers
 from lockstep.adapters.http.operations.timeline_operations import TimelineQuery, exported, wanted
 from lockstep.adapters.http.pages.alert_pages import AlertPages
-from lockstep.adapters.http.pages.forms import FormFault
-from lockstep.adapters.http.pages.stretch_forms import stretch_from
+from lockstep.adapters.http.pages.forms.alert_forms import FormFault
+from lockstep.adapters.http.pages.forms.stretch_forms import stretch_from
 from lockstep.adapters.http.refusal import Refusal
 from lockstep.adapters.timeline.account import Account
 from lockstep.adapters.timeline.topic_reader import AccountReader

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from lockstep.adapters.http.pages.forms import FormFault, moment_text
+from lockstep.adapters.http.pages.forms.alert_forms import FormFault, moment_text
 from lockstep.text.figures import time_text
 
 
