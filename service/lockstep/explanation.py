@@ -20,6 +20,7 @@ from lockstep.rule.condition.view import Instant
 from lockstep.rule.explained_condition import Explained, explain_condition
 from lockstep.rule.language.quantity import duration_text
 from lockstep.rule.sentences import because, moment_text
+from lockstep.shop.whole_shop import MadeOf
 from lockstep.text.rfc3339 import SECOND, rfc3339
 from lockstep.yaml.document import did_you_mean
 
@@ -50,7 +51,8 @@ class Explanation(msgspec.Struct, frozen=True):
 
     at: the instant that is explained, microseconds; None before anything was judged. known: whether the group ever had
     an event; one that has labels and had none is not judged, and has no verdict. why: one sentence for people. last:
-    the verdict that last changed or kept the alert, as it was then.
+    the verdict that last changed or kept the alert, as it was then. made_of: what each business measure that the rule
+    reads is made of now.
     """
 
     rule: str
@@ -66,6 +68,7 @@ class Explanation(msgspec.Struct, frozen=True):
     why: str
     verdict: Explained | None
     last: dict[str, Any]
+    made_of: tuple[MadeOf, ...] = ()
 
 
 MOST_GROUPS = 100
@@ -128,6 +131,7 @@ def explain(judge: Judge, rule: str, labels: Labels) -> Explanation | None:
         why=why(seen, verdict, at, judge.zone),
         verdict=verdict,
         last={} if alert.state is State.INACTIVE and not alert.episode_id else _last(alert),
+        made_of=seen.made_of if _is_judged(seen) else (),
     )
 
 

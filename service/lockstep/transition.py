@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from lockstep.rule.judged_verdict import Judged
+from lockstep.shop.whole_shop import MadeOf
 
 
 class TransitionName(StrEnum):
@@ -58,6 +59,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     past: whether it is of imported time, of which nobody is told; only there where it is so.
     shop: what is known of the shop beside it, for texts: numbers and words by the names that `lockstep.shop.names`
     describes; only there where anything is.
+    made_of: what each business measure that the rule reads was made of; only there where it reads any.
     """
 
     transition_id: str
@@ -89,6 +91,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     refusal: Refusal | None = None
     past: bool = False
     shop: dict[str, float | str] = {}
+    made_of: tuple[MadeOf, ...] = ()
 
 
 def as_cloudevent(transition: Transition) -> dict[str, Any]:
@@ -98,6 +101,8 @@ def as_cloudevent(transition: Transition) -> dict[str, Any]:
         del data["past"]
     if not transition.shop:
         del data["shop"]
+    if not transition.made_of:
+        del data["made_of"]
     return {
         "specversion": "1.0",
         "id": transition.transition_id,

@@ -16,7 +16,9 @@ from lockstep.rule.language.load import load_texts
 from lockstep.shop.facts import CapacityFacts, DayFacts, PlanFacts, ProductFacts, decode
 from lockstep.shop.series import SHOP_SERIES
 from lockstep.shop.shop_settings import ShopSettings
+from lockstep.shop.whole_shop import NO_LONGER_KNOWN
 from lockstep.transition import decode as read_transition
+from lockstep.transition import in_order
 
 START = datetime(2026, 3, 27, 20, tzinfo=LONDON)  # the clocks go forward on the 29th
 CHANNELS = ("web", "app", "none")
@@ -286,6 +288,44 @@ def test_what_a_text_may_say_travels_with_the_transition(plan):
     late = [t for t in map(read_transition, pipeline.published) if t.at > "2026-03-28"]
     assert late
     assert all(t.shop for t in late)
+
+
+def test_each_change_says_what_its_business_measures_were_made_of(plan):
+    """As of the instant that is spoken of: the parts give the value of the verdict, whoever dies and in any order."""
+    events = life(1)
+    plain = made_of(run(plan, events, 1, sources=1, samples=1, deaths=0))
+    assert plain == made_of(run(plan, events, 101, sources=2, samples=4, deaths=0.05))
+    covers = [(t, parts) for t, measure, parts in plain if measure == "days_of_cover"]
+    assert covers
+    for t, parts in covers:
+        if "units sold a day" in parts and t.value is not None and 0 < t.value < 365:
+            sold, days = parts["units sold in the last 28 days, while in stock"], parts["days of them in stock"]
+            assert t.value == pytest.approx(parts["units available"] * days / sold)
+    rooms = [(t, parts) for t, measure, parts in plain if measure == "room_left"]
+    assert rooms
+    assert all("orders expected today" in parts for _, parts in rooms)
+
+
+def made_of(pipeline: Pipeline) -> list[tuple[Any, str, dict[str, Any]]]:
+    """(transition, measure, its parts) of all that rules read, in the order of time."""
+    said = sorted(map(read_transition, pipeline.published), key=in_order)
+    latest = {t.transition_id: t for t in said}
+    return [(t, m.measure, {p.what: p.value for p in m.parts}) for t in latest.values() for m in t.made_of]
+
+
+def test_facts_that_have_moved_on_are_not_taken_for_those_of_then(plan):
+    """Asked of an instant at which the level was another, the book says that it does not know."""
+    pipeline = run(plan, life(1), 1, sources=1, samples=1, deaths=0)
+    (judge,) = pipeline.judges
+    (series,) = [s for s in plan.series if s.field == "days_of_cover"]
+    assert judge.book is not None
+    reads = [(series, ("A-1",))]
+    (now,) = judge.book.made_of(reads)
+    newest_us = judge.histories.newest_level_us((series,), lambda _: ("A-1",))
+    assert judge.book.made_of(reads, newest_us) == (now,)
+    assert now.parts
+    (then,) = judge.book.made_of(reads, newest_us - 1)
+    assert (then.text, then.parts) == (NO_LONGER_KNOWN, ())
 
 
 def test_the_comparison_notices_a_book_that_forgets(plan):

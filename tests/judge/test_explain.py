@@ -4,15 +4,20 @@ import re
 from datetime import datetime, timedelta
 from io import StringIO
 
+import msgspec
 import pytest
-from shorthand import DAY, LONDON, clock, orders, stock
+from shorthand import DAY, LONDON, clock, orders, sessions, stock
 
+from lockstep.adapters.explain_answer import by_alert, named
+from lockstep.adapters.http.pages.alert_view import alert_view
 from lockstep.errors import RuleError
 from lockstep.explanation import ask, explain, public
+from lockstep.notify.message import Writer
 from lockstep.rule.language.load import load_texts
 from lockstep.tools.backtest.replay import replay_events, replayed
 from lockstep.tools.explain_command import shown
 from lockstep.tools.terminal import Terminal
+from lockstep.transition import TransitionName
 
 MEASURES = """\
 measures:
@@ -413,3 +418,49 @@ def test_who_asks_for_less_gets_the_groups_that_match():
     ]:
         with pytest.raises(RuleError, match=re.escape(said)):
             ask([judge], *wanted)
+
+
+def _sells(sku, *, days, stock_left):
+    """A product that sells two a day, and what is left of it on the last day, with visits and a plan beside it."""
+    events = []
+    for n in range(days, -1, -1):
+        day = (datetime.fromisoformat(DAY) - timedelta(days=n)).date().isoformat()
+        events += orders("web: 12:00 x2", day=day, lines=[{"sku": sku, "quantity": 1, "unit_price": 10}])
+        events += sessions("web: 12:00 x5", day=day)
+        events += stock(f"{sku}: 12:00 {stock_left if n == 0 else 90}", day=day)
+    campaign = {"campaign": "SPRING", "starts": f"{DAY}T00:00:00Z", "ends": f"{DAY}T23:00:00Z"}
+    plan = {"specversion": "1.0", "source": "/t", "id": "p", "type": "campaign.planned", "data": campaign}
+    return [*events, {**plan, "time": events[0]["time"]}]
+
+
+def test_an_alert_on_a_business_measure_says_what_it_was_made_of():
+    """In the answer for programs, on the terminal and on the alert's page: the same numbers, as of the alert."""
+    rule = "rules: [{name: LowCover, by: [sku], threshold: {measure: days_of_cover, at_most: 9}}]"
+    loaded = load_texts({"r.yml": rule, "shop.yml": "currency: GBP\n"})
+    assert loaded.errors == ()
+    replay = replayed(loaded.plan, _sells("A-1", days=4, stock_left=7), zone=LONDON)
+    assert replay.judge is not None
+    (fired,) = [t for t in replay.transitions if t.state is TransitionName.FIRING]
+    told = [
+        {"what": "units available", "value": 7},
+        {"what": "units sold a day", "value": 2.0},
+        {"what": "units sold in the last 28 days, while in stock", "value": 8},
+        {"what": "days of them in stock", "value": 4},
+    ]
+    assert msgspec.to_builtins(fired.made_of) == (
+        {"measure": "days_of_cover", "text": "3.5 days", "as_of": fired.at, "parts": tuple(told)},
+    )
+    (found,) = [public(e) for e in ask([replay.judge], *named(fired.alert_id, {}, ["LowCover"], [fired]))]
+    assert [(m["text"], m["parts"]) for m in found["made_of"]] == [("3.5 days", told)]
+    console = Terminal(width=120, record=True, file=StringIO())
+    answer = {"rule": "LowCover", "explanations": [{**found, "told": by_alert([fired])[fired.alert_id]}]}
+    for part in shown(answer, LONDON):
+        console.print(part)
+    said = console.export_text()
+    assert said.count("days of cover 3.5 days") == 1
+    assert "units sold a day                                2\n" in said
+    rules = {r.name: r for r in loaded.plan.rules}
+    view = alert_view([fired], [fired], None, rules, Writer(LONDON), now=datetime.fromisoformat(fired.at))
+    (cover,) = [p for p in view.parts if p.title == "days of cover"]
+    assert cover.verdict == "3.5 days"
+    assert cover.rows[:2] == (("units available", "7"), ("units sold a day", "2"))

@@ -42,6 +42,7 @@ def test_a_measure_says_what_it_was_made_of():
     """The numbers of explain."""
     assert of(product(sells=4, stock=40))["days_of_cover"].made_of == (
         ("units available", 40),
+        ("units sold a day", 4.0),
         ("units sold in the last 28 days, while in stock", 112),
         ("days of them in stock", 28),
     )

@@ -115,6 +115,7 @@ def _bare(t: Transition, why: str) -> dict[str, Any]:
         "why": why,
         "verdict": None,
         "last": {},
+        "made_of": msgspec.to_builtins(t.made_of),
         "told": [msgspec.to_builtins(t)],
     }
 

@@ -29,7 +29,7 @@ from lockstep.shop.ledger import Ledger
 from lockstep.shop.names import names
 from lockstep.shop.series import FLOWS, LEVELS, WHOLE_EVENTS
 from lockstep.shop.shop_settings import ShopSettings
-from lockstep.shop.whole_shop import Shop
+from lockstep.shop.whole_shop import NO_LONGER_KNOWN, Made, MadeOf, Shop, made_of
 from lockstep.text.rfc3339 import SECOND, rfc3339
 
 CELL_S = 300
@@ -297,10 +297,7 @@ class Book:
         made = business(self.shop, subject, labels, at, only=self._asked[subject])
         named = dict(zip(SUBJECTS[subject], labels, strict=True))
         for series in read:
-            what = BUSINESS[str(series.field)]
-            measure = made.get(what.name)
-            value = what.rest if measure is None or measure.value is None else measure.value
-            millionths = max(-LARGEST, min(LARGEST, round(value * SECOND)))
+            millionths = _level_of(series, made)
             by = tuple(named[label] or "none" for label in series.by)
             history = self._histories.levels.get((series.id, by))
             if history is None or history.now() != millionths:
@@ -313,6 +310,32 @@ class Book:
         if self._at is None:
             return {}
         return names(self.shop, labels, datetime.fromtimestamp(self._at, UTC))
+
+    def made_of(self, reads: Iterable[tuple[SeriesDef, Labels]], at_us: int | None = None) -> tuple[MadeOf, ...]:
+        """What measures that rules read were made of.
+
+        reads: each with the values of its `by`. at_us: the instant that is spoken of, None: now. The facts are those of
+        the last step; where they do not give the level that was in force then, it says so.
+        """
+        if self._at is None:
+            return ()
+        measures = []
+        at, as_of = datetime.fromtimestamp(self._at, UTC), rfc3339(self._at * SECOND)
+        for series, by in reads:
+            name = str(series.field)
+            subject = BUSINESS[name].subject
+            named = dict(zip(series.by, by, strict=True))
+            labels = tuple("" if named[label] == "none" else named[label] for label in SUBJECTS[subject])
+            made = business(self.shop, subject, labels, at, only=frozenset({name}))
+            is_then = at_us is None or self._level_at(series, by, at_us) == _level_of(series, made)
+            measures.append(made_of(name, made[name], as_of) if is_then else MadeOf(name, NO_LONGER_KNOWN, as_of))
+        return tuple(measures)
+
+    def _level_at(self, series: SeriesDef, by: Labels, at_us: int) -> int | None:
+        """The level that was in force at an instant; None where that is not kept."""
+        history = self._histories.levels.get((series.id, by))
+        # Just after it: a level counts from its own instant on.
+        return None if history is None else history.as_of(at_us + 1, None)
 
     # ---- out, and back ----------------------------------------------------------------------------------------------
 
@@ -355,3 +378,11 @@ class Book:
         for name in _NAME_OF:
             for labels, history in self._histories.flows_of(name):
                 self.touch(name, labels, history.starts_since(since))
+
+
+def _level_of(series: SeriesDef, made: Mapping[str, Made]) -> int:
+    """A measure as its level has it, in millionths."""
+    what = BUSINESS[str(series.field)]
+    measure = made.get(what.name)
+    value = what.rest if measure is None or measure.value is None else measure.value
+    return max(-LARGEST, min(LARGEST, round(value * SECOND)))

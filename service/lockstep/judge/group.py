@@ -15,6 +15,7 @@ from lockstep.rule.condition.kind_table import kind_of
 from lockstep.rule.condition.kinds import All, Condition, Leaf, Severity, series_of_condition
 from lockstep.rule.condition.verdicts import may_be_early, only_rises, resolve, screen_of
 from lockstep.rule.condition.view import Kind
+from lockstep.shop.catalogue import SOURCE
 from lockstep.text.rfc3339 import SECOND
 
 
@@ -92,6 +93,10 @@ class Group:
     def labels_of(self, series: SeriesDef) -> Labels:
         """The labels under which the group reads a series."""
         return self.wide.get(series.id, self.labels) if self.wide else self.labels
+
+    def business(self) -> list[tuple[SeriesDef, Labels]]:
+        """The business measures that it reads, each with the labels under which it does."""
+        return [(s, self.labels_of(s)) for s in self.facts.levels if s.source == SOURCE]
 
     def schedule(self, instant: int) -> None:
         """Have it visited at this microsecond, unless it is earlier."""

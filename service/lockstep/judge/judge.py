@@ -39,7 +39,7 @@ from lockstep.ports import Batch, Cut
 from lockstep.rule.condition.kinds import Condition, Plan, Rule
 from lockstep.shop.catalogue import SOURCE
 from lockstep.shop.series import FLOWS
-from lockstep.shop.whole_shop import Shop
+from lockstep.shop.whole_shop import MadeOf, Shop
 from lockstep.text.rfc3339 import SECOND
 from lockstep.transition import Transition
 
@@ -52,7 +52,8 @@ class Seen:
     """What a judge knows of one group of one rule, for explaining it; see `lockstep.explanation`.
 
     known: whether the group ever had an event or an alert and is not forgotten. judged_to: the bucket end up to which
-    all was judged, in seconds; None before the first, and for a rule on levels alone. watermark: microseconds.
+    all was judged, in seconds; None before the first, and for a rule on levels alone. watermark: microseconds. made_of:
+    what the business measures that it reads are made of now.
     """
 
     rule: Rule
@@ -62,6 +63,7 @@ class Seen:
     view: GroupView
     judged_to: int | None
     watermark: int | None
+    made_of: tuple[MadeOf, ...] = ()
 
 
 class Judge:
@@ -123,7 +125,7 @@ class Judge:
             reads = [s for s in self._rules.series.values() if s.source == SOURCE]
             shop = Shop(zone, calendar=plan.calendar)
             self.book = Book(shop, reads, self.histories, self.watermarks, settings_at=plan.shop_at)
-            self._cut.names_of = self.book.names
+            self._cut.names_of, self._cut.made_of = self.book.names, self.book.made_of
             self._reading = {**{s.id: (s, [], []) for s in FLOWS.values()}, **self._reading}
         self._schedule = Schedule(past)
         self._visits = Visits(
@@ -529,6 +531,7 @@ class Judge:
             view=self._view.of(shown),
             judged_to=None if runtime.facts.is_level_only else runtime.closed,
             watermark=self.watermarks.as_shown(runtime.facts.roles),
+            made_of=() if self.book is None else self.book.made_of(shown.business()),
         )
 
     def about(self, rule: str) -> Rule | None:

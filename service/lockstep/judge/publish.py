@@ -2,7 +2,7 @@
 
 import json
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from lockstep.alert import Change
 from lockstep.judge.group import Group
@@ -15,6 +15,7 @@ from lockstep.measure.definition import SeriesDef
 from lockstep.measure.history import Late
 from lockstep.ports import Cut, Record
 from lockstep.rule.judged_verdict import Judged
+from lockstep.shop.whole_shop import MadeOf
 from lockstep.text.rfc3339 import SECOND, rfc3339
 from lockstep.transition import Transition, TransitionName, encode, in_order
 
@@ -24,21 +25,31 @@ MOST_NEWS = 200
 """Transitions of closed cuts that are kept for who asks; of more the last ones are."""
 
 
+Reads = Sequence[tuple[SeriesDef, Labels]]
+"""Business measures that a group reads, each with the labels under which it does."""
+
+
 def _nothing(_: Mapping[str, str]) -> dict[str, float | str]:
     return {}
+
+
+def _made_of_nothing(_reads: Reads, _at_us: int) -> tuple[MadeOf, ...]:
+    return ()
 
 
 class OpenCut:
     """The next cut, as far as it is known: rooms of the judge say here what they decide and what they change.
 
     transitions: in the order of their decision. news: those of the last cuts, until somebody takes them. names_of: what
-    texts may say of the shop beside an alert with these labels.
+    texts may say of the shop beside an alert with these labels. made_of: what business measures were made of at an
+    instant, in microseconds.
     """
 
     def __init__(self) -> None:
         self.transitions: list[Transition] = []
         self.news: deque[Transition] = deque(maxlen=MOST_NEWS)
         self.names_of: Callable[[Mapping[str, str]], dict[str, float | str]] = _nothing
+        self.made_of: Callable[[Reads, int], tuple[MadeOf, ...]] = _made_of_nothing
         self._dead: list[Record] = []
         self._alerts: dict[Group, None] = {}
         self._watches: dict[Group, None] = {}
@@ -163,11 +174,12 @@ def dressed(
     explanation: Judged,
     past_to: int | None = None,
     shop: dict[str, float | str] | None = None,
+    made_of: tuple[MadeOf, ...] = (),
 ) -> Transition:
     """A change of an alert as it is published. alert: its id. version: of the rule, "" for one that is gone.
 
     watermark: microseconds of what the rule reads. past_to: before which of these it is imported time, None: never.
-    shop: what texts may say of the shop.
+    shop: what texts may say of the shop. made_of: what business measures were made of.
     """
     v = change.verdict
     return Transition(
@@ -198,4 +210,5 @@ def dressed(
         explanation=explanation,
         past=past_to is not None and change.at < past_to,
         shop=shop or {},
+        made_of=made_of,
     )

@@ -381,6 +381,7 @@ class Visits:
                 explanation=judged(condition, change.verdict),
                 past_to=self._watermarks.past_to(group.facts.roles),
                 shop=self._cut.names_of(labels),
+                made_of=self._cut.made_of(group.business(), change.at),
             )
             self._cut.transitions.append(transition)
             if self._observer is not None:

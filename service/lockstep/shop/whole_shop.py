@@ -7,6 +7,8 @@ from fractions import Fraction
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from lockstep.calendar import Calendar
 from lockstep.shop.facts import CapacityFacts, DayFacts, Fact, PlanFacts, ProductFacts
 from lockstep.shop.shop_settings import ShopSettings
@@ -48,6 +50,55 @@ class Made:
             return f"{text}x"
         is_one = text == "1" and self.unit.endswith("s")
         return f"{text} {self.unit[:-1] if is_one else self.unit}".rstrip()
+
+
+NO_LONGER_KNOWN = "what it was made of at that instant is no longer known: the facts of the shop have moved on since"
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One thing that a measure was made of.
+
+    what: in words, `units available`. value: a number, or a name.
+    """
+
+    what: str
+    value: int | float | str
+
+
+class MadeOf(msgspec.Struct, frozen=True):
+    """A business measure that a rule reads, at one instant, as a record keeps it.
+
+    The published schema takes the fields' descriptions from here:
+
+    measure: its name, `days_of_cover`. text: what it came to, with its unit, `2.4 days`, or why that is not known.
+    as_of: up to which event time the facts of the shop were taken, RFC 3339 in UTC. parts: what it was made of, in
+    reading order; none where it is not known.
+    """
+
+    measure: str
+    text: str
+    as_of: str
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """In one line: `days of cover: 2.4 days (units available 31; units sold a day 12.9; …)`."""
+        rows = "; ".join(f"{what} {value}" for what, value in self.rows)
+        return f"{self.title}: {self.text}" + (f" ({rows})" if rows else "")
+
+    @property
+    def title(self) -> str:
+        return self.measure.replace("_", " ")
+
+    @property
+    def rows(self) -> tuple[tuple[str, str], ...]:
+        """(what, number or name as people read it)."""
+        return tuple((p.what, p.value if isinstance(p.value, str) else number_text(p.value)) for p in self.parts)
+
+
+def made_of(measure: str, made: Made, as_of: str) -> MadeOf:
+    """A measure as it is kept. as_of: RFC 3339."""
+    return MadeOf(measure, made.text, as_of, tuple(Part(what, value) for what, value in made.made_of))
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """`lockstep explain RULE|ALERT`: why it fired, or why it did not, from files of events or from a running worker."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from lockstep.notify.message_reason import unit_of
 from lockstep.notify.self_alerts import REFUSED
 from lockstep.rule.condition.kinds import Plan
 from lockstep.rule.language.quantity import duration_text
+from lockstep.shop.whole_shop import MadeOf
 from lockstep.text.figures import PERCENT, number_text, time_text
 from lockstep.tools.backtest.replay import Progress, backtest
 from lockstep.tools.terminal import styled
@@ -146,7 +147,7 @@ def _one(e: Mapping[str, Any], zone: ZoneInfo) -> RenderableType:
     if e.get("faults") is not None:
         return Group(*head, *_refusal(e))
     if clock is None:
-        return Group(*head, "", _transitions_table(e["told"], zone))
+        return Group(*head, *_made_of(e, zone), "", _transitions_table(e["told"], zone))
     facts = Table.grid(padding=(0, 2))
     severity = f" ({clock['severity']})" if clock["severity"] else ""
     rows = [
@@ -171,9 +172,26 @@ def _one(e: Mapping[str, Any], zone: ZoneInfo) -> RenderableType:
     parts: list[RenderableType] = [*head, "", facts]
     if e["verdict"] is not None:
         parts += ["", *_condition(e["verdict"], zone, 0)]
+    parts += _made_of(e, zone)
     if e.get("told"):
         parts += ["", _transitions_table(e["told"], zone)]
     return Group(*parts)
+
+
+def _made_of(e: Mapping[str, Any], zone: ZoneInfo) -> Iterator[RenderableType]:
+    """What the business measures of a rule are made of now, after those of the last change where they differ."""
+    now = msgspec.convert(e.get("made_of", ()), tuple[MadeOf, ...])
+    then = msgspec.convert(e["told"][-1], Transition).made_of if e.get("told") else ()
+    known = {m.measure: (m.text, m.parts) for m in now}
+    for measure in (*(m for m in then if known.get(m.measure) != (m.text, m.parts)), *now):
+        yield ""
+        since = f", from what was known of the shop {_moment(measure.as_of, zone)}"
+        yield styled((f"{measure.title} {measure.text}", "bold"), since)
+        table = Table.grid(padding=(0, 2))
+        for what, value in measure.rows:
+            table.add_row(" ", Text(what, "dim"), value)
+        if measure.rows:
+            yield table
 
 
 def _refusal(e: Mapping[str, Any]) -> Iterable[RenderableType]:

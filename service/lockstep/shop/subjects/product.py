@@ -144,7 +144,9 @@ def _cover_made(
     days = None if why else _cover(product, a_day)
     if days is None:
         return Made(None, "days", (), why or why_no_cover(shop, product, today))
-    return Made(days, "days", (("units available", product.available or 0), *sales))
+    available = ("units available", product.available or 0)
+    sold_a_day = () if a_day is None else (("units sold a day", round(float(a_day), 2)),)
+    return Made(days, "days", (available, *sold_a_day, *sales))
 
 
 def _sell_through(shop: Shop, product: ProductFacts, today: date) -> Made:

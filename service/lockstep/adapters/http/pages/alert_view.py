@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from lockstep.adapters.http.pages.explained import ExplainedPart, explained
+from lockstep.adapters.http.pages.explained import ExplainedPart, business_parts, explained
 from lockstep.adapters.http.pages.happenings import Happening, happenings
 from lockstep.notification import Item
 from lockstep.notify.message import Writer
@@ -115,7 +115,7 @@ def alert_view(
         standing=tuple(standing),
         notes=tuple((note.by, time_text(note.at, zone), note.text) for note in notes),
         now=says_now,
-        parts=explained(judged, zone),
+        parts=(*explained(judged, zone), *business_parts(last.made_of, zone)),
         timeline=happenings(events, zone),
     )
 

@@ -1,10 +1,11 @@
 """A verdict as a page shows it: in words, then with every number that led to it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from lockstep.rule.judged_verdict import Judged
+from lockstep.shop.whole_shop import MadeOf
 from lockstep.text.figures import PERCENT, number_text, ratio_text, time_text
 
 MOST_WINDOWS = 12
@@ -34,6 +35,14 @@ class ExplainedPart:
 def explained(verdict: Judged | None, zone: ZoneInfo) -> list[ExplainedPart]:
     """A verdict and its parts, outermost first; none where no verdict is known."""
     return [] if verdict is None else list(_parts(verdict, zone, 0))
+
+
+def business_parts(measures: Iterable[MadeOf], zone: ZoneInfo) -> list[ExplainedPart]:
+    """What each business measure was made of."""
+    return [
+        ExplainedPart(m.title, m.text, 0, (*m.rows, ("from what was known of the shop", time_text(m.as_of, zone))))
+        for m in measures
+    ]
 
 
 def _parts(verdict: Judged, zone: ZoneInfo, depth: int) -> Iterator[ExplainedPart]:
