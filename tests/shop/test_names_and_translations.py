@@ -55,6 +55,16 @@ def test_names_are_listed_and_never_blank(labels):
         assert isinstance(value, str) == (NAMES[name].unit == "text"), name
 
 
+def test_the_age_of_stock_is_that_of_its_newest_word():
+    """A product whose own stock stands still is told only when it moves; of a shop without any, nothing is known."""
+    shop = shop_of(
+        product("A-1", stock=4, stock_at="2026-11-30T05:00:00Z"),
+        product("B-1", stock=9, stock_at="2026-11-29T05:00:00Z"),
+    )
+    assert names(shop, {"sku": "B-1"}, NOON)["stock_age"] == 6
+    assert "stock_age" not in names(shop_of(), {}, NOON)
+
+
 def test_every_measure_of_the_catalogue_is_made():
     """Of a thing that is known, none is left to `… is not known`."""
     shop = a_shop(RUNNING)

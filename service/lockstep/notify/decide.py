@@ -70,6 +70,7 @@ class Notify:
                 zone,
                 teams_of=self._teams,
                 open_facts=self._open_facts,
+                open_alerts=lambda: (e.last for e in self._people.episodes if not e.is_over),
                 overview=None if public_url is None else f"{public_url.rstrip('/')}/",
                 shop=plan.shop,
             )

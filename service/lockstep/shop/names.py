@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from lockstep.shop.business import business
 from lockstep.shop.catalogue import BUSINESS
-from lockstep.shop.day_sums import is_running, plan_bounds, plan_days
+from lockstep.shop.day_sums import instant, is_running, plan_bounds, plan_days
 from lockstep.shop.exchange import total
 from lockstep.shop.facts import DayFacts, PlanFacts, ProductFacts
 from lockstep.shop.forecast import conversion_of, usual_day
@@ -92,6 +92,7 @@ _EXAMPLES: dict[str, tuple[str, str]] = {
 """Business measure → (example, said where it is not known)."""
 
 _OWN = (
+    Name("stock_age", "Hours since the stock of any product was told", "hours", "3 hours", "no stock was ever told"),
     Name("orders_today", "Orders of today so far", "orders", "146 orders", "no order of today is known"),
     Name(
         "usual_today",
@@ -306,6 +307,7 @@ def _of_shop(shop: Shop, labels: Mapping[str, str], at: datetime) -> dict[str, f
     value = order_value(shop, at)
     known = _numbers(made)
     known |= {
+        "stock_age": _stock_age(shop, at),
         "orders_today": facts.counts.get("orders", 0) if shop.days else None,
         "usual_today": number(usual_day(shop, today, "orders")),
         "visits_today": visits,
@@ -324,6 +326,15 @@ def _of_shop(shop: Shop, labels: Mapping[str, str], at: datetime) -> dict[str, f
             "visits_for_room": None if room is None or not rate.share else rough(Fraction(room) / rate.share),
         }
     return known
+
+
+def _stock_age(shop: Shop, at: datetime) -> float | None:
+    """Of the newest word of any stock: a product whose own stands still may be told only when it moves."""
+    newest = shop.once(
+        ("newest stock",),
+        lambda: max((instant(one.stock_at) for one in shop.products.values() if one.stock_at), default=None),
+    )
+    return None if newest is None else round(max(0.0, (at - newest).total_seconds()) / 3600, 1)
 
 
 def _about(shop: Shop, labels: Mapping[str, str]) -> list[PlanFacts]:

@@ -59,7 +59,7 @@ def routes_shown(
     full = {**facts, "severity": severity, "rule": facts.get("rule", "")}
     rule = known.get(full["rule"])
     teams = (facts["team"],) if "team" in facts else tuple(routing.teams) if rule is None else rule.teams
-    parts = parts_of(routing, zone, teams_of=lambda _: teams, open_facts=tuple)
+    parts = parts_of(routing, zone, teams_of=lambda _: teams, open_facts=tuple, open_alerts=tuple)
     moment = now.timestamp()
     on_call = partial(parts.on_call, moment=moment)
     shown, taken = [], set()

@@ -58,14 +58,15 @@ def parts_of(
     *,
     teams_of: Callable[[Transition], Sequence[str]],
     open_facts: Callable[[], Iterable[Facts]],
+    open_alerts: Callable[[], Iterable[Transition]],
     overview: str | None = None,
     shop: ShopSettings | None = None,
 ) -> Parts:
     """The parts that a routing asks for.
 
     zone: the shop's. teams_of: whom a transition concerns. open_facts: what fires now, for each of its teams.
-    overview: the address of all that is open. shop: what the shop says of itself; None: nothing, and there are no
-    reports.
+    open_alerts: the last transition of each alert that fires. overview: the address of all that is open. shop: what the
+    shop says of itself; None: nothing, and there are no reports.
     """
     mute_times = MuteTimes(routing.mute_times, zone, _held_by(routing))
     downtime = Downtime(overview=overview)
@@ -86,7 +87,7 @@ def parts_of(
                 to=() if shop is None else shop.report_to,
             ),
             *(() if routing.heartbeat is None else (Heartbeat(routing.heartbeat),)),
-            *(() if routing.promotions is None else (PromotionHooks(routing.promotions),)),
+            *(() if routing.promotions is None else (PromotionHooks(routing.promotions, open_alerts),)),
         ),
         downtime=downtime,
     )

@@ -1,12 +1,14 @@
 """Promotion hooks: programs of marketing hear when to pause what promotes a product, and when to resume it.
 
-A product is paused with the first alert about it of the rules that are named, and resumed when the last of these is
-over: so both come in pairs, and as seldom as the alerts do, whose `clear` and `keep_firing_for` keep them from
-flapping. What people have silenced or muted makes no difference to a program.
+A product is paused with the first alert about it of the rules that are named, and resumed when all of them have been
+over for `resume_after`: so both come in pairs, and stock that comes and goes pauses once. Where nothing has been told
+of any stock for STALE_H, an alert pauses nothing: its level may be long past. What people have silenced or muted makes
+no difference to a program.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -18,13 +20,17 @@ from lockstep.notify.programs.program_receivers import programs_of
 from lockstep.notify.receivers import Texts
 from lockstep.ports import Destination
 from lockstep.response.command import Command
-from lockstep.rule.language.form.values import Strict
+from lockstep.rule.language.form.values import Duration, Strict
+from lockstep.text.rfc3339 import moment_text
 from lockstep.text.time_units import DAY_S
 from lockstep.transition import Transition, TransitionName
 
 KEY = b"\x1fpromotion\x1f"
 """Begins the keys of entries in the state of notify; no rule's name begins so."""
 RULES = ("PromotedOutOfStock", "PromotedRunsLow")
+RESUME_AFTER_S = 1_800
+STALE_H = 48.0
+"""Hours without a word of any stock after which no level is believed."""
 
 
 class PromotionsModel(Strict):
@@ -34,6 +40,11 @@ class PromotionsModel(Strict):
     rules: Texts = Field(
         list(RULES), min_length=1, description="Rules by sku whose alerts pause; default: those of the pack promotions"
     )
+    resume_after: Duration = Field(
+        RESUME_AFTER_S,
+        ge=0,
+        description="For how long all alerts about a product are over before it is resumed; default 30m",
+    )
 
 
 class PromotionData(BaseModel):
@@ -41,7 +52,7 @@ class PromotionData(BaseModel):
 
     sku: str = Field(description="The product")
     number: int = Field(description="Counts pauses of the product: a pause and its resume have the same")
-    rule: str = Field(description="Of the alert that began or ended it")
+    rule: str = Field(description="Of the alert that began or ended it; empty where nobody saw it end")
     campaigns: str | None = Field(description="What promotes it now, in words")
     available: float | None = Field(description="Units that can be sold")
     days_of_cover: float | None = Field(description="Days that they last")
@@ -55,8 +66,25 @@ class PromotionPayload(BaseModel):
     type: Literal["promotion.pause", "promotion.resume"] = Field(
         description="What to do with what promotes the product"
     )
-    timestamp: str = Field(description="When the alert changed, RFC 3339")
+    timestamp: str = Field(description="When the alert changed, RFC 3339; a resume is told `resume_after` later")
     data: PromotionData = Field(description="Which product, and how it stands")
+
+
+EXAMPLE: dict[str, Any] = {
+    "type": "promotion.pause",
+    "timestamp": "2026-11-30T09:05:00Z",
+    "data": {
+        "sku": "A-1",
+        "number": 3,
+        "rule": "PromotedOutOfStock",
+        "campaigns": "SUMMER until Fri 4 Dec",
+        "available": 0,
+        "days_of_cover": 0,
+        "next_receipt": "Wed 2 Dec",
+        "next_receipt_quantity": 500,
+    },
+}
+"""A pause, as a program gets it."""
 
 
 def promotion_json_schema() -> dict[str, Any]:
@@ -66,76 +94,121 @@ def promotion_json_schema() -> dict[str, Any]:
         "$id": "https://lockstep.example/schemas/promotion.schema.json",
         **PromotionPayload.model_json_schema(mode="serialization"),
         "title": "Lockstep promotion hook",
+        "examples": [EXAMPLE],
     }
 
 
 @dataclass(frozen=True)
 class PromotionPlan:
-    """to: destinations of programs. rules: whose alerts pause."""
+    """to: destinations of programs. rules: whose alerts pause. resume_after_s: how long they have to be over."""
 
     to: tuple[Destination, ...]
     rules: frozenset[str]
+    resume_after_s: float = RESUME_AFTER_S
 
 
 class _Product(msgspec.Struct):
-    """open: alerts that keep it paused. number: of its pauses. untold: documents that no tick has handed on."""
+    """open: alerts that keep it paused. number: of its pauses. untold: documents that no tick has handed on. resume:
+    the document that resumes it, and due: when that is told unless it is paused again before, seconds since 1970."""
 
     open: list[str] = []
     number: int = 0
     untold: list[dict[str, Any]] = []
+    resume: dict[str, Any] | None = None
+    due: float = 0.0
 
 
 class PromotionHooks:
     """hooks.Part."""
 
-    def __init__(self, plan: PromotionPlan) -> None:
-        self._plan = plan
+    def __init__(self, plan: PromotionPlan, open_alerts: Callable[[], Iterable[Transition]]) -> None:
+        """open_alerts: the last transition of each alert that fires: what began or ended while routing.yml asked for no
+        hooks is made up for."""
+        self._plan, self._open_alerts = plan, open_alerts
         self._products: dict[str, _Product] = {}
         self._dirty: set[str] = set()
+        self._waiting: set[str] = set()
+        self._has_begun = False
 
     def hear(self, transition: Transition) -> None:
         sku = transition.labels.get("sku", "")
         if not sku or transition.past:
             return
         product = self._products.get(sku, _Product())
-        if transition.state is TransitionName.FIRING and transition.rule in self._plan.rules:
-            if transition.alert_id not in product.open:
-                product.open.append(transition.alert_id)
-                if len(product.open) == 1:
-                    product.number += 1
-                    product.untold.append(_body("promotion.pause", sku, product.number, transition))
-                self._keep(sku, product)
-        elif transition.state is TransitionName.RESOLVED and transition.alert_id in product.open:
-            product.open.remove(transition.alert_id)
-            if not product.open:
-                product.untold.append(_body("promotion.resume", sku, product.number, transition))
-            self._keep(sku, product)
+        if transition.state is TransitionName.RESOLVED:
+            if transition.alert_id in product.open:
+                self._over(
+                    sku, product, transition.alert_id, _body("promotion.resume", sku, product.number, transition)
+                )
+        elif transition.rule in self._plan.rules and transition.alert_id not in product.open:
+            self._begin(sku, product, transition)
+
+    def _begin(self, sku: str, product: _Product, transition: Transition) -> None:
+        """An alert about a product fires."""
+        is_paused = bool(product.open) or product.resume is not None
+        if not is_paused and _is_stale(transition):
+            return
+        product.open.append(transition.alert_id)
+        product.resume = None
+        if not is_paused:
+            product.number += 1
+            product.untold.append(_body("promotion.pause", sku, product.number, transition))
+        self._keep(sku, product)
+
+    def _over(self, sku: str, product: _Product, alert_id: str, resume: dict[str, Any]) -> None:
+        """An alert about a product is over."""
+        product.open.remove(alert_id)
+        if not product.open:
+            product.resume = resume
+            product.due = datetime.fromisoformat(resume["timestamp"]).timestamp() + self._plan.resume_after_s
+        self._keep(sku, product)
 
     def _keep(self, sku: str, product: _Product) -> None:
         self._products[sku] = product
         self._dirty.add(sku)
+        self._waiting.add(sku)
+
+    def _make_up(self, moment: float) -> None:
+        """What began or ended while nobody listened."""
+        firing = {t.alert_id: t for t in self._open_alerts() if t.state is not TransitionName.RESOLVED}
+        for transition in firing.values():
+            self.hear(transition)
+        for sku, product in self._products.items():
+            for alert_id in [alert for alert in product.open if alert not in firing]:
+                data = {"sku": sku, "number": product.number, "rule": "", **dict.fromkeys(_NAMES)}
+                resume = {"type": "promotion.resume", "timestamp": moment_text(moment), "data": data}
+                self._over(sku, product, alert_id, resume)
 
     def apply(self, command: Command, moment: float) -> Applied | None:
         return None
 
     def tick(self, moment: float) -> Happened:
+        if not self._has_begun:
+            self._has_begun = True
+            self._make_up(moment)
         happened = Happened()
-        for sku in sorted(sku for sku, product in self._products.items() if product.untold):
+        for sku in sorted(self._waiting):
             product = self._products[sku]
-            for body in product.untold:
-                happened.documents += [
-                    ProgramDocument(
-                        id=stable_id("delivery", to.id, body["type"], sku, body["data"]["number"]),
-                        destination=to,
-                        state=body["type"],
-                        body=body,
-                        life_s=float(DAY_S),
-                    )
-                    for to in self._plan.to
-                ]
-            product.untold = []
-            self._dirty.add(sku)
+            if product.resume is not None and product.due <= moment:
+                product.untold.append(product.resume)
+                product.resume = None
+            if product.untold:
+                happened.documents += [self._document(sku, body, to) for body in product.untold for to in self._plan.to]
+                product.untold = []
+                self._dirty.add(sku)
+            if product.resume is None:
+                self._waiting.discard(sku)
         return happened
+
+    @staticmethod
+    def _document(sku: str, body: dict[str, Any], to: Destination) -> ProgramDocument:
+        return ProgramDocument(
+            id=stable_id("delivery", to.id, body["type"], sku, body["data"]["number"]),
+            destination=to,
+            state=body["type"],
+            body=body,
+            life_s=float(DAY_S),
+        )
 
     def cut(self) -> dict[bytes, bytes | None]:
         entries: dict[bytes, bytes | None] = {
@@ -147,16 +220,29 @@ class PromotionHooks:
     def restore(self, entries: Mapping[bytes, bytes]) -> None:
         for key, value in entries.items():
             if key.startswith(KEY):
-                self._products[key[len(KEY) :].decode()] = msgspec.json.decode(value, type=_Product)
+                sku, product = key[len(KEY) :].decode(), msgspec.json.decode(value, type=_Product)
+                self._products[sku] = product
+                if product.untold or product.resume is not None:
+                    self._waiting.add(sku)
+
+
+_NAMES = ("campaigns", "available", "days_of_cover", "next_receipt", "next_receipt_quantity")
+
+
+def _is_stale(transition: Transition) -> bool:
+    """Whether nothing has been told of any stock for so long that the level behind an alert may be long past."""
+    age_h = transition.shop.get("stock_age")
+    return isinstance(age_h, int | float) and age_h > STALE_H
 
 
 def _body(word: str, sku: str, number: int, transition: Transition) -> dict[str, Any]:
-    known = transition.shop
-    names = ("campaigns", "available", "days_of_cover", "next_receipt", "next_receipt_quantity")
-    data = {"sku": sku, "number": number, "rule": transition.rule, **{name: known.get(name) for name in names}}
+    said = {name: transition.shop.get(name) for name in _NAMES}
+    data = {"sku": sku, "number": number, "rule": transition.rule, **said}
     return {"type": word, "timestamp": transition.at, "data": data}
 
 
 def promotion_plan(model: PromotionsModel, destinations: Mapping[str, Sequence[Destination]]) -> PromotionPlan:
     """The plan that a model writes. destinations: of each receiver; only those of programs hear them."""
-    return PromotionPlan(programs_of(model.to, destinations), frozenset(model.rules))
+    return PromotionPlan(
+        programs_of(model.to, destinations), frozenset(model.rules), resume_after_s=float(model.resume_after)
+    )
