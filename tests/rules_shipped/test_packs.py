@@ -1,10 +1,15 @@
 """The shipped packs, all switched on: they load clean, speak to both teams, and say how often to expect them."""
 
 import re
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from lockstep.adapters.rule_files import load_rules, shipped_packs
+from lockstep.notify.route import routing_of
+from lockstep.tools.ruletest.suite import load_suite
+from lockstep.yaml.document import parse_document
 
 PACKS = shipped_packs()
 
@@ -39,3 +44,32 @@ def test_every_rule_of_a_pack_says_its_promise_and_how_often_it_is_expected(name
     for comment, rule in above:
         assert re.match(r"  # [SM]\d+\b", comment), rule
         assert "Expected: " in comment, rule
+
+
+@pytest.mark.parametrize("name", PACKS)
+def test_every_rule_of_a_pack_has_a_story_in_which_it_speaks_and_one_in_which_it_does_not(name):
+    """In packs/tests, in the file of the pack's name; `lockstep test rules` runs them."""
+    suite = load_suite([PACKS[name]], ZoneInfo("UTC"))
+    assert [str(fault) for fault in suite.errors] == []
+    rules = re.findall(r"^  - name: (\w+)$", PACKS[name].read_text(), re.MULTILINE)
+    spoken = {awaited.rule for test in suite.tests for awaited in test.awaited if awaited.said.alert is not None}
+    silent = {rule for test in suite.tests for rule in test.rules if rule not in {a.rule for a in test.awaited}}
+    assert (spoken, silent & set(rules)) == (set(rules), set(rules))
+
+
+HANDBOOK = Path(__file__).parents[2] / "rules" / "README.md"
+
+
+def test_leadership_hears_of_stock_by_the_route_of_the_handbook():
+    """Of low and of too much stock, beside the teams; of nothing else."""
+    text = HANDBOOK.read_text().partition("# routing: leadership hears of stock\n")[2].partition("```")[0]
+    document, faults = parse_document("routing.yml", text)
+    assert document is not None
+    routing, wrong = routing_of(document)
+    assert routing is not None
+    assert [*faults, *wrong] == []
+    teams = ("marketing", "operations")
+    both = ["marketing-mail", "ops-mail"]
+    for rule, hear in (("LowCover", [*both, "leadership"]), ("Overstock", [*both, "leadership"]), ("PoorRoas", both)):
+        facts = {"sku": "A-1", "rule": rule, "severity": "warning"}
+        assert sorted(routing.receivers_heard(teams, facts, moment=0)) == sorted(hear), rule

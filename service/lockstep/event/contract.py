@@ -100,6 +100,7 @@ class OrderPlaced(_Data):
     gift_wrap: bool | None = Field(None, description="Whether it is to be wrapped")
     shipping: Number | None = Field(None, description="What the customer pays for shipping")
     shipping_method: Text | None = Field(None, description="How it is to be sent: standard, express, same_day")
+    location: Text | None = Field(None, description="Warehouse that is to ship it")
 
 
 class OrderCancelled(_Data):
@@ -110,6 +111,7 @@ class OrderCancelled(_Data):
     channel: Text | None = Field(None, description="Where it had been sold")
     reason: Text | None = Field(None, description="Why, in the shop's words")
     currency: Text | None = Field(None, description="ISO 4217; sums over several are refused unless grouped by it")
+    location: Text | None = Field(None, description="Warehouse that was to ship it")
 
 
 class OrderShipped(_Data):

@@ -263,7 +263,7 @@ class Book:
             for labels in self._looked_at(subject, everything=everything, regular=regular):
                 changed += self._of_one(subject, read, labels, at, end)
         ledger = self._ledger
-        for touched in (ledger.touched_products, ledger.touched_channels, ledger.touched_places, ledger.touched_plans):
+        for touched in (ledger.touched_products, ledger.touched_places, ledger.touched_plans):
             touched.clear()
         return changed
 
@@ -280,8 +280,9 @@ class Book:
                 facts = [shop.products[sku] for sku in sorted(skus) if sku in shop.products]
                 return [(f.sku, order) for f in facts for order in dict.fromkeys(r.purchase_order for r in f.receipts)]
             case "channel":
-                channels = shop.channels() if everything else sorted(ledger.touched_channels)
-                return [(channel,) for channel in channels] if regular else []
+                # All, not those of the cell that is over: what came in an earlier cell since the last regular step
+                # would else be seen at midnight.
+                return [(channel,) for channel in shop.channels()] if regular or everything else []
             case "location":
                 places = {place for f in shop.products.values() for place in f.places} if regular else set()
                 return [(place,) for place in sorted(places | set(ledger.touched_places))]

@@ -5,6 +5,8 @@ from datetime import datetime
 from fractions import Fraction
 
 from lockstep.shop.catalogue import BUSINESS
+from lockstep.shop.day_sums import plan_bounds
+from lockstep.shop.facts import PlanFacts
 from lockstep.shop.forecast import expected_day
 from lockstep.shop.plan_answer import VERDICTS, assess, fullness
 from lockstep.shop.subjects import (
@@ -19,6 +21,7 @@ from lockstep.shop.subjects import (
     stock_receipts,
 )
 from lockstep.shop.whole_shop import Made, Shop
+from lockstep.text.days import list_text
 
 _ALL_OF = {
     subject: [b for b in BUSINESS.values() if b.subject == subject]
@@ -108,7 +111,23 @@ def things(shop: Shop, subject: str) -> Iterable[tuple[str, ...]]:
 
 
 def _of_plan(shop: Shop, campaign: str, at: datetime) -> dict[str, Made]:
-    seen = assess(shop, shop.plans[campaign], at)
+    plan = shop.plans[campaign]
+    return {**_answered(shop, plan, at), "plan_unknown_products": _unknown_products(shop, plan, at)}
+
+
+def _unknown_products(shop: Shop, plan: PlanFacts, at: datetime) -> Made:
+    if plan.cancelled or plan_bounds(plan)[1] <= at:
+        return Made(0, "", (("it is", "cancelled" if plan.cancelled else "over"),))
+    unknown = promotions.unknown_products(shop, plan)
+    return Made(
+        len(unknown),
+        "",
+        (("products that it promotes", len(plan.skus)), ("of them unknown", list_text(unknown) or "none")),
+    )
+
+
+def _answered(shop: Shop, plan: PlanFacts, at: datetime) -> dict[str, Made]:
+    seen = assess(shop, plan, at)
     trouble = Made(VERDICTS.index(seen.verdict), "", (("answer", seen.verdict), ("why", " ".join(seen.reasons))))
     fullest = seen.fullest
     if fullest is None or fullest.expected is None or fullest.capacity is None:

@@ -150,6 +150,12 @@ _ALL = (
     # ---- a campaign
     Business("plan_trouble", "plan", "", "The answer to a plan: 0 yes, 1 change, 2 no; 0 when it is over"),
     Business("plan_over_capacity", "plan", "%", "The fullest day of the plan: expected orders / capacity"),
+    Business(
+        "plan_unknown_products",
+        "plan",
+        "",
+        "Products that it promotes and that were never listed, stocked or sold; 0 when it is over",
+    ),
     # ---- a location
     Business("held_units", "location", "units", "Units that may not be sold there"),
     Business("held_days", "location", "days", "Days since something is held there without a break"),

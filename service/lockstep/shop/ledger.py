@@ -72,7 +72,6 @@ class Ledger:
         self.millionths: dict[str, dict[str, int]] = {}
         self.touched_products: dict[str, None] = {}
         self.touched_places: dict[str, None] = {}
-        self.touched_channels: dict[str, None] = {}
         self.touched_plans: dict[str, None] = {}
 
     # ---- what calendar.yml says ---------------------------------------------------------------------------------
@@ -252,8 +251,6 @@ class Ledger:
                 hours_to_ship=round(hours / SCALE / shipped, 3) if hours and shipped else None,
             )
         )
-        if channel:
-            self.touched_channels[channel] = None
 
     def _add_to_product(self, sku: str, day: date, added: dict[str, Any], upto: str) -> None:
         known = self._product(sku, day, upto)
@@ -430,7 +427,6 @@ class Ledger:
         for ended in [f for f in self.shop.capacities.values() if f.ends[:10] < oldest]:
             del self.shop.capacities[ended.starts]
             self.changed[key_of(ended)] = None
-        self.touched_channels.update(dict.fromkeys(self.shop.channels()))
         self.touched_plans.update(dict.fromkeys(self.shop.plans))
         self.touched_places.update(dict.fromkeys(p for f in self.shop.products.values() for p in f.places))
 

@@ -18,6 +18,7 @@ from lockstep.shop.forecast import conversion_of, usual_day
 from lockstep.shop.plan_answer import answer, rough
 from lockstep.shop.stakes import at_stake, named, order_value
 from lockstep.shop.subjects.product import is_named, lead_time
+from lockstep.shop.subjects.promotions import unknown_products
 from lockstep.shop.subjects.returns import reasons_text
 from lockstep.shop.subjects.stock_receipts import next_receipt, sold_out_on
 from lockstep.shop.whole_shop import Made, Shop
@@ -84,6 +85,7 @@ _EXAMPLES: dict[str, tuple[str, str]] = {
     "late_rate": ("4%", "too few deliveries are known"),
     "plan_trouble": ("1", "no such campaign is known"),
     "plan_over_capacity": ("115%", "no capacity is declared for its days"),
+    "plan_unknown_products": ("2", "no such campaign is known"),
     "held_units": ("60 units", "no stock there is known"),
     "held_days": ("4 days", "since when it is held is not known"),
     "receiving_days": ("2 days", "nothing was received there lately"),
@@ -233,6 +235,14 @@ _OWN = (
         "orders",
         "300 orders",
         "what it will bring is not known",
+        "campaign",
+    ),
+    Name(
+        "unknown_products",
+        "Products that it promotes and that the shop does not know",
+        "text",
+        "A-9 and B-7",
+        "all its products are known",
         "campaign",
     ),
     Name("plan_days", "When it runs", "text", "Wed 2 Dec to Sat 5 Dec", "no such campaign is known", "campaign"),
@@ -398,6 +408,7 @@ def _of_plan(shop: Shop, plan: PlanFacts, at: datetime) -> dict[str, float | str
         "plan_reasons": " ".join(given.reasons),
         "plan_suggestion": given.suggestion,
         "plan_orders": given.orders,
+        "unknown_products": list_text(unknown_products(shop, plan)),
         "plan_days": day_text(first) if first == last else f"{day_text(first)} to {day_text(last)}",
     }
 

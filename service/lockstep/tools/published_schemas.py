@@ -55,8 +55,16 @@ EXAMPLE_DATA: Mapping[str, Mapping[str, Any]] = {
         "gift_wrap": True,
         "shipping_method": "express",
         "shipping": 0,
+        "location": "WH1",
     },
-    "order.cancelled": {"order_id": "o-1", "total": 49.9, "channel": "web", "reason": "too slow", "currency": "GBP"},
+    "order.cancelled": {
+        "order_id": "o-1",
+        "total": 49.9,
+        "channel": "web",
+        "reason": "too slow",
+        "currency": "GBP",
+        "location": "WH1",
+    },
     "order.shipped": {
         "order_id": "o-1",
         "hours_to_ship": 7.5,

@@ -43,6 +43,11 @@ def _plans_of_products(shop: Shop) -> dict[str, list[PlanFacts]]:
     return plans
 
 
+def unknown_products(shop: Shop, plan: PlanFacts) -> list[str]:
+    """Products that a campaign promotes and of which no event ever told: not listed, stocked or sold."""
+    return [sku for sku in dict.fromkeys(plan.skus) if sku not in shop.products]
+
+
 def units_of_campaign(shop: Shop, plan: PlanFacts, at: datetime) -> dict[str, dict[date, Fraction]]:
     """Product → day → units that a campaign sells of it on top of the usual.
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from os.path import normpath
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,9 +15,10 @@ from lockstep.adapters.rule_files import load_routing, load_rules, read_document
 from lockstep.errors import EventError
 from lockstep.event import parse_event
 from lockstep.notify.route import NOBODY, Routing
-from lockstep.rule.condition.kinds import Plan, Rule, Severity, series_of_condition
+from lockstep.rule.condition.kinds import Plan, Rule, Severity, series_of_plan
 from lockstep.rule.language.form import MeasureModel
 from lockstep.rule.language.load import Loaded, load_texts
+from lockstep.rule.language.packs import FOLDER as PACKS
 from lockstep.tools.ruletest.file_form import Expectation, RuleTestFile, TestModel
 from lockstep.tools.ruletest.story import BadStory, Line, Shop, events_of
 from lockstep.tools.ruletest.written_times import Times, start_of
@@ -86,7 +88,8 @@ class Suite:
 
 
 def load_suite(paths: Sequence[Path], zone: ZoneInfo) -> Suite:
-    """The tests of test files, of folders of rules (in their `tests/`) and of rule files (same name in `tests/`).
+    """The tests of test files, of folders of rules (in their `tests/`, and those of their packs in `packs/tests/`) and
+    of rule files (same name in `tests/`).
 
     zone: the shop's time zone where a file does not say it.
     """
@@ -141,8 +144,8 @@ def is_test_file(path: Path) -> bool:
 
 def _test_files(path: Path) -> Iterable[Path]:
     if path.is_dir():
-        folder = path if path.name == FOLDER else path / FOLDER
-        return sorted([*folder.glob("*.yml"), *folder.glob("*.yaml")])
+        folders = [path] if path.name == FOLDER else [path / FOLDER, path / PACKS / FOLDER]
+        return [file for folder in folders for file in sorted([*folder.glob("*.yml"), *folder.glob("*.yaml")])]
     if not path.exists() or is_test_file(path):
         return [path]
     beside = path.parent / FOLDER / path.name
@@ -160,7 +163,8 @@ def _sources(document: Document, file: Path) -> tuple[Path, ...]:
     named = document.data.get("rule_files") if isinstance(document.data, dict) else None
     if named:
         names = named if isinstance(named, list) else [named]
-        return tuple(file.parent / str(n) for n in names)
+        # Without `..`: whether a file is a pack is read from the folder in its path.
+        return tuple(Path(normpath(file.parent / str(n))) for n in names)
     return (file.parent.parent if file.parent.name == FOLDER else file.parent,)
 
 
@@ -191,11 +195,10 @@ def _measures_of(documents: Iterable[Document]) -> Mapping[str, MeasureModel]:
 
 
 def part_of(plan: Plan, names: Iterable[str]) -> Plan:
-    """The plan of some of its rules."""
+    """The plan of some of its rules, with the facts of the shop where the whole plan has them."""
     wanted = set(names)
     rules = tuple(r for r in plan.rules if r.name in wanted)
-    series = dict.fromkeys(s for r in rules for s in series_of_condition(r.condition))
-    return replace(plan, rules=rules, series=tuple(series))
+    return replace(plan, rules=rules, series=series_of_plan(rules, plan.shop))
 
 
 class _Reader:
