@@ -229,6 +229,7 @@ class Service:
             lambda: self.shop_board.shop,
             self.board,
             self.responses,
+            self.reports,
             writer=Writer(settings.zone, settings.public_url, settings.currency),
             rules=self.judging.rules_now,
         )

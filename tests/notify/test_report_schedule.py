@@ -1,5 +1,6 @@
 """When reports are due: at the shop's own time, once, whatever restarts; caught up with until noon, then only said."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ from lockstep.notify.reporting.report_schedule import KEPT, ReportSchedule, Repo
 from lockstep.notify.route import routing_of
 from lockstep.response.command import TakeBack, WriteReport
 from lockstep.response.report_due import REPORTS, decode_due
-from lockstep.shop.shop_settings import ShopSettings
+from lockstep.shop.shop_settings import ReportSlot, ShopSettings
 from lockstep.yaml.document import parse_document
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -26,6 +27,10 @@ receivers:
   hook: {webhook: {url: "https://shop.example/hook", secret: {secret: HOOK}}}
 """
 DAILY = ReportTimes(time(6), None, None)
+TWO = ReportTimes(
+    time(6), None, None, {"daily": (ReportSlot("06:00", ("mail",)), ReportSlot("08:00", ("chat", "hook", "mail")))}
+)
+"""A mail at six, chat and hook at eight; the mail gets it once."""
 ALL = ReportTimes(time(6), 0, datetime(2026, 11, 30, 12, tzinfo=BERLIN))
 
 
@@ -220,3 +225,95 @@ def test_the_times_of_shop_yml():
     assert times.launch_until == datetime(2026, 12, 1, 18, tzinfo=BERLIN)
     assert report_times(ShopSettings(launch_until="2026-12-24"), BERLIN).launch_until == at("00:00", "2026-12-25")
     assert report_times(ShopSettings(), BERLIN) == ReportTimes(time(6), 0, None)
+
+
+# ---- who gets it when -----------------------------------------------------------------------------------------------
+
+
+def to(documents: Sequence[Any]) -> list[str]:
+    return [document.destination.receiver for document in documents]
+
+
+def test_it_is_made_once_at_the_earliest_time_and_others_get_the_same_later():
+    run = Run(TWO, begins=at("05:00"))
+    assert run.due(at("06:00")) == ["daily/2026-11-30"]
+    applied = run.write("daily/2026-11-30", at("06:01"))
+    assert to(applied.documents) == ["mail"]
+    assert applied.why == "report daily/2026-11-30 is written, for 1 destination and 2 later"
+    assert run.tick(at("07:59:59")).documents == []
+    later = run.tick(at("08:00")).documents
+    assert sorted(to(later)) == ["chat", "hook"]
+    bodies = [msgspec.to_builtins(d.body) for d in (*applied.documents, *later)]
+    assert len({msgspec.json.encode(b.get("report", b)) for b in bodies}) == 1
+    assert run.tick(at("08:00:01")).documents == []
+    assert run.tick(at("06:00", "2026-12-01")).documents == []
+
+
+def test_written_after_the_later_time_everybody_gets_it_at_once():
+    run = Run(TWO, begins=at("05:59:59"))
+    assert run.due(at("09:00")) == ["daily/2026-11-30"]
+    assert sorted(to(run.write("daily/2026-11-30", at("09:01")).documents)) == ["chat", "hook", "mail"]
+    assert run.tick(at("09:02")).documents == []
+
+
+@pytest.mark.parametrize(
+    ("back", "sent", "told"),
+    [
+        pytest.param("11:59", 2, 0, id="before noon: they get it"),
+        pytest.param("12:00", 0, 2, id="then they hear of it"),
+    ],
+)
+def test_down_at_the_later_time_it_is_caught_up_with_until_noon(back, sent, told):
+    run = Run(TWO, begins=at("05:00"))
+    run.tick(at("06:00"))
+    run.write("daily/2026-11-30", at("06:01"))
+    happened = run.tick(at(back))
+    assert (len(happened.documents), len(happened.notices)) == (sent, told)
+    assert all("/reports/daily/2026-11-30 has it" in notice.text for notice in happened.notices)
+    again = run.tick(at("13:00"))
+    assert (again.documents, again.notices) == ([], [])
+
+
+def test_a_destination_that_is_taken_out_meanwhile_gets_nothing():
+    run = Run(TWO, begins=at("05:00"))
+    run.tick(at("06:00"))
+    run.write("daily/2026-11-30", at("06:01"))
+    run.times = ReportTimes(time(6), 0, None, {"daily": (ReportSlot("06:00", ("chat",)),)})
+    run.restart()
+    assert to(run.tick(at("08:00")).documents) == ["chat"]
+
+
+def test_each_kind_goes_to_its_own_at_its_own_time():
+    times = ReportTimes(
+        time(6),
+        0,
+        datetime(2026, 11, 30, 12, tzinfo=BERLIN),
+        {"weekly": (ReportSlot("09:30", ("chat",)),), "hourly": (ReportSlot("", ("hook",)),)},
+    )
+    run = Run(times, begins=at("04:30"))
+    assert sorted(run.due(at("06:00"))) == ["daily/2026-11-30", "hourly/2026-11-30T05Z"]
+    assert to(run.write("hourly/2026-11-30T05Z", at("06:01")).documents) == ["hook"]
+    assert len(run.write("daily/2026-11-30", at("06:01")).documents) == 3
+    assert "weekly/2026-11-30" in run.due(at("09:30"))
+    assert to(run.write("weekly/2026-11-30", at("09:31")).documents) == ["chat"]
+
+
+def test_a_time_that_is_moved_makes_no_second_report_of_a_day():
+    """An edit of shop.yml after today's report: nothing is due again, and nobody hears that there is none."""
+    run = Run(begins=at("05:00"))
+    run.tick(at("06:00"))
+    run.write("daily/2026-11-30", at("06:01"))
+    run.times = ReportTimes(time(8), None, None)
+    run.restart()
+    assert run.due(at("08:00")) == []
+    assert run.tick(at("14:00")).notices == []
+    assert "daily/2026-12-01" in run.due(at("08:00", "2026-12-01"))
+
+
+def test_entries_of_before_there_were_later_times_are_read():
+    run = Run()
+    stored = {"format": 1, "last": at("06:00").timestamp(), "open": {}, "written": ["daily/2026-11-30"]}
+    run.entries = {b"\x1freport\x1fdaily": msgspec.json.encode(stored)}
+    run.part.restore(run.entries)
+    assert run.due(at("06:00:01")) == []
+    assert "daily/2026-12-01" in run.due(at("06:00", "2026-12-01"))

@@ -7,16 +7,20 @@ from pathlib import Path
 
 import pytest
 from report_samples import ACTIONS, NEWS, SIX, line, sample_shop
-from shop_build import TODAY, at, capacity, days, history, product, receipt, shop_of
+from shop_build import TODAY, at, capacity, days, history, plan, product, receipt, shop_of
 
+from lockstep.calendar.calendar_file import read_calendar
+from lockstep.reports.comparison import comparisons
 from lockstep.reports.daily import daily
 from lockstep.reports.hourly import hourly
-from lockstep.reports.monthly import monthly
+from lockstep.reports.monthly import month_id, monthly
 from lockstep.reports.news import AlertNews
 from lockstep.reports.report_markdown import markdown
 from lockstep.reports.report_record import Report, decode, encode
 from lockstep.reports.weekly import SHARES, forecast_of, minutes_of, weekly
 from lockstep.shop.business import business
+from lockstep.shop.whole_shop import Shop
+from lockstep.yaml.document import parse_document
 
 GOLDEN = Path(__file__).parent / "golden"
 MADE = {"daily": daily, "weekly": weekly, "monthly": monthly, "hourly": hourly}
@@ -150,7 +154,7 @@ def test_the_day_after_the_clocks_change_tells_of_the_whole_day(day):
 
 
 def test_the_agenda_has_the_parts_and_shares_of_the_guide():
-    report = weekly(sample_shop(), NEWS, ACTIONS, SIX, minutes=45)
+    report = weekly(sample_shop(meeting_minutes=45), NEWS, ACTIONS, SIX)
     assert [s.name for s in report.sections] == ["leadership", "marketing", "operations", "issues", "actions"]
     shares = {s.name: s.share for s in report.sections}
     assert shares["leadership"] < 0.10
@@ -212,9 +216,91 @@ def test_an_hour_is_the_last_whole_one():
     assert orders.value == shop.day(TODAY).by_hour["orders"][12]
 
 
+def test_it_says_which_products_are_expected_to_sell_otherwise():
+    """By their pace of now and of a week ago, those that moved most first; plainly of what nobody can know."""
+    grew = [2] * 50 + [30] * 7 + [0]
+    shop = shop_of(
+        *history(weeks=8, whole={"orders": 10, "units": 20, "revenue": 10_000}),
+        product("GREW", sells=grew, stock=900, upto=SIX),
+        product("SAME", sells=5, stock=900, upto=SIX),
+        product("AD", sells=1, stock=900, upto=SIX),
+        product("NEW", sells=[0], stock=900, upto=SIX),
+        plan("SUMMER", "2026-12-01", "2026-12-03", ["AD"], orders=30),
+    )
+    rows = {row[0]: row[1:] for row in table(weekly(shop, AlertNews(), (), SIX), "product_forecast").rows}
+    assert list(rows) == ["AD", "GREW", "SAME"]
+    assert rows["GREW"] == (63, None, 14, "+49")
+    assert rows["SAME"] == (35, None, 35, "the same")
+    assert rows["AD"] == (7 + 60, 60, 7, "the same")
+    note = table(weekly(shop, AlertNews(), (), SIX), "product_forecast").note
+    assert note == "Of 1 products nothing can be expected: no whole day is known on which they could be bought."
+
+
+def test_content_and_pr_of_the_calendar_are_listed():
+    """In the daily report and the agenda; content and PR first, then holidays; no weekend and no campaign."""
+    document, _ = parse_document(
+        "calendar.yml",
+        """\
+campaigns: [{name: ADVENT, from: 2026-12-01, to: 2026-12-04}]
+content: [{name: Gift guide, from: 2026-12-02, to: 2026-12-04}, {name: Newsletter, on: [2026-12-01, 2026-12-08]}]
+pr: [{name: Radio, on: 2026-12-03}, {name: Fair, on: 2027-05-01}]
+holidays: [{name: Christmas, on: 12-25}]
+closed: [{name: Weekend, on: Sun}, {name: Stocktaking, on: 2026-12-05}]
+""",
+    )
+    calendar, faults = read_calendar(document)
+    assert faults == []
+    shop = sample_shop()
+    shop.calendar = calendar
+    two_weeks = table(daily(shop, NEWS, ACTIONS, SIX), "calendar").rows
+    assert two_weeks == (
+        ("Newsletter", "content", "2026-12-01", None),
+        ("Gift guide", "content", "2026-12-02", "2026-12-04"),
+        ("Radio", "PR", "2026-12-03", None),
+        ("Newsletter", "content", "2026-12-08", None),
+        ("Stocktaking", "closed", "2026-12-05", None),
+    )
+    four_weeks = table(weekly(shop, NEWS, ACTIONS, SIX), "calendar").rows
+    assert ("Christmas", "holiday", "2026-12-25", None) in four_weeks
+
+
 def test_a_month_is_the_one_before():
     shop = shop_of(*history(weeks=13, whole={"orders": 10, "revenue": 10_000}))
     report = monthly(shop, AlertNews(), (), at("06:00", "2026-12-01"))
     assert (report.id, report.title) == ("monthly/2026-11", "Monthly summary, November 2026")
     assert figure(report, "orders").value == 10 * 29  # the 30th is not known
-    assert any("1 of the 30 days" in text for text in report.unknown)
+    assert any("1 of the 30 days of November" in text for text in report.unknown)
+
+
+def of_month(month: str, orders: int) -> Shop:
+    """A shop with so many orders on each day of a month, and 100 on those of the two before."""
+    last = date.fromisoformat(f"{month}-28")
+    first = last.replace(day=1)
+    days_of = [day for n in range(31) if (day := first + timedelta(n)).month == first.month]
+    earlier = history(weeks=12, until=first, whole={"orders": 100, "sessions": 1_000, "revenue": 10_000})
+    return shop_of(*earlier, *(f for d in days_of for f in days(d, whole={"orders": orders, "sessions": 2_000})))
+
+
+def test_months_are_compared_by_the_day():
+    """October has a day more than November; with as many orders a day nothing has changed."""
+    report = monthly(of_month("2026-11", 100), AlertNews(), (), at("06:00", "2026-12-01"))
+    orders = figure(report, "orders")
+    assert (orders.value, orders.days, orders.week_before, orders.before_days) == (3_000, 30, 3_100, 31)
+    (october,) = comparisons(orders, report)
+    assert october.text == "October 3,100 (the same a day)"
+    more = monthly(of_month("2026-11", 110), AlertNews(), (), at("06:00", "2026-12-01"))
+    assert more.headline.startswith("November: 3,300 orders, +10% a day against October, ")
+
+
+def test_a_month_is_compared_with_the_same_one_of_last_year():
+    """As its own summary had it, which is kept; without one that is said."""
+    last_year = monthly(of_month("2025-11", 80), AlertNews(), (), at("06:00", "2025-12-01"))
+    shop, first = of_month("2026-11", 100), at("06:00", "2026-12-01")
+    report = monthly(shop, AlertNews(), (), first, year_before=last_year)
+    assert comparisons(figure(report, "orders"), report)[1].text == "November 2025 2,400 (+25%)"
+    assert comparisons(figure(report, "conversion"), report)[1].text == "November 2025 4% (+1 point)"
+    assert "| October | November 2025 |" in markdown(report)
+    assert not any("2025" in text for text in report.unknown)
+    assert month_id(first, years_before=1) == last_year.id
+    alone = monthly(shop, AlertNews(), (), first)
+    assert any(text.startswith("November 2025: no summary of it is kept") for text in alone.unknown)

@@ -13,7 +13,7 @@ from lockstep.adapters.rulebook import load_files, read_folder, take
 from lockstep.rule.condition.kinds import Threshold
 from lockstep.rule.language.load import load_texts
 from lockstep.rule.language.shop_file import PACKS
-from lockstep.shop.shop_settings import ShopSettings
+from lockstep.shop.shop_settings import ReportSlot, ShopSettings
 from lockstep.tools.backtest.replay import backtest
 from lockstep.tools.check.check_report import check
 
@@ -64,7 +64,7 @@ conversion: {over: 14d, min_visits: 100}
 returns: {over: 14d, before: 28d, min_units: 10}
 spend: {minimum: 49.99}
 work_units: {order: 2, line: 0.1, gift_wrap: 1, special_shipping: 0}
-report: {daily: "05:30", agenda: Tuesday, launch_until: 2026-12-24, to: [both]}
+report: {daily: "05:30", agenda: Tuesday, launch_until: 2026-12-24, to: [both], meeting: 45m}
 """
     )
     assert [str(f) for f in loaded.faults] == []
@@ -96,6 +96,7 @@ report: {daily: "05:30", agenda: Tuesday, launch_until: 2026-12-24, to: [both]}
         agenda_on="Tue",
         launch_until="2026-12-24",
         report_to=("both",),
+        meeting_minutes=45,
     )
 
 
@@ -157,6 +158,28 @@ def test_a_section_may_be_the_shop_s_and_a_pack_s():
     assert loaded.plan.rules[0].condition.levels[0].breach.at_least == 0.8
 
 
+def test_who_gets_which_report_when():
+    """Each kind by itself or as the daily one; a time alone, a mapping or a list of them."""
+    shop = _load(
+        """\
+report:
+  daily: [{at: "06:00", to: both}, {at: "08:00", to: [leadership]}]
+  agenda: {on: Tue, at: "09:30", to: [both]}
+  monthly: "07:00"
+  hourly: [both]
+  launch_until: 2026-12-24
+"""
+    ).plan.shop
+    assert (shop.report_at, shop.agenda_on) == ("06:00", "Tue")
+    assert shop.report_slots == {
+        "daily": (ReportSlot("06:00", ("both",)), ReportSlot("08:00", ("leadership",))),
+        "weekly": (ReportSlot("09:30", ("both",)),),
+        "monthly": (ReportSlot("07:00", ()),),
+        "hourly": (ReportSlot("", ("both",)),),
+    }
+    assert _load('report: {daily: "06:30", agenda: Fri}\n').plan.shop.report_slots == {}
+
+
 @pytest.mark.parametrize(
     ("shop", "said"),
     [
@@ -174,6 +197,12 @@ def test_a_section_may_be_the_shop_s_and_a_pack_s():
             "report: {launch_until: soon}",
             "1:24: launch_until 'soon' is no day; write one like 2026-12-24, or 2026-12-24 18:00 [LS292]",
         ),
+        (
+            "report: {agenda: [{on: Mon}, {on: Tue}]}",
+            "1:18: there is one agenda a week; write one 'on' for all who get it [LS292]",
+        ),
+        ("report: {daily: {at: 6}}", "1:22: at '6' is no time within a day; write it like \"21:15\" [LS107]"),
+        ("report: {meeting: 1m}", "1:19: meeting '1m' is no length of a meeting; write 5m to 8h, like 45m [LS292]"),
         ("packs: [min]", "1:9: there is no pack 'min'; did you mean 'mine'? [LS293]"),
         ("packs: [a, mine]", "1:9: there is no pack 'a'; known are stock [LS293]"),
         (

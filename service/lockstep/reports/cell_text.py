@@ -9,8 +9,8 @@ from typing import assert_never
 from zoneinfo import ZoneInfo
 
 from lockstep.reports.report_record import Figure, Value
-from lockstep.shop.exchange import decimals
-from lockstep.text.figures import PERCENT, money_text, number_text, ratio_text, time_text
+from lockstep.shop.exchange import amount_text, decimals
+from lockstep.text.figures import PERCENT, number_text, ratio_text, time_text
 
 MONEY = "money"
 NOT_KNOWN = "not known"
@@ -25,9 +25,11 @@ def money_unit(currency: str) -> str:
 
 def money_words(minor: int, currency: str) -> str:
     """`1,235 EUR`; below 100 of it with its cents. minor: minor units."""
-    places = decimals(currency)
-    one = 10**places
-    return money_text(minor / one, currency, digits=0 if abs(minor) >= 100 * one or minor % one == 0 else places)
+    cents: int = 10 ** decimals(currency)
+    if abs(minor) < 100 * cents and minor % cents:
+        return amount_text(minor, currency)
+    whole = (2 * abs(minor) + cents) // (2 * cents)  # halves up, exactly
+    return f"{'-' * (minor < 0)}{whole:,} {currency}".rstrip()
 
 
 def day_words(day: date, *, year: bool = False) -> str:
@@ -105,11 +107,11 @@ def change_text(value: int | float | None, other: int | float | None, unit: str)
     return f"{'+' if change > 0 else ''}{number_text(round(change * 100))}%"
 
 
-def is_good(figure: Figure, other: int | float | None) -> bool | None:
-    """Whether the value is better than the other; None where it is neither or nobody says what is good."""
-    if figure.value is None or other is None or not figure.good:
+def is_better(value: int | float | None, other: int | float | None, good: str) -> bool | None:
+    """Whether a value is better than the other; None where it is neither or nobody says what is good (`up`, `down`)."""
+    if value is None or other is None or not good:
         return None
-    change = figure.value - other
+    change = value - other
     if abs(change) <= _SAME * abs(other):
         return None
-    return (change > 0) == (figure.good == "up")
+    return (change > 0) == (good == "up")

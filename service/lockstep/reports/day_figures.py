@@ -1,13 +1,14 @@
 """The figures of one day or stretch: what it came to, what is usual, a week before, and what was expected."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
+from fractions import Fraction
 from statistics import median
 from typing import Literal
 
 from lockstep.reports.basis import Basis, plain
 from lockstep.reports.cell_text import money_unit
-from lockstep.reports.report_record import Figure
+from lockstep.reports.report_record import Figure, Report
 
 CURVE_DAYS = 14
 """Days of a small chart."""
@@ -60,8 +61,8 @@ def trade_figures(basis: Basis, day: date) -> tuple[Figure, ...]:
         return _share(basis.count(d, "orders"), basis.count(d, "sessions"))
 
     def order_value(d: date) -> Number:
-        worth = _share(basis.money(d, "revenue"), basis.count(d, "orders"))
-        return None if worth is None else round(worth)
+        revenue, orders = basis.money(d, "revenue"), basis.count(d, "orders")
+        return round(Fraction(revenue, orders)) if revenue is not None and orders else None
 
     return (
         _figure(basis, "sessions", "Visits", day, _count_of(basis, "sessions"), good="up"),
@@ -156,16 +157,16 @@ def _money_of(basis: Basis, name: str) -> OfDay:
     return lambda day: basis.money(day, name)
 
 
-def _sum(days: list[date], of: OfDay) -> Number:
-    numbers = [number for day in days if (number := of(day)) is not None]
-    return sum(numbers) if numbers else None
+def _known(days: Sequence[date], of: OfDay) -> list[int | float]:
+    return [number for day in days if (number := of(day)) is not None]
 
 
-def stretch_figures(basis: Basis, first: date, count: int) -> tuple[Figure, ...]:
-    """Sums of `count` days from `first`, beside the stretch of the same length before; weekday by weekday where it is
-    whole weeks. The stretch before stands as `week_before`."""
-    days = [first + timedelta(n) for n in range(count)]
-    before = [day - timedelta(count) for day in days]
+def stretch_figures(
+    basis: Basis, days: Sequence[date], before: Sequence[date], *, year_before: Report | None = None
+) -> tuple[Figure, ...]:
+    """Sums of days, beside those of the stretch before, which stand as `week_before`. year_before: the summary of the
+    same month a year ago; None: there is none."""
+    past = {f.name: f for section in year_before.sections for f in section.figures} if year_before is not None else {}
     money = money_unit(basis.currency)
     counts: tuple[tuple[str, str, Good], ...] = (
         ("sessions", "Visits", "up"),
@@ -180,16 +181,21 @@ def stretch_figures(basis: Basis, first: date, count: int) -> tuple[Figure, ...]
     )
 
     def figure(name: str, title: str, of: OfDay, unit: str, good: Good) -> Figure:
-        value = _sum(days, of)
+        now, then, last_year = _known(days, of), _known(before, of), past.get(name)
+        has_year = last_year is not None and last_year.unit == unit
         return Figure(
             name=name,
             title=title,
             unit=unit,
-            value=value,
-            week_before=_sum(before, of),
+            value=sum(now) if now else None,
+            week_before=sum(then) if then else None,
+            year_before=last_year.value if has_year and last_year is not None else None,
+            days=len(now),
+            before_days=len(then),
+            year_before_days=last_year.days if has_year and last_year is not None else 0,
             good=good,
             curve=tuple(of(day) for day in [*before, *days][-2 * CURVE_DAYS :]),
-            why="" if value is not None else "nothing is known of it",
+            why="" if now else "nothing is known of it",
         )
 
     by_count = {name: figure(name, title, _count_of(basis, name), "", good) for name, title, good in counts}
@@ -201,6 +207,7 @@ def stretch_figures(basis: Basis, first: date, count: int) -> tuple[Figure, ...]
         unit="%",
         value=_share(orders.value, sessions.value),
         week_before=_share(orders.week_before, sessions.week_before),
+        year_before=_share(orders.year_before, sessions.year_before),
         good="up",
         why="" if sessions.value else "there are no visits",
     )

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from statistics import median
 
-from lockstep.reports.basis import Basis, say_gaps
-from lockstep.reports.cell_text import cell_text, change_text, day_words
+from lockstep.reports.basis import Basis
+from lockstep.reports.cell_text import day_words, figure_text
+from lockstep.reports.composed import against, composed
 from lockstep.reports.day_figures import today_figures
-from lockstep.reports.matters import matters
 from lockstep.reports.news import AlertNews
-from lockstep.reports.report_record import Column, Figure, Report, Section, Table, Value
+from lockstep.reports.report_record import Figure, Report, Section, Table
 from lockstep.reports.tables.report_tables import campaign_table, ended_alerts, open_alerts
+from lockstep.reports.tables.short_table import AVAILABLE, COVER, SKU, Row, number_column, short_table
 from lockstep.response.standing import Action
 from lockstep.shop.day_sums import instant
 from lockstep.shop.whole_shop import Shop
-from lockstep.text.rfc3339 import rfc3339_of
 
 
 def hourly(
@@ -30,10 +30,8 @@ def hourly(
     now = today_figures(basis)
     by_name = {f.name: f for f in (*hour, *now)}
     orders, room = by_name["orders"], by_name["room_left"]
-    change = change_text(orders.value, orders.usual, "")
-    said = "" if not change else ", as many as usual" if change == "the same" else f", {change} against usual"
-    left = "" if room.value is None else f"; room for {cell_text(room.value, '', shop.zone)} more today"
-    headline = f"Last hour: {cell_text(orders.value, '', shop.zone)} orders{said}{left}."
+    left = "" if room.value is None else f"; room for {figure_text(room, shop.zone)} more today"
+    headline = f"Last hour: {figure_text(orders, shop.zone)} orders{against(orders, orders.usual, 'usual')}{left}."
     sections = (
         Section(name="hour", title=f"The hour to {local:%H:%M}", figures=hour),
         Section(
@@ -42,19 +40,14 @@ def hourly(
         Section(name="promoted", title="Stock of what is promoted", tables=(_promoted_table(basis),)),
         Section(name="alerts", title="Alerts", tables=(open_alerts(basis), ended_alerts(basis, "the last hour"))),
     )
-    say_gaps(basis)
-    return Report(
+    return composed(
+        basis,
+        "hourly",
         id=id or f"hourly/{at.astimezone(UTC):%Y-%m-%dT%HZ}",
-        kind="hourly",
-        at=rfc3339_of(at),
-        zone=shop.zone.key,
-        currency=basis.currency,
         title=f"Launch report, {day_words(local)} {local:%H:%M}",
         covers=f"the hour to {local:%H:%M}",
         headline=headline,
-        matters=matters(basis),
         sections=sections,
-        unknown=tuple(basis.unknown),
         late=late,
     )
 
@@ -91,21 +84,17 @@ def _hour_figure(basis: Basis, name: str, title: str, day: date, index: int) -> 
 
 def _promoted_table(basis: Basis) -> Table:
     promoted = {sku for plan in basis.plans(1) for sku in plan.skus}
-    rows: list[tuple[Value, ...]] = []
+    rows: list[Row] = []
     for sku in sorted(promoted & basis.shop.products.keys()):
         product = basis.shop.products[sku]
         cover = basis.number("days_of_cover", "product", sku)
         sold = product.units[-1] if product.units and product.day == basis.today.isoformat() else None
         rows.append((sku, product.available, sold, None if cover is None else round(cover, 1)))
-    return Table(
-        name="promoted",
-        title="Products of running campaigns",
-        columns=(
-            Column(name="sku", title="Product", unit="text"),
-            Column(name="available", title="Available"),
-            Column(name="sold", title="Sold today"),
-            Column(name="days_of_cover", title="Cover", unit="days"),
-        ),
-        rows=tuple(rows),
+    return short_table(
+        "promoted",
+        "Products of running campaigns",
+        (SKU, AVAILABLE, number_column("sold", "Sold today"), COVER),
+        rows,
         empty="No running campaign names a product.",
+        most=30,
     )

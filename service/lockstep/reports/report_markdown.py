@@ -6,13 +6,13 @@ from zoneinfo import ZoneInfo
 
 from lockstep.reports.cell_text import (
     cell_text,
-    change_text,
     day_words,
     figure_text,
     long_moment,
     money_words,
     short_moment,
 )
+from lockstep.reports.comparison import comparison_names, comparisons
 from lockstep.reports.report_record import Figure, Matter, Report, Section, Table
 from lockstep.text.one_line import flat
 
@@ -32,7 +32,7 @@ def markdown(report: Report) -> str:
     if not report.matters:
         lines += ["Nothing needs anybody.", ""]
     for section in report.sections:
-        lines += _section(section, zone, before_word(report))
+        lines += _section(section, report)
     if report.unknown:
         lines += ["## What this report could not know", "", *(f"- {_plain(text)}" for text in report.unknown), ""]
     lines.append(f"_{_plain(foot(report))}_")
@@ -42,11 +42,6 @@ def markdown(report: Report) -> str:
 def foot(report: Report) -> str:
     """As of when it was made, of what."""
     return f"{report.id}, of {report.covers}, as of {long_moment(report.at, ZoneInfo(report.zone))}"
-
-
-def before_word(report: Report) -> str:
-    """What `week_before` of a report's figures is."""
-    return "week before" if report.kind in ("daily", "hourly") else "before"
 
 
 def late_words(report: Report) -> str:
@@ -83,41 +78,34 @@ def _matter(number: int, matter: Matter, report: Report, zone: ZoneInfo) -> list
     return [*lines, ""]
 
 
-def _section(section: Section, zone: ZoneInfo, before: str) -> list[str]:
+def _section(section: Section, report: Report) -> list[str]:
     time = f" ({section.minutes} min, {round(section.share * 100)}%)" if section.minutes else ""
     lines = [f"## {_plain(section.title)}{time}", ""]
     lines += [f"- {_plain(text)}" for text in section.lines]
     lines += [""] if section.lines else []
     if section.figures:
-        lines += _figures(section.figures, zone, before)
+        lines += _figures(section.figures, report)
     for table in section.tables:
-        lines += _table(table, zone)
+        lines += _table(table, ZoneInfo(report.zone))
     return lines
 
 
-def _figures(figures: tuple[Figure, ...], zone: ZoneInfo, before: str) -> list[str]:
-    has = [
-        ("usual", "Usual", any(f.usual is not None for f in figures)),
-        ("week_before", before.capitalize(), any(f.week_before is not None for f in figures)),
-        ("forecast", "Forecast", any(f.forecast is not None for f in figures)),
-    ]
-    shown = [(name, title) for name, title, is_there in has if is_there]
+def _figures(figures: tuple[Figure, ...], report: Report) -> list[str]:
+    rows = [(figure, {c.name: c for c in comparisons(figure, report)}) for figure in figures]
+    shown = [name for name in comparison_names(report) if any(name in compared for _, compared in rows)]
     is_curved = any(len(f.curve) > 1 for f in figures)
     head = [
         "",
         "Now" if not shown else "Value",
-        *(title for _, title in shown),
+        *(f"{name[0].upper()}{name[1:]}" for name in shown),
         *(["Days before"] if is_curved else []),
     ]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    for figure in figures:
-        cells = [_plain(figure.title), f"**{figure_text(figure, zone)}**"]
-        for name, _ in shown:
-            other = getattr(figure, name)
-            change = change_text(figure.value, other, figure.unit)
-            cells.append(
-                "" if other is None else cell_text(other, figure.unit, zone) + (f" ({change})" if change else "")
-            )
+    for figure, compared in rows:
+        cells = [_plain(figure.title), f"**{figure_text(figure, ZoneInfo(report.zone))}**"]
+        for name in shown:
+            one = compared.get(name)
+            cells.append("" if one is None else one.other + (f" ({one.change})" if one.change else ""))
         if is_curved:
             cells.append(bars(figure.curve))
         lines.append(f"| {' | '.join(cells)} |")

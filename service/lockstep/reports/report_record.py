@@ -21,10 +21,11 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
     name: the same in every report. title: as people read it. unit: "" a count, `%` a share, `money EUR` minor units,
     `hours`, `days`, `x`. value: null where it is not known. why: why it is not known, in words. usual: median of the
-    same weekdays before. week_before: the same weekday a week ago; of a longer stretch, the one of its length before.
-    forecast: what was expected. good: the direction that is good news, `up` or `down`; "": neither. curve: the same of
-    the days before, oldest first, the value itself last; None for a day without facts. made_of: (what, value) that it
-    was made of.
+    same weekdays before. week_before: the same weekday a week ago; of a week or month, the one before. year_before: of
+    a month, the same one a year ago. days, before_days, year_before_days: how many days each of these is a sum of, as
+    far as is known; 0: it is no sum. forecast: what was expected. good: the direction that is good news, `up` or
+    `down`; "": neither. curve: the same of the days before, oldest first, the value itself last; None for a day without
+    facts. made_of: (what, value) that it was made of.
     """
 
     name: str
@@ -33,6 +34,10 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     value: int | float | None = None
     usual: int | float | None = None
     week_before: int | float | None = None
+    year_before: int | float | None = None
+    days: int = 0
+    before_days: int = 0
+    year_before_days: int = 0
     forecast: int | float | None = None
     good: Literal["up", "down", ""] = ""
     curve: tuple[int | float | None, ...] = ()

@@ -5,19 +5,33 @@ issues 20, actions the rest."""
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
-from lockstep.reports.basis import Basis, plain, say_gaps
+import msgspec
+
+from lockstep.reports.basis import Basis, plain
 from lockstep.reports.cell_text import cell_text, change_text, day_words
+from lockstep.reports.composed import composed
 from lockstep.reports.daily import headline
 from lockstep.reports.day_figures import made_figure, stretch_figures, today_figures
-from lockstep.reports.matters import late_words, matters
+from lockstep.reports.matters import late_words
 from lockstep.reports.news import AlertLine, AlertNews
-from lockstep.reports.report_record import Column, Figure, Report, Section, Table, Value
-from lockstep.reports.tables.report_tables import action_table, campaign_table, channel_table, ended_alerts, theme_table
+from lockstep.reports.report_record import Figure, Report, Section, Table
+from lockstep.reports.tables.report_tables import (
+    action_table,
+    calendar_table,
+    campaign_table,
+    channel_table,
+    ended_alerts,
+    owned_alerts,
+    theme_table,
+    unowned_alerts,
+)
+from lockstep.reports.tables.short_table import Row, day_column, number_column, short_table, text_column
 from lockstep.reports.tables.stock_tables import (
     expiring_table,
     late_table,
     location_table,
     new_table,
+    product_forecast_table,
     reorder_table,
     return_table,
     slow_table,
@@ -27,11 +41,9 @@ from lockstep.reports.tables.stock_tables import (
 from lockstep.response.standing import Action
 from lockstep.shop.forecast import expected_day
 from lockstep.shop.whole_shop import Shop
-from lockstep.text.rfc3339 import rfc3339_of
 
 SHARES = (("leadership", 0.08), ("marketing", 0.30), ("operations", 0.30), ("issues", 0.20), ("actions", 0.12))
 """Of the meeting's time, in its order."""
-MEETING_MINUTES = 60
 AHEAD_DAYS = 7
 CAMPAIGN_DAYS = 28
 LONG_CRITICAL_HOURS = 4
@@ -45,20 +57,21 @@ def weekly(
     at: datetime,
     *,
     before: Report | None = None,
-    minutes: int = MEETING_MINUTES,
     late: int = 0,
     id: str = "",
 ) -> Report:
     """The agenda of the week after `at`, made of the seven days before it.
 
-    news: of these seven days. before: the last agenda, against which changes of the forecast are told. minutes: how
-    long the meeting is. late: minutes since it was due.
+    news: of these seven days. before: the last agenda, against which changes of the forecast are told. late: minutes
+    since it was due. The meeting is as long as shop.yml says.
     """
     basis = Basis(shop, at, news, actions)
     first = basis.today - timedelta(7)
-    week = stretch_figures(basis, first, 7)
+    days = [first + timedelta(n) for n in range(7)]
+    week = stretch_figures(basis, days, [day - timedelta(7) for day in days])
     now = today_figures(basis)
     shares = dict(SHARES)
+    minutes = minutes_of(shares, shop.settings.meeting_minutes)
     parts = {
         "leadership": _leadership(basis, week),
         "marketing": _marketing(basis, first),
@@ -66,20 +79,17 @@ def weekly(
         "issues": _issues(basis, first),
         "actions": Section(name="actions", title="Actions", tables=(action_table(basis),)),
     }
-    sections = tuple(_timed(part, shares[name], minutes_of(shares, minutes)[name]) for name, part in parts.items())
-    say_gaps(basis)
-    return Report(
+    sections = [
+        msgspec.structs.replace(part, share=shares[name], minutes=minutes[name]) for name, part in parts.items()
+    ]
+    return composed(
+        basis,
+        "weekly",
         id=id or f"weekly/{basis.today.isoformat()}",
-        kind="weekly",
-        at=rfc3339_of(at),
-        zone=shop.zone.key,
-        currency=basis.currency,
         title=f"Weekly agenda, {day_words(basis.today, year=True)}",
         covers=f"{day_words(first)} to {day_words(basis.yesterday, year=True)}",
-        headline=headline(basis, "Last week", _against_before(week), now, than="the week before"),
-        matters=matters(basis),
+        headline=headline(basis, "Last week", week, now, than="the week before"),
         sections=sections,
-        unknown=tuple(basis.unknown),
         late=late,
     )
 
@@ -90,26 +100,6 @@ def minutes_of(shares: dict[str, float], minutes: int) -> dict[str, int]:
     last = list(each)[-1]
     each[last] += minutes - sum(each.values())
     return each
-
-
-def _timed(section: Section, share: float, minutes: int) -> Section:
-    return Section(
-        name=section.name,
-        title=section.title,
-        share=share,
-        minutes=minutes,
-        owner=section.owner,
-        lines=section.lines,
-        figures=section.figures,
-        tables=section.tables,
-    )
-
-
-def _against_before(week: Sequence[Figure]) -> list[Figure]:
-    """Figures whose usual is the stretch before."""
-    return [
-        Figure(name=f.name, title=f.title, unit=f.unit, value=f.value, usual=f.week_before, good=f.good) for f in week
-    ]
 
 
 def _leadership(basis: Basis, week: tuple[Figure, ...]) -> Section:
@@ -157,7 +147,12 @@ def _marketing(basis: Basis, first: date) -> Section:
         title="Marketing: what operations must know",
         owner="marketing",
         lines=tuple(lines),
-        tables=(campaign_table(basis, CAMPAIGN_DAYS), channel_table(basis, first, 7), theme_table(basis, first, 7)),
+        tables=(
+            campaign_table(basis, CAMPAIGN_DAYS),
+            calendar_table(basis, CAMPAIGN_DAYS),
+            channel_table(basis, first, 7),
+            theme_table(basis, first, 7),
+        ),
     )
 
 
@@ -175,6 +170,7 @@ def _operations(basis: Basis, before: Report | None) -> Section:
         ),
         tables=(
             forecast_table(basis, before),
+            product_forecast_table(basis),
             reorder_table(basis),
             stock_table(basis),
             late_table(basis),
@@ -189,35 +185,12 @@ def _operations(basis: Basis, before: Report | None) -> Section:
 
 def _issues(basis: Basis, first: date) -> Section:
     """What went wrong: open alerts without an owner first, returns, what ended."""
-    unowned: list[tuple[Value, ...]] = [
-        (a.severity, a.headline, a.since, a.about) for a in basis.news.open if not a.has_it
-    ]
-    owned: list[tuple[Value, ...]] = [(a.severity, a.headline, a.since, a.has_it) for a in basis.news.open if a.has_it]
-    head = (
-        Column(name="severity", title="", unit="text"),
-        Column(name="headline", title="What", unit="text"),
-        Column(name="since", title="Since", unit="moment"),
-    )
     return Section(
         name="issues",
         title="Issues",
         tables=(
-            Table(
-                name="without_owner",
-                title="Firing, and nobody has it",
-                columns=(*head, Column(name="alert", title="Alert", unit="text")),
-                rows=tuple(unowned[:15]),
-                empty=basis.news.why or "Every open alert has somebody.",
-                more=max(0, len(unowned) - 15),
-            ),
-            Table(
-                name="with_owner",
-                title="Firing, and somebody has it",
-                columns=(*head, Column(name="has_it", title="Who has it", unit="text")),
-                rows=tuple(owned[:15]),
-                empty="None.",
-                more=max(0, len(owned) - 15),
-            ),
+            unowned_alerts(basis),
+            owned_alerts(basis),
             return_table(basis),
             ended_alerts(basis, "7 days"),
         ),
@@ -227,7 +200,7 @@ def _issues(basis: Basis, first: date) -> Section:
 def forecast_table(basis: Basis, before: Report | None) -> Table:
     """The next days' orders, beside what the last agenda expected of them."""
     expected_before = forecast_of(before)
-    rows: list[tuple[Value, ...]] = []
+    rows: list[Row] = []
     for n in range(AHEAD_DAYS):
         day = basis.today + timedelta(n)
         value = plain(expected_day(basis.shop, day, basis.at).value)
@@ -239,17 +212,18 @@ def forecast_table(basis: Basis, before: Report | None) -> Table:
     note = "" if before is not None else "There is no earlier agenda to compare with."
     if before is None:
         basis.not_known("changes of the forecast: there is no earlier agenda to compare with")
-    return Table(
-        name="forecast",
-        title="Orders expected, and what changed",
-        columns=(
-            Column(name="day", title="Day", unit="day"),
-            Column(name="expected", title="Expected"),
-            Column(name="before", title="Last agenda"),
-            Column(name="change", title="Change", unit="text"),
-            Column(name="campaigns", title="Campaigns", unit="text"),
+    return short_table(
+        "forecast",
+        "Orders expected, and what changed",
+        (
+            day_column("day", "Day"),
+            number_column("expected", "Expected"),
+            number_column("before", "Last agenda"),
+            text_column("change", "Change"),
+            text_column("campaigns", "Campaigns"),
         ),
-        rows=tuple(rows),
+        rows,
+        empty="No day is known.",
         note=note,
     )
 

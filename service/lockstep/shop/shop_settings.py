@@ -5,6 +5,17 @@ from fractions import Fraction
 
 
 @dataclass(frozen=True)
+class ReportSlot:
+    """Who gets a kind of report when.
+
+    at: local time, `08:00`; "": that of the daily report. to: receivers; (): those of all reports.
+    """
+
+    at: str = ""
+    to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ShopSettings:
     """Each has a default that suits a small shop.
 
@@ -22,7 +33,8 @@ class ShopSettings:
     new_days: for so long a product is new, and no cover or spike of it is judged. report_at: local time of the daily
     report; agenda_on: the day of the weekly agenda, `Mon`; launch_until: the last day (or local minute, RFC 3339
     without a zone) of a launch, in which there is a report each hour; report_to: receivers of reports, () for those of
-    the teams. packs: those that are switched on.
+    the teams; report_slots: kind of report → who gets it when, of the kinds of which the shop says it;
+    meeting_minutes: how long the meeting is that the agenda is for. packs: those that are switched on.
     """
 
     currency: str = ""
@@ -56,4 +68,6 @@ class ShopSettings:
     agenda_on: str = "Mon"
     launch_until: str = ""
     report_to: tuple[str, ...] = ()
+    report_slots: dict[str, tuple[ReportSlot, ...]] = field(default_factory=dict)
+    meeting_minutes: int = 60
     packs: tuple[str, ...] = ()

@@ -4,8 +4,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from lockstep.adapters.slack_api.markup import cut, escaped, linked
-from lockstep.reports.cell_text import cell_text, change_text, figure_text
-from lockstep.reports.report_markdown import bars, before_word, due_words, foot, late_words, stake_words, table_text
+from lockstep.reports.cell_text import figure_text
+from lockstep.reports.comparison import comparisons
+from lockstep.reports.report_markdown import bars, due_words, foot, late_words, stake_words, table_text
 from lockstep.reports.report_record import Figure, Report, Section, Table
 
 MOST_BLOCKS = 50
@@ -28,7 +29,6 @@ def report_blocks(report: Report, *, page: str = "") -> list[Block]:
 
     What finds no place is left out from the end on, and it is said that the page has it.
     """
-    zone = ZoneInfo(report.zone)
     head = [
         {"type": "header", "text": {"type": "plain_text", "text": report.title[:LONGEST_TITLE], "emoji": False}},
         _section(f"*{cut(report.headline, LONGEST_LINE)}*"),
@@ -39,7 +39,7 @@ def report_blocks(report: Report, *, page: str = "") -> list[Block]:
     if page:
         foot_lines.append(f"The whole report: {linked(page)}")
     last: Block = {"type": "context", "elements": [{"type": "mrkdwn", "text": "\n".join(foot_lines)}]}
-    body = [_section(text) for text in _texts(report, zone)]
+    body = [_section(text) for text in _texts(report)]
     room = LONGEST_ALL - sum(map(_size, [*head, last])) - 200
     kept: list[Block] = []
     for block in body:
@@ -62,7 +62,7 @@ def _section(text: str) -> Block:
     return {"type": "section", "text": {"type": "mrkdwn", "text": text[:LONGEST_BLOCK]}}
 
 
-def _texts(report: Report, zone: ZoneInfo) -> list[str]:
+def _texts(report: Report) -> list[str]:
     """The parts as texts, each fit for one block."""
     texts = ["*What matters*" if report.matters else "*What matters*\nNothing needs anybody."]
     for number, matter in enumerate(report.matters, 1):
@@ -72,23 +72,23 @@ def _texts(report: Report, zone: ZoneInfo) -> list[str]:
             f"{cut(matter.what, LONGEST_LINE)}{f' — *{escaped(said)}*' if said else ''}"
         )
     for section in report.sections:
-        texts += _section_texts(section, zone, before_word(report))
+        texts += _section_texts(section, report)
     if report.unknown:
         lines = [f"• {cut(text, LONGEST_LINE)}" for text in report.unknown]
         texts.append("\n".join([":grey_question: *What this report could not know*", *lines]))
     return texts
 
 
-def _section_texts(section: Section, zone: ZoneInfo, before: str) -> list[str]:
+def _section_texts(section: Section, report: Report) -> list[str]:
     time = f" ({section.minutes} min, {round(section.share * 100)}%)" if section.minutes else ""
     lines = [
         f"*{cut(section.title, LONGEST_TITLE)}{time}*",
         *(f"• {cut(line, LONGEST_LINE)}" for line in section.lines),
     ]
-    lines += [_figure(figure, zone, before) for figure in section.figures]
+    lines += [_figure(figure, report) for figure in section.figures]
     texts, begun = [], lines
     for table in section.tables:
-        rows = _table(table, zone)
+        rows = _table(table, ZoneInfo(report.zone))
         if sum(map(len, begun)) + sum(map(len, rows)) > LONGEST_BLOCK - 200:
             texts.append("\n".join(begun))
             begun = []
@@ -96,15 +96,11 @@ def _section_texts(section: Section, zone: ZoneInfo, before: str) -> list[str]:
     return [*texts, "\n".join(begun)] if begun else texts
 
 
-def _figure(figure: Figure, zone: ZoneInfo, before: str) -> str:
-    against = []
-    for other, name in ((figure.usual, "usual"), (figure.week_before, before), (figure.forecast, "forecast")):
-        if other is not None:
-            change = change_text(figure.value, other, figure.unit)
-            against.append(f"{name} {cell_text(other, figure.unit, zone)}{f' ({change})' if change else ''}")
+def _figure(figure: Figure, report: Report) -> str:
+    against = ", ".join(compared.text for compared in comparisons(figure, report))
     drawn = bars(figure.curve)
-    line = f"{escaped(figure.title)}: *{escaped(figure_text(figure, zone))}*"
-    return line + (f"  {escaped(', '.join(against))}" if against else "") + (f"  {drawn}" if drawn else "")
+    line = f"{escaped(figure.title)}: *{escaped(figure_text(figure, ZoneInfo(report.zone)))}*"
+    return line + (f"  {escaped(against)}" if against else "") + (f"  {drawn}" if drawn else "")
 
 
 def _table(table: Table, zone: ZoneInfo) -> list[str]:

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 
 from lockstep.adapters.charts.sparkline import sparkline
 from lockstep.adapters.report_views.report_sheet import LIGHT, dark_sheet, page_sheet
-from lockstep.reports.cell_text import cell_text, change_text, figure_text, is_good
-from lockstep.reports.report_markdown import bars, before_word, due_words, foot, late_words, stake_words, table_text
+from lockstep.reports.cell_text import figure_text
+from lockstep.reports.comparison import Comparison, comparisons
+from lockstep.reports.report_markdown import bars, due_words, foot, late_words, stake_words, table_text
 from lockstep.reports.report_record import Column, Figure, Matter, Report, Section, Table
 from lockstep.text.one_line import flat
 
@@ -76,7 +77,6 @@ class _Html:
         return self.el("a", "r-link", escape(text), f' href="{escape(address)}"')
 
     def report(self, report: Report) -> str:
-        zone = ZoneInfo(report.zone)
         parts = [
             self.el(
                 "div",
@@ -90,7 +90,7 @@ class _Html:
         parts += [self._matter(matter, report) for matter in report.matters]
         if not report.matters:
             parts.append(self.el("div", "r-card", "Nothing needs anybody."))
-        parts += [self._section(section, zone, before_word(report)) for section in report.sections]
+        parts += [self._section(section, report) for section in report.sections]
         if report.unknown:
             items = "".join(f"<li>{escape(text)}</li>" for text in report.unknown)
             parts.append(
@@ -113,24 +113,22 @@ class _Html:
             f"{self.el('div', 'r-soft', escape(matter.what))}{because}",
         )
 
-    def _section(self, section: Section, zone: ZoneInfo, before: str) -> str:
+    def _section(self, section: Section, report: Report) -> str:
         time = f", {section.minutes} min ({round(section.share * 100)}%)" if section.minutes else ""
         parts = []
         if section.lines:
             parts.append(self.el("ul", "r-list", "".join(f"<li>{escape(line)}</li>" for line in section.lines)))
         if section.figures:
-            parts.append("".join(self._tile(figure, zone, before) for figure in section.figures))
-        parts += [self._table(table, zone, section) for table in section.tables]
+            parts.append("".join(self._tile(figure, report) for figure in section.figures))
+        parts += [self._table(table, ZoneInfo(report.zone), section) for table in section.tables]
         return self.el("h2", "r-h2", escape(section.title + time)) + self.el("div", "r-card", "".join(parts))
 
-    def _tile(self, figure: Figure, zone: ZoneInfo, before: str) -> str:
+    def _tile(self, figure: Figure, report: Report) -> str:
         lines = [
             self.el("div", "r-name", escape(figure.title)),
-            self.el("div", "r-value", escape(figure_text(figure, zone))),
+            self.el("div", "r-value", escape(figure_text(figure, ZoneInfo(report.zone)))),
+            *(self._against(compared) for compared in comparisons(figure, report)),
         ]
-        for other, name in ((figure.usual, "usual"), (figure.week_before, before), (figure.forecast, "forecast")):
-            if other is not None:
-                lines.append(self._against(figure, other, name, zone))
         if figure.why and figure.value is None:
             lines.append(self.el("div", "r-against", escape(figure.why)))
         if self._inline:
@@ -140,11 +138,11 @@ class _Html:
             lines.append(sparkline(figure.curve, usual=figure.usual))
         return self.el("div", "r-tile", "".join(lines))
 
-    def _against(self, figure: Figure, other: int | float, name: str, zone: ZoneInfo) -> str:
-        change, good = change_text(figure.value, other, figure.unit), is_good(figure, other)
-        mark = "" if good is None else "r-good" if good else "r-bad"
-        said = f" {self.el('span', mark, escape(change))}" if change and mark else f" {escape(change)}"
-        return self.el("div", "r-against", f"{name} {escape(cell_text(other, figure.unit, zone))}{said}")
+    def _against(self, compared: Comparison) -> str:
+        mark = "" if compared.is_good is None else "r-good" if compared.is_good else "r-bad"
+        change = escape(compared.change)
+        said = f" {self.el('span', mark, change)}" if change and mark else f" {change}"
+        return self.el("div", "r-against", f"{escape(compared.name)} {escape(compared.other)}{said}")
 
     def _table(self, table: Table, zone: ZoneInfo, section: Section) -> str:
         title = self.el("h3", "r-h3", escape(table.title)) if table.title != section.title else ""

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
 from lockstep.adapters.alert_board import AlertBoard
+from lockstep.adapters.report_views.report_board import ReportBoard
 from lockstep.adapters.response_board import ResponseBoard
 from lockstep.notify.message import Writer
 from lockstep.reports.daily import daily
 from lockstep.reports.hourly import hourly
-from lockstep.reports.monthly import monthly
+from lockstep.reports.monthly import month_id, monthly
 from lockstep.reports.news import AlertNews, alert_news
 from lockstep.reports.report_record import Report
 from lockstep.reports.weekly import weekly
@@ -38,10 +39,11 @@ def made_report(
     at: datetime,
     *,
     before: Report | None = None,
+    year_before: Report | None = None,
     late: int = 0,
     id: str = "",
 ) -> Report:
-    """The report of a kind. before: the last one of it."""
+    """The report of a kind. before: the last one of it. year_before: of a month, that of the same one a year ago."""
     listed = tuple(actions)
     match kind:
         case "daily":
@@ -49,7 +51,7 @@ def made_report(
         case "weekly":
             return weekly(shop, news, listed, at, before=before, late=late, id=id)
         case "monthly":
-            return monthly(shop, news, listed, at, late=late, id=id)
+            return monthly(shop, news, listed, at, year_before=year_before, late=late, id=id)
         case "hourly":
             return hourly(shop, news, listed, at, late=late, id=id)
         case _:
@@ -83,11 +85,12 @@ class ReportMaker:
         shop: Callable[[], Shop],
         alerts: AlertBoard,
         responses: ResponseBoard,
+        reports: ReportBoard,
         *,
         writer: Writer,
         rules: Callable[[], Mapping[str, Rule]],
     ) -> None:
-        self._shop, self._alerts, self._responses = shop, alerts, responses
+        self._shop, self._alerts, self._responses, self._reports = shop, alerts, responses, reports
         self._writer, self._rules = writer, rules
 
     @property
@@ -96,16 +99,8 @@ class ReportMaker:
         upto = self._shop().upto
         return datetime.fromisoformat(upto) if upto else None
 
-    def made(self, kind: Kind, at: datetime, *, before: Report | None = None, late: int = 0, id: str = "") -> Report:
-        """The report as of an instant. It may take seconds of computing: run it beside the event loop."""
-        return made_report(
-            kind, self._shop(), self.news(kind, at), self._responses.actions(), at, before=before, late=late, id=id
-        )
-
-    async def composed(
-        self, kind: Kind, at: datetime, *, before: Report | None = None, late: int = 0, id: str = ""
-    ) -> Report:
-        """The same, computed beside the event loop."""
+    async def composed(self, kind: Kind, at: datetime, *, late: int = 0, id: str = "") -> Report:
+        """The report as of an instant, computed beside the event loop, as it may take seconds."""
         news, actions = self.news(kind, at), self._responses.actions()
         # A copy: the shop goes on being read while the report is made.
         shop = self._shop()
@@ -116,7 +111,12 @@ class ReportMaker:
             plans=dict(shop.plans),
             capacities=dict(shop.capacities),
         )
-        return await asyncio.to_thread(made_report, kind, held, news, actions, at, before=before, late=late, id=id)
+        before = self._reports.latest(kind, before=id or f"{kind}/{at.astimezone(shop.zone):%Y-%m-%d}")
+        month = month_id(at.astimezone(shop.zone), years_before=1)
+        year_before = self._reports.report(month) if kind == "monthly" else None
+        return await asyncio.to_thread(
+            made_report, kind, held, news, actions, at, before=before, year_before=year_before, late=late, id=id
+        )
 
     def news(self, kind: Kind, at: datetime) -> AlertNews:
         """The alerts of a report: what was published in its stretch, and what is open since before it."""

@@ -153,9 +153,10 @@ def _of_service(kind: Kind, settings: Settings, at: datetime) -> Report:
             lambda: shop.shop,
             alerts,
             responses,
+            reports,
             writer=Writer(settings.zone, settings.public_url, settings.currency),
             rules=lambda: {rule.name: rule for rule in plan.rules},
         )
-        return maker.made(kind, at, before=reports.latest(kind))
+        return await maker.composed(kind, at)
 
     return with_broker(settings, act, looks=True)

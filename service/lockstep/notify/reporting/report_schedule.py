@@ -3,9 +3,10 @@
     due time ─► `due/daily/2026-11-30` on lockstep.reports ─► a worker composes it and gives it as a command
              ─► the first with its id is written, kept and fanned out; any other one is refused
 
-Due times are local: at 06:00 of the shop's clock on days of 23 and 25 hours, too. What was due while nobody was here is
-caught up with until noon, and later only said: yesterday's numbers are no news by then. A schedule that begins sends
-nothing of what was due before it.
+Due times are local: at 06:00 of the shop's clock on days of 23 and 25 hours, too. A report is composed once, at the
+earliest time that shop.yml has for its kind; who gets it later gets the same one then, and it waits in the state of
+notify. What was due while nobody was here is caught up with until noon, and later only said: yesterday's numbers are no
+news by then. A schedule that begins sends nothing of what was due before it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +26,7 @@ from lockstep.notify.route import Routing
 from lockstep.ports import Destination, Record
 from lockstep.response.command import Command, WriteReport
 from lockstep.response.report_due import KINDS, REPORTS, Kind, ReportDue, due_key
-from lockstep.shop.shop_settings import ShopSettings
+from lockstep.shop.shop_settings import ReportSlot, ShopSettings
 from lockstep.text.rfc3339 import moment_text, rfc3339_of
 from lockstep.transition import Transition
 
@@ -51,11 +52,24 @@ _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 @dataclass(frozen=True)
 class ReportTimes:
     """at: local time of daily and weekly reports and of summaries. weekday: of the agenda, Monday is 0; None: there is
-    none. launch_until: until when there is one each hour; None: none."""
+    none. launch_until: until when there is one each hour; None: none. slots: who gets a kind when, where shop.yml says
+    it of the kind; the earliest is when it is due."""
 
     at: time
     weekday: int | None
     launch_until: datetime | None
+    slots: Mapping[Kind, tuple[ReportSlot, ...]] = field(default_factory=dict)
+
+    def slots_of(self, kind: Kind) -> tuple[ReportSlot, ...]:
+        """Who gets a kind when; an empty time is that of daily reports."""
+        return self.slots.get(kind) or (ReportSlot(),)
+
+    def time_of(self, slot: ReportSlot) -> time:
+        return time.fromisoformat(slot.at) if slot.at else self.at
+
+    def first_at(self, kind: Kind) -> time:
+        """When a kind is due."""
+        return min(map(self.time_of, self.slots_of(kind)))
 
     def last_due(self, kind: Kind, moment: datetime, zone: ZoneInfo) -> tuple[datetime, str] | None:
         """(when, id) of the last one that was due at a moment or before; None where there is none of the kind."""
@@ -75,7 +89,7 @@ class ReportTimes:
             case "monthly":
                 days = (d for n in range(33) if (d := local.date() - timedelta(n)).day == 1)
         for day in days:
-            due = datetime.combine(day, self.at, zone).astimezone(UTC)
+            due = datetime.combine(day, self.first_at(kind), zone).astimezone(UTC)
             if due <= moment:
                 name = f"{day - timedelta(1):%Y-%m}" if kind == "monthly" else day.isoformat()
                 return due, f"{kind}/{name}"
@@ -94,17 +108,38 @@ def report_times(shop: ShopSettings, zone: ZoneInfo) -> ReportTimes:
         at=time.fromisoformat(shop.report_at),
         weekday=_WEEKDAYS.index(weekday) if weekday in _WEEKDAYS else None,
         launch_until=until,
+        slots={kind: shop.report_slots[kind] for kind in KINDS if kind in shop.report_slots},
     )
 
 
-@dataclass
-class _Kept:
+class _Waiting(msgspec.Struct, kw_only=True):
+    """A report that is written and that somebody gets later. to: destination's id → when, seconds since 1970."""
+
+    id: str
+    title: str
+    text: str
+    document: dict[str, Any]
+    to: dict[str, float]
+
+
+class _Kept(msgspec.Struct, kw_only=True):
     """Of one kind. last: when the last one that was looked at was due, seconds since 1970. open: id → until when it may
-    be written. written: ids, the oldest first."""
+    be written. written: ids, the oldest first. waiting: those that somebody gets later."""
 
     last: float
-    open: dict[str, float] = field(default_factory=dict)
-    written: list[str] = field(default_factory=list)
+    open: dict[str, float] = {}
+    written: list[str] = []
+    waiting: list[_Waiting] = []
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """teams: that share the destination. at: local time."""
+
+    destination: Destination
+    teams: tuple[str, ...]
+    at: time
 
 
 class ReportSchedule:
@@ -114,7 +149,7 @@ class ReportSchedule:
         """times: None where the shop says nothing of itself: then there are no reports. to: receivers; (): those of the
         teams."""
         self._times, self._zone = times, zone
-        self._readers = _readers(routing, to)
+        self._readers = {} if times is None else {kind: _readers(times, kind, routing, to) for kind in KINDS}
         self._kinds: dict[Kind, _Kept] = {}
         self._dirty: set[Kind] = set()
 
@@ -128,6 +163,7 @@ class ReportSchedule:
         now = datetime.fromtimestamp(moment, UTC)
         for kind in KINDS:
             self._give_up(kind, moment, happened)
+            self._send_later(kind, moment, happened)
             due = None if self._times is None else self._times.last_due(kind, now, self._zone)
             if due is not None:
                 self._look(kind, *due, moment, happened)
@@ -144,6 +180,8 @@ class ReportSchedule:
             return
         kept.last = at
         self._dirty.add(kind)
+        if number in kept.written:  # an edit of shop.yml has moved its time, and today's is written already
+            return
         ends = _ends(kind, due, self._zone).timestamp()
         if moment >= ends:
             happened.notices += _missed(kind, number, due)
@@ -180,26 +218,43 @@ class ReportSchedule:
             Record(REPORTS, msgspec.json.encode(command.document), number.encode(), 0),
             *(Record(REPORTS, None, key.encode(), 0) for key in (due_key(number), *dropped)),
         ]
-        documents = tuple(self._deliveries(kind, command))
+        report = _Waiting(id=number, title=command.title, text=command.text, document=command.document, to={})
+        now: list[_Reader] = []
+        due_on = datetime.fromtimestamp(kept.last, self._zone).date()
+        for reader in self._readers.get(kind, ()):
+            when = datetime.combine(due_on, reader.at, self._zone).timestamp()
+            if kind == "hourly" or when <= moment:
+                now.append(reader)
+            else:
+                report.to[reader.destination.id] = when
+        if report.to:
+            kept.waiting.append(report)
+        documents = tuple(_delivery(kind, report, reader) for reader in now)
         words = f"report {number} is written, for {len(documents)} destination{'' if len(documents) == 1 else 's'}"
+        words += f" and {len(report.to)} later" if report.to else ""
         return Applied(True, words, records=tuple(records), documents=documents)
 
-    def _deliveries(self, kind: Kind, command: WriteReport) -> Iterable[ProgramDocument]:
-        """One for each destination: people get the document with a message around it, programs the document alone."""
-        for destination, teams in self._readers:
-            is_program = CHANNELS[destination.channel].audience is Audience.PROGRAMS
-            yield ProgramDocument(
-                id=stable_id("delivery", destination.id, "report", command.report_id),
-                destination=destination,
-                state="report",
-                body=command.document if is_program else _message(command, teams),
-                life_s=LIFE_S[kind],
-            )
+    def _send_later(self, kind: Kind, moment: float, happened: Happened) -> None:
+        """Whose time has come gets what was written before. A destination that is none any more gets nothing."""
+        kept = self._kinds.get(kind)
+        readers = {reader.destination.id: reader for reader in self._readers.get(kind, ())}
+        for report in list(kept.waiting) if kept is not None else ():
+            for to in [to for to, when in report.to.items() if when <= moment]:
+                due = datetime.fromtimestamp(report.to.pop(to), UTC)
+                self._dirty.add(kind)
+                reader = readers.get(to)
+                if reader is None:
+                    continue
+                if moment < _ends(kind, due, self._zone).timestamp():
+                    happened.documents.append(_delivery(kind, report, reader))
+                else:
+                    happened.notices.append(_not_sent(kind, report.id, reader))
+            if not report.to and kept is not None:
+                kept.waiting.remove(report)
 
     def cut(self) -> dict[bytes, bytes | None]:
         entries: dict[bytes, bytes | None] = {
-            KEY + kind.encode(): msgspec.json.encode({"format": FORMAT, **vars(self._kinds[kind])})
-            for kind in sorted(self._dirty)
+            KEY + kind.encode(): msgspec.json.encode(self._kinds[kind]) for kind in sorted(self._dirty)
         }
         self._dirty.clear()
         return entries
@@ -208,19 +263,39 @@ class ReportSchedule:
         for kind in KINDS:
             value = entries.get(KEY + kind.encode())
             if value is not None:
-                row: dict[str, Any] = msgspec.json.decode(value)
-                stored = row.pop("format", None)
-                if stored != FORMAT:
-                    raise StateError(f"lockstep.notify-state: reports of format {stored}, this version reads {FORMAT}")
-                self._kinds[kind] = _Kept(**row)
+                kept = msgspec.json.decode(value, type=_Kept)
+                if kept.format != FORMAT:
+                    said = f"reports of format {kept.format}, this version reads {FORMAT}"
+                    raise StateError(f"lockstep.notify-state: {said}")
+                self._kinds[kind] = kept
 
 
-def _readers(routing: Routing, to: Sequence[str]) -> list[tuple[Destination, tuple[str, ...]]]:
-    """Every destination that gets reports, once, with the teams that share it."""
-    if not to:
-        return routing.for_teams(tuple(routing.teams))
-    chosen = {d.id: d for name in to for d in routing.destinations.get(name, ())}
-    return [(destination, tuple(routing.teams)) for destination in chosen.values()]
+def _readers(times: ReportTimes, kind: Kind, routing: Routing, to: Sequence[str]) -> list[_Reader]:
+    """Every destination that gets a kind of report, once, at the earliest of its times. to: receivers, where the kind
+    names none; (): those of the teams."""
+    readers: dict[str, _Reader] = {}
+    for slot in sorted(times.slots_of(kind), key=times.time_of):
+        names = slot.to or to
+        chosen = (
+            [(d, tuple(routing.teams)) for name in names for d in routing.destinations.get(name, ())]
+            if names
+            else routing.for_teams(tuple(routing.teams))
+        )
+        for destination, teams in chosen:
+            readers.setdefault(destination.id, _Reader(destination, teams, times.time_of(slot)))
+    return list(readers.values())
+
+
+def _delivery(kind: Kind, report: _Waiting, reader: _Reader) -> ProgramDocument:
+    """People get the document with a message around it, programs the document alone."""
+    is_program = CHANNELS[reader.destination.channel].audience is Audience.PROGRAMS
+    return ProgramDocument(
+        id=stable_id("delivery", reader.destination.id, "report", report.id),
+        destination=reader.destination,
+        state="report",
+        body=report.document if is_program else _message(report, reader.teams),
+        life_s=LIFE_S[kind],
+    )
 
 
 def _ends(kind: Kind, due: datetime, zone: ZoneInfo) -> datetime:
@@ -243,12 +318,21 @@ def _missed(kind: Kind, number: str, due: datetime) -> Sequence[Notice]:
     return (Notice(id=stable_id("report missed", number), headline=f"There is no {kind} report today", text=text),)
 
 
-def _message(command: WriteReport, teams: tuple[str, ...]) -> Message:
+def _not_sent(kind: Kind, number: str, reader: _Reader) -> Notice:
+    """People hear that somebody did not get a report that the others have."""
+    return Notice(
+        id=stable_id("report not sent", number, reader.destination.id),
+        headline=f"The {kind} report did not go to {reader.destination.receiver}",
+        text=f"It was to go at {reader.at:%H:%M}, and the service was not there until noon. /reports/{number} has it.",
+    )
+
+
+def _message(report: _Waiting, teams: tuple[str, ...]) -> Message:
     """A report as people are sent it: channels that can show it do, others show its headline."""
     item = Item(
         state=HANDLED,
         severity="info",
-        headline=command.title,
+        headline=report.title,
         labels={},
         value="",
         usual="",
@@ -258,16 +342,16 @@ def _message(command: WriteReport, teams: tuple[str, ...]) -> Message:
         since="",
         value_bar="",
         usual_bar="",
-        texts=dict.fromkeys(teams, command.text),
+        texts=dict.fromkeys(teams, report.text),
         alert_id="",
         episode_id="",
     )
     return Message(
-        subject=command.title,
+        subject=report.title,
         state=HANDLED,
         rule="Lockstep",
         severity="info",
         teams=teams,
         items=(item,),
-        report=command.document,
+        report=report.document,
     )

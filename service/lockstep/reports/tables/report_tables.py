@@ -1,12 +1,14 @@
 """Tables of a report that are not of products: channels, campaigns, themes, alerts, actions."""
 
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from statistics import median
 
+from lockstep.calendar import SHOWN_KINDS
 from lockstep.reports.basis import Basis, plain
 from lockstep.reports.cell_text import money_unit
 from lockstep.reports.news import AlertLine
-from lockstep.reports.report_record import Table
+from lockstep.reports.report_record import Column, Table
 from lockstep.reports.tables.short_table import Row, day_column, moment_column, number_column, short_table, text_column
 
 
@@ -111,20 +113,77 @@ def theme_table(basis: Basis, first: date, count: int) -> Table:
     )
 
 
+def calendar_table(basis: Basis, within_days: int) -> Table:
+    """What is in the calendar beside campaigns: content and PR first, then holidays and closed days; each stretch of
+    days by itself. Weekdays on which the shop is always closed are no news."""
+    calendar = basis.shop.calendar
+    days = [basis.today + timedelta(n) for n in range(within_days)]
+    rows: list[tuple[bool, Row]] = []
+    for entry in calendar.for_people if calendar is not None else ():
+        if entry.kind == "campaign" or any(on.weekday is not None for on in entry.on):
+            continue
+        for first, last in _stretches([day for day in days if entry.is_on(day)]):
+            row = (
+                entry.name,
+                _CALENDAR_WORDS[entry.kind],
+                first.isoformat(),
+                last.isoformat() if last > first else None,
+            )
+            rows.append((entry.kind not in SHOWN_KINDS, row))
+    rows.sort(key=lambda item: (item[0], str(item[1][2]), str(item[1][0])))
+    return short_table(
+        "calendar",
+        f"Content, PR and holidays, {within_days} days",
+        (text_column("name", "What"), text_column("kind", ""), day_column("first", "On"), day_column("last", "Until")),
+        (row for _, row in rows),
+        empty="calendar.yml has none." if calendar is not None else "There is no calendar.yml, which would list them.",
+    )
+
+
+_CALENDAR_WORDS = {"content": "content", "pr": "PR", "holiday": "holiday", "closed": "closed"}
+
+
+def _stretches(days: Sequence[date]) -> Iterator[tuple[date, date]]:
+    """First and last of each run of days, of days in order."""
+    first = None
+    for n, day in enumerate(days):
+        first = first or day
+        if n + 1 == len(days) or days[n + 1] != day + timedelta(1):
+            yield first, day
+            first = None
+
+
 def open_alerts(basis: Basis) -> Table:
-    return _alerts("open_alerts", "Firing now", basis.news.open, ended=False, empty=basis.news.why or "Nothing fires.")
+    return _alerts(basis, "open_alerts", "Firing now", basis.news.open, _HAS_IT, empty="Nothing fires.")
 
 
 def ended_alerts(basis: Basis, span: str) -> Table:
-    empty = basis.news.why or f"Nothing ended in {span}."
-    return _alerts("ended_alerts", f"Over in {span}", basis.news.ended, ended=True, empty=empty)
+    title, empty = f"Over in {span}", f"Nothing ended in {span}."
+    return _alerts(basis, "ended_alerts", title, basis.news.ended, _ENDED, empty=empty)
 
 
-def _alerts(name: str, title: str, alerts: tuple[AlertLine, ...], *, ended: bool, empty: str) -> Table:
-    rows: list[Row] = [
-        (a.severity, a.headline, a.since, a.ended if ended else (a.has_it or "nobody"), a.about) for a in alerts
-    ]
-    last = moment_column("ended", "Over") if ended else text_column("has_it", "Who has it")
+def unowned_alerts(basis: Basis) -> Table:
+    """What fires and nobody has."""
+    alerts, title = [a for a in basis.news.open if not a.has_it], "Firing, and nobody has it"
+    return _alerts(basis, "without_owner", title, alerts, None, empty="Every open alert has somebody.")
+
+
+def owned_alerts(basis: Basis) -> Table:
+    """What fires and somebody has."""
+    alerts, title = [a for a in basis.news.open if a.has_it], "Firing, and somebody has it"
+    return _alerts(basis, "with_owner", title, alerts, _HAS_IT, empty="None.")
+
+
+Also = tuple[Column, Callable[[AlertLine], str]]
+"""A column more of a table of alerts, and what it has."""
+_HAS_IT: Also = (text_column("has_it", "Who has it"), lambda alert: alert.has_it or "nobody")
+_ENDED: Also = (moment_column("ended", "Over"), lambda alert: alert.ended)
+
+
+def _alerts(
+    basis: Basis, name: str, title: str, alerts: Sequence[AlertLine], also: Also | None, *, empty: str
+) -> Table:
+    also_of = () if also is None else (also,)
     return short_table(
         name,
         title,
@@ -132,11 +191,11 @@ def _alerts(name: str, title: str, alerts: tuple[AlertLine, ...], *, ended: bool
             text_column("severity", ""),
             text_column("headline", "What"),
             moment_column("since", "Since"),
-            last,
+            *(column for column, _ in also_of),
             text_column("alert", "Alert"),
         ),
-        rows,
-        empty=empty,
+        ((a.severity, a.headline, a.since, *(of(a) for _, of in also_of), a.about) for a in alerts),
+        empty=basis.news.why or empty,
         most=15,
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from math import ceil
 
@@ -24,7 +24,8 @@ from lockstep.shop.facts import Lot, ProductFacts, Receipt
 from lockstep.shop.stakes import units_stake, unsold_of
 from lockstep.shop.subjects.location import locations
 from lockstep.shop.subjects.product import cover as cover_of
-from lockstep.shop.subjects.product import lead_time, new_for, open_quantity
+from lockstep.shop.subjects.product import lead_time, new_for, open_quantity, velocity
+from lockstep.shop.subjects.promotions import units_of_campaign
 from lockstep.shop.subjects.returns import returns_ranking
 from lockstep.shop.subjects.stock_receipts import late_days, open_receipts
 
@@ -170,6 +171,57 @@ def reorder_table(basis: Basis) -> Table:
         (row for *_, row in sorted(listed, key=lambda item: item[:2])),
         empty="Nothing is to be ordered now.",
         most=20,
+    )
+
+
+PACE_DAYS = 7
+"""Days ahead for which units are expected, and days back to the expectation that they are compared with."""
+
+
+def product_forecast_table(basis: Basis) -> Table:
+    """What products are expected to sell in the next days, beside what their pace of a week ago came to; those that
+    changed most first. Of what has not been on sale for a whole day nobody can know."""
+    shop, today = basis.shop, basis.today
+    promoted: dict[str, int] = {}
+    for plan in basis.plans(PACE_DAYS):
+        for sku, by_day in units_of_campaign(shop, plan, basis.at).items():
+            units = sum((n for day, n in by_day.items() if 0 <= (day - today).days < PACE_DAYS), Fraction(0))
+            promoted[sku] = promoted.get(sku, 0) + round(units)
+    listed: list[tuple[int, str, Row]] = []
+    unknown = 0
+    for product in basis.products():
+        pace = velocity(shop, product, today)
+        if pace is None:
+            unknown += 1
+            continue
+        then = velocity(shop, product, today - timedelta(PACE_DAYS))
+        now, more = round(pace * PACE_DAYS), promoted.get(product.sku, 0)
+        before = None if then is None else round(then * PACE_DAYS)
+        if not (now or more or before):
+            continue
+        moved = None if before is None else now - before
+        row = (
+            product.sku,
+            now + more,
+            more or None,
+            before,
+            None if moved is None else f"{moved:+,}" if moved else "the same",
+        )
+        listed.append((-abs(moved if moved is not None else now) - more, product.sku, row))
+    note = f"Of {unknown:,} products nothing can be expected: no whole day is known on which they could be bought."
+    return short_table(
+        "product_forecast",
+        "Units expected of products in 7 days, and what changed",
+        (
+            SKU,
+            number_column("expected", "Expected"),
+            number_column("campaigns", "Of it by campaigns"),
+            number_column("before", "By the pace of a week ago"),
+            text_column("change", "Change of pace"),
+        ),
+        (row for *_, row in sorted(listed, key=lambda item: item[:2])),
+        empty="No product sold anything lately.",
+        note=note if unknown else "",
     )
 
 

@@ -10,14 +10,14 @@ from datetime import date, datetime
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from lockstep.rule.language import quantity
 from lockstep.rule.language.form.json_schema import without_null
 from lockstep.rule.language.form.values import TEXT, Strict, listed, one_or_many
 from lockstep.rule.language.packs import Pack, Value, changes_of
 from lockstep.shop.exchange import decimals
-from lockstep.shop.shop_settings import ShopSettings
+from lockstep.shop.shop_settings import ReportSlot, ShopSettings
 from lockstep.text.time_units import DAY_S
 from lockstep.yaml.document import Document, Fault, did_you_mean, keys, validate
 
@@ -74,6 +74,13 @@ def _rate(value: Any) -> Fraction:
 
 def _time_of_day(value: Any) -> str:
     return f"{quantity.until(value):%H:%M}"
+
+
+def _minutes(value: Any) -> int:
+    minutes = Fraction(quantity.duration_s(value), 60)
+    if not 5 <= minutes <= 480 or minutes.denominator != 1:
+        raise ValueError(f"'{str(value)[:20]}' is no length of a meeting; write 5m to 8h, like 45m [LS292]")
+    return int(minutes)
 
 
 def _weekday(value: Any) -> str:
@@ -154,14 +161,69 @@ class WorkModel(Strict):
     special_shipping: _Exact = Field(Fraction(1, 2), description="Any but the usual shipping on top")
 
 
+_TIME_OF_DAY = {"type": "string", "examples": ["06:00"]}
+_Time = Annotated[str, BeforeValidator(_time_of_day), WithJsonSchema(_TIME_OF_DAY)]
+_Weekday = Annotated[str, BeforeValidator(_weekday), WithJsonSchema({"enum": list(_WEEKDAYS)})]
+
+
+class SlotModel(Strict):
+    """Who gets a report when."""
+
+    at: _Time = Field("", description="The time of the shop; without, that of `daily`")
+    to: _Patterns = Field(default_factory=list, description="Receivers of routing.yml; without, those of all reports")
+
+
+class AgendaModel(SlotModel):
+    """Who gets the weekly agenda when."""
+
+    on: _Weekday = Field("Mon", description="The day")
+
+
+def _slots(key: str) -> BeforeValidator:
+    """A time, or a day, by itself is a slot of that `key`; one slot is a list of one."""
+
+    def slots(value: Any) -> Any:
+        listed_ = value if isinstance(value, list) else [value]
+        return [one if isinstance(one, dict) else {key: one} for one in listed_]
+
+    return BeforeValidator(slots)
+
+
+def _on_one_day(agendas: list[AgendaModel]) -> list[AgendaModel]:
+    if len({agenda.on for agenda in agendas}) > 1:
+        raise ValueError("there is one agenda a week; write one 'on' for all who get it [LS292]")
+    return agendas
+
+
+_Slots = Annotated[list[SlotModel], Field(min_length=1), _slots("at")]
+_Agendas = Annotated[
+    list[AgendaModel],
+    Field(min_length=1),
+    _slots("on"),
+    AfterValidator(_on_one_day),
+]
+
+
 class ReportModel(Strict):
     """When reports are made, and for whom."""
 
-    daily: Annotated[str, BeforeValidator(_time_of_day), WithJsonSchema({"type": "string", "examples": ["06:00"]})] = (
-        Field("06:00", description="The time of the daily report, in the shop's time zone")
+    daily: _Slots = Field(
+        default_factory=lambda: [SlotModel(at="06:00")],
+        description='The time of the daily report, in the shop\'s time zone; or who gets it when: `{at: "08:00", to: '
+        "[leadership]}`, or a list of these. It is made once, at the earliest",
     )
-    agenda: Annotated[str, BeforeValidator(_weekday), WithJsonSchema({"enum": list(_WEEKDAYS)})] = Field(
-        "Mon", description="The day of the weekly agenda"
+    agenda: _Agendas = Field(
+        default_factory=lambda: [AgendaModel(on="Mon")],
+        description='The day of the weekly agenda; or who gets it when: `{on: Mon, at: "08:00", to: [leads]}`',
+    )
+    monthly: _Slots = Field(
+        default_factory=list, description="The same of the summary on the first of a month; without, as the daily one"
+    )
+    hourly: _Patterns = Field(
+        default_factory=list, description="Who gets the reports of a launch: receivers; without, those of all reports"
+    )
+    meeting: Annotated[int, BeforeValidator(_minutes), WithJsonSchema({"type": "string", "examples": ["60m"]})] = Field(
+        60, description="How long the weekly meeting is, `60m`; its parts have their shares of it"
     )
     launch_until: Annotated[
         str, BeforeValidator(_day_or_minute), WithJsonSchema({"type": "string", "examples": ["2026-12-24"]})
@@ -327,12 +389,25 @@ def _settings_of(model: ShopFile) -> ShopSettings:
             "gift_wrap": model.work_units.gift_wrap,
             "special_shipping": model.work_units.special_shipping,
         },
-        report_at=model.report.daily,
-        agenda_on=model.report.agenda,
+        report_at=min(filter(None, (slot.at for slot in model.report.daily)), default="06:00"),
+        agenda_on=model.report.agenda[0].on,
         launch_until=model.report.launch_until,
         report_to=tuple(model.report.to),
+        report_slots=_slots_of(model.report),
+        meeting_minutes=model.report.meeting,
         packs=tuple(model.packs),
     )
+
+
+def _slots_of(report: ReportModel) -> dict[str, tuple[ReportSlot, ...]]:
+    """Of the kinds that are not simply made at the time of `daily` for everybody."""
+    slots = {
+        kind: tuple(ReportSlot(slot.at, tuple(slot.to)) for slot in written)
+        for kind, written in (("daily", report.daily), ("weekly", report.agenda), ("monthly", report.monthly))
+    }
+    slots["hourly"] = (ReportSlot("", tuple(report.hourly)),)
+    plain = {(), (ReportSlot(),), (ReportSlot(report.daily[0].at),)}
+    return {kind: each for kind, each in slots.items() if each not in plain}
 
 
 def json_schema(packs: Collection[Pack] = ()) -> dict[str, Any]:
@@ -356,6 +431,13 @@ def json_schema(packs: Collection[Pack] = ()) -> dict[str, Any]:
         "description": marketplaces["description"],
         "anyOf": [{"type": "string"}, names, {"$ref": "#/$defs/MarketplacesModel"}],
     }
+    report = schema["$defs"]["ReportModel"]["properties"]
+    for key, alone in (("daily", _TIME_OF_DAY), ("monthly", _TIME_OF_DAY), ("agenda", {"enum": list(_WEEKDAYS)})):
+        one = {"anyOf": [alone, report[key]["items"]]}
+        report[key] = {
+            "description": report[key]["description"],
+            "anyOf": [*one["anyOf"], {"type": "array", "minItems": 1, "items": one}],
+        }
     choice = [{"const": pack.name, "description": pack.promise} for pack in packs]
     items = {"anyOf": [*choice, {"type": "string"}]}
     schema["properties"]["packs"] |= {"anyOf": [items, {"type": "array", "items": items}]}

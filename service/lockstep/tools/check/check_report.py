@@ -26,6 +26,7 @@ from lockstep.notify.self_alerts import own_rules
 from lockstep.rule.condition.kinds import Rule
 from lockstep.rule.language.lint.outdated import past_their_day
 from lockstep.rule.language.lint.warnings import out_of_reach
+from lockstep.shop.shop_settings import ShopSettings
 from lockstep.yaml.document import Fault, did_you_mean
 
 _MAPPING = re.compile(rb"^mapping\s*:", re.MULTILINE)
@@ -83,7 +84,7 @@ def check(paths: Sequence[Path], *, kept_s: int | None = None, now: datetime | N
         if routing is not None:
             faults += _not_installed(path, routing)
         if routing is not None and shop is not None and loaded.shop is not None:
-            faults += _unknown_receivers(shop, loaded.shop.settings.report_to, routing)
+            faults += _unknown_receivers(shop, loaded.shop.settings, routing)
         if routing is not None and routing.schedules and now is not None:
             faults += _gaps(path, routing, now)
         if routing is not None and routing.mute_times and now is not None:
@@ -103,16 +104,27 @@ def check(paths: Sequence[Path], *, kept_s: int | None = None, now: datetime | N
     return CheckReport(tuple(sorted(set(faults))), len(loaded.plan.rules), files, sound)
 
 
-def _unknown_receivers(shop: Path, receivers: Sequence[str], routing: Routing) -> list[Fault]:
+_REPORT_KEYS = {"daily": "daily", "weekly": "agenda", "monthly": "monthly", "hourly": "hourly"}
+"""Kind of report → the key of shop.yml's `report` that says who gets it."""
+
+
+def _unknown_receivers(shop: Path, settings: ShopSettings, routing: Routing) -> list[Fault]:
     """Receivers of reports that the routing does not have."""
     document, _ = read_document(shop)
     if document is None:
         return []
+    named = [("to", name) for name in settings.report_to]
+    named += [
+        (_REPORT_KEYS[kind], name)
+        for kind, slots in settings.report_slots.items()
+        for slot in slots
+        for name in slot.to
+    ]
     return [
         document.fault(
-            ("report", "to"), f"there is no receiver '{name}'", did_you_mean(name, routing.destinations), "LS150"
+            ("report", key), f"there is no receiver '{name}'", did_you_mean(name, routing.destinations), "LS150"
         )
-        for name in receivers
+        for key, name in dict.fromkeys(named)
         if name not in routing.destinations
     ]
 

@@ -81,7 +81,6 @@ class ReportWriter:
         report = await self._maker.composed(
             due.kind,
             at,
-            before=self._board.latest(due.kind, before=due.id),
             late=minutes if minutes >= LATE_MINUTES else 0,
             id=due.id,
         )
