@@ -157,7 +157,7 @@ class Service:
         has_links = not why_no_links(settings)
         self._channels = build_channels(settings, environ, self._pictures, self.links if has_links else NoLinks())
         metrics = Metrics(topics=settings.topics.values(), channels=self._channels, alerts=self.board.open)
-        book = RuleBook(self.broker, settings.rules, clock=utc_now)
+        book = RuleBook(self.broker, settings.rules, clock=utc_now, zone=settings.zone)
         self._attempts = AttemptLog(self.broker)
         dispatcher = Dispatcher(
             self._channels,

@@ -242,6 +242,47 @@ async def test_what_was_fetched_travels_with_the_rules(tmp_path):
         assert address.file not in book.current.files
 
 
+async def test_campaigns_that_are_fetched_travel_with_the_rules(tmp_path):
+    """As shifts do: a new version where a day is another, the last good one where there is none, and an event that is
+    taken out is gone."""
+
+    def campaigns(book: RuleBook) -> list[tuple[str, str]]:
+        calendar = book.loaded()[0].calendar
+        return [] if calendar is None else [(e.kind, e.name) for e in calendar.entries]
+
+    def two(*names: str) -> str:
+        head = calendar("").partition("BEGIN:VEVENT")[0]
+        event = "BEGIN:VEVENT\r\nUID:{0}\r\nDTSTART;VALUE=DATE:20261204\r\nSUMMARY:{0}\r\nEND:VEVENT\r\n"
+        return head + "".join(map(event.format, names)) + "END:VCALENDAR\r\n"
+
+    async with a_book(tmp_path, "teams: {}\nreceivers: {}\n") as book:
+        (tmp_path / "rules/calendar.yml").write_text(
+            'feeds: [{ical: "https://calendar.example.com/marketing.ics", as: campaigns}]\n'
+        )
+        await book.propose(60)
+        (address,) = book.feeds()
+        assert campaigns(book) == []
+        assert await book.propose_feeds({address.file: two("Spring", "Summer")}, {}, 120)
+        assert campaigns(book) == [("campaign", "Spring"), ("campaign", "Summer")]
+        assert not await book.propose_feeds({address.file: "BEGIN:VCALENDAR"}, {}, 180)
+        assert [*book.refused] == [address.file]
+        assert not await book.propose_feeds({}, {address: "calendar.example.com answers 500"}, 180)
+        assert "mend its address where it is named" in str(book.refused[address.file][0])
+        assert len(campaigns(book)) == 2
+        (tmp_path / "rules/calendar.yml").write_text("feeds: [{ical: 5}]\n")
+        await book.propose(240)  # refused, so what it named before stays
+        assert (len(campaigns(book)), "calendar.yml" in book.refused) == (2, True)
+        (tmp_path / "rules/calendar.yml").write_text(
+            'feeds: [{ical: "https://calendar.example.com/marketing.ics", as: pr}]\n'
+        )
+        await book.propose(300)
+        assert campaigns(book) == []  # shown, and nothing is judged by it
+        assert await book.propose_feeds({address.file: two("Summer")}, {}, 360)
+        shown = book.loaded()[0].calendar
+        assert shown is not None
+        assert [(e.kind, e.name) for e in shown.for_people] == [("pr", "Summer")]
+
+
 @pytest.mark.parametrize(
     ("written", "says"),
     [

@@ -7,8 +7,9 @@ import pytest
 
 from lockstep.adapters.rule_files import load_routing
 from lockstep.adapters.rulebook import load_files, read_folder, take
+from lockstep.calendar.ical_text import CalendarFault
 from lockstep.notify.oncall.schedules import Schedule
-from lockstep.notify.oncall.shift_calendar import CalendarFault, ShiftCalendar
+from lockstep.notify.oncall.shift_calendar import ShiftCalendar
 from lockstep.tools.check.check_report import check
 
 LONDON = ZoneInfo("Europe/London")

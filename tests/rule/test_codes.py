@@ -22,8 +22,9 @@ measures:
   conversion: {formula: orders / sessions}
 """
 RULE = "rules: [{{name: Any, teams: [{team}], threshold: {{measure: stock, at_most: 20}}}}]\n"
-WITHOUT_EXAMPLE = {"LS101", "LS195", "LS243"}
-"""A file that cannot be read or is not there cannot be shown; nor a file of another shop, which a mapping is for."""
+WITHOUT_EXAMPLE = {"LS101", "LS173", "LS195", "LS243"}
+"""A file that cannot be read or is not there cannot be shown; nor a file of another shop, which a mapping is for, or a
+calendar of somebody else."""
 
 
 def _codes_of(folder, example):

@@ -22,7 +22,7 @@ TESTED = re.findall(r"```yaml\n((?:(?!```).)*)```(?:(?!```).)*```yaml test\n(.*?
 """The rules that stand before tests, and these tests."""
 TABLES = dict(re.findall(r"```csv (\S+)\n(.*?)```", HANDBOOK.read_text(), re.DOTALL))
 """name → text of the tables that stand beside them."""
-CALENDAR, PLANNED = [e for e in EXAMPLES if e.startswith("# calendar")]
+CALENDAR, PLANNED, FED = [e for e in EXAMPLES if e.startswith("# calendar")]
 
 
 NO_RULES = ("# routing", "# calendar", "# sources", "# shop", "# of shop.yml", "# pack")
@@ -81,7 +81,7 @@ def test_the_sources_example_loads_clean(tmp_path):
     assert ([s.name for s in loaded.sources], [str(f) for f in loaded.faults]) == (["shop"], [])
 
 
-@pytest.mark.parametrize("text", [CALENDAR, PLANNED], ids=["days", "plans"])
+@pytest.mark.parametrize("text", [CALENDAR, PLANNED, FED], ids=["days", "plans", "feeds"])
 def test_a_calendar_example_loads_clean(text):
     """The examples of calendar.yml."""
     assert [str(f) for f in load_texts({"calendar.yml": text}).faults] == []

@@ -13,6 +13,7 @@ from lockstep.shop.facts import DayFacts, key_of
 from lockstep.shop.forecast import expected_day
 from lockstep.shop.ledger import Ledger
 from lockstep.shop.subjects.capacity import capacity_of
+from lockstep.text.feed_address import FeedAddress
 
 
 def micros(moment):
@@ -105,6 +106,20 @@ def test_what_the_calendar_says_no_more_is_cancelled_while_it_is_not_over():
     assert {p.campaign: p.cancelled for p in ledger.shop.plans.values()} == {"WINTER": True, "OCTOBER": False}
     assert taken(ledger, planned=[WINTER], second=SECOND + 120) == {"plan/WINTER"}
     assert not ledger.shop.plans["WINTER"].cancelled
+
+
+def test_a_plan_of_a_feed_is_cancelled_when_the_feed_has_been_read_and_no_longer_has_it():
+    """Not while a calendar has not been fetched: nobody knows what it says."""
+    ledger = Ledger(shop_of())
+    fed = dataclasses.replace(WINTER, source="feed-calendar.example.com-1")
+    taken(ledger, planned=[fed])
+    assert ledger.shop.plans["WINTER"].source == "feed-calendar.example.com-1"
+    unread = calendar_of((), feeds=[FeedAddress("https://calendar.example.com/a.ics")], is_whole=False)
+    ledger.from_calendar(unread, SECOND + 60)
+    assert not ledger.shop.plans["WINTER"].cancelled
+    ledger.from_calendar(calendar_of((), feeds=[FeedAddress("https://calendar.example.com/a.ics")]), SECOND + 120)
+    assert ledger.shop.plans["WINTER"].cancelled
+    assert ledger.shop.plans["WINTER"].number == 2
 
 
 def test_an_event_stands_above_the_calendar():

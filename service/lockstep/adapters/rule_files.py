@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import structlog
 
-from lockstep.calendar import Calendar
+from lockstep.calendar import UTC, Calendar
 from lockstep.calendar.calendar_file import read_calendar
 from lockstep.errors import RuleError
 from lockstep.notify.oncall.schedule_form import Calendars
@@ -39,11 +40,12 @@ def rule_files(paths: Iterable[Path]) -> list[Path]:
     return sorted(files)
 
 
-def load_rules(*paths: Path) -> Loaded:
-    """The rules of files and folders. A file's measures may stand in its folder's other files."""
+def load_rules(*paths: Path, zone: ZoneInfo = UTC) -> Loaded:
+    """The rules of files and folders. A file's measures may stand in its folder's other files. zone: the shop's, for
+    times in calendars that feed its own."""
     files = rule_files(paths)
     documents, faults = _read(files)
-    calendar, wrong = _calendar(paths)
+    calendar, wrong = _calendar(paths, zone)
     faults += wrong
     names, tables = [str(f) for f in files], _TablesOnDisk({f.parent for f in files})
     shop, of_packs, wrong = _shop(paths, files)
@@ -74,11 +76,11 @@ def load_routing(path: Path) -> tuple[Routing | None, list[Fault]]:
         return NOBODY, []
     document, faults = read_document(path)
     folder = str(path)[: -len(path.name)]
-    return (None, faults) if document is None else routing_of(document, Calendars(_shifts(path.parent), folder))
+    return (None, faults) if document is None else routing_of(document, Calendars(_calendars(path.parent), folder))
 
 
-def _shifts(folder: Path) -> dict[str, str]:
-    """The calendar files of shifts in a folder; one that cannot be read is as if it were not there."""
+def _calendars(folder: Path) -> dict[str, str]:
+    """The calendar files in a folder, by name; one that cannot be read is as if it were not there."""
     texts = {}
     for file in sorted(folder.glob(f"*{CALENDAR_SUFFIX}")):
         with suppress(OSError):
@@ -174,14 +176,15 @@ def _shop(paths: Iterable[Path], files: Iterable[Path]) -> tuple[Document | None
     return shop, documents, faults
 
 
-def _calendar(paths: Iterable[Path]) -> tuple[Calendar | None, list[Fault]]:
+def _calendar(paths: Iterable[Path], zone: ZoneInfo) -> tuple[Calendar | None, list[Fault]]:
     file = calendar_file(paths)
     if file is None:
         return None, []
     document, faults = read_document(file)
     if document is None:
         return None, faults
-    return read_calendar(document)
+    beside = {str(file.parent / name): text for name, text in _calendars(file.parent).items()}
+    return read_calendar(document, beside, zone)
 
 
 def _read(files: Iterable[Path]) -> tuple[list[Document], list[Fault]]:

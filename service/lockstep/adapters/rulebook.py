@@ -13,11 +13,13 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import structlog
 
 from lockstep.adapters.outbound.ical_feeds import says_the_same
 from lockstep.adapters.rule_files import CALENDAR_SUFFIX, OTHER_FILES, SOURCES, packs_of, shipped_packs, shop_file
+from lockstep.calendar import UTC
 from lockstep.errors import RuleError, StateError
 from lockstep.labels import stable_id
 from lockstep.notify.oncall.schedule_form import Calendars
@@ -96,24 +98,29 @@ def content_id(files: Mapping[str, str]) -> str:
     return stable_id("rules-1", *(part for pair in sorted(files.items()) for part in pair))[:12]
 
 
-def load_files(files: Mapping[str, str], folder: Path) -> Loaded:
-    """The rules and routing in texts; faults and places name the files as if they stood in `folder`."""
-    return _loaded(tuple(sorted(files.items())), folder)
+def load_files(files: Mapping[str, str], folder: Path, zone: ZoneInfo = UTC) -> Loaded:
+    """The rules and routing in texts; faults and places name the files as if they stood in `folder`.
+
+    zone: the shop's, for times in calendars that feed its own.
+    """
+    return _loaded(tuple(sorted(files.items())), folder, zone)
 
 
 @lru_cache(maxsize=4)
-def _loaded(texts: tuple[tuple[str, str], ...], folder: Path) -> Loaded:
+def _loaded(texts: tuple[tuple[str, str], ...], folder: Path, zone: ZoneInfo) -> Loaded:
     """Of the same texts once: an edit asks for what was in force and what is to be many times."""
     files = dict(texts)
-    shifts = {name: text for name, text in files.items() if name.endswith(CALENDAR_SUFFIX)}
-    rules = {str(folder / n): text for n, text in files.items() if Path(n).stem != "routing" and n not in shifts}
-    loaded = load_texts(rules, known_packs=shipped_packs())
+    calendars = {name: text for name, text in files.items() if name.endswith(CALENDAR_SUFFIX)}
+    rules = {str(folder / n): text for n, text in files.items() if n in calendars or Path(n).stem != "routing"}
+    loaded = load_texts(rules, known_packs=shipped_packs(), zone=zone)
     routing: Routing | None = NOBODY
     faults: list[Fault] = []
     if ROUTING in files:
         raw = files[ROUTING].encode("utf-8", "surrogateescape")
         document, faults = document_of(str(folder / ROUTING), raw)
-        routing, faults = (None, faults) if document is None else routing_of(document, Calendars(shifts, f"{folder}/"))
+        routing, faults = (
+            (None, faults) if document is None else routing_of(document, Calendars(calendars, f"{folder}/"))
+        )
     return Loaded(loaded.plan, routing, (*loaded.faults, *faults))
 
 
@@ -122,17 +129,18 @@ def _name_in(folder: Path, path: str) -> str:
     return path.removeprefix(f"{folder}/") if str(folder) != "." else path
 
 
-def take(good: Mapping[str, str], new: Mapping[str, str], folder: Path) -> Taken:
+def take(good: Mapping[str, str], new: Mapping[str, str], folder: Path, zone: ZoneInfo = UTC) -> Taken:
     """Take or refuse each file that changed on its own.
 
-    good: file name → text of what is in force. new: of the folder as it is now. folder: for the places of faults.
+    good: file name → text of what is in force. new: of the folder as it is now. folder: for the places of faults. zone:
+    the shop's.
 
     A file is refused when it has an error, or when what it no longer says leaves one in a file that did not change, or
     no rule at all: a file that is saved empty by mistake must not end all watching.
     """
-    taken = _taken(good, new, folder)
-    had = load_files(good, folder).plan.rules
-    if not had or load_files(taken.files, folder).plan.rules:
+    taken = _taken(good, new, folder, zone)
+    had = load_files(good, folder, zone).plan.rules
+    if not had or load_files(taken.files, folder, zone).plan.rules:
         return taken
     held = dict.fromkeys(_name_in(folder, r.place.rpartition(":")[0]) for r in had)
     emptied = {name: good[name] for name in held if taken.files.get(name) != good[name]}
@@ -145,10 +153,10 @@ def take(good: Mapping[str, str], new: Mapping[str, str], folder: Path) -> Taken
     return Taken({**taken.files, **emptied}, refused, taken.warnings)
 
 
-def _taken(good: Mapping[str, str], new: Mapping[str, str], folder: Path) -> Taken:
+def _taken(good: Mapping[str, str], new: Mapping[str, str], folder: Path, zone: ZoneInfo) -> Taken:
     files, refused = dict(new), dict[str, tuple[Fault, ...]]()
     while True:
-        faults = load_files(files, folder).faults
+        faults = load_files(files, folder, zone).faults
         errors: dict[str, list[Fault]] = {}
         for fault in faults:
             if fault.level == "error":
@@ -158,7 +166,7 @@ def _taken(good: Mapping[str, str], new: Mapping[str, str], folder: Path) -> Tak
         if not bad and not changed:
             break
         if not bad:
-            before = {str(f) for f in load_files(good, folder).faults if f.level == "error"}
+            before = {str(f) for f in load_files(good, folder, zone).faults if f.level == "error"}
             new_errors = [f for of_file in errors.values() for f in of_file if str(f) not in before]
             if not new_errors or not good:
                 break
@@ -186,17 +194,17 @@ def since_text(second: int | None) -> str | None:
     return rfc3339(second * SECOND) if second else None
 
 
-def _feeds_of(files: Mapping[str, str], folder: Path) -> frozenset[FeedAddress]:
+def _feeds_of(loaded: Loaded) -> frozenset[FeedAddress]:
     """From where calendars of a folder's files are fetched."""
-    routing = load_files(files, folder).routing
-    return frozenset() if routing is None else routing.feeds
+    of_routing = frozenset[FeedAddress]() if loaded.routing is None else loaded.routing.feeds
+    return of_routing if loaded.plan.calendar is None else of_routing | loaded.plan.calendar.feeds
 
 
 _NOT_FETCHED = "it cannot be fetched"
 
 
 def _not_fetched(feed: FeedAddress, why: str, folder: Path) -> Fault:
-    remedy = "the last good one stays in force; mend its address in routing.yml, or wait until it answers"
+    remedy = "the last good one stays in force; mend its address where it is named, or wait until it answers"
     return Fault(str(folder / feed.file), 1, 1, f"{_NOT_FETCHED}: {why}", remedy, "LS272")
 
 
@@ -207,8 +215,9 @@ def _is_of_network(faults: Sequence[Fault]) -> bool:
 class RuleBook:
     """Follows lockstep.rules and proposes what a folder holds. One reader, one proposer in a worker."""
 
-    def __init__(self, broker: Broker, folder: Path, *, clock: Callable[[], datetime]) -> None:
-        self._broker, self._folder, self._clock = broker, folder, clock
+    def __init__(self, broker: Broker, folder: Path, *, clock: Callable[[], datetime], zone: ZoneInfo = UTC) -> None:
+        """zone: the shop's."""
+        self._broker, self._folder, self._clock, self._zone = broker, folder, clock, zone
         self._at = 0
         self._versions: list[Announced] = []
         self._seen: dict[str, datetime] = {}
@@ -254,14 +263,12 @@ class RuleBook:
 
     def rules_in_force(self) -> tuple[Rule, ...]:
         """The rules of the newest version."""
-        return () if self.current is None else load_files(self.current.files, self._folder).plan.rules
+        return () if self.current is None else self._load(self.current.files).plan.rules
 
     def faulty(self) -> dict[str, tuple[Fault, ...]]:
         """Files of the newest version that had a fault at the first start, when there was no better one of them: what
         is right in them is in force."""
-        return (
-            {} if self.current is None else _by_file(load_files(self.current.files, self._folder).faults, self._folder)
-        )
+        return {} if self.current is None else _by_file(self._load(self.current.files).faults, self._folder)
 
     def loaded(self) -> tuple[Plan, Routing]:
         """The plan of the versions that a worker may still need, and the newest routing."""
@@ -270,7 +277,7 @@ class RuleBook:
         horizon = self._clock() - OVERLAP
         first = max((i for i, v in enumerate(self._versions) if v.at <= horizon), default=0)
         self._versions = self._versions[first:]
-        loaded = [load_files(v.files, self._folder) for v in self._versions]
+        loaded = [self._load(v.files) for v in self._versions]
         last = loaded[-1]
         borders = [None, *(v.since_s for v in self._versions[1:])]  # the first has been in force for long
         plan = in_force([Version(f.plan, since) for f, since in zip(loaded, borders, strict=True)])
@@ -297,7 +304,7 @@ class RuleBook:
         await self.refresh()
         if self.current is None:
             files = read_folder(self._folder)
-            loaded = load_files(files, self._folder)
+            loaded = self._load(files)
             for fault in loaded.faults:
                 (log.error if fault.level == "error" else log.warning)(str(fault))
             # Nobody was watched over by a better version of a file: its good rules are better than none.
@@ -334,8 +341,8 @@ class RuleBook:
             )
             self._refused = {}  # what was in force once has no fault
             return []
-        taken = take(good, files, self._folder)
-        self._refused = {**_by_file(load_files(taken.files, self._folder).faults, self._folder), **taken.refused}
+        taken = take(good, files, self._folder, self._zone)
+        self._refused = {**_by_file(self._load(taken.files).faults, self._folder), **taken.refused}
         self._followed = now
         for name, faults in taken.refused.items():
             for fault in faults:
@@ -353,16 +360,20 @@ class RuleBook:
 
     def feeds(self) -> frozenset[FeedAddress]:
         """From where the newest version has calendars."""
-        return frozenset() if self.current is None else _feeds_of(self.current.files, self._folder)
+        return frozenset() if self.current is None else _feeds_of(self._load(self.current.files))
 
     def _with_feeds(self, folder: Files) -> Files:
-        """The files of the folder, and what was fetched of the calendars that they name. Of a folder whose routing is
-        refused, those of the routing in force."""
+        """The files of the folder, and what was fetched of the calendars that they name. Of a folder with a fault,
+        which may be refused, also of those that the version in force names."""
         good = {} if self.current is None else self.current.files
-        named = {feed.file for feed in (*_feeds_of(folder, self._folder), *self.feeds())}
-        if load_files(folder, self._folder).routing is not None:
-            named = {feed.file for feed in _feeds_of(folder, self._folder)}
+        loaded = self._load(folder)
+        named = {feed.file for feed in _feeds_of(loaded)}
+        if loaded.routing is None or any(fault.level == "error" for fault in loaded.faults):
+            named |= {feed.file for feed in self.feeds()}
         return {**folder, **{name: good[name] for name in sorted(named) if name in good}}
+
+    def _load(self, files: Mapping[str, str]) -> Loaded:
+        return load_files(files, self._folder, self._zone)
 
     def forget_feeds(self) -> None:
         """Another worker asks for them now, and says what is wrong with them."""
@@ -384,7 +395,7 @@ class RuleBook:
         }
         same = fetched.keys() - news.keys()
         kept = {n: f for n, f in self._feed_faults.items() if n in feeds and n not in same and not _is_of_network(f)}
-        taken = take(good, {**good, **news}, self._folder) if news else Taken(dict(good))
+        taken = take(good, {**good, **news}, self._folder, self._zone) if news else Taken(dict(good))
         refused = {name: faults for name, faults in taken.refused.items() if name in feeds}
         for name in refused.keys() - self._feed_faults.keys():
             for fault in refused[name]:
@@ -394,6 +405,9 @@ class RuleBook:
             **refused,
             **{feed.file: (_not_fetched(feed, why, self._folder),) for feed, why in failing.items()},
         }
+        for fault in taken.warnings:
+            if _name_in(self._folder, fault.path) in news:
+                log.warning(str(fault))
         if taken.files == good:
             return False
         followed = self._followed == content_id(good)

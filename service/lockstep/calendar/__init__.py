@@ -10,15 +10,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
+from zoneinfo import ZoneInfo
 
 from lockstep.identity import Parts, identity
 from lockstep.labels import stable_id
+from lockstep.text.feed_address import FeedAddress
 
 KINDS = ("campaign", "holiday", "closed")
 """What a day can be marked as."""
 SHOWN_KINDS = ("content", "pr")
 """What days can be of beside that: it is shown, and nothing is judged by it."""
 
+UTC = ZoneInfo("UTC")
+CALENDAR = "calendar"
+"""The source of what calendar.yml says itself."""
 LONGEST_DAYS = 366
 """Days of one entry."""
 MOST_PRODUCTS = 1_000
@@ -74,7 +79,10 @@ class PublicHolidays:
 
 @dataclass(frozen=True)
 class PlannedCampaign:
-    """A campaign of which marketing says more than its days; first and last included, discount 0.2 is 20 %."""
+    """A campaign of which marketing says more than its days; first and last included, discount 0.2 is 20 %.
+
+    source: CALENDAR, or the name of the feed that says it.
+    """
 
     name: str
     first: date
@@ -84,6 +92,7 @@ class PlannedCampaign:
     expected_orders: float | None = None
     expected_sessions: float | None = None
     discount: float | None = None
+    source: str = CALENDAR
 
 
 @dataclass(frozen=True)
@@ -103,7 +112,8 @@ class Calendar:
     entries: the marked days that were written. public: holidays of the country beside them; the fingerprint names them
     by the country alone, so that a day that a newer library knows better begins no rule anew. shown: days of
     SHOWN_KINDS, and planned, capacity: facts of the shop. They name nothing and no rule is judged by them, so no
-    version of a rule changes with them.
+    version of a rule changes with them. feeds: from where calendars of others are fetched; is_whole: whether each has
+    been.
     """
 
     fingerprint: str
@@ -112,6 +122,8 @@ class Calendar:
     shown: tuple[Entry, ...] = field(default=(), compare=False, repr=False)
     planned: tuple[PlannedCampaign, ...] = field(default=(), compare=False, repr=False)
     capacity: tuple[PlannedCapacity, ...] = field(default=(), compare=False, repr=False)
+    feeds: frozenset[FeedAddress] = field(default=frozenset(), compare=False, repr=False)
+    is_whole: bool = field(default=True, compare=False, repr=False)
     _known: dict[date, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -157,11 +169,13 @@ def calendar_of(
     shown: Iterable[Entry] = (),
     planned: Iterable[PlannedCampaign] = (),
     capacity: Iterable[PlannedCapacity] = (),
+    feeds: Iterable[FeedAddress] = (),
+    is_whole: bool = True,
 ) -> Calendar | None:
-    """The calendar of these entries; None when there is nothing in it."""
+    """The calendar of these entries; None when there is nothing in it, and nothing is fetched for it."""
     listed = tuple(entries)
-    beside = tuple(shown), tuple(planned), tuple(capacity)
+    beside = tuple(shown), tuple(planned), tuple(capacity), frozenset(feeds)
     if not listed and public is None and not any(beside):
         return None
     named = listed if public is None else (*listed, Entry("holiday", public.country))
-    return Calendar(stable_id("calendar-1", identity(named, ENTRY_PARTS))[:12], listed, public, *beside)
+    return Calendar(stable_id("calendar-1", identity(named, ENTRY_PARTS))[:12], listed, public, *beside, is_whole)

@@ -1,17 +1,29 @@
 """calendar.yml as it is written, and the calendar that it becomes. The model is the source of the editor's schema."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from lockstep.calendar import (
     KINDS,
     LONGEST_DAYS,
     MOST_PRODUCTS,
     SHOWN_KINDS,
+    UTC,
     Calendar,
     Day,
     Entry,
@@ -21,13 +33,18 @@ from lockstep.calendar import (
     calendar_of,
 )
 from lockstep.calendar.country_holidays import country_holidays, known_country
-from lockstep.yaml.document import Document, Fault, validate
+from lockstep.calendar.feed_entries import Feed, feed_entries
+from lockstep.calendar.ical_text import CalendarFault
+from lockstep.text.feed_address import FeedAddress, feed_url, is_address
+from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean, validate
 
 MOST_ENTRIES = 2_000
+MOST_FEEDS = 20
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _YEARLY = re.compile(r"([0-9]{2})-([0-9]{2})")
+_SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
 def _day(value: Any) -> Day:
@@ -155,6 +172,39 @@ class CapacityModel(_Strict):
         return self
 
 
+def _secret_name(value: Any) -> Any:
+    # The value is not repeated: whoever writes an address here must not find it in a log as well.
+    if isinstance(value, str) and not _SECRET_NAME.fullmatch(value):
+        raise ValueError("this is no secret's name; write capitals, digits and _, as in MARKETING_CALENDAR [LS151]")
+    return value
+
+
+def _written_as(value: Any) -> str:
+    return "secret" if isinstance(value, dict | SecretAddress) else "text"
+
+
+class SecretAddress(_Strict):
+    """A secret by its name: the value comes from LOCKSTEP_SECRET_NAME or the file LOCKSTEP_SECRET_NAME_FILE."""
+
+    secret: Annotated[
+        str, BeforeValidator(_secret_name), WithJsonSchema({"type": "string", "pattern": f"^{_SECRET_NAME.pattern}$"})
+    ] = Field(description="NAME: read from LOCKSTEP_SECRET_NAME, or from the file that LOCKSTEP_SECRET_NAME_FILE names")
+
+
+class FeedModel(_Strict):
+    """A calendar that others keep: its events are entries of one section of this file."""
+
+    ical: Annotated[
+        Annotated[str, Tag("text")] | Annotated[SecretAddress, Tag("secret")], Discriminator(_written_as)
+    ] = Field(
+        description="An https address of a calendar (.ics), {secret: NAME} for a private one, or a file beside this one"
+    )
+    as_: Literal["campaigns", "holidays", "closed", "content", "pr"] = Field(
+        alias="as", description="The section that its events belong to"
+    )
+    category: _Name | None = Field(None, description="Only events of this category; without it all of them")
+
+
 Form = TypeVar("Form", bound=BaseModel)
 
 
@@ -184,6 +234,9 @@ class CalendarFile(_Strict):
     pr: list[EntryModel] = Field(
         default_factory=list, max_length=MOST_ENTRIES, description="Press and events: shown, never judged by"
     )
+    feeds: list[FeedModel] = Field(
+        default_factory=list, max_length=MOST_FEEDS, description="Calendars that others keep, such as that of marketing"
+    )
 
 
 _SECTIONS: dict[str, tuple[str, type[EntryModel]]] = {
@@ -195,8 +248,15 @@ _SECTIONS: dict[str, tuple[str, type[EntryModel]]] = {
 }
 
 
-def read_calendar(document: Document) -> tuple[Calendar | None, list[Fault]]:
-    """The calendar in a document, and every fault of it. A bad entry costs only itself, a key that stands twice all."""
+def read_calendar(
+    document: Document, files: Mapping[str, str] | None = None, zone: ZoneInfo = UTC
+) -> tuple[Calendar | None, list[Fault]]:
+    """The calendar in a document, and every fault of it and of the calendars that it names. A bad entry costs only
+    itself, a key that stands twice all.
+
+    files: path → text of the calendar files beside it, and of those that were fetched, by `FeedAddress.file`. zone: the
+    shop's, for their times.
+    """
     faults = validate(document, CalendarFile)[1]
     if document.twice:
         return None, faults
@@ -217,11 +277,76 @@ def read_calendar(document: Document) -> tuple[Calendar | None, list[Fault]]:
         PlannedCapacity(model.name, model.from_, model.to, model.orders_per_day)
         for _, model in _good(document, "capacity", CapacityModel)
     ]
+    addresses: set[FeedAddress] = set()
+    is_whole = True
+    folder = document.path[: len(document.path) - len(document.path.rpartition("/")[2])]
+    for at, written in _good(document, "feeds", FeedModel):
+        feed, wrong = _feed(document, at, written)
+        faults += wrong
+        if feed is None:
+            continue
+        addresses |= set() if feed.address is None else {feed.address}
+        text = (files or {}).get(f"{folder}{feed.file}")
+        if text is not None:
+            faults += _take_feed(text, feed, f"{folder}{feed.file}", zone, entries, planned)
+        elif feed.address is not None:
+            is_whole = False
+        else:
+            near = [path.removeprefix(folder) for path in files or () if path.endswith(".ics")]
+            remedy = f"put it beside this file{f'; {did_you_mean(feed.file, near)}' if near else ''}"
+            faults.append(document.fault(("feeds", at, "ical"), f"there is no '{feed.file[:100]}'", remedy, "LS272"))
     shown = [entry for entry in entries if entry.kind in SHOWN_KINDS]
     marked = [entry for entry in entries if entry.kind in KINDS]
-    return calendar_of(
-        marked, public=_public(document), shown=shown, planned=planned.values(), capacity=capacity
-    ), faults
+    calendar = calendar_of(
+        marked,
+        public=_public(document),
+        shown=shown,
+        planned=planned.values(),
+        capacity=capacity,
+        feeds=addresses,
+        is_whole=is_whole,
+    )
+    return calendar, faults
+
+
+def _feed(document: Document, at: int, model: FeedModel) -> tuple[Feed | None, list[Fault]]:
+    """Where a calendar comes from; None: nothing that is one is named."""
+    pointer: Pointer = ("feeds", at, "ical")
+    written, section, category = model.ical, model.as_, model.category or ""
+    if isinstance(written, SecretAddress):
+        address = FeedAddress(secret=written.secret)
+        return Feed(address.file, section, address, category), []
+    if is_address(written):
+        try:
+            address = FeedAddress(feed_url(written))
+        except ValueError as error:
+            message, _, remedy = str(error).partition("; ")
+            return None, [document.fault(pointer, message, remedy, "LS272")]
+        return Feed(address.file, section, address, category), []
+    if not written.endswith(".ics") or "/" in written or "\\" in written:
+        remedy = "write an https:// address, or the name of a file beside this one, like campaigns.ics"
+        return None, [document.fault(pointer, f"'{written[:100]}' is no calendar", remedy, "LS272")]
+    return Feed(written, section, None, category), []
+
+
+def _take_feed(
+    text: str, feed: Feed, path: str, zone: ZoneInfo, entries: list[Entry], planned: dict[str, PlannedCampaign]
+) -> Iterator[Fault]:
+    """Add what a calendar gives to what there is; what it is at fault for."""
+    try:
+        made = feed_entries(text, feed, zone)
+    except CalendarFault as fault:
+        yield Fault(path, fault.line, 1, fault.message, fault.remedy, "LS272")
+        return
+    entries += made.entries
+    for remark in made.remarks:
+        yield Fault(path, remark.line, 1, remark.message, remark.remedy, "LS173", "warning")
+    for plan in made.planned:
+        if plan.name in planned:
+            said = f"'{plan.name}' is planned elsewhere in the calendar, too; what stands there counts"
+            yield Fault(path, 1, 1, said, "give one of them another name", "LS173", "warning")
+        else:
+            planned[plan.name] = plan
 
 
 def _public(document: Document) -> PublicHolidays | None:
@@ -264,7 +389,7 @@ def json_schema() -> dict[str, Any]:
     schema = CalendarFile.model_json_schema(by_alias=True)
     for entry in (
         schema["properties"],
-        *(schema["$defs"][form]["properties"] for form in ("EntryModel", "CampaignModel")),
+        *(schema["$defs"][form]["properties"] for form in ("EntryModel", "CampaignModel", "FeedModel")),
     ):
         for name, asked in entry.items():
             if {"type": "null"} in asked.get("anyOf", ()):

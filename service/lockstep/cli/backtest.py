@@ -51,12 +51,12 @@ def backtest(
 
     collect_rarely()
     settings = load_settings()
-    plan = _usable(load_rules(rules), str(rules), quiet=as_json)
+    plan = _usable(load_rules(rules, zone=settings.zone), str(rules), quiet=as_json)
     other = None
     if against is not None:
         from lockstep.tools.backtest.revision import load_version
 
-        other = _usable(load_version(against, rules), against, quiet=True)
+        other = _usable(load_version(against, rules, zone=settings.zone), against, quiet=True)
     working = working_hours or settings.working_hours
     hours = _hours(working)
     windows = None if labels is None else rp.read_windows(labels, settings.zone)

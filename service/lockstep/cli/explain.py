@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -44,7 +45,7 @@ def explain(
     settings = load_settings(rules=rules, broker=broker)
     wanted = labels_from(labels or [])
     if events:
-        plan = _usable_plan(settings.rules)
+        plan = _usable_plan(settings.rules, settings.zone)
         with share_bar("replaying") as progress:
             answer = ex.explain_events(
                 plan,
@@ -69,10 +70,10 @@ def explain(
         out.print(part)
 
 
-def _usable_plan(rules: Path) -> Any:
+def _usable_plan(rules: Path, zone: ZoneInfo) -> Any:
     from lockstep.adapters.rule_files import load_rules
 
-    loaded = load_rules(rules)
+    loaded = load_rules(rules, zone=zone)
     for fault in loaded.errors:
         err.print(str(fault), soft_wrap=True)
     if not loaded.plan.rules:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from lockstep.calendar import Calendar, PlannedCampaign
+from lockstep.calendar import CALENDAR, Calendar, PlannedCampaign
 from lockstep.labels import NONE
 from lockstep.measure.exact import SCALE, Exact
 from lockstep.shop.exchange import decimals
@@ -41,8 +41,8 @@ MOST_LOTS = 200
 MOST_REASONS = 20
 """Of one product; of more the oldest receipts that are in, the latest lots, the rarest reasons are not kept."""
 MOST_THEMES = 100
-CALENDAR = "calendar"
-"""The source of what calendar.yml says."""
+EVENT = "event"
+"""The source of what events say; of plans every other one is the calendar, or a calendar that it is fed by."""
 
 _PAID = {name: name for name in MONEY} | {"paid_back": "refunds"}
 """What is measured → what of `DayFacts.money` it is."""
@@ -80,15 +80,17 @@ class Ledger:
         """Take what the calendar plans, as announced at a second of event time. What it says as before stays as it is.
 
         An event of the same campaign, or of capacity from the same moment, stands: it is not written over. What the
-        calendar no longer says and is not over is cancelled.
+        calendar no longer says and is not over is cancelled; of calendars that feed it only when each of them was read.
         """
         at = rfc3339(second * SECOND)
         planned = calendar.planned if calendar is not None else ()
         for campaign in planned:
             self._planned(campaign, at)
         names = {campaign.name for campaign in planned}
+        is_whole = calendar is None or calendar.is_whole
         for plan in list(self.shop.plans.values()):
-            if plan.source == CALENDAR and plan.campaign not in names and not plan.cancelled and _is_ahead(plan, at):
+            is_ours = plan.source == CALENDAR or (is_whole and plan.source != EVENT)
+            if is_ours and plan.campaign not in names and not plan.cancelled and _is_ahead(plan, at):
                 self._put(replace(plan, upto=at, told_at=at, cancelled=True, number=plan.number + 1))
                 self.touched_plans[plan.campaign] = None
         declared: dict[str, CapacityFacts] = {}
@@ -109,7 +111,7 @@ class Ledger:
 
     def _planned(self, campaign: PlannedCampaign, at: str) -> None:
         before = self.shop.plans.get(campaign.name)
-        if before is not None and before.source != CALENDAR:
+        if before is not None and before.source == EVENT:
             return
         starts, ends = self._stretch(campaign.first, campaign.last)
         plan = PlanFacts(
@@ -124,7 +126,7 @@ class Ledger:
             discount=campaign.discount,
             told_at=at,
             number=1 if before is None else before.number + 1,
-            source=CALENDAR,
+            source=campaign.source,
         )
         if before is not None and _said(plan) == _said(before):
             return

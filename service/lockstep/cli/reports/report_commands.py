@@ -89,7 +89,7 @@ def _of_facts(kind: Kind, path: Path, settings: Settings, at: datetime | None) -
     from lockstep.reports.news import AlertNews
     from lockstep.shop.shop_settings import ShopSettings
 
-    plan = load_rules(settings.rules).plan
+    plan = load_rules(settings.rules, zone=settings.zone).plan
     shop = shop_from(path, settings.zone, plan.shop or ShopSettings(), plan.calendar)
     if not shop.upto:
         fail(f"{path}: there is no fact in it", 1)
@@ -109,7 +109,7 @@ def _of_events(kind: Kind, files: Sequence[Path], settings: Settings, at: dateti
     from lockstep.tools.backtest.replay import backtest
 
     collect_rarely()
-    loaded = load_rules(settings.rules)
+    loaded = load_rules(settings.rules, zone=settings.zone)
     if loaded.errors:
         fail(f"{settings.rules} cannot be used as it is; see `lockstep check {settings.rules}`", 1)
     # A report needs the facts, also of a shop whose rules read none of them.
@@ -139,7 +139,7 @@ def _of_service(kind: Kind, settings: Settings, at: datetime) -> Report:
     from lockstep.app import utc_now
     from lockstep.notify.message import Writer
 
-    plan = load_rules(settings.rules).plan
+    plan = load_rules(settings.rules, zone=settings.zone).plan
 
     async def act(opened: Broker) -> Report:
         shop = ShopBoard(opened, settings.zone, plan=lambda: plan)

@@ -71,7 +71,7 @@ def _with_what_was_fetched(settings: Settings) -> Mapping[str, Schedule]:
     from lockstep.app import utc_now
 
     async def read(broker: Broker) -> Mapping[str, Schedule]:
-        book = RuleBook(broker, settings.rules, clock=utc_now)
+        book = RuleBook(broker, settings.rules, clock=utc_now, zone=settings.zone)
         await book.refresh()
         return book.loaded()[1].schedules
 

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from lockstep.calendar.ical_text import CalendarFault
 from lockstep.notify.oncall.schedules import LEAST_EVERY_S, PREFIX, Layer, Rotation, Schedule, local_text
-from lockstep.notify.oncall.shift_calendar import CalendarFault, ShiftCalendar
+from lockstep.notify.oncall.shift_calendar import ShiftCalendar
 from lockstep.notify.receivers import SecretName, Texts
 from lockstep.rule.language.form.values import HOURS, Duration, Stretch, Strict, listed, one_or_many
 from lockstep.text.feed_address import FeedAddress, feed_url, is_address

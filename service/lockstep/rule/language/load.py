@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ValidationError
 
-from lockstep.calendar import Calendar
+from lockstep.calendar import UTC, Calendar
 from lockstep.calendar.calendar_file import read_calendar
 from lockstep.labels import stable_id
 from lockstep.rule.condition.kinds import Plan, Rule, series_of_plan
@@ -33,6 +34,8 @@ from lockstep.shop.shop_settings import ShopSettings
 from lockstep.yaml.document import Document, Fault, document_of, validate
 
 M = TypeVar("M", bound=BaseModel)
+_BESIDE = (".csv", ".ics")
+"""Tables and calendars: files that others name."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,9 @@ class Loaded:
         return tuple(f for f in self.faults if f.level == "error")
 
 
-def load_texts(texts: Mapping[str, str], *, known_packs: Collection[str] = ()) -> Loaded:
-    """The rules in texts by path, tables (`.csv`), the calendar, shop.yml and the packs that it switches on among them;
-    each fault with its path.
+def load_texts(texts: Mapping[str, str], *, known_packs: Collection[str] = (), zone: ZoneInfo = UTC) -> Loaded:
+    """The rules in texts by path, tables (`.csv`), the calendar and calendars that feed it (`.ics`), shop.yml and the
+    packs that it switches on among them; each fault with its path. zone: the shop's, for times of such calendars.
 
     Bytes that are no UTF-8 stand in a text as `surrogateescape` reads them. known_packs: names of packs that shop.yml
     could switch on, too.
@@ -65,12 +68,12 @@ def load_texts(texts: Mapping[str, str], *, known_packs: Collection[str] = ()) -
     faults: list[Fault] = []
     calendar: Calendar | None = None
     for name, text in texts.items():
-        if name.endswith(".csv"):
+        if name.endswith(_BESIDE):
             continue
         document, wrong = document_of(name, text.encode("utf-8", "surrogateescape"))
         faults += wrong
         if document is not None and _is_calendar(name):
-            calendar, wrong = read_calendar(document)
+            calendar, wrong = read_calendar(document, texts, zone)
             faults += wrong
         elif document is not None and is_shop_file(name):
             shop = document
@@ -78,7 +81,7 @@ def load_texts(texts: Mapping[str, str], *, known_packs: Collection[str] = ()) -
             packs.append(document)
         elif document is not None:
             documents.append(document)
-    files = [name for name in texts if not name.endswith(".csv") and not is_pack(name)]
+    files = [name for name in texts if not name.endswith(_BESIDE) and not is_pack(name)]
     return load_documents(
         documents, faults, files, texts=texts, calendar=calendar, shop=shop, packs=packs, known_packs=known_packs
     )

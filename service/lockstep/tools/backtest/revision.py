@@ -5,21 +5,23 @@ import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from lockstep.adapters.rule_files import load_rules
+from lockstep.calendar import UTC
 from lockstep.errors import RuleError
 from lockstep.rule.language.load import Loaded
 
 GIT_S = 30
 
 
-def load_version(version: str, rules: Path) -> Loaded:
+def load_version(version: str, rules: Path, *, zone: ZoneInfo = UTC) -> Loaded:
     """The rules of `version`: a path where there is one, else a Git commit (branch, tag, `HEAD~1`) of `rules`.
 
     Raises RuleError.
     """
     if version and Path(version).exists():
-        return load_rules(Path(version))
+        return load_rules(Path(version), zone=zone)
     folder = rules if rules.is_dir() else rules.parent
     top = _git(folder, "rev-parse", "--show-toplevel", version=version).decode().strip()
     commit = _git(
@@ -33,7 +35,7 @@ def load_version(version: str, rules: Path) -> Loaded:
         at_commit = Path(scratch) / inside / ("" if rules.is_dir() else rules.name)
         if not at_commit.exists():
             raise RuleError(f"--against {version}: {rules} does not exist there; name a commit that has it")
-        return load_rules(at_commit)
+        return load_rules(at_commit, zone=zone)
 
 
 def _git(folder: Path, *arguments: str, version: str) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from importlib.util import find_spec
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from lockstep.adapters.convert.mapping import read_mapping
 from lockstep.adapters.rule_files import (
@@ -18,6 +19,7 @@ from lockstep.adapters.rule_files import (
     shop_file,
 )
 from lockstep.adapters.sql.source_file import FILE, load_sources
+from lockstep.calendar import UTC
 from lockstep.notify.oncall.schedule_form import gap_faults
 from lockstep.notify.quiet.quiet_faults import mute_faults
 from lockstep.notify.receivers import CHANNELS
@@ -65,7 +67,8 @@ def check(paths: Sequence[Path], *, kept_s: int | None = None, now: datetime | N
     for path in mapping_files:
         faults += _mapping_faults(path)
     rule_paths = [f for f in rule_files(existing) if f not in mapping_files] if mapping_files else existing
-    loaded = load_rules(*rule_paths)
+    zone = now.tzinfo if now is not None and isinstance(now.tzinfo, ZoneInfo) else UTC
+    loaded = load_rules(*rule_paths, zone=zone)
     faults += loaded.faults
     if kept_s is not None:
         faults += out_of_reach(loaded.plan.rules, kept_s=kept_s)

@@ -110,7 +110,7 @@ def load_suite(paths: Sequence[Path], zone: ZoneInfo) -> Suite:
             continue
         sources = _sources(document, file)
         if sources not in loaded:
-            loaded[sources] = load_rules(*sources), _measures(sources)
+            loaded[sources] = load_rules(*sources, zone=zone), _measures(sources)
             faults += loaded[sources][0].errors
         of_sources, measures = loaded[sources]
         rules |= {(r.place, r.name): r for r in of_sources.plan.rules}
@@ -124,7 +124,7 @@ def load_text(
     text: str, rules: str, zone: ZoneInfo, *, path: str = "tests.yml", beside: Mapping[str, str] | None = None
 ) -> Suite:
     """The tests in a text, of the rules in another. beside: name → text of the tables and the calendar there."""
-    loaded = load_texts({"rules.yml": rules, **(beside or {})})
+    loaded = load_texts({"rules.yml": rules, **(beside or {})}, zone=zone)
     document, faults = parse_document(path, text)
     if document is None:
         return Suite((), loaded.plan.rules, tuple(faults), ())

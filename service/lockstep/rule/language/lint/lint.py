@@ -90,6 +90,7 @@ CODES: dict[str, str] = {
     "LS170": "a day of the calendar is written like 2026-12-25, 12-25 or Sat",
     "LS171": "an entry of the calendar has days, in order",
     "LS172": "a country whose holidays are not known",
+    "LS173": "an event of a calendar that is left out, or something that it says",
     "LS180": "a new value is one of a label that the rule is by",
     "LS181": "a change needs to know what it is compared with",
     "LS182": "a share is of two counts",
