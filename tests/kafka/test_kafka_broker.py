@@ -157,21 +157,24 @@ async def test_records_of_every_size(broker: KafkaBroker, name: str) -> None:
 async def test_what_is_published_at_one_time_goes_together(broker: KafkaBroker, name: str) -> None:
     """Each hears where its own records are, in its order; what is too large costs only who published it."""
     name = await topic(broker, name)
+    large, lost = [Record(name, bytes(LARGEST_RECORD + 1), partition=0)], [Record(f"{name}-missing", b"x")]
+    several = [[Record(name, b"%d-%d" % (who, n), partition=0) for n in range(3)] for who in range(20)]
+    await broker.publish([Record(name, b"first", partition=0)])  # all that follow know the topic, and go in one request
     outcomes = await asyncio.gather(
-        *(broker.publish([Record(name, b"%d-%d" % (who, n)) for n in range(3)]) for who in range(20)),
-        broker.publish([Record(name, bytes(LARGEST_RECORD + 1))]),
-        broker.publish([Record(f"{name}-missing", b"x")]),
+        *(broker.publish(records) for records in [*several[:5], large, *several[5:10], large, *several[10:], lost]),
         return_exceptions=True,
     )
-    *places, too_large, missing = outcomes
-    assert "refuses a record" in str(too_large)
+    missing = outcomes.pop()
+    too_large = [outcomes.pop(11), outcomes.pop(5)]
+    places = outcomes
+    assert all("refuses a record" in str(refused) for refused in too_large)
     assert "there is no topic" in str(missing)
     assert await broker.publish([Record(name, b"later")])
     read = await values(broker, name)
     for who, found in enumerate(places):
         assert isinstance(found, list)
         assert [read[offset] for _, offset in found] == [b"%d-%d" % (who, n) for n in range(3)]
-    assert len(read) == 61
+    assert len(read) == 62
 
 
 @pytest.mark.kafka

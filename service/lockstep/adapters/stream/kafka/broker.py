@@ -22,7 +22,7 @@ from lockstep.adapters.stream.kafka.connection import Connection
 from lockstep.adapters.stream.kafka.lean import take
 from lockstep.adapters.stream.kafka.options import REQUEST_S
 from lockstep.adapters.stream.kafka.ownership import KafkaOwnership
-from lockstep.adapters.stream.kafka.producer import close_producer, submit, unsent
+from lockstep.adapters.stream.kafka.producer import OUT_OF_ORDER, close_producer, submit, unsent
 from lockstep.adapters.stream.kafka.topics import Topics
 from lockstep.errors import BrokerError, Fenced
 from lockstep.ports import Batch, Ownership, Positions, Record, TopicInfo, TopicSpec
@@ -303,18 +303,13 @@ class KafkaBroker:
     async def _send_together(self, waiting: "Sequence[Waiting]") -> None:
         """Send what several wait for. A record that cannot be sent costs only those who wait for it."""
         try:
-            producer = await self._publisher()
-            outcomes = await self._outcomes(producer, [record for placed, _ in waiting for record in placed])
+            outcomes = await self._published([record for placed, _ in waiting for record in placed])
         except Exception as error:
             _fail(waiting, error)
             return
         except asyncio.CancelledError:
             _fail(waiting, BrokerError(f"{self.settings.broker}: the broker is being left"))
             raise
-        if any(isinstance(outcome, BaseException) for outcome in outcomes) and self._producer is producer:
-            # Its sequence numbers may have a hole now, and the broker would refuse everything after it.
-            self._producer = None
-            await close_producer(producer)
         begin = 0
         for placed, future in waiting:
             own = outcomes[begin : begin + len(placed)]
@@ -326,6 +321,23 @@ class KafkaBroker:
                 continue
             if not future.done():
                 future.set_result(places)
+
+    async def _published(self, placed: Sequence[tuple[Record, int]]) -> "list[tuple[int, int] | BaseException]":
+        """As `_outcomes`, by the producer of all who publish."""
+        outcomes: list[tuple[int, int] | BaseException] = [(0, 0)] * len(placed)
+        left = list(range(len(placed)))
+        while left:
+            producer = await self._publisher()
+            for i, outcome in zip(left, await self._outcomes(producer, [placed[i] for i in left]), strict=True):
+                outcomes[i] = outcome
+            if any(isinstance(outcomes[i], BaseException) for i in left) and self._producer is producer:
+                # Its sequence numbers may have a hole now, and the broker would refuse everything after it.
+                self._producer = None
+                await close_producer(producer)
+            # What was on its way behind the hole is not written, through no fault of its own.
+            behind = [i for i in left if isinstance(getattr(outcomes[i], "__cause__", None), OUT_OF_ORDER)]
+            left = behind if len(behind) < len(left) else []
+        return outcomes
 
     async def _publisher(self) -> AIOKafkaProducer:
         async with self._producer_lock:

@@ -19,6 +19,8 @@ log = structlog.get_logger("lockstep.kafka")
 CLOSE_S = 2.0
 
 FENCED = (kafka_errors.ProducerFenced, kafka_errors.InvalidProducerEpoch, kafka_errors.InvalidProducerIdMapping)
+OUT_OF_ORDER = kafka_errors.OutOfOrderSequenceNumber
+"""A record before it in its partition was refused: the broker takes none that follows it."""
 TOO_LARGE = (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError)
 
 
