@@ -8,7 +8,13 @@ Days are days of the shop's time zone, written `2026-11-30`. Counts are whole nu
 currency's minor unit (cents), by currency.
 """
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
 import msgspec
+
+from lockstep.text.rfc3339 import SECOND, rfc3339
 
 SHOP = "lockstep.shop"
 FORMAT = 1
@@ -158,6 +164,33 @@ class PlanFacts(_Fact, frozen=True, kw_only=True, tag="plan"):
         same = {"upto": "", "told_at": "", "number": 0, "verdict": ""}
         is_same = msgspec.structs.replace(self, **same) == msgspec.structs.replace(before, **same)
         return before.number if is_same else before.number + 1
+
+
+def announced_plan(said: Mapping[str, Any], *, at: str, before: PlanFacts | None) -> PlanFacts:
+    """A campaign as the data of `campaign.planned` announce it. at: when. before: as it was announced before, whose
+    number and verdict it keeps where it says the same."""
+    plan = PlanFacts(
+        upto=at,
+        campaign=said["campaign"],
+        starts=instant_text(said["starts"]),
+        ends=instant_text(said["ends"]),
+        skus=list(dict.fromkeys(said["skus"])),
+        channels=said.get("channels") or [],
+        expected_sessions=said.get("expected_sessions"),
+        expected_orders=said.get("expected_orders"),
+        discount=said.get("discount"),
+        told_at=at,
+        cancelled=bool(said.get("cancelled")),
+    )
+    if before is None:
+        return plan
+    number = plan.number_after(before)
+    return msgspec.structs.replace(plan, number=number, verdict=before.verdict if number == before.number else "")
+
+
+def instant_text(text: str) -> str:
+    """RFC 3339 in UTC, as all times of facts are."""
+    return rfc3339(round(datetime.fromisoformat(text).timestamp() * SECOND))
 
 
 class CapacityFacts(_Fact, frozen=True, kw_only=True, tag="capacity"):

@@ -29,6 +29,8 @@ from lockstep.shop.facts import (
     PlanFacts,
     ProductFacts,
     Receipt,
+    announced_plan,
+    instant_text,
     key_of,
 )
 from lockstep.shop.plan_answer import assess
@@ -323,7 +325,7 @@ class Ledger:
             case "campaign.planned":
                 self._campaign(said, at)
             case "capacity.declared":
-                starts, ends = _instant(said["starts"]), _instant(said["ends"])
+                starts, ends = instant_text(said["starts"]), instant_text(said["ends"])
                 fact = CapacityFacts(
                     upto=at, starts=starts, ends=ends, orders_per_day=said["orders_per_day"], told_at=at
                 )
@@ -340,23 +342,7 @@ class Ledger:
                 self._put_product(replace(known, upto=at, listed_on=known.listed_on or known.day))
 
     def _campaign(self, said: dict[str, Any], at: str) -> None:
-        before = self.shop.plans.get(said["campaign"])
-        plan = PlanFacts(
-            upto=at,
-            campaign=said["campaign"],
-            starts=_instant(said["starts"]),
-            ends=_instant(said["ends"]),
-            skus=list(dict.fromkeys(said["skus"])),
-            channels=said.get("channels") or [],
-            expected_sessions=said.get("expected_sessions"),
-            expected_orders=said.get("expected_orders"),
-            discount=said.get("discount"),
-            told_at=at,
-            cancelled=bool(said.get("cancelled")),
-        )
-        if before is not None:
-            number = plan.number_after(before)
-            plan = replace(plan, number=number, verdict=before.verdict if number == before.number else "")
+        plan = announced_plan(said, at=at, before=self.shop.plans.get(said["campaign"]))
         self._put(plan)
         self.touched_plans[plan.campaign] = None
         self.touched_products.update(dict.fromkeys(sku for sku in plan.skus if sku in self.shop.products))
@@ -507,11 +493,6 @@ def _said(fact: PlanFacts | CapacityFacts) -> PlanFacts | CapacityFacts:
 def _is_ahead(fact: PlanFacts | CapacityFacts, at: str) -> bool:
     """Whether it is not over at an instant."""
     return datetime.fromisoformat(fact.ends) >= datetime.fromisoformat(at)
-
-
-def _instant(text: str) -> str:
-    """RFC 3339 in UTC, as all times of facts are."""
-    return rfc3339(round(datetime.fromisoformat(text).timestamp() * SECOND))
 
 
 def _day_start(day: date, shop: Shop) -> int:

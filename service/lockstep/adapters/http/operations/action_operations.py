@@ -1,5 +1,7 @@
 """/v1/actions: what somebody is to do."""
 
+from functools import partial
+
 import msgspec
 from aiohttp import web
 from pydantic import Field
@@ -99,10 +101,8 @@ class ActionOperations:
         )
     )
     async def _assign(self, request: web.BaseRequest) -> web.Response:
-        form = await body_of(request, AssignActionForm)
-        number = self._known(request)
-        head = self._giver.head(request, form).head
-        applied = await self._giver.give(AssignAction(action_id=number, to=form.to, **head))
+        form, number = await body_of(request, AssignActionForm), self._known(request)
+        applied = await self._giver.applied(request, form, partial(AssignAction, action_id=number, to=form.to))
         return answered(applied, action=self._stands(number))
 
     @answers(
@@ -117,10 +117,8 @@ class ActionOperations:
         )
     )
     async def _close(self, request: web.BaseRequest) -> web.Response:
-        form = await body_of(request, CloseActionForm)
-        number = self._known(request)
-        head = self._giver.head(request, form).head
-        applied = await self._giver.give(CloseAction(action_id=number, note=form.note, **head))
+        form, number = await body_of(request, CloseActionForm), self._known(request)
+        applied = await self._giver.applied(request, form, partial(CloseAction, action_id=number, note=form.note))
         return answered(applied, action=self._stands(number))
 
     def _known(self, request: web.BaseRequest) -> str:

@@ -1,6 +1,7 @@
 """/v1/alerts: what is pending, firing or ended, what happened to one, its chart, and what people do about it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -21,7 +22,7 @@ from lockstep.adapters.http.refusal import Refusal
 from lockstep.adapters.http.typed_requests import Form, body_of, query_of
 from lockstep.adapters.response_board import Event, ResponseBoard
 from lockstep.errors import RuleError
-from lockstep.response.command import Acknowledge, AddNote, Answer, Assign, Close, Snooze, TakeBack
+from lockstep.response.command import Acknowledge, AddNote, Answer, Assign, Close, Command, Snooze, TakeBack
 from lockstep.response.decision import Decision
 from lockstep.response.standing import LONGEST_COMMENT, LONGEST_NAME
 from lockstep.transition import Transition
@@ -292,30 +293,22 @@ class AlertOperations:
     async def _acknowledge(self, request: web.BaseRequest) -> web.Response:
         alert, form = await self._lookup.of(path_value(request, "id")), await body_of(request, AcknowledgeForm)
         until = form.ends(self._giver.clock())
-        head = self._giver.head(request, form).head
-        command = Acknowledge(alert_id=alert.alert_id, episode_id=form.episode, until=until, note=form.note, **head)
-        return self._stands(await self._giver.give(command), alert)
+        return await self._apply(request, form, alert, partial(Acknowledge, until=until, note=form.note))
 
     @answers(_command("take-back", "Nobody has it any more, and it is neither snoozed nor closed", AlertCommandForm))
     async def _take_back(self, request: web.BaseRequest) -> web.Response:
         alert, form = await self._lookup.of(path_value(request, "id")), await body_of(request, AlertCommandForm)
-        head = self._giver.head(request, form).head
-        given = await self._giver.give(TakeBack(alert_id=alert.alert_id, episode_id=form.episode, **head))
-        return self._stands(given, alert)
+        return await self._apply(request, form, alert, TakeBack)
 
     @answers(_command("assign", "It is somebody's from now on", AssignForm))
     async def _assign(self, request: web.BaseRequest) -> web.Response:
         alert, form = await self._lookup.of(path_value(request, "id")), await body_of(request, AssignForm)
-        head = self._giver.head(request, form).head
-        given = await self._giver.give(Assign(alert_id=alert.alert_id, episode_id=form.episode, to=form.to, **head))
-        return self._stands(given, alert)
+        return await self._apply(request, form, alert, partial(Assign, to=form.to))
 
     @answers(_command("note", "Something to know about it", NoteForm))
     async def _note(self, request: web.BaseRequest) -> web.Response:
         alert, form = await self._lookup.of(path_value(request, "id")), await body_of(request, NoteForm)
-        head = self._giver.head(request, form).head
-        command = AddNote(alert_id=alert.alert_id, episode_id=form.episode, text=form.text, **head)
-        return self._stands(await self._giver.give(command), alert)
+        return await self._apply(request, form, alert, partial(AddNote, text=form.text))
 
     @answers(_command("snooze", "Nothing more is said of it until then, unless it gets worse", SnoozeForm))
     async def _snooze(self, request: web.BaseRequest) -> web.Response:
@@ -323,16 +316,12 @@ class AlertOperations:
         until = form.ends(self._giver.clock())
         if until is None:
             raise Refusal(400, 'until when? say {"for": "1h"} or `until`')
-        head = self._giver.head(request, form).head
-        command = Snooze(alert_id=alert.alert_id, episode_id=form.episode, until=until, **head)
-        return self._stands(await self._giver.give(command), alert)
+        return await self._apply(request, form, alert, partial(Snooze, until=until))
 
     @answers(_command("close", "It is over for people, until it gets worse or begins anew", CloseForm))
     async def _close(self, request: web.BaseRequest) -> web.Response:
         alert, form = await self._lookup.of(path_value(request, "id")), await body_of(request, CloseForm)
-        head = self._giver.head(request, form).head
-        command = Close(alert_id=alert.alert_id, episode_id=form.episode, note=form.note, **head)
-        return self._stands(await self._giver.give(command), alert)
+        return await self._apply(request, form, alert, partial(Close, note=form.note))
 
     # ---- inside ---------------------------------------------------------------------------------------------------
 
@@ -367,7 +356,12 @@ class AlertOperations:
             "silenced_by": [silence.id for silence in silenced.by(t)],
         }
 
-    def _stands(self, given: Answer, alert: Transition) -> web.Response:
+    async def _apply(
+        self, request: web.BaseRequest, form: AlertCommandForm, alert: Transition, command: Callable[..., Command]
+    ) -> web.Response:
+        """What somebody does about an alert. command: which, but for the alert and who gives it."""
+        about = partial(command, alert_id=alert.alert_id, episode_id=form.episode)
+        given = await self._giver.applied(request, form, about)
         return answered(given, handling=self._responses.handling(alert.alert_id))
 
 

@@ -192,6 +192,10 @@ class Giver:
             raise Refusal(409, given.why, more={"command": given.id})
         return given
 
+    async def applied(self, request: web.BaseRequest, form: CommandForm, command: Callable[..., Command]) -> Answer:
+        """The same of a request's command. command: makes it of what stands in every one. Raises Refusal."""
+        return await self.give(command(**self.head(request, form).head))
+
 
 def answered(given: Answer, **more: Any) -> web.Response:
     """The answer to a command that was applied. more: what stands by it."""

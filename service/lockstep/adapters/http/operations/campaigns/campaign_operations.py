@@ -3,7 +3,8 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import msgspec
 from aiohttp import web
@@ -22,7 +23,7 @@ from lockstep.errors import BrokerError
 from lockstep.labels import stable_id
 from lockstep.response.command import ReplyToPlan
 from lockstep.response.standing import LONGEST_COMMENT
-from lockstep.shop.facts import PlanFacts
+from lockstep.shop.facts import PlanFacts, announced_plan
 from lockstep.shop.plan_answer import answer as answer_to
 from lockstep.text.rfc3339 import rfc3339_of
 
@@ -146,25 +147,9 @@ class CampaignOperations:
             raise Refusal(503, str(error)) from error
         if any(receipt.outcome is not Outcome.ACCEPTED for receipt in receipts):
             raise Refusal(503, "; ".join(receipt.detail for receipt in receipts))
-        return self._shown(self._as_planned(form, now), now)
-
-    def _as_planned(self, form: CampaignForm, now: datetime) -> PlanFacts:
-        """The plan as the shop's facts will have it in a minute or two."""
+        # As the shop's facts will have it in a minute or two.
         before = self._shop.shop.plans.get(form.campaign)
-        plan = PlanFacts(
-            upto=rfc3339_of(now),
-            campaign=form.campaign,
-            starts=rfc3339_of(form.starts),
-            ends=rfc3339_of(form.ends),
-            skus=list(dict.fromkeys(form.skus)),
-            channels=form.channels,
-            expected_sessions=form.expected_sessions,
-            expected_orders=form.expected_orders,
-            discount=form.discount,
-            told_at=rfc3339_of(now),
-            cancelled=form.cancelled,
-        )
-        return plan if before is None else msgspec.structs.replace(plan, number=plan.number_after(before))
+        return self._shown(announced_plan(data, at=rfc3339_of(now), before=before), now)
 
     @answers(
         Operation(
@@ -231,13 +216,11 @@ class CampaignOperations:
     async def _object(self, request: web.BaseRequest) -> web.Response:
         return await self._reply(request, "objected")
 
-    async def _reply(self, request: web.BaseRequest, reply: str) -> web.Response:
-        form = await body_of(request, ReplyForm)
-        plan = self._known(request)
-        head = self._giver.head(request, form).head
-        said: Any = reply
-        command = ReplyToPlan(campaign=plan.campaign, number=form.number, reply=said, note=form.note, **head)
-        return answered(await self._giver.give(command), standing=self._board.plan(plan.campaign))
+    async def _reply(self, request: web.BaseRequest, reply: Literal["confirmed", "objected"]) -> web.Response:
+        form, plan = await body_of(request, ReplyForm), self._known(request)
+        said = partial(ReplyToPlan, campaign=plan.campaign, number=form.number, reply=reply, note=form.note)
+        applied = await self._giver.applied(request, form, said)
+        return answered(applied, standing=self._board.plan(plan.campaign))
 
     def _known(self, request: web.BaseRequest) -> PlanFacts:
         """The campaign that a request is about. Raises Refusal where there is none."""
