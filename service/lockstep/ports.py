@@ -256,7 +256,7 @@ class Links(Protocol):
         """Where the item's picture is fetched from; None where it can have none."""
 
     def report(self, report_id: str) -> str | None:
-        """Where a report is seen, by whoever may see all alerts."""
+        """Where a report is read, by whoever is given the link."""
 
 
 class NoLinks:

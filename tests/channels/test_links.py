@@ -87,6 +87,14 @@ def test_a_link_lives_as_long_as_an_alert(later, valid):
             links(now=NOW + later).read(Purpose.ACT, signed)
 
 
+@pytest.mark.parametrize("purpose", [Purpose.REPORT, Purpose.CALENDAR])
+def test_what_is_only_read_lives_as_long_as_its_key(purpose):
+    """A report's link ends when the report is no longer kept, which its page says."""
+    signed = links().token(purpose, "daily/2026-11-30")
+    later = links(now=NOW + timedelta(days=399))
+    assert later.read(purpose, signed).about == "daily/2026-11-30"
+
+
 @given(st.text(max_size=300), st.integers(0, 100))
 def test_what_was_not_signed_is_no_link(text, place):
     """Whatever comes instead is refused, and nothing else is raised; signs that no link has are passed over."""

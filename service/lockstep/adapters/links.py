@@ -33,7 +33,7 @@ class Purpose(StrEnum):
     LOOK: at an alert, for somebody else, who cannot act. ACT: look and act as the link's recipient. CHART: the picture
     alone, for a chat that fetches it. MUTE: the recipient no longer hears of a rule. CALENDAR: the shop's calendar, for
     a program that fetches it again and again. REPLY: see what a campaign is answered, and say as the link's recipient
-    whether operations are ready for it; without one only see it.
+    whether operations are ready for it; without one only see it. REPORT: read one report.
     """
 
     LOOK = "look"
@@ -42,10 +42,12 @@ class Purpose(StrEnum):
     MUTE = "mute"
     CALENDAR = "calendar"
     REPLY = "reply"
+    REPORT = "report"
 
 
-LASTING = (Purpose.CALENDAR,)
-"""Links that are good as long as the key is that signed them: a calendar is subscribed to once."""
+LASTING = (Purpose.CALENDAR, Purpose.REPORT)
+"""Links that are good as long as the key is that signed them: a calendar is subscribed to once, and a report is there
+to be read for as long as it is kept."""
 
 
 class LinkFault(Exception):
@@ -53,10 +55,12 @@ class LinkFault(Exception):
 
 
 class Link(msgspec.Struct, frozen=True, array_like=True):
-    """What a link says. signed_at: Unix seconds. who: its recipient, an address or a channel; "" for LOOK and CHART.
+    """What a link says. signed_at: Unix seconds. who: its recipient, an address or a channel; "" for LOOK, CHART and
+    REPORT.
 
-    about: the alert's id; of CHART the transition's, of MUTE the rule's name, of REPLY the campaign's. episode_id:
-    which of the alert's; of REPLY the number of the announcement. channel: by which it was sent, `email`.
+    about: the alert's id; of CHART the transition's, of MUTE the rule's name, of REPLY the campaign's, of REPORT the
+    report's id. episode_id: which of the alert's; of REPLY the number of the announcement. channel: by which it was
+    sent, `email`.
     """
 
     signed_at: int
@@ -134,8 +138,9 @@ class SignedLinks:
         return self.to(Purpose.CHART, item.chart)
 
     def report(self, report_id: str) -> str | None:
-        """Where a report is seen, by whoever may see all alerts: it is not signed, as mails are passed on."""
-        return f"{self._base_url}/reports/{report_id}"
+        """Where a report is read, by whoever is given the link: it shows what stands in the message, and nothing
+        else."""
+        return self.to(Purpose.REPORT, report_id)
 
     def to(self, purpose: Purpose, about: str, episode_id: str = "", destination: Destination | None = None) -> str:
         """The address of a link that is signed now."""

@@ -7,6 +7,8 @@ from lockstep.adapters.http.caller import path_value
 from lockstep.adapters.http.openapi import TEXT, Operation, answers
 from lockstep.adapters.http.pages.alert_pages import AlertPages
 from lockstep.adapters.http.pages.pages import HEADERS
+from lockstep.adapters.http.pages.visitor import Visitor
+from lockstep.adapters.links import Purpose
 from lockstep.adapters.report_views.report_board import ReportBoard
 from lockstep.adapters.report_views.report_html import report_page
 from lockstep.adapters.report_views.report_sheet import page_sheet
@@ -21,7 +23,7 @@ _TITLES = {"daily": "Daily", "weekly": "Weekly agendas", "monthly": "Months", "h
 
 
 class ReportPages:
-    """`/reports` and each of them."""
+    """`/reports`, each of them, and one by the link of a message, `/report/TOKEN`."""
 
     def __init__(self, alert_pages: AlertPages, board: ReportBoard) -> None:
         """alert_pages: who knows visitors."""
@@ -52,12 +54,31 @@ class ReportPages:
         visitor = self._of.visitors.by_login(request)
         if visitor is None:
             return self._of.ask_to_log_in(request, to=f"reports/{number}", depth=2)
+        return self._show(number, visitor, depth=2)
+
+    @answers(
+        Operation(
+            "GET",
+            "/report/{token}",
+            "A report by the link of a message, to be read and nothing else",
+            {200: _HTML, 404: _HTML},
+            [{"name": "token", "in": "path", "required": True, "schema": TEXT}],
+            is_open=True,
+        )
+    )
+    async def _by_link(self, request: web.BaseRequest) -> web.Response:
+        link = self._of.link(request, Purpose.REPORT)
+        if isinstance(link, web.Response):
+            return link
+        return self._show(link.about, self._of.visitors.by_link(request, "", can_act=False), depth=1)
+
+    def _show(self, number: str, visitor: Visitor, *, depth: int) -> web.Response:
         report: Report | None = self._board.report(number)
         if report is None:
             text = "There is none of this name: it was not due yet, or is older than what is kept."
-            return self._of.pages.notice("No report", text, depth=2, status=404)
+            return self._of.pages.notice("No report", text, depth=depth, status=404)
         values = {"title": report.title, "report": Markup(report_page(report))}  # escaped where it is made
-        return self._of.pages.page("report", values, depth=2, visitor=visitor, here="Reports")
+        return self._of.pages.page("report", values, depth=depth, visitor=visitor, here="Reports")
 
     @answers(
         Operation(
