@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -34,18 +34,24 @@ CLOUDEVENT = {"content-type": "application/cloudevents+json"}
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "promotion.schema.json").read_text())
 
 
+async def until(fact: Callable[[], bool]) -> None:
+    """Wait for a fact by asking again."""
+    async with asyncio.timeout(60):
+        while not fact():
+            await asyncio.sleep(0.02)
+
+
 @asynccontextmanager
-async def running(folder: Path, url: str) -> AsyncIterator[Service]:
+async def running(folder: Path, routing: str) -> AsyncIterator[Service]:
+    """A service with this routing.yml, over the file of the folder."""
     rules = folder / "rules"
     rules.mkdir(exist_ok=True)
     (rules / "stock.yml").write_text(RULES)
-    (rules / "routing.yml").write_text(ROUTING.format(url=url))
+    (rules / "routing.yml").write_text(routing)
     settings = load_settings(broker=f"sqlite:///{folder}/shop.db", rules=rules, http_port=0, charts=False)
     service, stop = Service(settings, environ={"LOCKSTEP_SECRET_HOOK": SECRET}), asyncio.Event()
     task = asyncio.create_task(service.run(stop))
-    async with asyncio.timeout(30):
-        while service.judging.runtime is None or not service.judging.status().ready:
-            await asyncio.sleep(0.02)
+    await until(lambda: service.judging.runtime is not None and service.judging.status().ready)
     yield service
     stop.set()
     assert await task == 0
@@ -80,9 +86,7 @@ class Receiver:
         return web.Response(status=204)
 
     async def has(self, count: int) -> list[tuple[str, str, int]]:
-        async with asyncio.timeout(60):
-            while len(self.taken) < count:
-                await asyncio.sleep(0.02)
+        await until(lambda: len(self.taken) >= count)
         return [(b["type"], b["data"]["sku"], b["data"]["number"]) for b in self.taken.values()]
 
 
@@ -91,13 +95,13 @@ async def test_a_pause_arrives_though_the_receiver_was_down_and_its_resume_after
     says nothing, and neither does the restart."""
     receiver = Receiver(refuses=2)
     async with http_server(receiver.peer) as url:
-        async with running(tmp_path, url) as service:
+        async with running(tmp_path, ROUTING.format(url=url)) as service:
             for available in (12, 25, 8, 30, 19):
                 await stock(service, available)
             assert await receiver.has(1) == [("promotion.pause", "A-1", 1)]
             attempts = [headers["webhook-id"] for _, headers, _ in receiver.peer.requests]
             assert (len(attempts), len(set(attempts))) == (3, 1)
-        async with running(tmp_path, url) as service:
+        async with running(tmp_path, ROUTING.format(url=url)) as service:
             await stock(service, 5, sku="B-2")
             assert (await receiver.has(2))[1:] == [("promotion.pause", "B-2", 1)]
             await stock(service, 31)

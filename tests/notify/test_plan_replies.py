@@ -2,13 +2,16 @@
 
 from typing import Any
 
+import jsonschema
 import pytest
 from alert_samples import NOON
 
 from lockstep.notification import PlanNews
 from lockstep.notify.message import notice_message
 from lockstep.notify.pipeline.hooks import Applied, Notice
+from lockstep.notify.programs.campaign_documents import campaign_json_schema
 from lockstep.notify.reporting.plan_replies import PlanReplies
+from lockstep.ports import Destination
 from lockstep.response.command import AnswerPlan, ReplyToPlan
 from lockstep.response.standing import PlanStanding
 
@@ -129,3 +132,37 @@ def test_who_may_reply_is_asked_for_it():
     assert (asked.severity, told.severity) == ("warning", "warning")
     items = {teams: notice_message(asked, teams).items[0].campaign for teams in [("marketing",), TEAMS, TEAMS[1:]]}
     assert [news is not None and news.may_reply for news in items.values()] == [False, True, True]
+
+
+def test_a_campaign_that_is_cancelled_is_told_and_nobody_replies():
+    run = Run()
+    run.answer("yes")
+    run.reply("confirmed")
+    assert run.answer("cancelled", number=2).applied
+    refused = run.reply("objected", number=2, note="too late")
+    assert (refused.applied, refused.why) == (False, "SPRING is cancelled: there is nothing to reply")
+    assert run.told[-1] == "Campaign SPRING is cancelled"
+    assert run.notices[-1].plan == PlanNews(campaign="SPRING", number=2)
+    assert run.answer("yes", number=3).applied
+
+
+def test_programs_get_a_document_each_under_an_id_of_its_own():
+    """Of an answer that a version before this one gave, which said less, a whole one all the same."""
+    hooks = [Destination(id=name, channel="webhook", target=name, receiver=name) for name in ("a", "b")]
+    part, run = PlanReplies(hooks), Run()
+    answer = AnswerPlan(campaign="SPRING", number=1, verdict="no", why="310 of 290.", **run.head())
+    objected = ReplyToPlan(campaign="SPRING", number=1, reply="objected", note="the flu", **run.head())
+    told = [
+        document
+        for command in (answer, objected)
+        for document in (part.apply(command, T0) or Applied(False, "")).documents
+    ]
+    assert [(d.state, d.destination.id) for d in told] == [
+        ("campaign.answered", "a"),
+        ("campaign.answered", "b"),
+        ("campaign.replied", "a"),
+        ("campaign.replied", "b"),
+    ]
+    assert len({d.id for d in told}) == 4
+    for document in told:
+        jsonschema.validate(document.body, campaign_json_schema())

@@ -24,6 +24,7 @@ from lockstep.judge.publish import ALERT_STATE, ALERTS
 from lockstep.measure.dead_events import TOPIC as DEAD_EVENTS
 from lockstep.notify import payload, route
 from lockstep.notify.heartbeat import heartbeat_json_schema
+from lockstep.notify.programs.campaign_documents import campaign_json_schema
 from lockstep.notify.programs.promotion_hooks import promotion_json_schema
 from lockstep.reports.report_body import ReportBody
 from lockstep.response.attempt import ATTEMPTS, Attempt
@@ -201,6 +202,7 @@ def generate() -> dict[str, str]:
     documents["webhook.schema.json"] = plain(payload.webhook_json_schema())
     documents["report.schema.json"] = _report_schema()
     documents["heartbeat.schema.json"] = plain(heartbeat_json_schema())
+    documents["campaign.schema.json"] = plain(campaign_json_schema())
     documents["promotion.schema.json"] = plain(promotion_json_schema())
     documents["rules.schema.json"] = plain(rule_model.json_schema())
     documents["pack.schema.json"] = plain(rule_model.pack_json_schema())

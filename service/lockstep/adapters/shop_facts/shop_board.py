@@ -1,5 +1,6 @@
 """The read model of the shop: follows lockstep.shop into memory, so that every worker says the same numbers."""
 
+import asyncio
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
@@ -27,6 +28,14 @@ class ShopBoard:
         self._shop = Shop(zone)
         self._follower = Follower(broker, {SHOP: None}, self._take)
         self.changes = 0
+        self._is_news = asyncio.Event()
+
+    async def changed_since(self, changes: int) -> int:
+        """`changes` as it is, once it is another one than this."""
+        while self.changes == changes:
+            self._is_news.clear()
+            await self._is_news.wait()
+        return self.changes
 
     @property
     def shop(self) -> Shop:
@@ -54,6 +63,7 @@ class ShopBoard:
             if key is None:
                 continue
             self.changes += 1
+            self._is_news.set()
             if value is None:
                 self._shop.remove(key.decode())
                 continue

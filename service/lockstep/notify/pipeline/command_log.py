@@ -7,7 +7,7 @@ import msgspec
 from lockstep.errors import StateError
 from lockstep.notify.pipeline.hooks import Applied
 from lockstep.ports import Record
-from lockstep.response.command import AUDIT, Answer, Command, WriteReport
+from lockstep.response.command import AUDIT, Answer, AnswerPlan, Command, WriteReport
 from lockstep.response.standing import RESPONSE_STATE, Standing, key_of
 from lockstep.text.rfc3339 import moment_text
 
@@ -74,8 +74,14 @@ class CommandLog:
 
 
 def _as_told(command: Command) -> Command:
-    """As the audit has it: a report stands on a topic of its own."""
-    return msgspec.structs.replace(command, document={}) if isinstance(command, WriteReport) else command
+    """As the audit has it: a report stands on a topic of its own, what a plan is answered can be asked for."""
+    match command:
+        case WriteReport():
+            return msgspec.structs.replace(command, document={})
+        case AnswerPlan():
+            return msgspec.structs.replace(command, facts={})
+        case _:
+            return command
 
 
 def answer_record(answer: Answer) -> Record:

@@ -8,6 +8,7 @@ from lockstep.notify.heartbeat import Heartbeat
 from lockstep.notify.oncall.escalations import EscalationRuns
 from lockstep.notify.oncall.overrides import StandIns
 from lockstep.notify.pipeline.hooks import Escalations, Facts, Hushing, Part, Schedules, StormCap
+from lockstep.notify.programs.program_receivers import is_program
 from lockstep.notify.programs.promotion_hooks import PromotionHooks
 from lockstep.notify.quiet.inhibitions import Inhibitions
 from lockstep.notify.quiet.mute_times import MuteTimes
@@ -90,6 +91,7 @@ def parts_of(
             *(() if routing.promotions is None else (PromotionHooks(routing.promotions, open_alerts),)),
         ),
         downtime=downtime,
+        plans=PlanReplies([d for d, _ in routing.for_teams(tuple(routing.teams)) if is_program(d)]),
     )
 
 

@@ -11,7 +11,12 @@ from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean
 def programs_of(names: Sequence[str], destinations: Mapping[str, Sequence[Destination]]) -> tuple[Destination, ...]:
     """The destinations of programs among those of the receivers, each once. destinations: of each receiver."""
     reached = (d for name in names for d in destinations.get(name, ()))
-    return tuple({d.id: d for d in reached if CHANNELS[d.channel].audience is Audience.PROGRAMS}.values())
+    return tuple({d.id: d for d in reached if is_program(d)}.values())
+
+
+def is_program(destination: Destination) -> bool:
+    """Whether programs read what goes there."""
+    return CHANNELS[destination.channel].audience is Audience.PROGRAMS
 
 
 def program_faults(

@@ -1,29 +1,38 @@
 """How campaigns stand between the teams: what a plan was answered, and whether operations confirm it or object.
 
-Both teams hear each answer once: of the same announcement again only where the verdict has changed. A reply is told to
-both, too; a new announcement asks for a new one.
+Both teams hear each answer once, people as a notice and programs as a document: of the same announcement again only
+where the verdict has changed. A reply is told to both, too; a new announcement asks for a new one. That a campaign
+which they have heard of is cancelled is an answer as well, to which nobody replies.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import msgspec
 
 from lockstep.labels import stable_id
 from lockstep.notification import PlanNews
-from lockstep.notify.pipeline.hooks import Applied, Happened, Notice
+from lockstep.notify.pipeline.hooks import Applied, Happened, Notice, ProgramDocument
+from lockstep.notify.programs.campaign_documents import answered_document, replied_document
+from lockstep.ports import Destination
 from lockstep.response.command import AnswerPlan, Command, ReplyToPlan
 from lockstep.response.standing import LONGEST_COMMENT, LONGEST_NAME, PlanStanding
 from lockstep.text.one_line import flat
 from lockstep.text.rfc3339 import moment_text
+from lockstep.text.time_units import DAY_S
 from lockstep.transition import Transition
 
 KEY = b"\x1fplan\x1f"
 """Begins the keys of entries in the state of notify; no rule's name begins so."""
 MOST_PLANS = 1_000
 _SAID = {"confirmed": "confirmed", "objected": "objected to"}
-_VERDICTS = {"yes": "can be done", "change": "needs a change", "no": "cannot be done as it is planned"}
+CANCELLED = "cancelled"
+_VERDICTS = {
+    "yes": "can be done",
+    "change": "needs a change",
+    "no": "cannot be done as it is planned",
+    CANCELLED: "is cancelled",
+}
 
 
 class _Stored(msgspec.Struct):
@@ -33,12 +42,14 @@ class _Stored(msgspec.Struct):
     untold: list[tuple[str, str]]
 
 
-@dataclass
 class PlanReplies:
     """hooks.Part."""
 
-    _plans: dict[str, _Stored] = field(default_factory=dict)
-    _dirty: set[str] = field(default_factory=set)
+    def __init__(self, programs: Sequence[Destination] = ()) -> None:
+        """programs: the webhooks of the teams."""
+        self._programs = tuple(programs)
+        self._plans: dict[str, _Stored] = {}
+        self._dirty: set[str] = set()
 
     def hear(self, transition: Transition) -> None:
         """A campaign is planned whatever fires."""
@@ -56,7 +67,7 @@ class PlanReplies:
         known = self._plans.get(command.campaign)
         before = None if known is None else known.standing
         if command.verdict not in _VERDICTS:
-            return Applied(False, "an answer is yes, change or no")
+            return Applied(False, "an answer is yes, change, no or cancelled")
         if before is not None and command.number < before.number:
             return Applied(False, f"{command.campaign} was announced anew since")
         if before is not None and (before.number, before.verdict) == (command.number, command.verdict):
@@ -77,7 +88,22 @@ class PlanReplies:
         )
         now = "now " if is_same else ""
         headline = f"Campaign {standing.campaign} {now}{_VERDICTS[standing.verdict]}"
-        return self._keep(standing, headline, standing.why)
+        previous = before.verdict if is_same and before is not None else ""
+        document = answered_document(standing, command.facts, previous_verdict=previous)
+        return self._keep(standing, headline, standing.why, self._to_programs(command.id, document))
+
+    def _to_programs(self, command_id: str, document: dict[str, Any]) -> tuple[ProgramDocument, ...]:
+        """command_id: of what is told: a command is applied once."""
+        return tuple(
+            ProgramDocument(
+                id=stable_id("delivery", to.id, document["type"], command_id),
+                destination=to,
+                state=document["type"],
+                body=document,
+                life_s=float(DAY_S),
+            )
+            for to in self._programs
+        )
 
     def _reply(self, command: ReplyToPlan, moment: float) -> Applied:
         known = self._plans.get(command.campaign)
@@ -86,6 +112,8 @@ class PlanReplies:
         standing = known.standing
         if command.number != standing.number:
             return Applied(False, f"{command.campaign} was announced anew since; look at the new plan first")
+        if standing.verdict == CANCELLED:
+            return Applied(False, f"{command.campaign} is cancelled: there is nothing to reply")
         note = flat(command.note)[:LONGEST_COMMENT]
         if command.reply == "objected" and not note:
             return Applied(False, "an objection says why, so that marketing can change the plan; write it")
@@ -99,14 +127,17 @@ class PlanReplies:
             "confirmed": "Operations are ready for it as it is planned.",
             "objected": "Marketing: change the plan or speak with operations before it starts.",
         }[command.reply]
-        return self._keep(standing, headline, f"{note}. {then}" if note else then)
+        documents = self._to_programs(command.id, replied_document(standing))
+        return self._keep(standing, headline, f"{note}. {then}" if note else then, documents)
 
-    def _keep(self, standing: PlanStanding, headline: str, text: str) -> Applied:
+    def _keep(
+        self, standing: PlanStanding, headline: str, text: str, documents: tuple[ProgramDocument, ...]
+    ) -> Applied:
         known = self._plans.get(standing.campaign)
         untold = [] if known is None else known.untold
         self._plans[standing.campaign] = _Stored(standing, [*untold, (headline, text)])
         self._dirty.add(standing.campaign)
-        return Applied(True, headline, (standing,))
+        return Applied(True, headline, (standing,), documents=documents)
 
     def tick(self, moment: float) -> Happened:
         happened = Happened()
@@ -114,7 +145,9 @@ class PlanReplies:
             for headline, text in stored.untold:
                 said = stored.standing
                 number = stable_id("plan notice", campaign, said.number, headline, said.answered_at, said.at)
-                plan = PlanNews(campaign=campaign, number=said.number, may_reply=True, is_open=not said.reply)
+                may_reply = said.verdict != CANCELLED
+                is_open = may_reply and not said.reply
+                plan = PlanNews(campaign=campaign, number=said.number, may_reply=may_reply, is_open=is_open)
                 is_fine = (said.reply or said.verdict) in ("confirmed", "yes")
                 severity: Literal["info", "warning"] = "info" if is_fine else "warning"
                 happened.notices.append(Notice(number, headline, text, severity=severity, plan=plan))

@@ -11,13 +11,16 @@ from lockstep.adapters.response_board import ResponseBoard
 from lockstep.adapters.shop_facts.shop_board import ShopBoard
 from lockstep.errors import BrokerError, CommandUnanswered
 from lockstep.labels import stable_id
+from lockstep.notify.programs.campaign_documents import answer_facts
+from lockstep.notify.reporting.plan_replies import CANCELLED
 from lockstep.response.command import AnswerPlan
+from lockstep.shop.facts import PlanFacts
 from lockstep.shop.plan_answer import PlanAnswer, answer
 from lockstep.text.rfc3339 import rfc3339_of
 
 log = structlog.get_logger("lockstep.plans")
 
-EVERY_S = 1.0
+RETRY_S = 1.0
 
 
 class PlanAnswers:
@@ -27,40 +30,47 @@ class PlanAnswers:
         self, shop: ShopBoard, responses: ResponseBoard, door: CommandDoor, *, clock: Callable[[], datetime]
     ) -> None:
         self._shop, self._responses, self._door, self._clock = shop, responses, door, clock
-        self._seen = -1
 
     async def keep(self) -> None:
         """Look for ever at what has changed."""
+        seen = -1
         while True:
-            if self._shop.changes != self._seen:
-                seen = self._shop.changes
-                try:
-                    await self.tell_new()
-                    self._seen = seen
-                except (BrokerError, CommandUnanswered) as error:
-                    log.warning("a campaign's answer is not told yet; tried again", error=str(error))
-            await asyncio.sleep(EVERY_S)
+            seen = await self._shop.changed_since(seen)
+            try:
+                # Half of the facts of one step would give another answer than all of them.
+                await self._shop.refresh()
+                await self._responses.refresh()
+                await self.tell_new()
+            except (BrokerError, CommandUnanswered) as error:
+                log.warning("a campaign's answer is not told yet; tried again", error=str(error))
+                seen = -1
+                await asyncio.sleep(RETRY_S)
 
     async def tell_new(self) -> None:
         """Give the answers that nobody has been told. Raises BrokerError or CommandUnanswered."""
         shop, now = self._shop.shop, self._clock()
         for plan in list(shop.plans.values()):
-            if not plan.verdict or plan.cancelled or datetime.fromisoformat(plan.ends) < now:
+            verdict = CANCELLED if plan.cancelled else plan.verdict
+            if not verdict or datetime.fromisoformat(plan.ends) < now:
                 continue
             standing = self._responses.plan(plan.campaign)
-            if standing is None or (standing.number, standing.verdict) != (plan.number, plan.verdict):
-                await self._door.give(command_of(answer(shop, plan, now), plan.upto, now))
+            if plan.cancelled and standing is None:
+                continue  # nobody has heard of it
+            if standing is None or (standing.number, standing.verdict) != (plan.number, verdict):
+                await self._door.give(command_of(plan, answer(shop, plan, now), plan.upto, now))
 
 
-def command_of(answered: PlanAnswer, since: str, now: datetime) -> AnswerPlan:
+def command_of(plan: PlanFacts, answered: PlanAnswer, since: str, now: datetime) -> AnswerPlan:
     """The command that has both teams told. since: when the shop's facts came to say so; of one answer one command."""
+    verdict = CANCELLED if plan.cancelled else answered.verdict
     return AnswerPlan(
-        id=stable_id("plan answer", answered.campaign, answered.number, answered.verdict, since),
+        id=stable_id("plan answer", answered.campaign, answered.number, verdict, since),
         by="Lockstep",
         way="lockstep",
         at=rfc3339_of(now),
         campaign=answered.campaign,
         number=answered.number,
-        verdict=answered.verdict,
+        verdict=verdict,
         why=" ".join([*answered.reasons, *([answered.suggestion] if answered.suggestion else [])]),
+        facts=answer_facts(plan, answered),
     )
