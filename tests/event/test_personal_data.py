@@ -49,10 +49,21 @@ rules:
         "0044 20 79460958",
         "+49(0)30/1234567",
         "tel. +4915112345678",
+        "DE89370400440532013000",
+        "refund it to DE89 3704 0044 0532 0130 00 please",
+        "GB29 NWBK 6016 1331 9268 19",
+        "4111 1111 1111 1111",
+        "paid with 378282246310005",
+        "Heidestraße 17, 51147 Köln",
+        "Am Kirchplatz 5a",
+        "221b Old Mill Road, London",
+        "12 Baker Street",
+        "12 rue de Rivoli",
+        "Calle Mayor 5",
     ],
 )
 def test_what_looks_personal(text):
-    """An address or a number anywhere in a text."""
+    """An address, a telephone number, an account, a card or where somebody lives, anywhere in a text."""
     assert looks_personal(text)
 
 
@@ -61,10 +72,13 @@ def test_what_looks_personal(text):
     [
         "web", "KEY-1", "4006381333931", "0012345678905", "85123A", "2026-11-30", "2026-11-30T12:00:00+01:00",
         "01-23-45-67", "@home", "size 10 @ 5", "10.0.0.1", "PO-2026-0001", "1,234,567", "+10%", "", "none",
+        "4111 1111 1111 1112", "4012345678901234", "DE89370400440532013001", "AB12CD34EF56GH78IJ", "10614141000415",
+        "24 Karat Road Show", "2 parcels lost on the road", "Lagerplatz 7", "Street 24", "1st Avenue",
+        "arrived 2 days late",
     ],
 )  # fmt: skip
 def test_what_does_not(text):
-    """Product numbers, days, times and amounts."""
+    """Product numbers, also of articles and as long as a card's, days, times, amounts and places of a warehouse."""
     assert not looks_personal(text)
 
 
@@ -127,6 +141,28 @@ def test_a_value_that_looks_personal_is_no_label():
     assert Columns([_Row("web")]).get(column) == ["web"]
 
 
+@pytest.mark.parametrize(
+    ("label", "text", "shown"),
+    [
+        ("theme", "arrived damaged", "arrived damaged"),
+        ("lines.reason", "Product damaged, but the shipping box is OK", "Product damaged, but the shipping box is OK"),
+        ("theme", "I am Erika Mustermann and I have waited for my parcel since last week, where is it", "free text"),
+        ("return_reason", "too small\nErika", "free text"),
+        ("lines.reason", "x" * 81, "free text"),
+        ("landing_page", "x" * 81, "x" * 81),
+        ("category", "Home > Kitchen > " * 9, "Home > Kitchen > " * 9),
+    ],
+)  # fmt: skip
+def test_what_a_customer_wrote_is_no_label(label, text, shown):
+    """A theme or a reason is said of many cases; what is as long as a letter is one person's own."""
+    row = type("Row", (), {})()
+    at = row
+    for part in label.split(".")[:-1]:
+        at.__dict__[part] = at = type("Row", (), {})()
+    at.__dict__[label.rpartition(".")[2]] = text
+    assert Columns([row]).get(texts(label)) == [shown]
+
+
 def test_what_travels_whole_is_looked_through():
     """Keys and values, however deep."""
     assert without_personal({"a": [EMAIL, 1, {EMAIL: "x"}], "b": None}) == {
@@ -169,3 +205,21 @@ def test_nothing_personal_of_any_field_comes_out(tmp_path, needle):
     said += [str(refusal) for refusal in replay.refused]
     assert [text for text in said if needle in text] == []
     assert any('"personal"' in text for text in said)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        f'pr: [{{name: "Interview, ask {EMAIL}", on: 12-24}}]',
+        'campaigns: [{name: SPRING, from: 2026-12-01, to: 2026-12-02, skus: ["12 Baker Street"]}]',
+        f'capacity: [{{name: "late shift, {PHONE}", from: 2026-12-01, to: 2026-12-02, orders_per_day: 5}}]',
+    ],
+)
+def test_a_calendar_names_nobody(entry):
+    """Its names are on pages, in charts and in every calendar program that follows it; a fault repeats none."""
+    loaded = load_texts({"calendar.yml": f"{entry}\n"})
+    (fault,) = loaded.errors
+    assert fault.code == "LS136"
+    assert EMAIL not in str(fault)
+    assert PHONE not in str(fault)
+    assert loaded.plan.calendar is None

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -36,6 +37,7 @@ from lockstep.calendar.country_holidays import country_holidays, known_country
 from lockstep.calendar.feed_entries import Feed, feed_entries
 from lockstep.calendar.ical_text import CalendarFault
 from lockstep.text.feed_address import FeedAddress, feed_url, is_address
+from lockstep.text.personal_data import looks_personal
 from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean, validate
 
 MOST_ENTRIES = 2_000
@@ -85,6 +87,12 @@ def _check_stretch(first: date, last: date) -> None:
         raise ValueError(f"it is longer than a year; write at most {LONGEST_DAYS} days in one entry [LS171]")
 
 
+def _impersonal(value: str) -> str:
+    if looks_personal(value):
+        raise ValueError("many read this, and it looks like somebody's address or number; leave that out [LS136]")
+    return value
+
+
 _DAY = {"type": "string", "examples": ["2026-12-25", "12-25", "Sat"]}
 _DAY_DATE = {"type": "string", "format": "date", "examples": ["2026-11-27"]}
 
@@ -93,10 +101,13 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, arbitrary_types_allowed=True)
 
 
+_Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_impersonal)]
+
+
 class EntryModel(_Strict):
     """Days of one name: single ones, or a stretch."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200)] = Field(description="What it is, for people")
+    name: _Name = Field(description="What it is, for people")
     on: Annotated[
         list[Annotated[Day, BeforeValidator(_day)]],
         BeforeValidator(_one_or_many),
@@ -123,7 +134,6 @@ class EntryModel(_Strict):
         return self
 
 
-_Name = Annotated[str, Field(min_length=1, max_length=200)]
 _Count = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 _PLAN_KEYS = ("skus", "channels", "expected_orders", "expected_sessions", "discount")
 

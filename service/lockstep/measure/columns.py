@@ -14,7 +14,7 @@ import msgspec
 from lockstep.labels import NONE
 from lockstep.measure.aggregate import LARGEST
 from lockstep.measure.exact import SCALE
-from lockstep.text.personal_data import PERSONAL, looks_personal
+from lockstep.text.personal_data import FREE_TEXT, PERSONAL, is_free_text, is_written, looks_personal
 
 Labels = tuple[str, ...]
 
@@ -29,7 +29,7 @@ Places = Sequence[int] | None
 """Some of the rows, by their places; None: each of them, in order."""
 
 MOST_REMEMBERED = 100_000
-"""Values of a column that are known to be no email address and no telephone number."""
+"""Values of a column that are known to show nothing of a person."""
 
 MOST_COLUMNS = 4_096
 """So many columns have a name at a time; one that lost its name is made anew for each series that reads it."""
@@ -96,22 +96,25 @@ def numbers(name: str) -> Column[list[int | None]]:
 @lru_cache(MOST_COLUMNS)
 def texts(name: str) -> Column[list[str]]:
     """What stands under a name, as it reads as a label; of `lines` how many there are. An email address or a telephone
-    number is PERSONAL, whoever sent it: labels are read by many."""
+    number is PERSONAL, whoever sent it, and what a customer wrote FREE_TEXT: labels are read by many."""
     read = attrgetter(name)
     if name == "lines":
         return lambda columns: [str(len(v or ())) for v in map(read, columns.rows)]
     impersonal: set[str] = set()
+    written = is_written(name)
 
     def made(columns: Columns) -> list[str]:
         column = [v if v.__class__ is str and v else label_text(v) for v in map(read, columns.rows)]
         unseen = set(column) - impersonal  # a value is looked at once, not with every event
         if not unseen:
             return column
-        personal = set(filter(looks_personal, unseen))
+        hidden = {v: PERSONAL for v in unseen if looks_personal(v)}
+        if written:
+            hidden |= {v: FREE_TEXT for v in unseen if v not in hidden and is_free_text(v)}
         if len(impersonal) > MOST_REMEMBERED:
             impersonal.clear()
-        impersonal.update(unseen - personal)
-        return [PERSONAL if v in personal else v for v in column] if personal else column
+        impersonal.update(unseen.difference(hidden))
+        return [hidden.get(v, v) for v in column] if hidden else column
 
     return made
 

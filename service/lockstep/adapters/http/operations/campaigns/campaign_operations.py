@@ -25,6 +25,7 @@ from lockstep.response.command import ReplyToPlan
 from lockstep.response.standing import LONGEST_COMMENT
 from lockstep.shop.facts import PlanFacts, announced_plan
 from lockstep.shop.plan_answer import answer as answer_to
+from lockstep.text.personal_data import looks_personal
 from lockstep.text.rfc3339 import rfc3339_of
 
 MOST_SKUS = 1_000
@@ -73,6 +74,8 @@ class CampaignForm(Form):
             raise ValueError("ends before it starts; swap `starts` and `ends`")
         if not self.campaign.isprintable() or "/" in self.campaign:
             raise ValueError("the campaign's name must be on one line and have no /")
+        if any(map(looks_personal, (self.campaign, *self.skus, *self.channels))):
+            raise ValueError("both teams read this, and it looks like somebody's address or number; leave that out")
         return self
 
 
