@@ -202,7 +202,14 @@ class Service:
         )
         self._feeds = IcalFeeds(secrets_from(environ), clock=utc_now)
         self.rules = RuleReload(
-            settings, book, self.judging, self.stages, self._own_alerts, self._feeds, on_fatal=self._on_fatal
+            settings,
+            book,
+            self.judging,
+            self.stages,
+            self._own_alerts,
+            self._feeds,
+            self.shop_board,
+            on_fatal=self._on_fatal,
         )
         self.collector = Collector(
             metrics,

@@ -1,6 +1,6 @@
 """What the calendar says of the time of a chart."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from chart_samples import COVER, LONDON, SPIKE, first_chart
@@ -8,6 +8,7 @@ from chart_samples import COVER, LONDON, SPIKE, first_chart
 from lockstep.adapters.charts.curve import Marked
 from lockstep.adapters.charts.marks import MOST_MARKS, days_of, marks
 from lockstep.calendar.calendar_file import read_calendar
+from lockstep.rule.announced_campaigns import AnnouncedCampaign, with_campaigns
 from lockstep.rule.language.load import load_texts
 from lockstep.rule.versions import Version, in_force
 from lockstep.yaml.document import parse_document
@@ -118,3 +119,15 @@ def test_public_holidays_are_marked_in_charts():
         ("Easter Monday", "holiday"),
         ("Good Friday", "holiday"),
     }
+
+
+def test_campaigns_that_events_announced_are_marked_in_charts():
+    """Beside what the calendar has; one that was cancelled is not."""
+    plan = load_texts({"calendar.yml": CALENDAR}).plan
+    told = [
+        AnnouncedCampaign("SALE", date(2026, 4, 1), date(2026, 4, 2)),
+        AnnouncedCampaign("Spring sale", date(2026, 3, 2), date(2026, 3, 3), cancelled=True),
+    ]
+    days = with_campaigns(plan, told).days
+    shown = list(days_of(days, _at("2026-03-01 00:00"), _at("2026-04-30 00:00"), LONDON))
+    assert {m.name for m in shown} == {"SALE", "Saturdays", "Clocks change", "Inventory"}

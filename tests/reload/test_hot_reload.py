@@ -449,3 +449,49 @@ async def test_a_calendar_that_is_fetched_says_who_is_on_call(session, tmp_path)
             await running.firing(("LowStock", "A-1"))
     finally:
         await runner.cleanup()
+
+
+SPIKE = """
+measures: {orders: {count: order.placed}}
+rules:
+  - name: Spike
+    spike: {measure: orders, window: 1h, baseline: {same_time_of_week: 4}, above: 2x, at_least: 20, usual_at_least: 5}
+"""
+
+
+async def test_a_campaign_that_an_event_announces_is_in_the_rules(tmp_path, session):
+    """A running service takes it over in a version of its rules, which outlasts a restart; alerts go on over that."""
+    running = Running(tmp_path, session, idle_after=1)
+    (running.rules / "stock.yml").write_text(LOW)
+    (running.rules / "orders.yml").write_text(SPIKE)
+    (running.rules / "shop.yml").write_text("currency: EUR\n")
+
+    async def says(kind, ago_s, **data):
+        running.sent += 1
+        time = (utc_now() - timedelta(seconds=ago_s)).isoformat()
+        event = {"specversion": "1.0", "id": f"p{running.sent}", "source": "/t", "type": kind, "time": time}
+        headers = {"Content-Type": "application/cloudevents+json"}
+        url = f"http://127.0.0.1:{running.port}/v1/events"
+        async with session.post(url, json={**event, "data": data}, headers=headers) as answer:
+            assert answer.status == 202, await answer.text()
+
+    async def knows_it():
+        _, said = await running.ask("/v1/rules")
+        return any(file["name"] == "announced-campaigns.json" for file in said["files"])
+
+    async with running:
+        await running.send("A", 5, ago_s=7300)
+        days = {"starts": "2031-01-06T00:00:00Z", "ends": "2031-01-07T23:59:59Z"}
+        await says("campaign.planned", 7200, campaign="SALE", skus=["A"], **days)
+        await running.firing(("LowStock", "A"))
+        assert not await knows_it()
+        await running.send("B", 50)
+        await says("capacity.declared", 1, **days, orders_per_day=400)  # event time of the topic goes on
+        await running.until(knows_it)
+        await running.until(running.ready)
+        await running.firing(("LowStock", "A"))
+    async with running:
+        assert await knows_it()
+        (version,) = [rule for rule in (await running.ask("/v1/rules"))[1]["rules"] if rule["name"] == "Spike"]
+        assert version["since"] is not None
+        await running.firing(("LowStock", "A"))

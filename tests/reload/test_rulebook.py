@@ -1,14 +1,15 @@
 """Which files are taken, which are refused, and which versions a broker remembers."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from lockstep.adapters.rulebook import RuleBook, content_id, take
+from lockstep.adapters.rulebook import CAMPAIGNS, RuleBook, content_id, take
 from lockstep.adapters.stream import open_broker
 from lockstep.errors import RuleError
 from lockstep.ports import TopicSpec
+from lockstep.rule.announced_campaigns import AnnouncedCampaign
 from lockstep.rule.condition.levels import levels_of
 from lockstep.rule.versions import changes_in_words
 from lockstep.settings import Settings
@@ -228,3 +229,56 @@ async def test_a_bad_folder_at_start(broker, tmp_path):
     assert len(book.loaded()[0].rules) == 2
     assert await book.propose(0) == []
     assert "stock.yml" in book.refused
+
+
+SPIKE = """
+measures: {orders: {count: order.placed}}
+rules:
+  - name: Spike
+    spike: {measure: orders, window: 1h, baseline: {same_time_of_week: 4}, above: 2x, at_least: 20, usual_at_least: 5}
+"""
+
+
+def told_at(at: datetime, name: str = "SALE", day: int = 20, *, cancelled: bool = False) -> AnnouncedCampaign:
+    return AnnouncedCampaign(name, date(2026, 1, day), date(2026, 1, day), cancelled, int(at.timestamp()))
+
+
+async def test_announced_campaigns_are_a_version_from_their_border_on(broker, tmp_path):
+    """Not before its time is near, once, kept over edits of the folder and for the next worker; and a folder that lags
+    behind does not come back by it."""
+    noon = datetime(2026, 1, 14, 12, tzinfo=UTC)
+    second = int(noon.timestamp())
+    book = RuleBook(broker, write(tmp_path / "one", {"r.yml": SPIKE}), clock=lambda: noon)
+    await book.begin()
+    await book.propose(0)
+    told = [told_at(noon)]
+    assert not await book.propose_campaigns(told, lambda: second + 60)  # it counts from 12:15 on
+    assert await book.propose_campaigns(told, lambda: second + 14 * 60)
+    assert book.current is not None
+    assert book.current.since_s == second + 15 * 60
+    assert not await book.propose_campaigns(told, lambda: second + 16 * 60)
+    plan, _ = book.loaded()
+    before, after = plan.rules
+    assert (before.until_s, after.since_s) == (second + 15 * 60, second + 15 * 60)
+    assert plan.days is not None
+    assert plan.days.kinds(date(2026, 1, 20)) == {"campaign"}
+
+    lags = RuleBook(broker, write(tmp_path / "two", {"r.yml": SPIKE}), clock=lambda: noon)
+    await lags.begin()
+    assert await lags.propose(0) == []
+    write(tmp_path / "one", {"r.yml": SPIKE.replace("2x", "3x")})
+    assert await book.propose(second + 1200) == ["Spike: above 2x → 3x"]
+    assert CAMPAIGNS in book.current.files
+    assert await lags.propose(second + 1260) == []
+    moved = [*told, told_at(noon, "OTHER", 22)]
+    assert await book.propose_campaigns(moved, lambda: second + 1800)
+    assert book.current.since_s == second + 1800  # heard of too late: where the judges stand
+    await lags.refresh()
+    assert await lags.propose(second + 1860) == []
+    assert lags.current is not None
+    assert "3x" in lags.current.files["r.yml"]
+    gone = [*moved, told_at(noon + timedelta(hours=1), cancelled=True)]
+    assert await book.propose_campaigns(gone, lambda: second + 7200)
+    plan, _ = book.loaded()
+    assert plan.days is not None
+    assert [plan.days.kinds(date(2026, 1, day)) for day in (20, 22)] == [set(), {"campaign"}]

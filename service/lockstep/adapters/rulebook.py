@@ -7,7 +7,7 @@ on its own, and the last good version of a refused one stays in force.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -25,10 +25,18 @@ from lockstep.labels import stable_id
 from lockstep.notify.oncall.schedule_form import Calendars
 from lockstep.notify.route import NOBODY, Routing, routing_of
 from lockstep.ports import Broker, Record
+from lockstep.rule.announced_campaigns import (
+    NO_CAMPAIGNS,
+    AnnouncedCampaign,
+    campaign_steps,
+    read_campaigns,
+    text_of,
+    with_campaigns,
+)
 from lockstep.rule.condition.kinds import Plan, Rule
 from lockstep.rule.language.load import load_texts
 from lockstep.rule.versions import Version, changes_in_words, in_force
-from lockstep.text.feed_address import FeedAddress
+from lockstep.text.feed_address import PREFIX, FeedAddress
 from lockstep.text.rfc3339 import SECOND, rfc3339
 from lockstep.yaml.document import Fault, document_of
 
@@ -36,11 +44,15 @@ log = structlog.get_logger("lockstep.rules")
 
 TOPIC = "lockstep.rules"
 ROUTING = "routing.yml"
+CAMPAIGNS = "announced-campaigns.json"
+"""Campaigns that events announced, among the files of a version; no folder has it."""
 FORMAT = 1
 TABLE_SUFFIX = ".csv"
 SUFFIXES = (".yml", ".yaml", TABLE_SUFFIX, CALENDAR_SUFFIX)
 LARGEST = 900_000
 """Bytes of all files of a version together; a record of the broker holds a mebibyte."""
+BEFORE_S = 60
+"""So long before campaigns count they are announced to all workers."""
 OVERLAP = timedelta(hours=1)
 """How long a version that was replaced is still remembered by workers that begin: theirs may not have reached it."""
 
@@ -98,6 +110,12 @@ def content_id(files: Mapping[str, str]) -> str:
     return stable_id("rules-1", *(part for pair in sorted(files.items()) for part in pair))[:12]
 
 
+def _folder_id(files: Mapping[str, str]) -> str:
+    """Names what a folder holds, of a version's files: what was fetched or announced comes from elsewhere, and a folder
+    that lags behind stays one when it changes."""
+    return content_id({n: text for n, text in files.items() if n != CAMPAIGNS and not n.startswith(PREFIX)})
+
+
 def load_files(files: Mapping[str, str], folder: Path, zone: ZoneInfo = UTC) -> Loaded:
     """The rules and routing in texts; faults and places name the files as if they stood in `folder`.
 
@@ -110,6 +128,7 @@ def load_files(files: Mapping[str, str], folder: Path, zone: ZoneInfo = UTC) -> 
 def _loaded(texts: tuple[tuple[str, str], ...], folder: Path, zone: ZoneInfo) -> Loaded:
     """Of the same texts once: an edit asks for what was in force and what is to be many times."""
     files = dict(texts)
+    campaigns = files.pop(CAMPAIGNS, None)
     calendars = {name: text for name, text in files.items() if name.endswith(CALENDAR_SUFFIX)}
     rules = {str(folder / n): text for n, text in files.items() if n in calendars or Path(n).stem != "routing"}
     loaded = load_texts(rules, known_packs=shipped_packs(), zone=zone)
@@ -121,7 +140,8 @@ def _loaded(texts: tuple[tuple[str, str], ...], folder: Path, zone: ZoneInfo) ->
         routing, faults = (
             (None, faults) if document is None else routing_of(document, Calendars(calendars, f"{folder}/"))
         )
-    return Loaded(loaded.plan, routing, (*loaded.faults, *faults))
+    plan = loaded.plan if campaigns is None else with_campaigns(loaded.plan, read_campaigns(campaigns))
+    return Loaded(plan, routing, (*loaded.faults, *faults))
 
 
 def _name_in(folder: Path, path: str) -> str:
@@ -257,7 +277,7 @@ class RuleBook:
                 f"{TOPIC}: a version of format {row.get('format')}, this program knows {FORMAT}; update it"
             )
         version = Announced(row["id"], row["files"], row["since_s"], datetime.fromisoformat(row["at"]))
-        self._seen[version.id] = version.at
+        self._seen[_folder_id(version.files)] = version.at
         if self.current is None or self.current.id != version.id:  # two workers may announce one edit
             self._versions.append(version)
 
@@ -287,8 +307,9 @@ class RuleBook:
 
     def is_older(self, files: Mapping[str, str]) -> datetime | None:
         """When a version with just these files was announced that is no longer in force; None: never, or it is."""
-        name = content_id(files)
-        return None if self.current is None or self.current.id == name else self._seen.get(name)
+        name = _folder_id(files)
+        is_current = self.current is None or _folder_id(self.current.files) == name
+        return None if is_current else self._seen.get(name)
 
     async def has_any(self) -> bool:
         """Whether a version is in force, or a file that may hold rules in the folder. Raises RuleError, BrokerError."""
@@ -324,7 +345,7 @@ class RuleBook:
         """
         await self.refresh()
         files = self._with_feeds(read_folder(self._folder))
-        looked, self._looked = self._looked, content_id(files)
+        looked, self._looked = self._looked, content_id({n: text for n, text in files.items() if n != CAMPAIGNS})
         good = self.current.files if self.current is not None else {}
         followed, now = self._followed, self.current.id if self.current is not None else ""
         if files == good:  # also when another worker brought what is in force to where this folder is
@@ -370,7 +391,7 @@ class RuleBook:
         named = {feed.file for feed in _feeds_of(loaded)}
         if loaded.routing is None or any(fault.level == "error" for fault in loaded.faults):
             named |= {feed.file for feed in self.feeds()}
-        return {**folder, **{name: good[name] for name in sorted(named) if name in good}}
+        return {**folder, **{name: good[name] for name in sorted({*named, CAMPAIGNS}) if name in good}}
 
     def _load(self, files: Mapping[str, str]) -> Loaded:
         return load_files(files, self._folder, self._zone)
@@ -415,6 +436,32 @@ class RuleBook:
         if followed:
             self._followed = content_id(taken.files)
         return True
+
+    # ---- campaigns that events announce -----------------------------------------------------------------------------
+
+    async def propose_campaigns(
+        self, announcements: Collection[AnnouncedCampaign], next_border_s: Callable[[], int]
+    ) -> bool:
+        """Announce campaigns that count from now on, or in a moment; whether there are any. Raises BrokerError.
+
+        announcements: all that events have made. next_border_s: the next border of event time that nobody has passed.
+        What counts later waits: a version that is not in force yet would hold up an edit of the rules.
+        """
+        await self.refresh()
+        if self.current is None:
+            return False
+        has_news = False
+        for border, campaigns in campaign_steps(
+            read_campaigns(self.current.files.get(CAMPAIGNS, NO_CAMPAIGNS)), announcements
+        ):
+            if border > next_border_s() + BEFORE_S:
+                break
+            followed = self._followed == content_id(self.current.files)
+            await self._announce({**self.current.files, CAMPAIGNS: text_of(campaigns)}, max(border, next_border_s()))
+            has_news = True
+            if followed:
+                self._followed = content_id(self.current.files)
+        return has_news
 
     async def _announce(self, files: Files, since_s: int | None) -> None:
         size = sum(len(text.encode("utf-8", "surrogateescape")) for text in files.values())

@@ -237,6 +237,7 @@ _NOT_ASKED = {
     "graded",
     "unbound",
     "calendar",
+    "kinds",
     "chooses",
     "name",
     "word",

@@ -18,6 +18,7 @@ from lockstep.text.rfc3339 import SECOND, rfc3339
 
 SHOP = "lockstep.shop"
 FORMAT = 1
+MOST_MOVES = 10
 KEPT_DAYS = 91
 """So many days are kept, today included."""
 
@@ -137,12 +138,22 @@ class ProductFacts(_Fact, frozen=True, kw_only=True, tag="product"):
     supplier: str = ""
 
 
+class PlanMove(msgspec.Struct, frozen=True, kw_only=True):
+    """When a campaign is to be, as an event said it at an instant that was not so before; RFC 3339."""
+
+    told_at: str
+    starts: str
+    ends: str
+    cancelled: bool = False
+
+
 class PlanFacts(_Fact, frozen=True, kw_only=True, tag="plan"):
     """A campaign as marketing announced it last (`campaign.planned`, calendar.yml or a feed).
 
     starts, ends: first and last moment, RFC 3339. told_at: when this was said. number: 1 for the first announcement,
     one more each time anything of it changed. source: `event`, `calendar` or the name of a feed. verdict: of the answer
     that was given last (`lockstep.shop.plan_answer`), "" before the first; a new answer keeps to it where it is close.
+    moves: what events said of its time, the last MOST_MOVES changes, oldest first: rules take them over one by one.
     """
 
     campaign: str
@@ -158,10 +169,11 @@ class PlanFacts(_Fact, frozen=True, kw_only=True, tag="plan"):
     source: str = "event"
     cancelled: bool = False
     verdict: str = ""
+    moves: list[PlanMove] = []
 
     def number_after(self, before: "PlanFacts") -> int:
         """The number of this announcement, of which `before` is the one before it; the same where it says the same."""
-        same = {"upto": "", "told_at": "", "number": 0, "verdict": ""}
+        same = {"upto": "", "told_at": "", "number": 0, "verdict": "", "moves": []}
         is_same = msgspec.structs.replace(self, **same) == msgspec.structs.replace(before, **same)
         return before.number if is_same else before.number + 1
 
@@ -182,10 +194,21 @@ def announced_plan(said: Mapping[str, Any], *, at: str, before: PlanFacts | None
         told_at=at,
         cancelled=bool(said.get("cancelled")),
     )
+    moves = _moves(plan, before)
     if before is None:
-        return plan
+        return msgspec.structs.replace(plan, moves=moves)
     number = plan.number_after(before)
-    return msgspec.structs.replace(plan, number=number, verdict=before.verdict if number == before.number else "")
+    verdict = before.verdict if number == before.number else ""
+    return msgspec.structs.replace(plan, number=number, verdict=verdict, moves=moves)
+
+
+def _moves(plan: PlanFacts, before: PlanFacts | None) -> list[PlanMove]:
+    """What events have said of a campaign's time, with what they say now."""
+    earlier = [] if before is None else before.moves
+    now = PlanMove(told_at=plan.told_at, starts=plan.starts, ends=plan.ends, cancelled=plan.cancelled)
+    if earlier and msgspec.structs.replace(earlier[-1], told_at=now.told_at) == now:
+        return earlier
+    return [*earlier, now][-MOST_MOVES:]
 
 
 def instant_text(text: str) -> str:

@@ -486,7 +486,7 @@ def _moment(second: int) -> datetime:
 def _said(fact: PlanFacts | CapacityFacts) -> PlanFacts | CapacityFacts:
     """What is said, whenever and however often it was."""
     if isinstance(fact, PlanFacts):
-        return replace(fact, upto="", told_at="", number=0, verdict="")
+        return replace(fact, upto="", told_at="", number=0, verdict="", moves=[])
     return replace(fact, upto="", told_at="")
 
 

@@ -9,8 +9,10 @@ from watchfiles import awatch
 
 from lockstep.adapters.outbound.ical_feeds import IcalFeeds
 from lockstep.adapters.rulebook import RuleBook, since_text
+from lockstep.adapters.shop_facts.shop_board import ShopBoard
 from lockstep.errors import BrokerError, LockstepError, RuleError
 from lockstep.measure.bucket import bucket_end
+from lockstep.rule.announced_campaigns import announced
 from lockstep.settings import Settings
 from lockstep.text.rfc3339 import SECOND
 from lockstep.worker.judging import Judging
@@ -36,11 +38,13 @@ class RuleReload:
         stages: Stages,
         own_alerts: OwnAlertPublisher,
         feeds: IcalFeeds,
+        shop: ShopBoard,
         *,
         on_fatal: Callable[[str], None],
     ) -> None:
-        """feeds: fetches calendars. on_fatal: called when this process cannot go on."""
-        self._feeds = feeds
+        """feeds: fetches calendars. shop: knows the campaigns that events announced. on_fatal: called when this process
+        cannot go on."""
+        self._feeds, self._shop = feeds, shop
         self._settings, self._book, self._judging = settings, book, judging
         self._stages, self._own_alerts, self._on_fatal = stages, own_alerts, on_fatal
         self._one_at_a_time = asyncio.Lock()
@@ -81,11 +85,13 @@ class RuleReload:
             await self._try_reload()
 
     async def watch_feeds(self) -> None:
-        """Fetch the calendars that the rules name, where the alerts are this worker's; a new one is a new version."""
+        """Fetch the calendars that the rules name, and look at campaigns that were announced, where the alerts are this
+        worker's; a new one is a new version."""
         while True:
             await asyncio.sleep(FEEDS_POLL_S)
             try:
                 await self.look_at_feeds()
+                await self.look_at_campaigns()
             except (RuleError, BrokerError) as error:
                 log.error("the rules in force stay", reason=str(error))
             except LockstepError as error:
@@ -110,6 +116,18 @@ class RuleReload:
         self._feeds.ask_whole(self._book.refused)
         if said != set(self._book.refused):
             await self._own_alerts.publish_refusals()
+
+    async def look_at_campaigns(self) -> None:
+        """Judge by the campaigns that events have announced, from their borders on. Raises RuleError, BrokerError."""
+        if not self._stages.has_alerts or not self._shop.is_kept:
+            return
+        announcements = announced(self._shop.shop.plans.values(), self._settings.zone)
+        if not announcements:
+            return
+        async with self._one_at_a_time:
+            if await self._book.propose_campaigns(announcements, self._next_border_s):
+                log.info("announced campaigns have changed", campaigns=len(announcements))
+                await self._judging.switch()
 
     def ask(self) -> None:
         """Reload soon: for a signal."""
@@ -145,7 +163,10 @@ class RuleReload:
         """A bucket end ahead of every watermark, in seconds of event time."""
         # One worker switches when it has decided; several must have heard of it before their watermarks get there.
         margin = 0 if self._settings.is_sqlite else BORDER_MARGIN_S
-        return bucket_end(self._stages.newest_us() // SECOND + margin, 60)
+        border = bucket_end(self._stages.newest_us() // SECOND + margin, 60)
+        # Never before that of the newest version, which may be ahead.
+        current = self._book.current
+        return border if current is None or current.since_s is None else max(border, current.since_s)
 
     def state(self) -> dict[str, Any]:
         """Which rules are in force since when, and which files were refused why, for the API."""

@@ -85,7 +85,7 @@ def chart_of(
         before=past.before,
         ahead=past.ahead,
         until=past.until,
-        marks=marks(days_of(plan.calendar, first, last, teller.zone), first, last),
+        marks=marks(days_of(plan.days or plan.calendar, first, last, teller.zone), first, last),
     )
 
 

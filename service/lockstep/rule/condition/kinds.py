@@ -123,7 +123,8 @@ class Baseline:
     previous_s: mean per window length over that many seconds just before the window; else None.
     weeks / days: median (and MAD) of the same window in each of the last k weeks or days, in the shop's time zone.
     known_at_least: so many of them must be known; None: min(k, 3).
-    calendar: the marked days that are left out, or are the usual of their kind; only the kinds that matter.
+    calendar: the marked days that are left out, or are the usual of their kind; only the kinds that matter, which are
+    `kinds`, be any day marked so or not.
     otherwise: what stands in for it where too little is known. See `lockstep.rule.condition.baseline_windows`.
     """
 
@@ -133,6 +134,7 @@ class Baseline:
     known_at_least: int | None = None
     calendar: Calendar | None = None
     otherwise: "Baseline | None" = None
+    kinds: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -323,7 +325,7 @@ class Anomaly(OfExpression):
     """Flows in buckets that differ from what was learned of them; nothing is asked of the author.
 
     bucket_s: what is judged is whole buckets of this length, from midnight UTC on. rises, falls: which way counts.
-    calendar: the marked days, which are learned apart from the others.
+    calendar: the marked days of `kinds`, which are learned apart from the others.
     learn_from: what was learned before this day of the shop is forgotten when it comes.
     chooses: each group is judged in buckets that suit it, of which `bucket_s` is the shortest.
     """
@@ -337,6 +339,7 @@ class Anomaly(OfExpression):
     calendar: Calendar | None = None
     learn_from: date | None = None
     chooses: bool = False
+    kinds: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def buckets_s(self) -> tuple[int, ...]:
@@ -539,7 +542,8 @@ class Plan:
     shop: what the shop says of itself; None: there is no shop.yml, no rule reads a business measure and no text names
     anything of the shop, so nobody has to know it. shops: what it was before, oldest first, each with the second of
     event time up to which it was.
-    calendar: the shop's, for who shows it; what rules need of it stands in their conditions.
+    calendar: the shop's, for who shows it; what rules need of it stands in their conditions. days: the same days with
+    campaigns that events announced, where there are such (`lockstep.rule.announced_campaigns`).
     """
 
     rules: tuple[Rule, ...]
@@ -547,6 +551,7 @@ class Plan:
     fingerprint: str = ""
     fresh: frozenset[str] = frozenset()
     calendar: Calendar | None = None
+    days: Calendar | None = None
     shop: ShopSettings | None = None
     shops: tuple[tuple[int, ShopSettings | None], ...] = ()
 

@@ -20,6 +20,7 @@ from lockstep.measure.definition import SeriesDef
 from lockstep.measure.meter import wanted_fields
 from lockstep.measure.sample import Frame
 from lockstep.rule.condition.kinds import Plan, Severity
+from lockstep.tools.backtest.campaign_events import lines_of, plan_over_time
 from lockstep.tools.backtest.curves import MOST, CurveRecorder, Most
 from lockstep.tools.backtest.event_files import LIMITS, READ_AT_ONCE, Limits, Unsorted, sliced, time_of
 from lockstep.tools.backtest.metering import Portion, Refusal, Tally, measured, measured_files, rare_collections
@@ -133,6 +134,7 @@ def backtest(
     attach: makes what is attached to the judge, anew where the files have to be read again; not together with watch.
     Raises EventError for a file that cannot be read at all; single bad events are counted and named in the result.
     """
+    plan = plan_over_time(plan, lines_of(files), zone=zone)
     portions = partial(measured_files, plan.series, files, since=since, until=until, limits=limits)
     replay = partial(_replay, plan, zone=zone, since=since, progress=progress, watch=watch, attach=attach)
     if not any(str(f) == "-" for f in files):
@@ -163,8 +165,9 @@ def replayed(
 
     most: episodes that are watched. at_once: events that are judged together.
     """
-    decoder = _decoder(tuple(plan.series))
     values = [msgspec.json.encode(e) for e in events]
+    plan = plan_over_time(plan, values, zone=zone)
+    decoder = _decoder(tuple(plan.series))
     items = [(f"event {i}", event) for i, event in enumerate(decoder.decode(values))]
     items.sort(key=time_of)
     portions = measured(plan.series, sliced(items, min(at_once, READ_AT_ONCE)), at_once=at_once, until=until)

@@ -256,6 +256,7 @@ def anomaly_of(
         calendar=None if calendar is None else calendar.only(model.without),
         learn_from=model.learn_from,
         chooses=model.bucket is None,
+        kinds=tuple(model.without),
     )
 
 

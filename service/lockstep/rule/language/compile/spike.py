@@ -148,7 +148,15 @@ def _baseline_of(context: FileContext, model: BaselineForm, window: Window, at: 
     if model.previous is not None:
         return Baseline(model.previous)
     calendar = None if context.calendar is None else context.calendar.only(model.without)
-    return Baseline(None, model.same_time_of_week, model.same_time_of_day, model.known_at_least, calendar, otherwise)
+    return Baseline(
+        None,
+        model.same_time_of_week,
+        model.same_time_of_day,
+        model.known_at_least,
+        calendar,
+        otherwise,
+        kinds=tuple(model.without),
+    )
 
 
 def _clear_of(
