@@ -6,7 +6,7 @@ A stage is pure: it takes batches and the time, and returns what to publish. Ada
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -230,6 +230,10 @@ class Pictures(Protocol):
     async def of(self, item: Item) -> Picture | None:
         """The picture of an item; None where there is none to show, or none within a few seconds. Raises nothing."""
 
+    async def of_report(self, document: Mapping[str, Any]) -> Mapping[str, Picture]:
+        """The small charts of a report's document, by what it calls them; none where not all come within a few seconds.
+        Raises nothing."""
+
     async def close(self) -> None: ...
 
 
@@ -238,6 +242,9 @@ class NoPictures:
 
     async def of(self, item: Item) -> Picture | None:
         return None
+
+    async def of_report(self, document: Mapping[str, Any]) -> Mapping[str, Picture]:
+        return {}
 
     async def close(self) -> None:
         pass

@@ -1,15 +1,19 @@
 """Email: what arrives, how it threads, and how it reads."""
 
 import re
+from collections.abc import Mapping
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from html import unescape
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from channel_peers import NOW, Inbox, Letter, body, item, mixed, slack_text, smtp_server
 from msgspec.structs import replace
+from report_samples import ACTIONS, NEWS, SIX, sample_shop
 
 from lockstep.adapters.channels.email import EmailChannel
 from lockstep.adapters.mail.leads import leads_of
@@ -18,6 +22,8 @@ from lockstep.adapters.mail.mail_html import html_part
 from lockstep.adapters.mail.mail_text import text_part
 from lockstep.notification import Item, Picture
 from lockstep.ports import Destination
+from lockstep.reports.daily import daily
+from lockstep.reports.report_body import report_document
 from lockstep.settings import Settings
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -253,6 +259,9 @@ class Drawn:
         self.asked.append(item.episode_id)
         return Picture(PNG, self._dark, '62 where "20" is <usual>') if isinstance(item.chart, str) else None
 
+    async def of_report(self, document: Mapping[str, Any]) -> dict[str, Picture]:
+        return {"yesterday/orders": Picture(PNG, None, "Orders, the oldest first: 96, 128")}
+
     async def close(self) -> None:
         pass
 
@@ -379,3 +388,16 @@ def test_a_mail_says_why_it_came():
     told = body(reason="it escalated, as nobody has acknowledged it for 15 minutes")
     assert said in text_part(told)
     assert said in html_part(told)
+
+
+async def test_a_report_brings_its_small_charts():
+    """Each a picture in the mail, with its numbers in words; those that are not drawn stand in letters."""
+    report = daily(sample_shop(campaigns=False), NEWS, ACTIONS, SIX)
+    message = msgspec.structs.replace(body(), report=report_document(report))
+    (mail,) = await _with_chart(Letter("r1", message), Inbox(), Drawn())
+    (picture,) = (part for part in mail.walk() if part.get_content_type() == "image/png")
+    html = mail.get_body(("html",))
+    assert html is not None
+    ((source, alt),) = re.findall(r'<img src="([^"]+)" alt="([^"]+)"', html.get_content())
+    assert (source, alt) == (f"cid:{picture['Content-ID'].strip('<>')}", "Orders, the oldest first: 96, 128")
+    assert 'class="r-bars"' in html.get_content()

@@ -1,7 +1,9 @@
 """Slack: what is shown, what can never be smuggled in, and where the token never goes."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -179,6 +181,9 @@ class Drawn:
 
     async def of(self, item: Item) -> Picture | None:
         return Picture(PNG, None, "62 where 20 is the usual")
+
+    async def of_report(self, document: Mapping[str, Any]) -> dict[str, Picture]:
+        return {"yesterday/orders": Picture(PNG, None, "Orders, the oldest first: 96, 128")}
 
     async def close(self) -> None:
         pass

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
-from lockstep.reports.report_record import Figure, Value
+from lockstep.reports.report_record import Figure, Section, Value
 from lockstep.shop.exchange import amount_text, decimals
 from lockstep.text.figures import PERCENT, number_text, ratio_text, time_text
 
@@ -85,6 +85,16 @@ def long_moment(moment: str, zone: ZoneInfo) -> str:
 def figure_text(figure: Figure, zone: ZoneInfo) -> str:
     """The value of a figure."""
     return cell_text(figure.value, figure.unit, zone)
+
+
+def curve_words(figure: Figure, zone: ZoneInfo) -> str:
+    """What a small chart shows, for whoever does not see it: `Orders, the oldest first: 96, 98, not known, 128`."""
+    return f"{figure.title}, the oldest first: {', '.join(cell_text(n, figure.unit, zone) for n in figure.curve)}"
+
+
+def curve_name(section: Section, figure: Figure) -> str:
+    """What the small chart of a figure is called: no two of a report alike."""
+    return f"{section.name}/{figure.name}"
 
 
 def change_text(value: int | float | None, other: int | float | None, unit: str) -> str:

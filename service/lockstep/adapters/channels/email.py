@@ -10,6 +10,7 @@ from email.errors import MessageError
 from email.message import EmailMessage
 
 import aiosmtplib
+import msgspec
 
 from lockstep.adapters.mail.leads import leads_of
 from lockstep.adapters.mail.letter import message_of
@@ -76,7 +77,9 @@ class EmailChannel:
         return Sent(detail=mail["Message-ID"])
 
     async def _drawn(self, body: Message) -> dict[str, Picture]:
-        """The charts of its first items, by name."""
+        """The charts of its first items, or of the report that it is, by name."""
+        if not isinstance(body.report, msgspec.UnsetType):
+            return dict(await self._pictures.of_report(body.report))
         pictures: dict[str, Picture] = {}
         for item in body.items[:MOST_PICTURES]:
             picture = await self._pictures.of(item)

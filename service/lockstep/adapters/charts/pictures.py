@@ -1,7 +1,9 @@
-"""The pictures of messages: what the judge told of a change, drawn in light and in dark, within a bound."""
+"""The pictures of messages: what the judge told of a change, drawn in light and in dark; small charts of reports."""
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -9,7 +11,11 @@ import structlog
 from lockstep.adapters.charts.board import ChartBoard, found_in_time
 from lockstep.adapters.charts.drawing import DARK, LIGHT, described, standalone
 from lockstep.adapters.charts.painter import Painter
+from lockstep.adapters.charts.sparkline import sparkline_drawing
 from lockstep.notification import Item, Picture
+from lockstep.reports.cell_text import curve_name, curve_words
+from lockstep.reports.report_body import report_in
+from lockstep.reports.report_record import Report
 
 log = structlog.get_logger("lockstep.charts")
 
@@ -19,6 +25,8 @@ AT_MOST_S = 4.0
 """How long a message waits for a picture, whatever happens."""
 MOST_KEPT = 32
 """Pictures that are kept, for the other people who are told the same."""
+MOST_REPORTS = 4
+"""Reports whose pictures are kept, likewise."""
 
 
 class DrawnPictures:
@@ -28,6 +36,7 @@ class DrawnPictures:
         self._board, self._painter, self._zone = board, painter, zone
         self._at_most_s = at_most_s
         self._known: OrderedDict[str, Picture] = OrderedDict()
+        self._reports: OrderedDict[str, Mapping[str, Picture]] = OrderedDict()
         self._turn = asyncio.Lock()
 
     async def of(self, item: Item) -> Picture | None:
@@ -66,6 +75,39 @@ class DrawnPictures:
         while len(self._known) > MOST_KEPT:
             self._known.popitem(last=False)
         return picture
+
+    async def of_report(self, document: Mapping[str, Any]) -> Mapping[str, Picture]:
+        """By `curve_name`, those of which there is something to draw; none where not all come in time."""
+        report = report_in(document)
+        if report is None:
+            return {}
+        known = self._reports.get(report.id + report.at)
+        if known is not None:
+            return known
+        try:
+            async with asyncio.timeout(self._at_most_s), self._turn:
+                pictures = self._reports.get(report.id + report.at) or await self._small_charts(report)
+        except TimeoutError:
+            log.warning("the charts of a report were not there in time; the mail has them in letters")
+            return {}
+        except Exception:
+            log.exception("the charts of a report broke; the mail has them in letters")
+            return {}
+        self._reports[report.id + report.at] = pictures
+        while len(self._reports) > MOST_REPORTS:
+            self._reports.popitem(last=False)
+        return pictures
+
+    async def _small_charts(self, report: Report) -> Mapping[str, Picture]:
+        pictures = {}
+        for section in report.sections:
+            for figure in section.figures:
+                drawing = sparkline_drawing(figure.curve, usual=figure.usual)
+                png = await self._painter.png(drawing) if drawing else None
+                if png is not None:
+                    alt = curve_words(figure, ZoneInfo(report.zone))
+                    pictures[curve_name(section, figure)] = Picture(light=png, dark=None, alt=alt)
+        return pictures
 
     async def close(self) -> None:
         """End the process that draws."""

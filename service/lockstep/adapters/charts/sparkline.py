@@ -6,6 +6,11 @@ from html import escape
 from lockstep.adapters.charts.drawing import Scale, line
 
 WIDTH, HEIGHT, EDGE = 120, 30, 4
+_FOR_BOTH = (
+    "path{fill:none}.spark-line{stroke:#7a8699;stroke-width:2;stroke-linejoin:round}.spark-dot{fill:#2e90fa}"
+    ".spark-usual{stroke:#98a2b3;stroke-width:1;stroke-dasharray:3 3}"
+)
+"""Colours that are seen on white and on black alike."""
 
 
 def sparkline(curve: Sequence[int | float | None], *, usual: int | float | None = None, alt: str = "") -> str:
@@ -28,6 +33,14 @@ def sparkline(curve: Sequence[int | float | None], *, usual: int | float | None 
         parts.append(f'<circle class="spark-dot" cx="{x(len(curve) - 1):.1f}" cy="{y(last):.1f}" r="3"/>')
     said = f' role="img" aria-label="{escape(alt, quote=True)}"' if alt else ' aria-hidden="true"'
     return f'<svg class="spark" viewBox="0 0 {WIDTH} {HEIGHT}"{said}>{"".join(parts)}</svg>'
+
+
+def sparkline_drawing(curve: Sequence[int | float | None], *, usual: int | float | None = None) -> str:
+    """The same as a document of its own without a ground, to be made a picture of: a mail shows it in light and in
+    dark. "" likewise."""
+    drawn = sparkline(curve, usual=usual)
+    size = f'xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}"'
+    return drawn and drawn.replace("<svg", f"<svg {size}", 1).replace(">", f"><style>{_FOR_BOTH}</style>", 1)
 
 
 def _runs(curve: Sequence[int | float | None]) -> Iterator[list[tuple[float, float]]]:

@@ -39,12 +39,13 @@ def message_of(
     """The mail of a delivery. Its id is the delivery's, the same in every attempt; its references name its episodes.
 
     destination: whose address it goes to. sender: its From, `Lockstep <alerts@shop.example>`. pictures: by what items
-    call their chart. leads: where its links lead; one that mutes is also what mail programs offer (RFC 8058).
+    or the report call their chart. leads: where its links lead; one that mutes is also what mail programs offer
+    (RFC 8058).
 
     No mail has these names: clients join an episode's mails by them, whichever came first and whatever its subject.
     What filters and tools sort by stands in headers: rule, state, severity, teams, and of one alert its id.
     """
-    body, leads = delivery.body, leads or Leads()
+    body, leads, shown = delivery.body, leads or Leads(), pictures or {}
     report = None if isinstance(body.report, msgspec.UnsetType) else report_in(body.report)
     domain = parseaddr(sender)[1].partition("@")[2] or "localhost"
     episodes = list(dict.fromkeys(item.episode_id for item in body.items if item.episode_id))
@@ -70,7 +71,9 @@ def message_of(
     if report is not None:
         mail["X-Lockstep-Report"] = _header(report.id)
         mail.set_content(markdown(report))
-        mail.add_alternative(report_mail(report, page=leads.report), subtype="html")
+        places = _places(delivery.id, domain, shown)
+        mail.add_alternative(report_mail(report, page=leads.report, charts=places), subtype="html")
+        _add_pictures(mail, delivery.id, domain, shown)
         return mail
     if len(episodes) == 1:
         mail["X-Lockstep-Alert"] = _header(body.items[0].alert_id)
@@ -80,19 +83,31 @@ def message_of(
         mail["List-Unsubscribe"] = f"<{leads.mute}>"
         mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     mail.set_content(text_part(body, leads))
-    shown = pictures or {}
-    cids = {name: (f"{delivery.id}-{n}@{domain}", f"{delivery.id}-{n}-dark@{domain}") for n, name in enumerate(shown)}
-    places = {
-        name: (f"cid:{cids[name][0]}", f"cid:{cids[name][1]}" if picture.dark is not None else "", picture.alt)
-        for name, picture in shown.items()
-    }
-    mail.add_alternative(html_part(body, places, leads), subtype="html")
+    mail.add_alternative(html_part(body, _places(delivery.id, domain, shown), leads), subtype="html")
+    _add_pictures(mail, delivery.id, domain, shown)
+    return mail
+
+
+def _cids(delivery: str, domain: str, n: int) -> tuple[str, str]:
+    """What the pictures of the nth name are called within the mail, in light and in dark."""
+    return f"{delivery}-{n}@{domain}", f"{delivery}-{n}-dark@{domain}"
+
+
+def _places(delivery: str, domain: str, pictures: Mapping[str, Picture]) -> dict[str, tuple[str, str, str]]:
+    """Name → where its picture is found in light, where in dark ("" for nowhere), and what it shows in words."""
+    places = {}
+    for n, (name, picture) in enumerate(pictures.items()):
+        light, dark = _cids(delivery, domain, n)
+        places[name] = f"cid:{light}", f"cid:{dark}" if picture.dark is not None else "", picture.alt
+    return places
+
+
+def _add_pictures(mail: EmailMessage, delivery: str, domain: str, pictures: Mapping[str, Picture]) -> None:
     html = mail.get_payload()[1]  # type: ignore[index] # the parts of an alternative are a list
-    for name, picture in shown.items():
-        for cid, png in zip(cids[name], (picture.light, picture.dark), strict=True):
+    for n, picture in enumerate(pictures.values()):
+        for cid, png in zip(_cids(delivery, domain, n), (picture.light, picture.dark), strict=True):
             if png is not None:
                 html.add_related(png, "image", "png", cid=f"<{cid}>", disposition="inline", filename="chart.png")  # type: ignore[union-attr]
-    return mail
 
 
 def _header(text: str) -> str:

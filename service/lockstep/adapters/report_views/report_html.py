@@ -4,13 +4,13 @@ A mail carries its styles in every tag, since that is what mail programs show; a
 from our own host alone) and has classes. Everything that is not ours is escaped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from zoneinfo import ZoneInfo
 
-from lockstep.adapters.charts.sparkline import sparkline
+from lockstep.adapters.charts.sparkline import HEIGHT, WIDTH, sparkline
 from lockstep.adapters.report_views.report_sheet import LIGHT, dark_sheet, page_sheet
-from lockstep.reports.cell_text import figure_text
+from lockstep.reports.cell_text import curve_name, curve_words, figure_text
 from lockstep.reports.comparison import Comparison, comparisons
 from lockstep.reports.report_markdown import bars, due_words, foot, late_words, stake_words, table_text
 from lockstep.reports.report_record import Column, Figure, Matter, Report, Section, Table
@@ -36,9 +36,10 @@ def report_document(report: Report, *, sheet: str = "") -> str:
     )
 
 
-def report_mail(report: Report, *, page: str = "") -> str:
-    """The HTML part of its mail. page: the address of its page; "" for none."""
-    html = _Html(inline=True)
+def report_mail(report: Report, *, page: str = "", charts: Mapping[str, tuple[str, str, str]] | None = None) -> str:
+    """The HTML part of its mail. page: the address of its page; "" for none. charts: `curve_name` → where the small
+    chart is found in light, in dark, and what it shows; the others are drawn in letters."""
+    html = _Html(inline=True, charts=charts or {})
     link = html.el("p", "r-grey", html.link(page, "See it as a page")) if page else ""
     preview = f'<div style="display:none;max-height:0;overflow:hidden">{escape(report.headline)}</div>'
     return (
@@ -62,10 +63,10 @@ def _head(report: Report) -> str:
 
 
 class _Html:
-    """inline: whether styles stand in every tag, as mails need it."""
+    """inline: whether styles stand in every tag, as mails need it. charts: pictures that a mail brings along."""
 
-    def __init__(self, *, inline: bool) -> None:
-        self._inline = inline
+    def __init__(self, *, inline: bool, charts: Mapping[str, tuple[str, str, str]] | None = None) -> None:
+        self._inline, self._charts = inline, charts or {}
 
     def el(self, tag: str, classes: str, content: str, more: str = "") -> str:
         """An element; content is markup already."""
@@ -119,11 +120,11 @@ class _Html:
         if section.lines:
             parts.append(self.el("ul", "r-list", "".join(f"<li>{escape(line)}</li>" for line in section.lines)))
         if section.figures:
-            parts.append("".join(self._tile(figure, report) for figure in section.figures))
+            parts.append("".join(self._tile(figure, report, curve_name(section, figure)) for figure in section.figures))
         parts += [self._table(table, ZoneInfo(report.zone), section) for table in section.tables]
         return self.el("h2", "r-h2", escape(section.title + time)) + self.el("div", "r-card", "".join(parts))
 
-    def _tile(self, figure: Figure, report: Report) -> str:
+    def _tile(self, figure: Figure, report: Report, chart: str) -> str:
         lines = [
             self.el("div", "r-name", escape(figure.title)),
             self.el("div", "r-value", escape(figure_text(figure, ZoneInfo(report.zone)))),
@@ -131,12 +132,19 @@ class _Html:
         ]
         if figure.why and figure.value is None:
             lines.append(self.el("div", "r-against", escape(figure.why)))
-        if self._inline:
-            drawn = bars(figure.curve)
-            lines.append(self.el("div", "r-bars", drawn) if drawn else "")
-        else:
-            lines.append(sparkline(figure.curve, usual=figure.usual))
+        lines.append(self._curve(figure, report, chart))
         return self.el("div", "r-tile", "".join(lines))
+
+    def _curve(self, figure: Figure, report: Report, chart: str) -> str:
+        """The small chart: drawn on a page, a picture in a mail, in letters where a mail has none."""
+        if not self._inline:
+            return sparkline(figure.curve, usual=figure.usual, alt=curve_words(figure, ZoneInfo(report.zone)))
+        if chart in self._charts:
+            source, _, alt = self._charts[chart]
+            size = f'width="{WIDTH}" height="{HEIGHT}"'
+            return f'<img src="{source}" alt="{escape(alt)}" {size} style="{LIGHT["r-chart"]}" class="r-chart">'
+        drawn = bars(figure.curve)
+        return self.el("div", "r-bars", drawn) if drawn else ""
 
     def _against(self, compared: Comparison) -> str:
         mark = "" if compared.is_good is None else "r-good" if compared.is_good else "r-bad"

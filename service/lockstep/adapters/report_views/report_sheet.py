@@ -33,6 +33,7 @@ LIGHT: Mapping[str, str] = {
     "r-good": "color:#067647;font-weight:bold",
     "r-bad": "color:#b42318;font-weight:bold",
     "r-bars": "font-size:11px;color:#475467;line-height:1.3;white-space:pre",
+    "r-chart": "display:block;border:0;margin-top:3px;font-size:11px;color:#475467",
     "r-table": "border-collapse:collapse;width:100%;font-size:14px",
     "r-th": "text-align:left;vertical-align:bottom;padding:4px 8px 4px 0;color:#667085;font-weight:normal;"
     "font-size:13px;width:auto;border-top:0;word-break:normal;overflow-wrap:normal",
@@ -64,6 +65,7 @@ DARK: Mapping[str, str] = {
     "r-good": "color:#47cd89",
     "r-bad": "color:#f97066",
     "r-bars": "color:#cecfd2",
+    "r-chart": "color:#cecfd2",
     "r-th": "color:#94969c",
     "r-td": "border-top-color:#333741",
     "r-row": "border-top-color:#333741",
