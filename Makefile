@@ -13,7 +13,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,demo]' -c constraints.txt
 	@touch $@
 
-demo: $(READY)  ## replay six weeks of a real shop and watch the alerts
+demo: $(READY)  ## weeks of a real shop: alerts, the report of a morning, a campaign that is answered
 	@$(BIN)/lockstep demo
 
 demo-six-months: $(READY)  ## backtest the shipped rules on six months, where the data is there

@@ -127,17 +127,18 @@ class Service:
         dry_run: bool = False,
         environ: Mapping[str, str] | None = None,
         stop_begins: Callable[[], None] | None = None,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        """stop_begins: called when the first step of stopping is taken."""
-        self.settings = settings
+        """stop_begins: called when the first step of stopping is taken. clock: of all of it."""
+        self.settings, self._clock = settings, clock
         environ = os.environ if environ is None else environ
         check_exposure(settings)
         read_folder(settings.rules)
         self.fatal: asyncio.Future[str] | None = None
         self.stopping = Stopping(begins=stop_begins)
-        self.broker = open_broker(settings, clock=utc_now)
-        self.board = AlertBoard(self.broker, clock=utc_now)
-        self.responses = ResponseBoard(self.broker, clock=utc_now)
+        self.broker = open_broker(settings, clock=clock)
+        self.board = AlertBoard(self.broker, clock=clock)
+        self.responses = ResponseBoard(self.broker, clock=clock)
         self.shop_board = ShopBoard(self.broker, settings.zone, plan=lambda: self.judging.plan)
         self.commands = CommandDoor(self.broker, self.responses)
         self.tokens = TokenBook(self.broker)
@@ -152,16 +153,16 @@ class Service:
         database = path_of(settings.broker)[0] if settings.is_sqlite else None
         self._signer = signer_of(settings, database=database)
         self.links = SignedLinks(
-            self._signer, base_url=settings.public_url or "", life_s=settings.alert_retention, clock=utc_now
+            self._signer, base_url=settings.public_url or "", life_s=settings.alert_retention, clock=clock
         )
         has_links = not why_no_links(settings)
         self._channels = build_channels(settings, environ, self._pictures, self.links if has_links else NoLinks())
         metrics = Metrics(topics=settings.topics.values(), channels=self._channels, alerts=self.board.open)
-        book = RuleBook(self.broker, settings.rules, clock=utc_now, zone=settings.zone)
+        book = RuleBook(self.broker, settings.rules, clock=clock, zone=settings.zone)
         self._attempts = AttemptLog(self.broker)
         dispatcher = Dispatcher(
             self._channels,
-            clock=utc_now,
+            clock=clock,
             jitter=random.random,
             wake=lambda partition: self.judging.wake_deliver(partition),
             observer=metrics,
@@ -173,11 +174,11 @@ class Service:
             self.broker,
             dispatcher=dispatcher,
             counts=Counts(metrics),
-            clock=utc_now,
+            clock=clock,
             charting=charting,
             sizes=sizes_from(environ),
         )
-        event_time = EventTime(self.stages.meters, clock=utc_now)
+        event_time = EventTime(self.stages.meters, clock=clock)
         self.judging = Judging(
             settings,
             self.broker,
@@ -186,10 +187,10 @@ class Service:
             dispatcher=dispatcher,
             observer=metrics,
             environ=environ,
-            clock=utc_now,
+            clock=clock,
             on_fatal=self._on_fatal,
         )
-        imports = OpenImports(ImportLog(self.broker, SAMPLES, clock=utc_now), settings.topics)
+        imports = OpenImports(ImportLog(self.broker, SAMPLES, clock=clock), settings.topics)
         self._own_alerts = OwnAlertPublisher(
             self.broker,
             self.board,
@@ -198,9 +199,9 @@ class Service:
             imports,
             alone=settings.is_sqlite,
             zone=settings.zone,
-            clock=utc_now,
+            clock=clock,
         )
-        self._feeds = IcalFeeds(secrets_from(environ), clock=utc_now)
+        self._feeds = IcalFeeds(secrets_from(environ), clock=clock)
         self.rules = RuleReload(
             settings,
             book,
@@ -220,7 +221,7 @@ class Service:
             event_time=event_time,
             imports=imports,
             channels=tuple(self._channels),
-            clock=utc_now,
+            clock=clock,
         )
         self._polling = Polling(
             settings,
@@ -229,7 +230,7 @@ class Service:
             secrets=secrets_from(environ),
             pseudonym_key=partial(pseudonym_key, environ),
             observer=metrics,
-            clock=utc_now,
+            clock=clock,
             faults=faults_from(environ),
         )
         maker = ReportMaker(
@@ -241,12 +242,12 @@ class Service:
             rules=self.judging.rules_now,
         )
         self._report_writer = ReportWriter(
-            self.reports, maker, self.commands, is_owner=lambda: self.stages.has_alerts, clock=utc_now
+            self.reports, maker, self.commands, is_owner=lambda: self.stages.has_alerts, clock=clock
         )
         access = Access(settings, self.tokens)
         receipts = Receipts(
             self.broker,
-            clock=utc_now,
+            clock=clock,
             chunk_size=settings.chunk_size,
             future_limit_s=settings.future_limit,
             most_between=MOST_BETWEEN,
@@ -267,7 +268,7 @@ class Service:
             explain=says_now_of(self._explain),
             base_url=settings.slack_base_url,
             zone=settings.zone,
-            clock=utc_now,
+            clock=clock,
         )
         service = ServiceOperations(
             status=self.judging.status,
@@ -275,7 +276,7 @@ class Service:
             metrics=self.collector.text,
             document=openapi,
         )
-        giver = Giver(self.commands, self.responses, utc_now)
+        giver = Giver(self.commands, self.responses, clock)
         self._alert_charts = AlertCharts(self._charts, Painter(), settings.zone)
         lookup = AlertLookup(self.board, self.responses)
         alert_pages = self._alert_pages(access)
@@ -300,7 +301,7 @@ class Service:
             giver=giver,
             topics=settings.topics,
             receipts=receipts,
-            clock=utc_now,
+            clock=clock,
         )
         owners = (
             EventOperations(settings.topics, receipts, metrics.posted),
@@ -321,7 +322,7 @@ class Service:
             campaigns,
             HistoryOperations(self.broker, self.responses, lookup, giver),
             TimelineOperations(accounts),
-            RuleOperations(self.rules.state, lambda: self.rules.reload(again=True), broker=self.broker, clock=utc_now),
+            RuleOperations(self.rules.state, lambda: self.rules.reload(again=True), broker=self.broker, clock=clock),
             service,
             inbound,
             alert_pages,
@@ -336,8 +337,8 @@ class Service:
             CalendarOperations(
                 lambda: self.shop_board.shop,
                 self.links,
-                shifts=lambda: shifts_ahead(book.loaded()[1], self.responses.overrides(every=True), utc_now()),
-                clock=utc_now,
+                shifts=lambda: shifts_ahead(book.loaded()[1], self.responses.overrides(every=True), clock()),
+                clock=clock,
             ),
             self._buttons,
         )
@@ -438,7 +439,7 @@ class Service:
             self._today.live.keep(),
             self.reports.follow(),
             self._report_writer.keep(),
-            PlanAnswers(self.shop_board, self.responses, self.commands, clock=utc_now).keep(),
+            PlanAnswers(self.shop_board, self.responses, self.commands, clock=self._clock).keep(),
             self.tokens.follow(),
             self._attempts.keep(),
             keep_retention(self.broker),
@@ -475,13 +476,13 @@ class Service:
             rules=lambda: {rule.name: rule for rule in self.judging.plan.rules},
             writer=Writer(s.zone, s.public_url, s.currency),
             says_now=says_now_of(self._explain),
-            clock=utc_now,
+            clock=self._clock,
             plans=lambda: self.shop_board.shop.plans,
         )
         return AlertPages(
             known,
             pages=Pages(),
-            visitors=Visitors(self._signer, public_url=s.public_url, access=access, clock=utc_now),
+            visitors=Visitors(self._signer, public_url=s.public_url, access=access, clock=self._clock),
             links=self.links,
             door=self.commands,
             pictures=self._pictures if isinstance(self._pictures, DrawnPictures) else None,
@@ -523,10 +524,11 @@ async def _cancelled(task: "asyncio.Task[Any]") -> None:
         await task
 
 
-async def serve(settings: Settings, *, dry_run: bool = False) -> int:
+async def serve(settings: Settings, *, dry_run: bool = False, clock: Callable[[], datetime] = utc_now) -> int:
     """`lockstep serve`: run until SIGTERM or SIGINT; returns the exit code.
 
     The process ends by itself in any case, LAST_RESORT_S after the signal, or a second after it at another one.
+    clock: of a service that does not live in the present, as that of the demo.
     """
     sys.setswitchinterval(SWITCH_S)
     stop = asyncio.Event()
@@ -545,7 +547,7 @@ async def serve(settings: Settings, *, dry_run: bool = False) -> int:
 
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, ask)
-    service = Service(settings, dry_run=dry_run, stop_begins=last_resort.arm)
+    service = Service(settings, dry_run=dry_run, stop_begins=last_resort.arm, clock=clock)
     services.append(service)
     loop.add_signal_handler(signal.SIGHUP, service.rules.ask)
     code = await service.run(stop)

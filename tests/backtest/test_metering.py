@@ -17,8 +17,9 @@ from lockstep.errors import EventError
 from lockstep.rule.language.load import load_texts
 from lockstep.tools.backtest import metering
 from lockstep.tools.backtest.event_files import Limits
-from lockstep.tools.backtest.replay import backtest
+from lockstep.tools.backtest.replay import backtest, replay_events
 from lockstep.tools.retail import ZONE
+from lockstep.transition import TransitionName
 
 RULES = """\
 measures:
@@ -130,3 +131,24 @@ def test_it_ends_with_the_one_that_judges(events):
         alone.stdout.close()
         assert alone.stderr.read() == b""
         assert alone.wait() == 0
+
+
+@pytest.mark.parametrize(("topic", "fired"), [(None, ["Beats"]), ("traffic", ["Beats"]), ("plans", [])])
+def test_rules_count_the_heartbeats_of_traffic(topic, fired):
+    """Those of another topic move its event time, in a backtest as in the service; beside them all is counted."""
+    rules = "measures: {beats: {count: source.heartbeat}}\n"
+    rules += "rules: [{name: Beats, threshold: {measure: beats, window: 10m, at_least: 3}}]\n"
+    named = {} if topic is None else {"topic": topic}
+    beats = [
+        {
+            "specversion": "1.0",
+            "id": f"b-{i}",
+            "source": "/erp",
+            "type": "source.heartbeat",
+            "time": (BEGIN + timedelta(minutes=i)).isoformat(),
+            "data": {"name": "erp", **(named if i else {"topic": "orders"})},
+        }
+        for i in range(5)
+    ]
+    told = replay_events(load_texts({"rules.yml": rules}).plan, beats, zone=ZONE, until=BEGIN + timedelta(minutes=5))
+    assert [t.rule for t in told if t.state is TransitionName.FIRING] == fired

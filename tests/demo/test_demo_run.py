@@ -1,17 +1,23 @@
 """The demo as somebody sees it: the real service, and receivers that check what they get."""
 
 import asyncio
+import email
 import io
 import itertools
 import re
 import shlex
 import shutil
 import subprocess
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import pytest
+from standardwebhooks import Webhook
 
+from lockstep.cli.demo import SetClock
 from lockstep.tools.demo import run, shop, stand_ins
 from lockstep.tools.terminal import Terminal
 from lockstep.transition import Transition, TransitionName
@@ -31,15 +37,55 @@ async def test_the_demo_shows_what_was_planted(tmp_path, monkeypatch):
     pages = list(tmp_path.glob("lockstep-demo-*/mails/*.html"))
     assert len(pages) >= 14
     assert any("data:image/png" in page.read_text() for page in pages)  # charts, and not only words
+    _assert_the_morning_is_shown(re.sub(r"\s+", " ", text), tmp_path)
     next_steps = text.partition("What to try next")[2]
-    check, backtest, serve, tidy, page, board = re.findall(r"^    (\S.*)$", next_steps, re.MULTILINE)  # whole
+    commands = re.findall(r"^    (\S.*)$", next_steps, re.MULTILINE)  # whole
+    check, backtest, serve, tidy, today, report, reports, campaigns, page, board = commands
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/act/\S+", page)
     assert page.startswith(board)
+    places = ("today", "reports/daily/2011-03-11", "reports", "campaigns")
+    assert [today, report, reports, campaigns] == [f"{board}{place}" for place in places]
     assert serve == check.replace(" check ", " serve --rules ")
     for command in (check, backtest, tidy):
         done = await asyncio.to_thread(subprocess.run, shlex.split(command), capture_output=True, check=False)
         assert done.returncode == 0, (command, done.stderr)
     assert list(tmp_path.glob("lockstep-demo-*")) == []
+
+
+def test_the_show_waits_before_something_is_told():
+    """For the facts of the minute before, and of the two after; of what ends nothing is said of the shop."""
+    over = msgspec.structs.replace(_told("2011-03-01T13:00:00Z"), state=TransitionName.RESOLVED)
+    minute = datetime(2011, 3, 1, 12, 30, tzinfo=UTC)
+    assert run.stops_of([_told("2011-03-01T12:30:40Z"), over]) == [minute, minute + timedelta(minutes=2)]
+
+
+def _assert_the_morning_is_shown(text, folder):
+    """text: without line ends."""
+    # An alert that says what it means for the other team, in the shop's numbers.
+    assert re.search(
+        r"marketing A day of 1\.7x [^·]* orders are expected today and 85 can be shipped: \d+ too many", text
+    )
+    assert re.search(r"marketing Do not promote 22423 [^·]* It will be out for \d days? before 211 arrive on", text)
+    # The report, as a mail to both teams: what matters first is the delivery that is late.
+    mails = [email.message_from_bytes(path.read_bytes()) for path in sorted(folder.glob("lockstep-demo-*/mails/*.eml"))]
+    reports = {mail["To"] for mail in mails if mail["X-Lockstep-Report"] == "daily/2011-03-11"}
+    assert reports == {"marketing@shop.example", "operations@shop.example"}
+    assert len([mail for mail in mails if mail["X-Lockstep-Report"]]) == 2
+    assert "Daily report, Fri 11 Mar 2011 Yesterday 116 orders" in text
+    assert "What matters 1. 85099B will be sold out on Sat 12 Mar, 6 days before 843 arrive on Fri 18 Mar" in text
+    # The hand-off: too much at first, objected to, planned anew, confirmed; each of it heard by both teams.
+    assert "answered at once: NO" in text
+    assert "two of us are away" in text
+    assert "answered at once: YES" in text
+    assert re.search(r"Mon 21 Mar +48 +14 +62 +85 +23", text)
+    subjects = Counter(mail["Subject"] for mail in mails)
+    for told in (
+        "Campaign Spring tea cannot be done as it is planned",
+        "Ben of operations objected to campaign Spring tea",
+        "Campaign Spring tea can be done",
+        "Ben of operations confirmed campaign Spring tea",
+    ):
+        assert sum(number for subject, number in subjects.items() if told in subject) == 2, (told, subjects)
 
 
 async def test_a_service_that_does_not_start_is_said(tmp_path, monkeypatch):
@@ -65,6 +111,34 @@ async def test_a_forged_webhook_is_not_taken(tmp_path):
         async with session.post(hook.url, data=b"{}", headers=headers) as answer:
             assert answer.status == 400
     assert (heard, hook.received, hook.forged) == ([], {}, 1)
+
+
+async def test_a_webhook_of_the_shops_years_is_taken(tmp_path):
+    """Its signature counts, its time does not: the shop lives in 2011."""
+    heard, secret = [], "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    async with (
+        stand_ins.hook_server(tmp_path / "hooks", secret=secret, on_alert=heard.append) as hook,
+        aiohttp.ClientSession() as session,
+    ):
+        at = datetime(2011, 3, 11, tzinfo=UTC)
+        body = '{"type": "alert.firing"}'
+        signature = Webhook(secret).sign("a", at, body)
+        for given, status in ((signature, 204), ("v1,AAAA", 400), (f"v1,AAAA {signature}", 204)):
+            headers = {"webhook-id": "a", "webhook-timestamp": f"{at.timestamp():.0f}", "webhook-signature": given}
+            async with session.post(hook.url, data=body, headers=headers) as answer:
+                assert answer.status == status, given
+    assert (len(heard), hook.repeated, hook.forged) == (1, 1, 1)
+
+
+def test_a_clock_that_is_set_goes_on():
+    """From what it was set to, as fast as the present does."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    clock = SetClock(datetime(2011, 3, 11, tzinfo=UTC), lambda: now)
+    now += timedelta(seconds=5)
+    assert clock() == datetime(2011, 3, 11, 0, 0, 5, tzinfo=UTC)
+    clock.set(datetime(2011, 3, 11, 6, tzinfo=UTC))
+    now += timedelta(seconds=1)
+    assert clock() == datetime(2011, 3, 11, 6, 0, 1, tzinfo=UTC)
 
 
 async def test_slack_wants_its_token(tmp_path):
@@ -109,7 +183,7 @@ def test_the_show_lingers_where_something_is_told():
     """The clock goes from the first shown hour to the end, and slowest in the hours after an alert."""
     clock = run.paced([_told("2011-03-01T12:30:00Z")])
     assert clock(0.0) == shop.SHOWN_FROM.timestamp()
-    assert clock(1.0) == shop.END.timestamp()
+    assert clock(1.0) == shop.MORNING.timestamp()
     moments = [clock(part / 1000) for part in range(1001)]
     steps = [b - a for a, b in itertools.pairwise(moments)]
     assert min(steps) > 0

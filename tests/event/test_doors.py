@@ -68,6 +68,22 @@ def test_topic_and_key(kind: str, subject: str | None, topic: str, key: bytes) -
     assert to_records(value, {}, TOPICS) == [Record(topic, value, key)]
 
 
+@pytest.mark.parametrize(
+    ("named", "topic"), [(None, "shop.traffic"), ("plans", "shop.plans"), ("orders", "shop.orders")]
+)
+def test_a_heartbeat_goes_to_the_topic_that_it_speaks_of(named: str | None, topic: str) -> None:
+    """To traffic where it names none."""
+    data = {"name": "erp"} if named is None else {"name": "erp", "topic": named}
+    (record,) = to_records(raw("source.heartbeat", data=data), {}, TOPICS)
+    assert _record(record).topic == topic
+
+
+def test_a_heartbeat_of_no_topic_is_refused() -> None:
+    """A typing error must not end up in another topic."""
+    with pytest.raises(BadEvents, match="topic"):
+        to_records(raw("source.heartbeat", data={"name": "erp", "topic": "plan"}), {}, TOPICS)
+
+
 def test_batch_and_binary_mode_make_the_same_records() -> None:
     """However an event comes in, it is the same record."""
     single = to_records(raw("stock.level"), {"content-type": "application/cloudevents+json; charset=utf-8"}, TOPICS)

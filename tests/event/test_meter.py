@@ -77,6 +77,15 @@ def test_an_event_time_is_kept_to_the_microsecond(times):
     ]
 
 
+def test_a_heartbeat_moves_the_event_time_of_any_topic():
+    """It is no value of anything: only the watermark goes on, up to its time."""
+    beat = raw("source.heartbeat", time="2026-11-24T09:30:40Z", data={"name": "erp", "topic": "inventory"})
+    meter = fed(stock(0), beat)
+    meter.clock.observe(at_end=True, now_us=round(NOW.timestamp() * 1_000_000))
+    assert meter.clock.watermark == round(datetime.fromisoformat("2026-11-24T09:30:40Z").timestamp() * 1_000_000)
+    assert len([level for frame in meter.frames(NOW) for level in frame.levels]) == 1
+
+
 def test_what_one_event_says_of_levels_stands_together():
     """In the order of the events, and within one in the order of the series."""
     receipt = raw(

@@ -13,7 +13,7 @@ decoder       whole batches into structs
 """
 
 from lockstep.event.binary_mode import structured
-from lockstep.event.contract import LARGEST_EVENT, MODELS, TYPES, YEARS
+from lockstep.event.contract import LARGEST_EVENT, MODELS, TYPES, YEARS, role_of
 from lockstep.event.decoder import Decoder
 from lockstep.event.fields import field_kind, is_known_field, is_non_negative, known_paths, line_fields
 from lockstep.event.structs import Refused, type_of
@@ -34,6 +34,7 @@ __all__ = [
     "line_fields",
     "not_json",
     "parse_event",
+    "role_of",
     "structured",
     "type_of",
 ]

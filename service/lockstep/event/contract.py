@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -49,6 +49,10 @@ def _in_years(value: datetime) -> datetime:
 
 
 Time = Annotated[datetime, BeforeValidator(_moment)]
+
+
+Role = Literal["orders", "traffic", "inventory", "plans"]
+"""What a topic is for; settings say what it is called."""
 
 
 class _Model(BaseModel):
@@ -252,6 +256,11 @@ class SourceHeartbeat(_Data):
     `absence` by `name` tells when it falls silent."""
 
     name: Text = Field(description="Which system: erp, web shop, warehouse")
+    topic: Role | None = Field(
+        None,
+        description="The topic that it goes to, which has been told all up to `time`; traffic where none is named, and "
+        "rules count these",
+    )
 
 
 class TrafficSpend(_Data):
@@ -362,7 +371,7 @@ class EventType:
     """
 
     name: str
-    role: Literal["orders", "traffic", "inventory", "plans"]
+    role: Role
     data: type[_Data]
     identity: tuple[str, ...] = ()
     level: str | None = None
@@ -398,6 +407,14 @@ TYPES: Mapping[str, EventType] = {
         EventType("capacity.declared", "plans", CapacityDeclared),
     )
 }
+
+
+def role_of(kind: str, data: Any) -> Role:
+    """The topic that an event of a type goes to. data: of the event, as a model or a struct."""
+    if kind == "source.heartbeat" and data.topic is not None:
+        role: Role = data.topic
+        return role
+    return TYPES[kind].role
 
 
 def _envelope_model(kind: EventType) -> type[BaseModel]:

@@ -156,7 +156,7 @@ EXAMPLE_DATA: Mapping[str, Mapping[str, Any]] = {
     },
     "stock.lot": {"sku": "A-1", "lot": "L-9", "quantity": 12, "expires_on": "2027-01-31", "location": "WH1"},
     "supplier.updated": {"supplier": "s-1", "lead_time_days": 14, "sku": "A-1"},
-    "source.heartbeat": {"name": "erp"},
+    "source.heartbeat": {"name": "erp", "topic": "plans"},
     "product.listed": {
         "sku": "A-1",
         "price": 20,

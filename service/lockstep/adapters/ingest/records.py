@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 from lockstep.adapters.ingest.event_text import events_in
 from lockstep.adapters.ingest.receipts import Receipt, unknown_type
 from lockstep.errors import EventError, LockstepError
-from lockstep.event import LARGEST_EVENT, TYPES, Refused, foreign_type, parse_event, structured
+from lockstep.event import LARGEST_EVENT, TYPES, Refused, foreign_type, parse_event, role_of, structured
 from lockstep.ports import Record
 
 MOST_FAULTS = 100
@@ -55,7 +55,7 @@ def record_of(value: bytes, topics: Mapping[str, str]) -> Record | Receipt:
     event: Any = parse_event(value)
     kind = TYPES[event.type]
     key = event.subject or (event.id if kind.level is None else getattr(event.data, kind.identity[0]))
-    return Record(topics[kind.role], value, key.encode())
+    return Record(topics[role_of(event.type, event.data)], value, key.encode())
 
 
 def to_records(raw: bytes, headers: Mapping[str, str], topics: Mapping[str, str]) -> list[Record | Receipt]:

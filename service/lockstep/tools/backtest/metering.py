@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 
 from lockstep.errors import EventError
-from lockstep.event import TYPES, Decoder, type_of
+from lockstep.event import TYPES, Decoder, role_of, type_of
 from lockstep.measure.definition import Aggregate, SeriesDef
 from lockstep.measure.meter import Meter, MeterSettings, wanted_fields
 from lockstep.measure.sample import Frame
@@ -192,21 +192,39 @@ class _Meters:
 
     def __init__(self, series: Sequence[SeriesDef]) -> None:
         self._feeds = {role: _Feed(role, series) for role in ROLES}
-        self._feed_of: dict[type, _Feed] = {}
+        self._always: dict[type, _Feed] = {}  # of types whose events all go to one topic
         self.waiting = 0
         self._history = (0, 0)
 
     def take(self, events: list[Any]) -> None:
         """Measure events that follow those before. Few at a time: what was just decoded is read for less."""
         types_of: dict[_Feed, set[type]] = {}
+        split: set[type] = set()  # types whose events go to several topics
         for kind in set(map(type, events)):
-            feed = self._feed_of.get(kind)
-            if feed is None:
-                feed = self._feed_of[kind] = self._feeds[TYPES[type_of(kind)].role]
-            types_of.setdefault(feed, set()).add(kind)
+            feeds = self._feeds_of(kind, events)
+            if len(feeds) > 1:
+                split.add(kind)
+            for feed in feeds:
+                types_of.setdefault(feed, set()).add(kind)
         for feed, types in types_of.items():
-            feed.feed(events if len(types_of) == 1 else [event for event in events if event.__class__ in types])
+            its = events if len(types_of) == 1 else [event for event in events if event.__class__ in types]
+            if not split.isdisjoint(types):
+                its = [event for event in its if event.__class__ not in split or self._feed_of(event) is feed]
+            feed.feed(its)
         self.waiting += len(events)
+
+    def _feeds_of(self, kind: type, events: list[Any]) -> set[_Feed]:
+        """Where the events of a type go."""
+        always = self._always.get(kind)
+        if always is not None:
+            return {always}
+        feeds = {self._feed_of(event) for event in events if event.__class__ is kind}
+        if "topic" not in TYPES[type_of(kind)].data.model_fields:
+            (self._always[kind],) = feeds
+        return feeds
+
+    def _feed_of(self, event: Any) -> _Feed:
+        return self._feeds[role_of(type_of(event), event.data)]
 
     def tell(self, until: datetime, tally: Tally, done: float | None) -> Portion:
         """All that the meters measured since the last call; every event before and at `until` has been taken.

@@ -1,13 +1,13 @@
 """`lockstep demo`: the real service on a real shop's orders, faster than life, with receivers that check what they get.
 
-It starts `lockstep serve` in a process of its own, posts events to it over HTTP as a shop would, and watches what comes
-out at the other end: webhooks, Slack messages, mails. What must come is not written down anywhere: the same events are
-replayed through the judge in this process, and the service has to say the same, transition by transition.
+It starts the service in a process of its own, posts events to it over HTTP as a shop would, and watches what comes out
+at the other end: webhooks, Slack messages, mails. What must come is not written down anywhere: the same events are
+replayed through the judge in this process, and the service has to say the same, transition by transition. Then it is
+morning in the shop (`morning.py`): the daily report comes, and a campaign is planned.
 """
 
 import asyncio
 import base64
-import contextlib
 import itertools
 import json
 import multiprocessing
@@ -16,8 +16,6 @@ import re
 import secrets
 import shlex
 import shutil
-import signal
-import socket
 import sys
 import tempfile
 from bisect import bisect_left
@@ -33,13 +31,24 @@ from typing import Any
 
 import aiohttp
 
-from lockstep.adapters.rule_files import calendar_file, load_rules, rule_files, shop_file
+from lockstep.adapters.rule_files import load_rules, rule_files
 from lockstep.errors import LockstepError, RuleError
 from lockstep.rule.condition.kinds import Plan, Severity
 from lockstep.tools.backtest.replay import backtest
 from lockstep.tools.demo import shop
+from lockstep.tools.demo.morning import Morning
+from lockstep.tools.demo.morning_view import MorningView
 from lockstep.tools.demo.screen import View
-from lockstep.tools.demo.stand_ins import HOST, Hook, Mailbox, Slack, hook_server, mail_server, slack_server
+from lockstep.tools.demo.service_process import (
+    MARKETING,
+    OPERATIONS,
+    DemoError,
+    ServiceProcess,
+    environment,
+    service,
+    write_rules,
+)
+from lockstep.tools.demo.stand_ins import Hook, Mailbox, Slack, hook_server, mail_server, slack_server
 from lockstep.tools.retail import ZONE
 from lockstep.tools.terminal import Terminal, styled
 from lockstep.transition import Transition, TransitionName
@@ -47,31 +56,19 @@ from lockstep.transition import Transition, TransitionName
 AT_ONCE = 2_000
 """Events in one request, at most; a request stays below the service's limit of 1 MiB."""
 MOST_BYTES = 900_000
-GROUP_WAIT_S = 0.05
-"""How long the service gathers for people; ten seconds in real life, too long for somebody who watches."""
 HOUR = 3600
 SLOW_HOURS, SLOWER = 3, 10
 """How long the show lingers after something was told, and how much more slowly an hour passes then."""
 DECIDED_BY = timedelta(hours=2)
 """By then the visits of an hour, which come together, have closed the windows before them."""
+AFTERWARDS = timedelta(minutes=2)
+FACTS_S = 15.0
+"""How long the show waits for the facts of a minute, at most: a text would say those of some minutes before."""
 LINGER_S = 2.0
 """Alerts are told above the heading of what comes after them; one that fails to come is named at the end."""
-START_S = 60.0
 FINISH_S = 60.0
 SETTLED_S = 0.6
 """Nothing more has come for so long: the last messages are out."""
-MARKETING, OPERATIONS = "marketing@shop.example", "operations@shop.example"
-
-ROUTING = """\
-teams:
-  marketing: [marketing-mail, shop-slack, shop-hook]
-  operations: [operations-mail, shop-slack, shop-hook]
-receivers:
-  marketing-mail: {{email: {{to: [{marketing}]}}}}
-  operations-mail: {{email: {{to: [{operations}]}}}}
-  shop-slack: {{slack: {{channel: "#shop", token: {{secret: DEMO_SLACK}}}}}}
-  shop-hook: {{webhook: {{url: "{hook}", secret: {{secret: DEMO_HOOK}}}}}}
-"""
 
 
 def _is_told(transition: Transition) -> bool:
@@ -82,13 +79,9 @@ def _is_told(transition: Transition) -> bool:
     return transition.state in (TransitionName.FIRING, TransitionName.RESOLVED)
 
 
-class DemoError(LockstepError):
-    """The demo could not be shown: something that it needs is missing, or the service did not do its part."""
-
-
 @dataclass
 class Replayed:
-    """The weeks as bytes to post. shown: index of the first event that is shown."""
+    """What is played, as bytes to post. shown: index of the first event that is shown."""
 
     events: Sequence[shop.Event]
     lines: Sequence[bytes]
@@ -137,8 +130,8 @@ def rules_folder(start: Path) -> Path:
 
 
 def prepare(folder: Path) -> Replayed:
-    """The six weeks, also written down for a look at them."""
-    events = shop.events()
+    """The weeks up to the last morning, also written down for a look at them."""
+    events = [event for event in shop.events() if shop.time_of(event) < shop.PLAYED_TO]
     lines = [json.dumps(event, separators=(",", ":")).encode() for event in events]
     (folder / "events.ndjson").write_bytes(b"\n".join(lines) + b"\n")
     border = shop.SHOWN_FROM.timestamp()
@@ -153,7 +146,7 @@ def expect(rules: Path, events: Path) -> dict[str, Transition]:
 
 
 async def run_demo(*, seconds: float = 4.0, console: Terminal | None = None) -> int:
-    """Show the demo; returns the exit code. seconds: how long the two shown weeks take. console: where it is shown."""
+    """Show the demo; returns the exit code. seconds: how long the shown days take. console: where it is shown."""
     console = console or Terminal()
     folder = Path(tempfile.mkdtemp(prefix="lockstep-demo-"))
     try:
@@ -172,9 +165,8 @@ async def _shown(folder: Path, console: Terminal, seconds: float) -> int:
         raise RuleError(f"{rules} has faults; see `lockstep check {rules}`")
     token, secret = secrets.token_hex(16), f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
     view, loop = View(console), asyncio.get_running_loop()
-    about = ": six weeks of a gift shop, real orders of 2011 (visits and stock simulated)"
+    about = ": weeks of a gift shop, real orders of 2011 (visits, prices and stock simulated)"
     view.say(styled(("Lockstep demo", "bold"), about))
-    expected = Expected(loaded.plan, {})
     async with AsyncExitStack() as stack:
         stack.enter_context(view)
         view.begin("starting the service and its receivers", 1)
@@ -182,24 +174,28 @@ async def _shown(folder: Path, console: Terminal, seconds: float) -> int:
         other = stack.enter_context(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")))
         preparing = asyncio.create_task(asyncio.to_thread(prepare, folder))
         stack.push_async_callback(asyncio.wait, [preparing])
+        heard: list[Mapping[str, Any]] = []
         mailbox = await stack.enter_async_context(_mails(folder / "mails"))
         slack = await stack.enter_async_context(slack_server(folder / "slack", token=token))
-        on_alert = partial(_hear, expected, view)
-        hook = await stack.enter_async_context(hook_server(folder / "webhooks", secret=secret, on_alert=on_alert))
-        environ = _environment(folder, mailbox=mailbox, slack=slack, token=token, secret=secret, port=_free_port())
-        _write_rules(rules, folder / "rules", hook.url)
-        url = await stack.enter_async_context(_service(folder, environ))
+        hook = await stack.enter_async_context(hook_server(folder / "webhooks", secret=secret, on_alert=heard.append))
+        write_rules(rules, folder / "rules", hook.url)
+        expected = Expected(load_rules(folder / "rules").plan, {})
+        hook.on_alert = partial(_hear, expected, view)
+        environ = environment(folder, mailbox=mailbox, slack=slack, token=token, secret=secret)
+        process = await stack.enter_async_context(service(folder, environ, shop.PLAYED_TO))
         session = await stack.enter_async_context(
-            aiohttp.ClientSession(base_url=url, timeout=aiohttp.ClientTimeout(total=FINISH_S), trust_env=False)
+            aiohttp.ClientSession(base_url=process.url, timeout=aiohttp.ClientTimeout(total=FINISH_S), trust_env=False)
         )
         replayed = await preparing
-        expecting = loop.run_in_executor(other, expect, rules, folder / "events.ndjson")
+        expecting = loop.run_in_executor(other, expect, folder / "rules", folder / "events.ndjson")
         rate = await _read_history(session, replayed, view)
+        view.begin("asking the judge directly what must come", 1)
         expected.transitions = await expecting
-        await _show(session, replayed, expected, view, seconds)
+        added = await _show(session, process, replayed, expected, view, seconds)
         view.begin("the last messages go out", len(expected.transitions))
         await _finish(expected, hook, mailbox, slack)
         counted = await _counted(session)
+        await Morning(process, session, mailbox, slack, hook, MorningView(view)).show()
         view.end()
         code = _conclude(
             view,
@@ -209,10 +205,10 @@ async def _shown(folder: Path, console: Terminal, seconds: float) -> int:
             slack,
             folder=folder,
             rules=rules,
-            events=len(replayed.lines),
+            events=len(replayed.lines) + added,
             counted=counted,
             rate=rate,
-            url=url,
+            url=process.url,
         )
         if console.is_terminal and sys.stdin.isatty():
             view.say(styled("\nThe pages are there until you press Enter."))
@@ -227,97 +223,6 @@ async def _mails(folder: Path) -> AsyncIterator[Mailbox]:
             yield mailbox
     except ImportError as error:
         raise DemoError("the demo's mail server is not installed; pip install 'lockstep[demo]'") from error
-
-
-# ---- the service ----------------------------------------------------------------------------------------------------
-
-
-def _free_port() -> int:
-    """A port that nobody has: links in messages name it before the service listens."""
-    with socket.socket() as sample:
-        sample.bind((HOST, 0))
-        port: int = sample.getsockname()[1]
-        return port
-
-
-def _environment(folder: Path, *, mailbox: Mailbox, slack: Slack, token: str, secret: str, port: int) -> dict[str, str]:
-    """The service's environment: nothing of the caller's own settings reaches the demo, and nothing of it the world."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCKSTEP_")}
-    return kept | {
-        "LOCKSTEP_BROKER": f"sqlite:///{folder / 'lockstep.db'}",
-        "LOCKSTEP_RULES": str(folder / "rules"),
-        "LOCKSTEP_TIMEZONE": str(ZONE),
-        "LOCKSTEP_HTTP_HOST": HOST,
-        "LOCKSTEP_HTTP_PORT": str(port),
-        "LOCKSTEP_PUBLIC_URL": f"http://{HOST}:{port}",
-        "LOCKSTEP_LOG_FORMAT": "json",
-        "LOCKSTEP_GROUP_WAIT": str(GROUP_WAIT_S),
-        "LOCKSTEP_SMTP_HOST": HOST,
-        "LOCKSTEP_SMTP_PORT": str(mailbox.port),
-        "LOCKSTEP_SMTP_FROM": "lockstep@shop.example",
-        "LOCKSTEP_SLACK_BASE_URL": slack.url,
-        "LOCKSTEP_SECRET_DEMO_SLACK": token,
-        "LOCKSTEP_SECRET_DEMO_HOOK": secret,
-    }
-
-
-def _write_rules(rules: Path, folder: Path, hook: str) -> None:
-    """The shipped rules, with a routing that leads to the receivers of the demo."""
-    folder.mkdir()
-    beside = [file for file in (calendar_file([rules]), shop_file([rules])) if file is not None]
-    for file in [*rule_files([rules]), *beside]:
-        shutil.copy(file, folder / file.name)
-    routing = ROUTING.format(marketing=MARKETING, operations=OPERATIONS, hook=hook)
-    (folder / "routing.yml").write_text(routing, encoding="utf-8")
-
-
-@asynccontextmanager
-async def _service(folder: Path, environ: Mapping[str, str]) -> AsyncIterator[str]:
-    """`lockstep serve`, ready, at this URL; ended with the block."""
-    log = folder / "serve.log"
-    with log.open("wb") as said:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "lockstep", "serve", stdout=said, stderr=said, env=dict(environ), cwd=folder
-        )
-    try:
-        try:
-            async with asyncio.timeout(START_S):
-                url = await _ready(process, log)
-        except TimeoutError as error:
-            raise DemoError(f"the service was not ready after {START_S:g} s; see {log}") from error
-        yield url
-    finally:
-        await _ended(process)
-
-
-async def _ready(process: asyncio.subprocess.Process, log: Path) -> str:
-    async with aiohttp.ClientSession(trust_env=False) as session:
-        while True:
-            if process.returncode is not None:
-                raise DemoError(f"the service ended with {process.returncode} while it started; see {log}")
-            urls = _listening(log)
-            if urls:
-                url = urls[0]
-                with contextlib.suppress(aiohttp.ClientError):
-                    async with session.get(f"{url}/readyz") as answer:
-                        if answer.status == 200:
-                            return url
-            await asyncio.sleep(0.05)
-
-
-def _listening(log: Path) -> re.Match[str] | None:
-    """Where the service says that it listens."""
-    return re.search(rf"http://{re.escape(HOST)}:\d+", log.read_text(encoding="utf-8"))
-
-
-async def _ended(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.send_signal(signal.SIGTERM)
-        try:
-            await asyncio.wait_for(process.wait(), 10.0)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
 
 
 # ---- the replay -----------------------------------------------------------------------------------------------------
@@ -383,7 +288,7 @@ def paced(transitions: Iterable[Transition]) -> Callable[[float], float]:
     begin = int(shop.SHOWN_FROM.timestamp())
     busy = {int(datetime.fromisoformat(t.at).timestamp() - begin) // HOUR for t in transitions}
     slow = {hour + after for hour in busy for after in range(SLOW_HOURS)}
-    hours = range(int(shop.END.timestamp() - begin) // HOUR)
+    hours = range(int(shop.MORNING.timestamp() - begin) // HOUR)
     ends = list(itertools.accumulate(SLOWER if hour in slow else 1 for hour in hours))
 
     def clock(part: float) -> float:
@@ -395,20 +300,43 @@ def paced(transitions: Iterable[Transition]) -> Callable[[float], float]:
     return clock
 
 
+def stops_of(transitions: Iterable[Transition]) -> list[datetime]:
+    """Where the show waits for the facts of the shop: before the minute in which something is told, and just after."""
+    minutes = {
+        datetime.fromisoformat(t.at).replace(second=0, microsecond=0)
+        for t in transitions
+        if t.state is not TransitionName.RESOLVED
+    }
+    return sorted({stop for minute in minutes for stop in (minute, minute + AFTERWARDS)})
+
+
 async def _show(
-    session: aiohttp.ClientSession, replayed: Replayed, expected: Expected, view: View, seconds: float
-) -> None:
-    """The last weeks in so many seconds: each event when its time has come."""
+    session: aiohttp.ClientSession,
+    process: ServiceProcess,
+    replayed: Replayed,
+    expected: Expected,
+    view: View,
+    seconds: float,
+) -> int:
+    """The shown days in so many seconds: each event when its time has come. Returns how many heartbeats were added."""
     loop, pace = asyncio.get_running_loop(), paced(expected.transitions.values())
     times = [shop.time_of(e) for e in replayed.events[replayed.shown :]]
     lines = replayed.lines[replayed.shown :]
-    view.begin("two weeks in fast motion", len(lines))
-    troubles = list(shop.TRUTH)
-    began, at = loop.time(), 0
+    view.begin("eleven days in fast motion", len(lines))
+    troubles, stops = list(shop.TRUTH), stops_of(expected.transitions.values())
+    began, at, added = loop.time(), 0, 0
     while at < len(lines):
-        clock = pace((loop.time() - began) / seconds) if seconds > 0 else shop.END.timestamp()
+        while stops and stops[0] <= times[at]:
+            stop, paused = stops.pop(0), loop.time()
+            beats = [shop.heartbeat(topic, stop + shop.LATENESS) for topic in shop.TOPICS]
+            await _post(session, [json.dumps(beat).encode() for beat in beats])
+            added += len(beats)
+            await _facts_reach(session, process, stop)
+            began += loop.time() - paused
+        clock = pace((loop.time() - began) / seconds) if seconds > 0 else shop.MORNING.timestamp()
         upto = at
-        while upto < len(lines) and times[upto].timestamp() <= clock and upto - at < AT_ONCE // 4:
+        border = min(clock, stops[0].timestamp() - 1) if stops else clock
+        while upto < len(lines) and times[upto].timestamp() <= border and upto - at < AT_ONCE // 4:
             upto += 1
         if upto > at:
             while troubles and troubles[0].starts <= times[upto - 1]:
@@ -418,6 +346,23 @@ async def _show(
             await _post(session, lines[at:upto])
             view.advance(upto - at, times[upto - 1])
             at = upto
+        await asyncio.sleep(0.02)
+    return added
+
+
+async def _facts_reach(session: aiohttp.ClientSession, process: ServiceProcess, moment: datetime) -> None:
+    """Wait until event time has come to a moment on all topics, as in life, where minutes pass; or for long."""
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + FACTS_S
+    while loop.time() < until_s:
+        async with session.get("/metrics") as answer:
+            text = await answer.text()
+        shown = re.findall(r'^lockstep_watermark_delay_seconds\{role="(\w+)"\} (\S+)$', text, re.MULTILINE)
+        behind = {role: float(seconds) for role, seconds in shown}
+        if behind.keys() >= {*shop.TOPICS}:
+            slowest_s = max(behind[topic] for topic in shop.TOPICS)
+            if process.now - timedelta(seconds=slowest_s) >= moment:
+                return
         await asyncio.sleep(0.02)
 
 
@@ -435,7 +380,9 @@ async def _heard_until(expected: Expected, moment: datetime) -> float:
 def _hear(expected: Expected, view: View, body: Mapping[str, Any]) -> None:
     """A webhook came in and its signature was right."""
     data = body["data"]
-    name = data["transition_id"]
+    name = data.get("transition_id")
+    if name is None:
+        return  # a report or a campaign, which the morning waits for
     transition = expected.transitions.get(name)
     if transition is None:
         expected.unexpected.append(f"{data['rule']} {data['state']} {data['at']}")
@@ -518,7 +465,7 @@ def _conclude(
         "What to try next",
         [
             (f"edit {shown}/orders.yml, then look for faults", f"{here} check {named}"),
-            ("what it would have told in these six weeks", f"{here} backtest {named} --events {kept}/events.ndjson"),
+            ("what it would have told in these weeks", f"{here} backtest {named} --events {kept}/events.ndjson"),
             (f"for real, with your receivers in {shown}/routing.yml", f"{here} serve --rules {named}"),
             ("tidy up", f"rm -r {kept}"),
         ],
@@ -532,8 +479,15 @@ def _conclude(
         view.say(styled(("missing or wrong:", "red"), f" {what}"))
     page = _link_of(mailbox)
     view.commands(
-        "Look at an alert, as whoever got its mail; and at all of them",
-        [*([("an alert's page", page)] if page else []), ("all alerts", f"{url}/")],
+        "Where both teams look, that morning",
+        [
+            ("today, live", f"{url}/today"),
+            ("the daily report", f"{url}/reports/daily/{shop.MORNING.date().isoformat()}"),
+            ("all reports", f"{url}/reports"),
+            ("campaigns and their answers", f"{url}/campaigns"),
+            *([("an alert, as whoever got its mail", page)] if page else []),
+            ("all alerts", f"{url}/"),
+        ],
     )
     return 1 if wrong else 0
 

@@ -1,17 +1,18 @@
 """The demo's shop: six weeks of real orders, visits and stock simulated from them, and trouble planted in the last two.
 
-Real: orders and returns (see data/NOTICE). Simulated: visits (by channel and by product), shipments of the orders, and
-the stock of the bestsellers, which falls with every real sale and is topped up by simulated receipts; all of it has the
-source `simulated` and `simulated: true` in its data. Planted: what TRUTH lists and nothing else. The same seed gives
-the same events, ids included.
+Real: orders and returns (see data/NOTICE). Simulated: visits (by channel and by product), shipments of the orders,
+prices, and the stock of the bestsellers, which falls with every real sale and is topped up by simulated receipts, each
+announced a week before; all of it has the source `simulated` and `simulated: true` in its data. Planted: what TRUTH
+lists, one delivery that will be late, and nothing else. The same seed gives the same events, ids included.
 """
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,15 @@ class Planted:
     daily: tuple[str, ...] = ()
 
 
-LOW, SOLD_OUT = "22720", "22423"
-"""A set of cake tins and a cake stand, the best-selling products of these weeks."""
+LOW, SOLD_OUT, LATE = "22720", "22423", "85099B"
+"""A set of cake tins and a cake stand, the best-selling products of these weeks, and a bag."""
+MORNING = _local("2011-03-11T06:00")
+"""A Friday, the day after the surge: then the show ends, with the report of the day before."""
+PLAYED_TO = MORNING - timedelta(minutes=8)
+"""What happens later is not sent before the report is due."""
+LATENESS = timedelta(seconds=10)
+"""Event time stays so far behind what was told."""
+TOPICS = ("orders", "traffic", "inventory", "plans")
 
 CHECKOUT = Planted(
     name="checkout dies",
@@ -96,6 +104,8 @@ SOLD_OUT_AT = _local("2011-03-07T10:28")
 """The last piece is sold in this minute."""
 NEWSLETTER_AT = _local("2011-03-10T11:30")
 SURGE_COPIES = 3
+LATE_TOLD_AT = _local("2011-03-10T16:00")
+"""The supplier of the bag says that the next delivery comes four days later than promised."""
 
 
 def events(*, planted: bool = True, seed: int = SEED) -> list[Event]:
@@ -111,8 +121,10 @@ def events(*, planted: bool = True, seed: int = SEED) -> list[Event]:
         *orders,
         *_shipments(orders, random.Random(f"{seed} shipments")),
         *_stock(orders, bestsellers, planted=planted),
+        *_prices(orders),
         *_visits(bestsellers, random.Random(f"{seed} visits"), planted=planted),
     ]
+    every_event += _heartbeats()
     every_event.sort(key=lambda e: e["time"])  # stable: at equal times a product's levels keep their order
     return every_event
 
@@ -131,6 +143,22 @@ def _event(kind: str, name: str, time: datetime, subject: str, data: Event) -> E
         "subject": subject,
         "data": {**data, "simulated": True},
     }
+
+
+def heartbeat(topic: str, time: datetime) -> Event:
+    """The shop has told a topic all up to here: event time goes on where a topic is quiet."""
+    return _event(
+        "source.heartbeat", f"told-{topic}-{time:%Y%m%dT%H%M%S}", time, "shop", {"name": "shop", "topic": topic}
+    )
+
+
+def _heartbeats() -> Iterator[Event]:
+    """As a shop that lives faster than the service's clock has to send them: an hour's worth at a time."""
+    time = FIRST + timedelta(hours=1)
+    while time < END:
+        for topic in TOPICS:
+            yield heartbeat(topic, time)
+        time += timedelta(hours=1)
 
 
 # ---- orders ---------------------------------------------------------------------------------------------------------
@@ -197,16 +225,38 @@ _SAFETY = 60
 """What is left of a product when its next receipt comes."""
 
 
-def _receipts(sku: str, *, planted: bool) -> list[tuple[datetime, int]]:
-    """When a product is topped up, and what of it will be left just before the next time."""
-    mondays = [(FIRST + timedelta(weeks=w, hours=7), _SAFETY) for w in range(6)]
+@dataclass(frozen=True)
+class _Receipt:
+    """A delivery to the shop. promised: the day that its supplier named first. left: of the product, just before the
+    next one. told_late: when the supplier took that day back; None where it was kept."""
+
+    time: datetime
+    left: int
+    promised: date
+    told_late: datetime | None = None
+
+
+def _on_time(time: datetime, left: int) -> _Receipt:
+    return _Receipt(time, left, time.date())
+
+
+def _receipts(sku: str, *, planted: bool) -> list[_Receipt]:
+    """When a product is topped up, the last time beyond the end of these weeks."""
+    mondays = [_on_time(FIRST + timedelta(weeks=week, hours=7), _SAFETY) for week in range(7)]
     if planted and sku == LOW:
-        mondays[4] = (mondays[4][0], 8)
-        mondays.insert(5, (RUNS_LOW.ends, _SAFETY))
+        mondays[4] = _on_time(mondays[4].time, 8)
+        mondays.insert(5, _late(RUNS_LOW.ends, known_at=RUNS_LOW.starts - timedelta(hours=2)))
     if planted and sku == SOLD_OUT:
-        mondays[4] = (mondays[4][0], 0)
-        mondays[5] = (SELLS_OUT.ends, _SAFETY)
+        mondays[4] = _on_time(mondays[4].time, 0)
+        mondays[5] = _late(SELLS_OUT.ends, known_at=SELLS_OUT.starts)
+    if planted and sku == LATE:
+        mondays[6] = _Receipt(mondays[6].time + timedelta(days=4), _SAFETY, mondays[6].promised, LATE_TOLD_AT)
     return mondays
+
+
+def _late(time: datetime, *, known_at: datetime) -> _Receipt:
+    """A day later than promised."""
+    return _Receipt(time, _SAFETY, time.date() - timedelta(days=1), known_at)
 
 
 def _stock(orders: Iterable[Event], bestsellers: Iterable[str], *, planted: bool) -> Iterator[Event]:
@@ -219,29 +269,51 @@ def _stock(orders: Iterable[Event], bestsellers: Iterable[str], *, planted: bool
                     sales[line["sku"]].append((time, line["quantity"]))
     for sku, sold in sales.items():
         receipts = _receipts(sku, planted=planted)
-        ends = [time for time, _ in receipts[1:]] + [END]
-        left = 0
-        for (time, rest), end in zip(receipts, ends, strict=True):
-            during = [(t, quantity) for t, quantity in sold if time <= t < end]
-            level = sum(quantity for _, quantity in during) + rest
-            received = level - left
-            day = time.date().isoformat()
-            yield _event(
-                "stock.receipt",
-                f"receipt-{sku}-{day}",
-                time,
-                sku,
-                {"sku": sku, "quantity": received, "expected_on": day, "status": "received"},
-            )
-            yield _level(sku, time, level, f"received-{day}")
-            for number, (sold_at, quantity) in enumerate(during, start=1):
-                level -= quantity
-                yield _level(sku, sold_at, level, f"{day}-{number}")
+        left = quantity = 0
+        for number, (receipt, following) in enumerate(itertools.pairwise(receipts)):
+            during = [(t, quantity) for t, quantity in sold if receipt.time <= t < min(following.time, END)]
+            level = sum(quantity for _, quantity in during) + receipt.left
+            quantity = level - left
+            if number:
+                yield from _announced(sku, receipt, receipts[number - 1].time, quantity)
+            yield _receipt(sku, receipt, receipt.time, quantity, "received")
+            day = receipt.time.date().isoformat()
+            yield _level(sku, receipt.time, level, f"received-{day}")
+            for sale, (sold_at, units) in enumerate(during, start=1):
+                level -= units
+                yield _level(sku, sold_at, level, f"{day}-{sale}")
             left = level
+        yield from _announced(sku, receipts[-1], receipts[-2].time, quantity)
+
+
+def _announced(sku: str, receipt: _Receipt, before: datetime, quantity: int) -> Iterator[Event]:
+    """What is said of a delivery before it comes. before: when the one before it came."""
+    yield _receipt(sku, receipt, before + timedelta(hours=1), quantity, "planned")
+    if receipt.told_late is not None:
+        yield _receipt(sku, receipt, receipt.told_late, quantity, "delayed")
+
+
+def _receipt(sku: str, receipt: _Receipt, time: datetime, quantity: int, status: str) -> Event:
+    expected = receipt.promised if status == "planned" else receipt.time.date()
+    order = f"{sku}-{receipt.promised.isoformat()}"
+    data = {"sku": sku, "quantity": quantity, "expected_on": expected.isoformat(), "status": status}
+    return _event("stock.receipt", f"receipt-{order}-{status}", time, sku, {**data, "purchase_order": order})
 
 
 def _level(sku: str, time: datetime, available: int, name: str) -> Event:
     return _event("stock.level", f"stock-{sku}-{name}", time, sku, {"sku": sku, "available": available})
+
+
+def _prices(orders: Iterable[Event]) -> Iterator[Event]:
+    """What each product costs, from the first day on: what it costs in most of its orders."""
+    asked: dict[str, Counter[float]] = {}
+    for order in orders:
+        if order["type"] == "order.placed":
+            for line in order["data"]["lines"]:
+                asked.setdefault(line["sku"], Counter())[line["unit_price"]] += 1
+    for sku, prices in sorted(asked.items()):
+        price = min(prices, key=lambda p: (-prices[p], p))
+        yield _event("price.changed", f"price-{sku}", FIRST, sku, {"sku": sku, "price": price, "currency": "GBP"})
 
 
 # ---- visits ---------------------------------------------------------------------------------------------------------

@@ -5,17 +5,19 @@ They keep what they get in a folder, so that it can be looked at afterwards.
 
 import asyncio
 import base64
+import hmac
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from standardwebhooks import Webhook, WebhookVerificationError
+from standardwebhooks import Webhook
 
 HOST = "127.0.0.1"
 CHANNEL_ID = "C0000SHOP"
@@ -187,9 +189,7 @@ class Hook:
 
     async def post(self, request: web.Request) -> web.Response:
         raw = await request.read()
-        try:
-            Webhook(self.secret).verify(raw, dict(request.headers))
-        except WebhookVerificationError:
+        if not self._is_signed(raw, request.headers):
             self.forged += 1
             return web.Response(status=400, text="the signature is not right")
         name = request.headers["webhook-id"]
@@ -202,10 +202,21 @@ class Hook:
         self.on_alert(body)
         return web.Response(status=204)
 
+    def _is_signed(self, raw: bytes, headers: Mapping[str, str]) -> bool:
+        """Whether one of its signatures is ours. Its time is that of the shop's clock, which lives in other years: a
+        receiver of the present also refuses what is more than five minutes old, as `Webhook.verify` does."""
+        try:
+            name, at = headers["webhook-id"], datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+            signature = Webhook(self.secret).sign(name, at, raw.decode())
+        except (KeyError, ValueError):
+            return False
+        given = headers.get("webhook-signature", "").split()
+        return any(hmac.compare_digest(one.encode(), signature.encode()) for one in given)
+
 
 @asynccontextmanager
 async def hook_server(folder: Path, *, secret: str, on_alert: Callable[[dict[str, Any]], None]) -> AsyncIterator[Hook]:
-    """A subscriber that checks signatures with the verifier that Standard Webhooks publishes.
+    """A subscriber that checks signatures with the library that Standard Webhooks publishes.
 
     folder: for the bodies. secret: of the signatures. on_alert: told of each body whose signature is right, once an id.
     """

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from lockstep.event import TYPES, Decoder, Refused, type_of
+from lockstep.event import Decoder, Refused, role_of, type_of
 from lockstep.text.figures import duration_words
 from lockstep.text.rfc3339 import SECOND
 
@@ -104,7 +104,7 @@ class Gathered:
                 self._refuse(f"{what}; check the time zone, or leave it out", place)
                 continue
             kind = type_of(event)
-            rows.append((event.source, event.id, TYPES[kind].role, kind, time_us, value))
+            rows.append((event.source, event.id, role_of(kind, event.data), kind, time_us, value))
         before = self._db.total_changes
         self._db.executemany(
             "INSERT OR IGNORE INTO event (source, id, role, type, time_us, value) VALUES (?, ?, ?, ?, ?, ?)", rows
