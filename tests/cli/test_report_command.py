@@ -139,3 +139,45 @@ def test_a_report_of_a_service(run, tmp_path, monkeypatch):
     figures = {f.name: f for s in decode(said.encode()).sections for f in s.figures}
     assert figures["orders"].value == 128
     assert "LAMP-1" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        pytest.param(["--at", "2999-01-01"], "2999-01-01 is still to come", id="a day in the future"),
+        pytest.param([], "the service knows no facts of the shop yet", id="no facts"),
+    ],
+)
+def test_a_service_that_knows_nothing_yet_is_no_empty_report(run, tmp_path, arguments, says):
+    url = f"sqlite:///{tmp_path}/shop.db"
+
+    async def begin() -> None:
+        broker = SqliteBroker(url, group="lockstep", clock=lambda: SIX.astimezone(UTC))
+        await broker.start()
+        await broker.declare([TopicSpec(SHOP, 1, compacted=True)])
+        await broker.stop()
+
+    asyncio.run(begin())
+    code, out, said = run("report", "daily", "--broker", url, *arguments)
+    assert (code != 0, out) == (True, "")
+    assert says in " ".join(said.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "says"),
+    [
+        pytest.param("", "2026-11-30", "there are no events", id="no event"),
+        pytest.param(
+            "x", "2020-01-01", "--at leaves out what came after it, 2020-01-01 00:00", id="before all of them"
+        ),
+    ],
+)
+def test_events_of_another_time_are_said_to_be(run, tmp_path, monkeypatch, text, at, says):
+    monkeypatch.setenv("LOCKSTEP_TIMEZONE", "Europe/Berlin")
+    rules, events = tmp_path / "rules", tmp_path / "events.ndjson"
+    rules.mkdir()
+    (rules / "stock.yml").write_text(RULES)
+    events.write_text("".join(json.dumps(event) + "\n" for event in past(3)) if text else "")
+    code, out, said = run("report", "daily", "--rules", rules, "--events", events, "--at", at)
+    assert (code, out) == (1, "")
+    assert says in " ".join(said.split())

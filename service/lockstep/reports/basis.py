@@ -195,7 +195,7 @@ def say_gaps(basis: Basis) -> None:
     days = [shop.day(basis.today - timedelta(n)) for n in range(29)]
     known = [day for day in days if day is not None]
     if not known:
-        basis.not_known("sales: no fact of any day is there yet")
+        basis.not_known("sales: no fact of any day is there yet; they come with the first orders that are sent")
     if known and shop.day(basis.yesterday) is None:
         basis.not_known("yesterday: no fact of it is there")
     for name, what, why in _COUNTS if known else ():

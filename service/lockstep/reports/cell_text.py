@@ -14,6 +14,7 @@ from lockstep.text.figures import PERCENT, number_text, ratio_text, time_text
 
 MONEY = "money"
 NOT_KNOWN = "not known"
+SAME = "the same"
 _SAME = 0.005
 """Two numbers that are no further apart than this share of the second are told as the same."""
 
@@ -105,13 +106,13 @@ def change_text(value: int | float | None, other: int | float | None, unit: str)
     if unit == PERCENT:
         points = round((value - other) * 100, 1)
         if points == 0:
-            return "the same"
+            return SAME
         return f"{'+' if points > 0 else ''}{number_text(points)} point{'' if abs(points) == 1 else 's'}"
     if other == 0:
         return ""
     change = (value - other) / abs(other)
     if abs(change) < _SAME:
-        return "the same"
+        return SAME
     if change > 4:
         return ratio_text(value / other)
     return f"{'+' if change > 0 else ''}{number_text(round(change * 100))}%"

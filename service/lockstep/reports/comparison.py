@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
-from lockstep.reports.cell_text import cell_text, change_text, is_better
+from lockstep.reports.cell_text import SAME, cell_text, change_text, is_better
 from lockstep.reports.report_record import Figure, Report
 
 
@@ -58,4 +58,5 @@ def _compared(figure: Figure, name: str, other: int | float | None, days: int, z
         value, than = value / figure.days, than / days
     change = change_text(value, than, figure.unit)
     said = f"{change} a day" if is_by_day and change else change
-    return Comparison(name, cell_text(other, figure.unit, zone), said, is_better(value, than, figure.good))
+    is_good = None if change == SAME else is_better(value, than, figure.good)
+    return Comparison(name, cell_text(other, figure.unit, zone), said, is_good)

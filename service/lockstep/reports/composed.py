@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lockstep.reports.basis import Basis, say_gaps
-from lockstep.reports.cell_text import change_text
+from lockstep.reports.cell_text import SAME, change_text
 from lockstep.reports.matters import matters
 from lockstep.reports.report_record import Figure, Report, Section
 from lockstep.response.report_due import Kind
@@ -45,4 +45,4 @@ def against(figure: Figure, other: int | float | None, than: str) -> str:
     change = change_text(figure.value, other, figure.unit)
     if not change:
         return ""
-    return f", as many as {than}" if change == "the same" else f", {change} against {than}"
+    return f", as many as {than}" if change == SAME else f", {change} against {than}"

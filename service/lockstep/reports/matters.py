@@ -178,17 +178,22 @@ def _capacity(basis: Basis) -> Iterator[Matter]:
 
 
 def _plans(basis: Basis) -> Iterator[Matter]:
+    near = {plan.campaign for plan in basis.plans(PROMOTED_DAYS)}
     for plan in basis.plans(14):
         said = basis.answer(plan)
         if said.verdict == "yes":
             continue
-        stake = next(iter(plan_stakes(basis.shop, said, basis.at)), None)
+        stakes = plan_stakes(basis.shop, said, basis.at)
+        if plan.campaign in near:  # what of its products is not there is a matter of its own: the promotion's
+            stakes = [stake for stake in stakes if stake.is_of_orders]
+        stake = next(iter(stakes), None)
+        act = said.suggestion.rstrip(".") or "Agree on another day or another product"
         begins = datetime.fromisoformat(plan.starts)
         yield Matter(
             name=f"plan/{plan.campaign}",
             what=f"{plan.campaign} cannot be served as it is planned. {said.reasons[0]}".rstrip("."),
             who="both teams",
-            act=said.suggestion.rstrip(".") or "Agree on another day or another product",
+            act=f"{plan.campaign}: {act[0].lower()}{act[1:]}",
             at_stake=_minor(stake),
             due=rfc3339_of(max(begins, basis.at)),
             because="" if stake is None else stake.of,

@@ -30,7 +30,7 @@ def markdown(report: Report) -> str:
     for number, matter in enumerate(report.matters, 1):
         lines += _matter(number, matter, report, zone)
     if not report.matters:
-        lines += ["Nothing needs anybody.", ""]
+        lines += [nothing_words(report), ""]
     for section in report.sections:
         lines += _section(section, report)
     if report.unknown:
@@ -47,6 +47,13 @@ def foot(report: Report) -> str:
 def late_words(report: Report) -> str:
     """That it comes late."""
     return f"It comes {report.late:,} minutes late: the service was not there when it was due."
+
+
+def nothing_words(report: Report) -> str:
+    """What is said where nothing matters; that nothing is known is no good news."""
+    if report.unknown:
+        return "Nothing that is known needs anybody. What could not be known stands at the end."
+    return "Nothing needs anybody."
 
 
 def stake_words(matter: Matter, report: Report) -> str:

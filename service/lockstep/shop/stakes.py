@@ -36,11 +36,12 @@ ORDER_DAYS = 28
 @dataclass(frozen=True)
 class Stake:
     """minor: in the minor unit of the currency, 0 at least. of: what it is, in words: `12 A-1 that sell in the 3 days
-    it is out`."""
+    it is out`. is_of_orders: whether it is made of orders and not of units of a product."""
 
     minor: int
     currency: str
     of: str
+    is_of_orders: bool = False
 
     @property
     def amount(self) -> Fraction:
@@ -159,7 +160,7 @@ def orders_stake(shop: Shop, orders: int, words: str, at: datetime) -> Stake | N
     worth = order_worth(shop, at)
     if worth is None or orders <= 0:
         return None
-    return Stake(worth * orders, shop_currency(shop, at), f"{orders:,} {words}")
+    return Stake(worth * orders, shop_currency(shop, at), f"{orders:,} {words}", is_of_orders=True)
 
 
 def _days(count: int | float | Fraction) -> str:

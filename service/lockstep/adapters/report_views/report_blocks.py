@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from lockstep.adapters.slack_api.markup import cut, escaped, linked
 from lockstep.reports.cell_text import figure_text
 from lockstep.reports.comparison import comparisons
-from lockstep.reports.report_markdown import bars, due_words, foot, late_words, stake_words, table_text
+from lockstep.reports.report_markdown import bars, due_words, foot, late_words, nothing_words, stake_words, table_text
 from lockstep.reports.report_record import Figure, Report, Section, Table
 
 MOST_BLOCKS = 50
@@ -64,7 +64,7 @@ def _section(text: str) -> Block:
 
 def _texts(report: Report) -> list[str]:
     """The parts as texts, each fit for one block."""
-    texts = ["*What matters*" if report.matters else "*What matters*\nNothing needs anybody."]
+    texts = ["*What matters*" if report.matters else "*What matters*\n" + nothing_words(report)]
     for number, matter in enumerate(report.matters, 1):
         said = ", ".join(filter(None, (stake_words(matter, report), due_words(matter, report))))
         texts.append(

@@ -12,7 +12,7 @@ from lockstep.adapters.charts.sparkline import HEIGHT, WIDTH, sparkline
 from lockstep.adapters.report_views.report_sheet import LIGHT, dark_sheet, page_sheet
 from lockstep.reports.cell_text import curve_name, curve_words, figure_text
 from lockstep.reports.comparison import Comparison, comparisons
-from lockstep.reports.report_markdown import bars, due_words, foot, late_words, stake_words, table_text
+from lockstep.reports.report_markdown import bars, due_words, foot, late_words, nothing_words, stake_words, table_text
 from lockstep.reports.report_record import Column, Figure, Matter, Report, Section, Table
 from lockstep.text.one_line import flat
 
@@ -90,7 +90,7 @@ class _Html:
         parts.append(self.el("h2", "r-h2", "What matters"))
         parts += [self._matter(matter, report) for matter in report.matters]
         if not report.matters:
-            parts.append(self.el("div", "r-card", "Nothing needs anybody."))
+            parts.append(self.el("div", "r-card", nothing_words(report)))
         parts += [self._section(section, report) for section in report.sections]
         if report.unknown:
             items = "".join(f"<li>{escape(text)}</li>" for text in report.unknown)

@@ -23,6 +23,10 @@ FilesOption = Annotated[
 ]
 
 
+NO_FACTS = "the service knows no facts of the shop yet"
+WHENCE_FACTS = "they come of orders, visits and stock, where rules/shop.yml is there (it may be empty)"
+
+
 def report(
     kind: Annotated[str, typer.Argument(help="daily, weekly, monthly or hourly")],
     more: Annotated[list[Path] | None, typer.Argument(help="Further files of events")] = None,
@@ -55,7 +59,7 @@ def report(
     instant = _instant(at, settings.zone)
     files = [*(events or []), *(more or [])]
     if facts is not None and files:
-        fail("--events and --facts; name one of them")
+        fail("--events and --facts are two sources; name one of them")
     if facts is not None:
         made = _of_facts(named, facts, settings, instant)
     elif files:
@@ -92,7 +96,7 @@ def _of_facts(kind: Kind, path: Path, settings: Settings, at: datetime | None) -
     plan = load_rules(settings.rules, zone=settings.zone).plan
     shop = shop_from(path, settings.zone, plan.shop or ShopSettings(), plan.calendar)
     if not shop.upto:
-        fail(f"{path}: there is no fact in it", 1)
+        fail(f"{path}: there is no fact in it; write records of the topic `lockstep.shop`, one a line", 1)
     why = "a file of facts has none of them"
     return made_report(kind, shop, AlertNews(why=why), (), at or datetime.fromisoformat(shop.upto))
 
@@ -120,7 +124,8 @@ def _of_events(kind: Kind, files: Sequence[Path], settings: Settings, at: dateti
         result = backtest(plan, files, zone=settings.zone, until=at, progress=progress)
     book = None if result.judge is None else result.judge.book
     if result.shortfall or book is None or not book.shop.upto:
-        fail(result.shortfall or "the events make no facts of a shop", 1)
+        why = result.shortfall or f"these events make no facts of a shop; {WHENCE_FACTS}"
+        fail(why if at is None else f"{why}; --at leaves out what came after it, {at:%Y-%m-%d %H:%M}", 1)
     instant = at or datetime.fromisoformat(book.shop.upto)
     rules = {rule.name: rule for rule in plan.rules}
     writer = Writer(settings.zone, settings.public_url, settings.currency)
@@ -139,6 +144,8 @@ def _of_service(kind: Kind, settings: Settings, at: datetime) -> Report:
     from lockstep.app import utc_now
     from lockstep.notify.message import Writer
 
+    if at.astimezone(settings.zone).date() > utc_now().astimezone(settings.zone).date():
+        fail(f"--at: {at:%Y-%m-%d} is still to come, and nothing is known of it yet; name a day of the past, or none")
     plan = load_rules(settings.rules, zone=settings.zone).plan
 
     async def act(opened: Broker) -> Report:
@@ -149,6 +156,8 @@ def _of_service(kind: Kind, settings: Settings, at: datetime) -> Report:
         await alerts.refresh()
         await responses.refresh()
         await reports.refresh()
+        if not shop.shop.upto:
+            fail(f"{NO_FACTS}, so there is nothing to report; {WHENCE_FACTS}", 1)
         maker = ReportMaker(
             lambda: shop.shop,
             alerts,

@@ -69,7 +69,7 @@ def stock_table(basis: Basis) -> Table:
             )
             for one in basis.shortages
         ),
-        empty="Nothing that sells is sold out or running out.",
+        empty="Nothing that sells is sold out or running out." if basis.shop.products else "No product is known yet.",
     )
 
 
