@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from report_samples import ACTIONS, NEWS, SIX, line, sample_shop
-from shop_build import TODAY, at, capacity, days, history, plan, product, receipt, shop_of
+from shop_build import TODAY, at, capacity, days, history, lot, plan, product, receipt, shop_of
 
 from lockstep.calendar.calendar_file import read_calendar
 from lockstep.reports.comparison import comparisons
@@ -201,6 +201,15 @@ def test_the_agenda_lists_what_is_to_be_ordered_sold_off_and_decided():
     leadership = " ".join(report.sections[0].lines)
     assert "critical for 15 hours and nobody has it" in leadership
     assert "Overdue since Sat 28 Nov, Ben" in leadership
+
+
+def test_the_agenda_names_lots_that_get_too_old_for_a_channel():
+    """By shelf_life of shop.yml, what is too old first; a shop that says nothing of it has no such table."""
+    lots = [lot(30, "2027-03-10"), lot(5, "2027-02-01", "L-2"), lot(9, "2027-06-01", "L-3")]
+    shop = shop_of(product("TEA", lots=lots), shelf_life={"amazon": 90})
+    rows = table(weekly(shop, AlertNews(), (), SIX), "shelf_life").rows
+    assert rows == (("TEA", "L-2", "amazon", "2026-11-03", 5), ("TEA", "L-1", "amazon", "2026-12-10", 30))
+    assert "shelf_life" not in {t.name for s in sample("weekly").sections for t in s.tables}
 
 
 def test_an_hour_is_the_last_whole_one():

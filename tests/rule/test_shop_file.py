@@ -52,10 +52,13 @@ def test_everything_that_a_shop_says():
         """\
 currency: EUR
 exchange: {USD: 0.79, JPY: 0.0061}
-capacity: {per_day: 120, closed: usual}
+capacity: {per_day: 120, work_units_per_day: 150, closed: usual}
 key_products: ["KEY-*"]
 backorder: PRE-1
 marketplaces: [amazon, ebay]
+bundles: {SET-1: {A-1: 2, B-1: 1}, SET-2: [A-1, C-1]}
+shelf_life: {amazon: 90d}
+cost_of_goods: {amazon: 50%, "*": 0.45}
 lead_time: 21d
 safety: 36h
 velocity_over: 14d
@@ -72,7 +75,11 @@ report: {daily: "05:30", agenda: Tuesday, launch_until: 2026-12-24, to: [both], 
         currency="EUR",
         exchange={"USD": Fraction(79, 100), "JPY": Fraction(61, 10_000)},
         capacity_per_day=120,
+        work_per_day=150,
         closed_capacity=False,
+        bundles={"SET-1": {"A-1": 2, "B-1": 1}, "SET-2": {"A-1": 1, "C-1": 1}},
+        shelf_life={"amazon": 90},
+        cost_of_goods={"amazon": Fraction(1, 2), "*": Fraction(9, 20)},
         key_skus=("KEY-*",),
         backorder=("PRE-1",),
         marketplaces=("amazon", "ebay"),

@@ -132,6 +132,36 @@ def test_complex_orders():
     ("numbers", "value"),
     [
         pytest.param(
+            {"revenue": 10_000, "shipping_cost": 1_000, "spend": 500}, Fraction(9, 20), id="of 100 45 are left"
+        ),
+        pytest.param({"revenue": 10_000, "refunds": 5_000, "spend": 1_000}, Fraction(2, 5), id="refunds earn nothing"),
+        pytest.param({"revenue": 10_000, "spend": 9_000}, Fraction(-3, 10), id="it may be a loss"),
+        pytest.param({"revenue": 1_000, "refunds": 1_000}, None, id="nothing was earned"),
+        pytest.param({"orders": 10}, None, id="no revenue was told"),
+        pytest.param(
+            {"revenue": {"EUR": 10_000}, "spend": {"USD": 500}}, Fraction(3, 5), id="spend without a rate is not in it"
+        ),
+    ],
+)
+def test_margin(numbers, value):
+    """Of totals: what goods at 40 % of revenue, shipping and advertising leave."""
+    made = of(*history(web=numbers), cost_of_goods={"*": Fraction(2, 5)})["channel_margin"]
+    assert made.value == value
+    assert value is not None or made.why
+
+
+def test_margin_is_known_where_the_shop_says_what_goods_cost():
+    """Of the channel itself, else of all; else it is not known, which breaches nothing."""
+    numbers = {"revenue": 10_000}
+    assert of(*history(web=numbers))["channel_margin"].why == "shop.yml has no cost_of_goods of web"
+    costs = {"web": Fraction(7, 10), "*": Fraction(2, 5)}
+    assert of(*history(web=numbers), cost_of_goods=costs)["channel_margin"].value == Fraction(3, 10)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "value"),
+    [
+        pytest.param(
             {"orders": 10, "lines": 10, "shipped": 10, "shipping_cost": 5_000}, Fraction(5), id="plain orders"
         ),
         pytest.param(

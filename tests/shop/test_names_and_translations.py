@@ -67,7 +67,7 @@ def test_the_age_of_stock_is_that_of_its_newest_word():
 
 def test_every_measure_of_the_catalogue_is_made():
     """Of a thing that is known, none is left to `… is not known`."""
-    shop = a_shop(RUNNING)
+    shop = a_shop(RUNNING, shelf_life={"web": 10})
     for subject in SUBJECTS:
         (first, *_) = things(shop, subject)
         made = business(shop, subject, first, NOON)

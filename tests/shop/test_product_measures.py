@@ -6,6 +6,7 @@ import pytest
 from shop_build import NOON, TODAY, at, lot, product, receipt, shop_of
 
 from lockstep.shop.business import business
+from lockstep.shop.names import names
 from lockstep.shop.subjects.returns import returns_ranking
 
 
@@ -98,6 +99,67 @@ def test_lots(lots, days, unsold):
     """Sold one after the other, the earliest first, all at the speed of the product."""
     made = of(product(sells=4, stock=100, lots=lots))
     assert (made["days_to_expiry"].value, made["unsold_at_expiry"].value) == (days, unsold)
+
+
+@pytest.mark.parametrize(
+    ("lots", "days"),
+    [
+        pytest.param([lot(30, "2027-03-10")], 10, id="100 days are left, and 90 are asked for"),
+        pytest.param([lot(30, "2027-03-10"), lot(5, "2027-02-01", "L-2")], 0, id="the oldest is too old"),
+        pytest.param(
+            [lot(30, "2027-03-10", location="ebay")], None, id="what lies at another marketplace is not its own"
+        ),
+        pytest.param([lot(30, "2027-03-10", location="amazon")], 10, id="what lies at its own is"),
+        pytest.param([lot(0, "2027-03-10")], None, id="nothing is left of it"),
+    ],
+)
+def test_a_lot_gets_too_old_for_a_channel(lots, days):
+    """Its last day is less days away than shop.yml says that the channel asks for."""
+    shop = shop_of(product(lots=lots), shelf_life={"amazon": 90}, marketplaces=("amazon", "ebay"))
+    assert business(shop, "shelf", ("A-1", "amazon"), NOON)["shelf_days"].value == days
+    other = business(shop, "shelf", ("A-1", "web"), NOON)["shelf_days"]
+    assert (other.value, other.why) == (None, "shop.yml has no shelf_life of web")
+
+
+def part(sku, stock):
+    return product(sku, sells=4, stock=stock)
+
+
+SET = {"bundles": {"SET": {"A-1": 2, "B-1": 1}}}
+
+
+@pytest.mark.parametrize(
+    ("facts", "cover", "available", "scarcest"),
+    [
+        pytest.param([part("A-1", 40), part("B-1", 80)], 10, 20, "A-1", id="of two"),
+        pytest.param([part("A-1", 40), part("B-1", 0)], 0, 0, "B-1", id="one is out"),
+        pytest.param([part("A-1", 1), part("B-1", 80)], 0, 0, "A-1", id="half a set"),
+        pytest.param([part("A-1", 40)], 10, None, "A-1", id="of the other nothing is known"),
+        pytest.param(
+            [part("A-1", 40), part("B-1", 80), product("SET", sells=2, stock=None)],
+            5,
+            20,
+            "A-1",
+            id="bundles that were sold took two of it each",
+        ),
+    ],
+)
+def test_a_bundle_lasts_as_long_as_its_scarcest_part(facts, cover, available, scarcest):
+    """And there are as many as its parts make; it has no cover or order of its own."""
+    shop = shop_of(*facts, **SET)
+    made = business(shop, "product", ("SET",), NOON)
+    assert made["bundle_cover"].value == cover
+    assert made["days_of_cover"].why == "it is a bundle, which lasts as long as its scarcest part"
+    assert made["reorder_quantity"].value is None
+    known = names(shop, {"sku": "SET"}, NOON)
+    assert (known.get("available"), known["scarcest_part"]) == (available, scarcest)
+
+
+def test_what_is_no_bundle_has_no_bundle_cover():
+    """Nor a bundle of which no part was ever told."""
+    shop = shop_of(product("A-1", sells=4, stock=40), bundles={"SET": {"X": 1}})
+    assert business(shop, "product", ("A-1",), NOON)["bundle_cover"].why == "it is no bundle of shop.yml"
+    assert business(shop, "product", ("SET",), NOON)["bundle_cover"].value is None
 
 
 def test_what_was_just_listed_is_not_judged():

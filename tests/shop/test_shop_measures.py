@@ -4,6 +4,7 @@ from datetime import timedelta
 from fractions import Fraction
 
 import pytest
+from msgspec.structs import replace
 from shop_build import NOON, TODAY, at, capacity, day, days, history, marked, product, receipt, shop_of, today
 
 from lockstep.shop.business import business, things
@@ -98,6 +99,36 @@ def test_work_units():
     whole = {"orders": 10, "lines": 16, "gift_wrapped": 2, "special_shipping": 4}
     assert of(*today(whole=whole))["work_units_today"].value == 17
     assert of(*today(whole=whole), work={"order": Fraction(2)})["work_units_today"].value == 20
+
+
+WRAPPED = {"orders": 26, "lines": 26, "gift_wrapped": 26}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param({"work_per_day": 200.0}, id="of any day in shop.yml"),
+        pytest.param({"capacity": 200.0}, id="declared for the day, whatever it says of orders"),
+    ],
+)
+def test_capacity_in_work_units(said):
+    """Usual orders are 1.25 each, so 200 units are 160 of them; today's 26 are wrapped, 1.75 each."""
+    declared = [replace(capacity(999, "2026-11-30"), work_units_per_day=200.0)] if "capacity" in said else []
+    settings = {name: value for name, value in said.items() if name != "capacity"}
+    usual = history(whole={"orders": 100, "lines": 100})
+    made = of(*usual, *today(whole=WRAPPED), *declared, **settings)
+    assert made["capacity_today"].value == 160
+    assert made["capacity_used"].value == Fraction(26 * 7, 4 * 200)
+    # 74 more are expected: 45.5 + 74 x 1.25 = 138 units, and the 62 that are left are 49 orders.
+    assert made["capacity_projected"].value == Fraction(138, 200)
+    assert made["room_left"].value == 49
+    assert "1.25 an order" in str(made["room_left"].made_of)
+
+
+def test_work_is_counted_only_where_somebody_does():
+    """A later declaration in orders counts, and a shop without orders takes one of a single line."""
+    assert of(*today(whole={"sessions": 1}), work_per_day=100.0)["capacity_today"].value == 80
+    assert of(capacity(50, "2026-11-30"), work_per_day=100.0)["capacity_today"].value == 50
 
 
 @pytest.mark.parametrize(

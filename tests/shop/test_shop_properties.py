@@ -106,11 +106,20 @@ def measured(shop):
     }
 
 
+SAYS = {
+    "bundles": {"SET": {"A-1": 2, "B-1": 1}, "C-1": {"A-1": 1}},
+    "shelf_life": {"web": 10, "MARKET": 30},
+    "cost_of_goods": {"*": Fraction(2, 5)},
+    "work_per_day": 300.0,
+}
+"""What a shop says of itself that has everything."""
+
+
 @some
-@given(facts=shops)
-def test_every_measure_is_in_its_bounds(facts):
+@given(facts=shops, says=st.sampled_from([{}, SAYS]))
+def test_every_measure_is_in_its_bounds(facts, says):
     """No cover below 0 or above a year, no share above all, nothing blank."""
-    shop = shop_of(*facts)
+    shop = shop_of(*facts, **says)
     for made in measured(shop).values():
         for name, measure in made.items():
             assert (measure.value is not None) or measure.why, name
@@ -118,8 +127,11 @@ def test_every_measure_is_in_its_bounds(facts):
             assert not isinstance(measure.value, float), name
         values = {name: m.value for name, m in made.items() if m.value is not None}
         assert 0 <= values.get("days_of_cover", 0) <= 365
+        assert 0 <= values.get("bundle_cover", 0) <= 365
         assert 0 <= values.get("sell_through", 0) <= 1
-        for name in set(values) - {"return_rise", "channel_return_rise", "forecast_gap", "promoted_stock"}:
+        assert values.get("channel_margin", 0) <= 1
+        either = {"return_rise", "channel_return_rise", "forecast_gap", "promoted_stock", "channel_margin"}
+        for name in set(values) - either:
             assert values[name] >= 0, name
         assert values.get("plan_trouble", 0) in (0, 1, 2)
 
@@ -139,9 +151,16 @@ def test_the_order_of_facts_never_matters(facts, shuffled):
         ] = fact
     others = list(last.values())
     shuffled.shuffle(others)
-    one, other = shop_of(*facts), shop_of(*others)
+    one, other = shop_of(*facts, **SAYS), shop_of(*others, **SAYS)
     assert measured(one) == measured(other)
-    for labels in ({}, {"sku": "A-1"}, {"campaign": "SUMMER"}, {"channel": "web"}, {"location": "MARKET"}):
+    for labels in (
+        {},
+        {"sku": "A-1"},
+        {"sku": "SET"},
+        {"campaign": "SUMMER"},
+        {"channel": "web"},
+        {"location": "MARKET"},
+    ):
         assert names(one, labels, NOON) == names(other, labels, NOON)
 
 

@@ -353,6 +353,9 @@ class CapacityDeclared(_Data):
     starts: Time = Field(description="First moment")
     ends: Time = Field(description="Last moment")
     orders_per_day: NonNegative = Field(description="Orders that can be shipped in a day")
+    work_units_per_day: NonNegative | None = Field(
+        None, description="Work units that can be done in a day; where it is there it counts, not `orders_per_day`"
+    )
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from lockstep.shop.ledger import Ledger
 from lockstep.shop.names import names
 from lockstep.shop.series import FLOWS, LEVELS, WHOLE_EVENTS
 from lockstep.shop.shop_settings import ShopSettings
+from lockstep.shop.subjects.bundles import bundles_with
 from lockstep.shop.whole_shop import NO_LONGER_KNOWN, Made, MadeOf, Shop, made_of
 from lockstep.text.rfc3339 import SECOND, rfc3339
 
@@ -276,9 +277,13 @@ class Book:
                     promoted = [sku for plan in shop.plans.values() for sku in plan.skus if sku in shop.products]
                     skus = dict.fromkeys([*skus, *promoted])
                 if subject == "product":
-                    return [(sku,) for sku in sorted(skus)]
+                    return [(sku,) for sku in sorted(bundles_with(shop, dict.fromkeys(skus)))]
                 facts = [shop.products[sku] for sku in sorted(skus) if sku in shop.products]
                 return [(f.sku, order) for f in facts for order in dict.fromkeys(r.purchase_order for r in f.receipts)]
+            case "shelf":
+                channels = sorted(shop.settings.shelf_life)
+                dated = sorted(shop.products if everything else ledger.touched_products) if channels else []
+                return [(sku, channel) for sku in dated if self._has_lots(sku, channels) for channel in channels]
             case "channel":
                 # All, not those of the cell that is over: what came in an earlier cell since the last regular step
                 # would else be seen at midnight.
@@ -291,6 +296,13 @@ class Book:
                 return [(name,) for name in sorted(shop.plans)] if is_asked else []
             case _:
                 return [()] if regular or everything else []
+
+    def _has_lots(self, sku: str, channels: list[str]) -> bool:
+        """Whether a product has lots, or had some of which its levels still tell."""
+        levels = self._histories.levels
+        return bool(self.shop.products[sku].lots) or any(
+            (series.id, (channel, sku)) in levels for series in self._reads["shelf"] for channel in channels
+        )
 
     def _of_one(
         self, subject: str, read: list[SeriesDef], labels: Labels, at: datetime, end: int

@@ -10,6 +10,7 @@ from lockstep.shop.facts import PlanFacts
 from lockstep.shop.forecast import expected_day
 from lockstep.shop.plan_answer import VERDICTS, assess, fullness
 from lockstep.shop.subjects import (
+    bundles,
     capacity,
     channel,
     expiry,
@@ -58,8 +59,9 @@ def _business(
                 made |= capacity.measures(shop, at)
             if asks(*fulfilment.MEASURES):
                 made |= fulfilment.measures(shop, at)
-        case "product", (sku,) if sku in shop.products:
-            facts = shop.products[sku]
+        case "product", (sku,) if (facts := bundles.product_of(shop, sku)) is not None:
+            if asks(*bundles.MEASURES):
+                made |= bundles.measures(shop, sku, shop.day_of(at))
             if asks(*product.MEASURES):
                 made |= product.measures(shop, facts, at)
             if asks(*returns.MEASURES):
@@ -72,6 +74,8 @@ def _business(
                 made |= promotions.measures(shop, facts, at)
         case "receipt", (sku, purchase_order) if sku in shop.products:
             made = stock_receipts.receipt_measures(shop, shop.products[sku], purchase_order, at)
+        case "shelf", (sku, name) if sku in shop.products:
+            made = expiry.shelf_measures(shop, shop.products[sku], name, at)
         case "channel", (name,):
             made = channel.measures(shop, name, at)
         case "plan", (campaign,) if campaign in shop.plans:
@@ -91,7 +95,10 @@ def things(shop: Shop, subject: str) -> Iterable[tuple[str, ...]]:
         case "shop":
             return [()]
         case "product":
-            return [(sku,) for sku in sorted(shop.products)]
+            return [(sku,) for sku in sorted(bundles.bundles_with(shop, dict.fromkeys(shop.products)))]
+        case "shelf":
+            lots = sorted(sku for sku, product in shop.products.items() if product.lots)
+            return [(sku, channel) for sku in lots for channel in sorted(shop.settings.shelf_life)]
         case "receipt":
             return sorted(
                 {

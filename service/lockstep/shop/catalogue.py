@@ -16,6 +16,7 @@ SOURCE = "shop"
 SUBJECTS: dict[str, tuple[str, ...]] = {
     "product": ("sku",),
     "receipt": ("sku", "purchase_order"),
+    "shelf": ("sku", "channel"),
     "channel": ("channel",),
     "shop": (),
     "plan": ("campaign",),
@@ -89,6 +90,9 @@ _ALL = (
     Business("promoted_stock", "product", "units", "Available units, while a campaign promotes it", 1_000_000),
     Business("key_cover", "product", "days", "days_of_cover, of key products only", 365),
     Business(
+        "bundle_cover", "product", "days", "Days of cover of a bundle of shop.yml: that of its scarcest part", 365
+    ),
+    Business(
         "reorder_quantity",
         "product",
         "units",
@@ -99,6 +103,14 @@ _ALL = (
     ),
     Business(
         "spend_without_stock", "product", "money", "Spend of today for campaigns that promote it while it is sold out"
+    ),
+    # ---- a product on a channel
+    Business(
+        "shelf_days",
+        "shelf",
+        "days",
+        "Days until its earliest lot is too old for the channel, by shelf_life of shop.yml; 0 when it is",
+        365,
     ),
     # ---- a delivery to the shop
     Business("receipt_late_days", "receipt", "days", "Days by which it is late: past its day, or moved to a later one"),
@@ -121,6 +133,13 @@ _ALL = (
         "channel",
         "money",
         "Shipping cost a shipped order of 28 days, with what complex orders cost more",
+    ),
+    Business(
+        "channel_margin",
+        "channel",
+        "%",
+        "Part of 28 days' revenue that goods, shipping and advertising leave, where shop.yml has cost_of_goods",
+        1,
     ),
     Business("roas", "channel", "x", "Revenue / spend of the last 7 days, of at least the minimum spend", 1_000),
     Business("spend_change", "channel", "x", "Spend of the last 24 hours / a usual day's of the 7 before", 1),

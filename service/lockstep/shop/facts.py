@@ -217,12 +217,13 @@ def instant_text(text: str) -> str:
 
 
 class CapacityFacts(_Fact, frozen=True, kw_only=True, tag="capacity"):
-    """What operations can ship from `starts` to `ends` (RFC 3339): orders a day. Of two that cover a day the one that
-    was told later counts."""
+    """What operations can ship from `starts` to `ends` (RFC 3339): orders a day, or work units where they are told. Of
+    two that cover a day the one that was told later counts."""
 
     starts: str
     ends: str
     orders_per_day: float
+    work_units_per_day: float | None = None
     told_at: str = ""
     source: str = "event"
 

@@ -327,7 +327,12 @@ class Ledger:
             case "capacity.declared":
                 starts, ends = instant_text(said["starts"]), instant_text(said["ends"])
                 fact = CapacityFacts(
-                    upto=at, starts=starts, ends=ends, orders_per_day=said["orders_per_day"], told_at=at
+                    upto=at,
+                    starts=starts,
+                    ends=ends,
+                    orders_per_day=said["orders_per_day"],
+                    work_units_per_day=said.get("work_units_per_day"),
+                    told_at=at,
                 )
                 self._put(fact)
                 self.touched_plans.update(dict.fromkeys(self.shop.plans))

@@ -17,6 +17,7 @@ from lockstep.shop.facts import DayFacts, PlanFacts, ProductFacts
 from lockstep.shop.forecast import conversion_of, usual_day
 from lockstep.shop.plan_answer import answer, rough
 from lockstep.shop.stakes import at_stake, named, order_value
+from lockstep.shop.subjects import bundles
 from lockstep.shop.subjects.product import is_named, lead_time
 from lockstep.shop.subjects.promotions import unknown_products
 from lockstep.shop.subjects.returns import reasons_text
@@ -44,6 +45,7 @@ class Name:
 
 _LABEL_OF = {
     "product": "sku",
+    "shelf": "sku",
     "receipt": "purchase_order",
     "channel": "channel",
     "plan": "campaign",
@@ -61,6 +63,8 @@ _EXAMPLES: dict[str, tuple[str, str]] = {
     "unsold_at_expiry": ("36 units", "how much of it will be left is not known"),
     "promoted_cover_gap": ("2 days", "no campaign promotes it"),
     "promoted_stock": ("40 units", "no campaign promotes it now"),
+    "bundle_cover": ("4.5 days", "the cover of its parts is not known"),
+    "shelf_days": ("12 days", "no lot of it has a last day"),
     "key_cover": ("4.5 days", "it is no key product"),
     "reorder_quantity": ("96 units", "how many to order is not known"),
     "lead_time_change": ("7 days", "no change of its lead time is known"),
@@ -71,6 +75,7 @@ _EXAMPLES: dict[str, tuple[str, str]] = {
     "channel_return_rise": ("5.2%", "too few were sold to compare returns"),
     "complex_share": ("35%", "no order came lately"),
     "cost_to_serve": ("6.40 EUR", "no cost of shipping is known"),
+    "channel_margin": ("18%", "what its goods cost is not known"),
     "roas": ("5.2x", "too little was spent for a return on it"),
     "spend_change": ("2x", "what is usually spent is not known"),
     "expected_today": ("310 orders", "how many orders to expect today is not known yet"),
@@ -170,6 +175,14 @@ _OWN = (
     ),
     Name(
         "available", "Units that can be sold, at all places", "units", "40 units", "no stock of it was ever told", "sku"
+    ),
+    Name(
+        "scarcest_part",
+        "The part of a bundle that lasts shortest",
+        "text",
+        "A-1",
+        "it is no bundle of which the parts are known",
+        "sku",
     ),
     Name("price", "What a unit costs", "money", "19.90 EUR", "no price of it was told", "sku"),
     Name(
@@ -277,8 +290,11 @@ def names(shop: Shop, labels: Mapping[str, str], at: datetime) -> dict[str, floa
     """
     known: dict[str, float | str | None] = {**_of_shop(shop, labels, at)}
     sku, channel, campaign = (labels.get(label, "") for label in ("sku", "channel", "campaign"))
-    if sku in shop.products:
-        known |= _of_product(shop, shop.products[sku], labels, at)
+    product = bundles.product_of(shop, sku)
+    if product is not None:
+        known |= _of_product(shop, product, labels, at)
+        if channel:
+            known |= _numbers(business(shop, "shelf", (sku, channel), at))
     if channel:
         known |= _numbers(business(shop, "channel", (channel,), at))
     if campaign in shop.plans:
@@ -376,10 +392,14 @@ def _of_product(
     shop: Shop, product: ProductFacts, labels: Mapping[str, str], at: datetime
 ) -> dict[str, float | str | None]:
     today = shop.day_of(at)
-    coming, out = next_receipt(product, today), sold_out_on(shop, product, at)
+    scarcest = bundles.scarcest_part(shop, product.sku, today)
+    # A bundle comes in when the part comes in that it lacks.
+    coming = next_receipt(product if scarcest is None else shop.products[scarcest], today)
+    out = sold_out_on(shop, product, at)
     known = _numbers(business(shop, "product", (product.sku,), at))
     known |= {
         "available": product.available,
+        "scarcest_part": scarcest or "",
         "price": None if product.price is None else number(_price(shop, product.price, product.currency)),
         "sold_out_on": "" if out is None or is_named(product.sku, shop.settings.backorder) else day_text(out),
         "next_receipt": "" if coming is None else day_text(coming[0]),

@@ -21,7 +21,8 @@ class ShopSettings:
 
     currency: ISO 4217, in which totals are told. exchange: currency → how many of the shop's currency one of it is
     worth. capacity_per_day: orders that can be shipped on a day for which nothing was declared; None: not known.
-    capacity_by_weekday: likewise, of a weekday (Monday is 0) that differs from capacity_per_day.
+    capacity_by_weekday: likewise, of a weekday (Monday is 0) that differs from capacity_per_day. work_per_day: capacity
+    in work units instead of orders, where the shop counts it so.
     closed_capacity: whether closed days of the calendar have none. key_skus: products that must not run out, with `*`.
     lead_time_days: of suppliers that told none. safety_days: cover that should be left when a receipt comes.
     velocity_days: over how many days sales are looked at. conversion_days: likewise, visits to orders.
@@ -29,6 +30,8 @@ class ShopSettings:
     min_return_units: fewer units sold make no return rate. min_spend: minor units; less makes no ROAS.
     min_sessions: fewer visits make no conversion. work: what an order costs in work units: `order` each, `line` for
     each line, `gift_wrap`, `special_shipping` on top. standard_shipping: methods that are not special.
+    cost_of_goods: channel, or `*` for all others → part of its revenue that the goods cost. bundles: bundle → its parts
+    and how many of each. shelf_life: channel → days that a lot must still last to be sold there.
     marketplaces: locations or channels that are marketplaces. backorder: products that may be sold without stock.
     new_days: for so long a product is new, and no cover or spike of it is judged. report_at: local time of the daily
     report; agenda_on: the day of the weekly agenda, `Mon`; launch_until: the last day (or local minute, RFC 3339
@@ -41,7 +44,11 @@ class ShopSettings:
     exchange: dict[str, Fraction] = field(default_factory=dict)
     capacity_per_day: float | None = None
     capacity_by_weekday: dict[int, float] = field(default_factory=dict)
+    work_per_day: float | None = None
     closed_capacity: bool = True
+    cost_of_goods: dict[str, Fraction] = field(default_factory=dict)
+    bundles: dict[str, dict[str, int]] = field(default_factory=dict)
+    shelf_life: dict[str, int] = field(default_factory=dict)
     key_skus: tuple[str, ...] = ()
     backorder: tuple[str, ...] = ()
     marketplaces: tuple[str, ...] = ()

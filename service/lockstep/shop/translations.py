@@ -26,6 +26,7 @@ _SUBJECTS = {
     "conversion": "traffic",
     "spend": "traffic",
     "product": "stock",
+    "shelf": "stock",
     "stock": "stock",
     "supply": "stock",
     "receipt": "stock",

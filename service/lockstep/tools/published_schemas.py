@@ -177,7 +177,12 @@ EXAMPLE_DATA: Mapping[str, Mapping[str, Any]] = {
         "discount": 0.2,
         "cancelled": False,
     },
-    "capacity.declared": {"starts": "2026-11-24T00:00:00Z", "ends": "2026-11-25T00:00:00Z", "orders_per_day": 400},
+    "capacity.declared": {
+        "starts": "2026-11-24T00:00:00Z",
+        "ends": "2026-11-25T00:00:00Z",
+        "orders_per_day": 400,
+        "work_units_per_day": 520,
+    },
 }
 """event type → data with every field that the contract names."""
 

@@ -22,6 +22,7 @@ from lockstep.reports.tables.short_table import (
 from lockstep.shop.day_sums import on_days
 from lockstep.shop.facts import Lot, ProductFacts, Receipt
 from lockstep.shop.stakes import units_stake, unsold_of
+from lockstep.shop.subjects.expiry import lots_for
 from lockstep.shop.subjects.location import locations
 from lockstep.shop.subjects.product import cover as cover_of
 from lockstep.shop.subjects.product import lead_time, new_for, open_quantity, velocity
@@ -33,6 +34,8 @@ FLASH_DISCOUNTS = ((14, 50), (30, 30), (60, 20), (365, 10))
 """(days that are left at most, percent off): what a flash sale of an expiring lot begins with."""
 EXPIRY_DAYS = 90
 """A lot that ends later is not told of."""
+SHELF_DAYS = 30
+"""Nor is one that its channel takes for longer."""
 SLOW_DAYS = 30
 """Without a sale for so long a product is slow."""
 
@@ -284,6 +287,25 @@ def expiring_table(basis: Basis) -> Table:
         ),
         empty=f"No lot ends unsold within {EXPIRY_DAYS} days.",
     )
+
+
+def shelf_table(basis: Basis) -> Table:
+    """Lots that a channel takes for at most 30 days more, by shelf_life of shop.yml; what is too old first."""
+    rows = []
+    for product in basis.products() if basis.shop.settings.shelf_life else ():
+        for channel, least in sorted(basis.shop.settings.shelf_life.items()):
+            for lot in lots_for(basis.shop, product, channel):
+                ends = date.fromisoformat(lot.expires_on) - timedelta(least)
+                if (ends - basis.today).days <= SHELF_DAYS:
+                    rows.append((ends.isoformat(), product.sku, lot.lot, channel, lot.quantity))
+    return short_table(
+        "shelf_life",
+        "Lots that get too old for a channel",
+        (SKU, text_column("lot", "Lot"), text_column("channel", "Channel"), day_column("until", "Sold there until"),
+         number_column("quantity", "Left")),
+        ((sku, lot, channel, until, quantity) for until, sku, lot, channel, quantity in sorted(rows)),
+        empty=f"No lot gets too old for a channel within {SHELF_DAYS} days.",
+    )  # fmt: skip
 
 
 def slow_table(basis: Basis) -> Table:

@@ -57,6 +57,13 @@ def _whole_days(value: Any) -> int:
     return int(days)
 
 
+def _shelf_days(value: Any) -> int:
+    days = _days(value)
+    if days != int(days) or not 1 <= days <= 3_650:
+        raise ValueError(f"'{str(value)[:20]}' are no whole days; write 1d to 3650d [LS292]")
+    return int(days)
+
+
 def _exact(value: Any) -> Fraction:
     """A number as it is written: 0.79 is 79/100."""
     text = str(value).strip()
@@ -70,6 +77,24 @@ def _rate(value: Any) -> Fraction:
     if not rate:
         raise ValueError("'0' is no rate; write what one of it is worth, like 0.79 [LS292]")
     return rate
+
+
+def _part(value: Any) -> Fraction:
+    """A part of a whole: 45% and 0.45 are 9/20."""
+    text = str(value).strip()
+    part = _exact(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    if part > 1:
+        raise ValueError(f"'{text[:20]}' is more than the whole; write a part like 45% [LS292]")
+    return part
+
+
+def _for_all(value: Any) -> Any:
+    return value if isinstance(value, dict) else {"*": value}
+
+
+def _parts(value: Any) -> Any:
+    """`[A-1, B-1]` is one of each."""
+    return dict.fromkeys(value, 1) if isinstance(value, list) and all(isinstance(sku, str) for sku in value) else value
 
 
 def _time_of_day(value: Any) -> str:
@@ -104,9 +129,24 @@ def _day_or_minute(value: Any) -> str:
 _LENGTH = {"type": "string", "examples": ["7d", "14d"]}
 _Days = Annotated[float, BeforeValidator(_days), WithJsonSchema(_LENGTH)]
 _WholeDays = Annotated[int, BeforeValidator(_whole_days), WithJsonSchema(_LENGTH)]
+_WholeShelf = Annotated[int, BeforeValidator(_shelf_days), WithJsonSchema(_LENGTH)]
 _Exact = Annotated[Fraction, BeforeValidator(_exact), WithJsonSchema({"type": "number", "minimum": 0})]
 _Currency = Annotated[
     str, BeforeValidator(_currency), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$", "examples": ["EUR"]})
+]
+_Part = Annotated[Fraction, BeforeValidator(_part), WithJsonSchema({"type": ["string", "number"], "examples": ["45%"]})]
+_Bundle = Annotated[
+    dict[str, Annotated[int, Field(ge=1, le=1_000)]],
+    BeforeValidator(_parts),
+    Field(min_length=1),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                {"type": "object", "additionalProperties": {"type": "integer", "minimum": 1}, "minProperties": 1},
+            ]
+        }
+    ),
 ]
 _Patterns = Annotated[list[str], BeforeValidator(one_or_many), listed(TEXT)]
 
@@ -119,6 +159,9 @@ class CapacityModel(Strict):
 
     per_day: Annotated[float, Field(gt=0, le=10_000_000)] | None = Field(
         None, description="Orders that can be shipped on a day for which nothing else was declared"
+    )
+    work_units_per_day: Annotated[float, Field(gt=0, le=10_000_000)] | None = Field(
+        None, description="Likewise in work units (`work_units` says what an order takes); counts instead of per_day"
     )
     closed: Annotated[Literal["0", "usual"], BeforeValidator(str), WithJsonSchema({"enum": [0, "usual"]})] = Field(
         "0", description="On closed days of calendar.yml nothing is shipped (0), or as much as on others (`usual`)"
@@ -251,6 +294,27 @@ class ShopFile(Strict):
     marketplaces: Annotated[MarketplacesModel, BeforeValidator(_named)] = Field(
         default_factory=MarketplacesModel, description="Locations or channels that are marketplaces: `[amazon]`"
     )
+    bundles: dict[str, _Bundle] = Field(
+        default_factory=dict, description="Bundles and their parts: `{SET-1: {A-1: 2, B-1: 1}}`, or `[A-1, B-1]`"
+    )
+    shelf_life: dict[str, _WholeShelf] = Field(
+        default_factory=dict, description="How long a lot must still last to be sold on a channel: `{amazon: 90d}`"
+    )
+    cost_of_goods: Annotated[
+        dict[str, _Part],
+        BeforeValidator(_for_all),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": ["string", "number"]},
+                    {"type": "object", "additionalProperties": {"type": ["string", "number"]}},
+                ]
+            }
+        ),
+    ] = Field(
+        default_factory=dict,
+        description='Part of revenue that the goods cost: `45%`, or by channel: `{amazon: 50%, "*": 45%}`',
+    )
     lead_time: _Days = Field(14, description="Of suppliers that told none, `14d`")
     safety: _Days = Field(7, description="Cover that should be left when a receipt comes, `7d`")
     velocity_over: _WholeDays = Field(28, description="So many days of sales say how fast a product sells")
@@ -369,6 +433,10 @@ def _settings_of(model: ShopFile) -> ShopSettings:
         currency=currency,
         exchange=dict(model.exchange),
         capacity_per_day=model.capacity.per_day,
+        work_per_day=model.capacity.work_units_per_day,
+        cost_of_goods=dict(model.cost_of_goods),
+        bundles={sku: dict(parts) for sku, parts in model.bundles.items()},
+        shelf_life=dict(model.shelf_life),
         closed_capacity=model.capacity.closed == "0",
         key_skus=tuple(model.key_products),
         backorder=tuple(model.backorder),

@@ -5,11 +5,12 @@ from fractions import Fraction
 
 from lockstep.shop.day_sums import counted, facts_of, paid
 from lockstep.shop.exchange import Total, decimals, total
-from lockstep.shop.facts import COUNTS
+from lockstep.shop.facts import COUNTS, MONEY
 from lockstep.shop.forecast import median
 from lockstep.shop.subjects.capacity import work_units
 from lockstep.shop.subjects.returns import channel_returns
 from lockstep.shop.whole_shop import Made, Shop
+from lockstep.text.days import list_text
 
 COMPLEX_DAYS = 7
 COST_DAYS = 28
@@ -26,6 +27,7 @@ def measures(shop: Shop, channel: str, at: datetime) -> dict[str, Made]:
         **channel_returns(shop, channel, at),
         "complex_share": complex_share(shop, channel, at),
         "cost_to_serve": cost_to_serve(shop, channel, at),
+        "channel_margin": margin(shop, channel, at),
         "roas": roas(shop, channel, at),
         "spend_change": spend_change(shop, channel, at),
     }
@@ -81,6 +83,35 @@ def cost_to_serve(shop: Shop, channel: str, at: datetime) -> Made:
     )
     cents = 10 ** decimals(cost.currency)
     return Made(Fraction(round(cost.amount / shipped * harder * cents), cents), cost.unit, made_of, cost.why)
+
+
+def margin(shop: Shop, channel: str, at: datetime) -> Made:
+    """What is left of 28 whole days' revenue, refunds taken off, after goods, shipping and advertising; a part of it.
+
+    Goods are the part of revenue that shop.yml says they cost; what came back is taken to be sold again.
+    """
+    yesterday, goods = shop.day_of(at) - timedelta(1), shop.settings.cost_of_goods
+    part = goods.get(channel, goods.get("*"))
+    if part is None:
+        return Made(None, "%", (), f"shop.yml has no cost_of_goods of {channel}")
+    sums = {name: paid(shop, name, yesterday, COST_DAYS, channel) for name in MONEY}
+    totals = {name: total(money, shop.settings) for name, money in sums.items()}
+    currencies = {one.currency for one in totals.values() if one.minor}
+    net = totals["revenue"].minor - totals["refunds"].minor
+    made_of: _Parts = (
+        (f"revenue of {COST_DAYS} days", float(totals["revenue"].amount)),
+        ("refunds", float(totals["refunds"].amount)),
+        ("part that goods cost", float(part)),
+        ("cost of shipping", float(totals["shipping_cost"].amount)),
+        ("spend on advertising", float(totals["spend"].amount)),
+    )
+    if net <= 0:
+        return Made(None, "%", made_of, f"nothing was earned on {channel} in {COST_DAYS} days")
+    if len(currencies) > 1:
+        return Made(None, "%", made_of, f"money in {list_text(sorted(currencies))}, which shop.yml has no rate between")
+    left = net * (1 - part) - totals["shipping_cost"].minor - totals["spend"].minor
+    why = "; ".join(dict.fromkeys(one.why for one in totals.values() if one.why))
+    return Made(left / net, "%", made_of, why)
 
 
 def roas(shop: Shop, channel: str, at: datetime) -> Made:

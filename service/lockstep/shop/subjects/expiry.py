@@ -4,7 +4,7 @@ import math
 from datetime import date, datetime
 from fractions import Fraction
 
-from lockstep.shop.facts import ProductFacts
+from lockstep.shop.facts import Lot, ProductFacts
 from lockstep.shop.subjects.product import velocity, why_no_cover
 from lockstep.shop.whole_shop import Made, Shop
 from lockstep.text.days import day_text
@@ -30,6 +30,32 @@ def unsold_units(lots: list[tuple[int, int]], a_day: Fraction) -> Fraction:
         gone += sold / a_day
         unsold += units - sold
     return unsold
+
+
+def lots_for(shop: Shop, product: ProductFacts, channel: str) -> list[Lot]:
+    """Lots with something left that a channel may sell: those that do not lie at another marketplace."""
+    elsewhere = [place for place in shop.settings.marketplaces if place != channel]
+    return [lot for lot in product.lots if lot.quantity > 0 and lot.location not in elsewhere]
+
+
+def shelf_measures(shop: Shop, product: ProductFacts, channel: str, at: datetime) -> dict[str, Made]:
+    """Of a product on a channel."""
+    least = shop.settings.shelf_life.get(channel)
+    if least is None:
+        return {"shelf_days": Made(None, "days", (), f"shop.yml has no shelf_life of {channel}")}
+    lots = lots_for(shop, product, channel)
+    if not lots:
+        return {"shelf_days": Made(None, "days", (), NO_LOTS)}
+    first = min(lots, key=lambda lot: (lot.expires_on, lot.lot))
+    last = date.fromisoformat(first.expires_on)
+    made_of: tuple[tuple[str, int | float | str], ...] = (
+        ("earliest lot", first.lot),
+        ("its last day", day_text(last)),
+        (f"days that {channel} asks for", least),
+        ("units of it", first.quantity),
+    )
+    left = (last - shop.day_of(at)).days - least
+    return {"shelf_days": Made(max(0, left), "days", made_of)}
 
 
 def measures(shop: Shop, product: ProductFacts, at: datetime) -> dict[str, Made]:

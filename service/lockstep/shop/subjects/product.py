@@ -48,6 +48,8 @@ def new_for(shop: Shop, product: ProductFacts, today: date) -> int | None:
 
 def not_judged(shop: Shop, product: ProductFacts, today: date) -> str:
     """Why no cover of it is judged; "" where it is."""
+    if product.sku in shop.settings.bundles:
+        return "it is a bundle, which lasts as long as its scarcest part"
     if is_named(product.sku, shop.settings.backorder):
         return "it may be sold without stock"
     age = new_for(shop, product, today)
@@ -62,6 +64,7 @@ def sold(shop: Shop, product: ProductFacts, today: date) -> tuple[int, int]:
     """
     count, yesterday = shop.settings.velocity_days, today - timedelta(1)
     units = on_days(product, product.units, yesterday, count)
+    units = _with_bundles(shop, product, units, yesterday)
     if product.available is None:
         in_stock = [1] * len(units)
     else:
@@ -75,6 +78,20 @@ def sold(shop: Shop, product: ProductFacts, today: date) -> tuple[int, int]:
         units, in_stock = units[-on_sale:] if on_sale else [], in_stock[-on_sale:] if on_sale else []
     on_sale_days = [n for n, stocked in zip(units, in_stock, strict=True) if stocked or n > 0]
     return sum(on_sale_days), len(on_sale_days)
+
+
+def _with_bundles(shop: Shop, product: ProductFacts, units: list[int], last: date) -> list[int]:
+    """Units sold by day up to `last`, those in bundles of shop.yml among them."""
+    for bundle, parts in shop.settings.bundles.items():
+        facts = shop.products.get(bundle)
+        count = parts.get(product.sku, 0)
+        if facts is None or not count or bundle == product.sku:
+            continue
+        more = on_days(facts, facts.units, last, shop.settings.velocity_days)
+        length = max(len(units), len(more))
+        units, more = ([0] * (length - len(one)) + one for one in (units, more))
+        units = [own + count * of_bundle for own, of_bundle in zip(units, more, strict=True)]
+    return units
 
 
 def velocity(shop: Shop, product: ProductFacts, today: date) -> Fraction | None:

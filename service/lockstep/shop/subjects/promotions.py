@@ -45,7 +45,7 @@ def _plans_of_products(shop: Shop) -> dict[str, list[PlanFacts]]:
 
 def unknown_products(shop: Shop, plan: PlanFacts) -> list[str]:
     """Products that a campaign promotes and of which no event ever told: not listed, stocked or sold."""
-    return [sku for sku in dict.fromkeys(plan.skus) if sku not in shop.products]
+    return [sku for sku in dict.fromkeys(plan.skus) if sku not in shop.products and sku not in shop.settings.bundles]
 
 
 def units_of_campaign(shop: Shop, plan: PlanFacts, at: datetime) -> dict[str, dict[date, Fraction]]:
