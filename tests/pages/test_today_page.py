@@ -11,13 +11,20 @@ import msgspec
 import pytest
 from chromium import CONTRAST, browser, needs_chromium
 from icalendar import Calendar
-from page_samples import ANNA, FELL, decided, decision, records, served, stands, transition
+from page_samples import ANNA, FELL, decided, decision, records, rule, served, stands, transition
 from shop_build import NOON, history, plan, product, receipt, shop_of
 from today_samples import OUT, RULES, busy_records, busy_shop, quiet_shop
 
+from lockstep.adapters.http.pages.shop.today_tiles import TILE_OF_MEASURE, tiles_about
+from lockstep.reports.daily import daily
+from lockstep.reports.news import AlertNews
+from lockstep.reports.report_markdown import markdown
 from lockstep.response.decision import Reason
 from lockstep.response.standing import Handling
+from lockstep.rule.condition.kinds import series_of_condition
+from lockstep.rule.language.load import load_texts
 from lockstep.shop.business import business
+from lockstep.shop.catalogue import BUSINESS
 from lockstep.shop.forecast import conversion_of, expected_day, usual_day
 from lockstep.shop.plan_answer import answer
 from lockstep.shop.whole_shop import Shop
@@ -90,6 +97,61 @@ async def test_campaigns_stand_with_the_answer_that_they_got(busy):
     assert campaigns.index("runs until Tue 1 Dec") < campaigns.index("in 3 days 12 hours: Fri 4 Dec to Sun 6 Dec")
 
 
+@pytest.mark.parametrize(
+    ("measures", "condition", "tiles"),
+    [
+        ("mine: {count: order.returned}", "threshold: {measure: mine, window: 1d, above: 5}", {"returns"}),
+        ("a: {sum: total, of: order.placed}", "spike: {measure: a, window: 1h, above: 2x, at_least: 5}", {"orders"}),
+        ("a: {count: order.placed}, b: {count: traffic.session}, c: {formula: a / b}",
+         "threshold: {measure: c, window: 1d, below: 1%}", {"conversion"}),
+        ("left: {last: available, of: stock.level}", "threshold: {measure: left, at_most: 5}", {"stock"}),
+        ("", "threshold: {measure: room_left, at_most: 5}", {"capacity"}),
+        ("late: {count: order.delivered, where: {late: true}}", "threshold: {measure: late, window: 1d, above: 5}",
+         {"ship"}),
+        ("clicks: {count: ad.clicked}", "threshold: {measure: clicks, window: 1h, above: 5}", set()),
+    ],
+)  # fmt: skip
+def test_a_tile_knows_its_alerts_by_what_their_rules_measure(measures, condition, tiles):
+    """However the author calls a measure: a name is a matter of taste."""
+    loaded = load_texts({"r.yml": f"measures: {{{measures}}}\nrules: [{{name: R, {condition}}}]\n", "shop.yml": "{}"})
+    (rule,) = loaded.plan.rules
+    assert tiles_about(series_of_condition(rule.condition)) == tiles
+
+
+def test_every_tile_s_measures_are_business_measures():
+    assert set(TILE_OF_MEASURE) <= set(BUSINESS)
+
+
+async def test_a_tile_has_the_colour_of_the_worst_alert_about_it(tmp_path):
+    """Spikes of orders colour the orders, whatever they are called, and nothing else."""
+    alert = transition("Surge", labels={}, severity="critical")
+    rules = {"Surge": rule("Surge")}
+    async with served(tmp_path, records([alert]), now=NOON, whole_shop=quiet_shop(), rules=rules) as pages:
+        page = (await read(f"{pages.url}/today"))[0]
+    coloured = re.findall(r'<article class="tile critical-edge">.*?<h3>([^<]*)</h3>', page, re.DOTALL)
+    assert coloured == ["Orders"]
+    assert page.count('<span class="badge critical">critical alert</span>') == 1
+
+
+async def test_a_campaign_leads_to_its_answer(busy):
+    """By an address that its card on the page of campaigns has."""
+    page = (await read(f"{busy.url}/today"))[0]
+    assert 'href="./campaigns#c-CYBER%20MONDAY"' in page
+
+
+async def test_the_report_says_the_same_numbers(busy):
+    """Made of the same facts at the same instant: what is expected, the room, the backlog, the conversion."""
+    report = daily(busy.whole_shop, AlertNews(), (), NOON)
+    whole = business(busy.whole_shop, "shop", (), NOON)
+    page = words((await read(f"{busy.url}/today"))[0])
+    text = markdown(report)
+    for number in (whole["expected_today"], whole["capacity_today"], whole["backlog"]):
+        assert number.value is not None
+        said = number_text(float(number.value))
+        assert re.search(rf"(?<![0-9.,]){re.escape(said)}(?![0-9,])", text), said
+        assert re.search(rf"(?<![0-9.,]){re.escape(said)}(?![0-9,])", page), said
+
+
 async def test_stock_at_risk_says_until_when_and_what_comes(busy):
     """What is promoted and gone first; then what runs out before the next delivery, or with none planned."""
     page = (await read(f"{busy.url}/today"))[0]
@@ -159,6 +221,8 @@ async def test_old_facts_are_said_to_be_old(tmp_path):
     assert head.startswith("Nothing fires; the numbers are old")
     assert "Nothing newer has come for 3 hours. Look whether events still arrive" in head
     assert "known up to 12:00" in head
+    assert head.count("Nothing that is known; see above.") == 2
+    assert "Nothing to do now" not in head
 
 
 async def test_nothing_that_events_say_becomes_markup(tmp_path):

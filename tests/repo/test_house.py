@@ -121,6 +121,7 @@ def test_a_new_event_type_is_two_edits():
         "adapters/inbound/segment.py",
         "notify/advice.py",  # what each team may do
         "adapters/http/operations/campaigns/campaign_operations.py",  # what marketing announces
+        "adapters/http/pages/shop/today_tiles.py",  # which number of the page rules on them are about
         "shop/series.py",  # what facts are made of
         "shop/ledger.py",  # what those say that travel whole
         "tools/backtest/campaign_events.py",  # what rules of a replay know of campaigns

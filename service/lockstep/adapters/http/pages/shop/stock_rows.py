@@ -57,6 +57,10 @@ def stock_rows(shop: Shop, now: datetime) -> tuple[list[StockRow], int]:
 
 def at_risk(shop: Shop, now: datetime) -> list[ProductFacts]:
     """Products that may be at risk: what is promoted, and what a glance says lasts short; so many at most."""
+    return shop.once(("at_risk", now), lambda: _at_risk(shop, now))
+
+
+def _at_risk(shop: Shop, now: datetime) -> list[ProductFacts]:
     promoted = {sku for plan in shop.plans.values() if not plan.cancelled for sku in plan.skus}
     lasting: list[tuple[float, str, ProductFacts]] = []
     for product in shop.products.values():

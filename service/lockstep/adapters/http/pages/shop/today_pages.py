@@ -1,6 +1,6 @@
 """`/today`: one page for both teams, live; also large, for a screen on the wall."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,12 +13,13 @@ from lockstep.adapters.http.pages.alert_pages import AlertPages
 from lockstep.adapters.http.pages.board_view import board_view
 from lockstep.adapters.http.pages.pages import HEADERS, LIVE_HEADERS
 from lockstep.adapters.http.pages.shop.live_updates import LiveUpdates, Parts
-from lockstep.adapters.http.pages.shop.today_tiles import rank
+from lockstep.adapters.http.pages.shop.today_tiles import rank, tiles_about
 from lockstep.adapters.http.pages.shop.today_view import TEAMS, Firing, today_view
 from lockstep.adapters.http.refusal import Refusal
 from lockstep.notify.advice import advice
 from lockstep.notify.message import direction_of
 from lockstep.notify.message_reason import leaf_of
+from lockstep.rule.condition.kinds import Rule, series_of_condition
 from lockstep.shop.whole_shop import Shop
 from lockstep.transition import Transition, TransitionName
 
@@ -126,7 +127,7 @@ class TodayPages:
         firing = Firing(
             board,
             texts={row.alert_id: self._texts(by_id[row.alert_id]) for row in fires.rows[:MOST_TEXTS]},
-            measures=_worst_by_measure(alerts),
+            worst_of_tile=_worst_of_tile(alerts, rules),
         )
         view = today_view(self._source.shop(), firing, now=now, is_kept=self._source.is_kept())
         return self._of.pages.parts("today", {"view": view}, depth=0)
@@ -149,12 +150,14 @@ def _is_wall(request: web.BaseRequest) -> bool:
     return request.query.get("screen") == "wall"
 
 
-def _worst_by_measure(alerts: list[Transition]) -> dict[str, str]:
-    """Name of what is measured → the worst severity of an alert that fires about it."""
+def _worst_of_tile(alerts: Iterable[Transition], rules: Mapping[str, Rule]) -> dict[str, str]:
+    """Key of a tile → the worst severity of an alert that fires about it, by what its rule reads."""
     worst: dict[str, str] = {}
     for transition in alerts:
-        if transition.state in (TransitionName.FIRING, TransitionName.SEVERITY) and transition.explanation is not None:
-            name = transition.explanation.of
-            if name not in worst or rank(transition.severity) < rank(worst[name]):
-                worst[name] = transition.severity
+        rule = rules.get(transition.rule)
+        if transition.state not in (TransitionName.FIRING, TransitionName.SEVERITY) or rule is None:
+            continue
+        for tile in tiles_about(series_of_condition(rule.condition)):
+            if tile not in worst or rank(transition.severity) < rank(worst[tile]):
+                worst[tile] = transition.severity
     return worst

@@ -4,14 +4,16 @@ A tile has the colour of the worst alert about its measures; by itself it is red
 shipped, or where something is promoted that is sold out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 
 from lockstep.adapters.http.pages.shop.day_picture import DayPicture, day_picture
 from lockstep.adapters.http.pages.shop.stock_rows import StockRow
+from lockstep.measure.definition import SeriesDef
 from lockstep.shop.business import business
+from lockstep.shop.catalogue import SOURCE
 from lockstep.shop.forecast import conversion_of
 from lockstep.shop.names import names
 from lockstep.shop.subjects.day_course import DayCourse, day_course
@@ -51,7 +53,7 @@ def rank(tone: str) -> int:
 def tiles(
     shop: Shop, now: datetime, severities: Mapping[str, str], stock: Sequence[StockRow], more_stock: int
 ) -> list[Tile]:
-    """severities: name of a measure → the worst severity of an alert about it. stock: products at risk."""
+    """severities: key of a tile → the worst severity of an alert about it. stock: products at risk."""
     whole = business(shop, "shop", (), now)
     shown = [
         _traffic(shop, now),
@@ -65,10 +67,9 @@ def tiles(
     return [_with_alerts(tile, severities) for tile in shown]
 
 
-_MEASURES: Mapping[str, Sequence[str]] = {
-    "traffic": ("sessions", "visits", "traffic"),
-    "orders": ("orders", "expected_today", "forecast_gap", "revenue"),
-    "conversion": ("conversion", "channel_conversion"),
+_OF_MEASURES: Mapping[str, Sequence[str]] = {
+    "orders": ("expected_today", "forecast_gap"),
+    "conversion": ("channel_conversion",),
     "capacity": ("capacity_today", "capacity_used", "capacity_projected", "room_left", "work_units_today"),
     "stock": (
         "days_of_cover",
@@ -77,18 +78,37 @@ _MEASURES: Mapping[str, Sequence[str]] = {
         "promoted_cover_gap",
         "promoted_stock",
         "spend_without_stock",
-        "stock",
-        "available",
     ),
-    "returns": ("return_rate", "return_rise", "channel_return_rate", "channel_return_rise", "returns"),
-    "ship": ("backlog", "backlog_age", "late_rate", "ship_hours"),
+    "returns": ("return_rate", "return_rise", "channel_return_rate", "channel_return_rise"),
+    "ship": ("backlog", "backlog_age", "late_rate"),
 }
-"""Which alerts a tile takes its colour from: those about these measures, by the names that rules have for them."""
+TILE_OF_MEASURE = {name: tile for tile, names in _OF_MEASURES.items() for name in names}
+_TILE_OF_EVENTS = {
+    "traffic.session": "traffic",
+    "order.placed": "orders",
+    "stock.level": "stock",
+    "order.returned": "returns",
+    "order.refunded": "returns",
+    "order.shipped": "ship",
+    "order.delivered": "ship",
+}
+
+
+def tiles_about(series: Iterable[SeriesDef]) -> frozenset[str]:
+    """The keys of the tiles that tell of what a rule reads: by its business measures and the events that it measures,
+    whatever its author calls them. Orders against visits are the conversion."""
+    read = tuple(series)
+    named = {TILE_OF_MEASURE.get(str(s.field)) for s in read if s.source == SOURCE}
+    events = {s.event_type for s in read if s.source != SOURCE}
+    if {"order.placed", "traffic.session"} <= events:
+        named.add("conversion")
+        events -= {"order.placed", "traffic.session"}
+    return frozenset(tile for tile in (*named, *map(_TILE_OF_EVENTS.get, events)) if tile is not None)
 
 
 def _with_alerts(tile: Tile, alerts: Mapping[str, str]) -> Tile:
     """The tile in the colour of the worst alert about it, where that is worse than what it says itself."""
-    worst = min((alerts[name] for name in _MEASURES[tile.key] if name in alerts), key=rank, default="")
+    worst = alerts.get(tile.key, "")
     if not worst or rank(worst) >= rank(tile.tone):
         return tile
     return replace(tile, tone=worst, word=f"{worst} alert")

@@ -37,9 +37,11 @@ TEAMS = ("marketing", "operations")
 
 @dataclass(frozen=True)
 class CampaignRow:
-    """A campaign, when it runs, and the answer to it. tone, word: of the answer."""
+    """A campaign, when it runs, and the answer to it. name: as it is shown, campaign: as it was announced, by which its
+    page knows it. tone, word: of the answer."""
 
     name: str
+    campaign: str
     when: str
     tone: str
     word: str
@@ -60,7 +62,8 @@ class Todo:
 @dataclass(frozen=True)
 class TodayView:
     """headline, tone: whether anything is wrong. remark: what must be known of the numbers. fires, handled, unheard:
-    alerts that nobody has, that somebody has, and of which people hear nothing. as_of: up to when facts are known."""
+    alerts that nobody has, that somebody has, and of which people hear nothing. as_of: up to when facts are known.
+    idle: what stands where a team has nothing to do."""
 
     headline: str
     tone: str
@@ -77,6 +80,7 @@ class TodayView:
     coming: Sequence[tuple[str, str]]
     day: str
     as_of: str
+    idle: str
 
     @property
     def held(self) -> list[Row]:
@@ -86,12 +90,12 @@ class TodayView:
 
 @dataclass(frozen=True)
 class Firing:
-    """What fires. texts: alert id → team → what it means for that team, of alerts that nobody has. measures: name of a
-    measure → the worst severity of an alert about it."""
+    """What fires. texts: alert id → team → what it means for that team, of alerts that nobody has. worst_of_tile: key
+    of a tile → the worst severity of an alert about it."""
 
     board: BoardView
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    measures: Mapping[str, str] = field(default_factory=dict)
+    worst_of_tile: Mapping[str, str] = field(default_factory=dict)
 
 
 def today_view(shop: Shop, firing: Firing, *, now: datetime, is_kept: bool = True) -> TodayView:
@@ -116,7 +120,7 @@ def today_view(shop: Shop, firing: Firing, *, now: datetime, is_kept: bool = Tru
         tone=tone,
         todos=todos,
         remark=remark,
-        tiles=tiles(shop, now, firing.measures, stock, more_stock),
+        tiles=tiles(shop, now, firing.worst_of_tile, stock, more_stock),
         fires=fires.rows[:MOST_PLANS],
         handled=handled.rows[:MOST_PLANS],
         unheard=unheard.rows[:MOST_PLANS],
@@ -128,6 +132,7 @@ def today_view(shop: Shop, firing: Firing, *, now: datetime, is_kept: bool = Tru
         coming=_coming(shop, today),
         day=f"{today:%A}, {today.day} {today:%B %Y}",
         as_of=_as_of(shop, now),
+        idle="Nothing that is known; see above." if remark else "Nothing to do now.",
     )
 
 
@@ -261,7 +266,7 @@ def _campaign(shop: Shop, plan: PlanFacts, now: datetime) -> CampaignRow:
     why = seen.reasons[0] if seen.reasons else ""
     if seen.verdict == "yes" and seen.unknown:
         tone, word, why = "pending", "not all is known", seen.unknown[0]
-    return CampaignRow(flat(plan.campaign), when, tone, word, why, seen.suggestion, is_running)
+    return CampaignRow(flat(plan.campaign), plan.campaign, when, tone, word, why, seen.suggestion, is_running)
 
 
 def _coming(shop: Shop, today: date) -> list[tuple[str, str]]:
