@@ -6,22 +6,23 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 LARGEST_NUMBER = 9_000_000_000_000
 LARGEST_EVENT = 1 << 20
 """Bytes of one event."""
 MOST_LINES = 10_000
+LONGEST_CAMPAIGN = timedelta(731)
+"""Each day of a campaign is reckoned with whenever it is answered."""
 YEARS = (1970, 9000)
 """Years in which an event may be: outside of them reckoning with zones and windows leaves the calendar."""
 
 Text = Annotated[str, Field(max_length=256)]
 Id = Annotated[str, Field(min_length=1, max_length=1024)]
-Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", max_length=10, examples=["2026-11-24"])]
 Number = Annotated[float, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, le=LARGEST_NUMBER, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
@@ -48,7 +49,27 @@ def _in_years(value: datetime) -> datetime:
     return value
 
 
+def _real_day(value: str) -> str:
+    if not is_day(value):
+        raise ValueError(f"'{value}' is no day of the calendar from {YEARS[0]} to {YEARS[1]}")
+    return value
+
+
+def is_day(text: str) -> bool:
+    """Whether a text like 2026-02-30 names a day that there is, in YEARS."""
+    try:
+        return YEARS[0] <= date.fromisoformat(text).year <= YEARS[1]
+    except ValueError:
+        return False
+
+
 Time = Annotated[datetime, BeforeValidator(_moment)]
+When = Annotated[Time, AfterValidator(_in_years)]
+Day = Annotated[
+    str,
+    Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", max_length=10, examples=["2026-11-24"]),
+    AfterValidator(_real_day),
+]
 
 
 Role = Literal["orders", "traffic", "inventory", "plans"]
@@ -337,8 +358,8 @@ class CampaignPlanned(_Data):
     """Marketing plans a campaign."""
 
     campaign: Text = Field(description="Its name")
-    starts: Time = Field(description="First moment")
-    ends: Time = Field(description="Last moment")
+    starts: When = Field(description="First moment")
+    ends: When = Field(description="Last moment")
     skus: Annotated[list[Text], Field(max_length=MOST_LINES)] = Field(description="The products it promotes")
     channels: Annotated[list[Text], Field(max_length=100)] | None = Field(None, description="Where it runs")
     expected_sessions: NonNegative | None = Field(None, description="Visits that marketing expects")
@@ -346,12 +367,19 @@ class CampaignPlanned(_Data):
     discount: NonNegative | None = Field(None, description="As a part of the price: 0.2 is 20 %")
     cancelled: bool | None = Field(None, description="Whether it will not take place after all")
 
+    @model_validator(mode="after")
+    def _is_short(self) -> "CampaignPlanned":
+        if self.ends - self.starts > LONGEST_CAMPAIGN:
+            days = LONGEST_CAMPAIGN.days
+            raise ValueError(f"a campaign lasts at most {days} days; check `starts` and `ends`, or plan it in parts")
+        return self
+
 
 class CapacityDeclared(_Data):
     """Operations says what it can ship."""
 
-    starts: Time = Field(description="First moment")
-    ends: Time = Field(description="Last moment")
+    starts: When = Field(description="First moment")
+    ends: When = Field(description="Last moment")
     orders_per_day: NonNegative = Field(description="Orders that can be shipped in a day")
     work_units_per_day: NonNegative | None = Field(
         None, description="Work units that can be done in a day; where it is there it counts, not `orders_per_day`"

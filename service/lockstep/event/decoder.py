@@ -8,7 +8,7 @@ import msgspec
 
 from lockstep.errors import EventError
 from lockstep.event.binary_mode import structured
-from lockstep.event.contract import LARGEST_EVENT, YEARS
+from lockstep.event.contract import LARGEST_EVENT, LONGEST_CAMPAIGN, TYPES, YEARS, is_day
 from lockstep.event.structs import UNREADABLE, Extra, Refused, reader
 from lockstep.event.validation import foreign_type, parse_event
 from lockstep.ports import Headers
@@ -40,6 +40,24 @@ def _is_odd(value: bytes) -> bool:
     )
 
 
+_MOMENTS, _DAYS = ("starts", "ends"), ("expected_on", "expires_on")
+_DATED = frozenset(n for n, t in TYPES.items() if not t.data.model_fields.keys().isdisjoint(_MOMENTS + _DAYS))
+"""Types whose data names moments or days: none may be one that cannot be reckoned with."""
+
+
+def _has_odd_dates(event: Any) -> bool:
+    """Whether the contract has to look at the moments and days that an event names."""
+    if event.__struct_config__.tag not in _DATED:
+        return False
+    data = event.data
+    if any(not is_day(getattr(data, name)) for name in _DAYS if hasattr(data, name)):
+        return True
+    moments = [getattr(data, name) for name in _MOMENTS if hasattr(data, name)]
+    if any(not YEARS[0] <= moment.year <= YEARS[1] for moment in moments):
+        return True
+    return len(moments) == 2 and moments[1] - moments[0] > LONGEST_CAMPAIGN
+
+
 class Decoder:
     """Decodes batches into structs. wanted: event type → paths that rules read; those beyond the model are kept.
 
@@ -69,6 +87,9 @@ class Decoder:
         years = {event.time.year for event in events}
         if min(years) < YEARS[0] or max(years) > YEARS[1]:
             return [self._one(value) for value in given]
+        for i, event in enumerate(events):
+            if _has_odd_dates(event):
+                events[i] = self._one(given[i])
         if max(map(len, given)) > 2 * _NESTED or not all(map(bytes.isascii, given)):
             for i, value in enumerate(given):
                 if _is_odd(value):
@@ -81,7 +102,7 @@ class Decoder:
         if value is not None and not _is_odd(value):
             try:
                 event = self._decode(value)
-                if YEARS[0] <= event.time.year <= YEARS[1]:
+                if YEARS[0] <= event.time.year <= YEARS[1] and not _has_odd_dates(event):
                     return event
             except UNREADABLE:
                 pass  # the contract says why, or that only an extra field could not be read
