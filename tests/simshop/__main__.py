@@ -12,7 +12,17 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as Grid
 from tests.simshop.planted import TEAMS
-from tests.simshop.table import MOST_A_WEEK, RULES, Table, after_text, markdown, table, verdict
+from tests.simshop.table import (
+    MOST_A_WEEK,
+    RULES,
+    SEEDS,
+    Table,
+    after_text,
+    heard_file,
+    markdown,
+    table,
+    verdict,
+)
 from tests.simshop.whole_life import life, write
 
 
@@ -22,11 +32,14 @@ def main() -> int:
     parser.add_argument("--weeks", type=int, default=2, choices=(1, 2), help="that are lived, after six of history")
     parser.add_argument("--out", type=Path, help="write the events there, one a line (.gz: compressed), and end")
     parser.add_argument("--rules", type=Path, action="append", help="folder or file; default: the shipped ones")
-    parser.add_argument(
-        "--markdown", type=Path, help="write the table with every word, with `golden` where the test looks"
-    )
+    parser.add_argument("--markdown", type=Path, help="write the table with every word there")
+    parser.add_argument("--heard", action="store_true", help="write the tables of both seeds anew, in simshop/heard/")
     parser.add_argument("--outline", type=Path, help="write the table without the words there")
     asked = parser.parse_args()
+    if asked.heard:
+        for seed in SEEDS:
+            heard_file(seed).write_text(markdown(table(seed)), encoding="utf-8")
+        return 0
     if asked.out is not None:
         events, truth = life(asked.seed, asked.weeks)
         write(events, asked.out)

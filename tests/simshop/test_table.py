@@ -12,7 +12,8 @@ from functools import lru_cache
 import pytest
 from tests.simshop.planted import TEAMS, Heard, Planted, planted
 from tests.simshop.script import on
-from tests.simshop.table import MOST_A_WEEK, Row, Said, Table, compared, table, verdict
+from tests.simshop.table import MOST_A_WEEK, Row, Said, Table, compared, heard_file, markdown, table, verdict
+from tests.simshop.table import SEEDS as TABLES
 from tests.simshop.whole_life import life
 
 SEEDS = (1, pytest.param(2, marks=pytest.mark.soak))
@@ -31,6 +32,13 @@ def test_what_was_planted_is_told(seed):
 def test_a_seed_that_nobody_tuned_to_gives_the_same_table():
     """What had to be heard, and how it stands: by chance differ only minutes and numbers."""
     assert _wanted(made(1)) == _wanted(made(2))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", TABLES)
+def test_what_each_team_heard_is_this_table(seed):
+    """Word by word. `python -m tests.simshop --heard` writes both anew, so a changed word shows in the diff."""
+    assert markdown(made(seed)) == heard_file(seed).read_text(encoding="utf-8")
 
 
 def _wanted(of):
