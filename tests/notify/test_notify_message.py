@@ -15,7 +15,7 @@ from lockstep.notification import Audience, Message
 from lockstep.notify.message import LARGEST_WEBHOOK, Writer, sample_message, window_text
 from lockstep.notify.payload import webhook_json_schema
 from lockstep.rule.judged_verdict import Judged
-from lockstep.text.figures import duration_words, number_text, ratio_text, time_text
+from lockstep.text.figures import Figure, duration_words, measured_text, number_text, ratio_text, time_text
 
 GOLDEN = Path(__file__).parent / "golden"
 BOTH = ("marketing", "operations")
@@ -42,6 +42,48 @@ BOTH = ("marketing", "operations")
 def test_number_text(value, expected):
     """A number as people write it, without the noise of floats."""
     assert number_text(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "beside", "expected"),
+    [
+        (1.5273, "%", None, "153%"),
+        (0.0333, "%", None, "3.3%"),
+        (0.0022, "%", None, "0.22%"),
+        (0.00001, "%", None, "0.01%"),
+        (-0.4486, "%", 0.4, "-45%"),
+        (0.8526, "%", 0.85, "85.3%"),
+        (0.85, "%", 0.85, "85%"),
+        (0.100004, "%", 0.1, "10%"),
+        (12.08, "hours", None, "12 hours"),
+        (12.08, "h", 12, "12.1 hours"),
+        (0.5, "days", None, "12 hours"),
+        (4.94, "days", None, "4.9 days"),
+        (22.5, "days", None, "23 days"),
+        (1.02, "days", None, "1 day"),
+        (0.25, "units", None, "0.25 units"),
+        (1201.0, "orders", None, "1,201 orders"),
+        (2.97, "x", 3, "2.97x"),
+        (19.9, "money EUR", None, "19.90 EUR"),
+        (1234.5, "money EUR", None, "1,235 EUR"),
+        (33.333, "", None, "33.33"),
+        (1e300, "days", None, "1e+300 days"),
+        (None, "days", None, "no data"),
+    ],
+)
+def test_a_measured_number_has_the_digits_that_people_act_on(value, unit, beside, expected):
+    """And beside a limit as many as it takes to see that it is another."""
+    assert measured_text(value, unit, beside) == expected
+
+
+def test_a_figure_beside_a_number_is_its_number():
+    """So a text may ask for more than nothing; what is not known is neither more nor less."""
+    text = "{% if value > 0.1 %}more{% elif value <= 0.1 %}less{% else %}not known{% endif %} {{ value | abs }}"
+    for value, said in ((0.125, "more 13%"), (-0.125, "less 13%"), (None, "not known no data")):
+        assert Writer(LONDON).headline(_share(value=value), rule(say={"summary": text})) == said
+    assert Figure("25%", 0.25) == 0.25
+    assert Figure("25%", 0.25) == "25%"
+    assert Figure("25%", 0.25) < Figure("3%", 0.3)
 
 
 @pytest.mark.parametrize(
@@ -338,8 +380,8 @@ def test_a_share_is_read_as_a_percent():
     """Wherever a person reads it; programs get the number."""
     written = Writer(LONDON)
     item = written.item(_share(), None, BOTH)
-    assert item.headline == "OrderSpike, web: 12.5% within 1 hour, the limit is 10%"
-    assert (item.value, item.usual) == ("12.5%", "10%")
+    assert item.headline == "OrderSpike, web: 13% within 1 hour, the limit is 10%"
+    assert (item.value, item.usual) == ("13%", "10%")
     assert item.why[0] == "(returns / orders): 25 of 200 within 1 hour (12.5%)"
     assert "10%" in item.texts["marketing"]
     assert "0.1" not in json.dumps({k: v for k, v in msgspec.to_builtins(item).items() if k != "more"})
@@ -350,7 +392,7 @@ def test_of_a_combination_the_part_that_is_told_says_how_it_is_read():
     """A count beside a share stays a count."""
     count = msgspec.structs.replace(SHARE, kind="threshold", value=62.0, limit=40.0, unit="")
     both = msgspec.structs.replace(SHARE, kind="all", of="", parts=(count, SHARE), unit="")
-    assert Writer(LONDON).item(_share(explanation=both), None, BOTH).value == "12.5%"
+    assert Writer(LONDON).item(_share(explanation=both), None, BOTH).value == "13%"
     told = msgspec.structs.replace(both, value=62.0, limit=40.0)
     assert Writer(LONDON).item(_share(explanation=told, value=62.0, limit=40.0), None, BOTH).value == "62"
 
@@ -358,7 +400,7 @@ def test_of_a_combination_the_part_that_is_told_says_how_it_is_read():
 @pytest.mark.parametrize(
     ("text", "changed", "expected"),
     [
-        ("{{ value }}", {}, "12.5%"),
+        ("{{ value }}", {}, "13%"),
         ("{{ value | percent }} {{ value | percent(0) }} {{ value | percent(2) }}", {}, "12.5% 13% 12.50%"),
         ("{{ value | round }} {{ limit | round(1) }}", {}, "13% 10.0%"),
         ("{{ value | round }} {{ value | round(2) }}", {"value": 1234.5, "explanation": None}, "1,235 1,234.50"),

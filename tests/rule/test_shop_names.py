@@ -56,7 +56,7 @@ def _said(text, facts):
         ("room for {{ room_left }}", "room for 180 orders"),
         ("{{ expected_today }} comes", "1 order comes"),
         ("lasts {{ days_of_cover }}, about {{ days_of_cover | round }}", "lasts 4.5 days, about 5 days"),
-        ("{{ conversion }} buy, {{ conversion | percent(1) }}", "3.12% buy, 3.1%"),
+        ("{{ conversion }} buy, {{ conversion | percent(1) }}", "3.1% buy, 3.1%"),
         ("an order is {{ order_value }}, {{ order_value | round }}", "an order is 34.50 EUR, 35 EUR"),
         ("{{ campaigns }}", "SUMMER until Sat 5 Dec"),
         ("{% if room_left %}≈ {{ visits_for_room }}{% endif %}", "≈ 5,800 visits"),

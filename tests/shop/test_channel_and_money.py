@@ -99,7 +99,7 @@ def test_a_currency_without_a_rate_is_said():
         pytest.param(
             [*history(1, web={"orders": 3, "sessions": 28}), *days(TODAY, web={"sessions": 4})],
             Fraction(21, 200),
-            "10.5%",
+            "11%",
             id="just enough, today among them",
         ),
         pytest.param(

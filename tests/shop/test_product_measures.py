@@ -53,7 +53,7 @@ def test_a_measure_says_what_it_was_made_of():
     ("facts", "settings", "why"),
     [
         pytest.param(product(sells=0, stock=40), {}, "nothing was sold of it in 28 days", id="no sales"),
-        pytest.param(product(sells=4, stock=None), {}, "no stock of it was ever told", id="no stock"),
+        pytest.param(product(sells=4, stock=None), {}, "no stock of it is known", id="no stock"),
         pytest.param(
             product("B-1", sells=4, stock=40), {"backorder": ("B-*",)}, "it may be sold without stock", id="backorder"
         ),

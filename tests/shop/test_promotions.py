@@ -177,8 +177,8 @@ def test_stock_that_does_not_last_is_a_change():
     given = answer(a_shop(stock=90), asked(), NOON)
     assert given.verdict == "change"
     assert given.reasons == [
-        "A-1: 196 are asked for, 112 more than there are, and it is out from Fri 4 Dec; 90 available, enough for 22.5 "
-        "days at the usual speed; no delivery is planned."
+        "A-1: 196 are asked for, 112 more than there are, and it is out from Fri 4 Dec; 90 available, enough for 23 days "
+        "at the usual speed; no delivery is planned."
     ]
     assert given.suggestion == "Wait until more of A-1 is planned, or promote something else."
     assert given.products[0].enough_until == "2026-12-04"
@@ -198,7 +198,7 @@ def test_one_of_many_products_is_left_out():
     assert given.verdict == "change"
     assert given.suggestion == "Leave out B-1."
     assert given.reasons == [
-        "B-1 is out on all of its days: 0 available, enough for 0 days at the usual speed; no delivery is planned."
+        "B-1 is out on all of its days: none is available; no delivery is planned."
     ]
 
 
@@ -238,7 +238,7 @@ def test_what_is_not_known_is_said():
     assert given.verdict == "yes"
     assert given.unknown == [
         "No capacity is declared for Wed 2 Dec and Thu 3 Dec.",
-        "X-9: no stock of it was ever told.",
+        "X-9: no stock of it is known.",
         "What it will bring is not known: it announces neither orders nor visits, and no earlier campaign is known.",
     ]
     assert (

@@ -227,7 +227,7 @@ def test_held_stock():
 def test_a_place_that_is_not_known_says_so():
     made = at_place("NOWHERE", product("A-1"))
     assert {m.value for m in made.values()} == {None}
-    assert made["held_units"].why == made["sync_age"].why == "no stock of it was ever told"
+    assert made["held_units"].why == made["sync_age"].why == "no stock of it is known"
 
 
 def test_sync_age_is_of_the_newest_stock_there():

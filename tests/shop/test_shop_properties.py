@@ -1,7 +1,8 @@
 """What holds of any shop: bounds, sums of parts, no order, one scale."""
 
 import os
-from datetime import date, timedelta
+import re
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 
 from hypothesis import given, settings
@@ -164,19 +165,22 @@ def test_the_order_of_facts_never_matters(facts, shuffled):
         assert names(one, labels, NOON) == names(other, labels, NOON)
 
 
+_ALL_LABELS = (
+    {},
+    {"sku": "A-1"},
+    {"sku": "A-1", "purchase_order": "PO-1"},
+    {"campaign": "SUMMER"},
+    {"channel": "web"},
+    {"location": "MARKET"},
+)
+
+
 @some
 @given(facts=shops)
 def test_messages_are_never_blank_and_have_every_name(facts):
     """Whatever is known: names are of NAMES, sentences are sentences, and nothing that is not a number is said."""
     shop = shop_of(*facts)
-    for labels in (
-        {},
-        {"sku": "A-1"},
-        {"sku": "A-1", "purchase_order": "PO-1"},
-        {"campaign": "SUMMER"},
-        {"channel": "web"},
-        {"location": "MARKET"},
-    ):
+    for labels in _ALL_LABELS:
         known = names(shop, labels, NOON)
         assert known.keys() <= NAMES.keys()
         for texts in sentences(known, labels).values():
@@ -186,6 +190,32 @@ def test_messages_are_never_blank_and_have_every_name(facts):
                 assert "None" not in text
                 assert "nan" not in text
                 assert "  " not in text
+
+
+_BAD = re.compile(
+    r"nan|None|  |(?<![\d.,])(?:1 (?:days|units|orders|hours|visits|points)|0 (?:more|orders|units|visits))\b|\d\.\d{3}"
+)
+_ABOUT = ("", "orders", "traffic", "shipping", "spend", "stock", "supply", "losses", "feedback", "expiry", "plan")
+_AHEAD = re.compile(r"(?:arrives?|expected(?: now)?) on (\w{3}) (\d+) (\w{3})")
+
+
+@some
+@given(facts=shops, visits=st.none() | st.integers(0, 20_000))
+def test_every_sentence_is_one_that_people_can_act_on(facts, visits):
+    """No blank, no `1 days`, no room for 0 more, no more than two places, and no day that is over told as one to come."""
+    shop = shop_of(*facts)
+    for labels in _ALL_LABELS:
+        known = names(shop, labels, NOON)
+        for about in _ABOUT:
+            for texts in sentences(known, labels, about, visits).values():
+                for text in texts:
+                    assert not _BAD.search(text), text
+                    is_answer = text.startswith("SUMMER ") or about == "plan"
+                    assert is_answer or all(len(s) <= 170 for s in text.split(". ")), text
+                    for weekday, day, month in _AHEAD.findall(text):
+                        day_told = datetime.strptime(f"{day} {month} {TODAY.year}", "%d %b %Y").date()
+                        if f"{day_told:%a}" == weekday:  # else it is of next year
+                            assert day_told >= TODAY, text
 
 
 @some

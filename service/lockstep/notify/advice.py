@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from lockstep.measure.definition import OfExpression, SeriesDef, series_of
+from lockstep.measure.definition import Aggregate, OfExpression, SeriesDef, series_of
 from lockstep.rule import wording
-from lockstep.rule.condition.kinds import Projection, Rule, Share, series_of_condition
+from lockstep.rule.condition.kinds import Projection, Rule, Share, Threshold, series_of_condition
 from lockstep.rule.condition.when import leaves
 from lockstep.rule.explained_condition import said_of
 from lockstep.rule.judged_verdict import Judged
@@ -171,16 +171,51 @@ MOST_SENTENCES = 3
 def translated(transition: Transition, rule: Rule | None, leaf: Judged | None, team: str) -> str:
     """What an alert means in the other team's numbers: sentences that follow a team's own words.
 
-    "" where nothing of the shop is known, or the rule's own text speaks of it itself.
+    "" where nothing of the shop is known. What the rule's own text says of the shop is not said again.
     """
-    if not transition.shop or rule is None or wording.shop_names_in(rule.say.get(team, "")):
+    if not transition.shop or rule is None:
         return ""
-    about = _about(rule, leaf)
+    about, text = _about(rule, leaf), rule.say.get(team, "")
     visits = transition.value if about == "traffic" else None
-    return " ".join(sentences(transition.shop, transition.labels, about, visits).get(team, ())[:MOST_SENTENCES])
+    said = set(wording.shop_names_in(text))
+    if wording.is_named("value", text):
+        said |= {str(s.field) for s in _shop_series(rule)}
+    facts = _as_of_now(transition, rule, leaf)
+    return " ".join(sentences(facts, transition.labels, about, visits, said=said).get(team, ())[:MOST_SENTENCES])
+
+
+def _shop_series(rule: Rule) -> list[SeriesDef]:
+    return [s for s in series_of_condition(rule.condition) if s.source == SOURCE]
+
+
+_MEASURES = {
+    **dict.fromkeys(("backlog", "backlog_age", "late_rate"), "shipping"),
+    **dict.fromkeys(("return_rate", "return_rise", "channel_return_rate", "channel_return_rise"), "returns"),
+    **dict.fromkeys(("days_to_expiry", "unsold_at_expiry"), "expiry"),
+}
+"""Business measures that are about something else than what they are kept of."""
 
 
 def _about(rule: Rule, leaf: Judged | None) -> str:
     """What a rule is about: a subject of the catalogue, or one that advice knows."""
-    subjects = {s.event_type.partition(".")[2] for s in series_of_condition(rule.condition) if s.source == SOURCE}
+    kept_of = {str(s.field): s.event_type.partition(".")[2] for s in _shop_series(rule)}
+    subjects = {_MEASURES.get(name, subject) for name, subject in kept_of.items()}
     return subjects.pop() if len(subjects) == 1 else subject_of(rule, leaf)
+
+
+def _as_of_now(transition: Transition, rule: Rule, leaf: Judged | None) -> Mapping[str, float | str]:
+    """The shop's numbers with the stock that the alert itself is of: they are as of the last step of some minutes, and
+    nobody is to read "sold out" beside "1 unit is available"."""
+    facts, value, a_day = transition.shop, transition.value, transition.shop.get("velocity")
+    is_stock = [
+        s.event_type == "stock.level" and s.field == "available" and s.aggregate is Aggregate.LAST and not s.where
+        for c, _ in leaves(rule.condition)
+        if leaf is not None and isinstance(c, Threshold) and said_of(c.expression) == leaf.of
+        for s in series_of(c.expression)
+    ]
+    if is_stock != [True] or rule.by != ("sku",) or value is None or value == facts.get("available"):
+        return facts
+    days = value / a_day if isinstance(a_day, int | float) and a_day > 0 else None
+    depend = ("days_of_cover", "gap_days", "promoted_cover_gap", "reorder_quantity")
+    kept = {name: number for name, number in facts.items() if name not in depend}
+    return {**kept, "available": value, **({} if days is None else {"days_of_cover": min(365.0, max(0.0, days))})}

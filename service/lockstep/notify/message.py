@@ -77,12 +77,16 @@ def _figure(value: float | None, unit: str) -> Figure:
     return Figure(number_text(value, unit), value, unit)
 
 
+def _value_figure(numbers: Facts) -> Figure:
+    return Figure(numbers.number, numbers.value, numbers.unit)
+
+
 def _baseline_figure(numbers: Facts) -> Figure:
     """The baseline as the headline and the reason show it; the limit where there is none."""
     if numbers.baseline is None:
         return _figure(numbers.limit, numbers.unit)
     is_usual = reference_word(numbers) == "usual"
-    text = numbers.usual if is_usual else number_text(numbers.baseline, numbers.unit)
+    text = numbers.usual if is_usual else numbers.before
     return Figure(text, numbers.baseline, numbers.unit)
 
 
@@ -91,6 +95,8 @@ def bars(transition: Transition) -> tuple[str, str]:
     usual = reference(facts(transition))
     if transition.value is None or usual is None or not max(abs(transition.value), abs(usual)):
         return "", ""
+    if usual in (0, transition.value) and reference_word(facts(transition)) == "limit":
+        return "", ""  # two bars of one length, or one alone, say nothing
     most = max(abs(transition.value), abs(usual))
     return _bar(transition.value, most), _bar(usual, most)
 
@@ -151,7 +157,7 @@ class Writer:
         unit = unit_of(measured := with_shop_units(transition, rule, self.currency))
         return {
             "labels": dict(transition.labels),
-            "value": _figure(transition.value, unit),
+            "value": _value_figure(facts(measured)),
             "baseline": _baseline_figure(facts(measured)),
             "baseline_of": transition.baseline_of,
             "limit": "" if transition.limit is None else _figure(transition.limit, unit),
@@ -262,7 +268,7 @@ class Writer:
             rule=transition.rule,
             headline=headline,
             labels={_shown(k, 60): _shown(v, 120) for k, v in transition.labels.items()},
-            value=number_text(transition.value, unit_of(measured)),
+            value=facts(measured).number,
             usual=reference_text(facts(measured)),
             usual_is=reference_word(facts(transition)),
             # Of a projection the window is that of its pace, not of the value.

@@ -75,6 +75,11 @@ def _round(value: object, digits: object = 0) -> object:
     return Figure(rounded_figure(number, _digits(digits, "round"), unit), number, unit)
 
 
+def _abs(value: object) -> object:
+    number, unit = _number(value, "abs"), getattr(value, "unit", "")
+    return value if number is None else Figure(str(value).removeprefix("-"), abs(number), unit)
+
+
 def _money(value: object, currency: object = "") -> object:
     number = _number(value, "money")
     return value if number is None else Figure(money_text(number, str(currency)), number)
@@ -90,7 +95,7 @@ def _duration(value: object, unit: object = "s") -> object:
     return Figure(("-" if round(seconds) < 0 else "") + duration_words(abs(seconds)), number)
 
 
-_OF_FIGURES = {"percent": _percent, "round": _round, "money": _money, "duration": _duration}
+_OF_FIGURES = {"abs": _abs, "percent": _percent, "round": _round, "money": _money, "duration": _duration}
 FILTERS = tuple(sorted((*_OF_JINJA, *_OF_FIGURES)))
 """What templates may do to a name."""
 
@@ -296,6 +301,16 @@ def shop_names_in(text: str) -> tuple[str, ...]:
     except RuleError:
         return ()
     return tuple(sorted({n.name for n in tree.find_all(nodes.Name) if n.ctx == "load"} & SHOP_NAMES.keys()))
+
+
+@lru_cache(maxsize=4096)
+def is_named(name: str, text: str) -> bool:
+    """Whether a template fills in a name; False for what is no template."""
+    try:
+        tree = parse(text)
+    except RuleError:
+        return False
+    return any(n.name == name for n in tree.find_all(nodes.Name))
 
 
 _BEHIND = re.compile(r"\{\{-?\s*(?P<name>[a-z_]+)\b[^{}]*\}\}\s*(?P<word>%|[A-Za-z]+)")

@@ -21,12 +21,14 @@ from lockstep.shop.subjects import bundles
 from lockstep.shop.subjects.product import is_named, lead_time
 from lockstep.shop.subjects.promotions import unknown_products
 from lockstep.shop.subjects.returns import reasons_text
-from lockstep.shop.subjects.stock_receipts import next_receipt, sold_out_on
+from lockstep.shop.subjects.stock_receipts import next_receipt, open_receipts, sold_out_on
 from lockstep.shop.whole_shop import Made, Shop
 from lockstep.text.days import day_text, list_text
 from lockstep.text.figures import MONEY
 
 AHEAD_DAYS = 14
+MOST_REASONS = 2
+"""Of an answer to a plan; its page has all."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ _EXAMPLES: dict[str, tuple[str, str]] = {
     "held_units": ("60 units", "no stock there is known"),
     "held_days": ("4 days", "since when it is held is not known"),
     "receiving_days": ("2 days", "nothing was received there lately"),
-    "sync_age": ("3 hours", "no stock there was ever told"),
+    "sync_age": ("3 hours", "no stock there was ever reported"),
 }
 """Business measure → (example, said where it is not known)."""
 
@@ -174,7 +176,7 @@ _OWN = (
         "what is at stake cannot be told in money",
     ),
     Name(
-        "available", "Units that can be sold, at all places", "units", "40 units", "no stock of it was ever told", "sku"
+        "available", "Units that can be sold, at all places", "units", "40 units", "no stock of it is known", "sku"
     ),
     Name(
         "scarcest_part",
@@ -193,13 +195,28 @@ _OWN = (
         "when it is sold out is not known",
         "sku",
     ),
-    Name("next_receipt", "The day of its next delivery", "text", "Fri 4 Dec", "no delivery of it is planned", "sku"),
+    Name(
+        "next_receipt",
+        "The day of its next delivery; of one that should be there, since when",
+        "text",
+        "Fri 4 Dec",
+        "no delivery of it is planned",
+        "sku",
+    ),
     Name(
         "next_receipt_quantity",
         "Units of its next delivery",
         "units",
         "500 units",
         "no delivery of it is planned",
+        "sku",
+    ),
+    Name(
+        "overdue_days",
+        "Days since its next delivery should have come",
+        "days",
+        "2 days",
+        "no delivery of it is overdue",
         "sku",
     ),
     Name(
@@ -265,6 +282,14 @@ _OWN = (
         "text",
         "Fri 4 Dec",
         "no such delivery is known",
+        "purchase_order",
+    ),
+    Name(
+        "receipt_overdue_days",
+        "Days since a delivery should have come, by the day that was told last",
+        "days",
+        "2 days",
+        "that day is not over",
         "purchase_order",
     ),
     Name(
@@ -404,6 +429,7 @@ def _of_product(
         "sold_out_on": "" if out is None or is_named(product.sku, shop.settings.backorder) else day_text(out),
         "next_receipt": "" if coming is None else day_text(coming[0]),
         "next_receipt_quantity": None if coming is None else coming[1],
+        **_overdue(product, today),
         "lead_time": lead_time(shop, product),
         "return_reasons": reasons_text(shop, product, today),
     }
@@ -414,9 +440,25 @@ def _of_product(
         ours = [one for one in product.receipts if one.purchase_order == order]
         if ours:
             latest = max(ours, key=lambda one: (one.expected_on, one.quantity))
-            known["receipt_due"] = day_text(date.fromisoformat(latest.expected_on))
+            due = date.fromisoformat(latest.expected_on)
+            known["receipt_due"] = day_text(due)
+            known["receipt_overdue_days"] = (today - due).days if latest.status != "received" and due < today else None
             known["receipt_quantity"] = sum(one.quantity for one in ours)
     return known
+
+
+def _overdue(product: ProductFacts, today: date) -> dict[str, float | str | None]:
+    """Of a next delivery that should be there already: since when, instead of a day on which it may come at best."""
+    days = {one: date.fromisoformat(one.expected_on) for one in open_receipts(product)}
+    late = [one for one, due in days.items() if due < today]
+    if not late or today in days.values():
+        return {}
+    since = days[late[0]]
+    return {
+        "next_receipt": f"overdue since {day_text(since)}",
+        "next_receipt_quantity": sum(one.quantity for one in late),
+        "overdue_days": (today - since).days,
+    }
 
 
 def _of_plan(shop: Shop, plan: PlanFacts, at: datetime) -> dict[str, float | str | None]:
@@ -425,7 +467,7 @@ def _of_plan(shop: Shop, plan: PlanFacts, at: datetime) -> dict[str, float | str
     return {
         **_numbers(business(shop, "plan", (plan.campaign,), at)),
         "plan_answer": given.verdict,
-        "plan_reasons": " ".join(given.reasons),
+        "plan_reasons": " ".join(given.reasons[:MOST_REASONS]),
         "plan_suggestion": given.suggestion,
         "plan_orders": given.orders,
         "unknown_products": list_text(unknown_products(shop, plan)),

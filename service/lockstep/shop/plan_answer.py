@@ -23,6 +23,7 @@ from lockstep.shop.subjects.promotions import promoting, stock_course, units_of_
 from lockstep.shop.subjects.stock_receipts import late_days, next_receipt, open_receipts
 from lockstep.shop.whole_shop import Shop
 from lockstep.text.days import day_text, list_text
+from lockstep.text.figures import measured_text
 
 Verdict = Literal["yes", "change", "no"]
 VERDICTS: tuple[Verdict, ...] = ("yes", "change", "no")
@@ -334,10 +335,12 @@ def _judge_products(
 
 
 def _stock(p: PlanProduct) -> str:
-    days = "" if p.days_of_cover is None else f", enough for {p.days_of_cover:g} days at the usual speed"
+    days = "" if p.days_of_cover is None else f", enough for {measured_text(p.days_of_cover, 'days')} at the usual speed"
     coming = "no delivery is planned"
     if p.next_receipt:
         coming = f"{p.next_receipt_quantity:,} come on {day_text(date.fromisoformat(p.next_receipt))}"
+    if not p.available or p.available <= 0:
+        return f"none is available; {coming}"
     return f"{p.available:,} available{days}; {coming}"
 
 

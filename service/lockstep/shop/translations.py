@@ -5,12 +5,13 @@ same, whenever and on whichever worker it is written. Each sentence has the numb
 known is said in words where the teams need it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from lockstep.labels import NONE
 from lockstep.shop.names import NAMES, absent
 from lockstep.shop.whole_shop import Made
-from lockstep.text.figures import MONEY, PERCENT, number_text
+from lockstep.text.figures import MONEY, PERCENT, measured_text, number_text
 
 Facts = Mapping[str, float | str]
 TEAMS = ("marketing", "operations")
@@ -19,12 +20,12 @@ _SUBJECTS = {
     "shop": "capacity",
     "capacity": "capacity",
     "orders": "capacity",
-    "shipping": "capacity",
+    "shipping": "shipping",
     "payments": "capacity",
     "traffic": "traffic",
-    "channel": "traffic",
+    "channel": "channel",
     "conversion": "traffic",
-    "spend": "traffic",
+    "spend": "channel",
     "product": "stock",
     "shelf": "stock",
     "stock": "stock",
@@ -33,38 +34,66 @@ _SUBJECTS = {
     "prices": "stock",
     "losses": "returns",
     "returns": "returns",
-    "feedback": "returns",
+    "feedback": "feedback",
+    "expiry": "expiry",
     "plan": "plan",
     "location": "location",
 }
 """What an alert is about → the sentences that it gets."""
+_OF_ALL = ("capacity", "shipping", "traffic")
+"""Of these an alert that names a product gets what is said of its stock: that is what its orders and visits need."""
+
+
+class Sentence(NamedTuple):
+    """One sentence. says: the names whose numbers it is there to say: a text that has one of them goes without it."""
+
+    text: str
+    says: tuple[str, ...]
+
+
+Part = Sentence | tuple[Sentence, Sentence]
+"""A sentence, or two that belong together."""
+NOTHING = Sentence("", ())
 
 
 def sentences(
-    facts: Facts, labels: Mapping[str, str], subject: str = "", visits: float | None = None
+    facts: Facts,
+    labels: Mapping[str, str],
+    subject: str = "",
+    visits: float | None = None,
+    *,
+    said: Collection[str] = (),
 ) -> dict[str, list[str]]:
     """team → its sentences, the most needed first, what belongs together as one; of a team that has none an empty list.
 
     facts: `names(…)` as of the change. subject: what the rule is about, one of the catalogue's SUBJECTS or a word of
     `lockstep.notify.advice` (`orders`, `traffic`, `stock`, …); "" for what the labels name. visits: that the alert is
-    about, if it is about visits: they are told as orders.
+    about, if it is about visits: they are told as orders. said: names whose numbers the text before has already.
     """
     if not facts:
         return {team: [] for team in TEAMS}
     kind = _SUBJECTS.get(subject) or _kind_of(labels)
-    written = {team: [text for text in _BY_KIND[kind](facts, labels, team) if text] for team in TEAMS}
-    if visits is not None:
-        translated = _visits_as_orders(facts, visits)
-        written = {
-            team: [translated, *(t for t in texts if " visits today" not in t)] for team, texts in written.items()
-        }
+    if kind in _OF_ALL and labels.get("sku", NONE) != NONE:
+        kind = "stock"
+    of_visits = NOTHING if visits is None else _visits_as_orders(facts, visits)
+    written = {}
+    for team in TEAMS:
+        told = {*said, *(of_visits.says if of_visits.text else ())}
+        parts = [_left(part, told) for part in _BY_KIND[kind](facts, labels, team)]
+        written[team] = [text for text in (of_visits.text, *parts) if text]
     return written
+
+
+def _left(part: Part, said: Collection[str]) -> str:
+    """What is still to be said: of sentences that belong together those that the text has not."""
+    parts = [part] if isinstance(part, Sentence) else part
+    return " ".join(s.text for s in parts if s.text and not set(s.says) & set(said))
 
 
 def _kind_of(labels: Mapping[str, str]) -> str:
     if "sku" in labels:
         return "stock"
-    for label, kind in (("campaign", "plan"), ("location", "location"), ("channel", "traffic")):
+    for label, kind in (("campaign", "plan"), ("location", "location"), ("channel", "channel"), ("theme", "feedback")):
         if label in labels:
             return kind
     return "capacity"
@@ -88,67 +117,133 @@ def _number(facts: Facts, name: str) -> float | None:
     return None if isinstance(value, str) else value
 
 
-def _visits_as_orders(facts: Facts, visits: float) -> str:
-    """`10,000 visits × 3.1% ≈ 310 orders`."""
+def _orders(number: float) -> str:
+    """`1 order`, `310 orders`; part of one is as good as none."""
+    return number_text(round(number), "orders")
+
+
+def _be(number: float) -> str:
+    return "is" if round(number) == 1 else "are"
+
+
+# ---- visits ----------------------------------------------------------------------------------------------------------
+
+_VISITS = ("visits_today", "orders_from_visits")
+
+
+def _visits_as_orders(facts: Facts, visits: float) -> Sentence:
+    """`10,000 visits × 3.1% ≈ 310 orders.`"""
     rate = _number(facts, "conversion")
+    if round(visits) < 1:
+        return NOTHING
     if rate is None:
-        return f"{number_text(visits)} visits: {absent('conversion')}, so they are not told as orders."
-    share = number_text(round(rate, 4), PERCENT)
-    return f"{number_text(visits)} visits × {share} ≈ {_about(visits * rate)} orders."
+        return Sentence(f"How many orders {_visits(visits)} bring is not known: {absent('conversion')}.", _VISITS)
+    return Sentence(f"{_visits(visits)} × {_factor(rate)} ≈ {_brought(visits * rate)}.", _VISITS)
 
 
-def _about(number: float) -> str:
-    return number_text(round(number) if number >= 1 or number == 0 else round(number, 1))
+def _visits(number: float) -> str:
+    return measured_text(number, "visits")
 
 
-def _capacity(facts: Facts, labels: Mapping[str, str], team: str) -> list[str]:
-    return [_room(facts, team), _stake(facts), _backlog(facts) if team == "operations" else "", _campaigns(facts)]
+def _factor(rate: float) -> str:
+    """A conversion that is multiplied with: with the digits that the product has."""
+    return number_text(round(rate, 4), PERCENT) if rate >= 0.0001 else "less than 0.01%"
 
 
-def _room(facts: Facts, team: str) -> str:
+def _brought(orders: float) -> str:
+    return "less than 1 order" if round(orders) < 1 else _orders(orders)
+
+
+def _today(facts: Facts, labels: Mapping[str, str]) -> Sentence:
+    """`4,000 visits of web today × 3.1% ≈ 124 orders.`"""
+    visits, rate = _number(facts, "visits_today"), _number(facts, "conversion")
+    if not visits or round(visits) < 1:
+        return NOTHING
+    channel = labels.get("channel", NONE)
+    so_far = f"{_visits(visits)}{'' if channel in ('', NONE) else f' of {channel}'} today"
+    if rate is None:
+        return Sentence(f"{so_far}; {absent('conversion')}.", _VISITS)
+    return Sentence(f"{so_far} × {_factor(rate)} ≈ {_brought(visits * rate)}.", _VISITS)
+
+
+# ---- orders and what can be shipped ----------------------------------------------------------------------------------
+
+
+def _capacity(facts: Facts, labels: Mapping[str, str], team: str) -> list[Sentence]:
+    return [
+        _room(facts, team),
+        _stake(facts),
+        _backlog(facts) if team == "operations" else NOTHING,
+        _campaigns(facts),
+    ]
+
+
+def _shipping(facts: Facts, labels: Mapping[str, str], team: str) -> list[Sentence]:
+    return [_backlog(facts), _room(facts, team), _stake(facts), _campaigns(facts)]
+
+
+def _room(facts: Facts, team: str) -> Sentence:
     """`310 orders are expected today and 490 can be shipped: room for 180 more ≈ 5,800 visits at 3.1%.`"""
+    return Sentence(
+        _room_text(facts, team),
+        ("expected_today", "capacity_today", "room_left", "visits_for_room"),
+    )
+
+
+def _room_text(facts: Facts, team: str) -> str:
     expected, capacity, room = (_number(facts, name) for name in ("expected_today", "capacity_today", "room_left"))
     if expected is None:
-        return f"{_capital(absent('expected_today'))}; {known(facts, 'orders_today')} came so far."
-    ahead = f"{number_text(expected)} orders are expected today"
+        so_far = _number(facts, "orders_today")
+        came = "" if so_far is None else f"; {_orders(so_far) if round(so_far) else 'none'} came so far"
+        return f"{_capital(absent('expected_today'))}{came}."
+    ahead = f"{_orders(expected)} {_be(expected)} expected today" if round(expected) else "No orders are expected today"
     if capacity is None:
         return f"{ahead}; {absent('capacity_today')}."
-    ways = f"{ahead} and {number_text(capacity)} can be shipped"
-    if expected > capacity:
-        return f"{ways}: {number_text(expected - capacity)} too many."
-    if not room:
+    ways = f"{ahead} and {number_text(round(capacity))} can be shipped"
+    if round(expected) > round(capacity):
+        return f"{ways}: {number_text(round(expected) - round(capacity))} too many."
+    if not room or round(room) < 1:
         return f"{ways}: there is no room for more."
     visits, rate = _number(facts, "visits_for_room"), _number(facts, "conversion")
     more = ""
-    if team == "marketing" and visits is not None and rate is not None:
-        more = f" ≈ {number_text(visits)} visits at {number_text(round(rate, 4), PERCENT)}"
-    return f"{ways}: room for {number_text(room)} more{more}."
+    if team == "marketing" and visits and rate:
+        more = f" ≈ {_visits(visits)} at {_factor(rate)}"
+    return f"{ways}: room for {number_text(round(room))} more{more}."
 
 
-def _backlog(facts: Facts) -> str:
+def _backlog(facts: Facts) -> Sentence:
     orders, hours = _number(facts, "backlog"), _number(facts, "backlog_age")
-    if not orders or hours is None:
-        return ""
-    return f"{known(facts, 'backlog')} wait to be shipped, the oldest for {_age(hours)}."
+    if not orders or hours is None or round(orders) < 1:
+        return NOTHING
+    waits = "waits" if round(orders) == 1 else "wait"
+    oldest = "" if hours < 1 else f", the oldest for {_age(hours)}"
+    return Sentence(f"{_orders(orders)} {waits} to be shipped{oldest}.", ("backlog", "backlog_age"))
 
 
 def _age(hours: float) -> str:
-    """`26 hours`, and from three days on `3.5 days`."""
-    return Made(hours, "hours").text if hours < 72 else Made(hours / 24, "days").text
+    """`26 hours`, and from four days on `4.5 days`."""
+    return measured_text(hours, "hours") if hours < 96 else measured_text(hours / 24, "days")
 
 
-def _campaigns(facts: Facts) -> str:
+def _campaigns(facts: Facts) -> Sentence:
     if "campaigns" in facts:
-        return f"Running now: {facts['campaigns']}."
-    return f"Coming: {facts['campaigns_ahead']}." if "campaigns_ahead" in facts else ""
+        return Sentence(f"Running now: {facts['campaigns']}.", ("campaigns",))
+    if "campaigns_ahead" in facts:
+        return Sentence(f"Coming: {facts['campaigns_ahead']}.", ("campaigns_ahead",))
+    return NOTHING
 
 
-def _stake(facts: Facts) -> str:
-    if "money_at_stake" not in facts:
-        return ""
-    currency = facts.get("currency", "")
-    about = number_text(rough_amount(float(facts["money_at_stake"])), f"{MONEY} {currency}".rstrip())
-    return f"At stake: about {about} ({known(facts, 'money_at_stake_of')})."
+def _stake(facts: Facts) -> Sentence:
+    """`At stake: about 1,200 EUR (60 A-1 that sell in the 3 days it is out).`"""
+    amount = _number(facts, "money_at_stake")
+    if not amount:
+        return NOTHING
+    says: tuple[str, ...] = ("money_at_stake", "money_at_stake_of")
+    if amount == facts.get("spend_without_stock"):
+        says = (*says, "spend_without_stock")  # a text that names the spend has the number
+    unit = f"{MONEY} {facts.get('currency', '')}".rstrip()
+    about = number_text(rough_amount(amount), unit)
+    return Sentence(f"At stake: about {about} ({known(facts, 'money_at_stake_of')}).", says)
 
 
 def rough_amount(amount: float) -> float:
@@ -156,149 +251,226 @@ def rough_amount(amount: float) -> float:
     return round(amount) if amount >= 10 else amount
 
 
-def _traffic(facts: Facts, labels: Mapping[str, str], team: str) -> list[str]:
-    visits = _number(facts, "visits_today")
-    today = ""
-    if visits is not None and "conversion" in facts:
-        share = number_text(round(float(facts["conversion"]), 4), PERCENT)
-        orders = known(facts, "orders_from_visits")
-        today = f"{number_text(visits)} visits today × {share} ≈ {orders}."
-    elif visits is not None:
-        today = f"{number_text(visits)} visits today; {absent('conversion')}."
-    return [today, _room(facts, team), _stake(facts), _campaigns(facts)]
+def _traffic(facts: Facts, labels: Mapping[str, str], team: str) -> list[Sentence]:
+    return [_today(facts, labels), _room(facts, team), _stake(facts), _campaigns(facts)]
 
 
-def _stock(facts: Facts, labels: Mapping[str, str], team: str) -> list[str]:
-    late = _late_receipt(facts, labels) if "receipt_late_days" in facts else ""
-    lasting = f"{_cover(facts, labels)} {_next_receipt(facts)}"
-    reorder = _reorder(facts) if team == "operations" else ""
-    return [late, lasting, _promoted(facts), _stake(facts), _expiring(facts, team), reorder]
+def _channel(facts: Facts, labels: Mapping[str, str], team: str) -> list[Sentence]:
+    """Of a channel marketing hears what its visits bring, operations what is left of the day for its orders."""
+    first = [_today(facts, labels)] if team == "marketing" else [_room(facts, team)]
+    return [*first, _stake(facts), _campaigns(facts)]
 
 
-def _cover(facts: Facts, labels: Mapping[str, str]) -> str:
-    """`40 A-1 available, enough for 10 days at 4 a day.`"""
+# ---- stock -----------------------------------------------------------------------------------------------------------
+
+
+def _stock(facts: Facts, labels: Mapping[str, str], team: str) -> list[Part]:
+    late = _late_receipt(facts, labels)
+    lasting = (_cover(facts, labels), NOTHING if _is_of(late, facts) else _next_receipt(facts))
+    promoted, stake, expiring = _promoted(facts), _stake(facts), _expiring(facts, team)
+    if team == "operations":
+        return [late, lasting, _reorder(facts), stake, promoted, expiring]
+    return [late, lasting, promoted, stake, expiring]
+
+
+def _is_of(late: Sentence, facts: Facts) -> bool:
+    """Whether the delivery that is late is the next one, too."""
+    if not late.text:
+        return False
+    return facts.get("next_receipt") == facts["receipt_due"] or "overdue_days" in facts
+
+
+def _expiry(facts: Facts, labels: Mapping[str, str], team: str) -> list[Part]:
+    return [_expiring(facts, team), _cover(facts, labels), _stake(facts), _promoted(facts)]
+
+
+def _cover(facts: Facts, labels: Mapping[str, str]) -> Sentence:
+    """`40 units of A-1 are available, enough for 10 days at 4 units a day.`"""
+    return Sentence(_cover_text(facts, labels), ("available",))
+
+
+def _cover_text(facts: Facts, labels: Mapping[str, str]) -> str:
     available, days, a_day = (_number(facts, name) for name in ("available", "days_of_cover", "velocity"))
-    sku = labels.get("sku", "")
+    sku = labels.get("sku", NONE)
+    sku = "It" if sku in ("", NONE) else sku
     if available is None:
         return f"{_capital(absent('available'))}."
+    speed = "less than 1 unit in 10 days" if a_day and a_day < 0.1 else f"{known(facts, 'velocity')} a day"
     if available <= 0:
-        speed = f"; it sells {_about(a_day)} a day when there is some" if a_day else ""
-        return f"{sku or 'It'} is sold out ({number_text(available)} available){speed}."
-    left = f"{number_text(available)} {sku} available".replace("  ", " ")
+        owed = f", and {measured_text(-available, 'units')} more {_be(-available)} ordered" if available < 0 else ""
+        sells = f"; it sells {speed} when there is some" if a_day else ""
+        return f"{sku} is sold out{owed}{sells}."
+    left = f"{measured_text(available, 'units')} of {sku} {_be(available)} available".replace(" of It ", " ")
     if days is None:
-        return f"{left}; {'nothing was sold of it lately' if a_day == 0 else absent('days_of_cover')}."
-    over = "a year or more" if days >= 365 else known(facts, "days_of_cover")
-    return f"{left}, enough for {over} at {_about(a_day or 0)} a day."
+        return f"{left}; {'none was sold lately' if a_day == 0 else 'how long that lasts is not known yet'}."
+    over = "a year or more" if days >= 365 else "less than a day" if days < 1 else known(facts, "days_of_cover")
+    return f"{left}, enough for {over}{f' at {speed}' if a_day else ''}."
 
 
-def _next_receipt(facts: Facts) -> str:
-    """`It will be out for 3 days before 500 arrive on Fri 4 Dec.`"""
-    if "next_receipt" not in facts:
-        return f"{_capital(absent('next_receipt'))}."
-    arrive = f"{number_text(_number(facts, 'next_receipt_quantity'))} arrive on {facts['next_receipt']}"
+def _next_receipt(facts: Facts) -> Sentence:
+    """`It will be out for 3 days before 500 units arrive on Fri 4 Dec.`"""
+    return Sentence(_next_receipt_text(facts), ("next_receipt", "next_receipt_quantity", "gap_days"))
+
+
+def _next_receipt_text(facts: Facts) -> str:
+    quantity = _number(facts, "next_receipt_quantity")
+    if "next_receipt" not in facts or not quantity:
+        return "No delivery is planned."
+    units = measured_text(quantity, "units")
+    if "overdue_days" in facts:
+        was = "was" if quantity == 1 else "were"
+        return f"{units} {was} due {known(facts, 'overdue_days')} ago and {was} not received yet."
+    arrive = f"{units} {'arrives' if quantity == 1 else 'arrive'} on {facts['next_receipt']}"
     gap, available = _number(facts, "gap_days"), _number(facts, "available")
+    is_out = available is not None and available <= 0
     if gap:
-        is_out = available is not None and available <= 0
         return f"{'It is' if is_out else 'It will be'} out for {known(facts, 'gap_days')} before {arrive}."
-    return f"{arrive}{'' if gap is None else ', before it is sold out'}."
+    return f"{arrive}{'' if gap is None or is_out else ', before it is sold out'}."
 
 
-def _promoted(facts: Facts) -> str:
+def _promoted(facts: Facts) -> Sentence:
+    """`Promoted now: SUMMER until Thu 3 Dec; it is sold out on 2 days of that.`"""
     gap = _number(facts, "promoted_cover_gap")
-    if "campaigns" not in facts and gap is None:
-        return ""
-    which = f"Promoted now: {facts['campaigns']}" if "campaigns" in facts else "It is promoted soon"
-    if "campaigns" not in facts and "campaigns_ahead" in facts:
-        which = f"Promoted soon: {facts['campaigns_ahead']}"
+    if "campaigns" in facts:
+        which = f"Promoted now: {facts['campaigns']}"
+    elif gap is None:
+        return NOTHING
+    else:
+        which = f"Promoted soon: {facts['campaigns_ahead']}" if "campaigns_ahead" in facts else "It is promoted soon"
+    says = ("campaigns", "promoted_cover_gap")
     if gap:
-        return f"{which}; it does not last for {known(facts, 'promoted_cover_gap')} of that."
-    return f"{which}." if gap is None else f"{which}; it lasts to the end."
+        return Sentence(f"{which}; it is sold out on {known(facts, 'promoted_cover_gap')} of that.", says)
+    is_out = (_number(facts, "available") or 0) <= 0
+    return Sentence(f"{which}{'' if gap is None or is_out else '; it lasts to the end'}.", says)
 
 
-def _expiring(facts: Facts, team: str) -> str:
+def _expiring(facts: Facts, team: str) -> Sentence:
+    """`36 units will be left on the last day of their lot, the first in 20 days.`"""
     days, unsold = _number(facts, "days_to_expiry"), _number(facts, "unsold_at_expiry")
     if days is None or not unsold:
-        return ""
-    hint = " A flash sale could sell them." if team == "marketing" else ""
-    first = known(facts, "days_to_expiry")
-    return f"{known(facts, 'unsold_at_expiry')} will be left when lots end, the first in {first}.{hint}"
+        return NOTHING
+    hint = " A flash sale could sell them." if team == "marketing" and unsold > 1 else ""
+    when = {0: "today", 1: "tomorrow"}.get(int(days), f"in {known(facts, 'days_to_expiry')}")
+    text = f"{known(facts, 'unsold_at_expiry')} will be left on the last day of the lot; the first lot ends {when}.{hint}"
+    return Sentence(text, ("unsold_at_expiry",))
 
 
-def _reorder(facts: Facts) -> str:
+def _reorder(facts: Facts) -> Sentence:
     if not _number(facts, "reorder_quantity"):
-        return ""
-    return f"Order {known(facts, 'reorder_quantity')} now; a delivery takes {known(facts, 'lead_time')}."
+        return NOTHING
+    text = f"Order {known(facts, 'reorder_quantity')} now; a delivery takes {known(facts, 'lead_time')}."
+    return Sentence(text, ("reorder_quantity",))
 
 
-def _late_receipt(facts: Facts, labels: Mapping[str, str]) -> str:
+def _late_receipt(facts: Facts, labels: Mapping[str, str]) -> Sentence:
+    """`500 units of PO-1 are 6 days late, expected now on Mon 7 Dec.`"""
     days = _number(facts, "receipt_late_days")
-    quantity = known(facts, "receipt_quantity")
+    quantity = _number(facts, "receipt_quantity")
+    if days is None or not quantity or "receipt_due" not in facts:
+        return NOTHING
     order = f" of {labels['purchase_order']}" if labels.get("purchase_order", NONE) not in ("", NONE) else ""
+    units, due = f"{measured_text(quantity, 'units')}{order}", facts["receipt_due"]
+    says = ("receipt_due", "receipt_quantity")
+    if "receipt_overdue_days" in facts:
+        was = "was" if quantity == 1 else "were"
+        return Sentence(f"{units} {was} due on {due} and {was} not received yet.", says)
+    goods = f"{units} {_be(quantity)}"
     if not days:
-        return f"{_capital(quantity)}{order} are expected on {known(facts, 'receipt_due')}."
-    late, due = known(facts, "receipt_late_days"), known(facts, "receipt_due")
-    return f"{_capital(quantity)}{order} are {late} late, expected now on {due}."
+        return Sentence(f"{goods} expected on {due}.", says)
+    return Sentence(f"{goods} {known(facts, 'receipt_late_days')} late, expected now on {due}.", says)
 
 
-def _returns(facts: Facts, labels: Mapping[str, str], team: str) -> list[str]:
-    rate = "return_rate" if "sku" in labels else "channel_return_rate"
-    rise = "return_rise" if "sku" in labels else "channel_return_rise"
-    text = ""
-    if rate in facts:
-        text = f"{known(facts, rate)} of what was sold in a week came back"
-        more = _number(facts, rise)
-        if more:
-            points = number_text(round(abs(more) * 100, 1))
-            text += f", {points} points {'more' if more > 0 else 'less'} than in the 30 days before"
-        if "sku" in labels:
-            text += f"; reasons given most: {known(facts, 'return_reasons')}" if "return_reasons" in facts else ""
-        text += "."
-    elif "sku" in labels or "channel" in labels:
-        text = f"{_capital(absent(rate))}."
-    return [text, _promoted(facts) if "sku" in labels else _campaigns(facts), _stake(facts)]
+# ---- returns and complaints ------------------------------------------------------------------------------------------
 
 
-def _plan(facts: Facts, labels: Mapping[str, str], team: str) -> list[str]:
-    campaign = labels.get("campaign", "the campaign")
+def _returns(facts: Facts, labels: Mapping[str, str], team: str) -> list[Sentence]:
+    is_product = labels.get("sku", NONE) != NONE
+    if not is_product and labels.get("channel", NONE) == NONE:
+        return [_campaigns(facts)]
+    rate = "return_rate" if is_product else "channel_return_rate"
+    return [_came_back(facts, rate), _promoted(facts) if is_product else _campaigns(facts), _stake(facts)]
+
+
+def _came_back(facts: Facts, rate: str) -> Sentence:
+    """`12% of what was sold in a week came back, 5 points more than in the 30 days before; reasons: too small (8).`"""
+    if rate not in facts:
+        return Sentence(f"{_capital(absent(rate))}.", (rate,))
+    text = f"{known(facts, rate)} of what was sold in a week came back"
+    rise = rate.replace("_rate", "_rise")
+    more = _number(facts, rise)
+    if more and (points := measured_text(abs(more), PERCENT).removesuffix("%")) != "0":
+        noun = "point" if points == "1" else "points"
+        text += f", {points} {noun} {'more' if more > 0 else 'less'} than in the 30 days before"
+    if rate == "return_rate" and "return_reasons" in facts:
+        text += f"; reasons given most: {known(facts, 'return_reasons')}"
+    return Sentence(f"{text}.", (rise, "return_reasons"))
+
+
+def _feedback(facts: Facts, labels: Mapping[str, str], team: str) -> list[Part]:
+    """Of a complaint about one product how much of it is sold, of others what runs: the shop's day has no part in it."""
+    return _stock(facts, labels, team) if labels.get("sku", NONE) != NONE else [_campaigns(facts)]
+
+
+# ---- campaigns and places --------------------------------------------------------------------------------------------
+
+_VERDICTS = {
+    "yes": "can be done as planned",
+    "change": "can be done with a change",
+    "no": "cannot be done as planned",
+}
+
+
+def _plan(facts: Facts, labels: Mapping[str, str], team: str) -> list[Part]:
     if "plan_answer" not in facts:
-        return [f"{_capital(absent('plan_answer'))}."]
-    verdict = {
-        "yes": "can be done as planned",
-        "change": "can be done with a change",
-        "no": "cannot be done as planned",
-    }
-    words = verdict.get(str(facts["plan_answer"]), str(facts["plan_answer"]))
+        return [Sentence(f"{_capital(absent('plan_answer'))}.", ("plan_answer",))]
+    words = _VERDICTS.get(str(facts["plan_answer"]), str(facts["plan_answer"]))
     return [
-        f"{campaign} ({facts['plan_days']}) {words}.",
-        str(facts.get("plan_reasons", "")),
-        str(facts.get("plan_suggestion", "")),
+        (
+            Sentence(f"{labels.get('campaign', 'It')} ({facts['plan_days']}) {words}.", ("plan_answer",)),
+            Sentence(str(facts.get("plan_reasons", "")), ("plan_reasons",)),
+        ),
+        Sentence(str(facts.get("plan_suggestion", "")), ("plan_suggestion",)),
         _stake(facts),
     ]
 
 
-def _location(facts: Facts, labels: Mapping[str, str], team: str) -> list[str]:
+def _location(facts: Facts, labels: Mapping[str, str], team: str) -> list[Sentence]:
     where = labels.get("location", "")
     where = "The warehouse" if where in ("", NONE) else where
     texts = []
     if _number(facts, "held_units"):
-        since = f", the longest for {known(facts, 'held_days')}" if "held_days" in facts else ""
-        texts.append(f"{known(facts, 'held_units')} at {where} may not be sold{since}.")
-    if "receiving_days" in facts:
-        texts.append(f"{where} takes in deliveries {known(facts, 'receiving_days')} after their day.")
+        days = _number(facts, "held_days")
+        since = f", the longest for {known(facts, 'held_days')}" if days else ""
+        held = f"{known(facts, 'held_units')} at {where} may not be sold{since}.".replace("at The", "at the")
+        texts.append(Sentence(held, ("held_units",)))
+    if _number(facts, "receiving_days"):
+        late = f"{where} takes in deliveries {known(facts, 'receiving_days')} after their day."
+        texts.append(Sentence(late, ("receiving_days",)))
+    return [*texts, _stake(facts), _told(facts, where)]
+
+
+def _told(facts: Facts, where: str) -> Sentence:
+    """`3pl last reported its stock 12 hours ago.`"""
     age = _number(facts, "sync_age")
-    texts.append(f"{_capital(absent('sync_age'))}." if age is None else f"{where} told its stock {_age(age)} ago.")
-    return [*texts, _stake(facts)]
+    if age is None:
+        return Sentence(f"{_capital(absent('sync_age'))}.", ("sync_age",))
+    when = "just now" if age < 1 / 60 else f"{_age(age)} ago"
+    return Sentence(f"{where} last reported its stock {when}.", ("sync_age",))
 
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-_BY_KIND: Mapping[str, Callable[[Facts, Mapping[str, str], str], list[str]]] = {
+_BY_KIND: Mapping[str, Callable[[Facts, Mapping[str, str], str], Iterable[Part]]] = {
     "capacity": _capacity,
+    "shipping": _shipping,
     "traffic": _traffic,
+    "channel": _channel,
     "stock": _stock,
     "returns": _returns,
+    "feedback": _feedback,
+    "expiry": _expiry,
     "plan": _plan,
     "location": _location,
 }

@@ -12,7 +12,7 @@ import msgspec
 from lockstep.calendar import Calendar
 from lockstep.shop.facts import CapacityFacts, DayFacts, Fact, PlanFacts, ProductFacts
 from lockstep.shop.shop_settings import ShopSettings
-from lockstep.text.figures import MONEY, PERCENT, number_text, usual_text
+from lockstep.text.figures import measured_text, usual_text
 
 T = TypeVar("T")
 
@@ -40,16 +40,7 @@ class Made:
         """It in words: `310 orders`, `3.1%`, `1,234.50 EUR`, `4.5 days`; where it is not known, why."""
         if self.value is None:
             return self.why
-        number = float(self.value)
-        if self.unit == PERCENT:
-            return number_text(round(number, 4), PERCENT)
-        if self.unit.startswith(MONEY):
-            return number_text(number, self.unit)
-        text = usual_text(number)
-        if self.unit == "x":
-            return f"{text}x"
-        is_one = text == "1" and self.unit.endswith("s")
-        return f"{text} {self.unit[:-1] if is_one else self.unit}".rstrip()
+        return measured_text(float(self.value), self.unit) if self.unit else usual_text(float(self.value))
 
 
 NO_LONGER_KNOWN = "what it was made of at that instant is no longer known: the facts of the shop have moved on since"

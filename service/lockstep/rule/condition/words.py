@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from lockstep.text.figures import duration_words, number_text, ratio_text, usual_text
+from lockstep.text.figures import duration_words, measured_text, number_text, ratio_text, usual_text
 
 MOST_VALUES = 12
 """Values of a baseline that are written out; of more the range is."""
@@ -41,7 +41,7 @@ class Facts:
     @property
     def number(self) -> str:
         """What was measured."""
-        return number_text(self.value, self.unit)
+        return measured_text(self.value, self.unit, self.limit)
 
     @property
     def within(self) -> str:
@@ -56,7 +56,7 @@ class Facts:
     @property
     def before(self) -> str:
         """The baseline of a change, which was measured as the value was."""
-        return number_text(self.baseline, self.unit)
+        return measured_text(self.baseline, self.unit)
 
     @property
     def limit_text(self) -> str:
@@ -101,10 +101,10 @@ def usual_in_reason(facts: Facts) -> str:
         return text
     text += f", usually {facts.usual}"
     if len(facts.past) > MOST_VALUES:
-        low, high = number_text(min(facts.past), facts.unit), number_text(max(facts.past), facts.unit)
+        low, high = measured_text(min(facts.past), facts.unit), measured_text(max(facts.past), facts.unit)
         text += f", the median of {len(facts.past)} values from {low} to {high} in {facts.baseline_of}"
     elif len(facts.past) > 1:
-        values = ", ".join(number_text(v, facts.unit) for v in facts.past)
+        values = ", ".join(measured_text(v, facts.unit) for v in facts.past)
         text += f", the median of {values} in {facts.baseline_of}"
     elif facts.baseline_of:
         text += f", as in {facts.baseline_of}"

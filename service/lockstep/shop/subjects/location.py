@@ -21,14 +21,14 @@ def measures(shop: Shop, location: str, at: datetime) -> dict[str, Made]:
     elif held:
         days = Made(None, "days", of, "it was not told since when")
     heard = [instant(place.at) for _, place in places if place.at]
-    why = "" if places else "no stock of it was ever told"
+    why = "" if places else "no stock of it is known"
     return {
         "held_units": Made(units if places else None, "units", of, why),
         "held_days": days if places else Made(None, "days", (), why),
         "receiving_days": receiving_days(shop, location, at),
         "sync_age": Made(_hours_between(max(heard), at), "hours", (("told last", max(heard).isoformat()),))
         if heard
-        else Made(None, "hours", (), "no stock of it was ever told"),
+        else Made(None, "hours", (), "no stock of it is known"),
     }
 
 

@@ -27,7 +27,7 @@ MEASURES = (
 """What `measures` makes."""
 
 MOST_COVER = 365
-NO_STOCK_TOLD = "no stock of it was ever told"
+NO_STOCK_TOLD = "no stock of it is known"
 
 
 def is_named(sku: str, patterns: Iterable[str]) -> bool:
