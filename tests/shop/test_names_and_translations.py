@@ -266,7 +266,10 @@ LATE = receipt(500, "2026-12-07", first="2026-12-01", status="delayed")
             id="held stock",
         ),
         pytest.param(
-            {"location": "none"}, [product("A-1", stock=5)], ["The warehouse last reported its stock just now."], id="place"
+            {"location": "none"},
+            [product("A-1", stock=5)],
+            ["The warehouse last reported its stock just now."],
+            id="place",
         ),
         pytest.param(
             {"campaign": "SUMMER"},

@@ -177,8 +177,8 @@ def test_stock_that_does_not_last_is_a_change():
     given = answer(a_shop(stock=90), asked(), NOON)
     assert given.verdict == "change"
     assert given.reasons == [
-        "A-1: 196 are asked for, 112 more than there are, and it is out from Fri 4 Dec; 90 available, enough for 23 days "
-        "at the usual speed; no delivery is planned."
+        "A-1: 196 are asked for, 112 more than there are, and it is out from Fri 4 Dec; 90 available, enough for 23 "
+        "days at the usual speed; no delivery is planned."
     ]
     assert given.suggestion == "Wait until more of A-1 is planned, or promote something else."
     assert given.products[0].enough_until == "2026-12-04"
@@ -197,9 +197,7 @@ def test_one_of_many_products_is_left_out():
     given = answer(a_shop(*facts), planned, NOON)
     assert given.verdict == "change"
     assert given.suggestion == "Leave out B-1."
-    assert given.reasons == [
-        "B-1 is out on all of its days: none is available; no delivery is planned."
-    ]
+    assert given.reasons == ["B-1 is out on all of its days: none is available; no delivery is planned."]
 
 
 def test_all_products_out_are_a_no():

@@ -175,9 +175,7 @@ _OWN = (
         "60 A-1 that sell in the 3 days it is out",
         "what is at stake cannot be told in money",
     ),
-    Name(
-        "available", "Units that can be sold, at all places", "units", "40 units", "no stock of it is known", "sku"
-    ),
+    Name("available", "Units that can be sold, at all places", "units", "40 units", "no stock of it is known", "sku"),
     Name(
         "scarcest_part",
         "The part of a bundle that lasts shortest",

@@ -335,7 +335,9 @@ def _judge_products(
 
 
 def _stock(p: PlanProduct) -> str:
-    days = "" if p.days_of_cover is None else f", enough for {measured_text(p.days_of_cover, 'days')} at the usual speed"
+    days = (
+        "" if p.days_of_cover is None else f", enough for {measured_text(p.days_of_cover, 'days')} at the usual speed"
+    )
     coming = "no delivery is planned"
     if p.next_receipt:
         coming = f"{p.next_receipt_quantity:,} come on {day_text(date.fromisoformat(p.next_receipt))}"

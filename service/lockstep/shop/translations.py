@@ -138,6 +138,8 @@ def _visits_as_orders(facts: Facts, visits: float) -> Sentence:
         return NOTHING
     if rate is None:
         return Sentence(f"How many orders {_visits(visits)} bring is not known: {absent('conversion')}.", _VISITS)
+    if not rate:
+        return Sentence(f"{_visits(visits)}, and no order came of any visit lately.", _VISITS)
     return Sentence(f"{_visits(visits)} × {_factor(rate)} ≈ {_brought(visits * rate)}.", _VISITS)
 
 
@@ -157,7 +159,7 @@ def _brought(orders: float) -> str:
 def _today(facts: Facts, labels: Mapping[str, str]) -> Sentence:
     """`4,000 visits of web today × 3.1% ≈ 124 orders.`"""
     visits, rate = _number(facts, "visits_today"), _number(facts, "conversion")
-    if not visits or round(visits) < 1:
+    if not visits or round(visits) < 1 or rate == 0:
         return NOTHING
     channel = labels.get("channel", NONE)
     so_far = f"{_visits(visits)}{'' if channel in ('', NONE) else f' of {channel}'} today"
@@ -179,7 +181,8 @@ def _capacity(facts: Facts, labels: Mapping[str, str], team: str) -> list[Senten
 
 
 def _shipping(facts: Facts, labels: Mapping[str, str], team: str) -> list[Sentence]:
-    return [_backlog(facts), _room(facts, team), _stake(facts), _campaigns(facts)]
+    room = _room(facts, team) if "expected_today" in facts else NOTHING
+    return [_backlog(facts), room, _stake(facts), _campaigns(facts)]
 
 
 def _room(facts: Facts, team: str) -> Sentence:
@@ -257,8 +260,8 @@ def _traffic(facts: Facts, labels: Mapping[str, str], team: str) -> list[Sentenc
 
 def _channel(facts: Facts, labels: Mapping[str, str], team: str) -> list[Sentence]:
     """Of a channel marketing hears what its visits bring, operations what is left of the day for its orders."""
-    first = [_today(facts, labels)] if team == "marketing" else [_room(facts, team)]
-    return [*first, _stake(facts), _campaigns(facts)]
+    room = _room(facts, team) if "expected_today" in facts else NOTHING
+    return [_today(facts, labels) if team == "marketing" else room, _stake(facts), _campaigns(facts)]
 
 
 # ---- stock -----------------------------------------------------------------------------------------------------------
@@ -351,7 +354,9 @@ def _expiring(facts: Facts, team: str) -> Sentence:
         return NOTHING
     hint = " A flash sale could sell them." if team == "marketing" and unsold > 1 else ""
     when = {0: "today", 1: "tomorrow"}.get(int(days), f"in {known(facts, 'days_to_expiry')}")
-    text = f"{known(facts, 'unsold_at_expiry')} will be left on the last day of the lot; the first lot ends {when}.{hint}"
+    text = (
+        f"{known(facts, 'unsold_at_expiry')} will be left on the last day of the lot; the first lot ends {when}.{hint}"
+    )
     return Sentence(text, ("unsold_at_expiry",))
 
 
@@ -407,7 +412,7 @@ def _came_back(facts: Facts, rate: str) -> Sentence:
 
 
 def _feedback(facts: Facts, labels: Mapping[str, str], team: str) -> list[Part]:
-    """Of a complaint about one product how much of it is sold, of others what runs: the shop's day has no part in it."""
+    """Of a complaint about one product its stock, of others what runs: the shop's day has no part in it."""
     return _stock(facts, labels, team) if labels.get("sku", NONE) != NONE else [_campaigns(facts)]
 
 

@@ -12,7 +12,7 @@ import msgspec
 from lockstep.calendar import Calendar
 from lockstep.shop.facts import CapacityFacts, DayFacts, Fact, PlanFacts, ProductFacts
 from lockstep.shop.shop_settings import ShopSettings
-from lockstep.text.figures import measured_text, usual_text
+from lockstep.text.figures import measured_text, number_text, usual_text
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from lockstep.text.time_units import DAY_S
 PERCENT = "%"
 """The unit of a share: 0.125 is read as 12.5%."""
 HOURS, DAYS = "h", "d"
-"""Units of lengths of time, which are read as `40.05 hours`, `3.5 days` and, below one of them, `30 minutes`. Numbers of
+"""Units of lengths of time, which are read as `40.05 hours`, `3.5 days` and, below one of them, `30 minutes`. Those of
 a shop call them by their names, `hours` and `days`."""
 MONEY = "money"
 """The unit of money, alone or before its currency (`money EUR`): 1234.5 is read as `1,235 EUR`."""
@@ -102,9 +102,9 @@ def measured_text(value: float | None, unit: str = "", beside: float | None = No
     """A measured number as people use it: more digits than they act on are left out. What a rule asks for is written
     as its author wrote it, by `number_text`.
 
-    Shares, hours and days, numbers of things and multiples are whole from 10 on (`85%`, `12 hours`), have one place from
-    1 on (`4.5 days`, `2.3x`) and two below. Money and plain numbers are as `number_text` has them. beside: a number that it must not look equal to unless it is: 85.26% beside
-    85% is 85.3%, as far as two places tell.
+    Shares, hours and days, numbers of things and multiples are whole from 10 on (`85%`, `12 hours`), have one place
+    from 1 on (`4.5 days`, `2.3x`) and two below. Money and plain numbers are as `number_text` has them. beside: a
+    number that it must not look equal to unless it is: 85.26% beside 85% is 85.3%, as far as two places tell.
     """
     if value is None:
         return "no data"
