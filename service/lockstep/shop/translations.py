@@ -78,8 +78,8 @@ def sentences(
     of_visits = NOTHING if visits is None else _visits_as_orders(facts, visits)
     written = {}
     for team in TEAMS:
-        told = {*said, *(of_visits.says if of_visits.text else ())}
-        parts = [_left(part, told) for part in _BY_KIND[kind](facts, labels, team)]
+        names = {*said, *(of_visits.says if of_visits.text else ())}
+        parts = [_left(part, names) for part in _BY_KIND[kind](facts, labels, team)]
         written[team] = [text for text in (of_visits.text, *parts) if text]
     return written
 
