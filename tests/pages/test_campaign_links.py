@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from acting_shop import Running, running_shop, until
+from page_samples import records, transition
 
 from lockstep.adapters.links import Purpose, SignedLinks, Signer
 from lockstep.app import utc_now
@@ -177,3 +178,20 @@ async def test_a_campaign_is_confirmed_in_slack(shop):
     await until(lambda: any("already" in str(r) for r in shop.slack.responses))
     odd = {**payload, "actions": [{"action_id": "confirm_plan", "action_ts": "3", "value": '["X", "1e9"]'}]}
     assert await shop.press_in_slack(odd) == 200
+
+
+async def test_an_alert_about_a_plan_leads_to_the_campaign(shop):
+    """From its mail to its page to the campaign with its days, where who came by the alert only looks; who is logged
+    in is led to the page of campaigns."""
+    plan = await announce(shop, verdict="yes")
+    trouble = transition("PlanInTrouble", labels={"campaign": NAME}, value=2.0, baseline=0.5, alert_id="trouble-1")
+    await shop.service.broker.publish(records([trouble]))
+    text = await mail_to(shop, "ben@", saying="PlanInTrouble")
+    (alert,) = re.findall(r"https?://\S+/act/\S+", text)
+    (place,) = re.findall(r'<a href="(\.\./reply/[^"]+)"', await shop.page(alert))
+    page = await shop.page(f"{shop.url}/{place.removeprefix('../')}")
+    assert "SUMMER &lt;b&gt;&amp; sun&lt;/b&gt;" in page
+    assert f"<td>{plan.starts[:10]}</td>" in page
+    assert "<form" not in page
+    (place,) = re.findall(r'<a href="\.\./(campaigns#[^"]+)"', await shop.page(f"{shop.url}/alerts/{trouble.alert_id}"))
+    assert f'id="{place.partition("#")[2]}"' in await shop.page(f"{shop.url}/campaigns")
