@@ -166,3 +166,13 @@ def test_programs_get_a_document_each_under_an_id_of_its_own():
     assert len({d.id for d in told}) == 4
     for document in told:
         jsonschema.validate(document.body, campaign_json_schema())
+
+
+def test_a_thousand_campaigns_of_years_do_not_keep_the_next_from_its_answer(monkeypatch):
+    monkeypatch.setattr("lockstep.notify.reporting.plan_replies.MOST_PLANS", 2)
+    run = Run()
+    for name in ("FIRST", "SECOND", "THIRD"):
+        answered = AnswerPlan(campaign=name, number=1, verdict="yes", why="310 of 490.", **run.head())
+        assert run._apply(answered).applied
+    assert run.told == [f"Campaign {name} can be done" for name in ("FIRST", "SECOND", "THIRD")]
+    assert sorted(run.part._plans) == ["SECOND", "THIRD"]

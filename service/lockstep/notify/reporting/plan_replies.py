@@ -25,6 +25,7 @@ from lockstep.transition import Transition
 KEY = b"\x1fplan\x1f"
 """Begins the keys of entries in the state of notify; no rule's name begins so."""
 MOST_PLANS = 1_000
+"""Of more, the one that was answered longest ago is forgotten."""
 _SAID = {"confirmed": "confirmed", "objected": "objected to"}
 CANCELLED = "cancelled"
 _VERDICTS = {
@@ -73,7 +74,7 @@ class PlanReplies:
         if before is not None and (before.number, before.verdict) == (command.number, command.verdict):
             return Applied(False, f"both teams have heard that {command.campaign} {_VERDICTS[command.verdict]}")
         if known is None and len(self._plans) >= MOST_PLANS:
-            return Applied(False, f"{MOST_PLANS:,} campaigns are known; that is all that can be")
+            self._forget_oldest()
         is_same = before is not None and before.number == command.number
         standing = PlanStanding(
             campaign=command.campaign,
@@ -130,6 +131,14 @@ class PlanReplies:
         documents = self._to_programs(command.id, replied_document(standing))
         return self._keep(standing, headline, f"{note}. {then}" if note else then, documents)
 
+    def _forget_oldest(self) -> None:
+        """Campaigns of years come to a thousand, and the next one is to be answered as well."""
+        told = [plan.standing for plan in self._plans.values() if not plan.untold]
+        oldest = min(told, key=lambda plan: (plan.answered_at, plan.campaign), default=None)
+        if oldest is not None:
+            del self._plans[oldest.campaign]
+            self._dirty.add(oldest.campaign)
+
     def _keep(
         self, standing: PlanStanding, headline: str, text: str, documents: tuple[ProgramDocument, ...]
     ) -> Applied:
@@ -158,7 +167,8 @@ class PlanReplies:
 
     def cut(self) -> dict[bytes, bytes | None]:
         entries: dict[bytes, bytes | None] = {
-            KEY + campaign.encode(): msgspec.json.encode(self._plans[campaign]) for campaign in self._dirty
+            KEY + campaign.encode(): msgspec.json.encode(self._plans[campaign]) if campaign in self._plans else None
+            for campaign in self._dirty
         }
         self._dirty.clear()
         return entries
