@@ -5,7 +5,12 @@ from dataclasses import replace
 import pytest
 from alert_samples import LONDON, rule, transition
 
+from lockstep.measure.definition import Aggregate, Measured, SeriesDef
 from lockstep.notify.message import Writer
+from lockstep.rule.condition.bound import Bounds
+from lockstep.rule.condition.kinds import Level, Severity, Threshold
+from lockstep.rule.condition.view import Kind, Verdict
+from lockstep.rule.judged_verdict import judged
 
 KNOWN = {
     "orders_today": 130,
@@ -48,6 +53,27 @@ def test_a_text_that_speaks_of_the_shop_itself_is_left_alone():
     """Nobody reads the same numbers twice."""
     said = text("marketing", say={"marketing": "Room for {{ room_left }} orders."})
     assert "expected today" not in said
+
+
+def test_the_stock_that_an_alert_is_of_is_the_stock_that_is_told():
+    """The shop's facts are of some minutes ago; what depends on the stock goes along with it, as far as it is known."""
+    shop = {
+        "available": 40.0,
+        "velocity": 10.0,
+        "days_of_cover": 4.0,
+        "gap_days": 3.0,
+        "next_receipt": "Fri 4 Dec",
+        "next_receipt_quantity": 500.0,
+    }
+    stock = SeriesDef(Aggregate.LAST, "stock.level", "inventory", field="available", by=("sku",))
+    least = Threshold(Measured(stock), 0, (Level(Severity.WARNING, Bounds(at_most=20)),))
+    low = rule(by=("sku",), condition=least)
+    verdict = judged(least, Verdict(Kind.BREACH, Severity.WARNING, value=20.0, limit=20.0))
+    fired = transition(labels={"sku": "A-1"}, value=20.0, shop=shop, explanation=verdict)
+    said = Writer(LONDON).team_text(fired, low, "marketing")
+    assert (
+        "20 units of A-1 are available, enough for 2 days at 10 units a day. It will be out for 5 days before" in said
+    )
 
 
 def test_an_end_says_only_that_it_is_over():

@@ -215,7 +215,14 @@ def _as_of_now(transition: Transition, rule: Rule, leaf: Judged | None) -> Mappi
     ]
     if is_stock != [True] or rule.by != ("sku",) or value is None or value == facts.get("available"):
         return facts
-    days = value / a_day if isinstance(a_day, int | float) and a_day > 0 else None
     depend = ("days_of_cover", "gap_days", "promoted_cover_gap", "reorder_quantity")
-    kept = {name: number for name, number in facts.items() if name not in depend}
-    return {**kept, "available": value, **({} if days is None else {"days_of_cover": min(365.0, max(0.0, days))})}
+    now: dict[str, float | str] = {name: number for name, number in facts.items() if name not in depend}
+    now["available"] = value
+    if isinstance(a_day, int | float) and a_day > 0:
+        days = now["days_of_cover"] = min(365.0, max(0.0, value / a_day))
+        cover, gap = facts.get("days_of_cover"), facts.get("gap_days")
+        if isinstance(cover, int | float) and isinstance(gap, int | float) and gap > 0:
+            sooner = round(gap + cover - days)  # of no gap nobody knows how narrow it is
+            if sooner > 0:
+                now["gap_days"] = sooner
+    return now

@@ -133,8 +133,8 @@ class PlanReplies:
 
     def _forget_oldest(self) -> None:
         """Campaigns of years come to a thousand, and the next one is to be answered as well."""
-        told = [plan.standing for plan in self._plans.values() if not plan.untold]
-        oldest = min(told, key=lambda plan: (plan.answered_at, plan.campaign), default=None)
+        settled = [plan.standing for plan in self._plans.values() if not plan.untold]
+        oldest = min(settled, key=lambda plan: (plan.answered_at, plan.campaign), default=None)
         if oldest is not None:
             del self._plans[oldest.campaign]
             self._dirty.add(oldest.campaign)
