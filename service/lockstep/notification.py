@@ -123,10 +123,10 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     def team_parts(self) -> list[tuple[str, str]]:
         """(team as a title, its text) in their order; one with the title "" where all are told the same of an end.
 
-        So they are of what is no alert's, such as that a silence begins.
+        So they are of what is no alert's, such as that a silence begins; one for each line of it.
         """
         if (self.is_over or not self.alert_id) and len(set(self.texts.values())) == 1:
-            return [("", next(iter(self.texts.values())))]
+            return [("", line) for line in next(iter(self.texts.values())).split("\n")]
         return [(team[:1].upper() + team[1:], text) for team, text in self.texts.items()]
 
     @property

@@ -176,3 +176,12 @@ def test_a_thousand_campaigns_of_years_do_not_keep_the_next_from_its_answer(monk
         assert run._apply(answered).applied
     assert run.told == [f"Campaign {name} can be done" for name in ("FIRST", "SECOND", "THIRD")]
     assert sorted(run.part._plans) == ["SECOND", "THIRD"]
+
+
+def test_an_answer_is_told_in_lines_what_to_do_first():
+    """Whoever reads it on a phone sees at once what to do; the reasons stand below it, each in a line of its own."""
+    run = Run()
+    why = "Wait until more of A-1 is planned.\n22 orders too many on Monday.\nA-1 is out on 2 days."
+    run._apply(AnswerPlan(campaign="SPRING", number=1, verdict="no", why=why, **run.head()))
+    (item,) = notice_message(run.notices[0], TEAMS).items
+    assert [text for _, text in item.team_parts] == why.split("\n")

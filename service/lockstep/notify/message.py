@@ -337,7 +337,7 @@ def notice_message(notice: Notice, teams: Sequence[str]) -> Message:
         since="",
         value_bar="",
         usual_bar="",
-        texts=dict.fromkeys(teams, _shown(notice.text, LONGEST_TEXT)),
+        texts=dict.fromkeys(teams, "\n".join(_shown(line, LONGEST_TEXT) for line in notice.text.split("\n"))),
         alert_id="",
         episode_id="",
         plan=msgspec.UNSET if plan is None else plan,

@@ -151,8 +151,8 @@ class WriteReport(_Command, frozen=True, kw_only=True, tag="write_report"):
 class AnswerPlan(_Command, frozen=True, kw_only=True, tag="answer_plan"):
     """A campaign is answered: both teams are told, once for each announcement and verdict.
 
-    campaign: its name. number: of the announcement. verdict: yes, change, no, or cancelled. why: in sentences, for both
-    teams. facts: what programs get of it beside, its days, products and clashes; {} in the audit.
+    campaign: its name. number: of the announcement. verdict: yes, change, no, or cancelled. why: for both teams, in
+    lines, what to do first. facts: what programs get of it beside, its days, products and clashes; {} in the audit.
     """
 
     campaign: str

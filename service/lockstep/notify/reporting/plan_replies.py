@@ -91,7 +91,8 @@ class PlanReplies:
         headline = f"Campaign {standing.campaign} {now}{_VERDICTS[standing.verdict]}"
         previous = before.verdict if is_same and before is not None else ""
         document = answered_document(standing, command.facts, previous_verdict=previous)
-        return self._keep(standing, headline, standing.why, self._to_programs(command.id, document))
+        lines = [flat(line) for line in command.why[:LONGEST_COMMENT].split("\n")]
+        return self._keep(standing, headline, "\n".join(lines), self._to_programs(command.id, document))
 
     def _to_programs(self, command_id: str, document: dict[str, Any]) -> tuple[ProgramDocument, ...]:
         """command_id: of what is told: a command is applied once."""

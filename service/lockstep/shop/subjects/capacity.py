@@ -176,7 +176,5 @@ def _forecast_gap(expected: Forecast | str) -> Made:
     by_now = expected.expected_so_far
     made_of = (("orders so far", expected.so_far), ("expected so far", round(float(by_now), 1)))
     if by_now < LEAST_EXPECTED:
-        return Made(
-            None, "%", made_of, f"only {round(by_now)} orders are expected by now, of at least {LEAST_EXPECTED}"
-        )
+        return Made(None, "%", made_of, f"fewer than {LEAST_EXPECTED} orders are expected by now")
     return Made((expected.so_far - by_now) / by_now, "%", made_of)

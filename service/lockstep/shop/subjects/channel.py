@@ -41,7 +41,7 @@ def conversion(shop: Shop, channel: str, at: datetime) -> Made:
     made_of = ((f"orders of {days} days", orders), ("visits of them", sessions))
     least = max(1, shop.settings.min_sessions)
     if sessions < least:
-        return Made(None, "%", made_of, f"only {sessions} visits came in {days} days, of at least {least}")
+        return Made(None, "%", made_of, f"fewer than {least} visits came in {days} days")
     if not orders and not any(f.counts.get("orders") for (_, of), f in shop.days.items() if of == channel):
         return Made(None, "%", made_of, f"no order was ever told of {channel}; orders may name another channel")
     return Made(Fraction(orders, sessions), "%", made_of)

@@ -130,6 +130,6 @@ def _late_rate(shop: Shop, at: datetime) -> Made:
     delivered, late = (counted(shop, name, today, LATE_DAYS) for name in ("delivered", "late"))
     made_of = ((f"late deliveries of {LATE_DAYS} days", late), ("all of them", delivered))
     if delivered < LEAST_DELIVERED:
-        why = f"only {delivered} deliveries are known of {LATE_DAYS} days, of at least {LEAST_DELIVERED}"
+        why = f"fewer than {LEAST_DELIVERED} deliveries are known of {LATE_DAYS} days"
         return Made(None, "%", made_of, why)
     return Made(Fraction(late, delivered), "%", made_of)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 
+from lockstep.labels import NONE
 from lockstep.shop.day_sums import counted, on_days
 from lockstep.shop.facts import ProductFacts
 from lockstep.shop.whole_shop import Made, Shop
@@ -47,7 +48,8 @@ def top_reasons(shop: Shop, product: ProductFacts, today: date) -> list[tuple[st
 
 def reasons_text(shop: Shop, product: ProductFacts, today: date) -> str:
     """`too small (8), torn (3) and faded (1)`; "" where none was given."""
-    return list_text([f"{reason} ({count})" for reason, count in top_reasons(shop, product, today)[:3]])
+    given = [(reason, count) for reason, count in top_reasons(shop, product, today) if reason != NONE]
+    return list_text([f"{reason} ({count})" for reason, count in given[:3]])
 
 
 @dataclass(frozen=True)
@@ -105,10 +107,8 @@ def _rates(
         (f"units returned in the {settings.return_before_days} days before", before[0]),
         ("units sold in those", before[1]),
     )
-    few = f"only {now[1]} units were sold in {settings.return_days} days, of at least {least}"
-    few_before = (
-        f"only {before[1]} units were sold in the {settings.return_before_days} days before, of at least {least}"
-    )
+    few = f"fewer than {least} units were sold in {settings.return_days} days"
+    few_before = f"fewer than {least} units were sold in the {settings.return_before_days} days before"
     rise = None if rate is None or usual is None else rate - usual
     return {
         f"{name}_rate": Made(rate, "%", made_of, "" if rate is not None else few),

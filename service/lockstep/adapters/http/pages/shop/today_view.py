@@ -199,8 +199,12 @@ def _matters(shop: Shop, now: datetime) -> list[Matter]:
 
 
 def _cut(text: str) -> str:
+    """As many whole sentences as find room; of a longer one its beginning."""
     one_line = flat(text)
-    return one_line if len(one_line) <= LONGEST_TODO else f"{one_line[: LONGEST_TODO - 1]}…"
+    if len(one_line) <= LONGEST_TODO:
+        return one_line
+    end = one_line.rfind(". ", 0, LONGEST_TODO)
+    return one_line[: end + 1] if end > 0 else f"{one_line[: LONGEST_TODO - 1]}…"
 
 
 def _remark(shop: Shop, now: datetime, is_kept: bool) -> str:
