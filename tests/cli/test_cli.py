@@ -164,6 +164,11 @@ def test_explain_says_why(shop):
     assert [t["state"] for t in found["told"]] == ["firing", "resolved"]
     assert "A duration is a number with a unit" in lockstep("explain", "ls104", cwd=shop).stdout
     business = lockstep("explain", "days_of_cover", cwd=shop).stdout
+    assert "In texts: {{ days_of_cover }}, such as" in business
+    name = lockstep("explain", "scarcest_part", cwd=shop).stdout
+    assert name.startswith(
+        "scarcest_part: a name for texts, of a sku\n\nThe part of a bundle that lasts shortest, such as A-1;"
+    )
     assert business.startswith("days_of_cover: a business measure by sku, in days\n\nDays until it is sold out")
     assert "at_least: 20, usual_at_least: 5}" in lockstep("explain", "LS127", cwd=shop).stdout  # wider than 80
     nothing = lockstep("explain", "LowStock", "--url", "http://127.0.0.1:9", cwd=shop)

@@ -18,7 +18,9 @@ from lockstep.tools.terminal import styled
 
 
 def explain(
-    what: Annotated[str, typer.Argument(help="A rule, an alert's id, a code such as LS104, or a business measure")],
+    what: Annotated[
+        str, typer.Argument(help="A rule, an alert's id, a code such as LS104, a business measure, or a name for texts")
+    ],
     labels: Annotated[list[str] | None, typer.Option("--labels", help="sku=A-1; may be given several times")] = None,
     at: Annotated[str | None, typer.Option(help="With --events: as things were at this event time")] = None,
     events: Annotated[list[Path] | None, typer.Option(help="Files of CloudEvents; without: ask the service")] = None,
@@ -31,16 +33,25 @@ def explain(
     """Say why an alert fires, or why it does not; or what a code of `lockstep check` or a business measure means."""
     from lockstep.adapters.explain_answer import labels_from
     from lockstep.shop.catalogue import BUSINESS
+    from lockstep.shop.names import NAMES
     from lockstep.tools import explain_command as ex
 
     if re.fullmatch(r"(?i)LS[0-9]+", what):
         _explain_code(what)
         return
     if what in BUSINESS:
-        business = BUSINESS[what]
+        business, name = BUSINESS[what], NAMES[what]
         by = f"by {', '.join(business.labels)}" if business.labels else "of the whole shop"
         out.print(styled((f"{what}: a business measure {by}, in {business.unit or 'numbers'}\n", "bold")))
         out.print(f"{business.meaning}. Every rule may use it by its name, as a level: it needs no window.")
+        out.print(f"In texts: {{{{ {what} }}}}, such as {name.example}; where it is not known, {name.absent}.")
+        return
+    if what in NAMES:
+        name = NAMES[what]
+        out.print(
+            styled((f"{what}: a name for texts, {f'of a {name.of}' if name.of else 'of the whole shop'}\n", "bold"))
+        )
+        out.print(f"{name.meaning}, such as {name.example}; where it is not known, {name.absent}.")
         return
     settings = load_settings(rules=rules, broker=broker)
     wanted = labels_from(labels or [])
