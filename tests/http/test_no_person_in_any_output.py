@@ -44,7 +44,7 @@ SOURCE = f"/shop/{SHAPES[0]}"
 EVENT_ID = re.compile(rf"{re.escape(SOURCE)} [0-9]+ {re.escape(ALL)}")
 OF_PERSONS = ("customer", "visitor", "cart_id", "checkout_id", "landing", "order_id")
 """Fields that are of one person or one order: no label can be made of them."""
-FIXED = ("currency", "status", "action", "expires_on", "expected_on", "starts", "ends", "country", "name")
+FIXED = ("currency", "status", "action", "expires_on", "expected_on", "starts", "ends", "country", "name", "topic")
 """Fields whose values are given, and the name of a system."""
 WRITTEN = ("theme", "reason")
 

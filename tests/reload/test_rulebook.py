@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.adapters.rulebook import CAMPAIGNS, RuleBook, content_id, take
+from lockstep.adapters.rulebook import CAMPAIGNS, RuleBook, content_id, read_folder, take
 from lockstep.adapters.stream import open_broker
 from lockstep.errors import RuleError
 from lockstep.ports import TopicSpec
@@ -241,6 +241,18 @@ rules:
 
 def told_at(at: datetime, name: str = "SALE", day: int = 20, *, cancelled: bool = False) -> AnnouncedCampaign:
     return AnnouncedCampaign(name, date(2026, 1, day), date(2026, 1, day), cancelled, int(at.timestamp()))
+
+
+def test_a_shop_that_cannot_be_read_keeps_its_packs(tmp_path):
+    """Which packs it switches on is not known then: they stay with its last good text, and one file is refused."""
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "shop.yml").write_text("currency: EUR\npacks: [stock]\n")
+    good = read_folder(folder)
+    assert "packs/stock.yml" in good
+    (folder / "shop.yml").write_text("currency: [EUR\npacks: [stock]\n")
+    taken = take(good, read_folder(folder), folder)
+    assert (taken.files, list(taken.refused)) == (good, ["shop.yml"])
 
 
 async def test_announced_campaigns_are_a_version_from_their_border_on(broker, tmp_path):

@@ -35,6 +35,8 @@ from lockstep.rule.announced_campaigns import (
 )
 from lockstep.rule.condition.kinds import Plan, Rule
 from lockstep.rule.language.load import load_texts
+from lockstep.rule.language.packs import FOLDER as PACKS
+from lockstep.rule.language.shop_file import NAME as SHOP
 from lockstep.rule.versions import Version, changes_in_words, in_force
 from lockstep.text.feed_address import PREFIX, FeedAddress
 from lockstep.text.rfc3339 import SECOND, rfc3339
@@ -195,6 +197,8 @@ def _taken(good: Mapping[str, str], new: Mapping[str, str], folder: Path, zone: 
             refused[name] = tuple(of_file)
             if name in good:
                 files[name] = good[name]
+                if Path(name).stem == SHOP:  # what it switches on could not be read of a text that is refused
+                    files |= {pack: text for pack, text in good.items() if pack.startswith(f"{PACKS}/")}
             else:
                 del files[name]
     return Taken(files, refused, tuple(f for f in faults if f.level == "warning"))
