@@ -69,7 +69,7 @@ async def stock(service: Service, available: int, *, sku: str = "A-1") -> None:
 
 
 class Receiver:
-    """Marketing's program: down for its first requests, then it takes each document once, by its id."""
+    """Marketing's program: down at first, then it takes each document once, by its id."""
 
     def __init__(self, *, refuses: int) -> None:
         self.refuses = refuses
@@ -93,18 +93,19 @@ class Receiver:
 async def test_a_pause_arrives_though_the_receiver_was_down_and_its_resume_after_a_restart(tmp_path):
     """Each with one id in all its attempts, signed and as the published schema says; stock that wavers below `clear`
     says nothing, and neither does the restart."""
-    receiver = Receiver(refuses=2)
+    receiver = Receiver(refuses=1)
     async with http_server(receiver.peer) as url:
         async with running(tmp_path, ROUTING.format(url=url)) as service:
             for available in (12, 25, 8, 30, 19):
                 await stock(service, available)
             assert await receiver.has(1) == [("promotion.pause", "A-1", 1)]
             attempts = [headers["webhook-id"] for _, headers, _ in receiver.peer.requests]
-            assert (len(attempts), len(set(attempts))) == (3, 1)
+            assert (len(attempts), len(set(attempts))) == (2, 1)
         async with running(tmp_path, ROUTING.format(url=url)) as service:
             await stock(service, 5, sku="B-2")
             assert (await receiver.has(2))[1:] == [("promotion.pause", "B-2", 1)]
             await stock(service, 31)
+            await receiver.has(3)  # an end and a start that are read at once resume nothing
             await stock(service, 12)
             said = await receiver.has(4)
     assert said[2:] == [("promotion.resume", "A-1", 1), ("promotion.pause", "A-1", 2)]
