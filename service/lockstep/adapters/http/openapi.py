@@ -48,6 +48,12 @@ def answers(operation: Operation) -> Callable[[Function], Function]:
     return declare
 
 
+def page(method: Literal["GET", "POST"], path: str, summary: str) -> Callable[[Function], Function]:
+    """Declares a page for people, a form of one, or what it loads: who asks is known by a login or a link, and it is no
+    part of the OpenAPI document."""
+    return answers(Operation(method, path, summary, {}, is_open=True))
+
+
 def operations_of(server: type) -> dict[str, Operation]:
     """Name of a method → the operation that it answers, in the order of the class."""
     return {

@@ -1,4 +1,4 @@
-"""An answer that is no success: one JSON object as RFC 9457 has it, whatever went wrong."""
+"""An answer that is no success: one JSON object as RFC 9457 has it, whatever went wrong; for people a page."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -43,3 +43,14 @@ class Refusal(LockstepError):
         if self.faults:
             body["errors"] = self.faults
         return web.json_response(body, status=self.status, headers=self.headers, content_type=PROBLEM)
+
+
+class PageRefusal(Refusal):
+    """Ends a request of a browser, with a page that says why: the login, or that a link leads nowhere."""
+
+    def __init__(self, page: web.Response) -> None:
+        super().__init__(page.status, "a page says why")
+        self._page = page
+
+    def response(self) -> web.Response:
+        return self._page

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lockstep.adapters.http.openapi import TEXT, Operation, answers
+from lockstep.adapters.http.openapi import page
 from lockstep.adapters.http.pages.alert_pages import AlertPages
 from lockstep.adapters.http.pages.forms.alert_forms import FormFault
 from lockstep.adapters.http.pages.forms.sent_form import SentForm, form_answer
@@ -22,7 +22,6 @@ from lockstep.text.time_units import DAY_S
 
 MOST_CLOSED = 20
 """Closed actions that are still listed, the last ones."""
-_HTML = {"description": "HTML", "content": {"text/html": {"schema": TEXT}}}
 _EMPTY = {"text": "", "assignee": "", "due": "", "name": ""}
 
 
@@ -48,28 +47,14 @@ class ActionPages:
         """alert_pages: who knows visitors and the door."""
         self._of = alert_pages
 
-    @answers(Operation("GET", "/actions", "Actions, for people", {200: _HTML, 401: _HTML}, is_open=True))
+    @page("GET", "/actions", "Actions, for people")
     async def _list(self, request: web.BaseRequest) -> web.Response:
-        visitor = self._of.visitors.by_login(request)
-        if visitor is None:
-            return self._of.ask_to_log_in(request, to="actions")
+        visitor = self._of.logged_in(request, to="actions")
         return await self._show(request, visitor)
 
-    @answers(
-        Operation(
-            "POST",
-            "/actions",
-            "Add an action, give it to somebody, close it, by a form of the page",
-            {200: _HTML, 303: {"description": "Done, or on its way"}, 400: _HTML, 401: _HTML, 403: _HTML},
-            (),
-            {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}},
-            is_open=True,
-        )
-    )
+    @page("POST", "/actions", "Add an action, give it to somebody, close it, by a form of the page")
     async def _change(self, request: web.BaseRequest) -> web.Response:
-        visitor = self._of.visitors.by_login(request)
-        if visitor is None:
-            return self._of.ask_to_log_in(request, to="actions")
+        visitor = self._of.logged_in(request, to="actions")
         show = partial(self._show, request, visitor)
         return await form_answer(
             self._of, request, visitor, about="actions", do=lambda sent: self._done(request, sent), show=show
@@ -106,14 +91,10 @@ class ActionPages:
         said: str = "",
         status: int = 200,
     ) -> web.Response:
-        refused = bool(said)
-        if not said:
-            said, refused = await self._of.outcome(request)
         actions = self._of.known.responses.actions(every=True)
         closed = sorted((a for a in actions if a.closed_at), key=lambda a: a.closed_at or "", reverse=True)
         values: dict[str, Any] = {
-            "said": said,
-            "said_refused": refused,
+            **await self._of.said(request, said, status),
             "rows": self._rows([a for a in actions if not a.closed_at]),
             "closed": self._rows(closed[:MOST_CLOSED]),
             "form": self._of.visitors.form("actions"),

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 from urllib.parse import parse_qsl, quote
 
 import structlog
@@ -14,13 +13,14 @@ from lockstep.adapters.charts.pictures import DrawnPictures
 from lockstep.adapters.command_door import CommandDoor
 from lockstep.adapters.http.body import read_body
 from lockstep.adapters.http.caller import path_value
-from lockstep.adapters.http.openapi import TEXT, Operation, answers
+from lockstep.adapters.http.openapi import page
 from lockstep.adapters.http.operations.silenced import Silenced
 from lockstep.adapters.http.pages.board_view import board_view
 from lockstep.adapters.http.pages.forms.alert_forms import LARGEST_FORM, SNOOZES, FormFault, command_of
 from lockstep.adapters.http.pages.known import Known
 from lockstep.adapters.http.pages.pages import HEADERS, ICON, SVG_HEADERS, Pages, seen_at
 from lockstep.adapters.http.pages.visitor import Visitor, Visitors, clean_name, is_foreign
+from lockstep.adapters.http.refusal import PageRefusal
 from lockstep.adapters.links import Link, LinkFault, Purpose, SignedLinks
 from lockstep.errors import BrokerError, CommandUnanswered
 from lockstep.response.command import Command
@@ -36,17 +36,6 @@ ANSWER_S = 2.0
 _PLACE = re.compile(
     r"(alerts/[A-Za-z0-9_-]{1,64}|silences|oncall|actions|campaigns|reports(/[a-z]{1,10}/[0-9TZ-]{1,20})?|today|timeline)?"
 )
-_HTML = {"content": {"text/html": {"schema": TEXT}}}
-_PAGE = {"description": "HTML", **_HTML}
-_SENT: dict[int, dict[str, Any]] = {
-    303: {"description": "Done, or on its way; the page that it leads to says so"},
-    400: _PAGE,
-    403: _PAGE,
-    404: _PAGE,
-}
-_FORM = {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}}
-_TOKEN = {"name": "token", "in": "path", "required": True, "schema": TEXT}
-_ID = {"name": "id", "in": "path", "required": True, "schema": TEXT}
 STALE = "This page was opened long ago, or was made for something else. Look again, then press the button once more."
 
 
@@ -76,23 +65,16 @@ class AlertPages:
 
     # ---- the board --------------------------------------------------------------------------------------------------
 
-    @answers(
-        Operation(
-            "GET",
-            "/",
-            "A page for people: what fires, who has it, what is kept quiet; what to do first where nothing is watched",
-            {200: _PAGE, 401: _PAGE},
-            parameters=[{"name": "team", "in": "query", "schema": TEXT}],
-            is_open=True,
-        )
+    @page(
+        "GET",
+        "/",
+        "A page for people: what fires, who has it, what is kept quiet; what to do first where nothing is watched",
     )
     async def _board(self, request: web.BaseRequest) -> web.Response:
         first = self._first_steps()
         if first is not None:
             return web.Response(text=first, content_type="text/html")
-        visitor = self.visitors.by_login(request)
-        if visitor is None:
-            return self.ask_to_log_in(request)
+        visitor = self.logged_in(request)
         now, responses = self.known.clock(), self.known.responses
         view = board_view(
             self.known.board.latest_of_each(),
@@ -107,12 +89,12 @@ class AlertPages:
         values = {"view": view, "form": self.visitors.form("login"), "has_token": self.visitors.has_session(request)}
         return self.pages.page("board", values, depth=0, visitor=visitor, here="Alerts")
 
-    @answers(Operation("GET", "/style.css", "How pages look", {200: {"description": "CSS"}}, is_open=True))
+    @page("GET", "/style.css", "How pages look")
     async def _style(self, request: web.BaseRequest) -> web.Response:
         headers = {"Cache-Control": "max-age=300", "X-Content-Type-Options": "nosniff"}
         return web.Response(text=self.pages.style, content_type="text/css", headers=headers)
 
-    @answers(Operation("GET", "/icon.svg", "The sign of a browser's tab", {200: {"description": "SVG"}}, is_open=True))
+    @page("GET", "/icon.svg", "The sign of a browser's tab")
     async def _icon(self, request: web.BaseRequest) -> web.Response:
         return web.Response(
             text=ICON, content_type="image/svg+xml", headers={**SVG_HEADERS, "Cache-Control": "max-age=86400"}
@@ -120,85 +102,42 @@ class AlertPages:
 
     # ---- one alert --------------------------------------------------------------------------------------------------
 
-    @answers(
-        Operation(
-            "GET", "/alerts/{id}", "The page of an alert", {200: _PAGE, 401: _PAGE, 404: _PAGE}, [_ID], is_open=True
-        )
-    )
+    @page("GET", "/alerts/{id}", "The page of an alert")
     async def _alert(self, request: web.BaseRequest) -> web.Response:
-        visitor = self._visitor(request)
-        if isinstance(visitor, web.Response):
-            return visitor
-        return await self._show(request, visitor, path_value(request, "id"), "")
+        alert_id = path_value(request, "id")
+        return await self._show(request, self.logged_in(request, to=f"alerts/{alert_id}"), alert_id, "")
 
-    @answers(
-        Operation(
-            "POST",
-            "/alerts/{id}",
-            "Acknowledge, assign, note, snooze, close, or take it back, by a form of the page",
-            _SENT,
-            [_ID],
-            _FORM,
-            is_open=True,
-        )
-    )
+    @page("POST", "/alerts/{id}", "Acknowledge, assign, note, snooze, close, or take it back, by a form of the page")
     async def _act_on_alert(self, request: web.BaseRequest) -> web.Response:
-        visitor = self._visitor(request)
-        if isinstance(visitor, web.Response):
-            return visitor
-        return await self._act(request, visitor, path_value(request, "id"), "")
+        alert_id = path_value(request, "id")
+        return await self._act(request, self.logged_in(request, to=f"alerts/{alert_id}"), alert_id, "")
 
-    def _visitor(self, request: web.BaseRequest) -> Visitor | web.Response:
-        """Who asks for an alert's page, or the page that asks them to log in."""
-        visitor = self.visitors.by_login(request)
-        return visitor or self.ask_to_log_in(request, to=f"alerts/{path_value(request, 'id')}")
-
-    @answers(
-        Operation(
-            "GET",
-            "/act/{token}",
-            "The same, by the link of a message",
-            {200: _PAGE, 404: _PAGE},
-            [_TOKEN],
-            is_open=True,
-        )
-    )
+    @page("GET", "/act/{token}", "The same, by the link of a message")
     async def _alert_by_link(self, request: web.BaseRequest) -> web.Response:
         link = self.link(request, Purpose.ACT)
-        if isinstance(link, web.Response):
-            return link
         visitor = self.visitors.by_link(request, link.who, can_act=True)
         return await self._show(request, visitor, link.about, link.episode_id)
 
-    @answers(
-        Operation("POST", "/act/{token}", "The same, as the link's recipient", _SENT, [_TOKEN], _FORM, is_open=True)
-    )
+    @page("POST", "/act/{token}", "The same, as the link's recipient")
     async def _act_by_link(self, request: web.BaseRequest) -> web.Response:
         link = self.link(request, Purpose.ACT)
-        if isinstance(link, web.Response):
-            return link
         visitor = self.visitors.by_link(request, link.who, can_act=True)
         return await self._act(request, visitor, link.about, link.episode_id)
 
-    @answers(
-        Operation(
-            "GET", "/look/{token}", "The same, for who may only look", {200: _PAGE, 404: _PAGE}, [_TOKEN], is_open=True
-        )
-    )
+    @page("GET", "/look/{token}", "The same, for who may only look")
     async def _look(self, request: web.BaseRequest) -> web.Response:
         link = self.link(request, Purpose.LOOK)
-        if isinstance(link, web.Response):
-            return link
         visitor = self.visitors.by_link(request, "", can_act=False)
         return await self._show(request, visitor, link.about, link.episode_id)
 
-    def link(self, request: web.BaseRequest, purpose: Purpose) -> Link | web.Response:
-        """What the path's link says, or the page that says what is wrong with it."""
+    def link(self, request: web.BaseRequest, purpose: Purpose) -> Link:
+        """What the path's link says. Raises PageRefusal with the page that says what is wrong with it."""
         try:
             return self._links.read(purpose, path_value(request, "token"))
         except LinkFault as fault:
             text = f"{str(fault)[:1].upper()}{str(fault)[1:]}."
-            return self.pages.notice("This link leads nowhere", text, depth=1, status=404)
+            page_of_fault = self.pages.notice("This link leads nowhere", text, depth=1, status=404)
+            raise PageRefusal(page_of_fault) from fault
 
     async def _show(
         self,
@@ -208,7 +147,6 @@ class AlertPages:
         episode_id: str,
         *,
         said: str = "",
-        refused: bool = False,
         status: int = 200,
     ) -> web.Response:
         try:
@@ -218,14 +156,11 @@ class AlertPages:
         if not transitions:
             text = "It ended long ago, or was never there. Newer messages have newer links."
             return self.pages.notice("This alert is not known here", text, depth=1, status=404)
-        if not said:
-            said, refused = await self.outcome(request)
         view = self.known.view(transitions)
         values = {
             "view": view,
             "longest": max(len(view.item.value_bar), len(view.item.usual_bar), 1),
-            "said": said,
-            "said_refused": refused,
+            **await self.said(request, said, status),
             "form": self.visitors.form(_about(transitions)),
             "snoozes": [(name, words) for name, (words, _) in SNOOZES.items()],
             "chart": await self.known.chart(transitions, self._chart_place),
@@ -251,13 +186,21 @@ class AlertPages:
             return f"../campaigns#c-{quote(plan.campaign)}"
         return f"../{Purpose.REPLY}/{self._links.token(Purpose.REPLY, plan.campaign, str(plan.number))}"
 
-    async def outcome(self, request: web.BaseRequest) -> tuple[str, bool]:
-        """(what became of what was just done, whether it was refused), where the address says that something was."""
-        done = request.query.get("done", "")
-        if not done:
-            return "", False
+    async def said(self, request: web.BaseRequest, said: str, status: int) -> dict[str, object]:
+        """What a page says above all else, as `frame.html` has it: what is wrong with what it was sent, or what became
+        of what was just done, where the address says that something was.
+
+        said, status: of the page; "" where it has nothing to say by itself.
+        """
+        is_refused = status != 200
+        if not said and (done := request.query.get("done", "")):
+            said, is_refused = await self._outcome(done[:100])
+        return {"said": said, "said_refused": is_refused}
+
+    async def _outcome(self, command_id: str) -> tuple[str, bool]:
+        """(what became of a command, whether it was refused or is not known to be done)."""
         try:
-            answer = await self.known.responses.wait_for(done[:100], within_s=self._answer_s)
+            answer = await self.known.responses.wait_for(command_id, within_s=self._answer_s)
         except BrokerError:
             answer = None
         if answer is None:
@@ -281,12 +224,12 @@ class AlertPages:
             return await self._show(request, visitor, alert_id, episode_id)
         form_id = self.visitors.form_id(given.get("form", ""), _about(transitions))
         if form_id is None:
-            return await self._show(request, visitor, alert_id, episode_id, said=STALE, refused=True, status=400)
+            return await self._show(request, visitor, alert_id, episode_id, said=STALE, status=400)
         name = clean_name(given.get("name", ""))
         by = name or visitor.name
         if not by:
             said = "Say who you are, so that others see who has it."
-            return await self._show(request, visitor, alert_id, episode_id, said=said, refused=True, status=400)
+            return await self._show(request, visitor, alert_id, episode_id, said=said, status=400)
         last = transitions[-1]
         answered: web.Response
         if given.get("do") == "name":
@@ -303,9 +246,7 @@ class AlertPages:
                     now=self.known.clock(),
                 )
             except FormFault as fault:
-                return await self._show(
-                    request, visitor, alert_id, episode_id, said=str(fault), refused=True, status=400
-                )
+                return await self._show(request, visitor, alert_id, episode_id, said=str(fault), status=400)
             answered = await self.give(request, command)
         if name:
             self.visitors.remember_name(answered, name)
@@ -355,27 +296,9 @@ class AlertPages:
 
     # ---- pictures ---------------------------------------------------------------------------------------------------
 
-    @answers(
-        Operation(
-            "GET",
-            "/chart/{token}",
-            "The picture of a change, as PNG, or as SVG for a page in light or in dark",
-            {
-                200: {"description": "The picture", "content": {"image/png": {}, "image/svg+xml": {}}},
-                404: _PAGE,
-            },
-            [
-                _TOKEN,
-                {"name": "as", "in": "query", "schema": {"enum": ["png", "svg"], "default": "png"}},
-                {"name": "in", "in": "query", "schema": {"enum": ["light", "dark"], "default": "light"}},
-            ],
-            is_open=True,
-        )
-    )
+    @page("GET", "/chart/{token}", "The picture of a change, as PNG, or as SVG for a page in light or in dark")
     async def _chart(self, request: web.BaseRequest) -> web.Response:
         link = self.link(request, Purpose.CHART)
-        if isinstance(link, web.Response):
-            return link
         is_dark = request.query.get("in") == "dark"
         if request.query.get("as") == "svg" and self.known.charts is not None:
             chart = await found_in_time(self.known.charts, link.about, wait_s=0.0)
@@ -391,9 +314,14 @@ class AlertPages:
 
     # ---- login ------------------------------------------------------------------------------------------------------
 
-    def ask_to_log_in(
-        self, request: web.BaseRequest, *, to: str = "", said: str = "", depth: int | None = None
-    ) -> web.Response:
+    def logged_in(self, request: web.BaseRequest, *, to: str = "") -> Visitor:
+        """Who asks. to: where they go on after a login, below the root. Raises PageRefusal with the login."""
+        visitor = self.visitors.by_login(request)
+        if visitor is None:
+            raise PageRefusal(self._login_page(request, to=to))
+        return visitor
+
+    def _login_page(self, request: web.BaseRequest, *, to: str = "", said: str = "") -> web.Response:
         """The page that asks for a token. to: where to go on then, below the root."""
         values = {
             "said": said,
@@ -402,28 +330,25 @@ class AlertPages:
             "to": to if _PLACE.fullmatch(to) else "",
             "visitor_name": self.visitors.name_of(request),
         }
-        slashes = request.path.count("/") - 1
-        return self.pages.page("login", values, depth=slashes if depth is None else depth, status=401)
+        # Of the path as it was sent: a slash within an id is none of its own.
+        depth = request.rel_url.raw_path.count("/") - 1
+        return self.pages.page("login", values, depth=depth, status=401)
 
-    @answers(
-        Operation(
-            "GET", "/login", "Where a token is given for a browser to keep", {200: _PAGE, 401: _PAGE}, is_open=True
-        )
-    )
+    @page("GET", "/login", "Where a token is given for a browser to keep")
     async def _ask_login(self, request: web.BaseRequest) -> web.Response:
-        return self.ask_to_log_in(request)
+        return self._login_page(request)
 
-    @answers(Operation("POST", "/login", "Give a token", _SENT, (), _FORM, is_open=True))
+    @page("POST", "/login", "Give a token")
     async def _log_in(self, request: web.BaseRequest) -> web.Response:
         given = await self._login_form(request)
         if given is None:
-            return self.ask_to_log_in(request, said=STALE)
+            return self._login_page(request, said=STALE)
         token, to = given.get("token", "").strip(), given.get("to", "")
         to = to if _PLACE.fullmatch(to) else ""
         login = self.visitors.login(token)
         if login is None:
             log.warning("a login was refused", remote=request.remote)
-            return self.ask_to_log_in(request, to=to, said="This is no token of this service.")
+            return self._login_page(request, to=to, said="This is no token of this service.")
         answered = seen_at(f"./{to}")
         self.visitors.remember_login(answered, login)
         if name := clean_name(given.get("name", "")):
@@ -436,10 +361,10 @@ class AlertPages:
         is_ours = given is not None and self.visitors.form_id(given.get("form", ""), "login") is not None
         return given if is_ours else None
 
-    @answers(Operation("POST", "/logout", "Have the browser forget the token", _SENT, (), _FORM, is_open=True))
+    @page("POST", "/logout", "Have the browser forget the token")
     async def _log_out(self, request: web.BaseRequest) -> web.Response:
         if await self._login_form(request) is None:
-            return self.ask_to_log_in(request, said=STALE)
+            return self._login_page(request, said=STALE)
         answered = seen_at("./")
         self.visitors.forget_login(answered)
         return answered

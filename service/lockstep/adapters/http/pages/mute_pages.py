@@ -10,7 +10,7 @@ from datetime import timedelta
 from aiohttp import web
 
 from lockstep.adapters.http.body import read_body
-from lockstep.adapters.http.openapi import TEXT, Operation, answers
+from lockstep.adapters.http.openapi import page
 from lockstep.adapters.http.pages.alert_pages import STALE, AlertPages
 from lockstep.adapters.http.pages.forms.alert_forms import LARGEST_FORM, moment_text
 from lockstep.adapters.links import Link, Purpose
@@ -20,8 +20,6 @@ from lockstep.response.command import EndSilence, PutSilence
 from lockstep.response.standing import Silence
 
 LASTS = timedelta(days=30)
-_PAGE = {"description": "HTML", "content": {"text/html": {"schema": TEXT}}}
-_TOKEN = {"name": "token", "in": "path", "required": True, "schema": TEXT}
 _ONE_CLICK = b"One-Click"
 
 
@@ -32,37 +30,18 @@ class MutePages:
         """alert_pages: who knows links, visitors and the door."""
         self._of = alert_pages
 
-    @answers(
-        Operation(
-            "GET",
-            "/mute/{token}",
-            "Asks whether a rule is to be muted",
-            {200: _PAGE, 404: _PAGE},
-            [_TOKEN],
-            is_open=True,
-        )
-    )
+    @page("GET", "/mute/{token}", "Asks whether a rule is to be muted")
     async def _ask(self, request: web.BaseRequest) -> web.Response:
         link = self._of.link(request, Purpose.MUTE)
-        if isinstance(link, web.Response):
-            return link
         return await self._show(request, link)
 
-    @answers(
-        Operation(
-            "POST",
-            "/mute/{token}",
-            "Mutes a rule for a recipient, or ends that, by the form of the page or as RFC 8058 has it",
-            {200: _PAGE, 303: {"description": "Done, or on its way"}, 400: _PAGE, 403: _PAGE, 404: _PAGE},
-            [_TOKEN],
-            {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}},
-            is_open=True,
-        )
+    @page(
+        "POST",
+        "/mute/{token}",
+        "Mutes a rule for a recipient, or ends that, by the form of the page or as RFC 8058 has it",
     )
     async def _mute(self, request: web.BaseRequest) -> web.Response:
         link = self._of.link(request, Purpose.MUTE)
-        if isinstance(link, web.Response):
-            return link
         raw = await read_body(request, most=LARGEST_FORM)
         if b"List-Unsubscribe" in raw and _ONE_CLICK in raw:
             # No cookie, no form of ours, no question: the link itself is the proof.
@@ -105,17 +84,13 @@ class MutePages:
         return PutSilence(id=command_id, by=link.who, way="link", at=moment_text(now), silence=silence)
 
     async def _show(self, request: web.BaseRequest, link: Link, *, said: str = "", status: int = 200) -> web.Response:
-        refused = bool(said)
-        if not said:
-            said, refused = await self._of.outcome(request)
         standing = self._of.known.responses.silence(silence_id(link))
         now = moment_text(self._of.known.clock())
         is_muted = standing is not None and standing.ended_at is None and standing.starts <= now < standing.ends
         values = {
             "rule": link.about,
             "who": link.who,
-            "said": said,
-            "said_refused": refused,
+            **await self._of.said(request, said, status),
             "form": self._of.visitors.form(_about(link)),
             "is_muted": is_muted,
         }

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lockstep.adapters.http.openapi import TEXT, Operation, answers
+from lockstep.adapters.http.openapi import page
 from lockstep.adapters.http.pages.alert_pages import AlertPages
 from lockstep.adapters.http.pages.forms.alert_forms import FormFault, moment_text
 from lockstep.adapters.http.pages.forms.sent_form import SentForm, form_answer
@@ -23,7 +23,6 @@ from lockstep.text.time_units import DAY_S
 
 DAYS = 7
 MOST_SHIFTS = 60
-_HTML = {"description": "HTML", "content": {"text/html": {"schema": TEXT}}}
 
 
 class OnCallPages:
@@ -33,28 +32,14 @@ class OnCallPages:
         """alert_pages: who knows visitors and the door. routing: in force; raises RuleError while there is none."""
         self._of, self._routing = alert_pages, routing
 
-    @answers(Operation("GET", "/oncall", "Who is on call, for people", {200: _HTML, 401: _HTML}, is_open=True))
+    @page("GET", "/oncall", "Who is on call, for people")
     async def _list(self, request: web.BaseRequest) -> web.Response:
-        visitor = self._of.visitors.by_login(request)
-        if visitor is None:
-            return self._of.ask_to_log_in(request, to="oncall")
+        visitor = self._of.logged_in(request, to="oncall")
         return await self._show(request, visitor)
 
-    @answers(
-        Operation(
-            "POST",
-            "/oncall",
-            "Stand in for whoever is on call, or end that, by a form of the page",
-            {303: {"description": "Done, or on its way"}, 400: _HTML, 401: _HTML, 403: _HTML},
-            (),
-            {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}},
-            is_open=True,
-        )
-    )
+    @page("POST", "/oncall", "Stand in for whoever is on call, or end that, by a form of the page")
     async def _change(self, request: web.BaseRequest) -> web.Response:
-        visitor = self._of.visitors.by_login(request)
-        if visitor is None:
-            return self._of.ask_to_log_in(request, to="oncall")
+        visitor = self._of.logged_in(request, to="oncall")
         show = partial(self._show, request, visitor)
         return await form_answer(
             self._of, request, visitor, about="oncall", do=lambda sent: self._done(request, sent), show=show
@@ -103,12 +88,8 @@ class OnCallPages:
         status: int = 200,
     ) -> web.Response:
         """given: what was filled in, which this page has no place for: it has a form for each schedule."""
-        refused = bool(said)
-        if not said:
-            said, refused = await self._of.outcome(request)
         values = {
-            "said": said,
-            "said_refused": refused,
+            **await self._of.said(request, said, status),
             "schedules": [self._shown(one) for _, one in sorted(self._schedules().items())],
             "receivers": self._receivers(),
             "form": self._of.visitors.form("oncall"),

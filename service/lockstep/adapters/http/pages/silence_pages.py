@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lockstep.adapters.http.openapi import TEXT, Operation, answers
+from lockstep.adapters.http.openapi import page
 from lockstep.adapters.http.pages.alert_pages import AlertPages
 from lockstep.adapters.http.pages.forms.alert_forms import FormFault, moment_text
 from lockstep.adapters.http.pages.forms.sent_form import SentForm, form_answer
@@ -26,7 +26,6 @@ from lockstep.text.one_line import flat
 
 MOST_OVER = 20
 """Silences that are over and still listed, the last ones."""
-_HTML = {"description": "HTML", "content": {"text/html": {"schema": TEXT}}}
 _EMPTY = {"matchers": "", "comment": "", "starts": "", "ends": "", "name": ""}
 
 
@@ -58,34 +57,14 @@ class SilencePages:
         """alert_pages: who knows visitors and the door. preview: what matchers hit."""
         self._of, self._preview = alert_pages, preview
 
-    @answers(Operation("GET", "/silences", "Silences, for people", {200: _HTML, 401: _HTML}, is_open=True))
+    @page("GET", "/silences", "Silences, for people")
     async def _list(self, request: web.BaseRequest) -> web.Response:
-        visitor = self._of.visitors.by_login(request)
-        if visitor is None:
-            return self._of.ask_to_log_in(request, to="silences")
+        visitor = self._of.logged_in(request, to="silences")
         return await self._show(request, visitor)
 
-    @answers(
-        Operation(
-            "POST",
-            "/silences",
-            "Look at what a silence hits, make it, end one, by a form of the page",
-            {
-                200: _HTML,
-                303: {"description": "Done, or on its way"},
-                400: _HTML,
-                401: _HTML,
-                403: _HTML,
-            },
-            (),
-            {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}},
-            is_open=True,
-        )
-    )
+    @page("POST", "/silences", "Look at what a silence hits, make it, end one, by a form of the page")
     async def _change(self, request: web.BaseRequest) -> web.Response:
-        visitor = self._of.visitors.by_login(request)
-        if visitor is None:
-            return self._of.ask_to_log_in(request, to="silences")
+        visitor = self._of.logged_in(request, to="silences")
         show = partial(self._show, request, visitor)
         return await form_answer(
             self._of, request, visitor, about="silences", do=lambda sent: self._done(request, visitor, sent), show=show
@@ -132,12 +111,8 @@ class SilencePages:
         said: str = "",
         status: int = 200,
     ) -> web.Response:
-        refused = bool(said)
-        if not said:
-            said, refused = await self._of.outcome(request)
         values: dict[str, Any] = {
-            "said": said,
-            "said_refused": refused,
+            **await self._of.said(request, said, status),
             "sections": self._sections(),
             "form": self._of.visitors.form("silences"),
             "given": {**_EMPTY, **(given or {})},

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from aiohttp import web
@@ -22,8 +22,9 @@ from lockstep.adapters.shop_facts.shop_board import ShopBoard
 from lockstep.errors import BrokerError
 from lockstep.labels import stable_id
 from lockstep.response.command import ReplyToPlan
-from lockstep.response.standing import LONGEST_COMMENT
+from lockstep.response.standing import LONGEST_COMMENT, PlanStanding
 from lockstep.shop.facts import PlanFacts, announced_plan
+from lockstep.shop.plan_answer import PlanAnswer
 from lockstep.shop.plan_answer import answer as answer_to
 from lockstep.text.personal_data import looks_personal
 from lockstep.text.rfc3339 import rfc3339_of
@@ -53,6 +54,15 @@ PLANNED = object_of(
 CAMPAIGNS = object_of(
     "Campaigns", {"campaigns": list_of("By their first moment", {"$ref": "#/components/schemas/Campaign"})}
 )
+
+
+class ShownCampaign(msgspec.Struct, frozen=True):
+    """A campaign, and what it is answered now. standing: how it stands between the teams; None before they were
+    told."""
+
+    plan: PlanFacts
+    answer: PlanAnswer
+    standing: PlanStanding | None
 
 
 class CampaignForm(Form):
@@ -124,9 +134,9 @@ class CampaignOperations:
     )
     async def _plan(self, request: web.BaseRequest) -> web.Response:
         form = await body_of(request, CampaignForm)
-        return web.json_response(await self.announce(form))
+        return web.json_response(msgspec.to_builtins(await self.announce(form)))
 
-    async def announce(self, form: CampaignForm) -> dict[str, Any]:
+    async def announce(self, form: CampaignForm) -> ShownCampaign:
         """Publish the event and answer it. Raises Refusal where the broker does not take it."""
         now = self._clock()
         said = form.model_dump(mode="json", exclude_none=True)
@@ -163,15 +173,15 @@ class CampaignOperations:
         )
     )
     async def _list(self, request: web.BaseRequest) -> web.Response:
-        return web.json_response({"campaigns": self.shown()})
+        return web.json_response({"campaigns": msgspec.to_builtins(self.shown())})
 
-    def shown(self) -> list[dict[str, Any]]:
-        """What is coming or running."""
+    def shown(self) -> list[ShownCampaign]:
+        """What is coming or running, by their first moment."""
         now = self._clock()
         plans = [p for p in self._shop.shop.plans.values() if datetime.fromisoformat(p.ends) >= now]
         return [self._shown(plan, now) for plan in sorted(plans, key=lambda p: (p.starts, p.campaign))]
 
-    def shown_of(self, campaign: str) -> dict[str, Any] | None:
+    def shown_of(self, campaign: str) -> ShownCampaign | None:
         """A campaign by its name, also one that is over; None where none is known."""
         plan = self._shop.shop.plans.get(campaign)
         return None if plan is None else self._shown(plan, self._clock())
@@ -189,7 +199,7 @@ class CampaignOperations:
         )
     )
     async def _one(self, request: web.BaseRequest) -> web.Response:
-        return web.json_response(self._shown(self._known(request), self._clock()))
+        return web.json_response(msgspec.to_builtins(self._shown(self._known(request), self._clock())))
 
     @answers(
         Operation(
@@ -233,9 +243,5 @@ class CampaignOperations:
             raise Refusal(404, f"no campaign '{name[:100]}' is known; /v1/campaigns lists those that are")
         return plan
 
-    def _shown(self, plan: PlanFacts, now: datetime) -> dict[str, Any]:
-        return {
-            "plan": msgspec.to_builtins(plan),
-            "answer": msgspec.to_builtins(answer_to(self._shop.shop, plan, now)),
-            "standing": msgspec.to_builtins(self._board.plan(plan.campaign)),
-        }
+    def _shown(self, plan: PlanFacts, now: datetime) -> ShownCampaign:
+        return ShownCampaign(plan, answer_to(self._shop.shop, plan, now), self._board.plan(plan.campaign))

@@ -5,12 +5,15 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-import msgspec
 from aiohttp import web
 from pydantic import ValidationError
 
-from lockstep.adapters.http.openapi import TEXT, Operation, answers
-from lockstep.adapters.http.operations.campaigns.campaign_operations import CampaignForm, CampaignOperations
+from lockstep.adapters.http.openapi import page
+from lockstep.adapters.http.operations.campaigns.campaign_operations import (
+    CampaignForm,
+    CampaignOperations,
+    ShownCampaign,
+)
 from lockstep.adapters.http.pages.alert_pages import AlertPages
 from lockstep.adapters.http.pages.forms.alert_forms import FormFault
 from lockstep.adapters.http.pages.forms.sent_form import SentForm, form_answer
@@ -18,14 +21,10 @@ from lockstep.adapters.http.pages.pages import seen_at
 from lockstep.adapters.http.pages.visitor import Visitor
 from lockstep.adapters.links import Link, Purpose
 from lockstep.response.command import MOST_DIGITS, ReplyToPlan
-from lockstep.response.standing import LONGEST_COMMENT, PlanStanding
-from lockstep.shop.facts import PlanFacts
-from lockstep.shop.plan_answer import PlanAnswer
+from lockstep.response.standing import LONGEST_COMMENT
 from lockstep.text.figures import time_text
 from lockstep.text.one_line import flat
 
-_HTML = {"description": "HTML", "content": {"text/html": {"schema": TEXT}}}
-_TOKEN = {"name": "token", "in": "path", "required": True, "schema": TEXT}
 _EMPTY = {
     "campaign": "",
     "starts": "",
@@ -36,8 +35,8 @@ _EMPTY = {
     "note": "",
     "name": "",
 }
-WORDS = {"yes": "Yes: it can be done", "change": "Change it", "no": "No: not as it is planned"}
-EDGES = {"yes": "info", "change": "warning", "no": "critical"}
+_VERDICTS = {"yes": "Yes: it can be done", "change": "Change it", "no": "No: not as it is planned"}
+_EDGES = {"yes": "info", "change": "warning", "no": "critical"}
 
 
 class CampaignPages:
@@ -47,28 +46,14 @@ class CampaignPages:
         """alert_pages: who knows visitors and the door. campaigns: who knows plans and answers."""
         self._of, self._campaigns = alert_pages, campaigns
 
-    @answers(Operation("GET", "/campaigns", "Campaigns, for people", {200: _HTML, 401: _HTML}, is_open=True))
+    @page("GET", "/campaigns", "Campaigns, for people")
     async def _list(self, request: web.BaseRequest) -> web.Response:
-        visitor = self._of.visitors.by_login(request)
-        if visitor is None:
-            return self._of.ask_to_log_in(request, to="campaigns")
+        visitor = self._of.logged_in(request, to="campaigns")
         return await self._show(request, visitor)
 
-    @answers(
-        Operation(
-            "POST",
-            "/campaigns",
-            "Plan a campaign, confirm one or object to it, by a form of the page",
-            {200: _HTML, 303: {"description": "Done, or on its way"}, 400: _HTML, 401: _HTML, 403: _HTML},
-            (),
-            {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}},
-            is_open=True,
-        )
-    )
+    @page("POST", "/campaigns", "Plan a campaign, confirm one or object to it, by a form of the page")
     async def _change(self, request: web.BaseRequest) -> web.Response:
-        visitor = self._of.visitors.by_login(request)
-        if visitor is None:
-            return self._of.ask_to_log_in(request, to="campaigns")
+        visitor = self._of.logged_in(request, to="campaigns")
         show = partial(self._show, request, visitor)
         return await form_answer(
             self._of, request, visitor, about="campaigns", do=lambda sent: self._done(request, visitor, sent), show=show
@@ -83,37 +68,14 @@ class CampaignPages:
 
     # ---- by the link of a message -----------------------------------------------------------------------------------
 
-    @answers(
-        Operation(
-            "GET",
-            "/reply/{token}",
-            "A campaign with what it is answered now, by the link of a message",
-            {200: _HTML, 404: _HTML},
-            [_TOKEN],
-            is_open=True,
-        )
-    )
+    @page("GET", "/reply/{token}", "A campaign with what it is answered now, by the link of a message")
     async def _by_link(self, request: web.BaseRequest) -> web.Response:
         link = self._of.link(request, Purpose.REPLY)
-        if isinstance(link, web.Response):
-            return link
         return await self._show_one(request, self._visitor(request, link), link)
 
-    @answers(
-        Operation(
-            "POST",
-            "/reply/{token}",
-            "Confirm a campaign or object to it, as the link's recipient",
-            {303: {"description": "Done, or on its way"}, 400: _HTML, 403: _HTML, 404: _HTML},
-            [_TOKEN],
-            {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}},
-            is_open=True,
-        )
-    )
+    @page("POST", "/reply/{token}", "Confirm a campaign or object to it, as the link's recipient")
     async def _reply_by_link(self, request: web.BaseRequest) -> web.Response:
         link = self._of.link(request, Purpose.REPLY)
-        if isinstance(link, web.Response):
-            return link
         visitor = self._visitor(request, link)
         return await form_answer(
             self._of,
@@ -145,23 +107,18 @@ class CampaignPages:
         said: str = "",
         status: int = 200,
     ) -> web.Response:
-        refused = status != 200
-        if not said:
-            said, refused = await self._of.outcome(request)
         shown = self._campaigns.shown_of(link.about)
         if shown is None:
-            text = "It is over for long, or this worker has not read of it yet; then open the link again in a minute."
+            text = "It ended long ago, or this worker has not read of it yet; then open the link again in a minute."
             return self._of.pages.notice("This campaign is not known here", text, depth=1, status=404)
-        row = self._row(shown)
         values: dict[str, Any] = {
-            "said": said,
-            "said_refused": refused,
-            "row": row,
-            "is_newer": link.episode_id != str(row["plan"].number),
+            **await self._of.said(request, said, status),
+            "row": self._row(shown),
+            "is_newer": link.episode_id != str(shown.plan.number),
             "form": self._of.visitors.form(_about(link)),
             "given": {**_EMPTY, **(given or {})},
-            "words": WORDS,
-            "edges": EDGES,
+            "words": _VERDICTS,
+            "edges": _EDGES,
         }
         return self._of.pages.page("campaign", values, depth=1, visitor=visitor, status=status)
 
@@ -196,35 +153,30 @@ class CampaignPages:
         visitor: Visitor,
         *,
         given: Mapping[str, str] | None = None,
-        fresh: dict[str, Any] | None = None,
+        fresh: ShownCampaign | None = None,
         said: str = "",
         status: int = 200,
     ) -> web.Response:
         """fresh: a campaign that was announced this moment, which the shop's facts do not have yet."""
-        refused = status != 200
-        if not said:
-            said, refused = await self._of.outcome(request)
         shown = self._campaigns.shown()
         if fresh is not None:
-            shown = [fresh, *(c for c in shown if c["plan"]["campaign"] != fresh["plan"]["campaign"])]
+            shown = [fresh, *(c for c in shown if c.plan.campaign != fresh.plan.campaign)]
         values: dict[str, Any] = {
-            "said": said,
-            "said_refused": refused,
+            **await self._of.said(request, said, status),
             "rows": [self._row(one) for one in shown],
             "form": self._of.visitors.form("campaigns"),
             "given": {**_EMPTY, **(given or {})},
-            "words": WORDS,
-            "edges": EDGES,
+            "words": _VERDICTS,
+            "edges": _EDGES,
         }
         return self._of.pages.page("campaigns", values, depth=0, visitor=visitor, here="Campaigns", status=status)
 
-    def _row(self, shown: Mapping[str, Any]) -> dict[str, Any]:
-        zone = self._of.known.writer.zone
-        plan = msgspec.convert(shown["plan"], PlanFacts)
-        standing = msgspec.convert(shown["standing"], PlanStanding | None)
+    def _row(self, shown: ShownCampaign) -> dict[str, Any]:
+        """A campaign as `campaign_card.html` shows it."""
+        zone, plan, standing = self._of.known.writer.zone, shown.plan, shown.standing
         return {
             "plan": plan,
-            "answer": msgspec.convert(shown["answer"], PlanAnswer),
+            "answer": shown.answer,
             "standing": standing,
             "starts": time_text(plan.starts, zone),
             "ends": time_text(plan.ends, zone),

@@ -4,7 +4,7 @@ from aiohttp import web
 from markupsafe import Markup
 
 from lockstep.adapters.http.caller import path_value
-from lockstep.adapters.http.openapi import TEXT, Operation, answers
+from lockstep.adapters.http.openapi import page
 from lockstep.adapters.http.pages.alert_pages import AlertPages
 from lockstep.adapters.http.pages.pages import HEADERS
 from lockstep.adapters.http.pages.visitor import Visitor
@@ -18,7 +18,6 @@ from lockstep.response.report_due import KINDS
 
 MOST = 14
 """Reports of a kind that are listed, the newest."""
-_HTML = {"description": "HTML", "content": {"text/html": {"schema": TEXT}}}
 _TITLES = {"daily": "Daily", "weekly": "Weekly agendas", "monthly": "Months", "hourly": "Hours of the launch"}
 
 
@@ -29,11 +28,9 @@ class ReportPages:
         """alert_pages: who knows visitors."""
         self._of, self._board = alert_pages, board
 
-    @answers(Operation("GET", "/reports", "Reports, for people", {200: _HTML, 401: _HTML}, is_open=True))
+    @page("GET", "/reports", "Reports, for people")
     async def _list(self, request: web.BaseRequest) -> web.Response:
-        visitor = self._of.visitors.by_login(request)
-        if visitor is None:
-            return self._of.ask_to_log_in(request, to="reports")
+        visitor = self._of.logged_in(request, to="reports")
         zone = self._of.known.writer.zone
         sections = []
         for kind in KINDS:
@@ -44,32 +41,15 @@ class ReportPages:
         values = {"sections": sections, "due": [due.id for due in self._board.due()]}
         return self._of.pages.page("reports", values, depth=0, visitor=visitor, here="Reports")
 
-    @answers(
-        Operation(
-            "GET", "/reports/{kind}/{name}", "A report, for people", {200: _HTML, 401: _HTML, 404: _HTML}, is_open=True
-        )
-    )
+    @page("GET", "/reports/{kind}/{name}", "A report, for people")
     async def _one(self, request: web.BaseRequest) -> web.Response:
         number = f"{path_value(request, 'kind')}/{path_value(request, 'name')}"
-        visitor = self._of.visitors.by_login(request)
-        if visitor is None:
-            return self._of.ask_to_log_in(request, to=f"reports/{number}", depth=2)
+        visitor = self._of.logged_in(request, to=f"reports/{number}")
         return self._show(number, visitor, depth=2)
 
-    @answers(
-        Operation(
-            "GET",
-            "/report/{token}",
-            "A report by the link of a message, to be read and nothing else",
-            {200: _HTML, 404: _HTML},
-            [{"name": "token", "in": "path", "required": True, "schema": TEXT}],
-            is_open=True,
-        )
-    )
+    @page("GET", "/report/{token}", "A report by the link of a message, to be read and nothing else")
     async def _by_link(self, request: web.BaseRequest) -> web.Response:
         link = self._of.link(request, Purpose.REPORT)
-        if isinstance(link, web.Response):
-            return link
         return self._show(link.about, self._of.visitors.by_link(request, "", can_act=False), depth=1)
 
     def _show(self, number: str, visitor: Visitor, *, depth: int) -> web.Response:
@@ -80,15 +60,7 @@ class ReportPages:
         values = {"title": report.title, "report": Markup(report_page(report))}  # escaped where it is made
         return self._of.pages.page("report", values, depth=depth, visitor=visitor, here="Reports")
 
-    @answers(
-        Operation(
-            "GET",
-            "/report.css",
-            "The sheet of reports",
-            {200: {"description": "CSS", "content": {"text/css": {}}}},
-            is_open=True,
-        )
-    )
+    @page("GET", "/report.css", "The sheet of reports")
     async def _sheet(self, request: web.BaseRequest) -> web.Response:
         headers = {**HEADERS, "Cache-Control": "max-age=300"}
         return web.Response(text=page_sheet(), content_type="text/css", headers=headers)

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from lockstep.adapters.http.openapi import TEXT, Operation, answers
+from lockstep.adapters.http.openapi import page
 from lockstep.adapters.http.operations.timeline_operations import TimelineQuery, exported, wanted
 from lockstep.adapters.http.pages.alert_pages import AlertPages
 from lockstep.adapters.http.pages.forms.alert_forms import FormFault
@@ -17,7 +17,6 @@ from lockstep.text.figures import time_text
 
 MOST_SHOWN = 500
 """Lines that the page shows, the newest; the files have more."""
-_PAGE = {"description": "HTML", "content": {"text/html": {"schema": TEXT}}}
 
 
 class TimelinePages:
@@ -27,23 +26,9 @@ class TimelinePages:
         """alert_pages: who knows visitors."""
         self._of, self._reader = alert_pages, reader
 
-    @answers(
-        Operation(
-            "GET",
-            "/timeline",
-            "Who knew what when, for people",
-            {200: _PAGE, 400: _PAGE, 401: _PAGE, 404: _PAGE},
-            [
-                {"name": name, "in": "query", "schema": TEXT}
-                for name in ("alert", "episode", "every", "starts", "ends", "as")
-            ],
-            is_open=True,
-        )
-    )
+    @page("GET", "/timeline", "Who knew what when, for people")
     async def _show(self, request: web.BaseRequest) -> web.Response:
-        visitor = self._of.visitors.by_login(request)
-        if visitor is None:
-            return self._of.ask_to_log_in(request, to="timeline")
+        visitor = self._of.logged_in(request, to="timeline")
         zone, now = self._of.known.writer.zone, self._of.known.clock()
         given = {name: request.query.get(name, "")[:100] for name in ("alert", "episode", "every", "starts", "ends")}
         if not given["alert"] and not given["starts"]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lockstep.adapters.http.openapi import TEXT, Operation, answers
+from lockstep.adapters.http.openapi import page
 from lockstep.adapters.http.operations.silenced import Silenced
 from lockstep.adapters.http.pages.alert_pages import AlertPages
 from lockstep.adapters.http.pages.board_view import board_view
@@ -23,8 +23,6 @@ from lockstep.rule.condition.kinds import Rule, series_of_condition
 from lockstep.shop.whole_shop import Shop
 from lockstep.transition import Transition, TransitionName
 
-_PAGE = {"description": "HTML", "content": {"text/html": {"schema": TEXT}}}
-_SCREEN = {"name": "screen", "in": "query", "schema": {"enum": ["", "wall"]}}
 MOST_TEXTS = 20
 """Alerts whose texts for teams are written."""
 
@@ -52,20 +50,13 @@ class TodayPages:
         """What the page was made of, and the minute: `in 3 hours` and `by now` go on without any event."""
         return self._source.changes(), self._of.known.clock().replace(second=0, microsecond=0)
 
-    @answers(
-        Operation(
-            "GET",
-            "/today",
-            "One page for both teams: what is wrong and who does what, the shop's day against usual and forecast",
-            {200: _PAGE, 401: _PAGE},
-            [_SCREEN],
-            is_open=True,
-        )
+    @page(
+        "GET",
+        "/today",
+        "One page for both teams: what is wrong and who does what, the shop's day against usual and forecast",
     )
     async def _today(self, request: web.BaseRequest) -> web.Response:
-        visitor = self._of.visitors.by_login(request)
-        if visitor is None:
-            return self._of.ask_to_log_in(request, to="today")
+        visitor = self._of.logged_in(request, to="today")
         made = self.live.now()
         values: dict[str, Any] = {
             "parts": made.parts,
@@ -75,20 +66,7 @@ class TodayPages:
         }
         return self._of.pages.page("today", values, depth=0, visitor=visitor, here="Today", headers=LIVE_HEADERS)
 
-    @answers(
-        Operation(
-            "GET",
-            "/today/live",
-            "Parts of the page of today that have changed, as server-sent events",
-            {
-                200: {"description": "Events", "content": {"text/event-stream": {"schema": TEXT}}},
-                401: _PAGE,
-                503: _PAGE,
-            },
-            [{"name": "version", "in": "query", "schema": TEXT}, _SCREEN],
-            is_open=True,
-        )
-    )
+    @page("GET", "/today/live", "Parts of the page of today that have changed, as server-sent events")
     async def _live(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._of.visitors.by_login(request) is None:
             raise Refusal(
@@ -100,9 +78,7 @@ class TodayPages:
             self._of.visitors.renew_login(request, response)
         return await self.live.answer(request, response)
 
-    @answers(
-        Operation("GET", "/live.js", "Keeps a page up to date", {200: {"description": "JavaScript"}}, is_open=True)
-    )
+    @page("GET", "/live.js", "Keeps a page up to date")
     async def _script(self, request: web.BaseRequest) -> web.Response:
         headers = {"Cache-Control": "max-age=300", "X-Content-Type-Options": "nosniff"}
         return web.Response(text=self._of.pages.script, content_type="text/javascript", headers=headers)
