@@ -20,6 +20,7 @@ from lockstep.reports.report_record import Report, decode, encode
 from lockstep.reports.weekly import SHARES, forecast_of, minutes_of, weekly
 from lockstep.shop.business import business
 from lockstep.shop.whole_shop import Shop
+from lockstep.text.rfc3339 import rfc3339_of
 from lockstep.yaml.document import parse_document
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -184,6 +185,13 @@ def test_it_says_how_the_forecast_has_changed_since_the_last_one():
     assert then == 186
     assert now > 300
     assert change.startswith("+")
+
+
+def test_a_campaign_that_ends_at_midnight_is_not_of_the_day_that_begins_then():
+    shop = sample_shop()
+    shop.put(plan("LATE NIGHT", "2026-12-01", "2026-12-02", ends=rfc3339_of(at("00:00", "2026-12-03"))))
+    named = {row[0]: row[4] or "" for row in table(weekly(shop, NEWS, ACTIONS, SIX), "forecast").rows}
+    assert [day for day, names in named.items() if "LATE NIGHT" in names] == ["2026-12-01", "2026-12-02"]
 
 
 def test_the_agenda_lists_what_is_to_be_ordered_sold_off_and_decided():

@@ -14,6 +14,7 @@ from lockstep.rule.condition.when import leaves
 from lockstep.rule.explained_condition import said_of
 from lockstep.rule.judged_verdict import Judged
 from lockstep.shop.catalogue import business_of
+from lockstep.shop.exchange import money_unit
 from lockstep.shop.names import NAMES
 from lockstep.shop.translations import known
 from lockstep.text.figures import DAYS, HOURS, MONEY, PERCENT, THINGS, TIMES, Figure
@@ -81,7 +82,7 @@ def shop_figures(transition: Transition, names: Iterable[str]) -> dict[str, Figu
     for name in names:
         value, unit = facts.get(name), NAMES[name].unit
         number = float(value) if isinstance(value, int | float) else None
-        unit = f"{MONEY} {facts.get('currency', '')}".rstrip() if unit == MONEY else UNITS.get(unit, "")
+        unit = money_unit(str(facts.get("currency", ""))) if unit == MONEY else UNITS.get(unit, "")
         figures[name] = Figure(known(facts, name), number, "" if number is None else unit)
     return figures
 

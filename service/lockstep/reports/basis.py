@@ -19,6 +19,8 @@ from lockstep.shop.whole_shop import Made, Shop
 
 HEARD_DAYS = 28
 """What no event told of for so long is not known; that it is 0 nobody has said."""
+FACTS_BEHIND = timedelta(hours=1)
+"""Facts that end longer ago than this are said to."""
 
 
 @dataclass
@@ -192,7 +194,7 @@ _MONEY = (
 def say_gaps(basis: Basis) -> None:
     """Note what the facts do not have."""
     shop = basis.shop
-    days = [shop.day(basis.today - timedelta(n)) for n in range(29)]
+    days = [shop.day(basis.today - timedelta(n)) for n in range(HEARD_DAYS + 1)]
     known = [day for day in days if day is not None]
     if not known:
         basis.not_known("sales: no fact of any day is there yet; they come with the first orders that are sent")
@@ -212,20 +214,16 @@ def say_gaps(basis: Basis) -> None:
     silent = [p.sku for p in products if p.available is None]
     if silent:
         basis.not_known(f"stock of {_named(silent)}: it was never told")
-    unpriced = [p.sku for p in products if p.price is None and any(p.units[-28:])]
+    unpriced = [p.sku for p in products if p.price is None and any(p.units[-HEARD_DAYS:])]
     if unpriced:
         basis.not_known(f"money at stake of {_named(unpriced)}: no price is known")
     if not shop.capacities and shop.settings.capacity_per_day is None:
         basis.not_known("capacity: nothing was declared, and shop.yml says no capacity_per_day")
     upto = max((day.upto for day in known), default="")
-    if upto and basis.at.timestamp() - _moment(upto) > 3600:
+    if upto and basis.at - instant(upto) > FACTS_BEHIND:
         basis.not_known(f"what came after {upto}: the facts end there")
     if basis.news.why:
         basis.not_known(f"alerts: {basis.news.why}")
-
-
-def _moment(text: str) -> float:
-    return instant(text).timestamp()
 
 
 def _named(skus: list[str]) -> str:

@@ -19,11 +19,6 @@ _SAME = 0.005
 """Two numbers that are no further apart than this share of the second are told as the same."""
 
 
-def money_unit(currency: str) -> str:
-    """The unit of minor units of a currency."""
-    return f"{MONEY} {currency}".strip()
-
-
 def money_words(minor: int, currency: str) -> str:
     """`1,235 EUR`; below 100 of it with its cents. minor: minor units."""
     cents: int = 10 ** decimals(currency)

@@ -7,8 +7,8 @@ from statistics import median
 from typing import Literal
 
 from lockstep.reports.basis import Basis, plain
-from lockstep.reports.cell_text import money_unit
 from lockstep.reports.report_record import Figure, Report
+from lockstep.shop.exchange import money_unit
 
 CURVE_DAYS = 14
 """Days of a small chart."""
@@ -182,17 +182,18 @@ def stretch_figures(
 
     def figure(name: str, title: str, of: OfDay, unit: str, good: Good) -> Figure:
         now, then, last_year = _known(days, of), _known(before, of), past.get(name)
-        has_year = last_year is not None and last_year.unit == unit
+        if last_year is not None and last_year.unit != unit:  # of a shop that told its money in another currency
+            last_year = None
         return Figure(
             name=name,
             title=title,
             unit=unit,
             value=sum(now) if now else None,
             week_before=sum(then) if then else None,
-            year_before=last_year.value if has_year and last_year is not None else None,
+            year_before=None if last_year is None else last_year.value,
             days=len(now),
             before_days=len(then),
-            year_before_days=last_year.days if has_year and last_year is not None else 0,
+            year_before_days=0 if last_year is None else last_year.days,
             good=good,
             curve=tuple(of(day) for day in [*before, *days][-2 * CURVE_DAYS :]),
             why="" if now else "nothing is known of it",

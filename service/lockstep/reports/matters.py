@@ -12,8 +12,8 @@ from math import ceil
 from lockstep.reports.basis import Basis, plain
 from lockstep.reports.cell_text import cell_text, day_words, money_words, short_moment
 from lockstep.reports.day_figures import trade_figures
-from lockstep.reports.report_record import Matter
-from lockstep.reports.tables.stock_tables import Expiring, expiring, late_receipts
+from lockstep.reports.report_record import Figure, Matter
+from lockstep.reports.tables.stock_tables import Expiring, expiring
 from lockstep.shop.day_sums import is_running
 from lockstep.shop.stakes import (
     Shortage,
@@ -54,7 +54,7 @@ _WEIGHT = {"critical": 0, "warning": 1, "info": 2}
 
 def matters(basis: Basis) -> tuple[Matter, ...]:
     """At most MOST of them; of one kind and one product only the costliest."""
-    far = "9999"
+    never = "9999"  # sorts behind every instant
     everything = [
         *_stock(basis),
         *_promoted(basis),
@@ -69,7 +69,7 @@ def matters(basis: Basis) -> tuple[Matter, ...]:
         *_alerts(basis),
         *_actions(basis),
     ]
-    everything.sort(key=lambda m: (-(m.at_stake or 0), m.due or far, m.name, m.what))
+    everything.sort(key=lambda m: (-(m.at_stake or 0), m.due or never, m.name, m.what))
     chosen: dict[str, Matter] = {}
     for matter in everything:
         chosen.setdefault(matter.name, matter)
@@ -296,16 +296,13 @@ def _fall(basis: Basis) -> Iterator[Matter]:
     """A day that brought much less than usual."""
     figures = {f.name: f for f in trade_figures(basis, basis.yesterday)}
     revenue = figures["revenue"]
-    if revenue.value is None or not revenue.usual or revenue.value > revenue.usual * (1 - DEEP_FALL):
+    if revenue.value is None or not revenue.usual or not _is_below(revenue, DEEP_FALL):
         return
     lost = round(revenue.usual - revenue.value)
-    sessions, conversion = figures["sessions"], figures["conversion"]
     cause = "orders"
-    if sessions.value is not None and sessions.usual and sessions.value < sessions.usual * (1 - DEEP_FALL / 2):
+    if _is_below(figures["sessions"], DEEP_FALL / 2):
         cause = "visits"
-    elif (
-        conversion.value is not None and conversion.usual and conversion.value < conversion.usual * (1 - DEEP_FALL / 2)
-    ):
+    elif _is_below(figures["conversion"], DEEP_FALL / 2):
         cause = "conversion"
     act = {
         "visits": "Look at which channel lost its visits, and at its campaigns",
@@ -322,6 +319,13 @@ def _fall(basis: Basis) -> Iterator[Matter]:
         due=_end_of(basis, basis.today),
         because=f"usually {_money(basis, round(revenue.usual))}",
     )
+
+
+def _is_below(figure: Figure, part: float) -> bool:
+    """Whether a figure is that part less than usual, 0.25 a quarter; False where either is not known."""
+    if figure.value is None or not figure.usual:
+        return False
+    return figure.value <= figure.usual * (1 - part)
 
 
 def _alerts(basis: Basis) -> Iterator[Matter]:
@@ -348,13 +352,3 @@ def _actions(basis: Basis) -> Iterator[Matter]:
                 act="Do it, or say by when",
                 due=_end_of(basis, date.fromisoformat(action.due)),
             )
-
-
-def late_words(basis: Basis) -> list[str]:
-    """Receipts that are late, as sentences."""
-    lines = []
-    for product, receipt, days in late_receipts(basis):
-        first, now = (day_words(date.fromisoformat(d)) for d in (receipt.first_expected_on, receipt.expected_on))
-        late = f"{days} day{'' if days == 1 else 's'} late"
-        lines.append(f"{product.sku}: {receipt.quantity:,} units, first told for {first}, now for {now} ({late})")
-    return lines

@@ -2,7 +2,7 @@
 other. The shares are those of a well-known guide to such meetings: leadership below 10 %, marketing 30, operations 30,
 issues 20, actions the rest."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 
 import msgspec
@@ -12,7 +12,6 @@ from lockstep.reports.cell_text import cell_text, change_text, day_words
 from lockstep.reports.composed import composed
 from lockstep.reports.daily import headline
 from lockstep.reports.day_figures import made_figure, stretch_figures, today_figures
-from lockstep.reports.matters import late_words
 from lockstep.reports.news import AlertLine, AlertNews
 from lockstep.reports.report_record import Figure, Report, Section, Table
 from lockstep.reports.tables.report_tables import (
@@ -28,6 +27,7 @@ from lockstep.reports.tables.report_tables import (
 from lockstep.reports.tables.short_table import Row, day_column, number_column, short_table, text_column
 from lockstep.reports.tables.stock_tables import (
     expiring_table,
+    late_receipts,
     late_table,
     location_table,
     new_table,
@@ -40,6 +40,7 @@ from lockstep.reports.tables.stock_tables import (
     supplier_table,
 )
 from lockstep.response.standing import Action
+from lockstep.shop.day_sums import plan_days
 from lockstep.shop.forecast import expected_day
 from lockstep.shop.whole_shop import Shop
 
@@ -77,7 +78,7 @@ def weekly(
         "leadership": _leadership(basis, week),
         "marketing": _marketing(basis, first),
         "operations": _operations(basis, before),
-        "issues": _issues(basis, first),
+        "issues": _issues(basis),
         "actions": Section(name="actions", title="Actions", tables=(action_table(basis),)),
     }
     sections = [
@@ -163,7 +164,7 @@ def _operations(basis: Basis, before: Report | None) -> Section:
         name="operations",
         title="Operations: what marketing must know",
         owner="operations",
-        lines=tuple(late_words(basis)),
+        lines=tuple(_late_receipt_lines(basis)),
         figures=(
             made_figure(basis, "capacity_today", "Capacity today"),
             made_figure(basis, "room_left", "Room for more orders today"),
@@ -185,7 +186,15 @@ def _operations(basis: Basis, before: Report | None) -> Section:
     )
 
 
-def _issues(basis: Basis, first: date) -> Section:
+def _late_receipt_lines(basis: Basis) -> Iterator[str]:
+    """Receipts that are late, as sentences."""
+    for product, receipt, days in late_receipts(basis):
+        first, now = (day_words(date.fromisoformat(d)) for d in (receipt.first_expected_on, receipt.expected_on))
+        late = f"{days} day{'' if days == 1 else 's'} late"
+        yield f"{product.sku}: {receipt.quantity:,} units, first told for {first}, now for {now} ({late})"
+
+
+def _issues(basis: Basis) -> Section:
     """What went wrong: open alerts without an owner first, returns, what ended."""
     return Section(
         name="issues",
@@ -202,13 +211,14 @@ def _issues(basis: Basis, first: date) -> Section:
 def forecast_table(basis: Basis, before: Report | None) -> Table:
     """The next days' orders, beside what the last agenda expected of them."""
     expected_before = forecast_of(before)
+    plans = [(plan.campaign, *plan_days(plan, basis.shop.zone)) for plan in basis.plans(AHEAD_DAYS)]
     rows: list[Row] = []
     for n in range(AHEAD_DAYS):
         day = basis.today + timedelta(n)
         value = plain(expected_day(basis.shop, day, basis.at).value)
         now = None if value is None else round(value)
         then = expected_before.get(day.isoformat())
-        marks = [p.campaign for p in basis.plans(AHEAD_DAYS) if _is_on(basis, p.starts, p.ends, day)]
+        marks = [campaign for campaign, first, last in plans if first <= day <= last]
         change = change_text(now, then, "") if then is not None else ""
         rows.append((day.isoformat(), now, then, change or None, ", ".join(marks) or None))
     note = "" if before is not None else "There is no earlier agenda to compare with."
@@ -237,7 +247,3 @@ def forecast_of(agenda: Report | None) -> dict[str, int]:
             if table.name == "forecast":
                 return {str(row[0]): row[1] for row in table.rows if isinstance(row[1], int)}
     return {}
-
-
-def _is_on(basis: Basis, starts: str, ends: str, day: date) -> bool:
-    return basis.shop.day_of(datetime.fromisoformat(starts)) <= day <= basis.shop.day_of(datetime.fromisoformat(ends))

@@ -20,6 +20,16 @@ def decimals(currency: str) -> int:
     return _DECIMALS.get(currency, 2)
 
 
+def money_unit(currency: str) -> str:
+    """The unit of money in a currency, as `Made` and the figures of reports have it; of money alone where it is ""."""
+    return f"{MONEY} {currency}".rstrip()
+
+
+def amount(minor: int, currency: str) -> Fraction:
+    """In the currency itself: 1990 cents are 19.90."""
+    return Fraction(minor, 10 ** decimals(currency))
+
+
 @dataclass(frozen=True)
 class Total:
     """An amount in one currency.
@@ -34,12 +44,12 @@ class Total:
 
     @property
     def amount(self) -> Fraction:
-        """In the currency itself: 1990 cents are 19.90."""
-        return Fraction(self.minor, 10 ** decimals(self.currency))
+        """In the currency itself."""
+        return amount(self.minor, self.currency)
 
     @property
     def unit(self) -> str:
-        return f"{MONEY} {self.currency}".rstrip()
+        return money_unit(self.currency)
 
     @property
     def why(self) -> str:

@@ -16,7 +16,7 @@ from math import ceil
 from lockstep.labels import NONE
 from lockstep.shop.business import business
 from lockstep.shop.day_sums import counted, on_days, paid
-from lockstep.shop.exchange import decimals, own_currency, total, total_in
+from lockstep.shop.exchange import amount, decimals, money_unit, own_currency, total, total_in
 from lockstep.shop.facts import KEPT_DAYS, Money, ProductFacts, Receipt
 from lockstep.shop.forecast import forecast
 from lockstep.shop.plan_answer import PlanAnswer, assess
@@ -28,7 +28,6 @@ from lockstep.shop.subjects.returns import product_returns
 from lockstep.shop.subjects.stock_receipts import gap_days, open_receipts
 from lockstep.shop.whole_shop import Made, Shop
 from lockstep.text.days import list_text
-from lockstep.text.figures import MONEY
 
 ORDER_DAYS = 28
 
@@ -46,11 +45,11 @@ class Stake:
     @property
     def amount(self) -> Fraction:
         """In the currency itself."""
-        return Fraction(self.minor, 10 ** decimals(self.currency))
+        return amount(self.minor, self.currency)
 
     @property
     def unit(self) -> str:
-        return f"{MONEY} {self.currency}".rstrip()
+        return money_unit(self.currency)
 
     @property
     def text(self) -> str:
@@ -124,7 +123,7 @@ def order_value(shop: Shop, at: datetime) -> Made:
     if not orders or not revenue.minor:
         return Made(None, revenue.unit, made_of, "no revenue is known of orders")
     minor = round(Fraction(revenue.minor, orders))
-    return Made(Fraction(minor, 10 ** decimals(revenue.currency)), revenue.unit, made_of, revenue.why)
+    return Made(amount(minor, revenue.currency), revenue.unit, made_of, revenue.why)
 
 
 def order_worth(shop: Shop, at: datetime) -> int | None:
@@ -135,7 +134,7 @@ def order_worth(shop: Shop, at: datetime) -> int | None:
 def minor_of(shop: Shop, made: Made, at: datetime) -> int | None:
     """A measure that is money, in minor units of the shop's currency; None where it is not known, or of another one."""
     currency = shop_currency(shop, at)
-    if made.value is None or made.unit != f"{MONEY} {currency}".rstrip():
+    if made.value is None or made.unit != money_unit(currency):
         return None
     cents: int = 10 ** decimals(currency)
     return round(Fraction(made.value) * cents)

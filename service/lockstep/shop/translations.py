@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from lockstep.labels import NONE
+from lockstep.shop.exchange import money_unit
 from lockstep.shop.names import NAMES, absent
 from lockstep.shop.whole_shop import Made
 from lockstep.text.figures import MONEY, PERCENT, measured_text, number_text
@@ -73,7 +74,7 @@ def sentences(
     if not facts:
         return {team: [] for team in TEAMS}
     kind = _SUBJECTS.get(subject) or _kind_of(labels)
-    if kind in _OF_ALL and labels.get("sku", NONE) != NONE:
+    if kind in _OF_ALL and _named(labels, "sku"):
         kind = "stock"
     of_visits = NOTHING if visits is None else _visits_as_orders(facts, visits)
     written = {}
@@ -99,6 +100,12 @@ def _kind_of(labels: Mapping[str, str]) -> str:
     return "capacity"
 
 
+def _named(labels: Mapping[str, str], label: str) -> str:
+    """What a label names; "" where events name nothing."""
+    value = labels.get(label, NONE)
+    return "" if value == NONE else value
+
+
 def known(facts: Facts, name: str) -> str:
     """A name in words: `310 orders`, `3.1%`; where it is not known, what is said instead."""
     value = facts.get(name)
@@ -108,7 +115,7 @@ def known(facts: Facts, name: str) -> str:
         return value
     unit = NAMES[name].unit if name in NAMES else ""
     if unit == MONEY:
-        unit = f"{MONEY} {facts.get('currency', '')}".rstrip()
+        unit = money_unit(str(facts.get("currency", "")))
     return Made(value, unit).text
 
 
@@ -161,8 +168,8 @@ def _today(facts: Facts, labels: Mapping[str, str]) -> Sentence:
     visits, rate = _number(facts, "visits_today"), _number(facts, "conversion")
     if not visits or round(visits) < 1 or rate == 0:
         return NOTHING
-    channel = labels.get("channel", NONE)
-    so_far = f"{_visits(visits)}{'' if channel in ('', NONE) else f' of {channel}'} today"
+    channel = _named(labels, "channel")
+    so_far = f"{_visits(visits)}{f' of {channel}' if channel else ''} today"
     if rate is None:
         return Sentence(f"{so_far}; {absent('conversion')}.", _VISITS)
     return Sentence(f"{so_far} × {_factor(rate)} ≈ {_brought(visits * rate)}.", _VISITS)
@@ -244,7 +251,7 @@ def _stake(facts: Facts) -> Sentence:
     says: tuple[str, ...] = ("money_at_stake", "money_at_stake_of")
     if amount == facts.get("spend_without_stock"):
         says = (*says, "spend_without_stock")  # a text that names the spend has the number
-    unit = f"{MONEY} {facts.get('currency', '')}".rstrip()
+    unit = money_unit(str(facts.get("currency", "")))
     about = number_text(rough_amount(amount), unit)
     return Sentence(f"At stake: about {about} ({known(facts, 'money_at_stake_of')}).", says)
 
@@ -294,8 +301,7 @@ def _cover(facts: Facts, labels: Mapping[str, str]) -> Sentence:
 
 def _cover_text(facts: Facts, labels: Mapping[str, str]) -> str:
     available, days, a_day = (_number(facts, name) for name in ("available", "days_of_cover", "velocity"))
-    sku = labels.get("sku", NONE)
-    sku = "It" if sku in ("", NONE) else sku
+    sku = _named(labels, "sku") or "It"
     if available is None:
         return f"{_capital(absent('available'))}."
     speed = "less than 1 unit in 10 days" if a_day and a_day < 0.1 else f"{known(facts, 'velocity')} a day"
@@ -373,8 +379,8 @@ def _late_receipt(facts: Facts, labels: Mapping[str, str]) -> Sentence:
     quantity = _number(facts, "receipt_quantity")
     if days is None or not quantity or "receipt_due" not in facts:
         return NOTHING
-    order = f" of {labels['purchase_order']}" if labels.get("purchase_order", NONE) not in ("", NONE) else ""
-    units, due = f"{measured_text(quantity, 'units')}{order}", facts["receipt_due"]
+    order = _named(labels, "purchase_order")
+    units, due = f"{measured_text(quantity, 'units')}{f' of {order}' if order else ''}", facts["receipt_due"]
     says = ("receipt_due", "receipt_quantity")
     if "receipt_overdue_days" in facts:
         was = "was" if quantity == 1 else "were"
@@ -389,8 +395,8 @@ def _late_receipt(facts: Facts, labels: Mapping[str, str]) -> Sentence:
 
 
 def _returns(facts: Facts, labels: Mapping[str, str], team: str) -> list[Sentence]:
-    is_product = labels.get("sku", NONE) != NONE
-    if not is_product and labels.get("channel", NONE) == NONE:
+    is_product = bool(_named(labels, "sku"))
+    if not is_product and not _named(labels, "channel"):
         return [_campaigns(facts)]
     rate = "return_rate" if is_product else "channel_return_rate"
     return [_came_back(facts, rate), _promoted(facts) if is_product else _campaigns(facts), _stake(facts)]
@@ -413,7 +419,7 @@ def _came_back(facts: Facts, rate: str) -> Sentence:
 
 def _feedback(facts: Facts, labels: Mapping[str, str], team: str) -> list[Part]:
     """Of a complaint about one product its stock, of others what runs: the shop's day has no part in it."""
-    return _stock(facts, labels, team) if labels.get("sku", NONE) != NONE else [_campaigns(facts)]
+    return _stock(facts, labels, team) if _named(labels, "sku") else [_campaigns(facts)]
 
 
 # ---- campaigns and places --------------------------------------------------------------------------------------------
@@ -440,8 +446,7 @@ def _plan(facts: Facts, labels: Mapping[str, str], team: str) -> list[Part]:
 
 
 def _location(facts: Facts, labels: Mapping[str, str], team: str) -> list[Sentence]:
-    where = labels.get("location", "")
-    where = "The warehouse" if where in ("", NONE) else where
+    where = _named(labels, "location") or "The warehouse"
     texts = []
     if _number(facts, "held_units"):
         days = _number(facts, "held_days")

@@ -6,10 +6,10 @@ from statistics import median
 
 from lockstep.calendar import SHOWN_KINDS
 from lockstep.reports.basis import Basis, plain
-from lockstep.reports.cell_text import money_unit
 from lockstep.reports.news import AlertLine
 from lockstep.reports.report_record import Column, Table
 from lockstep.reports.tables.short_table import Row, day_column, moment_column, number_column, short_table, text_column
+from lockstep.shop.exchange import money_unit
 
 
 def channel_table(basis: Basis, first: date, count: int) -> Table:

@@ -1,12 +1,14 @@
 """A table of a report that is short: its most important rows, and how many were left out. And the columns of many."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from lockstep.reports.report_record import Column, Table, Value
 
 MOST_ROWS = 10
 
 Row = tuple[Value, ...]
+Ranked = tuple[float, str, Row]
+"""A row behind what puts it in order: a number, the smallest first, and where two are equal a name."""
 
 
 def short_table(
@@ -25,6 +27,11 @@ def short_table(
         more=max(0, len(listed) - most),
         note=note,
     )
+
+
+def ranked(rows: Iterable[Ranked]) -> Iterator[Row]:
+    """Rows in their order."""
+    return (row for *_, row in sorted(rows, key=lambda one: one[:2]))
 
 
 def text_column(name: str, title: str) -> Column:

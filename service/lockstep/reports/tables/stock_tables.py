@@ -7,19 +7,21 @@ from fractions import Fraction
 from math import ceil
 
 from lockstep.reports.basis import Basis, plain
-from lockstep.reports.cell_text import money_unit
 from lockstep.reports.report_record import Table
 from lockstep.reports.tables.short_table import (
     AVAILABLE,
     COVER,
     SKU,
+    Ranked,
     Row,
     day_column,
     number_column,
+    ranked,
     short_table,
     text_column,
 )
 from lockstep.shop.day_sums import on_days
+from lockstep.shop.exchange import money_unit
 from lockstep.shop.facts import Lot, ProductFacts, Receipt
 from lockstep.shop.stakes import units_stake, unsold_of
 from lockstep.shop.subjects.expiry import lots_for
@@ -138,7 +140,7 @@ def late_table(basis: Basis) -> Table:
 
 def reorder_table(basis: Basis) -> Table:
     """What to order now: cover, lead time, suggested quantity; the one that lacks first comes first."""
-    listed: list[tuple[float, str, Row]] = []
+    listed: list[Ranked] = []
     for product in basis.products():
         lead = lead_time(basis.shop, product)
         # First what most products are: they last longer than an order and the days of safety take.
@@ -171,7 +173,7 @@ def reorder_table(basis: Basis) -> Table:
             number_column("quantity", "Order"),
             text_column("supplier", "Supplier"),
         ),
-        (row for *_, row in sorted(listed, key=lambda item: item[:2])),
+        ranked(listed),
         empty="Nothing is to be ordered now.",
         most=20,
     )
@@ -190,7 +192,7 @@ def product_forecast_table(basis: Basis) -> Table:
         for sku, by_day in units_of_campaign(shop, plan, basis.at).items():
             units = sum((n for day, n in by_day.items() if 0 <= (day - today).days < PACE_DAYS), Fraction(0))
             promoted[sku] = promoted.get(sku, 0) + round(units)
-    listed: list[tuple[int, str, Row]] = []
+    listed: list[Ranked] = []
     unknown = 0
     for product in basis.products():
         pace = velocity(shop, product, today)
@@ -222,7 +224,7 @@ def product_forecast_table(basis: Basis) -> Table:
             number_column("before", "By the pace of a week ago"),
             text_column("change", "Change of pace"),
         ),
-        (row for *_, row in sorted(listed, key=lambda item: item[:2])),
+        ranked(listed),
         empty="No product sold anything lately.",
         note=note if unknown else "",
     )
@@ -310,7 +312,7 @@ def shelf_table(basis: Basis) -> Table:
 
 def slow_table(basis: Basis) -> Table:
     """Stock that does not move, with what it would sell for; the most of it first."""
-    listed: list[tuple[int, str, Row]] = []
+    listed: list[Ranked] = []
     for product in basis.products():
         if (
             not product.available
@@ -334,7 +336,7 @@ def slow_table(basis: Basis) -> Table:
             number_column("worth", "Worth", money_unit(basis.currency)),
             text_column("flash_sale", "Flash sale"),
         ),
-        (row for *_, row in sorted(listed, key=lambda item: item[:2])),
+        ranked(listed),
         empty=f"Nothing in stock went {SLOW_DAYS} days without a sale.",
     )
 
@@ -409,7 +411,7 @@ def supplier_table(basis: Basis) -> Table:
 
 def location_table(basis: Basis) -> Table:
     """3PL and marketplaces: what is held, for how long, and how old their news are; the most held first."""
-    listed: list[tuple[float, str, Row]] = []
+    listed: list[Ranked] = []
     for place in filter(None, locations(basis.shop)):
         made = basis.made("location", place)
         numbers = [plain(made[n].value) for n in ("held_units", "held_days", "receiving_days", "sync_age")]
@@ -427,6 +429,6 @@ def location_table(basis: Basis) -> Table:
             number_column("receiving_days", "Days to receive", "days"),
             number_column("sync_age", "Stock told", "hours"),
         ),
-        (row for *_, row in sorted(listed, key=lambda item: item[:2])),
+        ranked(listed),
         empty="No stock was told of any place by name.",
     )
