@@ -1,16 +1,18 @@
 """A campaign between the teams: each answer is told once, a reply belongs to what was seen, a restart loses nothing."""
 
+import json
 from typing import Any
 
 import jsonschema
 import pytest
 from alert_samples import NOON
 
+from lockstep.errors import StateError
 from lockstep.notification import PlanNews
 from lockstep.notify.message import notice_message
 from lockstep.notify.pipeline.hooks import Applied, Notice
 from lockstep.notify.programs.campaign_documents import campaign_json_schema
-from lockstep.notify.reporting.plan_replies import PlanReplies
+from lockstep.notify.reporting.plan_replies import KEY, MOST_PLANS, PlanReplies
 from lockstep.ports import Destination
 from lockstep.response.command import AnswerPlan, ReplyToPlan
 from lockstep.response.standing import PlanStanding
@@ -22,9 +24,10 @@ TEAMS = ("marketing", "operations")
 class Run:
     """The part as notify drives it, made anew of its entries after every step."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, most: int = MOST_PLANS) -> None:
         self.entries: dict[bytes, bytes] = {}
-        self.part = PlanReplies()
+        self.most = most
+        self.part = PlanReplies(most=most)
         self.commands = 0
         self.told: list[str] = []
         self.notices: list[Notice] = []
@@ -35,7 +38,7 @@ class Run:
                 self.entries.pop(key, None)
             else:
                 self.entries[key] = value
-        self.part = PlanReplies()
+        self.part = PlanReplies(most=self.most)
         self.part.restore(self.entries)
 
     def head(self) -> dict[str, Any]:
@@ -168,14 +171,14 @@ def test_programs_get_a_document_each_under_an_id_of_its_own():
         jsonschema.validate(document.body, campaign_json_schema())
 
 
-def test_a_thousand_campaigns_of_years_do_not_keep_the_next_from_its_answer(monkeypatch):
-    monkeypatch.setattr("lockstep.notify.reporting.plan_replies.MOST_PLANS", 2)
-    run = Run()
+def test_a_thousand_campaigns_of_years_do_not_keep_the_next_from_its_answer():
+    """The one that was answered longest ago is forgotten."""
+    run = Run(most=2)
     for name in ("FIRST", "SECOND", "THIRD"):
         answered = AnswerPlan(campaign=name, number=1, verdict="yes", why="310 of 490.", **run.head())
         assert run._apply(answered).applied
     assert run.told == [f"Campaign {name} can be done" for name in ("FIRST", "SECOND", "THIRD")]
-    assert sorted(run.part._plans) == ["SECOND", "THIRD"]
+    assert [key.removeprefix(KEY) for key in sorted(run.entries)] == [b"SECOND", b"THIRD"]
 
 
 def test_an_answer_is_told_in_lines_what_to_do_first():
@@ -185,3 +188,20 @@ def test_an_answer_is_told_in_lines_what_to_do_first():
     run._apply(AnswerPlan(campaign="SPRING", number=1, verdict="no", why=why, **run.head()))
     (item,) = notice_message(run.notices[0], TEAMS).items
     assert [text for _, text in item.team_parts] == why.split("\n")
+
+
+def test_what_another_version_stored_is_read_or_refused():
+    """A version before this one wrote no format; of a later one nobody knows what it means."""
+    run = Run()
+    run.answer("yes")
+    ((key, value),) = run.entries.items()
+    row = json.loads(value)
+    assert row.pop("format") == 1
+    part = PlanReplies()
+    part.restore({key: json.dumps(row).encode()})
+    reply = ReplyToPlan(campaign="SPRING", number=1, reply="confirmed", **run.head())
+    answered = part.apply(reply, T0)
+    assert answered is not None
+    assert answered.applied
+    with pytest.raises(StateError, match=r"lockstep\.notify-state: a campaign of format 99, this version reads 1"):
+        PlanReplies().restore({key: json.dumps({**row, "format": 99}).encode()})

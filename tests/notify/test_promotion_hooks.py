@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 from alert_samples import LONDON, NOON, batch, plan, rule, transition
 
+from lockstep.errors import StateError
 from lockstep.notify.decide import DELIVERIES, Notify
 from lockstep.notify.programs.promotion_hooks import (
     EXAMPLE,
@@ -199,3 +200,20 @@ promotions: {to: shop-hook, resume_after: 20m}
     kinds = [d["body"]["type"] for d in said if d["body"]["type"].startswith("promotion.")]
     assert kinds == ["promotion.pause", "promotion.resume"]
     assert {d["destination"]["receiver"] for d in said} == {"shop-hook"}
+
+
+def test_what_another_version_stored_is_read_or_refused():
+    """A version before this one wrote no format; of a later one nobody knows what it means."""
+    run = Run()
+    run.hear("firing", "PromotedOutOfStock")
+    ((key, value),) = run.entries.items()
+    row = json.loads(value)
+    assert row.pop("format") == 1
+    run.entries = {key: json.dumps(row).encode()}
+    run.part = run._begun()
+    run.hear("resolved", "PromotedOutOfStock")
+    run.step(30)
+    assert [word for word, *_ in run.said] == ["promotion.pause", "promotion.resume"]
+    run.entries = {key: json.dumps({**row, "format": 99}).encode()}
+    with pytest.raises(StateError, match=r"lockstep\.notify-state: a promotion hook of format 99, this"):
+        run._begun()

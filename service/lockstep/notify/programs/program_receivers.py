@@ -1,10 +1,14 @@
-"""Receivers that are named for programs alone: which of their destinations are, and what is wrong with a name."""
+"""What programs get beside alerts: which destinations are theirs, a document for each, and what names are at fault."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
+from lockstep.labels import stable_id
 from lockstep.notification import Audience
+from lockstep.notify.pipeline.hooks import ProgramDocument
 from lockstep.notify.receivers import CHANNELS, ReceiverModel
 from lockstep.ports import Destination
+from lockstep.text.time_units import DAY_S
 from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean
 
 
@@ -17,6 +21,26 @@ def programs_of(names: Sequence[str], destinations: Mapping[str, Sequence[Destin
 def is_program(destination: Destination) -> bool:
     """Whether programs read what goes there."""
     return CHANNELS[destination.channel].audience is Audience.PROGRAMS
+
+
+def program_documents(
+    to: Sequence[Destination], body: dict[str, Any], *number: str | int
+) -> tuple[ProgramDocument, ...]:
+    """A document for each destination, which is worth trying for a day.
+
+    body: with its `type`, as a published schema says. number: which of its type it is; of one number there is one
+    delivery, however often it is decided.
+    """
+    return tuple(
+        ProgramDocument(
+            id=stable_id("delivery", destination.id, body["type"], *number),
+            destination=destination,
+            state=body["type"],
+            body=body,
+            life_s=float(DAY_S),
+        )
+        for destination in to
+    )
 
 
 def program_faults(

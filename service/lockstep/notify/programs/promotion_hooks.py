@@ -14,19 +14,19 @@ from typing import Any, Literal
 import msgspec
 from pydantic import BaseModel, Field
 
-from lockstep.labels import stable_id
-from lockstep.notify.pipeline.hooks import Applied, Happened, ProgramDocument
-from lockstep.notify.programs.program_receivers import programs_of
+from lockstep.errors import StateError
+from lockstep.notify.pipeline.hooks import Applied, Happened
+from lockstep.notify.programs.program_receivers import program_documents, programs_of
 from lockstep.notify.receivers import Texts
 from lockstep.ports import Destination
 from lockstep.response.command import Command
 from lockstep.rule.language.form.values import Duration, Strict
 from lockstep.text.rfc3339 import moment_text
-from lockstep.text.time_units import DAY_S
 from lockstep.transition import Transition, TransitionName
 
 KEY = b"\x1fpromotion\x1f"
 """Begins the keys of entries in the state of notify; no rule's name begins so."""
+FORMAT = 1
 RULES = ("PromotedOutOfStock", "PromotedRunsLow")
 RESUME_AFTER_S = 1_800
 STALE_H = 48.0
@@ -116,6 +116,7 @@ class _Product(msgspec.Struct):
     untold: list[dict[str, Any]] = []
     resume: dict[str, Any] | None = None
     due: float = 0.0
+    format: int = FORMAT
 
 
 class PromotionHooks:
@@ -137,9 +138,8 @@ class PromotionHooks:
         product = self._products.get(sku, _Product())
         if transition.state is TransitionName.RESOLVED:
             if transition.alert_id in product.open:
-                self._over(
-                    sku, product, transition.alert_id, _body("promotion.resume", sku, product.number, transition)
-                )
+                resume = _body("promotion.resume", sku, product.number, transition)
+                self._over(sku, product, transition.alert_id, resume)
         elif transition.rule in self._plan.rules and transition.alert_id not in product.open:
             self._begin(sku, product, transition)
 
@@ -193,22 +193,13 @@ class PromotionHooks:
                 product.untold.append(product.resume)
                 product.resume = None
             if product.untold:
-                happened.documents += [self._document(sku, body, to) for body in product.untold for to in self._plan.to]
+                for body in product.untold:
+                    happened.documents += program_documents(self._plan.to, body, sku, body["data"]["number"])
                 product.untold = []
                 self._dirty.add(sku)
             if product.resume is None:
                 self._waiting.discard(sku)
         return happened
-
-    @staticmethod
-    def _document(sku: str, body: dict[str, Any], to: Destination) -> ProgramDocument:
-        return ProgramDocument(
-            id=stable_id("delivery", to.id, body["type"], sku, body["data"]["number"]),
-            destination=to,
-            state=body["type"],
-            body=body,
-            life_s=float(DAY_S),
-        )
 
     def cut(self) -> dict[bytes, bytes | None]:
         entries: dict[bytes, bytes | None] = {
@@ -221,6 +212,9 @@ class PromotionHooks:
         for key, value in entries.items():
             if key.startswith(KEY):
                 sku, product = key[len(KEY) :].decode(), msgspec.json.decode(value, type=_Product)
+                if product.format != FORMAT:
+                    said = f"a promotion hook of format {product.format}, this version reads {FORMAT}"
+                    raise StateError(f"lockstep.notify-state: {said}")
                 self._products[sku] = product
                 if product.untold or product.resume is not None:
                     self._waiting.add(sku)
@@ -235,10 +229,13 @@ def _is_stale(transition: Transition) -> bool:
     return isinstance(age_h, int | float) and age_h > STALE_H
 
 
-def _body(word: str, sku: str, number: int, transition: Transition) -> dict[str, Any]:
-    said = {name: transition.shop.get(name) for name in _NAMES}
-    data = {"sku": sku, "number": number, "rule": transition.rule, **said}
-    return {"type": word, "timestamp": transition.at, "data": data}
+def _body(
+    type: Literal["promotion.pause", "promotion.resume"], sku: str, number: int, transition: Transition
+) -> dict[str, Any]:
+    """A PromotionPayload, with how the product stood at the transition."""
+    stock = {name: transition.shop.get(name) for name in _NAMES}
+    data = {"sku": sku, "number": number, "rule": transition.rule, **stock}
+    return {"type": type, "timestamp": transition.at, "data": data}
 
 
 def promotion_plan(model: PromotionsModel, destinations: Mapping[str, Sequence[Destination]]) -> PromotionPlan:

@@ -6,24 +6,26 @@ which they have heard of is cancelled is an answer as well, to which nobody repl
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
+from lockstep.errors import StateError
 from lockstep.labels import stable_id
 from lockstep.notification import PlanNews
 from lockstep.notify.pipeline.hooks import Applied, Happened, Notice, ProgramDocument
 from lockstep.notify.programs.campaign_documents import answered_document, replied_document
+from lockstep.notify.programs.program_receivers import program_documents
 from lockstep.ports import Destination
 from lockstep.response.command import AnswerPlan, Command, ReplyToPlan
 from lockstep.response.standing import LONGEST_COMMENT, LONGEST_NAME, PlanStanding
 from lockstep.text.one_line import flat
 from lockstep.text.rfc3339 import moment_text
-from lockstep.text.time_units import DAY_S
 from lockstep.transition import Transition
 
 KEY = b"\x1fplan\x1f"
 """Begins the keys of entries in the state of notify; no rule's name begins so."""
+FORMAT = 1
 MOST_PLANS = 1_000
 """Of more, the one that was answered longest ago is forgotten."""
 _SAID = {"confirmed": "confirmed", "objected": "objected to"}
@@ -41,14 +43,15 @@ class _Stored(msgspec.Struct):
 
     standing: PlanStanding
     untold: list[tuple[str, str]]
+    format: int = FORMAT
 
 
 class PlanReplies:
     """hooks.Part."""
 
-    def __init__(self, programs: Sequence[Destination] = ()) -> None:
-        """programs: the webhooks of the teams."""
-        self._programs = tuple(programs)
+    def __init__(self, programs: Sequence[Destination] = (), *, most: int = MOST_PLANS) -> None:
+        """programs: the webhooks of the teams. most: campaigns that are known at once."""
+        self._programs, self._most = tuple(programs), most
         self._plans: dict[str, _Stored] = {}
         self._dirty: set[str] = set()
 
@@ -73,39 +76,27 @@ class PlanReplies:
             return Applied(False, f"{command.campaign} was announced anew since")
         if before is not None and (before.number, before.verdict) == (command.number, command.verdict):
             return Applied(False, f"both teams have heard that {command.campaign} {_VERDICTS[command.verdict]}")
-        if known is None and len(self._plans) >= MOST_PLANS:
+        if known is None and len(self._plans) >= self._most:
             self._forget_oldest()
-        is_same = before is not None and before.number == command.number
         standing = PlanStanding(
             campaign=command.campaign,
             number=command.number,
             verdict=command.verdict,
             why=flat(command.why)[:LONGEST_COMMENT],
             answered_at=moment_text(moment),
-            reply=before.reply if is_same and before is not None else "",
-            by=before.by if is_same and before is not None else "",
-            at=before.at if is_same and before is not None else "",
-            note=before.note if is_same and before is not None else "",
         )
-        now = "now " if is_same else ""
-        headline = f"Campaign {standing.campaign} {now}{_VERDICTS[standing.verdict]}"
-        previous = before.verdict if is_same and before is not None else ""
-        document = answered_document(standing, command.facts, previous_verdict=previous)
-        lines = [flat(line) for line in command.why[:LONGEST_COMMENT].split("\n")]
-        return self._keep(standing, headline, "\n".join(lines), self._to_programs(command.id, document))
-
-    def _to_programs(self, command_id: str, document: dict[str, Any]) -> tuple[ProgramDocument, ...]:
-        """command_id: of what is told: a command is applied once."""
-        return tuple(
-            ProgramDocument(
-                id=stable_id("delivery", to.id, document["type"], command_id),
-                destination=to,
-                state=document["type"],
-                body=document,
-                life_s=float(DAY_S),
+        now, previous_verdict = "", ""
+        if before is not None and before.number == command.number:  # what operations said to it stands
+            now, previous_verdict = "now ", before.verdict
+            standing = msgspec.structs.replace(
+                standing, reply=before.reply, by=before.by, at=before.at, note=before.note
             )
-            for to in self._programs
-        )
+        headline = f"Campaign {standing.campaign} {now}{_VERDICTS[standing.verdict]}"
+        document = answered_document(standing, command.facts, previous_verdict=previous_verdict)
+        lines = [flat(line) for line in command.why[:LONGEST_COMMENT].split("\n")]
+        # A command is applied once, so its id is that of what is told.
+        documents = program_documents(self._programs, document, command.id)
+        return self._keep(standing, headline, "\n".join(lines), documents)
 
     def _reply(self, command: ReplyToPlan, moment: float) -> Applied:
         known = self._plans.get(command.campaign)
@@ -129,7 +120,7 @@ class PlanReplies:
             "confirmed": "Operations are ready for it as it is planned.",
             "objected": "Marketing: change the plan or speak with operations before it starts.",
         }[command.reply]
-        documents = self._to_programs(command.id, replied_document(standing))
+        documents = program_documents(self._programs, replied_document(standing), command.id)
         return self._keep(standing, headline, f"{note}. {then}" if note else then, documents)
 
     def _forget_oldest(self) -> None:
@@ -178,4 +169,7 @@ class PlanReplies:
         for key, value in entries.items():
             if key.startswith(KEY):
                 stored = msgspec.json.decode(value, type=_Stored)
+                if stored.format != FORMAT:
+                    said = f"a campaign of format {stored.format}, this version reads {FORMAT}"
+                    raise StateError(f"lockstep.notify-state: {said}")
                 self._plans[stored.standing.campaign] = stored

@@ -193,8 +193,9 @@ class ReportSchedule:
     def _give_up(self, kind: Kind, moment: float, happened: Happened) -> None:
         """Nobody has composed what was due."""
         kept = self._kinds.get(kind)
-        for number in [n for n, ends in kept.open.items() if ends <= moment] if kept is not None else ():
-            assert kept is not None
+        if kept is None:
+            return
+        for number in [n for n, ends in kept.open.items() if ends <= moment]:
             del kept.open[number]
             self._dirty.add(kind)
             happened.records.append(Record(REPORTS, None, due_key(number).encode(), 0))
@@ -204,12 +205,12 @@ class ReportSchedule:
         if not isinstance(command, WriteReport):
             return None
         number = command.report_id
-        kept = next((k for k in self._kinds.values() if number in k.open or number in k.written), None)
-        if kept is None:
+        kind = next((k for k, kept in self._kinds.items() if number in kept.open or number in kept.written), None)
+        if kind is None:
             return Applied(False, f"no report '{number[:64]}' is due")
+        kept = self._kinds[kind]
         if number in kept.written:
             return Applied(False, f"report '{number[:64]}' is written already")
-        kind = next(name for name, k in self._kinds.items() if k is kept)
         del kept.open[number]
         kept.written.append(number)
         self._dirty.add(kind)
@@ -237,8 +238,10 @@ class ReportSchedule:
     def _send_later(self, kind: Kind, moment: float, happened: Happened) -> None:
         """Whose time has come gets what was written before. A destination that is none any more gets nothing."""
         kept = self._kinds.get(kind)
+        if kept is None:
+            return
         readers = {reader.destination.id: reader for reader in self._readers.get(kind, ())}
-        for report in list(kept.waiting) if kept is not None else ():
+        for report in list(kept.waiting):
             for to in [to for to, when in report.to.items() if when <= moment]:
                 due = datetime.fromtimestamp(report.to.pop(to), UTC)
                 self._dirty.add(kind)
@@ -249,7 +252,7 @@ class ReportSchedule:
                     happened.documents.append(_delivery(kind, report, reader))
                 else:
                     happened.notices.append(_not_sent(kind, report.id, reader))
-            if not report.to and kept is not None:
+            if not report.to:
                 kept.waiting.remove(report)
 
     def cut(self) -> dict[bytes, bytes | None]:
