@@ -131,6 +131,15 @@ def test_money_without_a_rate_is_left_out_and_said():
     assert any("USD" in text for text in report.unknown)
 
 
+def test_money_of_a_channel_without_a_rate_is_not_told_as_none():
+    """What was sold in dollars is not 0 EUR; of a channel that spends nothing that is said."""
+    us = {"orders": 10, "shipped": 10, "revenue": {"USD": 5_000}, "shipping_cost": {"USD": 500}}
+    report = daily(shop_of(*history(weeks=8, us=us), currency="EUR"), AlertNews(), (), SIX)
+    channels = table(report, "channels")
+    row = dict(zip([column.name for column in channels.columns], channels.rows[0], strict=True))
+    assert (row["revenue"], row["cost_to_serve"], row["spend"]) == (None, None, 0)
+
+
 def test_a_price_that_is_not_known_is_said_and_nothing_is_made_up():
     shop = shop_of(
         *history(weeks=8, whole={"orders": 10, "revenue": 10_000}), product("A-1", sells=4, stock=0, upto=SIX)

@@ -207,6 +207,23 @@ def test_what_has_no_rate_is_said_with_the_roas():
 
 
 @pytest.mark.parametrize(
+    ("name", "numbers", "yesterday"),
+    [
+        pytest.param("roas", {"revenue": {"USD": 50_000}, "spend": 20_000}, {}, id="revenue is not 0x of spend"),
+        pytest.param("cost_to_serve", {"shipped": 10, "shipping_cost": {"USD": 500}}, {}, id="shipping is not free"),
+        pytest.param("channel_margin", {"revenue": {"USD": 500}}, {}, id="something was earned"),
+        pytest.param("spend_change", {"spend": 20_000}, {"spend": {"USD": 20_000}}, id="spend did not end"),
+    ],
+)
+def test_money_of_which_none_has_a_rate_is_not_known(name, numbers, yesterday):
+    """It is not 0, which would be told as a loss, and the reason names the rate."""
+    facts = [*history(web=numbers), *days(TODAY - timedelta(1), web=yesterday or numbers)]
+    made = of(*facts, cost_of_goods={"*": Fraction(2, 5)})[name]
+    assert made.value is None
+    assert made.why.endswith("shop.yml has no rate of USD to EUR")
+
+
+@pytest.mark.parametrize(
     ("facts", "value"),
     [
         pytest.param([], 1, id="as usual"),

@@ -137,7 +137,7 @@ class Basis:
         for currency in sorted(amount.without):
             remedy = f"no rate of it to {self.currency}" if self.currency else "no currency in which totals are told"
             self.not_known(f"what is in {currency}: shop.yml has {remedy}")
-        return None if amount.without and not amount.minor else amount.minor
+        return None if amount.is_unknown else amount.minor
 
     def count(self, day: date, name: str, channel: str = "") -> int | None:
         """A count of a day; None where nothing is known of the day."""

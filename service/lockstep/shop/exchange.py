@@ -48,6 +48,11 @@ class Total:
         return amount(self.minor, self.currency)
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether there is money, and none of it has a rate: then `minor` is 0 and says nothing."""
+        return bool(self.without) and not self.minor
+
+    @property
     def unit(self) -> str:
         return money_unit(self.currency)
 

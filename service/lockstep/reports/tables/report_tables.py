@@ -20,8 +20,7 @@ def channel_table(basis: Basis, first: date, count: int) -> Table:
     for channel in basis.shop.channels():
         made = basis.made("channel", channel)
         sums = [sum(basis.count(day, name, channel) or 0 for day in days) for name in ("sessions", "orders")]
-        revenue = sum(basis.money(day, "revenue", channel) or 0 for day in days)
-        spend = sum(basis.money(day, "spend", channel) or 0 for day in days)
+        revenue, spend = (_paid(basis, name, channel, days) for name in ("revenue", "spend"))
         rows.append(
             (
                 channel,
@@ -54,6 +53,14 @@ def channel_table(basis: Basis, first: date, count: int) -> Table:
         rows,
         empty="No event named a channel.",
     )
+
+
+def _paid(basis: Basis, name: str, channel: str, days: Sequence[date]) -> int | None:
+    """A sum of money over days; None where there is some and none of it can be told in the report's currency."""
+    sums = [basis.money(day, name, channel) for day in days]
+    known = [minor for minor in sums if minor is not None]
+    has_some = any(facts.money.get(name) for day in days if (facts := basis.shop.day(day, channel)) is not None)
+    return sum(known) if known or not has_some else None
 
 
 def campaign_table(basis: Basis, within_days: int) -> Table:

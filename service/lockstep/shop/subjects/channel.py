@@ -71,6 +71,8 @@ def cost_to_serve(shop: Shop, channel: str, at: datetime) -> Made:
     if not shipped or not (cost.minor or cost.without):
         what = "no order was shipped" if not shipped else "no cost of shipping was told"
         return Made(None, cost.unit, (("orders shipped", shipped),), f"{what} in {COST_DAYS} days")
+    if cost.is_unknown:
+        return Made(None, cost.unit, (("orders shipped", shipped),), cost.why)
     counts = {name: counted(shop, name, today, COST_DAYS, channel) for name in COUNTS}
     plain = work.get("order", Fraction(0)) + work.get("line", Fraction(0))
     harder = Fraction(1)
@@ -105,6 +107,8 @@ def margin(shop: Shop, channel: str, at: datetime) -> Made:
         ("cost of shipping", float(totals["shipping_cost"].amount)),
         ("spend on advertising", float(totals["spend"].amount)),
     )
+    if totals["revenue"].is_unknown:
+        return Made(None, "%", made_of, totals["revenue"].why)
     if net <= 0:
         return Made(None, "%", made_of, f"nothing was earned on {channel} in {COST_DAYS} days")
     if len(currencies) > 1:
@@ -129,6 +133,9 @@ def roas(shop: Shop, channel: str, at: datetime) -> Made:
     if spend.minor < least.minor:
         few = f"only {Made(spend.amount, spend.unit).text} were spent in {ROAS_DAYS} days"
         return Made(None, "x", made_of, f"{few}, of at least {Made(least.amount, least.unit).text}")
+    # No revenue that can be told in the shop's currency is not no revenue: 0x would be told as money that is lost.
+    if revenue.is_unknown:
+        return Made(None, "x", made_of, why)
     # Revenue and spend of one channel in different currencies that cannot be brought together make no ratio.
     if revenue.currency != spend.currency and revenue.minor:
         return Made(None, "x", made_of, f"revenue in {revenue.currency} and spend in {spend.currency}")
@@ -155,6 +162,8 @@ def spend_change(shop: Shop, channel: str, at: datetime) -> Made:
     usual = median(one.minor for one in days)
     if usual <= 0:
         return Made(None, "x", made_of, f"nothing was usually spent on {channel} in the days before")
+    if now.is_unknown:
+        return Made(None, "x", made_of, now.why)
     made_of = (made_of[0], ("usual spend of a day", round(float(usual) / 10 ** decimals(now.currency), 2)))
     return Made(now.minor / usual, "x", made_of, now.why)
 
