@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lockstep.errors import StateError
 from lockstep.rule.announced_campaigns import (
     AFTER_S,
     GRID_S,
@@ -107,7 +108,12 @@ def test_an_announcement_stands_above_the_calendar():
 def test_what_was_written_is_read():
     told = (SUMMER, replace(SUMMER, name='"quoted"\n', cancelled=True))
     assert set(read_campaigns(text_of(told))) == set(told)
-    assert read_campaigns('{"format": 2, "campaigns": []}') == ()
+
+
+def test_campaigns_of_a_later_version_are_refused():
+    """A worker that left them out would judge by other rules than those beside it."""
+    with pytest.raises(StateError, match=r"lockstep\.rules: announced campaigns of format 2, this program knows 1"):
+        read_campaigns('{"format": 2, "campaigns": []}')
 
 
 def test_only_plans_of_events_are_announced():

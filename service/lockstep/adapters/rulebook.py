@@ -224,16 +224,9 @@ def _feeds_of(loaded: Loaded) -> frozenset[FeedAddress]:
     return of_routing if loaded.plan.calendar is None else of_routing | loaded.plan.calendar.feeds
 
 
-_NOT_FETCHED = "it cannot be fetched"
-
-
 def _not_fetched(feed: FeedAddress, why: str, folder: Path) -> Fault:
     remedy = "the last good one stays in force; mend its address where it is named, or wait until it answers"
-    return Fault(str(folder / feed.file), 1, 1, f"{_NOT_FETCHED}: {why}", remedy, "LS272")
-
-
-def _is_of_network(faults: Sequence[Fault]) -> bool:
-    return any(fault.message.startswith(_NOT_FETCHED) for fault in faults)
+    return Fault(str(folder / feed.file), 1, 1, f"it cannot be fetched: {why}", remedy, "LS272")
 
 
 class RuleBook:
@@ -248,12 +241,13 @@ class RuleBook:
         self._looked = ""
         self._followed = ""
         self._refused: dict[str, tuple[Fault, ...]] = {}
-        self._feed_faults: dict[str, tuple[Fault, ...]] = {}
+        self._refused_feeds: dict[str, tuple[Fault, ...]] = {}
+        self._failing_feeds: dict[str, tuple[Fault, ...]] = {}
 
     @property
     def refused(self) -> dict[str, tuple[Fault, ...]]:
         """File → why it is refused, also of calendars that are fetched."""
-        return {**self._refused, **self._feed_faults}
+        return {**self._refused, **self._refused_feeds, **self._failing_feeds}
 
     @property
     def has_looked(self) -> bool:
@@ -402,7 +396,7 @@ class RuleBook:
 
     def forget_feeds(self) -> None:
         """Another worker asks for them now, and says what is wrong with them."""
-        self._feed_faults = {}
+        self._refused_feeds, self._failing_feeds = {}, {}
 
     async def propose_feeds(self, fetched: Mapping[str, str], failing: Mapping[FeedAddress, str], since_s: int) -> bool:
         """Announce calendars that were fetched, where they say something new; whether they do. Raises BrokerError.
@@ -418,27 +412,20 @@ class RuleBook:
             for name, text in fetched.items()
             if name in feeds and not (name in good and says_the_same(good[name], text))
         }
-        same = fetched.keys() - news.keys()
-        kept = {n: f for n, f in self._feed_faults.items() if n in feeds and n not in same and not _is_of_network(f)}
         taken = take(good, {**good, **news}, self._folder, self._zone) if news else Taken(dict(good))
         refused = {name: faults for name, faults in taken.refused.items() if name in feeds}
-        for name in refused.keys() - self._feed_faults.keys():
+        for name in refused.keys() - self._refused_feeds.keys():
             for fault in refused[name]:
                 log.error(str(fault), refused=name)
-        self._feed_faults = {
-            **{name: faults for name, faults in kept.items() if name not in news},
-            **refused,
-            **{feed.file: (_not_fetched(feed, why, self._folder),) for feed, why in failing.items()},
-        }
+        kept = {n: faults for n, faults in self._refused_feeds.items() if n in feeds and n not in fetched}
+        self._refused_feeds = {**kept, **refused}
+        self._failing_feeds = {feed.file: (_not_fetched(feed, why, self._folder),) for feed, why in failing.items()}
         for fault in taken.warnings:
             if _name_in(self._folder, fault.path) in news:
                 log.warning(str(fault))
         if taken.files == good:
             return False
-        followed = self._followed == content_id(good)
-        await self._announce(taken.files, since_s)
-        if followed:
-            self._followed = content_id(taken.files)
+        await self._announce_from_elsewhere(taken.files, since_s)
         return True
 
     # ---- campaigns that events announce -----------------------------------------------------------------------------
@@ -460,12 +447,17 @@ class RuleBook:
         ):
             if border > next_border_s() + BEFORE_S:
                 break
-            followed = self._followed == content_id(self.current.files)
-            await self._announce({**self.current.files, CAMPAIGNS: text_of(campaigns)}, max(border, next_border_s()))
+            files = {**self.current.files, CAMPAIGNS: text_of(campaigns)}
+            await self._announce_from_elsewhere(files, max(border, next_border_s()))
             has_news = True
-            if followed:
-                self._followed = content_id(self.current.files)
         return has_news
+
+    async def _announce_from_elsewhere(self, files: Files, since_s: int) -> None:
+        """Announce what is new and not of the folder: where that was in force, it is no folder that lags behind."""
+        is_followed = self.current is not None and self._followed == content_id(self.current.files)
+        await self._announce(files, since_s)
+        if is_followed:
+            self._followed = content_id(files)
 
     async def _announce(self, files: Files, since_s: int | None) -> None:
         size = sum(len(text.encode("utf-8", "surrogateescape")) for text in files.values())

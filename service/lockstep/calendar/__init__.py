@@ -20,6 +20,8 @@ KINDS = ("campaign", "holiday", "closed")
 """What a day can be marked as."""
 SHOWN_KINDS = ("content", "pr")
 """What days can be of beside that: it is shown, and nothing is judged by it."""
+KIND_OF_SECTION = {"campaigns": "campaign", "holidays": "holiday", "closed": "closed", "content": "content", "pr": "pr"}
+"""Section of calendar.yml, or of it that a feed fills → what its entries are."""
 
 UTC = ZoneInfo("UTC")
 CALENDAR = "calendar"

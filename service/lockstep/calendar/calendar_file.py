@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
@@ -20,6 +21,7 @@ from pydantic import (
 )
 
 from lockstep.calendar import (
+    KIND_OF_SECTION,
     KINDS,
     LONGEST_DAYS,
     MOST_PRODUCTS,
@@ -249,13 +251,14 @@ class CalendarFile(_Strict):
     )
 
 
-_SECTIONS: dict[str, tuple[str, type[EntryModel]]] = {
-    "campaigns": ("campaign", CampaignModel),
-    "holidays": ("holiday", EntryModel),
-    "closed": ("closed", EntryModel),
-    "content": ("content", EntryModel),
-    "pr": ("pr", EntryModel),
-}
+@dataclass
+class _Gathered:
+    """What a document and its feeds have given so far. planned: by name. is_whole: whether each feed has its text."""
+
+    entries: list[Entry] = field(default_factory=list)
+    planned: dict[str, PlannedCampaign] = field(default_factory=dict)
+    feeds: set[FeedAddress] = field(default_factory=set)
+    is_whole: bool = True
 
 
 def read_calendar(
@@ -270,53 +273,60 @@ def read_calendar(
     faults = validate(document, CalendarFile)[1]
     if document.twice:
         return None, faults
-    entries: list[Entry] = []
-    planned: dict[str, PlannedCampaign] = {}
-    for section, (kind, form) in _SECTIONS.items():
-        for at, model in _good(document, section, form):
-            entries.append(Entry(kind, model.name, tuple(model.on), model.from_, model.to))
-            if not isinstance(model, CampaignModel) or not model.is_planned:
-                continue
-            if model.name in planned:
-                said = f"'{model.name}' is planned twice, and nothing tells its numbers apart"
-                line, column = document.place((section, at))
-                faults.append(Fault(document.path, line, column, said, "add its year to the name", "LS171"))
-            else:
-                planned[model.name] = _campaign(model)
-    capacity = [
-        PlannedCapacity(model.name, model.from_, model.to, model.orders_per_day)
-        for _, model in _good(document, "capacity", CapacityModel)
-    ]
-    addresses: set[FeedAddress] = set()
-    is_whole = True
-    folder = document.path[: len(document.path) - len(document.path.rpartition("/")[2])]
-    for at, written in _good(document, "feeds", FeedModel):
-        feed, wrong = _feed(document, at, written)
-        faults += wrong
-        if feed is None:
-            continue
-        addresses |= set() if feed.address is None else {feed.address}
-        text = (files or {}).get(f"{folder}{feed.file}")
-        if text is not None:
-            faults += _take_feed(text, feed, f"{folder}{feed.file}", zone, entries, planned)
-        elif feed.address is not None:
-            is_whole = False
-        else:
-            near = [path.removeprefix(folder) for path in files or () if path.endswith(".ics")]
-            remedy = f"put it beside this file{f'; {did_you_mean(feed.file, near)}' if near else ''}"
-            faults.append(document.fault(("feeds", at, "ical"), f"there is no '{feed.file[:100]}'", remedy, "LS272"))
-    shown = [entry for entry in entries if entry.kind in SHOWN_KINDS]
-    marked = [entry for entry in entries if entry.kind in KINDS]
+    gathered = _Gathered()
+    faults += _take_entries(document, gathered)
+    faults += _take_feeds(document, files or {}, zone, gathered)
     calendar = calendar_of(
-        marked,
+        [entry for entry in gathered.entries if entry.kind in KINDS],
         public=_public(document),
-        shown=shown,
-        planned=planned.values(),
-        capacity=capacity,
-        feeds=addresses,
-        is_whole=is_whole,
+        shown=[entry for entry in gathered.entries if entry.kind in SHOWN_KINDS],
+        planned=gathered.planned.values(),
+        capacity=[
+            PlannedCapacity(model.name, model.from_, model.to, model.orders_per_day)
+            for _, model in _good(document, "capacity", CapacityModel)
+        ],
+        feeds=gathered.feeds,
+        is_whole=gathered.is_whole,
     )
     return calendar, faults
+
+
+def _take_entries(document: Document, gathered: _Gathered) -> Iterator[Fault]:
+    """Add what the sections of the document say; what they are at fault for beside their form."""
+    for section, kind in KIND_OF_SECTION.items():
+        form = CampaignModel if section == "campaigns" else EntryModel
+        for at, model in _good(document, section, form):
+            gathered.entries.append(Entry(kind, model.name, tuple(model.on), model.from_, model.to))
+            if not isinstance(model, CampaignModel) or not model.is_planned:
+                continue
+            if model.name in gathered.planned:
+                said = f"'{model.name}' is planned twice, and nothing tells its numbers apart"
+                line, column = document.place((section, at))
+                yield Fault(document.path, line, column, said, "add its year to the name", "LS171")
+            else:
+                gathered.planned[model.name] = _campaign(model)
+
+
+def _take_feeds(document: Document, files: Mapping[str, str], zone: ZoneInfo, gathered: _Gathered) -> Iterator[Fault]:
+    """Add what the calendars give that the document names; what is wrong with them, or with how they are named."""
+    before, slash, _ = document.path.rpartition("/")
+    folder = before + slash
+    for at, written in _good(document, "feeds", FeedModel):
+        feed, faults = _feed(document, at, written)
+        yield from faults
+        if feed is None:
+            continue
+        if feed.address is not None:
+            gathered.feeds.add(feed.address)
+        text = files.get(f"{folder}{feed.file}")
+        if text is not None:
+            yield from _take_feed(text, feed, f"{folder}{feed.file}", zone, gathered)
+        elif feed.address is not None:
+            gathered.is_whole = False
+        else:
+            near = [path.removeprefix(folder) for path in files if path.endswith(".ics")]
+            remedy = f"put it beside this file{f'; {did_you_mean(feed.file, near)}' if near else ''}"
+            yield document.fault(("feeds", at, "ical"), f"there is no '{feed.file[:100]}'", remedy, "LS272")
 
 
 def _feed(document: Document, at: int, model: FeedModel) -> tuple[Feed | None, list[Fault]]:
@@ -339,24 +349,22 @@ def _feed(document: Document, at: int, model: FeedModel) -> tuple[Feed | None, l
     return Feed(written, section, None, category), []
 
 
-def _take_feed(
-    text: str, feed: Feed, path: str, zone: ZoneInfo, entries: list[Entry], planned: dict[str, PlannedCampaign]
-) -> Iterator[Fault]:
-    """Add what a calendar gives to what there is; what it is at fault for."""
+def _take_feed(text: str, feed: Feed, path: str, zone: ZoneInfo, gathered: _Gathered) -> Iterator[Fault]:
+    """Add what a calendar gives; what it is at fault for."""
     try:
         made = feed_entries(text, feed, zone)
     except CalendarFault as fault:
         yield Fault(path, fault.line, 1, fault.message, fault.remedy, "LS272")
         return
-    entries += made.entries
+    gathered.entries += made.entries
     for remark in made.remarks:
         yield Fault(path, remark.line, 1, remark.message, remark.remedy, "LS173", "warning")
     for plan in made.planned:
-        if plan.name in planned:
+        if plan.name in gathered.planned:
             said = f"'{plan.name}' is planned elsewhere in the calendar, too; what stands there counts"
             yield Fault(path, 1, 1, said, "give one of them another name", "LS173", "warning")
         else:
-            planned[plan.name] = plan
+            gathered.planned[plan.name] = plan
 
 
 def _public(document: Document) -> PublicHolidays | None:

@@ -20,7 +20,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from lockstep.calendar import LONGEST_DAYS, MOST_PRODUCTS, Day, Entry, PlannedCampaign
+from lockstep.calendar import KIND_OF_SECTION, LONGEST_DAYS, MOST_PRODUCTS, Day, Entry, PlannedCampaign
 from lockstep.calendar.ical_text import CalendarFault, IcalText, is_cancelled, title, unreadable
 from lockstep.text.feed_address import FeedAddress
 from lockstep.text.one_line import flat
@@ -39,7 +39,6 @@ _PRIVATE = ("PRIVATE", "CONFIDENTIAL")
 _LINE = re.compile(r"\s*(skus|channels|expected[ _-]orders|expected[ _-]sessions|discount)\s*[:=](.*)", re.IGNORECASE)
 _COUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 _TAG = re.compile(r"<[^<>]{0,500}>")
-_KINDS = {"campaigns": "campaign", "holidays": "holiday", "closed": "closed", "content": "content", "pr": "pr"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Feed:
 
     @property
     def kind(self) -> str:
-        return _KINDS[self.section]
+        return KIND_OF_SECTION[self.section]
 
     @property
     def source(self) -> str:

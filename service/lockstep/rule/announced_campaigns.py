@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace as replaced
 
 from lockstep.calendar import Calendar, Day, Entry, calendar_of
+from lockstep.errors import StateError
 from lockstep.labels import stable_id
 from lockstep.rule.condition.kinds import All, Anomaly, AnyOf, Baseline, Not, Plan, Rule, Spike
 from lockstep.rule.identity_parts import version_of
@@ -24,8 +25,9 @@ from lockstep.shop.day_sums import plan_days
 from lockstep.shop.facts import PlanFacts
 
 AFTER_S = 900
-"""An announcement counts from the first whole quarter of an hour that is so long after it, in event time."""
+"""So long after it an announcement counts at the earliest, in event time."""
 GRID_S = 900
+"""It counts from a multiple of this on, so that many of a day begin few versions of the rules."""
 MOST = 500
 """Campaigns that rules know; those that end last."""
 FORMAT = 1
@@ -102,14 +104,17 @@ NO_CAMPAIGNS = text_of(())
 
 
 def read_campaigns(text: str) -> tuple[AnnouncedCampaign, ...]:
-    """What `text_of` wrote; nothing of a format that is not known."""
-    said: dict[str, Any] = json.loads(text)
-    rows = said["campaigns"] if said.get("format") == FORMAT else []
+    """What `text_of` wrote. Raises StateError for a format that is not known: without them this worker would judge by
+    other rules than those that wrote it."""
+    document: dict[str, Any] = json.loads(text)
+    if document.get("format") != FORMAT:
+        said = f"announced campaigns of format {document.get('format')}, this program knows {FORMAT}; update it"
+        raise StateError(f"lockstep.rules: {said}")
     return tuple(
         AnnouncedCampaign(
             row["name"], date.fromisoformat(row["from"]), date.fromisoformat(row["to"]), row["cancelled"], row["told"]
         )
-        for row in rows
+        for row in document["campaigns"]
     )
 
 
@@ -135,10 +140,10 @@ def with_campaigns(plan: Plan, campaigns: Iterable[AnnouncedCampaign]) -> Plan:
 
 
 def looks_at_campaigns(plan: Plan) -> bool:
-    """Whether any rule judges otherwise on the days of a campaign."""
+    """Whether any rule judges otherwise on the days of a campaign: whether one day of some changes any condition."""
     days = calendar_of([Entry("campaign", "any", (Day(yearly=(1, 1)),))])
-    plain = [_marked(rule.condition, None) for rule in plan.rules]
-    return any(_marked(condition, days) is not condition for condition in plain)
+    without_days = [_marked(rule.condition, None) for rule in plan.rules]
+    return any(_marked(condition, days) is not condition for condition in without_days)
 
 
 def _looking_at(rule: Rule, days: Calendar | None) -> Rule:
