@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -19,7 +20,7 @@ from tests.bench.reference import Expected, asked_of, differences, expected, mic
 from tests.bench.run import main, tables
 from tests.bench.service import WrongResultError, is_caught_up, taken_of
 from tests.bench.session import Session
-from tests.bench.workloads import Workload, peer_20, repeated
+from tests.bench.workloads import peer_20, repeated
 
 TINY = 0.001
 
@@ -47,21 +48,17 @@ def test_a_part_measures_all_that_it_is_there_for(part, found):
     assert all(values[0] > 0 for values in small.figures.rounds.values())
 
 
-def test_latency(monkeypatch):
+def test_latency():
     """Of every event its webhook, once; at whatever rate this machine can do beside other tests."""
-    monkeypatch.setattr(latency, "RATES", {20: 1.0})
-    monkeypatch.setattr(latency, "RATE_SHARE", 0.0)
     small = session()
-    latency.run(small)
+    latency.run(small, {20: 1.0}, rate_share=0.0)
     assert small.figures.rounds.keys() == {f"latency.sqlite.20.{part}" for part in ("cpu", "p50", "p99", "max")}
 
 
-def test_a_rate_that_was_not_reached_is_no_figure(monkeypatch):
+def test_a_rate_that_was_not_reached_is_no_figure():
     """It would be the latency of another rate."""
-    monkeypatch.setattr(latency, "RATES", {20: 1.0})
-    monkeypatch.setattr(latency, "RATE_SHARE", 2.0)
     small = session()
-    latency.run(small)
+    latency.run(small, {20: 1.0}, rate_share=2.0)
     assert small.figures.rounds == {}
     assert re.fullmatch(r"only \d+ of 20 events/s could be sent", small.figures.missing["latency.sqlite.20"])
 
@@ -75,9 +72,8 @@ def test_catching_up_on_kafka(kafka_libs):
     assert small.figures.rounds.keys() == {"kafka.us", "kafka.per_s", "kafka.mb", "limit.us", "limit.share"}
 
 
-def test_a_run_with_a_wrong_alert_is_an_error(tmp_path, monkeypatch):
+def test_a_run_with_a_wrong_alert_is_an_error(tmp_path):
     """The reference is given one alert that no service tells, and one is taken from it."""
-    monkeypatch.setattr("tests.bench.service.PUBLISHED_S", 0.0)
     workload = peer_20(2_000)
     right = workload.right
     lost = min(right.moves)
@@ -85,7 +81,7 @@ def test_a_run_with_a_wrong_alert_is_an_error(tmp_path, monkeypatch):
     with fresh_broker("sqlite", tmp_path) as url:
         asyncio.run(fill(url, workload.events, len(workload.events)))
         with pytest.raises(WrongResultError, match=rf"1 missing, such as T1 .*; 1 too many, such as {lost[0]} "):
-            asyncio.run(served(Workload(workload.name, workload.rules, workload.events, wrong), url, tmp_path))
+            asyncio.run(served(replace(workload, right=wrong), url, tmp_path, published_s=0.0))
 
 
 @pytest.mark.parametrize(

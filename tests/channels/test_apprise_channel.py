@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from lockstep.adapters.channels import apprise, secrets_from
+from lockstep.adapters.channels import secrets_from
 from lockstep.adapters.channels.apprise import AppriseChannel, service_of, title_and_body
 from lockstep.errors import DeliveryError
 from lockstep.ports import Destination
@@ -235,8 +236,7 @@ def test_several_are_one_text():
 
 async def test_without_the_extra_it_says_so(monkeypatch, tmp_path):
     """In each attempt, which waits for it, and before in `lockstep check`."""
-    monkeypatch.setattr(apprise, "find_spec", lambda name: None)
-    monkeypatch.setattr(check_report, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "apprise", None)  # as where it is not installed
     with pytest.raises(DeliveryError) as raised:
         await channel_to("ntfy://h/t").send(PHONE, Letter("l1", body()), now=NOW)
     way_out = "`pip install 'lockstep[apprise]'` where `lockstep serve` runs"

@@ -14,7 +14,7 @@ from tests.bench.brokers import Progress as Share
 from tests.bench.brokers import fill, fresh_broker, no_progress
 from tests.bench.figures import PEER_NAMES
 from tests.bench.peers.measure import PeerError, measured
-from tests.bench.service import CatchUp, Service, catch_up, check
+from tests.bench.service import PUBLISHED_S, CatchUp, Service, catch_up, check
 from tests.bench.session import Session, folder
 from tests.bench.workloads import Workload, peer_20, repeated
 
@@ -125,18 +125,25 @@ def on_sqlite(session: Session, workload: Workload, key: str, named: str) -> Non
 
 
 async def served(
-    workload: Workload, url: str, place: Path, *, workers: int = 1, progress: Share = no_progress, **settings: str
+    workload: Workload,
+    url: str,
+    place: Path,
+    *,
+    workers: int = 1,
+    progress: Share = no_progress,
+    published_s: float = PUBLISHED_S,
+    **settings: str,
 ) -> CatchUp:
     """The backlog of a broker, read and judged; its transitions are those of the reference.
 
-    Raises WrongResultError when they are not.
+    published_s: for how long they are waited for when all is read. Raises WrongResultError when they are not.
     """
     services = [Service(place / f"worker-{n}", url, workload.rules, **settings) for n in range(workers)]
     try:
         for service in services:
             await service.ready()
         found = await catch_up(services, len(workload.events), progress=progress)
-        await check(url, workload.right)
+        await check(url, workload.right, within_s=published_s)
     finally:
         for service in services:
             service.stop()

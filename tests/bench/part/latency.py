@@ -5,7 +5,7 @@ import itertools
 import statistics
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -38,13 +38,14 @@ Send = Callable[[str, bytes, bytes], Awaitable[object]]
 """(topic, key, event)"""
 
 
-def run(session: Session) -> None:
+def run(session: Session, rates: Mapping[int, float] = RATES, *, rate_share: float = RATE_SHARE) -> None:
+    """rates: as RATES has them. rate_share: the least that is to be reached of a rate."""
     for broker in session.brokers:
-        for rate, seconds in RATES.items():
+        for rate, seconds in rates.items():
             with folder() as place:
                 try:
                     with fresh_broker(broker, place) as url, session.step(f"{rate} events/s on {broker}") as progress:
-                        found = asyncio.run(_measured(url, place, rate, session.seconds(seconds), progress))
+                        found = asyncio.run(_measured(url, place, rate, session.seconds(seconds), rate_share, progress))
                 except (LookupError, TooSlowError) as reason:
                     session.leave_out(f"latency.{broker}.{rate}", str(reason))
                     continue
@@ -106,7 +107,9 @@ async def _sender(url: str, service: Service) -> AsyncIterator[Send]:
         yield post
 
 
-async def _measured(url: str, place: Path, rate: int, seconds: float, progress: Share) -> dict[str, float]:
+async def _measured(
+    url: str, place: Path, rate: int, seconds: float, rate_share: float, progress: Share
+) -> dict[str, float]:
     receiver = _Receiver()
     settings = settings_for(url)
     async with connected(settings) as broker:
@@ -116,13 +119,13 @@ async def _measured(url: str, place: Path, rate: int, seconds: float, progress: 
         try:
             await service.ready()
             async with _sender(url, service) as send:
-                return await _at_rate(service, send, receiver, rate, seconds, progress)
+                return await _at_rate(service, send, receiver, rate, seconds, rate_share, progress)
         finally:
             service.stop()
 
 
 async def _at_rate(
-    service: Service, send: Send, receiver: _Receiver, rate: int, seconds: float, progress: Share
+    service: Service, send: Send, receiver: _Receiver, rate: int, seconds: float, rate_share: float, progress: Share
 ) -> dict[str, float]:
     warm_up = min(WARM_UP_S, seconds)
     sent: dict[str, float] = {}
@@ -145,7 +148,7 @@ async def _at_rate(
     ended = time.perf_counter()
     cores = (process.cpu_s(service.pid) - cpu) / (ended - begun)
     await asyncio.gather(*posts)
-    if (count - warm) / (ended - begun) < rate * RATE_SHARE:
+    if (count - warm) / (ended - begun) < rate * rate_share:
         raise TooSlowError(f"only {(count - warm) / (ended - begun):.0f} of {rate} events/s could be sent")
     wanted = {(rule, sku) for sku in sent for rule in FIRING}
     deadline = time.perf_counter() + ARRIVED_S
