@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
@@ -12,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import aiohttp
+from kafka_for_tests import held_ports
 
 from lockstep.app import utc_now
 
@@ -136,14 +136,6 @@ class HoldingProxy:
         await asyncio.gather(forth(), back())
 
 
-def free_port() -> int:
-    """A port that nobody has."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port: int = bound.getsockname()[1]
-        return port
-
-
 class Worker:
     """`lockstep serve` on a SQLite file, started again where it left off."""
 
@@ -152,7 +144,7 @@ class Worker:
         rules.mkdir()
         (rules / "stock.yml").write_text(RULES)
         (rules / "routing.yml").write_text(routing)
-        self._file, self._log, self._http = folder / "shop.db", folder / "worker.log", free_port()
+        self._file, self._log, (self._http,) = folder / "shop.db", folder / "worker.log", held_ports(1)
         self._environ = {name: value for name, value in os.environ.items() if not name.startswith("LOCKSTEP_")} | {
             "LOCKSTEP_BROKER": f"sqlite:///{self._file}",
             "LOCKSTEP_RULES": str(rules),

@@ -11,7 +11,8 @@ from email import message_from_bytes
 
 from aiohttp import web
 from channel_peers import SECRET, HttpPeer, Inbox, http_server, says, smtp_server
-from killed_worker import Death, HoldingProxy, Point, Worker, free_port
+from kafka_for_tests import held_ports
+from killed_worker import Death, HoldingProxy, Point, Worker
 from slack_peer import LocalSlack, slack_at
 
 from lockstep.app import utc_now
@@ -65,7 +66,7 @@ async def test_what_the_receivers_saw_of_a_worker_that_died(tmp_path):
     receivers = _Receivers()
     async with AsyncExitStack() as stack:
         ports = await receivers.open(stack)
-        between = {channel: free_port() for channel in ports}
+        between = dict(zip(ports, held_ports(len(ports)), strict=True))
         worker = Worker(
             tmp_path,
             ROUTING.format(**between),

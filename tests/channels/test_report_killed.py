@@ -14,7 +14,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from channel_peers import SECRET, HttpPeer, Inbox, http_server, says, smtp_server
-from killed_worker import PATIENCE_S, Death, HoldingProxy, Point, Worker, free_port
+from kafka_for_tests import held_ports
+from killed_worker import PATIENCE_S, Death, HoldingProxy, Point, Worker
 
 from lockstep.app import utc_now
 
@@ -73,7 +74,7 @@ async def test_a_report_survives_the_death_of_its_worker_at_every_step(tmp_path)
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(http_server(hook))
         ports = {"webhook": int(base.rpartition(":")[2]), "mail": await stack.enter_async_context(smtp_server(inbox))}
-        held = {channel: free_port() for channel in ports}
+        held = dict(zip(ports, held_ports(len(ports)), strict=True))
         worker = Worker(
             tmp_path,
             ROUTING.format(**held),

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from kafka_for_tests import held_ports
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 WALK = README.partition("## From nothing to an alert")[2].partition("\n## ")[0]
@@ -28,12 +28,6 @@ def _commands():
     fenced = re.findall(r"^```(\w*)\n(.*?)^```$", WALK, re.DOTALL | re.MULTILINE)
     blocks = [text for language, text in fenced if not language]
     return [line.partition("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
-
-
-def _free_port():
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
 
 
 @contextmanager
@@ -61,7 +55,7 @@ def _wait_for(words, said, process):
 @pytest.fixture
 def folder(tmp_path):
     """The files of the walk, with a port that is free here."""
-    port = str(_free_port())
+    port = str(held_ports(1)[0])
     for name, text in _files().items():
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)

@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 import re
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import aiohttp
+from kafka_for_tests import held_ports
 
 from lockstep.app import Service, utc_now
 from lockstep.settings import load_settings
@@ -105,9 +105,7 @@ async def running_shop(folder: Path, *, routing: str = ROUTING) -> AsyncIterator
     rules.mkdir()
     (rules / "stock.yml").write_text(RULES)
     (rules / "routing.yml").write_text(routing)
-    with socket.socket() as sample:
-        sample.bind((HOST, 0))
-        port = sample.getsockname()[1]
+    (port,) = held_ports(1)
     url = f"http://{HOST}:{port}"
     async with (
         mail_server(folder / "mails") as mailbox,

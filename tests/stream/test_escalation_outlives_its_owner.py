@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from email import message_from_bytes
@@ -14,7 +13,7 @@ from typing import Any, TypeVar
 import aiohttp
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from kafka_for_tests import Broker
+from kafka_for_tests import Broker, held_ports
 
 from lockstep.adapters.stream import open_broker
 from lockstep.app import utc_now
@@ -64,9 +63,7 @@ class _Served:
     """A `lockstep serve` of its own."""
 
     def __init__(self, folder: Path, name: str, environ: dict[str, str]) -> None:
-        with socket.socket() as bound:
-            bound.bind(("127.0.0.1", 0))
-            self.port = bound.getsockname()[1]
+        (self.port,) = held_ports(1)
         self.log, self._environ = folder / f"{name}.log", {**environ, "LOCKSTEP_HTTP_PORT": str(self.port)}
         self.process: Any = None
 
