@@ -17,7 +17,7 @@ from lockstep.event.contract import LARGEST_EVENT, MODELS, TYPES, YEARS, role_of
 from lockstep.event.decoder import Decoder
 from lockstep.event.fields import field_kind, is_known_field, is_non_negative, known_paths, line_fields
 from lockstep.event.structs import Refused, type_of
-from lockstep.event.validation import foreign_type, not_json, parse_event
+from lockstep.event.validation import data_fault, foreign_type, not_json, parse_event
 
 __all__ = [
     "LARGEST_EVENT",
@@ -26,6 +26,7 @@ __all__ = [
     "YEARS",
     "Decoder",
     "Refused",
+    "data_fault",
     "field_kind",
     "foreign_type",
     "is_known_field",

@@ -43,8 +43,13 @@ def _moment(value: object) -> object:
         raise ValueError("not an RFC 3339 time with a zone, such as 2026-11-24T09:30:00Z") from error
 
 
+def is_in_years(value: datetime) -> bool:
+    """Whether a moment can be reckoned with."""
+    return YEARS[0] <= value.year <= YEARS[1]
+
+
 def _in_years(value: datetime) -> datetime:
-    if not YEARS[0] <= value.year <= YEARS[1]:
+    if not is_in_years(value):
         raise ValueError(f"the year {value.year} is not within {YEARS[0]} to {YEARS[1]}; check the sender's clock")
     return value
 

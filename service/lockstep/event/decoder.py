@@ -8,7 +8,7 @@ import msgspec
 
 from lockstep.errors import EventError
 from lockstep.event.binary_mode import structured
-from lockstep.event.contract import LARGEST_EVENT, LONGEST_CAMPAIGN, TYPES, YEARS, is_day
+from lockstep.event.contract import LARGEST_EVENT, LONGEST_CAMPAIGN, TYPES, YEARS, is_day, is_in_years
 from lockstep.event.structs import UNREADABLE, Extra, Refused, reader
 from lockstep.event.validation import foreign_type, parse_event
 from lockstep.ports import Headers
@@ -53,7 +53,7 @@ def _has_odd_dates(event: Any) -> bool:
     if any(not is_day(getattr(data, name)) for name in _DAYS if hasattr(data, name)):
         return True
     moments = [getattr(data, name) for name in _MOMENTS if hasattr(data, name)]
-    if any(not YEARS[0] <= moment.year <= YEARS[1] for moment in moments):
+    if any(not is_in_years(moment) for moment in moments):
         return True
     return len(moments) == 2 and moments[1] - moments[0] > LONGEST_CAMPAIGN
 
@@ -102,7 +102,7 @@ class Decoder:
         if value is not None and not _is_odd(value):
             try:
                 event = self._decode(value)
-                if YEARS[0] <= event.time.year <= YEARS[1] and not _has_odd_dates(event):
+                if is_in_years(event.time) and not _has_odd_dates(event):
                     return event
             except UNREADABLE:
                 pass  # the contract says why, or that only an extra field could not be read

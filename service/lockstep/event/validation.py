@@ -80,6 +80,19 @@ def parse_event(value: bytes | None) -> BaseModel:
     return event
 
 
+def data_fault(event_type: str, data: str) -> str | None:
+    """Why the contract refuses an event's data that have been on the log since before it did; None: it takes them.
+
+    data: JSON, as an event that travels whole carries it.
+    """
+    try:
+        TYPES[event_type].data.model_validate_json(data)
+    except ValidationError as error:
+        faults = [_fault(e["type"], ".".join(map(str, e["loc"])), e["msg"], e.get("ctx", {})) for e in error.errors()]
+        return "; ".join(f"{field}: {message}" if field else message for field, _, message in faults[:5])
+    return None
+
+
 def _wrong_type(message: str) -> EventError:
     return EventError("envelope", f"type: {message}", [("type", "envelope", message)])
 

@@ -7,24 +7,26 @@ of one more source, with a level for each of them.
 """
 
 from bisect import insort
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from heapq import heappop, heappush
 from math import inf
 
 from lockstep.errors import StateError
+from lockstep.event import data_fault
 from lockstep.judge.histories import Histories, Kept
 from lockstep.judge.rule_facts import Labels
 from lockstep.judge.state import SeriesKey
 from lockstep.judge.watermark import Watermarks
+from lockstep.measure.dead_events import DeadEvent, dead_record
 from lockstep.measure.definition import SeriesDef
 from lockstep.measure.history import Source, pack, unpack
 from lockstep.measure.sample import Frame, LevelValue, Progress
 from lockstep.ports import Record
 from lockstep.shop.business import business
 from lockstep.shop.catalogue import BUSINESS, SOURCE, SUBJECTS
-from lockstep.shop.facts import SHOP, decode, encode
+from lockstep.shop.facts import SHOP, ImpossibleMoment, decode, encode
 from lockstep.shop.ledger import Ledger
 from lockstep.shop.names import names
 from lockstep.shop.series import FLOWS, LEVELS, WHOLE_EVENTS
@@ -83,9 +85,11 @@ class Book:
         watermarks: Watermarks,
         *,
         settings_at: Callable[[int], ShopSettings | None],
+        place_of: Callable[[Source], tuple[str, int]],
     ) -> None:
-        """settings_at: what the shop said of itself at a second of event time."""
-        self._ledger, self._settings_at = Ledger(shop), settings_at
+        """settings_at: what the shop said of itself at a second of event time. place_of: topic and partition of a
+        source, for dead events."""
+        self._ledger, self._settings_at, self._place_of = Ledger(shop), settings_at, place_of
         self._histories, self._watermarks = histories, watermarks
         self._reads: defaultdict[str, list[SeriesDef]] = defaultdict(list)
         for series in reads:
@@ -101,6 +105,8 @@ class Book:
         self._seen: dict[Source, tuple[int, set[str]]] = {}  # source → the last offset, and its series
         self._new: dict[Waiting, None] = {}  # those that no cut has stored
         self._gone: list[Waiting] = []  # those that are stored and no longer wait
+        self._dead: list[DeadEvent] = []  # since the last cut
+        self._dead_counts: Counter[str] = Counter()  # topic → how many, since somebody took them
         self._moved = False
         self._has_calendar = False
 
@@ -137,10 +143,29 @@ class Book:
             return
         self._seen[source] = (value.offset, {value.series, *(series if value.offset == last else ())})
         self._moved = True
+        if self._refuse(source, value.offset, value.series, value.identity):
+            return
         waiting = (value.time_us, *source, value.offset, value.series)
         self._said[waiting] = (value.labels, value.identity, value.value)
         self._new[waiting] = None
         insort(self._waiting, waiting)
+
+    def _refuse(self, source: Source, offset: int, series: str, data: str) -> bool:
+        """Put an event aside that travels whole and names what cannot be reckoned with, such as a day that there is
+        not. The door refuses these now; the log and stored states have those of the time before it did."""
+        event_type = _TYPE_OF.get(series)
+        fault = None if event_type is None else data_fault(event_type, data)
+        if fault is None:
+            return False
+        dead = DeadEvent(*self._place_of(source), offset, "data", f"{event_type}: {fault}", data.encode())
+        self._dead.append(dead)
+        self._dead_counts[dead.topic] += 1
+        return True
+
+    def take_dead_counts(self) -> Counter[str]:
+        """Topic → how many of its events were put aside since the last call."""
+        counts, self._dead_counts = self._dead_counts, Counter()
+        return counts
 
     # ---- event time advances ----------------------------------------------------------------------------------------
 
@@ -354,6 +379,8 @@ class Book:
 
     def cut(self, records: list[Record], entries: dict[bytes, bytes | None]) -> None:
         """Add what has changed since the last time."""
+        records += map(dead_record, self._dead)
+        self._dead.clear()
         for key, fact in self._ledger.changed.items():
             value = None if fact is None else encode(fact)
             records.append(Record(topic=SHOP, value=value, key=key.encode(), partition=0))
@@ -381,16 +408,25 @@ class Book:
             self._seen = {(role, partition): (offset, set(series)) for role, partition, offset, series in seen}
         for key, value in entries.items():
             if key[:1] == FACT:
-                self.shop.put(decode(value))
+                self._restore_fact(key.removeprefix(FACT).decode(), value)
             elif key[:1] == WAITING:
                 time_us, role, partition, offset, series = unpack(key[1:])
                 labels, identity, number = unpack(value)
+                if self._refuse((role, partition), offset, series, identity):
+                    self._gone.append((time_us, role, partition, offset, series))
+                    continue
                 self._said[time_us, role, partition, offset, series] = (tuple(labels), identity, number)
         self._waiting = sorted(self._said)
         since = 0 if self._at is None else self._at // CELL_S * CELL_S
         for name in _NAME_OF:
             for labels, history in self._histories.flows_of(name):
                 self.touch(name, labels, history.starts_since(since))
+
+    def _restore_fact(self, key: str, value: bytes) -> None:
+        try:
+            self.shop.put(decode(value))
+        except ImpossibleMoment:
+            self._ledger.changed[key] = None
 
 
 def _level_of(series: SeriesDef, made: Mapping[str, Made]) -> int:

@@ -124,7 +124,14 @@ class Judge:
         if plan.shop is not None and has_book:
             reads = [s for s in self._rules.series.values() if s.source == SOURCE]
             shop = Shop(zone, calendar=plan.calendar)
-            self.book = Book(shop, reads, self.histories, self.watermarks, settings_at=plan.shop_at)
+            self.book = Book(
+                shop,
+                reads,
+                self.histories,
+                self.watermarks,
+                settings_at=plan.shop_at,
+                place_of=self._place_of,
+            )
             self._cut.names_of, self._cut.made_of = self.book.names, self.book.made_of
             self._reading = {**{s.id: (s, [], []) for s in FLOWS.values()}, **self._reading}
         self._schedule = Schedule(past)

@@ -10,10 +10,11 @@ currency's minor unit (cents), by currency.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 
+from lockstep.event.contract import is_day, is_in_years
 from lockstep.text.rfc3339 import SECOND, rfc3339
 
 SHOP = "lockstep.shop"
@@ -247,10 +248,34 @@ def key_of(fact: Fact) -> str:
             return f"capacity/{fact.starts}"
 
 
+class ImpossibleMoment(msgspec.ValidationError):
+    """A fact of a moment that cannot be reckoned with, kept by a program that took the event that names it."""
+
+
 def encode(fact: Fact) -> bytes:
     return _ENCODER.encode(fact)
 
 
 def decode(value: bytes) -> Fact:
-    """The fact in a record of `lockstep.shop`. Raises msgspec.MsgspecError."""
-    return _DECODER.decode(value)
+    """The fact in a record of `lockstep.shop`. Raises msgspec.MsgspecError.
+
+    Receipts and lots of days that there are not are left out, and a plan or capacity beyond the calendar is an
+    ImpossibleMoment: events that named them are refused now, and older programs kept what they told.
+    """
+    fact = _DECODER.decode(value)
+    match fact:
+        case ProductFacts():
+            receipts = [r for r in fact.receipts if is_day(r.expected_on) and is_day(r.first_expected_on)]
+            lots = [lot for lot in fact.lots if is_day(lot.expires_on)]
+            if len(receipts) < len(fact.receipts) or len(lots) < len(fact.lots):
+                return msgspec.structs.replace(fact, receipts=receipts, lots=lots)
+        case PlanFacts() | CapacityFacts():
+            moves = fact.moves if isinstance(fact, PlanFacts) else []
+            for text in (fact.starts, fact.ends, *(text for move in moves for text in (move.starts, move.ends))):
+                if not is_in_years(datetime.fromisoformat(text)):
+                    raise ImpossibleMoment(f"names the moment '{text}', which cannot be reckoned with")
+        case DayFacts():
+            pass
+        case _:
+            assert_never(fact)
+    return fact

@@ -38,3 +38,6 @@ class Counts:
             (m.transitions, now.transitions, restored.transitions),
         ):
             counter.inc(self._growth.by((partition, counter), total, restored=before))
+        if judge.book is not None:
+            for topic, count in judge.book.take_dead_counts().items():
+                m.dead.labels(topic).inc(count)
