@@ -94,6 +94,44 @@ def test_what_no_rule_has_is_named_in_routes_and_inhibitions(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("hooks", "said"),
+    [
+        (
+            "{to: hook}",
+            "3:1: warning: neither PromotedOutOfStock nor PromotedRunsLow is there, so nothing is ever paused; "
+            "write packs: [promotions] in shop.yml, or name other rules here [LS281]",
+        ),
+        ("{to: hook, rules: LowStok}", "3:31: warning: there is no rule 'LowStok'; did you mean 'LowStock'? [LS281]"),
+        ("{to: hook, rules: [LowStock]}", ""),
+    ],
+)
+def test_a_promotion_hook_without_its_rules_is_named(tmp_path, hooks, said):
+    """It would never pause anything, and nobody would know."""
+    (tmp_path / "rules.yml").write_text(
+        "measures: {stock: {last: available, of: stock.level}}\n"
+        "rules:\n  - {name: LowStock, by: [sku], threshold: {measure: stock, at_most: 20}}\n"
+    )
+    (tmp_path / "routing.yml").write_text(
+        "teams: {marketing: [hook], operations: [hook]}\n"
+        "receivers: {hook: {webhook: {url: 'https://example.com/in', secret: {secret: HOOK}}}}\n"
+        f"promotions: {hooks}\n"
+    )
+    faults = check([tmp_path]).faults
+    assert [str(f).partition("routing.yml:")[2] for f in faults] == ([said] if said else [])
+
+
+def test_its_hooks_find_the_rules_of_the_pack(tmp_path):
+    """Switched on, the pack promotions has both rules that pause."""
+    (tmp_path / "shop.yml").write_text("packs: [promotions]\n")
+    (tmp_path / "routing.yml").write_text(
+        "teams: {marketing: [hook], operations: [hook]}\n"
+        "receivers: {hook: {webhook: {url: 'https://example.com/in', secret: {secret: HOOK}}}}\n"
+        "promotions: {to: hook}\n"
+    )
+    assert check([tmp_path]).faults == ()
+
+
 GOOD = "measures: {stock: {last: available, of: stock.level}}\nrules:\n"
 
 
@@ -144,6 +182,14 @@ def test_a_measure_of_an_unreadable_file_may_be_there():
         "a.yml:2:36: rule 'A': unknown measure 'stock'; none are known "
         "(or does it stand in m.yml, which cannot be read?) [LS130]"
     )
+
+
+def test_a_calendar_that_cannot_be_read_holds_no_measure():
+    """Nobody is sent to look for one where none can be, in calendar.yml and shop.yml."""
+    rules = "rules:\n  - {name: A, threshold: {measure: room_lef, at_most: 5}}\n"
+    loaded = load_texts({"a.yml": rules, "calendar.yml": "holidays: [", "shop.yml": "packs: ["})
+    said = [str(f) for f in loaded.faults if f.path == "a.yml"]
+    assert said == ["a.yml:2:36: rule 'A': unknown measure 'room_lef'; did you mean 'room_left'? [LS130]"]
 
 
 def test_a_file_alone_borrows_the_measures_of_its_folder(tmp_path):

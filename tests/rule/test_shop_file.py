@@ -234,6 +234,16 @@ def test_what_is_wrong_in_it_is_said_with_its_place(shop, said):
     assert fault.startswith(f"shop.yml:{said}")
 
 
+def test_a_slip_in_a_section_of_shop_and_pack_may_be_of_either():
+    """`capacity` holds the shop's own words and the settings of the pack of that name."""
+    shop = "packs: [capacity]\ncapacity: {perday: 9, lw: 3}\n"
+    said = [str(f) for f in load_texts({"shop.yml": shop, "packs/capacity.yml": PACK}).faults]
+    assert said == [
+        "shop.yml:2:12: the pack 'capacity' has no setting 'perday'; did you mean 'per_day'? [LS293]",
+        "shop.yml:2:23: the pack 'capacity' has no setting 'lw'; did you mean 'low'? [LS293]",
+    ]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

@@ -14,7 +14,7 @@ from lockstep.notify.oncall.escalations import Escalation
 from lockstep.notify.oncall.schedule_form import NO_CALENDARS, Calendars, ScheduleModel, schedules_of, unknown_target
 from lockstep.notify.oncall.schedules import PREFIX, Schedule
 from lockstep.notify.programs.program_receivers import program_faults
-from lockstep.notify.programs.promotion_hooks import PromotionPlan, PromotionsModel, promotion_plan
+from lockstep.notify.programs.promotion_hooks import PromotionPlan, PromotionsModel, promotion_plan, unmet_hooks
 from lockstep.notify.quiet.inhibition_form import MOST_INHIBITIONS, InhibitionModel, inhibitions_of
 from lockstep.notify.quiet.inhibitions import Inhibition
 from lockstep.notify.quiet.mute_time_form import MuteTimeModel, mute_times_of
@@ -376,7 +376,8 @@ def _written(document: Document, at: Pointer) -> Pointer:
 def unmet_matchers(
     document: Document, *, labels: Collection[str], rules: Collection[str], teams: Collection[str]
 ) -> list[Fault]:
-    """Matchers of a sound file's routes and inhibitions that no alert meets, and labels of `equal` that none has.
+    """Matchers of a sound file's routes and inhibitions that no alert meets, labels of `equal` that none has, and rules
+    of promotion hooks that are not there.
 
     labels, rules, teams: of all alerts there may be.
     """
@@ -385,7 +386,8 @@ def unmet_matchers(
         return []
     written = [*route_matchers(model.routes), *inhibition_matchers(model.inhibitions)]
     faults = list(matcher_faults(written, document, labels=labels, rules=rules, teams=teams))
-    return [*faults, *equal_faults(document, model.inhibitions, labels)]
+    hooks = unmet_hooks(document, model.promotions, rules) if model.promotions is not None else ()
+    return [*faults, *equal_faults(document, model.inhibitions, labels), *hooks]
 
 
 def json_schema() -> dict[str, Any]:

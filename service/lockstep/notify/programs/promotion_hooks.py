@@ -6,7 +6,7 @@ of any stock for STALE_H, an alert pauses nothing: its level may be long past. W
 no difference to a program.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from lockstep.response.command import Command
 from lockstep.rule.language.form.values import Duration, Strict
 from lockstep.text.rfc3339 import moment_text
 from lockstep.transition import Transition, TransitionName
+from lockstep.yaml.document import Document, Fault, Pointer, did_you_mean
 
 KEY = b"\x1fpromotion\x1f"
 """Begins the keys of entries in the state of notify; no rule's name begins so."""
@@ -45,6 +46,21 @@ class PromotionsModel(Strict):
         ge=0,
         description="For how long all alerts about a product are over before it is resumed; default 30m",
     )
+
+
+def unmet_hooks(document: Document, model: PromotionsModel, rules: Collection[str]) -> Iterator[Fault]:
+    """Rules whose alerts should pause and that are not there. rules: the names of all that are."""
+    if "rules" not in model.model_fields_set:
+        if not any(name in rules for name in RULES):
+            message = f"neither {RULES[0]} nor {RULES[1]} is there, so nothing is ever paused"
+            remedy = "write packs: [promotions] in shop.yml, or name other rules here"
+            yield document.fault(("promotions",), message, remedy, "LS281", level="warning", key=True)
+        return
+    several = isinstance(document.find(("promotions", "rules")), list)
+    for n, name in enumerate(model.rules):
+        if name not in rules:
+            at: Pointer = ("promotions", "rules", n) if several else ("promotions", "rules")
+            yield document.fault(at, f"there is no rule '{name}'", did_you_mean(name, rules), "LS281", level="warning")
 
 
 class PromotionData(BaseModel):

@@ -203,7 +203,8 @@ def _measures(
                 broken.add(str(name))
             elif other is None:
                 named[str(name)] = NamedMeasure(str(name), model, document)
-    measures = Measures(named, broken - named.keys(), [f.path for f in unread])
+    elsewhere = [f.path for f in unread if not _is_calendar(f.path) and not is_shop_file(f.path)]
+    measures = Measures(named, broken - named.keys(), elsewhere)
     lent = {d.path for d in beside}
     return measures, faults + [f for f in measures.faults if f.path not in lent]
 

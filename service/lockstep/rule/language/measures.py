@@ -63,7 +63,7 @@ class Measures:
     """The measures of all files. Those with a fault are known by name, so that nobody calls them unknown."""
 
     def __init__(self, measures: Mapping[str, NamedMeasure], broken: Iterable[str], unread: Sequence[str]) -> None:
-        """broken: names of measures that could not be understood; unread: files that could not be read at all."""
+        """broken: names of measures that could not be understood; unread: rule files that could not be read."""
         self._named = dict(measures)
         self._broken = set(broken)
         self._unread = unread

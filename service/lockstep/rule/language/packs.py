@@ -5,7 +5,7 @@ a number, a length or a ratio stands, `at_most: {setting: low_cover}`. They are 
 comes after sees numbers. Its measures are its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,10 +91,13 @@ def kind_of_value(value: Value) -> str:
     return "a word"
 
 
-def changes_of(pack: Pack, given: Mapping[str, Any], document: Document) -> tuple[dict[str, Value], list[Fault]]:
+def changes_of(
+    pack: Pack, given: Mapping[str, Any], document: Document, *, of_shop: Collection[str] = ()
+) -> tuple[dict[str, Value], list[Fault]]:
     """What shop.yml says of the settings of a pack, and every fault of that.
 
-    given: setting → value, as it stands under the pack's name in `document`.
+    given: setting → value, as it stands under the pack's name in `document`. of_shop: what else may stand there, as the
+    shop has a section of that name: a slip may be of one of these.
     """
     changes: dict[str, Value] = {}
     faults: list[Fault] = []
@@ -103,7 +106,7 @@ def changes_of(pack: Pack, given: Mapping[str, Any], document: Document) -> tupl
         pointer = (pack.name, name)
         if name not in known:
             message = f"the pack '{pack.name}' has no setting '{name[:100]}'"
-            faults.append(document.fault(pointer, message, did_you_mean(name, known), "LS293", key=True))
+            faults.append(document.fault(pointer, message, did_you_mean(name, {*known, *of_shop}), "LS293", key=True))
             continue
         default = known[name].default
         if isinstance(value, bool) or not isinstance(value, int | float | str):

@@ -373,7 +373,7 @@ def read_shop(
     values: dict[str, dict[str, Value]] = {}
     for name, section in given.items():
         if name in on and name in packs:
-            values[name], wrong = changes_of(packs[name], section, document)
+            values[name], wrong = changes_of(packs[name], section, document, of_shop=_keys_of_section(name))
             faults += wrong
         elif name not in on:
             message = f"the pack '{name}' is not switched on, so this says nothing"

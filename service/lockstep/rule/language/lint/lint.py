@@ -139,7 +139,7 @@ CODES: dict[str, str] = {
     "LS273": "an escalation that cannot be followed",
     "LS274": "a heartbeat goes to programs",
     "LS280": "a route that no alert takes",
-    "LS281": "a route or an inhibition for alerts that no rule has",
+    "LS281": "a route, an inhibition or a hook for alerts that no rule has",
     "LS282": "a route that cannot be followed",
     "LS290": "a measure that has the name of a business measure",
     "LS291": "a business measure is by the labels of its subject",
