@@ -131,6 +131,11 @@ def decode(value: bytes) -> Transition:
     return _DECODER.decode(value).data
 
 
+def fires_otherwise(transition: Transition) -> bool:
+    """Whether an alert that fires already says something else: a file that is refused for other faults."""
+    return transition.state is TransitionName.FIRING and transition.refusal is not None and transition.number > 1
+
+
 def in_order(transition: Transition) -> tuple[str, str, list[tuple[str, str]], int]:
     """Sorts transitions by instant, rule, labels and number."""
     # Without the Z: 12:00:00.5Z comes before 12:00:00Z as text.

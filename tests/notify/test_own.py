@@ -1,7 +1,7 @@
 """Alerts about Lockstep itself: a refused rule file is told with its fault, and named by its file alone."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from alert_samples import LONDON, NOON, ROUTING, batch, plan, rule, transition
@@ -11,6 +11,7 @@ from lockstep.labels import stable_id
 from lockstep.notify.decide import DELIVERIES, Notify
 from lockstep.notify.message import Writer
 from lockstep.notify.payload import webhook_json_schema
+from lockstep.notify.route import Routing
 from lockstep.notify.self_alerts import (
     LAPSE,
     REFUSED,
@@ -21,8 +22,10 @@ from lockstep.notify.self_alerts import (
     mended_transition,
     own_rule,
     refusal_of,
+    refused_otherwise,
     refused_transition,
 )
+from lockstep.ports import Destination
 from lockstep.tools.report.terminal_tables import alerts_table
 from lockstep.transition import Refusal, Transition, TransitionName, decode, encode
 
@@ -184,15 +187,55 @@ def test_one_worker_ends_what_it_left_open():
     assert one.run(100) == []
 
 
-def test_another_fault_is_told_and_the_same_again_is_another_episode():
-    """Broken, mended and broken in the same way: whoever drops repeats by id hears of both."""
+def test_another_fault_is_the_same_trouble_and_the_same_again_is_another_episode():
+    """Broken, otherwise, mended and broken again: whoever drops repeats by id hears of each."""
     one = Workers("one")
-    ids = set()
+    heard = []
     for fault, told in (("a", [BEGUN]), ("b", [BEGUN]), (None, [ENDED]), ("b", [BEGUN])):
         one.edit("one", **({} if fault is None else {"stock": fault}))
         assert one.run(5) == told
-        ids |= {t.transition_id for t in one.told.values()}
-    assert len(ids) == 4
+        heard += one.told.values()
+    assert len({t.transition_id for t in heard}) == 4
+    first, otherwise, over, again = heard
+    assert first.episode_id == otherwise.episode_id == over.episode_id != again.episode_id
+    assert [(t.number, t.fault, t.started_at) for t in (otherwise, over)] == [
+        (2, "b", first.started_at),
+        (3, "b", first.started_at),
+    ]
+
+
+def test_a_fault_that_changes_is_one_trouble_with_one_end():
+    """People hear of it once, edited where a message can be, and of its end, also after a restart; programs of all."""
+    chat = Destination("chat", "slack", "#shop", "chat", {"token": "SLACK_TOKEN"})
+    routing = Routing(
+        {"mail": (ROUTING.by_id["anna"],), "hook": (ROUTING.by_id["hook"],), "chat": (chat,)},
+        dict.fromkeys(TEAMS, ("mail", "hook", "chat")),
+    )
+    begins = refused_transition("stock.yml", Refusal(("the first fault",)), now=NOON)
+    otherwise = refused_otherwise(begins, Refusal(("the second fault",)), now=NOON + timedelta(hours=1))
+    over = mended_transition(otherwise, now=NOON + timedelta(hours=2))
+    kept: dict[bytes, bytes] = {}
+    told: dict[str, list[tuple[str, str]]] = {"anna": [], "hook": [], "chat": []}
+    for offset, one in enumerate((begins, begins, otherwise, otherwise, over)):
+        stage = Notify(plan(own_rule(TEAMS)), routing, zone=LONDON)
+        stage.restore(kept)
+        now = datetime.fromisoformat(one.at)
+        stage.feed(batch(one, start=offset))
+        stage.tick(now)
+        stage.tick(now + timedelta(seconds=40))
+        cut = stage.cut()
+        kept = {key: value for key, value in {**kept, **cut.entries}.items() if value is not None}
+        for delivery in (json.loads(r.value) for r in cut.records if r.topic == DELIVERIES):
+            words = json.dumps(delivery["body"])
+            fault = next((n for n in ("first", "second") if f"the {n} fault" in words), "none")
+            if (delivery["state"], fault) not in told[delivery["destination"]["id"]]:
+                told[delivery["destination"]["id"]].append((delivery["state"], fault))
+    assert told == {
+        "anna": [("firing", "first"), ("resolved", "none")],
+        "chat": [("firing", "first"), ("firing", "second"), ("resolved", "none")],
+        "hook": [("firing", "first"), ("firing", "second"), ("resolved", "none")],
+    }
+    assert not [e for e in kept if e.startswith(b"\x1fepisode\x1f")]
 
 
 def test_a_worker_that_starts_leaves_what_another_still_refuses():

@@ -37,7 +37,7 @@ from lockstep.response.command import COMMANDS, decode_command
 from lockstep.response.decision import Reason
 from lockstep.response.standing import RESPONSE_STATE
 from lockstep.rule.condition.kinds import Plan, Severity
-from lockstep.transition import Transition, TransitionName, decode
+from lockstep.transition import Transition, TransitionName, decode, fires_otherwise
 
 __all__ = ["ALERTS", "DELIVERIES", "GROUP_WAIT_S", "Notify"]
 
@@ -193,6 +193,10 @@ class Notify:
             why = "it is of imported time"
             self._outbox.decisions.write(transition, None, "not_told", Reason.PAST, why, moment=moment)
             return
+        known = self._people.episodes.get(transition.episode_id)
+        if fires_otherwise(transition) and known is not None and not known.is_over:
+            self._say_otherwise(transition, known, moment)
+            return
         for part in self._parts:
             part.hear(transition)
         if self._parts.downtime is not None:
@@ -317,6 +321,16 @@ class Notify:
                 note=note,
                 knew=_rank(transition.previous_severity) if episode.from_before else 0,
             )
+
+    def _say_otherwise(self, transition: Transition, episode: Episode, moment: float) -> None:
+        """It fires as before, for another fault: the same trouble, told anew only where its message can be edited."""
+        if transition.number <= episode.last.number:
+            return  # two workers said the same
+        episode.open = raw(transition)
+        self._reach.note(episode)
+        self._people.episodes.changed(episode)
+        self._tell_programs(transition, episode, self._hearers(transition, moment), moment)
+        self._people.respond(episode, moment, "what is wrong has changed", Reason.REPEAT)
 
     def _ease(self, transition: Transition, rank: Severity, moment: float) -> None:
         """It is less severe than it was: nobody is told, what is told later is as it is then.

@@ -128,9 +128,26 @@ def refused_transition(file: str, refusal: Refusal, *, now: datetime, after: str
     """
     alert = stable_id("alert", REFUSED, file)
     episode = stable_id("episode", alert, *refusal.faults, *filter(None, [after]))
-    more = f" (and {len(refusal.faults) - 1} more)" if len(refusal.faults) > 1 else ""
-    begun = _begun(REFUSED, {"file": file}, alert=alert, episode=episode, fault=refusal.faults[0] + more, now=now)
+    begun = _begun(REFUSED, {"file": file}, alert=alert, episode=episode, fault=_fault_of(refusal), now=now)
     return msgspec.structs.replace(begun, refusal=refusal)
+
+
+def refused_otherwise(firing: Transition, refusal: Refusal, *, now: datetime) -> Transition:
+    """The file is still refused, for other faults: the same trouble, which goes on. firing: its last transition."""
+    number = firing.number + 1
+    return msgspec.structs.replace(
+        firing,
+        transition_id=stable_id("transition", firing.episode_id, number),
+        number=number,
+        at=rfc3339_of(now),
+        fault=_fault_of(refusal),
+        refusal=refusal,
+    )
+
+
+def _fault_of(refusal: Refusal) -> str:
+    more = f" (and {len(refusal.faults) - 1} more)" if len(refusal.faults) > 1 else ""
+    return refusal.faults[0] + more
 
 
 def _begun(
@@ -248,12 +265,12 @@ def mended_transition(firing: Transition, *, now: datetime, reason: str = MENDED
     """How an alert about Lockstep itself ends.
 
     The file is in order or gone, event time has caught up, or an import went on.
-    firing: the transition with which it began; all but state, number, time and reason are taken over from it.
+    firing: the last transition of the alert; all but state, number, time and reason are taken over from it.
     """
     return msgspec.structs.replace(
         firing,
-        transition_id=stable_id("transition", firing.episode_id, 2),
-        number=2,
+        transition_id=stable_id("transition", firing.episode_id, firing.number + 1),
+        number=firing.number + 1,
         state=TransitionName.RESOLVED,
         at=rfc3339_of(now),
         reason=reason,
@@ -298,7 +315,9 @@ class OwnAlerts:
             there = open_now.get(file)
             # Another worker may refuse it for other faults: each says its own once, or they would talk for ever.
             is_said = there is not None and (self._said.get(file) == refusal.faults or _faults(there) == refusal.faults)
-            if there is None or not is_said:
+            if there is not None and not is_said:
+                new.append(refused_otherwise(there, refusal, now=now))
+            elif there is None:
                 after = last[file].episode_id if file in last else ""
                 new.append(refused_transition(file, refusal, now=now, after=after))
             elif not self._alone and _silent(there, heard, now) >= SAID_AGAIN:

@@ -28,7 +28,7 @@ from lockstep.shop.facts import CapacityFacts, Fact, PlanFacts, ProductFacts
 from lockstep.text.figures import duration_words, number_text, time_text
 from lockstep.text.one_line import flat
 from lockstep.text.rfc3339 import moment_text
-from lockstep.transition import Transition, TransitionName
+from lockstep.transition import Transition, TransitionName, fires_otherwise
 
 FORMAT = 1
 MOST_NAMED = 6
@@ -173,11 +173,11 @@ def _changed(
 ) -> Entry:
     rule = rules.get(transition.rule)
     if transition.state is TransitionName.FIRING:
-        fired[transition.episode_id] = transition.at
+        fired.setdefault(transition.episode_id, transition.at)
     headline = writer.headline(transition, rule, fired_at=fired.get(transition.episode_id, ""))
     words = {
         TransitionName.PENDING: "noticed, and not told yet",
-        TransitionName.FIRING: f"began to fire, {transition.severity}",
+        TransitionName.FIRING: "changed" if fires_otherwise(transition) else f"began to fire, {transition.severity}",
         TransitionName.SEVERITY: f"became {transition.severity}",
         TransitionName.RESOLVED: "came back" if not transition.reason else "ended",
         TransitionName.CANCELLED: "over before it fired",

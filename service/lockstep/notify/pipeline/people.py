@@ -225,19 +225,20 @@ class People:
             elif listener.told and listener.waits is None:
                 self._remind(episode, destination_id, Reason.SILENCE_ENDED, moment, why)
 
-    def respond(self, episode: Episode, moment: float, why: str) -> None:
+    def respond(self, episode: Episode, moment: float, why: str, reason: Reason = Reason.RESPONSE) -> None:
         """Somebody did something about an episode: it is shown where the message that told of it can be changed.
 
         A further message would wake everybody else for nothing; the next one and the page say it. why: "Anna has it".
+        reason: REPEAT where nobody did, and it is about something else.
         """
         is_closed = episode.handling is not None and episode.handling.closed_by
         follows = "unless it gets worse, no message follows" if is_closed else "the next message says so"
         for destination_id, listener in list(episode.listeners.items()):
-            if not listener.told or listener.waits not in (None, Reason.RESPONSE) or listener.is_held:
+            if not listener.told or listener.waits not in (None, reason) or listener.is_held:
                 continue
             destination = self.destination_of(listener, destination_id)
             if can_edit(destination):
-                self._remind(episode, destination_id, Reason.RESPONSE, moment, why)
+                self._remind(episode, destination_id, reason, moment, why)
             else:
                 said = f"{why}; {follows}"
                 self._decisions.heard(episode, listener, destination, "not_told", Reason.SAME, said, moment=moment)

@@ -19,7 +19,7 @@ from lockstep.response.command import (
 )
 from lockstep.response.decision import Decision
 from lockstep.text.figures import number_text, time_text
-from lockstep.transition import Transition, TransitionName
+from lockstep.transition import Transition, TransitionName, fires_otherwise
 
 MOST_SHOWN = 200
 """Rows of one timeline, the newest."""
@@ -65,7 +65,7 @@ def _changed(transition: Transition, zone: ZoneInfo) -> Happening:
     number = "" if transition.value is None else f": {number_text(transition.value, unit_of(transition))}"
     words = {
         TransitionName.PENDING: "Noticed, and not told yet",
-        TransitionName.FIRING: f"Fired, {transition.severity}",
+        TransitionName.FIRING: "Changed" if fires_otherwise(transition) else f"Fired, {transition.severity}",
         TransitionName.SEVERITY: f"{badge('severity', transition.severity).capitalize()}",
         TransitionName.RESOLVED: "Over",
         TransitionName.CANCELLED: "Over before it fired",
