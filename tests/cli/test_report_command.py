@@ -11,7 +11,7 @@ from lockstep.adapters.stream.sqlite import SqliteBroker
 from lockstep.ports import Record, TopicSpec
 from lockstep.reports.daily import daily
 from lockstep.reports.news import AlertNews
-from lockstep.reports.report_markdown import markdown
+from lockstep.reports.renderings.report_markdown import markdown
 from lockstep.reports.report_record import decode
 from lockstep.shop.facts import SHOP, encode, key_of
 

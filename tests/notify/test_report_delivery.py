@@ -20,8 +20,8 @@ from lockstep.adapters.stream.sqlite import SqliteBroker
 from lockstep.notification import Message, body_of
 from lockstep.ports import Destination, Record, TopicSpec
 from lockstep.reports.daily import daily
+from lockstep.reports.renderings.report_markdown import markdown
 from lockstep.reports.report_body import report_document, report_in, short_text
-from lockstep.reports.report_markdown import markdown
 from lockstep.response.command import WriteReport
 from lockstep.response.report_due import REPORTS, ReportDue, due_key
 from lockstep.shop.shop_settings import ShopSettings

@@ -18,7 +18,7 @@ from today_samples import OUT, RULES, busy_records, busy_shop, quiet_shop
 from lockstep.adapters.http.pages.shop.today_tiles import TILE_OF_MEASURE, tiles_about
 from lockstep.reports.daily import daily
 from lockstep.reports.news import AlertNews
-from lockstep.reports.report_markdown import markdown
+from lockstep.reports.renderings.report_markdown import markdown
 from lockstep.response.decision import Reason
 from lockstep.response.standing import Handling
 from lockstep.rule.condition.kinds import series_of_condition

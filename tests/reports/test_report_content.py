@@ -15,7 +15,7 @@ from lockstep.reports.daily import daily
 from lockstep.reports.hourly import hourly
 from lockstep.reports.monthly import month_id, monthly
 from lockstep.reports.news import AlertNews
-from lockstep.reports.report_markdown import markdown
+from lockstep.reports.renderings.report_markdown import markdown
 from lockstep.reports.report_record import Report, decode, encode
 from lockstep.reports.weekly import SHARES, forecast_of, minutes_of, weekly
 from lockstep.shop.business import business

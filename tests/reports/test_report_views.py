@@ -16,7 +16,8 @@ from lockstep.adapters.report_views.report_html import report_document, report_m
 from lockstep.reports.cell_text import cell_text, change_text
 from lockstep.reports.daily import daily
 from lockstep.reports.news import AlertNews
-from lockstep.reports.report_markdown import bars, markdown
+from lockstep.reports.renderings.report_markdown import markdown
+from lockstep.reports.renderings.report_words import bars
 from lockstep.reports.report_record import Report, Section, Table
 from lockstep.reports.weekly import weekly
 from lockstep.response.standing import Action

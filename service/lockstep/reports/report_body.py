@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from lockstep.reports.report_markdown import due_words, markdown, stake_words
+from lockstep.reports.renderings.report_markdown import markdown
+from lockstep.reports.renderings.report_words import due_words, stake_words
 from lockstep.reports.report_record import Report
 from lockstep.response.report_due import Kind
 

@@ -23,6 +23,7 @@ from lockstep.rule.condition.kinds import All, Anomaly, AnyOf, Baseline, Not, Pl
 from lockstep.rule.identity_parts import version_of
 from lockstep.shop.day_sums import plan_days
 from lockstep.shop.facts import PlanFacts
+from lockstep.shop.ledger import EVENT
 
 AFTER_S = 900
 """So long after it an announcement counts at the earliest, in event time."""
@@ -31,8 +32,6 @@ GRID_S = 900
 MOST = 500
 """Campaigns that rules know; those that end last."""
 FORMAT = 1
-EVENT = "event"
-"""The source of plans that events announce."""
 
 
 @dataclass(frozen=True, order=True)

@@ -81,19 +81,20 @@ class DrawnPictures:
         report = report_in(document)
         if report is None:
             return {}
-        known = self._reports.get(report.id + report.at)
+        key = report.id + report.at
+        known = self._reports.get(key)
         if known is not None:
             return known
         try:
             async with asyncio.timeout(self._at_most_s), self._turn:
-                pictures = self._reports.get(report.id + report.at) or await self._small_charts(report)
+                pictures = self._reports.get(key) or await self._small_charts(report)
         except TimeoutError:
             log.warning("the charts of a report were not there in time; the mail has them in letters")
             return {}
         except Exception:
             log.exception("the charts of a report broke; the mail has them in letters")
             return {}
-        self._reports[report.id + report.at] = pictures
+        self._reports[key] = pictures
         while len(self._reports) > MOST_REPORTS:
             self._reports.popitem(last=False)
         return pictures

@@ -17,8 +17,8 @@ from lockstep.adapters.mail.mail_text import text_part
 from lockstep.adapters.report_views.report_html import report_mail
 from lockstep.notification import Message, Picture
 from lockstep.ports import DeliveryLike, Destination
+from lockstep.reports.renderings.report_markdown import markdown
 from lockstep.reports.report_body import report_in
-from lockstep.reports.report_markdown import markdown
 from lockstep.text.one_line import flat
 
 MOST_ROOTS = 10

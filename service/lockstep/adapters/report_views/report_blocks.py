@@ -6,7 +6,15 @@ from zoneinfo import ZoneInfo
 from lockstep.adapters.slack_api.markup import cut, escaped, linked
 from lockstep.reports.cell_text import figure_text
 from lockstep.reports.comparison import comparisons
-from lockstep.reports.report_markdown import bars, due_words, foot, late_words, nothing_words, stake_words, table_text
+from lockstep.reports.renderings.report_words import (
+    bars,
+    foot,
+    late_words,
+    nothing_words,
+    section_time,
+    stake_and_due,
+    table_text,
+)
 from lockstep.reports.report_record import Figure, Report, Section, Table
 
 MOST_BLOCKS = 50
@@ -66,7 +74,7 @@ def _texts(report: Report) -> list[str]:
     """The parts as texts, each fit for one block."""
     texts = ["*What matters*" if report.matters else "*What matters*\n" + nothing_words(report)]
     for number, matter in enumerate(report.matters, 1):
-        said = ", ".join(filter(None, (stake_words(matter, report), due_words(matter, report))))
+        said = stake_and_due(matter, report)
         texts.append(
             f"{number}. *{cut(matter.who.capitalize(), 100)}: {cut(matter.act, LONGEST_LINE)}*\n"
             f"{cut(matter.what, LONGEST_LINE)}{f' — *{escaped(said)}*' if said else ''}"
@@ -80,9 +88,9 @@ def _texts(report: Report) -> list[str]:
 
 
 def _section_texts(section: Section, report: Report) -> list[str]:
-    time = f" ({section.minutes} min, {round(section.share * 100)}%)" if section.minutes else ""
+    time = section_time(section)
     lines = [
-        f"*{cut(section.title, LONGEST_TITLE)}{time}*",
+        f"*{cut(section.title, LONGEST_TITLE)}{f' ({time})' if time else ''}*",
         *(f"• {cut(line, LONGEST_LINE)}" for line in section.lines),
     ]
     lines += [_figure(figure, report) for figure in section.figures]

@@ -12,7 +12,15 @@ from lockstep.adapters.charts.sparkline import HEIGHT, WIDTH, sparkline
 from lockstep.adapters.report_views.report_sheet import LIGHT, dark_sheet, page_sheet
 from lockstep.reports.cell_text import curve_name, curve_words, figure_text
 from lockstep.reports.comparison import Comparison, comparisons
-from lockstep.reports.report_markdown import bars, due_words, foot, late_words, nothing_words, stake_words, table_text
+from lockstep.reports.renderings.report_words import (
+    bars,
+    due_words,
+    foot,
+    late_words,
+    nothing_words,
+    stake_words,
+    table_text,
+)
 from lockstep.reports.report_record import Column, Figure, Matter, Report, Section, Table
 from lockstep.text.one_line import flat
 

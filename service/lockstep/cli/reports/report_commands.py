@@ -47,7 +47,7 @@ def report(
     """Say what the shop came to, what matters most, and who should do what: the same as both teams get at 06:00."""
     from lockstep.adapters.report_views.report_html import report_document
     from lockstep.app import utc_now
-    from lockstep.reports.report_markdown import markdown
+    from lockstep.reports.renderings.report_markdown import markdown
     from lockstep.reports.report_record import encode
 
     named = next((known for known in KINDS if known == kind), None)

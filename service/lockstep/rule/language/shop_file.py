@@ -89,6 +89,7 @@ def _part(value: Any) -> Fraction:
 
 
 def _for_all(value: Any) -> Any:
+    """One part is that of every channel."""
     return value if isinstance(value, dict) else {"*": value}
 
 
@@ -226,8 +227,8 @@ def _slots(key: str) -> BeforeValidator:
     """A time, or a day, by itself is a slot of that `key`; one slot is a list of one."""
 
     def slots(value: Any) -> Any:
-        listed_ = value if isinstance(value, list) else [value]
-        return [one if isinstance(one, dict) else {key: one} for one in listed_]
+        written = value if isinstance(value, list) else [value]
+        return [one if isinstance(one, dict) else {key: one} for one in written]
 
     return BeforeValidator(slots)
 
@@ -468,7 +469,7 @@ def _settings_of(model: ShopFile) -> ShopSettings:
 
 
 def _slots_of(report: ReportModel) -> dict[str, tuple[ReportSlot, ...]]:
-    """Of the kinds that are not simply made at the time of `daily` for everybody."""
+    """Of the kinds for which shop.yml says more than the one time of `daily`: the others go to everybody then."""
     slots = {
         kind: tuple(ReportSlot(slot.at, tuple(slot.to)) for slot in written)
         for kind, written in (("daily", report.daily), ("weekly", report.agenda), ("monthly", report.monthly))

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lockstep.reports.report_markdown import due_words, stake_words
+from lockstep.reports.renderings.report_words import stake_and_due
 from lockstep.reports.report_record import Report
 from lockstep.shop.plan_answer import PlanAnswer
 from lockstep.text.days import day_text
@@ -48,7 +48,7 @@ class MorningView:
         self._say(Text(mail, style="bold"), Text(report.headline))
         self._say(Text("What matters", style="bold"))
         for number, matter in enumerate(report.matters[:MOST_MATTERS], 1):
-            said = ", ".join(filter(None, (stake_words(matter, report), due_words(matter, report))))
+            said = stake_and_due(matter, report)
             self._say(Text.assemble(f"{number}. {matter.what}", (f"  ({said})" if said else "", "yellow")))
             self._say(Text.assemble((f"{matter.who}: ", "dim"), f"{matter.act}."), further_in=7)
         left = len(report.matters) - MOST_MATTERS

@@ -80,18 +80,15 @@ def _calendar(country: str) -> str:
         "# closed:",
         "#   - {name: nobody packs on Sundays, on: Sun}",
     ]
-    if not country:
-        return (
-            "\n".join(
-                [*lines, "# country: DE          # its public holidays; DE-BY those of a part of it", "holidays: []"]
-            )
-            + "\n"
-        )
-    try:
-        code = country_holidays(country).country
-    except ValueError as error:
-        raise RuleError(str(error)) from error
-    return "\n".join([*lines, f"country: {code}  # its public holidays, of every year"]) + "\n"
+    if country:
+        try:
+            code = country_holidays(country).country
+        except ValueError as error:
+            raise RuleError(str(error)) from error
+        lines += [f"country: {code}  # its public holidays, of every year"]
+    else:
+        lines += ["# country: DE          # its public holidays; DE-BY those of a part of it", "holidays: []"]
+    return "\n".join(lines) + "\n"
 
 
 def _routing(marketing: str, operations: str) -> tuple[str, list[str]]:

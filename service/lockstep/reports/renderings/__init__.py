@@ -1,0 +1,1 @@
+"""Reports as text: the words that every rendering says alike, and Markdown."""
