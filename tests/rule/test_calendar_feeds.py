@@ -19,6 +19,9 @@ feeds:
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
+EVERY_60 = ",".join(map(str, range(60)))
+
+
 def ical(*events: str, header: str = "") -> str:
     """A calendar; of an event its lines, separated by `|`."""
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//marketing//EN", *filter(None, [header])]
@@ -207,6 +210,14 @@ def test_what_is_left_out_is_said(events, says):
     [
         ("<html>", "this is no calendar: it has no BEGIN:VCALENDAR"),
         (ical("SUMMARY:A|DTSTART;VALUE=DATE:20260101|RRULE:FREQ=MINUTELY"), "an event recurs MINUTELY"),
+        (
+            ical("SUMMARY:A|DTSTART;VALUE=DATE:20260101|RRULE:FREQ=DAILY;INTERVAL=0"),
+            "an event recurs with an INTERVAL below 1; write 1 or more",
+        ),
+        (
+            ical(f"SUMMARY:A|DTSTART:20260101T000000Z|RRULE:FREQ=DAILY;BYMINUTE={EVERY_60};BYSECOND={EVERY_60}"),
+            "an event recurs at 3,600 times of a day; let it be 24 at most",
+        ),
         (ical("SUMMARY:A"), "event 'A' has no start; give it a DTSTART"),
         (
             ical("SUMMARY:A|DTSTART:20200101T000000Z|RRULE:FREQ=DAILY"),

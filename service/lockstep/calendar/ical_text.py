@@ -1,7 +1,8 @@
 """A calendar file (iCalendar, RFC 5545) as Google, Outlook and others export it, read by libraries within bounds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 import recurring_ical_events
@@ -9,6 +10,8 @@ from icalendar import Calendar
 
 MOST_EVENTS = 5_000
 """Events of one file."""
+MOST_A_DAY = 24
+"""Times of a day that one event recurs at."""
 _TOO_OFTEN = ("SECONDLY", "MINUTELY")
 
 
@@ -41,14 +44,25 @@ class IcalText:
         for event in events:
             rules = event.get("RRULE", [])
             for rule in rules if isinstance(rules, list) else [rules]:
-                often = {str(word).upper() for word in rule.get("FREQ", [])}.intersection(_TOO_OFTEN)
-                if often:
-                    line = self.line_of(f"FREQ={min(often)}")
-                    raise CalendarFault(f"{name} recurs {min(often)}", "let it recur HOURLY at most", line)
+                self._check_rule(rule, name)
             if "DTSTART" not in event:
                 raise CalendarFault(
                     f"event '{title(event)}' has no start", "give it a DTSTART", self.line_of("BEGIN:VEVENT")
                 )
+
+    def _check_rule(self, rule: Mapping[str, list[Any]], name: str) -> None:
+        """What the library would look for without an end, or find by the million in a day. Raises CalendarFault."""
+        often = {str(word).upper() for word in rule.get("FREQ", [])}.intersection(_TOO_OFTEN)
+        if often:
+            line = self.line_of(f"FREQ={min(often)}")
+            raise CalendarFault(f"{name} recurs {min(often)}", "let it recur HOURLY at most", line)
+        # A rule says its times of a day by lists that multiply: 24 hours by 60 minutes by 60 seconds.
+        times = prod(len(rule.get(part, [])) or 1 for part in ("BYHOUR", "BYMINUTE", "BYSECOND"))
+        if times > MOST_A_DAY:
+            line = self.line_of("RRULE")
+            raise CalendarFault(f"{name} recurs at {times:,} times of a day", f"let it be {MOST_A_DAY} at most", line)
+        if any(every < 1 for every in rule.get("INTERVAL", [])):
+            raise CalendarFault(f"{name} recurs with an INTERVAL below 1", "write 1 or more", self.line_of("RRULE"))
 
     def line_of(self, *texts: str) -> int:
         """The line on which one of these begins; 1 where none does, as long lines are folded."""
