@@ -310,6 +310,24 @@ def test_a_time_that_is_moved_makes_no_second_report_of_a_day():
     assert "daily/2026-12-01" in run.due(at("08:00", "2026-12-01"))
 
 
+@pytest.mark.parametrize(
+    "moved",
+    [
+        pytest.param(ReportTimes(time(8), 0, None), id="to a later time: last month's was not due at that"),
+        pytest.param(ReportTimes(time(6), 1, None), id="to Tuesday, on a Wednesday: yesterday nothing was due"),
+    ],
+)
+def test_a_time_that_is_moved_has_missed_no_report(moved):
+    """Nobody hears that there is no report of a time that came before the edit that names it."""
+    run = Run(ReportTimes(time(6), 0, None), begins=at("12:00", "2026-12-02"))
+    run.times = moved
+    run.restart()
+    happened = run.tick(at("12:10", "2026-12-02"))
+    assert (happened.records, happened.notices) == ([], [])
+    later = run.tick(at("13:00", "2026-12-09"))
+    assert {notice.headline for notice in later.notices} >= {"There is no daily report today"}
+
+
 def test_entries_of_before_there_were_later_times_are_read():
     run = Run()
     stored = {"format": 1, "last": at("06:00").timestamp(), "open": {}, "written": ["daily/2026-11-30"]}

@@ -71,6 +71,10 @@ class ReportTimes:
         """When a kind is due."""
         return min(map(self.time_of, self.slots_of(kind)))
 
+    def words(self, kind: Kind) -> str:
+        """When a kind is due, to see whether an edit has moved it: `06:00`, `06:00/0` on a weekday."""
+        return f"{self.first_at(kind):%H:%M}" + (f"/{self.weekday}" if kind == "weekly" else "")
+
     def last_due(self, kind: Kind, moment: datetime, zone: ZoneInfo) -> tuple[datetime, str] | None:
         """(when, id) of the last one that was due at a moment or before; None where there is none of the kind."""
         local = moment.astimezone(zone)
@@ -124,12 +128,14 @@ class _Waiting(msgspec.Struct, kw_only=True):
 
 class _Kept(msgspec.Struct, kw_only=True):
     """Of one kind. last: when the last one that was looked at was due, seconds since 1970. open: id → until when it may
-    be written. written: ids, the oldest first. waiting: those that somebody gets later."""
+    be written. written: ids, the oldest first. waiting: those that somebody gets later. times: when the kind was due by
+    what shop.yml said at the last look; "" in entries of before that was kept."""
 
     last: float
     open: dict[str, float] = {}
     written: list[str] = []
     waiting: list[_Waiting] = []
+    times: str = ""
     format: int = FORMAT
 
 
@@ -172,10 +178,15 @@ class ReportSchedule:
     def _look(self, kind: Kind, due: datetime, number: str, moment: float, happened: Happened) -> None:
         kept = self._kinds.get(kind)
         at = due.timestamp()
+        times = "" if self._times is None else self._times.words(kind)
         if kept is None:
-            self._kinds[kind] = _Kept(last=at)
+            self._kinds[kind] = _Kept(last=at, times=times)
             self._dirty.add(kind)
             return
+        is_moved = kept.times not in ("", times)
+        if kept.times != times:
+            kept.times = times
+            self._dirty.add(kind)
         if at <= kept.last:
             return
         kept.last = at
@@ -184,7 +195,8 @@ class ReportSchedule:
             return
         ends = _ends(kind, due, self._zone).timestamp()
         if moment >= ends:
-            happened.notices += _missed(kind, number, due)
+            # After an edit it is not one that was missed: nothing was due at this time when it came.
+            happened.notices += () if is_moved else _missed(kind, number, due)
             return
         kept.open[number] = ends
         record = ReportDue(id=number, kind=kind, due_at=rfc3339_of(due), decided_at=moment_text(moment))
