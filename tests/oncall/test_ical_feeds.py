@@ -112,6 +112,25 @@ async def test_a_calendar_is_asked_for_with_its_tag():
 
 
 @pytest.mark.parametrize(
+    ("rule", "is_taken"),
+    [
+        pytest.param("FREQ=WEEKLY;BYDAY=MO", True, id="every Monday, without an end"),
+        pytest.param("FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=30", False, id="a 30 February, looked for until the year 9999"),
+    ],
+)
+async def test_a_calendar_that_cannot_be_read_in_time_is_refused(rule, is_taken):
+    """It is read in a process of its own first: the service would stand still with it."""
+    async with serving() as there:
+        clock = Clock()
+        feeds, address = IcalFeeds(secrets_from({}), clock=clock), FeedAddress(there.url)
+        there.text = calendar("anna").replace("SUMMARY", f"RRULE:{rule}\r\nSUMMARY")
+        assert await feeds.look([address]) == ({address.file: there.text} if is_taken else {})
+        clock.pass_by(minutes=15)
+        assert ["takes too long to read" in fault for fault in feeds.faults.values()] == [True] * (not is_taken)
+        await feeds.close()
+
+
+@pytest.mark.parametrize(
     ("changed", "says"),
     [
         ({"status": 500}, "answers 500"),

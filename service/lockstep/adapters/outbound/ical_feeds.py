@@ -14,6 +14,7 @@ import aiohttp
 import structlog
 
 from lockstep.adapters.channels import Secrets, host_of, retry_after_s
+from lockstep.adapters.outbound.ical_trial import is_read_in_time
 from lockstep.adapters.outbound.json_post import bare_session
 from lockstep.errors import DeliveryError
 from lockstep.text.feed_address import FeedAddress, feed_url
@@ -42,7 +43,7 @@ class FeedFault(Exception):
 class _Feed:
     """What is known of an address. tag, changed: as the answer to the last good question said, for the next one.
 
-    due: when to ask again. failing_since, fault: while it fails.
+    due: when to ask again. failing_since, fault: while it fails. tried: its last text that was read in time.
     """
 
     due: datetime | None = None
@@ -50,6 +51,7 @@ class _Feed:
     changed: str = ""
     failing_since: datetime | None = None
     fault: str = ""
+    tried: str = ""
 
 
 class IcalFeeds:
@@ -150,7 +152,21 @@ class IcalFeeds:
         if "BEGIN:VCALENDAR" not in text[:10_000].upper():
             feed.tag = feed.changed = ""
             raise FeedFault(f"{host} sends no calendar; give the address that ends in .ics, not that of a page")
+        if not await self._is_readable(text, feed):
+            feed.tag = feed.changed = ""
+            raise FeedFault(f"{host} sends a calendar that takes too long to read; give what recurs an end")
         return text
+
+    async def _is_readable(self, text: str, feed: _Feed) -> bool:
+        """Whether the service can read it without standing still; only what recurs can take longer than its length."""
+        if "RRULE" in text.upper() and not says_the_same(text, feed.tried):
+            try:
+                if not await is_read_in_time(text):
+                    return False
+            except OSError as error:
+                raise FeedFault(f"no process can be started to read a calendar ({type(error).__name__})") from error
+        feed.tried = text
+        return True
 
     def _be_patient(self, feed: _Feed, headers: Mapping[str, str]) -> None:
         now = self._clock()
