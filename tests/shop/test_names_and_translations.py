@@ -92,10 +92,10 @@ def test_visits_are_told_as_orders():
     """10,000 visits × the conversion of 28 days."""
     facts = names(a_shop(), {"channel": "web"}, NOON)
     texts = sentences(facts, {"channel": "web"}, "traffic", visits=10_000)
-    assert texts["operations"][0] == "10,000 visits × 3.33% ≈ 333 orders."
+    assert texts["operations"][0] == "10,000 visits × 3.3% ≈ 333 orders."
     assert not any("visits today" in text for text in texts["operations"])
     assert sentences(facts, {"channel": "web"}, "traffic")["operations"][0] == (
-        "800 visits of web today × 3.33% ≈ 27 orders."
+        "800 visits of web today × 3.3% ≈ 27 orders."
     )
 
 
@@ -113,7 +113,7 @@ def test_visits_without_a_conversion_say_so():
         pytest.param(
             [capacity(150, "2026-11-30")],
             {},
-            "100 orders are expected today and 150 can be shipped: room for 50 more ≈ 1,500 visits at 3.33%.",
+            "100 orders are expected today and 150 can be shipped: room for 50 more ≈ 1,500 visits at 3.3%.",
             id="room",
         ),
         pytest.param(
@@ -187,7 +187,7 @@ def test_money_at_stake_is_told_with_what_it_is():
     shop = a_shop()
     shop.put(product("A-1", sells=4, stock=16, receipts=[receipt(500, "2026-12-07")], price=1990))
     texts = sentences(names(shop, labels, NOON), labels)
-    assert texts["marketing"][1] == "At stake: about 239 EUR (12 A-1 that sell in the 3 days it is out)."
+    assert texts["marketing"][1] == "At stake: about 239 EUR (12 units of A-1 that would sell in the 3 days it is out)."
 
 
 def test_teams_hear_what_they_can_act_on():

@@ -224,7 +224,7 @@ def test_another_campaign_that_takes_the_room_is_a_clash():
 def test_late_receipts_are_told_and_count_where_stock_is_short():
     late = receipt(500, "2026-12-10", first="2026-12-01", status="delayed")
     fine = answer(a_shop(product(sells=4, stock=900, receipts=[late])), asked(), NOON)
-    words = "500 A-1 of PO-1 are 9 days late: they were to come on Tue 1 Dec, now on Thu 10 Dec."
+    words = "500 units of A-1 of PO-1 are 9 days late: they were to come on Tue 1 Dec, now on Thu 10 Dec."
     assert (fine.verdict, fine.late_receipts) == ("yes", [words])
     short = answer(a_shop(product(sells=4, stock=90, receipts=[late])), asked(), NOON)
     assert (short.verdict, short.reasons[-1]) == ("change", words)

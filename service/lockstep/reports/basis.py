@@ -15,7 +15,7 @@ from lockstep.shop.facts import Money, PlanFacts, ProductFacts
 from lockstep.shop.forecast import Usual, forecast, usual_of
 from lockstep.shop.plan_answer import PlanAnswer, answer
 from lockstep.shop.stakes import Shortage, minor_of, order_worth, price_of, shop_currency, shortage
-from lockstep.shop.whole_shop import Made, Shop
+from lockstep.shop.whole_shop import Made, Shop, plain
 
 HEARD_DAYS = 28
 """What no event told of for so long is not known; that it is 0 nobody has said."""
@@ -163,13 +163,6 @@ class Basis:
         known = [shortage(self.shop, product, self.at) for product in self.products()]
         rows = [one for one in known if one is not None and (one.is_out or one.cover <= safety)]
         return sorted(rows, key=lambda one: (-(one.stake.minor if one.stake else 0), one.cover, one.product.sku))
-
-
-def plain(value: int | float | Fraction | None) -> int | float | None:
-    """A made value as JSON has it: whole numbers stay whole."""
-    if isinstance(value, Fraction):
-        return value.numerator if value.denominator == 1 else round(float(value), 6)
-    return value
 
 
 # ---- what is not known ----------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The values of a report as people read them; every rendering takes the texts from here.
 
-Units: "" a count, `%` a share (0.125 is 12.5%), `points` a difference of shares (0.05 is +5 points), `money GBP` minor
+Units: "" a count, `%` a share (0.125 is 13%), `points` a difference of shares (0.05 is +5 points), `money GBP` minor
 units of a currency, `hours`, `days`, `x`, `day` a date, `moment` an instant, `text`.
 """
 
@@ -9,23 +9,31 @@ from typing import assert_never
 from zoneinfo import ZoneInfo
 
 from lockstep.reports.report_record import Figure, Section, Value
-from lockstep.shop.exchange import amount_text, decimals
-from lockstep.text.figures import PERCENT, number_text, ratio_text, time_text
+from lockstep.shop.exchange import money_unit
+from lockstep.text.currency import decimals
+from lockstep.text.figures import (
+    MONEY,
+    PERCENT,
+    POINTS,
+    TIMES,
+    measured_number,
+    measured_text,
+    ratio_text,
+    signed_text,
+    time_text,
+)
 
-MONEY = "money"
 NOT_KNOWN = "not known"
 SAME = "the same"
-_SAME = 0.005
+SAME_PART = 0.005
 """Two numbers that are no further apart than this share of the second are told as the same."""
+SAME_POINTS = 0.0005
+"""The same of two shares."""
 
 
-def money_words(minor: int, currency: str) -> str:
+def money_words(minor: int | float, currency: str) -> str:
     """`1,235 EUR`; below 100 of it with its cents. minor: minor units."""
-    cents: int = 10 ** decimals(currency)
-    if abs(minor) < 100 * cents and minor % cents:
-        return amount_text(minor, currency)
-    whole = (2 * abs(minor) + cents) // (2 * cents)  # halves up, exactly
-    return f"{'-' * (minor < 0)}{whole:,} {currency}".rstrip()
+    return measured_text(minor / 10 ** decimals(currency), money_unit(currency))
 
 
 def day_words(day: date, *, year: bool = False) -> str:
@@ -51,20 +59,12 @@ def cell_text(value: Value, unit: str, zone: ZoneInfo) -> str:
 
 
 def _number(value: int | float, unit: str) -> str:
+    """What is counted stands in the head of a figure or column, and not in its cell."""
     if unit.startswith(MONEY):
-        return money_words(round(value), unit.removeprefix(MONEY).strip())
-    match unit:
-        case "%":
-            return number_text(round(value, 3 if abs(value) >= 0.01 else 4), PERCENT)
-        case "hours" | "days":
-            rounded = round(value, 1) if abs(value) < 10 else round(value)
-            return f"{number_text(rounded)} {unit[:-1] if rounded == 1 else unit}"
-        case "points":
-            return f"{'+' if value > 0 else ''}{number_text(round(value * 100, 1))} points"
-        case "x":
-            return ratio_text(value)
-        case _:
-            return number_text(round(value, 1) if abs(value) < 10 else round(value))
+        return money_words(value, unit.removeprefix(MONEY).strip())
+    if unit == POINTS:
+        return signed_text(value, POINTS)
+    return measured_text(value, unit) if unit in (PERCENT, TIMES, "hours", "days") else measured_number(value)
 
 
 def short_moment(moment: str, zone: ZoneInfo) -> str:
@@ -99,18 +99,16 @@ def change_text(value: int | float | None, other: int | float | None, unit: str)
     if value is None or other is None:
         return ""
     if unit == PERCENT:
-        points = round((value - other) * 100, 1)
-        if points == 0:
-            return SAME
-        return f"{'+' if points > 0 else ''}{number_text(points)} point{'' if abs(points) == 1 else 's'}"
+        text = signed_text(value - other, POINTS)
+        return SAME if abs(value - other) < SAME_POINTS else text
     if other == 0:
         return ""
     change = (value - other) / abs(other)
-    if abs(change) < _SAME:
+    if abs(change) < SAME_PART:
         return SAME
     if change > 4:
         return ratio_text(value / other)
-    return f"{'+' if change > 0 else ''}{number_text(round(change * 100))}%"
+    return signed_text(change, PERCENT)
 
 
 def is_better(value: int | float | None, other: int | float | None, good: str) -> bool | None:
@@ -118,6 +116,6 @@ def is_better(value: int | float | None, other: int | float | None, good: str) -
     if value is None or other is None or not good:
         return None
     change = value - other
-    if abs(change) <= _SAME * abs(other):
+    if abs(change) <= SAME_PART * abs(other):
         return None
     return (change > 0) == (good == "up")

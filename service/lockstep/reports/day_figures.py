@@ -6,9 +6,11 @@ from fractions import Fraction
 from statistics import median
 from typing import Literal
 
-from lockstep.reports.basis import Basis, plain
+from lockstep.reports.basis import Basis
 from lockstep.reports.report_record import Figure, Report
 from lockstep.shop.exchange import money_unit
+from lockstep.shop.whole_shop import plain
+from lockstep.text.figures import MONEY, whole
 
 CURVE_DAYS = 14
 """Days of a small chart."""
@@ -37,14 +39,14 @@ def _figure(
     value = of(day)
     known = [number for d in basis.usual_days(day) if (number := of(d)) is not None]
     usual = median(known) if known else None
-    if usual is not None and unit not in ("%", "hours"):
-        usual = round(usual)
+    if usual is not None and unit.startswith(MONEY):
+        usual = whole(usual)
     return Figure(
         name=name,
         title=title,
         unit=unit,
         value=value,
-        usual=usual,
+        usual=plain(usual),
         week_before=of(day - timedelta(7)),
         forecast=forecast,
         good=good,
@@ -62,7 +64,7 @@ def trade_figures(basis: Basis, day: date) -> tuple[Figure, ...]:
 
     def order_value(d: date) -> Number:
         revenue, orders = basis.money(d, "revenue"), basis.count(d, "orders")
-        return round(Fraction(revenue, orders)) if revenue is not None and orders else None
+        return whole(Fraction(revenue, orders)) if revenue is not None and orders else None
 
     return (
         _figure(basis, "sessions", "Visits", day, _count_of(basis, "sessions"), good="up"),
@@ -137,8 +139,8 @@ def today_figures(basis: Basis) -> tuple[Figure, ...]:
         Figure(
             name="expected_today",
             title=expected.title,
-            value=None if expected.value is None else round(expected.value),
-            usual=round(median(usual)) if usual else None,
+            value=expected.value,
+            usual=plain(median(usual)) if usual else None,
             week_before=basis.count(day - timedelta(7), "orders"),
             made_of=(*expected.made_of, ("orders so far", so_far)),
             why=expected.why,

@@ -14,7 +14,7 @@ from lockstep.reports.tables.report_tables import campaign_table, ended_alerts, 
 from lockstep.reports.tables.short_table import AVAILABLE, COVER, SKU, Row, number_column, short_table
 from lockstep.response.standing import Action
 from lockstep.shop.day_sums import instant
-from lockstep.shop.whole_shop import Shop
+from lockstep.shop.whole_shop import Shop, plain
 
 
 def hourly(
@@ -74,7 +74,7 @@ def _hour_figure(basis: Basis, name: str, title: str, day: date, index: int) -> 
         name=name,
         title=title,
         value=value,
-        usual=round(median(known)) if known else None,
+        usual=plain(median(known)) if known else None,
         week_before=of(day - timedelta(7)),
         good="up",
         curve=tuple(hours[: index + 1]),
@@ -89,7 +89,7 @@ def _promoted_table(basis: Basis) -> Table:
         product = basis.shop.products[sku]
         cover = basis.number("days_of_cover", "product", sku)
         sold = product.units[-1] if product.units and product.day == basis.today.isoformat() else None
-        rows.append((sku, product.available, sold, None if cover is None else round(cover, 1)))
+        rows.append((sku, product.available, sold, cover))
     return short_table(
         "promoted",
         "Products of running campaigns",

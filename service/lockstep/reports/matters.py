@@ -9,8 +9,8 @@ from datetime import date, datetime, timedelta
 from fractions import Fraction
 from math import ceil
 
-from lockstep.reports.basis import Basis, plain
-from lockstep.reports.cell_text import cell_text, day_words, money_words, short_moment
+from lockstep.reports.basis import Basis
+from lockstep.reports.cell_text import day_words, money_words, short_moment
 from lockstep.reports.day_figures import trade_figures
 from lockstep.reports.report_record import Figure, Matter
 from lockstep.reports.tables.stock_tables import Expiring, expiring
@@ -31,7 +31,9 @@ from lockstep.shop.stakes import (
 from lockstep.shop.subjects.location import locations
 from lockstep.shop.subjects.promotions import promoting
 from lockstep.shop.subjects.returns import returns_ranking
+from lockstep.shop.whole_shop import plain
 from lockstep.text.days import list_text
+from lockstep.text.figures import PERCENT, POINTS, many, measured_number, measured_text, whole
 from lockstep.text.rfc3339 import rfc3339_of
 
 MOST = 6
@@ -77,20 +79,18 @@ def matters(basis: Basis) -> tuple[Matter, ...]:
 
 
 def _units(number: float | Fraction) -> str:
-    count = ceil(number)
-    return f"{count:,} unit{'' if count == 1 else 's'}"
+    return many(ceil(number), "unit")
 
 
 def _days(number: float | Fraction) -> str:
-    days = round(float(number), 1) if number < 10 else round(number)
-    return f"{days:g} day{'' if days == 1 else 's'}"
+    return measured_text(plain(number), "days")
 
 
 def _minor(stake: Stake | None) -> int | None:
     return None if stake is None else stake.minor
 
 
-def _money(basis: Basis, minor: int | None) -> str:
+def _money(basis: Basis, minor: int | float | None) -> str:
     return "an unknown sum" if minor is None else money_words(minor, basis.currency)
 
 
@@ -109,7 +109,8 @@ def _stock(basis: Basis) -> Iterator[Matter]:
             act=_stock_act(basis, lacking),
             at_stake=_minor(lacking.stake),
             due=_end_of(basis, runs_dry),
-            because=f"{_units(lacking.units)} not sold in {_days(lacking.gap)}, at {float(lacking.a_day):.3g} a day"
+            because=f"{_units(lacking.units)} not sold in {_days(lacking.gap)}, "
+            f"at {measured_number(float(lacking.a_day))} a day"
             + ("" if price is None else f" and a price of {_money(basis, price)}"),
         )
 
@@ -120,7 +121,7 @@ def _stock_words(lacking: Shortage, runs_dry: date) -> str:
     if lacking.next is None:
         return f"{head}, and no receipt is planned"
     when = day_words(date.fromisoformat(lacking.next.expected_on))
-    return f"{head}, {_days(lacking.gap)} before {lacking.next.quantity:,} arrive on {when}"
+    return f"{head}, {_days(lacking.gap)} before {_units(lacking.next.quantity)} arrive on {when}"
 
 
 def _stock_act(basis: Basis, lacking: Shortage) -> str:
@@ -206,12 +207,12 @@ def _backlog(basis: Basis) -> Iterator[Matter]:
     if backlog and age and age > BACKLOG_HOURS:
         yield Matter(
             name="backlog",
-            what=f"{round(backlog):,} orders wait, the oldest for {round(age):,} hours",
+            what=f"{made['backlog'].text} wait, the oldest for {made['backlog_age'].text}",
             who="operations",
             act="Ship the oldest first, and find out what holds them; marketing: promise no quick delivery",
-            at_stake=_minor(orders_stake(basis.shop, round(backlog), "", basis.at)),
+            at_stake=_minor(orders_stake(basis.shop, whole(backlog), "", basis.at)),
             due=rfc3339_of(basis.at),
-            because=f"{round(backlog):,} orders at {_money(basis, basis.order_worth)}, which may be cancelled",
+            because=f"{made['backlog'].text} at {_money(basis, basis.order_worth)}, which may be cancelled",
         )
 
 
@@ -245,8 +246,8 @@ def _returns(basis: Basis) -> Iterator[Matter]:
         reason = f", mostly: {row.reasons}" if row.reasons else ""
         yield Matter(
             name=f"returns/{row.sku}",
-            what=f"{cell_text(plain(row.rate), '%', basis.shop.zone)} of {row.sku} come back, "
-            f"{round(rise * 100)} points more than before{reason}",
+            what=f"{measured_text(plain(row.rate), PERCENT)} of {row.sku} come back, "
+            f"{measured_text(plain(rise), POINTS)} more than before{reason}",
             who="both teams",
             act=f"Operations: look at what comes back of {row.sku}. Marketing: correct what its page promises, and do "
             "not promote it",
@@ -283,7 +284,7 @@ def _spend(basis: Basis) -> Iterator[Matter]:
         if stake is not None and change is not None:
             yield Matter(
                 name=f"spend/{channel}",
-                what=f"Spend on {channel} is {change:.1f} times a usual day's",
+                what=f"Spend on {channel} is {measured_number(change)} times a usual day's",
                 who="marketing",
                 act=f"Look at the budgets on {channel}: stop what nobody planned, and tell operations of what was",
                 at_stake=stake.minor,
@@ -298,7 +299,7 @@ def _fall(basis: Basis) -> Iterator[Matter]:
     revenue = figures["revenue"]
     if revenue.value is None or not revenue.usual or not _is_below(revenue, DEEP_FALL):
         return
-    lost = round(revenue.usual - revenue.value)
+    lost = whole(revenue.usual - revenue.value)
     cause = "orders"
     if _is_below(figures["sessions"], DEEP_FALL / 2):
         cause = "visits"
@@ -311,13 +312,13 @@ def _fall(basis: Basis) -> Iterator[Matter]:
     }[cause]
     yield Matter(
         name="revenue",
-        what=f"Yesterday brought {_money(basis, round(revenue.value))}, "
-        f"{round(100 * lost / revenue.usual)}% less than usual; it is the {cause}",
+        what=f"Yesterday brought {_money(basis, revenue.value)}, "
+        f"{measured_text(lost / revenue.usual, PERCENT)} less than usual; it is the {cause}",
         who="marketing",
         act=act,
         at_stake=lost,
         due=_end_of(basis, basis.today),
-        because=f"usually {_money(basis, round(revenue.usual))}",
+        because=f"usually {_money(basis, revenue.usual)}",
     )
 
 

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 
 import msgspec
 
-from lockstep.reports.basis import Basis, plain
+from lockstep.reports.basis import Basis
 from lockstep.reports.cell_text import cell_text, change_text, day_words
 from lockstep.reports.composed import composed
 from lockstep.reports.daily import headline
@@ -42,7 +42,8 @@ from lockstep.reports.tables.stock_tables import (
 from lockstep.response.standing import Action
 from lockstep.shop.day_sums import plan_days
 from lockstep.shop.forecast import expected_day
-from lockstep.shop.whole_shop import Shop
+from lockstep.shop.whole_shop import Shop, plain
+from lockstep.text.figures import measured_number, measured_text
 
 SHARES = (("leadership", 0.08), ("marketing", 0.30), ("operations", 0.30), ("issues", 0.20), ("actions", 0.12))
 """Of the meeting's time, in its order."""
@@ -109,7 +110,7 @@ def _leadership(basis: Basis, week: tuple[Figure, ...]) -> Section:
     lines = []
     for alert in basis.news.open:
         is_long = alert.severity == "critical" and _hours(basis, alert) >= LONG_CRITICAL_HOURS
-        said = [f"critical for {_hours(basis, alert):,} hours"] if is_long else []
+        said = [f"critical for {measured_text(_hours(basis, alert), 'hours')}"] if is_long else []
         said += ["nobody has it"] if not alert.has_it else [f"{alert.has_it} has it"]
         if is_long or not alert.has_it:
             lines.append(f"{alert.headline}: {' and '.join(said)}")
@@ -123,8 +124,8 @@ def _leadership(basis: Basis, week: tuple[Figure, ...]) -> Section:
     )
 
 
-def _hours(basis: Basis, alert: AlertLine) -> int:
-    return round((basis.at - datetime.fromisoformat(alert.since)).total_seconds() / 3600)
+def _hours(basis: Basis, alert: AlertLine) -> float:
+    return (basis.at - datetime.fromisoformat(alert.since)).total_seconds() / 3600
 
 
 def _marketing(basis: Basis, first: date) -> Section:
@@ -133,9 +134,9 @@ def _marketing(basis: Basis, first: date) -> Section:
     for plan in basis.plans(CAMPAIGN_DAYS):
         expects = []
         if plan.expected_sessions:
-            expects.append(f"{plan.expected_sessions:,.0f} visits")
+            expects.append(measured_text(plan.expected_sessions, "visits"))
         if plan.expected_orders:
-            expects.append(f"{plan.expected_orders:,.0f} orders")
+            expects.append(measured_text(plan.expected_orders, "orders"))
         announced = f", {' and '.join(expects)} expected by marketing" if expects else ""
         again = f" (changed {plan.number - 1} times since it was announced)" if plan.number > 1 else ""
         starts, ends = (cell_text(t, "moment", basis.shop.zone) for t in (plan.starts, plan.ends))
@@ -143,7 +144,7 @@ def _marketing(basis: Basis, first: date) -> Section:
     for channel in basis.shop.channels():
         change = plain(basis.made("channel", channel)["spend_change"].value)
         if change is not None and (change >= 1.5 or change <= 0.5):
-            lines.append(f"Spend on {channel} is {change:.1f} times what it usually is")
+            lines.append(f"Spend on {channel} is {measured_number(change)} times what it usually is")
     return Section(
         name="marketing",
         title="Marketing: what operations must know",
@@ -215,8 +216,7 @@ def forecast_table(basis: Basis, before: Report | None) -> Table:
     rows: list[Row] = []
     for n in range(AHEAD_DAYS):
         day = basis.today + timedelta(n)
-        value = plain(expected_day(basis.shop, day, basis.at).value)
-        now = None if value is None else round(value)
+        now = plain(expected_day(basis.shop, day, basis.at).value)
         then = expected_before.get(day.isoformat())
         marks = [campaign for campaign, first, last in plans if first <= day <= last]
         change = change_text(now, then, "") if then is not None else ""

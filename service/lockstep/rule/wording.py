@@ -10,11 +10,13 @@ from functools import lru_cache
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, meta, nodes
+from jinja2.filters import do_default
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from lockstep.errors import RuleError
+from lockstep.labels import NONE
 from lockstep.shop.names import NAMES as SHOP_NAMES
-from lockstep.text.figures import PERCENT, Figure, duration_words, money_text, number_text, rounded_figure, rounded_text
+from lockstep.text.figures import PERCENT, Figure, duration_words, money_text, number_text, rounded_figure
 from lockstep.text.time_units import DAY_S
 from lockstep.yaml.document import did_you_mean
 
@@ -35,7 +37,7 @@ NAMES = (
 """What templates may use of the alert; of the shop also `lockstep.shop.names.NAMES`."""
 _KNOWN = frozenset((*NAMES, *SHOP_NAMES))
 
-_OF_JINJA = ("capitalize", "d", "default", "first", "last", "length", "lower", "title", "trim", "upper")
+_OF_JINJA = ("capitalize", "first", "last", "length", "lower", "title", "trim", "upper")
 """What templates may do to a name with Jinja's own filters; none of them makes much out of little."""
 
 MOST_DIGITS = 6
@@ -64,7 +66,7 @@ def _percent(value: object, digits: object = None) -> object:
         return value
     text = number_text(number, PERCENT)
     if digits is not None:
-        text = f"{rounded_text(number * 100, _digits(digits, 'percent'))}%"
+        text = rounded_figure(number, _digits(digits, "percent"), PERCENT)
     return Figure(text, number, PERCENT)
 
 
@@ -95,8 +97,15 @@ def _duration(value: object, unit: object = "s") -> object:
     return Figure(("-" if round(seconds) < 0 else "") + duration_words(abs(seconds)), number)
 
 
+def _default(value: object, words: object = "", boolean: object = False) -> object:
+    """Jinja's own, which takes a label that no event carries for one that is not there: nobody can call `none`."""
+    is_absent = isinstance(value, str) and value == NONE
+    return words if is_absent else do_default(value, words, bool(boolean))
+
+
 _OF_FIGURES = {"abs": _abs, "percent": _percent, "round": _round, "money": _money, "duration": _duration}
-FILTERS = tuple(sorted((*_OF_JINJA, *_OF_FIGURES)))
+_OURS = {**_OF_FIGURES, "d": _default, "default": _default}
+FILTERS = tuple(sorted((*_OF_JINJA, *_OURS)))
 """What templates may do to a name."""
 
 
@@ -155,7 +164,7 @@ class _Environment(ImmutableSandboxedEnvironment):
 # Without the optimizer nothing is worked out before it has been looked at.
 _ENVIRONMENT = _Environment(undefined=StrictUndefined, autoescape=False, optimized=False)
 _ENVIRONMENT.globals.clear()
-_ENVIRONMENT.filters = {name: f for name, f in _ENVIRONMENT.filters.items() if name in _OF_JINJA} | _OF_FIGURES
+_ENVIRONMENT.filters = {name: f for name, f in _ENVIRONMENT.filters.items() if name in _OF_JINJA} | _OURS
 
 
 _PIECE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)

@@ -15,8 +15,9 @@ from typing import Literal
 
 from lockstep.shop.day_sums import counted, day_bounds, instant, known_at, plan_bounds, plan_days
 from lockstep.shop.facts import DayFacts, PlanFacts
-from lockstep.shop.whole_shop import Made, Shop
+from lockstep.shop.whole_shop import Made, Shop, plain
 from lockstep.text.days import list_text
+from lockstep.text.figures import PERCENT, measured_number, measured_text
 
 WEEKS = 8
 LEAST_DAYS = 3
@@ -323,14 +324,14 @@ def announced_orders(shop: Shop, plan: PlanFacts, at: datetime) -> Announced | N
     """Orders that marketing expects, or the visits that it expects times the conversion of its channels."""
     if plan.expected_orders is not None:
         orders = Fraction(str(plan.expected_orders))
-        return Announced(orders, f"of {_figure(orders)} announced orders")
+        return Announced(orders, f"of {measured_number(float(orders))} announced orders")
     if plan.expected_sessions is None:
         return None
     rate = conversion_of(shop, plan.channels, at)
     if rate is None:
         return None
     sessions = Fraction(str(plan.expected_sessions))
-    words = f"of {_figure(sessions):,} announced visits × {float(rate.share) * 100:.2g}%"
+    words = f"of {measured_number(float(sessions))} announced visits × {measured_text(plain(rate.share), PERCENT)}"
     return Announced(sessions * rate.share, words)
 
 
@@ -457,4 +458,4 @@ def _figure(number: Fraction) -> int | float:
 
 
 def _times(factor: Fraction) -> str:
-    return f"{float(factor):.2g} times the usual"
+    return f"{measured_number(float(factor))} times the usual"

@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from lockstep.calendar import CALENDAR, Calendar, PlannedCampaign
 from lockstep.labels import NONE
 from lockstep.measure.exact import SCALE, Exact
-from lockstep.shop.exchange import decimals
 from lockstep.shop.facts import (
     HOURLY,
     KEPT_DAYS,
@@ -36,6 +35,7 @@ from lockstep.shop.facts import (
 from lockstep.shop.plan_answer import assess
 from lockstep.shop.series import FLOWS
 from lockstep.shop.whole_shop import Shop
+from lockstep.text.currency import decimals
 from lockstep.text.rfc3339 import SECOND, rfc3339
 
 MOST_RECEIPTS = 60

@@ -22,9 +22,9 @@ from lockstep.shop.subjects.product import is_named, lead_time
 from lockstep.shop.subjects.promotions import unknown_products
 from lockstep.shop.subjects.returns import reasons_text
 from lockstep.shop.subjects.stock_receipts import next_receipt, open_receipts, sold_out_on
-from lockstep.shop.whole_shop import Made, Shop
+from lockstep.shop.whole_shop import Made, Shop, plain
 from lockstep.text.days import day_text, list_text
-from lockstep.text.figures import MONEY
+from lockstep.text.figures import MONEY, whole
 
 AHEAD_DAYS = 14
 MOST_REASONS = 2
@@ -172,7 +172,7 @@ _OWN = (
         "money_at_stake_of",
         "What money_at_stake is",
         "text",
-        "60 A-1 that sell in the 3 days it is out",
+        "60 units of A-1 that would sell in the 3 days it is out",
         "what is at stake cannot be told in money",
     ),
     Name("available", "Units that can be sold, at all places", "units", "40 units", "no stock of it is known", "sku"),
@@ -333,14 +333,7 @@ def absent(name: str) -> str:
 
 
 def _numbers(made: Mapping[str, Made]) -> dict[str, float | str | None]:
-    return {name: number(one) for name, one in made.items()}
-
-
-def number(made: Made) -> float | None:
-    """A measure as it travels with an alert: whole numbers as they are, others to six places."""
-    if made.value is None:
-        return None
-    return int(made.value) if made.value == int(made.value) else round(float(made.value), 6)
+    return {name: plain(one.value) for name, one in made.items()}
 
 
 def _of_shop(shop: Shop, labels: Mapping[str, str], at: datetime) -> dict[str, float | str | None]:
@@ -358,20 +351,20 @@ def _of_shop(shop: Shop, labels: Mapping[str, str], at: datetime) -> dict[str, f
     known |= {
         "stock_age": _stock_age(shop, at),
         "orders_today": facts.counts.get("orders", 0) if shop.days else None,
-        "usual_today": number(usual_day(shop, today, "orders")),
+        "usual_today": plain(usual_day(shop, today, "orders").value),
         "visits_today": visits,
-        "order_value": number(value),
+        "order_value": plain(value.value),
         "currency": value.unit.removeprefix(MONEY).strip(),
         "campaigns": _campaigns_text(shop, labels, at),
         "campaigns_ahead": _campaigns_ahead_text(shop, labels, at),
-        "money_at_stake": None if stake is None else number(Made(stake.amount)),
+        "money_at_stake": None if stake is None else plain(stake.amount),
         "money_at_stake_of": None if stake is None else stake.of,
     }
     if rate is not None:
         known |= {
-            "conversion": round(float(rate.share), 6),
+            "conversion": plain(rate.share),
             "conversion_of": rate.of,
-            "orders_from_visits": None if visits is None else round(visits * rate.share),
+            "orders_from_visits": None if visits is None else whole(visits * rate.share),
             "visits_for_room": None if room is None or not rate.share else rough(Fraction(room) / rate.share),
         }
     return known
@@ -423,7 +416,7 @@ def _of_product(
     known |= {
         "available": product.available,
         "scarcest_part": scarcest or "",
-        "price": None if product.price is None else number(_price(shop, product.price, product.currency)),
+        "price": None if product.price is None else plain(_price(shop, product.price, product.currency).value),
         "sold_out_on": "" if out is None or is_named(product.sku, shop.settings.backorder) else day_text(out),
         "next_receipt": "" if coming is None else day_text(coming[0]),
         "next_receipt_quantity": None if coming is None else coming[1],

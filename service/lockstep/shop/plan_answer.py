@@ -21,9 +21,9 @@ from lockstep.shop.subjects.capacity import capacity_of
 from lockstep.shop.subjects.product import NO_STOCK_TOLD, cover, is_named
 from lockstep.shop.subjects.promotions import promoting, stock_course, units_of_campaign
 from lockstep.shop.subjects.stock_receipts import late_days, next_receipt, open_receipts
-from lockstep.shop.whole_shop import Shop
+from lockstep.shop.whole_shop import Shop, plain
 from lockstep.text.days import day_text, list_text
-from lockstep.text.figures import measured_text
+from lockstep.text.figures import many, measured_text, whole
 
 Verdict = Literal["yes", "change", "no"]
 VERDICTS: tuple[Verdict, ...] = ("yes", "change", "no")
@@ -141,7 +141,7 @@ def _assess(shop: Shop, plan: PlanFacts, at: datetime) -> PlanAnswer:
         number=plan.number,
         verdict="no" if seen.grave else "change" if seen.light else "yes",
         reasons=[*seen.grave, *seen.light] or [_all_right(days, products)],
-        orders=None if course is None else round(sum(course.by_day.values())),
+        orders=None if course is None else whole(sum(course.by_day.values(), Fraction(0))),
         orders_of="" if course is None else course.of,
         compared=_compared(shop, plan, at, course),
         days=days,
@@ -197,9 +197,9 @@ def _day(shop: Shop, plan: PlanFacts, expected: Forecast | str, day: date) -> Pl
     return PlanDay(
         day=day.isoformat(),
         expected=expected.orders,
-        usual=round(expected.usual.count),
-        campaign=round(ours),
-        others=round(others),
+        usual=whole(expected.usual.count),
+        campaign=whole(ours),
+        others=whole(others),
         capacity=capacity,
         room=None if capacity is None else capacity - expected.orders,
     )
@@ -238,7 +238,7 @@ def _judge_announced(days: list[PlanDay], plan: PlanFacts, seen: _Findings) -> N
         return
     if plan.expected_orders > sum(capacities) * _limit(plan, ["no"]):
         seen.grave.append(
-            f"{plan.expected_orders:,.0f} orders are announced for its {len(days)} day{'s' * (len(days) != 1)}, and "
+            f"{measured_text(plan.expected_orders, 'orders')} are announced for its {many(len(days), 'day')}, and "
             f"{sum(capacities):,} can be shipped in them with nothing else."
         )
 
@@ -286,9 +286,9 @@ def _products(
             PlanProduct(
                 sku=sku,
                 available=known.available,
-                days_of_cover=None if days is None else round(float(days), 1),
-                needed=round(course.needed),
-                short=0 if is_free else round(course.short),
+                days_of_cover=plain(days),
+                needed=whole(course.needed),
+                short=0 if is_free else whole(course.short),
                 enough_until="" if is_free or course.first_out is None else course.first_out.isoformat(),
                 next_receipt="" if coming is None else coming[0].isoformat(),
                 next_receipt_quantity=0 if coming is None else coming[1],
@@ -383,7 +383,7 @@ def _compared(shop: Shop, plan: PlanFacts, at: datetime, course: Course | None) 
     learned = campaign_course(shop, plan, at, "learned")
     if course is None or learned is None or learned.of == course.of:
         return ""
-    orders = round(sum(learned.by_day.values()))
+    orders = whole(sum(learned.by_day.values(), Fraction(0)))
     return f"{learned.of[0].upper()}{learned.of[1:]}, it would bring {orders:,} orders; the forecast goes by that."
 
 
@@ -401,7 +401,7 @@ def _late_receipts(
             if days:
                 order = f" of {one.purchase_order}" if one.purchase_order else ""
                 sentences.append(
-                    f"{one.quantity:,} {sku}{order} are {days} day{'s' * (days != 1)} late: they were to come on "
+                    f"{many(one.quantity, 'unit')} of {sku}{order} are {many(days, 'day')} late: they were to come on "
                     f"{day_text(date.fromisoformat(one.first_expected_on))}, now on "
                     f"{day_text(date.fromisoformat(one.expected_on))}."
                 )
@@ -497,6 +497,5 @@ def _cap(shop: Shop, plan: PlanFacts, at: datetime, seen: PlanAnswer) -> str:
 
 def rough(number: Fraction) -> int:
     """To two figures: more is not known of it."""
-    whole = round(number)
-    digits = max(0, len(str(abs(whole))) - 2)
-    return round(whole, -digits)
+    scale: int = 10 ** max(0, len(str(abs(whole(number)))) - 2)
+    return whole(number / scale) * scale

@@ -16,7 +16,7 @@ from math import ceil
 from lockstep.labels import NONE
 from lockstep.shop.business import business
 from lockstep.shop.day_sums import counted, on_days, paid
-from lockstep.shop.exchange import amount, decimals, money_unit, own_currency, total, total_in
+from lockstep.shop.exchange import amount, money_unit, own_currency, total, total_in
 from lockstep.shop.facts import KEPT_DAYS, Money, ProductFacts, Receipt
 from lockstep.shop.forecast import forecast
 from lockstep.shop.plan_answer import PlanAnswer, assess
@@ -27,15 +27,17 @@ from lockstep.shop.subjects.promotions import promoting
 from lockstep.shop.subjects.returns import product_returns
 from lockstep.shop.subjects.stock_receipts import gap_days, open_receipts
 from lockstep.shop.whole_shop import Made, Shop
+from lockstep.text.currency import decimals
 from lockstep.text.days import list_text
+from lockstep.text.figures import many, measured_text, whole
 
 ORDER_DAYS = 28
 
 
 @dataclass(frozen=True)
 class Stake:
-    """minor: in the minor unit of the currency, 0 at least. of: what it is, in words: `12 A-1 that sell in the 3 days
-    it is out`. is_of_orders: whether it is made of orders and not of units of a product."""
+    """minor: in the minor unit of the currency, 0 at least. of: what it is, in words: `12 units of A-1 that would
+    sell in the 3 days it is out`. is_of_orders: whether it is made of orders and not of units of a product."""
 
     minor: int
     currency: str
@@ -150,7 +152,7 @@ def units_stake(shop: Shop, product: ProductFacts, units: Fraction | int, words:
     if product.price is None or units <= 0:
         return None
     minor = in_shop_currency(shop, {product.currency: round(product.price * units)}, at)
-    of = f"{ceil(units):,} {product.sku} {words}"
+    of = f"{many(ceil(units), 'unit')} of {product.sku} {words}".rstrip()
     return None if minor is None else Stake(minor, shop_currency(shop, at), of)
 
 
@@ -159,11 +161,8 @@ def orders_stake(shop: Shop, orders: int, words: str, at: datetime) -> Stake | N
     worth = order_worth(shop, at)
     if worth is None or orders <= 0:
         return None
-    return Stake(worth * orders, shop_currency(shop, at), f"{orders:,} {words}", is_of_orders=True)
-
-
-def _days(count: int | float | Fraction) -> str:
-    return f"{count} day{'' if count == 1 else 's'}"
+    of = f"{many(orders, 'order')} {words}".rstrip()
+    return Stake(worth * orders, shop_currency(shop, at), of, is_of_orders=True)
 
 
 # ---- products -------------------------------------------------------------------------------------------------------
@@ -206,10 +205,10 @@ def shortage(shop: Shop, product: ProductFacts, at: datetime) -> Shortage | None
         return None
     if coming:
         gap = Fraction(gap_days(shop, product, at).value or 0)
-        words = f"that sell in the {_days(gap)} it is out"
+        words = f"that would sell in the {measured_text(float(gap), 'days')} it is out"
     else:
         gap = max(Fraction(0), Fraction(str(lead_time(shop, product))) - lasts)
-        words = f"that sell in the {_days(round(gap))} it is out at least, if it is ordered today"
+        words = f"that would sell in the {measured_text(float(gap), 'days')} it is out at least, if it is ordered today"
     if gap <= 0:
         return None
     units = a_day * gap
@@ -271,7 +270,7 @@ def plan_stakes(shop: Shop, answer: PlanAnswer, at: datetime) -> list[Stake]:
     """What a campaign brings and cannot be shipped, and what it could sell of each product and is not there; the
     largest first."""
     orders = sum(-day.room for day in answer.days if day.room is not None and day.room < 0)
-    stakes = [orders_stake(shop, orders, f"orders more than can be shipped in the days of {answer.campaign}", at)]
+    stakes = [orders_stake(shop, orders, f"more than can be shipped in the days of {answer.campaign}", at)]
     for row in answer.products:
         if row.sku in shop.products:
             words = f"that {answer.campaign} could sell and are not there"
@@ -305,7 +304,7 @@ def above_capacity(shop: Shop, days: list[FullDay], words: str, at: datetime) ->
 
 
 def _above_capacity_today(shop: Shop, at: datetime) -> Stake | None:
-    return above_capacity(shop, full_days(shop, at, 1), "orders more than can be shipped today", at)
+    return above_capacity(shop, full_days(shop, at, 1), "more than can be shipped today", at)
 
 
 def _fewer_orders(shop: Shop, at: datetime) -> Stake | None:
@@ -313,7 +312,7 @@ def _fewer_orders(shop: Shop, at: datetime) -> Stake | None:
     if gap.value is None or gap.value >= 0:
         return None
     so_far, by_now = (Fraction(str(number)) for _, number in gap.made_of)
-    return orders_stake(shop, round(by_now - so_far), "orders fewer than were expected by now", at)
+    return orders_stake(shop, whole(by_now - so_far), "fewer than were expected by now", at)
 
 
 # ---- places and channels --------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from lockstep.labels import NONE
 from lockstep.shop.exchange import money_unit
 from lockstep.shop.names import NAMES, absent
 from lockstep.shop.whole_shop import Made
-from lockstep.text.figures import MONEY, PERCENT, measured_text, number_text
+from lockstep.text.figures import MONEY, PERCENT, POINTS, measured_number, measured_text, whole
 
 Facts = Mapping[str, float | str]
 TEAMS = ("marketing", "operations")
@@ -126,11 +126,11 @@ def _number(facts: Facts, name: str) -> float | None:
 
 def _orders(number: float) -> str:
     """`1 order`, `310 orders`; part of one is as good as none."""
-    return number_text(round(number), "orders")
+    return measured_text(whole(number), "orders")
 
 
 def _be(number: float) -> str:
-    return "is" if round(number) == 1 else "are"
+    return "is" if whole(number) == 1 else "are"
 
 
 # ---- visits ----------------------------------------------------------------------------------------------------------
@@ -141,38 +141,33 @@ _VISITS = ("visits_today", "orders_from_visits")
 def _visits_as_orders(facts: Facts, visits: float) -> Sentence:
     """`10,000 visits × 3.1% ≈ 310 orders.`"""
     rate = _number(facts, "conversion")
-    if round(visits) < 1:
+    if whole(visits) < 1:
         return NOTHING
     if rate is None:
         return Sentence(f"How many orders {_visits(visits)} bring is not known: {absent('conversion')}.", _VISITS)
     if not rate:
         return Sentence(f"{_visits(visits)}, and no order came of any visit lately.", _VISITS)
-    return Sentence(f"{_visits(visits)} × {_factor(rate)} ≈ {_brought(visits * rate)}.", _VISITS)
+    return Sentence(f"{_visits(visits)} × {measured_text(rate, PERCENT)} ≈ {_brought(visits * rate)}.", _VISITS)
 
 
 def _visits(number: float) -> str:
     return measured_text(number, "visits")
 
 
-def _factor(rate: float) -> str:
-    """A conversion that is multiplied with: with the digits that the product has."""
-    return number_text(round(rate, 4), PERCENT) if rate >= 0.0001 else "less than 0.01%"
-
-
 def _brought(orders: float) -> str:
-    return "less than 1 order" if round(orders) < 1 else _orders(orders)
+    return "less than 1 order" if whole(orders) < 1 else _orders(orders)
 
 
 def _today(facts: Facts, labels: Mapping[str, str]) -> Sentence:
     """`4,000 visits of web today × 3.1% ≈ 124 orders.`"""
     visits, rate = _number(facts, "visits_today"), _number(facts, "conversion")
-    if not visits or round(visits) < 1 or rate == 0:
+    if not visits or whole(visits) < 1 or rate == 0:
         return NOTHING
     channel = _named(labels, "channel")
     so_far = f"{_visits(visits)}{f' of {channel}' if channel else ''} today"
     if rate is None:
         return Sentence(f"{so_far}; {absent('conversion')}.", _VISITS)
-    return Sentence(f"{so_far} × {_factor(rate)} ≈ {_brought(visits * rate)}.", _VISITS)
+    return Sentence(f"{so_far} × {measured_text(rate, PERCENT)} ≈ {_brought(visits * rate)}.", _VISITS)
 
 
 # ---- orders and what can be shipped ----------------------------------------------------------------------------------
@@ -204,35 +199,30 @@ def _room_text(facts: Facts, team: str) -> str:
     expected, capacity, room = (_number(facts, name) for name in ("expected_today", "capacity_today", "room_left"))
     if expected is None:
         so_far = _number(facts, "orders_today")
-        came = "" if so_far is None else f"; {_orders(so_far) if round(so_far) else 'none'} came so far"
+        came = "" if so_far is None else f"; {_orders(so_far) if whole(so_far) else 'none'} came so far"
         return f"{_capital(absent('expected_today'))}{came}."
-    ahead = f"{_orders(expected)} {_be(expected)} expected today" if round(expected) else "No orders are expected today"
+    ahead = f"{_orders(expected)} {_be(expected)} expected today" if whole(expected) else "No orders are expected today"
     if capacity is None:
         return f"{ahead}; {absent('capacity_today')}."
-    ways = f"{ahead} and {number_text(round(capacity))} can be shipped"
-    if round(expected) > round(capacity):
-        return f"{ways}: {number_text(round(expected) - round(capacity))} too many."
-    if not room or round(room) < 1:
+    ways = f"{ahead} and {measured_number(capacity)} can be shipped"
+    if expected > capacity:
+        return f"{ways}: {measured_number(expected - capacity)} too many."
+    if not room or whole(room) < 1:
         return f"{ways}: there is no room for more."
     visits, rate = _number(facts, "visits_for_room"), _number(facts, "conversion")
     more = ""
     if team == "marketing" and visits and rate:
-        more = f" ≈ {_visits(visits)} at {_factor(rate)}"
-    return f"{ways}: room for {number_text(round(room))} more{more}."
+        more = f" ≈ {_visits(visits)} at {measured_text(rate, PERCENT)}"
+    return f"{ways}: room for {measured_number(room)} more{more}."
 
 
 def _backlog(facts: Facts) -> Sentence:
     orders, hours = _number(facts, "backlog"), _number(facts, "backlog_age")
-    if not orders or hours is None or round(orders) < 1:
+    if not orders or hours is None or whole(orders) < 1:
         return NOTHING
-    waits = "waits" if round(orders) == 1 else "wait"
-    oldest = "" if hours < 1 else f", the oldest for {_age(hours)}"
+    waits = "waits" if whole(orders) == 1 else "wait"
+    oldest = "" if hours < 1 else f", the oldest for {measured_text(hours, 'hours')}"
     return Sentence(f"{_orders(orders)} {waits} to be shipped{oldest}.", ("backlog", "backlog_age"))
-
-
-def _age(hours: float) -> str:
-    """`26 hours`, and from four days on `4.5 days`."""
-    return measured_text(hours, "hours") if hours < 96 else measured_text(hours / 24, "days")
 
 
 def _campaigns(facts: Facts) -> Sentence:
@@ -244,21 +234,14 @@ def _campaigns(facts: Facts) -> Sentence:
 
 
 def _stake(facts: Facts) -> Sentence:
-    """`At stake: about 1,200 EUR (60 A-1 that sell in the 3 days it is out).`"""
+    """`At stake: about 1,200 EUR (60 units of A-1 that would sell in the 3 days it is out).`"""
     amount = _number(facts, "money_at_stake")
     if not amount:
         return NOTHING
     says: tuple[str, ...] = ("money_at_stake", "money_at_stake_of")
     if amount == facts.get("spend_without_stock"):
         says = (*says, "spend_without_stock")  # a text that names the spend has the number
-    unit = money_unit(str(facts.get("currency", "")))
-    about = number_text(rough_amount(amount), unit)
-    return Sentence(f"At stake: about {about} ({known(facts, 'money_at_stake_of')}).", says)
-
-
-def rough_amount(amount: float) -> float:
-    """An estimate of money as it is said: whole above ten, cents below."""
-    return round(amount) if amount >= 10 else amount
+    return Sentence(f"At stake: about {known(facts, 'money_at_stake')} ({known(facts, 'money_at_stake_of')}).", says)
 
 
 def _traffic(facts: Facts, labels: Mapping[str, str], team: str) -> list[Sentence]:
@@ -409,9 +392,8 @@ def _came_back(facts: Facts, rate: str) -> Sentence:
     text = f"{known(facts, rate)} of what was sold in a week came back"
     rise = rate.replace("_rate", "_rise")
     more = _number(facts, rise)
-    if more and (points := measured_text(abs(more), PERCENT).removesuffix("%")) != "0":
-        noun = "point" if points == "1" else "points"
-        text += f", {points} {noun} {'more' if more > 0 else 'less'} than in the 30 days before"
+    if more:
+        text += f", {measured_text(abs(more), POINTS)} {'more' if more > 0 else 'less'} than in the 30 days before"
     if rate == "return_rate" and "return_reasons" in facts:
         text += f"; reasons given most: {known(facts, 'return_reasons')}"
     return Sentence(f"{text}.", (rise, "return_reasons"))
@@ -464,7 +446,7 @@ def _told(facts: Facts, where: str) -> Sentence:
     age = _number(facts, "sync_age")
     if age is None:
         return Sentence(f"{_capital(absent('sync_age'))}.", ("sync_age",))
-    when = "just now" if age < 1 / 60 else f"{_age(age)} ago"
+    when = "just now" if age < 1 / 60 else f"{known(facts, 'sync_age')} ago"
     return Sentence(f"{where} last reported its stock {when}.", ("sync_age",))
 
 

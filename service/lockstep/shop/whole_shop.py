@@ -37,10 +37,18 @@ class Made:
 
     @property
     def text(self) -> str:
-        """It in words: `310 orders`, `3.1%`, `1,234.50 EUR`, `4.5 days`; where it is not known, why."""
-        if self.value is None:
+        """It in words: `310 orders`, `3.1%`, `1,235 EUR`, `4.5 days`; where it is not known, why."""
+        number = plain(self.value)
+        if number is None:
             return self.why
-        return measured_text(float(self.value), self.unit) if self.unit else usual_text(float(self.value))
+        return measured_text(number, self.unit) if self.unit else usual_text(number)
+
+
+def plain(value: int | float | Fraction | None) -> int | float | None:
+    """A number as alerts, reports and pages have it, and write it: whole ones as they are, others to six places."""
+    if value is None or value == int(value):
+        return None if value is None else int(value)
+    return round(float(value), 6)
 
 
 NO_LONGER_KNOWN = "what it was made of at that instant is no longer known: the facts of the shop have moved on since"

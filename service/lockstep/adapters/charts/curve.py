@@ -68,7 +68,8 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     """What a chart shows. Times in seconds since the epoch.
 
     points: in the order of time. steps: values hold until the next one. unit: see `text.figures.number_text`. value,
-    reference: what was told, of `told_at`, beside `reference_is` (`usual`, `before` or `limit`). fired: when it fired.
+    reference: what was told, of `told_at`, beside `reference_is` (`usual`, `before` or `limit`). limit: that the value
+    must not look equal to, as in the message. fired: when it fired.
     ended: when it was over; None while it goes on. window: the stretch that the value is of; None for a level.
     before: what the value is compared with, where that is what it was. ahead: where the value gets to at its pace,
     which ends at its limit or where the rule looks no further; until: up to when it looks ahead. marks: what the
@@ -82,6 +83,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     value: float | None
     reference: float | None
     reference_is: str
+    limit: float | None = None
     told_at: float
     fired: float
     ended: float | None = None

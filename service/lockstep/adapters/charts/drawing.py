@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from lockstep.adapters.charts.curve import Chart, Point
 from lockstep.measure.bucket import ceil_div
-from lockstep.text.figures import duration_words, number_text, usual_text
+from lockstep.text.figures import duration_words, measured_text, number_text, usual_text
 from lockstep.text.time_units import DAY_S
 
 _STEPS_S = (60, 300, 900, 1800, 3600, 2 * 3600, 3 * 3600, 6 * 3600, 12 * 3600)
@@ -93,7 +93,7 @@ def drawn(chart: Chart, frame: Frame, zone: ZoneInfo) -> str:
         parts.append(f'<circle class="dot {chart.severity}" cx="{px:.1f}" cy="{py:.1f}" r="{frame.letter * 0.375:g}"/>')
         parts.append(
             f'<text class="told" x="{px + shift:.1f}" y="{max(py - 7, frame.top + frame.letter * 10 / 12):.1f}" '
-            f'text-anchor="{side}">{escape(number_text(chart.value, unit))}</text>'
+            f'text-anchor="{side}">{escape(measured_text(chart.value, unit, chart.limit))}</text>'
         )
     return (
         f'<svg class="chart" viewBox="0 0 {frame.width} {frame.height}" role="img" '
@@ -103,10 +103,10 @@ def drawn(chart: Chart, frame: Frame, zone: ZoneInfo) -> str:
 
 def described(chart: Chart) -> str:
     """For who cannot see it: `62 where 20 is the usual`, `35, 90 before`, `12, at this pace 0 in 2 days`."""
-    value = number_text(chart.value, chart.unit)
+    value = measured_text(chart.value, chart.unit, chart.limit)
     if chart.reference is None:
         return value
-    in_words = usual_text if chart.reference_is == "usual" else number_text
+    in_words = {"usual": usual_text, "before": measured_text}.get(chart.reference_is, number_text)
     reference = in_words(chart.reference, chart.unit)
     if chart.reference_is == "before":
         return f"{value}, {reference} before"
@@ -210,7 +210,7 @@ def _before(chart: Chart, x: Scale, y: Scale, frame: Frame) -> Iterator[str]:
     yield f'<circle class="ring" cx="{px:.1f}" cy="{py:.1f}" r="{frame.letter * 0.32:g}"/>'
     yield (
         f'<text class="before" x="{px + shift:.1f}" y="{max(py - 7, frame.top + frame.letter * 10 / 12):.1f}" '
-        f'text-anchor="{side}">{escape(number_text(chart.before.value, chart.unit))}</text>'
+        f'text-anchor="{side}">{escape(measured_text(chart.before.value, chart.unit))}</text>'
     )
 
 

@@ -78,6 +78,7 @@ def chart_of(
         value=transition.value,
         reference=reference(numbers),
         reference_is=reference_word(numbers),
+        limit=numbers.limit,
         told_at=end,
         fired=min(max(fired, first), end),
         ended=seconds(transition.at) if is_over else None,

@@ -22,6 +22,7 @@ from lockstep.reports.renderings.report_words import (
     table_text,
 )
 from lockstep.reports.report_record import Column, Figure, Matter, Report, Section, Table
+from lockstep.text.figures import PERCENT, measured_text
 from lockstep.text.one_line import flat
 
 WIDEST, WIDEST_PAGE = 4, 7
@@ -123,7 +124,7 @@ class _Html:
         )
 
     def _section(self, section: Section, report: Report) -> str:
-        time = f", {section.minutes} min ({round(section.share * 100)}%)" if section.minutes else ""
+        time = f", {section.minutes} min ({measured_text(section.share, PERCENT)})" if section.minutes else ""
         parts = []
         if section.lines:
             parts.append(self.el("ul", "r-list", "".join(f"<li>{escape(line)}</li>" for line in section.lines)))

@@ -25,7 +25,7 @@ from lockstep.response.command import (
 from lockstep.response.decision import Decision
 from lockstep.rule.condition.kinds import Rule
 from lockstep.shop.facts import CapacityFacts, Fact, PlanFacts, ProductFacts
-from lockstep.text.figures import duration_words, number_text, time_text
+from lockstep.text.figures import duration_words, measured_text, time_text
 from lockstep.text.one_line import flat
 from lockstep.text.rfc3339 import moment_text
 from lockstep.transition import Transition, TransitionName, fires_otherwise
@@ -271,12 +271,12 @@ def _told_of_shop(fact: Fact, zone: ZoneInfo) -> list[Entry]:
             return [Entry(at=announced_at, kind="plan", what=f"campaign {flat(fact.campaign)} was {verb}: {stretch}")]
         case CapacityFacts(told_at=str(announced_at)) if announced_at:
             stretch = f"from {time_text(fact.starts, zone)} to {time_text(fact.ends, zone)}"
-            what = f"capacity was declared: {number_text(fact.orders_per_day)} orders a day {stretch}"
+            what = f"capacity was declared: {measured_text(fact.orders_per_day, 'orders')} a day {stretch}"
             return [Entry(at=announced_at, kind="capacity", what=what)]
         case ProductFacts():
             entries = []
             for receipt in fact.receipts:
-                goods = f"{number_text(receipt.quantity)} of {flat(fact.sku)}"
+                goods = f"{receipt.quantity:,} of {flat(fact.sku)}"
                 if receipt.told_at:
                     moved = receipt.expected_on != receipt.first_expected_on
                     was = f", first expected on {receipt.first_expected_on}" if moved else ""

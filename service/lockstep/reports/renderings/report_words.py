@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from lockstep.reports.cell_text import cell_text, day_words, long_moment, money_words, short_moment
 from lockstep.reports.report_record import Matter, Report, Section
+from lockstep.text.figures import PERCENT, measured_text
 
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -53,7 +54,7 @@ def stake_and_due(matter: Matter, report: Report) -> str:
 
 def section_time(section: Section) -> str:
     """Of the meeting, `18 min, 30%`; "" for a section that has no time of its own."""
-    return f"{section.minutes} min, {round(section.share * 100)}%" if section.minutes else ""
+    return f"{section.minutes} min, {measured_text(section.share, PERCENT)}" if section.minutes else ""
 
 
 def bars(curve: tuple[int | float | None, ...]) -> str:

@@ -5,11 +5,12 @@ from datetime import date, datetime, timedelta
 from statistics import median
 
 from lockstep.calendar import SHOWN_KINDS
-from lockstep.reports.basis import Basis, plain
+from lockstep.reports.basis import Basis
 from lockstep.reports.news import AlertLine
 from lockstep.reports.report_record import Column, Table
 from lockstep.reports.tables.short_table import Row, day_column, moment_column, number_column, short_table, text_column
 from lockstep.shop.exchange import money_unit
+from lockstep.shop.whole_shop import plain
 
 
 def channel_table(basis: Basis, first: date, count: int) -> Table:
@@ -103,7 +104,7 @@ def theme_table(basis: Basis, first: date, count: int) -> Table:
         ]
         usual[theme] = sum(per_day)
     rows: list[Row] = [
-        (theme, said, round(usual[theme], 1), said - round(usual[theme], 1))
+        (theme, said, plain(usual[theme]), plain(said - usual[theme]))
         for theme, said in sorted(now.items(), key=lambda item: (-(item[1] - usual[item[0]]), item[0]))
     ]
     return short_table(

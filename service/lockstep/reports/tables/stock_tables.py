@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from fractions import Fraction
 from math import ceil
 
-from lockstep.reports.basis import Basis, plain
+from lockstep.reports.basis import Basis
 from lockstep.reports.report_record import Table
 from lockstep.reports.tables.short_table import (
     AVAILABLE,
@@ -31,6 +31,8 @@ from lockstep.shop.subjects.product import lead_time, new_for, open_quantity, ve
 from lockstep.shop.subjects.promotions import units_of_campaign
 from lockstep.shop.subjects.returns import returns_ranking
 from lockstep.shop.subjects.stock_receipts import late_days, open_receipts
+from lockstep.shop.whole_shop import plain
+from lockstep.text.figures import many, whole
 
 FLASH_DISCOUNTS = ((14, 50), (30, 30), (60, 20), (365, 10))
 """(days that are left at most, percent off): what a flash sale of an expiring lot begins with."""
@@ -66,10 +68,10 @@ def stock_table(basis: Basis) -> Table:
             (
                 one.product.sku,
                 one.product.available,
-                round(float(one.cover), 1),
+                plain(one.cover),
                 one.next.expected_on if one.next else None,
                 one.next.quantity if one.next else None,
-                round(float(one.gap), 1),
+                plain(one.gap),
                 None if one.stake is None else one.stake.minor,
             )
             for one in basis.shortages
@@ -154,8 +156,8 @@ def reorder_table(basis: Basis) -> Table:
         row = (
             product.sku,
             product.available,
-            None if cover is None else round(cover, 1),
-            round(lead, 1),
+            cover,
+            lead,
             open_quantity(product),
             ceil(quantity),
             product.supplier or None,
@@ -191,7 +193,7 @@ def product_forecast_table(basis: Basis) -> Table:
     for plan in basis.plans(PACE_DAYS):
         for sku, by_day in units_of_campaign(shop, plan, basis.at).items():
             units = sum((n for day, n in by_day.items() if 0 <= (day - today).days < PACE_DAYS), Fraction(0))
-            promoted[sku] = promoted.get(sku, 0) + round(units)
+            promoted[sku] = promoted.get(sku, 0) + whole(units)
     listed: list[Ranked] = []
     unknown = 0
     for product in basis.products():
@@ -200,8 +202,8 @@ def product_forecast_table(basis: Basis) -> Table:
             unknown += 1
             continue
         then = velocity(shop, product, today - timedelta(PACE_DAYS))
-        now, more = round(pace * PACE_DAYS), promoted.get(product.sku, 0)
-        before = None if then is None else round(then * PACE_DAYS)
+        now, more = whole(pace * PACE_DAYS), promoted.get(product.sku, 0)
+        before = None if then is None else whole(then * PACE_DAYS)
         if not (now or more or before):
             continue
         moved = None if before is None else now - before
@@ -282,7 +284,7 @@ def expiring_table(basis: Basis) -> Table:
                 e.lot.quantity,
                 e.lot.expires_on,
                 e.unsold,
-                f"{e.unsold:,} unit{'' if e.unsold == 1 else 's'} at {e.discount}% off",
+                f"{many(e.unsold, 'unit')} at {e.discount}% off",
                 e.worth,
             )
             for e in expiring(basis)
@@ -416,8 +418,7 @@ def location_table(basis: Basis) -> Table:
         made = basis.made("location", place)
         numbers = [plain(made[n].value) for n in ("held_units", "held_days", "receiving_days", "sync_age")]
         kind = "marketplace" if place in basis.shop.settings.marketplaces else "warehouse"
-        cells = (None if v is None else round(v, 1) for v in numbers)
-        listed.append((-(numbers[0] or 0), place, (place, kind, *cells)))
+        listed.append((-(numbers[0] or 0), place, (place, kind, *numbers)))
     return short_table(
         "locations",
         "Warehouses, 3PL and marketplaces",

@@ -16,8 +16,8 @@ from lockstep.rule.language import quantity
 from lockstep.rule.language.form.json_schema import without_null
 from lockstep.rule.language.form.values import TEXT, Strict, listed, one_or_many
 from lockstep.rule.language.packs import Pack, Value, changes_of
-from lockstep.shop.exchange import decimals
 from lockstep.shop.shop_settings import ReportSlot, ShopSettings
+from lockstep.text.currency import decimals
 from lockstep.text.time_units import DAY_S
 from lockstep.yaml.document import Document, Fault, did_you_mean, keys, validate
 

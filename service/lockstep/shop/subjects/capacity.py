@@ -9,6 +9,7 @@ from lockstep.shop.facts import CapacityFacts, DayFacts
 from lockstep.shop.forecast import Forecast, forecast
 from lockstep.shop.shop_settings import ShopSettings
 from lockstep.shop.whole_shop import Made, Shop
+from lockstep.text.figures import number_text
 
 MEASURES = ("capacity_today", "capacity_used", "capacity_projected", "room_left", "work_units_today", "forecast_gap")
 """What `measures` makes."""
@@ -65,7 +66,7 @@ def _in_work(shop: Shop, day: date, units: float, of: str) -> Capacity:
     known = shop.day_of(instant(shop.upto)) if shop.upto else day
     an_order = work_of_an_order(shop, min(day, known) - timedelta(1))
     work = Fraction(str(units))
-    words = f"{of}: {float(work):g} work units, {float(an_order):.2f} an order"
+    words = f"{of}: {number_text(float(work))} work units, {number_text(float(an_order))} an order"
     return Capacity(Fraction(work // an_order), words, work=work, an_order=an_order)
 
 

@@ -4,12 +4,13 @@ from datetime import date, datetime, timedelta
 from fractions import Fraction
 
 from lockstep.shop.day_sums import counted, facts_of, paid
-from lockstep.shop.exchange import Total, decimals, total
+from lockstep.shop.exchange import Total, total
 from lockstep.shop.facts import COUNTS, MONEY
 from lockstep.shop.forecast import median
 from lockstep.shop.subjects.capacity import work_units
 from lockstep.shop.subjects.returns import channel_returns
 from lockstep.shop.whole_shop import Made, Shop
+from lockstep.text.currency import decimals
 from lockstep.text.days import list_text
 
 COMPLEX_DAYS = 7

@@ -14,6 +14,7 @@ from lockstep.shop.subjects.product import NO_STOCK_TOLD, is_named, velocity
 from lockstep.shop.subjects.stock_receipts import comes_on, open_receipts
 from lockstep.shop.whole_shop import Made, Shop
 from lockstep.text.days import day_text, list_text
+from lockstep.text.figures import whole
 
 MEASURES = ("promoted_cover_gap", "promoted_stock", "spend_without_stock")
 """What `measures` makes."""
@@ -160,8 +161,8 @@ def _cover_gap(shop: Shop, product: ProductFacts, at: datetime) -> Made:
         if len(course.out_on) > (worst.value or 0) and course.first_out is not None:
             made_of = (
                 ("units available", product.available or 0),
-                (f"units asked for until {day_text(last)}, the end of {plan.campaign}", round(course.needed)),
-                ("units of them that are not there", round(course.short)),
+                (f"units asked for until {day_text(last)}, the end of {plan.campaign}", whole(course.needed)),
+                ("units of them that are not there", whole(course.short)),
                 ("out from", day_text(course.first_out)),
             )
             worst = Made(len(course.out_on), "days", made_of)

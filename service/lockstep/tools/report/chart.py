@@ -43,6 +43,7 @@ def episode_chart(episode: Episode, curve: Curve, zone: ZoneInfo) -> str:
         value=shown.value,
         reference=shown.limit if shown.baseline is None else shown.baseline,
         reference_is="limit" if shown.baseline is None else "usual",
+        limit=shown.limit,
         told_at=fired,
         fired=fired,
         ended=None if ended is None else ended.timestamp(),

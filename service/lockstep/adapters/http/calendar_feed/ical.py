@@ -16,7 +16,7 @@ from lockstep.calendar import Day, Entry
 from lockstep.labels import stable_id
 from lockstep.shop.facts import CapacityFacts, PlanFacts, Receipt
 from lockstep.shop.whole_shop import Shop
-from lockstep.text.figures import number_text
+from lockstep.text.figures import measured_text
 from lockstep.text.one_line import flat
 
 BACK = timedelta(days=31)
@@ -131,9 +131,9 @@ def _campaign(shop: Shop, plan: PlanFacts) -> Event:
     _told(event, plan.told_at, max(0, plan.number - 1))
     lines = []
     if plan.expected_orders is not None:
-        lines.append(f"Expected: {number_text(plan.expected_orders)} orders")
+        lines.append(f"Expected: {measured_text(plan.expected_orders, 'orders')}")
     if plan.expected_sessions is not None:
-        lines.append(f"Expected: {number_text(plan.expected_sessions)} visits")
+        lines.append(f"Expected: {measured_text(plan.expected_sessions, 'visits')}")
     if plan.channels:
         lines.append(f"Channels: {', '.join(map(flat, plan.channels[:MOST_LINES]))}")
     if plan.skus:
@@ -143,7 +143,8 @@ def _campaign(shop: Shop, plan: PlanFacts) -> Event:
 
 
 def _capacity(shop: Shop, capacity: CapacityFacts) -> Event:
-    event = _event("capacity", capacity.starts, title=f"Capacity: {number_text(capacity.orders_per_day)} orders a day")
+    orders = measured_text(capacity.orders_per_day, "orders")
+    event = _event("capacity", capacity.starts, title=f"Capacity: {orders} a day")
     event.add("categories", ["Capacity"])
     _from_to(event, shop, _instant(capacity.starts), _instant(capacity.ends))
     _told(event, capacity.told_at)
@@ -172,12 +173,12 @@ def _receipt(key: tuple[str, str], lines: Sequence[tuple[str, Receipt]]) -> Even
     order = f" ({of})" if lines[0][1].purchase_order else ""
     moved = f", first told for {first_expected_on}" if day.isoformat() != first_expected_on else ""
     came = "" if waiting else ", came in"
-    event = _event("receipt", *key, title=f"Delivery: {number_text(units)} of {what}{order}{moved}{came}")
+    event = _event("receipt", *key, title=f"Delivery: {units:,} of {what}{order}{moved}{came}")
     event.add("categories", ["Delivery"])
     event.add("dtstart", day)
     event.add("dtend", day + timedelta(1))
     _told(event, max((receipt.received_at or receipt.told_at for _, receipt in lines), default=""))
-    listed = [f"{number_text(r.quantity)} of {flat(sku)}, {r.status}, {r.expected_on}" for sku, r in lines[:MOST_LINES]]
+    listed = [f"{r.quantity:,} of {flat(sku)}, {r.status}, {r.expected_on}" for sku, r in lines[:MOST_LINES]]
     rest = [f"and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
     event.add("description", "\n".join([*listed, *rest]))
     return event

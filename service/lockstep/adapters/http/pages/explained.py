@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from lockstep.rule.judged_verdict import Judged
+from lockstep.rule.sentences import facts_of, reference_word
 from lockstep.shop.whole_shop import MadeOf
-from lockstep.text.figures import PERCENT, number_text, ratio_text, time_text
+from lockstep.text.figures import PERCENT, measured_text, number_text, ratio_text, time_text
 
 MOST_WINDOWS = 12
 """Windows of the usual that are listed; the newest ones."""
@@ -54,23 +55,23 @@ def _parts(verdict: Judged, zone: ZoneInfo, depth: int) -> Iterator[ExplainedPar
 
 
 def _rows(verdict: Judged, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
-    unit = verdict.unit
-    yield "measured", number_text(verdict.value, unit)
+    unit, numbers = verdict.unit, facts_of(verdict)
+    yield "measured", numbers.number
     if verdict.window_start is not None and verdict.window_end is not None:
         yield "in the window", f"{time_text(verdict.window_start, zone)} to {time_text(verdict.window_end, zone)}"
     if verdict.baseline is not None:
         of = f", of {verdict.baseline_of}" if verdict.baseline_of else ""
-        yield "usual", f"{number_text(verdict.baseline, unit)}{of}"
+        yield "usual", f"{numbers.usual if reference_word(numbers) == 'usual' else numbers.before}{of}"
     if verdict.ratio is not None:
         yield "measured over usual", ratio_text(verdict.ratio)
     if verdict.limit is not None:
         of = f", {verdict.limit_of}" if verdict.limit_of else ""
         yield "limit", f"{number_text(verdict.limit, unit)}{of}"
     for name, number in verdict.counts.items():
-        yield name.replace("_", " "), number_text(number, PERCENT if name in _SHARES else "")
+        yield name.replace("_", " "), measured_text(number, PERCENT if name in _SHARES else "")
     for name, asked in verdict.asked.items():
         text = asked if isinstance(asked, str) else number_text(asked, PERCENT if name in _SHARES else "")
         yield f"the rule asks: {name.replace('_', ' ')}", text
     for stretch in verdict.history[-MOST_WINDOWS:]:
-        value = "no data" if stretch.value is None else number_text(stretch.value, unit)
+        value = measured_text(stretch.value, unit)
         yield f"window until {time_text(stretch.end, zone)}", value

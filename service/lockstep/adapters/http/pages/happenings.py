@@ -18,7 +18,7 @@ from lockstep.response.command import (
     TakeBack,
 )
 from lockstep.response.decision import Decision
-from lockstep.text.figures import number_text, time_text
+from lockstep.text.figures import measured_text, time_text
 from lockstep.transition import Transition, TransitionName, fires_otherwise
 
 MOST_SHOWN = 200
@@ -62,7 +62,11 @@ def _moment(decision: Decision) -> tuple[str, str]:
 
 
 def _changed(transition: Transition, zone: ZoneInfo) -> Happening:
-    number = "" if transition.value is None else f": {number_text(transition.value, unit_of(transition))}"
+    number = (
+        ""
+        if transition.value is None
+        else f": {measured_text(transition.value, unit_of(transition), transition.limit)}"
+    )
     words = {
         TransitionName.PENDING: "Noticed, and not told yet",
         TransitionName.FIRING: "Changed" if fires_otherwise(transition) else f"Fired, {transition.severity}",

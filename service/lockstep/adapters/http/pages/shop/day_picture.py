@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lockstep.shop.subjects.day_course import HOURS, DayCourse
-from lockstep.text.figures import number_text
+from lockstep.text.figures import measured_number
 
 WIDTH, HEIGHT = 240, 48
 """Of the picture, in its own units: ten a hour."""
@@ -53,7 +53,7 @@ def _words(course: DayCourse, what: str) -> str:
     """`Most came at 12:00: 31 orders, usually 24. By the hour: …`."""
     parts = []
     for hour, number in enumerate(course.came):
-        usual = f" (usually {number_text(round(course.usual[hour]))})" if course.usual else ""
-        if number or (course.usual and round(course.usual[hour])):
-            parts.append(f"{hour}:00 {number_text(number)}{usual}")
+        usual = f" (usually {measured_number(float(course.usual[hour]))})" if course.usual else ""
+        if number or (course.usual and course.usual[hour]):
+            parts.append(f"{hour}:00 {measured_number(number)}{usual}")
     return f"{what.capitalize()} by the hour: {', '.join(parts) or 'none yet'}."

@@ -13,7 +13,6 @@ from lockstep.shop.subjects.promotions import promoting
 from lockstep.shop.subjects.stock_receipts import next_receipt
 from lockstep.shop.whole_shop import Shop
 from lockstep.text.days import day_text, list_text
-from lockstep.text.figures import number_text
 from lockstep.text.one_line import flat
 
 MOST_ROWS = 8
@@ -86,13 +85,13 @@ def _row(shop: Shop, product: ProductFacts, now: datetime) -> StockRow:
     plans = promoting(shop, product.sku, now)
     is_out = product.available is not None and product.available <= 0
     coming = next_receipt(product, today)
-    next_words = "no delivery is planned" if coming is None else f"{number_text(coming[1])} on {day_text(coming[0])}"
+    next_words = "no delivery is planned" if coming is None else f"{coming[1]:,} on {day_text(coming[0])}"
     lost = f"out for {gap.text} before the next delivery" if gap.value else ""
     return StockRow(
         sku=flat(product.sku),
         tone="critical" if is_out and plans else "warning" if is_out or plans else "info",
         word="sold out" if is_out else "runs out",
-        available=number_text(max(0, product.available or 0)),
+        available=f"{max(0, product.available or 0):,}",
         cover="" if is_out or cover.value is None else f"lasts {cover.text}",
         gap=lost,
         next=next_words,

@@ -12,15 +12,17 @@ from fractions import Fraction
 from lockstep.adapters.http.pages.shop.day_picture import DayPicture, day_picture
 from lockstep.adapters.http.pages.shop.stock_rows import StockRow
 from lockstep.measure.definition import SeriesDef
+from lockstep.reports.cell_text import SAME_PART, SAME_POINTS
 from lockstep.shop.business import business
 from lockstep.shop.catalogue import SOURCE
 from lockstep.shop.forecast import conversion_of
 from lockstep.shop.names import names
 from lockstep.shop.subjects.day_course import DayCourse, day_course
 from lockstep.shop.subjects.returns import channel_returns, returns_ranking
-from lockstep.shop.whole_shop import Made, Shop
+from lockstep.shop.translations import known
+from lockstep.shop.whole_shop import Made, Shop, plain
 from lockstep.text.days import list_text
-from lockstep.text.figures import PERCENT, duration_words, number_text, usual_text
+from lockstep.text.figures import PERCENT, POINTS, measured_number, measured_text
 from lockstep.text.one_line import flat
 
 LEAST_COMPARED = 10
@@ -118,13 +120,20 @@ def _against(course: DayCourse, weekday: str, unit: str) -> list[str]:
     """How a count stands against what is usual by now and at the end of such a day."""
     if course.usual_so_far is None or course.usual_day is None:
         return [f"What is usual is not known: {course.why}."]
-    by_now = number_text(round(course.usual_so_far))
+    by_now = measured_number(float(course.usual_so_far))
     against = f"usual by now: {by_now}"
     if course.usual_so_far >= LEAST_COMPARED:
-        percent = round(100 * (course.so_far - course.usual_so_far) / course.usual_so_far)
-        way = f"{abs(percent)}% {'more' if percent > 0 else 'less'} than usual" if percent else "as usual"
+        change = float((course.so_far - course.usual_so_far) / course.usual_so_far)
+        way = _than(change, "more", "less", "usual") or "as usual"
         against = f"{way} by now ({by_now})"
-    return [against, f"a usual {weekday}: {number_text(round(course.usual_day))} {unit}"]
+    return [against, f"a usual {weekday}: {measured_text(plain(course.usual_day), unit)}"]
+
+
+def _than(change: float, more: str, less: str, what: str) -> str:
+    """`12% more than usual`; "" where it is as good as the same."""
+    if abs(change) < SAME_PART:
+        return ""
+    return f"{measured_text(abs(change), PERCENT)} {more if change > 0 else less} than {what}"
 
 
 def _today(course: DayCourse, noun: str) -> str:
@@ -142,7 +151,7 @@ def _traffic(shop: Shop, now: datetime) -> Tile:
     return Tile(
         "traffic",
         "Traffic",
-        number_text(course.so_far),
+        measured_number(course.so_far),
         about,
         "over",
         _today(course, "visit"),
@@ -168,7 +177,7 @@ def _orders(shop: Shop, now: datetime, whole: Mapping[str, Made]) -> Tile:
         return Tile(
             "orders",
             "Orders",
-            number_text(course.so_far),
+            measured_number(course.so_far),
             about,
             "pending",
             _today(course, "order"),
@@ -176,17 +185,15 @@ def _orders(shop: Shop, now: datetime, whole: Mapping[str, Made]) -> Tile:
             to_do,
             day_picture(course, "orders"),
         )
-    lines = [f"expected by tonight: {number_text(float(expected.value))}", *lines]
+    lines = [f"expected by tonight: {_number(expected)}", *lines]
     gap = whole["forecast_gap"]
     if gap.value is not None:
-        share = round(float(gap.value) * 100)
-        if share:
-            way = "above" if share > 0 else "below"
-            lines.insert(1, f"{abs(share)}% {way} what was expected by now")
+        gap_words = _than(float(gap.value), "more", "less", "was expected by now")
+        lines[1:1] = [gap_words] if gap_words else []
     return Tile(
         "orders",
         "Orders",
-        number_text(course.so_far),
+        measured_number(course.so_far),
         about,
         "over",
         _today(course, "order"),
@@ -203,15 +210,15 @@ def _conversion(shop: Shop, now: datetime) -> Tile:
         to_do = "Marketing: have visits sent as traffic.session events."
         return Tile("conversion", "Conversion", "not known", about, "pending", few, (), to_do)
     today = shop.day(shop.day_of(now))
-    lines = [f"{number_text(rate.orders)} orders of {number_text(rate.sessions)} visits ({rate.of})"]
+    lines = [f"{measured_number(rate.orders)} orders of {measured_number(rate.sessions)} visits ({rate.of})"]
     if today is not None and today.counts.get("sessions", 0) >= shop.settings.min_sessions:
         share = Fraction(today.counts.get("orders", 0), today.counts["sessions"])
-        lines.insert(0, f"today so far: {number_text(round(float(share), 4), PERCENT)}")
+        lines.insert(0, f"today so far: {measured_text(plain(share), PERCENT)}")
     channels = [(name, business(shop, "channel", (name,), now)["channel_conversion"]) for name in shop.channels()[:20]]
     known = [(name, made) for name, made in channels if made.value is not None]
     if len(known) > 1:
         lines += [f"{flat(name)} {made.text}" for name, made in known[:3]]
-    value = number_text(round(float(rate.share), 4), PERCENT)
+    value = measured_text(plain(rate.share), PERCENT)
     return Tile("conversion", "Conversion", value, about, "over", f"of visits, {rate.days} days", lines)
 
 
@@ -227,30 +234,34 @@ def _capacity(shop: Shop, now: datetime, whole: Mapping[str, Made]) -> Tile:
             "rules/shop.yml."
         )
         return Tile("capacity", "Capacity", "not known", about, "pending", capacity.why, (), to_do)
-    lines = [f"{number_text(float(capacity.value))} orders can be shipped today"]
+    lines = [f"{capacity.text} can be shipped today"]
     used = whole["capacity_used"]
     if used.value is not None:
-        lines.append(f"{number_text(round(float(used.value), 2), PERCENT)} taken so far")
+        lines.append(f"{used.text} taken so far")
     if projected.value is None:
         return Tile("capacity", "Capacity", "not known", about, "pending", projected.why, lines)
     share = float(projected.value)
     if room.value is not None:
-        lines.insert(0, _room_words(shop, now, room.value, over=share > 1, whole=whole))
+        lines.insert(0, _room_words(shop, now, over=share > 1, whole=whole))
     tone = "critical" if share > 1 else "over"
     word = "over capacity" if share > 1 else "taken by tonight"
-    return Tile("capacity", "Capacity", number_text(round(share * 100) / 100, PERCENT), about, tone, word, lines)
+    return Tile("capacity", "Capacity", projected.text, about, tone, word, lines)
 
 
-def _room_words(
-    shop: Shop, now: datetime, room: int | float | Fraction, *, over: bool, whole: Mapping[str, Made]
-) -> str:
+def _room_words(shop: Shop, now: datetime, *, over: bool, whole: Mapping[str, Made]) -> str:
     if over:
         expected, capacity = whole["expected_today"].value, whole["capacity_today"].value
-        too_many = round(float(expected or 0) - float(capacity or 0))
-        return f"{number_text(too_many)} orders too many: add no budget, move work to tomorrow"
-    visits = names(shop, {}, now).get("visits_for_room")
-    more = f" ≈ {number_text(visits)} visits" if isinstance(visits, int | float) else ""
-    return f"room for {number_text(float(room))} more orders today{more}"
+        too_many = measured_text(float((expected or 0) - (capacity or 0)), "orders")
+        return f"{too_many} too many: add no budget, move work to tomorrow"
+    known_names = names(shop, {}, now)
+    more = f" ≈ {known(known_names, 'visits_for_room')}" if "visits_for_room" in known_names else ""
+    room = _number(whole["room_left"])
+    return f"room for {room} more order{'' if room == '1' else 's'} today{more}"
+
+
+def _number(made: Made) -> str:
+    """A measure that is known, without its unit."""
+    return measured_number(plain(made.value) or 0)
 
 
 def _stock(shop: Shop, rows: Sequence[StockRow], more: int) -> Tile:
@@ -271,7 +282,7 @@ def _stock(shop: Shop, rows: Sequence[StockRow], more: int) -> Tile:
     lines = ["product" if count == 1 else f"products, {out} of them sold out"]
     if promoted:
         lines.append(f"promoted: {list_text(promoted, 2)}")
-    return Tile("stock", "Stock at risk", number_text(count), about, "critical" if is_grave else "warning", word, lines)
+    return Tile("stock", "Stock at risk", f"{count:,}", about, "critical" if is_grave else "warning", word, lines)
 
 
 def _returns(shop: Shop, now: datetime) -> Tile:
@@ -282,9 +293,9 @@ def _returns(shop: Shop, now: datetime) -> Tile:
         return Tile("returns", "Returns", "not known", about, "pending", rate.why)
     lines = []
     if rise.value is not None:
-        points = round(float(rise.value) * 100, 1)
-        way = "more" if points > 0 else "less"
-        lines.append("as in the month before" if not points else f"{abs(points):g} points {way} than the month before")
+        more = plain(rise.value) or 0
+        points = f"{measured_text(abs(more), POINTS)} {'more' if more > 0 else 'less'} than the month before"
+        lines.append(points if abs(more) >= SAME_POINTS else "as in the month before")
     lines += [
         f"{flat(row.sku)}: {row.returned} of {row.units}{f', {row.reasons}' if row.reasons else ''}"
         for row in returns_ranking(shop, now, 2)
@@ -300,6 +311,6 @@ def _to_ship(whole: Mapping[str, Made]) -> Tile:
         return Tile("ship", "To ship", "not known", about, "pending", backlog.why)
     lines = []
     if age.value is not None and backlog.value:
-        lines.append(f"the oldest waits {duration_words(float(age.value) * 3600)}")
+        lines.append(f"the oldest waits {age.text}")
     lines.append(f"late deliveries, 7 days: {late.text}" if late.value is not None else late.why)
-    return Tile("ship", "To ship", usual_text(float(backlog.value)), about, "over", "orders wait", lines)
+    return Tile("ship", "To ship", _number(backlog), about, "over", "orders wait", lines)

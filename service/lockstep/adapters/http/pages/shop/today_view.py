@@ -20,7 +20,7 @@ from lockstep.shop.plan_answer import answer, assess
 from lockstep.shop.subjects.returns import returns_ranking
 from lockstep.shop.whole_shop import Shop
 from lockstep.text.days import day_text, list_text
-from lockstep.text.figures import duration_words, number_text
+from lockstep.text.figures import duration_words, many, measured_text
 from lockstep.text.one_line import flat
 
 STALE = timedelta(minutes=30)
@@ -147,7 +147,7 @@ def _headline(
         worst = min((row.tone for row in fires.rows), key=rank)
         critical = sum(row.tone == "critical" for row in fires.rows)
         how_bad = f", {critical} of them critical" if critical and count > 1 else ", critical" if critical else ""
-        return f"{_many(count, 'alert')} {'needs' if count == 1 else 'need'} somebody{how_bad}", worst
+        return f"{many(count, 'alert')} {'needs' if count == 1 else 'need'} somebody{how_bad}", worst
     in_trouble = [row for row in campaigns if row.tone in ("critical", "warning")]
     if in_trouble:
         worst = min((row.tone for row in in_trouble), key=rank)
@@ -155,12 +155,12 @@ def _headline(
         return f"{names}: the plan has to change", worst
     known = len(handled.rows) + handled.more
     if known:
-        return f"{_many(known, 'alert')}, and somebody has {'it' if known == 1 else 'each'}", "info"
+        return f"{many(known, 'alert')}, and somebody has {'it' if known == 1 else 'each'}", "info"
     quiet = len(unheard.rows) + unheard.more
     if quiet:
-        return f"{_many(quiet, 'alert')} of which people hear nothing; see why below", "info"
+        return f"{many(quiet, 'alert')} of which people hear nothing; see why below", "info"
     if stock:
-        return f"Nothing fires; {_many(len(stock), 'product')} will run out", "info"
+        return f"Nothing fires; {many(len(stock), 'product')} will run out", "info"
     return "Nothing needs you now", "over"
 
 
@@ -285,7 +285,7 @@ def _coming(shop: Shop, today: date) -> list[tuple[str, str]]:
     for one in shop.capacities.values():
         day = shop.day_of(instant(one.starts))
         if today <= day <= last:
-            rows.append((day, f"capacity: {number_text(one.orders_per_day)} orders a day are declared"))
+            rows.append((day, f"capacity: {measured_text(one.orders_per_day, 'orders')} a day are declared"))
     deliveries: dict[date, list[tuple[int, str, bool]]] = {}
     for product in shop.products.values():
         for receipt in product.receipts:
@@ -294,12 +294,8 @@ def _coming(shop: Shop, today: date) -> list[tuple[str, str]]:
                 is_late = day < today or receipt.expected_on > receipt.first_expected_on
                 deliveries.setdefault(max(day, today), []).append((receipt.quantity, product.sku, is_late))
     for day, goods in deliveries.items():
-        named = list_text([f"{number_text(n)} {flat(sku)}" for n, sku, _ in sorted(goods, reverse=True)])
+        named = list_text([f"{many(n, 'unit')} of {flat(sku)}" for n, sku, _ in sorted(goods, reverse=True)])
         late = sum(is_late for *_, is_late in goods)
         rows.append((day, f"delivery: {named}{f' ({late} of {len(goods)} late)' if late else ''}"))
     ordered = sorted(rows)[:MOST_COMING]
     return [("today" if day == today else day_text(day), what) for day, what in ordered]
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{number_text(count)} {noun}{'' if count == 1 else 's'}"
