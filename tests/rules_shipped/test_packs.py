@@ -73,3 +73,24 @@ def test_leadership_hears_of_stock_by_the_route_of_the_handbook():
     for rule, hear in (("LowCover", [*both, "leadership"]), ("Overstock", [*both, "leadership"]), ("PoorRoas", both)):
         facts = {"sku": "A-1", "rule": rule, "severity": "warning"}
         assert sorted(routing.receivers_heard(teams, facts, moment=0)) == sorted(hear), rule
+
+
+@pytest.mark.parametrize("name", PACKS)
+def test_what_ends_an_alert_can_be_changed_where_what_begins_it_can(name):
+    """Else a shop that changes the one has a fault in a file that is not its own."""
+    document, _ = parse_document(f"packs/{name}.yml", PACKS[name].read_text())
+    assert document is not None
+    for rule in document.data["rules"]:
+        threshold = rule.get("threshold", {})
+        if any(isinstance(bound, dict) and "setting" in bound for bound in threshold.values()):
+            assert all(isinstance(bound, dict) for bound in rule.get("clear", {}).values()), rule["name"]
+
+
+def test_a_shop_that_is_told_earlier_writes_both_numbers(tmp_path):
+    """The other one by its own name in shop.yml, and not in the pack."""
+    (tmp_path / "shop.yml").write_text(
+        "packs: [capacity, spend]\n"
+        "capacity: {warn_at: 80%, full_at: 90%, enough_room_at: 85%}\n"
+        "spend: {spend_jump: 1.4, spend_as_usual: 1.2, complex: 40%, plain_again: 35%}\n"
+    )
+    assert [str(fault) for fault in load_rules(tmp_path).errors] == []
