@@ -1,7 +1,8 @@
 """The deliver stage: lanes, attempts, retry delays, breakers, dead letters. Decided here, sent by adapters/dispatch.
 
-A destination is a lane: one attempt at a time, in order within an alert, and a lane that fails or hangs delays no
-other. What is to be attempted is durable before it is attempted, so attempts are at least once, under the same id.
+A destination is a lane: one attempt at a time, in order within an alert or a document's subject, and a lane that fails
+or hangs delays no other. What is to be attempted is durable before it is attempted, so attempts are at least once,
+under the same id.
 """
 
 from collections.abc import Mapping
@@ -54,7 +55,7 @@ class Delivery:
 
     alerts, episodes: what it is about. state: firing, severity or resolved. created: when it was decided.
     first_at: of the first attempt, None before. thread: the reference of the message that it answers to. life_s: for
-    how many seconds it is worth trying; None: as its channel says.
+    how many seconds it is worth trying; None: as its channel says. subject: what a document is about, `promotion/A-1`.
     """
 
     id: str
@@ -73,6 +74,12 @@ class Delivery:
     reason: str = ""
     thread: str | None = None
     life_s: float | None = None
+    subject: str | None = None
+
+    @property
+    def order(self) -> list[str]:
+        """Of one of these, deliveries arrive in the order in which they were decided."""
+        return self.alerts if self.subject is None else [*self.alerts, self.subject]
 
     @property
     def severity(self) -> str:
@@ -200,11 +207,11 @@ class Deliver:
         for delivery in lane.waiting.values():
             if delivery.sequence > self._durable:
                 return None
-            if delivery.next_at <= moment and held.isdisjoint(delivery.alerts):
+            if delivery.next_at <= moment and held.isdisjoint(delivery.order):
                 lane.busy = delivery.id
                 delivery.thread = self._thread(delivery)
                 return delivery
-            held.update(delivery.alerts)  # what follows in an alert waits for what came before
+            held.update(delivery.order)  # what follows in an alert waits for what came before
         return None
 
     def sent(self, delivery: Delivery, sent: Sent, *, now: datetime) -> None:
@@ -365,9 +372,13 @@ class Deliver:
             self._cut.entries[_thread_key(destination, episode)] = None
 
 
+OF_SOME = ("life_s", "subject")
+"""What only some deliveries say."""
+
+
 def _row(delivery: Delivery) -> dict[str, Any]:
     """As it is stored; without what only some deliveries say, as before there were any."""
-    return {name: value for name, value in vars(delivery).items() if name != "life_s" or value is not None}
+    return {name: value for name, value in vars(delivery).items() if name not in OF_SOME or value is not None}
 
 
 def _encoded(row: dict[str, Any]) -> bytes:

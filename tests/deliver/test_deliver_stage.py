@@ -109,6 +109,26 @@ def test_the_end_waits_for_the_beginning_of_its_alert():
     assert order == ["fire", "resolve", "again"]
 
 
+def test_documents_of_one_subject_arrive_in_order_over_a_restart():
+    """A promotion that is resumed before its pause has arrived would stay paused for good."""
+    pause, resume = ("promotion.pause", "promotion.resume")
+    kept = Kept().feed(
+        record("pause", state=pause, alerts=[], episodes=(), subject="promotion/A-1"),
+        record("resume", state=resume, alerts=[], episodes=(), subject="promotion/A-1"),
+        record("other", state=pause, alerts=[], episodes=(), subject="promotion/B-2"),
+    )
+    kept.cut()
+    (first,) = kept.stage.due(START)
+    kept.stage.failed(first, DOWN, now=START, jitter=HALF)
+    kept = kept.cut().restart()
+    order = []
+    for moment in (START, _after(4.9), _after(5), _after(5)):
+        for delivery in kept.stage.due(moment):
+            order.append(delivery.id)
+            kept.stage.sent(delivery, Sent(), now=moment)
+    assert order == ["other", "pause", "resume"]
+
+
 def test_a_retry_survives_a_restart():
     """The time of the next attempt, the count of attempts and the last error are state."""
     kept = Kept().feed(record("d1"), record("d2", alert="a2")).cut()

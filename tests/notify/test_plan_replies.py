@@ -167,6 +167,7 @@ def test_programs_get_a_document_each_under_an_id_of_its_own():
         ("campaign.replied", "b"),
     ]
     assert len({d.id for d in told}) == 4
+    assert {d.subject for d in told} == {"campaign/SPRING"}
     for document in told:
         jsonschema.validate(document.body, campaign_json_schema())
 

@@ -197,8 +197,8 @@ promotions: {to: shop-hook, resume_after: 20m}
         for later in (0, 1, 1_200):
             stage.tick(at + timedelta(seconds=later))
             said += [json.loads(r.value or b"") for r in stage.cut().records if r.topic == DELIVERIES]
-    kinds = [d["body"]["type"] for d in said if d["body"]["type"].startswith("promotion.")]
-    assert kinds == ["promotion.pause", "promotion.resume"]
+    kinds = [(d["body"]["type"], d["subject"]) for d in said if d["body"]["type"].startswith("promotion.")]
+    assert kinds == [("promotion.pause", "promotion/A-1"), ("promotion.resume", "promotion/A-1")]
     assert {d["destination"]["receiver"] for d in said} == {"shop-hook"}
 
 

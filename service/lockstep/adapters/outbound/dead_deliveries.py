@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from lockstep.adapters.command_door import audit_record
-from lockstep.deliver import DEAD_DELIVERIES, FORMAT
+from lockstep.deliver import DEAD_DELIVERIES, FORMAT, OF_SOME
 from lockstep.labels import partition_of
 from lockstep.notify.pipeline.outbox import DELIVERIES
 from lockstep.ports import Broker, Record
@@ -57,7 +57,7 @@ class DeadDeliveries:
             deeds.append(done)
             key = row["destination"]["id"]
             value = {"format": FORMAT, **{name: row[name] for name in _AS_DECIDED}}
-            value |= {"life_s": row["life_s"]} if row.get("life_s") is not None else {}
+            value |= {name: row[name] for name in OF_SOME if row.get(name) is not None}
             partition = partition_of((key,), partitions)
             records.append(Record(DELIVERIES, msgspec.json.encode(value), key.encode(), partition))
             records.append(audit_record(done, f"{done.by} had a delivery to {done.receiver} sent once more"))

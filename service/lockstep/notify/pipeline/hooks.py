@@ -67,7 +67,8 @@ class Notice:
 class ProgramDocument:
     """What a destination gets that is no alert's: a program JSON as a published schema says, people a message.
 
-    id: of the delivery. body: of what it gets. life_s: for how many seconds it is worth trying.
+    id: of the delivery. body: of what it gets. life_s: for how many seconds it is worth trying. subject: what it is
+    about, `promotion/A-1`: of one subject documents arrive in the order in which they were decided; None: in any.
     """
 
     id: str
@@ -75,6 +76,7 @@ class ProgramDocument:
     state: str
     body: Body
     life_s: float
+    subject: str | None = None
 
 
 @dataclass(frozen=True)

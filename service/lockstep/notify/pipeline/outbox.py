@@ -72,6 +72,7 @@ class Outbox:
             about=[],
             body=document.body,
             life_s=document.life_s,
+            subject=document.subject,
         )
 
     def tell_program(
@@ -135,8 +136,10 @@ class Outbox:
         about: Sequence[tuple[str, str]],
         body: Body,
         life_s: float | None = None,
+        subject: str | None = None,
     ) -> None:
-        """about: (alert, episode) of every item in the body. life_s: how long it is worth trying; None: as ever."""
+        """about: (alert, episode) of every item in the body. life_s: how long it is worth trying; None: as ever.
+        subject: of a document, see ProgramDocument."""
         value = {
             "format": FORMAT,
             "id": number,
@@ -147,6 +150,7 @@ class Outbox:
             "episodes": list(dict.fromkeys(episode for _, episode in about)),
             "body": body,
             **({} if life_s is None else {"life_s": life_s}),
+            **({} if subject is None else {"subject": subject}),
         }
         partition = partition_of((destination.id,), self._partitions)
         self.cut.records.append(Record(DELIVERIES, msgspec.json.encode(value), destination.id.encode(), partition))

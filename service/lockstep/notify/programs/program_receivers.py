@@ -24,12 +24,12 @@ def is_program(destination: Destination) -> bool:
 
 
 def program_documents(
-    to: Sequence[Destination], body: dict[str, Any], *number: str | int
+    to: Sequence[Destination], body: dict[str, Any], *number: str | int, subject: str
 ) -> tuple[ProgramDocument, ...]:
     """A document for each destination, which is worth trying for a day.
 
     body: with its `type`, as a published schema says. number: which of its type it is; of one number there is one
-    delivery, however often it is decided.
+    delivery, however often it is decided. subject: what it is about; of one subject they arrive in order.
     """
     return tuple(
         ProgramDocument(
@@ -38,6 +38,7 @@ def program_documents(
             state=body["type"],
             body=body,
             life_s=float(DAY_S),
+            subject=subject,
         )
         for destination in to
     )

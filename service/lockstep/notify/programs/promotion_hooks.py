@@ -210,7 +210,9 @@ class PromotionHooks:
                 product.resume = None
             if product.untold:
                 for body in product.untold:
-                    happened.documents += program_documents(self._plan.to, body, sku, body["data"]["number"])
+                    happened.documents += program_documents(
+                        self._plan.to, body, sku, body["data"]["number"], subject=f"promotion/{sku}"
+                    )
                 product.untold = []
                 self._dirty.add(sku)
             if product.resume is None:

@@ -95,7 +95,7 @@ class PlanReplies:
         document = answered_document(standing, command.facts, previous_verdict=previous_verdict)
         lines = [flat(line) for line in command.why[:LONGEST_COMMENT].split("\n")]
         # A command is applied once, so its id is that of what is told.
-        documents = program_documents(self._programs, document, command.id)
+        documents = program_documents(self._programs, document, command.id, subject=f"campaign/{standing.campaign}")
         return self._keep(standing, headline, "\n".join(lines), documents)
 
     def _reply(self, command: ReplyToPlan, moment: float) -> Applied:
@@ -120,7 +120,9 @@ class PlanReplies:
             "confirmed": "Operations are ready for it as it is planned.",
             "objected": "Marketing: change the plan or speak with operations before it starts.",
         }[command.reply]
-        documents = program_documents(self._programs, replied_document(standing), command.id)
+        documents = program_documents(
+            self._programs, replied_document(standing), command.id, subject=f"campaign/{standing.campaign}"
+        )
         return self._keep(standing, headline, f"{note}. {then}" if note else then, documents)
 
     def _forget_oldest(self) -> None:
