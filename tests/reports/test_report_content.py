@@ -268,7 +268,7 @@ def test_content_and_pr_of_the_calendar_are_listed():
         "calendar.yml",
         """\
 campaigns: [{name: ADVENT, from: 2026-12-01, to: 2026-12-04}]
-content: [{name: Gift guide, from: 2026-12-02, to: 2026-12-04}, {name: Newsletter, on: [2026-12-01, 2026-12-08]}]
+content: [{name: Gift guide, from: 2026-12-02, to: 2026-12-04}, {name: Newsletter, on: Tue}]
 pr: [{name: Radio, on: 2026-12-03}, {name: Fair, on: 2027-05-01}]
 holidays: [{name: Christmas, on: 12-25}]
 closed: [{name: Weekend, on: Sun}, {name: Stocktaking, on: 2026-12-05}]

@@ -123,12 +123,12 @@ def theme_table(basis: Basis, first: date, count: int) -> Table:
 
 def calendar_table(basis: Basis, within_days: int) -> Table:
     """What is in the calendar beside campaigns: content and PR first, then holidays and closed days; each stretch of
-    days by itself. Weekdays on which the shop is always closed are no news."""
+    days by itself. Weekdays on which the shop is always closed are no news; a newsletter of each Tuesday is."""
     calendar = basis.shop.calendar
     days = [basis.today + timedelta(n) for n in range(within_days)]
     rows: list[tuple[bool, Row]] = []
     for entry in calendar.for_people if calendar is not None else ():
-        if entry.kind == "campaign" or any(on.weekday is not None for on in entry.on):
+        if entry.kind == "campaign" or (entry.kind == "closed" and any(on.weekday is not None for on in entry.on)):
             continue
         for first, last in _stretches([day for day in days if entry.is_on(day)]):
             row = (
