@@ -101,8 +101,9 @@ async def test_a_report_survives_the_death_of_its_worker_at_every_step(tmp_path)
             await worker.died()
 
         def reports_at(time: datetime) -> None:
-            # The other kinds go to nobody, whatever day it is.
-            others = f"agenda: {local + timedelta(3):%a}, monthly: {{to: [none]}}"
+            # No other kind is due meanwhile, whatever day it is.
+            later = f"{local + timedelta(hours=3):%H:%M}"
+            others = f'agenda: {local + timedelta(3):%a}, monthly: {{at: "{later}", to: [hook]}}'
             (tmp_path / "rules" / "shop.yml").write_text(f'report: {{daily: "{time:%H:%M}", {others}}}\n')
 
         # It is not due yet, and the schedule stands; then its time comes while nobody is there.

@@ -46,12 +46,13 @@ async def test_a_campaign_is_planned_by_the_page(shop):
         async with shop.session.post(f"{shop.base}/campaigns", data=data, headers=headers) as answer:
             return answer.status, await answer.text()
 
-    status, said = await post(campaign="<b>SALE", starts="2031-03-01T08:00", ends="2031-03-02T20:00")
+    first, last = (moment[:16] for moment in days(30, 32).values())
+    status, said = await post(campaign="<b>SALE", starts=first, ends=last)
     assert status == 200, said
     assert "is announced to both teams" in said
     assert "&lt;b&gt;SALE" in said
     assert "<b>SALE" not in said
-    status, said = await post(campaign="X", starts="2031-03-02T08:00", ends="2031-03-01T20:00")
+    status, said = await post(campaign="X", starts=last, ends=first)
     assert (status, "ends before it starts" in said) == (400, True)
     status, said = await post(campaign="X", starts="", ends="")
     assert (status, "Say when it starts and ends" in said) == (400, True)

@@ -95,7 +95,9 @@ async def test_a_report_that_was_due_while_the_service_was_down_is_sent_once(tmp
             return bool(of("heartbeat"))  # decided in the same tick, and durable with it
 
         async def has_arrived(service: Service) -> bool:
-            return bool(of("report.daily") and mailbox.mails and service.reports.ids("daily"))
+            # On a Monday or a first of the month there are others, too.
+            mails = [mail for mail in mailbox.mails if str(mail["X-Lockstep-Report"]).startswith("daily/")]
+            return bool(of("report.daily") and mails and service.reports.ids("daily"))
 
         async def tells_of_alerts(service: Service) -> bool:
             if not service.http.port or not service.judging.status().ready:

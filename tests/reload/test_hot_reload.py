@@ -481,7 +481,8 @@ async def test_a_campaign_that_an_event_announces_is_in_the_rules(tmp_path, sess
 
     async with running:
         await running.send("A", 5, ago_s=7300)
-        days = {"starts": "2031-01-06T00:00:00Z", "ends": "2031-01-07T23:59:59Z"}
+        first, last = (f"{utc_now() + timedelta(days=n):%F}" for n in (30, 31))
+        days = {"starts": f"{first}T00:00:00Z", "ends": f"{last}T23:59:59Z"}
         await says("campaign.planned", 7200, campaign="SALE", skus=["A"], **days)
         await running.firing(("LowStock", "A"))
         assert not await knows_it()

@@ -87,7 +87,7 @@ def _free_port() -> int:
 
 @dataclass
 class ServiceProcess:
-    """log: what it says. begins, begun_s: what its clock showed at first, and when that was, by our own."""
+    """log: what it says. begins, begun_s: what its clock showed when it was set last, and when that was, by our own."""
 
     url: str
     log: Path
@@ -97,7 +97,7 @@ class ServiceProcess:
 
     @property
     def now(self) -> datetime:
-        """What its clock shows until it is set; as much too late as its start took."""
+        """What its clock shows, or a moment before: it was set before it said so."""
         return self.begins + timedelta(seconds=asyncio.get_running_loop().time() - self.begun_s)
 
     async def set_clock(self, to: datetime) -> None:
@@ -108,6 +108,7 @@ class ServiceProcess:
         await self._process.stdin.drain()
         is_set = re.compile(rf'"to": ?"{re.escape(said)}"')
         await until(lambda: is_set.search(self.log.read_text(encoding="utf-8")) is not None, "its clock", CLOCK_S)
+        self.begins, self.begun_s = to, asyncio.get_running_loop().time()
 
 
 async def until(is_so: Callable[[], bool], what: str, within_s: float) -> None:
@@ -138,7 +139,10 @@ async def service(folder: Path, environ: Mapping[str, str], clock: datetime) -> 
                 url = await _ready(process, log)
         except TimeoutError as error:
             raise DemoError(f"the service was not ready after {START_S:g} s; see {log}") from error
-        yield ServiceProcess(url, log, clock, begun_s, process)
+        running = ServiceProcess(url, log, clock, begun_s, process)
+        # Its clock began at some moment of its start: set, we know what it shows. It is never set back.
+        await running.set_clock(running.now)
+        yield running
     finally:
         await _ended(process)
 
