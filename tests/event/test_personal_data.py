@@ -8,7 +8,7 @@ import pytest
 from lockstep.measure.columns import Columns, texts
 from lockstep.notify.message import Writer
 from lockstep.rule.language.load import load_texts
-from lockstep.text.personal_data import looks_personal, names_a_person, without_personal
+from lockstep.text.personal_data import is_free_text, looks_personal, names_a_person, without_personal
 from lockstep.tools.backtest.replay import backtest
 from lockstep.tools.published_schemas import EXAMPLE_DATA
 from lockstep.transition import as_cloudevent
@@ -130,6 +130,18 @@ def test_counting_persons_is_fine():
 class _Row:
     def __init__(self, channel):
         self.channel = channel
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("x" * 80, False), ("x" * 81, True), (" ".join(["it"] * 12), False), (" ".join(["it"] * 13), True),
+        ("late\nagain", True),
+    ],
+)  # fmt: skip
+def test_what_is_longer_than_a_reason_is_somebody_s_own_text(text, is_one):
+    """Longer than 80 letters or 12 words, or of several lines."""
+    assert is_free_text(text) == is_one
 
 
 def test_a_value_that_looks_personal_is_no_label():

@@ -1,6 +1,6 @@
 """The shop's calendar as iCalendar, read back by the library that calendars are read with."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -140,7 +140,8 @@ def test_days_of_the_calendar_recur_as_they_are_written():
     titles = [str(event["SUMMARY"]) for event in in_a_year]
     assert titles.count("Closed: Sunday") == 52
     assert titles.count("Holiday: Christmas") == 1
-    assert titles.count("Campaign: SALE") == 2
+    sales = [(event.start, event.end) for event in in_a_year if event["SUMMARY"] == "Campaign: SALE"]
+    assert sales == [(date(2026, 6, 1), date(2026, 6, 3)), (date(2026, 12, 1), date(2026, 12, 3))]
     (leap,) = [event for event in parsed.walk("VEVENT") if "Leap" in event["SUMMARY"]]
     assert leap.start == date(2028, 2, 29)
 
@@ -161,8 +162,28 @@ def test_no_name_becomes_a_line_of_its_own(name):
     assert parsed.walk("VALARM") == []
 
 
-def test_what_was_over_a_month_ago_is_left_out_and_who_is_on_call_is_there_where_asked():
-    assert read(shop(SPRING), now=datetime(2026, 5, 20, tzinfo=UTC)) == []
+@pytest.mark.parametrize(("days", "is_there"), [(31, True), (32, False)])
+def test_what_was_over_a_month_ago_is_left_out(days, is_there):
+    """A campaign, a capacity, a delivery and a stretch of calendar.yml alike."""
+    starts, ends = "2026-03-29T08:00:00Z", "2026-03-29T12:00:00Z"
+    known = shop(
+        replace(SPRING, starts=starts, ends=ends),
+        CapacityFacts(upto=TOLD, starts=starts, ends=ends, orders_per_day=80.0, told_at=TOLD),
+        product("A-1", receipt(on="2026-03-29")),
+        entries=(Entry("closed", "Inventory", first=date(2026, 3, 29), last=date(2026, 3, 29)),),
+    )
+    events = read(known, now=datetime(2026, 3, 29, 12, tzinfo=UTC) + timedelta(days=days))
+    assert len(events) == (4 if is_there else 0)
+
+
+def test_a_delivery_of_several_products_is_on_the_day_of_the_first_that_still_comes():
+    lines = [product("A-1", receipt(on="2026-03-25")), product("B-2", replace(receipt(), expected_on="2026-03-31"))]
+    assert the_one(shop(*lines)).start == date(2026, 3, 25)
+    came = product("A-1", receipt(on="2026-03-25", status="received", received_at="2026-03-25T08:00:00Z"))
+    assert the_one(shop(came, lines[1])).start == date(2026, 3, 31)
+
+
+def test_who_is_on_call_is_there_where_asked():
     shift = DutyShift("night", "ben", datetime(2026, 3, 20, 20, tzinfo=UTC), datetime(2026, 3, 21, 8, tzinfo=UTC))
     event = the_one(shop(), shifts=[shift])
     assert event["SUMMARY"] == "On call: ben (night)"

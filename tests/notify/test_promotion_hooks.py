@@ -113,6 +113,26 @@ def test_what_pauses_nothing(rule, more):
     assert run.said == []
 
 
+def test_a_level_is_believed_for_two_days():
+    """To the hour."""
+    run = Run()
+    run.hear("firing", "PromotedRunsLow", shop={**SHOP, "stock_age": 48.0})
+    assert run.said == [("promotion.pause", "A-1", 1)]
+
+
+def test_what_is_paused_stays_so_while_an_alert_about_an_old_level_fires():
+    """Such an alert begins no pause, and is one that has to be over like any other."""
+    run = Run()
+    run.hear("firing", "PromotedRunsLow")
+    run.hear("firing", "PromotedOutOfStock", shop={**SHOP, "stock_age": 60.0})
+    run.hear("resolved", "PromotedRunsLow")
+    run.step(120)
+    assert run.said == [("promotion.pause", "A-1", 1)]
+    run.hear("resolved", "PromotedOutOfStock")
+    run.step(30)
+    assert run.said[1:] == [("promotion.resume", "A-1", 1)]
+
+
 def test_stock_that_comes_and_goes_pauses_once():
     """Every five minutes for three hours; it is resumed half an hour after the last of it, not before."""
     run = Run()
@@ -140,6 +160,8 @@ def test_what_happened_while_nobody_listened_is_made_up_for():
     run.step(31)
     assert run.said[2:] == [("promotion.resume", "A-1", 1)]
     jsonschema.validate(run.bodies[-1], promotion_json_schema())
+    for minutes in (1, 60):  # and what fires is not over, however long it does
+        assert run.part.tick(run.at + minutes * 60).documents == []
 
 
 @pytest.mark.parametrize("seed", range(20))

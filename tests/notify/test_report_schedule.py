@@ -274,6 +274,30 @@ def test_down_at_the_later_time_it_is_caught_up_with_until_noon(back, sent, told
     assert (again.documents, again.notices) == ([], [])
 
 
+def test_who_is_named_at_two_times_gets_it_at_the_earlier_one():
+    """In whatever order shop.yml has them."""
+    slots = (ReportSlot("08:00", ("chat", "mail")), ReportSlot("06:00", ("mail",)))
+    run = Run(ReportTimes(time(6), None, None, {"daily": slots}), begins=at("05:00"))
+    run.tick(at("06:00"))
+    assert to(run.write("daily/2026-11-30", at("06:01")).documents) == ["mail"]
+    assert to(run.tick(at("08:00")).documents) == ["chat"]
+
+
+@pytest.mark.parametrize(
+    ("back", "due", "told"),
+    [
+        pytest.param("18:00", True, 0, id="in time"),
+        pytest.param("23:59", True, 0, id="within six hours"),
+        pytest.param("00:00", False, 1, id="then they hear of it"),
+    ],
+)
+def test_a_report_of_the_afternoon_is_caught_up_with_for_six_hours(back, due, told):
+    """Noon is over when it is due."""
+    run = Run(ReportTimes(time(18), None, None), begins=at("05:00"))
+    happened = run.tick(at(back, "2026-12-01" if back == "00:00" else "2026-11-30"))
+    assert (len(happened.records) == 1, len(happened.notices)) == (due, told)
+
+
 def test_a_destination_that_is_taken_out_meanwhile_gets_nothing():
     run = Run(TWO, begins=at("05:00"))
     run.tick(at("06:00"))

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from html import unescape
 
@@ -304,10 +305,11 @@ async def test_the_calendar_is_subscribed_to_by_the_address_that_the_page_shows(
 
 
 class Listener:
-    """Somebody who looks on: what came, as (event, data)."""
+    """Somebody who looks on. heard: the names of all events that came."""
 
     def __init__(self, answered: aiohttp.ClientResponse) -> None:
         self.answered = answered
+        self.heard: list[str] = []
 
     async def next(self, name: str = "parts") -> str:
         """The data of the next event of this name."""
@@ -318,6 +320,7 @@ class Listener:
                 if key:
                     fields[key] = value
                     continue
+                self.heard += [fields["event"]] if "event" in fields else []
                 if fields.get("event") == name:
                     return fields["data"]
                 fields = {}
@@ -346,13 +349,26 @@ async def test_who_looks_on_gets_the_parts_that_changed(busy):
 
 async def test_a_change_of_nothing_that_is_shown_tells_nobody_anything(busy):
     """The page is made again, is as it was, and no part is sent."""
-    busy.today.live.every_s, busy.today.live.share, busy.today.live.beat_s = 0.01, 0.0, 0.1
-    url = f"{busy.url}/today/live?version={busy.today.live.now().version}"
-    async with aiohttp.ClientSession(trust_env=False) as session, session.get(url) as answered:
+    live, is_made_again = busy.today.live, asyncio.Event()
+    live.every_s, live.share, live.beat_s = 0.01, 0.0, 0.1
+    version, make = live.now().version, live.make
+
+    def made() -> Mapping[str, str]:
+        is_made_again.set()
+        return make()
+
+    live.make = made
+    async with (
+        aiohttp.ClientSession(trust_env=False) as session,
+        session.get(f"{busy.url}/today/live?version={version}") as answered,
+    ):
         listener = Listener(answered)
         await listener.next("beat")
         busy.put(product("MUG-2", sells=1, stock=399))
-        assert await listener.next("beat") == await listener.next("beat")
+        async with asyncio.timeout(20):
+            await is_made_again.wait()
+        assert [await listener.next("beat") for _ in range(2)] == [version] * 2
+        assert set(listener.heard) == {"beat"}
 
 
 async def test_one_too_many_is_asked_to_come_again_and_goes_away_with_its_connection(busy):

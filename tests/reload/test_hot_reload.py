@@ -258,7 +258,8 @@ async def hook():
 
     async def receive(request):
         body = (await request.json())["data"]
-        told.append((body["rule"], body["state"], *body["labels"].values()))
+        if body["rule"] != BEHIND:  # what is sent is minutes old
+            told.append((body["rule"], body["state"], *body["labels"].values()))
         return web.Response(status=204)
 
     app = web.Application()

@@ -4,14 +4,15 @@ from time import process_time
 
 import pytest
 from report_samples import ACTIONS, NEWS, SIX, sample_shop
-from shop_build import days, history, lot, product, receipt, shop_of
+from shop_build import TODAY, day, days, history, lot, plan, product, receipt, shop_of
 
 from lockstep.reports.daily import daily
 from lockstep.reports.monthly import monthly
 from lockstep.reports.news import AlertNews
 from lockstep.reports.weekly import weekly
 from lockstep.shop.facts import Place
-from lockstep.shop.stakes import at_stake, held, shop_currency
+from lockstep.shop.plan_answer import assess
+from lockstep.shop.stakes import at_stake, held, promoted_short, promotion, shop_currency, shortage
 
 SOLD = {"orders": 10, "units": 20, "revenue": 10_000}
 
@@ -92,6 +93,44 @@ def test_a_shop_of_one_currency_needs_not_say_it():
     assert daily(shop, AlertNews(), (), SIX).currency == "GBP"
     only_a_price = shop_of(product("A-1", price=100, currency="JPY"), currency="")
     assert shop_currency(only_a_price, SIX) == "JPY"
+
+
+@pytest.mark.parametrize(
+    ("stock", "receipts", "gap"),
+    [
+        pytest.param(20, [receipt(50, "2026-12-05")], None, id="more comes in time"),
+        pytest.param(20, [receipt(50, "2026-12-10")], 5, id="more comes days later"),
+        pytest.param(28, [], 7, id="it lasts as long as the safety, and a delivery takes two weeks"),
+        pytest.param(29, [], None, id="it lasts longer"),
+        pytest.param(0, [], 14, id="it is out"),
+    ],
+)
+def test_a_shortage_is_days_without_stock(stock, receipts, gap):
+    """Four are sold a day."""
+    facts = product("A-1", sells=4, stock=stock, price=100, upto=SIX, receipts=receipts)
+    lacking = shortage(shop_of(*history(weeks=8, whole=SOLD), facts, safety_days=7, lead_time_days=14), facts, SIX)
+    assert (None if lacking is None else lacking.gap) == gap
+
+
+def test_what_is_spent_on_what_is_sold_out_is_at_stake_beside_its_sales():
+    facts = (
+        *history(weeks=8, whole=SOLD),
+        product("A-1", sells=4, stock=0, price=100, upto=SIX),
+        plan("SUMMER", "2026-11-29", "2026-12-02", ["A-1"]),
+    )
+    sales = shop_of(*facts)
+    both = shop_of(*facts, day(TODAY, spend_by_campaign={"SUMMER": {"EUR": 750}}))
+    lost, with_spend = (promotion(shop, shop.products["A-1"], SIX) for shop in (sales, both))
+    assert lost.minor > 0
+    assert with_spend.minor == lost.minor + 750
+
+
+def test_of_two_campaigns_the_one_that_lacks_most_counts():
+    """They want the same units, so their lacks are not added."""
+    plans = [plan("SHORT", "2026-11-29", "2026-12-01", ["A-1"]), plan("LONG", "2026-11-29", "2026-12-05", ["A-1"])]
+    shop = shop_of(*history(weeks=8, whole=SOLD), product("A-1", sells=4, stock=2, price=100, upto=SIX), *plans)
+    short, long = (assess(shop, one, SIX).products[0].short for one in plans)
+    assert promoted_short(shop, shop.products["A-1"], SIX) == long > short > 0
 
 
 def test_a_product_with_two_lots_is_one_matter_with_the_sum_of_both():

@@ -67,6 +67,9 @@ def days(entries: Iterable[Entry]) -> list[str]:
             id="a time without a zone is the shop's; what ends at midnight ends the day before",
         ),
         pytest.param(
+            "SUMMARY:A|DTSTART:20261127T000000|DTEND:20261127T000000", ["2026-11-27"], id="a moment, at midnight"
+        ),
+        pytest.param(
             "SUMMARY:A|DTSTART;VALUE=DATE:20261204|RRULE:FREQ=WEEKLY;COUNT=3|EXDATE;VALUE=DATE:20261211",
             ["2026-12-04", "2026-12-18"],
             id="what recurs, without its exception",
@@ -203,6 +206,13 @@ def test_what_is_left_out_is_said(events, says):
     calendar, faults = read(*events)
     assert [fault.replace(":8:", ":7:") for fault in faults] == [says.replace(":8:", ":7:")]
     assert calendar.planned == ()
+
+
+@pytest.mark.parametrize(("ends", "is_kept"), [("20270102", True), ("20270103", False)])
+def test_a_year_is_the_longest_event(ends, is_kept):
+    """Of 366 days, as in a leap year."""
+    calendar, faults = read(f"SUMMARY:A|DTSTART;VALUE=DATE:20260101|DTEND;VALUE=DATE:{ends}")
+    assert (len(days(calendar.entries)), len(faults)) == ((366, 0) if is_kept else (0, 1))
 
 
 @pytest.mark.parametrize(
