@@ -333,3 +333,29 @@ def test_what_is_announced_may_be_too_many_by_itself():
     assert given.verdict == "no"
     assert "900 orders are announced for its 3 days, and 180 can be shipped in them" in given.reasons[0]
     assert "0 of 0" not in given.suggestion
+
+
+def test_an_answer_is_the_same_whatever_was_asked_before():
+    """What is reckoned once for a shop is of just these days and numbers: not of the same campaign on other days."""
+    facts = [
+        *history(weeks=8, web={"orders": 40, "sessions": 1_000}),
+        *today("12:00", web={"orders": 10}),
+        *(product(sku, sells=4, stock=stock) for sku, stock in (("A-1", 400), ("B-2", 3), ("C-3", 0))),
+        capacity(60, "2026-11-30"),
+        plan("SUMMER", "2026-12-02", "2026-12-04", ["A-1", "B-2"], orders=60),
+        plan("SALE", "2026-12-03", "2026-12-06", ["A-1", "C-3"], orders=90),
+    ]
+    asked = [
+        plan(name, starts, "2026-12-08", skus, orders=orders)
+        for name in ("SUMMER", "SALE", "NEW")
+        for starts, skus, orders in (
+            ("2026-12-03", ["A-1"], 60),
+            ("2026-12-05", ["A-1"], 60),
+            ("2026-12-05", ["A-1", "B-2"], 10),
+            ("2026-12-05", ["A-1", "C-3"], 500),
+        )
+    ]
+    shop = shop_of(*facts, capacity_per_day=60)
+    for at_once in (asked, asked[::-1]):
+        for one in at_once:
+            assert answer(shop, one, NOON) == answer(shop_of(*facts, capacity_per_day=60), one, NOON)

@@ -5,7 +5,7 @@ whole days, but for stock and today; and who was answered before is answered oth
 the limit by a margin. So an answer does not flap when it is given again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from fractions import Fraction
@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from lockstep.shop.day_sums import plan_bounds, plan_days
-from lockstep.shop.facts import PlanFacts
+from lockstep.shop.facts import PlanFacts, ProductFacts
 from lockstep.shop.forecast import Course, Forecast, campaign_course, conversion_of, forecast
 from lockstep.shop.subjects.capacity import capacity_of
 from lockstep.shop.subjects.product import NO_STOCK_TOLD, cover, is_named
@@ -264,7 +264,6 @@ def _products(
     shop: Shop, plan: PlanFacts, at: datetime, bounds: tuple[date, date]
 ) -> tuple[list[PlanProduct], dict[str, int]]:
     """The products, and on how many of its days each is out."""
-    today = shop.day_of(at)
     ours = units_of_campaign(shop, plan, at)
     products, days_out = [], {}
     for sku in dict.fromkeys(plan.skus):
@@ -272,29 +271,41 @@ def _products(
         if known is None or known.available is None:
             products.append(_unknown_product(sku))
             continue
-        more = dict(ours[sku])
-        for other in promoting(shop, sku, at, ahead_days=366):
-            if other.campaign != plan.campaign:
-                for day, units in units_of_campaign(shop, other, at)[sku].items():
-                    more[day] = more.get(day, Fraction(0)) + units
-        course = stock_course(shop, known, at, bounds, more)
-        coming = next_receipt(known, today)
-        days = cover(shop, known, today)
-        is_free = is_named(sku, shop.settings.backorder)
-        days_out[sku] = 0 if is_free else len(course.out_on)
-        products.append(
-            PlanProduct(
-                sku=sku,
-                available=known.available,
-                days_of_cover=plain(days),
-                needed=whole(course.needed),
-                short=0 if is_free else whole(course.short),
-                enough_until="" if is_free or course.first_out is None else course.first_out.isoformat(),
-                next_receipt="" if coming is None else coming[0].isoformat(),
-                next_receipt_quantity=0 if coming is None else coming[1],
-            )
-        )
+        product, days_out[sku] = _product(shop, plan, known, at, bounds, ours[sku])
+        products.append(product)
     return products, days_out
+
+
+def _product(
+    shop: Shop,
+    plan: PlanFacts,
+    known: ProductFacts,
+    at: datetime,
+    bounds: tuple[date, date],
+    ours: Mapping[date, Fraction],
+) -> tuple[PlanProduct, int]:
+    """One whose stock is known, and on how many of the plan's days it is out. ours: units that the plan sells of it."""
+    today, sku = shop.day_of(at), known.sku
+    more = dict(ours)
+    for other in promoting(shop, sku, at, ahead_days=366):
+        if other.campaign != plan.campaign:
+            for day, units in units_of_campaign(shop, other, at)[sku].items():
+                more[day] = more.get(day, Fraction(0)) + units
+    course = stock_course(shop, known, at, bounds, more)
+    coming = next_receipt(known, today)
+    days = cover(shop, known, today)
+    is_free = is_named(sku, shop.settings.backorder)
+    product = PlanProduct(
+        sku=sku,
+        available=known.available,
+        days_of_cover=plain(days),
+        needed=whole(course.needed),
+        short=0 if is_free else whole(course.short),
+        enough_until="" if is_free or course.first_out is None else course.first_out.isoformat(),
+        next_receipt="" if coming is None else coming[0].isoformat(),
+        next_receipt_quantity=0 if coming is None else coming[1],
+    )
+    return product, 0 if is_free else len(course.out_on)
 
 
 def _unknown_product(sku: str) -> PlanProduct:
@@ -315,12 +326,7 @@ def _judge_products(
 ) -> None:
     length = (bounds[1] - bounds[0]).days + 1
     out = [p for p in products if p.available is not None and days_out[p.sku] >= length]
-    limit = _SHORT if plan.verdict not in ("change", "no") else Fraction(0)
-    short = [
-        p
-        for p in products
-        if p not in out and p.available is not None and (p.short > p.needed * limit and p.short >= 1)
-    ]
+    short = [p for p in products if p not in out and p.available is not None and _is_short(p, plan)]
     sentences = [f"{p.sku} is out on all of its days: {_stock(p)}." for p in out]
     if out and len(out) == len(products):
         seen.grave += sentences
@@ -332,6 +338,11 @@ def _judge_products(
     for p in products:
         if p.available is None:
             seen.unknown.append(f"{p.sku}: {NO_STOCK_TOLD}.")
+
+
+def _is_short(p: PlanProduct, plan: PlanFacts) -> bool:
+    limit = _SHORT if plan.verdict not in ("change", "no") else Fraction(0)
+    return p.short > p.needed * limit and p.short >= 1
 
 
 def _stock(p: PlanProduct) -> str:
@@ -430,7 +441,7 @@ def _all_right(days: list[PlanDay], products: list[PlanProduct]) -> str:
 
 def _suggestion(shop: Shop, plan: PlanFacts, at: datetime, seen: PlanAnswer) -> str:
     """A later start if one is good; else fewer products, less of it, or both."""
-    later = _later_start(shop, plan, at, len(seen.unknown))
+    later = _later_start(shop, plan, at, seen)
     if later is not None:
         start, fine = later
         words = f"Start it on {day_text(start)} instead"
@@ -454,13 +465,16 @@ def _suggestion(shop: Shop, plan: PlanFacts, at: datetime, seen: PlanAnswer) -> 
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _later_start(shop: Shop, plan: PlanFacts, at: datetime, unknown: int) -> tuple[date, PlanAnswer] | None:
+def _later_start(shop: Shop, plan: PlanFacts, at: datetime, seen: PlanAnswer) -> tuple[date, PlanAnswer] | None:
     """The first later day on which the answer is a yes, of a plan that has not begun; without more that is not known of
-    it than `unknown`."""
+    it than there is as it is planned. seen: the answer as it is planned."""
     starts, ends = plan_bounds(plan)
     if starts <= at:
         return None
     first = plan_days(plan, shop.zone)[0]
+    # What is short as it is planned is looked at first: most often it is short on the later days as well, and the rest
+    # of a hundred products need not be reckoned.
+    scarce = [p.sku for p in seen.products if p.enough_until or p.short]
     for n in range(1, LATEST_START_DAYS + 1):
         moved = replace(
             plan, starts=_moved(starts, n, shop).isoformat(), ends=_moved(ends, n, shop).isoformat(), verdict=""
@@ -468,11 +482,27 @@ def _later_start(shop: Shop, plan: PlanFacts, at: datetime, unknown: int) -> tup
         bounds = plan_days(moved, shop.zone)
         if any(day.room is not None and day.room < 0 for day in _days(shop, moved, at, bounds)):
             continue
-        seen = assess(shop, moved, at)
-        is_open = seen.fullest is None or bool(seen.fullest.capacity)
-        if seen.verdict == "yes" and is_open and len(seen.unknown) <= unknown:
-            return first + timedelta(n), seen
+        ours = units_of_campaign(shop, moved, at) if scarce else {}
+        if any(_stops(shop, moved, shop.products[sku], at, bounds, ours[sku]) for sku in scarce):
+            continue
+        later = assess(shop, moved, at)
+        is_open = later.fullest is None or bool(later.fullest.capacity)
+        if later.verdict == "yes" and is_open and len(later.unknown) <= len(seen.unknown):
+            return first + timedelta(n), later
     return None
+
+
+def _stops(
+    shop: Shop,
+    plan: PlanFacts,
+    known: ProductFacts,
+    at: datetime,
+    bounds: tuple[date, date],
+    ours: Mapping[date, Fraction],
+) -> bool:
+    """Whether a product keeps a plan from a yes. ours: as in `_product`."""
+    product, days_out = _product(shop, plan, known, at, bounds, ours)
+    return days_out > (bounds[1] - bounds[0]).days or _is_short(product, plan)
 
 
 def _moved(moment: datetime, days: int, shop: Shop) -> datetime:

@@ -75,7 +75,8 @@ def _units_of_campaign(shop: Shop, plan: PlanFacts, at: datetime) -> dict[str, d
     average = sum(sold.values(), Fraction(0)) / len(sold) if sold else Fraction(1)
     weights = {sku: sold.get(sku, average) for sku in skus}
     whole = sum(weights.values())
-    return {sku: {day: more * an_order * weights[sku] / whole for day, more in course.by_day.items()} for sku in skus}
+    parts = {sku: an_order * weights[sku] / whole for sku in skus}
+    return {sku: {day: more * parts[sku] for day, more in course.by_day.items()} for sku in skus}
 
 
 @dataclass(frozen=True)
