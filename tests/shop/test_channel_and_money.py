@@ -243,6 +243,14 @@ def test_spend_change(facts, value):
     assert of(*history(web={"spend": 20_000}), *facts)["spend_change"].value == value
 
 
+def test_spend_in_another_currency_is_no_change_of_spend():
+    """Of a shop that names no currency: 200 dollars after days of 200 euros are neither as much nor more."""
+    facts = (*history(web={"spend": {"EUR": 20_000}}), day(TODAY, "web", spend={"USD": 20_000}))
+    assert of(*facts, currency="")["spend_change"].text == "money in EUR and USD, which shop.yml has no rate between"
+    rate = {"exchange": {"USD": Fraction("0.9")}}
+    assert of(*facts, **rate)["spend_change"].value == 1
+
+
 def test_spend_that_is_new_has_nothing_to_compare_with():
     assert of(*history(web={"orders": 1}), *days(TODAY, web={"spend": 5}))["spend_change"].text == (
         "nothing was usually spent on web in the days before"

@@ -1,5 +1,6 @@
 """A channel: what its visits, its spend and its orders come to."""
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 
@@ -99,7 +100,6 @@ def margin(shop: Shop, channel: str, at: datetime) -> Made:
         return Made(None, "%", (), f"shop.yml has no cost_of_goods of {channel}")
     sums = {name: paid(shop, name, yesterday, COST_DAYS, channel) for name in MONEY}
     totals = {name: total(money, shop.settings) for name, money in sums.items()}
-    currencies = {one.currency for one in totals.values() if one.minor}
     net = totals["revenue"].minor - totals["refunds"].minor
     made_of: _Parts = (
         (f"revenue of {COST_DAYS} days", float(totals["revenue"].amount)),
@@ -112,8 +112,8 @@ def margin(shop: Shop, channel: str, at: datetime) -> Made:
         return Made(None, "%", made_of, totals["revenue"].why)
     if net <= 0:
         return Made(None, "%", made_of, f"nothing was earned on {channel} in {COST_DAYS} days")
-    if len(currencies) > 1:
-        return Made(None, "%", made_of, f"money in {list_text(sorted(currencies))}, which shop.yml has no rate between")
+    if unlike := _unlike(totals.values()):
+        return Made(None, "%", made_of, unlike)
     left = net * (1 - part) - totals["shipping_cost"].minor - totals["spend"].minor
     why = "; ".join(dict.fromkeys(one.why for one in totals.values() if one.why))
     return Made(left / net, "%", made_of, why)
@@ -151,15 +151,15 @@ def spend_change(shop: Shop, channel: str, at: datetime) -> Made:
     """
     today = shop.day_of(at)
     yesterday = today - timedelta(1)
-    now = max(
-        (total(paid(shop, "spend", day, 1, channel), shop.settings) for day in (yesterday, today)),
-        key=lambda spend: spend.minor,
-    )
+    last = [total(paid(shop, "spend", day, 1, channel), shop.settings) for day in (yesterday, today)]
+    now = max(last, key=lambda spend: spend.minor)
     before = facts_of(shop, yesterday - timedelta(1), SPEND_DAYS)  # days on which the shop is known at all
     days = [total(paid(shop, "spend", _day(f.day), 1, channel), shop.settings) for f in before]
     made_of: _Parts = (("spend of the last day", float(now.amount)), ("days before that are known", len(days)))
     if len(days) < 3:
         return Made(None, "x", made_of, f"only {len(days)} days before are known")
+    if unlike := _unlike([*days, *last]):
+        return Made(None, "x", made_of, unlike)
     usual = median(one.minor for one in days)
     if usual <= 0:
         return Made(None, "x", made_of, f"nothing was usually spent on {channel} in the days before")
@@ -167,6 +167,12 @@ def spend_change(shop: Shop, channel: str, at: datetime) -> Made:
         return Made(None, "x", made_of, now.why)
     made_of = (made_of[0], ("usual spend of a day", round(float(usual) / 10 ** decimals(now.currency), 2)))
     return Made(now.minor / usual, "x", made_of, now.why)
+
+
+def _unlike(totals: Iterable[Total]) -> str:
+    """Why totals are not set against each other: they are of several currencies; "" where they can be."""
+    currencies = sorted({one.currency or "no currency" for one in totals if one.minor})
+    return f"money in {list_text(currencies)}, which shop.yml has no rate between" if len(currencies) > 1 else ""
 
 
 def _day(text: str) -> date:
