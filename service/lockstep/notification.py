@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -42,6 +42,25 @@ class PlanNews(msgspec.Struct, frozen=True, kw_only=True):
     is_open: bool = False
 
 
+class TeamPart(NamedTuple):
+    """What one team is told of an item.
+
+    team: as a title; "" where all are told the same. to_do: the rule's words, which say what to do; "" for a further
+    line. meaning: what it means in the other team's numbers, or the reasons; "" where nothing is known. stands_out:
+    whether what to do has to be told apart from such a meaning, here or in a later part.
+    """
+
+    team: str
+    to_do: str
+    meaning: str = ""
+    stands_out: bool = False
+
+    @property
+    def whole(self) -> str:
+        """Both as one text, for channels that have one size of letters."""
+        return f"{self.to_do} {self.meaning}".strip()
+
+
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """One transition as people read it; every text is plain, and fit for one line.
 
@@ -53,7 +72,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     note: what is odd about the message itself. chart: the transition whose chart shows it; UNSET where none can.
     handled: who has it, in words, "Anna has it since 14:05"; UNSET: nobody. standing: the strongest of CLOSED,
     ACKNOWLEDGED and SNOOZED that stands; UNSET: none, though somebody may have written something. plan: the campaign
-    that it tells of, where it is no alert's; UNSET: none.
+    that it tells of, where it is no alert's; UNSET: none. meanings: team → the end of its text that says what it means
+    in the other team's numbers; UNSET: no text has such an end.
     What has a default was not written by the first version.
     """
 
@@ -82,6 +102,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     chart: str | msgspec.UnsetType = msgspec.UNSET
     standing: str | msgspec.UnsetType = msgspec.UNSET
     plan: PlanNews | msgspec.UnsetType = msgspec.UNSET
+    meanings: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def campaign(self) -> PlanNews | None:
@@ -95,8 +116,12 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def title(self) -> str:
-        """The headline for a screen: labels that are written from right to left stay by themselves."""
-        return isolated(self.headline, self.labels.values())
+        """The headline for a screen, where it stands by itself: with a capital, unless it begins with a name, which is
+        as it is written; labels that are written from right to left stay by themselves."""
+        line, names = self.headline, tuple(filter(None, (self.rule, *self.labels.values())))
+        if line.partition(" ")[0].isalpha() and not line.startswith(names):
+            line = f"{line[0].upper()}{line[1:]}"
+        return isolated(line, self.labels.values())
 
     @property
     def badge(self) -> str:
@@ -120,14 +145,29 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.at}, since {begin}" if same_day else f"{self.at}, since {self.since}"
 
     @property
-    def team_parts(self) -> list[tuple[str, str]]:
-        """(team as a title, its text) in their order; one with the title "" where all are told the same of an end.
+    def team_parts(self) -> list[TeamPart]:
+        """What each team is told, in their order; one without a team where all are told the same of an end.
 
-        So they are of what is no alert's, such as that a silence begins; one for each line of it.
+        So they are of what is no alert's, such as that a silence begins; one for each line of it. Of a campaign the
+        first line says what to do, and the others why. What means the same to all teams is said once, behind them.
         """
         if (self.is_over or not self.alert_id) and len(set(self.texts.values())) == 1:
-            return [("", line) for line in next(iter(self.texts.values())).split("\n")]
-        return [(team[:1].upper() + team[1:], text) for team, text in self.texts.items()]
+            first, *others = next(iter(self.texts.values())).split("\n")
+            if self.campaign is None or not others:
+                return [TeamPart("", line) for line in (first, *others)]
+            return [TeamPart("", first, stands_out=True), *(TeamPart("", "", line) for line in others)]
+        meanings = {} if isinstance(self.meanings, msgspec.UnsetType) else self.meanings
+        parts = []
+        for team, text in self.texts.items():
+            meaning = meanings.get(team, "")
+            if not text.endswith(meaning):
+                meaning = ""  # the text was cut, or is another one by now
+            to_do = text.removesuffix(meaning).rstrip() if meaning else text
+            parts.append(TeamPart(team[:1].upper() + team[1:], to_do, meaning, stands_out=bool(meaning)))
+        same = {part.meaning for part in parts}
+        if len(parts) < 2 or len(same) > 1 or same == {""}:
+            return parts
+        return [*(part._replace(meaning="") for part in parts), TeamPart("", "", same.pop())]
 
     @property
     def why_parts(self) -> list[tuple[str, str]]:
@@ -168,6 +208,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
             return self.rule
         labels = ", ".join(f"{name} {value}" for name, value in item.labels.items())
         return f"{item.rule or self.rule}, {labels or 'the whole shop'}"
+
+    @property
+    def lead(self) -> str:
+        """What stands above several items: how many there are, and of which rule where all of them are of one."""
+        count = f"{len(self.items) + self.more:,} alerts"
+        rules = {item.rule or self.rule for item in self.items}
+        is_of_one = rules == {self.rule} and not self.overview
+        return f"{self.rule}: {count}" if is_of_one else count
 
     def remarks(self, *, shown: int) -> list[str]:
         """What stands below the items. shown: how many of them stand above."""

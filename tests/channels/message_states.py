@@ -11,6 +11,8 @@ LONG = (
     "Find out whether a campaign, price or post of yours brings it, and ask operations whether they can carry it "
     "before you add to it; look at the landing pages, at what competitors do and at what customers write, and say so. "
 ) * 4
+TO_DO = {"marketing": "Hold back budget on web.", "operations": "Check that the warehouse can carry it."}
+MEANING = "310 orders are expected today and 490 can be shipped: room for 180 more."
 RUNBOOK = "https://wiki.shop.example/orders/spikes"
 
 
@@ -36,6 +38,13 @@ def states() -> dict[str, Message]:
         ),
         "worse": body(one("severity", severity="critical"), severity="critical", reason="it got worse"),
         "escalated": body(critical, severity="critical", reason="nobody has acknowledged it for 15 minutes"),
+        "translated": body(
+            replace(
+                one(texts={team: f"{to_do} {MEANING}" for team, to_do in TO_DO.items()}),
+                meanings=dict.fromkeys(TO_DO, MEANING),
+            ),
+            reason="it has begun",
+        ),
         "acknowledged": body(
             replace(one(), state=HANDLED, handled="Anna has it since Tue 24 Nov 2026 12:05 GMT"),
             state=HANDLED,

@@ -23,6 +23,7 @@ from channel_peers import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from message_states import MEANING, TO_DO, states
 from msgspec.structs import replace
 from slack_sdk.models.blocks import Block
 
@@ -133,8 +134,23 @@ def test_labels_are_shown_as_they_are(text, shown):
         texts = [block["text"]] if "text" in block else block["elements"]
         assert all(one.get("verbatim", one.get("type") == "button") for one in texts)
     first, _, _, said, *_ = slack_text(message).split("\n")
-    assert first == f":large_orange_circle: *Warning:* {shown} x"
+    assert first == f":large_orange_circle: *Warning: {shown} x*"
     assert said == f"*Marketing:* {shown}"
+
+
+def test_what_to_do_stands_out():
+    """In bold, behind its team; what means the same to both is said once, below."""
+    lines = slack_text(states()["translated"]).split("\n")
+    said = lines[lines.index(f"*Marketing: {TO_DO['marketing']}*") :]
+    assert said[1:3] == [f"*Operations: {TO_DO['operations']}*", MEANING]
+    assert MEANING not in said[3:]
+
+
+def test_several_rules_are_not_called_by_one_of_them():
+    """What comes together in a storm."""
+    one = item()
+    assert slack_text(body(one, replace(one, episode_id="e2"))).startswith("*OrderSpike: 2 alerts*")
+    assert slack_text(body(one, replace(one, rule="LowStock", episode_id="e2"))).startswith("*2 alerts*")
 
 
 def test_only_what_is_ours_is_a_link():

@@ -537,7 +537,7 @@ def usual(c: Spike, b: Baseline, read: Reader, end: int, zone: ZoneInfo, because
             return made(known, f"the last {len(known)} {name}s")
         missing = "no_data" if whole >= 3 else missing
         n = len(known) if whole >= 3 else whole
-        because = (*because, f"only {n} {name}{'' if n == 1 else 's'} {'is' if n == 1 else 'are'} known")
+        because = (*because, _few(n, name))
         if "closed" in today:
             return missing
     backs = [step * n for n in range(1, asked + 1) if not _marks(b, days, step * n)]
@@ -551,9 +551,13 @@ def usual(c: Spike, b: Baseline, read: Reader, end: int, zone: ZoneInfo, because
         return missing
     n = len(known) if whole >= least else whole
     left_out = "" if len(backs) == asked else "unmarked "
-    said = f"only {n} {left_out}{word}{'' if n == 1 else 's'} {'is' if n == 1 else 'are'} known"
+    said = _few(n, f"{left_out}{word}")
     instead = usual(c, b.otherwise, read, end, zone, (*because, said))
     return missing if instead == "unjudged" else instead
+
+
+def _few(n: int, of: str) -> str:
+    return f"only {n} {of}s are known" if n > 1 else f"only 1 {of} is known" if n else f"no {of} is known"
 
 
 def _said(of: str, because: tuple[str, ...]) -> str:

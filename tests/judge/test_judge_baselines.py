@@ -304,7 +304,7 @@ def test_thin_history_down_to_the_stretch_before():
     """On its second day a rule has one day behind it; the hour before has to do."""
     events = [*daily("5"), *orders("web: 11:00 x1, 12:00 x9", day="2026-01-06")]
     found = judged(plan(rule(spike(chained(), above=2.0))), events)
-    because = "only 0 weeks are known and only 1 day is known"
+    because = "no week is known and only 1 day is known"
     assert [(t["value"], t["baseline"], t["baseline_of"]) for t in found if t["state"] == "firing"][-1:] == [
         (9.0, 1.0, f"the 1 hour before, because {because}")
     ]

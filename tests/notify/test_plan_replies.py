@@ -188,7 +188,8 @@ def test_an_answer_is_told_in_lines_what_to_do_first():
     why = "Wait until more of A-1 is planned.\n22 orders too many on Monday.\nA-1 is out on 2 days."
     run._apply(AnswerPlan(campaign="SPRING", number=1, verdict="no", why=why, **run.head()))
     (item,) = notice_message(run.notices[0], TEAMS).items
-    assert [text for _, text in item.team_parts] == why.split("\n")
+    assert [part.whole for part in item.team_parts] == why.split("\n")
+    assert [part.stands_out for part in item.team_parts] == [True, False, False]
 
 
 def test_what_another_version_stored_is_read_or_refused():

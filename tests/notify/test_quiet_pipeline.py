@@ -202,7 +202,7 @@ def test_people_hear_of_a_silence(make):
     message = msgspec.convert(over, Message)
     assert message.subject == "Silence over: campaign"
     assert message.about(message.items[0]) == "Lockstep"
-    assert [team for team, _ in message.items[0].team_parts] == [""]
+    assert [part.team for part in message.items[0].team_parts] == [""]
 
 
 def test_an_inhibition(make):

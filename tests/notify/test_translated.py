@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 from alert_samples import LONDON, rule, transition
 
 from lockstep.measure.definition import Aggregate, Measured, SeriesDef
+from lockstep.notification import Item
 from lockstep.notify.message import Writer
 from lockstep.rule.condition.bound import Bounds
 from lockstep.rule.condition.kinds import Level, Severity, Threshold
@@ -86,3 +88,54 @@ def test_webhooks_say_the_same():
     """Programs are told the same words, within the bounds of a body."""
     body = Writer(LONDON).webhook(transition(shop=KNOWN), rule(), ("marketing", "operations"))
     assert "310 orders are expected today" in str(body)
+
+
+def told(say: dict[str, str], shop: dict[str, float | str] | None = None) -> Item:
+    known = KNOWN if shop is None else shop
+    return Writer(LONDON).item(transition(shop=known), replace(rule(), say=say), ("marketing", "operations"))
+
+
+def test_what_to_do_stands_apart_from_what_it_means():
+    """So that channels can show the first so that it stands out; together they are the whole text, as before."""
+    item = told({"marketing": "Add no budget.", "operations": "Call in hands."})
+    assert [(part.team, part.to_do) for part in item.team_parts] == [
+        ("Marketing", "Add no budget."),
+        ("Operations", "Call in hands."),
+    ]
+    assert all(part.meaning.startswith("310 orders are expected today") for part in item.team_parts)
+    assert all(part.stands_out for part in item.team_parts)
+    assert [part.whole for part in item.team_parts] == [*item.texts.values()]
+
+
+def test_what_means_the_same_to_both_teams_is_said_once():
+    """Behind what each of them is to do."""
+    say = {"marketing": "Add no budget.", "operations": "Call in hands."}
+    item = told(say, {"campaigns": "SUMMER until Thu 3 Dec"})
+    first, second, both = item.team_parts
+    assert (first.whole, second.whole) == ("Add no budget.", "Call in hands.")
+    assert (both.team, both.to_do, both.meaning.endswith("Running now: SUMMER until Thu 3 Dec.")) == ("", "", True)
+
+
+@pytest.mark.parametrize("text", ["W" * 2_000, "Add no budget."], ids=["a text that is cut", "another text by now"])
+def test_a_text_that_does_not_end_in_its_meaning_is_told_whole(text):
+    """What was cut, or replaced since it was written, such as by that the alert came and went."""
+    item = told({"marketing": text, "operations": "Call in hands."})
+    if text == "Add no budget.":
+        item = msgspec.structs.replace(item, texts={"marketing": "It was over again."})
+    part = item.team_parts[0]
+    assert (part.to_do, part.meaning, part.stands_out) == (item.texts["marketing"], "", False)
+
+
+@pytest.mark.parametrize(
+    ("headline", "title"),
+    [
+        ("today needs 135% of what can be shipped", "Today needs 135% of what can be shipped"),
+        ("web spends 23x the usual", "web spends 23x the usual"),
+        ("a-1 is sold out", "a-1 is sold out"),
+        ("20 orders within 1 hour", "20 orders within 1 hour"),
+    ],
+    ids=["a sentence", "a label's value", "what may be a name", "a number"],
+)
+def test_a_title_begins_with_a_capital_unless_with_a_name(headline, title):
+    """A name is as it is written."""
+    assert msgspec.structs.replace(told({}), headline=headline).title == title

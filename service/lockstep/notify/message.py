@@ -190,10 +190,11 @@ class Writer:
         the other team's numbers."""
         if transition.state is TransitionName.RESOLVED:
             return self._ended(transition, fired_at)
-        meaning = self._meaning(transition, rule, team)
-        return f"{meaning} {translated(transition, rule, leaf_of(transition), team)}".rstrip()
+        to_do = self.own_words(transition, rule, team)
+        return f"{to_do} {translated(transition, rule, leaf_of(transition), team)}".rstrip()
 
-    def _meaning(self, transition: Transition, rule: Rule | None, team: str) -> str:
+    def own_words(self, transition: Transition, rule: Rule | None, team: str) -> str:
+        """What to do about what goes on: the rule's words for a team, else built-in ones."""
         text = self._filled(team, transition, rule)
         if text:
             return text
@@ -261,6 +262,11 @@ class Writer:
         texts = {
             team: _shown(self.team_text(transition, rule, team, fired_at=fired_at), LONGEST_TEXT) for team in teams
         }
+        meanings = {
+            team: _shown(meaning, LONGEST_TEXT)
+            for team in teams
+            if not is_over and (meaning := translated(transition, rule, leaf_of(transition), team))
+        }
         broken = [part for part in ("summary", *teams) if self._is_broken(part, transition, rule)]
         return Item(
             state=transition.state.value,
@@ -278,6 +284,7 @@ class Writer:
             value_bar=value_bar,
             usual_bar=usual_bar,
             texts=texts,
+            meanings=meanings or msgspec.UNSET,
             why=tuple(_shown(line, LONGEST_WHY) for line in why_lines(measured)),
             more=where_more_is(transition, self.public_url),
             note=f"the rule's own text for {' and '.join(broken)} could not be filled in" if broken else "",

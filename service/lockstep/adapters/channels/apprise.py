@@ -174,7 +174,7 @@ def title_and_body(body: Message, pages: Mapping[str, str]) -> tuple[str, str]:
     count = len(body.items) + body.more
     title = f"{items[0].badge.capitalize()}: {_shown(items[0].headline)}" if items else _shown(body.subject)
     if count > 1:
-        title = f"{_shown(body.rule)}: {count} alerts"
+        title = _shown(body.lead)
     foot = [_shown(line) for line in body.remarks(shown=len(items))]
     if body.reason:
         foot.append(_shown(f"You get this because: {body.reason}."))
@@ -202,8 +202,8 @@ def _lines(body: Message, item: Item, page: str, *, with_headline: bool) -> Iter
         yield _cut(f"Value: {_shown(item.value)} {_shown(item.span)}{usual}", LONGEST_TITLE)
     parts = item.team_parts
     share = LONGEST_ITEM // max(1, len(parts))
-    for team, text in parts[:MOST_ITEMS]:
-        yield _cut(f"{_shown(team)}: {_shown(text)}" if team else f"Now: {_shown(text)}", max(60, share))
+    for part in parts[:MOST_ITEMS]:
+        yield _cut(f"{_shown(part.team or 'Now')}: {_shown(part.whole)}", max(60, share))
     yield _cut(f"About: {_shown(body.about(item))}", LONGEST_TITLE)
     if item.at:
         yield f"When: {_shown(item.when)}"

@@ -95,7 +95,7 @@ def card(body: Message, delivery_id: str, *, shown: int, pages: Mapping[str, str
     is_one = count == 1
     elements = []
     if not is_one:
-        elements.append(_rich([_run(_cut(body.rule, LONGEST_FACT)), _run(f": {count} alerts")], size="Large"))
+        elements.append(_rich([_run(_cut(body.lead, LONGEST_FACT))], size="Large"))
     for place, item in enumerate(body.items[:shown]):
         page, drawn = pages.get(item.episode_id, ""), chart if place == 0 else ""
         elements.append(_alert(body, item, page=page, chart=drawn))
@@ -164,7 +164,7 @@ def _texts(item: Item) -> list[tuple[str, str]]:
     """(team, its text), which give way where there is too much."""
     parts = item.team_parts
     share = LONGEST_TEXTS // max(1, len(parts))
-    return [(_cut(team, 60), _cut(text, share)) for team, text in parts[:MOST_ITEMS]]
+    return [(_cut(part.team, 60), _cut(part.whole, share)) for part in parts[:MOST_ITEMS]]
 
 
 def _background(item: Item) -> list[tuple[str, str]]:

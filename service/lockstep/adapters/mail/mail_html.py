@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from lockstep.adapters.mail.leads import Leads
-from lockstep.notification import Item, Message
+from lockstep.notification import Item, Message, TeamPart
 from lockstep.text.one_line import flat
 
 _COLOURS = {"critical": "#b42318", "warning": "#b54708", "info": "#175cd3", "over": "#067647"}
 _USUAL, _GREY, _SOFT, _LINE = "#98a2b3", "#667085", "#475467", "#e4e7ec"
+_MEANING = f"font-size:14px;line-height:1.5;color:{_SOFT}"
 
 MOST_WHOLE, WHOLE_OF_MANY = 5, 3
 """So many items are shown with all that there is to say; of more so many of them, and of the others a line each."""
@@ -83,7 +84,7 @@ def _card(body: Message, item: Item, picture: tuple[str, str, str] | None, leads
             f'color:#ffffff;font-size:12px;font-weight:bold">{escape(item.badge)}</span>',
             "16px 20px 6px",
         ),
-        _row(f'<span style="font-size:18px;line-height:1.35">{escape(item.title)}</span>', "0 20px 10px"),
+        _row(f'<b style="font-size:19px;line-height:1.3">{escape(item.title)}</b>', "0 20px 10px"),
     ]
     if item.handled:
         rows.append(_row(f'<b style="font-size:15px">{escape(item.handled)}</b>', "0 20px 8px"))
@@ -97,11 +98,7 @@ def _card(body: Message, item: Item, picture: tuple[str, str, str] | None, leads
                 "2px 20px 6px",
             )
         )
-    for team, text in item.team_parts:
-        name = f'<b class="grey" style="font-size:13px;color:{_GREY}">{escape(team)}</b><br>' if team else ""
-        rows.append(
-            _row(f'{name}<span dir="auto" style="font-size:15px;line-height:1.5">{escape(text)}</span>', "8px 20px 0")
-        )
+    rows += [_row(_team(part), "8px 20px 0") for part in item.team_parts]
     if page := leads.page(item):
         rows.append(_row(_buttons(item, page, colour, tone), "16px 20px 2px"))
     if picture is not None:
@@ -130,6 +127,15 @@ def _card(body: Message, item: Item, picture: tuple[str, str, str] | None, leads
         f'style="background:#ffffff;border:1px solid {_LINE};border-left:5px solid {colour};margin:0 0 14px">'
         f"{''.join(rows)}</table>"
     )
+
+
+def _team(part: TeamPart) -> str:
+    """What to do stands out; below it what it means in the other team's numbers, or why."""
+    name = f'<b class="grey" style="font-size:13px;color:{_GREY}">{escape(part.team)}</b>' if part.team else ""
+    tag, size = ("b", 16) if part.stands_out else ("span", 15)
+    to_do = f'<{tag} dir="auto" style="font-size:{size}px;line-height:1.4">{escape(part.to_do)}</{tag}>'
+    meaning = f'<span class="soft" dir="auto" style="{_MEANING}">{escape(part.meaning)}</span>'
+    return "<br>".join([*filter(None, [name]), *([to_do] if part.to_do else []), *([meaning] if part.meaning else [])])
 
 
 def _head(body: Message) -> str:

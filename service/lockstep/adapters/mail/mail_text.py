@@ -16,7 +16,9 @@ def text_part(body: Message, leads: Leads | None = None) -> str:
                 f"  {item.value_bar} {item.value} {item.span}",
                 f"  {item.usual_bar} {item.usual} {item.usual_is}",
             ]
-        lines += [f"  {team}: {text}" if team else f"  {text}" for team, text in item.team_parts]
+        for part in item.team_parts:
+            lines += [f"  {part.team}: {part.to_do}" if part.team else f"  {part.to_do}"] if part.to_do else []
+            lines += [f"    {part.meaning}"] if part.meaning else []
         if page := leads.page(item):
             lines += [f"  {_what_for(item)}: {page}"]
         lines += [f"  {name}: {text}" for name, text in leads.reasons(item)]

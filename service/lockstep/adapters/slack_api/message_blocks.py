@@ -12,13 +12,15 @@ import msgspec
 
 from lockstep.adapters.report_views.report_blocks import report_blocks, report_text
 from lockstep.adapters.slack_api.markup import cut, escaped, linked
-from lockstep.notification import HANDLED, Item, Message
+from lockstep.notification import HANDLED, Item, Message, TeamPart
 from lockstep.reports.report_body import report_in
 
 MOST_ITEMS = 8
 LONGEST_ITEM = 1_000
 """Characters of what one item says: with MOST_ITEMS of them, and their buttons, below the 12,000 that all blocks
 together may have, and the 3,000 that one may have."""
+LEAST_MEANING = 40
+"""Of what a team's numbers mean a shorter beginning says nothing, and is left out."""
 LONGEST_WHY = 320
 """Characters of why it was sent, and of where more is."""
 LONGEST_FOOT = 500
@@ -64,7 +66,7 @@ def rendered(
         return Rendered(report_text(report), report_blocks(report, page=report_page), [])
     shown = body.items[:MOST_ITEMS]
     is_one = len(body.items) + body.more == 1
-    head = _headline(shown[0]) if is_one else f"*{escaped(body.rule)}: {len(body.items) + body.more} alerts*"
+    head = _headline(shown[0]) if is_one else f"*{escaped(body.lead)}*"
     attachments = [
         attachment(
             body,
@@ -171,7 +173,7 @@ def _key(item: Item) -> str:
 
 def _headline(item: Item) -> str:
     mark = _OVER_MARK if item.is_over else _MARKS.get(item.severity, ":large_orange_circle:")
-    return f"{mark} *{escaped(item.badge.capitalize())}:* {cut(item.title, 1_500)}"
+    return f"{mark} *{escaped(item.badge.capitalize())}: {cut(item.title, 1_500)}*"
 
 
 def _said(item: Item, *, with_headline: bool) -> str:
@@ -185,8 +187,22 @@ def _said(item: Item, *, with_headline: bool) -> str:
     left = LONGEST_ITEM - sum(len(line) + 1 for line in lines)
     parts = item.team_parts
     share = max(40, left // max(1, len(parts)) - 60)
-    lines += [f"*{escaped(team[:30])}:* {cut(text, share)}" if team else cut(text, share) for team, text in parts]
+    for part in parts:
+        lines += _team(part, share)
     return "\n".join(lines) or escaped(item.when)
+
+
+def _team(part: TeamPart, share: int) -> list[str]:
+    """What to do stands out; below it what it means in the other team's numbers, or why. share: characters of it."""
+    name = f"{escaped(part.team[:30])}: " if part.team else ""
+    to_do = cut(part.to_do, share)
+    left = share - len(to_do)
+    if part.stands_out:
+        to_do = f"*{name}{to_do}*"
+    elif name:
+        to_do = f"*{name[:-1]}* {to_do}"
+    meaning = cut(part.meaning, left) if left > LEAST_MEANING else ""
+    return [text for text in (to_do, meaning) if text]
 
 
 def _foot(body: Message, item: Item, page: str) -> str:

@@ -123,7 +123,8 @@ class PlanReplies:
         documents = program_documents(
             self._programs, replied_document(standing), command.id, subject=f"campaign/{standing.campaign}"
         )
-        return self._keep(standing, headline, f"{note}. {then}" if note else then, documents)
+        text = f"{then}\n{standing.by} says: {note}" if note else then
+        return self._keep(standing, headline, text, documents)
 
     def _forget_oldest(self) -> None:
         """Campaigns of years come to a thousand, and the next one is to be answered as well."""

@@ -57,9 +57,8 @@ class Choice:
         if self.previous_s:
             return f"the {_length(self.previous_s)} before are not known"
         left_out = "" if self.marked or len(self.backs) == self.asked else " unmarked"
-        return (
-            f"only {count}{left_out} {self.of if count == 1 else self.of + 's'} {'is' if count == 1 else 'are'} known"
-        )
+        few = f"only {count}" if count else "no"
+        return f"{few}{left_out} {self.of + 's' if count > 1 else self.of} {'are' if count > 1 else 'is'} known"
 
 
 def _many(count: int, of: str) -> str:

@@ -118,7 +118,7 @@ class TodayPages:
         for team in rule.teams:
             what = advice(team, rule, leaf, direction=direction, is_missing=transition.value is None)
             about = ", ".join([transition.rule, *transition.labels.values()])
-            texts[team] = writer.team_text(transition, rule, team) if rule.say.get(team) else f"{about}: {what}."
+            texts[team] = writer.own_words(transition, rule, team) if rule.say.get(team) else f"{about}: {what}."
         return texts
 
 
