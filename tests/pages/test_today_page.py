@@ -147,7 +147,7 @@ async def test_stock_at_risk_says_until_when_and_what_comes(busy):
     assert "MUG-2" not in stock
     coming = part(page, "coming")
     assert "Fri 4 Dec delivery: 500 units of KEY-1 (1 of 1 late)" in coming
-    assert "today capacity: 120 orders a day are declared" in coming
+    assert "today capacity: 120 orders a day" in coming
 
 
 async def test_who_has_an_alert_is_said(busy):

@@ -91,9 +91,10 @@ def headline(basis: Basis, when: str, trade: Sequence[Figure], now: Sequence[Fig
 
     orders = figures["orders"]
     begin = f"{when}: nothing is known of its orders"
+    taken = "revenue not known" if figures["revenue"].value is None else f"{text('revenue')} of revenue"
     if orders.value is not None:
         other = orders.usual if than == "usual" else orders.week_before
-        begin = f"{when} {text('orders')} orders{against(orders, other, than)}, {text('revenue')} of revenue"
+        begin = f"{when} {text('orders')} orders{against(orders, other, than)}, {taken}"
     expected, capacity = figures["expected_today"], figures["capacity_today"]
     if expected.value is None:
         return f"{begin}."

@@ -30,7 +30,7 @@ def hourly(
     now = today_figures(basis)
     by_name = {f.name: f for f in (*hour, *now)}
     orders, room = by_name["orders"], by_name["room_left"]
-    left = "" if room.value is None else f"; room for {figure_text(room, shop.zone)} more today"
+    left = "" if room.value is None else f"; room for {figure_text(room, shop.zone) if room.value else 'no'} more today"
     headline = f"Last hour: {figure_text(orders, shop.zone)} orders{against(orders, orders.usual, 'usual')}{left}."
     sections = (
         Section(name="hour", title=f"The hour to {local:%H:%M}", figures=hour),

@@ -348,8 +348,8 @@ def _actions(basis: Basis) -> Iterator[Matter]:
         if action.closed_at is None and action.due and action.due < basis.today.isoformat():
             yield Matter(
                 name=f"action/{action.id}",
-                what=f"Was due on {day_words(date.fromisoformat(action.due))}: {action.text}",
+                what=f"It was due on {day_words(date.fromisoformat(action.due))}",
                 who=action.assignee or "both teams",
-                act="Do it, or say by when",
+                act=f"{action.text[:1].upper()}{action.text[1:]}, or say by when",
                 due=_end_of(basis, date.fromisoformat(action.due)),
             )

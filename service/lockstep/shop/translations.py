@@ -333,7 +333,7 @@ def _promoted(facts: Facts) -> Sentence:
     if gap:
         return Sentence(f"{which}; it is sold out on {known(facts, 'promoted_cover_gap')} of that.", says)
     is_out = (_number(facts, "available") or 0) <= 0
-    return Sentence(f"{which}{'' if gap is None or is_out else '; it lasts to the end'}.", says)
+    return Sentence(f"{which}{'' if gap is None or is_out else '; its stock lasts to the end'}.", says)
 
 
 def _expiring(facts: Facts, team: str) -> Sentence:

@@ -114,7 +114,7 @@ class _Html:
         stake, due = stake_words(matter, report), due_words(matter, report)
         head = self.el("span", f"r-who r-who-{team}", escape(matter.who.capitalize()))
         head += self.el("span", "r-stake", escape(stake)) if stake else ""
-        head += self.el("span", "r-grey", escape(due)) if due else ""
+        head += self.el("span", "r-due", escape(due)) if due else ""
         because = self.el("div", "r-grey", escape(matter.because)) if matter.because else ""
         return self.el(
             "div",

@@ -24,6 +24,7 @@ LIGHT: Mapping[str, str] = {
     "r-who-operations": "background:#0e7490",
     "r-who-both": "background:#b54708",
     "r-stake": "font-weight:bold;font-size:15px;margin:0 8px 0 0",
+    "r-due": "font-weight:bold;font-size:14px;color:#475467;white-space:nowrap",
     "r-act": "font-size:17px;line-height:1.35;margin:4px 0 2px;font-weight:bold",
     "r-tile": "display:inline-block;vertical-align:top;width:31%;min-width:142px;box-sizing:border-box;"
     "padding:6px 8px 8px 0",
@@ -61,6 +62,7 @@ DARK: Mapping[str, str] = {
     "r-grey": "color:#94969c",
     "r-name": "color:#94969c",
     "r-soft": "color:#cecfd2",
+    "r-due": "color:#cecfd2",
     "r-against": "color:#cecfd2",
     "r-good": "color:#47cd89",
     "r-bad": "color:#f97066",

@@ -71,6 +71,6 @@ def command_of(plan: PlanFacts, answered: PlanAnswer, since: str, now: datetime)
         campaign=answered.campaign,
         number=answered.number,
         verdict=verdict,
-        why="\n".join([*([f"Instead: {answered.suggestion}"] if answered.suggestion else []), *answered.reasons]),
+        why="\n".join([*([f"Proposal: {answered.suggestion}"] if answered.suggestion else []), *answered.reasons]),
         facts=answer_facts(plan, answered),
     )

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from lockstep.adapters.http.pages.explained import ExplainedPart, business_parts, explained
 from lockstep.adapters.http.pages.happenings import Happening, happenings
 from lockstep.notification import Item
-from lockstep.notify.message import Writer
+from lockstep.notify.message import Writer, facts
 from lockstep.response.command import Answer
 from lockstep.response.decision import Decision
 from lockstep.response.standing import Handling
@@ -25,6 +25,7 @@ class AlertView:
     """item: as messages tell it. tone: its colour, a severity, `over` or `pending`. about: the rule and its labels.
     standing: what people did that stands, in words, most important first. is_handled: whether somebody has it.
     runbook: an address of ours that may be a link; "" for none. now: what the judge says at this moment; "": nothing.
+    charted: what its chart shows, `orders within 15 minutes`; "" where nobody can say.
     """
 
     item: Item
@@ -40,6 +41,7 @@ class AlertView:
     now: str
     parts: Sequence[ExplainedPart]
     timeline: Sequence[Happening]
+    charted: str = ""
 
     @property
     def runbook(self) -> str:
@@ -117,6 +119,7 @@ def alert_view(
         now=says_now,
         parts=(*explained(judged, zone), *business_parts(last.made_of, zone)),
         timeline=happenings(events, zone),
+        charted="" if not (of := facts(last).of) or item.window == "now" else f"{of} {item.span}",
     )
 
 

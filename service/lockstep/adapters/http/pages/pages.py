@@ -1,6 +1,7 @@
 """Renders pages: templates with everything escaped, and headers that let nothing of other hosts in."""
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import jinja2
 from aiohttp import web
 
 from lockstep.adapters.http.pages.visitor import Visitor
+from lockstep.text.days import day_text
 
 _HERE = Path(__file__).parent
 PLACES = (
@@ -56,6 +58,7 @@ class Pages:
             lstrip_blocks=True,
             undefined=jinja2.StrictUndefined,
         )
+        self._templates.filters["day"] = lambda day: day_text(date.fromisoformat(day))
         self.style = (_HERE / "style.css").read_text(encoding="utf-8")
         self.script = (_HERE / "live.js").read_text(encoding="utf-8")
 

@@ -36,7 +36,7 @@ _EMPTY = {
     "name": "",
 }
 _VERDICTS = {"yes": "Yes: it can be done", "change": "Change it", "no": "No: not as it is planned"}
-_EDGES = {"yes": "info", "change": "warning", "no": "critical"}
+_EDGES = {"yes": "over", "change": "warning", "no": "critical"}
 
 
 class CampaignPages:

@@ -285,7 +285,7 @@ def _coming(shop: Shop, today: date) -> list[tuple[str, str]]:
     for one in shop.capacities.values():
         day = shop.day_of(instant(one.starts))
         if today <= day <= last:
-            rows.append((day, f"capacity: {measured_text(one.orders_per_day, 'orders')} a day are declared"))
+            rows.append((day, f"capacity: {measured_text(one.orders_per_day, 'orders')} a day"))
     deliveries: dict[date, list[tuple[int, str, bool]]] = {}
     for product in shop.products.values():
         for receipt in product.receipts:
