@@ -74,7 +74,7 @@ def test_what_looks_personal(text):
         "01-23-45-67", "@home", "size 10 @ 5", "10.0.0.1", "PO-2026-0001", "1,234,567", "+10%", "", "none",
         "4111 1111 1111 1112", "4012345678901234", "DE89370400440532013001", "AB12CD34EF56GH78IJ", "10614141000415",
         "24 Karat Road Show", "2 parcels lost on the road", "Lagerplatz 7", "Street 24", "1st Avenue",
-        "arrived 2 days late",
+        "arrived 2 days late", "9111 1111 1111 1110",
     ],
 )  # fmt: skip
 def test_what_does_not(text):

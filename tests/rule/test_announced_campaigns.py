@@ -180,4 +180,6 @@ def test_many_campaigns_are_bounded_and_told_once():
     told = [AnnouncedCampaign(f"C{n}", date(2026, 1, 1), date(2026, 1, 1 + n % 28), told_s=n) for n in range(MOST + 50)]
     ((_, kept),) = campaign_steps((), told)[-1:]
     assert len(kept) == MOST
+    by_end = sorted(one.last for one in told)
+    assert sorted(one.last for one in kept) == by_end[-MOST:]  # those that end last
     assert campaign_steps(kept, told) == []

@@ -162,6 +162,12 @@ def test_too_many_orders_in_all_are_a_no():
     assert given.suggestion == "Cap its spend so that it brings at most 50 orders a day (≈ 2,000 visits)."
 
 
+def test_as_many_orders_as_can_be_shipped_are_none_too_many():
+    """150 on each of its four days; with one more it is a no."""
+    assert answer(a_shop(), asked(orders=200), NOON).verdict == "yes"
+    assert answer(a_shop(), asked(orders=204), NOON).verdict == "no"
+
+
 def test_a_day_that_is_too_full_is_a_change():
     """Operations has fewer people on one of its days."""
     given = answer(a_shop(capacity(110, "2026-12-03")), asked(), NOON)
