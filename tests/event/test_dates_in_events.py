@@ -1,4 +1,4 @@
-"""Moments and days that an event names: what cannot be reckoned with is refused before it is in the shop's facts."""
+"""Moments, days and campaigns that an event names: what cannot be reckoned with or shown is refused at the door."""
 
 import msgspec
 import pytest
@@ -15,8 +15,8 @@ def event(kind, **data):
     )
 
 
-def campaign(starts, ends):
-    return event("campaign.planned", campaign="SUMMER", starts=starts, ends=ends, skus=[])
+def campaign(starts, ends, name="SUMMER"):
+    return event("campaign.planned", campaign=name, starts=starts, ends=ends, skus=[])
 
 
 def capacity(starts, ends):
@@ -44,6 +44,10 @@ def lot(day):
         campaign("2026-12-01T00:00:00Z", "2046-12-01T00:00:00Z"),
         capacity("2026-12-01T00:00:00Z", "9999-12-31T23:59:59-12:00"),
         capacity("0001-01-01T00:00:00+12:00", "2026-12-01T00:00:00Z"),
+        *(
+            campaign("2026-12-01T00:00:00Z", "2026-12-02T00:00:00Z", name)
+            for name in ("", " ", "SUMMER\nSALE", "SUMMER\x1b[31m", "\u202eREMMUS", "S" * 257)
+        ),
     ],
 )
 def test_what_cannot_be_reckoned_with_is_refused(value):
@@ -63,6 +67,7 @@ def test_what_cannot_be_reckoned_with_is_refused(value):
         receipt("2028-02-29"),
         lot("2026-12-31"),
         campaign("2026-12-05T00:00:00Z", "2026-12-02T00:00:00Z"),
+        campaign("2026-12-01T00:00:00Z", "2026-12-02T00:00:00Z", "Été / Sommer 2026 <b>, “-20 %”"),
         campaign("2026-12-01T00:00:00Z", "2028-12-01T00:00:00Z"),
         capacity("2026-12-01T00:00:00Z", "2046-12-01T00:00:00Z"),
     ],

@@ -1,9 +1,19 @@
 """The hand-off by the API, on a real service: planned, answered at once, told to both teams, confirmed, objected to."""
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 
-from shop_api import valid
+import aiohttp
+import msgspec
+import pytest
+from shop_api import Shop, valid
+from test_server import _settings, until
+from yarl import URL
+
+from lockstep.app import Service
+from lockstep.ports import Record
+from lockstep.shop.facts import SHOP, PlanFacts, encode, key_of
 
 PLAN = {"campaign": "SPRING", "skus": ["A-1", "B-2"], "expected_orders": 300}
 
@@ -22,6 +32,38 @@ async def test_a_campaign_is_answered_at_once_and_replied_to(shop):
     assert said["standing"] is None
 
 
+@pytest.fixture
+async def kept_shop(tmp_path):
+    """One that keeps the shop's facts."""
+    settings = _settings(tmp_path)
+    (settings.rules / "shop.yml").write_text("currency: EUR\n")
+    service, stop = Service(settings, environ={}), asyncio.Event()
+    running = asyncio.create_task(service.run(stop))
+    await until(lambda: asyncio.sleep(0, service.judging.runtime is not None and service.judging.status().ready))
+    async with aiohttp.ClientSession() as session:
+        yield Shop(f"http://127.0.0.1:{service.http.port}", session, service)
+    stop.set()
+    assert await running == 0
+
+
+async def test_a_reply_before_the_facts_have_it_says_when_to_give_it(kept_shop):
+    """A campaign is known at once, and replied to when the shop's facts have it, under the number that it has there."""
+    shop, reply, path = kept_shop, {"number": 1, "by": "Ben"}, "/v1/campaigns/SPRING%2F1"
+    planned = (await shop.ask("POST", "/v1/campaigns", {**PLAN, "campaign": "SPRING/1", **days(3, 6)}))["plan"]
+    assert (await shop.get("/v1/campaigns"))["campaigns"][0]["plan"] == planned
+    async with shop.session.post(URL(f"{shop.base}{path}/confirm", encoded=True), json=reply) as answer:
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "30")
+        assert "is not in the shop's facts yet; nothing was replied, do it again in 30 s" in await answer.text()
+    fact = msgspec.structs.replace(msgspec.convert(planned, PlanFacts), verdict="yes")
+    await shop.service.broker.publish([Record(SHOP, encode(fact), key_of(fact).encode(), 0)])
+
+    async def replied():
+        async with shop.session.post(URL(f"{shop.base}{path}/confirm", encoded=True), json=reply) as answer:
+            return answer.status == 200 and await answer.json()
+
+    assert (await until(replied))["standing"]["reply"] == "confirmed"
+
+
 async def test_bad_plans_say_what_is_wrong(shop):
     """Nothing is announced of them."""
     backwards = days(6, 3)
@@ -29,6 +71,16 @@ async def test_bad_plans_say_what_is_wrong(shop):
     assert "ends before it starts" in str(said)
     said = await shop.ask("POST", "/v1/campaigns", {**PLAN, **days(1, 2), "discount": 20}, status=400)
     assert "discount" in str(said)
+    for wrong in (float("nan"), float("inf")):
+        said = await shop.ask("POST", "/v1/campaigns", {**PLAN, **days(1, 2), "expected_orders": wrong}, status=400)
+        assert said["errors"] == [{"field": "expected_orders", "message": "must be a number"}]
+    said = await shop.ask("POST", "/v1/campaigns", {**PLAN, **days(1, 2), "expected_orders": 1e12}, status=400)
+    assert said["errors"] == [{"field": "expected_orders", "message": "must be at most 1,000,000,000"}]
+    far = {"starts": "9500-01-01T00:00:00Z", "ends": "9500-01-02T00:00:00Z"}
+    said = await shop.ask("POST", "/v1/campaigns", {**PLAN, **far}, status=400)
+    assert {fault["message"] for fault in said["errors"]} == {"must lie between the years 1970 and 9000"}
+    said = await shop.ask("POST", "/v1/campaigns", {**PLAN, **days(1, 2), "campaign": "SPRING\nSALE"}, status=400)
+    assert "on one line" in str(said)
     await shop.get("/v1/campaigns/NONE", status=404)
     await shop.ask("POST", "/v1/campaigns/NONE/confirm", {"number": 1}, status=404)
     assert (await shop.get("/v1/campaigns"))["campaigns"] == []

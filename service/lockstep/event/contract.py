@@ -68,6 +68,17 @@ def is_day(text: str) -> bool:
         return False
 
 
+def is_name(text: str) -> bool:
+    """Whether a text can be shown as a name: on one line, nothing in it that is not seen."""
+    return bool(text.strip()) and text.isprintable()
+
+
+def _name(value: str) -> str:
+    if not is_name(value):
+        raise ValueError("must be a name on one line, without control characters")
+    return value
+
+
 Time = Annotated[datetime, BeforeValidator(_moment)]
 When = Annotated[Time, AfterValidator(_in_years)]
 Day = Annotated[
@@ -75,6 +86,9 @@ Day = Annotated[
     Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", max_length=10, examples=["2026-11-24"]),
     AfterValidator(_real_day),
 ]
+
+CampaignName = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_name)]
+"""What marketing calls a campaign, by whichever door it is announced."""
 
 
 Role = Literal["orders", "traffic", "inventory", "plans"]
@@ -362,7 +376,7 @@ class PriceChanged(_Data):
 class CampaignPlanned(_Data):
     """Marketing plans a campaign."""
 
-    campaign: Text = Field(description="Its name")
+    campaign: CampaignName = Field(description="Its name, on one line")
     starts: When = Field(description="First moment")
     ends: When = Field(description="Last moment")
     skus: Annotated[list[Text], Field(max_length=MOST_LINES)] = Field(description="The products it promotes")

@@ -8,7 +8,7 @@ import msgspec
 
 from lockstep.errors import EventError
 from lockstep.event.binary_mode import structured
-from lockstep.event.contract import LARGEST_EVENT, LONGEST_CAMPAIGN, TYPES, YEARS, is_day, is_in_years
+from lockstep.event.contract import LARGEST_EVENT, LONGEST_CAMPAIGN, TYPES, YEARS, is_day, is_in_years, is_name
 from lockstep.event.structs import UNREADABLE, Extra, Refused, reader
 from lockstep.event.validation import foreign_type, parse_event
 from lockstep.ports import Headers
@@ -45,12 +45,14 @@ _DATED = frozenset(n for n, t in TYPES.items() if not t.data.model_fields.keys()
 """Types whose data names moments or days: none may be one that cannot be reckoned with."""
 
 
-def _has_odd_dates(event: Any) -> bool:
-    """Whether the contract has to look at the moments and days that an event names."""
+def _needs_contract(event: Any) -> bool:
+    """Whether the contract has to look at the moments and days that an event names, or at the name of a campaign."""
     if event.__struct_config__.tag not in _DATED:
         return False
     data = event.data
     if any(not is_day(getattr(data, name)) for name in _DAYS if hasattr(data, name)):
+        return True
+    if event.__struct_config__.tag == "campaign.planned" and not is_name(data.campaign):
         return True
     moments = [getattr(data, name) for name in _MOMENTS if hasattr(data, name)]
     if any(not is_in_years(moment) for moment in moments):
@@ -88,7 +90,7 @@ class Decoder:
         if min(years) < YEARS[0] or max(years) > YEARS[1]:
             return [self._one(value) for value in given]
         for i, event in enumerate(events):
-            if _has_odd_dates(event):
+            if _needs_contract(event):
                 events[i] = self._one(given[i])
         if max(map(len, given)) > 2 * _NESTED or not all(map(bytes.isascii, given)):
             for i, value in enumerate(given):
@@ -102,7 +104,7 @@ class Decoder:
         if value is not None and not _is_odd(value):
             try:
                 event = self._decode(value)
-                if is_in_years(event.time) and not _has_odd_dates(event):
+                if is_in_years(event.time) and not _needs_contract(event):
                     return event
             except UNREADABLE:
                 pass  # the contract says why, or that only an extra field could not be read

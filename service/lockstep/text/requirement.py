@@ -15,10 +15,10 @@ KINDS = {
 """What stands in a message → kinds of pydantic errors."""
 
 _LIMITS = {
-    "greater_than": "be more than {gt:g}",
-    "greater_than_equal": "be at least {ge:g}",
-    "less_than": "be less than {lt:g}",
-    "less_than_equal": "be at most {le:g}",
+    "greater_than": "be more than {gt}",
+    "greater_than_equal": "be at least {ge}",
+    "less_than": "be less than {lt}",
+    "less_than_equal": "be at most {le}",
     "too_short": "have at least {min_length} of them",
     "too_long": "have at most {max_length} of them",
     "string_too_short": "have at least {min_length} characters",
@@ -42,7 +42,14 @@ _MSGSPEC = {
 def limit(kind: str, context: Mapping[str, Any]) -> str | None:
     """`be at least 1`, of pydantic's kind of an error and its `ctx`; None where it is about no limit."""
     form = _LIMITS.get(kind)
-    return None if form is None else form.format(**context)
+    return None if form is None else form.format(**{name: _plain(value) for name, value in context.items()})
+
+
+def _plain(value: object) -> object:
+    """A number as people write it: 1,000,000,000 and not 1e+09."""
+    if isinstance(value, int | float):
+        return f"{value:,.0f}" if value == int(value) else f"{value:g}"
+    return value
 
 
 def kind_of_value(kind: str) -> str | None:

@@ -101,7 +101,7 @@ class PlanReplies:
     def _reply(self, command: ReplyToPlan, moment: float) -> Applied:
         known = self._plans.get(command.campaign)
         if known is None:
-            return Applied(False, f"no campaign '{command.campaign[:100]}' was answered yet; `lockstep campaign list`")
+            return Applied(False, f"no campaign '{command.campaign[:100]}' was answered yet; try it again in a moment")
         standing = known.standing
         if command.number != standing.number:
             return Applied(False, f"{command.campaign} was announced anew since; look at the new plan first")

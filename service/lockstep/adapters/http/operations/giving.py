@@ -17,6 +17,7 @@ from lockstep.adapters.http.refusal import Refusal
 from lockstep.adapters.http.typed_requests import Form
 from lockstep.adapters.response_board import ResponseBoard
 from lockstep.errors import BrokerError, CommandUnanswered
+from lockstep.event.contract import YEARS, is_in_years
 from lockstep.labels import stable_id
 from lockstep.response.command import Answer, Command, Deed
 from lockstep.response.standing import LONGEST_NAME
@@ -31,13 +32,13 @@ _INSTANTS = ("at", "until", "starts", "ends", "created_at")
 
 
 def _storable(moment: datetime) -> datetime:
-    if not 1971 <= moment.year <= 9998:  # in any zone it is still an instant then
-        raise ValueError("must lie between the years 1971 and 9998")
+    if not is_in_years(moment):
+        raise ValueError(f"must lie between the years {YEARS[0]} and {YEARS[1]}")
     return moment
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_storable)]
-"""An instant with its zone that can be written in any other zone, too."""
+"""An instant with its zone that can be written in any other zone, too; of the years of events."""
 
 
 class CommandForm(Form):

@@ -20,6 +20,7 @@ from lockstep.adapters.ingest.records import BadEvents, to_records
 from lockstep.adapters.response_board import ResponseBoard
 from lockstep.adapters.shop_facts.shop_board import ShopBoard
 from lockstep.errors import BrokerError
+from lockstep.event.contract import CampaignName
 from lockstep.labels import stable_id
 from lockstep.response.command import ReplyToPlan
 from lockstep.response.standing import LONGEST_COMMENT, PlanStanding
@@ -30,6 +31,10 @@ from lockstep.text.personal_data import looks_personal
 from lockstep.text.rfc3339 import rfc3339_of
 
 MOST_SKUS = 1_000
+MOST_ANNOUNCED = 100
+"""Campaigns that were announced here and are not in the shop's facts yet; of more the first ones are forgotten."""
+FACTS_S = 30
+"""When to reply again to a campaign that is not in the facts yet: they are a minute or two behind."""
 
 PLANNED = object_of(
     "A campaign, what it is answered, and how it stands between the teams",
@@ -68,22 +73,26 @@ class ShownCampaign(msgspec.Struct, frozen=True):
 class CampaignForm(Form):
     """A campaign as marketing plans it. The same name again announces it anew."""
 
-    campaign: str = Field(min_length=1, max_length=100, description="Its name")
+    campaign: CampaignName = Field(description="Its name, on one line")
     starts: Instant = Field(description="First moment, RFC 3339")
     ends: Instant = Field(description="Last moment, RFC 3339")
     skus: list[str] = Field(min_length=0, max_length=MOST_SKUS, description="The products that it promotes")
     channels: list[str] = Field(default_factory=list, max_length=100, description="Where it runs; empty: everywhere")
-    expected_sessions: float | None = Field(None, ge=0, le=1e9, description="Visits that marketing expects of it")
-    expected_orders: float | None = Field(None, ge=0, le=1e9, description="Orders that marketing expects of it")
-    discount: float | None = Field(None, ge=0, le=1, description="As a part of the price: 0.2 is 20 %")
+    expected_sessions: float | None = Field(
+        None, ge=0, le=1e9, allow_inf_nan=False, description="Visits that marketing expects of it"
+    )
+    expected_orders: float | None = Field(
+        None, ge=0, le=1e9, allow_inf_nan=False, description="Orders that marketing expects of it"
+    )
+    discount: float | None = Field(
+        None, ge=0, le=1, allow_inf_nan=False, description="As a part of the price: 0.2 is 20 %"
+    )
     cancelled: bool = Field(False, description="Whether it will not take place after all")
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> "CampaignForm":
         if self.ends <= self.starts:
             raise ValueError("ends before it starts; swap `starts` and `ends`")
-        if not self.campaign.isprintable() or "/" in self.campaign:
-            raise ValueError("the campaign's name must be on one line and have no /")
         if any(map(looks_personal, (self.campaign, *self.skus, *self.channels))):
             raise ValueError("both teams read this, and it looks like somebody's address or number; leave that out")
         return self
@@ -94,6 +103,15 @@ class ReplyForm(CommandForm):
 
     number: int = Field(ge=1, description="Of the announcement that was seen: `plan.number`")
     note: str = Field("", max_length=LONGEST_COMMENT, description="What to say with it; an objection needs one")
+
+
+NOT_YET = {
+    503: error(
+        "Nobody has answered yet: it is kept and will be applied; or the campaign has just been announced: nothing was "
+        "replied, `detail` says so",
+        Retry_After="Seconds",
+    )
+}
 
 
 class CampaignOperations:
@@ -112,6 +130,7 @@ class CampaignOperations:
         """topics: role → topic. receipts: the door through which events go to the broker."""
         self._shop, self._board, self._giver = shop, board, giver
         self._topics, self._receipts, self._clock = topics, receipts, clock
+        self._announced: dict[str, PlanFacts] = {}  # by name, the newest last
 
     @answers(
         Operation(
@@ -161,8 +180,21 @@ class CampaignOperations:
         if any(receipt.outcome is not Outcome.ACCEPTED for receipt in receipts):
             raise Refusal(503, "; ".join(receipt.detail for receipt in receipts))
         # As the shop's facts will have it in a minute or two.
-        before = self._shop.shop.plans.get(form.campaign)
-        return self._shown(announced_plan(data, at=rfc3339_of(now), before=before), now)
+        plan = announced_plan(data, at=rfc3339_of(now), before=self._plans().get(form.campaign))
+        if self._shop.is_kept:
+            self._announced.pop(form.campaign, None)
+            self._announced[form.campaign] = plan
+            if len(self._announced) > MOST_ANNOUNCED:
+                del self._announced[next(iter(self._announced))]
+        return self._shown(plan, now)
+
+    def _plans(self) -> dict[str, PlanFacts]:
+        """By name, as they are in the shop's facts or, where these have not come so far, were announced here."""
+        known = self._shop.shop.plans
+        for name, plan in list(self._announced.items()):
+            if name in known and known[name].number >= plan.number:
+                del self._announced[name]
+        return {**known, **self._announced}
 
     @answers(
         Operation(
@@ -178,12 +210,12 @@ class CampaignOperations:
     def shown(self) -> list[ShownCampaign]:
         """What is coming or running, by their first moment."""
         now = self._clock()
-        plans = [p for p in self._shop.shop.plans.values() if datetime.fromisoformat(p.ends) >= now]
+        plans = [p for p in self._plans().values() if datetime.fromisoformat(p.ends) >= now]
         return [self._shown(plan, now) for plan in sorted(plans, key=lambda p: (p.starts, p.campaign))]
 
     def shown_of(self, campaign: str) -> ShownCampaign | None:
         """A campaign by its name, also one that is over; None where none is known."""
-        plan = self._shop.shop.plans.get(campaign)
+        plan = self._plans().get(campaign)
         return None if plan is None else self._shown(plan, self._clock())
 
     @answers(
@@ -206,7 +238,7 @@ class CampaignOperations:
             "POST",
             "/v1/campaigns/{campaign}/confirm",
             "Operations are ready for it as it is planned",
-            responses(s404="No such campaign"),
+            {**responses(s404="No such campaign"), **NOT_YET},
             parameters=[KEY_PARAMETER],
             form=ReplyForm,
             role=Role.RESPONDER,
@@ -220,7 +252,7 @@ class CampaignOperations:
             "POST",
             "/v1/campaigns/{campaign}/object",
             "Operations object to it",
-            responses(s404="No such campaign"),
+            {**responses(s404="No such campaign"), **NOT_YET},
             parameters=[KEY_PARAMETER],
             form=ReplyForm,
             role=Role.RESPONDER,
@@ -231,16 +263,29 @@ class CampaignOperations:
 
     async def _reply(self, request: web.BaseRequest, reply: Literal["confirmed", "objected"]) -> web.Response:
         form, plan = await body_of(request, ReplyForm), self._known(request)
+        self._check_known(plan, form.number)
         said = partial(ReplyToPlan, campaign=plan.campaign, number=form.number, reply=reply, note=form.note)
         applied = await self._giver.applied(request, form, said)
         return answered(applied, standing=self._board.plan(plan.campaign))
 
+    def _check_known(self, plan: PlanFacts, number: int) -> None:
+        """Raises Refusal while the announcement that a reply is to is not in the facts, so that it is known to nobody
+        else. Which number it has is sure only then: somebody else may announce it, too."""
+        if plan.campaign in self._announced and number >= plan.number:
+            raise Refusal(
+                503,
+                f"campaign '{plan.campaign[:100]}' has just been announced, and is not in the shop's facts yet; "
+                f"nothing was replied, do it again in {FACTS_S} s",
+                headers={"Retry-After": str(FACTS_S)},
+            )
+
     def _known(self, request: web.BaseRequest) -> PlanFacts:
         """The campaign that a request is about. Raises Refusal where there is none."""
         name = path_value(request, "campaign")
-        plan = self._shop.shop.plans.get(name)
+        plan = self._plans().get(name)
         if plan is None:
-            raise Refusal(404, f"no campaign '{name[:100]}' is known; /v1/campaigns lists those that are")
+            said = "/v1/campaigns lists those that are, a minute or two after they were announced"
+            raise Refusal(404, f"no campaign '{name[:100]}' is known; {said}")
         return plan
 
     def _shown(self, plan: PlanFacts, now: datetime) -> ShownCampaign:

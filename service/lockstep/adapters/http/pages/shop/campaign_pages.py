@@ -64,7 +64,7 @@ class CampaignPages:
         if sent.do == "plan":
             sent.by("plans it")
             return await self._plan(request, visitor, sent.given)
-        return await self._of.give(request, _reply(sent, sent.given.get("campaign", "")[:100]))
+        return await self._of.give(request, _reply(sent, sent.given.get("campaign", "")))
 
     # ---- by the link of a message -----------------------------------------------------------------------------------
 
