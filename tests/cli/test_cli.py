@@ -174,6 +174,11 @@ def test_explain_says_why(shop):
     nothing = lockstep("explain", "LowStock", "--url", "http://127.0.0.1:9", cwd=shop)
     assert "no worker answers at http://127.0.0.1:9" in nothing.stderr
     assert "'LowStock' knows no group with these labels here" in nothing.stdout
+    unknown = lockstep("explain", "LowStok", "--url", "http://127.0.0.1:9", cwd=shop)
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert "there is no rule 'LowStok' in rules, and no alert of this id: did you mean 'LowStock'?" in unknown.stderr
+    pack = lockstep("packs", "stok", cwd=shop)
+    assert (pack.returncode, "did you mean 'stock'?" in pack.stderr) == (2, True)
     refused = lockstep("explain", "RuleFileRefused", "--url", "http://127.0.0.1:9", cwd=shop)
     assert "no worker answers at http://127.0.0.1:9" in refused.stderr
     assert refused.stdout.startswith("no rule file that is asked for is refused")

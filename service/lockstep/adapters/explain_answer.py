@@ -42,8 +42,10 @@ def named(
     """
     if what not in set(rules):
         for t in transitions:
-            begun = stable_id("transition", t.episode_id, 1) if t.rule == REFUSED else ""
-            if what in (t.alert_id, t.episode_id, t.transition_id, begun):
+            earlier = (
+                [stable_id("transition", t.episode_id, n) for n in range(1, t.number)] if t.rule == REFUSED else []
+            )
+            if what in (t.alert_id, t.episode_id, t.transition_id, *earlier):
                 return t.rule, t.labels
     return what, wanted
 

@@ -12,6 +12,7 @@ import typer
 from lockstep.cli.shared.arguments import BrokerOption, RulesOption, moment
 from lockstep.cli.shared.broker_session import with_broker
 from lockstep.cli.shared.output import err, fail, out, share_bar
+from lockstep.errors import RuleError
 from lockstep.ports import Broker
 from lockstep.settings import Settings, load_settings
 from lockstep.tools.terminal import styled
@@ -106,11 +107,29 @@ def _last_published(settings: Settings, what: str, wanted: dict[str, str], url: 
 
     published = with_broker(settings, act)
     rule, labels = named(what, wanted, {t.rule for t in published}, published)
+    if rule != REFUSED and not any(t.rule == rule for t in published):
+        _require_written(rule, settings)
     transitions = [t for t in published if t.rule == rule and all(t.labels.get(n) == v for n, v in labels.items())]
     err.print(f"no worker answers at {url}: this is what was published last")
     if rule == REFUSED:
         return from_refusals(published, labels, settings.zone)
     return from_transitions(rule, transitions)
+
+
+def _require_written(rule: str, settings: Settings) -> None:
+    """Raises RuleError for a rule of which nothing was published, and that no rule file has."""
+    from lockstep.adapters.rule_files import load_rules
+    from lockstep.notify.self_alerts import own_rules
+    from lockstep.yaml.document import did_you_mean
+
+    loaded = load_rules(settings.rules, zone=settings.zone)
+    known = {one.name for one in (*loaded.plan.rules, *own_rules(()))}
+    if rule in known:
+        return
+    unread = f"; `lockstep check {settings.rules}` names what cannot be read there" if loaded.errors else ""
+    raise RuleError(
+        f"there is no rule '{rule}' in {settings.rules}, and no alert of this id: {did_you_mean(rule, known)}{unread}"
+    )
 
 
 def _explain_code(code: str) -> None:

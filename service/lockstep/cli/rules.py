@@ -55,7 +55,7 @@ def packs(
     if name is not None:
         file = pack_files(rules_folder).get(name)
         if file is None:
-            fail(f"there is no pack '{name}'; {did_you_mean(name, pack_files(rules_folder))}", 1)
+            fail(f"there is no pack '{name}'; {did_you_mean(name, pack_files(rules_folder))}")
         sys.stdout.write(file.read_text("utf-8"))
         return
     known, on = load_packs(rules_folder)
