@@ -122,9 +122,8 @@ class Judging:
 
     def wake_deliver(self, partition: int) -> None:
         """An attempt has ended: the deliver stage of the partition has something to do."""
-        if self.runtime is None:
-            raise RuntimeError("the service has not been started")
-        self.runtime.wake("deliver", partition)
+        if self.runtime is not None:  # else it is ending, and the last cut takes what became of the attempt
+            self.runtime.wake("deliver", partition)
 
     def rules_now(self) -> dict[str, Rule]:
         """The newest version of each rule."""
