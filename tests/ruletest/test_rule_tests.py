@@ -289,6 +289,15 @@ def test_the_command(shop, expect, code, said, monkeypatch):
     assert ElementTree.fromstring((shop / "junit.xml").read_bytes()).tag == "testsuites"
 
 
+def test_coverage_of_packs_is_ours(shop, monkeypatch):
+    """A pack that shop.yml switches on has its stories with us: nobody else can add what they leave open."""
+    (shop / "rules" / "shop.yml").write_text("currency: EUR\npacks: [stock]\n")
+    monkeypatch.chdir(shop)
+    said = CliRunner().invoke(app, ["test", "rules", "--coverage"]).stdout
+    assert "not covered: rules/ours.yml" in said
+    assert "packs/" not in said
+
+
 @pytest.fixture
 def terminal():
     """SIGINT as in a terminal: a shell starts what it runs in the background (`make test &`) with SIGINT ignored, and
