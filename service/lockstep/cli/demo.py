@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -11,7 +12,7 @@ import typer
 
 from lockstep.cli.shared.arguments import moment
 from lockstep.cli.shared.output import fail
-from lockstep.cli.shared.process import collect_rarely
+from lockstep.cli.shared.process import TERMINATED, collect_rarely
 
 
 def demo(
@@ -20,7 +21,17 @@ def demo(
     """Replay weeks of a real shop: alerts, a report, and a campaign that is answered."""
     from lockstep.tools.demo.run import run_demo
 
-    raise SystemExit(asyncio.run(run_demo(seconds=speed)))
+    async def run() -> int:
+        # Its service is a process of its own, and is ended before it, as after Ctrl-C.
+        whole = asyncio.current_task()
+        assert whole is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, whole.cancel)
+        return await run_demo(seconds=speed)
+
+    try:
+        raise SystemExit(asyncio.run(run()))
+    except asyncio.CancelledError:
+        raise SystemExit(TERMINATED) from None
 
 
 class SetClock:
@@ -59,6 +70,7 @@ def demo_service(at: Annotated[str, typer.Argument(help="What the clock shows at
         lines = os.read(asked, 4096).decode().split()
         if not lines:  # whoever set the clock has gone
             asyncio.get_running_loop().remove_reader(asked)
+            os.kill(os.getpid(), signal.SIGTERM)
             return
         clock.set(datetime.fromisoformat(lines[-1]))
         structlog.get_logger("lockstep").info("the clock is set", to=lines[-1])
