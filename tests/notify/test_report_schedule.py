@@ -9,12 +9,14 @@ import msgspec
 import pytest
 
 from lockstep.notification import Audience, body_of
+from lockstep.notify.decide import Notify
 from lockstep.notify.pipeline.hooks import Applied, Happened
 from lockstep.notify.receivers import CHANNELS
 from lockstep.notify.reporting.report_schedule import KEPT, ReportSchedule, ReportTimes, report_times
-from lockstep.notify.route import routing_of
+from lockstep.notify.route import NOBODY, routing_of
 from lockstep.response.command import TakeBack, WriteReport
 from lockstep.response.report_due import REPORTS, decode_due
+from lockstep.rule.condition.kinds import Plan
 from lockstep.shop.shop_settings import ReportSlot, ShopSettings
 from lockstep.yaml.document import parse_document
 
@@ -36,6 +38,22 @@ ALL = ReportTimes(time(6), 0, datetime(2026, 11, 30, 12, tzinfo=BERLIN))
 
 def at(text: str, day: str = "2026-11-30") -> datetime:
     return datetime.combine(date.fromisoformat(day), time.fromisoformat(text), BERLIN)
+
+
+def notify_due(shop: ShopSettings, *moments: datetime) -> list[str]:
+    """The reports that a notify stage of this shop has made at these moments."""
+    stage, due = Notify(Plan((), (), shop=shop), NOBODY, zone=BERLIN), []
+    for moment in moments:
+        stage.tick(moment)
+        due += [decode_due(r.value).id for r in stage.cut().records if r.topic == REPORTS and r.value is not None]
+    return due
+
+
+def test_no_report_is_due_before_shop_yml_could_be_read():
+    """Not at the default time; from the next day on once it is mended."""
+    mornings = [at("05:00", "2026-12-03"), at("06:01", "2026-12-03"), at("06:01", "2026-12-04")]
+    assert notify_due(ShopSettings(reports_wait=True), *mornings) == []
+    assert notify_due(ShopSettings(), *mornings) == ["daily/2026-12-03", "daily/2026-12-04"]
 
 
 class Run:

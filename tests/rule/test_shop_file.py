@@ -277,6 +277,24 @@ def test_a_bad_key_costs_only_itself():
     assert (plan.shop.currency, plan.shop.capacity_per_day, len(plan.rules)) == ("", 50, 2)
 
 
+@pytest.mark.parametrize(
+    ("shop", "waits"),
+    [
+        pytest.param("currency: euro\nreport: {daily: '07:00'}\n", False, id="what it says of reports is right"),
+        pytest.param("report: {daily: 25 o'clock}\n", True, id="it is not"),
+        pytest.param("report: {dialy: '07:00'}\n", True, id="a slip in a key of it"),
+        pytest.param("report: {daily: '07:00'\ncurrency: EUR\n", True, id="no YAML"),
+        pytest.param("[report]\n", True, id="no keys"),
+    ],
+)
+def test_reports_wait_for_a_file_that_says_when(shop, waits):
+    """Who starts with a shop.yml that cannot be read has no reports at times that nobody asked for."""
+    reads = "rules: [{name: A, threshold: {measure: room_left, at_most: 0}}]\n"
+    plan = load_texts({"orders.yml": reads, "shop.yml": shop}).plan
+    assert plan.shop.reports_wait is waits
+    assert not load_texts({"orders.yml": reads}).plan.shop.reports_wait
+
+
 # ---- on disk and in versions -----------------------------------------------------------------------------------------
 
 

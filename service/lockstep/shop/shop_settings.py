@@ -38,6 +38,7 @@ class ShopSettings:
     without a zone) of a launch, in which there is a report each hour; report_to: receivers of reports, () for those of
     the teams; report_slots: kind of report → who gets it when, of the kinds of which the shop says it;
     meeting_minutes: how long the meeting is that the agenda is for. packs: those that are switched on.
+    reports_wait: what the file says of reports cannot be read and never was, so nobody knows when they are wanted.
     """
 
     currency: str = ""
@@ -78,3 +79,4 @@ class ShopSettings:
     report_slots: dict[str, tuple[ReportSlot, ...]] = field(default_factory=dict)
     meeting_minutes: int = 60
     packs: tuple[str, ...] = ()
+    reports_wait: bool = False

@@ -70,6 +70,8 @@ class Judging:
             log.warning(said)
         if not any(self.routing.destinations.values()):
             log.warning(f"nobody is told: {self._settings.rules / 'routing.yml'} names no receiver")
+        if self.plan.shop is not None and self.plan.shop.reports_wait:
+            log.warning("no report is sent before the 'report' of shop.yml can be read; `lockstep check` says why not")
         self.runtime = Runtime(
             self._settings,
             self._broker,

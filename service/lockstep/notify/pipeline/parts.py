@@ -82,7 +82,7 @@ def parts_of(
         storms=Caps(downtime, Storms(routing.storms, overview=overview)),
         others=(
             ReportSchedule(
-                None if shop is None else report_times(shop, zone),
+                None if shop is None or shop.reports_wait else report_times(shop, zone),
                 zone,
                 routing,
                 to=() if shop is None else shop.report_to,

@@ -4,7 +4,7 @@ Who reads them from a folder is `adapters/rule_files.py`.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -82,9 +82,13 @@ def load_texts(texts: Mapping[str, str], *, known_packs: Collection[str] = (), z
         elif document is not None:
             documents.append(document)
     files = [name for name in texts if not name.endswith(_BESIDE) and not is_pack(name)]
-    return load_documents(
+    loaded = load_documents(
         documents, faults, files, texts=texts, calendar=calendar, shop=shop, packs=packs, known_packs=known_packs
     )
+    if shop is None and loaded.plan.shop is not None and any(map(is_shop_file, texts)):
+        waiting = replace(loaded.plan.shop, reports_wait=True)
+        return replace(loaded, plan=replace(loaded.plan, shop=waiting))
+    return loaded
 
 
 def load_documents(

@@ -360,7 +360,7 @@ def read_shop(
     """
     data = document.data if isinstance(document.data, dict) else {}
     if document.data is not None and not isinstance(document.data, dict):
-        return ShopSays(ShopSettings()), validate(document, ShopFile)[1]
+        return ShopSays(ShopSettings(reports_wait=True)), validate(document, ShopFile)[1]
     names = {*packs, *known, *PACKS}
     on = switched_on(document)
     own, given = _parted(data, {name for name in names if name in on or name not in ShopFile.model_fields})
@@ -381,7 +381,11 @@ def read_shop(
             faults.append(
                 document.fault((name,), message, f"write packs: [{name}]", "LS293", level="warning", key=True)
             )
-    return ShopSays(_settings_of(_usable(own)), tuple(name for name in on if name in packs), values), faults
+    usable = _usable(own)
+    settings = _settings_of(usable)
+    if "report" in own and "report" not in usable.model_fields_set:
+        settings = replace(settings, reports_wait=True)
+    return ShopSays(settings, tuple(name for name in on if name in packs), values), faults
 
 
 def _usable(own: Mapping[str, Any]) -> ShopFile:
