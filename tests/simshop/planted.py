@@ -79,7 +79,7 @@ STOCK = ("LowStock", "OutOfStock", "SoldOutStillVisited")
 
 def planted(truth: Truth) -> tuple[Planted, ...]:
     """All of it, in the order of time. truth: of the seed, for what depends on who bought what."""
-    every = (*_first_week(), *_second_week(), *_sold_out(truth))
+    every = (*_first_week(), *_second_week(truth), *_sold_out(truth))
     return tuple(sorted(every, key=lambda one: one.starts))
 
 
@@ -199,7 +199,7 @@ def _first_week() -> tuple[Planted, ...]:
     )
 
 
-def _second_week() -> tuple[Planted, ...]:
+def _second_week(truth: Truth) -> tuple[Planted, ...]:
     outage, wave, jump, theme = script.OUTAGE, script.RETURN_WAVE, script.SPEND_JUMP, script.NEW_THEME_FROM
     plan, changed = script.IMPOSSIBLE, script.IMPOSSIBLE_CHANGED
     web = {"channel": "web"}
@@ -234,8 +234,13 @@ def _second_week() -> tuple[Planted, ...]:
             jump[1] + 3 * _DAY,
             (
                 Heard(("SpendJump",), jump[0] + 14 * _HOUR, web, words=_both("web")),
-                Heard(("PoorRoas",), jump[0] + 4 * _DAY, web, words=_both("web")),
+                *(
+                    [Heard(("PoorRoas",), jump[0] + 4 * _DAY, web, words=_both("web"))]
+                    if _brings_too_little(truth)
+                    else []
+                ),
             ),
+            (Also(("PoorRoas",), web),),
         ),
         Planted(
             "a complaint that nobody had made before",
@@ -254,6 +259,20 @@ def _second_week() -> tuple[Planted, ...]:
             (Also(("PromotedRunsLow",), {"sku": plan.skus[0]}),),
         ),
     )
+
+
+def _brings_too_little(truth: Truth) -> bool:
+    """Whether the money for ads takes a week's revenue below what it is to bring, which follows from what was sold.
+
+    Looked at when each of its days is over; what it comes to later may be said, too.
+    """
+    first = script.SPEND_JUMP[0].date()
+    for n in range(3):
+        week = [first + timedelta(n - before) for before in range(7)]
+        revenue, spend = (sum(of[day] for day in week) for of in (truth.web_revenue, truth.web_spend))
+        if revenue < script.LEAST_ROAS * spend:
+            return True
+    return False
 
 
 def _sold_out(truth: Truth) -> tuple[Planted, ...]:

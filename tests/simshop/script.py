@@ -118,6 +118,8 @@ HOLD, HELD_PART = (on(3, 12), on(9, 9)), 0.8
 """The marketplace takes part of a product out of sale."""
 SPEND_JUMP, SPEND_FACTOR = (on(9), on(12)), 5
 """Money for web ads that bring nobody."""
+LEAST_ROAS = 3
+"""Revenue that a week's money for ads is to bring back: what the pack of spend asks for where shop.yml says nothing."""
 LOT_TOLD, LOT_QUANTITY, LOT_DAYS = on(5, 9), 500, 20
 """A delivery whose last day is near."""
 LONGER_LEAD, LONGER_DAYS = on(0, 9, 30), 28

@@ -59,12 +59,14 @@ class Order:
 class Truth:
     """What the simulation came to, for those who check what was told. sold_out: sku → when its last unit was sold.
 
-    lost: sku → units that people wanted and that were not there.
+    lost: sku → units that people wanted and that were not there. web_revenue, web_spend: day of the shop → pence.
     """
 
     orders: int = 0
     sold_out: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict(list))
     lost: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    web_revenue: dict[date, int] = field(default_factory=lambda: defaultdict(int))
+    web_spend: dict[date, int] = field(default_factory=lambda: defaultdict(int))
 
 
 class ShopLife:

@@ -7,6 +7,7 @@ from statistics import mean, variance
 
 import pytest
 from tests.simshop import script
+from tests.simshop.planted import planted
 from tests.simshop.script import MARKETPLACE, ZONE
 from tests.simshop.shop_life import ShopLife
 from tests.simshop.whole_life import life, write
@@ -126,3 +127,11 @@ def test_what_was_planted_is_there():
     assert themes[script.NEW_THEME] > 20
     holds = [e for e in lived if e["type"] == "stock.level" and e["data"].get("held")]
     assert {e["data"]["sku"] for e in holds} == {script.HELD}
+
+
+@pytest.mark.parametrize(("seed", "is_poor"), [(1, True), (3, False)])
+def test_money_that_brings_nobody_is_poor_where_too_little_was_sold(seed, is_poor):
+    """Who sells enough beside it brings its money back three times all the same, and nobody is to hear of it."""
+    _, truth = life(seed)
+    (jump,) = [one for one in planted(truth) if one.name == "money for ads that bring nobody"]
+    assert [heard.rules for heard in jump.hears] == [("SpendJump",), *([("PoorRoas",)] if is_poor else [])]

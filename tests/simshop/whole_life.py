@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from tests.simshop.announcements import announcements
-from tests.simshop.script import LIVED_FROM
+from tests.simshop.script import LIVED_FROM, ZONE
 from tests.simshop.shop_life import Event, ShopLife, Truth
 from tests.simshop.visits import traffic
 
@@ -21,6 +21,14 @@ def life(seed: int, weeks: int = 2) -> tuple[tuple[Event, ...], Truth]:
     timed: list[tuple[datetime, Event]] = [(datetime.fromisoformat(e["time"]), e) for e in shop.events]
     timed += [(at, e) for at, e in (*traffic(seed, ends), *announcements(seed, ends)) if at < ends]
     timed.sort(key=lambda item: item[0])
+    for at, one in timed:
+        if one["data"].get("channel") != "web":
+            continue
+        day = at.astimezone(ZONE).date()
+        if one["type"] == "order.placed":
+            shop.truth.web_revenue[day] += round(one["data"]["total"] * 100)
+        elif one["type"] == "traffic.spend":
+            shop.truth.web_spend[day] += round(one["data"]["amount"] * 100)
     return tuple(e for _, e in timed), shop.truth
 
 
