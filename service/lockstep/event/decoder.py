@@ -52,7 +52,7 @@ def _needs_contract(event: Any) -> bool:
     data = event.data
     if any(not is_day(getattr(data, name)) for name in _DAYS if hasattr(data, name)):
         return True
-    if event.__struct_config__.tag == "campaign.planned" and not is_name(data.campaign):
+    if hasattr(data, "campaign") and not is_name(data.campaign):
         return True
     moments = [getattr(data, name) for name in _MOMENTS if hasattr(data, name)]
     if any(not is_in_years(moment) for moment in moments):
