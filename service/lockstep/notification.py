@@ -46,7 +46,7 @@ class TeamPart(NamedTuple):
     """What one team is told of an item.
 
     team: as a title; "" where all are told the same. to_do: the rule's words, which say what to do; "" for a further
-    line. meaning: what it means in the other team's numbers, or the reasons; "" where nothing is known. stands_out:
+    line. meaning: how it stands, what it means in the other team's numbers, or the reasons; "" for none. stands_out:
     whether what to do has to be told apart from such a meaning, here or in a later part.
     """
 
@@ -72,8 +72,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     note: what is odd about the message itself. chart: the transition whose chart shows it; UNSET where none can.
     handled: who has it, in words, "Anna has it since 14:05"; UNSET: nobody. standing: the strongest of CLOSED,
     ACKNOWLEDGED and SNOOZED that stands; UNSET: none, though somebody may have written something. plan: the campaign
-    that it tells of, where it is no alert's; UNSET: none. meanings: team → the end of its text that says what it means
-    in the other team's numbers; UNSET: no text has such an end.
+    that it tells of, where it is no alert's; UNSET: none. to_do: team → the part of its text that
+    says what to do; UNSET: nobody has said.
     What has a default was not written by the first version.
     """
 
@@ -102,7 +102,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     chart: str | msgspec.UnsetType = msgspec.UNSET
     standing: str | msgspec.UnsetType = msgspec.UNSET
     plan: PlanNews | msgspec.UnsetType = msgspec.UNSET
-    meanings: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    to_do: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def campaign(self) -> PlanNews | None:
@@ -153,21 +153,26 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
         """
         if (self.is_over or not self.alert_id) and len(set(self.texts.values())) == 1:
             first, *others = next(iter(self.texts.values())).split("\n")
-            if self.campaign is None or not others:
+            if self.campaign is not None and others:
+                return [TeamPart("", first, stands_out=True), *(TeamPart("", "", line) for line in others)]
+            if others:
                 return [TeamPart("", line) for line in (first, *others)]
-            return [TeamPart("", first, stands_out=True), *(TeamPart("", "", line) for line in others)]
-        meanings = {} if isinstance(self.meanings, msgspec.UnsetType) else self.meanings
-        parts = []
-        for team, text in self.texts.items():
-            meaning = meanings.get(team, "")
-            if not text.endswith(meaning):
-                meaning = ""  # the text was cut, or is another one by now
-            to_do = text.removesuffix(meaning).rstrip() if meaning else text
-            parts.append(TeamPart(team[:1].upper() + team[1:], to_do, meaning, stands_out=bool(meaning)))
+            return [self._part(next(iter(self.texts)))._replace(team="")]
+        parts = [self._part(team) for team in self.texts]
         same = {part.meaning for part in parts}
         if len(parts) < 2 or len(same) > 1 or same == {""}:
             return parts
         return [*(part._replace(meaning="") for part in parts), TeamPart("", "", same.pop())]
+
+    def _part(self, team: str) -> TeamPart:
+        """A team's text, what to do apart from the rest of it."""
+        text, name = self.texts[team], f"{team[:1].upper()}{team[1:]}"
+        to_do = "" if isinstance(self.to_do, msgspec.UnsetType) else self.to_do.get(team, "")
+        before, _, after = text.partition(to_do) if to_do else (text, "", "")
+        meaning = f"{before.strip()} {after.strip()}".strip()
+        if meaning in ("", text):
+            return TeamPart(name, text)  # there is nothing else, or the text is another one by now
+        return TeamPart(name, to_do, meaning, stands_out=True)
 
     @property
     def why_parts(self) -> list[tuple[str, str]]:

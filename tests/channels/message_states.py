@@ -41,7 +41,7 @@ def states() -> dict[str, Message]:
         "translated": body(
             replace(
                 one(texts={team: f"{to_do} {MEANING}" for team, to_do in TO_DO.items()}),
-                meanings=dict.fromkeys(TO_DO, MEANING),
+                to_do=TO_DO,
             ),
             reason="it has begun",
         ),

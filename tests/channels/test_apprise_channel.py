@@ -39,7 +39,7 @@ async def test_a_message_arrives():
     ((_, _, raw),) = peer.requests
     sent = json.loads(raw)
     assert (sent["topic"], sent["title"]) == ("orders", "Warning: OrderSpike, web: 62 within 15 minutes, usually 20")
-    assert sent["message"].startswith("Value: 62 within 15 minutes, usual 20\nMarketing: OrderSpike, channel web:")
+    assert sent["message"].startswith("Value: 62 within 15 minutes, usual 20\nMarketing: Find out whether")
 
 
 @installed

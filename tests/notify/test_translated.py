@@ -117,13 +117,33 @@ def test_what_means_the_same_to_both_teams_is_said_once():
 
 
 @pytest.mark.parametrize("text", ["W" * 2_000, "Add no budget."], ids=["a text that is cut", "another text by now"])
-def test_a_text_that_does_not_end_in_its_meaning_is_told_whole(text):
+def test_a_text_that_does_not_have_what_to_do_is_told_whole(text):
     """What was cut, or replaced since it was written, such as by that the alert came and went."""
     item = told({"marketing": text, "operations": "Call in hands."})
     if text == "Add no budget.":
         item = msgspec.structs.replace(item, texts={"marketing": "It was over again."})
     part = item.team_parts[0]
     assert (part.to_do, part.meaning, part.stands_out) == (item.texts["marketing"], "", False)
+
+
+def test_built_in_words_say_first_what_to_do():
+    """Of a rule without words of its own how the alert stands is the same for both teams, and stands below."""
+    first, second, stands = told({}, {}).team_parts
+    assert (first.team, first.to_do.startswith("Find out whether a campaign"), first.stands_out) == (
+        "Marketing",
+        True,
+        True,
+    )
+    assert (second.team, second.meaning) == ("Operations", "")
+    assert stands.meaning.startswith("OrderSpike, channel web: above the usual 20 since")
+
+
+def test_an_end_says_first_what_is_left_to_do():
+    """And then when it ended."""
+    over = Writer(LONDON).item(transition("resolved"), rule(), ("marketing", "operations"))
+    (part,) = over.team_parts
+    assert (part.team, part.to_do.startswith("Take back what was changed")) == ("", True)
+    assert "over since" in part.meaning
 
 
 @pytest.mark.parametrize(

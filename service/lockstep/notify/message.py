@@ -188,35 +188,41 @@ class Writer:
     def team_text(self, transition: Transition, rule: Rule | None, team: str, *, fired_at: str = "") -> str:
         """What it means for a team and what to do: the rule's words for it, else built-in ones; then what it means in
         the other team's numbers."""
-        if transition.state is TransitionName.RESOLVED:
-            return self._ended(transition, fired_at)
         to_do = self.own_words(transition, rule, team)
-        return f"{to_do} {translated(transition, rule, leaf_of(transition), team)}".rstrip()
+        if transition.state is TransitionName.RESOLVED:
+            return f"{self._ended(transition, fired_at)} {to_do}"
+        stands = "" if self._filled(team, transition, rule) else self._stands(transition, rule)
+        return f"{stands} {to_do} {translated(transition, rule, leaf_of(transition), team)}".strip()
 
     def own_words(self, transition: Transition, rule: Rule | None, team: str) -> str:
-        """What to do about what goes on: the rule's words for a team, else built-in ones."""
+        """What to do: the rule's words for a team, else built-in ones; of an end what is left to do, as trouble of
+        hours leaves something behind."""
+        if transition.state is TransitionName.RESOLVED:
+            return _ENDED.get(transition.reason, ("", _AFTERWARDS))[1]
         text = self._filled(team, transition, rule)
         if text:
             return text
         runbook = f" See {rule.runbook}." if rule is not None and rule.runbook else ""
         leaf, direction = leaf_of(transition), direction_of(transition)
         what_to_do = advice(team, rule, leaf, direction=direction, is_missing=transition.value is None)
+        return f"{what_to_do[:1].upper()}{what_to_do[1:]}.{runbook}"
+
+    def _stands(self, transition: Transition, rule: Rule | None) -> str:
+        """`LowStock, sku A-1: at or below the limit of 20 since Tue 24 Nov 2026 11:40 GMT.`"""
         numbers = facts(with_units(transition, rule, self.currency))
         word = "," if words_of(numbers.kind).is_instant else " since"
         since = f"{word} {time_text(transition.started_at, self.zone)}"
-        then = f"{what_to_do[:1].upper()}{what_to_do[1:]}.{runbook}"
-        return f"{_named(transition)}: {standing(numbers, _side(transition))}{since}. {then}"
+        return f"{_named(transition)}: {standing(numbers, _side(transition))}{since}."
 
     def _ended(self, transition: Transition, fired_at: str) -> str:
-        """What is left to do when it is over: trouble of hours leaves something behind."""
+        """When it ended, and how long it had fired."""
         lasted = f"after it fired for {_fired_for(transition, fired_at)}"
         began = ""
         if fired_at and fired_at != transition.started_at:
             began = f" The breach began at {time_text(transition.started_at, self.zone)}."
         # Who is no longer watched may go on.
         word = "over since" if transition.reason in ("", MENDED, CAUGHT_UP, WENT_ON) else "ended at"
-        ended = f"{_named(transition)}: {word} {time_text(transition.at, self.zone)}, {lasted}.{began}"
-        return f"{ended} {_ENDED.get(transition.reason, ('', _AFTERWARDS))[1]}"
+        return f"{_named(transition)}: {word} {time_text(transition.at, self.zone)}, {lasted}.{began}"
 
     def summary(self, transition: Transition, rule: Rule | None, *, fired_at: str = "") -> str:
         """The headline behind how severe it is, or that it is over."""
@@ -262,11 +268,7 @@ class Writer:
         texts = {
             team: _shown(self.team_text(transition, rule, team, fired_at=fired_at), LONGEST_TEXT) for team in teams
         }
-        meanings = {
-            team: _shown(meaning, LONGEST_TEXT)
-            for team in teams
-            if not is_over and (meaning := translated(transition, rule, leaf_of(transition), team))
-        }
+        to_do = {team: _shown(self.own_words(transition, rule, team), LONGEST_TEXT) for team in teams}
         broken = [part for part in ("summary", *teams) if self._is_broken(part, transition, rule)]
         return Item(
             state=transition.state.value,
@@ -284,7 +286,7 @@ class Writer:
             value_bar=value_bar,
             usual_bar=usual_bar,
             texts=texts,
-            meanings=meanings or msgspec.UNSET,
+            to_do=to_do,
             why=tuple(_shown(line, LONGEST_WHY) for line in why_lines(measured)),
             more=where_more_is(transition, self.public_url),
             note=f"the rule's own text for {' and '.join(broken)} could not be filled in" if broken else "",
