@@ -26,6 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep.adapters.charts.curve import Chart, NoChart, Spot
+from lockstep.adapters.charts.drawing import LIGHT, standalone
 from lockstep.adapters.charts.history import shown_levels
 from lockstep.judge.judge import Judge
 from lockstep.judge.state import Sizes
@@ -344,3 +345,29 @@ def test_changes_are_the_end_of_what_the_sum_was(values, begin, every_value):
     run = sums if every_value else [total for n, total in enumerate(sums) if not n or total != sums[n - 1]]
     assert kept == run[-len(kept) :]
     assert len(kept) <= 2 * LEAST_CHANGES
+
+
+# ---- business measures -----------------------------------------------------------------------------------------------
+
+SPEND = (
+    "traffic.spend channel=tv amount=100: 1/day for 12 days; "
+    "traffic.spend channel=tv amount=300: nothing until day 9 09:00, then 1/h for 1h"
+)
+
+
+def test_a_jump_of_spend_stands_beside_what_is_usual():
+    """The measure is a multiple of the usual, so that is a line at 1. It was 1 for a week: that is enough to see it."""
+    (fired, chart), (_, ended) = charts("by: [channel], threshold: {measure: spend_change, above: 2}", SPEND)
+    assert isinstance(chart, Chart)
+    assert [(point.value, point.baseline, point.limit) for point in chart.points] == [(1, 1, 2), (3, 1, 2)]
+    assert chart.points[-1].at == chart.fired == datetime.fromisoformat(fired.at).timestamp()
+    assert isinstance(ended, Chart)
+    assert [point.value for point in ended.points] == [1, 3, 4, 1]
+    assert {point.baseline for point in ended.points} == {1}
+    drawing = standalone(chart, LONDON, LIGHT)
+    assert {text for text in ("measured", "usual", "limit", "firing") if f">{text}</text>" in drawing} == {
+        "measured",
+        "usual",
+        "limit",
+        "firing",
+    }

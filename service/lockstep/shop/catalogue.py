@@ -29,13 +29,15 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
 class Business:
     """A business measure. subject: one of SUBJECTS. unit: `days`, `orders`, `%` (0.25 is 25 %), `money` (the shop's
     currency), `x`, … meaning: a sentence for editors and docs. rest: the value that its level has while it has none
-    (no sales, no plan), chosen so that no sensible rule fires of it; texts say in words that it is not known."""
+    (no sales, no plan), chosen so that no sensible rule fires of it; texts say in words that it is not known.
+    usual: its value on a usual day, where its meaning says that; charts draw it."""
 
     name: str
     subject: str
     unit: str
     meaning: str
     rest: float = 0
+    usual: float | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -142,7 +144,7 @@ _ALL = (
         1,
     ),
     Business("roas", "channel", "x", "Revenue / spend of the last 7 days, of at least the minimum spend", 1_000),
-    Business("spend_change", "channel", "x", "Spend of the last 24 hours / a usual day's of the 7 before", 1),
+    Business("spend_change", "channel", "x", "Spend of the last 24 hours / a usual day's of the 7 before", 1, usual=1),
     # ---- the whole shop
     Business(
         "expected_today",

@@ -7,7 +7,7 @@ from datetime import datetime
 from lockstep.adapters.charts.curve import LEAST_STEPS, Point, ToldPast
 from lockstep.adapters.charts.level_steps import points_since, steps_to
 from lockstep.adapters.charts.past_view import PastView
-from lockstep.measure.definition import Expression
+from lockstep.measure.definition import Expression, Measured
 from lockstep.measure.exact import shown
 from lockstep.rule.condition.kind_table import kind_of
 from lockstep.rule.condition.kinds import Leaf, Rule, Share, Spike, series_of_condition
@@ -15,6 +15,7 @@ from lockstep.rule.condition.period import Period, longest_s, start_of
 from lockstep.rule.condition.verdicts import judge
 from lockstep.rule.condition.view import Instant, Kind, Verdict, value_of
 from lockstep.rule.condition.when import is_level_only
+from lockstep.shop.catalogue import BUSINESS, SOURCE
 from lockstep.text.rfc3339 import SECOND
 from lockstep.text.time_units import DAY_S
 from lockstep.transition import Transition
@@ -135,18 +136,27 @@ class VerdictPast:
         if steps[-1][0] < last_us:  # it fires later than the value came
             steps.append((last_us, self.value))
         limits = [self._limit_at(at) if has_limit else None for at, _ in steps]
+        usual = _usual_of(expression)
         points = [
-            Point(min(at / SECOND, told_at), value, None, None, limit)
+            Point(min(at / SECOND, told_at), value, usual, None, limit)
             for (at, value), limit in zip(steps, limits, strict=True)
         ]
         if shown_since is not None:
             points = points_since(points, shown_since)
-        return ToldPast(points, steps=True, least=LEAST_STEPS)
+        # What has been as usual for weeks, and jumps, is to be seen beside that.
+        return ToldPast(points, steps=True, least=LEAST_STEPS if usual is None else 2)
 
     def _limit_at(self, at_us: int) -> float | None:
         if not self.transition.limit_of:
             return self.transition.limit
         return self._limit(judge(self.leaf, self.view, Instant(0, at_us + 1), None), None)
+
+
+def _usual_of(expression: Expression) -> float | None:
+    """What a business measure is on a usual day, where its meaning says that; None of a formula."""
+    if not isinstance(expression, Measured) or expression.series.source != SOURCE:
+        return None
+    return BUSINESS[str(expression.series.field)].usual
 
 
 def _at(end: int) -> Instant:
