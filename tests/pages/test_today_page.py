@@ -13,7 +13,7 @@ import pytest
 from chromium import CONTRAST, browser, needs_chromium
 from icalendar import Calendar
 from page_samples import ANNA, FELL, decided, decision, records, rule, served, stands, transition
-from shop_build import NOON, history, plan, product, receipt, shop_of
+from shop_build import HOURS, NOON, TODAY, days, history, plan, product, receipt, shop_of
 from today_samples import OUT, RULES, busy_records, busy_shop, quiet_shop
 
 from lockstep.adapters.http.pages.shop.today_tiles import TILE_OF_MEASURE, tiles_about
@@ -208,6 +208,18 @@ async def test_old_facts_are_said_to_be_old(tmp_path):
     assert "known up to 12:00" in head
     assert head.count("Nothing that is known; see above.") == 2
     assert "Nothing to do now" not in head
+
+
+async def test_a_source_that_is_silent_alone_is_said(tmp_path):
+    """Orders go on, so nothing looks old: visits of noon must not be read as those of the afternoon."""
+    afternoon = NOON + timedelta(hours=4, minutes=30)
+    orders, sessions = list(HOURS[:17]), [40 * n for n in HOURS[:12]]
+    so_far = days(TODAY, upto=afternoon, web={"by_hour": {"orders": orders, "sessions": sessions}})
+    shop = shop_of(*history(weeks=8, web={"orders": 100, "sessions": 4_000}), *so_far, capacity_per_day=150)
+    async with served(tmp_path, [], now=afternoon, whole_shop=shop) as pages:
+        head = part((await read(f"{pages.url}/today"))[0], "head")
+    assert head.startswith("Nothing fires; some numbers are old")
+    assert "No traffic has come since 12:00, where 1,040 are usual: visits and conversion are as of then." in head
 
 
 async def test_nothing_that_events_say_becomes_markup(tmp_path):

@@ -18,6 +18,7 @@ from lockstep.shop.day_sums import instant, plan_bounds, plan_days
 from lockstep.shop.facts import PlanFacts
 from lockstep.shop.plan_answer import answer, assess
 from lockstep.shop.subjects.returns import returns_ranking
+from lockstep.shop.subjects.silent_sources import silent_sources
 from lockstep.shop.whole_shop import Shop
 from lockstep.text.days import day_text, list_text
 from lockstep.text.figures import duration_words, many, measured_text
@@ -113,7 +114,7 @@ def today_view(shop: Shop, firing: Firing, *, now: datetime, is_kept: bool = Tru
     if tone == "over" and remark:
         known = "nothing is known of the shop's day yet"
         if is_kept and shop.upto:
-            known = "the numbers are old"
+            known = "the numbers are old" if now - instant(shop.upto) > STALE else "some numbers are old"
         headline, tone = f"Nothing fires; {known}", "pending"
     return TodayView(
         headline=headline,
@@ -221,7 +222,7 @@ def _remark(shop: Shop, now: datetime, is_kept: bool) -> str:
             f"Nothing newer has come for {duration_words(age.total_seconds())}. Look whether events still arrive; the "
             "numbers are as of then."
         )
-    return ""
+    return " ".join(one.sentence(shop, now) for one in silent_sources(shop, now))
 
 
 def _as_of(shop: Shop, now: datetime) -> str:
