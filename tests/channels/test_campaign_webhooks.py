@@ -16,8 +16,7 @@ from test_promotion_hooks_by_http import running, until
 from lockstep.app import Service, utc_now
 from lockstep.notify.programs.campaign_documents import EXAMPLE, campaign_json_schema
 from lockstep.ports import Record
-from lockstep.response.command import AnswerPlan
-from lockstep.shop.facts import SHOP, CapacityFacts, Fact, PlanFacts, encode, key_of
+from lockstep.shop.facts import SHOP, CapacityFacts, Fact, PlanFacts, PlanNumbers, encode, key_of
 from lockstep.text.rfc3339 import rfc3339_of
 
 ROUTING = """\
@@ -70,8 +69,8 @@ async def put(service: Service, *facts: Fact) -> None:
 
 
 async def test_both_teams_programs_hear_each_answer_and_each_reply(tmp_path):
-    """Answered, confirmed, answered anew as capacity falls, cancelled: each a document as the schema has it, under an
-    id of its own that stays the same while it is tried again."""
+    """Answered, confirmed, answered anew as capacity falls and as numbers change, cancelled: each a document as the
+    schema has it, under an id of its own that stays the same while it is tried again."""
     receivers = Receivers()
     async with http_server(receivers.peer) as url, running(tmp_path, ROUTING.format(url=url)) as service:
         await put(service, plan())
@@ -104,15 +103,20 @@ async def test_both_teams_programs_hear_each_answer_and_each_reply(tmp_path):
         assert (changed["data"]["verdict"], changed["data"]["previous_verdict"]) == ("no", "yes")
         assert {day["capacity"] for day in changed["data"]["days"]} == {20}
         assert any("can be shipped" in reason for reason in changed["data"]["reasons"])
+        other = PlanNumbers(at=rfc3339_of(utc_now()), revision=1, changed=["On Fri 4 Dec 300 orders are expected now."])
+        later = rfc3339_of(utc_now() + timedelta(seconds=2))
+        await put(service, plan(upto=later, verdict="no", numbers=other))
+        again = (await receivers.have(4))[3]["data"]
+        assert (again["verdict"], again["previous_verdict"], again["revision"]) == ("no", "no", 1)
+        assert again["changed"] == other.changed
+        assert "On Fri 4 Dec 300 orders are expected now. " in again["why"]
         await put(service, plan(number=2, cancelled=True, verdict=""))
-        cancelled = (await receivers.have(4))[3]
+        cancelled = (await receivers.have(5))[4]
         assert (cancelled["data"]["verdict"], cancelled["data"]["why"]) == ("cancelled", "SUMMER is cancelled.")
-        for path, taken in receivers.taken.items():
-            refused, *later = (headers["webhook-id"] for to, headers, _ in receivers.peer.requests if to == path)
-            assert refused in later
-            assert set(later) == taken.keys()
-        audit = [answer.command for answer in service.responses.answers() if isinstance(answer.command, AnswerPlan)]
-        assert [command.facts for command in audit][:3] == [{}, {}, {}]
+        ids = [headers["webhook-id"] for _, headers, _ in receivers.peer.requests]
+        assert (len(ids), len(set(ids))) == (12, 10)  # the first of each was tried twice
+        audit = [answer.command for answer in service.responses.answers()]
+        assert all(getattr(command, "facts", {}) == {} for command in audit)
 
 
 @pytest.mark.parametrize("document", [EXAMPLE, {**EXAMPLE, "type": "campaign.moved"}])

@@ -56,10 +56,11 @@ class Run:
         assert len({notice.id for notice in notices}) == len(notices)
         return applied
 
-    def answer(self, verdict: str, number: int = 1) -> Applied:
-        return self._apply(
-            AnswerPlan(campaign="SPRING", number=number, verdict=verdict, why="310 of 490.", **self.head())
+    def answer(self, verdict: str, number: int = 1, revision: int = 0) -> Applied:
+        asked = AnswerPlan(
+            campaign="SPRING", number=number, verdict=verdict, revision=revision, why="310 of 490.", **self.head()
         )
+        return self._apply(asked)
 
     def reply(self, reply: Any, number: int = 1, note: str = "") -> Applied:
         return self._apply(ReplyToPlan(campaign="SPRING", number=number, reply=reply, note=note, **self.head()))
@@ -76,6 +77,26 @@ def test_an_answer_is_told_once_and_again_when_it_changes():
     assert not run.answer("yes").applied
     assert run.answer("no").applied
     assert run.told == ["Campaign SPRING can be done", "Campaign SPRING now cannot be done as it is planned"]
+
+
+def test_other_numbers_under_the_same_verdict_are_told_once():
+    """And what a worker says that is behind is not; a reply stands, as the announcement is the same."""
+    run = Run()
+    run.answer("change")
+    run.reply("confirmed")
+    assert run.answer("change", revision=1).applied
+    for revision in (1, 0):
+        assert not run.answer("change", revision=revision).applied
+    assert not run.answer("yes", revision=0).applied
+    assert run.answer("yes", revision=1).applied
+    assert (run.standing.revision, run.standing.reply) == (1, "confirmed")
+    assert run.answer("yes", number=2).applied
+    assert [run.told[0], *run.told[2:]] == [
+        "Campaign SPRING needs a change",
+        "Campaign SPRING still needs a change, with other numbers",
+        "Campaign SPRING now can be done",
+        "Campaign SPRING can be done",
+    ]
 
 
 def test_a_reply_is_told_and_stands_until_the_plan_is_announced_anew():

@@ -132,7 +132,7 @@ def a_shop(*facts, stock=1_000, **settings):
 
 
 def asked(**fields):
-    return plan("NEW", "2026-12-02", "2026-12-05", ["A-1"], **{"orders": 120, **fields})
+    return plan("NEW", "2026-12-02", "2026-12-05", **{"skus": ["A-1"], "orders": 120, **fields})
 
 
 def test_a_plan_that_fits_is_answered_yes_with_its_numbers():
@@ -209,6 +209,51 @@ def test_one_of_many_products_is_left_out():
 def test_all_products_out_are_a_no():
     assert answer(a_shop(stock=0), asked(), NOON).verdict == "no"
     assert answer(a_shop(stock=0, backorder=("A-*",)), asked(), NOON).verdict == "yes"
+
+
+BUNDLES = {"SET": {"A-1": 2, "B-1": 1}, "PAIR": {"B-1": 2}}
+
+
+def test_a_bundle_that_is_promoted_is_answered_by_its_parts():
+    """120 orders of 1.5 units: 180 sets take 360 A-1 and 180 B-1, beside the 4 of each that are sold a day."""
+    shop = a_shop(product("B-1", sells=4, stock=900), stock=90, bundles=BUNDLES)
+    given = answer(shop, asked(skus=["SET"]), NOON)
+    assert given.verdict == "change"
+    assert given.reasons == [
+        "A-1 (part of SET): 376 are asked for, 292 more than there are, and it is out from Thu 3 Dec; 90 available, "
+        "enough for 23 days at the usual speed; no delivery is planned."
+    ]
+    assert given.suggestion == "Wait until more of A-1 is planned, or promote something else."
+    assert [(p.sku, p.bundles, p.needed, p.short, p.enough_until) for p in given.products] == [
+        ("A-1", ["SET"], 376, 292, "2026-12-03"),
+        ("B-1", ["SET"], 196, 0, ""),
+    ]
+    enough = a_shop(product("B-1", sells=4, stock=900), stock=400, bundles=BUNDLES)
+    assert answer(enough, asked(skus=["SET"]), NOON).verdict == "yes"
+
+
+def test_a_bundle_without_one_of_its_parts_cannot_be_promoted():
+    """Others of the campaign can, and are kept; with none left it is a no. Sold without stock it needs none."""
+    shop = a_shop(product("B-1", sells=4, stock=0), product("C-1", sells=4, stock=900), bundles=BUNDLES)
+    given = answer(shop, asked(skus=["SET", "C-1"]), NOON)
+    assert (given.verdict, given.suggestion) == ("change", "Leave out SET.")
+    assert given.reasons == ["B-1 (part of SET) is out on all of its days: none is available; no delivery is planned."]
+    assert answer(shop, asked(skus=["SET", "PAIR"]), NOON).verdict == "no"
+    free = a_shop(product("B-1", sells=4, stock=0), bundles=BUNDLES, backorder=("SET",))
+    assert answer(free, asked(skus=["SET"]), NOON).verdict == "yes"
+
+
+def test_a_product_and_the_bundles_that_it_is_in_draw_on_one_stock():
+    """In one campaign, and in two: 60 units of A-1 itself and 60 sets with two each, or 120 of it by another."""
+    alone = asked(skus=["A-1", "PAIR"])
+    stock = product("B-1", sells=4, stock=900)
+    (a_1, _) = answer(a_shop(stock, bundles=BUNDLES), alone, NOON).products
+    (both, _) = answer(a_shop(stock, bundles=BUNDLES), asked(skus=["A-1", "SET"]), NOON).products
+    assert (a_1.bundles, both.bundles) == ([], ["SET"])
+    assert (a_1.needed, both.needed) == (16 + 90, 16 + 90 + 2 * 90)
+    other = plan("OLD", "2026-12-02", "2026-12-05", ["SET"], orders=40)
+    (beside,) = answer(a_shop(stock, other, bundles=BUNDLES), asked(orders=40), NOON).products
+    assert beside.needed == 16 + 60 + 2 * 60
 
 
 def test_another_campaign_with_the_same_product_is_a_clash():

@@ -149,9 +149,10 @@ class WriteReport(_Command, frozen=True, kw_only=True, tag="write_report"):
 
 
 class AnswerPlan(_Command, frozen=True, kw_only=True, tag="answer_plan"):
-    """A campaign is answered: both teams are told, once for each announcement and verdict.
+    """A campaign is answered: both teams are told, once for each announcement, verdict and revision.
 
-    campaign: its name. number: of the announcement. verdict: yes, change, no, or cancelled. why: for both teams, in
+    campaign: its name. number: of the announcement. verdict: yes, change, no, or cancelled. revision: how often its
+    numbers have become notably other since; 0 of a version that did not tell it. why: for both teams, in
     lines, what to do first. facts: what programs get of it beside, its days, products and clashes; {} in the audit.
     """
 
@@ -160,6 +161,7 @@ class AnswerPlan(_Command, frozen=True, kw_only=True, tag="answer_plan"):
     verdict: str
     why: str
     facts: dict[str, Any] = {}
+    revision: int = 0
 
 
 class ReplyToPlan(_Command, frozen=True, kw_only=True, tag="reply_to_plan"):

@@ -117,9 +117,10 @@ class Action(_Standing, frozen=True, kw_only=True, tag="action"):
 class PlanStanding(_Standing, frozen=True, kw_only=True, tag="plan"):
     """How a campaign stands between the teams: what marketing's plan was answered, and what operations said to it.
 
-    campaign: its name. number: of the announcement that was answered. verdict: yes, change, no or cancelled. why: its
-    reasons in sentences. answered_at: when both teams were told. reply: `confirmed`, `objected`, or "" while nobody has
-    replied to this number. by, at, note: who did, when, and what with it. Times are RFC 3339 in UTC.
+    campaign: its name. number: of the announcement that was answered. verdict: yes, change, no or cancelled. revision:
+    how often it was told again with other numbers. why: its reasons in sentences. answered_at: when both teams were
+    told. reply: `confirmed`, `objected`, or "" while nobody has replied to this number. by, at, note: who did, when,
+    and what with it. Times are RFC 3339 in UTC.
     """
 
     campaign: str
@@ -131,6 +132,7 @@ class PlanStanding(_Standing, frozen=True, kw_only=True, tag="plan"):
     by: str = ""
     at: str = ""
     note: str = ""
+    revision: int = 0
 
 
 Standing = Handling | Silence | Override | Action | PlanStanding

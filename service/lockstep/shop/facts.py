@@ -148,12 +148,29 @@ class PlanMove(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: bool = False
 
 
+class PlanNumbers(msgspec.Struct, frozen=True, kw_only=True):
+    """The numbers of an answer to a campaign, as both teams were told them last.
+
+    at: when, RFC 3339. revision: how often the same announcement was told again since with other numbers. changed: what
+    was other then, sentences. expected, capacity: day → orders; what is not known is absent. out_from: product → first
+    day of the campaign on which it is out; of those that do not last.
+    """
+
+    at: str
+    revision: int = 0
+    changed: list[str] = []
+    expected: dict[str, int] = {}
+    capacity: dict[str, int] = {}
+    out_from: dict[str, str] = {}
+
+
 class PlanFacts(_Fact, frozen=True, kw_only=True, tag="plan"):
     """A campaign as marketing announced it last (`campaign.planned`, calendar.yml or a feed).
 
     starts, ends: first and last moment, RFC 3339. told_at: when this was said. number: 1 for the first announcement,
     one more each time anything of it changed. source: `event`, `calendar` or the name of a feed. verdict: of the answer
     that was given last (`lockstep.shop.plan_answer`), "" before the first; a new answer keeps to it where it is close.
+    numbers: of the answer that was told last; None before the first, and of a record of a version that kept none.
     moves: what events said of its time, the last MOST_MOVES changes, oldest first: rules take them over one by one.
     """
 
@@ -171,17 +188,23 @@ class PlanFacts(_Fact, frozen=True, kw_only=True, tag="plan"):
     cancelled: bool = False
     verdict: str = ""
     moves: list[PlanMove] = []
+    numbers: PlanNumbers | None = None
+
+    @property
+    def revision(self) -> int:
+        """How often this announcement was told again with other numbers."""
+        return 0 if self.numbers is None else self.numbers.revision
 
     def number_after(self, before: "PlanFacts") -> int:
         """The number of this announcement, of which `before` is the one before it; the same where it says the same."""
-        same = {"upto": "", "told_at": "", "number": 0, "verdict": "", "moves": []}
+        same = {"upto": "", "told_at": "", "number": 0, "verdict": "", "moves": [], "numbers": None}
         is_same = msgspec.structs.replace(self, **same) == msgspec.structs.replace(before, **same)
         return before.number if is_same else before.number + 1
 
 
 def announced_plan(said: Mapping[str, Any], *, at: str, before: PlanFacts | None) -> PlanFacts:
     """A campaign as the data of `campaign.planned` announce it. at: when. before: as it was announced before, whose
-    number and verdict it keeps where it says the same."""
+    number, verdict and numbers it keeps where it says the same."""
     plan = PlanFacts(
         upto=at,
         campaign=said["campaign"],
@@ -199,8 +222,9 @@ def announced_plan(said: Mapping[str, Any], *, at: str, before: PlanFacts | None
     if before is None:
         return msgspec.structs.replace(plan, moves=moves)
     number = plan.number_after(before)
-    verdict = before.verdict if number == before.number else ""
-    return msgspec.structs.replace(plan, number=number, verdict=verdict, moves=moves)
+    if number == before.number:
+        return msgspec.structs.replace(plan, number=number, verdict=before.verdict, numbers=before.numbers, moves=moves)
+    return msgspec.structs.replace(plan, number=number, moves=moves)
 
 
 def _moves(plan: PlanFacts, before: PlanFacts | None) -> list[PlanMove]:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
-from functools import partial
 from typing import Literal
 
 from lockstep.shop.day_sums import counted, day_bounds, instant, known_at, plan_bounds, plan_days
@@ -409,9 +408,9 @@ class Course:
 
 def campaign_course(shop: Shop, plan: PlanFacts, at: datetime, trust: Trust) -> Course | None:
     """None where nothing is known of what it brings. trust: as in `forecast`."""
-    # All of the plan that it is made of, so that one which nobody has announced is reckoned once for all of its days.
-    said = (plan.campaign, plan.starts, plan.ends, plan.expected_orders, plan.expected_sessions, tuple(plan.channels))
-    return shop.once(("course", said, shop.day_of(at), trust), lambda: _course(shop, plan, at, trust))
+    said = (plan.starts, plan.ends, plan.expected_orders, plan.expected_sessions, tuple(plan.channels))
+    key = ("course", plan.campaign, said, shop.day_of(at), trust)
+    return shop.once(key, lambda: _course(shop, plan, at, trust))
 
 
 def _course(shop: Shop, plan: PlanFacts, at: datetime, trust: Trust) -> Course | None:
@@ -441,27 +440,15 @@ def _extras(
     for plan in sorted(plans.values(), key=lambda plan: plan.campaign):
         if not _is_of(plan, day, shop):
             continue
-        if shop.plans.get(plan.campaign) is plan:
-            key = ("extra", plan.campaign, day, shop.day_of(at), moment, trust)
-            extra = shop.once(key, partial(_extra, shop, usual, day, at, moment, plan, trust))
-        else:
-            extra = _extra(shop, usual, day, at, moment, plan, trust)
-        if extra is not None:
-            extras.append(extra)
+        course = campaign_course(shop, plan, at, trust)
+        if course is None:
+            continue
+        orders = course.by_day.get(day, Fraction(0))
+        starts, ends = plan_bounds(plan)
+        window = _window_share(shop, usual, day, starts, ends)
+        passed = _window_share(shop, usual, day, starts, max(starts, min(ends, moment)))
+        extras.append(Extra(plan.campaign, orders, orders * passed / window if window else Fraction(0), course.of))
     return tuple(extras)
-
-
-def _extra(
-    shop: Shop, usual: Usual, day: date, at: datetime, moment: datetime, plan: PlanFacts, trust: Trust
-) -> Extra | None:
-    course = campaign_course(shop, plan, at, trust)
-    if course is None:
-        return None
-    orders = course.by_day.get(day, Fraction(0))
-    starts, ends = plan_bounds(plan)
-    window = _window_share(shop, usual, day, starts, ends)
-    passed = _window_share(shop, usual, day, starts, max(starts, min(ends, moment)))
-    return Extra(plan.campaign, orders, orders * passed / window if window else Fraction(0), course.of)
 
 
 def _figure(number: Fraction) -> int | float:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from lockstep.calendar import CALENDAR, Calendar, PlannedCampaign
 from lockstep.labels import NONE
 from lockstep.measure.exact import SCALE, Exact
+from lockstep.shop.day_sums import plan_days
 from lockstep.shop.facts import (
     HOURLY,
     KEPT_DAYS,
@@ -26,14 +27,16 @@ from lockstep.shop.facts import (
     Money,
     Place,
     PlanFacts,
+    PlanNumbers,
     ProductFacts,
     Receipt,
     announced_plan,
     instant_text,
     key_of,
 )
-from lockstep.shop.plan_answer import assess
+from lockstep.shop.plan_answer import PlanAnswer, assess, numbers_of
 from lockstep.shop.series import FLOWS
+from lockstep.shop.subjects.plan_numbers import told_next
 from lockstep.shop.whole_shop import Shop
 from lockstep.text.currency import decimals
 from lockstep.text.rfc3339 import SECOND, rfc3339
@@ -392,14 +395,27 @@ class Ledger:
             self._put_product(replace(changed, lead_time_before=before, lead_time_at=since))
 
     def answer_plans(self, at: datetime) -> None:
-        """Note what the answer to each plan that is not over is now: the next one leans on it, so it does not flap."""
+        """Note what the answer to each plan that is not over is now: the next one leans on it, so it does not flap.
+
+        Its numbers are those that both teams are told: of another verdict, or where they are notably other.
+        """
         for plan in list(self.shop.plans.values()):
             if datetime.fromisoformat(plan.ends) < at or plan.cancelled:
                 continue
-            verdict = assess(self.shop, plan, at).verdict
-            if verdict != plan.verdict:
-                self._put(replace(plan, upto=rfc3339(round(at.timestamp()) * SECOND), verdict=verdict))
+            answer = assess(self.shop, plan, at)
+            numbers = self._numbers_told(plan, answer, at)
+            if numbers is not plan.numbers or answer.verdict != plan.verdict:
+                upto = rfc3339(round(at.timestamp()) * SECOND)
+                self._put(replace(plan, upto=upto, verdict=answer.verdict, numbers=numbers))
                 self.touched_plans[plan.campaign] = None
+
+    def _numbers_told(self, plan: PlanFacts, answer: PlanAnswer, at: datetime) -> PlanNumbers | None:
+        """The numbers of a plan's answer that both teams were told last, those of now where they are to be told."""
+        now = numbers_of(answer, at)
+        if plan.numbers is None or answer.verdict != plan.verdict:
+            return replace(now, revision=plan.revision)
+        today, (first, last) = self.shop.day_of(at), plan_days(plan, self.shop.zone)
+        return told_next(plan.numbers, now, (max(first, today), max(last, today)), today=today) or plan.numbers
 
     # ---- days begin -------------------------------------------------------------------------------------------------
 
@@ -491,7 +507,7 @@ def _moment(second: int) -> datetime:
 def _said(fact: PlanFacts | CapacityFacts) -> PlanFacts | CapacityFacts:
     """What is said, whenever and however often it was."""
     if isinstance(fact, PlanFacts):
-        return replace(fact, upto="", told_at="", number=0, verdict="", moves=[])
+        return replace(fact, upto="", told_at="", number=0, verdict="", moves=[], numbers=None)
     return replace(fact, upto="", told_at="")
 
 

@@ -15,15 +15,17 @@ import msgspec
 from msgspec.structs import replace
 
 from lockstep.shop.day_sums import plan_bounds, plan_days
-from lockstep.shop.facts import PlanFacts, ProductFacts
+from lockstep.shop.facts import PlanFacts, PlanNumbers
 from lockstep.shop.forecast import Course, Forecast, campaign_course, conversion_of, forecast
+from lockstep.shop.subjects.bundles import parts_of_plan, units_from_stock, units_of_part
 from lockstep.shop.subjects.capacity import capacity_of
 from lockstep.shop.subjects.product import NO_STOCK_TOLD, cover, is_named
-from lockstep.shop.subjects.promotions import promoting, stock_course, units_of_campaign
+from lockstep.shop.subjects.promotions import stock_course
 from lockstep.shop.subjects.stock_receipts import late_days, next_receipt, open_receipts
 from lockstep.shop.whole_shop import Shop, plain
 from lockstep.text.days import day_text, list_text
 from lockstep.text.figures import many, measured_text, whole
+from lockstep.text.rfc3339 import rfc3339_of
 
 Verdict = Literal["yes", "change", "no"]
 VERDICTS: tuple[Verdict, ...] = ("yes", "change", "no")
@@ -52,8 +54,12 @@ class PlanDay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlanProduct(msgspec.Struct, frozen=True, kw_only=True):
-    """One product of a plan. needed: units that are asked for in its days. short: how many of these are not there.
-    enough_until: the first day on which it is out; "" when it lasts. next_receipt: day of the next delivery, or ""."""
+    """One product of a plan, or a part of a bundle that it promotes: a bundle lies on the shelf as its parts.
+
+    needed: units that are asked for in the plan's days. short: how many of these are not there. enough_until: the first
+    day on which it is out; "" when it lasts. next_receipt: day of the next delivery, or "". bundles: those of the plan
+    of which it is a part; [] where the plan alone names it.
+    """
 
     sku: str
     available: int | None
@@ -63,6 +69,7 @@ class PlanProduct(msgspec.Struct, frozen=True, kw_only=True):
     enough_until: str
     next_receipt: str
     next_receipt_quantity: int
+    bundles: list[str] = []
 
 
 class PlanAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +97,16 @@ class PlanAnswer(msgspec.Struct, frozen=True, kw_only=True):
         """The day with the largest share of its capacity; None where none is known."""
         known = [day for day in self.days if day.capacity is not None and day.expected is not None]
         return max(known, key=fullness, default=None)
+
+
+def numbers_of(answer: PlanAnswer, at: datetime) -> PlanNumbers:
+    """What is remembered of an answer that both teams are told at an instant."""
+    return PlanNumbers(
+        at=rfc3339_of(at),
+        expected={day.day: day.expected for day in answer.days if day.expected is not None},
+        capacity={day.day: day.capacity for day in answer.days if day.capacity is not None},
+        out_from={p.sku: p.enough_until for p in answer.products if p.enough_until},
+    )
 
 
 def fullness(day: PlanDay) -> float:
@@ -263,15 +280,11 @@ def _day_of(day: PlanDay) -> str:
 def _products(
     shop: Shop, plan: PlanFacts, at: datetime, bounds: tuple[date, date]
 ) -> tuple[list[PlanProduct], dict[str, int]]:
-    """The products, and on how many of its days each is out."""
-    ours = units_of_campaign(shop, plan, at)
+    """The products, bundles as their parts, and on how many of its days each is out."""
+    ours = units_from_stock(shop, plan, at)
     products, days_out = [], {}
-    for sku in dict.fromkeys(plan.skus):
-        known = shop.products.get(sku)
-        if known is None or known.available is None:
-            products.append(_unknown_product(sku))
-            continue
-        product, days_out[sku] = _product(shop, plan, known, at, bounds, ours[sku])
+    for sku, promoted_as in parts_of_plan(shop, plan).items():
+        product, days_out[sku] = _product(shop, plan, at, bounds, sku=sku, promoted_as=promoted_as, ours=ours[sku])
         products.append(product)
     return products, days_out
 
@@ -279,22 +292,26 @@ def _products(
 def _product(
     shop: Shop,
     plan: PlanFacts,
-    known: ProductFacts,
     at: datetime,
     bounds: tuple[date, date],
+    *,
+    sku: str,
+    promoted_as: list[str],
     ours: Mapping[date, Fraction],
 ) -> tuple[PlanProduct, int]:
-    """One whose stock is known, and on how many of the plan's days it is out. ours: units that the plan sells of it."""
-    today, sku = shop.day_of(at), known.sku
+    """A product, and on how many days it is out. promoted_as: of `parts_of_plan`. ours: what the plan takes of it."""
+    today, bundles = shop.day_of(at), [name for name in promoted_as if name != sku]
+    known = shop.products.get(sku)
+    if known is None or known.available is None:
+        return _unknown_product(sku, bundles), 0
     more = dict(ours)
-    for other in promoting(shop, sku, at, ahead_days=366):
-        if other.campaign != plan.campaign:
-            for day, units in units_of_campaign(shop, other, at)[sku].items():
-                more[day] = more.get(day, Fraction(0)) + units
+    for day, units in _units_of_others(shop, plan, at).get(sku, {}).items():
+        more[day] = more.get(day, Fraction(0)) + units
     course = stock_course(shop, known, at, bounds, more)
     coming = next_receipt(known, today)
     days = cover(shop, known, today)
-    is_free = is_named(sku, shop.settings.backorder)
+    backorder = shop.settings.backorder
+    is_free = is_named(sku, backorder) or all(is_named(name, backorder) for name in promoted_as)
     product = PlanProduct(
         sku=sku,
         available=known.available,
@@ -304,11 +321,31 @@ def _product(
         enough_until="" if is_free or course.first_out is None else course.first_out.isoformat(),
         next_receipt="" if coming is None else coming[0].isoformat(),
         next_receipt_quantity=0 if coming is None else coming[1],
+        bundles=bundles,
     )
     return product, 0 if is_free else len(course.out_on)
 
 
-def _unknown_product(sku: str) -> PlanProduct:
+def _units_of_others(shop: Shop, plan: PlanFacts, at: datetime) -> Mapping[str, Mapping[date, Fraction]]:
+    """Product → day → units that all other campaigns take from its stock, which run or begin within a year."""
+    return shop.once(("units of others", plan.campaign, at), lambda: _sum_of_others(shop, plan, at))
+
+
+def _sum_of_others(shop: Shop, plan: PlanFacts, at: datetime) -> dict[str, dict[date, Fraction]]:
+    sums: dict[str, dict[date, Fraction]] = {}
+    until = at + timedelta(366)
+    for other in shop.plans.values():
+        starts, ends = plan_bounds(other)
+        if other.campaign == plan.campaign or other.cancelled or ends <= at or starts > until:
+            continue
+        for sku, by_day in units_from_stock(shop, other, at).items():
+            of_product = sums.setdefault(sku, {})
+            for day, units in by_day.items():
+                of_product[day] = of_product.get(day, Fraction(0)) + units
+    return sums
+
+
+def _unknown_product(sku: str, bundles: list[str]) -> PlanProduct:
     return PlanProduct(
         sku=sku,
         available=None,
@@ -318,31 +355,47 @@ def _unknown_product(sku: str) -> PlanProduct:
         enough_until="",
         next_receipt="",
         next_receipt_quantity=0,
+        bundles=bundles,
     )
 
 
 def _judge_products(
     products: list[PlanProduct], plan: PlanFacts, days_out: dict[str, int], bounds: tuple[date, date], seen: _Findings
 ) -> None:
-    length = (bounds[1] - bounds[0]).days + 1
-    out = [p for p in products if p.available is not None and days_out[p.sku] >= length]
-    short = [p for p in products if p not in out and p.available is not None and _is_short(p, plan)]
-    sentences = [f"{p.sku} is out on all of its days: {_stock(p)}." for p in out]
-    if out and len(out) == len(products):
+    out = [p for p in products if _is_out(p, days_out[p.sku], bounds)]
+    short = [p for p in products if p not in out and _is_short(p, plan)]
+    sentences = [f"{_name(p)} is out on all of its days: {_stock(p)}." for p in out]
+    if out and len(_promoted_by(out, plan)) == len(dict.fromkeys(plan.skus)):
         seen.grave += sentences
     else:
         seen.light += sentences
     for p in short:
         day = f", and it is out from {day_text(date.fromisoformat(p.enough_until))}" if p.enough_until else ""
-        seen.light.append(f"{p.sku}: {p.needed:,} are asked for, {p.short:,} more than there are{day}; {_stock(p)}.")
+        seen.light.append(f"{_name(p)}: {p.needed:,} are asked for, {p.short:,} more than there are{day}; {_stock(p)}.")
     for p in products:
         if p.available is None:
-            seen.unknown.append(f"{p.sku}: {NO_STOCK_TOLD}.")
+            seen.unknown.append(f"{_name(p)}: {NO_STOCK_TOLD}.")
+
+
+def _is_out(p: PlanProduct, days_out: int, bounds: tuple[date, date]) -> bool:
+    """On all days of the plan."""
+    return p.available is not None and days_out > (bounds[1] - bounds[0]).days
 
 
 def _is_short(p: PlanProduct, plan: PlanFacts) -> bool:
     limit = _SHORT if plan.verdict not in ("change", "no") else Fraction(0)
-    return p.short > p.needed * limit and p.short >= 1
+    return p.available is not None and p.short > p.needed * limit and p.short >= 1
+
+
+def _name(p: PlanProduct) -> str:
+    """`A-1`, or `A-1 (part of SET)`."""
+    return f"{p.sku} (part of {list_text(p.bundles)})" if p.bundles else p.sku
+
+
+def _promoted_by(products: list[PlanProduct], plan: PlanFacts) -> list[str]:
+    """What a plan promotes and cannot sell without these: the products that it names, and bundles for their parts."""
+    needed = {name for p in products for name in (p.sku, *p.bundles)}
+    return [sku for sku in dict.fromkeys(plan.skus) if sku in needed]
 
 
 def _stock(p: PlanProduct) -> str:
@@ -358,7 +411,10 @@ def _stock(p: PlanProduct) -> str:
 
 
 def _clashes(shop: Shop, plan: PlanFacts, at: datetime, days: list[PlanDay], seen: _Findings) -> list[str]:
-    """Other campaigns of the same days: with the same products, or without which the days were not too full."""
+    """Other campaigns of the same days: with the same products, or without which the days were not too full.
+
+    Products are compared as campaigns name them: a part that two bundles share stands in nobody's way while it lasts.
+    """
     first, last = date.fromisoformat(days[0].day), date.fromisoformat(days[-1].day)
     clashes = []
     for other in sorted(shop.plans.values(), key=lambda one: (one.starts, one.campaign)):
@@ -405,7 +461,7 @@ def _late_receipts(
     today = shop.day_of(at)
     short = {p.sku for p in products if p.short or p.enough_until}
     sentences = []
-    for sku in dict.fromkeys(plan.skus):
+    for sku in parts_of_plan(shop, plan):
         known = shop.products.get(sku)
         for one in open_receipts(known) if known is not None else ():
             days = late_days(one, today)
@@ -432,7 +488,7 @@ def _all_right(days: list[PlanDay], products: list[PlanProduct]) -> str:
         )
     lasting = [p for p in products if p.available is not None]
     if lasting:
-        sentences.append(f"{list_text([p.sku for p in lasting])} last{'s' * (len(lasting) == 1)} to its end.")
+        sentences.append(f"{list_text([_name(p) for p in lasting])} last{'s' * (len(lasting) == 1)} to its end.")
     return " ".join(sentences) or "Nothing that is known speaks against it."
 
 
@@ -450,11 +506,13 @@ def _suggestion(shop: Shop, plan: PlanFacts, at: datetime, seen: PlanAnswer) -> 
             words += f": its fullest day then has {fullest.expected:,} of {fullest.capacity:,} orders"
         return f"{words}."
     parts = []
-    short = [p.sku for p in seen.products if p.enough_until or p.short]
-    if short and len(short) < len(seen.products):
-        parts.append(f"leave out {list_text(short)}")
+    short = [p for p in seen.products if p.enough_until or p.short]
+    lacking = _promoted_by(short, plan)
+    if short and len(lacking) < len(dict.fromkeys(plan.skus)):
+        parts.append(f"leave out {list_text(lacking)}")
     elif short:
-        parts.append(f"wait until more of {list_text(short)} is planned, or promote something else")
+        skus = list_text([p.sku for p in short])
+        parts.append(f"wait until more of {skus} is planned, or promote something else")
     cap = _cap(shop, plan, at, seen)
     if cap:
         parts.append(cap)
@@ -465,16 +523,17 @@ def _suggestion(shop: Shop, plan: PlanFacts, at: datetime, seen: PlanAnswer) -> 
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _later_start(shop: Shop, plan: PlanFacts, at: datetime, seen: PlanAnswer) -> tuple[date, PlanAnswer] | None:
+def _later_start(shop: Shop, plan: PlanFacts, at: datetime, now: PlanAnswer) -> tuple[date, PlanAnswer] | None:
     """The first later day on which the answer is a yes, of a plan that has not begun; without more that is not known of
-    it than there is as it is planned. seen: the answer as it is planned."""
+    it than of `now`, the answer to the plan as it is."""
     starts, ends = plan_bounds(plan)
     if starts <= at:
         return None
     first = plan_days(plan, shop.zone)[0]
-    # What is short as it is planned is looked at first: most often it is short on the later days as well, and the rest
-    # of a hundred products need not be reckoned.
-    scarce = [p.sku for p in seen.products if p.enough_until or p.short]
+    parts = parts_of_plan(shop, plan)
+    # What does not last now is what will not last then, most likely.
+    lacking = [p.sku for p in now.products if p.short or p.enough_until]
+    in_turn = {sku: parts[sku] for sku in (*lacking, *parts)}
     for n in range(1, LATEST_START_DAYS + 1):
         moved = replace(
             plan, starts=_moved(starts, n, shop).isoformat(), ends=_moved(ends, n, shop).isoformat(), verdict=""
@@ -482,27 +541,28 @@ def _later_start(shop: Shop, plan: PlanFacts, at: datetime, seen: PlanAnswer) ->
         bounds = plan_days(moved, shop.zone)
         if any(day.room is not None and day.room < 0 for day in _days(shop, moved, at, bounds)):
             continue
-        ours = units_of_campaign(shop, moved, at) if scarce else {}
-        if any(_stops(shop, moved, shop.products[sku], at, bounds, ours[sku]) for sku in scarce):
+        if not _lasts(shop, moved, at, bounds, in_turn):
             continue
-        later = assess(shop, moved, at)
-        is_open = later.fullest is None or bool(later.fullest.capacity)
-        if later.verdict == "yes" and is_open and len(later.unknown) <= len(seen.unknown):
-            return first + timedelta(n), later
+        seen = assess(shop, moved, at)
+        is_open = seen.fullest is None or bool(seen.fullest.capacity)
+        if seen.verdict == "yes" and is_open and len(seen.unknown) <= len(now.unknown):
+            return first + timedelta(n), seen
     return None
 
 
-def _stops(
-    shop: Shop,
-    plan: PlanFacts,
-    known: ProductFacts,
-    at: datetime,
-    bounds: tuple[date, date],
-    ours: Mapping[date, Fraction],
+def _lasts(
+    shop: Shop, plan: PlanFacts, at: datetime, bounds: tuple[date, date], parts: Mapping[str, list[str]]
 ) -> bool:
-    """Whether a product keeps a plan from a yes. ours: as in `_product`."""
-    product, days_out = _product(shop, plan, known, at, bounds, ours)
-    return days_out > (bounds[1] - bounds[0]).days or _is_short(product, plan)
+    """Whether none of its products makes the answer other than a yes; the first that does ends it.
+
+    parts: of `parts_of_plan`, in the order in which they are looked at.
+    """
+    for sku, promoted_as in parts.items():
+        ours = units_of_part(shop, plan, sku, promoted_as, at)
+        product, days_out = _product(shop, plan, at, bounds, sku=sku, promoted_as=promoted_as, ours=ours)
+        if _is_out(product, days_out, bounds) or _is_short(product, plan):
+            return False
+    return True
 
 
 def _moved(moment: datetime, days: int, shop: Shop) -> datetime:

@@ -27,7 +27,7 @@ class CampaignDay(BaseModel):
 
 
 class CampaignProduct(BaseModel):
-    """One product of a plan."""
+    """One product of a plan, or a part of a bundle that it promotes."""
 
     sku: str = Field(description="Which")
     available: int | None = Field(description="Units that can be sold; null: nobody told")
@@ -37,6 +37,7 @@ class CampaignProduct(BaseModel):
     enough_until: str = Field(description="The first day on which it is out; empty where it lasts")
     next_receipt: str = Field(description="The day of the next delivery; empty for none")
     next_receipt_quantity: int = Field(description="Units of it")
+    bundles: list[str] = Field(description="Bundles of the plan of which it is a part", default=[])
 
 
 class CampaignAnsweredData(BaseModel):
@@ -60,10 +61,13 @@ class CampaignAnsweredData(BaseModel):
     clashes: list[str] = Field(description="Other campaigns that stand in its way, sentences")
     late_receipts: list[str] = Field(description="Deliveries of its products that are late, sentences")
     unknown: list[str] = Field(description="What could not be looked at, sentences")
+    revision: int = Field(description="How often the same announcement was told again with other numbers", default=0)
+    changed: list[str] = Field(description="What is other than it was told before, sentences", default=[])
 
 
 class CampaignAnswered(BaseModel):
-    """A plan is answered: the first time, when it is announced anew, and when the verdict is another one now."""
+    """A plan is answered: the first time, when it is announced anew, when the verdict is another one now, and when its
+    numbers are notably other."""
 
     type: Literal["campaign.answered"] = Field(description="That a plan is answered")
     timestamp: str = Field(description="When both teams were told, RFC 3339")
@@ -142,6 +146,8 @@ EXAMPLE: dict[str, Any] = {
         "clashes": [],
         "late_receipts": [],
         "unknown": [],
+        "revision": 0,
+        "changed": [],
     },
 }
 """An answer, as a program gets it."""
@@ -168,7 +174,7 @@ def answer_facts(plan: PlanFacts, answered: PlanAnswer) -> dict[str, Any]:
 _NO_FACTS: Mapping[str, Any] = {
     **dict.fromkeys(("starts", "ends", "orders")),
     **dict.fromkeys(("suggestion", "orders_of"), ""),
-    **{name: [] for name in ("reasons", "days", "products", "clashes", "late_receipts", "unknown")},
+    **{name: [] for name in ("reasons", "days", "products", "clashes", "late_receipts", "unknown", "changed")},
 }
 """Of a command that a version before this one gave."""
 
@@ -181,6 +187,7 @@ def answered_document(standing: PlanStanding, facts: Mapping[str, Any], *, previ
         "verdict": standing.verdict,
         "previous_verdict": previous_verdict,
         "why": standing.why,
+        "revision": standing.revision,
         **_NO_FACTS,
         **facts,
     }

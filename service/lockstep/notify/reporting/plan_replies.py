@@ -1,8 +1,9 @@
 """How campaigns stand between the teams: what a plan was answered, and whether operations confirm it or object.
 
 Both teams hear each answer once, people as a notice and programs as a document: of the same announcement again only
-where the verdict has changed. A reply is told to both, too; a new announcement asks for a new one. That a campaign
-which they have heard of is cancelled is an answer as well, to which nobody replies.
+where the verdict has changed, or its numbers notably have (a revision). A reply is told to both, too; a new
+announcement asks for a new one. That a campaign which they have heard of is cancelled is an answer as well, to which
+nobody replies.
 """
 
 from collections.abc import Mapping, Sequence
@@ -74,7 +75,11 @@ class PlanReplies:
             return Applied(False, "an answer is yes, change, no or cancelled")
         if before is not None and command.number < before.number:
             return Applied(False, f"{command.campaign} was announced anew since")
-        if before is not None and (before.number, before.verdict) == (command.number, command.verdict):
+        is_same = before is not None and before.number == command.number
+        if before is not None and is_same and command.revision < before.revision:
+            return Applied(False, f"both teams have heard newer numbers of {command.campaign}")
+        is_verdict_known = before is not None and is_same and before.verdict == command.verdict
+        if before is not None and is_verdict_known and command.revision == before.revision:
             return Applied(False, f"both teams have heard that {command.campaign} {_VERDICTS[command.verdict]}")
         if known is None and len(self._plans) >= self._most:
             self._forget_oldest()
@@ -84,14 +89,17 @@ class PlanReplies:
             verdict=command.verdict,
             why=flat(command.why)[:LONGEST_COMMENT],
             answered_at=moment_text(moment),
+            revision=command.revision,
         )
-        now, previous_verdict = "", ""
-        if before is not None and before.number == command.number:  # what operations said to it stands
+        now, other, previous_verdict = "", "", ""
+        if before is not None and is_same:  # what operations said to it stands
             now, previous_verdict = "now ", before.verdict
+            if is_verdict_known:
+                now, other = "still ", ", with other numbers"
             standing = msgspec.structs.replace(
                 standing, reply=before.reply, by=before.by, at=before.at, note=before.note
             )
-        headline = f"Campaign {standing.campaign} {now}{_VERDICTS[standing.verdict]}"
+        headline = f"Campaign {standing.campaign} {now}{_VERDICTS[standing.verdict]}{other}"
         document = answered_document(standing, command.facts, previous_verdict=previous_verdict)
         lines = [flat(line) for line in command.why[:LONGEST_COMMENT].split("\n")]
         # A command is applied once, so its id is that of what is told.

@@ -4,13 +4,14 @@ A bundle has no stock of its own, so all that is asked of its stock is asked of 
 of them, which `velocity` of a part counts.
 """
 
-from datetime import date
+from datetime import date, datetime
 from fractions import Fraction
 
 from msgspec.structs import replace
 
-from lockstep.shop.facts import ProductFacts
+from lockstep.shop.facts import PlanFacts, ProductFacts
 from lockstep.shop.subjects.product import cover
+from lockstep.shop.subjects.promotions import units_of_product
 from lockstep.shop.whole_shop import Made, Shop
 
 MEASURES = ("bundle_cover",)
@@ -36,6 +37,43 @@ def bundles_with(shop: Shop, skus: dict[str, None]) -> dict[str, None]:
     """The products themselves, and the bundles that have one of them as a part."""
     bundles = [sku for sku, parts in shop.settings.bundles.items() if not skus.keys().isdisjoint(parts)]
     return {**skus, **dict.fromkeys(bundles)}
+
+
+def parts_of_plan(shop: Shop, plan: PlanFacts) -> dict[str, list[str]]:
+    """Product → as what a campaign promotes it: its own name, or the bundles of which it is a part, or both.
+
+    In the order of the campaign's products, each bundle as its parts; the bundle itself is none.
+    """
+    promoted: dict[str, list[str]] = {}
+    for sku in dict.fromkeys(plan.skus):
+        for part in shop.settings.bundles.get(sku, {sku: 1}):
+            promoted.setdefault(part, []).append(sku)
+    return promoted
+
+
+def units_from_stock(shop: Shop, plan: PlanFacts, at: datetime) -> dict[str, dict[date, Fraction]]:
+    """Product → day → units that a campaign takes from its stock on top of the usual, those in bundles among them."""
+    if shop.plans.get(plan.campaign) is plan:
+        key = ("units from stock", plan.campaign, shop.day_of(at))
+        return shop.once(key, lambda: _units_from_stock(shop, plan, at))
+    return _units_from_stock(shop, plan, at)
+
+
+def _units_from_stock(shop: Shop, plan: PlanFacts, at: datetime) -> dict[str, dict[date, Fraction]]:
+    parts = parts_of_plan(shop, plan).items()
+    return {part: units_of_part(shop, plan, part, promoted_as, at) for part, promoted_as in parts}
+
+
+def units_of_part(shop: Shop, plan: PlanFacts, part: str, promoted_as: list[str], at: datetime) -> dict[date, Fraction]:
+    """The same of one product. promoted_as: of `parts_of_plan`."""
+    if promoted_as == [part]:
+        return units_of_product(shop, plan, part, at)
+    taken: dict[date, Fraction] = {}
+    for sku in promoted_as:
+        count = shop.settings.bundles[sku][part] if sku in shop.settings.bundles else 1
+        for day, units in units_of_product(shop, plan, sku, at).items():
+            taken[day] = taken.get(day, Fraction(0)) + count * units
+    return taken
 
 
 def scarcest_part(shop: Shop, sku: str, today: date) -> str | None:

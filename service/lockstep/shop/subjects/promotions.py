@@ -62,11 +62,21 @@ def units_of_campaign(shop: Shop, plan: PlanFacts, at: datetime) -> dict[str, di
 
 
 def _units_of_campaign(shop: Shop, plan: PlanFacts, at: datetime) -> dict[str, dict[date, Fraction]]:
+    return {sku: units_of_product(shop, plan, sku, at) for sku in dict.fromkeys(plan.skus)}
+
+
+def units_of_product(shop: Shop, plan: PlanFacts, sku: str, at: datetime) -> dict[date, Fraction]:
+    """The same of one product that a campaign promotes."""
     course = campaign_course(shop, plan, at, "announced")
-    skus = list(dict.fromkeys(plan.skus))
-    if course is None or not skus:
-        return {sku: {} for sku in skus}
-    today = shop.day_of(at)
+    if course is None:
+        return {}
+    skus, today = tuple(dict.fromkeys(plan.skus)), shop.day_of(at)
+    an_order = shop.once(("units an order", skus, today), lambda: _units_an_order(shop, skus, today))[sku]
+    return {day: more * an_order for day, more in course.by_day.items()}
+
+
+def _units_an_order(shop: Shop, skus: tuple[str, ...], today: date) -> dict[str, Fraction]:
+    """Product → units of it in an order of a campaign that promotes these."""
     orders = counted(shop, "orders", today, UNITS_DAYS)
     units = counted(shop, "units", today, UNITS_DAYS)
     an_order = max(Fraction(1), Fraction(units, orders)) if orders else Fraction(1)
@@ -75,8 +85,7 @@ def _units_of_campaign(shop: Shop, plan: PlanFacts, at: datetime) -> dict[str, d
     average = sum(sold.values(), Fraction(0)) / len(sold) if sold else Fraction(1)
     weights = {sku: sold.get(sku, average) for sku in skus}
     whole = sum(weights.values())
-    parts = {sku: an_order * weights[sku] / whole for sku in skus}
-    return {sku: {day: more * parts[sku] for day, more in course.by_day.items()} for sku in skus}
+    return {sku: an_order * weights[sku] / whole for sku in skus}
 
 
 @dataclass(frozen=True)

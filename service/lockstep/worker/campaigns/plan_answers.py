@@ -56,13 +56,17 @@ class PlanAnswers:
             standing = self._responses.plan(plan.campaign)
             if plan.cancelled and standing is None:
                 continue  # nobody has heard of it
-            if standing is None or (standing.number, standing.verdict) != (plan.number, verdict):
+            now_said = (plan.number, verdict, plan.revision)
+            if standing is None or (standing.number, standing.verdict, standing.revision) != now_said:
                 await self._door.give(command_of(plan, answer(shop, plan, now), plan.upto, now))
 
 
 def command_of(plan: PlanFacts, answered: PlanAnswer, since: str, now: datetime) -> AnswerPlan:
     """The command that has both teams told. since: when the shop's facts came to say so; of one answer one command."""
     verdict = CANCELLED if plan.cancelled else answered.verdict
+    numbers = plan.numbers
+    proposal = [f"Proposal: {answered.suggestion}"] if answered.suggestion else []
+    changed = numbers.changed if numbers is not None and not plan.cancelled else []
     return AnswerPlan(
         id=stable_id("plan answer", answered.campaign, answered.number, verdict, since),
         by="Lockstep",
@@ -71,6 +75,7 @@ def command_of(plan: PlanFacts, answered: PlanAnswer, since: str, now: datetime)
         campaign=answered.campaign,
         number=answered.number,
         verdict=verdict,
-        why="\n".join([*([f"Proposal: {answered.suggestion}"] if answered.suggestion else []), *answered.reasons]),
-        facts=answer_facts(plan, answered),
+        revision=plan.revision,
+        why="\n".join([*proposal, *changed, *answered.reasons]),
+        facts={**answer_facts(plan, answered), "changed": changed},
     )
