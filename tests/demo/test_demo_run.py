@@ -79,7 +79,7 @@ def _assert_the_morning_is_shown(text, folder):
     assert "answered at once: NO" in text
     assert "two of us are away" in text
     assert "answered at once: YES" in text
-    assert re.search(r"Mon 21 Mar +48 +14 +62 +85 +23", text)
+    assert re.search(r"Mon 21 Mar +49 +14 +62 +85 +23", text)
     subjects = Counter(mail["Subject"] for mail in mails)
     for told in (
         "Campaign Spring tea cannot be done as it is planned",
