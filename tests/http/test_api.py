@@ -26,7 +26,7 @@ from lockstep.response.decision import DECISIONS, Decision, Reason
         pytest.param("acknowledge", [], 400, "keys and values", id="no object"),
         pytest.param("acknowledge", {"by": "a\nb"}, 400, "on one line", id="a name of two lines"),
         pytest.param("note", {}, 400, "text is missing", id="nothing to note"),
-        pytest.param("note", {"text": "x" * 1001}, 400, "at most 1000 characters", id="a novel"),
+        pytest.param("note", {"text": "x" * 1001}, 400, "at most 1,000 characters", id="a novel"),
         pytest.param("snooze", {}, 400, "until when?", id="a snooze without an end"),
         pytest.param("dance", {}, 404, "no such path", id="something else"),
     ],

@@ -119,7 +119,9 @@ async def test_a_calendar_is_asked_for_with_its_tag():
     ],
 )
 async def test_a_calendar_that_cannot_be_read_in_time_is_refused(rule, is_taken):
-    """It is read in a process of its own first: the service would stand still with it."""
+    """It is read in a process of its own first: the service would stand still with it. How large the service is by then
+    makes no difference."""
+    service = b"a" * 500_000_000
     async with serving() as there:
         clock = Clock()
         feeds, address = IcalFeeds(secrets_from({}), clock=clock), FeedAddress(there.url)
@@ -127,6 +129,7 @@ async def test_a_calendar_that_cannot_be_read_in_time_is_refused(rule, is_taken)
         assert await feeds.look([address]) == ({address.file: there.text} if is_taken else {})
         clock.pass_by(minutes=15)
         assert ["takes too long to read" in fault for fault in feeds.faults.values()] == [True] * (not is_taken)
+        assert len(service) == 500_000_000
         await feeds.close()
 
 

@@ -27,8 +27,8 @@ def row(sku: str, *, is_out: bool, campaigns: str = "") -> StockRow:
 @pytest.mark.parametrize(
     ("orders", "more", "above"),
     [
-        pytest.param(39, "50% more than usual by now (26)", "50% above what was expected by now", id="more"),
-        pytest.param(13, "50% less than usual by now (26)", "50% below what was expected by now", id="less"),
+        pytest.param(39, "50% more than usual by now (26)", "50% more than was expected by now", id="more"),
+        pytest.param(13, "50% less than usual by now (26)", "50% less than was expected by now", id="less"),
         pytest.param(26, "as usual by now (26)", "", id="as usual"),
     ],
 )

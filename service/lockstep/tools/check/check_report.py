@@ -162,7 +162,7 @@ def _unheard(path: Path, teams: Iterable[str], addressed: Collection[str]) -> li
 def _unmet(path: Path, routing: Routing, rules: Sequence[Rule]) -> list[Fault]:
     """Matchers and hooks that no alert of these rules meets, nor one of Lockstep's own."""
     document, _ = read_document(path)
-    if document is None or not rules:
+    if document is None or not rules or not (routing.tree.routes or routing.promotions):
         return []
     known = (*rules, *own_rules(tuple(routing.teams)))
     return unmet_matchers(
