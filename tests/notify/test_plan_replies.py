@@ -71,6 +71,14 @@ class Run:
         return stored.standing
 
 
+def test_a_yes_of_what_is_not_all_known_says_so():
+    """Nobody starts a campaign because nothing is known that speaks against it."""
+    run = Run()
+    facts = {"unknown": ["A-1: no stock of it is known."]}
+    run._apply(AnswerPlan(campaign="SPRING", number=1, verdict="yes", why="Nothing.", facts=facts, **run.head()))
+    assert run.told == ["Campaign SPRING can be done, as far as is known"]
+
+
 def test_an_answer_is_told_once_and_again_when_it_changes():
     run = Run()
     assert run.answer("yes").applied

@@ -99,7 +99,8 @@ class PlanReplies:
             standing = msgspec.structs.replace(
                 standing, reply=before.reply, by=before.by, at=before.at, note=before.note
             )
-        headline = f"Campaign {standing.campaign} {now}{_VERDICTS[standing.verdict]}{other}"
+        as_known = ", as far as is known" if standing.verdict == "yes" and command.facts.get("unknown") else ""
+        headline = f"Campaign {standing.campaign} {now}{_VERDICTS[standing.verdict]}{as_known}{other}"
         document = answered_document(standing, command.facts, previous_verdict=previous_verdict)
         lines = [flat(line) for line in command.why[:LONGEST_COMMENT].split("\n")]
         # A command is applied once, so its id is that of what is told.
