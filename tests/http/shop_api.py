@@ -1,9 +1,14 @@
 """A real service whose API is asked, and an alert that fires there."""
 
+import asyncio
+from contextlib import asynccontextmanager
+
+import aiohttp
 import jsonschema
 from test_server import CLOUDEVENT, _stock, until
 
 from lockstep.adapters.http.operations import openapi
+from lockstep.app import Service
 
 DOCUMENT = openapi()
 
@@ -45,3 +50,15 @@ class Shop:
             return len(alerts) >= len(skus) and alerts
 
         self.alert = (await until(fires))[0]
+
+
+@asynccontextmanager
+async def running_shop(settings):
+    """The shop of a real service with these settings, which is ready."""
+    service, stop = Service(settings, environ={}), asyncio.Event()
+    running = asyncio.create_task(service.run(stop))
+    await until(lambda: asyncio.sleep(0, service.judging.runtime is not None and service.judging.status().ready))
+    async with aiohttp.ClientSession() as session:
+        yield Shop(f"http://127.0.0.1:{service.http.port}", session, service)
+    stop.set()
+    assert await running == 0

@@ -1,17 +1,14 @@
 """The hand-off by the API, on a real service: planned, answered at once, told to both teams, confirmed, objected to."""
 
-import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 
-import aiohttp
 import msgspec
 import pytest
-from shop_api import Shop, valid
+from shop_api import running_shop, valid
 from test_server import _settings, until
 from yarl import URL
 
-from lockstep.app import Service
 from lockstep.ports import Record
 from lockstep.shop.facts import SHOP, PlanFacts, encode, key_of
 
@@ -37,13 +34,8 @@ async def kept_shop(tmp_path):
     """One that keeps the shop's facts."""
     settings = _settings(tmp_path)
     (settings.rules / "shop.yml").write_text("currency: EUR\n")
-    service, stop = Service(settings, environ={}), asyncio.Event()
-    running = asyncio.create_task(service.run(stop))
-    await until(lambda: asyncio.sleep(0, service.judging.runtime is not None and service.judging.status().ready))
-    async with aiohttp.ClientSession() as session:
-        yield Shop(f"http://127.0.0.1:{service.http.port}", session, service)
-    stop.set()
-    assert await running == 0
+    async with running_shop(settings) as shop:
+        yield shop
 
 
 async def test_a_reply_before_the_facts_have_it_says_when_to_give_it(kept_shop):

@@ -1,15 +1,11 @@
 """/v1/oncall, on a real service: who is on call now and next, shifts ahead, and who stands in."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-import aiohttp
 import pytest
-from shop_api import Shop, valid
-from test_server import _settings, until
-
-from lockstep.app import Service
+from shop_api import running_shop, valid
+from test_server import _settings
 
 ROUTING = """\
 teams: {operations: ["oncall:day"]}
@@ -30,13 +26,8 @@ async def shop(tmp_path):
     """A service whose routing has schedules."""
     settings = _settings(tmp_path)
     (tmp_path / "rules" / "routing.yml").write_text(ROUTING)
-    service, stop = Service(settings, environ={}), asyncio.Event()
-    running = asyncio.create_task(service.run(stop))
-    await until(lambda: asyncio.sleep(0, service.judging.runtime is not None and service.judging.status().ready))
-    async with aiohttp.ClientSession() as session:
-        yield Shop(f"http://127.0.0.1:{service.http.port}", session, service)
-    stop.set()
-    assert await running == 0
+    async with running_shop(settings) as shop:
+        yield shop
 
 
 def _turn(moment):
