@@ -254,6 +254,10 @@ def test_a_product_and_the_bundles_that_it_is_in_draw_on_one_stock():
     other = plan("OLD", "2026-12-02", "2026-12-05", ["SET"], orders=40)
     (beside,) = answer(a_shop(stock, other, bundles=BUNDLES), asked(orders=40), NOON).products
     assert beside.needed == 16 + 60 + 2 * 60
+    (by_itself,) = answer(
+        a_shop(stock, replace(other, cancelled=True), bundles=BUNDLES), asked(orders=40), NOON
+    ).products
+    assert by_itself.needed == 16 + 60
 
 
 def test_another_campaign_with_the_same_product_is_a_clash():
