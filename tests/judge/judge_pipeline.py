@@ -193,8 +193,12 @@ class Pipeline:
         for n in range(len(self.samples)):
             self.crash_judge(n)
 
-    def judge(self, n: int, size: int = 1_000_000) -> None:
-        self.judges[n].feed(self.samples[n].batch(SAMPLES, n, size))
+    def judge(self, n: int, size: int = 1_000_000, *, at_most: int | None = None) -> None:
+        """A judge reads on. at_most: steps of the shop that it goes then, which may leave some; None: all."""
+        judge, gone = self.judges[n], 0
+        judge.feed(self.samples[n].batch(SAMPLES, n, size))
+        while gone != at_most and judge.goes_on():
+            gone += 1
 
     def cut(self, n: int) -> None:
         """Everything that a judge decided becomes visible together with its position."""
@@ -257,6 +261,14 @@ class Pipeline:
 
     def finish(self, until: datetime) -> list[dict[str, Any]]:
         """Read everything to its end, with time at `until`; all transitions, sorted."""
+        self.measure_to_the_end(until)
+        for n in range(len(self.samples)):
+            self.judge(n)
+            self.cut(n)
+        return sorted(self.said, key=lambda t: (t["at"], t["rule"], sorted(t["labels"].items()), t["number"]))
+
+    def measure_to_the_end(self, until: datetime) -> None:
+        """All meters read everything to its end, with time at `until`."""
         for source, meter in self._meters.items():
             self.measure(source)
             if self.logs[source].values:
@@ -265,10 +277,6 @@ class Pipeline:
                 meter.observe(at_end=True, now=self.now)
                 meter.observe(at_end=True, now=self.now + timedelta(seconds=31))
             self._flush(source)
-        for n in range(len(self.samples)):
-            self.judge(n)
-            self.cut(n)
-        return sorted(self.said, key=lambda t: (t["at"], t["rule"], sorted(t["labels"].items()), t["number"]))
 
 
 def arrivals(

@@ -182,7 +182,9 @@ def run(plan: Plan, events: list[Event], seed: int, *, sources: int, samples: in
                 pipeline.crash_meter(source)
             else:
                 n = chance.randrange(samples)
-                pipeline.judge(n)
+                pipeline.judge(n, at_most=chance.randint(0, 9))
+                if chance.random() < 0.5:
+                    pipeline.cut(n)  # between two steps of a jump in time
                 pipeline.crash_judge(n)
         if chance.random() < 0.05:
             for source in pipeline.logs:
@@ -204,6 +206,29 @@ def test_facts_are_the_same_whatever_happens(plan, seed):
         {k: t[k] for k in keys} for t in sorted_said(plain)
     ]
     assert {t["rule"] for t in plain.said} == {"LowCover", "NoRoom"}
+
+
+def test_a_long_jump_in_time_may_be_cut_anywhere(plan):
+    """A backlog of days that comes at once: the judge may be cut, and may die, after each step of the shop."""
+    events = life(3)
+    whole, pieces = Pipeline(plan), Pipeline(plan)
+    for pipeline in (whole, pieces):
+        for one in events:
+            pipeline.arrive(one)
+        pipeline.measure_to_the_end(START + timedelta(days=4))
+    whole.judge(0)
+    whole.cut(0)
+    pieces.judge(0, at_most=0)
+    cuts = 0
+    while True:
+        pieces.cut(0)
+        pieces.crash_judge(0)
+        if not pieces.judges[0].goes_on():
+            break
+        cuts += 1
+    assert cuts > 100
+    assert pieces.facts == whole.facts
+    assert pieces.published == whole.published
 
 
 CALENDAR = """

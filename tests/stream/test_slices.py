@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -97,8 +98,28 @@ def source_lane(runtime: Runtime, tp: TP, meter: Slow, *, end: int = 0) -> Sourc
     return SourceLanes(runtime).add(tp, meter, end=end)
 
 
+class Jumping(Slow):
+    """A stage to which each record brings pieces of work, which it does one by one."""
+
+    left = done = 0
+
+    def feed(self, batch: Batch) -> None:
+        assert not self.left, "what a record brings is done before the next one is fed"
+        super().feed(batch)
+        self.left += 20
+
+    def goes_on(self) -> bool:
+        if not self.left:
+            return False
+        self.left, self.done = self.left - 1, self.done + 1
+        self._spent.now += SLICE_S / 2
+        return True
+
+
 def stage_lane(runtime: Runtime, stage: Slow) -> StageLane:
     spec = StageSpec("slow", (SAMPLES.topic,), lambda _: stage)
+    if isinstance(stage, Jumping):
+        spec = replace(spec, goes_on=Jumping.goes_on)
     return StageLane(runtime, spec, 0, stage, runtime.broker.own("slow", 0), {SAMPLES: 0})
 
 
@@ -120,6 +141,16 @@ async def test_a_stage_gives_the_loop_back_between_slices(runtime: Runtime, spen
     assert turns >= 30 / 3 - 1
     assert [offset for slice_ in stage.fed for offset in slice_] == list(range(30))
     assert (lane.at[SAMPLES], lane.next[SAMPLES]) == (29, 30)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+async def test_what_one_record_brings_is_sliced_too(runtime: Runtime, spent: Spent, size: int) -> None:
+    """Two pieces of twenty are a slice, and all are done when the batch counts as taken."""
+    stage = Jumping(spent, 0.0)
+    turns = await fed(spent, stage_lane(runtime, stage).take(SAMPLES, batch(SAMPLES, 0, size), lambda: True))
+    assert turns >= size * 20 / 2 - 1
+    assert (stage.done, stage.left) == (20 * size, 0)
+    assert stage.fed == [[offset] for offset in range(size)]
 
 
 async def test_a_meter_is_fed_what_takes_a_slice(runtime: Runtime, spent: Spent) -> None:

@@ -96,6 +96,7 @@ class Book:
             self._reads[BUSINESS[str(series.field)].subject].append(series)
         self._asked = {subject: frozenset(str(s.field) for s in read) for subject, read in self._reads.items()}
         self._at: int | None = None  # the second up to which all is in the facts
+        self._upto: int | None = None  # the second up to which there may be steps; None: there are none
         self._frames = 0
         self._cells: dict[int, dict[SeriesKey, None]] = {}  # start of a cell that is not over → flows with data in it
         self._starts: list[int] = []  # of these cells, as a heap
@@ -169,21 +170,34 @@ class Book:
 
     # ---- event time advances ----------------------------------------------------------------------------------------
 
-    def advance(self) -> Iterator[Frame]:
-        """Go forward as far as all topics have come; frames of what business measures came to."""
+    def time_moved(self) -> None:
+        """Topics may have come further: there may be steps to take."""
+        self._upto = self._reached()
+
+    def step(self) -> Frame | None:
+        """Go one step forward, at most as far as all topics have come; what business measures came to. None: the book
+        is there."""
+        if self._upto is None:
+            return None
+        end = self._next()
+        if end > self._upto:
+            self._upto = None
+            return None
+        return self._step(end)
+
+    def _reached(self) -> int | None:
+        """The second up to which all topics have come; None where there is nothing to begin with."""
         mark_us = self._watermarks.of(ROLES)
         if mark_us is None or any(role not in self._watermarks.topics for role in ROLES) or self._is_filling():
-            return
-        mark = mark_us // SECOND
+            return None
         if self._at is None:
             first = self._watermarks.first(ROLES)
             if first is None:
-                return
+                return None
             begun = min([first // SECOND, *self._starts[:1], *(waiting[0] // SECOND for waiting in self._waiting[:1])])
             self._at = begun - begun % REGULAR_S
             self._midnight = self._midnight_after(self._at)
-        while (end := self._next()) <= mark:
-            yield self._step(end)
+        return mark_us // SECOND
 
     def _is_filling(self) -> bool:
         """Whether a series is still being told of the past."""
@@ -421,6 +435,7 @@ class Book:
         for name in _NAME_OF:
             for labels, history in self._histories.flows_of(name):
                 self.touch(name, labels, history.starts_since(since))
+        self.time_moved()
 
     def _restore_fact(self, key: str, value: bytes) -> None:
         try:

@@ -158,7 +158,8 @@ class Judge:
     # ---- in: ports.Stage ------------------------------------------------------------------------------------------
 
     def feed(self, batch: Batch) -> None:
-        """Fold samples records in. Raises StateError when they do not fit what was stored."""
+        """Fold samples records in; what the last of them means for the shop is left to `goes_on`, or to the next
+        record. Raises StateError when they do not fit what was stored."""
         for value in batch.values:
             if value is None:
                 continue
@@ -166,18 +167,37 @@ class Judge:
                 frame = decode(value)
             except msgspec.MsgspecError as error:
                 raise StateError(f"{batch.topic}: a record is no frame of samples: {error}") from error
-            self.take(frame)
+            self._take(frame)
 
     def tick(self, now: datetime) -> None:
         """The judge has no clock; time comes with the samples."""
 
     def take(self, frame: Frame) -> None:
-        """Fold one frame in."""
+        """Fold one frame in, with all that it means for the shop."""
+        self._take(frame)
+        self._finish()
+
+    def goes_on(self) -> bool:
+        """Take one more step of the shop towards where event time is; whether there was one to take.
+
+        A jump of event time (a backlog, a night without events) may bring thousands of them. Between two of them state
+        may be cut: those that are left are taken before anything else is folded in, after a restart, too.
+        """
+        step = None if self.book is None else self.book.step()
+        if step is not None:
+            self._fold(step)
+        return step is not None
+
+    def _finish(self) -> None:
+        while self.goes_on():
+            pass
+
+    def _take(self, frame: Frame) -> None:
+        self._finish()
         self._check(frame)
         self._fold(frame)
         if self.book is not None and frame.progress is not None:
-            for of_shop in self.book.advance():
-                self._fold(of_shop)
+            self.book.time_moved()
 
     def _fold(self, frame: Frame) -> None:
         begun = len(self._cut.transitions)

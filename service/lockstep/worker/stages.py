@@ -167,6 +167,7 @@ class Stages:
                 make_judge,
                 released=self._judge_released,
                 can_wait=Judge.only_stores,
+                goes_on=Judge.goes_on,
                 after_cut=None if self._charting is None else self._charting.note,
             ),
             StageSpec(

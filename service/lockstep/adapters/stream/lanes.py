@@ -36,6 +36,10 @@ ASK_AGAIN_S = 0.5
 """How long a lane whose first batch has to wait lets pass between two questions whether it still has to."""
 
 
+def _has_no_more(_stage: object) -> bool:
+    return False
+
+
 class SourceStage(Protocol):
     """The meter on one source partition in one assignment (lockstep.measure.meter.Meter)."""
 
@@ -89,6 +93,8 @@ class StageSpec:
     interval_s: shortest time between two cuts; None: the flush interval, which gathers what changes often.
     after_cut: called with (partition, stage) after recovery and after every step: acts on what is now durable, all that
     the last `cut` handed out; the stage may have been fed more meanwhile.
+    goes_on: has a stage do one more piece of what it was fed, and says whether there was one: what one record brings
+    may be the work of minutes.
     released: called when the partition is given up.
     can_wait: whether nobody waits for what the stage would cut now, because nothing of it is published: then it is cut
     every `store_every_s`. None: it never waits.
@@ -100,6 +106,7 @@ class StageSpec:
     tick_s: float = 1.0
     interval_s: float | None = None
     after_cut: Callable[[int, Any], None] | None = None
+    goes_on: Callable[[Any], bool] = _has_no_more
     released: Callable[[int, Any], Awaitable[None]] | None = None
     can_wait: Callable[[Any], bool] | None = None
     store_every_s: float = STATE_EVERY_S
@@ -143,6 +150,7 @@ class Lane:
         self.behind_since: float | None = None
         self.untold_since: float | None = None
         self.is_feeding = False  # in the middle of a batch
+        self.has_more = False  # not all is done that it was fed
 
     async def take(self, tp: TP, batch: Batch, is_current: Callable[[], bool]) -> None:
         """Feed a batch in slices; between two of them the lane may step, as between two batches.
@@ -163,7 +171,7 @@ class Lane:
                         return
                     began = runtime.loop_time()
                     fed = self.feed(tp, batch, fed)
-                    self.is_feeding = fed < len(batch)
+                    self.is_feeding = fed < len(batch) or self.has_more
                     self.pump.wake.set()
                     if self.is_feeding or runtime.loop_time() - began > SLICE_S / 2:
                         await asyncio.sleep(0)
@@ -354,19 +362,25 @@ class StageLane(Lane):
         self._cut_at = float("-inf")  # loop time of the last cut
 
     def feed(self, tp: TP, batch: Batch, begin: int) -> int:
-        """Record by record until SLICE_S has gone: one may be a single alert, the next five hundred series."""
-        until = self.runtime.loop_time() + SLICE_S
-        if len(batch) <= 1:
-            self.stage.feed(batch)
-            self.fed(tp, batch)
-            return 1
-        for i in range(begin, len(batch)):
-            part = batch.part(i, i + 1)
+        """Record by record until SLICE_S has gone: one may be a single alert, the next five hundred series, or a jump
+        in time over which a stage goes piece by piece."""
+        until, ends = self.runtime.loop_time() + SLICE_S, max(1, len(batch))
+        place = begin
+        while True:
+            self.has_more = self._goes_on(until)
+            if self.has_more or place == ends or (place > begin and self.runtime.loop_time() >= until):
+                return place
+            part = batch if len(batch) <= 1 else batch.part(place, place + 1)
             self.stage.feed(part)
             self.fed(tp, part)
+            place += 1
+
+    def _goes_on(self, until: float) -> bool:
+        """Have the stage finish what it was fed; whether the loop time came before the end."""
+        while self.spec.goes_on(self.stage):
             if self.runtime.loop_time() >= until:
-                return i + 1
-        return len(batch)
+                return True
+        return False
 
     def can_wait(self) -> bool:
         """Whether nobody misses the next cut yet."""
