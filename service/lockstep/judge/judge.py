@@ -167,14 +167,14 @@ class Judge:
                 frame = decode(value)
             except msgspec.MsgspecError as error:
                 raise StateError(f"{batch.topic}: a record is no frame of samples: {error}") from error
-            self._take(frame)
+            self._take_in(frame)
 
     def tick(self, now: datetime) -> None:
         """The judge has no clock; time comes with the samples."""
 
     def take(self, frame: Frame) -> None:
         """Fold one frame in, with all that it means for the shop."""
-        self._take(frame)
+        self._take_in(frame)
         self._finish()
 
     def goes_on(self) -> bool:
@@ -192,7 +192,7 @@ class Judge:
         while self.goes_on():
             pass
 
-    def _take(self, frame: Frame) -> None:
+    def _take_in(self, frame: Frame) -> None:
         self._finish()
         self._check(frame)
         self._fold(frame)
