@@ -1,7 +1,7 @@
 """A small shop's alerts as they stand on the log, and the real server with the pages over them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,11 +20,15 @@ from lockstep.adapters.http.access import Access
 from lockstep.adapters.http.calendar_feed.calendar_operations import SHOP, CalendarOperations
 from lockstep.adapters.http.calendar_feed.ical import DutyShift
 from lockstep.adapters.http.operations.timeline_operations import TimelineOperations
+from lockstep.adapters.http.pages.action_pages import ActionPages
 from lockstep.adapters.http.pages.alert_pages import AlertPages
 from lockstep.adapters.http.pages.known import Known
+from lockstep.adapters.http.pages.mute_pages import MutePages
+from lockstep.adapters.http.pages.on_call_pages import OnCallPages
 from lockstep.adapters.http.pages.pages import Pages
 from lockstep.adapters.http.pages.shop.timeline_pages import TimelinePages
 from lockstep.adapters.http.pages.shop.today_pages import ShopSource, TodayPages
+from lockstep.adapters.http.pages.silence_pages import SilencePages
 from lockstep.adapters.http.pages.visitor import Visitors
 from lockstep.adapters.http.server import HttpServer
 from lockstep.adapters.http.token_book import TokenBook
@@ -35,6 +39,9 @@ from lockstep.adapters.timeline.topic_reader import AccountReader
 from lockstep.judge.publish import ALERTS
 from lockstep.measure.definition import Aggregate, Measured, SeriesDef
 from lockstep.notify.message import Writer
+from lockstep.notify.quiet.matchers import Matcher
+from lockstep.notify.quiet.preview import Preview, preview
+from lockstep.notify.route import Routing, routing_of
 from lockstep.ports import Broker, Destination, Record
 from lockstep.response.command import AUDIT, COMMANDS, Acknowledge, AddNote, Answer, Command, decode_command
 from lockstep.response.decision import DECISIONS, Decision, Reason
@@ -46,6 +53,7 @@ from lockstep.shop.facts import Fact
 from lockstep.shop.whole_shop import Shop
 from lockstep.transition import Transition, TransitionName, encode
 from lockstep.worker.required_topics import prepare
+from lockstep.yaml.document import document_of
 
 NOW = datetime(2026, 11, 24, 3, 12, 0, tzinfo=UTC)
 LONDON = ZoneInfo("Europe/London")
@@ -185,10 +193,10 @@ def answered(answer: Answer) -> Record:
 
 
 FELL = transition("OrdersFell")
-HANDLED = transition("StockLow", severity="warning", labels={"sku": "KEY-1"}, ago_min=31, began_min=31)
+HANDLED = transition("StockLow", severity="warning", labels={"sku": "85099B"}, ago_min=31, began_min=31)
 SILENCED = transition("SpendHigh", severity="warning", labels={"campaign": "قميص أزرق"}, ago_min=55, began_min=55)
 LONG_ONE = transition("LongWords", severity="info", labels={"sku": "X" * 110}, ago_min=40, began_min=40)
-OVER = transition("StockLow", "resolved", severity="warning", labels={"sku": "KEY-2"}, ago_min=3, began_min=90)
+OVER = transition("StockLow", "resolved", severity="warning", labels={"sku": "22423"}, ago_min=3, began_min=90)
 
 
 def sample_records() -> list[Record]:
@@ -221,7 +229,7 @@ def sample_records() -> list[Record]:
                 SILENCED,
                 LONG_ONE,
                 OVER,
-                transition("StockLow", "pending", severity="warning", labels={"sku": "KEY-3"}, ago_min=2, began_min=2),
+                transition("StockLow", "pending", severity="warning", labels={"sku": "84879"}, ago_min=2, began_min=2),
             ]
         ),
         *decided(
@@ -260,7 +268,7 @@ def sample_records() -> list[Record]:
                 id="c1",
                 command=Acknowledge(id="c1", by="Ben", way="link", at=HANDLED.at, alert_id=HANDLED.alert_id, note=""),
                 applied=True,
-                why="Ben has StockLow, sku KEY-1",
+                why="Ben has StockLow, sku 85099B",
                 decided_at=(NOW - timedelta(minutes=20)).isoformat().replace("+00:00", "Z"),
             )
         ),
@@ -285,6 +293,25 @@ def sample_records() -> list[Record]:
 
 
 FELL_AT = datetime.fromisoformat(FELL.at)
+
+
+ROUTING = """\
+teams: {marketing: [anna], operations: [ben]}
+schedules:
+  nights: {zone: Europe/London, rotations: [{who: [ben, clara], every: 1w, from: "2026-07-06 09:00"}]}
+receivers:
+  anna: {email: {to: [anna@shop.example]}}
+  ben: {email: {to: [ben@shop.example]}}
+  clara: {email: {to: [clara@shop.example]}}
+"""
+
+
+def routing(text: str = ROUTING) -> Routing:
+    document, _ = document_of("routing.yml", text.encode())
+    assert document is not None
+    read, faults = routing_of(document)
+    assert read is not None, faults
+    return read
 
 
 SHIFTS = [DutyShift("night", "ben", NOW, NOW + timedelta(hours=8))]
@@ -334,6 +361,8 @@ async def served(
     now: datetime = NOW,
     whole_shop: Shop | None = None,
     rules: Mapping[str, Rule] = RULES,
+    routes: Routing | None = None,
+    says_now: str = "it fires since 03:00: orders is 3 (asked: critical below 0.5x of 41)",
     **changed: Any,
 ) -> AsyncIterator[Served]:
     """The server with the pages, over a file on which these records lie. whole_shop: what is known of its days."""
@@ -360,9 +389,10 @@ async def served(
             responses=responses,
             charts=ChartBoard(broker),
             rules=lambda: rules,
-            writer=Writer(whole_shop.zone, None, "EUR"),
-            says_now=lambda alert_id: "it fires since 03:00: orders is 3 (asked: critical below 0.5x of 41)",
+            writer=Writer(whole_shop.zone, None, whole_shop.settings.currency or "EUR"),
+            says_now=lambda alert_id: says_now,
             clock=clock,
+            plans=lambda: whole_shop.plans,
         )
         await board.refresh()
         await responses.refresh()
@@ -389,7 +419,21 @@ async def served(
         )
         today = TodayPages(pages, source, calendar_token=lambda: links.token(Purpose.CALENDAR, SHOP))
         calendar = CalendarOperations(lambda: whole_shop, links, shifts=lambda: SHIFTS, clock=clock)
-        owners = [pages, TimelinePages(pages, accounts), TimelineOperations(accounts), today, calendar]
+
+        async def previewed(matchers: Sequence[Matcher]) -> Preview:
+            return preview(matchers, board.latest_of_each(), lambda t: rules[t.rule].teams, now=now)
+
+        owners = [
+            pages,
+            ActionPages(pages),
+            MutePages(pages),
+            OnCallPages(pages, lambda: routes or routing()),
+            SilencePages(pages, previewed),
+            TimelinePages(pages, accounts),
+            TimelineOperations(accounts),
+            today,
+            calendar,
+        ]
         http = HttpServer(settings, access, owners)
         await http.start()
         try:

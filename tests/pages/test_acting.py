@@ -44,7 +44,7 @@ async def test_woken_by_a_mail_one_has_it_by_its_link(shop):
     assert "ben@shop.example has it since" in page
     assert 'value="take_back"' in page
     board = await shop.page(f"{shop.url}/")
-    assert board.index("Somebody has it") < board.index("A-1")
+    assert board.index("Somebody is on it") < board.index("A-1")
     says = f"*ben@{NOTHING}shop.example has it since"
     await until(lambda: any(says in text for text in texts_of(shop.slack.messages[0])))
     page = await shop.press(link, "take_back", name="Anna")

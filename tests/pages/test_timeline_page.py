@@ -45,7 +45,7 @@ async def test_the_page_of_an_alert_leads_to_its_timeline(shop):
     exports = [unescape(e) for e in re.findall(r'href="\./(timeline\?[^"]+as=[a-z]+)"', shown)]
     assert len(exports) == 2
     (markdown, file), (document, _) = [await read(f"{shop.url}/{e}") for e in exports]
-    assert markdown.startswith("# Timeline: StockLow, sku KEY-1")
+    assert markdown.startswith("# Timeline: StockLow, sku 85099B")
     assert file.headers["Content-Disposition"].startswith("attachment")
     assert '"format": 1' in document
 

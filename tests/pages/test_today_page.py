@@ -13,7 +13,7 @@ import pytest
 from chromium import CONTRAST, browser, needs_chromium
 from icalendar import Calendar
 from page_samples import ANNA, FELL, decided, decision, records, rule, served, stands, transition
-from shop_build import HOURS, NOON, TODAY, days, history, plan, product, receipt, shop_of
+from shop_build import HOURS, NOON, TODAY, days, history, plan, product, receipt, shop_of, today
 from today_samples import OUT, RULES, busy_records, busy_shop, quiet_shop
 
 from lockstep.adapters.http.pages.shop.today_tiles import TILE_OF_MEASURE, tiles_about
@@ -25,6 +25,7 @@ from lockstep.shop.business import business
 from lockstep.shop.catalogue import BUSINESS
 from lockstep.shop.forecast import conversion_of, expected_day, usual_day
 from lockstep.shop.plan_answer import answer
+from lockstep.shop.subjects.returns import channel_returns
 from lockstep.shop.whole_shop import Shop
 from lockstep.text.figures import PERCENT, measured_text
 from lockstep.text.rfc3339 import rfc3339_of
@@ -56,11 +57,43 @@ def part(page: str, name: str) -> str:
 async def test_its_head_says_what_is_wrong_and_what_each_team_does(busy):
     """In the rules' own words for the team, the gravest first; and that more waits below."""
     head = part((await read(f"{busy.url}/today"))[0], "head")
-    assert head.startswith("3 alerts need somebody, 1 of them critical Monday, 30 November 2026 · known up to 12:00")
+    assert head.startswith(
+        "Product 85099B is sold out while campaign CYBER MONDAY promotes it Nobody has it yet. 2 more alerts wait. "
+        "Monday, 30 November 2026 · known up to 12:00"
+    )
     marketing, operations = head.split("Marketing ")[1].split("Operations ")
-    assert marketing.startswith("Pause the ads for KEY-1 now, or lead them to MUG-2; 500 come on Friday. Add no budget")
-    assert operations.startswith("Ask the supplier of KEY-1 for a part of PO-1 before Friday. Call two people")
-    assert "more below" in marketing
+    assert marketing.startswith(
+        "Pause the ads for 85099B now, or lead them to 47566; 500 come on Friday. Add no budget"
+    )
+    assert operations.startswith("Ask the supplier of 85099B for a part of the 500 before Friday. Call two people")
+    assert "less urgent" in marketing
+
+
+async def test_its_alerts_say_the_numbers_of_its_tiles(busy):
+    """One page, one shop: what is too many today is so many in the alert, in the tile and in what to do."""
+    page = (await read(f"{busy.url}/today"))[0]
+    whole = business(busy.whole_shop, "shop", (), NOON)
+    too_many = f"{whole['expected_today'].value - whole['capacity_today'].value} orders"
+    assert f"{too_many} more are expected today than can be shipped" in part(page, "alerts")
+    assert f"{too_many} too many: add no budget" in part(page, "numbers")
+    assert f"Add no budget today: {too_many} too many" in part(page, "head")
+    web = channel_returns(busy.whole_shop, "web", NOON)["channel_return_rate"].text
+    assert f"Returns of the channel web rose to {web}" in part(page, "alerts")
+
+
+async def test_what_one_thing_brings_is_one_trouble(tmp_path):
+    """The gravest of a product has the card, and the others stand beside it; all of them are counted."""
+    further = [
+        transition(name, labels={"sku": "85099B"}, severity="warning") for name in ("CapacityProjected", "Other")
+    ]
+    async with served(tmp_path, records([*further, OUT]), now=NOON, whole_shop=quiet_shop(), rules=RULES) as pages:
+        today, board = [(await read(f"{pages.url}/{path}"))[0] for path in ("today", "")]
+    assert "Nobody has it yet. 2 more alerts wait." in part(today, "head")
+    assert part(today, "head").count("85099B") == 3
+    for page in (today, board):
+        assert page.count('class="take"') == 1
+        assert [page.count(f'alerts/{one.alert_id}"') for one in further] == [1, 1]
+    assert "3 alerts need somebody" in words(board)
 
 
 async def test_its_numbers_are_those_of_the_shop_s_measures(busy):
@@ -141,12 +174,12 @@ async def test_stock_at_risk_says_until_when_and_what_comes(busy):
     """What is promoted and gone first; then what runs out before the next delivery, or with none planned."""
     page = (await read(f"{busy.url}/today"))[0]
     stock = part(page, "stock")
-    assert stock.index("sold out KEY-1 0 available") < stock.index("SHIRT-9 11 available, lasts 2.8 days")
-    assert "promoted by CYBER MONDAY · out for 4 days before the next delivery · next: 500 on Fri 4 Dec" in stock
-    assert "runs out SOCKS-3 6 available, lasts 1 day next: no delivery is planned" in stock
-    assert "MUG-2" not in stock
+    out = "sold out Product 85099B out for 4 days before the next delivery: 500 on Fri 4 Dec ; campaign CYBER"
+    assert stock.index(out) < stock.index("Product 85123A 11 left, lasts 2.8 days; out for 4 days before the next")
+    assert "runs out Product 20725 6 left, lasts 1 day; no delivery is planned" in stock
+    assert "47566" not in stock
     coming = part(page, "coming")
-    assert "Fri 4 Dec delivery: 500 units of KEY-1 (1 of 1 late)" in coming
+    assert "Fri 4 Dec delivery: 500 units of 85099B (1 of 1 late)" in coming
     assert "today capacity: 120 orders a day" in coming
 
 
@@ -158,9 +191,9 @@ async def test_who_has_an_alert_is_said(busy):
     await busy.broker.publish(stands(taken))
     await busy.known.responses.refresh()
     page = (await read(f"{busy.url}/today"))[0]
-    assert part(page, "head").startswith("2 alerts need somebody")
+    assert "Nobody has it yet. 1 more alert waits." in part(page, "head")
     assert "Pause the ads" not in page
-    assert "Anna has it since Mon 30 Nov 2026 11:58 CET" in part(page, "alerts")
+    assert "Anna has it since 11:58" in part(page, "alerts")
 
 
 async def test_an_alert_of_which_people_hear_nothing_is_there_with_the_reason(tmp_path):
@@ -169,17 +202,16 @@ async def test_an_alert_of_which_people_hear_nothing_is_there_with_the_reason(tm
     quiet = [*records([OUT]), *decided(decision(OUT, "marketing-mail", "email", "not_told", Reason.SILENCED, why))]
     async with served(tmp_path, quiet, now=NOON, whole_shop=quiet_shop(), rules=RULES) as pages:
         page = (await read(f"{pages.url}/today"))[0]
-    assert part(page, "head").startswith("1 alert of which people hear nothing; see why below")
-    assert f"KEY-1 is sold out while CYBER MONDAY promotes it {why}" in part(page, "alerts")
+    assert part(page, "head").startswith("1 alert kept quiet; see why below")
+    assert f"85099B is sold out while campaign CYBER MONDAY promotes it {why}" in part(page, "alerts")
     assert "Pause the ads" not in page
 
 
 async def test_on_a_quiet_day_it_says_so(tmp_path):
-    """Nothing is red, and nobody has anything to do."""
+    """At one glance: nothing is red, and nobody has anything to do."""
     async with served(tmp_path, [], now=NOON, whole_shop=quiet_shop()) as pages:
         page = (await read(f"{pages.url}/today"))[0]
-    assert part(page, "head").startswith("Nothing needs you now")
-    assert part(page, "head").count("Nothing to do now.") == 2
+    assert part(page, "head") == "All is well. Nothing to do. Monday, 30 November 2026 · known up to 12:00"
     assert "as usual by now (26)" in part(page, "numbers")
     assert "room for 50 more orders today ≈ 1,500 visits" in part(page, "numbers")
     assert 'class="badge critical"' not in page
@@ -189,13 +221,17 @@ async def test_what_is_not_known_is_said_with_what_to_do_about_it(tmp_path):
     """No number is made up: neither a zero nor a blank stands where nobody told anything."""
     async with served(tmp_path, [], now=NOON, whole_shop=Shop(NOON.tzinfo)) as pages:
         page = (await read(f"{pages.url}/today"))[0]
-    head, numbers = part(page, "head"), part(page, "numbers")
-    assert "nothing is known of the shop's day yet" in head
-    assert "No event of the shop has come yet. Send orders, traffic and stock" in head
-    assert numbers.count("not known") == 7
-    assert "Operations: declare it by a capacity.declared event" in numbers
-    assert "Marketing: have visits sent as traffic.session events" in numbers
-    assert " 0 " not in numbers.replace("only 0 units", "")
+    head = part(page, "head")
+    assert "Nothing is known of the shop's day yet" in head
+    assert "No order, visit or stock has arrived yet. First: have the shop send its orders." in head
+    assert "Then this page shows both teams the day at a glance" in head
+    assert part(page, "numbers") == ""
+    known = shop_of(*history(weeks=1, whole={"orders": 1}), *today(whole={"orders": 1}))
+    async with served(tmp_path, [], now=NOON, whole_shop=known) as pages:
+        numbers = part((await read(f"{pages.url}/today"))[0], "numbers")
+    assert numbers.count("not known") == 6
+    assert "Operations: say how many orders can be shipped a day." in numbers
+    assert "Marketing: have the shop send its visits." in numbers
 
 
 async def test_old_facts_are_said_to_be_old(tmp_path):
@@ -203,8 +239,8 @@ async def test_old_facts_are_said_to_be_old(tmp_path):
     later = NOON + timedelta(hours=3)
     async with served(tmp_path, [], now=later, whole_shop=quiet_shop()) as pages:
         head = part((await read(f"{pages.url}/today"))[0], "head")
-    assert head.startswith("Nothing fires; the numbers are old")
-    assert "Nothing newer has come for 3 hours. Look whether events still arrive" in head
+    assert head.startswith("No alert, but the numbers are old")
+    assert "Nothing newer has come for 3 hours. Operations: look whether the shop still sends its orders" in head
     assert "known up to 12:00" in head
     assert head.count("Nothing that is known; see above.") == 2
     assert "Nothing to do now" not in head
@@ -218,8 +254,8 @@ async def test_a_source_that_is_silent_alone_is_said(tmp_path):
     shop = shop_of(*history(weeks=8, web={"orders": 100, "sessions": 4_000}), *so_far, capacity_per_day=150)
     async with served(tmp_path, [], now=afternoon, whole_shop=shop) as pages:
         head = part((await read(f"{pages.url}/today"))[0], "head")
-    assert head.startswith("Nothing fires; some numbers are old")
-    assert "No traffic has come since 12:00, where 1,040 are usual: visits and conversion are as of then." in head
+    assert head.startswith("No alert, but some numbers are old")
+    assert "No visits came since 12:00, where 1,040 are usual: visits and conversion are as of then." in head
 
 
 async def test_nothing_that_events_say_becomes_markup(tmp_path):
@@ -267,7 +303,7 @@ async def test_who_has_no_token_sees_nothing(tmp_path):
     token = "a-token-of-sixteen-letters"
     async with served(tmp_path, busy_records(), now=NOON, whole_shop=busy_shop(), api_token=token) as pages:
         page, _ = await read(f"{pages.url}/today", 401)
-        assert "KEY-1" not in page
+        assert "85099B" not in page
         await read(f"{pages.url}/today/live", 401)
         link = pages.links.to("look", FELL.alert_id, FELL.episode_id, ANNA).rpartition("/")[2]
         await read(f"{pages.url}/today?token={link}", 401)
@@ -284,7 +320,7 @@ async def test_a_screen_on_the_wall_stays_logged_in(tmp_path):
                 (form,) = re.findall(r'name="form" value="([^"]+)"', await asked.text())
             given = {"form": form, "token": token, "to": "today"}
             async with session.post(f"{pages.url}/login", data=given) as entered:
-                assert "KEY-1" in await entered.text()
+                assert "85099B" in await entered.text()
             async with asyncio.timeout(10), session.get(f"{pages.url}/today/live?screen=wall") as answered:
                 assert answered.cookies["lockstep_session"]["max-age"] == str(7 * 24 * 3600)
                 await answered.content.read()
@@ -303,7 +339,7 @@ async def test_the_calendar_is_subscribed_to_by_the_address_that_the_page_shows(
         text, answered = await read(f"{pages.url}/{link}")
         assert answered.content_type == "text/calendar"
         titles = {str(event["SUMMARY"]) for event in Calendar.from_ical(text).walk("VEVENT")}
-        assert {"Campaign: ADVENT", "Capacity: 120 orders a day", "Delivery: 300 of SHIRT-9 (PO-2)"} <= titles
+        assert {"Campaign: ADVENT", "Capacity: 120 orders a day", "Delivery: 300 of 85123A (PO-2)"} <= titles
         await read(f"{pages.url}/{link}", 304, **{"If-None-Match": answered.headers["ETag"]})
         on_call, _ = await read(f"{pages.url}/{link}&oncall=true")
         assert "On call: ben (night)" in on_call
@@ -351,11 +387,11 @@ async def test_who_looks_on_gets_the_parts_that_changed(busy):
         every = msgspec.json.decode(await Listener(first).next())
         assert every.keys() == {"head", "numbers", "alerts", "campaigns", "stock", "coming", "foot"}
         version = await Listener(second).next("beat")
-        busy.put(product("SOCKS-3", sells=6, stock=600))
+        busy.put(product("20725", sells=6, stock=600))
         changed = msgspec.json.decode(await Listener(first).next())
         assert changed == msgspec.json.decode(await Listener(second).next())
         assert changed.keys() == {"numbers", "stock"}
-        assert "SOCKS-3" not in changed["stock"]
+        assert "20725" not in changed["stock"]
         assert version != busy.today.live.now().version
 
 
@@ -376,7 +412,7 @@ async def test_a_change_of_nothing_that_is_shown_tells_nobody_anything(busy):
     ):
         listener = Listener(answered)
         await listener.next("beat")
-        busy.put(product("MUG-2", sells=1, stock=399))
+        busy.put(product("47566", sells=1, stock=399))
         async with asyncio.timeout(20):
             await is_made_again.wait()
         assert [await listener.next("beat") for _ in range(2)] == [version] * 2
@@ -447,11 +483,11 @@ async def test_a_change_is_seen_without_loading_the_page_again(busy, tmp_path):
         await tab.value("document.querySelector('#help-stock summary').focus()")
         await tab.press(*ENTER)
         assert await tab.value("document.querySelector('#help-stock').open")
-        assert "SOCKS-3" in await tab.text()
+        assert "20725" in await tab.text()
         asked = len([address for address in tab.requests if address.endswith("/today")])
-        busy.put(product("SOCKS-3", sells=6, stock=600))
+        busy.put(product("20725", sells=6, stock=600))
         async with asyncio.timeout(20):
-            while "SOCKS-3" in await tab.text():
+            while "20725" in await tab.text():
                 await asyncio.sleep(0.05)
         assert await tab.value("document.querySelector('#help-stock').open")
         assert await tab.value("document.activeElement.closest('details').id") == "help-stock"
@@ -477,9 +513,9 @@ async def test_it_comes_back_by_itself_after_the_connection_broke(busy, tmp_path
             while "Not live" not in await tab.value("document.getElementById('live-note').textContent"):
                 await asyncio.sleep(0.05)
         live._is_closed = False
-        busy.put(product("SOCKS-3", sells=6, stock=600))
+        busy.put(product("20725", sells=6, stock=600))
         async with asyncio.timeout(30):
-            while "SOCKS-3" in await tab.text():
+            while "20725" in await tab.text():
                 await asyncio.sleep(0.05)
 
 

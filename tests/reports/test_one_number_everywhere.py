@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 from shop_build import NOON, TODAY, capacity, history, lot, plan, product, receipt, shop_of, today
 
-from lockstep.adapters.http.pages.board_view import BoardView, Section
+from lockstep.adapters.http.pages.board_view import BoardView
 from lockstep.adapters.http.pages.shop.today_view import Firing, today_view
 from lockstep.reports.cell_text import cell_text, figure_text
 from lockstep.reports.daily import daily
@@ -94,7 +94,7 @@ class Said:
 
     def __post_init__(self):
         made = daily(self.shop, AlertNews(), (), NOON)
-        board = BoardView((Section("Fires", "", ()),), ("marketing", "operations"), "", 0)
+        board = BoardView(())
         page = today_view(self.shop, Firing(board), now=NOON)
         planned = self.shop.plans["CYBER"]
         put = object.__setattr__

@@ -33,8 +33,8 @@ def until(hour, numbers=CAME):
         pytest.param(
             a_day(sessions=until(12, [40 * n for n in CAME])),
             [
-                "No traffic has come since 12:00, where 1,040 are usual: visits and conversion are as of then. Look "
-                "whether traffic events still arrive."
+                "No visits came since 12:00, where 1,040 are usual: visits and conversion are as of then. "
+                "Operations: look whether the shop still sends its visits."
             ],
             id="no visits since noon",
         ),
@@ -42,24 +42,24 @@ def until(hour, numbers=CAME):
         pytest.param(
             a_day(orders=until(14)),
             [
-                "No order has come since 14:00, where 12 are usual: orders, revenue and the room that is left are as "
-                "of then. Look whether order events still arrive."
+                "No orders came since 14:00, where 12 are usual: orders, revenue and the room that is left are as "
+                "of then. Operations: look whether the shop still sends its orders."
             ],
             id="twelve are none",
         ),
         pytest.param(
             a_day(orders=[]),
             [
-                "No order has come since Sun 29 Nov 22:00, where 52 are usual by now: orders, revenue and the room "
-                "that is left are as of then. Look whether order events still arrive."
+                "No orders came since Sun 29 Nov 22:00, where 52 are usual by now: orders, revenue and the room "
+                "that is left are as of then. Operations: look whether the shop still sends its orders."
             ],
             id="none today",
         ),
         pytest.param(
             [*a_day(), product(stock=9, upto=AT - timedelta(hours=24))],
             [
-                "No stock has come since Sun 29 Nov 16:30: what is available and how long it lasts are as of then. "
-                "Look whether stock events still arrive."
+                "No stock levels came since Sun 29 Nov 16:30: what is available and how long it lasts are as of then. "
+                "Operations: look whether the shop still sends its stock levels."
             ],
             id="no stock for a day",
         ),

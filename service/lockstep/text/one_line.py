@@ -19,3 +19,11 @@ def isolated(text: str, parts: Iterable[str]) -> str:
         if any(unicodedata.bidirectional(c) in ("R", "AL") for c in part):
             text = text.replace(part, f"{_BEGIN}{part}{_END}")
     return text
+
+
+def cut_text(text: str, longest: int) -> str:
+    """As many whole sentences as find room; of a longer one its beginning."""
+    if len(text) <= longest:
+        return text
+    end = text.rfind(". ", 0, longest)
+    return text[: end + 1] if end > 0 else f"{text[: longest - 1]}…"

@@ -20,8 +20,8 @@ STOCK_SILENT = timedelta(hours=24)
 LOOKED_BACK_DAYS = 7
 
 _COUNTED = {
-    "orders": ("order", "orders, revenue and the room that is left"),
-    "sessions": ("traffic", "visits and conversion"),
+    "orders": ("orders", "orders, revenue and the room that is left"),
+    "sessions": ("visits", "visits and conversion"),
 }
 """Count of HOURLY → (the source in words, the numbers that are made of it)."""
 
@@ -42,8 +42,8 @@ class SilentSource:
         by_now = " by now" if day else ""
         usual = "" if self.usual is None else f", where {self.usual:,} are usual{by_now}"
         return (
-            f"No {self.what} has come since {day}{local:%H:%M}{usual}: {self.numbers} are as of then. Look whether "
-            f"{self.what} events still arrive."
+            f"No {self.what} came since {day}{local:%H:%M}{usual}: {self.numbers} are as of then. Operations: look "
+            f"whether the shop still sends its {self.what}."
         )
 
 
@@ -79,4 +79,4 @@ def _silent_stock(shop: Shop, at: datetime) -> SilentSource | None:
     newest = max((product.stock_at for product in shop.products.values() if product.stock_at), default="")
     if not newest or at - instant(newest) < STOCK_SILENT:
         return None
-    return SilentSource("stock", instant(newest), None, "what is available and how long it lasts")
+    return SilentSource("stock levels", instant(newest), None, "what is available and how long it lasts")

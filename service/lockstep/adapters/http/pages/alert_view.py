@@ -14,6 +14,7 @@ from lockstep.response.decision import Decision
 from lockstep.response.standing import Handling
 from lockstep.rule.condition.kinds import Rule
 from lockstep.text.figures import time_text
+from lockstep.text.short_time import short_time
 from lockstep.transition import Transition, TransitionName
 
 ENDED = (TransitionName.RESOLVED, TransitionName.CANCELLED)
@@ -58,7 +59,7 @@ def tone_of(transition: Transition) -> tuple[str, str]:
     if transition.state in ENDED:
         return "over", "over"
     if transition.state is TransitionName.PENDING:
-        return "pending", "pending"
+        return "pending", "watched"
     return (transition.severity if transition.severity in SEVERITIES else "warning"), transition.severity
 
 
@@ -66,16 +67,21 @@ def standing_of(handling: Handling | None, episode_id: str, zone: ZoneInfo, now:
     """What people did about this episode that still stands, in words."""
     if handling is None or handling.episode_id != episode_id:
         return []
+
+    def when(word: str, moment: str | None) -> str:
+        return f" {word} {short_time(moment, zone, now)}" if moment else ""
+
     lines = []
     if handling.closed_by:
-        lines.append(f"{handling.closed_by} closed it {_at(handling.closed_at, zone)}".strip())
+        lines.append(f"{handling.closed_by} closed it{when('at', handling.closed_at)}")
     if handling.acknowledged_by:
-        until = f", until {time_text(handling.acknowledged_until, zone)}" if handling.acknowledged_until else ""
-        lines.append(f"{handling.acknowledged_by} has it {_since(handling.acknowledged_at, zone)}{until}".strip())
+        until = when("until", handling.acknowledged_until)
+        since = when("since", handling.acknowledged_at)
+        lines.append(f"{handling.acknowledged_by} has it{since}{',' if since and until else ''}{until}")
     if handling.assignee and handling.assignee != handling.acknowledged_by:
-        lines.append(f"assigned to {handling.assignee}")
+        lines.append(f"given to {handling.assignee}")
     if handling.snoozed_until and datetime.fromisoformat(handling.snoozed_until) > now:
-        lines.append(f"snoozed by {handling.snoozed_by} until {time_text(handling.snoozed_until, zone)}")
+        lines.append(f"{handling.snoozed_by} keeps it quiet{when('until', handling.snoozed_until)}")
     return lines
 
 
@@ -121,11 +127,3 @@ def alert_view(
         timeline=happenings(events, zone),
         charted="" if not (of := facts(last).of) or item.window == "now" else f"{of} {item.span}",
     )
-
-
-def _at(moment: str | None, zone: ZoneInfo) -> str:
-    return f"at {time_text(moment, zone)}" if moment else ""
-
-
-def _since(moment: str | None, zone: ZoneInfo) -> str:
-    return f"since {time_text(moment, zone)}" if moment else ""

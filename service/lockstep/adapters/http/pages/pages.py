@@ -15,14 +15,17 @@ _HERE = Path(__file__).parent
 PLACES = (
     ("today", "Today"),
     ("", "Alerts"),
-    ("silences", "Silences"),
-    ("oncall", "On call"),
-    ("reports", "Reports"),
-    ("actions", "Actions"),
     ("campaigns", "Campaigns"),
+    ("actions", "Actions"),
+)
+"""(path, name) of the pages that have all alerts; as many as a phone shows on one line."""
+MORE_PLACES = (
+    ("reports", "Reports"),
+    ("oncall", "On call"),
+    ("silences", "Silences"),
     ("timeline", "Timeline"),
 )
-"""(path, name) of the pages that have all alerts."""
+"""The others, behind `More`."""
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -64,10 +67,11 @@ class Pages:
 
     def text(self, name: str, values: Mapping[str, Any], *, depth: int, visitor: Visitor | None, here: str = "") -> str:
         """A page as HTML. depth: slashes of its path below the root, as everything is addressed from it. here: the
-        name of its place among PLACES."""
+        name of its place among PLACES and MORE_PLACES."""
         ways = {
             "root": _root(depth),
             "places": PLACES,
+            "more_places": MORE_PLACES,
             "here": here,
             "can_see_all": visitor is not None and visitor.can_see_all,
             "visitor": visitor,

@@ -13,18 +13,12 @@ from lockstep.adapters.http.pages.alert_pages import AlertPages
 from lockstep.adapters.http.pages.board_view import board_view
 from lockstep.adapters.http.pages.pages import HEADERS, LIVE_HEADERS
 from lockstep.adapters.http.pages.shop.live_updates import LiveUpdates, Parts
-from lockstep.adapters.http.pages.shop.today_tiles import rank, tiles_about
-from lockstep.adapters.http.pages.shop.today_view import TEAMS, Firing, today_view
+from lockstep.adapters.http.pages.shop.today_tiles import TILES_OF_PRODUCTS, rank, tiles_about
+from lockstep.adapters.http.pages.shop.today_view import Firing, today_view
 from lockstep.adapters.http.refusal import Refusal
-from lockstep.notify.advice import advice
-from lockstep.notify.message import direction_of
-from lockstep.notify.message_reason import leaf_of
 from lockstep.rule.condition.kinds import Rule, series_of_condition
 from lockstep.shop.whole_shop import Shop
 from lockstep.transition import Transition, TransitionName
-
-MOST_TEXTS = 20
-"""Alerts whose texts for teams are written."""
 
 
 @dataclass(frozen=True)
@@ -98,28 +92,9 @@ class TodayPages:
             silenced=Silenced(responses.silences(), now, known.writer.zone).whole,
             now=now,
         )
-        by_id = {transition.alert_id: transition for transition in alerts}
-        fires = next(section for section in board.sections if section.title == "Fires")
-        firing = Firing(
-            board,
-            texts={row.alert_id: self._texts(by_id[row.alert_id]) for row in fires.rows[:MOST_TEXTS]},
-            worst_of_tile=_worst_of_tile(alerts, rules),
-        )
+        firing = Firing(board, worst_of_tile=_worst_of_tile(alerts, rules))
         view = today_view(self._source.shop(), firing, now=now, is_kept=self._source.is_kept())
         return self._of.pages.parts("today", {"view": view}, depth=0)
-
-    def _texts(self, transition: Transition) -> dict[str, str]:
-        """Team → what to do about an alert, for those teams whose it is: the rule's words, else what anybody could."""
-        writer, rule = self._of.known.writer, self._of.known.rules().get(transition.rule)
-        if rule is None:
-            return {team: writer.headline(transition, None) for team in TEAMS}
-        leaf, direction = leaf_of(transition), direction_of(transition)
-        texts = {}
-        for team in rule.teams:
-            what = advice(team, rule, leaf, direction=direction, is_missing=transition.value is None)
-            about = ", ".join([transition.rule, *transition.labels.values()])
-            texts[team] = writer.own_words(transition, rule, team) if rule.say.get(team) else f"{about}: {what}."
-        return texts
 
 
 def _is_wall(request: web.BaseRequest) -> bool:
@@ -133,7 +108,9 @@ def _worst_of_tile(alerts: Iterable[Transition], rules: Mapping[str, Rule]) -> d
         rule = rules.get(transition.rule)
         if transition.state not in (TransitionName.FIRING, TransitionName.SEVERITY) or rule is None:
             continue
-        for tile in tiles_about(series_of_condition(rule.condition)):
+        about = tiles_about(series_of_condition(rule.condition))
+        # What one product brings is not the state of the whole shop's traffic.
+        for tile in about & TILES_OF_PRODUCTS if "sku" in transition.labels else about:
             if tile not in worst or rank(transition.severity) < rank(worst[tile]):
                 worst[tile] = transition.severity
     return worst

@@ -85,6 +85,8 @@ _OF_MEASURES: Mapping[str, Sequence[str]] = {
     "ship": ("backlog", "backlog_age", "late_rate"),
 }
 TILE_OF_MEASURE = {name: tile for tile, names in _OF_MEASURES.items() for name in names}
+TILES_OF_PRODUCTS = frozenset({"stock", "returns"})
+"""Those that tell of single products."""
 _TILE_OF_EVENTS = {
     "traffic.session": "traffic",
     "order.placed": "orders",
@@ -143,10 +145,13 @@ def _today(course: DayCourse, noun: str) -> str:
 def _traffic(shop: Shop, now: datetime) -> Tile:
     today = shop.day_of(now)
     course = day_course(shop, today, "sessions", now)
-    about = "Visits to the shop since midnight, against what is usual by this time of such a weekday."
+    about = (
+        "Visits to the shop since midnight, against what is usual by this time of such a weekday. Made of "
+        "traffic.session events."
+    )
     if not course.so_far and not course.usual_day:
-        to_do = "Marketing: have visits sent as traffic.session events (schemas/README.md)."
-        return Tile("traffic", "Traffic", "not known", about, "pending", "no visits were told", (), to_do)
+        to_do = "Marketing: have the shop send its visits."
+        return Tile("traffic", "Traffic", "not known", about, "pending", "no visit has come", (), to_do)
     lines = _against(course, f"{today:%A}", "visits")
     return Tile(
         "traffic",
@@ -169,11 +174,11 @@ def _orders(shop: Shop, now: datetime, whole: Mapping[str, Made]) -> Tile:
         "what campaigns bring."
     )
     if not shop.upto:
-        to_do = "Have orders sent as order.placed events, or imported: lockstep import."
-        return Tile("orders", "Orders", "not known", about, "pending", "no order was told", (), to_do)
+        to_do = "Operations: have the shop send its orders."
+        return Tile("orders", "Orders", "not known", about, "pending", "no order has come", (), to_do)
     lines = _against(course, f"{today:%A}", "orders")
     if expected.value is None:
-        to_do = "Import what you have of the past: lockstep import." if shop.upto else ""
+        to_do = "Operations: have orders of the past brought in, so that what is usual is known."
         return Tile(
             "orders",
             "Orders",
@@ -207,7 +212,7 @@ def _conversion(shop: Shop, now: datetime) -> Tile:
     rate = conversion_of(shop, (), now)
     if rate is None:
         few = f"fewer than {shop.settings.min_sessions} visits in {shop.settings.conversion_days} days"
-        to_do = "Marketing: have visits sent as traffic.session events."
+        to_do = "Marketing: have the shop send its visits."
         return Tile("conversion", "Conversion", "not known", about, "pending", few, (), to_do)
     today = shop.day(shop.day_of(now))
     lines = [f"{measured_number(rate.orders)} orders of {measured_number(rate.sessions)} visits ({rate.of})"]
@@ -225,14 +230,12 @@ def _conversion(shop: Shop, now: datetime) -> Tile:
 def _capacity(shop: Shop, now: datetime, whole: Mapping[str, Made]) -> Tile:
     about = (
         "How much of what can be shipped today is taken by tonight, if orders come as expected. Room left: how many "
-        "more orders can be shipped today."
+        "more orders can be shipped today. What can be shipped is said by a capacity.declared event, or in the files "
+        "calendar.yml and shop.yml."
     )
     capacity, projected, room = whole["capacity_today"], whole["capacity_projected"], whole["room_left"]
     if capacity.value is None:
-        to_do = (
-            "Operations: declare it by a capacity.declared event, in rules/calendar.yml, or capacity_per_day in "
-            "rules/shop.yml."
-        )
+        to_do = "Operations: say how many orders can be shipped a day."
         return Tile("capacity", "Capacity", "not known", about, "pending", capacity.why, (), to_do)
     lines = [f"{capacity.text} can be shipped today"]
     used = whole["capacity_used"]
@@ -267,12 +270,12 @@ def _number(made: Made) -> str:
 def _stock(shop: Shop, rows: Sequence[StockRow], more: int) -> Tile:
     about = (
         "Products that are sold out, or will be before their next delivery or the end of their campaign. The list is "
-        "below."
+        "below. Made of stock.level and stock.receipt events."
     )
     count = len(rows) + more
     if all(product.available is None for product in shop.products.values()):
-        to_do = "Operations: have stock sent as stock.level events (schemas/README.md)."
-        return Tile("stock", "Stock at risk", "not known", about, "pending", "no stock was told", (), to_do)
+        to_do = "Operations: have the warehouse send its stock."
+        return Tile("stock", "Stock at risk", "not known", about, "pending", "no stock has come", (), to_do)
     if not count:
         return Tile("stock", "Stock at risk", "0", about, "over", "products", ("nothing runs out as far as is known",))
     out = sum(row.is_out for row in rows)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from lockstep.adapters.http.pages.board_view import BoardView, Row, Section
+from lockstep.adapters.http.pages.board_view import FIRES, HANDLED, UNHEARD, BoardView, Row, Section
 from lockstep.adapters.http.pages.shop.stock_rows import StockRow, at_risk, stock_rows
 from lockstep.adapters.http.pages.shop.today_tiles import Tile, rank, tiles
 from lockstep.reports.basis import Basis
@@ -22,7 +22,7 @@ from lockstep.shop.subjects.silent_sources import silent_sources
 from lockstep.shop.whole_shop import Shop
 from lockstep.text.days import day_text, list_text
 from lockstep.text.figures import duration_words, many, measured_text
-from lockstep.text.one_line import flat
+from lockstep.text.one_line import cut_text, flat
 
 STALE = timedelta(minutes=30)
 """Facts older than this are said to be old."""
@@ -31,8 +31,11 @@ AHEAD_DAYS = 14
 COMING_DAYS = 7
 MOST_RETURNED, MOST_EXPIRING = 10, 40
 MOST_PLANS, MOST_TODO, MOST_COMING = 8, 2, 12
-LONGEST_TODO = 170
-_NONE = Section("", "", ())
+MOST_HELD = 3
+"""Alerts that need nobody, as somebody has them."""
+MOST_ON_WALL = 3
+"""Alerts that a screen on the wall has room for, where nobody can scroll."""
+LONGEST_TODO, LONGEST_HEADLINE = 170, 140
 TEAMS = ("marketing", "operations")
 
 
@@ -53,7 +56,8 @@ class CampaignRow:
 
 @dataclass(frozen=True)
 class Todo:
-    """What a team does now, the most urgent first; empty: nothing. link: alert id, where it is an alert's."""
+    """What a team does now, the most urgent first; empty: nothing. lines: (what, alert id; "" where it is no alert's).
+    more: how many less urgent ones there are."""
 
     team: str
     lines: Sequence[tuple[str, str]]
@@ -62,12 +66,15 @@ class Todo:
 
 @dataclass(frozen=True)
 class TodayView:
-    """headline, tone: whether anything is wrong. remark: what must be known of the numbers. fires, handled, unheard:
-    alerts that nobody has, that somebody has, and of which people hear nothing. as_of: up to when facts are known.
-    idle: what stands where a team has nothing to do."""
+    """headline, tone: what is wrong, the worst of it; below: what else is, and whether anybody has it. is_new: whether
+    nothing at all is known of the shop yet. remark: what must be known of the numbers. fires, handled, unheard: alerts
+    that nobody has, that somebody has, and of which people hear nothing. more_alerts, more_on_wall: how many found no
+    place. as_of: up to when facts are known. idle: what stands where a team has nothing to do."""
 
     headline: str
+    below: str
     tone: str
+    is_new: bool
     todos: Sequence[Todo]
     remark: str
     tiles: Sequence[Tile]
@@ -75,6 +82,7 @@ class TodayView:
     handled: Sequence[Row]
     unheard: Sequence[Row]
     more_alerts: int
+    more_on_wall: int
     campaigns: Sequence[CampaignRow]
     stock: Sequence[StockRow]
     more_stock: int
@@ -91,42 +99,40 @@ class TodayView:
 
 @dataclass(frozen=True)
 class Firing:
-    """What fires. texts: alert id → team → what it means for that team, of alerts that nobody has. worst_of_tile: key
-    of a tile → the worst severity of an alert about it."""
+    """What fires. worst_of_tile: key of a tile → the worst severity of an alert about it."""
 
     board: BoardView
-    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     worst_of_tile: Mapping[str, str] = field(default_factory=dict)
 
 
 def today_view(shop: Shop, firing: Firing, *, now: datetime, is_kept: bool = True) -> TodayView:
     """is_kept: whether facts of the shop are made at all."""
     today = shop.day_of(now)
-    sections = {section.title: section for section in firing.board.sections}
-    fires = sections["Fires"]
-    handled, unheard = sections.get("Somebody has it", _NONE), sections.get("People hear nothing of it", _NONE)
+    sections = [firing.board.section(kind) for kind in (FIRES, HANDLED, UNHEARD)]
+    fires, handled, unheard = sections
     stock, more_stock = stock_rows(shop, now)
     campaigns = _campaigns(shop, now)
     of_report = _matters(shop, now)
-    todos = [_todo(team, fires.rows, firing, campaigns, of_report) for team in TEAMS]
-    headline, tone = _headline(fires, handled, unheard, campaigns, stock)
+    todos = [_todo(team, fires.rows, campaigns, of_report) for team in TEAMS]
     remark = _remark(shop, now, is_kept)
+    headline, tone = _headline(fires, handled, unheard, campaigns, todos)
     if tone == "over" and remark:
-        known = "nothing is known of the shop's day yet"
-        if is_kept and shop.upto:
-            known = "the numbers are old" if now - instant(shop.upto) > STALE else "some numbers are old"
-        headline, tone = f"Nothing fires; {known}", "pending"
+        headline, tone = _unknown_headline(shop, now, is_kept), "pending"
+    count = firing.board.uncounted + sum(one.count for one in sections)
+    shown = [*fires.rows[:MOST_PLANS], *handled.rows[:MOST_HELD], *unheard.rows[:MOST_HELD]]
     return TodayView(
         headline=headline,
+        below=_below(fires),
         tone=tone,
-        todos=todos,
+        is_new=not shop.upto and not count,
+        todos=[] if tone == "over" and not any(todo.lines for todo in todos) else todos,
         remark=remark,
         tiles=tiles(shop, now, firing.worst_of_tile, stock, more_stock),
         fires=fires.rows[:MOST_PLANS],
-        handled=handled.rows[:MOST_PLANS],
-        unheard=unheard.rows[:MOST_PLANS],
-        more_alerts=firing.board.uncounted
-        + sum(max(0, len(one.rows) - MOST_PLANS) + one.more for one in (fires, handled, unheard)),
+        handled=handled.rows[:MOST_HELD],
+        unheard=unheard.rows[:MOST_HELD],
+        more_alerts=count - sum(1 + len(row.also) for row in shown),
+        more_on_wall=max(0, count - MOST_ON_WALL),
         campaigns=campaigns,
         stock=stock,
         more_stock=more_stock,
@@ -141,46 +147,59 @@ def today_view(shop: Shop, firing: Firing, *, now: datetime, is_kept: bool = Tru
 
 
 def _headline(
-    fires: Section, handled: Section, unheard: Section, campaigns: Sequence[CampaignRow], stock: Sequence[StockRow]
+    fires: Section, handled: Section, unheard: Section, campaigns: Sequence[CampaignRow], todos: Sequence[Todo]
 ) -> tuple[str, str]:
-    count = len(fires.rows) + fires.more
-    if count:
-        worst = min((row.tone for row in fires.rows), key=rank)
-        critical = sum(row.tone == "critical" for row in fires.rows)
-        how_bad = f", {critical} of them critical" if critical and count > 1 else ", critical" if critical else ""
-        return f"{many(count, 'alert')} {'needs' if count == 1 else 'need'} somebody{how_bad}", worst
+    """What is wrong, the worst of it, and its colour."""
+    if fires.rows:
+        return _cut(fires.rows[0].headline, LONGEST_HEADLINE), fires.rows[0].tone
     in_trouble = [row for row in campaigns if row.tone in ("critical", "warning")]
     if in_trouble:
         worst = min((row.tone for row in in_trouble), key=rank)
-        names = list_text([row.name for row in in_trouble], 2)
-        return f"{names}: the plan has to change", worst
-    known = len(handled.rows) + handled.more
-    if known:
-        return f"{many(known, 'alert')}, and somebody has {'it' if known == 1 else 'each'}", "info"
-    quiet = len(unheard.rows) + unheard.more
-    if quiet:
-        return f"{many(quiet, 'alert')} of which people hear nothing; see why below", "info"
-    if stock:
-        return f"Nothing fires; {many(len(stock), 'product')} will run out", "info"
-    return "Nothing needs you now", "over"
+        noun = "Campaign" if len(in_trouble) == 1 else "Campaigns"
+        return f"{noun} {list_text([row.name for row in in_trouble], 2)} cannot run as planned", worst
+    if handled.count:
+        return f"{many(handled.count, 'alert')}, and somebody is on {'it' if handled.count == 1 else 'each'}", "info"
+    if unheard.count:
+        return f"{many(unheard.count, 'alert')} kept quiet; see why below", "info"
+    if any(todo.lines for todo in todos):
+        return "No alert, and something to prepare", "info"
+    return "All is well. Nothing to do.", "over"
+
+
+def _below(fires: Section) -> str:
+    """Whether anybody has the worst, and how many more there are."""
+    if not fires.rows:
+        return ""
+    if fires.count == 1:
+        return "Nobody has it yet."
+    critical = fires.critical - (fires.rows[0].tone == "critical")
+    how_bad = f", {critical} of them critical" if critical else ""
+    more = fires.count - 1
+    return f"Nobody has it yet. {many(more, 'more alert')} {'waits' if more == 1 else 'wait'}{how_bad}."
+
+
+def _unknown_headline(shop: Shop, now: datetime, is_kept: bool) -> str:
+    if not is_kept or not shop.upto:
+        return "No alert. Nothing is known of the shop's day yet"
+    return f"No alert, but {'the' if now - instant(shop.upto) > STALE else 'some'} numbers are old"
 
 
 def _todo(
     team: str,
     fires: Sequence[Row],
-    firing: Firing,
     campaigns: Sequence[CampaignRow],
     of_report: Sequence[Matter],
 ) -> Todo:
     lines: list[tuple[str, str]] = []
     for row in fires:
-        text = firing.texts.get(row.alert_id, {}).get(team, "")
-        if text:
-            lines.append((_cut(text), row.alert_id))
+        for text in (text for of, text in row.todos if of in ("", team)):
+            lines.append(
+                (text if row.is_named_in(text) else f"{row.subject[:1].upper()}{row.subject[1:]}: {text}", row.alert_id)
+            )
     for plan in campaigns:
         if plan.tone in ("critical", "warning"):
             said = plan.suggestion if team == "marketing" and plan.suggestion else plan.why
-            lines.append((_cut(f"{plan.name}: {said}"), ""))
+            lines.append((_cut(f"Campaign {plan.name}: {said}"), ""))
     lines += [(_cut(matter.act), "") for matter in of_report if matter.who == team]
     return Todo(team, lines[:MOST_TODO], max(0, len(lines) - MOST_TODO))
 
@@ -199,28 +218,23 @@ def _matters(shop: Shop, now: datetime) -> list[Matter]:
     return [matter for matter in matters(Basis(few, now)) if not matter.name.startswith("plan/")]
 
 
-def _cut(text: str) -> str:
-    """As many whole sentences as find room; of a longer one its beginning."""
-    one_line = flat(text)
-    if len(one_line) <= LONGEST_TODO:
-        return one_line
-    end = one_line.rfind(". ", 0, LONGEST_TODO)
-    return one_line[: end + 1] if end > 0 else f"{one_line[: LONGEST_TODO - 1]}…"
+def _cut(text: str, longest: int = LONGEST_TODO) -> str:
+    return cut_text(flat(text), longest)
 
 
 def _remark(shop: Shop, now: datetime, is_kept: bool) -> str:
     if not is_kept:
         return (
-            "Nothing is reckoned of the shop's days yet. Switch a pack on in rules/shop.yml, or write a rule with a "
-            "business measure such as days_of_cover; what fires is shown all the same."
+            "Nothing is reckoned of the shop's day: no rule asks for it yet. Whoever sets Lockstep up switches on one "
+            "of its packs of rules. Alerts are shown all the same."
         )
     if not shop.upto:
-        return "No event of the shop has come yet. Send orders, traffic and stock; schemas/README.md says how."
+        return "No order, visit or stock has arrived yet. First: have the shop send its orders."
     age = now - instant(shop.upto)
     if age > STALE:
         return (
-            f"Nothing newer has come for {duration_words(age.total_seconds())}. Look whether events still arrive; the "
-            "numbers are as of then."
+            f"Nothing newer has come for {duration_words(age.total_seconds())}. Operations: look whether the shop "
+            "still sends its orders, visits and stock. The numbers below are as of then."
         )
     return " ".join(one.sentence(shop, now) for one in silent_sources(shop, now))
 
