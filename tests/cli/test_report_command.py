@@ -138,7 +138,7 @@ def test_a_report_of_a_service(run, tmp_path, monkeypatch):
     assert code == 0, faults
     figures = {f.name: f for s in decode(said.encode()).sections for f in s.figures}
     assert figures["orders"].value == 128
-    assert "LAMP-1" in said
+    assert "85099B" in said
 
 
 @pytest.mark.parametrize(

@@ -73,8 +73,8 @@ def _assert_the_morning_is_shown(text, folder):
     reports = {mail["To"] for mail in mails if mail["X-Lockstep-Report"] == "daily/2011-03-11"}
     assert reports == {"marketing@shop.example", "operations@shop.example"}
     assert len([mail for mail in mails if mail["X-Lockstep-Report"]]) == 2
-    assert "Daily report, Fri 11 Mar 2011 Yesterday 116 orders" in text
-    assert "What matters 1. 85099B will be sold out on Sat 12 Mar, 6 days before 843 units arrive on Fri 18 Mar" in text
+    assert "Daily report, Fri 11 Mar 2011 Yesterday: 116 orders" in text
+    assert "Product 85099B will be sold out on Sat 12 Mar, 6 days before 843 units arrive on Fri 18 Mar" in text
     # The hand-off: too much at first, objected to, planned anew, confirmed; each of it heard by both teams.
     assert "answered at once: NO" in text
     assert "two of us are away" in text

@@ -41,7 +41,7 @@ async def test_a_report_is_listed_read_and_seen_as_a_page(shop):
     assert "<style" not in page
     assert " style=" not in page
     async with shop.session.get(f"{shop.base}/report.css") as answer:
-        assert ".r-matter" in await answer.text()
+        assert ".r-act" in await answer.text()
     async with shop.session.get(f"{shop.base}/reports/daily/2026-01-01") as answer:
         assert answer.status == 404
 
@@ -80,7 +80,7 @@ async def test_what_is_due_is_composed_of_what_the_worker_knows_and_given_as_a_c
     alerts = next(s for s in report.sections if s.name == "alerts").tables[0]
     assert len(alerts.rows) == 1
     stock = next(s for s in report.sections if s.name == "stock").tables[0]
-    assert {row[0] for row in stock.rows} >= {"LAMP-1"}
+    assert {row[0] for row in stock.rows} >= {"85099B"}
 
 
 async def _commands(shop):

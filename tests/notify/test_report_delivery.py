@@ -125,7 +125,7 @@ def test_slack_has_blocks_and_no_attachment():
     assert shown.attachments == []
     assert shown.text.startswith(f"{REPORT.title}: ")
     assert shown.blocks[0]["text"]["text"] == REPORT.title
-    assert PAGE in str(shown.blocks[-1])
+    assert PAGE in str(shown.blocks[-2])
 
 
 def test_a_channel_that_shows_texts_alone_has_the_headline_and_what_matters_most():

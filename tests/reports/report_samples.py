@@ -33,8 +33,8 @@ def channel(orders: int, sessions: int, revenue: int, spend: int) -> dict[str, A
 def sample_shop(*, campaigns: bool = True, **changed: Any) -> Shop:
     """campaigns: whether any is planned. changed: settings."""
     plans = (
-        plan("SUMMER", "2026-12-02", "2026-12-05", ["LAMP-1", "SCARF"], orders=300),
-        plan("ADVENT", "2026-11-28", "2026-12-24", ["LAMP-1"], sessions=5000),
+        plan("JUMBO-BAGS", "2026-12-02", "2026-12-05", ["85099B", "22086"], orders=300),
+        plan("ADVENT", "2026-11-28", "2026-12-24", ["85099B"], sessions=5000),
     )
     settings = {"capacity_per_day": 180.0, "marketplaces": ("amazon-fba",), **changed}
     return shop_of(
@@ -55,17 +55,17 @@ def sample_shop(*, campaigns: bool = True, **changed: Any) -> Shop:
         ),
         *days(TODAY, upto=SIX, web={"orders": 2, "sessions": 50}),
         product(
-            "LAMP-1",
+            "85099B",
             sells=9,
             stock=0,
             price=7900,
             upto=SIX,
             receipts=[receipt(500, "2026-12-04", first="2026-12-01")],
         ),
-        product("MUG-RED", sells=14, stock=30, price=1450, upto=SIX),
-        product("TEA-42", sells=3, stock=400, price=690, upto=SIX, lots=[lot(380, "2026-12-20", "L-77")]),
+        product("47566", sells=14, stock=30, price=1450, upto=SIX),
+        product("21212", sells=3, stock=400, price=690, upto=SIX, lots=[lot(380, "2026-12-20", "L-77")]),
         product(
-            "SCARF",
+            "22086",
             sells=8,
             stock=300,
             price=3900,
@@ -73,9 +73,9 @@ def sample_shop(*, campaigns: bool = True, **changed: Any) -> Shop:
             returned=[0] * 49 + [1, 2, 3, 2, 3, 2, 2, 0],
             reasons={"too small": [0] * 49 + [1, 1, 2, 2, 2, 2, 1, 0]},
         ),
-        product("VASE-9", sells=[5] * 10 + [0] * 47, stock=60, price=5200, upto=SIX),
+        product("84879", sells=[5] * 10 + [0] * 47, stock=60, price=5200, upto=SIX),
         product(
-            "KEY-1",
+            "22720",
             sells=4,
             stock=200,
             price=990,
@@ -113,15 +113,15 @@ NEWS = AlertNews(
             "1",
             "LowStock",
             "critical",
-            "LAMP-1: 0 units left, at most 20 is the limit",
+            "Product 85099B: 0 units left, at most 20 is the limit",
             "2026-11-29T14:05:00Z",
-            labels={"sku": "LAMP-1"},
+            labels={"sku": "85099B"},
         ),
         line(
             "2",
             "TrafficSurge",
             "warning",
-            "web: 2,600 visits, usually 2,000",
+            "The channel web: 2,600 visits, usually 2,000",
             "2026-11-29T16:00:00Z",
             labels={"channel": "web"},
             has_it="Anna",
@@ -132,14 +132,14 @@ NEWS = AlertNews(
 ACTIONS = (
     Action(
         id="x",
-        text="ask the supplier of LAMP-1 for a split delivery",
+        text="ask the supplier of product 85099B for a split delivery",
         assignee="Ben",
         by="Anna",
         created_at="2026-11-25T10:00:00Z",
         due="2026-11-28",
-        about="LowStock, sku LAMP-1",
+        about="LowStock, sku 85099B",
     ),
-    Action(id="y", text="agree on a budget for ADVENT", by="Anna", created_at="2026-11-28T10:00:00Z"),
+    Action(id="y", text="agree on a budget for campaign ADVENT", by="Anna", created_at="2026-11-28T10:00:00Z"),
     Action(
         id="z", text="count the mugs", by="Anna", created_at="2026-11-20T10:00:00Z", closed_at="2026-11-21T10:00:00Z"
     ),

@@ -247,7 +247,9 @@ def test_the_return_rate(said):
     matter = said.matter("returns/KEY-1")
     if matter is not None:
         rise = measured_text(facts["return_rise"], "points")
-        assert matter.what.startswith(f"{known(facts, 'return_rate')} of KEY-1 come back, {rise} more than before")
+        assert matter.what.startswith(
+            f"{known(facts, 'return_rate')} of product KEY-1 come back, {rise} more than before"
+        )
         (text, *_) = sentences(facts, {"sku": "KEY-1"}, "returns")["marketing"]
         assert text.startswith(f"{known(facts, 'return_rate')} of what was sold in a week came back, {rise} more")
     for channel in ("web", "app"):

@@ -105,7 +105,52 @@ def test_what_costs_nothing_that_is_known_is_a_matter_too():
     news = AlertNews(open=(line("9", "ShopDown", "critical", "no orders for 2 hours", "2026-11-30T03:00:00Z"),))
     (matter,) = daily(shop, news, (), SIX).matters
     assert matter.at_stake is None
-    assert "nobody has it" in matter.what
+    assert (matter.who, matter.act) == ("both teams", "Say who is on it: no orders for 2 hours")
+    assert 'nobody has said "I\'m on it" since' in matter.because
+
+
+def test_alerts_of_one_rule_are_one_matter_with_what_the_rule_tells_each_team():
+    """And an alert of what another matter is about is none of its own."""
+    acts = {"marketing": "Plan nothing new with it.", "operations": "Order it earlier."}
+    lines = [
+        line(n, "LongerLeadTime", "warning", f"the supplier of {sku} takes 14 days longer", "2026-11-29T08:00:00Z",
+             labels={"sku": sku}, acts=acts)
+        for n, sku in (("1", "22722"), ("2", "22960"), ("3", "47566"))
+    ]  # fmt: skip
+    shop = shop_of(
+        *history(weeks=8, whole={"orders": 10, "revenue": 10_000}),
+        product("47566", sells=4, stock=0, price=100, upto=SIX),
+    )
+    report = daily(shop, AlertNews(open=tuple(lines)), (), SIX)
+    stock, alerts = report.matters
+    assert (stock.name, alerts.name) == ("stock/47566", "alert/a1")
+    assert alerts.what == "The supplier of 22722 takes 14 days longer, and 1 more such alert"
+    assert (alerts.who, alerts.act, alerts.also) == ("operations", "Order it earlier", "Plan nothing new with it")
+    assert [(todo.who, todo.act) for todo in report.todo if todo.act in (alerts.act, alerts.also)] == [
+        ("marketing", "Plan nothing new with it"),
+        ("operations", "Order it earlier"),
+    ]
+
+
+def test_what_runs_out_is_one_thing_to_whoever_promotes():
+    report = daily(sample_shop(campaigns=False), NEWS, ACTIONS, SIX)
+    acts = {who: [todo.act for todo in report.todo if todo.who == who] for who in ("marketing", "operations", "Ben")}
+    assert "Do not promote products 85099B and 47566 until they are back" in acts["marketing"]
+    assert "Order 264 units of product 47566" in acts["operations"]
+    assert report.matters[0].name == "capacity"
+    assert acts["operations"][0].startswith("Find people for 50 more orders on Sat 5 Dec and Sun 6 Dec")
+
+
+def test_the_agenda_decides_who_does_what_nobody_does():
+    todo = [(t.who, t.act, t.what) for t in weekly(sample_shop(), NEWS, ACTIONS, SIX).todo if t.who == "nobody yet"]
+    assert todo == [("nobody yet", "Agree on a budget for campaign ADVENT", "Asked Sat 28 Nov")]
+
+
+def test_a_launch_is_told_what_cannot_wait_until_tomorrow():
+    shop = sample_shop(campaigns=False)
+    names = {matter.name for matter in daily(shop, NEWS, (), SIX).matters}
+    assert {"capacity", "expiry/21212"} <= names
+    assert {matter.name for matter in hourly(shop, NEWS, (), SIX).matters} == {"stock/85099B", "spend/web"}
 
 
 def test_an_alert_that_somebody_has_is_no_matter():
@@ -206,18 +251,18 @@ def test_a_campaign_that_ends_at_midnight_is_not_of_the_day_that_begins_then():
 def test_the_agenda_lists_what_is_to_be_ordered_sold_off_and_decided():
     report = sample("weekly")
     (order,) = table(report, "reorder").rows
-    assert (order[0], order[5]) == ("MUG-RED", 264)
+    assert (order[0], order[1]) == ("47566", 264)
     (expiring,) = table(report, "expiring").rows
-    assert (expiring[0], expiring[5]) == ("TEA-42", "320 units at 30% off")
-    assert [row[0] for row in table(report, "slow").rows] == ["VASE-9"]
-    assert [row[0] for row in table(report, "returns").rows] == ["SCARF"]
-    assert [row[1] for row in table(report, "suppliers").rows] == ["KEY-1"]
+    assert (expiring[0], expiring[4]) == ("21212", "320 units at 30% off")
+    assert [row[0] for row in table(report, "slow").rows] == ["84879"]
+    assert [row[0] for row in table(report, "returns").rows] == ["22086"]
+    assert [row[1] for row in table(report, "suppliers").rows] == ["22720"]
     assert [row[0] for row in table(report, "locations").rows] == ["amazon-fba"]
-    assert [row[1] for row in table(report, "without_owner").rows] == [NEWS.open[0].headline]
+    assert [row[0] for row in table(report, "without_owner").rows] == [NEWS.open[0].headline]
     assert [row[0] for row in table(report, "actions").rows] == [ACTIONS[0].text, ACTIONS[1].text]
     leadership = " ".join(report.sections[0].lines)
-    assert "critical for 15 hours and nobody has it" in leadership
-    assert "Overdue since Sat 28 Nov, Ben" in leadership
+    assert 'critical for 15 hours and nobody has said "I\'m on it"' in leadership
+    assert "Ben, overdue since Sat 28 Nov" in leadership
 
 
 def test_the_agenda_names_lots_that_get_too_old_for_a_channel():
@@ -251,13 +296,13 @@ def test_it_says_which_products_are_expected_to_sell_otherwise():
         product("SAME", sells=5, stock=900, upto=SIX),
         product("AD", sells=1, stock=900, upto=SIX),
         product("NEW", sells=[0], stock=900, upto=SIX),
-        plan("SUMMER", "2026-12-01", "2026-12-03", ["AD"], orders=30),
+        plan("JUMBO-BAGS", "2026-12-01", "2026-12-03", ["AD"], orders=30),
     )
     rows = {row[0]: row[1:] for row in table(weekly(shop, AlertNews(), (), SIX), "product_forecast").rows}
     assert list(rows) == ["AD", "GREW", "SAME"]
-    assert rows["GREW"] == (63, None, 14, "+49")
-    assert rows["SAME"] == (35, None, 35, "the same")
-    assert rows["AD"] == (7 + 60, 60, 7, "the same")
+    assert rows["GREW"] == (63, 14, "+49", None)
+    assert rows["SAME"] == (35, 35, "the same", None)
+    assert rows["AD"] == (7 + 60, 7, "the same", 60)
     note = table(weekly(shop, AlertNews(), (), SIX), "product_forecast").note
     assert note == "Of 1 products nothing can be expected: no whole day is known on which they could be bought."
 
@@ -315,7 +360,7 @@ def test_months_are_compared_by_the_day():
     (october,) = comparisons(orders, report)
     assert october.text == "October 3,100 (the same a day)"
     more = monthly(of_month("2026-11", 110), AlertNews(), (), at("06:00", "2026-12-01"))
-    assert more.headline.startswith("November: 3,300 orders, +10% a day against October, ")
+    assert more.headline.startswith("November: 3,300 orders, 10% more a day than October; ")
 
 
 def test_a_month_is_compared_with_the_same_one_of_last_year():

@@ -3,6 +3,7 @@
 import re
 from functools import cache
 from html import unescape
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -17,7 +18,9 @@ from lockstep.reports.cell_text import cell_text, change_text
 from lockstep.reports.daily import daily
 from lockstep.reports.news import AlertNews
 from lockstep.reports.renderings.report_markdown import markdown
-from lockstep.reports.renderings.report_words import bars
+from lockstep.reports.renderings.report_words import bars, groups
+from lockstep.reports.report_body import report_document as report_document_of
+from lockstep.reports.report_body import report_in
 from lockstep.reports.report_record import Report, Section, Table
 from lockstep.reports.weekly import weekly
 from lockstep.response.standing import Action
@@ -36,7 +39,7 @@ def words(html: str) -> str:
     return unescape(re.sub(r"<[^>]*>", " ", re.sub(r"<(style|title)>.*?</\\1>", "", html, flags=re.DOTALL)))
 
 
-def blocks_text(report: Report, **more: str) -> str:
+def blocks_text(report: Report, **more: Any) -> str:
     texts = []
     for block in report_blocks(report, **more):
         texts += [block["text"]["text"]] if "text" in block else [e["text"] for e in block["elements"]]
@@ -102,12 +105,49 @@ def test_blocks_keep_to_the_limits_of_slack():
     many = msgspec.structs.replace(
         report, sections=tuple(Section(name=f"s{n}", title=f"Part {n}", tables=(table,)) for n in range(60))
     )
-    blocks = report_blocks(many, page="https://shop.example/reports/daily/2026-11-30")
+    blocks = report_blocks(many)
     assert len(blocks) <= MOST_BLOCKS
     texts = [b["text"]["text"] for b in blocks if "text" in b]
     assert max(map(len, texts)) <= LONGEST_BLOCK
     assert sum(map(len, texts)) <= LONGEST_ALL
-    assert any("found no place here; its page has the rest" in text for text in texts)
+    assert any("found no place here; the mail and `lockstep report` have the rest" in text for text in texts)
+
+
+def test_slack_has_what_to_do_and_leads_to_the_page():
+    blocks = report_blocks(sample("daily"), page="https://shop.example/reports/daily/2026-11-30")
+    texts = [b["text"]["text"] for b in blocks if "text" in b]
+    assert texts[1] == f"*{sample('daily').headline}*"
+    assert [text.partition("\n")[0] for text in texts[2:4]] == ["*Marketing today:*", "*Operations today:*"]
+    assert "https://shop.example/reports/daily/2026-11-30" in texts[4]
+    assert len(blocks) == 6
+
+
+@pytest.mark.parametrize("team", ["marketing", "operations"])
+def test_what_ones_own_team_does_comes_first_and_in_bold(team):
+    """The other one's is there too, small."""
+    report = sample("daily")
+    own, other, *_ = groups(report, (team,))
+    assert (own.who, own.is_own, other.is_own) == (team, True, False)
+    assert 1 <= len(own.tasks) <= 3
+    mail, chat = report_mail(report, teams=(team,)), blocks_text(report, teams=(team,))
+    assert mail.index(f'r-team-{team}"') < mail.index(f'r-team-{other.who}"')
+    assert f"*{own.tasks[0].act}*" in chat
+    assert other.tasks[0].act in chat
+    assert f"*{other.tasks[0].act}*" not in chat
+    assert markdown(report, (team,)).index(own.head) < markdown(report, (team,)).index(other.head)
+
+
+def test_a_report_that_an_older_version_kept_is_read():
+    """It has matters, and nothing that is to be done by team."""
+    document = report_document_of(sample("daily"))
+    del document["data"]["todo"]
+    for matter in document["data"]["matters"]:
+        del matter["also"]
+    report = report_in(document)
+    assert report is not None
+    assert report.todo == ()
+    operations = next(group for group in groups(report) if group.who == "operations")
+    assert operations.tasks[0].act in [matter.act for matter in report.matters]
 
 
 @pytest.mark.parametrize(

@@ -74,5 +74,5 @@ async def test_every_report_fits_and_can_be_read(tmp_path, width, dark):
                 shown = "[...document.images].every(i => i.complete && i.naturalWidth > 0)"
                 assert await tab.value(shown), (name, what)
                 if report.matters:
-                    first = "document.querySelector('.r-matter').getBoundingClientRect().bottom"
+                    first = "document.querySelector('.r-act').getBoundingClientRect().bottom"
                     assert await tab.value(first) <= 800, (name, what)

@@ -1,7 +1,8 @@
 """The values of a report as people read them; every rendering takes the texts from here.
 
 Units: "" a count, `%` a share (0.125 is 13%), `points` a difference of shares (0.05 is +5 points), `money GBP` minor
-units of a currency, `hours`, `days`, `x`, `day` a date, `moment` an instant, `text`.
+units of a currency, `hours`, `days`, `x`, `day` a date, `moment` an instant, `text`, `sentence`: what has a line of its
+own.
 """
 
 from datetime import date, datetime
@@ -24,6 +25,7 @@ from lockstep.text.figures import (
 )
 
 NOT_KNOWN = "not known"
+SENTENCE = "sentence"
 SAME = "the same"
 SAME_PART = 0.005
 """Two numbers that are no further apart than this share of the second are told as the same."""
@@ -34,6 +36,11 @@ SAME_POINTS = 0.0005
 def money_words(minor: int | float, currency: str) -> str:
     """`1,235 EUR`; below 100 of it with its cents. minor: minor units."""
     return measured_text(minor / 10 ** decimals(currency), money_unit(currency))
+
+
+def capital(text: str) -> str:
+    """A text as a sentence begins."""
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def day_words(day: date, *, year: bool = False) -> str:

@@ -40,7 +40,7 @@ def comparison_names(report: Report) -> tuple[str, str, str, str]:
     if report.kind == "monthly":
         month = date.fromisoformat(f"{report.id.partition('/')[2]}-01")
         before, year_before = f"{month - timedelta(1):%B}", f"{month:%B} {month.year - 1}"
-    return "usual", before, year_before, "forecast"
+    return "usual", before, year_before, "expected"
 
 
 def _others(figure: Figure, report: Report) -> Iterator[tuple[str, int | float | None, int]]:

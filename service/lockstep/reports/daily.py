@@ -5,7 +5,7 @@ from datetime import datetime
 
 from lockstep.reports.basis import Basis
 from lockstep.reports.cell_text import day_words, figure_text
-from lockstep.reports.composed import against, composed
+from lockstep.reports.composed import composed, than, today_words
 from lockstep.reports.day_figures import (
     fulfilment_figures,
     return_figures,
@@ -45,6 +45,7 @@ def daily(
         Section(
             name="yesterday",
             title=f"Yesterday, {day_words(yesterday)}",
+            note=f"Beside each number: a usual {yesterday:%A}, the {yesterday:%A} before, and what was expected.",
             figures=(*trade, *spend_figures(basis, yesterday)),
             tables=(channel_table(basis, yesterday, 1),),
         ),
@@ -72,31 +73,26 @@ def daily(
         id=id or f"daily/{today.isoformat()}",
         title=f"Daily report, {day_words(today, year=True)}",
         covers=day_words(yesterday, year=True),
-        headline=headline(basis, "Yesterday", trade, now),
+        headline=headline(basis, "Yesterday", trade, now, before=f"the {yesterday:%A} before"),
         sections=sections,
         late=late,
     )
 
 
-def headline(basis: Basis, when: str, trade: Sequence[Figure], now: Sequence[Figure], *, than: str = "usual") -> str:
-    """`Yesterday 312 orders, +12% against usual, 8,420 GBP of revenue; today 330 are expected and 400 can be shipped.`
+def headline(basis: Basis, when: str, trade: Sequence[Figure], now: Sequence[Figure], *, before: str) -> str:
+    """`Yesterday: 312 orders, 12% more than a usual Sunday; 8,420 GBP. Today 330 are expected, 400 can be shipped.`
 
-    than: what orders are compared with: `usual`, or the week before.
+    before: what stands as `week_before`, which orders are compared with where nothing is usual.
     """
     figures = {f.name: f for f in (*trade, *now)}
-    zone = basis.shop.zone
-
-    def text(name: str) -> str:
-        return figure_text(figures[name], zone)
-
-    orders = figures["orders"]
-    begin = f"{when}: nothing is known of its orders"
-    taken = "revenue not known" if figures["revenue"].value is None else f"{text('revenue')} of revenue"
-    if orders.value is not None:
-        other = orders.usual if than == "usual" else orders.week_before
-        begin = f"{when} {text('orders')} orders{against(orders, other, than)}, {taken}"
-    expected, capacity = figures["expected_today"], figures["capacity_today"]
-    if expected.value is None:
-        return f"{begin}."
-    able = "" if capacity.value is None else f" and {text('capacity_today')} can be shipped"
-    return f"{begin}; today {text('expected_today')} are expected{able}."
+    orders, revenue = figures["orders"], figures["revenue"]
+    if orders.value is None:
+        return f"{when}: nothing is known of its orders.{today_words(basis, figures)}"
+    zone, is_usual = basis.shop.zone, orders.usual is not None
+    compared = than(
+        orders,
+        orders.usual if is_usual else orders.week_before,
+        f"a usual {basis.yesterday:%A}" if is_usual else before,
+    )
+    taken = "" if revenue.value is None else f"; {figure_text(revenue, zone)}"
+    return f"{when}: {figure_text(orders, zone)} orders{compared}{taken}.{today_words(basis, figures)}"

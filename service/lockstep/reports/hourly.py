@@ -1,12 +1,13 @@
 """The hours of a launch: what came in the last whole hour and today, room that is left, stock of what is promoted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from statistics import median
+from zoneinfo import ZoneInfo
 
 from lockstep.reports.basis import Basis
 from lockstep.reports.cell_text import day_words, figure_text
-from lockstep.reports.composed import against, composed
+from lockstep.reports.composed import composed, than
 from lockstep.reports.day_figures import today_figures
 from lockstep.reports.news import AlertNews
 from lockstep.reports.report_record import Figure, Report, Section, Table
@@ -29,11 +30,15 @@ def hourly(
     hour = tuple(_hour_figure(basis, name, title, day, index) for name, title in _HOURLY)
     now = today_figures(basis)
     by_name = {f.name: f for f in (*hour, *now)}
-    orders, room = by_name["orders"], by_name["room_left"]
-    left = "" if room.value is None else f"; room for {figure_text(room, shop.zone) if room.value else 'no'} more today"
-    headline = f"Last hour: {figure_text(orders, shop.zone)} orders{against(orders, orders.usual, 'usual')}{left}."
+    hour_text = f"{(local - timedelta(hours=1)):%H:%M} to {local:%H:%M}"
+    orders = by_name["orders"]
+    came = "nothing is known of its orders"
+    if orders.value is not None:
+        hour_of = f"in this hour of a usual {day:%A}"
+        usual = f", and none {hour_of}" if orders.usual == 0 else than(orders, orders.usual, hour_of)
+        came = f"{figure_text(orders, shop.zone)} orders{usual}"
     sections = (
-        Section(name="hour", title=f"The hour to {local:%H:%M}", figures=hour),
+        Section(name="hour", title=f"The hour {hour_text}", figures=hour),
         Section(
             name="today", title=f"Today, {day_words(basis.today)}", figures=now, tables=(campaign_table(basis, 1),)
         ),
@@ -46,10 +51,24 @@ def hourly(
         id=id or f"hourly/{at.astimezone(UTC):%Y-%m-%dT%HZ}",
         title=f"Launch report, {day_words(local)} {local:%H:%M}",
         covers=f"the hour to {local:%H:%M}",
-        headline=headline,
+        headline=f"{hour_text}: {came}.{_room_words(by_name, shop.zone)}",
         sections=sections,
         late=late,
+        until=basis.start_of(basis.today + timedelta(1)),
     )
+
+
+def _room_words(figures: Mapping[str, Figure], zone: ZoneInfo) -> str:
+    """` Room for 25 more orders today.`, ` No room for more orders today: …`; "" where nobody knows."""
+    room, expected, capacity = (figures[name] for name in ("room_left", "expected_today", "capacity_today"))
+    if room.value is None:
+        return ""
+    if room.value:
+        return f" Room for {figure_text(room, zone)} more orders today."
+    if expected.value is None or capacity.value is None:
+        return " No room for more orders today."
+    numbers = f"{figure_text(expected, zone)} are expected and {figure_text(capacity, zone)} can be shipped"
+    return f" No room for more orders today: {numbers}."
 
 
 _HOURLY = (("sessions", "Visits"), ("orders", "Orders"), ("shipped", "Shipped"))

@@ -4,17 +4,20 @@ Each is made of the same numbers as the rest of the report. Money at stake is wh
 `lockstep.shop.stakes` has it for alerts, too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from math import ceil
 
 from lockstep.reports.basis import Basis
-from lockstep.reports.cell_text import day_words, money_words, short_moment
+from lockstep.reports.cell_text import capital, day_words, money_words, short_moment
 from lockstep.reports.day_figures import trade_figures
+from lockstep.reports.news import AlertLine
 from lockstep.reports.report_record import Figure, Matter
 from lockstep.reports.tables.stock_tables import Expiring, expiring
+from lockstep.reports.todo import BOTH, NOBODY, TEAMS
 from lockstep.shop.day_sums import is_running
+from lockstep.shop.plan_answer import PlanAnswer
 from lockstep.shop.stakes import (
     Shortage,
     Stake,
@@ -51,11 +54,17 @@ HELD_DAYS = 3
 SPEND_RISE = 1.5
 """Times a usual day's spend."""
 
+LONGEST_ACT = 160
+"""What a rule tells a team to do is told whole up to so many characters."""
+
 _WEIGHT = {"critical": 0, "warning": 1, "info": 2}
 
 
-def matters(basis: Basis) -> tuple[Matter, ...]:
-    """At most MOST of them; of one kind and one product only the costliest."""
+def matters(basis: Basis, *, most: int = MOST, until: datetime | None = None) -> tuple[Matter, ...]:
+    """At most so many; of one kind and one product only the costliest, and no alert of what another matter is about.
+
+    until: what has time until later is left out; None: nothing is.
+    """
     never = "9999"  # sorts behind every instant
     everything = [
         *_stock(basis),
@@ -68,14 +77,16 @@ def matters(basis: Basis) -> tuple[Matter, ...]:
         *_held(basis),
         *_spend(basis),
         *_fall(basis),
-        *_alerts(basis),
         *_actions(basis),
     ]
+    everything += _alerts(basis, {matter.name.partition("/")[2] for matter in everything})
+    if until is not None:
+        everything = [m for m in everything if m.due and datetime.fromisoformat(m.due) <= until]
     everything.sort(key=lambda m: (-(m.at_stake or 0), m.due or never, m.name, m.what))
     chosen: dict[str, Matter] = {}
     for matter in everything:
         chosen.setdefault(matter.name, matter)
-    return tuple(list(chosen.values())[:MOST])
+    return tuple(list(chosen.values())[:most])
 
 
 def _units(number: float | Fraction) -> str:
@@ -107,6 +118,7 @@ def _stock(basis: Basis) -> Iterator[Matter]:
             what=_stock_words(lacking, runs_dry),
             who="operations",
             act=_stock_act(basis, lacking),
+            also=f"Do not promote product {lacking.product.sku} until it is back",
             at_stake=_minor(lacking.stake),
             due=_end_of(basis, runs_dry),
             because=f"{_units(lacking.units)} not sold in {_days(lacking.gap)}, "
@@ -116,10 +128,10 @@ def _stock(basis: Basis) -> Iterator[Matter]:
 
 
 def _stock_words(lacking: Shortage, runs_dry: date) -> str:
-    sku = lacking.product.sku
-    head = f"{sku} is sold out" if lacking.is_out else f"{sku} will be sold out on {day_words(runs_dry)}"
+    name = f"Product {lacking.product.sku}"
+    head = f"{name} is sold out" if lacking.is_out else f"{name} will be sold out on {day_words(runs_dry)}"
     if lacking.next is None:
-        return f"{head}, and no receipt is planned"
+        return f"{head}, and no delivery is planned"
     when = day_words(date.fromisoformat(lacking.next.expected_on))
     return f"{head}, {_days(lacking.gap)} before {_units(lacking.next.quantity)} arrive on {when}"
 
@@ -128,9 +140,8 @@ def _stock_act(basis: Basis, lacking: Shortage) -> str:
     sku = lacking.product.sku
     if lacking.next is None:
         quantity = basis.number("reorder_quantity", "product", sku)
-        units = f"{_units(quantity)} of {sku}" if quantity else sku
-        return f"Order {units} now, and tell marketing when it comes; until then nobody should promote it"
-    return f"Ask the supplier of {sku} to send it earlier, or a part of it; until then nobody should promote it"
+        return f"Order {f'{_units(quantity)} of ' if quantity else ''}product {sku}"
+    return f"Ask the supplier of product {sku} to send it earlier, or a part of it"
 
 
 def _promoted(basis: Basis) -> Iterator[Matter]:
@@ -143,20 +154,24 @@ def _promoted(basis: Basis) -> Iterator[Matter]:
         if gap <= 0 and stake is None:
             continue
         plans = promoting(basis.shop, sku, basis.at, ahead_days=PROMOTED_DAYS)
-        names = list_text([plan.campaign for plan in plans])
-        out = (product.available or 0) <= 0
+        names = f"campaign{'s' * (len(plans) > 1)} {list_text([plan.campaign for plan in plans])}"
+        out, begun = (product.available or 0) <= 0, any(is_running(p, basis.at) for p in plans)
         state = "is sold out" if out else f"lasts {_days(gap)} less than the campaign"
         yield Matter(
             name=f"promotion/{sku}",
-            what=f"{names} {'promotes' if len(plans) == 1 else 'promote'} {sku}, which {state}",
+            what=f"C{names[1:]} {'promotes' if len(plans) == 1 else 'promote'} product {sku}, which {state}",
             who="marketing",
-            act=f"Pause {names} for {sku}, or promote something that is in stock",
+            act=_promoted_act(sku, names, is_out=out, has_begun=begun),
             at_stake=_minor(stake),
-            due=rfc3339_of(basis.at)
-            if out and any(is_running(p, basis.at) for p in plans)
-            else _end_of(basis, basis.today),
+            due=rfc3339_of(basis.at) if out and begun else _end_of(basis, basis.today),
             because="" if stake is None else stake.of,
         )
+
+
+def _promoted_act(sku: str, campaigns: str, *, is_out: bool, has_begun: bool) -> str:
+    if not has_begun:
+        return f"Take product {sku} out of {campaigns}"
+    return f"Pause product {sku} in {campaigns}" if is_out else f"Promote product {sku} less in {campaigns}"
 
 
 def _capacity(basis: Basis) -> Iterator[Matter]:
@@ -165,17 +180,27 @@ def _capacity(basis: Basis) -> Iterator[Matter]:
     if not full:
         return
     first, over = full[0], sum(day.expected - day.capacity for day in full)
+    days = _days_words(basis, [day.day for day in full])
     when = "today" if first.day == basis.today else f"on {day_words(first.day)}"
     more = f", and {len(full) - 1} more such day{'s' * (len(full) > 2)} in the week" if len(full) > 1 else ""
     yield Matter(
         name="capacity",
         what=f"{first.expected:,} orders are expected {when} and {first.capacity:,} can be shipped{more}",
         who="operations",
-        act=f"Add shifts for {over:,} orders, or say which days stay as they are; until then marketing adds no traffic",
+        act=f"Find people for {over:,} more order{'s' * (over != 1)} {days}, or say that you cannot",
+        also=f"Bring no more traffic {days} until operations have the people",
         at_stake=_minor(above_capacity(basis.shop, full, "", basis.at)),
         due=rfc3339_of(basis.at) if first.day == basis.today else rfc3339_of(basis.start_of(first.day)),
         because=f"{over:,} orders that cannot be shipped in time, at {_money(basis, basis.order_worth)}",
     )
+
+
+def _days_words(basis: Basis, days: Sequence[date]) -> str:
+    """`today`, `on Sat 5 Dec`, `on Sat 5 Dec and Sun 6 Dec`, `between today and Sun 6 Dec`."""
+    words = ["today" if day == basis.today else day_words(day) for day in days]
+    if len(words) > 2:
+        return f"between {words[0]} and {words[-1]}"
+    return ("" if words[0] == "today" else "on ") + list_text(words)
 
 
 def _plans(basis: Basis) -> Iterator[Matter]:
@@ -188,17 +213,45 @@ def _plans(basis: Basis) -> Iterator[Matter]:
         if plan.campaign in near:  # what of its products is not there is a matter of its own: the promotion's
             stakes = [stake for stake in stakes if stake.is_of_orders]
         stake = next(iter(stakes), None)
-        act = said.suggestion.rstrip(".") or "Agree on another day or another product"
+        if plan.campaign in near and _is_short(said):
+            continue
         begins = datetime.fromisoformat(plan.starts)
+        change = "Move campaign {} or make it smaller" if begins > basis.at else "Cut campaign {} back"
         yield Matter(
             name=f"plan/{plan.campaign}",
-            what=f"{plan.campaign} cannot be served as it is planned. {said.reasons[0]}".rstrip("."),
-            who="both teams",
-            act=f"{plan.campaign}: {act[0].lower()}{act[1:]}",
+            what=f"Campaign {plan.campaign} cannot be served as it is planned: {_lacks(said)}",
+            who="marketing",
+            act=change.format(plan.campaign),
+            also=f"Tell marketing how much of campaign {plan.campaign} you can ship",
             at_stake=_minor(stake),
             due=rfc3339_of(max(begins, basis.at)),
             because="" if stake is None else stake.of,
         )
+
+
+def _full(said: PlanAnswer) -> list[date]:
+    return [date.fromisoformat(day.day) for day in said.days if day.room is not None and day.room < 0]
+
+
+def _short(said: PlanAnswer) -> list[str]:
+    return [product.sku for product in said.products if product.enough_until or product.short]
+
+
+def _is_short(said: PlanAnswer) -> bool:
+    """Whether it lacks products and nothing else: each of them is a matter of its own where it begins soon."""
+    return bool(_short(said)) and not _full(said)
+
+
+def _lacks(said: PlanAnswer) -> str:
+    """`more orders than can be shipped on 7 of its days, and product A-1 will not last`; else the gravest reason."""
+    full, short = _full(said), _short(said)
+    parts = []
+    if full:
+        days = day_words(full[0]) if len(full) == 1 else f"{len(full)} of its days"
+        parts.append(f"more orders than can be shipped on {days}")
+    if short:
+        parts.append(f"product{'s' * (len(short) > 1)} {list_text(short)} will not last")
+    return ", and ".join(parts) or said.reasons[0].rstrip(".")
 
 
 def _backlog(basis: Basis) -> Iterator[Matter]:
@@ -207,9 +260,10 @@ def _backlog(basis: Basis) -> Iterator[Matter]:
     if backlog and age and age > BACKLOG_HOURS:
         yield Matter(
             name="backlog",
-            what=f"{made['backlog'].text} wait, the oldest for {made['backlog_age'].text}",
+            what=f"{made['backlog'].text} wait to be shipped, the oldest for {made['backlog_age'].text}",
             who="operations",
-            act="Ship the oldest first, and find out what holds them; marketing: promise no quick delivery",
+            act="Ship the oldest orders first, and find out what holds them",
+            also="Promise no quick delivery until the orders that wait are shipped",
             at_stake=_minor(orders_stake(basis.shop, whole(backlog), "", basis.at)),
             due=rfc3339_of(basis.at),
             because=f"{made['backlog'].text} at {_money(basis, basis.order_worth)}, which may be cancelled",
@@ -227,9 +281,9 @@ def _expiring(basis: Basis) -> Iterator[Matter]:
         of = f"lot {first.lot.lot}" if len(ours) == 1 else f"{len(ours)} lots, {first.lot.lot} first"
         yield Matter(
             name=f"expiry/{sku}",
-            what=f"{_units(units)} of {sku}, {of}, will be left on the last day, {day_words(last)}",
+            what=f"{_units(units)} of product {sku} ({of}) will be left on the last day, {day_words(last)}",
             who="marketing",
-            act=f"Plan a flash sale of {_units(units)} of {sku} at {first.discount}% off",
+            act=f"Plan a flash sale: {_units(units)} of product {sku} at {first.discount}% off",
             at_stake=_minor(stake),
             due=_end_of(basis, last),
             because=f"{_units(units)} at {_money(basis, basis.price(first.product))}",
@@ -246,11 +300,11 @@ def _returns(basis: Basis) -> Iterator[Matter]:
         reason = f", mostly: {row.reasons}" if row.reasons else ""
         yield Matter(
             name=f"returns/{row.sku}",
-            what=f"{measured_text(plain(row.rate), PERCENT)} of {row.sku} come back, "
+            what=f"{measured_text(plain(row.rate), PERCENT)} of product {row.sku} come back, "
             f"{measured_text(plain(rise), POINTS)} more than before{reason}",
-            who="both teams",
-            act=f"Operations: look at what comes back of {row.sku}. Marketing: correct what its page promises, and do "
-            "not promote it",
+            who="operations",
+            act=f"Look at what comes back of product {row.sku}, and tell marketing what is wrong",
+            also=f"Correct the page of product {row.sku}, and do not promote it",
             at_stake=_minor(stake),
             due=_end_of(basis, basis.today + timedelta(1)),
             because=f"{_units(Fraction(rise) * row.units)} more than usual of {row.units:,} sold, "
@@ -265,11 +319,12 @@ def _held(basis: Basis) -> Iterator[Matter]:
         units, days = plain(made["held_units"].value), plain(made["held_days"].value)
         if not units or days is None or days < HELD_DAYS:
             continue
+        name = f"{'marketplace' if place in basis.shop.settings.marketplaces else 'warehouse'} {place}"
         yield Matter(
             name=f"held/{place}",
-            what=f"{place} has held {_units(units)} for {_days(days)}",
+            what=f"The {name} has held {_units(units)} for {_days(days)}",
             who="operations",
-            act=f"Ask {place} to release them, or to say why not",
+            act=f"Ask the {name} to release {_units(units)}, or to say why not",
             at_stake=_minor(held(basis.shop, place, basis.at)),
             due=_end_of(basis, basis.today + timedelta(1)),
             because=f"{_units(units)} at their prices",
@@ -284,9 +339,9 @@ def _spend(basis: Basis) -> Iterator[Matter]:
         if stake is not None and change is not None:
             yield Matter(
                 name=f"spend/{channel}",
-                what=f"Spend on {channel} is {measured_number(change)} times a usual day's",
+                what=f"Spend on the channel {channel} is {measured_number(change)} times a usual day's",
                 who="marketing",
-                act=f"Look at the budgets on {channel}: stop what nobody planned, and tell operations of what was",
+                act=f"Look at the budgets on the channel {channel}, and stop what nobody planned",
                 at_stake=stake.minor,
                 due=_end_of(basis, basis.today),
                 because=stake.of,
@@ -305,15 +360,15 @@ def _fall(basis: Basis) -> Iterator[Matter]:
         cause = "visits"
     elif _is_below(figures["conversion"], DEEP_FALL / 2):
         cause = "conversion"
-    act = {
-        "visits": "Look at which channel lost its visits, and at its campaigns",
-        "conversion": "Look at prices, stock and the checkout: visitors came and did not buy",
-        "orders": "Look at the channels one by one",
+    words, act = {
+        "visits": ("fewer visitors came", "Find the channel that lost its visits, and look at its campaigns"),
+        "conversion": ("fewer visitors bought", "Look at prices, stock and the checkout"),
+        "orders": ("fewer orders came", "Find the channel that lost its orders"),
     }[cause]
     yield Matter(
         name="revenue",
         what=f"Yesterday brought {_money(basis, revenue.value)}, "
-        f"{measured_text(lost / revenue.usual, PERCENT)} less than usual; it is the {cause}",
+        f"{measured_text(lost / revenue.usual, PERCENT)} less than usual: {words}",
         who="marketing",
         act=act,
         at_stake=lost,
@@ -329,17 +384,31 @@ def _is_below(figure: Figure, part: float) -> bool:
     return figure.value <= figure.usual * (1 - part)
 
 
-def _alerts(basis: Basis) -> Iterator[Matter]:
-    """Open alerts that nobody has, the most severe first."""
-    nobody = [a for a in basis.news.open if not a.has_it]
-    for alert in sorted(nobody, key=lambda a: (_WEIGHT.get(a.severity, 3), a.since))[:MOST]:
+def _alerts(basis: Basis, known: Collection[str]) -> Iterator[Matter]:
+    """Open alerts that nobody has, the most severe first; those of one rule are one. known: what other matters are
+    about."""
+    nobody = [a for a in basis.news.open if not a.has_it and not any(value in known for value in a.labels.values())]
+    by_rule: dict[str, list[AlertLine]] = {}
+    for alert in sorted(nobody, key=lambda a: (_WEIGHT.get(a.severity, 3), a.since)):
+        by_rule.setdefault(alert.rule, []).append(alert)
+    for alert, *others in by_rule.values():
+        acts = {team: _first_sentence(alert.acts[team]) for team in reversed(TEAMS) if alert.acts.get(team)}
+        who, act = next(iter(acts.items()), (BOTH, f"Say who is on it: {alert.headline}"))
+        more = f", and {many(len(others), 'more such alert')}" if others else ""
         yield Matter(
             name=f"alert/{alert.alert_id}",
-            what=f"{alert.headline}; since {short_moment(alert.since, basis.shop.zone)}, and nobody has it",
-            who="both teams",
-            act=f"Somebody take {alert.about}",
+            what=f"{capital(alert.headline)}{more}",
+            who=who,
+            act=act,
+            also=next((text for team, text in acts.items() if team != who), ""),
             due=alert.since,
+            because=f'nobody has said "I\'m on it" since {short_moment(alert.since, basis.shop.zone)}',
         )
+
+
+def _first_sentence(text: str) -> str:
+    """Of long words the first sentence; without its full stop."""
+    return (text if len(text) <= LONGEST_ACT else text.partition(". ")[0]).rstrip(".")
 
 
 def _actions(basis: Basis) -> Iterator[Matter]:
@@ -348,8 +417,9 @@ def _actions(basis: Basis) -> Iterator[Matter]:
         if action.closed_at is None and action.due and action.due < basis.today.isoformat():
             yield Matter(
                 name=f"action/{action.id}",
-                what=f"It was due on {day_words(date.fromisoformat(action.due))}",
-                who=action.assignee or "both teams",
-                act=f"{action.text[:1].upper()}{action.text[1:]}, or say by when",
+                what=capital(action.text),
+                who=action.assignee or NOBODY,
+                act=f"{capital(action.text)}, or say by when",
                 due=_end_of(basis, date.fromisoformat(action.due)),
+                because=f"it was to be done by {day_words(date.fromisoformat(action.due))}",
             )

@@ -7,8 +7,8 @@ import msgspec
 
 from lockstep.reports.basis import Basis
 from lockstep.reports.cell_text import day_words, figure_text
-from lockstep.reports.comparison import comparisons
-from lockstep.reports.composed import composed
+from lockstep.reports.comparison import comparison_names
+from lockstep.reports.composed import by_the_day, composed
 from lockstep.reports.day_figures import stretch_figures
 from lockstep.reports.news import AlertNews
 from lockstep.reports.report_record import Report, Section
@@ -53,11 +53,15 @@ def monthly(
         ),
         Section(
             name="products",
-            title="Products, as of now",
+            title=f"Products, {day_words(basis.today)}",
             tables=(return_table(basis), slow_table(basis), reorder_table(basis), supplier_table(basis)),
         ),
-        Section(name="alerts", title="Alerts", tables=(open_alerts(basis), ended_alerts(basis, f"{len(days)} days"))),
-        Section(name="actions", title="Actions", tables=(action_table(basis),)),
+        Section(
+            name="alerts",
+            title=f"Alerts, {day_words(basis.today)}",
+            tables=(open_alerts(basis), ended_alerts(basis, f"{len(days)} days")),
+        ),
+        Section(name="actions", title=f"Actions, {day_words(basis.today)}", tables=(action_table(basis),)),
     )
     report = composed(
         basis,
@@ -84,15 +88,17 @@ def month_id(at: datetime, *, years_before: int = 0) -> str:
 
 
 def _headline(basis: Basis, report: Report, last: date) -> str:
-    """`November: 3,120 orders, +6% a day against October, 80,400 EUR of revenue.`"""
+    """`November: 3,120 orders, 6% more a day than October; 80,400 EUR.`"""
     figures = {f.name: f for f in report.sections[0].figures}
     orders, revenue = figures["orders"], figures["revenue"]
     if orders.value is None:
         return f"{last:%B}: nothing is known of its orders."
-    changes = [f"{c.change} against {c.name}" for c in comparisons(orders, report) if c.change]
-    said = f", {' and '.join(changes)}" if changes else ""
+    _, before, year_before, _ = comparison_names(report)
+    said = by_the_day(orders, orders.week_before, orders.before_days, before)
+    said += by_the_day(orders, orders.year_before, orders.year_before_days, year_before)
     zone = basis.shop.zone
-    return f"{last:%B}: {figure_text(orders, zone)} orders{said}, {figure_text(revenue, zone)} of revenue."
+    taken = "" if revenue.value is None else f"; {figure_text(revenue, zone)}"
+    return f"{last:%B}: {figure_text(orders, zone)} orders{said}{taken}."
 
 
 def _say_gaps_of(basis: Basis, days: Sequence[date], before: Sequence[date], year_before: Report | None) -> None:

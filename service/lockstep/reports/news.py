@@ -14,7 +14,8 @@ _ENDED = (TransitionName.RESOLVED, TransitionName.CANCELLED)
 
 class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
     """An alert. headline: what happened, with its numbers. since: when it fired, RFC 3339. ended: when it was over; ""
-    while it goes on. has_it: a person's name; "": nobody."""
+    while it goes on. has_it: a person's name; "": nobody. acts: team → what it is told to
+    do; {}: nobody knows."""
 
     alert_id: str
     episode_id: str
@@ -25,6 +26,7 @@ class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
     since: str
     ended: str = ""
     has_it: str = ""
+    acts: dict[str, str] = {}
 
     @property
     def about(self) -> str:
@@ -50,9 +52,11 @@ def alert_news(
     until: datetime,
     headline: Callable[[Transition], str],
     handling: Callable[[str], Handling | None] = lambda _: None,
+    acts: Callable[[Transition], dict[str, str]] = lambda _: {},
 ) -> AlertNews:
     """The news of [since, until). transitions: every one that is known, in any order; those from `until` on are left
-    out. headline: the words of one. handling: what people did about an alert, by its id."""
+    out. headline: the words of one. handling: what people did about an alert, by its id. acts: what each team is told
+    to do about one."""
     episodes: dict[str, list[Transition]] = {}
     for transition in transitions:
         if not transition.past and datetime.fromisoformat(transition.at) < until:
@@ -60,7 +64,7 @@ def alert_news(
     open_, fired, ended = [], [], []
     for of_one in episodes.values():
         of_one.sort(key=lambda t: t.number)
-        line = _line(of_one, headline, handling)
+        line = _line(of_one, headline, handling, acts)
         if line is None:
             continue
         if not line.ended:
@@ -77,7 +81,10 @@ def alert_news(
 
 
 def _line(
-    episode: list[Transition], headline: Callable[[Transition], str], handling: Callable[[str], Handling | None]
+    episode: list[Transition],
+    headline: Callable[[Transition], str],
+    handling: Callable[[str], Handling | None],
+    acts: Callable[[Transition], dict[str, str]],
 ) -> AlertLine | None:
     """The line of an episode; None for one that never fired, as far as is known."""
     heard = [t for t in episode if t.state in (TransitionName.FIRING, TransitionName.SEVERITY)]
@@ -98,4 +105,5 @@ def _line(
         since=first.at if heard else last.started_at,
         ended=last.at if last.state in _ENDED else "",
         has_it="" if standing is None else standing.assignee or standing.acknowledged_by,
+        acts=acts(worst),
     )

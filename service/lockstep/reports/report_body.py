@@ -6,12 +6,12 @@ from typing import Any, Literal
 import msgspec
 
 from lockstep.reports.renderings.report_markdown import markdown
-from lockstep.reports.renderings.report_words import due_words, stake_words
+from lockstep.reports.renderings.report_words import groups
 from lockstep.reports.report_record import Report
 from lockstep.response.report_due import Kind
 
-MOST_SHORT = 3
-"""Matters that the short form has."""
+MOST_SHORT = 2
+"""What one team does that the short form has."""
 
 
 ReportType = Literal["report.daily", "report.weekly", "report.monthly", "report.hourly"]
@@ -51,11 +51,9 @@ def report_in(document: Mapping[str, Any]) -> Report | None:
 
 
 def short_text(report: Report) -> str:
-    """The headline, and what matters most: for channels that show texts alone."""
+    """How it stands, and what each team does first: for channels that show texts alone."""
     lines = [report.headline]
-    for number, matter in enumerate(report.matters[:MOST_SHORT], 1):
-        said = ", ".join(filter(None, (stake_words(matter, report), due_words(matter, report))))
-        lines.append(
-            f"{number}. {matter.who.capitalize()}: {matter.act} ({said})" if said else f"{number}. {matter.act}"
-        )
+    for group in groups(report):
+        for task in group.tasks[:MOST_SHORT]:
+            lines.append(f"{group.head}: {task.act}{f' · {task.due}' if task.due else ''}")
     return "\n".join(lines)

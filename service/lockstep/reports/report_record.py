@@ -75,13 +75,16 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 class Section(msgspec.Struct, frozen=True, kw_only=True):
     """A part of a report.
 
-    name: the same in every report. title: as people read it. share: of a meeting's time, 0.3 is 30 %; 0 where there is
-    no meeting. minutes: the same of its length. owner: the team that speaks, and whom the other one listens to; "" for
+    name: the same in every report. title: as people read it. result: the one line of it. note: what is said small at
+    its head, as of what its numbers are compared with. share: of a meeting's time, 0.3 is 30 %; 0 where there is no
+    meeting. minutes: the same of its length. owner: the team that speaks, and whom the other one listens to; "" for
     both. lines: sentences. figures: numbers with what they are compared with. tables: rows of one kind.
     """
 
     name: str
     title: str
+    result: str = ""
+    note: str = ""
     share: float = 0
     minutes: int = 0
     owner: str = ""
@@ -94,17 +97,33 @@ class Matter(msgspec.Struct, frozen=True, kw_only=True):
     """Something that somebody should do something about.
 
     name: the same for one thing in every report, `stock/A-1`. what: what is so, with its numbers. who: the team, or
-    person, that should act. act: what to do. at_stake: minor units of the shop's currency that it may cost; None:
-    nobody knows. due: by when, RFC 3339; "": no hurry. because: what at_stake was made of.
+    person, that should act. act: what to do. also: what the other team does meanwhile; "": nothing. at_stake: minor
+    units of the shop's currency that it may cost; None: nobody knows. due: by when, RFC 3339; "": no hurry. because:
+    what at_stake was made of.
     """
 
     name: str
     what: str
     who: str
     act: str
+    also: str = ""
     at_stake: int | None = None
     due: str = ""
     because: str = ""
+
+
+class Todo(msgspec.Struct, frozen=True, kw_only=True):
+    """What one team, or a person, should do: the first that people read.
+
+    who: `marketing`, `operations`, a person's name, or `nobody yet`. act: what to do. what: why. at_stake: minor units,
+    as of matters; None: nobody knows. due: by when, RFC 3339; "": no hurry.
+    """
+
+    who: str
+    act: str
+    what: str = ""
+    at_stake: int | None = None
+    due: str = ""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,9 +131,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     id: `daily/2026-11-30`, for ever the same. kind: which report it is. at: the instant as of which all of it is said,
     RFC 3339 in UTC. zone: the shop's. currency: of its money; "" where none is known. title: as people read it. covers:
-    the stretch it is of, in words. headline: the one sentence of it. sections: its parts, in order. matters: three to
-    six, the costliest first, then the most urgent. unknown: what could not be known. late: minutes between the time it
-    was due and `at`, where it comes late.
+    the stretch it is of, in words. headline: how it stands, in one line. todo: what each team should do, the most
+    important first. matters: three to six, the costliest first, then the most urgent. sections: its parts, in order.
+    unknown: what could not be known. late: minutes between the time it was due and `at`, where it comes late.
     """
 
     id: str
@@ -125,6 +144,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     covers: str
     headline: str
+    todo: tuple[Todo, ...] = ()
     matters: tuple[Matter, ...] = ()
     sections: tuple[Section, ...] = ()
     unknown: tuple[str, ...] = ()

@@ -8,12 +8,12 @@ from datetime import date, datetime, timedelta
 import msgspec
 
 from lockstep.reports.basis import Basis
-from lockstep.reports.cell_text import cell_text, change_text, day_words
+from lockstep.reports.cell_text import capital, cell_text, change_text, day_words
 from lockstep.reports.composed import composed
 from lockstep.reports.daily import headline
 from lockstep.reports.day_figures import made_figure, stretch_figures, today_figures
 from lockstep.reports.news import AlertLine, AlertNews
-from lockstep.reports.report_record import Figure, Report, Section, Table
+from lockstep.reports.report_record import Figure, Report, Section, Table, Todo
 from lockstep.reports.tables.report_tables import (
     action_table,
     calendar_table,
@@ -39,11 +39,15 @@ from lockstep.reports.tables.stock_tables import (
     stock_table,
     supplier_table,
 )
+from lockstep.reports.todo import NOBODY
 from lockstep.response.standing import Action
 from lockstep.shop.day_sums import plan_days
 from lockstep.shop.forecast import expected_day
+from lockstep.shop.stakes import full_days
 from lockstep.shop.whole_shop import Shop, plain
-from lockstep.text.figures import measured_number, measured_text
+from lockstep.text.days import list_text
+from lockstep.text.figures import many, measured_number, measured_text
+from lockstep.text.rfc3339 import rfc3339_of
 
 SHARES = (("leadership", 0.08), ("marketing", 0.30), ("operations", 0.30), ("issues", 0.20), ("actions", 0.12))
 """Of the meeting's time, in its order."""
@@ -80,7 +84,7 @@ def weekly(
         "marketing": _marketing(basis, first),
         "operations": _operations(basis, before),
         "issues": _issues(basis),
-        "actions": Section(name="actions", title="Actions", tables=(action_table(basis),)),
+        "actions": _actions(basis),
     }
     sections = [
         msgspec.structs.replace(part, share=shares[name], minutes=minutes[name]) for name, part in parts.items()
@@ -91,9 +95,10 @@ def weekly(
         id=id or f"weekly/{basis.today.isoformat()}",
         title=f"Weekly agenda, {day_words(basis.today, year=True)}",
         covers=f"{day_words(first)} to {day_words(basis.yesterday, year=True)}",
-        headline=headline(basis, "Last week", week, now, than="the week before"),
+        headline=headline(basis, "Last week", week, now, before="the week before"),
         sections=sections,
         late=late,
+        also=_unowned(basis),
     )
 
 
@@ -111,17 +116,46 @@ def _leadership(basis: Basis, week: tuple[Figure, ...]) -> Section:
     for alert in basis.news.open:
         is_long = alert.severity == "critical" and _hours(basis, alert) >= LONG_CRITICAL_HOURS
         said = [f"critical for {measured_text(_hours(basis, alert), 'hours')}"] if is_long else []
-        said += ["nobody has it"] if not alert.has_it else [f"{alert.has_it} has it"]
+        said += ['nobody has said "I\'m on it"'] if not alert.has_it else [f"{alert.has_it} is on it"]
         if is_long or not alert.has_it:
             lines.append(f"{alert.headline}: {' and '.join(said)}")
     late = [a for a in basis.actions if a.closed_at is None and a.due and a.due < basis.today.isoformat()]
-    lines += [f"Overdue since {day_words(date.fromisoformat(a.due))}, {a.assignee or 'nobody'}: {a.text}" for a in late]
+    lines += [
+        f"{a.assignee or 'Nobody yet'}, overdue since {day_words(date.fromisoformat(a.due))}: {a.text}" for a in late
+    ]
     return Section(
         name="leadership",
         title="Leadership",
-        lines=tuple(lines) or ("Nothing waits for leadership.",),
+        result=f"{many(len(lines), 'thing')} for leadership to decide." if lines else "Nothing waits for leadership.",
+        lines=tuple(lines),
         figures=week,
     )
+
+
+def _unowned(basis: Basis) -> list[Todo]:
+    """Actions that nobody does, which a meeting decides; those that are overdue are what matters."""
+    today = basis.today.isoformat()
+    return [
+        Todo(
+            who=NOBODY,
+            act=capital(action.text),
+            what=f"Asked {day_words(basis.shop.day_of(datetime.fromisoformat(action.created_at)))}"
+            if action.created_at
+            else "",
+            due=rfc3339_of(basis.start_of(date.fromisoformat(action.due) + timedelta(1))) if action.due else "",
+        )
+        for action in basis.actions
+        if action.closed_at is None and not action.assignee and not (action.due and action.due < today)
+    ]
+
+
+def _actions(basis: Basis) -> Section:
+    """What is to be done, by whom."""
+    table = action_table(basis)
+    count = len(table.rows) + table.more
+    unowned = sum(action.closed_at is None and not action.assignee for action in basis.actions)
+    result = f"{many(count, 'action')} to go through{f', {unowned:,} of them with nobody to do it' if unowned else ''}."
+    return Section(name="actions", title="Actions", result=result if count else "No action is open.", tables=(table,))
 
 
 def _hours(basis: Basis, alert: AlertLine) -> float:
@@ -140,15 +174,16 @@ def _marketing(basis: Basis, first: date) -> Section:
         announced = f", {' and '.join(expects)} expected by marketing" if expects else ""
         again = f" (changed {plan.number - 1} times since it was announced)" if plan.number > 1 else ""
         starts, ends = (cell_text(t, "moment", basis.shop.zone) for t in (plan.starts, plan.ends))
-        lines.append(f"{plan.campaign}: {starts} to {ends}{announced}{again}")
+        lines.append(f"Campaign {plan.campaign}: {starts} to {ends}{announced}{again}")
     for channel in basis.shop.channels():
         change = plain(basis.made("channel", channel)["spend_change"].value)
         if change is not None and (change >= 1.5 or change <= 0.5):
-            lines.append(f"Spend on {channel} is {measured_number(change)} times what it usually is")
+            lines.append(f"Spend on the channel {channel} is {measured_number(change)} times what it usually is")
     return Section(
         name="marketing",
         title="Marketing: what operations must know",
         owner="marketing",
+        result=_campaigns_words(basis),
         lines=tuple(lines),
         tables=(
             campaign_table(basis, CAMPAIGN_DAYS),
@@ -159,12 +194,26 @@ def _marketing(basis: Basis, first: date) -> Section:
     )
 
 
+def _campaigns_words(basis: Basis) -> str:
+    plans = basis.plans(CAMPAIGN_DAYS)
+    if not plans:
+        return f"No campaign runs, and none begins in the next {CAMPAIGN_DAYS} days."
+    no = [plan.campaign for plan in plans if basis.answer(plan).verdict != "yes"]
+    lacks = f"; {list_text(no)} cannot be served as planned" if no else ", all of which can be served"
+    return f"{many(len(plans), 'campaign')} now or in the next {CAMPAIGN_DAYS} days{lacks}."
+
+
 def _operations(basis: Basis, before: Report | None) -> Section:
     """What marketing must know of operations: forecast, stock, receipts, suppliers, what can be shipped."""
+    full, reorder = full_days(basis.shop, basis.at, AHEAD_DAYS), reorder_table(basis)
+    days = list_text([day_words(day.day) for day in full], AHEAD_DAYS)
     return Section(
         name="operations",
         title="Operations: what marketing must know",
         owner="operations",
+        result=(f"More is expected than can be shipped on {days}; " if full else "No day of the week is too full; ")
+        + f"{many(len(basis.shortages), 'product')} sold out or running out, "
+        f"{len(reorder.rows) + reorder.more:,} to order.",
         lines=tuple(_late_receipt_lines(basis)),
         figures=(
             made_figure(basis, "capacity_today", "Capacity today"),
@@ -174,7 +223,7 @@ def _operations(basis: Basis, before: Report | None) -> Section:
         tables=(
             forecast_table(basis, before),
             product_forecast_table(basis),
-            reorder_table(basis),
+            reorder,
             stock_table(basis),
             late_table(basis),
             supplier_table(basis),
@@ -192,18 +241,21 @@ def _late_receipt_lines(basis: Basis) -> Iterator[str]:
     for product, receipt, days in late_receipts(basis):
         first, now = (day_words(date.fromisoformat(d)) for d in (receipt.first_expected_on, receipt.expected_on))
         late = f"{days} day{'' if days == 1 else 's'} late"
-        yield f"{product.sku}: {receipt.quantity:,} units, first told for {first}, now for {now} ({late})"
+        yield f"Product {product.sku}: {receipt.quantity:,} units come on {now}, and not on {first} ({late})"
 
 
 def _issues(basis: Basis) -> Section:
     """What went wrong: open alerts without an owner first, returns, what ended."""
+    returns, unowned = return_table(basis), sum(not alert.has_it for alert in basis.news.open)
     return Section(
         name="issues",
         title="Issues",
+        result=f"{many(len(basis.news.open), 'alert')} open, {unowned:,} of them with nobody on it; "
+        f"{many(len(returns.rows) + returns.more, 'product')} sent back often.",
         tables=(
             unowned_alerts(basis),
             owned_alerts(basis),
-            return_table(basis),
+            returns,
             ended_alerts(basis, "7 days"),
         ),
     )

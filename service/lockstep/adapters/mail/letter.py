@@ -70,9 +70,9 @@ def message_of(
     mail["X-Lockstep-Teams"] = _header(", ".join(body.teams))
     if report is not None:
         mail["X-Lockstep-Report"] = _header(report.id)
-        mail.set_content(markdown(report))
+        mail.set_content(markdown(report, body.teams))
         places = _places(delivery.id, domain, shown)
-        mail.add_alternative(report_mail(report, page=leads.report, charts=places), subtype="html")
+        mail.add_alternative(report_mail(report, teams=body.teams, page=leads.report, charts=places), subtype="html")
         _add_pictures(mail, delivery.id, domain, shown)
         return mail
     if len(episodes) == 1:

@@ -1,5 +1,7 @@
-"""A report as Slack shows it: what matters first, then every part; within the limits of Block Kit."""
+"""A report as Slack shows it: how it stands, what each team does, and where the rest is; within the limits of Block
+Kit. A message that has no page to lead to has every part itself."""
 
+from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -7,13 +9,19 @@ from lockstep.adapters.slack_api.markup import cut, escaped, linked
 from lockstep.reports.cell_text import figure_text
 from lockstep.reports.comparison import comparisons
 from lockstep.reports.renderings.report_words import (
-    bars,
+    Group,
+    above_matters,
+    above_words,
     foot,
+    groups,
+    known_figures,
     late_words,
     nothing_words,
     section_time,
+    small_words,
     stake_and_due,
     table_text,
+    who_does,
 )
 from lockstep.reports.report_record import Figure, Report, Section, Table
 
@@ -32,10 +40,9 @@ def report_text(report: Report) -> str:
     return cut(f"{report.title}: {report.headline}", LONGEST_BLOCK)
 
 
-def report_blocks(report: Report, *, page: str = "") -> list[Block]:
-    """The blocks of a report. page: the address of its page; "" for none.
-
-    What finds no place is left out from the end on, and it is said that the page has it.
+def report_blocks(report: Report, *, teams: Sequence[str] = (), page: str = "") -> list[Block]:
+    """The blocks of a report. teams: for whom; where it is one, what it does comes first. page: the address of its
+    page; "" for none: then every part is a block, and what finds no place is left out from the end on, which is said.
     """
     head = [
         {"type": "header", "text": {"type": "plain_text", "text": report.title[:LONGEST_TITLE], "emoji": False}},
@@ -43,11 +50,13 @@ def report_blocks(report: Report, *, page: str = "") -> list[Block]:
     ]
     if report.late:
         head.append(_section(f":warning: {escaped(late_words(report))}"))
-    foot_lines = [cut(foot(report), LONGEST_LINE)]
+    above, shown = above_words(report), groups(report, teams)
+    head += [_section(f"*{escaped(above)}*")] if above else []
+    head += [_section(_group(group, report)) for group in shown]
     if page:
-        foot_lines.append(f"The whole report: {linked(page)}")
-    last: Block = {"type": "context", "elements": [{"type": "mrkdwn", "text": "\n".join(foot_lines)}]}
-    body = [_section(text) for text in _texts(report)]
+        head.append(_section(f"All numbers, and what matters by money at stake: {linked(page)}"))
+    last: Block = {"type": "context", "elements": [{"type": "mrkdwn", "text": cut(foot(report), LONGEST_LINE)}]}
+    body = [] if page else [_section(text) for text in _texts(report, shown)]
     room = LONGEST_ALL - sum(map(_size, [*head, last])) - 200
     kept: list[Block] = []
     for block in body:
@@ -56,8 +65,8 @@ def report_blocks(report: Report, *, page: str = "") -> list[Block]:
             break
         kept.append(block)
     if len(kept) < len(body):
-        where = "its page has the rest" if page else "the mail and `lockstep report` have the rest"
-        kept.append(_section(f"… {len(body) - len(kept)} parts found no place here; {where}."))
+        rest = f"… {len(body) - len(kept)} parts found no place here; the mail and `lockstep report` have the rest."
+        kept.append(_section(rest))
     return [*head, *kept, last]
 
 
@@ -70,14 +79,27 @@ def _section(text: str) -> Block:
     return {"type": "section", "text": {"type": "mrkdwn", "text": text[:LONGEST_BLOCK]}}
 
 
-def _texts(report: Report) -> list[str]:
+def _group(group: Group, report: Report) -> str:
+    """What one team does, in bold where the message is for it."""
+    head = f"*{cut(group.head, 100)}:*"
+    if not group.tasks:
+        return f"{head} {nothing_words(report)}"
+    lines = [head]
+    for number, task in enumerate(group.tasks, 1):
+        act = cut(task.act, LONGEST_LINE)
+        lines.append(f"{number}. {f'*{act}*' if group.is_own else act}{f' · {escaped(task.due)}' if task.due else ''}")
+        lines[-1] += f"\n{cut(task.why, LONGEST_LINE)}" if task.why else ""
+    return "\n".join([*lines, *([f"and {group.more:,} more"] if group.more else [])])
+
+
+def _texts(report: Report, shown: Sequence[Group]) -> list[str]:
     """The parts as texts, each fit for one block."""
-    texts = ["*What matters*" if report.matters else "*What matters*\n" + nothing_words(report)]
+    texts = [f"*{above_matters(report)}*"] if report.matters else []
     for number, matter in enumerate(report.matters, 1):
         said = stake_and_due(matter, report)
         texts.append(
-            f"{number}. *{cut(matter.who.capitalize(), 100)}: {cut(matter.act, LONGEST_LINE)}*\n"
-            f"{cut(matter.what, LONGEST_LINE)}{f' — *{escaped(said)}*' if said else ''}"
+            f"{number}. {f'*{escaped(said)}*: ' if said else ''}{cut(matter.what, LONGEST_LINE)}\n"
+            f"{cut(who_does(matter, shown), LONGEST_LINE)}"
         )
     for section in report.sections:
         texts += _section_texts(section, report)
@@ -88,33 +110,32 @@ def _texts(report: Report) -> list[str]:
 
 
 def _section_texts(section: Section, report: Report) -> list[str]:
-    time = section_time(section)
+    time = section_time(section, report)
     lines = [
-        f"*{cut(section.title, LONGEST_TITLE)}{f' ({time})' if time else ''}*",
+        f"*{cut(section.title, LONGEST_TITLE)}*{f' ({time})' if time else ''}",
+        *([cut(section.result, LONGEST_LINE)] if section.result else []),
         *(f"• {cut(line, LONGEST_LINE)}" for line in section.lines),
     ]
-    lines += [_figure(figure, report) for figure in section.figures]
+    lines += [_figure(figure, report) for figure in known_figures(section)]
     texts, begun = [], lines
     for table in section.tables:
-        rows = _table(table, ZoneInfo(report.zone))
+        rows = _table(table, ZoneInfo(report.zone)) if table.rows else []
         if sum(map(len, begun)) + sum(map(len, rows)) > LONGEST_BLOCK - 200:
             texts.append("\n".join(begun))
             begun = []
         begun += rows
+    begun += [cut(text, LONGEST_LINE) for text in small_words(section)]
     return [*texts, "\n".join(begun)] if begun else texts
 
 
 def _figure(figure: Figure, report: Report) -> str:
     against = ", ".join(compared.text for compared in comparisons(figure, report))
-    drawn = bars(figure.curve)
     line = f"{escaped(figure.title)}: *{escaped(figure_text(figure, ZoneInfo(report.zone)))}*"
-    return line + (f"  {escaped(against)}" if against else "") + (f"  {drawn}" if drawn else "")
+    return line + (f"  {escaped(against)}" if against else "")
 
 
 def _table(table: Table, zone: ZoneInfo) -> list[str]:
     lines = [f"_{cut(table.title, LONGEST_TITLE)}_"]
-    if not table.rows:
-        return [f"{lines[0]}: {cut(table.empty or 'none', LONGEST_LINE)}"]
     for row in table.rows:
         first, *rest = (
             (column.title, table_text(value, column.unit, zone))

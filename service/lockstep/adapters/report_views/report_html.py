@@ -10,25 +10,30 @@ from zoneinfo import ZoneInfo
 
 from lockstep.adapters.charts.sparkline import HEIGHT, WIDTH, sparkline
 from lockstep.adapters.report_views.report_sheet import LIGHT, dark_sheet, page_sheet
-from lockstep.reports.cell_text import curve_name, curve_words, figure_text
+from lockstep.reports.cell_text import SAME, SENTENCE, capital, curve_name, curve_words, figure_text
 from lockstep.reports.comparison import Comparison, comparisons
 from lockstep.reports.renderings.report_words import (
+    Group,
+    above_matters,
+    above_words,
     bars,
-    due_words,
     foot,
+    groups,
+    known_figures,
     late_words,
     nothing_words,
-    stake_words,
+    section_time,
+    small_words,
+    stake_and_due,
     table_text,
+    who_does,
 )
 from lockstep.reports.report_record import Column, Figure, Matter, Report, Section, Table
-from lockstep.text.figures import PERCENT, measured_text
+from lockstep.reports.todo import TEAMS
 from lockstep.text.one_line import flat
 
-WIDEST, WIDEST_PAGE = 4, 7
-"""Columns that stand side by side in a mail, and on a page; a row of more is a line of words. Most mails are read on
-phones, and a page is no wider than its card."""
-_TEAMS = ("marketing", "operations")
+BESIDE = 4
+"""Columns of a table that stand side by side: more have no room on a phone. The others stand small below each row."""
 
 
 def report_page(report: Report) -> str:
@@ -45,8 +50,15 @@ def report_document(report: Report, *, sheet: str = "") -> str:
     )
 
 
-def report_mail(report: Report, *, page: str = "", charts: Mapping[str, tuple[str, str, str]] | None = None) -> str:
-    """The HTML part of its mail. page: the address of its page; "" for none. charts: `curve_name` → where the small
+def report_mail(
+    report: Report,
+    *,
+    teams: Sequence[str] = (),
+    page: str = "",
+    charts: Mapping[str, tuple[str, str, str]] | None = None,
+) -> str:
+    """The HTML part of its mail. teams: for whom; where it is one, what it does comes first. page: the address of its
+    page; "" for none. charts: `curve_name` → where the small
     chart is found in light, in dark, and what it shows; the others are drawn in letters."""
     html = _Html(inline=True, charts=charts or {})
     link = html.el("p", "r-grey", html.link(page, "See it as a page")) if page else ""
@@ -54,7 +66,7 @@ def report_mail(report: Report, *, page: str = "", charts: Mapping[str, tuple[st
     return (
         f'{_head(report)}<meta name="supported-color-schemes" content="light dark"><style>{dark_sheet()}</style></head>'
         f'<body class="r-page" style="{LIGHT["r-page"]}">{preview}'
-        f"{html.el('div', 'r-wrap', html.report(report) + link)}</body></html>"
+        f"{html.el('div', 'r-wrap', html.report(report, teams) + link)}</body></html>"
     )
 
 
@@ -86,52 +98,74 @@ class _Html:
     def link(self, address: str, text: str) -> str:
         return self.el("a", "r-link", escape(text), f' href="{escape(address)}"')
 
-    def report(self, report: Report) -> str:
-        parts = [
-            self.el(
-                "div",
-                "r-card",
-                self.el("h1", "r-title", escape(report.title)) + self.el("p", "r-headline", escape(report.headline)),
-            )
-        ]
+    def report(self, report: Report, teams: Sequence[str] = ()) -> str:
+        """All of it. teams: for whom."""
+        above, shown = above_words(report), groups(report, teams)
+        head = self.el("div", "r-title", escape(report.title)) + self.el("h1", "r-headline", escape(report.headline))
+        parts = [self.el("div", "r-head", head)]
         if report.late:
             parts.append(self.el("div", "r-late", escape(late_words(report))))
-        parts.append(self.el("h2", "r-h2", "What matters"))
-        parts += [self._matter(matter, report) for matter in report.matters]
-        if not report.matters:
-            parts.append(self.el("div", "r-card", nothing_words(report)))
-        parts += [self._section(section, report) for section in report.sections]
-        if report.unknown:
-            items = "".join(f"<li>{escape(text)}</li>" for text in report.unknown)
-            parts.append(
-                self.el("div", "r-gap", f"<b>What this report could not know</b>{self.el('ul', 'r-list', items)}")
-            )
+        parts += [self.el("h2", "r-h2", escape(above))] if above else []
+        parts += [self._group(group, report) for group in shown]
+        if report.matters:
+            parts.append(self.el("h2", "r-h2", above_matters(report)))
+            rows = "".join(self._matter(n, matter, report, shown) for n, matter in enumerate(report.matters, 1))
+            parts.append(self.el("div", "r-card", rows))
+        sections, unknown = [self._section(section, report) for section in report.sections], self._unknown(report)
+        # Of a shop of which nothing is known that comes first.
+        is_known = any(known_figures(section) for section in report.sections)
+        parts += [*sections, unknown] if is_known else [unknown, *sections]
         parts.append(self.el("p", "r-grey", escape(foot(report))))
         return "".join(parts)
 
-    def _matter(self, matter: Matter, report: Report) -> str:
-        team = matter.who if matter.who in _TEAMS else "both"
-        stake, due = stake_words(matter, report), due_words(matter, report)
-        head = self.el("span", f"r-who r-who-{team}", escape(matter.who.capitalize()))
-        head += self.el("span", "r-stake", escape(stake)) if stake else ""
-        head += self.el("span", "r-due", escape(due)) if due else ""
-        because = self.el("div", "r-grey", escape(matter.because)) if matter.because else ""
+    def _unknown(self, report: Report) -> str:
+        items = self.el("ul", "r-list", "".join(f"<li>{escape(text)}</li>" for text in report.unknown))
+        return self.el("div", "r-gap", f"<b>What this report could not know</b>{items}") if report.unknown else ""
+
+    def _group(self, group: Group, report: Report) -> str:
+        """What one team does; of the other team than the one it is for it is small."""
+        team = group.who if group.who in TEAMS else "both"
+        classes = f"r-group r-{team}"
+        if not group.tasks:
+            head = self.el("span", f"r-team r-team-{team}", f"{escape(group.head)}:")
+            return self.el("div", f"{classes} r-idle", f"{head} {nothing_words(report)}")
+        act = "r-act" if group.is_own else "r-act-other"
+        tasks = "".join(
+            self.el("div", "r-task", self._act(f"{n}. {task.act}", task.due, act) + self._why(task.why))
+            for n, task in enumerate(group.tasks, 1)
+        )
+        more = self.el("div", "r-why", f"and {group.more:,} more, below") if group.more else ""
+        return self.el("div", classes, self.el("h2", f"r-team r-team-{team}", f"{escape(group.head)}:") + tasks + more)
+
+    def _act(self, act: str, due: str, classes: str) -> str:
+        when = f" {self.el('span', 'r-due', f'· {escape(due)}')}" if due else ""
+        return self.el("div", classes, f"{escape(act)}{when}")
+
+    def _why(self, why: str) -> str:
+        return self.el("div", "r-why", escape(why)) if why else ""
+
+    def _matter(self, number: int, matter: Matter, report: Report, shown: Sequence[Group]) -> str:
+        said = capital(stake_and_due(matter, report))
+        because = f" ({matter.because})" if matter.because else ""
         return self.el(
             "div",
-            f"r-matter r-{team}",
-            f"<div>{head}</div>{self.el('div', 'r-act', escape(matter.act))}"
-            f"{self.el('div', 'r-soft', escape(matter.what))}{because}",
+            "r-row" if number > 1 else "r-row r-first-row",
+            f"{number}. {f'<b>{escape(said)}</b>: ' if said else ''}{escape(matter.what)}"
+            + self.el("div", "r-grey", escape(who_does(matter, shown) + because)),
         )
 
     def _section(self, section: Section, report: Report) -> str:
-        time = f", {section.minutes} min ({measured_text(section.share, PERCENT)})" if section.minutes else ""
-        parts = []
+        time, figures = section_time(section, report), known_figures(section)
+        parts = [self.el("div", "r-result", escape(section.result))] if section.result else []
         if section.lines:
             parts.append(self.el("ul", "r-list", "".join(f"<li>{escape(line)}</li>" for line in section.lines)))
-        if section.figures:
-            parts.append("".join(self._tile(figure, report, curve_name(section, figure)) for figure in section.figures))
-        parts += [self._table(table, ZoneInfo(report.zone), section) for table in section.tables]
-        return self.el("h2", "r-h2", escape(section.title + time)) + self.el("div", "r-card", "".join(parts))
+        if figures:
+            parts += [self.el("div", "r-grey", escape(section.note))] if section.note else []
+            parts.append("".join(self._tile(figure, report, curve_name(section, figure)) for figure in figures))
+        parts += [self._table(table, ZoneInfo(report.zone), section) for table in section.tables if table.rows]
+        parts += [self.el("div", "r-small", escape(text)) for text in small_words(section)]
+        head = escape(section.title) + (f" {self.el('span', 'r-time', time)}" if time else "")
+        return self.el("h2", "r-h2", head) + self.el("div", "r-card", "".join(parts))
 
     def _tile(self, figure: Figure, report: Report, chart: str) -> str:
         lines = [
@@ -139,8 +173,6 @@ class _Html:
             self.el("div", "r-value", escape(figure_text(figure, ZoneInfo(report.zone)))),
             *(self._against(compared) for compared in comparisons(figure, report)),
         ]
-        if figure.why and figure.value is None:
-            lines.append(self.el("div", "r-against", escape(figure.why)))
         lines.append(self._curve(figure, report, chart))
         return self.el("div", "r-tile", "".join(lines))
 
@@ -157,53 +189,43 @@ class _Html:
 
     def _against(self, compared: Comparison) -> str:
         mark = "" if compared.is_good is None else "r-good" if compared.is_good else "r-bad"
+        if compared.change == SAME:
+            return self.el("div", "r-against", f"{escape(compared.name)}: {SAME}")
         change = escape(compared.change)
         said = f" {self.el('span', mark, change)}" if change and mark else f" {change}"
         return self.el("div", "r-against", f"{escape(compared.name)} {escape(compared.other)}{said}")
 
     def _table(self, table: Table, zone: ZoneInfo, section: Section) -> str:
         title = self.el("h3", "r-h3", escape(table.title)) if table.title != section.title else ""
-        if not table.rows:
-            return title + self.el("div", "r-grey", escape(table.empty or "None."))
-        widest = WIDEST if self._inline else WIDEST_PAGE
-        rows = self._lines(table, zone) if len(table.columns) > widest else self._grid(table, zone)
+        beside = 1 if table.columns[0].unit == SENTENCE else BESIDE
+        titles = table.columns[:beside] if beside > 1 else ()
+        head = "".join(self.el("th", f"r-th{' r-right' if _side(c) else ''}", escape(c.title)) for c in titles)
+        rows = "".join(self._row(row, table.columns, zone, beside) for row in table.rows)
         more = self.el("div", "r-grey", f"and {table.more:,} more") if table.more else ""
         more += self.el("div", "r-grey", escape(table.note)) if table.note else ""
-        return title + rows + more
+        grid = self.el("table", "r-table", (f"<thead><tr>{head}</tr></thead>" if head else "") + rows)
+        return title + grid + more
 
-    def _lines(self, table: Table, zone: ZoneInfo) -> str:
-        """Each row as a line of words: `A-1  Available 3 · Cover 1.2 days`."""
-        rows = []
-        for row in table.rows:
-            first, *rest = (
-                (column, table_text(value, column.unit, zone))
-                for value, column in zip(row, table.columns, strict=True)
-                if value is not None
-            )
-            said = " · ".join(
-                (f"{self.el('span', 'r-grey', escape(column.title))} " if column.title else "") + escape(text)
-                for column, text in rest
-            )
-            rows.append(self.el("div", "r-row", f"<b>{escape(first[1])}</b>&ensp;{said}"))
-        return "".join(rows)
-
-    def _grid(self, table: Table, zone: ZoneInfo) -> str:
-        head = "".join(self.el("th", f"r-th{_side(c)}", escape(c.title)) for c in table.columns)
-        rows = "".join(f"<tr>{self._cells(row, table.columns, zone)}</tr>" for row in table.rows)
-        wide = " r-wide" if len(table.columns) > WIDEST else ""
-        return self.el("table", f"r-table{wide}", f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>")
-
-    def _cells(self, row: Sequence[int | float | str | None], columns: Sequence[Column], zone: ZoneInfo) -> str:
-        return "".join(
-            self.el(
-                "td",
-                f"r-td{_side(column)}{' r-first' if n == 0 else ''}{' r-none' if value is None else ''}",
-                escape(table_text(value, column.unit, zone)),
-                f' data-name="{escape(column.title)}"',
-            )
-            for n, (value, column) in enumerate(zip(row, columns, strict=True))
+    def _row(
+        self, row: Sequence[int | float | str | None], columns: Sequence[Column], zone: ZoneInfo, beside: int
+    ) -> str:
+        """The first columns side by side, the others as words below: `Units in it 500 · Missing for 4 days`."""
+        texts = [
+            (column, "" if value is None else table_text(value, column.unit, zone))
+            for value, column in zip(row, columns, strict=True)
+        ]
+        cells = "".join(
+            self.el("td", f"r-td{_side(column)}{'' if n else ' r-first'}", escape(text or "–"))
+            for n, (column, text) in enumerate(texts[:beside])
         )
+        rest = " · ".join(
+            f"{column.title}{':' * (column.unit == 'text' and bool(column.title))} {text}".strip()
+            for column, text in texts[beside:]
+            if text
+        )
+        below = self.el("td", "r-below", escape(rest), f' colspan="{min(beside, len(columns))}"') if rest else ""
+        return f"<tr>{cells}</tr>" + (f"<tr>{below}</tr>" if below else "")
 
 
 def _side(column: Column) -> str:
-    return "" if column.unit in ("text", "day", "moment") else " r-num"
+    return "" if column.unit in ("text", SENTENCE, "day", "moment") else " r-num"

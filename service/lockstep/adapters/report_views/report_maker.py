@@ -68,12 +68,18 @@ def news_from(
     handling: Callable[[str], Handling | None] = lambda _: None,
 ) -> AlertNews:
     """The alerts of a report. rules: those in force, by name, for their words."""
+
+    def acts(transition: Transition) -> dict[str, str]:
+        rule = rules.get(transition.rule)
+        return {} if rule is None else {team: writer.own_words(transition, rule, team) for team in rule.teams}
+
     return alert_news(
         transitions,
         since=at - SPANS[kind],
         until=at,
         headline=lambda transition: writer.headline(transition, rules.get(transition.rule)),
         handling=handling,
+        acts=acts,
     )
 
 

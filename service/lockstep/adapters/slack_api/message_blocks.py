@@ -63,7 +63,7 @@ def rendered(
     """
     report = None if isinstance(body.report, msgspec.UnsetType) else report_in(body.report)
     if report is not None:
-        return Rendered(report_text(report), report_blocks(report, page=report_page), [])
+        return Rendered(report_text(report), report_blocks(report, teams=body.teams, page=report_page), [])
     shown = body.items[:MOST_ITEMS]
     is_one = len(body.items) + body.more == 1
     head = _headline(shown[0]) if is_one else f"*{escaped(body.lead)}*"

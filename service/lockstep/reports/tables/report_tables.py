@@ -8,7 +8,16 @@ from lockstep.calendar import SHOWN_KINDS
 from lockstep.reports.basis import Basis
 from lockstep.reports.news import AlertLine
 from lockstep.reports.report_record import Column, Table
-from lockstep.reports.tables.short_table import Row, day_column, moment_column, number_column, short_table, text_column
+from lockstep.reports.tables.short_table import (
+    Row,
+    day_column,
+    moment_column,
+    number_column,
+    sentence_column,
+    short_table,
+    text_column,
+)
+from lockstep.reports.todo import NOBODY
 from lockstep.shop.exchange import money_unit
 from lockstep.shop.whole_shop import plain
 
@@ -25,9 +34,10 @@ def channel_table(basis: Basis, first: date, count: int) -> Table:
         rows.append(
             (
                 channel,
-                *sums,
-                plain(made["channel_conversion"].value),
+                sums[1],
                 revenue,
+                plain(made["channel_conversion"].value),
+                sums[0],
                 spend,
                 plain(made["roas"].value),
                 plain(made["complex_share"].value),
@@ -35,16 +45,16 @@ def channel_table(basis: Basis, first: date, count: int) -> Table:
                 plain(made["channel_return_rate"].value),
             )
         )
-    rows.sort(key=lambda row: (-int(row[4] or 0), str(row[0])))
+    rows.sort(key=lambda row: (-int(row[2] or 0), str(row[0])))
     return short_table(
         "channels",
         "By channel",
         (
             text_column("channel", "Channel"),
-            number_column("sessions", "Visits"),
             number_column("orders", "Orders"),
-            number_column("conversion", "Conversion, 28 days", "%"),
             number_column("revenue", "Revenue", money),
+            number_column("conversion", "Conversion, 28 days", "%"),
+            number_column("sessions", "Visits"),
             number_column("spend", "Spend", money),
             number_column("roas", "Revenue / spend, 7 days", "x"),
             number_column("complex_share", "Complex orders, 7 days", "%"),
@@ -70,7 +80,7 @@ def campaign_table(basis: Basis, within_days: int) -> Table:
     for plan in basis.plans(within_days):
         said = basis.answer(plan)
         rows.append(
-            (plan.campaign, plan.starts, plan.ends, ", ".join(plan.skus) or None, said.verdict, said.suggestion or None)
+            (plan.campaign, plan.starts, plan.ends, said.verdict, said.suggestion or None, ", ".join(plan.skus) or None)
         )
     return short_table(
         "campaigns",
@@ -79,9 +89,9 @@ def campaign_table(basis: Basis, within_days: int) -> Table:
             text_column("campaign", "Campaign"),
             moment_column("starts", "Starts"),
             moment_column("ends", "Ends"),
-            text_column("skus", "Products"),
             text_column("answer", "Can it be served?"),
             text_column("suggestion", "So"),
+            text_column("skus", "Products"),
         ),
         rows,
         empty="None runs and none is planned.",
@@ -162,7 +172,7 @@ def _stretches(days: Sequence[date]) -> Iterator[tuple[date, date]]:
 
 
 def open_alerts(basis: Basis) -> Table:
-    return _alerts(basis, "open_alerts", "Firing now", basis.news.open, _HAS_IT, empty="Nothing fires.")
+    return _alerts(basis, "open_alerts", "Open now", basis.news.open, _HAS_IT, empty="No alert is open.")
 
 
 def ended_alerts(basis: Basis, span: str) -> Table:
@@ -172,19 +182,19 @@ def ended_alerts(basis: Basis, span: str) -> Table:
 
 def unowned_alerts(basis: Basis) -> Table:
     """What fires and nobody has."""
-    alerts, title = [a for a in basis.news.open if not a.has_it], "Firing, and nobody has it"
+    alerts, title = [a for a in basis.news.open if not a.has_it], 'Nobody has said "I\'m on it"'
     return _alerts(basis, "without_owner", title, alerts, None, empty="Every open alert has somebody.")
 
 
 def owned_alerts(basis: Basis) -> Table:
     """What fires and somebody has."""
-    alerts, title = [a for a in basis.news.open if a.has_it], "Firing, and somebody has it"
+    alerts, title = [a for a in basis.news.open if a.has_it], "Somebody is on it"
     return _alerts(basis, "with_owner", title, alerts, _HAS_IT, empty="None.")
 
 
 Also = tuple[Column, Callable[[AlertLine], str]]
 """A column more of a table of alerts, and what it has."""
-_HAS_IT: Also = (text_column("has_it", "Who has it"), lambda alert: alert.has_it or "nobody")
+_HAS_IT: Also = (text_column("has_it", "Who is on it"), lambda alert: alert.has_it or "nobody")
 _ENDED: Also = (moment_column("ended", "Over"), lambda alert: alert.ended)
 
 
@@ -196,13 +206,13 @@ def _alerts(
         name,
         title,
         (
-            text_column("severity", ""),
-            text_column("headline", "What"),
+            sentence_column("headline", "What"),
             moment_column("since", "Since"),
             *(column for column, _ in also_of),
+            text_column("severity", "How grave"),
             text_column("alert", "Alert"),
         ),
-        ((a.severity, a.headline, a.since, *(of(a) for _, of in also_of), a.about) for a in alerts),
+        ((a.headline, a.since, *(of(a) for _, of in also_of), a.severity, a.about) for a in alerts),
         empty=basis.news.why or empty,
         most=15,
     )
@@ -214,15 +224,15 @@ def action_table(basis: Basis) -> Table:
     for action in sorted(basis.actions, key=lambda a: (a.created_at, a.id)):
         if action.closed_at is None:
             age = (basis.at - datetime.fromisoformat(action.created_at)).days if action.created_at else None
-            rows.append((action.text, action.assignee or "nobody yet", age, action.due or None, action.about or None))
+            rows.append((action.text, action.assignee or NOBODY, action.due or None, age, action.about or None))
     return short_table(
         "actions",
         "Open actions",
         (
-            text_column("action", "What"),
+            sentence_column("action", "What"),
             text_column("owner", "Who"),
-            number_column("age", "Open for", "days"),
             day_column("due", "By"),
+            number_column("age", "Open for", "days"),
             text_column("about", "From"),
         ),
         rows,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from lockstep.reports.cell_text import SENTENCE
 from lockstep.reports.report_record import Column, Table, Value
 
 MOST_ROWS = 10
@@ -39,6 +40,11 @@ def text_column(name: str, title: str) -> Column:
     return Column(name=name, title=title, unit="text")
 
 
+def sentence_column(name: str, title: str) -> Column:
+    """A column of sentences; the first one of its table, whose rows are no cells side by side then."""
+    return Column(name=name, title=title, unit=SENTENCE)
+
+
 def number_column(name: str, title: str, unit: str = "") -> Column:
     """A column of numbers. unit: of its cells; "" a count."""
     return Column(name=name, title=title, unit=unit)
@@ -55,5 +61,5 @@ def moment_column(name: str, title: str) -> Column:
 
 
 SKU = text_column("sku", "Product")
-AVAILABLE = number_column("available", "Available")
-COVER = number_column("days_of_cover", "Cover", "days")
+AVAILABLE = number_column("available", "In stock")
+COVER = number_column("days_of_cover", "Lasts", "days")

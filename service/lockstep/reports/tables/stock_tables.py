@@ -59,7 +59,7 @@ def stock_table(basis: Basis) -> Table:
             SKU,
             AVAILABLE,
             COVER,
-            day_column("next_receipt", "Next receipt"),
+            day_column("next_receipt", "Next delivery"),
             number_column("next_quantity", "Units in it"),
             number_column("gap_days", "Missing for", "days"),
             number_column("at_stake", "At stake", money_unit(basis.currency)),
@@ -116,23 +116,23 @@ def late_receipts(basis: Basis) -> list[tuple[ProductFacts, Receipt, int]]:
 def late_table(basis: Basis) -> Table:
     return short_table(
         "late_receipts",
-        "Receipts that are late",
+        "Deliveries that are late",
         (
             SKU,
-            text_column("purchase_order", "Purchase order"),
             number_column("quantity", "Units"),
-            day_column("first_expected", "First told for"),
             day_column("expected", "Now expected"),
             number_column("late_days", "Late by", "days"),
+            day_column("first_expected", "First told for"),
+            text_column("purchase_order", "Purchase order"),
         ),
         (
             (
                 product.sku,
-                receipt.purchase_order or None,
                 receipt.quantity,
-                receipt.first_expected_on,
                 receipt.expected_on,
                 days,
+                receipt.first_expected_on,
+                receipt.purchase_order or None,
             )
             for product, receipt, days in late_receipts(basis)
         ),
@@ -155,11 +155,11 @@ def reorder_table(basis: Basis) -> Table:
             continue
         row = (
             product.sku,
+            ceil(quantity),
             product.available,
             cover,
             lead,
             open_quantity(product),
-            ceil(quantity),
             product.supplier or None,
         )
         listed.append((cover - lead if cover is not None else 0, product.sku, row))
@@ -168,11 +168,11 @@ def reorder_table(basis: Basis) -> Table:
         "Reorder now",
         (
             SKU,
+            number_column("quantity", "Order"),
             AVAILABLE,
             COVER,
             number_column("lead_time", "Lead time", "days"),
             number_column("coming", "On its way"),
-            number_column("quantity", "Order"),
             text_column("supplier", "Supplier"),
         ),
         ranked(listed),
@@ -210,9 +210,9 @@ def product_forecast_table(basis: Basis) -> Table:
         row = (
             product.sku,
             now + more,
-            more or None,
             before,
             None if moved is None else f"{moved:+,}" if moved else "the same",
+            more or None,
         )
         listed.append((-abs(moved if moved is not None else now) - more, product.sku, row))
     note = f"Of {unknown:,} products nothing can be expected: no whole day is known on which they could be bought."
@@ -222,9 +222,9 @@ def product_forecast_table(basis: Basis) -> Table:
         (
             SKU,
             number_column("expected", "Expected"),
-            number_column("campaigns", "Of it by campaigns"),
             number_column("before", "By the pace of a week ago"),
             text_column("change", "Change of pace"),
+            number_column("campaigns", "Of it by campaigns"),
         ),
         ranked(listed),
         empty="No product sold anything lately.",
@@ -270,22 +270,22 @@ def expiring_table(basis: Basis) -> Table:
         "Lots that end before they are sold",
         (
             SKU,
+            number_column("unsold", "Unsold then"),
+            day_column("expires", "Last day"),
+            number_column("at_stake", "At stake", money_unit(basis.currency)),
+            text_column("flash_sale", "Flash sale"),
             text_column("lot", "Lot"),
             number_column("quantity", "Left"),
-            day_column("expires", "Last day"),
-            number_column("unsold", "Unsold then"),
-            text_column("flash_sale", "Flash sale"),
-            number_column("at_stake", "At stake", money_unit(basis.currency)),
         ),
         (
             (
                 e.product.sku,
+                e.unsold,
+                e.lot.expires_on,
+                e.worth,
+                f"{many(e.unsold, 'unit')} at {e.discount}% off",
                 e.lot.lot,
                 e.lot.quantity,
-                e.lot.expires_on,
-                e.unsold,
-                f"{many(e.unsold, 'unit')} at {e.discount}% off",
-                e.worth,
             )
             for e in expiring(basis)
         ),

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lockstep.reports.renderings.report_words import stake_and_due
+from lockstep.reports.renderings.report_words import groups
 from lockstep.reports.report_record import Report
 from lockstep.shop.plan_answer import PlanAnswer
 from lockstep.text.days import day_text
@@ -17,7 +17,6 @@ from lockstep.text.figures import number_text, time_text
 from lockstep.tools.demo.screen import View
 from lockstep.tools.retail import ZONE
 
-MOST_MATTERS = 3
 _VERDICTS = {
     "yes": ("YES, it can be done", "green"),
     "change": ("CHANGE IT", "yellow"),
@@ -46,14 +45,12 @@ class MorningView:
         """The head of a report as both teams got it."""
         self._head(f"{time_text(report.at, ZONE)}  the daily report", "by mail, Slack, webhook and as a page, once")
         self._say(Text(mail, style="bold"), Text(report.headline))
-        self._say(Text("What matters", style="bold"))
-        for number, matter in enumerate(report.matters[:MOST_MATTERS], 1):
-            said = stake_and_due(matter, report)
-            self._say(Text.assemble(f"{number}. {matter.what}", (f"  ({said})" if said else "", "yellow")))
-            self._say(Text.assemble((f"{matter.who}: ", "dim"), f"{matter.act}."), further_in=7)
-        left = len(report.matters) - MOST_MATTERS
-        if left > 0:
-            self._say(Text(f"and {left} more: {page}", style="dim"))
+        for group in groups(report):
+            self._say(Text(f"{group.head}:", style="bold"))
+            for number, task in enumerate(group.tasks, 1):
+                self._say(Text.assemble(f"{number}. {task.act}", (f"  {task.due}" if task.due else "", "yellow")))
+                self._say(Text(task.why, style="dim"), further_in=7)
+        self._say(Text(f"and all numbers: {page}", style="dim"))
 
     def plan(self, who: str, plan: Mapping[str, Any], answer: PlanAnswer) -> None:
         """A campaign as it was announced, and what it is answered at once."""
