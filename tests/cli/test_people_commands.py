@@ -118,8 +118,8 @@ def test_a_timeline_is_printed_and_taken_along(typed, tmp_path):
     assert typed("note", "LowStock", "seen by the gate", "--label", "sku=B-2", "--as", "Eve")[0] == 0
     code, said, _ = typed("timeline", "LowStock", "sku=B-2")
     assert code == 0
-    assert said.startswith("# Timeline: LowStock, sku B-2")
-    assert "noted by Eve: seen by the gate (on a terminal)" in said
+    assert said.startswith("# Timeline: Low stock, product B-2")
+    assert "Eve wrote: seen by the gate (on a terminal)" in said
     file = tmp_path / "night.json"
     code, said, _ = typed("timeline", "--from", "2026-01-01T00:00:00Z", "--out", str(file))
     assert (code, "night.json" in "".join(said.split())) == (0, True)  # a long path goes on in the next line

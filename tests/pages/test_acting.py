@@ -50,7 +50,7 @@ async def test_woken_by_a_mail_one_has_it_by_its_link(shop):
     page = await shop.press(link, "take_back", name="Anna")
     assert 'value="acknowledge"' in page
     page = await shop.press(link, "note", note="The truck is late.")
-    assert "Anna (by a link) wrote: The truck is late." in page
+    assert "Anna wrote: The truck is late." in page
 
 
 async def test_a_button_in_slack_says_who_has_it(shop):

@@ -93,13 +93,15 @@ class Way(Strict):
 
     audience: who reads it. life_s: for how many seconds a delivery is worth trying. extra: the extra of this package
     that has to be installed for it, named as the library that it brings; "": none. tells_each: whether
-    each alert is opened there by itself, so that none of a group may be counted only.
+    each alert is opened there by itself, so that none of a group may be counted only. sends: what it sends, as people
+    call it: `mail`.
     """
 
     audience: ClassVar[Audience]
     life_s: ClassVar[float]
     extra: ClassVar[str] = ""
     tells_each: ClassVar[bool] = False
+    sends: ClassVar[str] = "message"
 
     @abstractmethod
     def targets(self) -> list[Target]:
@@ -128,6 +130,7 @@ class EmailModel(Way):
 
     audience = Audience.PEOPLE
     life_s = PEOPLE_S
+    sends = "mail"
 
     to: Texts = Field(min_length=1, description="Addresses; each gets its own mail")
 
@@ -161,6 +164,7 @@ class SlackModel(Way):
 
     audience = Audience.PEOPLE
     life_s = PEOPLE_S
+    sends = "Slack message"
 
     channel: (
         Annotated[
@@ -205,6 +209,7 @@ class TeamsModel(Way):
 
     audience = Audience.PEOPLE
     life_s = PEOPLE_S
+    sends = "Teams message"
 
     workflow: Secret = Field(
         description="The address of a workflow with the trigger 'When a Teams webhook request is received', by name: "
@@ -225,6 +230,7 @@ class PagerDutyModel(Way):
 
     audience = Audience.PEOPLE
     life_s = PEOPLE_S
+    sends = "page"
     tells_each = True
 
     routing_key: Secret = Field(description="The integration key of a service, by name: {secret: PAGERDUTY_KEY}")
@@ -273,6 +279,7 @@ class WebhookModel(Way):
 
     audience = Audience.PROGRAMS
     life_s = PROGRAMS_S
+    sends = "webhook"
 
     url: str = Field(description="Where to; yours, so loopback and plain http are fine")
     secret: Secret = Field(description="The signing secret (whsec_…), by name: {secret: SHOP_HOOK}")

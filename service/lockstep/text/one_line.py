@@ -3,6 +3,8 @@
 import unicodedata
 from collections.abc import Iterable
 
+LEAST_SENTENCE = 20
+"""Characters before which a full stop is taken for that of an abbreviation."""
 _BEGIN, _END = "\u2068", "\u2069"
 """What stands between them has the direction of its first letter, and turns nothing around it (Unicode's UAX 9)."""
 
@@ -27,3 +29,15 @@ def cut_text(text: str, longest: int) -> str:
         return text
     end = text.rfind(". ", 0, longest)
     return text[: end + 1] if end > 0 else f"{text[: longest - 1]}…"
+
+
+def first_sentence(text: str) -> tuple[str, str]:
+    """(the first sentence, what follows it)."""
+    end = text.find(". ", LEAST_SENTENCE)
+    return (text, "") if end < 0 else (text[: end + 1], text[end + 2 :])
+
+
+def sentences_of(text: str) -> list[str]:
+    """The sentences of a text."""
+    first, rest = first_sentence(text.strip())
+    return [*([first] if first else []), *(sentences_of(rest) if rest else [])]

@@ -4,35 +4,26 @@ It is for a review in which nobody is blamed: it says what was known when and to
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from lockstep.adapters.response_board import Event
+from lockstep.adapters.timeline.told_and_done import answered_words, changed_words, decided_words, whom
 from lockstep.notify.message import Writer
-from lockstep.response.command import (
-    Acknowledge,
-    AddNote,
-    Answer,
-    Assign,
-    Close,
-    DestinationDown,
-    DestinationUp,
-    Snooze,
-    TakeBack,
-)
+from lockstep.response.command import Answer
 from lockstep.response.decision import Decision
 from lockstep.rule.condition.kinds import Rule
 from lockstep.shop.facts import CapacityFacts, Fact, PlanFacts, ProductFacts
+from lockstep.text.days import day_text
 from lockstep.text.figures import duration_words, measured_text, time_text
+from lockstep.text.label_words import labels_in_words, rule_in_words
 from lockstep.text.one_line import flat
 from lockstep.text.rfc3339 import moment_text
-from lockstep.transition import Transition, TransitionName, fires_otherwise
+from lockstep.transition import Transition, TransitionName
 
 FORMAT = 1
-MOST_NAMED = 6
-"""Receivers that one sentence names."""
 _WAYS = {
     "page": "on the page",
     "link": "by a link",
@@ -107,25 +98,29 @@ def account(
     ends: str = "",
     known_since: str = "",
     remarks: Sequence[str] = (),
+    is_of_one: bool = False,
 ) -> Account:
     """known: what happened, in any order. facts: plans, products and capacities, of which what was said between starts
-    and ends is told."""
+    and ends is told. is_of_one: whether all of it is of one alert, which no line names then."""
     ordered = sorted(known, key=lambda k: (k.known_at, _rank(k.event)))
     fired: dict[str, str] = {}
+    about: dict[str, str] = {}
     entries: list[Entry] = []
     together: list[Known] = []
     for one in ordered:
         if together and (not isinstance(one.event, Decision) or _moment(one) != _moment(together[-1])):
-            entries.append(_decided(together))
+            entries.append(_decided(together, names_alert=not is_of_one))
             together = []
         if isinstance(one.event, Decision):
             together.append(one)
         elif isinstance(one.event, Transition):
             entries.append(_changed(one, one.event, rules, writer, fired))
+            about[one.event.alert_id] = _about(one.event)
         else:
-            entries.append(_answered(one, one.event, writer.zone))
+            name = "" if is_of_one else about.get(getattr(one.event.command, "alert_id", ""), "")
+            entries.append(_answered(one.event, writer.zone, name))
     if together:
-        entries.append(_decided(together))
+        entries.append(_decided(together, names_alert=not is_of_one))
     entries += (e for fact in facts for e in _told_of_shop(fact, writer.zone) if _is_within(e.at, starts, ends))
     in_order = tuple(sorted(entries, key=lambda entry: _instant(entry.at)))
     return Account(
@@ -175,19 +170,12 @@ def _changed(
     if transition.state is TransitionName.FIRING:
         fired.setdefault(transition.episode_id, transition.at)
     headline = writer.headline(transition, rule, fired_at=fired.get(transition.episode_id, ""))
-    words = {
-        TransitionName.PENDING: "noticed, and not told yet",
-        TransitionName.FIRING: "changed" if fires_otherwise(transition) else f"began to fire, {transition.severity}",
-        TransitionName.SEVERITY: f"became {transition.severity}",
-        TransitionName.RESOLVED: "came back" if not transition.reason else "ended",
-        TransitionName.CANCELLED: "over before it fired",
-    }
     at = moment_text(known.known_at / 1000)
     is_later = known.known_at / 1000 - _instant(transition.at).timestamp() >= 60
     return Entry(
         at=at,
         kind="alert",
-        what=f"{words[transition.state]}: {headline}",
+        what=f"{changed_words(transition)}: {headline}",
         happened_at=transition.at if is_later else "",
         alert_id=transition.alert_id,
         episode_id=transition.episode_id,
@@ -196,69 +184,38 @@ def _changed(
     )
 
 
-def _decided(together: Sequence[Known]) -> Entry:
+def _decided(together: Sequence[Known], *, names_alert: bool) -> Entry:
     """What one moment decided for one or several receivers."""
     decisions = [k.event for k in together if isinstance(k.event, Decision)]
     first = decisions[0]
-    whom = list(dict.fromkeys(_whom(d) for d in decisions))
-    names = ", ".join(whom[:MOST_NAMED]) + (f" and {len(whom) - MOST_NAMED} more" if len(whom) > MOST_NAMED else "")
-    why = first.why or first.reason.replace("_", " ")
-    said = {
-        "told": f"told {names}: {why}",
-        "waits": f"{names} hears of it later: {why}",
-        "not_told": f"kept from {names}: {why}",
-    }[first.outcome]
     return Entry(
         at=moment_text(_instant(first.at).timestamp()),
         kind=first.outcome,
-        what=f"{said} ({_about(first.rule, first.labels)})",
+        what=f"{decided_words(decisions)}{f' ({_about(first)})' if names_alert else ''}",
         alert_id=first.alert_id,
         episode_id=first.episode_id,
         rule=first.rule,
         labels=first.labels,
-        who=tuple(whom),
+        who=tuple(dict.fromkeys(map(whom, decisions))),
     )
 
 
-def _whom(decision: Decision) -> str:
-    if not decision.receiver:
-        return "nobody"
-    return f"{decision.receiver} by {decision.channel}" if decision.channel else decision.receiver
+def _about(of: Transition | Decision) -> str:
+    """Which alert: `Low stock, product A-1`."""
+    return ", ".join(filter(None, (rule_in_words(of.rule), labels_in_words(of.labels))))
 
 
-def _about(rule: str, labels: dict[str, str]) -> str:
-    return ", ".join([rule, *labels.values()])
-
-
-def _answered(known: Known, answer: Answer, zone: ZoneInfo) -> Entry:
+def _answered(answer: Answer, zone: ZoneInfo, alert: str) -> Entry:
+    """alert: which one it was, in words; "" where nobody has to be told."""
     command = answer.command
-    by, way = command.by or "somebody", _WAYS.get(command.way, "")
-    match command:
-        case Acknowledge():
-            did = f"acknowledged by {by}" + (f", who wrote: {command.note}" if command.note else "")
-        case TakeBack():
-            did = f"given back by {by}"
-        case Assign():
-            did = f"assigned to {command.to or 'nobody'} by {by}"
-        case AddNote():
-            did = f"noted by {by}: {command.text}"
-        case Snooze():
-            did = f"snoozed by {by} until {time_text(command.until, zone)}"
-        case Close():
-            did = f"closed by {by}" + (f", who wrote: {command.note}" if command.note else "")
-        case DestinationDown() | DestinationUp():
-            did = answer.why
-        case _:
-            did = f"{answer.why} ({by})"
-    if not answer.applied:
-        did = f"asked for by {by}, and left as it was: {answer.why}"
+    beside = "; ".join(filter(None, (alert, _WAYS.get(command.way, ""))))
     return Entry(
         at=answer.decided_at,
         kind="person",
-        what=flat(f"{did}{f' ({way})' if way else ''}"),
+        what=f"{answered_words(answer, zone)}{f' ({beside})' if beside else ''}",
         alert_id=getattr(command, "alert_id", ""),
         episode_id=getattr(command, "episode_id", ""),
-        who=(by,),
+        who=(command.by or "somebody",),
     )
 
 
@@ -266,27 +223,31 @@ def _told_of_shop(fact: Fact, zone: ZoneInfo) -> list[Entry]:
     """What was announced: the last word on a campaign, a capacity or a delivery to the shop."""
     match fact:
         case PlanFacts(told_at=str(announced_at)) if announced_at:
-            verb = "cancelled" if fact.cancelled else "announced" if fact.number == 1 else "announced anew"
+            verb = "cancelled" if fact.cancelled else "planned" if fact.number == 1 else "planned anew"
             stretch = f"{time_text(fact.starts, zone)} to {time_text(fact.ends, zone)}"
-            return [Entry(at=announced_at, kind="plan", what=f"campaign {flat(fact.campaign)} was {verb}: {stretch}")]
+            return [Entry(at=announced_at, kind="plan", what=f"Campaign {flat(fact.campaign)} was {verb}: {stretch}")]
         case CapacityFacts(told_at=str(announced_at)) if announced_at:
             stretch = f"from {time_text(fact.starts, zone)} to {time_text(fact.ends, zone)}"
-            what = f"capacity was declared: {measured_text(fact.orders_per_day, 'orders')} a day {stretch}"
+            what = f"Operations said that they can ship {measured_text(fact.orders_per_day, 'orders')} a day {stretch}"
             return [Entry(at=announced_at, kind="capacity", what=what)]
         case ProductFacts():
             entries = []
             for receipt in fact.receipts:
-                goods = f"{receipt.quantity:,} of {flat(fact.sku)}"
+                goods = f"{receipt.quantity:,} of product {flat(fact.sku)}"
                 if receipt.told_at:
                     moved = receipt.expected_on != receipt.first_expected_on
-                    was = f", first expected on {receipt.first_expected_on}" if moved else ""
-                    what = f"{goods} were expected on {receipt.expected_on}{was}"
+                    was = f", first for {_day(receipt.first_expected_on)}" if moved else ""
+                    what = f"{goods} were promised for {_day(receipt.expected_on)}{was}"
                     entries.append(Entry(at=receipt.told_at, kind="receipt", what=what))
                 if receipt.received_at:
-                    entries.append(Entry(at=receipt.received_at, kind="receipt", what=f"{goods} came in"))
+                    entries.append(Entry(at=receipt.received_at, kind="receipt", what=f"{goods} arrived"))
             return entries
         case _:
             return []
+
+
+def _day(day: str) -> str:
+    return day_text(date.fromisoformat(day))
 
 
 def _first_heard(entries: Sequence[Entry]) -> tuple[FirstHeard, ...]:

@@ -19,6 +19,7 @@ from lockstep.rule.condition.kinds import Rule
 from lockstep.shop.facts import SHOP, Fact
 from lockstep.shop.facts import decode as decode_fact
 from lockstep.text.figures import time_text
+from lockstep.text.label_words import labels_in_words, rule_in_words
 from lockstep.text.rfc3339 import moment_text, rfc3339_of
 from lockstep.transition import Transition, decode
 
@@ -78,8 +79,8 @@ class AccountReader:
             # What a topic has lost is older than the beginning: nothing is missing of it.
             first = min(k.known_at for k in reading.known)
             reading.since_ms = {topic: ms for topic, ms in reading.since_ms.items() if ms > first}
-        labels = ", ".join(f"{name} {value}" for name, value in last.labels.items())
-        return self._told(reading, (), title=f"{last.rule}, {labels or 'the whole shop'}")
+        title = f"{rule_in_words(last.rule)}, {labels_in_words(last.labels) or 'the whole shop'}"
+        return self._told(reading, (), title=title, is_of_one=True)
 
     async def between(self, starts: datetime | None, ends: datetime | None) -> Account:
         """Of all that became known from `starts` on and before `ends`; None: without that bound. Raises BrokerError."""
@@ -94,7 +95,7 @@ class AccountReader:
             ends="" if ends is None else rfc3339_of(ends),
         )
 
-    def _told(self, reading: _Reading, facts: tuple[Fact, ...], **given: str) -> Account:
+    def _told(self, reading: _Reading, facts: tuple[Fact, ...], **given: Any) -> Account:
         known = sorted(reading.known, key=lambda k: k.known_at)
         remarks: list[str] = []
         since_ms = max(reading.since_ms.values(), default=None)
@@ -108,7 +109,7 @@ class AccountReader:
         if reading.unreadable:
             remarks.append(f"{reading.unreadable} records are of a newer version of Lockstep and left out")
         if facts:
-            remarks.append("of campaigns, capacity and deliveries the last word is known, and not those before it")
+            remarks.append("of campaigns, deliveries and capacity the last word is known, and not those before it")
         return account(known, facts, self._rules(), self._writer, known_since=since, remarks=remarks, **given)
 
 

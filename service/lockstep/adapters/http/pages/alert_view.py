@@ -9,11 +9,12 @@ from lockstep.adapters.http.pages.explained import ExplainedPart, business_parts
 from lockstep.adapters.http.pages.happenings import Happening, happenings
 from lockstep.notification import Item
 from lockstep.notify.message import Writer, facts
+from lockstep.notify.units import with_units
 from lockstep.response.command import Answer
 from lockstep.response.decision import Decision
 from lockstep.response.standing import Handling
 from lockstep.rule.condition.kinds import Rule
-from lockstep.text.figures import time_text
+from lockstep.text.one_line import first_sentence, sentences_of
 from lockstep.text.short_time import short_time
 from lockstep.transition import Transition, TransitionName
 
@@ -26,6 +27,7 @@ class AlertView:
     """item: as messages tell it. tone: its colour, a severity, `over` or `pending`. about: the rule and its labels.
     standing: what people did that stands, in words, most important first. is_handled: whether somebody has it.
     runbook: an address of ours that may be a link; "" for none. now: what the judge says at this moment; "": nothing.
+    when: since when it goes on, or from when to when it did.
     charted: what its chart shows, `orders within 15 minutes`; "" where nobody can say.
     """
 
@@ -33,6 +35,7 @@ class AlertView:
     tone: str
     word: str
     about: str
+    when: str
     alert_id: str
     episode_id: str
     is_open: bool
@@ -43,6 +46,23 @@ class AlertView:
     parts: Sequence[ExplainedPart]
     timeline: Sequence[Happening]
     charted: str = ""
+
+    @property
+    def todos(self) -> list[tuple[str, str]]:
+        """(team, what it does now, in one sentence); the team "" where it is everybody's."""
+        parts = [(part.team, first_sentence(part.to_do)[0]) for part in self.item.team_parts if part.to_do]
+        return [("", parts[0][1])] if len(parts) > 1 and len({text for _, text in parts}) == 1 else parts
+
+    @property
+    def meanings(self) -> list[tuple[str, str]]:
+        """(team, what else it is told), where it is told more; what all are told first and once, the team ""."""
+        parts = {
+            part.team: sentences_of(f"{first_sentence(part.to_do)[1]} {part.meaning}") for part in self.item.team_parts
+        }
+        shared = [one for one in next(iter(parts.values()), []) if all(one in further for further in parts.values())]
+        own = {team: [one for one in further if one not in shared] for team, further in parts.items()}
+        rows = [("", shared), *own.items()]
+        return [(team, " ".join(further)) for team, further in rows if further]
 
     @property
     def runbook(self) -> str:
@@ -111,19 +131,27 @@ def alert_view(
     notes = handling.notes if handling is not None and is_current else ()
     judged = next((t.explanation for t in reversed(transitions) if t.explanation is not None), None)
     labels = ", ".join(f"{name} {value}" for name, value in item.labels.items())
+    since = short_time(last.started_at, zone, now)
     return AlertView(
         item=item,
         tone=tone,
         word=word,
         about=f"{last.rule}, {labels or 'the whole shop'}",
+        when=f"since {since}" if last.state not in ENDED else f"{since} to {_end(last.at, zone, now)}",
         alert_id=last.alert_id,
         episode_id=last.episode_id,
         is_open=last.state not in ENDED,
         is_handled=bool(standing),
         standing=tuple(standing),
-        notes=tuple((note.by, time_text(note.at, zone), note.text) for note in notes),
+        notes=tuple((note.by, short_time(note.at, zone, now), note.text) for note in notes),
         now=says_now,
         parts=(*explained(judged, zone), *business_parts(last.made_of, zone)),
-        timeline=happenings(events, zone),
+        timeline=happenings(events, zone, lambda t: facts(with_units(t, rule, writer.currency)).number),
         charted="" if not (of := facts(last).of) or item.window == "now" else f"{of} {item.span}",
     )
+
+
+def _end(moment: str, zone: ZoneInfo, now: datetime) -> str:
+    """When it ended, behind when it began, which may be of another day."""
+    short = short_time(moment, zone, now)
+    return short if " " in short else f"today {short}"

@@ -10,10 +10,10 @@ from lockstep.adapters.http.operations.timeline_operations import TimelineQuery,
 from lockstep.adapters.http.pages.alert_pages import AlertPages
 from lockstep.adapters.http.pages.forms.alert_forms import FormFault
 from lockstep.adapters.http.pages.forms.stretch_forms import stretch_from
+from lockstep.adapters.http.pages.happenings import clock_of
 from lockstep.adapters.http.refusal import Refusal
 from lockstep.adapters.timeline.account import Account
 from lockstep.adapters.timeline.topic_reader import AccountReader
-from lockstep.text.figures import time_text
 
 MOST_SHOWN = 500
 """Lines that the page shows, the newest; the files have more."""
@@ -57,7 +57,7 @@ class TimelinePages:
             "zone": zone.key,
             "review": review,
             "rows": [] if review is None else _rows(review, zone),
-            "heard": [] if review is None else [(h, time_text(h.at, zone)) for h in review.heard],
+            "heard": [] if review is None else [(h, " ".join(clock_of(h.at, zone))) for h in review.heard],
             "more": 0 if review is None else max(0, len(review.entries) - MOST_SHOWN),
         }
         return self._of.pages.page(
@@ -66,13 +66,18 @@ class TimelinePages:
 
 
 def _rows(review: Account, zone: ZoneInfo) -> list[dict[str, str]]:
-    return [
-        {
-            "at": time_text(entry.at, zone),
-            "kind": entry.kind,
-            "what": entry.what,
-            "happened": time_text(entry.happened_at, zone) if entry.happened_at else "",
-            "alert_id": entry.alert_id if entry.kind == "alert" else "",
-        }
-        for entry in reversed(review.entries[-MOST_SHOWN:])
-    ]
+    rows = []
+    for entry in review.entries[-MOST_SHOWN:]:
+        day, time = clock_of(entry.at, zone)
+        was_day, was_time = clock_of(entry.happened_at, zone) if entry.happened_at else ("", "")
+        rows.append(
+            {
+                "day": day,
+                "time": time,
+                "kind": entry.kind,
+                "what": entry.what,
+                "happened": was_time if was_day in ("", day) else f"{was_day} {was_time}",
+                "alert_id": entry.alert_id if entry.kind == "alert" else "",
+            }
+        )
+    return rows
