@@ -106,12 +106,12 @@ def test_what_costs_nothing_that_is_known_is_a_matter_too():
     (matter,) = daily(shop, news, (), SIX).matters
     assert matter.at_stake is None
     assert (matter.who, matter.act) == ("both teams", "Say who is on it: no orders for 2 hours")
-    assert 'nobody has said "I\'m on it" since' in matter.because
+    assert (matter.what, matter.due) == ("Mon 30 Nov 04:00: no orders for 2 hours", "2026-11-30T05:00:00Z")
 
 
 def test_alerts_of_one_rule_are_one_matter_with_what_the_rule_tells_each_team():
     """And an alert of what another matter is about is none of its own."""
-    acts = {"marketing": "Plan nothing new with it.", "operations": "Order it earlier."}
+    acts = {"marketing": "Plan nothing new with it.", "operations": "Order it earlier: it takes 14 days longer."}
     lines = [
         line(n, "LongerLeadTime", "warning", f"the supplier of {sku} takes 14 days longer", "2026-11-29T08:00:00Z",
              labels={"sku": sku}, acts=acts)
@@ -124,12 +124,25 @@ def test_alerts_of_one_rule_are_one_matter_with_what_the_rule_tells_each_team():
     report = daily(shop, AlertNews(open=tuple(lines)), (), SIX)
     stock, alerts = report.matters
     assert (stock.name, alerts.name) == ("stock/47566", "alert/a1")
-    assert alerts.what == "The supplier of 22722 takes 14 days longer, and 1 more such alert"
+    assert alerts.what == "Sun 29 Nov 09:00: the supplier of 22722 takes 14 days longer, and 1 more such alert"
     assert (alerts.who, alerts.act, alerts.also) == ("operations", "Order it earlier", "Plan nothing new with it")
     assert [(todo.who, todo.act) for todo in report.todo if todo.act in (alerts.act, alerts.also)] == [
         ("marketing", "Plan nothing new with it"),
         ("operations", "Order it earlier"),
     ]
+
+
+def test_a_sold_out_product_comes_before_an_alert_that_has_been_open_for_a_week():
+    """Of neither is known what it costs; of one thing there is one alert."""
+    open_ = [
+        line(n, rule, "warning", "KEY-1 is slow", "2026-11-20T08:00:00Z", labels={"sku": "KEY-1"})
+        for n, rule in (("1", "SlowMoving"), ("2", "DeadStock"))
+    ]
+    shop = shop_of(
+        *history(weeks=8, whole={"orders": 10, "revenue": 10_000}), product("47566", sells=4, stock=0, upto=SIX)
+    )
+    report = daily(shop, AlertNews(open=tuple(open_)), (), SIX)
+    assert [matter.name for matter in report.matters] == ["stock/47566", "alert/a1"]
 
 
 def test_what_runs_out_is_one_thing_to_whoever_promotes():

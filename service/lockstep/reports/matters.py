@@ -54,8 +54,8 @@ HELD_DAYS = 3
 SPEND_RISE = 1.5
 """Times a usual day's spend."""
 
-LONGEST_ACT = 160
-"""What a rule tells a team to do is told whole up to so many characters."""
+LEAST_SPACES = 2
+"""What stands before a colon is something to do where it has so many."""
 
 _WEIGHT = {"critical": 0, "warning": 1, "info": 2}
 
@@ -66,11 +66,12 @@ def matters(basis: Basis, *, most: int = MOST, until: datetime | None = None) ->
     until: what has time until later is left out; None: nothing is.
     """
     never = "9999"  # sorts behind every instant
+    promoted = list(_promoted(basis))
     everything = [
         *_stock(basis),
-        *_promoted(basis),
+        *promoted,
         *_capacity(basis),
-        *_plans(basis),
+        *_plans(basis, {matter.name for matter in promoted}),
         *_backlog(basis),
         *_expiring(basis),
         *_returns(basis),
@@ -82,7 +83,7 @@ def matters(basis: Basis, *, most: int = MOST, until: datetime | None = None) ->
     everything += _alerts(basis, {matter.name.partition("/")[2] for matter in everything})
     if until is not None:
         everything = [m for m in everything if m.due and datetime.fromisoformat(m.due) <= until]
-    everything.sort(key=lambda m: (-(m.at_stake or 0), m.due or never, m.name, m.what))
+    everything.sort(key=lambda m: (-(m.at_stake or 0), m.due or never, m.name.startswith("alert/")))
     chosen: dict[str, Matter] = {}
     for matter in everything:
         chosen.setdefault(matter.name, matter)
@@ -203,7 +204,8 @@ def _days_words(basis: Basis, days: Sequence[date]) -> str:
     return ("" if words[0] == "today" else "on ") + list_text(words)
 
 
-def _plans(basis: Basis) -> Iterator[Matter]:
+def _plans(basis: Basis, promoted: Collection[str]) -> Iterator[Matter]:
+    """promoted: names of matters of what campaigns promote, which need no other one of their plans."""
     near = {plan.campaign for plan in basis.plans(PROMOTED_DAYS)}
     for plan in basis.plans(14):
         said = basis.answer(plan)
@@ -213,7 +215,7 @@ def _plans(basis: Basis) -> Iterator[Matter]:
         if plan.campaign in near:  # what of its products is not there is a matter of its own: the promotion's
             stakes = [stake for stake in stakes if stake.is_of_orders]
         stake = next(iter(stakes), None)
-        if plan.campaign in near and _is_short(said):
+        if not _full(said) and _short(said) and all(f"promotion/{sku}" in promoted for sku in _short(said)):
             continue
         begins = datetime.fromisoformat(plan.starts)
         change = "Move campaign {} or make it smaller" if begins > basis.at else "Cut campaign {} back"
@@ -222,7 +224,6 @@ def _plans(basis: Basis) -> Iterator[Matter]:
             what=f"Campaign {plan.campaign} cannot be served as it is planned: {_lacks(said)}",
             who="marketing",
             act=change.format(plan.campaign),
-            also=f"Tell marketing how much of campaign {plan.campaign} you can ship",
             at_stake=_minor(stake),
             due=rfc3339_of(max(begins, basis.at)),
             because="" if stake is None else stake.of,
@@ -235,11 +236,6 @@ def _full(said: PlanAnswer) -> list[date]:
 
 def _short(said: PlanAnswer) -> list[str]:
     return [product.sku for product in said.products if product.enough_until or product.short]
-
-
-def _is_short(said: PlanAnswer) -> bool:
-    """Whether it lacks products and nothing else: each of them is a matter of its own where it begins soon."""
-    return bool(_short(said)) and not _full(said)
 
 
 def _lacks(said: PlanAnswer) -> str:
@@ -385,30 +381,37 @@ def _is_below(figure: Figure, part: float) -> bool:
 
 
 def _alerts(basis: Basis, known: Collection[str]) -> Iterator[Matter]:
-    """Open alerts that nobody has, the most severe first; those of one rule are one. known: what other matters are
-    about."""
+    """Open alerts that nobody has, the most severe first; those of one rule are one, and so are those of one thing.
+    known: what other matters are about."""
     nobody = [a for a in basis.news.open if not a.has_it and not any(value in known for value in a.labels.values())]
     by_rule: dict[str, list[AlertLine]] = {}
     for alert in sorted(nobody, key=lambda a: (_WEIGHT.get(a.severity, 3), a.since)):
         by_rule.setdefault(alert.rule, []).append(alert)
+    due = {"critical": rfc3339_of(basis.at), "warning": _end_of(basis, basis.today)}
+    things: list[dict[str, str]] = []
     for alert, *others in by_rule.values():
-        acts = {team: _first_sentence(alert.acts[team]) for team in reversed(TEAMS) if alert.acts.get(team)}
+        if alert.labels and alert.labels in things:
+            continue
+        things.append(alert.labels)
+        acts = {team: _action(alert.acts[team]) for team in reversed(TEAMS) if alert.acts.get(team)}
         who, act = next(iter(acts.items()), (BOTH, f"Say who is on it: {alert.headline}"))
         more = f", and {many(len(others), 'more such alert')}" if others else ""
         yield Matter(
             name=f"alert/{alert.alert_id}",
-            what=f"{capital(alert.headline)}{more}",
+            what=f"{short_moment(alert.since, basis.shop.zone)}: {alert.headline}{more}",
             who=who,
             act=act,
             also=next((text for team, text in acts.items() if team != who), ""),
-            due=alert.since,
-            because=f'nobody has said "I\'m on it" since {short_moment(alert.since, basis.shop.zone)}',
+            due=due.get(alert.severity, ""),
+            because='nobody has said "I\'m on it"',
         )
 
 
-def _first_sentence(text: str) -> str:
-    """Of long words the first sentence; without its full stop."""
-    return (text if len(text) <= LONGEST_ACT else text.partition(". ")[0]).rstrip(".")
+def _action(text: str) -> str:
+    """What to do of what a rule tells a team, without why: `Call the supplier` of `Call the supplier: it is 1 day
+    late.`, as numbers of then are others now. Else its first sentence."""
+    act = text.partition(": ")[0] if text.partition(": ")[0].count(" ") >= LEAST_SPACES else text
+    return act.partition(". ")[0].rstrip(".")
 
 
 def _actions(basis: Basis) -> Iterator[Matter]:

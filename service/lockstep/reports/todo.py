@@ -18,17 +18,16 @@ def todos(matters: Sequence[Matter]) -> tuple[Todo, ...]:
 
 
 def _of(who: str, matters: Sequence[Matter]) -> Iterator[Todo]:
-    """A person does what is theirs alone; a team also, after it, its part in what is the other one's."""
+    """A person does what is theirs alone; a team also its part in what is the other one's."""
     paused = {m.name.partition("/")[2] for m in matters if m.name.startswith("promotion/")}
     short = [m for m in matters if who != m.who and _is_short(m) and _sku(m) not in paused]
     for matter in matters:
         if matter.who == who or (matter.who == BOTH and who in TEAMS):
             what = capital(matter.because) if matter.what in matter.act else matter.what
             yield Todo(who=who, act=matter.act, what=what, at_stake=matter.at_stake, due=matter.due)
-    for matter in matters:
-        if not matter.also or who not in TEAMS or matter.who == who:
+        elif not matter.also or who not in TEAMS:
             continue
-        if not _is_short(matter) or short == [matter]:
+        elif not _is_short(matter) or short == [matter]:
             yield Todo(who=who, act=matter.also, what=matter.what, due=matter.due)
         elif short and short[0] is matter:
             names = list_text([_sku(m) for m in short], len(short))

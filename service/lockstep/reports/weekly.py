@@ -2,13 +2,13 @@
 other. The shares are those of a well-known guide to such meetings: leadership below 10 %, marketing 30, operations 30,
 issues 20, actions the rest."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 import msgspec
 
 from lockstep.reports.basis import Basis
-from lockstep.reports.cell_text import capital, cell_text, change_text, day_words
+from lockstep.reports.cell_text import capital, change_text, day_words
 from lockstep.reports.composed import composed
 from lockstep.reports.daily import headline
 from lockstep.reports.day_figures import made_figure, stretch_figures, today_figures
@@ -27,7 +27,6 @@ from lockstep.reports.tables.report_tables import (
 from lockstep.reports.tables.short_table import Row, day_column, number_column, short_table, text_column
 from lockstep.reports.tables.stock_tables import (
     expiring_table,
-    late_receipts,
     late_table,
     location_table,
     new_table,
@@ -112,13 +111,8 @@ def minutes_of(shares: dict[str, float], minutes: int) -> dict[str, int]:
 
 def _leadership(basis: Basis, week: tuple[Figure, ...]) -> Section:
     """Results, and what only leadership can decide."""
-    lines = []
-    for alert in basis.news.open:
-        is_long = alert.severity == "critical" and _hours(basis, alert) >= LONG_CRITICAL_HOURS
-        said = [f"critical for {measured_text(_hours(basis, alert), 'hours')}"] if is_long else []
-        said += ['nobody has said "I\'m on it"'] if not alert.has_it else [f"{alert.has_it} is on it"]
-        if is_long or not alert.has_it:
-            lines.append(f"{alert.headline}: {' and '.join(said)}")
+    long = [a for a in basis.news.open if a.severity == "critical" and _hours(basis, a) >= LONG_CRITICAL_HOURS]
+    lines = list(dict.fromkeys(_long_words(basis, alert) for alert in long))
     late = [a for a in basis.actions if a.closed_at is None and a.due and a.due < basis.today.isoformat()]
     lines += [
         f"{a.assignee or 'Nobody yet'}, overdue since {day_words(date.fromisoformat(a.due))}: {a.text}" for a in late
@@ -158,6 +152,11 @@ def _actions(basis: Basis) -> Section:
     return Section(name="actions", title="Actions", result=result if count else "No action is open.", tables=(table,))
 
 
+def _long_words(basis: Basis, alert: AlertLine) -> str:
+    has_it = f"{alert.has_it} is on it" if alert.has_it else 'nobody has said "I\'m on it"'
+    return f"{capital(alert.headline)}: critical for {measured_text(_hours(basis, alert), 'hours')} and {has_it}"
+
+
 def _hours(basis: Basis, alert: AlertLine) -> float:
     return (basis.at - datetime.fromisoformat(alert.since)).total_seconds() / 3600
 
@@ -165,16 +164,6 @@ def _hours(basis: Basis, alert: AlertLine) -> float:
 def _marketing(basis: Basis, first: date) -> Section:
     """What operations must know of marketing: campaigns, channels, spend."""
     lines = []
-    for plan in basis.plans(CAMPAIGN_DAYS):
-        expects = []
-        if plan.expected_sessions:
-            expects.append(measured_text(plan.expected_sessions, "visits"))
-        if plan.expected_orders:
-            expects.append(measured_text(plan.expected_orders, "orders"))
-        announced = f", {' and '.join(expects)} expected by marketing" if expects else ""
-        again = f" (changed {plan.number - 1} times since it was announced)" if plan.number > 1 else ""
-        starts, ends = (cell_text(t, "moment", basis.shop.zone) for t in (plan.starts, plan.ends))
-        lines.append(f"Campaign {plan.campaign}: {starts} to {ends}{announced}{again}")
     for channel in basis.shop.channels():
         change = plain(basis.made("channel", channel)["spend_change"].value)
         if change is not None and (change >= 1.5 or change <= 0.5):
@@ -214,7 +203,6 @@ def _operations(basis: Basis, before: Report | None) -> Section:
         result=(f"More is expected than can be shipped on {days}; " if full else "No day of the week is too full; ")
         + f"{many(len(basis.shortages), 'product')} sold out or running out, "
         f"{len(reorder.rows) + reorder.more:,} to order.",
-        lines=tuple(_late_receipt_lines(basis)),
         figures=(
             made_figure(basis, "capacity_today", "Capacity today"),
             made_figure(basis, "room_left", "Room for more orders today"),
@@ -234,14 +222,6 @@ def _operations(basis: Basis, before: Report | None) -> Section:
             new_table(basis),
         ),
     )
-
-
-def _late_receipt_lines(basis: Basis) -> Iterator[str]:
-    """Receipts that are late, as sentences."""
-    for product, receipt, days in late_receipts(basis):
-        first, now = (day_words(date.fromisoformat(d)) for d in (receipt.first_expected_on, receipt.expected_on))
-        late = f"{days} day{'' if days == 1 else 's'} late"
-        yield f"Product {product.sku}: {receipt.quantity:,} units come on {now}, and not on {first} ({late})"
 
 
 def _issues(basis: Basis) -> Section:

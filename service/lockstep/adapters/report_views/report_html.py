@@ -199,7 +199,9 @@ class _Html:
         title = self.el("h3", "r-h3", escape(table.title)) if table.title != section.title else ""
         beside = 1 if table.columns[0].unit == SENTENCE else BESIDE
         titles = table.columns[:beside] if beside > 1 else ()
-        head = "".join(self.el("th", f"r-th{' r-right' if _side(c) else ''}", escape(c.title)) for c in titles)
+        head = "".join(
+            self.el("th", f"r-th{' r-right' if _side(c) == ' r-num' else ''}", escape(c.title)) for c in titles
+        )
         rows = "".join(self._row(row, table.columns, zone, beside) for row in table.rows)
         more = self.el("div", "r-grey", f"and {table.more:,} more") if table.more else ""
         more += self.el("div", "r-grey", escape(table.note)) if table.note else ""
@@ -228,4 +230,6 @@ class _Html:
 
 
 def _side(column: Column) -> str:
-    return "" if column.unit in ("text", SENTENCE, "day", "moment") else " r-num"
+    if column.unit == "day":
+        return " r-day"
+    return "" if column.unit in ("text", SENTENCE, "moment") else " r-num"

@@ -46,6 +46,7 @@ LIGHT: Mapping[str, str] = {
     "r-td": "text-align:left;vertical-align:top;padding:5px 8px 5px 0;border-top:1px solid #e4e7ec;"
     "word-break:break-word",
     "r-num": "text-align:right;white-space:nowrap;padding-right:14px",
+    "r-day": "white-space:nowrap",
     "r-right": "text-align:right;padding-right:14px",
     "r-first": "min-width:70px;font-weight:bold",
     "r-below": "border-top:0;padding:0 0 6px;color:#667085;font-size:13px;word-break:break-word",

@@ -1,6 +1,6 @@
 """Tables of a report that are not of products: channels, campaigns, themes, alerts, actions."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from statistics import median
 
@@ -19,7 +19,10 @@ from lockstep.reports.tables.short_table import (
 )
 from lockstep.reports.todo import NOBODY
 from lockstep.shop.exchange import money_unit
+from lockstep.shop.facts import PlanFacts
+from lockstep.shop.plan_answer import Verdict
 from lockstep.shop.whole_shop import plain
+from lockstep.text.figures import many, measured_text
 
 
 def channel_table(basis: Basis, first: date, count: int) -> Table:
@@ -80,7 +83,15 @@ def campaign_table(basis: Basis, within_days: int) -> Table:
     for plan in basis.plans(within_days):
         said = basis.answer(plan)
         rows.append(
-            (plan.campaign, plan.starts, plan.ends, said.verdict, said.suggestion or None, ", ".join(plan.skus) or None)
+            (
+                plan.campaign,
+                plan.starts,
+                plan.ends,
+                _ANSWERS[said.verdict],
+                said.suggestion or None,
+                _expects(plan),
+                ", ".join(plan.skus) or None,
+            )
         )
     return short_table(
         "campaigns",
@@ -91,11 +102,22 @@ def campaign_table(basis: Basis, within_days: int) -> Table:
             moment_column("ends", "Ends"),
             text_column("answer", "Can it be served?"),
             text_column("suggestion", "So"),
+            text_column("expects", "Marketing expects"),
             text_column("skus", "Products"),
         ),
         rows,
         empty="None runs and none is planned.",
     )
+
+
+_ANSWERS: Mapping[Verdict, str] = {"yes": "yes", "change": "not as planned", "no": "no"}
+
+
+def _expects(plan: PlanFacts) -> str | None:
+    """`5,000 visits, 60 orders`; None where marketing said neither."""
+    expects = ((plan.expected_sessions, "visits"), (plan.expected_orders, "orders"))
+    said = ", ".join(measured_text(number, unit) for number, unit in expects if number)
+    return f"{said}, planned anew {many(plan.number - 1, 'time')}" if said and plan.number > 1 else said or None
 
 
 def theme_table(basis: Basis, first: date, count: int) -> Table:
@@ -154,7 +176,7 @@ def calendar_table(basis: Basis, within_days: int) -> Table:
         f"Content, PR and holidays, {within_days} days",
         (text_column("name", "What"), text_column("kind", ""), day_column("first", "On"), day_column("last", "Until")),
         (row for _, row in rows),
-        empty="calendar.yml has none." if calendar is not None else "There is no calendar.yml, which would list them.",
+        empty="The calendar has none." if calendar is not None else "No calendar is set up, which would list them.",
     )
 
 
