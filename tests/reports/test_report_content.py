@@ -218,6 +218,16 @@ def test_the_day_after_the_clocks_change_tells_of_the_whole_day(day):
     assert report.sections[0].title.startswith("Yesterday, Sun")
 
 
+def test_a_day_of_which_the_end_is_missing_is_compared_with_nothing():
+    """That 5 orders came by noon is no fall."""
+    facts = [f for f in history(weeks=8, whole={"orders": 50, "revenue": 10_000}) if f.day < "2026-11-29"]
+    shop = shop_of(*facts, *days("2026-11-29", upto=at("12:00", "2026-11-29"), whole={"orders": 5, "revenue": 900}))
+    report = daily(shop, AlertNews(), (), SIX)
+    assert report.headline.startswith("Yesterday: 5 orders until Sun 29 Nov 12:00, where what is known ends; 9 EUR.")
+    assert not any(matter.name == "revenue" for matter in report.matters)
+    assert "what came after Sun 29 Nov 12:00: nothing that was told later is known" in report.unknown
+
+
 # ---- the weekly agenda ----------------------------------------------------------------------------------------------
 
 

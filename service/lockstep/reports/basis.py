@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from fractions import Fraction
 from functools import cached_property
 
+from lockstep.reports.cell_text import short_moment
 from lockstep.reports.news import AlertNews
 from lockstep.response.standing import Action
 from lockstep.shop.business import business
@@ -56,6 +57,12 @@ class Basis:
     def start_of(self, day: date) -> datetime:
         """The first moment of a day of the shop."""
         return day_bounds(day, self.shop.zone)[0]
+
+    def known_until(self, day: date) -> datetime | None:
+        """Where what is known of a day ends, of which a part is missing; None: all of it is known, or nothing."""
+        facts = self.shop.day(day)
+        upto = None if facts is None else instant(facts.upto)
+        return upto if upto is not None and upto < self.start_of(day + timedelta(1)) else None
 
     # ---- business measures ------------------------------------------------------------------------------------------
 
@@ -214,7 +221,8 @@ def say_gaps(basis: Basis) -> None:
         basis.not_known("capacity: nothing was declared, and shop.yml says no capacity_per_day")
     upto = max((day.upto for day in known), default="")
     if upto and basis.at - instant(upto) > FACTS_BEHIND:
-        basis.not_known(f"what came after {upto}: the facts end there")
+        since = short_moment(upto, shop.zone)
+        basis.not_known(f"what came after {since}: nothing that was told later is known")
     if basis.news.why:
         basis.not_known(f"alerts: {basis.news.why}")
 

@@ -1,6 +1,6 @@
 """What all reports have alike: as of when, of what, what matters, and what could not be known."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from lockstep.reports.basis import Basis, say_gaps
@@ -72,8 +72,9 @@ def _than(change: str, of: str, by: str = "") -> str:
     return f", {change.lstrip('+-')} {'fewer' if change.startswith('-') else 'more'}{by} than {of}"
 
 
-def today_words(basis: Basis, figures: Mapping[str, Figure]) -> str:
+def today_words(basis: Basis, now: Sequence[Figure]) -> str:
     """` Today 125 are expected, 150 can be shipped.`; "" where nothing can be expected."""
+    figures = {figure.name: figure for figure in now}
     expected, capacity = figures["expected_today"], figures["capacity_today"]
     if expected.value is None:
         return ""

@@ -73,26 +73,31 @@ def daily(
         id=id or f"daily/{today.isoformat()}",
         title=f"Daily report, {day_words(today, year=True)}",
         covers=day_words(yesterday, year=True),
-        headline=headline(basis, "Yesterday", trade, now, before=f"the {yesterday:%A} before"),
+        headline=headline(
+            basis, "Yesterday", trade, before=f"the {yesterday:%A} before", ahead=today_words(basis, now)
+        ),
         sections=sections,
         late=late,
     )
 
 
-def headline(basis: Basis, when: str, trade: Sequence[Figure], now: Sequence[Figure], *, before: str) -> str:
+def headline(basis: Basis, when: str, trade: Sequence[Figure], *, before: str, ahead: str) -> str:
     """`Yesterday: 312 orders, 12% more than a usual Sunday; 8,420 GBP. Today 330 are expected, 400 can be shipped.`
 
-    before: what stands as `week_before`, which orders are compared with where nothing is usual.
+    before: what stands as `week_before`, which orders are compared with where nothing is usual. ahead: what is
+    to come, a sentence behind a space; "": nobody knows.
     """
-    figures = {f.name: f for f in (*trade, *now)}
+    figures = {f.name: f for f in trade}
     orders, revenue = figures["orders"], figures["revenue"]
     if orders.value is None:
-        return f"{when}: nothing is known of its orders.{today_words(basis, figures)}"
-    zone, is_usual = basis.shop.zone, orders.usual is not None
+        return f"{when}: nothing is known of its orders.{ahead}"
+    zone, is_usual, end = basis.shop.zone, orders.usual is not None, basis.known_until(basis.yesterday)
     compared = than(
         orders,
         orders.usual if is_usual else orders.week_before,
         f"a usual {basis.yesterday:%A}" if is_usual else before,
     )
+    if end is not None:
+        compared = f" until {day_words(end.astimezone(zone))} {end.astimezone(zone):%H:%M}, where what is known ends"
     taken = "" if revenue.value is None else f"; {figure_text(revenue, zone)}"
-    return f"{when}: {figure_text(orders, zone)} orders{compared}{taken}.{today_words(basis, figures)}"
+    return f"{when}: {figure_text(orders, zone)} orders{compared}{taken}.{ahead}"

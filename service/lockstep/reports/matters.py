@@ -218,12 +218,16 @@ def _plans(basis: Basis, promoted: Collection[str]) -> Iterator[Matter]:
         if not _full(said) and _short(said) and all(f"promotion/{sku}" in promoted for sku in _short(said)):
             continue
         begins = datetime.fromisoformat(plan.starts)
-        change = "Move campaign {} or make it smaller" if begins > basis.at else "Cut campaign {} back"
+        less = sum(min(-day.room, day.campaign or 0) for day in said.days if day.room is not None and day.room < 0)
+        orders = f" by {many(less, 'order')}" if less else ""
+        change = f"Move campaign {plan.campaign}, or cut it back{orders}"
+        if begins <= basis.at:
+            change = f"Cut campaign {plan.campaign} back{orders}"
         yield Matter(
             name=f"plan/{plan.campaign}",
             what=f"Campaign {plan.campaign} cannot be served as it is planned: {_lacks(said)}",
             who="marketing",
-            act=change.format(plan.campaign),
+            act=change,
             at_stake=_minor(stake),
             due=rfc3339_of(max(begins, basis.at)),
             because="" if stake is None else stake.of,
@@ -345,7 +349,9 @@ def _spend(basis: Basis) -> Iterator[Matter]:
 
 
 def _fall(basis: Basis) -> Iterator[Matter]:
-    """A day that brought much less than usual."""
+    """A day that brought much less than usual, and is known to its end."""
+    if basis.known_until(basis.yesterday) is not None:
+        return
     figures = {f.name: f for f in trade_figures(basis, basis.yesterday)}
     revenue = figures["revenue"]
     if revenue.value is None or not revenue.usual or not _is_below(revenue, DEEP_FALL):

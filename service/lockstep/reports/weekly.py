@@ -11,7 +11,7 @@ from lockstep.reports.basis import Basis
 from lockstep.reports.cell_text import capital, change_text, day_words
 from lockstep.reports.composed import composed
 from lockstep.reports.daily import headline
-from lockstep.reports.day_figures import made_figure, stretch_figures, today_figures
+from lockstep.reports.day_figures import made_figure, stretch_figures
 from lockstep.reports.news import AlertLine, AlertNews
 from lockstep.reports.report_record import Figure, Report, Section, Table, Todo
 from lockstep.reports.tables.report_tables import (
@@ -75,7 +75,6 @@ def weekly(
     first = basis.today - timedelta(7)
     days = [first + timedelta(n) for n in range(7)]
     week = stretch_figures(basis, days, [day - timedelta(7) for day in days])
-    now = today_figures(basis)
     shares = dict(SHARES)
     minutes = minutes_of(shares, shop.settings.meeting_minutes)
     parts = {
@@ -94,11 +93,22 @@ def weekly(
         id=id or f"weekly/{basis.today.isoformat()}",
         title=f"Weekly agenda, {day_words(basis.today, year=True)}",
         covers=f"{day_words(first)} to {day_words(basis.yesterday, year=True)}",
-        headline=headline(basis, "Last week", week, now, before="the week before"),
+        headline=headline(basis, "Last week", week, before="the week before", ahead=_ahead(basis)),
         sections=sections,
         late=late,
         also=_unowned(basis),
     )
+
+
+def _ahead(basis: Basis) -> str:
+    """` This week 1,284 are expected, more than can be shipped on 5 days.`; "" where nothing can be expected."""
+    days = [plain(expected_day(basis.shop, basis.today + timedelta(n), basis.at).value) for n in range(AHEAD_DAYS)]
+    known = [orders for orders in days if orders is not None]
+    if len(known) < AHEAD_DAYS:
+        return ""
+    full = len(full_days(basis.shop, basis.at, AHEAD_DAYS))
+    over = f", more than can be shipped on {many(full, 'day')}" if full else ""
+    return f" This week {sum(known):,} are expected{over}."
 
 
 def minutes_of(shares: dict[str, float], minutes: int) -> dict[str, int]:

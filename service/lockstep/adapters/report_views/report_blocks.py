@@ -54,7 +54,7 @@ def report_blocks(report: Report, *, teams: Sequence[str] = (), page: str = "") 
     head += [_section(f"*{escaped(above)}*")] if above else []
     head += [_section(_group(group, report)) for group in shown]
     if page:
-        head.append(_section(f"All numbers, and what matters by money at stake: {linked(page)}"))
+        head.append(_section(linked(page, "The whole report, with all numbers")))
     last: Block = {"type": "context", "elements": [{"type": "mrkdwn", "text": cut(foot(report), LONGEST_LINE)}]}
     body = [] if page else [_section(text) for text in _texts(report, shown)]
     room = LONGEST_ALL - sum(map(_size, [*head, last])) - 200
@@ -88,7 +88,7 @@ def _group(group: Group, report: Report) -> str:
     for number, task in enumerate(group.tasks, 1):
         act = cut(task.act, LONGEST_LINE)
         lines.append(f"{number}. {f'*{act}*' if group.is_own else act}{f' · {escaped(task.due)}' if task.due else ''}")
-        lines[-1] += f"\n{cut(task.why, LONGEST_LINE)}" if task.why else ""
+        lines[-1] += f"\n_{cut(task.why, LONGEST_LINE)}_" if task.why else ""
     return "\n".join([*lines, *([f"and {group.more:,} more"] if group.more else [])])
 
 

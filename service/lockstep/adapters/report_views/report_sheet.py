@@ -34,7 +34,7 @@ LIGHT: Mapping[str, str] = {
     "r-tile": "display:inline-block;vertical-align:top;width:31%;min-width:142px;box-sizing:border-box;"
     "padding:6px 8px 8px 0",
     "r-name": "color:#667085;font-size:13px",
-    "r-value": "font-size:22px;line-height:1.25;font-weight:bold;white-space:nowrap",
+    "r-value": "font-size:19px;line-height:1.3;font-weight:bold;white-space:nowrap",
     "r-against": "font-size:13px;color:#475467",
     "r-good": "color:#067647;font-weight:bold",
     "r-bad": "color:#b42318;font-weight:bold",
@@ -45,9 +45,9 @@ LIGHT: Mapping[str, str] = {
     "font-size:13px;width:auto;border-top:0;word-break:normal;overflow-wrap:normal",
     "r-td": "text-align:left;vertical-align:top;padding:5px 8px 5px 0;border-top:1px solid #e4e7ec;"
     "word-break:break-word",
-    "r-num": "text-align:right;white-space:nowrap;padding-right:14px",
+    "r-num": "text-align:right;white-space:nowrap;padding-right:8px",
     "r-day": "white-space:nowrap",
-    "r-right": "text-align:right;padding-right:14px",
+    "r-right": "text-align:right;padding-right:8px",
     "r-first": "min-width:70px;font-weight:bold",
     "r-below": "border-top:0;padding:0 0 6px;color:#667085;font-size:13px;word-break:break-word",
     "r-row": "padding:6px 0;border-top:1px solid #e4e7ec;font-size:14px;word-break:break-word",

@@ -24,13 +24,13 @@ def escaped(text: str) -> str:
     return _QUOTE.sub(_NOTHING, text)
 
 
-def linked(text: str) -> str:
-    """An address of ours as a link, anything else as text."""
+def linked(text: str, name: str = "") -> str:
+    """An address of ours as a link, anything else as text. name: what the link is shown as; "": the address."""
     if not text.startswith(("https://", "http://")):
         return escaped(text)
     for plain, safe in (("&", "&amp;"), ("<", "%3C"), (">", "%3E"), ("|", "%7C"), (" ", "%20")):
         text = text.replace(plain, safe)
-    return f"<{text}>"
+    return f"<{text}|{escaped(name)}>" if name else f"<{text}>"
 
 
 def cut(text: str, longest: int) -> str:
