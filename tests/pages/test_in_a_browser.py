@@ -40,9 +40,11 @@ async def test_nothing_is_wider_than_the_screen_and_all_can_be_read(tmp_path, wi
         for link in (
             shop.path(shop.links.to("act", FELL.alert_id, FELL.episode_id, ANNA)),
             shop.path(shop.links.to("act", LONG_ONE.alert_id, LONG_ONE.episode_id, ANNA)),
-            f"{shop.url}/",
+            shop.path(shop.links.mute("OrdersFell", ANNA)),
+            *(f"{shop.url}/{place}" for place in ("", "silences", "oncall", "actions", "login")),
         ):
             await tab.open(link)
+            assert await tab.value("document.querySelector('nav').clientHeight") <= 64  # one line of a menu
             await tab.value("document.querySelectorAll('details').forEach(d => d.open = true)")
             assert await tab.value("document.documentElement.scrollWidth") <= width
             assert await tab.value(CONTRAST) >= 4.5

@@ -65,13 +65,16 @@ class ActionPages:
 
     def _command(self, sent: SentForm) -> Command:
         """What a form asks for. Raises FormFault."""
-        given, number = sent.given, sent.given.get("action", "")[:64]
+        given = sent.given
+        if number := given.get("take", "")[:64]:
+            return AssignAction(action_id=number, to=sent.by("does it"), **sent.head("take", number))
+        if number := given.get("close", "")[:64]:
+            return CloseAction(action_id=number, **sent.head("close", number))
+        number = given.get("action", "")[:64]
         text, to = flat(given.get("text", ""))[:LONGEST_COMMENT], flat(given.get("assignee", ""))[:LONGEST_NAME]
         due = given.get("due", "").strip()
         head = sent.head(sent.do, number, text, to, due)
         match sent.do:
-            case "close":
-                return CloseAction(action_id=number, **head)
             case "assign":
                 return AssignAction(action_id=number, to=to, **head)
             case "add":
@@ -92,10 +95,12 @@ class ActionPages:
         status: int = 200,
     ) -> web.Response:
         actions = self._of.known.responses.actions(every=True)
+        still = sorted((a for a in actions if not a.closed_at), key=_urgency)
         closed = sorted((a for a in actions if a.closed_at), key=lambda a: a.closed_at or "", reverse=True)
         values: dict[str, Any] = {
             **await self._of.said(request, said, status),
-            "rows": self._rows([a for a in actions if not a.closed_at]),
+            "rows": self._rows(still),
+            "unowned": sum(not action.assignee for action in still),
             "closed": self._rows(closed[:MOST_CLOSED]),
             "form": self._of.visitors.form("actions"),
             "given": {**_EMPTY, **(given or {})},
@@ -118,10 +123,15 @@ class ActionPages:
                     age=duration_words(age_s - age_s % DAY_S if age_s >= DAY_S else age_s),
                     is_late=bool(action.due) and action.due < today,
                     alert_id=action.alert_id,
-                    closed="" if action.closed_at is None else f"closed by {action.closed_by}",
+                    closed="" if action.closed_at is None else f"done, says {action.closed_by}",
                 )
             )
         return rows
+
+
+def _urgency(action: Action) -> tuple[str, bool, str]:
+    """What is due first comes first, and of that what is nobody's yet."""
+    return action.due or "9999", bool(action.assignee), action.created_at
 
 
 def _day(text: str) -> str:

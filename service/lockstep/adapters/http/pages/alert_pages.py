@@ -136,7 +136,7 @@ class AlertPages:
             return self._links.read(purpose, path_value(request, "token"))
         except LinkFault as fault:
             text = f"{str(fault)[:1].upper()}{str(fault)[1:]}."
-            page_of_fault = self.pages.notice("This link leads nowhere", text, depth=1, status=404)
+            page_of_fault = self.pages.notice("This link does not work any more", text, depth=1, status=404)
             raise PageRefusal(page_of_fault) from fault
 
     async def _show(
@@ -154,7 +154,7 @@ class AlertPages:
         except BrokerError:
             return self._unreachable()
         if not transitions:
-            text = "It ended long ago, or was never there. Newer messages have newer links."
+            text = "It ended long ago. A newer message has a newer link."
             return self.pages.notice("This alert is not known here", text, depth=1, status=404)
         view = self.known.view(transitions)
         values = {

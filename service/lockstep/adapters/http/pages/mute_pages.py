@@ -5,7 +5,8 @@ page. Mail programs ask for it with one POST and nothing else (RFC 8058); a GET,
 the page.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -18,6 +19,8 @@ from lockstep.labels import stable_id
 from lockstep.notify.quiet.matchers import Matcher
 from lockstep.response.command import EndSilence, PutSilence
 from lockstep.response.standing import Silence
+from lockstep.text.days import day_text
+from lockstep.text.label_words import rule_in_words
 
 LASTS = timedelta(days=30)
 _ONE_CLICK = b"One-Click"
@@ -85,14 +88,16 @@ class MutePages:
 
     async def _show(self, request: web.BaseRequest, link: Link, *, said: str = "", status: int = 200) -> web.Response:
         standing = self._of.known.responses.silence(silence_id(link))
-        now = moment_text(self._of.known.clock())
+        moment, zone = self._of.known.clock(), self._of.known.writer.zone
+        now = moment_text(moment)
         is_muted = standing is not None and standing.ended_at is None and standing.starts <= now < standing.ends
         values = {
-            "rule": link.about,
+            "rule": rule_in_words(link.about),
             "who": link.who,
             **await self._of.said(request, said, status),
             "form": self._of.visitors.form(_about(link)),
             "is_muted": is_muted,
+            "until": _day(standing.ends if standing is not None and is_muted else moment_text(moment + LASTS), zone),
         }
         return self._of.pages.page("mute", values, depth=1, status=status)
 
@@ -104,3 +109,7 @@ def silence_id(link: Link) -> str:
 
 def _about(link: Link) -> str:
     return f"mute/{silence_id(link)}"
+
+
+def _day(moment: str, zone: ZoneInfo) -> str:
+    return day_text(datetime.fromisoformat(moment).astimezone(zone).date())

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -11,14 +12,14 @@ from lockstep.adapters.http.openapi import page
 from lockstep.adapters.http.pages.alert_pages import AlertPages
 from lockstep.adapters.http.pages.forms.alert_forms import FormFault, moment_text
 from lockstep.adapters.http.pages.forms.sent_form import SentForm, form_answer
-from lockstep.adapters.http.pages.forms.stretch_forms import stretch_from, stretch_words
+from lockstep.adapters.http.pages.forms.stretch_forms import stretch_from
 from lockstep.adapters.http.pages.visitor import Visitor
 from lockstep.errors import RuleError
 from lockstep.notify.oncall.schedules import Schedule
 from lockstep.notify.route import Routing
 from lockstep.response.command import EndOverride, PutOverride
 from lockstep.response.standing import Override
-from lockstep.text.figures import time_text
+from lockstep.text.short_time import short_time
 from lockstep.text.time_units import DAY_S
 
 DAYS = 7
@@ -52,8 +53,7 @@ class OnCallPages:
         """What a form asks for. Raises FormFault."""
         given, now = sent.given, self._of.known.clock()
         by = sent.by("did it")
-        if sent.do == "end":
-            number = given.get("override", "")[:100]
+        if number := given.get("end", "")[:100]:
             return EndOverride(override_id=number, **sent.head("end", number))
         schedule = self._schedules().get(given.get("schedule", ""))
         if schedule is None:
@@ -105,18 +105,28 @@ class OnCallPages:
             "name": schedule.name,
             "zone": str(zone),
             "who": schedule.on_call(now, every),
-            "until": None if change is None else time_text(_text(change), zone),
+            "until": None if change is None else self._time(change, zone),
             "next": None if change is None else schedule.on_call(change, every),
             "shifts": [
-                {"starts": time_text(_text(s.start), zone), "ends": time_text(_text(s.end), zone), "who": s.who}
-                for s in shifts
+                {"starts": self._time(s.start, zone), "ends": self._time(s.end, zone), "who": s.who} for s in shifts
             ],
             "overrides": [
-                {"id": o.id, "who": o.who, "by": o.by, "when": stretch_words(o.starts, o.ends, zone)}
+                {"id": o.id, "who": o.who, "by": o.by, "when": self._stretch(o, zone)}
                 for o in self._of.known.responses.overrides()
                 if o.schedule == schedule.name
             ],
         }
+
+    def _time(self, at: float, zone: ZoneInfo) -> str:
+        return short_time(_text(at), zone, self._of.known.clock())
+
+    def _stretch(self, override: Override, zone: ZoneInfo) -> str:
+        """`until 18:00`, or `Wed 22 Jul 11:50 to Thu 23 Jul 11:50` of one that is still to come."""
+        now = self._of.known.clock()
+        ends = short_time(override.ends, zone, now)
+        if datetime.fromisoformat(override.starts) <= now:
+            return f"until {ends}"
+        return f"from {short_time(override.starts, zone, now)} to {ends}"
 
 
 def _text(at: float) -> str:
