@@ -66,7 +66,7 @@ def _assert_the_morning_is_shown(text, folder):
         r"marketing A day of 1\.7x [^·]* orders are expected today and 85 can be shipped: \d+ too many", text
     )
     assert re.search(
-        r"marketing Do not promote 22423 [^·]* It will be out for \d days? before 211 units arrive on", text
+        r"marketing Do not promote product 22423 [^·]* It will be out for \d days? before 211 units arrive on", text
     )
     # The report, as a mail to both teams: what matters first is the delivery that is late.
     mails = [email.message_from_bytes(path.read_bytes()) for path in sorted(folder.glob("lockstep-demo-*/mails/*.eml"))]

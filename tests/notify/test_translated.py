@@ -73,9 +73,7 @@ def test_the_stock_that_an_alert_is_of_is_the_stock_that_is_told():
     verdict = judged(least, Verdict(Kind.BREACH, Severity.WARNING, value=20.0, limit=20.0))
     fired = transition(labels={"sku": "A-1"}, value=20.0, shop=shop, explanation=verdict)
     said = Writer(LONDON).team_text(fired, low, "marketing")
-    assert (
-        "20 units of A-1 are available, enough for 2 days at 10 units a day. It will be out for 5 days before" in said
-    )
+    assert "20 units are in stock, enough for 2 days at 10 units a day. It will be out for 5 days before" in said
 
 
 def test_an_end_says_only_that_it_is_over():
@@ -113,7 +111,7 @@ def test_what_means_the_same_to_both_teams_is_said_once():
     item = told(say, {"campaigns": "SUMMER until Thu 3 Dec"})
     first, second, both = item.team_parts
     assert (first.whole, second.whole) == ("Add no budget.", "Call in hands.")
-    assert (both.team, both.to_do, both.meaning.endswith("Running now: SUMMER until Thu 3 Dec.")) == ("", "", True)
+    assert (both.team, both.to_do, both.meaning.endswith("Campaigns now: SUMMER until Thu 3 Dec.")) == ("", "", True)
 
 
 @pytest.mark.parametrize("text", ["W" * 2_000, "Add no budget."], ids=["a text that is cut", "another text by now"])
@@ -149,7 +147,7 @@ def test_an_end_says_first_what_is_left_to_do():
 @pytest.mark.parametrize(
     ("headline", "title"),
     [
-        ("today needs 135% of what can be shipped", "Today needs 135% of what can be shipped"),
+        ("today will be nearly full", "Today will be nearly full"),
         ("web spends 23x the usual", "web spends 23x the usual"),
         ("a-1 is sold out", "a-1 is sold out"),
         ("20 orders within 1 hour", "20 orders within 1 hour"),

@@ -23,7 +23,7 @@ from lockstep.shop.subjects.returns import channel_returns
 from lockstep.shop.translations import known, sentences
 from lockstep.shop.whole_shop import Shop, plain
 from lockstep.text.days import day_text
-from lockstep.text.figures import measured_text, whole
+from lockstep.text.figures import PERCENT, measured_text, rounded_figure, whole
 
 
 def odd_numbers() -> Shop:
@@ -222,7 +222,9 @@ def test_the_conversion(said):
         assert said.cells("channels", channel)["conversion"] == made_as(made["channel_conversion"])
         assert f"{channel} {made['channel_conversion'].text}" in said.tiles["conversion"].lines
     texts = sentences(said.names, {}, "traffic", visits=10_000)
-    assert texts["marketing"][0] == f"10,000 visits × {text} ≈ {whole(Fraction(str(value)) * 10_000)} orders."
+    orders = whole(Fraction(str(value)) * 10_000)
+    rate = text if whole(Fraction(text.rstrip("%")) * 100) == orders else rounded_figure(value, 2, PERCENT)
+    assert texts["marketing"][0] == f"10,000 visits × {rate} ≈ {orders} orders."
 
 
 def test_the_stock_of_a_product(said):
@@ -270,5 +272,5 @@ def test_the_money_at_stake(said):
     assert stake_words(matter, said.report) == f"{text} at stake"
     told = " ".join(sentences(facts, {"sku": "22423"}, "stock")["marketing"])
     assert f"At stake: about {text} (" in told
-    assert re.search(r"\d units? of 22423 that ", told)
+    assert re.search(r"\d units? of product 22423 that ", told)
     assert not re.search(r"\d 22423", told)

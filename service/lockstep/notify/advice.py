@@ -1,5 +1,6 @@
 """What built-in texts advise: what a team can do about orders that fall is not what it does about stock that does."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 from lockstep.measure.definition import Aggregate, OfExpression, SeriesDef, series_of
@@ -10,7 +11,7 @@ from lockstep.rule.explained_condition import said_of
 from lockstep.rule.judged_verdict import Judged
 from lockstep.rule.sentences import kind_named
 from lockstep.shop.catalogue import SOURCE
-from lockstep.shop.translations import sentences
+from lockstep.shop.translations import SOLD_OUT, sentences
 from lockstep.transition import Transition
 
 Advice = Mapping[tuple[str, str], str]
@@ -164,24 +165,31 @@ def _series(condition: OfExpression) -> Iterable[SeriesDef]:
     return series
 
 
-MOST_SENTENCES = 3
+MOST_SENTENCES = 2
 """Of what could be said of the shop; more is on its page."""
 
 
-def translated(transition: Transition, rule: Rule | None, leaf: Judged | None, team: str) -> str:
+def translated(transition: Transition, rule: Rule | None, leaf: Judged | None, team: str, *, before: str = "") -> str:
     """What an alert means in the other team's numbers: sentences that follow a team's own words.
 
-    "" where nothing of the shop is known. What the rule's own text says of the shop is not said again.
+    "" where nothing of the shop is known. What the rule's summary and its text for the team say of the shop is not said
+    again. before: both as they are read.
     """
     if not transition.shop or rule is None:
         return ""
-    about, text = _about(rule, leaf), rule.say.get(team, "")
+    about = _about(rule, leaf)
+    texts = [rule.say.get(part, "") for part in ("summary", team)]
     visits = transition.value if about == "traffic" else None
-    said = set(wording.shop_names_in(text))
-    if wording.is_named("value", text):
+    said = {name for text in texts for name in wording.shop_names_in(text)}
+    if any(wording.is_named("value", text) for text in texts):
         said |= {str(s.field) for s in _shop_series(rule)}
+    if _IS_SOLD_OUT.search(before):
+        said.add(SOLD_OUT)
     facts = _as_of_now(transition, rule, leaf)
     return " ".join(sentences(facts, transition.labels, about, visits, said=said).get(team, ())[:MOST_SENTENCES])
+
+
+_IS_SOLD_OUT = re.compile(r"(?<!be )\bsold out\b")
 
 
 def _shop_series(rule: Rule) -> list[SeriesDef]:

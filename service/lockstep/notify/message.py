@@ -192,7 +192,8 @@ class Writer:
         if transition.state is TransitionName.RESOLVED:
             return f"{self._ended(transition, fired_at)} {to_do}"
         stands = "" if self._filled(team, transition, rule) else self._stands(transition, rule)
-        return f"{stands} {to_do} {translated(transition, rule, leaf_of(transition), team)}".strip()
+        before = f"{self._filled('summary', transition, rule) or ''} {to_do}"
+        return f"{stands} {to_do} {translated(transition, rule, leaf_of(transition), team, before=before)}".strip()
 
     def own_words(self, transition: Transition, rule: Rule | None, team: str) -> str:
         """What to do: the rule's words for a team, else built-in ones; of an end what is left to do, as trouble of

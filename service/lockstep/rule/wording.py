@@ -16,7 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from lockstep.errors import RuleError
 from lockstep.labels import NONE
 from lockstep.shop.names import NAMES as SHOP_NAMES
-from lockstep.text.figures import PERCENT, Figure, duration_words, money_text, number_text, rounded_figure
+from lockstep.text.figures import PERCENT, THINGS, Figure, duration_words, money_text, number_text, rounded_figure
 from lockstep.text.time_units import DAY_S
 from lockstep.yaml.document import did_you_mean
 
@@ -82,6 +82,13 @@ def _abs(value: object) -> object:
     return value if number is None else Figure(str(value).removeprefix("-"), abs(number), unit)
 
 
+def _bare_number(value: object) -> object:
+    number, unit = _number(value, "number"), getattr(value, "unit", "")
+    if number is None or unit not in THINGS:
+        return value
+    return Figure(str(value).rpartition(" ")[0], number)
+
+
 def _money(value: object, currency: object = "") -> object:
     number = _number(value, "money")
     return value if number is None else Figure(money_text(number, str(currency)), number)
@@ -103,7 +110,14 @@ def _default(value: object, words: object = "", boolean: object = False) -> obje
     return words if is_absent else do_default(value, words, bool(boolean))
 
 
-_OF_FIGURES = {"abs": _abs, "percent": _percent, "round": _round, "money": _money, "duration": _duration}
+_OF_FIGURES = {
+    "abs": _abs,
+    "percent": _percent,
+    "round": _round,
+    "money": _money,
+    "duration": _duration,
+    "number": _bare_number,
+}
 _OURS = {**_OF_FIGURES, "d": _default, "default": _default}
 FILTERS = tuple(sorted((*_OF_JINJA, *_OURS)))
 """What templates may do to a name."""
@@ -322,7 +336,7 @@ def is_named(name: str, text: str) -> bool:
     return any(n.name == name for n in tree.find_all(nodes.Name))
 
 
-_BEHIND = re.compile(r"\{\{-?\s*(?P<name>[a-z_]+)\b[^{}]*\}\}\s*(?P<word>%|[A-Za-z]+)")
+_BEHIND = re.compile(r"\{\{-?\s*(?P<name>[a-z_]+)\b(?![^{}]*\|\s*number\b)[^{}]*\}\}\s*(?P<word>%|[A-Za-z]+)")
 
 
 def units_twice(text: str, units: Mapping[str, str]) -> list[tuple[str, str]]:

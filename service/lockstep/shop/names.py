@@ -18,10 +18,12 @@ from lockstep.shop.forecast import conversion_of, usual_day
 from lockstep.shop.plan_answer import answer, rough
 from lockstep.shop.stakes import at_stake, named, order_value
 from lockstep.shop.subjects import bundles
+from lockstep.shop.subjects.location import held_products, place_text
 from lockstep.shop.subjects.product import is_named, lead_time
 from lockstep.shop.subjects.promotions import unknown_products
+from lockstep.shop.subjects.restock import ORDER_MORE, overdue, restock, supplier_text
 from lockstep.shop.subjects.returns import reasons_text
-from lockstep.shop.subjects.stock_receipts import next_receipt, open_receipts, sold_out_on
+from lockstep.shop.subjects.stock_receipts import next_receipt, sold_out_on
 from lockstep.shop.whole_shop import Made, Shop, plain
 from lockstep.text.days import day_text, list_text
 from lockstep.text.figures import MONEY, whole
@@ -111,6 +113,20 @@ _OWN = (
         "what is usual is not known yet",
     ),
     Name(
+        "expected_by_now",
+        "Orders that were expected by this hour of today",
+        "orders",
+        "112 orders",
+        "how many orders to expect by now is not known yet",
+    ),
+    Name(
+        "too_many_today",
+        "Orders expected today that cannot be shipped today; 0 when all can",
+        "orders",
+        "26 orders",
+        "no capacity is declared for today",
+    ),
+    Name(
         "visits_today",
         "Visits of today so far; of a channel where the alert names one",
         "visits",
@@ -159,7 +175,7 @@ _OWN = (
         "XMAS from Mon 14 Dec",
         "no campaign is planned in the next 14 days",
     ),
-    Name("order_value", "What an order brings, over 28 days", "money", "34.50 EUR", "no revenue is known"),
+    Name("order_value", "What an order brings, over 28 days", "money", "35 EUR", "no revenue is known"),
     Name("currency", "The shop's currency", "text", "EUR", "the shop names no currency"),
     Name(
         "money_at_stake",
@@ -226,6 +242,22 @@ _OWN = (
         "sku",
     ),
     Name(
+        "supplier",
+        "Who delivers it, as a sentence names it",
+        "text",
+        "supplier lyon-textiles",
+        "the supplier",
+        "sku",
+    ),
+    Name(
+        "restock",
+        "What brings more of it soonest, as a sentence: to ask for the delivery that is planned, or to order some",
+        "text",
+        "Order 510 units of product A-1 today (a delivery takes 14 days)",
+        ORDER_MORE,
+        "sku",
+    ),
+    Name(
         "return_reasons",
         "Why it came back, the reasons given most",
         "text",
@@ -275,6 +307,22 @@ _OWN = (
     ),
     Name("plan_days", "When it runs", "text", "Wed 2 Dec to Sat 5 Dec", "no such campaign is known", "campaign"),
     Name(
+        "place",
+        "A location as people call it: a marketplace of shop.yml, or a warehouse",
+        "text",
+        "the warehouse 3pl-north",
+        "the warehouse",
+        "location",
+    ),
+    Name(
+        "held_products",
+        "What may not be sold there, the most first",
+        "text",
+        "product A-1 (60 units) and product B-2 (12 units)",
+        "look them up in its stock report",
+        "location",
+    ),
+    Name(
         "receipt_due",
         "The day on which a delivery is expected now",
         "text",
@@ -323,7 +371,9 @@ def names(shop: Shop, labels: Mapping[str, str], at: datetime) -> dict[str, floa
     if campaign in shop.plans:
         known |= _of_plan(shop, shop.plans[campaign], at)
     if "location" in labels:
-        known |= _numbers(business(shop, "location", (named(labels["location"]),), at))
+        location = named(labels["location"])
+        known |= _numbers(business(shop, "location", (location,), at))
+        known |= {"place": place_text(shop, location), "held_products": held_products(shop, location)}
     return {name: value for name, value in known.items() if value is not None and value != ""}
 
 
@@ -351,6 +401,8 @@ def _of_shop(shop: Shop, labels: Mapping[str, str], at: datetime) -> dict[str, f
     known |= {
         "stock_age": _stock_age(shop, at),
         "orders_today": facts.counts.get("orders", 0) if shop.days else None,
+        "expected_by_now": _expected_by_now(made["forecast_gap"]),
+        "too_many_today": _too_many(made["expected_today"].value, made["capacity_today"].value),
         "usual_today": plain(usual_day(shop, today, "orders").value),
         "visits_today": visits,
         "order_value": plain(value.value),
@@ -368,6 +420,16 @@ def _of_shop(shop: Shop, labels: Mapping[str, str], at: datetime) -> dict[str, f
             "visits_for_room": None if room is None or not rate.share else rough(Fraction(room) / rate.share),
         }
     return known
+
+
+def _expected_by_now(gap: Made) -> int | None:
+    expected = dict(gap.made_of).get("expected so far")
+    return whole(expected) if isinstance(expected, int | float) else None
+
+
+def _too_many(expected: float | Fraction | None, capacity: float | Fraction | None) -> int | None:
+    """Orders that are expected and cannot be shipped."""
+    return None if expected is None or capacity is None else max(0, int(expected) - int(capacity))
 
 
 def _stock_age(shop: Shop, at: datetime) -> float | None:
@@ -410,7 +472,8 @@ def _of_product(
     today = shop.day_of(at)
     scarcest = bundles.scarcest_part(shop, product.sku, today)
     # A bundle comes in when the part comes in that it lacks.
-    coming = next_receipt(product if scarcest is None else shop.products[scarcest], today)
+    part = product if scarcest is None else shop.products[scarcest]
+    coming = next_receipt(part, today)
     out = sold_out_on(shop, product, at)
     known = _numbers(business(shop, "product", (product.sku,), at))
     known |= {
@@ -422,6 +485,8 @@ def _of_product(
         "next_receipt_quantity": None if coming is None else coming[1],
         **_overdue(product, today),
         "lead_time": lead_time(shop, product),
+        "supplier": supplier_text(part),
+        "restock": restock(shop, part, at),
         "return_reasons": reasons_text(shop, product, today),
     }
     if "purchase_order" in labels:
@@ -440,14 +505,13 @@ def _of_product(
 
 def _overdue(product: ProductFacts, today: date) -> dict[str, float | str | None]:
     """Of a next delivery that should be there already: since when, instead of a day on which it may come at best."""
-    days = {one: date.fromisoformat(one.expected_on) for one in open_receipts(product)}
-    late = [one for one, due in days.items() if due < today]
-    if not late or today in days.values():
+    late = overdue(product, today)
+    if late is None:
         return {}
-    since = days[late[0]]
+    since, units = late
     return {
         "next_receipt": f"overdue since {day_text(since)}",
-        "next_receipt_quantity": sum(one.quantity for one in late),
+        "next_receipt_quantity": units,
         "overdue_days": (today - since).days,
     }
 

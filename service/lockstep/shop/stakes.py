@@ -22,6 +22,7 @@ from lockstep.shop.forecast import forecast
 from lockstep.shop.plan_answer import PlanAnswer, assess
 from lockstep.shop.subjects import expiry
 from lockstep.shop.subjects.capacity import capacity_of
+from lockstep.shop.subjects.location import place_text
 from lockstep.shop.subjects.product import cover, lead_time, not_judged, velocity
 from lockstep.shop.subjects.promotions import promoting
 from lockstep.shop.subjects.returns import product_returns
@@ -36,8 +37,8 @@ ORDER_DAYS = 28
 
 @dataclass(frozen=True)
 class Stake:
-    """minor: in the minor unit of the currency, 0 at least. of: what it is, in words: `12 units of A-1 that would
-    sell in the 3 days it is out`. is_of_orders: whether it is made of orders and not of units of a product."""
+    """minor: in the minor unit of the currency, 0 at least. of: what it is, in words: `12 units of product A-1 that
+    would sell in the 3 days it is out`. is_of_orders: whether it is made of orders and not of units of a product."""
 
     minor: int
     currency: str
@@ -152,7 +153,7 @@ def units_stake(shop: Shop, product: ProductFacts, units: Fraction | int, words:
     if product.price is None or units <= 0:
         return None
     minor = in_shop_currency(shop, {product.currency: round(product.price * units)}, at)
-    of = f"{many(ceil(units), 'unit')} of {product.sku} {words}".rstrip()
+    of = f"{many(ceil(units), 'unit')} of product {product.sku} {words}".rstrip()
     return None if minor is None else Stake(minor, shop_currency(shop, at), of)
 
 
@@ -248,12 +249,14 @@ def promotion(shop: Shop, product: ProductFacts, at: datetime) -> Stake | None:
     spend = business(shop, "product", (product.sku,), at, only=frozenset(("spend_without_stock",)))
     spent = minor_of(shop, spend["spend_without_stock"], at) or 0
     missing = promoted_short(shop, product, at)
-    sales = units_stake(shop, product, missing, f"that {list_text([p.campaign for p in plans])} could sell", at)
+    sales = units_stake(
+        shop, product, missing, f"that campaign {list_text([p.campaign for p in plans])} could sell", at
+    )
     minor, words = spent + (0 if sales is None else sales.minor), []
     if sales is not None:
-        words.append(f"{sales.of} and {'is' if missing == 1 else 'are'} not there")
+        words.append(sales.of)
     if spent:
-        words.append(f"what was spent today on promoting {product.sku}, which is out")
+        words.append("what was spent on ads for it today" if sales else f"spent today on ads for product {product.sku}")
     return Stake(minor, shop_currency(shop, at), " and ".join(words)) if minor else None
 
 
@@ -270,10 +273,10 @@ def plan_stakes(shop: Shop, answer: PlanAnswer, at: datetime) -> list[Stake]:
     """What a campaign brings and cannot be shipped, and what it could sell of each product and is not there; the
     largest first."""
     orders = sum(-day.room for day in answer.days if day.room is not None and day.room < 0)
-    stakes = [orders_stake(shop, orders, f"more than can be shipped in the days of {answer.campaign}", at)]
+    stakes = [orders_stake(shop, orders, f"more than can be shipped in the days of campaign {answer.campaign}", at)]
     for row in answer.products:
         if row.sku in shop.products:
-            words = f"that {answer.campaign} could sell and are not there"
+            words = f"that campaign {answer.campaign} could sell and are not there"
             stakes.append(units_stake(shop, shop.products[row.sku], row.short, words, at))
     return sorted((s for s in stakes if s is not None), key=lambda s: (-s.minor, s.of))
 
@@ -326,7 +329,7 @@ def held(shop: Shop, location: str, at: datetime) -> Stake | None:
     skus = [sku for sku, count in units.items() if count > 0]
     if not minor:
         return None
-    return Stake(minor, shop_currency(shop, at), f"held at {location or 'one place'}: {list_text(skus)}")
+    return Stake(minor, shop_currency(shop, at), f"what {place_text(shop, location)} holds of {list_text(skus)}")
 
 
 def more_spend(shop: Shop, channel: str, at: datetime) -> Stake | None:
@@ -338,4 +341,4 @@ def more_spend(shop: Shop, channel: str, at: datetime) -> Stake | None:
     spends = [in_shop_currency(shop, paid(shop, "spend", d, 1, channel), at) for d in (today - timedelta(1), today)]
     spend = max((one for one in spends if one is not None), default=0)
     more = round(spend * (1 - 1 / Fraction(change.value)))
-    return Stake(more, shop_currency(shop, at), f"spent on {channel} above a usual day")
+    return Stake(more, shop_currency(shop, at), f"spent on channel {channel} above a usual day")

@@ -12,7 +12,16 @@ from lockstep.labels import NONE
 from lockstep.shop.exchange import money_unit
 from lockstep.shop.names import NAMES, absent
 from lockstep.shop.whole_shop import Made
-from lockstep.text.figures import MONEY, PERCENT, POINTS, measured_number, measured_text, whole
+from lockstep.text.figures import (
+    MONEY,
+    PERCENT,
+    POINTS,
+    measured_number,
+    measured_text,
+    number_text,
+    rounded_figure,
+    whole,
+)
 
 Facts = Mapping[str, float | str]
 TEAMS = ("marketing", "operations")
@@ -45,11 +54,19 @@ _OF_ALL = ("capacity", "shipping", "traffic")
 """Of these an alert that names a product gets what is said of its stock: that is what its orders and visits need."""
 
 
+SOON_DAYS = 60
+"""Of what lasts longer nobody asks when the next delivery comes."""
+SOLD_OUT = "sold out"
+"""Stands among the names that a text has said where it says that the product is."""
+
+
 class Sentence(NamedTuple):
-    """One sentence. says: the names whose numbers it is there to say: a text that has one of them goes without it."""
+    """One sentence. says: the names whose numbers it is there to say: a text that has one of them goes without it.
+    beside: name → what is left to say beside a text that has that name; the first that it has counts."""
 
     text: str
     says: tuple[str, ...]
+    beside: tuple[tuple[str, str], ...] = ()
 
 
 Part = Sentence | tuple[Sentence, Sentence]
@@ -69,7 +86,8 @@ def sentences(
 
     facts: `names(…)` as of the change. subject: what the rule is about, one of the catalogue's SUBJECTS or a word of
     `lockstep.notify.advice` (`orders`, `traffic`, `stock`, …); "" for what the labels name. visits: that the alert is
-    about, if it is about visits: they are told as orders. said: names whose numbers the text before has already.
+    about, if it is about visits: they are told as orders. said: names whose numbers the text before has already, and
+    SOLD_OUT where it says that.
     """
     if not facts:
         return {team: [] for team in TEAMS}
@@ -85,10 +103,17 @@ def sentences(
     return written
 
 
-def _left(part: Part, said: Collection[str]) -> str:
+def _left(part: Part, said: set[str]) -> str:
     """What is still to be said: of sentences that belong together those that the text has not."""
     parts = [part] if isinstance(part, Sentence) else part
-    return " ".join(s.text for s in parts if s.text and not set(s.says) & set(said))
+    texts = (_beside(sentence, said) for sentence in parts)
+    return " ".join(text for text in texts if text)
+
+
+def _beside(sentence: Sentence, said: set[str]) -> str:
+    if not sentence.text or not said.isdisjoint(sentence.says):
+        return ""
+    return next((text for name, text in sentence.beside if name in said), sentence.text)
 
 
 def _kind_of(labels: Mapping[str, str]) -> str:
@@ -116,6 +141,8 @@ def known(facts: Facts, name: str) -> str:
     unit = NAMES[name].unit if name in NAMES else ""
     if unit == MONEY:
         unit = money_unit(str(facts.get("currency", "")))
+    if name == "price":
+        return number_text(value, unit)  # what somebody wrote, to the cent
     return Made(value, unit).text
 
 
@@ -136,6 +163,8 @@ def _be(number: float) -> str:
 # ---- visits ----------------------------------------------------------------------------------------------------------
 
 _VISITS = ("visits_today", "orders_from_visits")
+LEAST_ORDERS = 5
+"""Of a day whose visits brought fewer there is nothing to learn."""
 
 
 def _visits_as_orders(facts: Facts, visits: float) -> Sentence:
@@ -147,7 +176,16 @@ def _visits_as_orders(facts: Facts, visits: float) -> Sentence:
         return Sentence(f"How many orders {_visits(visits)} bring is not known: {absent('conversion')}.", _VISITS)
     if not rate:
         return Sentence(f"{_visits(visits)}, and no order came of any visit lately.", _VISITS)
-    return Sentence(f"{_visits(visits)} × {measured_text(rate, PERCENT)} ≈ {_brought(visits * rate)}.", _VISITS)
+    return Sentence(f"{_product(visits, rate)}.", _VISITS)
+
+
+def _product(visits: float, rate: float, of: str = "") -> str:
+    """`10,000 visits × 3.1% ≈ 310 orders`: the rate has a digit more where a reader who multiplies would not get the
+    orders. of: what stands behind the visits."""
+    shown = measured_text(rate, PERCENT)
+    if whole(visits * float(shown.rstrip("%")) / 100) != whole(visits * rate):
+        shown = rounded_figure(rate, 2, PERCENT)
+    return f"{_visits(visits)}{of} × {shown} ≈ {_brought(visits * rate)}"
 
 
 def _visits(number: float) -> str:
@@ -159,61 +197,57 @@ def _brought(orders: float) -> str:
 
 
 def _today(facts: Facts, labels: Mapping[str, str]) -> Sentence:
-    """`4,000 visits of web today × 3.1% ≈ 124 orders.`"""
+    """`4,000 visits of channel web today × 3.1% ≈ 124 orders.`"""
     visits, rate = _number(facts, "visits_today"), _number(facts, "conversion")
-    if not visits or whole(visits) < 1 or rate == 0:
+    if not visits or whole(visits) < 1 or (rate is not None and visits * rate < LEAST_ORDERS):
         return NOTHING
     channel = _named(labels, "channel")
-    so_far = f"{_visits(visits)}{f' of {channel}' if channel else ''} today"
+    of = f"{f' of channel {channel}' if channel else ''} today"
     if rate is None:
-        return Sentence(f"{so_far}; {absent('conversion')}.", _VISITS)
-    return Sentence(f"{so_far} × {measured_text(rate, PERCENT)} ≈ {_brought(visits * rate)}.", _VISITS)
+        return Sentence(f"{_visits(visits)}{of}; {absent('conversion')}.", _VISITS)
+    return Sentence(f"{_product(visits, rate, of)}.", _VISITS)
 
 
 # ---- orders and what can be shipped ----------------------------------------------------------------------------------
 
 
 def _capacity(facts: Facts, labels: Mapping[str, str], team: str) -> list[Sentence]:
-    return [
-        _room(facts, team),
-        _stake(facts),
-        _backlog(facts) if team == "operations" else NOTHING,
-        _campaigns(facts),
-    ]
+    return [_room(facts, team), _stake(facts), _campaigns(facts)]
 
 
 def _shipping(facts: Facts, labels: Mapping[str, str], team: str) -> list[Sentence]:
-    room = _room(facts, team) if "expected_today" in facts else NOTHING
-    return [_backlog(facts), room, _stake(facts), _campaigns(facts)]
+    """Without the room of today: what waits is not in it, and nobody is to read that there is room beside a queue."""
+    return [_backlog(facts), _stake(facts), _campaigns(facts)]
 
 
 def _room(facts: Facts, team: str) -> Sentence:
     """`310 orders are expected today and 490 can be shipped: room for 180 more ≈ 5,800 visits at 3.1%.`"""
-    return Sentence(
-        _room_text(facts, team),
-        ("expected_today", "capacity_today", "room_left", "visits_for_room"),
-    )
-
-
-def _room_text(facts: Facts, team: str) -> str:
-    expected, capacity, room = (_number(facts, name) for name in ("expected_today", "capacity_today", "room_left"))
+    says = ("room_left", "visits_for_room", "too_many_today")
+    expected, capacity = _number(facts, "expected_today"), _number(facts, "capacity_today")
     if expected is None:
         so_far = _number(facts, "orders_today")
         came = "" if so_far is None else f"; {_orders(so_far) if whole(so_far) else 'none'} came so far"
-        return f"{_capital(absent('expected_today'))}{came}."
+        beside = (("orders_today", f"{_capital(absent('expected_today'))}."),)
+        return Sentence(f"{_capital(absent('expected_today'))}{came}.", (*says, "expected_today"), beside)
     ahead = f"{_orders(expected)} {_be(expected)} expected today" if whole(expected) else "No orders are expected today"
     if capacity is None:
-        return f"{ahead}; {absent('capacity_today')}."
-    ways = f"{ahead} and {measured_number(capacity)} can be shipped"
+        return Sentence(f"{ahead}; {absent('capacity_today')}.", (*says, "expected_today", "capacity_today"))
+    left = _left_of_day(facts, expected, capacity, team)
+    whole_day = f"{ahead} and {measured_number(capacity)} can be shipped: {left}."
+    return Sentence(whole_day, says, (("capacity_today", f"That is {left}."), ("expected_today", f"That is {left}.")))
+
+
+def _left_of_day(facts: Facts, expected: float, capacity: float, team: str) -> str:
     if expected > capacity:
-        return f"{ways}: {measured_number(expected - capacity)} too many."
+        return f"{measured_number(expected - capacity)} too many"
+    room = _number(facts, "room_left")
     if not room or whole(room) < 1:
-        return f"{ways}: there is no room for more."
+        return "no room for more"
     visits, rate = _number(facts, "visits_for_room"), _number(facts, "conversion")
     more = ""
     if team == "marketing" and visits and rate:
         more = f" ≈ {_visits(visits)} at {measured_text(rate, PERCENT)}"
-    return f"{ways}: room for {measured_number(room)} more{more}."
+    return f"room for {measured_number(room)} more{more}"
 
 
 def _backlog(facts: Facts) -> Sentence:
@@ -222,15 +256,14 @@ def _backlog(facts: Facts) -> Sentence:
         return NOTHING
     waits = "waits" if whole(orders) == 1 else "wait"
     oldest = "" if hours < 1 else f", the oldest for {measured_text(hours, 'hours')}"
-    return Sentence(f"{_orders(orders)} {waits} to be shipped{oldest}.", ("backlog", "backlog_age"))
+    text = f"{_orders(orders)} {waits} to be shipped"
+    return Sentence(f"{text}{oldest}.", ("backlog",), (("backlog_age", f"{text}."),))
 
 
 def _campaigns(facts: Facts) -> Sentence:
-    if "campaigns" in facts:
-        return Sentence(f"Running now: {facts['campaigns']}.", ("campaigns",))
-    if "campaigns_ahead" in facts:
-        return Sentence(f"Coming: {facts['campaigns_ahead']}.", ("campaigns_ahead",))
-    return NOTHING
+    if "campaigns" not in facts:
+        return NOTHING
+    return Sentence(f"Campaigns now: {facts['campaigns']}.", ("campaigns",))
 
 
 def _stake(facts: Facts) -> Sentence:
@@ -241,7 +274,9 @@ def _stake(facts: Facts) -> Sentence:
     says: tuple[str, ...] = ("money_at_stake", "money_at_stake_of")
     if amount == facts.get("spend_without_stock"):
         says = (*says, "spend_without_stock")  # a text that names the spend has the number
-    return Sentence(f"At stake: about {known(facts, 'money_at_stake')} ({known(facts, 'money_at_stake_of')}).", says)
+    money, of = known(facts, "money_at_stake"), known(facts, "money_at_stake_of")
+    beside = (("too_many_today", f"At stake: about {money}."),) if of.endswith("shipped today") else ()
+    return Sentence(f"At stake: about {money} ({of}).", says, beside)
 
 
 def _traffic(facts: Facts, labels: Mapping[str, str], team: str) -> list[Sentence]:
@@ -259,11 +294,9 @@ def _channel(facts: Facts, labels: Mapping[str, str], team: str) -> list[Sentenc
 
 def _stock(facts: Facts, labels: Mapping[str, str], team: str) -> list[Part]:
     late = _late_receipt(facts, labels)
-    lasting = (_cover(facts, labels), NOTHING if _is_of(late, facts) else _next_receipt(facts))
-    promoted, stake, expiring = _promoted(facts), _stake(facts), _expiring(facts, team)
-    if team == "operations":
-        return [late, lasting, _reorder(facts), stake, promoted, expiring]
-    return [late, lasting, promoted, stake, expiring]
+    lasting = (_cover(facts), NOTHING if _is_of(late, facts) else _next_receipt(facts))
+    reorder = _reorder(facts) if team == "operations" else NOTHING
+    return [late, lasting, reorder, _stake(facts), _promoted(facts), *_expiring(facts, team)]
 
 
 def _is_of(late: Sentence, facts: Facts) -> bool:
@@ -274,86 +307,96 @@ def _is_of(late: Sentence, facts: Facts) -> bool:
 
 
 def _expiry(facts: Facts, labels: Mapping[str, str], team: str) -> list[Part]:
-    return [_expiring(facts, team), _cover(facts, labels), _stake(facts), _promoted(facts)]
+    return [*_expiring(facts, team), _cover(facts), _stake(facts), _promoted(facts)]
 
 
-def _cover(facts: Facts, labels: Mapping[str, str]) -> Sentence:
-    """`40 units of A-1 are available, enough for 10 days at 4 units a day.`"""
-    return Sentence(_cover_text(facts, labels), ("available",))
-
-
-def _cover_text(facts: Facts, labels: Mapping[str, str]) -> str:
+def _cover(facts: Facts) -> Sentence:
+    """`40 units are in stock, enough for 10 days at 4 units a day.`"""
     available, days, a_day = (_number(facts, name) for name in ("available", "days_of_cover", "velocity"))
-    sku = _named(labels, "sku") or "It"
+    says = ("available",)
     if available is None:
-        return f"{_capital(absent('available'))}."
+        return Sentence(f"{_capital(absent('available'))}.", says)
     speed = "less than 1 unit in 10 days" if a_day and a_day < 0.1 else f"{known(facts, 'velocity')} a day"
+    sells = f"It sells {speed} when there is some." if a_day else ""
     if available <= 0:
         owed = f", and {measured_text(-available, 'units')} more {_be(-available)} ordered" if available < 0 else ""
-        sells = f"; it sells {speed} when there is some" if a_day else ""
-        return f"{sku} is sold out{owed}{sells}."
-    left = f"{measured_text(available, 'units')} of {sku} {_be(available)} available".replace(" of It ", " ")
+        return Sentence(f"It is sold out{owed}. {sells}".rstrip(), says, ((SOLD_OUT, sells),))
+    left = f"{measured_text(available, 'units')} {_be(available)} in stock"
     if days is None:
-        return f"{left}; {'none was sold lately' if a_day == 0 else 'how long that lasts is not known yet'}."
+        none = "none was sold lately" if a_day == 0 else "how long that lasts is not known yet"
+        lasting = ("days_without_sale", "bundle_cover")
+        return Sentence(f"{left}; {none}.", says, ((SOLD_OUT, sells), *((name, f"{left}.") for name in lasting)))
     over = "a year or more" if days >= 365 else "less than a day" if days < 1 else known(facts, "days_of_cover")
-    return f"{left}, enough for {over}{f' at {speed}' if a_day else ''}."
+    usual = "the usual " if _number(facts, "promoted_cover_gap") else ""
+    lasts = f"{left}, enough for {over}{f' at {usual}{speed}' if a_day else ''}."
+    pace = f"{left}{f'; {speed} are sold' if a_day and a_day > 1 else ''}."
+    of_days = ("days_of_cover", "key_cover", "bundle_cover")
+    # Of what was sold out a moment ago the shop's numbers are of before.
+    return Sentence(lasts, says, ((SOLD_OUT, sells), *((name, pace) for name in of_days)))
 
 
 def _next_receipt(facts: Facts) -> Sentence:
     """`It will be out for 3 days before 500 units arrive on Fri 4 Dec.`"""
-    return Sentence(_next_receipt_text(facts), ("next_receipt", "next_receipt_quantity", "gap_days"))
-
-
-def _next_receipt_text(facts: Facts) -> str:
+    says = ("next_receipt", "next_receipt_quantity", "gap_days")
     quantity = _number(facts, "next_receipt_quantity")
     if "next_receipt" not in facts or not quantity:
-        return "No delivery is planned."
+        days = _number(facts, "days_of_cover")
+        return Sentence("No delivery is planned.", says) if days is not None and days < SOON_DAYS else NOTHING
     units = measured_text(quantity, "units")
     if "overdue_days" in facts:
         was = "was" if quantity == 1 else "were"
-        return f"{units} {was} due {known(facts, 'overdue_days')} ago and {was} not received yet."
+        late = f"{units} {was} due {known(facts, 'overdue_days')} ago and {was} not received yet."
+        return Sentence(late, says, (("restock", f"They are {known(facts, 'overdue_days')} late."),))
     arrive = f"{units} {'arrives' if quantity == 1 else 'arrive'} on {facts['next_receipt']}"
     gap, available = _number(facts, "gap_days"), _number(facts, "available")
     is_out = available is not None and available <= 0
     if gap:
-        return f"{'It is' if is_out else 'It will be'} out for {known(facts, 'gap_days')} before {arrive}."
-    return f"{arrive}{'' if gap is None or is_out else ', before it is sold out'}."
+        out = f"{'It is' if is_out else 'It will be'} out for {known(facts, 'gap_days')}"
+        is_named = str(facts["next_receipt"]) in str(facts.get("restock", ""))
+        until = ("restock", f"{out} until then.") if is_named else ("", "")
+        return Sentence(f"{out} before {arrive}.", says, (until,))
+    # What a campaign sells is more than the usual that the gap is made of.
+    lasts = gap is not None and not is_out and not _number(facts, "promoted_cover_gap")
+    return Sentence(f"{arrive}{', before it is sold out' if lasts else ''}.", says)
 
 
 def _promoted(facts: Facts) -> Sentence:
-    """`Promoted now: SUMMER until Thu 3 Dec; it is sold out on 2 days of that.`"""
+    """`Promoted now: campaign SUMMER until Thu 3 Dec; it is sold out on 2 days of that.`"""
     gap = _number(facts, "promoted_cover_gap")
     if "campaigns" in facts:
-        which = f"Promoted now: {facts['campaigns']}"
+        which = f"Promoted now: campaign {facts['campaigns']}"
     elif gap is None:
         return NOTHING
+    elif "campaigns_ahead" in facts:
+        which = f"Promoted soon: campaign {facts['campaigns_ahead']}"
     else:
-        which = f"Promoted soon: {facts['campaigns_ahead']}" if "campaigns_ahead" in facts else "It is promoted soon"
-    says = ("campaigns", "promoted_cover_gap")
+        return Sentence("It is promoted soon.", ("campaigns", "promoted_cover_gap"))
+    says, alone = ("campaigns",), (("promoted_cover_gap", f"{which}."), (SOLD_OUT, f"{which}."))
     if gap:
-        return Sentence(f"{which}; it is sold out on {known(facts, 'promoted_cover_gap')} of that.", says)
+        return Sentence(f"{which}; it is sold out on {known(facts, 'promoted_cover_gap')} of that.", says, alone)
     is_out = (_number(facts, "available") or 0) <= 0
-    return Sentence(f"{which}{'' if gap is None or is_out else '; its stock lasts to the end'}.", says)
+    return Sentence(f"{which}{'' if gap is None or is_out else '; its stock lasts to the end'}.", says, alone)
 
 
-def _expiring(facts: Facts, team: str) -> Sentence:
-    """`36 units will be left on the last day of their lot, the first in 20 days.`"""
+def _expiring(facts: Facts, team: str) -> list[Sentence]:
+    """`36 units will be left on the last day of their lot.` `The first lot ends in 20 days.`"""
     days, unsold = _number(facts, "days_to_expiry"), _number(facts, "unsold_at_expiry")
     if days is None or not unsold:
-        return NOTHING
-    hint = " A flash sale could sell them." if team == "marketing" and unsold > 1 else ""
+        return []
     when = {0: "today", 1: "tomorrow"}.get(int(days), f"in {known(facts, 'days_to_expiry')}")
-    text = (
-        f"{known(facts, 'unsold_at_expiry')} will be left on the last day of the lot; the first lot ends {when}.{hint}"
-    )
-    return Sentence(text, ("unsold_at_expiry",))
+    hint = ": a flash sale could sell them" if team == "marketing" and unsold > 1 else ""
+    left = f"{known(facts, 'unsold_at_expiry')} will be left on the last day of the lot"
+    return [
+        Sentence(f"{left}{hint}.", ("unsold_at_expiry",), (("days_to_expiry", f"{left}."),)),
+        Sentence(f"The first lot ends {when}.", ("days_to_expiry",)),
+    ]
 
 
 def _reorder(facts: Facts) -> Sentence:
     if not _number(facts, "reorder_quantity"):
         return NOTHING
     text = f"Order {known(facts, 'reorder_quantity')} now; a delivery takes {known(facts, 'lead_time')}."
-    return Sentence(text, ("reorder_quantity",))
+    return Sentence(text, ("reorder_quantity", "restock"))
 
 
 def _late_receipt(facts: Facts, labels: Mapping[str, str]) -> Sentence:
@@ -377,7 +420,7 @@ def _late_receipt(facts: Facts, labels: Mapping[str, str]) -> Sentence:
 # ---- returns and complaints ------------------------------------------------------------------------------------------
 
 
-def _returns(facts: Facts, labels: Mapping[str, str], team: str) -> list[Sentence]:
+def _returns(facts: Facts, labels: Mapping[str, str], team: str) -> list[Part]:
     is_product = bool(_named(labels, "sku"))
     if not is_product and not _named(labels, "channel"):
         return [_campaigns(facts)]
@@ -385,18 +428,19 @@ def _returns(facts: Facts, labels: Mapping[str, str], team: str) -> list[Sentenc
     return [_came_back(facts, rate), _promoted(facts) if is_product else _campaigns(facts), _stake(facts)]
 
 
-def _came_back(facts: Facts, rate: str) -> Sentence:
-    """`12% of what was sold in a week came back, 5 points more than in the 30 days before; reasons: too small (8).`"""
+def _came_back(facts: Facts, rate: str) -> tuple[Sentence, Sentence]:
+    """`12% of what was sold in a week came back, 5 points more than in the 30 days before. Reasons: too small (8).`"""
     if rate not in facts:
-        return Sentence(f"{_capital(absent(rate))}.", (rate,))
-    text = f"{known(facts, rate)} of what was sold in a week came back"
-    rise = rate.replace("_rate", "_rise")
-    more = _number(facts, rise)
+        return Sentence(f"{_capital(absent(rate))}.", (rate,)), NOTHING
+    rise, text = rate.replace("_rate", "_rise"), f"{known(facts, rate)} of what was sold in a week came back"
+    more, change = _number(facts, rise), ""
     if more:
-        text += f", {measured_text(abs(more), POINTS)} {'more' if more > 0 else 'less'} than in the 30 days before"
+        change = f"{measured_text(abs(more), POINTS)} {'more' if more > 0 else 'less'} than in the 30 days before"
+    came = f"{text}, {change}." if change else f"{text}."
+    reasons = NOTHING
     if rate == "return_rate" and "return_reasons" in facts:
-        text += f"; reasons given most: {known(facts, 'return_reasons')}"
-    return Sentence(f"{text}.", (rise, "return_reasons"))
+        reasons = Sentence(f"Reasons given most: {known(facts, 'return_reasons')}.", ("return_reasons",))
+    return Sentence(came, (rise,), ((rate, f"That is {change}." if change else ""),)), reasons
 
 
 def _feedback(facts: Facts, labels: Mapping[str, str], team: str) -> list[Part]:
@@ -417,37 +461,36 @@ def _plan(facts: Facts, labels: Mapping[str, str], team: str) -> list[Part]:
     if "plan_answer" not in facts:
         return [Sentence(f"{_capital(absent('plan_answer'))}.", ("plan_answer",))]
     words = _VERDICTS.get(str(facts["plan_answer"]), str(facts["plan_answer"]))
+    answer = Sentence(
+        f"{labels.get('campaign', 'It')} ({facts['plan_days']}) {words}.", ("plan_answer", "plan_trouble")
+    )
+    proposal = str(facts.get("plan_suggestion", ""))
     return [
-        (
-            Sentence(f"{labels.get('campaign', 'It')} ({facts['plan_days']}) {words}.", ("plan_answer",)),
-            Sentence(str(facts.get("plan_reasons", "")), ("plan_reasons",)),
-        ),
-        Sentence(str(facts.get("plan_suggestion", "")), ("plan_suggestion",)),
+        (answer, Sentence(proposal and f"Proposal: {proposal}", ("plan_suggestion",))),
+        Sentence(str(facts.get("plan_reasons", "")), ("plan_reasons",)),
         _stake(facts),
     ]
 
 
 def _location(facts: Facts, labels: Mapping[str, str], team: str) -> list[Sentence]:
-    where = _named(labels, "location") or "The warehouse"
     texts = []
     if _number(facts, "held_units"):
-        days = _number(facts, "held_days")
+        units, days = known(facts, "held_units"), _number(facts, "held_days")
         since = f", the longest for {known(facts, 'held_days')}" if days else ""
-        held = f"{known(facts, 'held_units')} at {where} may not be sold{since}.".replace("at The", "at the")
-        texts.append(Sentence(held, ("held_units",)))
+        texts.append(Sentence(f"{units} there are held and cannot be sold{since}.", ("held_units",)))
     if _number(facts, "receiving_days"):
-        late = f"{where} takes in deliveries {known(facts, 'receiving_days')} after their day."
+        late = f"Deliveries there are booked in {known(facts, 'receiving_days')} late."
         texts.append(Sentence(late, ("receiving_days",)))
-    return [*texts, _stake(facts), _told(facts, where)]
+    return [*texts, _stake(facts), _reported(facts)]
 
 
-def _told(facts: Facts, where: str) -> Sentence:
-    """`3pl last reported its stock 12 hours ago.`"""
+def _reported(facts: Facts) -> Sentence:
+    """`Its stock was last reported 12 hours ago.`"""
     age = _number(facts, "sync_age")
     if age is None:
         return Sentence(f"{_capital(absent('sync_age'))}.", ("sync_age",))
     when = "just now" if age < 1 / 60 else f"{known(facts, 'sync_age')} ago"
-    return Sentence(f"{where} last reported its stock {when}.", ("sync_age",))
+    return Sentence(f"Its stock was last reported {when}.", ("sync_age",))
 
 
 def _capital(text: str) -> str:

@@ -6,6 +6,8 @@ from fractions import Fraction
 from lockstep.shop.day_sums import instant
 from lockstep.shop.subjects.stock_receipts import receiving_days
 from lockstep.shop.whole_shop import Made, Shop
+from lockstep.text.days import list_text
+from lockstep.text.figures import many
 
 
 def measures(shop: Shop, location: str, at: datetime) -> dict[str, Made]:
@@ -30,6 +32,21 @@ def measures(shop: Shop, location: str, at: datetime) -> dict[str, Made]:
         if heard
         else Made(None, "hours", (), "no stock of it is known"),
     }
+
+
+def place_text(shop: Shop, location: str) -> str:
+    """`the warehouse 3pl-north`, `the marketplace amazon`: a place as people call it. location: "" for one without a
+    name."""
+    kind = "the marketplace" if location in shop.settings.marketplaces else "the warehouse"
+    return f"{kind} {location}".rstrip()
+
+
+def held_products(shop: Shop, location: str) -> str:
+    """`product A-1 (60 units) and product B-2 (12 units)`: what may not be sold there, the most first; "" for
+    nothing."""
+    held = [(p.places[location].held, sku) for sku, p in shop.products.items() if location in p.places]
+    most = sorted(((units, sku) for units, sku in held if units > 0), key=lambda one: (-one[0], one[1]))
+    return list_text([f"product {sku} ({many(units, 'unit')})" for units, sku in most])
 
 
 def _hours_between(first: datetime, at: datetime) -> Fraction:
