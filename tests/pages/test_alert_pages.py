@@ -451,7 +451,7 @@ async def test_without_a_token_only_this_machine_sees_the_board(shop, http, host
 async def test_an_alert_that_is_not_known_is_said(shop, http):
     """So are links that are none, or too old."""
     assert "not known here" in await opened(http, f"{shop.url}/alerts/none", status=404)
-    assert "does not work any more" in await opened(http, f"{shop.url}/act/none", status=404)
-    assert "does not work any more" in await opened(http, f"{shop.url}/chart/none", status=404)
+    assert "This link does not work" in await opened(http, f"{shop.url}/act/none", status=404)
+    assert "This link does not work" in await opened(http, f"{shop.url}/chart/none", status=404)
     assert NOW.year == 2026
     assert SILENCED.rule in words(await opened(http, shop.path(shop.links.look(SILENCED.alert_id, "an older one"))))

@@ -136,7 +136,7 @@ class AlertPages:
             return self._links.read(purpose, path_value(request, "token"))
         except LinkFault as fault:
             text = f"{str(fault)[:1].upper()}{str(fault)[1:]}."
-            page_of_fault = self.pages.notice("This link does not work any more", text, depth=1, status=404)
+            page_of_fault = self.pages.notice("This link does not work", text, depth=1, status=404)
             raise PageRefusal(page_of_fault) from fault
 
     async def _show(

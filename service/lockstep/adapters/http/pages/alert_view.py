@@ -55,13 +55,14 @@ class AlertView:
 
     @property
     def meanings(self) -> list[tuple[str, str]]:
-        """(team, what else it is told), where it is told more; what all are told first and once, the team ""."""
+        """(team, what else it is told), where it is told more; what all are told once, the team "", where it begins."""
         parts = {
             part.team: sentences_of(f"{first_sentence(part.to_do)[1]} {part.meaning}") for part in self.item.team_parts
         }
         shared = [one for one in next(iter(parts.values()), []) if all(one in further for further in parts.values())]
         own = {team: [one for one in further if one not in shared] for team, further in parts.items()}
-        rows = [("", shared), *own.items()]
+        begins = bool(shared) and next(iter(parts.values()))[0] == shared[0]
+        rows = [("", shared), *own.items()] if begins else [*own.items(), ("", shared)]
         return [(team, " ".join(further)) for team, further in rows if further]
 
     @property

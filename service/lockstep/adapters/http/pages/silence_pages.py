@@ -102,7 +102,8 @@ class SilencePages:
             raise FormFault("Say why, so that others know.")
         starts, ends = self._stretch(given, now)
         if sent.do != "make":
-            return await self._show(request, visitor, given=given, preview=await self._preview(matchers))
+            preview = await self._preview(matchers)
+            return await self._show(request, visitor, given=given, preview=preview, until=ends)
         silence = Silence(
             id=stable_id(sent.number, "silence", *texts, comment, starts, ends),
             matchers=tuple(texts),
@@ -131,6 +132,7 @@ class SilencePages:
         *,
         given: Mapping[str, str] | None = None,
         preview: Preview | None = None,
+        until: str = "",
         said: str = "",
         status: int = 200,
     ) -> web.Response:
@@ -140,6 +142,7 @@ class SilencePages:
             "form": self._of.visitors.form("silences"),
             "given": {**_EMPTY, **(given or {})},
             "preview": None if preview is None else _shown(preview),
+            "until": short_time(until, self._of.known.writer.zone, self._of.known.clock()) if until else "",
             "zone": self._of.known.writer.zone.key,
             "spans": [(name, words) for name, (words, _) in SNOOZES.items()],
             **self._offered(),

@@ -1,6 +1,6 @@
 """The page of who knew what when: of an alert, or of a stretch of time, to read together and to take along."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
@@ -14,6 +14,7 @@ from lockstep.adapters.http.pages.happenings import clock_of
 from lockstep.adapters.http.refusal import Refusal
 from lockstep.adapters.timeline.account import Account
 from lockstep.adapters.timeline.topic_reader import AccountReader
+from lockstep.text.short_time import short_time
 
 MOST_SHOWN = 500
 """Lines that the page shows, the newest; the files have more."""
@@ -54,6 +55,7 @@ class TimelinePages:
         values = {
             "given": given,
             "said": said,
+            "stretch": "Another time" if review is None else _stretch(review, zone, now),
             "zone": zone.key,
             "review": review,
             "rows": [] if review is None else _rows(review, zone),
@@ -63,6 +65,15 @@ class TimelinePages:
         return self._of.pages.page(
             "timeline", values, depth=0, visitor=visitor, here="Timeline", status=400 if said else 200
         )
+
+
+def _stretch(review: Account, zone: ZoneInfo, now: datetime) -> str:
+    """`Mon 20 Jul 18:00 until now`: which time is shown, to be changed."""
+    if not review.starts or not review.ends:
+        return "Another time"
+    is_now = datetime.fromisoformat(review.ends) >= now
+    ends = "now" if is_now else short_time(review.ends, zone, now)
+    return f"From {short_time(review.starts, zone, now)} until {ends}"
 
 
 def _rows(review: Account, zone: ZoneInfo) -> list[dict[str, str]]:

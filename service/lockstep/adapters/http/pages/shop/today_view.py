@@ -69,7 +69,7 @@ class TodayView:
     """headline, tone: what is wrong, the worst of it; below: what else is, and whether anybody has it. is_new: whether
     nothing at all is known of the shop yet. remark: what must be known of the numbers. fires, handled, unheard: alerts
     that nobody has, that somebody has, and of which people hear nothing. more_alerts, more_on_wall: how many found no
-    place. as_of: up to when facts are known. idle: what stands where a team has nothing to do."""
+    place. as_of: up to when facts are known."""
 
     headline: str
     below: str
@@ -89,7 +89,6 @@ class TodayView:
     coming: Sequence[tuple[str, str]]
     day: str
     as_of: str
-    idle: str
 
     @property
     def held(self) -> list[Row]:
@@ -122,10 +121,10 @@ def today_view(shop: Shop, firing: Firing, *, now: datetime, is_kept: bool = Tru
     shown = [*fires.rows[:MOST_PLANS], *handled.rows[:MOST_HELD], *unheard.rows[:MOST_HELD]]
     return TodayView(
         headline=headline,
-        below=_below(fires),
+        below=_below(fires) or ("" if tone != "info" or any(todo.lines for todo in todos) else "Nothing else to do."),
         tone=tone,
         is_new=not shop.upto and not count,
-        todos=[] if tone == "over" and not any(todo.lines for todo in todos) else todos,
+        todos=todos if any(todo.lines for todo in todos) else [],
         remark=remark,
         tiles=tiles(shop, now, firing.worst_of_tile, stock, more_stock),
         fires=fires.rows[:MOST_PLANS],
@@ -139,7 +138,6 @@ def today_view(shop: Shop, firing: Firing, *, now: datetime, is_kept: bool = Tru
         coming=_coming(shop, today),
         day=f"{today:%A}, {today.day} {today:%B %Y}",
         as_of=_as_of(shop, now),
-        idle="Nothing that is known; see above." if remark else "Nothing to do now.",
     )
 
 
