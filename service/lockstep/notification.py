@@ -1,6 +1,7 @@
 """What a channel is given to say: a message to people with its items, or a document for programs."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -25,6 +26,9 @@ CAME_AND_WENT = "fired and resolved"
 """State of an item whose alert was over before anybody was told that it fired."""
 
 
+ENDS = ("over ", "not watched ", "no data any more")
+"""How the headline of an end begins."""
+
 ACKNOWLEDGED, SNOOZED, CLOSED = "acknowledged", "snoozed", "closed"
 """What stands of what people did about an alert, for other programs that keep the like."""
 
@@ -45,9 +49,9 @@ class PlanNews(msgspec.Struct, frozen=True, kw_only=True):
 class TeamPart(NamedTuple):
     """What one team is told of an item.
 
-    team: as a title; "" where all are told the same. to_do: the rule's words, which say what to do; "" for a further
-    line. meaning: how it stands, what it means in the other team's numbers, or the reasons; "" for none. stands_out:
-    whether what to do has to be told apart from such a meaning, here or in a later part.
+    team: as a title; "" where nobody else is told anything, or all are told the same. to_do: what to do; "" for a
+    further line. meaning: how it stands, what it means in the other team's numbers, or the reasons; "" for none.
+    stands_out: whether what to do is to be seen first.
     """
 
     team: str
@@ -73,7 +77,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     handled: who has it, in words, "Anna has it since 14:05"; UNSET: nobody. standing: the strongest of CLOSED,
     ACKNOWLEDGED and SNOOZED that stands; UNSET: none, though somebody may have written something. plan: the campaign
     that it tells of, where it is no alert's; UNSET: none. to_do: team → the part of its text that
-    says what to do; UNSET: nobody has said.
+    says what to do; UNSET: nobody has said. because: in a few words from where on it is told, where its bars do not
+    show that; UNSET: none.
     What has a default was not written by the first version.
     """
 
@@ -103,6 +108,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     standing: str | msgspec.UnsetType = msgspec.UNSET
     plan: PlanNews | msgspec.UnsetType = msgspec.UNSET
     to_do: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    because: str | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def campaign(self) -> PlanNews | None:
@@ -125,8 +131,43 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def badge(self) -> str:
-        """The word before it: how severe it is, or that it is over."""
-        return badge(self.state, self.severity)
+        """The word before it: how severe it is, that somebody has it, or that it is over."""
+        if self.is_unknown:
+            return "ended"
+        return "in hand" if self.is_taken else badge(self.state, self.severity)
+
+    @property
+    def line(self) -> str:
+        """All that a list of messages has place for: how severe it is, that it is over or who has it, and what."""
+        return line_of(self.headline, self.state, (self.is_taken and self.handled) or self.badge)
+
+    @property
+    def audience(self) -> str:
+        """Whose it is, behind "for": `marketing and operations`; "" where nobody is told anything of an alert."""
+        return " and ".join(self.texts) if self.alert_id else ""
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether it tells that somebody has it, so that nothing is left to do for the others."""
+        return self.state == HANDLED and bool(self.standing)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it has ended because nobody looks any more, so that it may go on."""
+        return self.state == "resolved" and self.headline.startswith(ENDS[1:])
+
+    @property
+    def in_short(self) -> str:
+        """What each team is to do, as one line: `Marketing: Add no budget. Operations: Plan overtime.`"""
+        if self.is_taken:
+            return "Nothing is left for you to do."
+        said: dict[str, list[str]] = {}
+        for team in self.texts:
+            part = self._part(team)
+            said.setdefault(part.to_do or part.meaning, []).append(team)
+        if self.is_over or not self.alert_id:
+            return " ".join(said)
+        return " ".join(f"{_titled(' and '.join(teams))}: {text}" for text, teams in said.items())
 
     @property
     def span(self) -> str:
@@ -135,21 +176,28 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def when(self) -> str:
-        """When it began, and when it ended, when it has; the day said once where it is the same."""
-        if self.since == self.at:
-            return self.at
+        """When it began, and when it ended, when it has, in the shop's time: `Tue 24 Nov 11:40 to 12:00`.
+
+        The day is said once where it is the same; the zone where the clocks were changed meanwhile.
+        """
+        if not self.at:
+            return ""
         (day, begin, zone), (last_day, end, last_zone) = _parts(self.since), _parts(self.at)
-        same_day = (day, zone) == (last_day, last_zone)
+        if zone != last_zone:
+            begin, end = f"{begin} {zone}", f"{end} {last_zone}"
+        if self.since == self.at:
+            return f"{day} {begin}"
         if self.is_over:
-            return f"{day} {begin} to {end} {zone}" if same_day else f"{self.since} to {self.at}"
-        return f"{self.at}, since {begin}" if same_day else f"{self.at}, since {self.since}"
+            return f"{day} {begin} to {end}" if day == last_day else f"{day} {begin} to {last_day} {end}"
+        return f"{last_day} {end}, since {begin}" if day == last_day else f"{last_day} {end}, since {day} {begin}"
 
     @property
     def team_parts(self) -> list[TeamPart]:
-        """What each team is told, in their order; one without a team where all are told the same of an end.
+        """What each team is told, in their order; one without a team where nobody else is told anything, or all are
+        told the same of an end.
 
         So they are of what is no alert's, such as that a silence begins; one for each line of it. Of a campaign the
-        first line says what to do, and the others why. What means the same to all teams is said once, behind them.
+        first line says what to do, and the others why. What all teams are told stands once, behind what each is.
         """
         if (self.is_over or not self.alert_id) and len(set(self.texts.values())) == 1:
             first, *others = next(iter(self.texts.values())).split("\n")
@@ -159,26 +207,25 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
                 return [TeamPart("", line) for line in (first, *others)]
             return [self._part(next(iter(self.texts)))._replace(team="")]
         parts = [self._part(team) for team in self.texts]
-        same = {part.meaning for part in parts}
-        if len(parts) < 2 or len(same) > 1 or same == {""}:
-            return parts
-        return [*(part._replace(meaning="") for part in parts), TeamPart("", "", same.pop())]
+        if len(parts) < 2:
+            return [part._replace(team="") for part in parts]
+        own, shared = _apart([part.meaning for part in parts])
+        if len({part.to_do for part in parts}) == 1 and parts[0].stands_out:
+            meaning = " ".join(filter(None, [*own, shared]))
+            return [parts[0]._replace(team="", meaning=meaning)]
+        parts = [part._replace(meaning=meaning) for part, meaning in zip(parts, own, strict=True)]
+        return [*parts, TeamPart("", "", shared)] if shared else parts
 
     def _part(self, team: str) -> TeamPart:
         """A team's text, what to do apart from the rest of it."""
-        text, name = self.texts[team], f"{team[:1].upper()}{team[1:]}"
+        text, name = self.texts[team], _titled(team)
         to_do = "" if isinstance(self.to_do, msgspec.UnsetType) else self.to_do.get(team, "")
-        before, _, after = text.partition(to_do) if to_do else (text, "", "")
-        meaning = f"{before.strip()} {after.strip()}".strip()
-        if meaning in ("", text):
-            return TeamPart(name, text)  # there is nothing else, or the text is another one by now
-        return TeamPart(name, to_do, meaning, stands_out=True)
-
-    @property
-    def why_parts(self) -> list[tuple[str, str]]:
-        """(name, text) of what says why it was sent, and of where more is said."""
-        reasons = [("Why", ". ".join(self.why))] if self.why else []
-        return [*reasons, ("More", self.more)] if self.more else reasons
+        if self.is_taken:
+            return TeamPart(name, "", text)
+        if not to_do or to_do not in text:
+            return TeamPart(name, text)  # nobody has said, or the text is another one by now
+        before, _, after = text.partition(to_do)
+        return TeamPart(name, to_do, f"{before.strip()} {after.strip()}".strip(), stands_out=True)
 
     def noted(self, note: str) -> "Item":
         """The item with one more note below it, before the one that it has."""
@@ -190,9 +237,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
     state: `firing` while anything in it goes on. severity: of the most severe item. teams: who shares the destination.
     more: how many items found no place. summary: whether it gathers what came after too many messages.
-    reason: why it was sent, in words that go on after "because": "it is the first of its group"; UNSET: nobody
-    has said. overview: of a summary, the address of all that is open. report: what the whole message is, for channels
-    that can show one: its item says it in short.
+    reason: why it was sent, in words that go on after "because": "it got worse"; UNSET: nobody has said. evident:
+    whether the message says that itself, as it does that something has begun. overview: of a message of several, the
+    address of all that is open. report: what the whole message is, for channels that can show one: its item says it in
+    short.
     """
 
     subject: str
@@ -204,6 +252,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     more: int = 0
     summary: bool = False
     reason: str | msgspec.UnsetType = msgspec.UNSET
+    evident: bool | msgspec.UnsetType = msgspec.UNSET
     overview: str | msgspec.UnsetType = msgspec.UNSET
     report: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
 
@@ -215,26 +264,47 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         return f"{item.rule or self.rule}, {labels or 'the whole shop'}"
 
     @property
+    def count(self) -> int:
+        """How many alerts it tells of."""
+        return len(self.items) + self.more
+
+    @property
     def lead(self) -> str:
-        """What stands above several items: how many there are, and of which rule where all of them are of one."""
-        count = f"{len(self.items) + self.more:,} alerts"
-        rules = {item.rule or self.rule for item in self.items}
-        is_of_one = rules == {self.rule} and not self.overview
-        return f"{self.rule}: {count}" if is_of_one else count
+        """What stands above several items: how many there are, and how bad: `5 alerts: 1 critical, 3 warnings, 1 over`;
+        of more than are here, how many are critical."""
+        if all(item.is_over for item in self.items):
+            is_gone = all(item.state == CAME_AND_WENT for item in self.items)
+            return f"{self.count:,} alerts {'came and went' if is_gone else 'are over'}"
+        kinds: dict[str, int] = {}
+        for item in self.items:
+            kind = "over" if item.is_over else item.severity
+            kinds[kind] = kinds.get(kind, 0) + 1
+        if self.more:
+            critical = kinds.get("critical")
+            return f"{self.count:,} alerts{f', {critical:,} critical' if critical else ''}"
+        counts = (f"{n:,} {kind}{'s' if kind == 'warning' and n > 1 else ''}" for kind, n in kinds.items())
+        return f"{self.count:,} alerts: {', '.join(counts)}"
+
+    @property
+    def same(self) -> str:
+        """What is left to do, where that is the same for all of several that are over; "" else."""
+        said = {item.in_short if item.is_over else "" for item in self.items}
+        return said.pop() if len(self.items) > 1 and len(said) == 1 else ""
+
+    @property
+    def because(self) -> str:
+        """Why it was sent, where it does not say that itself: `You get this because it got worse.`; "" for nothing."""
+        return f"You get this because {self.reason}." if self.reason and self.evident is not True else ""
 
     def remarks(self, *, shown: int) -> list[str]:
         """What stands below the items. shown: how many of them stand above."""
         lines = []
-        more = len(self.items) - shown + self.more
+        more = self.count - shown
         if more > 0:
-            lines.append(f"… and {more} more.")
+            lines.append(f"… and {more:,} more.")
         if self.summary:
-            lines.append(
-                "Summary: there were so many messages of this rule that the latest were gathered into this one."
-            )
-        if self.overview:
-            lines.append(f"Everything that is open: {self.overview}")
-        return lines
+            lines.append("There were so many messages that the latest were gathered into this one.")
+        return [*lines, *filter(None, [self.because])]
 
 
 class Picture(msgspec.Struct, frozen=True):
@@ -273,6 +343,13 @@ def severity_of(body: Body) -> str:
     return str(data.get("severity", "")) if isinstance(data, Mapping) else ""
 
 
+def line_of(headline: str, state: str, standing: str) -> str:
+    """A headline behind how it stands; of an end it says so itself, but where an earlier version wrote it."""
+    if state == "resolved" and headline.startswith(ENDS):
+        return f"{headline[0].upper()}{headline[1:]}"
+    return f"{standing[:1].upper()}{standing[1:]}: {headline}"
+
+
 def badge(state: str, severity: str) -> str:
     """The word before what is told: how severe it is, or that it is over."""
     if state not in OPEN:
@@ -280,7 +357,32 @@ def badge(state: str, severity: str) -> str:
     return f"now {severity}" if state == "severity" else severity
 
 
+def _titled(team: str) -> str:
+    return f"{team[:1].upper()}{team[1:]}"
+
+
+_SENTENCES = re.compile(r"(?<=[.!?]) (?=[^a-z])")
+
+
+def _apart(texts: Sequence[str]) -> tuple[list[str], str]:
+    """Of several texts what each says alone, and what all of them say, a sentence at a time. Of one that goes on in
+    another text the longer one stands."""
+    first, *others = (_SENTENCES.split(text) if text else [] for text in texts)
+    shared = {}  # sentence → what each text says of it
+    for sentence in first:
+        same = [next((s for s in other if _is_same(s, sentence)), None) for other in others]
+        if all(same):
+            shared[sentence] = [sentence, *map(str, same)]
+    said = {s for sentences in shared.values() for s in sentences}
+    own = [" ".join(s for s in sentences if s not in said) for sentences in (first, *others)]
+    return own, " ".join(max(sentences, key=len) for sentences in shared.values())
+
+
+def _is_same(one: str, other: str) -> bool:
+    return one.startswith(other.removesuffix(".")) or other.startswith(one.removesuffix("."))
+
+
 def _parts(moment: str) -> tuple[str, str, str]:
-    """Day, time and zone of what `figures.time_text` made."""
+    """Day, time and zone of what `figures.time_text` made; the year is no news."""
     day, time, zone = moment.rsplit(" ", 2)
-    return day, time, zone
+    return re.sub(r" \d{4}$", "", day), time, zone

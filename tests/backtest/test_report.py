@@ -276,11 +276,9 @@ def test_a_message_says_the_length_that_the_report_says(restarts):
             stage = Notify(plan, routing, zone=ZONE)
             stage.restore({key: value for key, value in kept.items() if value is not None})
     (over,) = bodies[-1]["items"]
-    assert over["headline"].endswith("; it fired for 4 hours 15 minutes")
+    assert over["headline"].startswith("over after 4 hours 15 minutes: ")
     assert (over["since"], over["at"]) == ("Mon 5 Jan 2026 10:15 GMT", "Mon 5 Jan 2026 14:30 GMT")
     assert set(over["texts"].values()) == {
-        "Low, sku A: over since Mon 5 Jan 2026 14:30 GMT, after it fired for 4 hours 15 minutes. "
-        "The breach began at Mon 5 Jan 2026 10:00 GMT. "
-        "Take back what was changed or held back for it, and look at what it left behind."
+        "If you paused or changed something for it, you can undo that now. Now 50; you are told at 20 or less."
     }
     assert not any(key.startswith(b"\x1ffired") and value is not None for key, value in kept.items())

@@ -121,7 +121,7 @@ def item(*args: Any, teams: tuple[str, ...] = ("marketing", "operations"), **cha
 def body(*items: Item, **changed: Any) -> Message:
     shown = items or (item(),)
     message = Message(
-        subject=f"{shown[0].badge.capitalize()}: {shown[0].headline}",
+        subject=shown[0].line,
         state=shown[0].state,
         rule="OrderSpike",
         severity="warning",

@@ -207,7 +207,7 @@ def test_labels_are_shown_as_they_are(text: str, shown: str):
     """In whichever of the services it is read."""
     title, said = title_and_body(body(item(headline=text, texts={"marketing": text})), {})
     assert title == f"Warning: {shown}"
-    assert f"Marketing: {shown}\n" in said
+    assert f"To do: {shown}\n" in said
 
 
 @settings(deadline=None)
@@ -230,7 +230,7 @@ def test_it_is_never_too_long(texts, headline, count):
 def test_several_are_one_text():
     """The heads of all, and how many are left."""
     title, said = title_and_body(mixed(), {})
-    assert title == "OrderSpike: 11 alerts"
+    assert title == "11 alerts, 1 critical"
     assert "… and 7 more." in said
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from html import unescape
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from lockstep.adapters.mail.letter import message_of
 from lockstep.adapters.mail.mail_html import html_part
 from lockstep.adapters.mail.mail_text import text_part
 from lockstep.notification import Item, Picture
+from lockstep.notify.message import came_and_went
 from lockstep.ports import Destination
 from lockstep.reports.daily import daily
 from lockstep.reports.report_body import report_document
@@ -64,7 +65,7 @@ async def test_the_mails_of_an_episode_make_one_thread():
     last = await _arrived(Letter("l2", body(item("resolved"))))
     other = await _arrived(Letter("l3", body(item(episode_id="another"))))
     assert first["Subject"] == "Warning: OrderSpike, web: 62 within 15 minutes, usually 20"
-    assert last["Subject"] == "Over: OrderSpike, web: 62 within 15 minutes, usually 20; it fired for 20 minutes"
+    assert last["Subject"] == "Over after 20 minutes: OrderSpike, web, now 62 within 15 minutes, usually 20"
     assert first["References"] == last["References"] == last["In-Reply-To"]
     assert first["References"] not in (first["Message-ID"], last["Message-ID"])
     assert other["References"] != first["References"]
@@ -175,7 +176,7 @@ def test_what_people_read(name):
 )
 def test_a_bar_s_number_is_apart_from_its_window(window, said):
     """`1 2 hours` reads like twelve."""
-    shown = body(replace(item(), value="1", window=window))
+    shown = body(replace(item(), value="1", window=window, value_bar="██", usual_bar="█"))
     assert f" {said}\n" in text_part(shown)
     assert said in re.sub("<[^>]*>", "", html_part(shown))
     assert said in slack_text(shown).replace("*", "")
@@ -189,7 +190,7 @@ async def test_labels_are_text_in_a_sent_mail():
     assert rendered is not None
     assert plain is not None
     read = unescape(re.sub("<[^>]*>", " ", rendered.get_content()))
-    assert read.count(f"{sku} is low") == 3  # title, preview and card
+    assert read.count(f"{sku} is low") == 2  # title and card
     assert f"sku {sku}" in read
     assert f"{sku} is low" in plain.get_content()
     assert str(sent["Subject"]) == f"Warning: {sku} is low"
@@ -292,14 +293,14 @@ async def test_a_mail_shows_its_chart_without_asking_anybody():
     assert "http" not in re.sub(r"https://shop.example\S*", "", "".join(source for source, _ in sources))
 
 
-async def test_the_charts_of_a_mail_are_few():
-    """Of thirty items the first three; who has no dark one shows the light one everywhere."""
+async def test_one_alert_has_its_chart_and_several_have_none():
+    """Of several a line each is said; who has no dark one shows the light one everywhere."""
     drawn = Drawn(dark=None)
-    items = [item(channel=f"c{n}", transition_id=f"t{n}") for n in range(30)]
-    (mail,) = await _with_chart(Letter("l1", body(*items)), Inbox(), drawn)
-    assert drawn.asked == [f"episode-c{n}" for n in range(3)]
-    pictures = [part["Content-ID"] for part in mail.walk() if part.get_content_type() == "image/png"]
-    assert len(set(pictures)) == 3
+    for many, pictures in ((1, 1), (30, 0)):
+        items = [item(channel=f"c{n}", transition_id=f"t{n}") for n in range(many)]
+        (mail,) = await _with_chart(Letter(f"l{many}", body(*items)), Inbox(), drawn)
+        assert len([part for part in mail.walk() if part.get_content_type() == "image/png"]) == pictures
+    assert drawn.asked == ["episode-c0"]
 
 
 async def test_no_chart_is_no_matter():
@@ -351,7 +352,7 @@ async def _led(letter: Letter) -> EmailMessage:
 
 
 async def test_a_mail_leads_to_its_alert_and_away_from_its_rule():
-    """A button to acknowledge, one to look, one link in the text; what mail programs show as `unsubscribe` is whole,
+    """A button for who is on it, one to look, one link in the text; what mail programs show as `unsubscribe` is whole,
     however long (RFC 8058)."""
     mail = await _led(Letter("l1", body()))
     page, mute = Leading().page(item(), ANNA), Leading().mute("OrderSpike", ANNA)
@@ -361,33 +362,82 @@ async def test_a_mail_leads_to_its_alert_and_away_from_its_rule():
     assert html is not None
     assert text is not None
     links = re.findall(r'href="([^"]+)"[^>]*>([^<]+)<', html.get_content())
-    assert links == [(f"{page}#act", "Acknowledge"), (page, "See the alert"), (mute, "Mute OrderSpike for me")]
+    assert links == [(f"{page}#act", "I&#x27;m on it"), (page, "See details"), (mute, "Mute OrderSpike for me")]
     assert re.findall(r"https?://\S+", text.get_content()) == [page]
 
 
 @pytest.mark.parametrize(
     ("shown", "words"),
     [
-        pytest.param({}, ["Acknowledge", "See the alert"], id="nobody has it"),
-        pytest.param({"handled": "Ben has it since 14:05"}, ["See the alert"], id="somebody has it"),
-        pytest.param({"state": "resolved"}, ["See the alert"], id="it is over"),
+        pytest.param({}, ["I'm on it", "See details"], id="nobody has it"),
+        pytest.param({"handled": "Ben has it since 14:05"}, ["See details"], id="somebody has it"),
+        pytest.param({"state": "resolved"}, ["See details"], id="it is over"),
     ],
 )
 def test_what_can_be_done_is_offered(shown, words):
-    """Only what nobody has yet is there to be acknowledged; who has it is said."""
+    """Only what nobody has yet is there to be taken on; who has it is said."""
     one = replace(item(), **shown)
     html = html_part(body(one), None, leads_of(body(one), ANNA, Leading()))
-    assert [word for word in ("Acknowledge", "See the alert") if f">{word}</a>" in html] == words
+    assert [word for word in ("I'm on it", "See details") if f">{escape(word)}</a>" in html] == words
     assert ("Ben has it since 14:05" in html) == ("handled" in shown)
     assert ("Ben has it since 14:05" in text_part(body(one))) == ("handled" in shown)
 
 
 def test_a_mail_says_why_it_came():
-    """In words that go on behind `because`."""
-    said = "You get this because: it escalated, as nobody has acknowledged it for 15 minutes."
-    told = body(reason="it escalated, as nobody has acknowledged it for 15 minutes")
+    """In words that go on behind `because`, where it does not say that by itself."""
+    said = "You get this because nobody has it after 15 minutes."
+    told = body(reason="nobody has it after 15 minutes")
     assert said in text_part(told)
     assert said in html_part(told)
+    plain = body(reason="it has begun", evident=True)
+    assert "You get this" not in text_part(plain) + html_part(plain)
+
+
+def test_a_phone_s_list_shows_what_happened_and_what_to_do():
+    """Behind the subject, which says how bad it is and what happened, stands whose it is and what to do."""
+    one = item(teams=("operations",), texts={"operations": "Call in hands. 6 too many."})
+    shown = html_part(body(replace(one, to_do={"operations": "Call in hands."})))
+    assert re.findall(r'overflow:hidden">([^<]*)<', shown) == ["Operations: Call in hands."]
+
+
+def test_what_a_reader_looks_up_is_small():
+    """Names of measures, of the rule and of chance are behind the page, or in the last grey line."""
+    shown = html_part(body(item()), None, leads_of(body(item()), ANNA, Leading()))
+    read = unescape(re.sub("<[^>]*>", " ", shown.partition("</head>")[2]))
+    assert "count of order.placed" not in read
+    assert "The rule asks for" not in read
+    head, _, foot = shown.partition("See details")
+    assert "OrderSpike, channel web" not in unescape(re.sub("<[^>]*>", "", head.partition("</b>")[2]))
+    assert "font-size:12px" in foot
+    assert "OrderSpike, channel web" in foot
+
+
+def test_of_several_the_worst_come_first_with_what_to_do():
+    """How many there are and how bad, the first three with what to do, then where all are; then a line each."""
+    items = [
+        replace(item(channel=f"c{n}"), to_do={"marketing": f"Do {n}."}, texts={"marketing": f"Do {n}."})
+        for n in range(7)
+    ]
+    message = body(replace(items[0], severity="critical"), *items[1:], more=4, overview="https://a.example/")
+    shown = unescape(re.sub("<[^>]*>", "\n", html_part(message, None, leads_of(message, ANNA, Leading()))))
+    order = [
+        shown.index(text)
+        for text in ("11 alerts, 1 critical", "Do 0.", "Do 2.", "See all 11", "c3", "c6", "… and 4 more")
+    ]
+    assert order == sorted(order)
+    assert "Do 3." not in shown
+    text = text_part(message)
+    assert text.startswith("11 alerts, 1 critical\n\n[critical] ")
+    assert "See all 11: https://a.example/" in text
+
+
+def test_what_is_to_be_done_about_all_of_them_is_said_once():
+    """So it is of what came and went."""
+    gone = [came_and_went(item(channel=f"c{n}"), item("resolved", f"c{n}")) for n in range(3)]
+    message = body(*gone, state="resolved")
+    assert message.lead == "3 alerts came and went"
+    assert html_part(message).count("Nothing to do: it was over before you could be told.") == 1
+    assert text_part(message).count("Nothing to do: it was over before you could be told.") == 1
 
 
 async def test_a_report_brings_its_small_charts():

@@ -133,32 +133,51 @@ def test_labels_are_shown_as_they_are(text, shown):
     for block in slack_blocks(message):
         texts = [block["text"]] if "text" in block else block["elements"]
         assert all(one.get("verbatim", one.get("type") == "button") for one in texts)
-    first, _, _, said, *_ = slack_text(message).split("\n")
-    assert first == f":large_orange_circle: *Warning: {shown} x*"
-    assert said == f"*Marketing:* {shown}"
+    first, whose, said, *_ = slack_text(message).split("\n")
+    assert first == f":large_orange_circle: *Warning: {shown.removeprefix(NO)} x*"
+    assert (whose, said) == ("For marketing", shown)
 
 
 def test_what_to_do_stands_out():
     """In bold, behind its team; what means the same to both is said once, below."""
     lines = slack_text(states()["translated"]).split("\n")
-    said = lines[lines.index(f"*Marketing: {TO_DO['marketing']}*") :]
+    said = [line for line in lines[lines.index(f"*Marketing: {TO_DO['marketing']}*") :] if line]
     assert said[1:3] == [f"*Operations: {TO_DO['operations']}*", MEANING]
     assert MEANING not in said[3:]
 
 
+def test_of_several_the_worst_one_can_be_taken_on_and_all_are_behind_one_button():
+    """Sixteen buttons would be none; each title leads to its page."""
+    items = [item(channel=f"c{n}") for n in range(4)]
+    pages = {one.episode_id: f"https://a.example/act/{one.episode_id}" for one in items}
+    message = body(replace(items[0], severity="critical"), *items[1:], overview="https://a.example/")
+    rows = [block["elements"] for block in slack_blocks(message, pages=pages) if block["type"] == "actions"]
+    assert [button["text"]["text"] for row in rows for button in row] == ["I'm on it", "See all 4"]
+    head, first, *_ = slack_text(message, pages=pages).split("\n")
+    assert head == "*4 alerts: 1 critical, 3 warnings*"
+    assert first.startswith(":red_circle: *<https://a.example/act/episode-c0|Critical: ")
+
+
+def test_a_lock_screen_shows_what_happened_whose_it_is_and_what_to_do():
+    """In this order, as it is cut from the end."""
+    one = item(teams=("operations",), headline="47566 is sold out", texts={"operations": "Call in hands."})
+    shown = plain_text(body(replace(one, to_do={"operations": "Call in hands."})))
+    assert shown == "Warning: 47566 is sold out. Operations: Call in hands."
+
+
 def test_several_rules_are_not_called_by_one_of_them():
-    """What comes together in a storm."""
+    """What comes together in a storm, and what is of one rule: people count alerts."""
     one = item()
-    assert slack_text(body(one, replace(one, episode_id="e2"))).startswith("*OrderSpike: 2 alerts*")
-    assert slack_text(body(one, replace(one, rule="LowStock", episode_id="e2"))).startswith("*2 alerts*")
+    for rule in ("OrderSpike", "LowStock"):
+        assert slack_text(body(one, replace(one, rule=rule, episode_id="e2"))).startswith("*2 alerts: 2 warnings*")
 
 
 def test_only_what_is_ours_is_a_link():
     """The runbook and where more is said; nothing ends such a link early."""
     shown = item(runbook="https://shop.example/run|book>?a=1&b=2")
     text = slack_text(body(replace(shown, more="https://alerts.example/v1/explain?what=a")))
-    assert "<https://shop.example/run%7Cbook%3E?a=1&amp;b=2>\n" in text
-    assert "<https://alerts.example/v1/explain?what=a>\n" in text
+    assert "<https://shop.example/run%7Cbook%3E?a=1&amp;b=2|What to do, step by step>\n" in text
+    assert "More: <https://alerts.example/v1/explain?what=a>\n" in text
 
 
 async def test_the_token_goes_nowhere_else(monkeypatch):

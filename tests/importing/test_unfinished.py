@@ -81,11 +81,8 @@ def test_its_message() -> None:
     }
     (over,) = unfinished_due([], [begun], now=NOON + timedelta(minutes=5), zone=LONDON)
     item = Writer(LONDON).item(over, unfinished_rule(TEAMS), TEAMS)
-    assert item.headline == "ImportUnfinished, orders: the import goes on or has ended; it fired for 5 minutes"
-    assert set(item.texts.values()) == {
-        "ImportUnfinished, topic orders: over since Mon 2 Mar 2026 12:05 GMT, after it fired for 5 minutes. What came "
-        "live meanwhile is judged when all of it has been read."
-    }
+    assert item.headline == "over after 5 minutes: ImportUnfinished, orders, the import goes on or has ended"
+    assert set(item.texts.values()) == {"What came live meanwhile is judged when all of it has been read."}
 
 
 def order(number: object, at: datetime) -> bytes:

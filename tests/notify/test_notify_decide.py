@@ -137,7 +137,7 @@ def test_one_group_is_one_message():
     run.feed(transition(channel="shop")).step(1)
     (mail,) = run.to("email")
     assert [i["labels"]["channel"] for i in mail["body"]["items"]] == ["app", "web", "shop"]
-    subject = "Critical: OrderSpike, app: 62 within 15 minutes, usually 20; and 2 more"
+    subject = "3 alerts. Critical: OrderSpike, app: 62 within 15 minutes, usually 20"
     assert (mail["body"]["subject"], mail["body"]["severity"]) == (subject, "critical")
     assert len(run.to("webhook")) == 3
 
@@ -155,10 +155,7 @@ def test_what_came_and_went_is_one_note():
     (item,) = mail["body"]["items"]
     assert (item["state"], mail["state"], item["value"]) == ("fired and resolved", "resolved", "62")
     assert mail["body"]["subject"] == "Came and went: OrderSpike, web: 62 within 15 minutes, usually 20"
-    assert item["texts"]["marketing"] == (
-        "OrderSpike, channel web: over since Tue 24 Nov 2026 12:04 GMT, after it fired for 4 minutes. "
-        "It was over before anybody was told of it: there is nothing to take back, look at what it left behind."
-    )
+    assert item["texts"]["marketing"] == "Nothing to do: it was over before you could be told."
     assert [d["state"] for d in run.to("webhook")] == ["firing", "resolved"]
 
 
@@ -169,7 +166,7 @@ def test_what_was_told_before_and_got_worse_and_ended_has_only_ended():
     first, second = run.to("email")
     assert [i["state"] for i in second["body"]["items"]] == ["resolved"]
     assert first["body"]["subject"] == "Warning: OrderSpike, web: 62 within 15 minutes, usually 20"
-    assert second["body"]["subject"].startswith("Over: OrderSpike, web: ")
+    assert second["body"]["subject"].startswith("Over at once: OrderSpike, web: 62 within 15 minutes")
 
 
 def test_what_got_worse_before_it_was_told_is_told_once():
@@ -362,12 +359,11 @@ def test_a_restart_that_forgets_the_group_is_noticed():
 
 @pytest.mark.parametrize("more", [0, 1, 40])
 def test_a_subject_is_bounded_and_keeps_how_much_else_there_is(more):
-    """A long summary gives way, the number of the others does not."""
+    """A long summary gives way, how many there are does not."""
     long = {"summary": "{{ labels.channel }} " + "x" * 280}
     run = _Run(_stage(plan(rule(say=long))))
     run.feed(*(transition(channel=f"c{n}") for n in range(more + 1))).step(10)
     subject = run.to("email")[0]["body"]["subject"]
-    tail = f"; and {more} more" if more else ""
-    assert subject.startswith("Warning: c")
-    assert subject.endswith(f"x…{tail}")
+    assert subject.startswith(f"{more + 1} alerts. Warning: c" if more else "Warning: c")
+    assert subject.endswith("x…")
     assert len(subject) <= 200

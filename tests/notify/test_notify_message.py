@@ -208,7 +208,7 @@ def test_a_broken_template_costs_its_words_and_nothing_else():
     item = written.item(transition(), rule(say=SAY), BOTH)
     assert item.texts["marketing"].startswith("Check what runs before")
     assert item.texts["operations"] == (
-        "OrderSpike, channel web: above the usual 20 since Tue 24 Nov 2026 12:00 GMT. "
+        "Above the usual 20 since Tue 24 Nov 12:00. "
         "Check that stock, staff and systems can carry it, and tell marketing if they cannot."
     )
     assert item.note == "the rule's own text for operations could not be filled in"
@@ -273,7 +273,7 @@ def test_a_webhook_body_says_how_long_it_was_and_what_to_do():
         "duration_s": 3600.0,
         "limit": 40.0,
         "runbook": "https://shop.example/spikes",
-        "summary": "Over: OrderSpike, web: 22 within 15 minutes, the limit is 40; it fired for 1 hour",
+        "summary": "Over after 1 hour: OrderSpike, web, now 22 within 15 minutes, the limit is 40",
     }
     began = Writer(LONDON).webhook(transition(limit=40.0), own, ("operations",))["data"]
     assert (began["summary"], began["limit"]) == ("Warning: ours", 40.0)

@@ -102,7 +102,7 @@ def test_repeat_comes_to_the_second():
     run = Timeline("routes: [{to: mail, group_wait: 0s, group_interval: 60s, repeat_interval: 90s}]")
     run.feed(transition()).until(300)
     assert [at for at, _ in run.to(MAIL)] == [0, 90, 180, 270]
-    assert run.reasons(MAIL) == ["it has begun", *["it still fires"] * 3]
+    assert run.reasons(MAIL) == ["it has begun", *["it still goes on"] * 3]
     run.feed(transition("resolved", minute=6)).until(1000)
     assert run.to(MAIL)[4:] == [(330, "web resolved")]
 
@@ -166,7 +166,7 @@ def test_a_route_that_is_edited_while_an_alert_fires():
     run.until(400).feed(transition("resolved", minute=7)).until(500)
     assert run.to(BEN) == [(30, "web firing")]
     assert run.to(CHAT) == [(61, "web firing"), (430, "web resolved")]
-    assert run.reasons(CHAT)[0] == "it fires already, and this is a new receiver of it"
+    assert run.reasons(CHAT)[0] == "it goes on already, and you are new among those who are told"
     assert [told.state for told in run.told if told.target.startswith("http")] == ["firing", "resolved"]
     assert [d.why for d in run.decisions if d.outcome == "not_told"] == [
         "routing.yml leads elsewhere since: it is told no more of this alert"
@@ -337,7 +337,7 @@ def test_inhibition(restarts):
     run.die()
     run.until(100).feed(transition("resolved", rule="ShopDown", minute=2)).until(200)
     (told,) = [t for t in run.told if t.body["rule"] == "LowStock" and t.at > 5]
-    assert (told.at, told.body["reason"]) == (100, "it still fires: ShopDown, channel web no longer inhibits it")
+    assert (told.at, told.body["reason"]) == (100, "it still goes on: ShopDown, channel web no longer inhibits it")
 
 
 def test_inhibition_of_what_gets_critical_or_is_over():
@@ -423,4 +423,4 @@ def test_an_acknowledgement_stops_repeats_and_expires():
     assert standing == [None, "acknowledged", None]
     assert "not_told acknowledged" in run.why(MAIL)
     assert run.answers[0]["applied"]
-    assert run.answers[0]["why"].startswith("Anna has it until Tue 24 Nov 2026 12:10 GMT: OrderSpike, channel web")
+    assert run.answers[0]["why"].startswith("Anna has it until Tue 24 Nov 12:10: OrderSpike, channel web")

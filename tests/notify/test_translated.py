@@ -7,12 +7,12 @@ import pytest
 from alert_samples import LONDON, rule, transition
 
 from lockstep.measure.definition import Aggregate, Measured, SeriesDef
-from lockstep.notification import Item
+from lockstep.notification import ACKNOWLEDGED, HANDLED, Item, TeamPart
 from lockstep.notify.message import Writer
 from lockstep.rule.condition.bound import Bounds
 from lockstep.rule.condition.kinds import Level, Severity, Threshold
 from lockstep.rule.condition.view import Kind, Verdict
-from lockstep.rule.judged_verdict import judged
+from lockstep.rule.judged_verdict import Judged, judged
 
 KNOWN = {
     "orders_today": 130,
@@ -96,13 +96,26 @@ def told(say: dict[str, str], shop: dict[str, float | str] | None = None) -> Ite
 def test_what_to_do_stands_apart_from_what_it_means():
     """So that channels can show the first so that it stands out; together they are the whole text, as before."""
     item = told({"marketing": "Add no budget.", "operations": "Call in hands."})
-    assert [(part.team, part.to_do) for part in item.team_parts] == [
-        ("Marketing", "Add no budget."),
-        ("Operations", "Call in hands."),
-    ]
-    assert all(part.meaning.startswith("310 orders are expected today") for part in item.team_parts)
-    assert all(part.stands_out for part in item.team_parts)
-    assert [part.whole for part in item.team_parts] == [*item.texts.values()]
+    first, second, both = item.team_parts
+    assert (first.team, first.to_do, first.stands_out) == ("Marketing", "Add no budget.", True)
+    assert (second.team, second.to_do, second.stands_out) == ("Operations", "Call in hands.", True)
+    assert (both.team, both.to_do, both.stands_out) == ("", "", False)
+    assert both.meaning.startswith("310 orders are expected today and 490 can be shipped: room for 180 more ≈ 5,")
+
+
+def test_one_team_hears_what_it_is_to_do_and_nothing_of_another():
+    """Its part is the message: it needs no title, and stands out also where nothing else is said."""
+    alone = Writer(LONDON).item(transition(), replace(rule(), say={"operations": "Call in hands."}), ("operations",))
+    assert alone.team_parts == [TeamPart("", "Call in hands.", stands_out=True)]
+    assert (alone.audience, alone.in_short) == ("operations", "Operations: Call in hands.")
+
+
+def test_a_sentence_that_goes_on_for_one_team_is_said_once():
+    """The longer one, behind what each team is to do; what only one of them is told stays with it."""
+    texts = {"marketing": "Stop. Room for 68 more ≈ 2,000 visits. Coming: TEA.", "operations": "Go. Room for 68 more."}
+    item = msgspec.structs.replace(told({}), texts=texts, to_do={"marketing": "Stop.", "operations": "Go."})
+    first, second, both = item.team_parts
+    assert (first.meaning, second.meaning, both.meaning) == ("Coming: TEA.", "", "Room for 68 more ≈ 2,000 visits.")
 
 
 def test_what_means_the_same_to_both_teams_is_said_once():
@@ -121,7 +134,7 @@ def test_a_text_that_does_not_have_what_to_do_is_told_whole(text):
     if text == "Add no budget.":
         item = msgspec.structs.replace(item, texts={"marketing": "It was over again."})
     part = item.team_parts[0]
-    assert (part.to_do, part.meaning, part.stands_out) == (item.texts["marketing"], "", False)
+    assert (part.to_do, part.meaning, part.stands_out) == (item.texts["marketing"], "", text != "Add no budget.")
 
 
 def test_built_in_words_say_first_what_to_do():
@@ -133,15 +146,76 @@ def test_built_in_words_say_first_what_to_do():
         True,
     )
     assert (second.team, second.meaning) == ("Operations", "")
-    assert stands.meaning.startswith("OrderSpike, channel web: above the usual 20 since")
+    assert stands.meaning.startswith("Above the usual 20 since")
 
 
 def test_an_end_says_first_what_is_left_to_do():
-    """And then when it ended."""
-    over = Writer(LONDON).item(transition("resolved"), rule(), ("marketing", "operations"))
-    (part,) = over.team_parts
-    assert (part.team, part.to_do.startswith("Take back what was changed")) == ("", True)
-    assert "over since" in part.meaning
+    """And then how things stand; what is far from usual still is no news of an end."""
+    for value, stands in ((22.0, "Now 22 within 15 minutes, usually 20."), (62.0, "")):
+        over = Writer(LONDON).item(transition("resolved", value=value), rule(), ("marketing", "operations"))
+        to_do = "If you paused or changed something for it, you can undo that now."
+        assert over.team_parts == [TeamPart("", to_do, stands, stands_out=True)]
+
+
+def test_an_end_says_what_was_told_and_how_long_it_lasted():
+    """In the words in which people heard of it; why nobody looks any more is no end."""
+    say = {"summary": "{{ labels.channel }}: {{ value }} orders", "operations": "Call in hands."}
+    own, fired = replace(rule(), say=say), transition()
+    for reason, said, badge in (
+        ("", "Over after 2 hours: web: 62 orders", "over"),
+        ("no_data", "No data any more: web: 62 orders", "ended"),
+        ("rule_removed", "Not watched any more: web: 62 orders", "ended"),
+        ("closed", "Not watched outside its hours: web: 62 orders", "ended"),
+    ):
+        end = transition("resolved", minute=120, value=22.0, reason=reason)
+        item = Writer(LONDON).item(end, own, ("operations",), begun=fired)
+        assert (item.line, item.title, item.badge) == (said, said, badge)
+
+
+def test_of_what_somebody_has_nothing_is_left_to_do():
+    """Whoever took it on knows what to do; a note alone takes nothing on."""
+    has = msgspec.structs.replace(
+        told({"operations": "Call in hands."}), state=HANDLED, handled="Anna has it since 12:05"
+    )
+    taken = msgspec.structs.replace(has, standing=ACKNOWLEDGED)
+    assert (taken.badge, taken.in_short) == ("in hand", "Nothing is left for you to do.")
+    assert taken.line == f"Anna has it since 12:05: {taken.headline}"
+    assert not any(part.stands_out for part in taken.team_parts)
+    assert all(part.stands_out for part in has.team_parts if part.team)
+
+
+@pytest.mark.parametrize(
+    ("summary", "changed", "bars", "because"),
+    [
+        ("{{ value }} orders, usually {{ baseline }}", {}, False, ""),
+        ("more orders than usual", {}, True, ""),
+        ("more orders than usual", {"value": 20.4, "ratio": 1.0}, False, ""),
+        ("{{ value }} left", {"baseline": None, "limit": 5.0, "value": 4.0}, False, "You are told at 5 or less."),
+        ("few are left", {"baseline": None, "limit": 5.0, "value": 4.0}, False, ""),
+        ("{{ value }} left", {"baseline": None, "limit": 0.0, "value": 0.0}, False, ""),
+    ],
+    ids=["the title says both", "it does not", "of one length", "a limit", "a value that is not said", "sold out"],
+)
+def test_numbers_are_shown_where_they_say_more_than_the_title(summary, changed, bars, because):
+    """Two bars of what the title says, or of one length, say nothing; a limit is told in words."""
+    leaf = Judged(
+        kind="threshold",
+        of="stock",
+        verdict="breach",
+        limit=None,
+        limit_of="",
+        counts={},
+        value=62.0,
+        baseline=20.0,
+        baseline_of="",
+        ratio=3.1,
+        asked={"warning": "at_most 5"},
+        window_start=None,
+        window_end=None,
+    )
+    fired = transition(explanation=msgspec.structs.replace(leaf, **changed) if "limit" in changed else None, **changed)
+    item = Writer(LONDON).item(fired, replace(rule(), say={"summary": summary}), ("operations",))
+    assert (bool(item.value_bar), item.because or "") == (bars, because)
 
 
 @pytest.mark.parametrize(

@@ -63,9 +63,9 @@ def test_what_came_and_went_in_an_hour_of_downtime_is_one_summary():
         (ANNA, Reason.CAUGHT_UP, (("A1", "E1"),)),
         (BEN, Reason.CAUGHT_UP, (("A2", "E2"),)),
     ]
-    assert anna.body.subject == "Summary of 1 alert: alert 1"
+    assert anna.body.subject == "Came and went: alert 1"
     assert anna.body.reason == (
-        "it began and ended while nobody was watching; the service is back and was up to 40 minutes behind"
+        "Lockstep was away or up to 40 minutes behind when this began and ended; it watches again"
     )
     assert part.summaries(now + HOUR) == []
 

@@ -86,10 +86,10 @@ def test_steps_come_in_their_time_and_again_until_somebody_has_it():
         "240 leadership",
     ]
     assert [why for _, _, why in watched.calls][1:5:3] == [
-        "escalation watch, step 2 of 3: nobody has it after 15 minutes",
-        "escalation watch, step 2 of 3, round 2 of 2: nobody has it after 1 hour",
+        "nobody has it after 15 minutes (escalation watch, step 2 of 3)",
+        "nobody has it after 1 hour (escalation watch, step 2 of 3, round 2 of 2)",
     ]
-    assert watched.calls[-1][2] == "escalation watch: still open after 4 hours"
+    assert watched.calls[-1][2] == "it is still open after 4 hours (escalation watch)"
 
 
 def test_the_first_answer_ends_it():
@@ -140,7 +140,7 @@ def test_a_dead_destination_hurries_the_next_step_once():
     watched.runs.hurry(EPISODE, "slack #night was given up", T0 + 3 * MINUTE)
     watched.until(3, 25)
     assert watched.said == ["0 oncall:day", "3 lead", "18 boss"]
-    assert watched.calls[1][2] == "escalation watch, step 2 of 3: mail to anna@example.com was given up"
+    assert watched.calls[1][2] == "mail to anna@example.com was given up (escalation watch, step 2 of 3)"
 
 
 def test_a_step_waits_for_its_severity_and_others_do_not_wait_for_it():

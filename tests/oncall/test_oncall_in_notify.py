@@ -168,8 +168,8 @@ def test_an_escalation_goes_on_until_somebody_has_it():
     run = _Run(_routing(ESCALATES)).feed(transition()).step(40)
     assert run.to == ["anna", "anna", "lead"]
     assert [d["body"]["reason"] for d in run.deliveries][1:] == [
-        "it is passed on: escalation watch, step 1 of 2: nobody has it after 15 minutes",
-        "it is passed on: escalation watch, step 2 of 2: nobody has it after 30 minutes",
+        "nobody has it after 15 minutes (escalation watch, step 1 of 2)",
+        "nobody has it after 30 minutes (escalation watch, step 2 of 2)",
     ]
     assert [(d.outcome, d.reason) for d in run.decisions if d.outcome == "told"] == [
         ("told", "first"),
@@ -187,7 +187,7 @@ def test_the_first_acknowledgement_ends_it_and_leadership_hears_of_what_lasts():
     assert "board" not in run.to
     run.step(30)
     assert run.to[-1] == "board"
-    assert run.deliveries[-1]["body"]["reason"].endswith("escalation watch: still open after 4 hours")
+    assert run.deliveries[-1]["body"]["reason"].endswith("it is still open after 4 hours (escalation watch)")
 
 
 def test_a_dead_destination_hurries_the_next_step():
@@ -221,7 +221,7 @@ def test_a_storm_is_one_summary_and_every_message_has_its_decision(restarts):
     assert [d["episodes"] for d in run.deliveries] == [["E0"], ["E1"], ["E2"], ["E6"]]
     run.step(1.5, every_s=1)
     summary = run.deliveries[-1]
-    assert (summary["body"]["subject"].partition(":")[0], summary["body"]["more"]) == ("Summary of 4 alerts", 1)
+    assert (summary["body"]["subject"].partition(". ")[0], summary["body"]["more"]) == ("4 alerts", 1)
     assert summary["episodes"] == ["E3", "E4", "E5", "E7"]
     waited = {d.episode_id for d in run.decisions if d.outcome == "waits" and d.reason == "storm"}
     told = {d.episode_id: d.delivery_id for d in run.decisions if d.outcome == "told" and d.reason == "storm"}
@@ -245,7 +245,7 @@ def test_after_downtime_what_came_and_went_is_one_summary_and_webhooks_get_every
     assert hooks == ["alert.firing", "alert.resolved", "alert.firing", "alert.resolved", "alert.firing"]
     mails = [d for d in run.deliveries if d["destination"]["channel"] == "email"]
     assert [sorted(m["episodes"]) for m in mails] == [["E9"], ["E0", "E1"]]
-    assert mails[1]["body"]["reason"].startswith("it began and ended while nobody was watching")
+    assert mails[1]["body"]["reason"].startswith("Lockstep was away or up to 1 hour behind")
     assert [
         d.reason for d in run.decisions if d.outcome == "told" and d.episode_id == "E0" and d.channel == "email"
     ] == ["caught_up"]

@@ -38,13 +38,13 @@ def test_the_first_go_out_and_the_rest_comes_as_one():
     assert _states(summary) == [("A6", "firing"), ("A7", "firing"), ("A8", "firing")]
     assert (summary.reason, summary.body.subject, summary.body.more) == (
         Reason.STORM,
-        "Summary of 6 alerts: alert 6",
+        "6 alerts. Warning: alert 6",
         3,
     )
-    assert summary.body.reason == "more than 3 messages were to go to you within 1 minute: this is the rest of them"
+    assert summary.body.reason == "more than 3 messages were to go to you within 1 minute: this is all the rest"
     assert summary.body.remarks(shown=3) == [
         "… and 3 more.",
-        "Everything that is open: https://lockstep.example.com/",
+        "You get this because more than 3 messages were to go to you within 1 minute: this is all the rest.",
     ]
     assert len(summary.about) == 6
     assert storms.summaries(T0 + 64) == []

@@ -169,7 +169,15 @@ MOST_SENTENCES = 2
 """Of what could be said of the shop; more is on its page."""
 
 
-def translated(transition: Transition, rule: Rule | None, leaf: Judged | None, team: str, *, before: str = "") -> str:
+def translated(
+    transition: Transition,
+    rule: Rule | None,
+    leaf: Judged | None,
+    team: str,
+    *,
+    before: str = "",
+    most: int = MOST_SENTENCES,
+) -> str:
     """What an alert means in the other team's numbers: sentences that follow a team's own words.
 
     "" where nothing of the shop is known. What the rule's summary and its text for the team say of the shop is not said
@@ -186,7 +194,7 @@ def translated(transition: Transition, rule: Rule | None, leaf: Judged | None, t
     if _IS_SOLD_OUT.search(before):
         said.add(SOLD_OUT)
     facts = _as_of_now(transition, rule, leaf)
-    return " ".join(sentences(facts, transition.labels, about, visits, said=said).get(team, ())[:MOST_SENTENCES])
+    return " ".join(sentences(facts, transition.labels, about, visits, said=said).get(team, ())[:most])
 
 
 _IS_SOLD_OUT = re.compile(r"(?<!be )\bsold out\b")

@@ -20,8 +20,8 @@ import msgspec
 from lockstep.labels import stable_id
 from lockstep.measure.dead_events import DeadEvent, dead_record
 from lockstep.notify.fired_since import Fired
-from lockstep.notify.flap import Flaps, Heard, Settled
-from lockstep.notify.message import Writer, flapping_note, settled_note
+from lockstep.notify.flap import Flaps, Heard, Settled, flapping_note, settled_note
+from lockstep.notify.message import Writer
 from lockstep.notify.pipeline.command_log import answer_record, standing_records
 from lockstep.notify.pipeline.episodes import Episode, raw
 from lockstep.notify.pipeline.hooks import Happened

@@ -15,6 +15,7 @@ import msgspec
 
 from lockstep.errors import StateError
 from lockstep.rule.condition.kinds import Flapping
+from lockstep.text.figures import duration_words
 from lockstep.transition import Transition, TransitionName
 
 KEY = b"\x1fflap\x1f"
@@ -151,3 +152,20 @@ class Flaps:
                 if stored != FORMAT:
                     raise StateError(f"lockstep.notify-state: flapping of format {stored}, this version reads {FORMAT}")
                 self._flaps[row["alert_id"]] = _Flap(**row)
+
+
+def flapping_note(flapping: Flapping) -> str:
+    """Said when an alert begins to flap."""
+    times, stretch = flapping.fires, duration_words(flapping.within_s)
+    settled = duration_words(flapping.within_s / 2)
+    return (
+        f"it is flapping, it fired {times} times within {stretch}; you hear of it again when it gets worse, "
+        f"or when it has kept one state for {settled}"
+    )
+
+
+def settled_note(settled: Settled) -> str:
+    """Said when it has settled."""
+    state = "over" if settled.last.state is TransitionName.RESOLVED else "firing"
+    lasted = duration_words(settled.settled_s)
+    return f"it has stopped flapping: it fired {settled.count} times, and is {state} for {lasted}"

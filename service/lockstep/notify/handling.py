@@ -17,7 +17,7 @@ from lockstep.notify.pipeline.hooks import Applied, Hush
 from lockstep.response.command import Acknowledge, AddNote, Assign, Close, Snooze, TakeBack
 from lockstep.response.decision import Reason
 from lockstep.response.standing import LONGEST_COMMENT, LONGEST_NAME, Handling, Note
-from lockstep.text.figures import duration_words, time_text
+from lockstep.text.figures import clock_text, duration_words
 from lockstep.text.rfc3339 import moment_text
 
 HandlingCommand = Acknowledge | TakeBack | Assign | AddNote | Snooze | Close
@@ -95,7 +95,7 @@ def _applied(
                 raise _Refused(f"{by} has it already")
             notes = _noted(before, by, now, command.note) if command.note else before.notes
             after = change(acknowledged_by=by, acknowledged_at=now, acknowledged_until=until, notes=notes)
-            return after, f"{by} has it{'' if until is None else f' until {time_text(until, zone)}'}", True
+            return after, f"{by} has it{'' if until is None else f' until {clock_text(until, zone)}'}", True
         case TakeBack():
             if not (before.acknowledged_by or before.snoozed_until or before.closed_by):
                 raise _Refused("nobody has it, and it is neither snoozed nor closed: there is nothing to take back")
@@ -111,7 +111,7 @@ def _applied(
             until = _until(command.until, moment)
             if until is None:
                 raise _Refused("a snooze needs an end; give `until`")
-            return change(snoozed_by=by, snoozed_until=until), f"{by} snoozed it until {time_text(until, zone)}", True
+            return change(snoozed_by=by, snoozed_until=until), f"{by} snoozed it until {clock_text(until, zone)}", True
         case Close():
             if before.closed_by:
                 raise _Refused(f"{before.closed_by} has closed it already")
@@ -176,7 +176,7 @@ def handled_hush(episode: Episode, listener: Listener, moment: float, zone: Zone
         is_end_of_known = episode.is_over and listener.told > 0
         if handling.snoozed_until is not None and _seconds(handling.snoozed_until) > moment and not is_end_of_known:
             until = handling.snoozed_until
-            why = f"snoozed by {handling.snoozed_by} until {time_text(until, zone)}"
+            why = f"snoozed by {handling.snoozed_by} until {clock_text(until, zone)}"
             return Hush(Reason.SNOOZED, why, _seconds(until))
     if not handling.acknowledged_by or episode.is_over:
         return None
@@ -195,7 +195,7 @@ def handled_words(handling: Handling | None, zone: ZoneInfo) -> str:
         return ""
     parts = [_standing_words(handling, zone)]
     if handling.assignee:
-        parts.append(f"it is {handling.assignee}'s")
+        parts.append(f"{handling.assignee} was asked to take it")
     if handling.notes:
         note = handling.notes[-1]
         parts.append(f"{note.by} wrote: {note.text}")
@@ -215,14 +215,16 @@ def standing(handling: Handling | None) -> str | msgspec.UnsetType:
 
 def _standing_words(handling: Handling, zone: ZoneInfo) -> str:
     if handling.closed_by:
-        return f"{handling.closed_by} closed it {time_text(handling.closed_at or '', zone)}"
+        return f"{handling.closed_by} closed it {clock_text(handling.closed_at or '', zone)}"
     parts = []
     if handling.acknowledged_by:
         until = handling.acknowledged_until
-        ends = "" if until is None else f", until {time_text(until, zone)}"
-        parts.append(f"{handling.acknowledged_by} has it since {time_text(handling.acknowledged_at or '', zone)}{ends}")
+        ends = "" if until is None else f", until {clock_text(until, zone)}"
+        parts.append(
+            f"{handling.acknowledged_by} has it since {clock_text(handling.acknowledged_at or '', zone)}{ends}"
+        )
     if handling.snoozed_until is not None:
-        parts.append(f"{handling.snoozed_by} snoozed it until {time_text(handling.snoozed_until, zone)}")
+        parts.append(f"{handling.snoozed_by} snoozed it until {clock_text(handling.snoozed_until, zone)}")
     return "; ".join(parts)
 
 

@@ -1,8 +1,9 @@
 """Messages: what a transition says to a team, in its own words and in numbers that people read."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,16 +11,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from lockstep.errors import RuleError
-from lockstep.notification import HANDLED, Audience, Body, Item, Message, badge
+from lockstep.notification import CAME_AND_WENT, HANDLED, Audience, Body, Item, Message, badge, line_of
 from lockstep.notify.advice import advice, translated
-from lockstep.notify.flap import Settled
 from lockstep.notify.message_reason import leaf_of, unit_of, where_more_is, why_lines
 from lockstep.notify.pipeline.hooks import Notice
 from lockstep.notify.self_alerts import CAUGHT_UP, MENDED, WENT_ON
 from lockstep.notify.units import shop_figures, with_shop_units, with_units
 from lockstep.rule import wording
 from lockstep.rule.condition.kind.anomaly import is_explained, statistic_text
-from lockstep.rule.condition.kinds import Flapping, Rule
+from lockstep.rule.condition.kinds import Rule
 from lockstep.rule.condition.when import anomalies_of
 from lockstep.rule.condition.words import Facts
 from lockstep.rule.explained_condition import said_of
@@ -35,7 +35,7 @@ from lockstep.rule.sentences import (
     standing,
     words_of,
 )
-from lockstep.text.figures import Figure, duration_words, number_text, ratio_text, time_text
+from lockstep.text.figures import Figure, clock_text, duration_words, number_text, ratio_text, time_text
 from lockstep.transition import Transition, TransitionName
 
 BAR = 24
@@ -90,15 +90,35 @@ def _baseline_figure(numbers: Facts) -> Figure:
     return Figure(text, numbers.baseline, numbers.unit)
 
 
-def bars(transition: Transition) -> tuple[str, str]:
-    """Value and usual (or limit) as bars of the same scale; two empty ones when there is nothing to compare."""
-    usual = reference(facts(transition))
-    if transition.value is None or usual is None or not max(abs(transition.value), abs(usual)):
+def bars(transition: Transition, headline: str) -> tuple[str, str]:
+    """Value and what is usual as bars of the same scale; two empty ones where they would show nothing new: there is
+    nothing to compare, they are of one length, or both numbers stand in the headline."""
+    numbers = facts(transition)
+    usual = reference(numbers)
+    if transition.value is None or usual is None or reference_word(numbers) == "limit":
         return "", ""
-    if usual in (0, transition.value) and reference_word(facts(transition)) == "limit":
-        return "", ""  # two bars of one length, or one alone, say nothing
     most = max(abs(transition.value), abs(usual))
+    if not most or abs(abs(transition.value) - abs(usual)) < most / BAR:
+        return "", ""
+    if all(_stands_in(number, headline) for number in (numbers.number, reference_text(numbers))):
+        return "", ""
     return _bar(transition.value, most), _bar(usual, most)
+
+
+def _stands_in(number: str, text: str) -> bool:
+    return re.search(rf"(?<![\w.,]){re.escape(number)}(?![\w%]|[.,]\d)", text) is not None
+
+
+def told_from(transition: Transition) -> str:
+    """From where on it is told, as people say it: `at 85% or more`; "" where no limit says that."""
+    numbers = facts(transition)
+    if reference_word(numbers) != "limit" or not numbers.limit:
+        return ""
+    pattern = _TOLD_FROM.get(_side(transition))
+    return "" if pattern is None else pattern.format(number_text(numbers.limit, numbers.unit))
+
+
+_TOLD_FROM = {"above": "above {}", "at_least": "at {} or more", "below": "below {}", "at_most": "at {} or less"}
 
 
 def _bar(number: float, most: float) -> str:
@@ -172,25 +192,33 @@ class Writer:
             "owners": "" if transition.refusal is None else ", ".join(transition.refusal.owners),
         }
 
-    def headline(self, transition: Transition, rule: Rule | None, *, fired_at: str = "") -> str:
+    def headline(
+        self, transition: Transition, rule: Rule | None, *, fired_at: str = "", begun: Transition | None = None
+    ) -> str:
         """One line that says what happened: the rule's summary, or the numbers.
 
-        fired_at: of an end, when it had fired, so that messages say of it what reports do; "": when it began.
+        fired_at: of an end, when it had fired, so that messages say of it what reports do; "": when it began. begun: of
+        an end, what was told of it while it went on; None: that is not known here.
         """
         what = f"{transition.rule}, {labels_text(transition.labels)}"
         measured = with_units(transition, rule, self.currency)
         if transition.state is TransitionName.RESOLVED:
-            why = _ENDED.get(transition.reason, ("",))[0] or headline(facts(measured))
-            return _shown(f"{what}: {why}; it fired for {_fired_for(transition, fired_at)}", LONGEST_HEADLINE)
+            head, _, how = _ENDED.get(transition.reason, (_OVER, "", ""))
+            ended = head.format(_lasted(transition, fired_at))
+            if begun is not None:
+                return _shown(f"{ended}: {self.headline(begun, rule)}", LONGEST_HEADLINE)
+            if transition.reason not in _ENDED and transition.value is not None:
+                how = f"now {headline(facts(measured))}"
+            return _shown(f"{ended}: {what}{how and f', {how}'}", LONGEST_HEADLINE)
         text = self._filled("summary", transition, rule) or f"{what}: {headline(facts(measured, rule, self.zone))}"
         return _shown(text, LONGEST_HEADLINE)
 
-    def team_text(self, transition: Transition, rule: Rule | None, team: str, *, fired_at: str = "") -> str:
+    def team_text(self, transition: Transition, rule: Rule | None, team: str) -> str:
         """What it means for a team and what to do: the rule's words for it, else built-in ones; then what it means in
         the other team's numbers."""
         to_do = self.own_words(transition, rule, team)
         if transition.state is TransitionName.RESOLVED:
-            return f"{self._ended(transition, fired_at)} {to_do}"
+            return f"{to_do} {self._stands_now(transition, rule, team)}".strip()
         stands = "" if self._filled(team, transition, rule) else self._stands(transition, rule)
         before = f"{self._filled('summary', transition, rule) or ''} {to_do}"
         return f"{stands} {to_do} {translated(transition, rule, leaf_of(transition), team, before=before)}".strip()
@@ -199,7 +227,7 @@ class Writer:
         """What to do: the rule's words for a team, else built-in ones; of an end what is left to do, as trouble of
         hours leaves something behind."""
         if transition.state is TransitionName.RESOLVED:
-            return _ENDED.get(transition.reason, ("", _AFTERWARDS))[1]
+            return _ENDED.get(transition.reason, ("", _AFTERWARDS, ""))[1]
         text = self._filled(team, transition, rule)
         if text:
             return text
@@ -209,26 +237,32 @@ class Writer:
         return f"{what_to_do[:1].upper()}{what_to_do[1:]}.{runbook}"
 
     def _stands(self, transition: Transition, rule: Rule | None) -> str:
-        """`LowStock, sku A-1: at or below the limit of 20 since Tue 24 Nov 2026 11:40 GMT.`"""
+        """`At or below the limit of 20 since Tue 24 Nov 11:40.`"""
         numbers = facts(with_units(transition, rule, self.currency))
         word = "," if words_of(numbers.kind).is_instant else " since"
-        since = f"{word} {time_text(transition.started_at, self.zone)}"
-        return f"{_named(transition)}: {standing(numbers, _side(transition))}{since}."
+        stands = standing(numbers, _side(transition))
+        return f"{stands[:1].upper()}{stands[1:]}{word} {clock_text(transition.started_at, self.zone)}."
 
-    def _ended(self, transition: Transition, fired_at: str) -> str:
-        """When it ended, and how long it had fired."""
-        lasted = f"after it fired for {_fired_for(transition, fired_at)}"
-        began = ""
-        if fired_at and fired_at != transition.started_at:
-            began = f" The breach began at {time_text(transition.started_at, self.zone)}."
-        # Who is no longer watched may go on.
-        word = "over since" if transition.reason in ("", MENDED, CAUGHT_UP, WENT_ON) else "ended at"
-        return f"{_named(transition)}: {word} {time_text(transition.at, self.zone)}, {lasted}.{began}"
+    def _stands_now(self, transition: Transition, rule: Rule | None, team: str) -> str:
+        """How things stand at an end: `Now 9 within 1 hour, usually 9.`, or the shop's first sentence; "" where nobody
+        knows. What is far from usual still is no news of an end."""
+        measured = with_units(transition, rule, self.currency)
+        numbers = facts(measured)
+        if transition.reason in _ENDED or numbers.value is None:
+            return ""
+        if reference_word(numbers) != "limit" and numbers.baseline is not None:
+            is_usual = abs(numbers.value - numbers.baseline) <= numbers.baseline / 2
+            return f"Now {headline(numbers)}." if is_usual else ""
+        # What the rule says of the shop was said of how it stood before.
+        plain = None if rule is None else replace(rule, say={})
+        shop = translated(transition, plain, leaf_of(transition), team, most=1)
+        limit = told_from(measured)
+        return shop or (f"Now {numbers.number}{numbers.within}; you are told {limit}." if limit else "")
 
     def summary(self, transition: Transition, rule: Rule | None, *, fired_at: str = "") -> str:
         """The headline behind how severe it is, or that it is over."""
-        said = badge(transition.state.value, transition.severity)
-        return f"{said.capitalize()}: {self.headline(transition, rule, fired_at=fired_at)}"
+        state = transition.state.value
+        return line_of(self.headline(transition, rule, fired_at=fired_at), state, badge(state, transition.severity))
 
     def webhook(
         self, transition: Transition, rule: Rule | None, teams: Sequence[str], *, fired_at: str = ""
@@ -237,7 +271,7 @@ class Writer:
 
         rule: as it is in force; None: it is gone. teams: those that share the destination. fired_at: see `headline`.
         """
-        texts = {team: self.team_text(transition, rule, team, fired_at=fired_at) for team in teams}
+        texts = {team: self.team_text(transition, rule, team) for team in teams}
         item = self.item(transition, rule, teams, fired_at=fired_at)
         for longest in (wording.LONGEST_TEXT, 1_500, 400, 100):
             cut = {team: _shown(text, longest) for team, text in texts.items()}
@@ -257,18 +291,24 @@ class Writer:
                 break
         return body
 
-    def item(self, transition: Transition, rule: Rule | None, teams: Sequence[str], *, fired_at: str = "") -> Item:
+    def item(
+        self,
+        transition: Transition,
+        rule: Rule | None,
+        teams: Sequence[str],
+        *,
+        fired_at: str = "",
+        begun: Transition | None = None,
+    ) -> Item:
         """One transition inside a message to people. Its `since` is when the breach began; of an end, when it fired.
 
-        teams: those that share the destination, a text for each. fired_at: see `headline`.
+        teams: those that share the destination, a text for each. fired_at, begun: see `headline`.
         """
         measured = with_units(transition, rule, self.currency)
-        value_bar, usual_bar = bars(transition)
-        headline = self.headline(transition, rule, fired_at=fired_at)
+        headline = self.headline(transition, rule, fired_at=fired_at, begun=begun)
+        value_bar, usual_bar = bars(measured, headline)
         is_over = transition.state is TransitionName.RESOLVED
-        texts = {
-            team: _shown(self.team_text(transition, rule, team, fired_at=fired_at), LONGEST_TEXT) for team in teams
-        }
+        texts = {team: _shown(self.team_text(transition, rule, team), LONGEST_TEXT) for team in teams}
         to_do = {team: _shown(self.own_words(transition, rule, team), LONGEST_TEXT) for team in teams}
         broken = [part for part in ("summary", *teams) if self._is_broken(part, transition, rule)]
         return Item(
@@ -296,7 +336,14 @@ class Writer:
             alert_id=transition.alert_id,
             episode_id=transition.episode_id,
             chart=_chart_of(transition),
+            because=self._because(measured, headline),
         )
+
+    def _because(self, measured: Transition, headline: str) -> str | msgspec.UnsetType:
+        """From where on it is told, where the headline shows the number that is compared with that."""
+        limit = told_from(measured)
+        is_clear = limit and measured.state is not TransitionName.RESOLVED
+        return f"You are told {limit}." if is_clear and _stands_in(facts(measured).number, headline) else msgspec.UNSET
 
     def _is_broken(self, part: str, transition: Transition, rule: Rule | None) -> bool:
         """Whether a text of this rule has failed before and fails here, too: it may do for other labels."""
@@ -323,9 +370,13 @@ def _chart_of(transition: Transition) -> str | msgspec.UnsetType:
     return transition.transition_id if has_numbers else msgspec.UNSET
 
 
-def came_and_went(texts: Mapping[str, str]) -> dict[str, str]:
-    """The texts of an end of which nobody heard the beginning: nobody did anything that could be taken back."""
-    return {team: text.replace(_AFTERWARDS, _UNTOLD) for team, text in texts.items()}
+def came_and_went(begin: Item, end: Item) -> Item:
+    """One item of an alert whose beginning nobody was told: nobody did anything that could be undone. begin: as it
+    would have been told."""
+    texts = dict.fromkeys(end.texts, _UNTOLD)
+    return msgspec.structs.replace(
+        begin, at=end.at, since=end.since, texts=texts, to_do=texts, state=CAME_AND_WENT, because=msgspec.UNSET
+    )
 
 
 def notice_message(notice: Notice, teams: Sequence[str]) -> Message:
@@ -362,53 +413,39 @@ def notice_message(notice: Notice, teams: Sequence[str]) -> Message:
     )
 
 
-def flapping_note(flapping: Flapping) -> str:
-    """Said when an alert begins to flap."""
-    times, stretch = flapping.fires, duration_words(flapping.within_s)
-    settled = duration_words(flapping.within_s / 2)
-    return (
-        f"it is flapping, it fired {times} times within {stretch}; you hear of it again when it gets worse, "
-        f"or when it has kept one state for {settled}"
-    )
-
-
-def settled_note(settled: Settled) -> str:
-    """Said when it has settled."""
-    state = "over" if settled.last.state is TransitionName.RESOLVED else "firing"
-    lasted = duration_words(settled.settled_s)
-    return f"it has stopped flapping: it fired {settled.count} times, and is {state} for {lasted}"
-
-
-_UNTOLD = "It was over before anybody was told of it: there is nothing to take back, look at what it left behind."
-_AFTERWARDS = "Take back what was changed or held back for it, and look at what it left behind."
+_UNTOLD = "Nothing to do: it was over before you could be told."
+_AFTERWARDS = "If you paused or changed something for it, you can undo that now."
+_OVER = "over {}"
 _ENDED = {
     "rule_removed": (
-        "the rule was removed",
-        "The rule was removed: nothing watches it any more, whether it goes on or not.",
+        "not watched any more",
+        "Look for yourself whether it goes on: its rule was removed, so nobody else does.",
+        "",
     ),
     "expired": (
-        "the rule's last day is over",
-        "The rule's last day is over: nothing watches it any more, whether it goes on or not.",
+        "not watched any more",
+        "Look for yourself whether it goes on: its rule's last day is over, so nobody else does.",
+        "",
     ),
     "closed": (
-        "outside of its hours and on closed days it is not judged",
-        "Outside of its hours and on closed days it is not judged: whether it goes on is looked at when they begin.",
+        "not watched outside its hours",
+        "Leave what you paused or changed as it is: it is looked at again when its hours begin.",
+        "",
     ),
     "no_data": (
-        "there is no data any more",
-        "There is no data any more, so nobody knows whether it goes on: check that its events still arrive.",
+        "no data any more",
+        "Check that its events still arrive: without them nobody knows whether it goes on.",
+        "",
     ),
-    MENDED: ("it is refused no more", "What the file says is in force."),
-    CAUGHT_UP: ("event time has caught up", "Rules on this topic judge the present again."),
-    WENT_ON: ("the import goes on or has ended", "What came live meanwhile is judged when all of it has been read."),
+    MENDED: (_OVER, "What the file says is in force.", "it is refused no more"),
+    CAUGHT_UP: (_OVER, "Rules on this topic judge the present again.", "event time has caught up"),
+    WENT_ON: (
+        _OVER,
+        "What came live meanwhile is judged when all of it has been read.",
+        "the import goes on or has ended",
+    ),
 }
-"""Reason → what is said of an end, and what follows from it."""
-
-
-def _named(transition: Transition) -> str:
-    """Rule and labels with their names: `LowStock, sku A-1`."""
-    labels = _shown(", ".join(f"{name} {value}" for name, value in transition.labels.items()), 160)
-    return f"{transition.rule}, {labels or 'the whole shop'}"
+"""Reason → how the headline of an end begins, what is left to do, and how it ended where no number says that."""
 
 
 def direction_of(transition: Transition) -> str:
@@ -420,8 +457,9 @@ def _side(transition: Transition) -> str:
     return side_of(leaf_of(transition), transition.severity)
 
 
-def _fired_for(transition: Transition, fired_at: str) -> str:
-    return duration_words(_fired_s(transition, fired_at))
+def _lasted(transition: Transition, fired_at: str) -> str:
+    lasted = _fired_s(transition, fired_at)
+    return f"after {duration_words(lasted)}" if lasted >= 1 else "at once"
 
 
 def _fired_s(transition: Transition, fired_at: str) -> float:

@@ -237,6 +237,12 @@ def time_text(moment: str, zone: ZoneInfo) -> str:
     return f"{local:%a} {local.day} {local:%b %Y %H:%M} {name if name[:1].isalpha() else 'UTC' + name}"
 
 
+def clock_text(moment: str, zone: ZoneInfo) -> str:
+    """A moment in the shop's time as people say it: `Tue 24 Nov 09:30`."""
+    local = datetime.fromisoformat(moment).astimezone(zone)
+    return f"{local:%a} {local.day} {local:%b %H:%M}"
+
+
 def duration_words(seconds: float) -> str:
     """`90 seconds`, `15 minutes`, `2 hours 5 minutes`, `3 days`; never more than two units."""
     left = max(0, round(seconds))

@@ -172,12 +172,10 @@ def title_and_body(body: Message, pages: Mapping[str, str]) -> tuple[str, str]:
     """A message as plain text. pages: episode id → the address of the alert's page, the only link in it."""
     items = body.items[:MOST_ITEMS]
     count = len(body.items) + body.more
-    title = f"{items[0].badge.capitalize()}: {_shown(items[0].headline)}" if items else _shown(body.subject)
+    title = _shown(items[0].line if items else body.subject)
     if count > 1:
         title = _shown(body.lead)
     foot = [_shown(line) for line in body.remarks(shown=len(items))]
-    if body.reason:
-        foot.append(_shown(f"You get this because: {body.reason}."))
     blocks: list[str] = []
     # Lines give way from the end where there is too much: what is wrong stands first, and a link is whole or not there.
     left = LONGEST_BODY - sum(len(line) + 1 for line in foot)
@@ -194,7 +192,7 @@ def title_and_body(body: Message, pages: Mapping[str, str]) -> tuple[str, str]:
 
 def _lines(body: Message, item: Item, page: str, *, with_headline: bool) -> Iterator[str]:
     if with_headline:
-        yield _cut(f"{item.badge.capitalize()}: {_shown(item.headline)}", LONGEST_TITLE)
+        yield _cut(_shown(item.line), LONGEST_TITLE)
     if item.handled:
         yield _cut(f"Now: {_shown(item.handled)}", LONGEST_TITLE)
     if not item.is_over and item.state != HANDLED and item.value:
@@ -203,7 +201,8 @@ def _lines(body: Message, item: Item, page: str, *, with_headline: bool) -> Iter
     parts = item.team_parts
     share = LONGEST_ITEM // max(1, len(parts))
     for part in parts[:MOST_ITEMS]:
-        yield _cut(f"{_shown(part.team or 'Now')}: {_shown(part.whole)}", max(60, share))
+        name = part.team or ("To do" if part.to_do else "")
+        yield _cut(f"{_shown(name)}: {_shown(part.whole)}" if name else _shown(part.whole), max(60, share))
     yield _cut(f"About: {_shown(body.about(item))}", LONGEST_TITLE)
     if item.at:
         yield f"When: {_shown(item.when)}"

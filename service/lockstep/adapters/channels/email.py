@@ -26,8 +26,6 @@ TOTAL_S = 660.0
 GOODBYE_S = 5.0
 """The relay has the mail by then; whether it says goodbye changes nothing."""
 
-MOST_PICTURES = 3
-"""Items of one mail that have their chart, the most severe ones."""
 TOO_LARGE = 552
 """The relay's answer to a mail that exceeds its limit: it is sent once more, without charts."""
 LONGEST_WORDS = 200
@@ -77,15 +75,13 @@ class EmailChannel:
         return Sent(detail=mail["Message-ID"])
 
     async def _drawn(self, body: Message) -> dict[str, Picture]:
-        """The charts of its first items, or of the report that it is, by name."""
+        """The chart of the alert that it tells of, or those of the report that it is, by name."""
         if not isinstance(body.report, msgspec.UnsetType):
             return dict(await self._pictures.of_report(body.report))
-        pictures: dict[str, Picture] = {}
-        for item in body.items[:MOST_PICTURES]:
-            picture = await self._pictures.of(item)
-            if picture is not None:
-                pictures[str(item.chart)] = picture
-        return pictures
+        if body.count != 1:
+            return {}  # of several a line each is said, most severe first
+        picture = await self._pictures.of(body.items[0])
+        return {} if picture is None else {str(body.items[0].chart): picture}
 
     async def _submit(self, mail: EmailMessage) -> Mapping[str, aiosmtplib.SMTPResponse]:
         """One transaction on a connection of its own; returns the refused recipients."""

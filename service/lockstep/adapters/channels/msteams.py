@@ -21,7 +21,6 @@ TIMEOUT_S = 15.0
 LARGEST = 27_000
 """Bytes of a message; Teams takes none of 28 kB."""
 MOST_ITEMS = 8
-MOST_LABELS = 8
 LONGEST_HEADLINE = 900
 LONGEST_TEXTS = 1_600
 """Bytes of what all teams are told of one alert."""
@@ -91,18 +90,20 @@ def card(body: Message, delivery_id: str, *, shown: int, pages: Mapping[str, str
     What anybody wrote stands in text runs, which know no markdown; the only links are actions: ours, and the rule's
     runbook.
     """
-    count = len(body.items) + body.more
-    is_one = count == 1
     elements = []
-    if not is_one:
-        elements.append(_rich([_run(_cut(body.lead, LONGEST_FACT))], size="Large"))
-    for place, item in enumerate(body.items[:shown]):
-        page, drawn = pages.get(item.episode_id, ""), chart if place == 0 else ""
-        elements.append(_alert(body, item, page=page, chart=drawn))
+    if body.count > 1:
+        elements.append(_rich([_run(_cut(body.lead, LONGEST_FACT), bold=True)], size="Large"))
+        elements += [_rich([_run(_cut(body.same, LONGEST_FACT), bold=True)])] if body.same else []
+    for item in body.items[:shown]:
+        page = pages.get(item.episode_id, "")
+        if body.count == 1:
+            elements.append(_alert(body, item, page=page, chart=chart))
+        else:
+            elements.append(_one_of_several(item, page, with_to_do=not body.same))
     foot = body.remarks(shown=shown)
-    if body.reason:
-        foot.append(f"You get this because: {body.reason}.")
     elements += [_rich([_run(_cut(line, LONGEST_FACT), subtle=True)], size="Small", spacing="Small") for line in foot]
+    if body.overview:
+        elements += _actions([(f"See all {body.count:,}", body.overview)])
     return {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -124,52 +125,67 @@ def _alert(body: Message, item: Item, *, page: str, chart: str) -> Element:
         lines = [_rich([_run(_cut(said, LONGEST_FACT), bold=True)])]
         about = body.about(item) if item.labels or item.rule else item.headline
         lines.append(_rich([_run(_cut(about, LONGEST_FACT), subtle=True)], spacing="None"))
-        lines += [_rich([_run(text)], spacing="Small") for _, text in _texts(item) if not item.alert_id]
-        return _container("emphasis", [*lines, *_actions([("Open", page)])])
-    head = [_run(f"{item.badge.capitalize()}: ", bold=True), _run(_cut(item.title, LONGEST_HEADLINE), bold=True)]
-    elements = [_rich(head, size="Medium")]
-    if item.handled:
-        elements.append(_rich([_run(_cut(item.handled, LONGEST_FACT), bold=True)], spacing="Small"))
-    elements += [_fact(name, text) for name, text in _facts(body, item)]
-    for team, text in _texts(item):
-        lead = [_run(f"{team}: ", bold=True)] if team else []
-        elements.append(_rich([*lead, _run(text)], spacing="Small"))
+        lines += [_rich([run], spacing="Small") for runs in _texts(item) for run in runs if not item.alert_id]
+        return _container("emphasis", [*lines, *_actions([("See details", page)])])
+    elements = [*_head(item), *(_rich(runs, spacing="Small") for runs in _texts(item))]
+    if not item.is_over and item.value_bar:
+        numbers = f"{item.value} {item.span}, {item.usual_is} {item.usual}"
+        elements.append(_rich([_run(_cut(numbers, LONGEST_FACT))], spacing="Small"))
+    if item.because:
+        elements.append(_rich([_run(_cut(item.because, LONGEST_FACT))], spacing="Small"))
     if chart:
         alt = _plain(_cut(item.headline, LONGEST_FACT)) or "chart"
         elements.append({"type": "Image", "url": chart, "altText": alt, "size": "Stretch"})
-    for name, text in [*_background(item), ("Note", item.note)]:
+    runbook, owner = ("", "") if item.is_over else (item.runbook, item.owner)
+    small = [item.when, body.about(item), f"Owner: {owner}" if owner else ""]
+    for text in (" · ".join(filter(None, small)), f"Note: {item.note}" if item.note else ""):
         if text:
-            words = [_run(f"{name}: ", subtle=True), _run(_cut(text, LONGEST_FACT), subtle=True)]
-            elements.append(_rich(words, size="Small", spacing="Small"))
-    style = "good" if item.is_over else _STYLES.get(item.severity, "warning")
-    runbook = "" if item.is_over else item.runbook
-    return _container(style, [*elements, *_actions([("Open", page), ("Runbook", runbook)])])
+            elements.append(_rich([_run(_cut(text, LONGEST_FACT), subtle=True)], size="Small", spacing="Small"))
+    word = "See details" if item.is_over or item.handled else "I'm on it, or see details"
+    return _container(_style(item), [*elements, *_actions([(word, page), ("What to do, step by step", runbook)])])
 
 
-def _facts(body: Message, item: Item) -> list[tuple[str, str]]:
-    facts = []
-    if not item.is_over and item.value:
-        facts.append(("Now", f"{item.value} {item.span}"))
-        if item.usual:
-            facts.append((item.usual_is.capitalize(), item.usual))
-    facts.append(("When", item.when if item.at else ""))
-    facts.append(("Rule", item.rule or body.rule))
-    facts += list(item.labels.items())[:MOST_LABELS]
-    if len(item.labels) > MOST_LABELS:
-        facts.append(("More labels", str(len(item.labels) - MOST_LABELS)))
-    return [(name, text) for name, text in facts if text]
+def _head(item: Item) -> list[Element]:
+    """How bad it is, what happened and whose it is; who has it."""
+    head = [_run(f"{item.badge.capitalize()}: ", bold=True), _run(_cut(item.title, LONGEST_HEADLINE), bold=True)]
+    elements = [_rich(head[1:] if item.is_over and item.line == item.title else head, size="Medium")]
+    if item.audience and not item.is_over:
+        whose = _run(_cut(f"For {item.audience}", LONGEST_FACT), subtle=True)
+        elements.append(_rich([whose], size="Small", spacing="None"))
+    if item.handled:
+        elements.append(_rich([_run(_cut(item.handled, LONGEST_FACT), bold=True)], spacing="Small"))
+    return elements
 
 
-def _texts(item: Item) -> list[tuple[str, str]]:
-    """(team, its text), which give way where there is too much."""
-    parts = item.team_parts
+def _one_of_several(item: Item, page: str, *, with_to_do: bool) -> Element:
+    """One of the alerts of a message: what it is, and what to do."""
+    parts = [part for part in item.team_parts if part.to_do] if with_to_do and not item.handled else []
+    share = LONGEST_TEXTS // max(2, 2 * len(parts))
+    elements = _head(item)
+    for part in parts:
+        lead = [_run(f"{_cut(part.team, 60)}: ", bold=True)] if part.team else []
+        elements.append(_rich([*lead, _run(_cut(part.to_do, share))], spacing="Small"))
+    return _container(_style(item), [*elements, *_actions([("See details", page)])])
+
+
+def _style(item: Item) -> str:
+    if item.is_taken or item.is_unknown:
+        return "emphasis"
+    return "good" if item.is_over else _STYLES.get(item.severity, "warning")
+
+
+def _texts(item: Item) -> list[list[Element]]:
+    """What each team is told, to do in bold; texts give way where there is too much."""
+    parts = item.team_parts[:MOST_ITEMS]
     share = LONGEST_TEXTS // max(1, len(parts))
-    return [(_cut(part.team, 60), _cut(part.whole, share)) for part in parts[:MOST_ITEMS]]
-
-
-def _background(item: Item) -> list[tuple[str, str]]:
-    why = [part for part in item.why_parts if part[0] != "More"]
-    return [*why, ("Owner", "" if item.is_over else item.owner)]
+    said = []
+    for part in parts:
+        name = f"{_cut(part.team, 60)}: " if part.team else ""
+        to_do = _cut(part.to_do, share)
+        meaning = _cut(part.meaning, max(60, share - len(to_do.encode())))
+        runs = [_run(f"{name}{to_do}", bold=part.stands_out)] if part.to_do else []
+        said.append([*runs, *([_run(f" {meaning}" if runs else meaning)] if part.meaning else [])])
+    return said
 
 
 def _fact(name: str, text: str) -> Element:

@@ -26,9 +26,9 @@ class Leads:
         """The address of an item's page; "" where there is none."""
         return self.pages.get(item.episode_id, "")
 
-    def reasons(self, item: Item) -> list[tuple[str, str]]:
-        """(name, text) of what says why an item was sent; where more is said, only where no page says it."""
-        return [part for part in item.why_parts if not self.page(item) or part[0] != "More"]
+    def more(self, item: Item) -> str:
+        """Where all numbers of an item are, where no page shows them; "" else."""
+        return "" if self.page(item) else item.more
 
 
 def leads_of(body: Message, destination: Destination, links: Links) -> Leads:

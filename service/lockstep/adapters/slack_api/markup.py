@@ -27,10 +27,10 @@ def escaped(text: str) -> str:
 def linked(text: str, name: str = "") -> str:
     """An address of ours as a link, anything else as text. name: what the link is shown as; "": the address."""
     if not text.startswith(("https://", "http://")):
-        return escaped(text)
+        return escaped(name or text)
     for plain, safe in (("&", "&amp;"), ("<", "%3C"), (">", "%3E"), ("|", "%7C"), (" ", "%20")):
         text = text.replace(plain, safe)
-    return f"<{text}|{escaped(name)}>" if name else f"<{text}>"
+    return f"<{text}|{escaped(name).replace('|', '∣')}>" if name else f"<{text}>"
 
 
 def cut(text: str, longest: int) -> str:

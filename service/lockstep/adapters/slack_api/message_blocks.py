@@ -1,4 +1,5 @@
-"""A message to people as Slack shows it: a headline, then an attachment for each alert with its colour and buttons.
+"""A message to people as Slack shows it: a headline, then an attachment for each alert with its colour. One alert has
+buttons; of several, worst first, the worst has the one that says who is on it, and all have their page behind them.
 
 The limits of Block Kit are kept by construction, and an attachment can be found again by its alert's episode.
 """
@@ -19,6 +20,9 @@ MOST_ITEMS = 8
 LONGEST_ITEM = 1_000
 """Characters of what one item says: with MOST_ITEMS of them, and their buttons, below the 12,000 that all blocks
 together may have, and the 3,000 that one may have."""
+LONGEST_SHORT = 600
+"""Characters of what one of several says, and of a link behind its title."""
+LONGEST_TITLE = 300
 LEAST_MEANING = 40
 """Of what a team's numbers mean a shorter beginning says nothing, and is left out."""
 LONGEST_WHY = 320
@@ -36,6 +40,7 @@ _MARKS = {"critical": ":red_circle:", "warning": ":large_orange_circle:", "info"
 _COLOURS = {"critical": "#b42318", "warning": "#b54708", "info": "#175cd3"}
 _GREY = "#98a2b3"
 _OVER, _OVER_MARK = "#067647", ":white_check_mark:"
+_TAKEN_MARK, _UNKNOWN_MARK = ":raising_hand:", ":grey_question:"
 
 
 @dataclass(frozen=True)
@@ -65,24 +70,30 @@ def rendered(
     if report is not None:
         return Rendered(report_text(report), report_blocks(report, teams=body.teams, page=report_page), [])
     shown = body.items[:MOST_ITEMS]
-    is_one = len(body.items) + body.more == 1
-    head = _headline(shown[0]) if is_one else f"*{escaped(body.lead)}*"
-    attachments = [
-        attachment(
-            body,
-            item,
-            page=(pages or {}).get(item.episode_id, ""),
-            chart=(charts or {}).get(item.episode_id, ""),
-            with_headline=not is_one,
-            answered=answered,
-        )
-        for item in shown
-    ]
-    foot = body.remarks(shown=len(shown))
-    if body.reason:
-        foot.append(f"You get this because: {body.reason}.")
+    pages, charts = pages or {}, charts or {}
+    if body.count == 1:
+        head = _headline(shown[0])
+        page, chart = pages.get(shown[0].episode_id, ""), charts.get(shown[0].episode_id, "")
+        attachments = [attachment(body, shown[0], page=page, chart=chart, answered=answered)]
+    else:
+        head = "\n".join(f"*{cut(line, LONGEST_SHORT)}*" for line in (body.lead, body.same) if line)
+        attachments = [
+            one_of_several(
+                item,
+                page=pages.get(item.episode_id, ""),
+                is_first=place == 0,
+                with_to_do=not body.same,
+                answered=answered,
+            )
+            for place, item in enumerate(shown)
+        ]
+    foot: list[Block] = []
+    if remarks := body.remarks(shown=len(shown)):
+        foot.append(_small("\n".join(cut(line, LONGEST_FOOT) for line in remarks), "foot"))
+    if body.overview:
+        foot.append(_actions("all", [_open(body.overview, f"See all {body.count:,}")]))
     if foot:
-        attachments.append({"blocks": [_small("\n".join(cut(line, LONGEST_FOOT) for line in foot), "foot")]})
+        attachments.append({"blocks": foot})
     return Rendered(plain_text(body), [_section(head, "headline")], attachments)
 
 
@@ -92,18 +103,15 @@ def attachment(
     *,
     page: str = "",
     chart: str = "",
-    with_headline: bool = False,
     answered: bool = True,
 ) -> dict[str, Any]:
-    """What is said of one alert, with a bar of its colour."""
+    """What is said of one alert below its headline, with a bar of its colour."""
     if item.state == HANDLED and not item.alert_id:
         return _notice(item, page, answered=answered)
     if item.state == HANDLED:
-        # What somebody did is one line; the message that it answers to says the rest.
-        said = escaped(item.handled or item.badge.capitalize())
-        about = cut(body.about(item), LONGEST_WHY)
-        return {"color": _GREY, "blocks": [_section(f"*{said}*\n{about}", f"open/{_key(item)}")]}
-    blocks = [_section(_said(item, with_headline=with_headline), f"{'over' if item.is_over else 'open'}/{_key(item)}")]
+        # Who has it stands in the headline; the message that it answers to says the rest.
+        return {"color": _GREY, "blocks": [_section(cut(body.about(item), LONGEST_WHY), f"open/{_key(item)}")]}
+    blocks = [_section(_said(item), _block_id(item))]
     if chart:
         alt = f"{item.headline}"[:1_900]
         blocks.append({"type": "image", "image_url": chart, "alt_text": alt or "chart"})
@@ -113,12 +121,42 @@ def attachment(
     elif page:
         # At least the one that leads somewhere.
         blocks.append(_actions(item.episode_id, [_open(page)]))
-    return {"color": _OVER if item.is_over else _COLOURS.get(item.severity, _COLOURS["warning"]), "blocks": blocks}
+    return {"color": _colour(item), "blocks": blocks}
+
+
+def one_of_several(
+    item: Item, *, page: str = "", is_first: bool = False, with_to_do: bool = True, answered: bool = True
+) -> dict[str, Any]:
+    """One of the alerts of a message: its title, which leads to its page, and what to do."""
+    title = item.title if item.line == item.title else f"{_badge(item)}: {item.title}"
+    led = linked(page if len(page) <= LONGEST_SHORT else "", title[:LONGEST_TITLE])
+    lines = [f"{_mark(item)} *{led}*"]
+    if item.handled:
+        lines.append(cut(item.handled, LONGEST_SHORT))
+    elif with_to_do:
+        parts = [part for part in item.team_parts if part.to_do]
+        for part in parts:
+            name = f"*{escaped(part.team[:30])}:* " if part.team else ""
+            lines.append(f"{name}{cut(part.to_do, LONGEST_SHORT // max(2, len(parts)))}")
+    blocks = [_section("\n".join(lines), _block_id(item))]
+    if is_first and answered and item.alert_id and not item.is_over:
+        blocks.append(buttons(item.alert_id, item.episode_id, handled=bool(item.handled), only_first=True))
+    return {"color": _colour(item), "blocks": blocks}
+
+
+def _block_id(item: Item) -> str:
+    return f"{'over' if item.is_over else 'open'}/{_key(item)}"
+
+
+def _colour(item: Item) -> str:
+    if item.is_taken or item.is_unknown:
+        return _GREY
+    return _OVER if item.is_over else _COLOURS.get(item.severity, _COLOURS["warning"])
 
 
 def _notice(item: Item, page: str, *, answered: bool) -> dict[str, Any]:
     """What is said of no alert, such as that a silence begins, or what a campaign was answered."""
-    blocks = [_section(_said(item, with_headline=False), f"notice/{_key(item)}")]
+    blocks = [_section(_said(item), f"notice/{_key(item)}")]
     elements: list[Block] = []
     word, news = "Open", item.campaign
     if news is not None and news.may_reply and news.is_open:
@@ -136,8 +174,11 @@ def _notice(item: Item, page: str, *, answered: bool) -> dict[str, Any]:
     return {"color": _GREY, "blocks": blocks}
 
 
-def buttons(alert_id: str, episode_id: str, *, page: str = "", handled: bool = False) -> Block:
-    """What can be done with an alert that goes on. handled: whether somebody has it already."""
+def buttons(
+    alert_id: str, episode_id: str, *, page: str = "", handled: bool = False, only_first: bool = False
+) -> Block:
+    """What can be done with an alert that goes on. handled: whether somebody has it already. only_first: nothing but
+    to say who is on it."""
     value = json.dumps([alert_id, episode_id])
     first = (
         {"type": "button", "action_id": TAKE_BACK, "text": _plain("Take back"), "value": value}
@@ -145,12 +186,15 @@ def buttons(alert_id: str, episode_id: str, *, page: str = "", handled: bool = F
         else {
             "type": "button",
             "action_id": ACKNOWLEDGE,
-            "text": _plain("Acknowledge"),
+            "text": _plain("I'm on it"),
             "style": "primary",
             "value": value,
         }
     )
-    rest = [(SNOOZE, "Snooze 1 h"), (EXPLAIN, "Explain")]
+    if only_first:
+        return _actions(episode_id, [first])
+    # The page says why, too.
+    rest = [(SNOOZE, "Snooze 1 h"), *([] if page else [(EXPLAIN, "Why?")])]
     return _actions(
         episode_id,
         [
@@ -162,39 +206,55 @@ def buttons(alert_id: str, episode_id: str, *, page: str = "", handled: bool = F
 
 
 def plain_text(body: Message) -> str:
-    """What a phone's lock screen shows."""
-    lines = [f"{item.badge.capitalize()}: {item.headline}" for item in body.items[:MOST_ITEMS]]
-    return cut("; ".join([*lines, *body.remarks(shown=len(lines))]), 3_000)
+    """What a phone's lock screen shows: what happened, and what each team is to do; of several the worst first."""
+    if body.count == 1:
+        item = body.items[0]
+        return cut(f"{item.line}. {'' if item.is_taken else item.in_short}".strip(), 3_000)
+    lines = [f"{item.line}." for item in body.items[:MOST_ITEMS]]
+    return cut(" ".join([f"{body.count:,} alerts.", *lines, *body.remarks(shown=len(lines))]), 3_000)
 
 
 def _key(item: Item) -> str:
     return item.episode_id[:200]
 
 
+def _mark(item: Item) -> str:
+    if item.is_taken or item.is_unknown:
+        return _TAKEN_MARK if item.is_taken else _UNKNOWN_MARK
+    return _OVER_MARK if item.is_over else _MARKS.get(item.severity, ":large_orange_circle:")
+
+
+def _badge(item: Item) -> str:
+    return f"{item.badge[:1].upper()}{item.badge[1:]}"
+
+
 def _headline(item: Item) -> str:
-    mark = _OVER_MARK if item.is_over else _MARKS.get(item.severity, ":large_orange_circle:")
-    return f"{mark} *{escaped(item.badge.capitalize())}: {cut(item.title, 1_500)}*"
+    """How bad it is, what happened, and whose it is."""
+    whose = f"\nFor {escaped(item.audience)}" if item.audience and not (item.is_over or item.is_taken) else ""
+    title = item.title if item.is_over and item.line == item.title else item.line
+    return f"{_mark(item)} *{cut(title, 1_500)}*{whose}"
 
 
-def _said(item: Item, *, with_headline: bool) -> str:
-    lines = [_headline(item)] if with_headline else []
-    if item.handled:
-        lines.append(f"*{escaped(item.handled)}*")
+def _said(item: Item) -> str:
+    lines = [f"*{escaped(item.handled)}*"] if item.handled else []
+    numbers = []
     if not item.is_over and item.value_bar:
-        lines.append(f"`{item.value_bar}` *{escaped(item.value)}* {escaped(item.span)}")
-        lines.append(f"`{item.usual_bar or ' '}` {escaped(item.usual)} {escaped(item.usual_is)}")
+        numbers.append(f"`{item.value_bar}` *{escaped(item.value)}* {escaped(item.span)}")
+        numbers.append(f"`{item.usual_bar or ' '}` {escaped(item.usual)} {escaped(item.usual_is)}")
     # Only the teams' words give way where there is too much: figures and markup stay whole.
-    left = LONGEST_ITEM - sum(len(line) + 1 for line in lines)
+    left = LONGEST_ITEM - len(item.texts) - sum(len(line) + 1 for line in (*lines, *numbers))
     parts = item.team_parts
     share = max(40, left // max(1, len(parts)) - 60)
-    for part in parts:
-        lines += _team(part, share)
-    return "\n".join(lines) or escaped(item.when)
+    for place, part in enumerate(parts):
+        lines += [*([""] if place else []), *_team(part, share)]
+    return "\n".join([*lines, *numbers]) or escaped(item.when)
 
 
 def _team(part: TeamPart, share: int) -> list[str]:
     """What to do stands out; below it what it means in the other team's numbers, or why. share: characters of it."""
     name = f"{escaped(part.team[:30])}: " if part.team else ""
+    if name and not part.to_do:
+        return [f"{name}{cut(part.meaning, share)}"]
     to_do = cut(part.to_do, share)
     left = share - len(to_do)
     if part.stands_out:
@@ -206,19 +266,18 @@ def _team(part: TeamPart, share: int) -> list[str]:
 
 
 def _foot(body: Message, item: Item, page: str) -> str:
-    lines = [f"_{name}:_ {_reason(text)}" for name, text in item.why_parts if name != "More" or not page]
-    if item.runbook and not item.is_over:
-        lines.append(linked(item.runbook) if len(item.runbook) <= LONGEST_WHY else cut(item.runbook, LONGEST_WHY))
-    if item.owner and not item.is_over:
-        lines.append(f"Owner: {escaped(item.owner)}")
-    lines += [cut(body.about(item), LONGEST_WHY), escaped(item.when)]
+    """What one may look up, in a line or two."""
+    owner, runbook = ("", "") if item.is_over else (item.owner, item.runbook)
+    line = [escaped(item.when), cut(body.about(item), LONGEST_WHY), f"Owner: {escaped(owner)}" if owner else ""]
+    lines = [escaped(item.because) if item.because else "", " · ".join(filter(None, line))]
+    if runbook:
+        is_short = len(runbook) <= LONGEST_WHY
+        lines.append(linked(runbook, "What to do, step by step") if is_short else cut(runbook, LONGEST_WHY))
+    if item.more and not page:
+        lines.append(f"More: {linked(item.more) if len(item.more) <= LONGEST_WHY else cut(item.more, LONGEST_WHY)}")
     if item.note:
         lines.append(f"Note: {cut(item.note, LONGEST_WHY)}")
-    return "\n".join(lines)
-
-
-def _reason(text: str) -> str:
-    return linked(text) if text.startswith("http") and len(text) <= LONGEST_WHY else cut(text, LONGEST_WHY)
+    return "\n".join(filter(None, lines))
 
 
 def _section(text: str, block_id: str) -> Block:
@@ -238,7 +297,7 @@ def _plain(text: str) -> Block:
     return {"type": "plain_text", "text": text, "emoji": False}
 
 
-def _open(page: str, word: str = "Open") -> Block:
+def _open(page: str, word: str = "See details") -> Block:
     return {"type": "button", "action_id": OPEN, "text": _plain(word), "url": page[:3_000]}
 
 

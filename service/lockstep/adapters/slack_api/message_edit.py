@@ -14,6 +14,7 @@ from lockstep.adapters.slack_api.message_blocks import (
     Rendered,
     attachment,
     buttons,
+    one_of_several,
     rendered,
 )
 from lockstep.notification import HANDLED, Message
@@ -41,8 +42,10 @@ def edited(
         if item.state == HANDLED:
             said = item.handled or NOBODY
             _answer(attachments[place], item.alert_id, item.episode_id, said, page=page, handled=bool(item.handled))
+        elif is_one:
+            attachments[place] = attachment(body, item, page=page, answered=answered)
         else:
-            attachments[place] = attachment(body, item, page=page, with_headline=not is_one, answered=answered)
+            attachments[place] = one_of_several(item, page=page, is_first=place == 0, answered=answered)
     if all(item.state == HANDLED for item in body.items):
         return Rendered(_text_of(posted), _dicts(posted.get("blocks")), attachments)
     fresh = rendered(body, pages=pages)
@@ -50,7 +53,7 @@ def edited(
         return Rendered(fresh.text, fresh.blocks, attachments)
     going_on = sum(1 for one in attachments if _block(one, "open/") is not None)
     ends = "all over" if not going_on else f"{going_on} of {len(places)} go on"
-    head = f"*{escaped(body.rule)}: {len(places)} alerts*, {ends}"
+    head = f"*{len(places)} alerts*, {ends}"
     block = {**fresh.blocks[0], "text": {"type": "mrkdwn", "text": head, "verbatim": True}}
     return Rendered(fresh.text, [block], attachments)
 
@@ -70,6 +73,10 @@ def with_answer(posted: Mapping[str, Any], alert_id: str, episode_id: str, said:
 def _answer(one: dict[str, Any], alert_id: str, episode_id: str, said: str, *, page: str, handled: bool) -> None:
     """Have an attachment say what somebody did, with the buttons that are left; page: "": the one that it has."""
     blocks: list[Block] = []
+    if not any(str(block.get("block_id", "")).startswith("actions/") for block in one["blocks"]):
+        one["blocks"] = [block for block in one["blocks"] if not str(block.get("block_id", "")).startswith("answer/")]
+        one["blocks"].append(_said(said, episode_id))
+        return
     for block in one["blocks"]:
         block_id = str(block.get("block_id", ""))
         if block_id.startswith("actions/"):
@@ -77,8 +84,9 @@ def _answer(one: dict[str, Any], alert_id: str, episode_id: str, said: str, *, p
             page = page or next((str(e["url"]) for e in elements if e.get("action_id") == OPEN and "url" in e), "")
             blocks.append(_said(said, episode_id))
             # Where nobody hears of a button, there is none that would have to change.
-            is_answered = any(e.get("action_id") != OPEN for e in elements)
-            blocks.append(buttons(alert_id, episode_id, page=page, handled=handled) if is_answered else block)
+            is_answered, is_only = any(e.get("action_id") != OPEN for e in elements), len(elements) == 1
+            changed = buttons(alert_id, episode_id, page=page, handled=handled, only_first=is_only)
+            blocks.append(changed if is_answered else block)
         elif not block_id.startswith("answer/"):
             blocks.append(block)
     one["blocks"] = blocks

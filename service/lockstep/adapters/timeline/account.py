@@ -170,12 +170,14 @@ def _changed(
     if transition.state is TransitionName.FIRING:
         fired.setdefault(transition.episode_id, transition.at)
     headline = writer.headline(transition, rule, fired_at=fired.get(transition.episode_id, ""))
+    is_over = transition.state is TransitionName.RESOLVED  # the headline says so itself
+    said = f"{headline[:1].upper()}{headline[1:]}" if is_over else f"{changed_words(transition)}: {headline}"
     at = moment_text(known.known_at / 1000)
     is_later = known.known_at / 1000 - _instant(transition.at).timestamp() >= 60
     return Entry(
         at=at,
         kind="alert",
-        what=f"{changed_words(transition)}: {headline}",
+        what=said,
         happened_at=transition.at if is_later else "",
         alert_id=transition.alert_id,
         episode_id=transition.episode_id,

@@ -224,7 +224,7 @@ class EscalationRuns:
         if moment - opened >= last.after_s and last.may_be_told(run.rank, moment, self._within):
             run.unresolved_told = True
             self._change((run.episode_id, run.escalation))
-            why = f"escalation {escalation.name}: still open after {duration_words(moment - opened)}"
+            why = f"it is still open after {duration_words(moment - opened)} (escalation {escalation.name})"
             yield Call(run.episode_id, last.to, why)
 
     def _waiting_steps(self, run: _Run, escalation: Escalation, moment: float) -> Iterable[Call]:
@@ -288,11 +288,12 @@ class EscalationRuns:
 
 
 def _why(escalation: Escalation, number: int, run: _Run, moment: float) -> str:
-    """`escalation night-watch, step 2 of 3: nobody has it after 15 minutes`."""
+    """`nobody has it after 15 minutes (escalation night-watch, step 2 of 3)`."""
     round_number, n = divmod(number, len(escalation.steps))
     again = f", round {round_number + 1} of {1 + escalation.repeat}" if round_number else ""
     place = f"escalation {escalation.name}, step {n + 1} of {len(escalation.steps)}{again}"
-    if run.hurried_why:
-        return f"{place}: {run.hurried_why}"
     waited = max(0.0, moment - run.opened)
-    return f"{place}: nobody has it after {duration_words(waited)}" if waited >= 1 else place
+    why = run.hurried_why or (
+        f"nobody has it after {duration_words(waited)}" if waited >= 1 else "you are called first"
+    )
+    return f"{why} ({place})"

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 import msgspec
 
 from lockstep.labels import stable_id
-from lockstep.notification import CAME_AND_WENT, HANDLED, Item, Message
+from lockstep.notification import HANDLED, Item, Message
 from lockstep.notify.handling import handled_words, standing
 from lockstep.notify.message import Writer, came_and_went
 from lockstep.notify.pipeline.episodes import Episode, Listener
 from lockstep.notify.pipeline.hooks import Planned
 from lockstep.notify.pipeline.message_groups import Group, Groups
-from lockstep.notify.pipeline.message_heading import state_of, subject_of
-from lockstep.notify.pipeline.reason_words import message_reason
+from lockstep.notify.pipeline.message_heading import by_weight, state_of, subject_of
+from lockstep.notify.pipeline.reason_words import is_evident, message_reason
 from lockstep.notify.route import teams_of
 from lockstep.response.decision import Reason
 from lockstep.rule.condition.kinds import Rule, Severity
-from lockstep.transition import Transition, decode
+from lockstep.transition import decode
 
 MOST_ITEMS = 30
 """Items shown in one message, the most severe of them; the rest is counted."""
@@ -42,6 +42,7 @@ class MessageMaker:
 
     def __init__(self, rules: Mapping[str, Rule], writer: Writer, groups: Groups) -> None:
         self._rules, self._writer, self._groups = rules, writer, groups
+        self._overview = "" if writer.public_url is None else f"{writer.public_url.rstrip('/')}/"
 
     def items(self, group: Group, candidates: list[Candidate]) -> tuple[list[Item], int, dict[int, Item]]:
         """The items of a group's message, how many more there are, and which candidates are among the items.
@@ -50,7 +51,7 @@ class MessageMaker:
         """
         shown = {id(candidate): self._item(candidate) for candidate in candidates[:MOST_ITEMS]}
         gathered = [*group.items, *shown.values()]
-        items = sorted(gathered, key=_weight, reverse=True) if group.items else gathered
+        items = by_weight(gathered) if group.items else gathered
         dropped, more = candidates[MOST_ITEMS:], group.more
         for rule in dict.fromkeys(item.rule or group.rule for item in items):
             known = self._rules.get(rule)
@@ -76,7 +77,7 @@ class MessageMaker:
             self._groups.changed(home)
         rules = {item.rule or group.rule for item in items}
         more += sum(1 for candidate in dropped if candidate.episode.rule not in rules) if rules else 0
-        return items, more, shown
+        return by_weight(items), more, shown
 
     def _item(self, candidate: Candidate) -> Item:
         """What a message shows of a candidate."""
@@ -84,18 +85,14 @@ class MessageMaker:
         teams = teams_of(listener.routes)
         rule = self._rules.get(episode.rule)
 
-        def written(transition: Transition) -> Item:
-            return self._writer.item(transition, rule, teams, fired_at=episode.fired_at)
-
-        item = written(decode(episode.open))
+        last_open = decode(episode.open)
+        item = self._writer.item(last_open, rule, teams, fired_at=episode.fired_at)
         if episode.ended is not None:
-            end = written(decode(episode.ended))
-            if listener.told or episode.from_before or listener.capped:
-                item = end
-            else:
-                # Nobody was told that it began: one note, with the numbers of then, says that it came and went.
-                texts = came_and_went(end.texts)
-                item = msgspec.structs.replace(item, at=end.at, since=end.since, texts=texts, state=CAME_AND_WENT)
+            ended = decode(episode.ended)
+            end = self._writer.item(ended, rule, teams, fired_at=episode.fired_at, begun=last_open)
+            # Nobody was told that it began: one note, with the numbers of then, says that it came and went.
+            is_told = listener.told or episode.from_before or listener.capped
+            item = end if is_told else came_and_went(item, end)
         elif candidate.reason is Reason.RESPONSE:
             item = msgspec.structs.replace(item, state=HANDLED)
         elif candidate.reason is not Reason.WORSE:
@@ -129,6 +126,8 @@ class MessageMaker:
                 more=more,
                 summary=group.held,
                 reason=message_reason([*whys.values()]) if named else msgspec.UNSET,
+                evident=is_evident([*whys.values()]) or msgspec.UNSET,
+                overview=self._overview if len(items) + more > 1 and self._overview else msgspec.UNSET,
             ),
             reason=named[0].reason if named else Reason.FIRST,
             whys=whys,
@@ -155,8 +154,3 @@ def _bare(episode: Episode) -> Item:
         alert_id=episode.alert_id,
         episode_id=episode.episode_id,
     )
-
-
-def _weight(item: Item) -> tuple[bool, int]:
-    """As `_Candidate.weight`."""
-    return not item.is_over, Severity.of(item.severity)

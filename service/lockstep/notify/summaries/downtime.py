@@ -15,8 +15,8 @@ from lockstep.labels import stable_id
 from lockstep.notification import CAME_AND_WENT, Item
 from lockstep.notify.oncall.schedules import seconds_of
 from lockstep.notify.pipeline.hooks import Applied, Happened, Planned
-from lockstep.notify.pipeline.message_heading import retold
-from lockstep.notify.summaries.storms import MOST_SHOWN, by_weight, summary_of
+from lockstep.notify.pipeline.message_heading import by_weight, retold
+from lockstep.notify.summaries.storms import MOST_SHOWN, summary_of
 from lockstep.ports import Destination
 from lockstep.response.command import Command
 from lockstep.response.decision import Reason
@@ -160,7 +160,7 @@ class Downtime:
             teams=missed.teams,
             more=missed.more + len(missed.items) - len(shown),
             reason=Reason.CAUGHT_UP,
-            why=f"it began and ended while nobody was watching; the service is back and was up to {late} behind",
+            why=f"Lockstep was away or up to {late} behind when this began and ended; it watches again",
             overview=self._overview,
             about=missed.items,
         )

@@ -13,10 +13,10 @@ from pydantic import Field
 
 from lockstep.errors import StateError
 from lockstep.labels import stable_id
-from lockstep.notification import CAME_AND_WENT, Item, Message
+from lockstep.notification import Item, Message
 from lockstep.notify.message import came_and_went
 from lockstep.notify.pipeline.hooks import Applied, Happened, Planned, StormCap
-from lockstep.notify.pipeline.message_heading import retold
+from lockstep.notify.pipeline.message_heading import by_weight, retold, subject_of
 from lockstep.ports import Destination
 from lockstep.response.command import Command
 from lockstep.response.decision import Reason
@@ -31,7 +31,6 @@ FORMAT = 1
 MOST_KEPT = 300
 """Items that are kept for a summary; of more the least severe are counted."""
 MOST_SHOWN = 30
-LONGEST_SUBJECT = 200
 
 
 class StormsModel(Strict):
@@ -133,10 +132,10 @@ class Storms:
         storm.number += 1
         items = by_weight(storm.items)
         shown = items[: min(self._above, MOST_SHOWN)]
-        reason = "more messages than are told one by one were to go to you: this is the rest of them"
+        reason = "there was too much for one message each: this is all the rest"
         if self._limit is not None:
             per = duration_words(self._limit.per_s)
-            reason = f"more than {self._above:,} messages were to go to you within {per}: this is the rest of them"
+            reason = f"more than {self._above:,} messages were to go to you within {per}: this is all the rest"
         return summary_of(
             shown,
             number=stable_id("delivery", storm.destination.id, "storm", storm.number),
@@ -237,9 +236,8 @@ def summary_of(
 ) -> Planned:
     """A summary as a message. shown: most severe first, one at least. more: how many there are besides. about: all of
     them. why: why it was sent, in words. overview: the address of what is open."""
-    first, count = shown[0], len(shown) + more
+    first = shown[0]
     state = "firing" if any(not item.is_over for item in shown) else "resolved"
-    head = f"Summary of {count:,} alerts" if count > 1 else "Summary of 1 alert"
     return Planned(
         number=number,
         destination=destination,
@@ -247,7 +245,7 @@ def summary_of(
         state=state,
         about=tuple(dict.fromkeys((item.alert_id, item.episode_id) for item in about)),
         body=Message(
-            subject=f"{head}: {first.headline}"[:LONGEST_SUBJECT],
+            subject=subject_of(shown, more),
             state=state,
             rule=first.rule,
             severity=max(Severity.of(item.severity) for item in shown).word,
@@ -260,11 +258,6 @@ def summary_of(
         reason=reason,
         tells=tuple(about),
     )
-
-
-def by_weight(items: Iterable[Item]) -> list[Item]:
-    """What goes on before what is over, the most severe of each first."""
-    return sorted(items, key=lambda item: (not item.is_over, Severity.of(item.severity)), reverse=True)
 
 
 def _is_critical(item: Item) -> bool:
@@ -312,5 +305,4 @@ def _joined(earlier: Item, later: Item) -> Item:
     if later.state != "resolved":
         return msgspec.structs.replace(later, state="firing")
     # Nobody was told that it began: one note, with the numbers of its beginning, says that it came and went.
-    texts = came_and_went(later.texts)
-    return msgspec.structs.replace(earlier, at=later.at, since=later.since, texts=texts, state=CAME_AND_WENT)
+    return came_and_went(earlier, later)

@@ -125,7 +125,8 @@ def alert_view(
     rule = rules.get(last.rule)
     teams = rule.teams if rule is not None else ()
     fired_at = next((t.at for t in transitions if t.state is TransitionName.FIRING), "")
-    item = writer.item(last, rule, teams, fired_at=fired_at)
+    begun = next((t for t in reversed(transitions) if t.state not in ENDED), None)
+    item = writer.item(last, rule, teams, fired_at=fired_at, begun=begun)
     tone, word = tone_of(last)
     standing = standing_of(handling, last.episode_id, zone, now) if last.state not in ENDED else []
     is_current = handling is not None and handling.episode_id == last.episode_id
