@@ -64,7 +64,7 @@ def test_number_text(value, expected):
         (0.25, "units", None, "0.25 units"),
         (1201.0, "orders", None, "1,201 orders"),
         (2.97, "x", 3, "2.97x"),
-        (9.9, "money EUR", None, "9.90 EUR"),
+        (19.9, "money EUR", None, "19.90 EUR"),
         (1234.5, "money EUR", None, "1,235 EUR"),
         (33.333, "", None, "33.33"),
         (1e300, "days", None, "1e+300 days"),

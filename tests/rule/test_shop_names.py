@@ -59,7 +59,7 @@ def _said(text, facts):
         ("{{ next_receipt_quantity | number }}", "no delivery of it is planned"),
         ("lasts {{ days_of_cover }}, about {{ days_of_cover | round }}", "lasts 4.5 days, about 5 days"),
         ("{{ conversion }} buy, {{ conversion | percent(1) }}", "3.1% buy, 3.1%"),
-        ("an order is {{ order_value }}, {{ order_value | round(2) }}", "an order is 35 EUR, 34.50 EUR"),
+        ("an order is {{ order_value }}, {{ order_value | round }}", "an order is 34.50 EUR, 35 EUR"),
         ("{{ campaigns }}", "SUMMER until Sat 5 Dec"),
         ("{% if room_left %}≈ {{ visits_for_room }}{% endif %}", "≈ 5,800 visits"),
         ("{{ labels.sku }}: {{ next_receipt }}", "A-1: no delivery of it is planned"),

@@ -17,6 +17,7 @@ from lockstep.text.figures import (
     PERCENT,
     POINTS,
     TIMES,
+    estimated_text,
     measured_number,
     measured_text,
     ratio_text,
@@ -36,6 +37,11 @@ SAME_POINTS = 0.0005
 def money_words(minor: int | float, currency: str) -> str:
     """`1,235 EUR`; below 100 of it with its cents. minor: minor units."""
     return measured_text(minor / 10 ** decimals(currency), money_unit(currency))
+
+
+def stake_money(minor: int | float, currency: str) -> str:
+    """What is at stake: an estimate, without cents from 10 of it on."""
+    return estimated_text(minor / 10 ** decimals(currency), money_unit(currency))
 
 
 def capital(text: str) -> str:

@@ -175,7 +175,7 @@ _OWN = (
         "XMAS from Mon 14 Dec",
         "no campaign is planned in the next 14 days",
     ),
-    Name("order_value", "What an order brings, over 28 days", "money", "35 EUR", "no revenue is known"),
+    Name("order_value", "What an order brings, over 28 days", "money", "34.50 EUR", "no revenue is known"),
     Name("currency", "The shop's currency", "text", "EUR", "the shop names no currency"),
     Name(
         "money_at_stake",

@@ -16,9 +16,9 @@ from lockstep.text.figures import (
     MONEY,
     PERCENT,
     POINTS,
+    estimated_text,
     measured_number,
     measured_text,
-    number_text,
     rounded_figure,
     whole,
 )
@@ -141,8 +141,8 @@ def known(facts: Facts, name: str) -> str:
     unit = NAMES[name].unit if name in NAMES else ""
     if unit == MONEY:
         unit = money_unit(str(facts.get("currency", "")))
-    if name == "price":
-        return number_text(value, unit)  # what somebody wrote, to the cent
+    if name == "money_at_stake":
+        return estimated_text(value, unit)
     return Made(value, unit).text
 
 

@@ -101,7 +101,7 @@ def measured_text(value: float | None, unit: str = "", beside: float | None = No
 
     Shares, points, hours and days, numbers of things and multiples are as `measured_number` has them: `85%`, `2.3x`,
     `4.5 days`, `12 hours`; part of an hour or a day is told in the next smaller unit, hours from LONG_HOURS on as days.
-    Money has its cents below 10 of it, unless it is whole. Plain numbers are as `number_text` has them: what they
+    Money has its cents below 100 of it, unless it is whole. Plain numbers are as `number_text` has them: what they
     count nobody knows. beside: a number that it must not look equal to unless it is: 85.26% beside 85% is 85.3%, as far
     as two places tell.
     """
@@ -117,6 +117,11 @@ def measured_text(value: float | None, unit: str = "", beside: float | None = No
     scale = 2 if unit in (PERCENT, POINTS) else 0
     closer = (number_text(float(_half_up(_exact(value), digits + scale)), unit) for digits in (1, 2))
     return next((one for one in closer if one != text), text)
+
+
+def estimated_text(value: float, unit: str) -> str:
+    """Money that is estimated, such as what is at stake: whole from 10 of it on, as nobody knows its cents."""
+    return measured_text(float(whole(value)) if abs(value) >= 10 else value, unit)
 
 
 def measured_number(value: float) -> str:
@@ -138,7 +143,7 @@ def _rounded_text(value: float, unit: str) -> str:
         return _counted(measured_number(value), _LENGTHS[unit][0])
     if unit.startswith(MONEY):
         cents = _half_up(_exact(value), decimals(unit.removeprefix(MONEY).strip()))
-        return _money(value, unit, digits=0 if abs(cents) >= 10 or cents == int(cents) else None)
+        return _money(value, unit, digits=0 if abs(cents) >= 100 or cents == int(cents) else None)
     if unit in THINGS or unit == TIMES:
         return _in_unit(measured_number(value), unit)
     return number_text(value, unit)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from lockstep.reports.cell_text import capital, cell_text, day_words, long_moment, money_words, short_moment
+from lockstep.reports.cell_text import capital, cell_text, day_words, long_moment, short_moment, stake_money
 from lockstep.reports.report_record import Figure, Matter, Report, Section, Todo
 from lockstep.reports.todo import TEAMS, todos
 from lockstep.response.report_due import Kind
@@ -25,7 +25,7 @@ def late_words(report: Report) -> str:
 
 def stake_words(of: Matter | Todo, report: Report) -> str:
     """`1,200 GBP at stake`; "" where nobody knows."""
-    return "" if of.at_stake is None else f"{money_words(of.at_stake, report.currency)} at stake"
+    return "" if of.at_stake is None else f"{stake_money(of.at_stake, report.currency)} at stake"
 
 
 def due_words(of: Matter | Todo, report: Report) -> str:
