@@ -139,7 +139,8 @@ async def test_what_is_over_has_no_buttons(shop, http):
     """It is said that it is over; there is nothing to do."""
     page = await opened(http, act_link(shop, OVER))
     assert "<form" not in page
-    assert "StockLow, 22423" in page
+    assert "Over: Stock low, product 22423" in page
+    assert "over 01:42 to 03:09" in words(page)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

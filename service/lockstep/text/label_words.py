@@ -21,6 +21,11 @@ def labels_in_words(labels: Mapping[str, str]) -> str:
     return ", ".join(f"{noun_of(name)} {flat(value)}" for name, value in labels.items())
 
 
+def alert_in_words(rule: str, labels: Mapping[str, str]) -> str:
+    """Which alert: `Low stock, product A-1`; `Order volume spike` of the whole shop."""
+    return ", ".join(filter(None, (rule_in_words(rule), labels_in_words(labels))))
+
+
 def noun_of(label: str) -> str:
     """What people call a label: `product` for `sku`."""
     return _NOUNS.get(label, flat(label).replace("_", " "))

@@ -18,7 +18,7 @@ from lockstep.rule.condition.kinds import Rule
 from lockstep.shop.facts import CapacityFacts, Fact, PlanFacts, ProductFacts
 from lockstep.text.days import day_text
 from lockstep.text.figures import duration_words, measured_text, time_text
-from lockstep.text.label_words import labels_in_words, rule_in_words
+from lockstep.text.label_words import alert_in_words
 from lockstep.text.one_line import flat
 from lockstep.text.rfc3339 import moment_text
 from lockstep.transition import Transition, TransitionName
@@ -115,7 +115,7 @@ def account(
             together.append(one)
         elif isinstance(one.event, Transition):
             entries.append(_changed(one, one.event, rules, writer, fired))
-            about[one.event.alert_id] = _about(one.event)
+            about[one.event.alert_id] = alert_in_words(one.event.rule, one.event.labels)
         else:
             name = "" if is_of_one else about.get(getattr(one.event.command, "alert_id", ""), "")
             entries.append(_answered(one.event, writer.zone, name))
@@ -193,18 +193,13 @@ def _decided(together: Sequence[Known], *, names_alert: bool) -> Entry:
     return Entry(
         at=moment_text(_instant(first.at).timestamp()),
         kind=first.outcome,
-        what=f"{decided_words(decisions)}{f' ({_about(first)})' if names_alert else ''}",
+        what=f"{decided_words(decisions)}{f' ({alert_in_words(first.rule, first.labels)})' if names_alert else ''}",
         alert_id=first.alert_id,
         episode_id=first.episode_id,
         rule=first.rule,
         labels=first.labels,
         who=tuple(dict.fromkeys(map(whom, decisions))),
     )
-
-
-def _about(of: Transition | Decision) -> str:
-    """Which alert: `Low stock, product A-1`."""
-    return ", ".join(filter(None, (rule_in_words(of.rule), labels_in_words(of.labels))))
 
 
 def _answered(answer: Answer, zone: ZoneInfo, alert: str) -> Entry:

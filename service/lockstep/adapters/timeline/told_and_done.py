@@ -21,6 +21,8 @@ from lockstep.text.figures import time_text
 from lockstep.text.one_line import flat
 from lockstep.transition import Transition, TransitionName, fires_otherwise
 
+UNWATCHED = ("rule_removed", "expired", "closed", "no_data")
+"""Reasons of an end of which nobody knows whether it goes on."""
 MOST_NAMED = 6
 """Receivers that one sentence names."""
 _TOLD: Mapping[Reason, str] = {
@@ -58,7 +60,7 @@ def changed_words(transition: Transition) -> str:
         case TransitionName.SEVERITY:
             return f"It became {transition.severity}"
         case TransitionName.RESOLVED:
-            return "It is watched no more" if transition.reason else "It is over"
+            return "It is watched no more" if transition.reason in UNWATCHED else "It is over"
         case TransitionName.CANCELLED:
             return "It passed by itself"
         case _:

@@ -19,7 +19,7 @@ from lockstep.rule.condition.kinds import Rule
 from lockstep.shop.facts import SHOP, Fact
 from lockstep.shop.facts import decode as decode_fact
 from lockstep.text.figures import time_text
-from lockstep.text.label_words import labels_in_words, rule_in_words
+from lockstep.text.label_words import alert_in_words
 from lockstep.text.rfc3339 import moment_text, rfc3339_of
 from lockstep.transition import Transition, decode
 
@@ -79,8 +79,7 @@ class AccountReader:
             # What a topic has lost is older than the beginning: nothing is missing of it.
             first = min(k.known_at for k in reading.known)
             reading.since_ms = {topic: ms for topic, ms in reading.since_ms.items() if ms > first}
-        title = f"{rule_in_words(last.rule)}, {labels_in_words(last.labels) or 'the whole shop'}"
-        return self._told(reading, (), title=title, is_of_one=True)
+        return self._told(reading, (), title=alert_in_words(last.rule, last.labels), is_of_one=True)
 
     async def between(self, starts: datetime | None, ends: datetime | None) -> Account:
         """Of all that became known from `starts` on and before `ends`; None: without that bound. Raises BrokerError."""

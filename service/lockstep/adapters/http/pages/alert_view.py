@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from lockstep.adapters.http.pages.explained import ExplainedPart, business_parts, explained
 from lockstep.adapters.http.pages.happenings import Happening, happenings
+from lockstep.adapters.timeline.told_and_done import UNWATCHED
 from lockstep.notification import Item
 from lockstep.notify.message import Writer, facts
 from lockstep.notify.units import with_units
@@ -14,6 +15,7 @@ from lockstep.response.command import Answer
 from lockstep.response.decision import Decision
 from lockstep.response.standing import Handling
 from lockstep.rule.condition.kinds import Rule
+from lockstep.text.label_words import alert_in_words
 from lockstep.text.one_line import first_sentence, sentences_of
 from lockstep.text.short_time import short_time
 from lockstep.transition import Transition, TransitionName
@@ -24,14 +26,15 @@ SEVERITIES = ("critical", "warning", "info")
 
 @dataclass(frozen=True)
 class AlertView:
-    """item: as messages tell it. tone: its colour, a severity, `over` or `pending`. about: the rule and its labels.
-    standing: what people did that stands, in words, most important first. is_handled: whether somebody has it.
-    runbook: an address of ours that may be a link; "" for none. now: what the judge says at this moment; "": nothing.
-    when: since when it goes on, or from when to when it did.
-    charted: what its chart shows, `orders within 15 minutes`; "" where nobody can say.
+    """item: as messages tell it. title: what happened, or which one ended. tone: its colour, a severity, `over` or
+    `pending`. about: the rule and its labels. when: since when it goes on, or from when to when it did. standing: what
+    people did that stands, in words, most important first. is_handled: whether somebody has it. now: what the judge
+    says at this moment; "": nothing. charted: what its chart shows, `orders within 15 minutes`; "" where nobody can
+    say.
     """
 
     item: Item
+    title: str
     tone: str
     word: str
     about: str
@@ -71,7 +74,9 @@ class AlertView:
 
 
 def headline_of(writer: Writer, transition: Transition, rule: Rule | None) -> str:
-    """The one line of an alert in a list."""
+    """The one line of an alert in a list; of one that ended, which it was: it is so no more."""
+    if transition.state in ENDED:
+        return alert_in_words(transition.rule, transition.labels)
     return writer.headline(transition, rule)
 
 
@@ -136,10 +141,11 @@ def alert_view(
     since = short_time(last.started_at, zone, now)
     return AlertView(
         item=item,
+        title=item.title if last.state not in ENDED else f"{_ended_word(last)}: {headline_of(writer, last, rule)}",
         tone=tone,
         word=word,
         about=f"{last.rule}, {labels or 'the whole shop'}",
-        when=f"since {since}" if last.state not in ENDED else f"{since} to {_end(last.at, zone, now)}",
+        when=f"since {since}" if last.state not in ENDED else f"{since} to {_end(last.at, zone, now, since)}",
         alert_id=last.alert_id,
         episode_id=last.episode_id,
         is_open=last.state not in ENDED,
@@ -153,7 +159,13 @@ def alert_view(
     )
 
 
-def _end(moment: str, zone: ZoneInfo, now: datetime) -> str:
+def _ended_word(transition: Transition) -> str:
+    if transition.state is TransitionName.CANCELLED:
+        return "Passed by itself"
+    return "Watched no more" if transition.reason in UNWATCHED else "Over"
+
+
+def _end(moment: str, zone: ZoneInfo, now: datetime, since: str) -> str:
     """When it ended, behind when it began, which may be of another day."""
     short = short_time(moment, zone, now)
-    return short if " " in short else f"today {short}"
+    return short if " " in short or " " not in since else f"today {short}"

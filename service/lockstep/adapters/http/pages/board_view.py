@@ -15,7 +15,7 @@ from lockstep.response.decision import Decision, Reason
 from lockstep.response.standing import Handling, Silence
 from lockstep.rule.condition.kinds import Rule
 from lockstep.text.figures import many
-from lockstep.text.label_words import labels_in_words
+from lockstep.text.label_words import labels_in_words, rule_in_words
 from lockstep.text.one_line import cut_text, flat, isolated
 from lockstep.text.short_time import short_time
 from lockstep.transition import Transition, TransitionName
@@ -52,10 +52,11 @@ Noted = tuple[Transition, str]
 
 @dataclass(frozen=True)
 class Row:
-    """One alert. since: when it began, short; of what is over, when it ended. todos: (team, what it does now), the team
-    "" where it is everybody's. subject: what it is about, in words; "" for the whole shop. labels: the same as events
-    have it. note: who has it, or why nobody hears of it; "": nothing of that kind. also: (what, alert id) of alerts
-    about the same that are no graver."""
+    """One alert. since: when it began, short; of what is over, when it ended. note: who has it, or why nobody hears of
+    it; "": nothing of that kind. kind: its rule, in words. todos: (team, what it does now), the team "" where it is
+    everybody's. subject: what it is about, in words; "" for the whole shop. labels: the same as events have it. also:
+    (what, alert id) of alerts about the same that are no graver.
+    """
 
     alert_id: str
     tone: str
@@ -63,6 +64,7 @@ class Row:
     headline: str
     since: str
     note: str
+    kind: str = ""
     todos: Sequence[tuple[str, str]] = ()
     subject: str = ""
     labels: Sequence[str] = ()
@@ -207,6 +209,7 @@ def _row(
         headline=_title(headline_of(writer, transition, rule), transition),
         since=short_time(moment, writer.zone, now),
         note=note,
+        kind=rule_in_words(transition.rule),
         todos=_todos(transition, rule, writer) if has_texts and rule is not None else (),
         subject=labels_in_words(transition.labels),
         labels=tuple(map(flat, transition.labels.values())),
@@ -230,7 +233,8 @@ def _by_subject(rows: Sequence[Row]) -> list[Row]:
         if worst is None:
             first[name] = row
         else:
-            first[name] = replace(worst, also=(*worst.also, (row.headline, row.alert_id)))
+            what = row.kind if row.headline == worst.headline else row.headline
+            first[name] = replace(worst, also=(*worst.also, (what, row.alert_id)))
     return list(first.values())
 
 

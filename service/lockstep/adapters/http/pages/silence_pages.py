@@ -22,7 +22,7 @@ from lockstep.notify.quiet.silences import stretch_of
 from lockstep.response.command import EndSilence, PutSilence
 from lockstep.response.standing import LONGEST_COMMENT, Silence
 from lockstep.text.figures import duration_words, many
-from lockstep.text.label_words import labels_in_words, noun_of, rule_in_words
+from lockstep.text.label_words import alert_in_words, noun_of, rule_in_words
 from lockstep.text.one_line import flat
 from lockstep.text.short_time import short_time
 
@@ -243,7 +243,7 @@ def _shown(preview: Preview) -> dict[str, Any]:
         {
             "tone": hit.severity,
             "severity": hit.severity,
-            "about": ", ".join(filter(None, (rule_in_words(hit.rule), labels_in_words(hit.labels)))),
+            "about": alert_in_words(hit.rule, hit.labels),
             "fires": hit.fires,
             "times": f"{many(hit.times, 'time')} in 7 days",
         }
