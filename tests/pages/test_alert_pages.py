@@ -318,6 +318,8 @@ async def test_the_board_has_a_section_for_each_kind(shop, http):
     marketing = words(await opened(http, f"{shop.url}/?team=marketing"))
     assert "OrdersFell" in marketing
     assert "StockLow" not in marketing
+    assert "Marketing Web takes hardly any orders" in marketing
+    assert "Operations Check checkout" not in marketing
 
 
 def test_of_very_many_the_most_severe_are_looked_at():

@@ -183,6 +183,13 @@ async def test_stock_at_risk_says_until_when_and_what_comes(busy):
     assert "today capacity: 120 orders a day" in coming
 
 
+async def test_a_delivery_that_has_not_come_is_overdue(busy):
+    """It is said of no day on which it will come."""
+    busy.today.live.every_s, busy.today.live.share = 0.0, 0.0
+    busy.put(product("22423", sells=4, stock=40, receipts=[receipt(90, "2026-11-28", order="PO-9")]))
+    assert "overdue delivery: 90 units of 22423 today capacity" in part((await read(f"{busy.url}/today"))[0], "coming")
+
+
 async def test_who_has_an_alert_is_said(busy):
     """It is nobody's any more to do; the page says whose it is."""
     busy.today.live.every_s, busy.today.live.share = 0.0, 0.0

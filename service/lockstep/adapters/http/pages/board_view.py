@@ -151,7 +151,7 @@ def board_view(
 
     def section(kind: str, title: str, noted: list[Noted], *, texts: int = 0) -> Section:
         rows = [
-            _row(transition, rules, writer, now=now, note=note, has_texts=place < texts)
+            _row(transition, rules, writer, now=now, note=note, has_texts=place < texts, team=team)
             for place, (transition, note) in enumerate(noted[:MOST_ROWS])
         ]
         critical = sum(transition.severity == "critical" for transition, _ in noted)
@@ -198,6 +198,7 @@ def _row(
     now: datetime,
     note: str,
     has_texts: bool,
+    team: str,
 ) -> Row:
     rule = rules.get(transition.rule)
     tone, word = tone_of(transition)
@@ -210,7 +211,7 @@ def _row(
         since=short_time(moment, writer.zone, now),
         note=note,
         kind=rule_in_words(transition.rule),
-        todos=_todos(transition, rule, writer) if has_texts and rule is not None else (),
+        todos=_todos(transition, rule, writer, team) if has_texts and rule is not None else (),
         subject=labels_in_words(transition.labels),
         labels=tuple(map(flat, transition.labels.values())),
     )
@@ -238,10 +239,11 @@ def _by_subject(rows: Sequence[Row]) -> list[Row]:
     return list(first.values())
 
 
-def _todos(transition: Transition, rule: Rule, writer: Writer) -> list[tuple[str, str]]:
-    """What each team of a rule does about an alert: the rule's words, else what anybody could do."""
+def _todos(transition: Transition, rule: Rule, writer: Writer, only: str) -> list[tuple[str, str]]:
+    """What each team of a rule does about an alert: the rule's words, else what anybody could do. only: of this team
+    alone; "": of all."""
     texts = {}
-    for team in rule.teams:
+    for team in [only] if only else rule.teams:
         text = flat(writer.own_words(transition, rule, team))
         if not rule.say.get(team):
             leaf, direction = leaf_of(transition), direction_of(transition)

@@ -294,7 +294,7 @@ def _coming(shop: Shop, today: date) -> list[tuple[str, str]]:
         for entry in shop.calendar.for_people if shop.calendar is not None else ():
             if entry.kind != "campaign" and entry.is_on(day):
                 rows.append((day, f"{'PR' if entry.kind == 'pr' else entry.kind}: {flat(entry.name)}"))
-    last = today + timedelta(COMING_DAYS)
+    last, overdue = today + timedelta(COMING_DAYS), today - timedelta(1)
     for one in shop.capacities.values():
         day = shop.day_of(instant(one.starts))
         if today <= day <= last:
@@ -304,11 +304,14 @@ def _coming(shop: Shop, today: date) -> list[tuple[str, str]]:
         for receipt in product.receipts:
             day = date.fromisoformat(receipt.expected_on)
             if receipt.status != "received" and day <= last:
-                is_late = day < today or receipt.expected_on > receipt.first_expected_on
-                deliveries.setdefault(max(day, today), []).append((receipt.quantity, product.sku, is_late))
+                is_late = receipt.expected_on > receipt.first_expected_on
+                deliveries.setdefault(overdue if day < today else day, []).append(
+                    (receipt.quantity, product.sku, is_late)
+                )
     for day, goods in deliveries.items():
         named = list_text([f"{many(n, 'unit')} of {flat(sku)}" for n, sku, _ in sorted(goods, reverse=True)])
         late = sum(is_late for *_, is_late in goods)
         rows.append((day, f"delivery: {named}{f' ({late} of {len(goods)} late)' if late else ''}"))
     ordered = sorted(rows)[:MOST_COMING]
-    return [("today" if day == today else day_text(day), what) for day, what in ordered]
+    names = {overdue: "overdue", today: "today"}
+    return [(names.get(day) or day_text(day), what) for day, what in ordered]
