@@ -129,7 +129,7 @@ async def test_all_that_is_known_is_there(shop, http):
 async def test_who_has_it_is_said_first(shop, http):
     """Behind the headline; the button is the one to give it back, and notes have their own place."""
     page = words(await opened(http, act_link(shop, HANDLED)))
-    assert "usually 41 Ben has it since 02:52" in page
+    assert "usually 41 Ben has it since 02:52 Nothing is left for you to do." in page
     assert "Give it back" in page
     assert "02:52 Ben took it" in page
     assert "Notes The truck is late, it comes at 9. Ben, 03:12" in page

@@ -145,7 +145,7 @@ async def test_of_an_alert_it_says_who_knew_what_when(log):
         ("03:01", "not_told", "Not sent to night-phone by email: muted by nights"),
         ("03:04", "person", "Anna took it and wrote: on it (by a link)"),
         ("03:09", "person", "Ben wrote: truck at 9 (by a link)"),
-        ("04:00", "alert", "Over after 1 hour 5 minutes: LowStock, A-1, now 500, the limit is 20"),
+        ("04:00", "alert", "It is over after 1 hour 5 minutes: Low stock, product A-1"),
     ]
     assert account.entries[0].happened_at == text(BEGAN - timedelta(minutes=5))
     assert [(h.who, h.how, h.after) for h in account.heard] == [

@@ -169,9 +169,12 @@ def _changed(
     rule = rules.get(transition.rule)
     if transition.state is TransitionName.FIRING:
         fired.setdefault(transition.episode_id, transition.at)
-    headline = writer.headline(transition, rule, fired_at=fired.get(transition.episode_id, ""))
-    is_over = transition.state is TransitionName.RESOLVED  # the headline says so itself
-    said = f"{headline[:1].upper()}{headline[1:]}" if is_over else f"{changed_words(transition)}: {headline}"
+    began = fired.get(transition.episode_id, transition.started_at)
+    if transition.state is TransitionName.RESOLVED:
+        lasted = duration_words((_instant(transition.at) - _instant(began)).total_seconds())
+        said = f"{changed_words(transition)} after {lasted}: {alert_in_words(transition.rule, transition.labels)}"
+    else:
+        said = f"{changed_words(transition)}: {writer.headline(transition, rule)}"
     at = moment_text(known.known_at / 1000)
     is_later = known.known_at / 1000 - _instant(transition.at).timestamp() >= 60
     return Entry(

@@ -28,7 +28,8 @@ SEVERITIES = ("critical", "warning", "info")
 class AlertView:
     """item: as messages tell it. title: what happened, or which one ended. tone: its colour, a severity, `over` or
     `pending`. about: the rule and its labels. when: since when it goes on, or from when to when it did. standing: what
-    people did that stands, in words, most important first. is_handled: whether somebody has it. now: what the judge
+    people did that stands, in words, most important first. is_handled: whether anything stands. is_taken: whether
+    somebody has it, so that nothing is left for the others. now: what the judge
     says at this moment; "": nothing. charted: what its chart shows, `orders within 15 minutes`; "" where nobody can
     say.
     """
@@ -43,6 +44,7 @@ class AlertView:
     episode_id: str
     is_open: bool
     is_handled: bool
+    is_taken: bool
     standing: tuple[str, ...]
     notes: tuple[tuple[str, str, str], ...]
     now: str
@@ -150,6 +152,7 @@ def alert_view(
         episode_id=last.episode_id,
         is_open=last.state not in ENDED,
         is_handled=bool(standing),
+        is_taken=bool(standing and handling is not None and (handling.acknowledged_by or handling.closed_by)),
         standing=tuple(standing),
         notes=tuple((note.by, short_time(note.at, zone, now), note.text) for note in notes),
         now=says_now,
