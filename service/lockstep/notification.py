@@ -37,13 +37,15 @@ class PlanNews(msgspec.Struct, frozen=True, kw_only=True):
     """Which campaign an item tells of, for the page and the buttons that go with it.
 
     campaign: its name. number: of the announcement. may_reply: whether the reader is asked what operations say to it;
-    who only planned it is not. is_open: whether nobody has replied to this announcement yet.
+    who only planned it is not. is_open: whether nobody has replied to this answer yet. verdict: of the answer, yes,
+    change or no; "" of a version that did not say.
     """
 
     campaign: str
     number: int
     may_reply: bool = False
     is_open: bool = False
+    verdict: str = ""
 
 
 class TeamPart(NamedTuple):
@@ -165,7 +167,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
         for team in self.texts:
             part = self._part(team)
             said.setdefault(part.to_do or part.meaning, []).append(team)
-        if self.is_over or not self.alert_id:
+        if self.is_over or not (self.alert_id or self.campaign):
             return " ".join(said)
         return " ".join(f"{_titled(' and '.join(teams))}: {text}" for text, teams in said.items())
 
@@ -196,13 +198,14 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
         """What each team is told, in their order; one without a team where nobody else is told anything, or all are
         told the same of an end.
 
-        So they are of what is no alert's, such as that a silence begins; one for each line of it. Of a campaign the
-        first line says what to do, and the others why. What all teams are told stands once, behind what each is.
+        So they are of what is no alert's, such as that a silence begins; one for each line of it. Of a campaign each
+        team's first line says what to do, and the others, which all have, why. What all teams are told stands once,
+        behind what each is.
         """
+        if self.campaign is not None and self.texts:
+            return self._plan_parts()
         if (self.is_over or not self.alert_id) and len(set(self.texts.values())) == 1:
             first, *others = next(iter(self.texts.values())).split("\n")
-            if self.campaign is not None and others:
-                return [TeamPart("", first, stands_out=True), *(TeamPart("", "", line) for line in others)]
             if others:
                 return [TeamPart("", line) for line in (first, *others)]
             return [self._part(next(iter(self.texts)))._replace(team="")]
@@ -215,6 +218,17 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
             return [parts[0]._replace(team="", meaning=meaning)]
         parts = [part._replace(meaning=meaning) for part, meaning in zip(parts, own, strict=True)]
         return [*parts, TeamPart("", "", shared)] if shared else parts
+
+    def _plan_parts(self) -> list[TeamPart]:
+        """A campaign's: what each team is to do, and the lines below it once."""
+        lines = {team: text.split("\n") for team, text in self.texts.items()}
+        first = {team: of[0] for team, of in lines.items()}
+        is_alike = len(set(first.values())) == 1
+        to_dos = [
+            TeamPart("" if is_alike else _titled(team), text, stands_out=True)
+            for team, text in list(first.items())[: 1 if is_alike else None]
+        ]
+        return [*to_dos, *(TeamPart("", "", line) for line in next(iter(lines.values()))[1:])]
 
     def _part(self, team: str) -> TeamPart:
         """A team's text, what to do apart from the rest of it."""

@@ -71,12 +71,34 @@ class Run:
         return stored.standing
 
 
+def text_to(run: Run, team: str) -> list[str]:
+    """The lines of the last notice in a message to this team alone."""
+    (item,) = notice_message(run.notices[-1], (team,)).items
+    return item.texts[team].split("\n")
+
+
 def test_a_yes_of_what_is_not_all_known_says_so():
     """Nobody starts a campaign because nothing is known that speaks against it."""
     run = Run()
-    facts = {"unknown": ["A-1: no stock of it is known."]}
-    run._apply(AnswerPlan(campaign="SPRING", number=1, verdict="yes", why="Nothing.", facts=facts, **run.head()))
-    assert run.told == ["Campaign SPRING can be done, as far as is known"]
+    cause = "how much of product A-1 there is, is not known"
+    words = {"when": "Wed 2 to Fri 4 Dec", "cause": cause}
+    facts = {
+        "unknown": ["How much of product A-1 there is, is not known."],
+        "missing": {"operations": "Say how much of product A-1 there is."},
+        "in_words": words,
+    }
+    run._apply(AnswerPlan(campaign="SPRING", number=1, verdict="yes", why="", facts=facts, **run.head()))
+    assert run.told == [f"Not sure yet about campaign SPRING (Wed 2 to Fri 4 Dec): {cause}"]
+    assert [text_to(run, team) for team in TEAMS] == [
+        [
+            "Do not start it before operations have said yes.",
+            "Operations have been asked to answer now, as it runs already.",
+        ],
+        [
+            "Say how much of product A-1 there is. Then answer now, as it runs already: can you do it?",
+            "Marketing waits for your answer.",
+        ],
+    ]
 
 
 def test_an_answer_is_told_once_and_again_when_it_changes():
@@ -84,7 +106,8 @@ def test_an_answer_is_told_once_and_again_when_it_changes():
     assert run.answer("yes").applied
     assert not run.answer("yes").applied
     assert run.answer("no").applied
-    assert run.told == ["Campaign SPRING can be done", "Campaign SPRING now cannot be done as it is planned"]
+    assert run.told == ["Yes to campaign SPRING", "Now no to campaign SPRING"]
+    assert text_to(run, "marketing")[2] == "It was yes on Tue 24 Nov 12:00."
 
 
 def test_other_numbers_under_the_same_verdict_are_told_once():
@@ -96,33 +119,80 @@ def test_other_numbers_under_the_same_verdict_are_told_once():
     for revision in (1, 0):
         assert not run.answer("change", revision=revision).applied
     assert not run.answer("yes", revision=0).applied
-    assert run.answer("yes", revision=1).applied
     assert (run.standing.revision, run.standing.reply) == (1, "confirmed")
+    assert run.answer("yes", revision=1).applied
     assert run.answer("yes", number=2).applied
     assert [run.told[0], *run.told[2:]] == [
         "Campaign SPRING needs a change",
-        "Campaign SPRING still needs a change, with other numbers",
-        "Campaign SPRING now can be done",
-        "Campaign SPRING can be done",
+        "Campaign SPRING still needs a change",
+        "Now yes to campaign SPRING",
+        "Yes to campaign SPRING",
     ]
 
 
-def test_a_reply_is_told_and_stands_until_the_plan_is_announced_anew():
+def test_a_reply_is_told_and_stands_until_the_answer_is_another_one():
+    """Who said yes to what could be done has not agreed to a change of it: both teams hear so, and answer again."""
     run = Run()
     run.answer("yes")
     assert run.reply("confirmed", note="two more packers").applied
     assert (run.standing.reply, run.standing.by) == ("confirmed", "Ben")
     run.answer("change")
-    assert run.standing.reply == "confirmed"
-    run.answer("yes", number=2)
     assert run.standing.reply == ""
-    assert run.told[1] == "Ben confirmed campaign SPRING"
+    assert text_to(run, "operations")[1] == (
+        "It was yes on Tue 24 Nov 12:00. What Ben said counts no more: answer again."
+    )
+    run.reply("confirmed")
+    run.answer("change", number=2)
+    assert run.standing.reply == ""
+    assert run.told[1] == "Operations said yes: campaign SPRING runs as planned"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reply", "headline", "marketing", "severity"),
+    [
+        ("yes", "confirmed", "Operations said yes: campaign SPRING runs as planned", "Run it as planned.", "info"),
+        (
+            *("yes", "objected", "Operations said no: campaign SPRING has to be changed"),
+            *("Change the plan now, as it runs, or speak with operations.", "warning"),
+        ),
+        ("no", "confirmed", "Operations agree: campaign SPRING has to be changed", "Start it on Fri 4 Dec.", "warning"),
+        (
+            *("change", "objected", "Operations said it can be done: campaign SPRING runs as planned"),
+            *("Run it as planned.", "info"),
+        ),
+    ],
+)
+def test_a_reply_is_to_the_answer(verdict, reply, headline, marketing, severity):
+    """To agree to a no is to have the campaign changed, and to object to it is to run it as it is planned."""
+    hook, run = Destination(id="a", channel="webhook", target="a", receiver="a"), Run()
+    facts = {"suggestion": "" if verdict == "yes" else "Start it on Fri 4 Dec."}
+    run._apply(AnswerPlan(campaign="SPRING", number=1, verdict=verdict, why="Why.", facts=facts, **run.head()))
+    run.part = PlanReplies([hook])
+    run.part.restore(run.entries)
+    applied = run._apply(ReplyToPlan(campaign="SPRING", number=1, reply=reply, note="five pack", **run.head()))
+    assert run.told[-1] == headline
+    assert run.notices[-1].severity == severity
+    assert text_to(run, "marketing") == [marketing, "Ben said so on Tue 24 Nov 12:00: five pack"]
+    (document,) = applied.documents
+    jsonschema.validate(document.body, campaign_json_schema())
+    assert document.body["data"]["as_planned"] == (marketing == "Run it as planned.")
+
+
+def test_a_reply_to_an_answer_that_stands_no_more_is_refused():
+    """A button of an old message says yes to what could be done; by now it cannot."""
+    run = Run()
+    run.answer("yes")
+    run.answer("no")
+    late = ReplyToPlan(campaign="SPRING", number=1, reply="confirmed", seen="yes", **run.head())
+    refused = run._apply(late)
+    assert (refused.applied, refused.why) == (False, "the answer to SPRING is another one now; look at it first")
+    assert run.standing.reply == ""
 
 
 @pytest.mark.parametrize(
     ("reply", "number", "note", "why"),
     [
-        ("objected", 1, "", "an objection says why"),
+        ("objected", 1, "", "a no says why"),
         ("confirmed", 7, "", "announced anew"),
     ],
 )
@@ -147,10 +217,13 @@ def test_the_same_reply_again_is_none():
     assert run.reply("confirmed", note="two more packers").applied
     for note in ("", "two more packers"):
         refused = run.reply("confirmed", note=note)
-        assert (refused.applied, refused.why) == (False, "Ben has confirmed SPRING already")
+        assert (refused.applied, refused.why) == (False, "Ben has said so already")
     assert run.reply("confirmed", note="three more packers").applied
     assert run.reply("objected", note="the flu").applied
-    assert run.told[1:] == [*["Ben confirmed campaign SPRING"] * 2, "Ben objected to campaign SPRING"]
+    assert run.told[1:] == [
+        *["Operations said yes: campaign SPRING runs as planned"] * 2,
+        "Operations said no: campaign SPRING has to be changed",
+    ]
 
 
 def test_who_may_reply_is_asked_for_it():
@@ -159,9 +232,9 @@ def test_who_may_reply_is_asked_for_it():
     run.answer("no", number=3)
     run.reply("objected", number=3, note="the flu")
     asked, told = run.notices
-    assert asked.plan == PlanNews(campaign="SPRING", number=3, may_reply=True, is_open=True)
-    assert told.plan == PlanNews(campaign="SPRING", number=3, may_reply=True, is_open=False)
-    assert (asked.severity, told.severity) == ("warning", "warning")
+    assert asked.plan == PlanNews(campaign="SPRING", number=3, may_reply=True, is_open=True, verdict="no")
+    assert told.plan == PlanNews(campaign="SPRING", number=3, may_reply=True, is_open=False, verdict="no")
+    assert (asked.severity, told.severity) == ("warning", "info")
     items = {teams: notice_message(asked, teams).items[0].campaign for teams in [("marketing",), TEAMS, TEAMS[1:]]}
     assert [news is not None and news.may_reply for news in items.values()] == [False, True, True]
 
@@ -174,7 +247,11 @@ def test_a_campaign_that_is_cancelled_is_told_and_nobody_replies():
     refused = run.reply("objected", number=2, note="too late")
     assert (refused.applied, refused.why) == (False, "SPRING is cancelled: there is nothing to reply")
     assert run.told[-1] == "Campaign SPRING is cancelled"
-    assert run.notices[-1].plan == PlanNews(campaign="SPRING", number=2)
+    assert run.notices[-1].plan == PlanNews(campaign="SPRING", number=2, verdict="cancelled")
+    assert [text_to(run, team)[0] for team in TEAMS] == [
+        "Stop its ads and posts.",
+        "Nothing is needed for it any more.",
+    ]
     assert run.answer("yes", number=3).applied
 
 
@@ -207,18 +284,28 @@ def test_a_thousand_campaigns_of_years_do_not_keep_the_next_from_its_answer():
     for name in ("FIRST", "SECOND", "THIRD"):
         answered = AnswerPlan(campaign=name, number=1, verdict="yes", why="310 of 490.", **run.head())
         assert run._apply(answered).applied
-    assert run.told == [f"Campaign {name} can be done" for name in ("FIRST", "SECOND", "THIRD")]
+    assert run.told == [f"Yes to campaign {name}" for name in ("FIRST", "SECOND", "THIRD")]
     assert [key.removeprefix(KEY) for key in sorted(run.entries)] == [b"SECOND", b"THIRD"]
 
 
 def test_an_answer_is_told_in_lines_what_to_do_first():
     """Whoever reads it on a phone sees at once what to do; the reasons stand below it, each in a line of its own."""
     run = Run()
-    why = "Wait until more of A-1 is planned.\n22 orders too many on Monday.\nA-1 is out on 2 days."
-    run._apply(AnswerPlan(campaign="SPRING", number=1, verdict="no", why=why, **run.head()))
-    (item,) = notice_message(run.notices[0], TEAMS).items
-    assert [part.whole for part in item.team_parts] == why.split("\n")
-    assert [part.stands_out for part in item.team_parts] == [True, False, False]
+    lines = ["22 orders too many on Monday.", "Product A-1 is sold out on 2 days."]
+    facts = {"suggestion": "Leave out product A-1.", "reply_by": "2026-12-01T08:00:00Z", "in_words": {"lines": lines}}
+    run._apply(AnswerPlan(campaign="SPRING", number=1, verdict="no", why="", facts=facts, **run.head()))
+    question = "Answer by Tue 1 Dec 08:00: should marketing change it as proposed, or can it run as planned?"
+    for teams, first in [
+        (TEAMS[::-1], [("Marketing", "Leave out product A-1."), ("Operations", question)]),
+        (
+            ("marketing",),
+            [("", "Leave out product A-1."), ("", "Operations have been asked to answer by Tue 1 Dec 08:00.")],
+        ),
+        (("operations",), [("", question), ("", "Proposal to marketing: Leave out product A-1.")]),
+    ]:
+        (item,) = notice_message(run.notices[0], teams).items
+        assert [(part.team, part.whole) for part in item.team_parts] == [*first, *(("", line) for line in lines)]
+        assert [part.stands_out for part in item.team_parts] == [True, len(teams) == 2, False, False]
 
 
 def test_what_another_version_stored_is_read_or_refused():

@@ -47,7 +47,7 @@ async def announce(shop: Running, *, number: int = 1, verdict: str = "yes", **ch
     return plan
 
 
-async def mail_to(shop: Running, who: str, *, saying: str = "Campaign") -> str:
+async def mail_to(shop: Running, who: str, *, saying: str = "campaign") -> str:
     def texts() -> list[str]:
         bodies = [m.get_body(("plain",)) for m in shop.mailbox.mails if who in str(m["To"]) and saying in str(m)]
         return [body.get_content() for body in bodies if body is not None]
@@ -65,26 +65,32 @@ async def test_operations_reply_by_the_link_of_their_mail(shop):
     teams hear of it. The same reply again is none."""
     await announce(shop)
     text = await mail_to(shop, "ben@")
-    assert "Look, confirm or object: " in text
+    assert "Answer yes or no: " in text
     link = link_in(text)
     for _ in range(3):
         page = await shop.page(link)
     async with shop.http.head(link) as answer:
         assert answer.status == 200
     assert shop.service.responses.plan(NAME).reply == ""
-    assert "Not all is known yet; so far nothing speaks against it" in page
-    assert "Yes: it can be done" not in page
+    assert page.count("Not sure yet about campaign SUMMER") == 1
+    assert page.count("obody has said how many orders can be shipped") == 1
+    assert "Yes, we can do it" in page
+    assert "No, because of that" in page
     assert "SUMMER &lt;b&gt;&amp; sun&lt;/b&gt;" in page
     assert "<b>& sun" not in page
     page = await shop.press(link, "object", number="1")
-    assert "Not done: an objection says why" in page
+    assert "Not done: a no says why" in page
     page = await shop.press(link, "object", number="1", note="Ten parcels a day are <i>too many</i>.")
-    assert "<bdi>ben@shop.example</bdi> objected" in page
+    assert "Operations said no: campaign SUMMER" in page
+    assert "<bdi>ben@shop.example</bdi> said so on " in page
     assert "are &lt;i&gt;too many&lt;/i&gt;." in page
-    assert "objected to campaign" in await mail_to(shop, "anna@", saying="objected")
+    text = await mail_to(shop, "anna@", saying="Operations said no")
+    assert "Change the plan before it starts on" in text
+    assert "too many" in text
     page = await shop.press(link, "confirm", number="1", name="Cleo")
-    assert "<bdi>Cleo</bdi> confirmed it" in page
-    assert "Cleo has confirmed" in await shop.press(link, "confirm", number="1")
+    assert "Operations said yes: campaign SUMMER" in page
+    assert "<bdi>Cleo</bdi> said so on " in page
+    assert "Cleo has said so already" in await shop.press(link, "confirm", number="1")
     asked = [a.command for a in shop.service.responses.answers() if getattr(a.command, "campaign", "") == NAME]
     replies = [(c.by, c.way, c.reply) for c in asked if hasattr(c, "reply")]
     assert replies[-2:] == [("Cleo", "link", "confirmed"), ("Cleo", "link", "confirmed")]
@@ -96,7 +102,8 @@ async def test_who_has_planned_it_only_looks(shop):
     await announce(shop)
     theirs, ours = link_in(await mail_to(shop, "anna@")), link_in(await mail_to(shop, "ben@"))
     page = await shop.page(theirs)
-    assert "Operations confirm it or object by the link of their own message." in page
+    assert "Operations have been asked to answer by " in page
+    assert "Answer by " not in page
     assert "<form" not in page
     (form, *_) = re.findall(r'name="form" value="([^"]+)"', await shop.page(ours))
     async with shop.http.post(theirs, data={"form": form, "do": "confirm", "number": "1"}) as answer:
@@ -139,9 +146,9 @@ async def test_an_old_message_leads_to_the_plan_as_it_is_now(shop):
         assert "announced anew since; look at the new plan first" in await answer.text()
     page = await until_page(shop, link, "It was announced anew since that message")
     assert 'name="number" value="2"' in page
-    assert "<bdi>ben@shop.example</bdi> confirmed it" in await shop.press(link, "confirm", number="2")
+    assert "Operations said yes" in await shop.press(link, "confirm", number="2", seen="yes")
     await announce(shop, number=3, cancelled=True)
-    page = await until_page(shop, link, "It is cancelled: there is nothing to reply.")
+    page = await until_page(shop, link, "There is nothing to reply.")
     assert 'value="confirm"' not in page
 
 
@@ -156,11 +163,15 @@ async def until_page(shop: Running, link: str, saying: str) -> str:
 async def test_a_campaign_is_confirmed_in_slack(shop):
     """The message says why, leads to the page, and its button confirms as whoever pressed it; marketing is told."""
     await announce(shop)
-    message = (await until(lambda: [m for m in shop.slack.messages if "Campaign" in str(m)]))[0]
-    assert "Nothing that is known speaks against it." in str(message["attachments"])
+    message = (await until(lambda: [m for m in shop.slack.messages if "campaign" in str(m)]))[0]
+    assert "Then answer by " in str(message["attachments"])
     elements = [e for one in message["attachments"] for b in one["blocks"] for e in b.get("elements", ())]
     by_action = {e["action_id"]: e for e in elements if "action_id" in e}
     assert sorted(by_action) == ["confirm_plan", "open"]
+    assert [by_action[name]["text"]["text"] for name in ("confirm_plan", "open")] == [
+        "Yes, we can do it",
+        "No, because…",
+    ]
     assert "/reply/" in by_action["open"]["url"]
     payload = {
         "type": "block_actions",
@@ -172,10 +183,10 @@ async def test_a_campaign_is_confirmed_in_slack(shop):
     assert await shop.press_in_slack(payload, secret="another") == 401
     assert [await shop.press_in_slack(payload), await shop.press_in_slack(payload)] == [200, 200]
     await until(lambda: shop.slack.responses)
-    assert "dora confirmed campaign SUMMER" in shop.slack.responses[0]["text"]
+    assert "Operations said yes: campaign SUMMER" in shop.slack.responses[0]["text"]
     standing = shop.service.responses.plan(NAME)
     assert (standing.reply, standing.by) == ("confirmed", "dora")
-    assert "dora confirmed" in await mail_to(shop, "anna@", saying="confirmed")
+    assert "dora said so" in await mail_to(shop, "anna@", saying="Operations said yes")
     again = {**payload, "actions": [{**payload["actions"][0], "action_ts": "9"}]}
     assert await shop.press_in_slack(again) == 200
     await until(lambda: any("already" in str(r) for r in shop.slack.responses))
@@ -194,7 +205,7 @@ async def test_an_alert_about_a_plan_leads_to_the_campaign(shop):
     (place,) = re.findall(r'<a href="(\.\./reply/[^"]+)"', await shop.page(alert))
     page = await shop.page(f"{shop.url}/{place.removeprefix('../')}")
     assert "SUMMER &lt;b&gt;&amp; sun&lt;/b&gt;" in page
-    assert f"<td>{day_text(date.fromisoformat(plan.starts[:10]))}</td>" in page
+    assert f"<b>{day_text(date.fromisoformat(plan.starts[:10]))}</b>" in page
     assert "<form" not in page
     (place,) = re.findall(r'<a href="\.\./(campaigns#[^"]+)"', await shop.page(f"{shop.url}/alerts/{trouble.alert_id}"))
     assert f'id="{place.partition("#")[2]}"' in await shop.page(f"{shop.url}/campaigns")

@@ -277,10 +277,9 @@ LATE = receipt(500, "2026-12-07", first="2026-12-01", status="delayed")
             {"campaign": "SUMMER"},
             [plan("SUMMER", "2026-12-01", "2026-12-02", orders=20), capacity(100, "2026-12-01", "2026-12-02")],
             [
-                "SUMMER (Tue 1 Dec to Wed 2 Dec) cannot be done as planned. "
-                "Proposal: Leave out Tue 1 Dec and Wed 2 Dec, on which there is no room for any of it.",
-                "In its 2 days 220 orders are expected and 200 can be shipped, 20 too many. Tue 1 Dec: 110 orders are "
-                "expected (100 usual, 10 by SUMMER) and 100 can be shipped.",
+                "Campaign SUMMER (Tue 1 to Wed 2 Dec) cannot be done as planned: 220 orders are expected in its 2 "
+                "days, 200 can be shipped. Tue 1 Dec: 100 usual + 10 by this campaign = 110 orders, 10 more than can "
+                "be shipped. Too full as well: Wed 2 Dec.",
                 "At stake: about 594 EUR (20 orders more than can be shipped in the days of campaign SUMMER).",
             ],
             id="a plan",

@@ -10,7 +10,7 @@ from shop_build import NOON, TODAY, at, capacity, history, plan, product, shop_o
 
 from lockstep.shop.facts import PlanNumbers, decode, encode
 from lockstep.shop.ledger import Ledger
-from lockstep.shop.subjects.plan_numbers import QUIET, told_next
+from lockstep.shop.plans.plan_numbers import QUIET, told_next
 from lockstep.text.rfc3339 import rfc3339_of
 
 FIRST, LAST = date(2026, 12, 2), date(2026, 12, 5)
@@ -60,17 +60,17 @@ def numbers(**other):
         pytest.param(numbers(out_from={"A-1": "2026-12-04"}), [], id="out a day later"),
         pytest.param(
             numbers(out_from={"A-1": "2026-12-05"}),
-            ["A-1 is out from Sat 5 Dec now, not from Thu 3 Dec."],
+            ["Product A-1 is sold out from Sat 5 Dec now, not from Thu 3 Dec."],
             id="out two days later",
         ),
         pytest.param(
             numbers(out_from={"A-1": None}),
-            ["A-1 lasts to its end now; it was to be out from Thu 3 Dec."],
+            ["Product A-1 lasts until it ends now; it was to be sold out from Thu 3 Dec."],
             id="no longer out",
         ),
         pytest.param(
             numbers(out_from={"B-1": "2026-12-02"}),
-            ["B-1 is out from Wed 2 Dec now; it was to last to its end."],
+            ["Product B-1 is sold out from Wed 2 Dec now; it was to last until it ends."],
             id="another product is out",
         ),
         pytest.param(numbers(out_from={"B-1": "2026-12-05"}), [], id="another product is out on the last day"),
@@ -103,7 +103,7 @@ def test_of_a_campaign_of_one_day_a_day_is_much():
     now = replace(one, at=TOMORROW, out_from={"A-1": "2026-12-02"})
     again = told_next(one, now, (FIRST, FIRST), today=date(2026, 12, 1))
     assert again is not None
-    assert again.changed == ["A-1 is out from Wed 2 Dec now; it was to last to its end."]
+    assert again.changed == ["Product A-1 is sold out from Wed 2 Dec now; it was to last until it ends."]
 
 
 def test_a_day_that_is_over_is_no_news():
@@ -144,7 +144,7 @@ def test_an_answer_is_told_again_under_the_same_verdict():
         ledger = restarted(ledger)
     (told,) = ledger.shop.plans.values()
     assert (told.verdict, told.revision) == ("change", 1)
-    assert told.numbers.changed == ["A-1 is out from Sat 5 Dec now, not from Mon 7 Dec."]
+    assert told.numbers.changed == ["Product A-1 is sold out from Sat 5 Dec now, not from Mon 7 Dec."]
     assert told.numbers.at == rfc3339_of(NOON + QUIET)
 
 

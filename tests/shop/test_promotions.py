@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from shop_build import NOON, TODAY, at, capacity, day, days, history, marked, plan, product, receipt, shop_of, today
 
 from lockstep.shop.business import business
-from lockstep.shop.plan_answer import PlanDay, answer, assess, fullness
+from lockstep.shop.plan_answer import answer, assess
+from lockstep.shop.plans.plan_words import PlanDay, fullness, sum_text
 from lockstep.shop.subjects.promotions import stock_course, units_of_campaign
 
 WEB = {"orders": 100, "sessions": 4_000, "units": 150}
@@ -139,8 +140,15 @@ def test_a_plan_that_fits_is_answered_yes_with_its_numbers():
     given = answer(a_shop(), asked(), NOON)
     assert (given.verdict, given.suggestion) == ("yes", "")
     assert given.reasons == [
-        "The fullest day is Wed 2 Dec: 130 orders are expected and 150 can be shipped. A-1 lasts to its end."
+        "130 orders are expected on its fullest day, Wed 2 Dec, and 150 can be shipped.",
+        "Wed 2 Dec: 100 usual + 30 by this campaign = 130 orders.",
+        "Product A-1 lasts until it ends, and longer.",
     ]
+    assert given.headline == (
+        "Yes to campaign NEW (Wed 2 to Sat 5 Dec): 130 orders are expected on its fullest day, Wed 2 Dec, and 150 can "
+        "be shipped"
+    )
+    assert given.others == given.reasons[1:]
     assert given.days[0] == PlanDay(
         day="2026-12-02", expected=130, usual=100, campaign=30, others=0, capacity=150, room=20
     )
@@ -156,9 +164,11 @@ def test_too_many_orders_in_all_are_a_no():
     given = answer(a_shop(), asked(orders=400), NOON)
     assert given.verdict == "no"
     assert given.reasons == [
-        "In its 4 days 800 orders are expected and 600 can be shipped, 200 too many. Wed 2 Dec: 200 orders are "
-        "expected (100 usual, 100 by NEW) and 150 can be shipped."
+        "800 orders are expected in its 4 days, 600 can be shipped.",
+        "Wed 2 Dec: 100 usual + 100 by this campaign = 200 orders, 50 more than can be shipped.",
+        "Too full as well: Thu 3 Dec, Fri 4 Dec and Sat 5 Dec.",
     ]
+    assert given.instead == "can you ship 800 orders in its 4 days"
     assert given.suggestion == "Cap its spend so that it brings at most 50 orders a day (≈ 2,000 visits)."
 
 
@@ -173,9 +183,16 @@ def test_a_day_that_is_too_full_is_a_change():
     given = answer(a_shop(capacity(110, "2026-12-03")), asked(), NOON)
     assert given.verdict == "change"
     assert given.reasons == [
-        "Thu 3 Dec: 130 orders are expected (100 usual, 30 by NEW) and 110 can be shipped, 20 too many."
+        "130 orders are expected on Thu 3 Dec, 110 can be shipped.",
+        "Thu 3 Dec: 100 usual + 30 by this campaign = 130 orders, 20 more than can be shipped.",
     ]
-    assert given.suggestion == "Start it on Fri 4 Dec instead: its fullest day then has 130 of 150 orders."
+    assert given.headline == (
+        "Campaign NEW (Wed 2 to Sat 5 Dec) needs a change: 130 orders are expected on Thu 3 Dec, 110 can be shipped"
+    )
+    assert given.suggestion == (
+        "Start it on Fri 4 Dec instead: then 130 orders are expected on its fullest day, 150 can be shipped."
+    )
+    assert given.instead == "can you ship 130 orders on Thu 3 Dec"
     assert answer(a_shop(capacity(140, "2026-12-03")), asked(), NOON).verdict == "yes"
 
 
@@ -183,10 +200,12 @@ def test_stock_that_does_not_last_is_a_change():
     given = answer(a_shop(stock=90), asked(), NOON)
     assert given.verdict == "change"
     assert given.reasons == [
-        "A-1: 196 are asked for, 112 more than there are, and it is out from Fri 4 Dec; 90 available, enough for 23 "
-        "days at the usual speed; no delivery is planned."
+        "Product A-1 is sold out from Fri 4 Dec, 1 day before it ends.",
+        "Product A-1: 196 are needed, 112 more than there will be; 90 are left, enough for 23 days at the usual speed; "
+        "no delivery is planned.",
     ]
-    assert given.suggestion == "Wait until more of A-1 is planned, or promote something else."
+    assert given.suggestion == "Promote something else than product A-1, or wait until more of it is ordered."
+    assert given.instead == "can you get 112 more of product A-1 by Fri 4 Dec"
     assert given.products[0].enough_until == "2026-12-04"
 
 
@@ -194,7 +213,10 @@ def test_a_later_start_is_found_after_the_next_delivery():
     """500 come on the seventh, and what there is lasts until then."""
     given = answer(a_shop(product(sells=4, stock=90, receipts=[receipt(500, "2026-12-07")])), asked(), NOON)
     assert given.verdict == "change"
-    assert given.suggestion == "Start it on Sun 6 Dec instead: its fullest day then has 130 of 150 orders."
+    assert given.suggestion == (
+        "Start it on Sun 6 Dec instead: then product A-1 lasts, and 130 orders are expected on its fullest day, 150 "
+        "can be shipped."
+    )
 
 
 def test_one_of_many_products_is_left_out():
@@ -202,8 +224,9 @@ def test_one_of_many_products_is_left_out():
     planned = plan("NEW", "2026-12-02", "2026-12-05", ["A-1", "B-1", "C-1"], orders=120)
     given = answer(a_shop(*facts), planned, NOON)
     assert given.verdict == "change"
-    assert given.suggestion == "Leave out B-1."
-    assert given.reasons == ["B-1 is out on all of its days: none is available; no delivery is planned."]
+    assert given.suggestion == "Leave out product B-1."
+    assert given.reasons[0] == "Product B-1 is sold out on all of its days."
+    assert given.reasons[1].endswith("; none is left; no delivery is planned.")
 
 
 def test_all_products_out_are_a_no():
@@ -220,10 +243,11 @@ def test_a_bundle_that_is_promoted_is_answered_by_its_parts():
     given = answer(shop, asked(skus=["SET"]), NOON)
     assert given.verdict == "change"
     assert given.reasons == [
-        "A-1 (part of SET): 376 are asked for, 292 more than there are, and it is out from Thu 3 Dec; 90 available, "
-        "enough for 23 days at the usual speed; no delivery is planned."
+        "Product A-1 (part of SET) is sold out from Thu 3 Dec, 2 days before it ends.",
+        "Product A-1 (part of SET): 376 are needed, 292 more than there will be; 90 are left, enough for 23 days "
+        "at the usual speed; no delivery is planned.",
     ]
-    assert given.suggestion == "Wait until more of A-1 is planned, or promote something else."
+    assert given.suggestion == "Promote something else than product A-1, or wait until more of it is ordered."
     assert [(p.sku, p.bundles, p.needed, p.short, p.enough_until) for p in given.products] == [
         ("A-1", ["SET"], 376, 292, "2026-12-03"),
         ("B-1", ["SET"], 196, 0, ""),
@@ -236,8 +260,8 @@ def test_a_bundle_without_one_of_its_parts_cannot_be_promoted():
     """Others of the campaign can, and are kept; with none left it is a no. Sold without stock it needs none."""
     shop = a_shop(product("B-1", sells=4, stock=0), product("C-1", sells=4, stock=900), bundles=BUNDLES)
     given = answer(shop, asked(skus=["SET", "C-1"]), NOON)
-    assert (given.verdict, given.suggestion) == ("change", "Leave out SET.")
-    assert given.reasons == ["B-1 (part of SET) is out on all of its days: none is available; no delivery is planned."]
+    assert (given.verdict, given.suggestion) == ("change", "Leave out product SET.")
+    assert given.reasons[0] == "Product B-1 (part of SET) is sold out on all of its days."
     assert answer(shop, asked(skus=["SET", "PAIR"]), NOON).verdict == "no"
     free = a_shop(product("B-1", sells=4, stock=0), bundles=BUNDLES, backorder=("SET",))
     assert answer(free, asked(skus=["SET"]), NOON).verdict == "yes"
@@ -263,7 +287,7 @@ def test_a_product_and_the_bundles_that_it_is_in_draw_on_one_stock():
 def test_another_campaign_with_the_same_product_is_a_clash():
     other = plan("OLD", "2026-12-04", "2026-12-08", ["A-1"], orders=10)
     given = answer(a_shop(other), asked(), NOON)
-    assert given.clashes == ["OLD promotes A-1 as well, on Fri 4 Dec to Sat 5 Dec."]
+    assert given.clashes == ["Campaign OLD promotes product A-1 as well, on Fri 4 to Sat 5 Dec."]
     assert given.verdict == "change"
 
 
@@ -271,7 +295,12 @@ def test_another_campaign_that_takes_the_room_is_a_clash():
     """Without it there would be room."""
     other = plan("OLD", "2026-12-05", "2026-12-05", ["Z-9"], orders=40)
     given = answer(a_shop(other), asked(), NOON)
-    assert given.clashes == ["OLD runs at the same time: without others there would be room for it on Sat 5 Dec."]
+    assert given.clashes == [
+        "Campaign OLD runs at the same time: without other campaigns there would be room for this one on Sat 5 Dec."
+    ]
+    assert given.reasons[1] == (
+        "Sat 5 Dec: 100 usual + 30 by this campaign + 40 by campaign OLD = 170 orders, 20 more than can be shipped."
+    )
     assert given.verdict == "change"
     assert [d.others for d in given.days] == [0, 0, 0, 40]
 
@@ -279,7 +308,7 @@ def test_another_campaign_that_takes_the_room_is_a_clash():
 def test_late_receipts_are_told_and_count_where_stock_is_short():
     late = receipt(500, "2026-12-10", first="2026-12-01", status="delayed")
     fine = answer(a_shop(product(sells=4, stock=900, receipts=[late])), asked(), NOON)
-    words = "500 units of A-1 of PO-1 are 9 days late: they were to come on Tue 1 Dec, now on Thu 10 Dec."
+    words = "500 units of product A-1 of PO-1 are 9 days late: they were to come on Tue 1 Dec, now on Thu 10 Dec."
     assert (fine.verdict, fine.late_receipts) == ("yes", [words])
     short = answer(a_shop(product(sells=4, stock=90, receipts=[late])), asked(), NOON)
     assert (short.verdict, short.reasons[-1]) == ("change", words)
@@ -290,13 +319,21 @@ def test_what_is_not_known_is_said():
     given = answer(a_shop(capacity_per_day=None), plan("NEW", "2026-12-02", "2026-12-03", ["A-1", "X-9"]), NOON)
     assert given.verdict == "yes"
     assert given.unknown == [
-        "No capacity is declared for Wed 2 Dec and Thu 3 Dec.",
-        "X-9: no stock of it is known.",
-        "What it will bring is not known: it announces neither orders nor visits, and no earlier campaign is known.",
+        "Nobody has said how many orders can be shipped on its days.",
+        "How much of product X-9 there is, is not known.",
+        "Nobody knows what it will bring: it says neither orders nor visits.",
     ]
-    assert (
-        answer(shop_of(), asked(), NOON).unknown[1] == "Too few whole days are known to say what a day usually brings."
+    assert given.missing == {
+        "operations": "Say how many orders you can ship on its days. Say how much of product X-9 there is.",
+        "marketing": "Plan it again with the orders or visits that you expect of it.",
+    }
+    assert given.headline == (
+        "Not sure yet about campaign NEW (Wed 2 to Thu 3 Dec): nobody has said how many orders can be shipped on its "
+        "days"
     )
+    assert given.others == [*given.unknown[1:], "Product A-1 lasts until it ends, and longer."]
+    unknown = answer(shop_of(), asked(), NOON).unknown
+    assert unknown[1] == "Too few days of orders are known to say what a usual day brings."
 
 
 def test_closed_days_take_no_part():
@@ -318,7 +355,7 @@ def test_days_that_are_over_are_not_looked_at(now, count):
 
 def test_a_cancelled_plan_is_no_trouble():
     given = answer(a_shop(), asked(cancelled=True, orders=9_000), NOON)
-    assert (given.verdict, given.reasons) == ("yes", ["NEW is cancelled."])
+    assert (given.verdict, given.reasons) == ("yes", ["Campaign NEW is cancelled."])
 
 
 def test_the_answer_does_not_flap():
@@ -378,7 +415,7 @@ def test_earlier_campaigns_are_compared_with_what_is_announced():
 def test_a_later_start_is_found_where_no_capacity_is_declared():
     """Stock is the trouble; what is not known stays so."""
     shop = a_shop(product(sells=4, stock=90, receipts=[receipt(500, "2026-12-07")]), capacity_per_day=None)
-    assert answer(shop, asked(), NOON).suggestion == "Start it on Sun 6 Dec instead."
+    assert answer(shop, asked(), NOON).suggestion == "Start it on Sun 6 Dec instead: then product A-1 lasts."
 
 
 def test_what_is_announced_may_be_too_many_by_itself():
@@ -386,7 +423,7 @@ def test_what_is_announced_may_be_too_many_by_itself():
     new_shop = shop_of(product(sells=0, stock=5_000), capacity_per_day=60)
     given = answer(new_shop, plan("FAIR", "2026-12-03", "2026-12-05", ["A-1"], orders=900), NOON)
     assert given.verdict == "no"
-    assert "900 orders are announced for its 3 days, and 180 can be shipped in them" in given.reasons[0]
+    assert "900 orders are announced for its 3 days, 180 can be shipped, with nothing else." in given.reasons[0]
     assert "0 of 0" not in given.suggestion
 
 
@@ -414,3 +451,41 @@ def test_an_answer_is_the_same_whatever_was_asked_before():
     for at_once in (asked, asked[::-1]):
         for one in at_once:
             assert answer(shop, one, NOON) == answer(shop_of(*facts, capacity_per_day=60), one, NOON)
+
+
+@pytest.mark.parametrize(
+    ("name", "holidays", "start"),
+    [
+        pytest.param("NEW", [], "Sun 6 Dec", id="four days later"),
+        pytest.param("CYBER MONDAY", [], "", id="its name has a day in it"),
+        pytest.param("Xmas gifts", [], "", id="or a feast"),
+        pytest.param("NEW", ["2026-12-04"], "", id="past the holiday on its days"),
+        pytest.param("NEW", ["2026-12-08"], "", id="it would end after the holiday that follows"),
+        pytest.param("NEW", ["2026-12-09"], "Sun 6 Dec", id="it ends on that day"),
+        pytest.param("NEW", ["2026-12-14"], "Sun 6 Dec", id="it is for no holiday so far away"),
+    ],
+)
+def test_a_later_start_is_none_after_what_the_campaign_is_for(name, holidays, start):
+    """There is stock for it from the sixth on."""
+    facts = product(sells=4, stock=90, receipts=[receipt(500, "2026-12-07")])
+    planned = replace(asked(), campaign=name)
+    said = answer(a_shop(facts, calendar=marked(holidays=holidays) if holidays else None), planned, NOON).suggestion
+    assert said.startswith(f"Start it on {start}" if start else "Promote something else")
+
+
+def test_a_later_start_is_looked_for_a_week_or_as_long_as_the_campaign():
+    """A delivery in nine days is none for a campaign of four, and one for a campaign of ten."""
+    facts = product(sells=4, stock=50, receipts=[receipt(2_000, "2026-12-12")])
+    short, long = asked(), plan("LONG", "2026-12-02", "2026-12-11", ["A-1"], orders=120)
+    assert not answer(a_shop(facts), short, NOON).suggestion.startswith("Start it")
+    assert answer(a_shop(facts), long, NOON).suggestion.startswith("Start it on")
+
+
+def test_the_parts_of_a_day_are_its_sum():
+    """Whatever a third of an order is rounded to: of all other campaigns, too, which are named or counted."""
+    others = [plan(f"OLD-{n}", "2026-12-02", "2026-12-04", ["Z-9"], orders=10 + n) for n in range(3)]
+    seen = answer(a_shop(*others), asked(orders=101), NOON)
+    assert [d.expected == (d.usual or 0) + (d.campaign or 0) + (d.others or 0) for d in seen.days] == [True] * 4
+    assert sum_text(seen.days[0]) == "100 usual + 25 by this campaign + 11 by 3 other campaigns = 136 orders"
+    two = answer(a_shop(*others[:2]), asked(), NOON).days[0]
+    assert "by campaigns OLD-0 and OLD-1 = " in sum_text(two)

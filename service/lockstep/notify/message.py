@@ -35,6 +35,7 @@ from lockstep.rule.sentences import (
     standing,
     words_of,
 )
+from lockstep.shop.plans.plan_words import PLANNING_TEAM
 from lockstep.text.figures import Figure, clock_text, duration_words, number_text, ratio_text, time_text
 from lockstep.transition import Transition, TransitionName
 
@@ -49,8 +50,6 @@ LONGEST_TEXT = 1_000
 """Characters of one team's text in a message to people, of which a message may hold many."""
 LONGEST_WHY = 400
 LONGEST_RUNBOOK = 2_000
-PLANNING_TEAM = "marketing"
-"""Who plans campaigns: the other teams say whether they are ready for them."""
 
 
 # ---- windows and labels as people read them ------------------------------------------------------------------------
@@ -383,6 +382,9 @@ def notice_message(notice: Notice, teams: Sequence[str]) -> Message:
     """What people hear that is no alert's, such as that a silence begins. teams: who shares the destination; who has
     planned a campaign is not asked to confirm it."""
     plan = notice.plan
+    # Who replies reads the proposal to who has planned it first.
+    in_order = teams if plan is None else sorted(teams, key=lambda team: team != PLANNING_TEAM)
+    texts = {team: _notice_text(notice, team, is_alone=len(teams) == 1) for team in in_order}
     if plan is not None and set(teams) <= {PLANNING_TEAM}:
         plan = msgspec.structs.replace(plan, may_reply=False)
     item = Item(
@@ -398,7 +400,8 @@ def notice_message(notice: Notice, teams: Sequence[str]) -> Message:
         since="",
         value_bar="",
         usual_bar="",
-        texts=dict.fromkeys(teams, "\n".join(_shown(line, LONGEST_TEXT) for line in notice.text.split("\n"))),
+        texts=texts,
+        to_do=msgspec.UNSET if plan is None else {team: texts[team].partition("\n")[0] for team in in_order},
         alert_id="",
         episode_id="",
         plan=msgspec.UNSET if plan is None else plan,
@@ -411,6 +414,13 @@ def notice_message(notice: Notice, teams: Sequence[str]) -> Message:
         teams=tuple(teams),
         items=(item,),
     )
+
+
+def _notice_text(notice: Notice, team: str, *, is_alone: bool) -> str:
+    """What a notice says to a team, in lines. is_alone: whether no other team reads this message."""
+    to_do, beside = notice.own.get(team) or notice.own.get("") or ("", "")
+    lines = [to_do, beside if is_alone else "", *notice.text.split("\n")]
+    return "\n".join(_shown(line, LONGEST_TEXT) for line in lines if line)
 
 
 _UNTOLD = "Nothing to do: it was over before you could be told."

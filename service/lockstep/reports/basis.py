@@ -14,7 +14,8 @@ from lockstep.shop.day_sums import day_bounds, instant, is_running, plan_bounds
 from lockstep.shop.exchange import total_in
 from lockstep.shop.facts import Money, PlanFacts, ProductFacts
 from lockstep.shop.forecast import Usual, forecast, usual_of
-from lockstep.shop.plan_answer import PlanAnswer, answer
+from lockstep.shop.plan_answer import answer
+from lockstep.shop.plans.plan_words import PlanAnswer
 from lockstep.shop.stakes import Shortage, minor_of, order_worth, price_of, shop_currency, shortage
 from lockstep.shop.whole_shop import Made, Shop, plain
 

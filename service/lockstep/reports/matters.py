@@ -17,7 +17,7 @@ from lockstep.reports.report_record import Figure, Matter
 from lockstep.reports.tables.stock_tables import Expiring, expiring
 from lockstep.reports.todo import BOTH, NOBODY, TEAMS
 from lockstep.shop.day_sums import is_running
-from lockstep.shop.plan_answer import PlanAnswer
+from lockstep.shop.plans.plan_words import PlanAnswer
 from lockstep.shop.stakes import (
     Shortage,
     Stake,

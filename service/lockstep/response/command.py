@@ -167,14 +167,20 @@ class AnswerPlan(_Command, frozen=True, kw_only=True, tag="answer_plan"):
 class ReplyToPlan(_Command, frozen=True, kw_only=True, tag="reply_to_plan"):
     """Somebody confirms a campaign or objects to it; both teams are told.
 
-    campaign: its name. number: of the announcement that was seen; a reply to an older one is refused. reply: confirmed
-    or objected. note: what to say with it; an objection says why.
+    A reply is to the answer: `confirmed` of a yes says that operations carry the campaign as it is planned, of a change
+    or a no that it is to be changed as proposed; `objected` of a yes that they cannot, of a change or a no that they
+    carry it as it is planned all the same.
+
+    campaign: its name. number: of the announcement that was seen; a reply to an older one is refused. note: what to say
+    with it; an objection says why. seen: the verdict that was seen, where the reply was given beside one: a reply to
+    another one than stands is refused; "": whatever stands.
     """
 
     campaign: str
     number: int
     reply: Literal["confirmed", "objected"]
     note: str = ""
+    seen: str = ""
 
 
 class DestinationDown(_Command, frozen=True, kw_only=True, tag="destination_down"):

@@ -119,8 +119,10 @@ class PlanStanding(_Standing, frozen=True, kw_only=True, tag="plan"):
 
     campaign: its name. number: of the announcement that was answered. verdict: yes, change, no or cancelled. revision:
     how often it was told again with other numbers. why: its reasons in sentences. answered_at: when both teams were
-    told. reply: `confirmed`, `objected`, or "" while nobody has replied to this number. by, at, note: who did, when,
-    and what with it. Times are RFC 3339 in UTC.
+    told. reply: `confirmed`, `objected`, or "" while nobody has replied to this number and verdict. by, at, note: who
+    did, when, and what with it. headline: the answer in one line. when: the campaign's days, as people read them.
+    proposal: what to change of it, a sentence; "" for nothing. reply_by: until when operations are asked to reply; ""
+    where it runs already. Times are RFC 3339 in UTC.
     """
 
     campaign: str
@@ -133,6 +135,10 @@ class PlanStanding(_Standing, frozen=True, kw_only=True, tag="plan"):
     at: str = ""
     note: str = ""
     revision: int = 0
+    headline: str = ""
+    when: str = ""
+    proposal: str = ""
+    reply_by: str = ""
 
 
 Standing = Handling | Silence | Override | Action | PlanStanding

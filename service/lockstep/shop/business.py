@@ -8,7 +8,8 @@ from lockstep.shop.catalogue import BUSINESS
 from lockstep.shop.day_sums import plan_bounds
 from lockstep.shop.facts import PlanFacts
 from lockstep.shop.forecast import expected_day
-from lockstep.shop.plan_answer import VERDICTS, assess, fullness
+from lockstep.shop.plan_answer import assess
+from lockstep.shop.plans.plan_words import VERDICTS, fullness
 from lockstep.shop.subjects import (
     bundles,
     capacity,

@@ -34,9 +34,10 @@ from lockstep.shop.facts import (
     instant_text,
     key_of,
 )
-from lockstep.shop.plan_answer import PlanAnswer, assess, numbers_of
+from lockstep.shop.plan_answer import assess, numbers_of
+from lockstep.shop.plans.plan_numbers import changes, told_next
+from lockstep.shop.plans.plan_words import PlanAnswer
 from lockstep.shop.series import FLOWS
-from lockstep.shop.subjects.plan_numbers import told_next
 from lockstep.shop.whole_shop import Shop
 from lockstep.text.currency import decimals
 from lockstep.text.rfc3339 import SECOND, rfc3339
@@ -412,10 +413,13 @@ class Ledger:
     def _numbers_told(self, plan: PlanFacts, answer: PlanAnswer, at: datetime) -> PlanNumbers | None:
         """The numbers of a plan's answer that both teams were told last, those of now where they are to be told."""
         now = numbers_of(answer, at)
-        if plan.numbers is None or answer.verdict != plan.verdict:
+        if plan.numbers is None:
             return replace(now, revision=plan.revision)
         today, (first, last) = self.shop.day_of(at), plan_days(plan, self.shop.zone)
-        return told_next(plan.numbers, now, (max(first, today), max(last, today)), today=today) or plan.numbers
+        stretch = max(first, today), max(last, today)
+        if answer.verdict != plan.verdict:
+            return replace(now, revision=plan.revision, changed=changes(plan.numbers, now, stretch, today=today))
+        return told_next(plan.numbers, now, stretch, today=today) or plan.numbers
 
     # ---- days begin -------------------------------------------------------------------------------------------------
 

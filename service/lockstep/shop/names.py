@@ -25,7 +25,7 @@ from lockstep.shop.subjects.restock import ORDER_MORE, overdue, restock, supplie
 from lockstep.shop.subjects.returns import reasons_text
 from lockstep.shop.subjects.stock_receipts import next_receipt, sold_out_on
 from lockstep.shop.whole_shop import Made, Shop, plain
-from lockstep.text.days import day_text, list_text
+from lockstep.text.days import day_text, list_text, span_text
 from lockstep.text.figures import MONEY, whole
 
 AHEAD_DAYS = 14
@@ -275,9 +275,17 @@ _OWN = (
     ),
     Name(
         "plan_reasons",
-        "Why",
+        "What else is to be said, with the numbers",
         "text",
-        "Wed 2 Dec: 175 orders are expected and 160 can be shipped.",
+        "Wed 2 Dec: 100 usual + 75 by this campaign = 175 orders, 15 more than can be shipped.",
+        "no such campaign is known",
+        "campaign",
+    ),
+    Name(
+        "plan_cause",
+        "The gravest reason, as the end of a sentence",
+        "text",
+        "175 orders are expected on Wed 2 Dec, 160 can be shipped",
         "no such campaign is known",
         "campaign",
     ),
@@ -305,7 +313,7 @@ _OWN = (
         "all its products are known",
         "campaign",
     ),
-    Name("plan_days", "When it runs", "text", "Wed 2 Dec to Sat 5 Dec", "no such campaign is known", "campaign"),
+    Name("plan_days", "When it runs", "text", "Wed 2 to Sat 5 Dec", "no such campaign is known", "campaign"),
     Name(
         "place",
         "A location as people call it: a marketplace of shop.yml, or a warehouse",
@@ -522,11 +530,12 @@ def _of_plan(shop: Shop, plan: PlanFacts, at: datetime) -> dict[str, float | str
     return {
         **_numbers(business(shop, "plan", (plan.campaign,), at)),
         "plan_answer": given.verdict,
-        "plan_reasons": " ".join(given.reasons[:MOST_REASONS]),
+        "plan_cause": given.cause,
+        "plan_reasons": " ".join(given.others[:MOST_REASONS]),
         "plan_suggestion": given.suggestion,
         "plan_orders": given.orders,
         "unknown_products": list_text(unknown_products(shop, plan)),
-        "plan_days": day_text(first) if first == last else f"{day_text(first)} to {day_text(last)}",
+        "plan_days": span_text(first, last),
     }
 
 

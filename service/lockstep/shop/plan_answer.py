@@ -9,94 +9,51 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from fractions import Fraction
-from typing import Literal
 
-import msgspec
 from msgspec.structs import replace
 
 from lockstep.shop.day_sums import plan_bounds, plan_days
 from lockstep.shop.facts import PlanFacts, PlanNumbers
 from lockstep.shop.forecast import Course, Forecast, campaign_course, conversion_of, forecast
+from lockstep.shop.plans.plan_words import (
+    PlanAnswer,
+    PlanDay,
+    PlanProduct,
+    capital,
+    day_name,
+    expected_text,
+    fullness,
+    get_more_text,
+    product_name,
+    products_text,
+    sold_out_text,
+    stock_text,
+    too_many_text,
+)
 from lockstep.shop.subjects.bundles import parts_of_plan, units_from_stock, units_of_part
 from lockstep.shop.subjects.capacity import capacity_of
-from lockstep.shop.subjects.product import NO_STOCK_TOLD, cover, is_named
+from lockstep.shop.subjects.product import cover, is_named
 from lockstep.shop.subjects.promotions import stock_course
 from lockstep.shop.subjects.stock_receipts import late_days, next_receipt, open_receipts
 from lockstep.shop.whole_shop import Shop, plain
-from lockstep.text.days import day_text, list_text
+from lockstep.text.days import day_text, list_text, span_text
 from lockstep.text.figures import many, measured_text, whole
 from lockstep.text.rfc3339 import rfc3339_of
-
-Verdict = Literal["yes", "change", "no"]
-VERDICTS: tuple[Verdict, ...] = ("yes", "change", "no")
-"""From good to bad."""
 
 _MARGIN = Fraction(20, 21)
 """An answer that was bad stays so until it is 5 % below the limit."""
 _SHORT = Fraction(1, 50)
 """Stock that is short by less than 2 % of what is asked for is enough: no forecast is that good."""
-LATEST_START_DAYS = 28
-"""A later start is looked for on so many days."""
-
-
-class PlanDay(msgspec.Struct, frozen=True, kw_only=True):
-    """One day of a plan. expected: orders of the whole shop; usual: of these, without any campaign; campaign: what this
-    one adds; others: what others add. None where it is not known. room: capacity - expected, below 0 where it is too
-    little."""
-
-    day: str
-    expected: int | None
-    usual: int | None
-    campaign: int | None
-    others: int | None
-    capacity: int | None
-    room: int | None
-
-
-class PlanProduct(msgspec.Struct, frozen=True, kw_only=True):
-    """One product of a plan, or a part of a bundle that it promotes: a bundle lies on the shelf as its parts.
-
-    needed: units that are asked for in the plan's days. short: how many of these are not there. enough_until: the first
-    day on which it is out; "" when it lasts. next_receipt: day of the next delivery, or "". bundles: those of the plan
-    of which it is a part; [] where the plan alone names it.
-    """
-
-    sku: str
-    available: int | None
-    days_of_cover: float | None
-    needed: int
-    short: int
-    enough_until: str
-    next_receipt: str
-    next_receipt_quantity: int
-    bundles: list[str] = []
-
-
-class PlanAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """reasons: sentences with their numbers, the gravest first; of a `yes`, why it can be done. suggestion: what to
-    change, a sentence; "" for a `yes`. orders: that the campaign adds in all, of: where that number comes from.
-    compared: what earlier campaigns brought, where that is known and something else was announced, a sentence; "".
-    unknown: what could not be looked at, sentences. number: of the announcement that is answered."""
-
-    campaign: str
-    number: int
-    verdict: Verdict
-    reasons: list[str]
-    suggestion: str = ""
-    orders: int | None = None
-    orders_of: str = ""
-    compared: str = ""
-    days: list[PlanDay] = []
-    products: list[PlanProduct] = []
-    clashes: list[str] = []
-    late_receipts: list[str] = []
-    unknown: list[str] = []
-
-    @property
-    def fullest(self) -> PlanDay | None:
-        """The day with the largest share of its capacity; None where none is known."""
-        known = [day for day in self.days if day.capacity is not None and day.expected is not None]
-        return max(known, key=fullness, default=None)
+LATEST_START_DAYS = 14
+"""A later start is looked for on as many days as the campaign lasts: on a week at least, and on so many at most."""
+LEAST_START_DAYS = 7
+FEAST_DAYS = 7
+"""A holiday so many days after its end is what a campaign is for, if none is on its own days."""
+_DATED = (
+    *("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY", "WEEKEND"),
+    *("XMAS", "CHRISTMAS", "ADVENT", "EASTER", "HALLOWEEN", "VALENTINE", "MOTHER", "FATHER", "NEW YEAR", "NEW-YEAR"),
+)
+"""Words in the name of a campaign that is bound to its days: nobody runs a Cyber Monday on a Thursday."""
 
 
 def numbers_of(answer: PlanAnswer, at: datetime) -> PlanNumbers:
@@ -107,15 +64,6 @@ def numbers_of(answer: PlanAnswer, at: datetime) -> PlanNumbers:
         capacity={day.day: day.capacity for day in answer.days if day.capacity is not None},
         out_from={p.sku: p.enough_until for p in answer.products if p.enough_until},
     )
-
-
-def fullness(day: PlanDay) -> float:
-    """expected / capacity; infinite where nothing can be shipped and something is expected."""
-    if day.expected is None or day.capacity is None:
-        return 0.0
-    if day.capacity <= 0:
-        return float("inf") if day.expected else 0.0
-    return day.expected / day.capacity
 
 
 def answer(shop: Shop, plan: PlanFacts, at: datetime) -> PlanAnswer:
@@ -139,8 +87,9 @@ def _assess(shop: Shop, plan: PlanFacts, at: datetime) -> PlanAnswer:
     bounds = _days_left(shop, plan, at)
     if plan.cancelled or bounds is None:
         over = "is cancelled" if plan.cancelled else "is over"
-        reasons = [f"{plan.campaign} {over}."]
-        return PlanAnswer(campaign=plan.campaign, number=plan.number, verdict="yes", reasons=reasons)
+        reasons = [f"Campaign {plan.campaign} {over}."]
+        when = span_text(*plan_days(plan, shop.zone))
+        return PlanAnswer(campaign=plan.campaign, number=plan.number, verdict="yes", reasons=reasons, when=when)
     days = _days(shop, plan, at, bounds)
     products, days_out = _products(shop, plan, at, bounds)
     course = campaign_course(shop, plan, at, "announced")
@@ -150,14 +99,14 @@ def _assess(shop: Shop, plan: PlanFacts, at: datetime) -> PlanAnswer:
     clashes = _clashes(shop, plan, at, days, seen)
     late = _late_receipts(shop, plan, at, products, seen)
     if course is None:
-        seen.unknown.append(
-            "What it will bring is not known: it announces neither orders nor visits, and no earlier campaign is known."
-        )
+        seen.unknown.append("Nobody knows what it will bring: it says neither orders nor visits.")
+        seen.missing["marketing"] = ["Plan it again with the orders or visits that you expect of it."]
     return PlanAnswer(
         campaign=plan.campaign,
         number=plan.number,
         verdict="no" if seen.grave else "change" if seen.light else "yes",
-        reasons=[*seen.grave, *seen.light] or [_all_right(days, products)],
+        reasons=[*seen.grave, *seen.light, *seen.details] or _all_right(days, products),
+        instead=seen.instead[0] if len(seen.instead) == 1 else "",
         orders=None if course is None else whole(sum(course.by_day.values(), Fraction(0))),
         orders_of="" if course is None else course.of,
         compared=_compared(shop, plan, at, course),
@@ -166,16 +115,22 @@ def _assess(shop: Shop, plan: PlanFacts, at: datetime) -> PlanAnswer:
         clashes=clashes,
         late_receipts=late,
         unknown=seen.unknown,
+        missing={team: " ".join(sentences) for team, sentences in seen.missing.items()},
+        when=span_text(*plan_days(plan, shop.zone)),
     )
 
 
 @dataclass
 class _Findings:
-    """grave: makes a no; light: a change; unknown: what could not be looked at. Sentences."""
+    """Sentences. grave: makes a no; light: a change; details: the numbers of both; unknown: what could not be looked
+    at; missing: team → what it is to do about that; instead: what operations would have to do, questions' ends."""
 
     grave: list[str] = field(default_factory=list)
     light: list[str] = field(default_factory=list)
+    details: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    missing: dict[str, list[str]] = field(default_factory=dict)
+    instead: list[str] = field(default_factory=list)
 
 
 def _days_left(shop: Shop, plan: PlanFacts, at: datetime) -> tuple[date, date] | None:
@@ -210,42 +165,47 @@ def _day(shop: Shop, plan: PlanFacts, expected: Forecast | str, day: date) -> Pl
             day=day.isoformat(), expected=None, usual=None, campaign=None, others=None, capacity=capacity, room=None
         )
     ours = sum((e.orders for e in expected.extras if e.campaign == plan.campaign), Fraction(0))
-    others = sum((e.orders for e in expected.extras if e.campaign != plan.campaign), Fraction(0))
+    theirs = {e.campaign: e.orders for e in expected.extras if e.campaign != plan.campaign and e.orders > 0}
+    usual, others = whole(expected.usual.count), whole(sum(theirs.values(), Fraction(0)))
+    campaign, rest = whole(ours), expected.orders - usual - others
+    # Three numbers that are rounded each may be one off their sum, which is what people add up.
+    if abs(rest - campaign) == 1 and rest >= 0:
+        campaign = rest
     return PlanDay(
         day=day.isoformat(),
         expected=expected.orders,
-        usual=whole(expected.usual.count),
-        campaign=whole(ours),
-        others=whole(others),
+        usual=usual,
+        campaign=campaign,
+        others=others,
         capacity=capacity,
         room=None if capacity is None else capacity - expected.orders,
+        other_campaigns=sorted(name for name in theirs if name in shop.plans),
     )
 
 
 def _judge_capacity(days: list[PlanDay], plan: PlanFacts, seen: _Findings) -> None:
     known = [day for day in days if day.expected is not None and day.capacity is not None]
     if len(known) < len(days):
-        seen.unknown += _unknown_days(days)
+        _note_unknown_days(days, seen)
     if not known:
         _judge_announced(days, plan, seen)
         return
     expected, capacity = sum(d.expected or 0 for d in known), sum(d.capacity or 0 for d in known)
     fullest = max(known, key=fullness)
-    others = f", {fullest.others:,} by others" if fullest.others else ""
-    words = (
-        f"{_day_of(fullest)}: {fullest.expected:,} orders are expected ({fullest.usual:,} usual, {fullest.campaign:,} "
-        f"by {plan.campaign}{others}) and {fullest.capacity:,} can be shipped"
-    )
-    if expected > capacity * _limit(plan, ["no"]):
-        seen.grave.append(
-            f"In its {len(known)} day{'s' * (len(known) != 1)} {expected:,} orders are expected and {capacity:,} can "
-            f"be shipped, {max(0, expected - capacity):,} too many. {words}."
-        )
-        return
     full = [d for d in known if (d.expected or 0) > (d.capacity or 0) * _limit(plan, ["change", "no"])]
-    if full:
-        more = f" Too full are {len(full)} days in all." if len(full) > 1 else ""
-        seen.light.append(f"{words}, {max(0, -(fullest.room or 0)):,} too many.{more}")
+    if expected > capacity * _limit(plan, ["no"]) and len(known) > 1:
+        seen.grave.append(f"{expected:,} orders are expected in its {len(known)} days, {capacity:,} can be shipped.")
+        seen.instead.append(f"can you ship {expected:,} orders in its {len(known)} days")
+    elif expected > capacity * _limit(plan, ["no"]) or full:
+        verdict = seen.grave if expected > capacity * _limit(plan, ["no"]) else seen.light
+        verdict.append(f"{expected_text(fullest)}.")
+        seen.instead.append(f"can you ship {fullest.expected:,} orders on {day_name(fullest)}")
+    else:
+        return
+    seen.details.append(too_many_text(fullest))
+    more = [day_name(d) for d in full if d is not fullest]
+    if more:
+        seen.details.append(f"Too full as well: {list_text(more)}.")
 
 
 def _judge_announced(days: list[PlanDay], plan: PlanFacts, seen: _Findings) -> None:
@@ -255,23 +215,19 @@ def _judge_announced(days: list[PlanDay], plan: PlanFacts, seen: _Findings) -> N
         return
     if plan.expected_orders > sum(capacities) * _limit(plan, ["no"]):
         seen.grave.append(
-            f"{measured_text(plan.expected_orders, 'orders')} are announced for its {many(len(days), 'day')}, and "
-            f"{sum(capacities):,} can be shipped in them with nothing else."
+            f"{measured_text(plan.expected_orders, 'orders')} are announced for its {many(len(days), 'day')}, "
+            f"{sum(capacities):,} can be shipped, with nothing else."
         )
 
 
-def _unknown_days(days: list[PlanDay]) -> list[str]:
-    sentences = []
-    undeclared = [_day_of(day) for day in days if day.capacity is None]
+def _note_unknown_days(days: list[PlanDay], seen: _Findings) -> None:
+    undeclared = [day_name(day) for day in days if day.capacity is None]
     if undeclared:
-        sentences.append(f"No capacity is declared for {list_text(undeclared)}.")
+        on = list_text(undeclared) if len(undeclared) < len(days) else "its days"
+        seen.unknown.append(f"Nobody has said how many orders can be shipped on {on}.")
+        seen.missing["operations"] = [f"Say how many orders you can ship on {on}."]
     if any(day.expected is None for day in days):
-        sentences.append("Too few whole days are known to say what a day usually brings.")
-    return sentences
-
-
-def _day_of(day: PlanDay) -> str:
-    return day_text(date.fromisoformat(day.day))
+        seen.unknown.append("Too few days of orders are known to say what a usual day brings.")
 
 
 # ---- products -------------------------------------------------------------------------------------------------------
@@ -364,17 +320,20 @@ def _judge_products(
 ) -> None:
     out = [p for p in products if _is_out(p, days_out[p.sku], bounds)]
     short = [p for p in products if p not in out and _is_short(p, plan)]
-    sentences = [f"{_name(p)} is out on all of its days: {_stock(p)}." for p in out]
+    sentences = [f"{capital(product_name(p))} is sold out on all of its days." for p in out]
     if out and len(_promoted_by(out, plan)) == len(dict.fromkeys(plan.skus)):
         seen.grave += sentences
     else:
         seen.light += sentences
-    for p in short:
-        day = f", and it is out from {day_text(date.fromisoformat(p.enough_until))}" if p.enough_until else ""
-        seen.light.append(f"{_name(p)}: {p.needed:,} are asked for, {p.short:,} more than there are{day}; {_stock(p)}.")
+    seen.light += [sold_out_text(p, bounds[1]) for p in short]
+    seen.details += [stock_text(p) for p in (*out, *short)]
+    seen.instead += [get_more_text(p) for p in (*out, *short)]
     for p in products:
         if p.available is None:
-            seen.unknown.append(f"{_name(p)}: {NO_STOCK_TOLD}.")
+            seen.unknown.append(f"How much of {product_name(p)} there is, is not known.")
+    unseen = [p.sku for p in products if p.available is None]
+    if unseen:
+        seen.missing.setdefault("operations", []).append(f"Say how much of {products_text(unseen)} there is.")
 
 
 def _is_out(p: PlanProduct, days_out: int, bounds: tuple[date, date]) -> bool:
@@ -387,27 +346,10 @@ def _is_short(p: PlanProduct, plan: PlanFacts) -> bool:
     return p.available is not None and p.short > p.needed * limit and p.short >= 1
 
 
-def _name(p: PlanProduct) -> str:
-    """`A-1`, or `A-1 (part of SET)`."""
-    return f"{p.sku} (part of {list_text(p.bundles)})" if p.bundles else p.sku
-
-
 def _promoted_by(products: list[PlanProduct], plan: PlanFacts) -> list[str]:
     """What a plan promotes and cannot sell without these: the products that it names, and bundles for their parts."""
     needed = {name for p in products for name in (p.sku, *p.bundles)}
     return [sku for sku in dict.fromkeys(plan.skus) if sku in needed]
-
-
-def _stock(p: PlanProduct) -> str:
-    days = (
-        "" if p.days_of_cover is None else f", enough for {measured_text(p.days_of_cover, 'days')} at the usual speed"
-    )
-    coming = "no delivery is planned"
-    if p.next_receipt:
-        coming = f"{p.next_receipt_quantity:,} come on {day_text(date.fromisoformat(p.next_receipt))}"
-    if not p.available or p.available <= 0:
-        return f"none is available; {coming}"
-    return f"{p.available:,} available{days}; {coming}"
 
 
 def _clashes(shop: Shop, plan: PlanFacts, at: datetime, days: list[PlanDay], seen: _Findings) -> list[str]:
@@ -424,10 +366,10 @@ def _clashes(shop: Shop, plan: PlanFacts, at: datetime, days: list[PlanDay], see
         common = max(first, begins), min(last, ends)
         if common[0] > common[1]:
             continue
-        span = day_text(common[0]) if common[0] == common[1] else f"{day_text(common[0])} to {day_text(common[1])}"
+        span = span_text(*common)
         same = sorted(set(plan.skus) & set(other.skus))
         if same:
-            clashes.append(f"{other.campaign} promotes {list_text(same)} as well, on {span}.")
+            clashes.append(f"Campaign {other.campaign} promotes {products_text(same)} as well, on {span}.")
             seen.light.append(clashes[-1])
         full = [
             d
@@ -439,8 +381,8 @@ def _clashes(shop: Shop, plan: PlanFacts, at: datetime, days: list[PlanDay], see
         ]
         if full:
             clashes.append(
-                f"{other.campaign} runs at the same time: without others there would be room for it on "
-                f"{list_text([_day_of(d) for d in full])}."
+                f"Campaign {other.campaign} runs at the same time: without other campaigns there would be room for "
+                f"this one on {list_text([day_name(d) for d in full])}."
             )
     return clashes
 
@@ -457,7 +399,7 @@ def _compared(shop: Shop, plan: PlanFacts, at: datetime, course: Course | None) 
 def _late_receipts(
     shop: Shop, plan: PlanFacts, at: datetime, products: list[PlanProduct], seen: _Findings
 ) -> list[str]:
-    """Deliveries of its products that are late; those of products that do not last are a reason to change."""
+    """Deliveries of its products that are late; of products that do not last they say why."""
     today = shop.day_of(at)
     short = {p.sku for p in products if p.short or p.enough_until}
     sentences = []
@@ -468,28 +410,29 @@ def _late_receipts(
             if days:
                 order = f" of {one.purchase_order}" if one.purchase_order else ""
                 sentences.append(
-                    f"{many(one.quantity, 'unit')} of {sku}{order} are {many(days, 'day')} late: they were to come on "
-                    f"{day_text(date.fromisoformat(one.first_expected_on))}, now on "
+                    f"{many(one.quantity, 'unit')} of product {sku}{order} are {many(days, 'day')} late: they were to "
+                    f"come on {day_text(date.fromisoformat(one.first_expected_on))}, now on "
                     f"{day_text(date.fromisoformat(one.expected_on))}."
                 )
                 if sku in short:
-                    seen.light.append(sentences[-1])
+                    seen.details.append(sentences[-1])
     return sentences
 
 
-def _all_right(days: list[PlanDay], products: list[PlanProduct]) -> str:
+def _all_right(days: list[PlanDay], products: list[PlanProduct]) -> list[str]:
+    """Why it can be done; nothing where nothing is known."""
     known = [day for day in days if day.capacity is not None and day.expected is not None]
     sentences = []
     if known:
         fullest = max(known, key=fullness)
-        sentences.append(
-            f"The fullest day is {_day_of(fullest)}: {fullest.expected:,} orders are expected and "
-            f"{fullest.capacity:,} can be shipped."
-        )
-    lasting = [p for p in products if p.available is not None]
+        on = day_name(fullest) if len(known) == 1 else f"its fullest day, {day_name(fullest)}"
+        can = f"{fullest.expected:,} orders are expected on {on}, and {fullest.capacity:,} can be shipped."
+        sentences = [can, too_many_text(fullest)]
+    lasting = [p.sku for p in products if p.available is not None]
     if lasting:
-        sentences.append(f"{list_text([_name(p) for p in lasting])} last{'s' * (len(lasting) == 1)} to its end.")
-    return " ".join(sentences) or "Nothing that is known speaks against it."
+        lasts = "lasts" if len(lasting) == 1 else "last"
+        sentences.append(f"{capital(products_text(lasting))} {lasts} until it ends, and longer.")
+    return sentences
 
 
 # ---- what to change -------------------------------------------------------------------------------------------------
@@ -498,43 +441,51 @@ def _all_right(days: list[PlanDay], products: list[PlanProduct]) -> str:
 def _suggestion(shop: Shop, plan: PlanFacts, at: datetime, seen: PlanAnswer) -> str:
     """A later start if one is good; else fewer products, less of it, or both."""
     later = _later_start(shop, plan, at, seen)
+    short = [p for p in seen.products if p.enough_until or p.short]
     if later is not None:
         start, fine = later
-        words = f"Start it on {day_text(start)} instead"
-        fullest = fine.fullest
+        better, fullest = [], fine.fullest
+        if short:
+            better.append(f"{products_text([p.sku for p in short])} last{'s' * (len(short) == 1)}")
         if fullest is not None:
-            words += f": its fullest day then has {fullest.expected:,} of {fullest.capacity:,} orders"
-        return f"{words}."
+            orders = f"{fullest.expected:,} orders are expected on its fullest day, {fullest.capacity:,} can be shipped"
+            better.append(orders)
+        return f"Start it on {day_text(start)} instead: then {', and '.join(better) or 'it can be done'}."
     parts = []
-    short = [p for p in seen.products if p.enough_until or p.short]
     lacking = _promoted_by(short, plan)
     if short and len(lacking) < len(dict.fromkeys(plan.skus)):
-        parts.append(f"leave out {list_text(lacking)}")
+        parts.append(f"leave out {products_text(lacking)}")
     elif short:
-        skus = list_text([p.sku for p in short])
-        parts.append(f"wait until more of {skus} is planned, or promote something else")
+        skus = products_text([p.sku for p in short])
+        parts.append(f"promote something else than {skus}, or wait until more of it is ordered")
     cap = _cap(shop, plan, at, seen)
     if cap:
         parts.append(cap)
     shared = [clash for clash in seen.clashes if " promotes " in clash]
     if shared and not parts:
         parts.append("give each of the campaigns its own products or days")
-    text = ", and ".join(parts) or "move it to days on which more can be shipped, or make it smaller"
-    return f"{text[0].upper()}{text[1:]}."
+    text = ", and ".join(parts) or "make it smaller, or agree with operations on days on which more can be shipped"
+    return capital(f"{text}.")
 
 
 def _later_start(shop: Shop, plan: PlanFacts, at: datetime, now: PlanAnswer) -> tuple[date, PlanAnswer] | None:
     """The first later day on which the answer is a yes, of a plan that has not begun; without more that is not known of
-    it than of `now`, the answer to the plan as it is."""
+    it than of `now`, the answer to the plan as it is.
+
+    Not of a campaign that its name binds to its days, and not past the holiday that it is for.
+    """
     starts, ends = plan_bounds(plan)
-    if starts <= at:
+    if starts <= at or any(word in plan.campaign.upper() for word in _DATED):
         return None
-    first = plan_days(plan, shop.zone)[0]
+    first, last = plan_days(plan, shop.zone)
+    feast = _feast(shop, first, last)
     parts = parts_of_plan(shop, plan)
     # What does not last now is what will not last then, most likely.
     lacking = [p.sku for p in now.products if p.short or p.enough_until]
     in_turn = {sku: parts[sku] for sku in (*lacking, *parts)}
-    for n in range(1, LATEST_START_DAYS + 1):
+    for n in range(1, min(LATEST_START_DAYS, max(LEAST_START_DAYS, (last - first).days + 1)) + 1):
+        if feast is not None and (first if feast <= last else last) + timedelta(n) > feast:
+            return None
         moved = replace(
             plan, starts=_moved(starts, n, shop).isoformat(), ends=_moved(ends, n, shop).isoformat(), verdict=""
         )
@@ -548,6 +499,17 @@ def _later_start(shop: Shop, plan: PlanFacts, at: datetime, now: PlanAnswer) -> 
         if seen.verdict == "yes" and is_open and len(seen.unknown) <= len(now.unknown):
             return first + timedelta(n), seen
     return None
+
+
+def _feast(shop: Shop, first: date, last: date) -> date | None:
+    """The holiday that a campaign is for: the last one on its days, else the first in the week after them."""
+    holidays = [
+        first + timedelta(n)
+        for n in range((last - first).days + FEAST_DAYS + 1)
+        if shop.calendar is not None and "holiday" in shop.calendar.kinds(first + timedelta(n))
+    ]
+    within = [day for day in holidays if day <= last]
+    return within[-1] if within else next(iter(holidays), None)
 
 
 def _lasts(
@@ -578,7 +540,9 @@ def _cap(shop: Shop, plan: PlanFacts, at: datetime, seen: PlanAnswer) -> str:
         return ""
     room = min(max(0, (d.room or 0) + (d.campaign or 0)) for d in known)
     if not room:
-        full = [_day_of(d) for d in known if (d.room or 0) + (d.campaign or 0) <= 0]
+        full = [day_name(d) for d in known if (d.room or 0) + (d.campaign or 0) <= 0]
+        if len(full) == len(known):
+            return "run it on other days: on these there is no room for any of it"
         return f"leave out {list_text(full)}, on which there is no room for any of it"
     rate = conversion_of(shop, plan.channels, at)
     visits = "" if rate is None or not rate.share else f" (≈ {rough(room / rate.share):,} visits)"

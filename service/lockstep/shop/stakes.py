@@ -19,7 +19,8 @@ from lockstep.shop.day_sums import counted, on_days, paid
 from lockstep.shop.exchange import amount, money_unit, own_currency, total, total_in
 from lockstep.shop.facts import KEPT_DAYS, Money, ProductFacts, Receipt
 from lockstep.shop.forecast import forecast
-from lockstep.shop.plan_answer import PlanAnswer, assess
+from lockstep.shop.plan_answer import assess
+from lockstep.shop.plans.plan_words import PlanAnswer
 from lockstep.shop.subjects import expiry
 from lockstep.shop.subjects.capacity import capacity_of
 from lockstep.shop.subjects.location import place_text

@@ -461,13 +461,14 @@ def _plan(facts: Facts, labels: Mapping[str, str], team: str) -> list[Part]:
     if "plan_answer" not in facts:
         return [Sentence(f"{_capital(absent('plan_answer'))}.", ("plan_answer",))]
     words = _VERDICTS.get(str(facts["plan_answer"]), str(facts["plan_answer"]))
-    answer = Sentence(
-        f"{labels.get('campaign', 'It')} ({facts['plan_days']}) {words}.", ("plan_answer", "plan_trouble")
-    )
-    proposal = str(facts.get("plan_suggestion", ""))
+    named, cause = f"Campaign {labels.get('campaign', '')} ({facts['plan_days']})", facts.get("plan_cause")
+    proposal = str(facts.get("plan_suggestion", "")) if team == "marketing" else ""
     return [
-        (answer, Sentence(proposal and f"Proposal: {proposal}", ("plan_suggestion",))),
-        Sentence(str(facts.get("plan_reasons", "")), ("plan_reasons",)),
+        (
+            Sentence(f"{named} {words}{f': {cause}' if cause else ''}.", ("plan_answer", "plan_cause", "plan_trouble")),
+            Sentence(str(facts.get("plan_reasons", "")), ("plan_reasons",)),
+        ),
+        Sentence(proposal, ("plan_suggestion",)),
         _stake(facts),
     ]
 

@@ -5,6 +5,7 @@ from html import escape
 
 from lockstep.adapters.mail.leads import Leads
 from lockstep.notification import Item, Message, TeamPart
+from lockstep.shop.plans.plan_words import reply_words
 from lockstep.text.one_line import flat
 
 _COLOURS = {"critical": "#b42318", "warning": "#b54708", "info": "#175cd3", "over": "#067647", "usual": "#667085"}
@@ -215,8 +216,10 @@ def _buttons(item: Item, page: str, colour: str, tone: str) -> str:
     looks = []
     if item.campaign is not None:
         if item.campaign.may_reply and item.campaign.is_open:
-            looks.append(("Confirm or object", f"{page}#reply", filled, tone))
-        looks.append(("See the campaign", page, outlined, "link"))
+            yes, no = reply_words(item.campaign.verdict)
+            looks += [(yes, f"{page}#yes", filled, tone), (no, f"{page}#no", outlined, "link")]
+        else:
+            looks.append(("See the campaign", page, outlined, "link"))
     else:
         if not item.is_over and not item.handled:
             looks.append((_MINE, f"{page}#act", filled, tone))

@@ -55,5 +55,6 @@ def _short(item: Item, leads: Leads, *, with_to_do: bool) -> Iterator[str]:
 def _what_for(item: Item) -> str:
     """What can be done where the item's link leads."""
     if item.campaign is not None:
-        return "Look, confirm or object" if item.campaign.may_reply else "Look"
+        is_asked = item.campaign.may_reply and item.campaign.is_open
+        return "Answer yes or no" if is_asked else "See the campaign"
     return "See details" if item.is_over or item.handled else "I'm on it, or see details"

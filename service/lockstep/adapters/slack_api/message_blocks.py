@@ -15,6 +15,7 @@ from lockstep.adapters.report_views.report_blocks import report_blocks, report_t
 from lockstep.adapters.slack_api.markup import cut, escaped, linked
 from lockstep.notification import HANDLED, Item, Message, TeamPart
 from lockstep.reports.report_body import report_in
+from lockstep.shop.plans.plan_words import reply_words
 
 MOST_ITEMS = 8
 LONGEST_ITEM = 1_000
@@ -160,13 +161,14 @@ def _notice(item: Item, page: str, *, answered: bool) -> dict[str, Any]:
     elements: list[Block] = []
     word, news = "Open", item.campaign
     if news is not None and news.may_reply and news.is_open:
-        word = "Confirm or object"
+        yes, no = reply_words(news.verdict)
+        word = "Answer yes or no"
         if answered:
-            # An objection says why, for which a message has no place.
-            value = json.dumps([news.campaign, str(news.number)])
-            confirm = {"type": "button", "action_id": CONFIRM, "text": _plain("Confirm"), "style": "primary"}
+            # A no says why, for which a message has no place.
+            value = json.dumps([news.campaign, str(news.number), news.verdict])
+            confirm = {"type": "button", "action_id": CONFIRM, "text": _plain(yes), "style": "primary"}
             elements.append({**confirm, "value": value})
-            word = "Object, or see it"
+            word = no
     if page:
         elements.append(_open(page, word))
     if elements:

@@ -19,8 +19,8 @@ from lockstep.text.rfc3339 import rfc3339_of
 
 @dataclass(frozen=True)
 class Press:
-    """action: which button, by its id. alert_id, episode_id: of what; of CONFIRM campaign and number. by: who pressed
-    it, as Slack calls them.
+    """action: which button, by its id. alert_id, episode_id: of what; of CONFIRM campaign and number; seen: the verdict
+    that it stands below, "" of a button of a version before this one. by: who pressed it, as Slack calls them.
     id: of this press, the same when Slack sends it again. message: where the button stands, as it is now.
     response_url: where the message can be changed for half an hour.
     """
@@ -32,6 +32,7 @@ class Press:
     by: str
     message: Mapping[str, Any]
     response_url: str
+    seen: str = ""
 
 
 class _At(Clock):
@@ -73,7 +74,7 @@ def press_of(raw: bytes) -> Press | None:
     if value is None:
         return None  # it only leads somewhere
     about = json.loads(str(value))
-    if not isinstance(about, list) or [type(part) for part in about] != [str, str]:
+    if not isinstance(about, list) or [type(part) for part in about] not in ([str, str], [str, str, str]):
         raise ValueError("no button of ours")
     names = (user.get(name) for name in ("name", "username", "id"))
     by = flat(str(next((name for name in names if name), "somebody in Slack")))[:LONGEST_NAME]
@@ -83,6 +84,7 @@ def press_of(raw: bytes) -> Press | None:
         action=str(action.get("action_id", "")),
         alert_id=about[0],
         episode_id=about[1],
+        seen="".join(about[2:]),
         by=by,
         message=message,
         response_url=str(given.get("response_url", "")),
@@ -97,7 +99,8 @@ def command_of(press: Press, now: datetime) -> Command | None:
         case name if name == CONFIRM:
             if not press.episode_id.isdecimal() or len(press.episode_id) > MOST_DIGITS:
                 return None
-            return ReplyToPlan(campaign=press.alert_id, number=int(press.episode_id), reply="confirmed", **head)
+            number = int(press.episode_id)
+            return ReplyToPlan(campaign=press.alert_id, number=number, reply="confirmed", seen=press.seen, **head)
         case name if name == ACKNOWLEDGE:
             return Acknowledge(**about)
         case name if name == TAKE_BACK:

@@ -1,4 +1,4 @@
-"""`lockstep campaign`: what is planned and what it is answered; operations confirm it or object."""
+"""`lockstep campaign`: what is planned and what it is answered; operations confirm that or object."""
 
 from typing import Annotated, Any, Literal
 
@@ -14,12 +14,11 @@ from lockstep.response.standing import PlanStanding
 from lockstep.settings import load_settings
 
 NameArgument = Annotated[str, typer.Argument(help="The campaign's name")]
-_WORDS = {"yes": "yes", "change": "needs a change", "no": "no"}
 
 
 def show(broker: BrokerOption = None) -> None:
-    """List the campaigns that were answered, and what operations say to them."""
-    from lockstep.text.figures import time_text
+    """List the campaigns with what each was answered, and what each team is to do."""
+    from lockstep.shop.plans.plan_words import headline, standing_to_dos
 
     settings = load_settings(broker=broker)
 
@@ -29,11 +28,11 @@ def show(broker: BrokerOption = None) -> None:
 
     plans = with_boards(settings, act)
     table = Table(title=many(len(plans), "campaign"))
-    for column in ("campaign", "answer", "why", "operations"):
+    for column in ("answer", "marketing", "operations"):
         table.add_column(column, overflow="fold")
     for p in plans:
-        said = f"{p.by} {p.reply} {time_text(p.at, settings.zone)}" if p.reply else "nothing yet"
-        table.add_row(p.campaign, _WORDS.get(p.verdict, p.verdict), p.why, f"{said}: {p.note}" if p.note else said)
+        marketing, operations = standing_to_dos(p, settings.zone)
+        table.add_row(p.headline or headline(p.campaign, p.verdict), marketing, operations)
     out.print(table)
 
 
@@ -43,17 +42,17 @@ def confirm(
     who: AsOption = None,
     broker: BrokerOption = None,
 ) -> None:
-    """Say that operations are ready for a campaign as it is planned."""
+    """Say that the answer is right: of a yes that operations can do it, of another one that it is to be changed."""
     _reply(campaign, "confirmed", note, who, broker)
 
 
 def object_(
     campaign: NameArgument,
-    note: Annotated[str, typer.Option(help="Why, so that marketing can change it")],
+    note: Annotated[str, typer.Option(help="Why, so that marketing knows what to do")],
     who: AsOption = None,
     broker: BrokerOption = None,
 ) -> None:
-    """Say that operations object to a campaign, and why."""
+    """Say that the answer is wrong, and why: of a yes as it cannot be done, of another one as it runs as planned."""
     _reply(campaign, "objected", note, who, broker)
 
 

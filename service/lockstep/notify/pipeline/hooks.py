@@ -52,7 +52,8 @@ class Notice:
     """What people hear that is no alert's: that a silence begins, for one.
 
     id: for ever the same. teams: whose people; (): everybody's. severity: in which colour it is shown. plan: the
-    campaign that it tells of.
+    campaign that it tells of. own: team → what it is to do, and what is said beside it where the team reads it alone;
+    "" → of every other team; both stand above the text.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Notice:
     teams: tuple[str, ...] = ()
     severity: Literal["info", "warning"] = "info"
     plan: PlanNews | None = None
+    own: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

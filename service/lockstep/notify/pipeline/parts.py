@@ -91,7 +91,7 @@ def parts_of(
             *(() if routing.promotions is None else (PromotionHooks(routing.promotions, open_alerts),)),
         ),
         downtime=downtime,
-        plans=PlanReplies([d for d, _ in routing.for_teams(tuple(routing.teams)) if is_program(d)]),
+        plans=PlanReplies([d for d, _ in routing.for_teams(tuple(routing.teams)) if is_program(d)], zone=zone),
     )
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from lockstep.response.standing import PlanStanding
 from lockstep.shop.facts import PlanFacts
-from lockstep.shop.plan_answer import PlanAnswer
+from lockstep.shop.plans.plan_words import PlanAnswer, is_as_planned
 
 MOST_DAYS, MOST_PRODUCTS = 92, 50
 """Of a plan that a document holds: more would be larger than receivers of webhooks take."""
@@ -24,6 +24,7 @@ class CampaignDay(BaseModel):
     others: int | None = Field(description="Of these, by other campaigns")
     capacity: int | None = Field(description="Orders that can be shipped")
     room: int | None = Field(description="capacity - expected; below 0 where it is too little")
+    other_campaigns: list[str] = Field(description="Names of those that `others` come by", default=[])
 
 
 class CampaignProduct(BaseModel):
@@ -49,11 +50,18 @@ class CampaignAnsweredData(BaseModel):
         description="Whether the shop can carry it; `cancelled`: marketing has withdrawn it"
     )
     previous_verdict: str = Field(description="What the same announcement was answered before; empty the first time")
-    why: str = Field(description="What both teams are told, in sentences")
+    headline: str = Field(description="The answer in one line, with the campaign's days and why", default="")
+    why: str = Field(description="What both teams are told below it, in sentences")
     starts: str | None = Field(description="First moment, RFC 3339")
     ends: str | None = Field(description="Last moment, RFC 3339")
     reasons: list[str] = Field(description="Sentences with their numbers, the gravest first")
     suggestion: str = Field(description="What to change; empty for a yes")
+    reply_by: str = Field(
+        description="Until when operations are asked to reply, RFC 3339; empty where it runs already", default=""
+    )
+    missing: dict[str, str] = Field(
+        description="Of each team what it is to do so that what is unknown can be looked at", default={}
+    )
     orders: int | None = Field(description="Orders that the campaign adds in all")
     orders_of: str = Field(description="Where that number comes from, in words")
     days: list[CampaignDay] = Field(description=f"Its days that are not over, the first {MOST_DAYS}")
@@ -79,8 +87,16 @@ class CampaignRepliedData(BaseModel):
 
     campaign: str = Field(description="Its name")
     number: int = Field(description="Of the announcement that was replied to")
-    verdict: str = Field(description="What it was answered last")
-    reply: Literal["confirmed", "objected"] = Field(description="Whether operations are ready for it")
+    verdict: str = Field(description="The answer that was replied to")
+    reply: Literal["confirmed", "objected"] = Field(
+        description="Whether operations find the answer right: of a yes that they can do it, of a change or a no that "
+        "the campaign is to be changed as proposed"
+    )
+    as_planned: bool = Field(
+        description="Whether operations carry the campaign as it is planned: a yes that is confirmed, another answer "
+        "that is objected to"
+    )
+    headline: str = Field(description="The reply in one line")
     by: str = Field(description="Who replied")
     note: str = Field(description="What they said with it; an objection says why")
 
@@ -113,11 +129,17 @@ EXAMPLE: dict[str, Any] = {
         "number": 1,
         "verdict": "change",
         "previous_verdict": "",
-        "why": "A-1: 120 are asked for, 80 more than there are. Start it on Fri 4 Dec instead.",
+        "headline": "Campaign SUMMER (Wed 2 Dec) needs a change: product A-1 is sold out on Wed 2 Dec, its last day",
+        "why": "Product A-1: 120 are needed, 80 more than there will be; 40 are left; the next 500 come on Fri 4 Dec.",
         "starts": "2026-12-02T08:00:00Z",
         "ends": "2026-12-02T22:00:00Z",
-        "reasons": ["A-1: 120 are asked for, 80 more than there are."],
+        "reasons": [
+            "Product A-1 is sold out on Wed 2 Dec, its last day.",
+            "Product A-1: 120 are needed, 80 more than there will be; 40 are left; the next 500 come on Fri 4 Dec.",
+        ],
         "suggestion": "Start it on Fri 4 Dec instead.",
+        "reply_by": "2026-12-02T08:00:00Z",
+        "missing": {},
         "orders": 100,
         "orders_of": "as marketing announced",
         "days": [
@@ -153,14 +175,19 @@ EXAMPLE: dict[str, Any] = {
 """An answer, as a program gets it."""
 
 
-def answer_facts(plan: PlanFacts, answered: PlanAnswer) -> dict[str, Any]:
-    """What an answer is made of, as far as a document holds it: travels with the command that has both teams told."""
+def answer_facts(plan: PlanFacts, answered: PlanAnswer, *, reply_by: str) -> dict[str, Any]:
+    """What an answer is made of, as far as a document holds it: travels with the command that has both teams words.
+
+    reply_by: until when operations are asked to reply, RFC 3339; "" where it runs already.
+    """
     short_first = sorted(answered.products, key=lambda p: (-p.short, not p.enough_until))
     return {
         "starts": plan.starts,
         "ends": plan.ends,
         "reasons": answered.reasons,
         "suggestion": answered.suggestion,
+        "reply_by": reply_by,
+        "missing": answered.missing,
         "orders": answered.orders,
         "orders_of": answered.orders_of,
         "days": msgspec.to_builtins(answered.days[:MOST_DAYS]),
@@ -171,36 +198,54 @@ def answer_facts(plan: PlanFacts, answered: PlanAnswer) -> dict[str, Any]:
     }
 
 
+FOR_PEOPLE = "in_words"
+"""Of facts: what people read, `AnswerWords`, and no document has."""
+
+
+class AnswerWords(msgspec.Struct, frozen=True, kw_only=True):
+    """How an answer reads. when, cause, instead: of the answer. lines: what stands below the headline."""
+
+    when: str = ""
+    cause: str = ""
+    instead: str = ""
+    lines: list[str] = []
+
+
 _NO_FACTS: Mapping[str, Any] = {
     **dict.fromkeys(("starts", "ends", "orders")),
-    **dict.fromkeys(("suggestion", "orders_of"), ""),
+    **dict.fromkeys(("suggestion", "orders_of", "reply_by"), ""),
+    "missing": {},
     **{name: [] for name in ("reasons", "days", "products", "clashes", "late_receipts", "unknown", "changed")},
 }
 """Of a command that a version before this one gave."""
 
 
 def answered_document(standing: PlanStanding, facts: Mapping[str, Any], *, previous_verdict: str) -> dict[str, Any]:
-    """What programs get of an answer. facts: of `answer_facts`; {} where the command had none."""
+    """What programs get of an answer. facts: of `answer_facts`, and FOR_PEOPLE; {} where the command had
+    none."""
     data = {
         "campaign": standing.campaign,
         "number": standing.number,
         "verdict": standing.verdict,
         "previous_verdict": previous_verdict,
         "why": standing.why,
+        "headline": standing.headline,
         "revision": standing.revision,
         **_NO_FACTS,
-        **facts,
+        **{name: value for name, value in facts.items() if name != FOR_PEOPLE},
     }
     return {"type": "campaign.answered", "timestamp": standing.answered_at, "data": data}
 
 
-def replied_document(standing: PlanStanding) -> dict[str, Any]:
+def replied_document(standing: PlanStanding, *, headline: str) -> dict[str, Any]:
     """What programs get of a reply."""
     data = {
         "campaign": standing.campaign,
         "number": standing.number,
         "verdict": standing.verdict,
         "reply": standing.reply,
+        "as_planned": is_as_planned(standing.verdict, standing.reply),
+        "headline": headline,
         "by": standing.by,
         "note": standing.note,
     }

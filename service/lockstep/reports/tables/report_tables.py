@@ -20,7 +20,7 @@ from lockstep.reports.tables.short_table import (
 from lockstep.reports.todo import NOBODY
 from lockstep.shop.exchange import money_unit
 from lockstep.shop.facts import PlanFacts
-from lockstep.shop.plan_answer import Verdict
+from lockstep.shop.plans.plan_words import Verdict
 from lockstep.shop.whole_shop import plain
 from lockstep.text.figures import many, measured_text
 

@@ -15,7 +15,7 @@ import aiohttp
 import msgspec
 
 from lockstep.reports.report_body import report_in
-from lockstep.shop.plan_answer import PlanAnswer
+from lockstep.shop.plans.plan_words import PlanAnswer
 from lockstep.text.rfc3339 import rfc3339_of
 from lockstep.tools.demo import shop
 from lockstep.tools.demo.morning_view import MorningView
@@ -78,11 +78,11 @@ class Morning:
         verdict = await self._planned(HASTY, shop.MORNING + timedelta(minutes=2))
         if verdict == "yes":
             raise DemoError(f"{HASTY.name} was to be too much for the shop, and was answered yes")
-        await self._replied(HASTY, "object", OBJECTION)
+        await self._replied(HASTY, "confirm", OBJECTION, "Operations agree")
         verdict = await self._planned(BETTER, shop.MORNING + timedelta(minutes=4))
         if verdict != "yes":
             raise DemoError(f"{BETTER.name} was to fit a week later, and was answered {verdict}")
-        await self._replied(BETTER, "confirm", CONFIRMATION)
+        await self._replied(BETTER, "confirm", CONFIRMATION, "Operations said yes")
 
     async def _comes_to(self, moment: datetime) -> None:
         """The shop's clock goes on, and the shop says that it has told all up to then."""
@@ -116,22 +116,19 @@ class Morning:
         self.view.plan(MARKETER, shown["plan"], answer)
         self.view.waits("both teams hear the answer")
         await self._comes_to(later)
-        words = {"yes": "can be done", "change": "needs a change", "no": "cannot be done as it is planned"}
-        said = f"Campaign {campaign.name} {words[answer.verdict]}"
+        said = answer.headline
         await self._told(said, TOLD_S)
         await self._on_slack(said)
         self.view.told()
         return answer.verdict
 
-    async def _replied(self, campaign: Campaign, reply: str, note: str) -> None:
-        """Operations say what they think of it, and both teams hear it."""
+    async def _replied(self, campaign: Campaign, reply: str, note: str, said: str) -> None:
+        """Operations reply to the answer, and both teams hear it. said: how what they hear begins."""
         place = f"/v1/campaigns/{quote(campaign.name)}"
         number = (await self._ask("GET", place))["plan"]["number"]
         await self._ask("POST", f"{place}/{reply}", {"number": number, "note": note, "by": PACKER})
         self.view.waits("both teams hear what operations say")
-        mails = await self._told(
-            f"{'objected to' if reply == 'object' else 'confirmed'} campaign {campaign.name}", TOLD_S
-        )
+        mails = await self._told(f"{said}: campaign {campaign.name}", TOLD_S)
         self.view.reply(str(mails[0]["Subject"]), note)
 
     # ---- the service, and what came of it --------------------------------------------------------------------------

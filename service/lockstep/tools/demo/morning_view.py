@@ -11,17 +11,13 @@ from rich.text import Text
 
 from lockstep.reports.renderings.report_words import groups
 from lockstep.reports.report_record import Report
-from lockstep.shop.plan_answer import PlanAnswer
+from lockstep.shop.plans.plan_words import PlanAnswer
 from lockstep.text.days import day_text
 from lockstep.text.figures import number_text, time_text
 from lockstep.tools.demo.screen import View
 from lockstep.tools.retail import ZONE
 
-_VERDICTS = {
-    "yes": ("YES, it can be done", "green"),
-    "change": ("CHANGE IT", "yellow"),
-    "no": ("NO, not like this", "red"),
-}
+_COLOURS = {"yes": "green", "change": "yellow", "no": "red"}
 
 
 class MorningView:
@@ -58,11 +54,10 @@ class MorningView:
         what = f"with {' and '.join(plan['skus'])}" if plan["skus"] else "for the whole range"
         again = "" if plan["number"] == 1 else " anew"
         self._head(f"{who} plans “{plan['campaign']}”{again}", f"{days}, {what}, {_orders(plan)}")
-        words, colour = _VERDICTS[answer.verdict]
-        self._say(Text.assemble("answered at once: ", (words, f"bold {colour}")))
-        self._say(*(Text(f"· {reason}") for reason in answer.reasons))
+        self._say(Text.assemble("answered at once: ", (answer.headline, f"bold {_COLOURS[answer.verdict]}")))
         if answer.suggestion:
-            self._say(Text.assemble(("→ ", "bold"), answer.suggestion))
+            self._say(Text.assemble(("→ ", "bold"), (answer.suggestion, "bold")))
+        self._say(*(Text(f"· {reason}") for reason in answer.others))
         self._say(_days(answer))
         if answer.products:
             self._say(_products(answer))

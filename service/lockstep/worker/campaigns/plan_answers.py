@@ -4,18 +4,21 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
+import msgspec
 import structlog
+from msgspec.structs import replace
 
 from lockstep.adapters.command_door import CommandDoor
 from lockstep.adapters.response_board import ResponseBoard
 from lockstep.adapters.shop_facts.shop_board import ShopBoard
 from lockstep.errors import BrokerError, CommandUnanswered
 from lockstep.labels import stable_id
-from lockstep.notify.programs.campaign_documents import answer_facts
+from lockstep.notify.programs.campaign_documents import FOR_PEOPLE, AnswerWords, answer_facts
 from lockstep.notify.reporting.plan_replies import CANCELLED
 from lockstep.response.command import AnswerPlan
 from lockstep.shop.facts import PlanFacts
-from lockstep.shop.plan_answer import PlanAnswer, answer
+from lockstep.shop.plan_answer import answer
+from lockstep.shop.plans.plan_words import PlanAnswer, answer_by
 from lockstep.text.rfc3339 import rfc3339_of
 
 log = structlog.get_logger("lockstep.plans")
@@ -47,7 +50,7 @@ class PlanAnswers:
                 await asyncio.sleep(RETRY_S)
 
     async def tell_new(self) -> None:
-        """Give the answers that nobody has been told. Raises BrokerError or CommandUnanswered."""
+        """Give the answers that nobody has been words. Raises BrokerError or CommandUnanswered."""
         shop, now = self._shop.shop, self._clock()
         for plan in list(shop.plans.values()):
             verdict = CANCELLED if plan.cancelled else plan.verdict
@@ -62,11 +65,13 @@ class PlanAnswers:
 
 
 def command_of(plan: PlanFacts, answered: PlanAnswer, since: str, now: datetime) -> AnswerPlan:
-    """The command that has both teams told. since: when the shop's facts came to say so; of one answer one command."""
+    """The command that has both teams words. since: when the shop's facts came to say so; of one answer one command."""
     verdict = CANCELLED if plan.cancelled else answered.verdict
     numbers = plan.numbers
-    proposal = [f"Proposal: {answered.suggestion}"] if answered.suggestion else []
     changed = numbers.changed if numbers is not None and not plan.cancelled else []
+    if plan.cancelled:
+        answered = replace(answered, reasons=[])
+    words = AnswerWords(when=answered.when, cause=answered.cause, instead=answered.instead, lines=answered.others)
     return AnswerPlan(
         id=stable_id("plan answer", answered.campaign, answered.number, verdict, since),
         by="Lockstep",
@@ -76,6 +81,10 @@ def command_of(plan: PlanFacts, answered: PlanAnswer, since: str, now: datetime)
         number=answered.number,
         verdict=verdict,
         revision=plan.revision,
-        why="\n".join([*proposal, *changed, *answered.reasons]),
-        facts={**answer_facts(plan, answered), "changed": changed},
+        why="\n".join(filter(None, [answered.suggestion, *changed, *answered.others])),
+        facts={
+            **answer_facts(plan, answered, reply_by=answer_by(plan.starts, now)),
+            "changed": changed,
+            FOR_PEOPLE: msgspec.to_builtins(words),
+        },
     )

@@ -1,4 +1,4 @@
-"""/v1/campaigns: marketing plans one and is answered at once; operations confirm it or object."""
+"""/v1/campaigns: marketing plans one and is answered at once; operations confirm that or object."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -25,8 +25,8 @@ from lockstep.labels import stable_id
 from lockstep.response.command import ReplyToPlan
 from lockstep.response.standing import LONGEST_COMMENT, PlanStanding
 from lockstep.shop.facts import PlanFacts, announced_plan
-from lockstep.shop.plan_answer import PlanAnswer
 from lockstep.shop.plan_answer import answer as answer_to
+from lockstep.shop.plans.plan_words import PlanAnswer
 from lockstep.text.personal_data import looks_personal
 from lockstep.text.rfc3339 import rfc3339_of
 
@@ -47,8 +47,8 @@ PLANNED = object_of(
         "answer": {
             "type": "object",
             "description": "`verdict` (yes, change or no), `reasons` and `suggestion` in sentences, `days` (orders "
-            "expected against capacity), `products` (available, needed, short), `clashes`, `late_receipts` "
-            "and `unknown`: what could not be looked at",
+            "expected against capacity), `products` (available, needed, short), `clashes`, `late_receipts`, "
+            "`unknown`: what could not be looked at, and `missing`: what each team is to do about that",
         },
         "standing": {
             "anyOf": [{"$ref": "#/components/schemas/PlanStanding"}, {"type": "null"}],
@@ -102,6 +102,9 @@ class ReplyForm(CommandForm):
     """What operations say to a plan."""
 
     number: int = Field(ge=1, description="Of the announcement that was seen: `plan.number`")
+    verdict: Literal["", "yes", "change", "no"] = Field(
+        "", description="The answer that was seen: where another one stands by now nothing is replied"
+    )
     note: str = Field("", max_length=LONGEST_COMMENT, description="What to say with it; an objection needs one")
 
 
@@ -237,7 +240,7 @@ class CampaignOperations:
         Operation(
             "POST",
             "/v1/campaigns/{campaign}/confirm",
-            "Operations are ready for it as it is planned",
+            "Operations say that the answer is right: a yes can be done, another one has it changed as proposed",
             {**responses(s404="No such campaign"), **NOT_YET},
             parameters=[KEY_PARAMETER],
             form=ReplyForm,
@@ -251,7 +254,7 @@ class CampaignOperations:
         Operation(
             "POST",
             "/v1/campaigns/{campaign}/object",
-            "Operations object to it",
+            "Operations say that the answer is wrong: a yes cannot be done, another one runs as planned all the same",
             {**responses(s404="No such campaign"), **NOT_YET},
             parameters=[KEY_PARAMETER],
             form=ReplyForm,
@@ -264,7 +267,9 @@ class CampaignOperations:
     async def _reply(self, request: web.BaseRequest, reply: Literal["confirmed", "objected"]) -> web.Response:
         form, plan = await body_of(request, ReplyForm), self._known(request)
         self._check_known(plan, form.number)
-        said = partial(ReplyToPlan, campaign=plan.campaign, number=form.number, reply=reply, note=form.note)
+        said = partial(
+            ReplyToPlan, campaign=plan.campaign, number=form.number, reply=reply, note=form.note, seen=form.verdict
+        )
         applied = await self._giver.applied(request, form, said)
         return answered(applied, standing=self._board.plan(plan.campaign))
 

@@ -1,4 +1,4 @@
-"""Campaigns for both teams: plan one, read what it is answered, confirm it or object."""
+"""Campaigns for both teams: plan one, read what it is answered and what to do about it, reply to the answer."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -22,7 +22,24 @@ from lockstep.adapters.http.pages.visitor import Visitor
 from lockstep.adapters.links import Link, Purpose
 from lockstep.response.command import MOST_DIGITS, ReplyToPlan
 from lockstep.response.standing import LONGEST_COMMENT
-from lockstep.text.figures import time_text
+from lockstep.shop.plans.plan_words import (
+    CANCELLED_TO_DOS,
+    VERDICTS,
+    Asked,
+    PlanAnswer,
+    PlanDay,
+    answer_by,
+    asked_of_both,
+    at_text,
+    by_text,
+    cause_of,
+    day_name,
+    headline,
+    reply_headline,
+    reply_to_dos,
+    reply_words,
+    sum_text,
+)
 from lockstep.text.one_line import flat
 
 _EMPTY = {
@@ -35,8 +52,9 @@ _EMPTY = {
     "note": "",
     "name": "",
 }
-_VERDICTS = {"yes": "Yes: it can be done", "change": "Change it", "no": "No: not as it is planned"}
-_EDGES = {"yes": "over", "change": "warning", "no": "critical"}
+_EDGES = {"yes": "over", "info": "info", "change": "warning", "no": "critical"}
+MOST_BARS, MOST_PRODUCTS = 14, 50
+"""Days and products of a campaign that its card shows."""
 
 
 class CampaignPages:
@@ -51,7 +69,7 @@ class CampaignPages:
         visitor = self._of.logged_in(request, to="campaigns")
         return await self._show(request, visitor)
 
-    @page("POST", "/campaigns", "Plan a campaign, confirm one or object to it, by a form of the page")
+    @page("POST", "/campaigns", "Plan a campaign, or reply to the answer to one, by a form of the page")
     async def _change(self, request: web.BaseRequest) -> web.Response:
         visitor = self._of.logged_in(request, to="campaigns")
         show = partial(self._show, request, visitor)
@@ -73,7 +91,7 @@ class CampaignPages:
         link = self._of.link(request, Purpose.REPLY)
         return await self._show_one(request, self._visitor(request, link), link)
 
-    @page("POST", "/reply/{token}", "Confirm a campaign or object to it, as the link's recipient")
+    @page("POST", "/reply/{token}", "Reply to the answer to a campaign, as the link's recipient")
     async def _reply_by_link(self, request: web.BaseRequest) -> web.Response:
         link = self._of.link(request, Purpose.REPLY)
         visitor = self._visitor(request, link)
@@ -117,8 +135,6 @@ class CampaignPages:
             "is_newer": link.episode_id != str(shown.plan.number),
             "form": self._of.visitors.form(_about(link)),
             "given": {**_EMPTY, **(given or {})},
-            "words": _VERDICTS,
-            "edges": _EDGES,
         }
         return self._of.pages.page("campaign", values, depth=1, visitor=visitor, status=status)
 
@@ -166,24 +182,79 @@ class CampaignPages:
             "rows": [self._row(one) for one in shown],
             "form": self._of.visitors.form("campaigns"),
             "given": {**_EMPTY, **(given or {})},
-            "words": _VERDICTS,
-            "edges": _EDGES,
         }
         return self._of.pages.page("campaigns", values, depth=0, visitor=visitor, here="Campaigns", status=status)
 
     def _row(self, shown: ShownCampaign) -> dict[str, Any]:
-        """A campaign as `campaign_card.html` shows it."""
-        zone, plan, standing = self._of.known.writer.zone, shown.plan, shown.standing
+        """A campaign as `campaign_card.html` shows it. is_asked: whether operations can reply to what it shows."""
+        zone, plan, given, now = self._of.known.writer.zone, shown.plan, shown.answer, self._of.known.clock()
+        standing = shown.standing if shown.standing is not None and shown.standing.number == plan.number else None
+        is_over = datetime.fromisoformat(plan.ends) < now
+        is_known = standing is not None and standing.verdict == given.verdict
+        by = by_text(answer_by(plan.starts, now), zone)
+        to_dos: tuple[Asked | None, Asked | None] = (None, None)
+        said, replied = given.headline, ""
+        if plan.cancelled:
+            said, to_dos = headline(plan.campaign, "cancelled", when=given.when), _asked(CANCELLED_TO_DOS)
+        elif is_over:
+            said = f"Campaign {plan.campaign} ({given.when}) is over"
+        elif is_known and standing is not None and standing.reply:
+            to_dos = _asked(reply_to_dos(standing, zone))
+            replied = f"{reply_headline(standing)}"
+        else:
+            to_dos = asked_of_both(
+                given.verdict, by=by, proposal=given.suggestion, instead=given.instead, missing=given.missing
+            )
         return {
             "plan": plan,
-            "answer": shown.answer,
+            "answer": given,
             "standing": standing,
-            "starts": time_text(plan.starts, zone),
-            "ends": time_text(plan.ends, zone),
-            "replied_at": time_text(standing.at, zone) if standing is not None and standing.at else "",
-            "is_known": standing is not None and standing.number == plan.number,
-            "is_over": datetime.fromisoformat(plan.ends) < self._of.known.clock(),
+            "headline": said,
+            "replied": replied,
+            "replied_at": at_text(standing.at, zone) if standing is not None and standing.at else "",
+            "marketing": to_dos[0],
+            "operations": to_dos[1],
+            "starts": at_text(plan.starts, zone),
+            "ends": at_text(plan.ends, zone),
+            "by": by,
+            "edge": _EDGES["info" if given.is_open else given.verdict],
+            "days": [_bar(day) for day in given.days[:MOST_BARS]],
+            "more_days": max(0, len(given.days) - MOST_BARS),
+            "products": sorted(given.products, key=lambda p: (-p.short, not p.enough_until))[:MOST_PRODUCTS],
+            "more_products": max(0, len(given.products) - MOST_PRODUCTS),
+            "notes": _notes(given),
+            "words": reply_words(given.verdict),
+            "question": "Can you do it?" if given.verdict == "yes" else "Is that right?",
+            "is_asked": is_known and not plan.cancelled and not is_over,
+            "is_known": is_known,
+            "is_over": is_over,
         }
+
+
+def _asked(to_dos: tuple[str, str]) -> tuple[Asked, Asked]:
+    return Asked(to_do=to_dos[0]), Asked(to_do=to_dos[1])
+
+
+def _bar(day: PlanDay) -> dict[str, Any]:
+    """A day as a bar of what is expected and a mark of what can be shipped, of 100; and what it shows in words."""
+    most = max(day.expected or 0, day.capacity or 0) or 1
+    words = [f"{sum_text(day)} expected" if day.expected is not None else "orders: not known"]
+    words.append(
+        f"{day.capacity:,} can be shipped" if day.capacity is not None else "nobody has said what can be shipped"
+    )
+    return {
+        "name": day_name(day),
+        "expected": None if day.expected is None else round(100 * day.expected / most, 1),
+        "capacity": None if day.capacity is None else round(100 * day.capacity / most, 1),
+        "words": ", ".join(words),
+        "too_many": -day.room if day.room is not None and day.room < 0 else 0,
+    }
+
+
+def _notes(given: PlanAnswer) -> list[str]:
+    """What neither headline, days nor products say."""
+    lines = [*given.clashes, *given.late_receipts, *given.unknown, given.compared]
+    return [line for line in lines if line and cause_of([line]) != given.cause]
 
 
 def _reply(sent: SentForm, campaign: str) -> ReplyToPlan:
@@ -197,6 +268,7 @@ def _reply(sent: SentForm, campaign: str) -> ReplyToPlan:
         number=int(number),
         reply="confirmed" if sent.do == "confirm" else "objected",
         note=note,
+        seen=sent.given.get("seen", "") if sent.given.get("seen", "") in VERDICTS else "",
     )
 
 

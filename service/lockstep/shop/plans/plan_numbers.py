@@ -35,8 +35,13 @@ def told_next(
     """
     if instant(now.at) - instant(last_told.at) < QUIET:
         return None
-    changed = [*_moved_stock(last_told, now, stretch), *_moved_days(last_told, now, today)]
+    changed = changes(last_told, now, stretch, today=today)
     return replace(now, revision=last_told.revision + 1, changed=changed) if changed else None
+
+
+def changes(last_told: PlanNumbers, now: PlanNumbers, stretch: tuple[date, date], *, today: date) -> list[str]:
+    """What is notably other than both teams were told, sentences; see `told_next`."""
+    return [*_moved_stock(last_told, now, stretch), *_moved_days(last_told, now, today)]
 
 
 def _moved_stock(last_told: PlanNumbers, now: PlanNumbers, stretch: tuple[date, date]) -> Iterator[str]:
@@ -48,11 +53,11 @@ def _moved_stock(last_told: PlanNumbers, now: PlanNumbers, stretch: tuple[date, 
         if abs((after - before).days) < fewest:
             continue
         if after > last:
-            yield f"{sku} lasts to its end now; it was to be out from {day_text(before)}."
+            yield f"Product {sku} lasts until it ends now; it was to be sold out from {day_text(before)}."
         elif before > last:
-            yield f"{sku} is out from {day_text(after)} now; it was to last to its end."
+            yield f"Product {sku} is sold out from {day_text(after)} now; it was to last until it ends."
         else:
-            yield f"{sku} is out from {day_text(after)} now, not from {day_text(before)}."
+            yield f"Product {sku} is sold out from {day_text(after)} now, not from {day_text(before)}."
 
 
 def _out_from(numbers: PlanNumbers, sku: str, last: date) -> date:

@@ -1,0 +1,1 @@
+"""Answers to campaigns: how they read, and when their numbers are told again."""
