@@ -62,10 +62,8 @@ async def test_its_head_says_what_is_wrong_and_what_each_team_does(busy):
         "Monday, 30 November 2026 · known up to 12:00"
     )
     marketing, operations = head.split("Marketing ")[1].split("Operations ")
-    assert marketing.startswith(
-        "Pause the ads for 85099B now, or lead them to 47566; 500 come on Friday. Add no budget"
-    )
-    assert operations.startswith("Ask the supplier of 85099B for a part of the 500 before Friday. Call two people")
+    assert marketing.startswith("Pause the ads for product 85099B now, or lead them to product 47566. Add no budget")
+    assert operations.startswith("Ask the supplier of product 85099B for a part of the 500 before Fri 4 Dec. Call two")
     assert "less urgent" in marketing
 
 

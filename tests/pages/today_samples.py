@@ -65,15 +65,19 @@ def _busy_words() -> dict[str, dict[str, str]]:
     return {
         "PromoOutOfStock": {
             "summary": "product {{ labels.sku }} is sold out while campaign CYBER MONDAY promotes it",
-            "marketing": "Pause the ads for {{ labels.sku }} now, or lead them to 47566; 500 come on Friday.",
-            "operations": "Ask the supplier of {{ labels.sku }} for a part of the 500 before Friday.",
+            "marketing": "Pause the ads for product {{ labels.sku }} now, or lead them to product 47566.",
+            "operations": "Ask the supplier of product {{ labels.sku }} for a part of the 500 before Fri 4 Dec.",
         },
         "CapacityProjected": {
             "summary": f"{too_many} more are expected today than can be shipped",
             "marketing": f"Add no budget today: {too_many} too many are expected.",
             "operations": "Call two people for the late shift, or tell customers that it ships tomorrow.",
         },
-        "ReturnWave": {"summary": f"returns of the channel web rose to {web['channel_return_rate'].text}"},
+        "ReturnWave": {
+            "summary": f"returns of the channel web rose to {web['channel_return_rate'].text}",
+            "marketing": "Check what the pages of the products that come back promise.",
+            "operations": "Look at what came back this week, and find what it has in common.",
+        },
     }
 
 
