@@ -163,7 +163,11 @@ def test_a_launch_is_told_what_cannot_wait_until_tomorrow():
     shop = sample_shop(campaigns=False)
     names = {matter.name for matter in daily(shop, NEWS, (), SIX).matters}
     assert {"capacity", "expiry/21212"} <= names
-    assert {matter.name for matter in hourly(shop, NEWS, (), SIX).matters} == {"stock/85099B", "spend/web"}
+    assert {matter.name for matter in hourly(shop, NEWS, (), SIX).matters} == {
+        "stock/85099B",
+        "spend/web",
+        "returns/22086",
+    }
 
 
 def test_an_alert_that_somebody_has_is_no_matter():
@@ -180,6 +184,12 @@ def test_an_empty_shop_says_what_it_does_not_know():
     for word in ("sales", "products", "capacity", "alerts"):
         assert word in said
     assert "nothing is known of its orders" in report.headline
+
+
+def test_what_is_not_known_for_one_reason_is_said_once():
+    report = daily(shop_of(currency=""), AlertNews(), (), SIX)
+    assert "backlog now, oldest order in it: nothing is known of orders yet" in report.unknown
+    assert len({text.partition(": ")[2] for text in report.unknown}) == len(report.unknown)
 
 
 def test_money_without_a_rate_is_left_out_and_said():

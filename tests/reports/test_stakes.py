@@ -71,7 +71,7 @@ def test_sums_of_two_currencies_are_never_one():
         assert set(sums) == {None}, report.kind
         assert all(m.at_stake is None for m in report.matters)
         if report.kind != "monthly":  # which is of October
-            assert any(text.startswith("what is in USD") for text in report.unknown)
+            assert any("what is in USD" in text for text in report.unknown)
     assert at_stake(shop, {"sku": "A-1"}, SIX) == []
 
 

@@ -39,8 +39,16 @@ class Basis:
     _made: dict[tuple[str, tuple[str, ...]], dict[str, Made]] = field(default_factory=dict)
 
     def not_known(self, text: str) -> None:
-        """Say that something cannot be known."""
+        """Say that something cannot be known, `what: why`."""
         self.unknown[text] = None
+
+    def all_unknown(self) -> tuple[str, ...]:
+        """All that cannot be known; what cannot for one reason is said once: `visits, conversion: nothing was told`."""
+        by_reason: dict[str, list[str]] = {}
+        for text in self.unknown:
+            what, _, why = text.partition(": ")
+            by_reason.setdefault(why, []).append(what)
+        return tuple(f"{', '.join(named)}: {why}" if why else "; ".join(named) for why, named in by_reason.items())
 
     @cached_property
     def today(self) -> date:
@@ -144,7 +152,7 @@ class Basis:
         amount = total_in(self.currency, money, self.shop.settings)
         for currency in sorted(amount.without):
             remedy = f"no rate of it to {self.currency}" if self.currency else "no currency in which totals are told"
-            self.not_known(f"what is in {currency}: shop.yml has {remedy}")
+            self.not_known(f"what is in {currency}: {remedy} is set")
         return None if amount.is_unknown else amount.minor
 
     def count(self, day: date, name: str, channel: str = "") -> int | None:
@@ -198,9 +206,9 @@ def say_gaps(basis: Basis) -> None:
     days = [shop.day(basis.today - timedelta(n)) for n in range(HEARD_DAYS + 1)]
     known = [day for day in days if day is not None]
     if not known:
-        basis.not_known("sales: no fact of any day is there yet; they come with the first orders that are sent")
+        basis.not_known("sales: no order has come in yet")
     if known and shop.day(basis.yesterday) is None:
-        basis.not_known("yesterday: no fact of it is there")
+        basis.not_known("yesterday: nothing was told of it")
     for name, what, why in _COUNTS if known else ():
         if not any(day.counts.get(name) for day in known):
             basis.not_known(f"{what}: {why}")
@@ -219,7 +227,7 @@ def say_gaps(basis: Basis) -> None:
     if unpriced:
         basis.not_known(f"money at stake of {_named(unpriced)}: no price is known")
     if not shop.capacities and shop.settings.capacity_per_day is None:
-        basis.not_known("capacity: nothing was declared, and shop.yml says no capacity_per_day")
+        basis.not_known("capacity: nobody has said how many orders can be shipped in a day")
     upto = max((day.upto for day in known), default="")
     if upto and basis.at - instant(upto) > FACTS_BEHIND:
         since = short_moment(upto, shop.zone)

@@ -43,7 +43,7 @@ def composed(
         todo=(*todos(ranked), *also),
         matters=ranked,
         sections=tuple(sections),
-        unknown=tuple(basis.unknown),
+        unknown=basis.all_unknown(),
         late=late,
     )
 

@@ -35,8 +35,9 @@ from lockstep.shop.subjects.location import locations
 from lockstep.shop.subjects.promotions import promoting
 from lockstep.shop.subjects.returns import returns_ranking
 from lockstep.shop.whole_shop import plain
+from lockstep.text.currency import decimals
 from lockstep.text.days import list_text
-from lockstep.text.figures import PERCENT, POINTS, many, measured_number, measured_text, whole
+from lockstep.text.figures import PERCENT, POINTS, many, measured_number, measured_text, money_text, whole
 from lockstep.text.rfc3339 import rfc3339_of
 
 MOST = 6
@@ -47,6 +48,8 @@ DEEP_FALL = 0.25
 """A day that brought so much less than usual is a matter."""
 RETURN_RISE = 0.05
 """Points by which a return rate must have risen."""
+MOST_RETURNS = 3
+"""Products that most come back of, which are looked at."""
 PROMOTED_DAYS = 7
 """Campaigns that begin within so many days are looked at for what they lack."""
 HELD_DAYS = 3
@@ -102,8 +105,16 @@ def _minor(stake: Stake | None) -> int | None:
     return None if stake is None else stake.minor
 
 
-def _money(basis: Basis, minor: int | float | None) -> str:
-    return "an unknown sum" if minor is None else money_words(minor, basis.currency)
+def _money(basis: Basis, minor: int | float) -> str:
+    return money_words(minor, basis.currency)
+
+
+def _price(basis: Basis, minor: int | None) -> str:
+    """Of one unit or order, with its cents: what is at stake is a multiple of it."""
+    if minor is None:
+        return "a price that is not known"
+    digits = decimals(basis.currency)
+    return money_text(minor / 10**digits, basis.currency, digits=digits if minor % 10**digits else 0)
 
 
 def _end_of(basis: Basis, day: date) -> str:
@@ -124,7 +135,7 @@ def _stock(basis: Basis) -> Iterator[Matter]:
             due=_end_of(basis, runs_dry),
             because=f"{_units(lacking.units)} not sold in {_days(lacking.gap)}, "
             f"at {measured_number(float(lacking.a_day))} a day"
-            + ("" if price is None else f" and a price of {_money(basis, price)}"),
+            + ("" if price is None else f" and a price of {_price(basis, price)}"),
         )
 
 
@@ -192,7 +203,7 @@ def _capacity(basis: Basis) -> Iterator[Matter]:
         also=f"Bring no more traffic {days} until operations have the people",
         at_stake=_minor(above_capacity(basis.shop, full, "", basis.at)),
         due=rfc3339_of(basis.at) if first.day == basis.today else rfc3339_of(basis.start_of(first.day)),
-        because=f"{over:,} orders that cannot be shipped in time, at {_money(basis, basis.order_worth)}",
+        because=f"{over:,} orders that cannot be shipped in time, at {_price(basis, basis.order_worth)}",
     )
 
 
@@ -266,7 +277,7 @@ def _backlog(basis: Basis) -> Iterator[Matter]:
             also="Promise no quick delivery until the orders that wait are shipped",
             at_stake=_minor(orders_stake(basis.shop, whole(backlog), "", basis.at)),
             due=rfc3339_of(basis.at),
-            because=f"{made['backlog'].text} at {_money(basis, basis.order_worth)}, which may be cancelled",
+            because=f"{made['backlog'].text} at {_price(basis, basis.order_worth)}, which may be cancelled",
         )
 
 
@@ -286,12 +297,12 @@ def _expiring(basis: Basis) -> Iterator[Matter]:
             act=f"Plan a flash sale: {_units(units)} of product {sku} at {first.discount}% off",
             at_stake=_minor(stake),
             due=_end_of(basis, last),
-            because=f"{_units(units)} at {_money(basis, basis.price(first.product))}",
+            because=f"{_units(units)} at {_price(basis, basis.price(first.product))}",
         )
 
 
 def _returns(basis: Basis) -> Iterator[Matter]:
-    for row in returns_ranking(basis.shop, basis.at):
+    for row in returns_ranking(basis.shop, basis.at)[:MOST_RETURNS]:
         rise = basis.made("product", row.sku)["return_rise"].value
         if rise is None or rise < RETURN_RISE:
             continue
@@ -306,9 +317,9 @@ def _returns(basis: Basis) -> Iterator[Matter]:
             act=f"Look at what comes back of product {row.sku}, and tell marketing what is wrong",
             also=f"Correct the page of product {row.sku}, and do not promote it",
             at_stake=_minor(stake),
-            due=_end_of(basis, basis.today + timedelta(1)),
+            due=_end_of(basis, basis.today),
             because=f"{_units(Fraction(rise) * row.units)} more than usual of {row.units:,} sold, "
-            f"at {_money(basis, price)}",
+            f"at {_price(basis, price)}",
         )
 
 

@@ -105,6 +105,6 @@ def _say_gaps_of(basis: Basis, days: Sequence[date], before: Sequence[date], yea
     for month in (days, before):
         known = sum(basis.shop.day(day) is not None for day in month)
         if known < len(month):
-            basis.not_known(f"{len(month) - known} of the {len(month)} days of {month[0]:%B}: no fact of them is there")
+            basis.not_known(f"{len(month) - known} of the {len(month)} days of {month[0]:%B}: nothing was told of them")
     if year_before is None:
         basis.not_known(f"{days[0]:%B} {days[0].year - 1}: no summary of it is kept, so nothing is compared with it")

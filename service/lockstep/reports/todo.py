@@ -31,7 +31,12 @@ def _of(who: str, matters: Sequence[Matter]) -> Iterator[Todo]:
             yield Todo(who=who, act=matter.also, what=matter.what, due=matter.due)
         elif short and short[0] is matter:
             names = list_text([_sku(m) for m in short], len(short))
-            yield Todo(who=who, act=f"Do not promote products {names} until they are back", due=matter.due)
+            yield Todo(
+                who=who,
+                act=f"Do not promote products {names} until they are back",
+                what="They are sold out, or will be before more comes",
+                due=matter.due,
+            )
 
 
 def _is_short(matter: Matter) -> bool:

@@ -6,6 +6,7 @@ from statistics import median
 
 from lockstep.calendar import SHOWN_KINDS
 from lockstep.reports.basis import Basis
+from lockstep.reports.cell_text import capital
 from lockstep.reports.news import AlertLine
 from lockstep.reports.report_record import Column, Table
 from lockstep.reports.tables.short_table import (
@@ -234,7 +235,7 @@ def _alerts(
             text_column("severity", "How grave"),
             text_column("alert", "Alert"),
         ),
-        ((a.headline, a.since, *(of(a) for _, of in also_of), a.severity, a.about) for a in alerts),
+        ((capital(a.headline), a.since, *(of(a) for _, of in also_of), a.severity, a.about) for a in alerts),
         empty=basis.news.why or empty,
         most=15,
     )
