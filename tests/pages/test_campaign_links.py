@@ -15,7 +15,7 @@ from lockstep.app import utc_now
 from lockstep.notification import PlanNews
 from lockstep.ports import Destination, Record
 from lockstep.shop.facts import SHOP, PlanFacts, encode, key_of
-from lockstep.text.days import day_text
+from lockstep.text.days import span_text
 from lockstep.text.rfc3339 import rfc3339_of
 
 ROUTING = """\
@@ -205,7 +205,7 @@ async def test_an_alert_about_a_plan_leads_to_the_campaign(shop):
     (place,) = re.findall(r'<a href="(\.\./reply/[^"]+)"', await shop.page(alert))
     page = await shop.page(f"{shop.url}/{place.removeprefix('../')}")
     assert "SUMMER &lt;b&gt;&amp; sun&lt;/b&gt;" in page
-    assert f"<b>{day_text(date.fromisoformat(plan.starts[:10]))}</b>" in page
+    assert f"({span_text(*(date.fromisoformat(moment[:10]) for moment in (plan.starts, plan.ends)))})" in page
     assert "<form" not in page
     (place,) = re.findall(r'<a href="\.\./(campaigns#[^"]+)"', await shop.page(f"{shop.url}/alerts/{trouble.alert_id}"))
     assert f'id="{place.partition("#")[2]}"' in await shop.page(f"{shop.url}/campaigns")

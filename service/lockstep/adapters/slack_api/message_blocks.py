@@ -5,7 +5,7 @@ The limits of Block Kit are kept by construction, and an attachment can be found
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -246,10 +246,23 @@ def _said(item: Item) -> str:
     # Only the teams' words give way where there is too much: figures and markup stay whole.
     left = LONGEST_ITEM - len(item.texts) - sum(len(line) + 1 for line in (*lines, *numbers))
     parts = item.team_parts
-    share = max(40, left // max(1, len(parts)) - 60)
+    share = _share(parts, left)
     for place, part in enumerate(parts):
         lines += [*([""] if place else []), *_team(part, share)]
     return "\n".join([*lines, *numbers]) or escaped(item.when)
+
+
+def _share(parts: Sequence[TeamPart], left: int) -> int:
+    """How many characters a part may have so that all have place: what short ones do not need is the long ones'."""
+    # Beside its words a part has a team's name with its marks, and an empty line before it.
+    sizes = sorted(len(escaped(part.whole)) for part in parts)
+    left -= sum(len(escaped(part.team[:30])) + 8 for part in parts)
+    for place, size in enumerate(sizes):
+        fair = left // (len(sizes) - place)
+        if size > fair:
+            return max(40, fair)
+        left -= size
+    return max([40, *sizes])
 
 
 def _team(part: TeamPart, share: int) -> list[str]:

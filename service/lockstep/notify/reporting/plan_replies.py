@@ -7,7 +7,7 @@ asks for a new one, and so does another verdict: who said yes to what could be d
 That a campaign which they have heard of is cancelled is an answer as well, to which nobody replies.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -33,7 +33,6 @@ from lockstep.shop.plans.plan_words import (
     reply_headline,
     reply_to_dos,
 )
-from lockstep.text.figures import many
 from lockstep.text.one_line import flat
 from lockstep.text.rfc3339 import moment_text
 from lockstep.transition import Transition
@@ -120,7 +119,7 @@ class PlanReplies:
         again, lines = "", list(words.lines) or command.why.split("\n")
         if before is not None and is_same:
             again = "still" if is_verdict_known else "now"
-            lines = [self._since(before, facts, is_verdict_known=is_verdict_known), *lines]
+            lines = [*self._since(before, facts, is_verdict_known=is_verdict_known), *lines]
         if before is not None and is_verdict_known:  # what operations said to it stands
             standing = msgspec.structs.replace(
                 standing, reply=before.reply, by=before.by, at=before.at, note=before.note
@@ -141,19 +140,17 @@ class PlanReplies:
         documents = program_documents(self._programs, document, command.id, subject=f"campaign/{standing.campaign}")
         return self._keep(standing, _Untold(said, _text(lines), self._asked(standing, facts, words)), documents)
 
-    def _since(self, before: PlanStanding, facts: Mapping[str, object], *, is_verdict_known: bool) -> str:
-        """What is other than it was told before, in one line."""
+    def _since(self, before: PlanStanding, facts: Mapping[str, object], *, is_verdict_known: bool) -> Iterator[str]:
+        """What is other than it was told before; and that who replied to that is asked again."""
         changed = facts.get("changed")
-        changed = changed if isinstance(changed, list) else []
-        more = len(changed) - MOST_CHANGED
-        news = " ".join(
-            [*map(str, changed[:MOST_CHANGED]), *([f"{many(more, 'more number')} changed."] if more > 0 else [])]
-        )
+        news = " ".join(map(str, changed[:MOST_CHANGED])) if isinstance(changed, list) else ""
         at = at_text(before.answered_at, self._zone)
         if is_verdict_known:
-            return f"New since {at}. {news}" if news else f"Its numbers are other than on {at}."
-        was = f"It was {_was(before)} on {at}. {news}".strip()
-        return f"{was} What {before.by} said counts no more: answer again." if before.reply else was
+            yield f"New since {at}. {news}" if news else f"Its numbers are other than on {at}."
+            return
+        yield f"It was {_was(before)} on {at}. {news}".strip()
+        if before.reply:
+            yield f"Operations answer again: what {before.by} said was to that."
 
     def _asked(self, standing: PlanStanding, facts: Mapping[str, object], words: AnswerWords) -> Own:
         """What each team is to do after an answer."""

@@ -35,6 +35,7 @@ from lockstep.shop.plans.plan_words import (
     cause_of,
     day_name,
     headline,
+    is_as_planned,
     reply_headline,
     reply_to_dos,
     reply_words,
@@ -191,16 +192,18 @@ class CampaignPages:
         standing = shown.standing if shown.standing is not None and shown.standing.number == plan.number else None
         is_over = datetime.fromisoformat(plan.ends) < now
         is_known = standing is not None and standing.verdict == given.verdict
+        known = [day for day in given.days if day.capacity is not None]
         by = by_text(answer_by(plan.starts, now), zone)
         to_dos: tuple[Asked | None, Asked | None] = (None, None)
-        said, replied = given.headline, ""
+        said, replied, edge = given.headline, "", _EDGES["info" if given.is_open else given.verdict]
         if plan.cancelled:
             said, to_dos = headline(plan.campaign, "cancelled", when=given.when), _asked(CANCELLED_TO_DOS)
         elif is_over:
             said = f"Campaign {plan.campaign} ({given.when}) is over"
         elif is_known and standing is not None and standing.reply:
             to_dos = _asked(reply_to_dos(standing, zone))
-            replied = f"{reply_headline(standing)}"
+            replied = reply_headline(standing)
+            edge = _EDGES["yes" if is_as_planned(standing.verdict, standing.reply) else "change"]
         else:
             to_dos = asked_of_both(
                 given.verdict, by=by, proposal=given.suggestion, instead=given.instead, missing=given.missing
@@ -217,9 +220,9 @@ class CampaignPages:
             "starts": at_text(plan.starts, zone),
             "ends": at_text(plan.ends, zone),
             "by": by,
-            "edge": _EDGES["info" if given.is_open else given.verdict],
-            "days": [_bar(day) for day in given.days[:MOST_BARS]],
-            "more_days": max(0, len(given.days) - MOST_BARS),
+            "edge": edge,
+            "days": [_bar(day) for day in known[:MOST_BARS]],
+            "more_days": max(0, len(known) - MOST_BARS),
             "products": sorted(given.products, key=lambda p: (-p.short, not p.enough_until))[:MOST_PRODUCTS],
             "more_products": max(0, len(given.products) - MOST_PRODUCTS),
             "notes": _notes(given),
@@ -236,18 +239,16 @@ def _asked(to_dos: tuple[str, str]) -> tuple[Asked, Asked]:
 
 
 def _bar(day: PlanDay) -> dict[str, Any]:
-    """A day as a bar of what is expected and a mark of what can be shipped, of 100; and what it shows in words."""
-    most = max(day.expected or 0, day.capacity or 0) or 1
-    words = [f"{sum_text(day)} expected" if day.expected is not None else "orders: not known"]
-    words.append(
-        f"{day.capacity:,} can be shipped" if day.capacity is not None else "nobody has said what can be shipped"
-    )
+    """A day whose capacity is known as a bar of what is expected and a mark of what can be shipped, of 100; and what it
+    shows in words."""
+    can, most = day.capacity or 0, max(day.expected or 0, day.capacity or 0) or 1
+    words = sum_text(day) if day.expected is not None else "how many orders: not known"
     return {
         "name": day_name(day),
         "expected": None if day.expected is None else round(100 * day.expected / most, 1),
-        "capacity": None if day.capacity is None else round(100 * day.capacity / most, 1),
-        "words": ", ".join(words),
-        "too_many": -day.room if day.room is not None and day.room < 0 else 0,
+        "capacity": round(100 * can / most, 1),
+        "words": f"{words}; {can:,} can be shipped",
+        "too_many": max(0, -(day.room or 0)),
     }
 
 
