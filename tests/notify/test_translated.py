@@ -192,9 +192,18 @@ def test_of_what_somebody_has_nothing_is_left_to_do():
         ("more orders than usual", {"value": 20.4, "ratio": 1.0}, False, ""),
         ("{{ value }} left", {"baseline": None, "limit": 5.0, "value": 4.0}, False, "You are told at 5 or less."),
         ("few are left", {"baseline": None, "limit": 5.0, "value": 4.0}, False, ""),
+        ("{{ value }} of {{ limit }} left", {"baseline": None, "limit": 5.0, "value": 4.0}, False, ""),
         ("{{ value }} left", {"baseline": None, "limit": 0.0, "value": 0.0}, False, ""),
     ],
-    ids=["the title says both", "it does not", "of one length", "a limit", "a value that is not said", "sold out"],
+    ids=[
+        "the title says both",
+        "it does not",
+        "of one length",
+        "a limit",
+        "a value that is not said",
+        "the title says the limit",
+        "sold out",
+    ],
 )
 def test_numbers_are_shown_where_they_say_more_than_the_title(summary, changed, bars, because):
     """Two bars of what the title says, or of one length, say nothing; a limit is told in words."""

@@ -339,10 +339,13 @@ class Writer:
         )
 
     def _because(self, measured: Transition, headline: str) -> str | msgspec.UnsetType:
-        """From where on it is told, where the headline shows the number that is compared with that."""
-        limit = told_from(measured)
-        is_clear = limit and measured.state is not TransitionName.RESOLVED
-        return f"You are told {limit}." if is_clear and _stands_in(facts(measured).number, headline) else msgspec.UNSET
+        """From where on it is told, where the headline shows the number that is compared with that, and not that."""
+        numbers, limit = facts(measured), told_from(measured)
+        if not limit or measured.state is TransitionName.RESOLVED:
+            return msgspec.UNSET
+        says_value = _stands_in(numbers.number, headline)
+        says_limit = _stands_in(number_text(numbers.limit, numbers.unit), headline)
+        return f"You are told {limit}." if says_value and not says_limit else msgspec.UNSET
 
     def _is_broken(self, part: str, transition: Transition, rule: Rule | None) -> bool:
         """Whether a text of this rule has failed before and fails here, too: it may do for other labels."""
