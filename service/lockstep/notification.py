@@ -246,6 +246,10 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, note="; ".join(filter(None, (note, self.note))))
 
 
+MOST_TO_DO, TO_DO_OF_MANY = 5, 3
+"""Of so many items what to do is said; of more for so many of them, and of the others that they are there."""
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """What people are sent: the transitions of one rule, the most severe that goes on first.
 
@@ -298,6 +302,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
             return f"{self.count:,} alerts{f', {critical:,} critical' if critical else ''}"
         counts = (f"{n:,} {kind}{'s' if kind == 'warning' and n > 1 else ''}" for kind, n in kinds.items())
         return f"{self.count:,} alerts: {', '.join(counts)}"
+
+    @property
+    def to_do_of(self) -> int:
+        """Of how many of its items what to do is said: of a few of all, of very many of the worst."""
+        return 0 if self.same else len(self.items) if self.count <= MOST_TO_DO else TO_DO_OF_MANY
 
     @property
     def same(self) -> str:

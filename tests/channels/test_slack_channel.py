@@ -158,6 +158,17 @@ def test_of_several_the_worst_one_can_be_taken_on_and_all_are_behind_one_button(
     assert first.startswith(":red_circle: *<https://a.example/act/episode-c0|Critical: ")
 
 
+def test_of_very_many_what_to_do_is_said_of_the_worst():
+    """The others are there, with their page behind them."""
+    items = [
+        replace(item(channel=f"c{n}"), texts={"operations": f"Do {n}."}, to_do={"operations": f"Do {n}."})
+        for n in range(7)
+    ]
+    shown = slack_text(body(*items))
+    assert [n for n in range(7) if f"Do {n}." in shown] == [0, 1, 2]
+    assert all(f"OrderSpike, c{n}" in shown for n in range(7))
+
+
 def test_a_lock_screen_shows_what_happened_whose_it_is_and_what_to_do():
     """In this order, as it is cut from the end."""
     one = item(teams=("operations",), headline="47566 is sold out", texts={"operations": "Call in hands."})

@@ -235,7 +235,7 @@ async def test_storm(owned_by):
     await run.step(after_s=MINUTE)
     told = await run.told()
     assert [who for who, _ in told] == ["ops"] * 4
-    assert told[-1][1] == "more than 2 messages were to go to you within 1 minute: this is the rest of them"
+    assert told[-1][1] == "more than 2 messages were to go to you within 1 minute: this is all the rest"
 
 
 async def test_what_was_missed(owned_by):

@@ -1,7 +1,6 @@
 """Messages: what a transition says to a team, in its own words and in numbers that people read."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -36,7 +35,7 @@ from lockstep.rule.sentences import (
     words_of,
 )
 from lockstep.shop.plans.plan_words import PLANNING_TEAM
-from lockstep.text.figures import Figure, clock_text, duration_words, number_text, ratio_text, time_text
+from lockstep.text.figures import Figure, clock_text, duration_words, number_text, ratio_text, stands_in, time_text
 from lockstep.transition import Transition, TransitionName
 
 BAR = 24
@@ -99,13 +98,9 @@ def bars(transition: Transition, headline: str) -> tuple[str, str]:
     most = max(abs(transition.value), abs(usual))
     if not most or abs(abs(transition.value) - abs(usual)) < most / BAR:
         return "", ""
-    if all(_stands_in(number, headline) for number in (numbers.number, reference_text(numbers))):
+    if all(stands_in(number, headline) for number in (numbers.number, reference_text(numbers))):
         return "", ""
     return _bar(transition.value, most), _bar(usual, most)
-
-
-def _stands_in(number: str, text: str) -> bool:
-    return re.search(rf"(?<![\w.,]){re.escape(number)}(?![\w%]|[.,]\d)", text) is not None
 
 
 def told_from(transition: Transition) -> str:
@@ -343,8 +338,8 @@ class Writer:
         numbers, limit = facts(measured), told_from(measured)
         if not limit or measured.state is TransitionName.RESOLVED:
             return msgspec.UNSET
-        says_value = _stands_in(numbers.number, headline)
-        says_limit = _stands_in(number_text(numbers.limit, numbers.unit), headline)
+        says_value = stands_in(numbers.number, headline)
+        says_limit = stands_in(number_text(numbers.limit, numbers.unit), headline)
         return f"You are told {limit}." if says_value and not says_limit else msgspec.UNSET
 
     def _is_broken(self, part: str, transition: Transition, rule: Rule | None) -> bool:

@@ -1,6 +1,7 @@
 """Numbers, times and lengths of time as people read them."""
 
 import operator
+import re
 from collections.abc import Callable
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -276,3 +277,8 @@ def usual_text(value: float, unit: str = "") -> str:
         return number_text(value)
     rounded = _half_up(_exact(value), 0 if abs(value) >= 100 else 1)
     return _digits(rounded or _exact(value))
+
+
+def stands_in(number: str, text: str) -> bool:
+    """Whether a text says a number, and not one that only begins or ends with its digits."""
+    return re.search(rf"(?<![\w.,]){re.escape(number)}(?![\w%]|[.,]\d)", text) is not None

@@ -94,12 +94,12 @@ def card(body: Message, delivery_id: str, *, shown: int, pages: Mapping[str, str
     if body.count > 1:
         elements.append(_rich([_run(_cut(body.lead, LONGEST_FACT), bold=True)], size="Large"))
         elements += [_rich([_run(_cut(body.same, LONGEST_FACT), bold=True)])] if body.same else []
-    for item in body.items[:shown]:
+    for place, item in enumerate(body.items[:shown]):
         page = pages.get(item.episode_id, "")
         if body.count == 1:
             elements.append(_alert(body, item, page=page, chart=chart))
         else:
-            elements.append(_one_of_several(item, page, with_to_do=not body.same))
+            elements.append(_one_of_several(item, page, with_to_do=place < body.to_do_of))
     foot = body.remarks(shown=shown)
     elements += [_rich([_run(_cut(line, LONGEST_FACT), subtle=True)], size="Small", spacing="Small") for line in foot]
     if body.overview:

@@ -4,16 +4,13 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from lockstep.adapters.mail.leads import Leads
-from lockstep.notification import Item, Message, TeamPart
+from lockstep.notification import MOST_TO_DO, Item, Message, TeamPart
 from lockstep.shop.plans.plan_words import reply_words
 from lockstep.text.one_line import flat
 
 _COLOURS = {"critical": "#b42318", "warning": "#b54708", "info": "#175cd3", "over": "#067647", "usual": "#667085"}
 _USUAL, _GREY, _SOFT, _LINE = "#98a2b3", "#667085", "#475467", "#e4e7ec"
 _MEANING = f"font-size:14px;line-height:1.5;color:{_SOFT}"
-
-MOST_TO_DO, TO_DO_OF_MANY = 5, 3
-"""Of so many items what to do is said; of more for so many of them, and of the others that they are there."""
 
 _MINE = "I'm on it"
 
@@ -150,8 +147,7 @@ def _team(part: TeamPart) -> str:
 
 def _several(body: Message, leads: Leads) -> str:
     """How many there are and how bad; the worst with what to do, and of many the others with a line each."""
-    most = MOST_TO_DO if body.count <= MOST_TO_DO else 0 if body.same else TO_DO_OF_MANY
-    said, lines = body.items[:most], body.items[most:]
+    said, lines = body.items[: body.to_do_of], body.items[body.to_do_of :]
     audience = dict.fromkeys(item.audience for item in body.items if item.audience)
     head = f'<b style="font-size:20px;line-height:1.3">{escape(body.lead)}</b>'
     if len(audience) == 1:
@@ -159,21 +155,21 @@ def _several(body: Message, leads: Leads) -> str:
     rows = [_row(head, "16px 20px 6px")]
     if body.same:
         rows.append(_row(f'<b style="font-size:17px;line-height:1.4">{escape(body.same)}</b>', "8px 20px 4px"))
-    rows += [_row(_short(item, leads, with_to_do=not body.same), "10px 20px 4px") for item in said]
+    rows += [_row(_short(item, leads), "10px 20px 4px") for item in said]
     if body.overview:
         style = f"border:1px solid {_USUAL};color:#175cd3"
         rows.append(_row(_button(f"See all {body.count:,}", body.overview, style, "link"), "14px 20px 6px"))
-    rows += [_row(_one_line(item, leads), "4px 20px") for item in lines]
+    rows += [_row(_one_line(item, leads, with_pill=not body.same), "4px 20px") for item in lines]
     return _table([*rows, _row("", "0 0 10px")], _tone(body.items[0]))
 
 
-def _short(item: Item, leads: Leads, *, with_to_do: bool) -> str:
+def _short(item: Item, leads: Leads) -> str:
     """One of several: what it is, and what to do."""
     title = f'<b style="font-size:16px;line-height:1.4">{escape(item.title)}</b>'
     lines = [f"{_pill(item)} {title}"]
     if item.handled:
         lines.append(f'<span style="font-size:15px">{escape(item.handled)}</span>')
-    elif with_to_do:
+    else:
         for part in item.team_parts:
             if part.to_do:
                 name = f"<b>{escape(part.team)}:</b> " if part.team else ""
@@ -190,9 +186,10 @@ def _short(item: Item, leads: Leads, *, with_to_do: bool) -> str:
     return "<br>".join(lines)
 
 
-def _one_line(item: Item, leads: Leads) -> str:
+def _one_line(item: Item, leads: Leads, *, with_pill: bool) -> str:
     """One of very many."""
-    return f'{_pill(item)} <span style="font-size:14px;line-height:1.6">{_led(item, leads)}</span>'
+    led = f'<span style="font-size:14px;line-height:1.6">{_led(item, leads)}</span>'
+    return f"{_pill(item)} {led}" if with_pill else led
 
 
 def _led(item: Item, leads: Leads) -> str:

@@ -10,8 +10,9 @@ def text_part(body: Message, leads: Leads | None = None) -> str:
     """The message as plain text. leads: one link for each alert."""
     leads = leads or Leads()
     lines = [] if body.count == 1 else [*filter(None, [body.lead, body.same]), ""]
-    for item in body.items:
-        lines += [*(_said(body, item, leads) if body.count == 1 else _short(item, leads, with_to_do=not body.same)), ""]
+    for place, item in enumerate(body.items):
+        is_whole, with_to_do = body.count == 1, place < body.to_do_of
+        lines += [*(_said(body, item, leads) if is_whole else _short(item, leads, with_to_do=with_to_do)), ""]
     if body.overview:
         lines += [f"See all {body.count:,}: {body.overview}", ""]
     lines += body.remarks(shown=len(body.items))

@@ -83,7 +83,8 @@ def rendered(
                 item,
                 page=pages.get(item.episode_id, ""),
                 is_first=place == 0,
-                with_to_do=not body.same,
+                with_to_do=place < body.to_do_of,
+                with_badge=not body.same,
                 answered=answered,
             )
             for place, item in enumerate(shown)
@@ -126,10 +127,16 @@ def attachment(
 
 
 def one_of_several(
-    item: Item, *, page: str = "", is_first: bool = False, with_to_do: bool = True, answered: bool = True
+    item: Item,
+    *,
+    page: str = "",
+    is_first: bool = False,
+    with_to_do: bool = True,
+    with_badge: bool = True,
+    answered: bool = True,
 ) -> dict[str, Any]:
     """One of the alerts of a message: its title, which leads to its page, and what to do."""
-    title = item.title if item.line == item.title else f"{_badge(item)}: {item.title}"
+    title = item.title if item.line == item.title or not with_badge else f"{_badge(item)}: {item.title}"
     led = linked(page if len(page) <= LONGEST_SHORT else "", title[:LONGEST_TITLE])
     lines = [f"{_mark(item)} *{led}*"]
     if item.handled:
@@ -213,7 +220,8 @@ def plain_text(body: Message) -> str:
         item = body.items[0]
         return cut(f"{item.line}. {'' if item.is_taken else item.in_short}".strip(), 3_000)
     lines = [f"{item.line}." for item in body.items[:MOST_ITEMS]]
-    return cut(" ".join([f"{body.count:,} alerts.", *lines, *body.remarks(shown=len(lines))]), 3_000)
+    head = [f"{body.lead}.", body.same] if body.same else [f"{body.count:,} alerts."]
+    return cut(" ".join([*head, *lines, *body.remarks(shown=len(lines))]), 3_000)
 
 
 def _key(item: Item) -> str:
