@@ -327,7 +327,7 @@ _OWN = (
         "What may not be sold there, the most first",
         "text",
         "product A-1 (60 units) and product B-2 (12 units)",
-        "look them up in its stock report",
+        "the products that it holds",
         "location",
     ),
     Name(

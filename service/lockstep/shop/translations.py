@@ -163,6 +163,8 @@ def _be(number: float) -> str:
 # ---- visits ----------------------------------------------------------------------------------------------------------
 
 _VISITS = ("visits_today", "orders_from_visits")
+LONG_AGO = 6
+"""Hours without a word of stock from which on that is worth a sentence."""
 LEAST_ORDERS = 5
 """Of a day whose visits brought fewer there is nothing to learn."""
 
@@ -396,7 +398,7 @@ def _reorder(facts: Facts) -> Sentence:
     if not _number(facts, "reorder_quantity"):
         return NOTHING
     text = f"Order {known(facts, 'reorder_quantity')} now; a delivery takes {known(facts, 'lead_time')}."
-    return Sentence(text, ("reorder_quantity", "restock"))
+    return Sentence(text, ("reorder_quantity", "restock", "supplier"))
 
 
 def _late_receipt(facts: Facts, labels: Mapping[str, str]) -> Sentence:
@@ -461,14 +463,19 @@ def _plan(facts: Facts, labels: Mapping[str, str], team: str) -> list[Part]:
     if "plan_answer" not in facts:
         return [Sentence(f"{_capital(absent('plan_answer'))}.", ("plan_answer",))]
     words = _VERDICTS.get(str(facts["plan_answer"]), str(facts["plan_answer"]))
+    # The answer is of what the shop knows: beside products that it does not, it would be a yes that is none.
+    unknown = "unknown_products"
     named, cause = f"Campaign {labels.get('campaign', '')} ({facts['plan_days']})", facts.get("plan_cause")
     proposal = str(facts.get("plan_suggestion", "")) if team == "marketing" else ""
     return [
         (
-            Sentence(f"{named} {words}{f': {cause}' if cause else ''}.", ("plan_answer", "plan_cause", "plan_trouble")),
-            Sentence(str(facts.get("plan_reasons", "")), ("plan_reasons",)),
+            Sentence(
+                f"{named} {words}{f': {cause}' if cause else ''}.",
+                ("plan_answer", "plan_cause", "plan_trouble", unknown),
+            ),
+            Sentence(str(facts.get("plan_reasons", "")), ("plan_reasons", unknown)),
         ),
-        Sentence(proposal, ("plan_suggestion",)),
+        Sentence(proposal, ("plan_suggestion", unknown)),
         _stake(facts),
     ]
 
@@ -490,8 +497,9 @@ def _reported(facts: Facts) -> Sentence:
     age = _number(facts, "sync_age")
     if age is None:
         return Sentence(f"{_capital(absent('sync_age'))}.", ("sync_age",))
-    when = "just now" if age < 1 / 60 else f"{known(facts, 'sync_age')} ago"
-    return Sentence(f"Its stock was last reported {when}.", ("sync_age",))
+    if age < LONG_AGO:
+        return NOTHING
+    return Sentence(f"Its stock was last reported {known(facts, 'sync_age')} ago.", ("sync_age",))
 
 
 def _capital(text: str) -> str:
