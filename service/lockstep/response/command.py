@@ -171,9 +171,9 @@ class ReplyToPlan(_Command, frozen=True, kw_only=True, tag="reply_to_plan"):
     or a no that it is to be changed as proposed; `objected` of a yes that they cannot, of a change or a no that they
     carry it as it is planned all the same.
 
-    campaign: its name. number: of the announcement that was seen; a reply to an older one is refused. note: what to say
-    with it; an objection says why. seen: the verdict that was seen, where the reply was given beside one: a reply to
-    another one than stands is refused; "": whatever stands.
+    campaign: its name. number: of the announcement that was seen; a reply to an older one is refused. reply: which of
+    the two. note: what to say with it; an objection says why. seen: the verdict that was seen, where the reply was
+    given beside one: a reply to another one than stands is refused; "": whatever stands.
     """
 
     campaign: str
