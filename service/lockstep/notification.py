@@ -26,7 +26,7 @@ CAME_AND_WENT = "fired and resolved"
 """State of an item whose alert was over before anybody was told that it fired."""
 
 
-ENDS = ("over ", "not watched ", "no data any more")
+ENDS = ("all clear ", "not watched ", "no data any more")
 """How the headline of an end begins."""
 
 ACKNOWLEDGED, SNOOZED, CLOSED = "acknowledged", "snoozed", "closed"

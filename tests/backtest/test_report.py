@@ -276,7 +276,7 @@ def test_a_message_says_the_length_that_the_report_says(restarts):
             stage = Notify(plan, routing, zone=ZONE)
             stage.restore({key: value for key, value in kept.items() if value is not None})
     (over,) = bodies[-1]["items"]
-    assert over["headline"].startswith("over after 4 hours 15 minutes: ")
+    assert over["headline"].startswith("all clear after 4 hours 15 minutes. It was: ")
     assert (over["since"], over["at"]) == ("Mon 5 Jan 2026 10:15 GMT", "Mon 5 Jan 2026 14:30 GMT")
     assert set(over["texts"].values()) == {
         "If you paused or changed something for it, you can undo that now. Now 50; you are told at 20 or less."

@@ -65,7 +65,7 @@ async def test_the_mails_of_an_episode_make_one_thread():
     last = await _arrived(Letter("l2", body(item("resolved"))))
     other = await _arrived(Letter("l3", body(item(episode_id="another"))))
     assert first["Subject"] == "Warning: OrderSpike, web: 62 within 15 minutes, usually 20"
-    assert last["Subject"] == "Over after 20 minutes: OrderSpike, web, now 62 within 15 minutes, usually 20"
+    assert last["Subject"] == "All clear after 20 minutes: OrderSpike, web, now 62 within 15 minutes, usually 20"
     assert first["References"] == last["References"] == last["In-Reply-To"]
     assert first["References"] not in (first["Message-ID"], last["Message-ID"])
     assert other["References"] != first["References"]

@@ -95,9 +95,9 @@ async def test_a_message_stands_there_once_whatever_died_when(method, place, how
     assert broken or method == "conversations.list"
     assert len(slack.texts()) == 1
     (answered,) = slack.texts(thread="1795521630.000000")
-    assert answered.startswith("Over after ")
+    assert answered.startswith("All clear after ")
     assert ended.startswith("C0000001/")
-    assert slack.posted[0]["text"].startswith("Over after ")
+    assert slack.posted[0]["text"].startswith("All clear after ")
 
 
 async def test_what_was_just_decided_is_posted_without_a_look():

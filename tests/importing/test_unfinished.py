@@ -81,7 +81,7 @@ def test_its_message() -> None:
     }
     (over,) = unfinished_due([], [begun], now=NOON + timedelta(minutes=5), zone=LONDON)
     item = Writer(LONDON).item(over, unfinished_rule(TEAMS), TEAMS)
-    assert item.headline == "over after 5 minutes: ImportUnfinished, orders, the import goes on or has ended"
+    assert item.headline == "all clear after 5 minutes: ImportUnfinished, orders, the import goes on or has ended"
     assert set(item.texts.values()) == {"What came live meanwhile is judged when all of it has been read."}
 
 

@@ -178,6 +178,6 @@ def test_low_stock_is_no_matter_of_landing_pages():
 def test_nobody_is_told_that_there_is_nothing_to_do_after_22_hours():
     """Trouble of a day leaves something behind."""
     said = " ".join(_said("stock-low"))
-    assert "over after 22 hours" in said
+    assert "all clear after 22 hours" in said
     assert "If you paused or changed something for it, you can undo that now." in said
     assert "nothing" not in said.lower()

@@ -249,7 +249,7 @@ def test_what_has_settled_says_how_long_it_fired(restarts):
         run.feed(*blink(n, 4 * n))
     last = {"episode_id": "last", "started_at": (NOON + timedelta(minutes=10)).isoformat()}
     run.feed(transition("firing", minute=20, **last), transition("resolved", minute=25, **last)).step(1800).step(10)
-    assert run.told()[-1]["items"][0]["headline"].startswith("over after 5 minutes: ")
+    assert run.told()[-1]["items"][0]["headline"].startswith("all clear after 5 minutes. It was: ")
     assert not any(key.startswith(b"\x1ffired") for key in run.entries)
 
 
@@ -262,7 +262,7 @@ def test_when_it_fired_is_remembered_where_nothing_else_says_it():
     run = Run(rule()).feed(transition("firing", minute=0), transition("firing", channel="app", minute=5))
     assert len(fired_entries(run)) == 1
     run.feed(transition("resolved", channel="app", minute=9))
-    assert run.told()[-1]["items"][0]["headline"].startswith("over after 4 minutes: ")
+    assert run.told()[-1]["items"][0]["headline"].startswith("all clear after 4 minutes. It was: ")
     assert fired_entries(run) == []
 
 

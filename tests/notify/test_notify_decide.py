@@ -166,7 +166,7 @@ def test_what_was_told_before_and_got_worse_and_ended_has_only_ended():
     first, second = run.to("email")
     assert [i["state"] for i in second["body"]["items"]] == ["resolved"]
     assert first["body"]["subject"] == "Warning: OrderSpike, web: 62 within 15 minutes, usually 20"
-    assert second["body"]["subject"].startswith("Over at once: OrderSpike, web: 62 within 15 minutes")
+    assert second["body"]["subject"].startswith("All clear at once. It was: OrderSpike, web: 62 within 15 minutes")
 
 
 def test_what_got_worse_before_it_was_told_is_told_once():

@@ -273,7 +273,7 @@ def test_a_webhook_body_says_how_long_it_was_and_what_to_do():
         "duration_s": 3600.0,
         "limit": 40.0,
         "runbook": "https://shop.example/spikes",
-        "summary": "Over after 1 hour: OrderSpike, web, now 22 within 15 minutes, the limit is 40",
+        "summary": "All clear after 1 hour: OrderSpike, web, now 22 within 15 minutes, the limit is 40",
     }
     began = Writer(LONDON).webhook(transition(limit=40.0), own, ("operations",))["data"]
     assert (began["summary"], began["limit"]) == ("Warning: ours", 40.0)

@@ -125,7 +125,7 @@ def test_who_hears_of_it(teams, owners, told, said):
         sent = [json.loads(r.value) for r in stage.cut().records if r.topic == DELIVERIES]
         assert {d["destination"]["id"] for d in sent} == told
         words = json.dumps([d["body"] for d in sent])
-        assert said in words if not offset else "over after 2 hours" in words
+        assert said in words if not offset else "all clear after 2 hours" in words
 
 
 # ---- when it begins and ends -----------------------------------------------------------------------------------------
@@ -298,5 +298,5 @@ def test_event_time_that_caught_up_leaves_nothing_to_take_back():
     (begun,) = behind_due({("orders", 0): "Event time is behind"}, [], [], now=NOON)
     (over,) = behind_due({}, [("orders", 0)], [begun], now=NOON + timedelta(minutes=5))
     item = Writer(LONDON).item(over, behind_rule(TEAMS), TEAMS)
-    assert item.headline == "over after 5 minutes: EventTimeBehind, orders, 0, event time has caught up"
+    assert item.headline == "all clear after 5 minutes: EventTimeBehind, orders, 0, event time has caught up"
     assert set(item.texts.values()) == {"Rules on this topic judge the present again."}

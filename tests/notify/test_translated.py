@@ -162,10 +162,10 @@ def test_an_end_says_what_was_told_and_how_long_it_lasted():
     say = {"summary": "{{ labels.channel }}: {{ value }} orders", "operations": "Call in hands."}
     own, fired = replace(rule(), say=say), transition()
     for reason, said, badge in (
-        ("", "Over after 2 hours: web: 62 orders", "over"),
-        ("no_data", "No data any more: web: 62 orders", "ended"),
-        ("rule_removed", "Not watched any more: web: 62 orders", "ended"),
-        ("closed", "Not watched outside its hours: web: 62 orders", "ended"),
+        ("", "All clear after 2 hours. It was: web: 62 orders", "over"),
+        ("no_data", "No data any more. It was: web: 62 orders", "ended"),
+        ("rule_removed", "Not watched any more. It was: web: 62 orders", "ended"),
+        ("closed", "Not watched outside its hours. It was: web: 62 orders", "ended"),
     ):
         end = transition("resolved", minute=120, value=22.0, reason=reason)
         item = Writer(LONDON).item(end, own, ("operations",), begun=fired)

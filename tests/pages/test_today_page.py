@@ -245,7 +245,7 @@ async def test_old_facts_are_said_to_be_old(tmp_path):
     async with served(tmp_path, [], now=later, whole_shop=quiet_shop()) as pages:
         head = part((await read(f"{pages.url}/today"))[0], "head")
     assert head.startswith("No alert, but the numbers are old")
-    assert "Nothing newer has come for 3 hours. Operations: look whether the shop still sends its orders" in head
+    assert "Nothing newer has come for 3 hours. Operations: ask IT why no orders, visits and stock come" in head
     assert "known up to 12:00" in head
     assert "Nothing to do" not in head
 

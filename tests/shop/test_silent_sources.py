@@ -34,7 +34,7 @@ def until(hour, numbers=CAME):
             a_day(sessions=until(12, [40 * n for n in CAME])),
             [
                 "No visits came since 12:00, where 1,040 are usual: visits and conversion are as of then. "
-                "Operations: look whether the shop still sends its visits."
+                "Operations: ask IT why no visits come from the shop."
             ],
             id="no visits since noon",
         ),
@@ -43,7 +43,7 @@ def until(hour, numbers=CAME):
             a_day(orders=until(14)),
             [
                 "No orders came since 14:00, where 12 are usual: orders, revenue and the room that is left are as "
-                "of then. Operations: look whether the shop still sends its orders."
+                "of then. Operations: ask IT why no orders come from the shop."
             ],
             id="twelve are none",
         ),
@@ -51,7 +51,7 @@ def until(hour, numbers=CAME):
             a_day(orders=[]),
             [
                 "No orders came since Sun 29 Nov 22:00, where 52 are usual by now: orders, revenue and the room "
-                "that is left are as of then. Operations: look whether the shop still sends its orders."
+                "that is left are as of then. Operations: ask IT why no orders come from the shop."
             ],
             id="none today",
         ),
@@ -59,7 +59,7 @@ def until(hour, numbers=CAME):
             [*a_day(), product(stock=9, upto=AT - timedelta(hours=24))],
             [
                 "No stock levels came since Sun 29 Nov 16:30: what is available and how long it lasts are as of then. "
-                "Operations: look whether the shop still sends its stock levels."
+                "Operations: ask IT why no stock levels come from the shop."
             ],
             id="no stock for a day",
         ),

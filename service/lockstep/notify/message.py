@@ -200,7 +200,7 @@ class Writer:
             head, _, how = _ENDED.get(transition.reason, (_OVER, "", ""))
             ended = head.format(_lasted(transition, fired_at))
             if begun is not None:
-                return _shown(f"{ended}: {self.headline(begun, rule)}", LONGEST_HEADLINE)
+                return _shown(f"{ended}. It was: {self.headline(begun, rule)}", LONGEST_HEADLINE)
             if transition.reason not in _ENDED and transition.value is not None:
                 how = f"now {headline(facts(measured))}"
             return _shown(f"{ended}: {what}{how and f', {how}'}", LONGEST_HEADLINE)
@@ -423,7 +423,7 @@ def _notice_text(notice: Notice, team: str, *, is_alone: bool) -> str:
 
 _UNTOLD = "Nothing to do: it was over before you could be told."
 _AFTERWARDS = "If you paused or changed something for it, you can undo that now."
-_OVER = "over {}"
+_OVER = "all clear {}"
 _ENDED = {
     "rule_removed": (
         "not watched any more",

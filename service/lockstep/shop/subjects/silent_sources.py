@@ -42,8 +42,8 @@ class SilentSource:
         by_now = " by now" if day else ""
         usual = "" if self.usual is None else f", where {self.usual:,} are usual{by_now}"
         return (
-            f"No {self.what} came since {day}{local:%H:%M}{usual}: {self.numbers} are as of then. Operations: look "
-            f"whether the shop still sends its {self.what}."
+            f"No {self.what} came since {day}{local:%H:%M}{usual}: {self.numbers} are as of then. Operations: ask "
+            f"IT why no {self.what} come from the shop."
         )
 
 

@@ -231,8 +231,8 @@ def _remark(shop: Shop, now: datetime, is_kept: bool) -> str:
     age = now - instant(shop.upto)
     if age > STALE:
         return (
-            f"Nothing newer has come for {duration_words(age.total_seconds())}. Operations: look whether the shop "
-            "still sends its orders, visits and stock. The numbers below are as of then."
+            f"Nothing newer has come for {duration_words(age.total_seconds())}. Operations: ask IT why no orders, "
+            "visits and stock come from the shop. The numbers below are as of then."
         )
     return " ".join(one.sentence(shop, now) for one in silent_sources(shop, now))
 
