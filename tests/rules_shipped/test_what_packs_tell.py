@@ -177,6 +177,7 @@ TOLD = {
     "NewComplaint": [{"theme": "smell"}],
     "SlowToShip": [{}],
     "BacklogAges": [{}],
+    "BacklogGrows": [{}],
     "LateDeliveries": [{}],
     "LocationSilent": [{"location": "3pl"}],
     "StockHeld": [{"location": "amazon"}],
