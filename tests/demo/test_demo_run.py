@@ -63,7 +63,8 @@ def _assert_the_morning_is_shown(text, folder):
     """text: without line ends."""
     # An alert that says what it means for the other team, in the shop's numbers.
     assert re.search(
-        r"marketing A day of 1\.7x [^·]* orders are expected today and 85 can be shipped: \d+ too many", text
+        r"marketing Find out what brings the orders on channel web, and tell [^·]* orders are expected today and 85 can be shipped: \d+ too many",
+        text,
     )
     assert re.search(
         r"marketing Do not promote product 22423 [^·]* It will be out for \d days? before 211 units arrive on", text
