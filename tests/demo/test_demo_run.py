@@ -63,7 +63,7 @@ def _assert_the_morning_is_shown(text, folder):
     """text: without line ends."""
     # An alert that says what it means for the other team, in the shop's numbers.
     assert re.search(
-        r"marketing Find out what brings the orders on channel web, and tell [^·]* orders are expected today and 85 can be shipped: \d+ too many",
+        r"marketing Find out what brings [^·]* tomorrow [^·]* orders are expected today and 85 can be shipped: \d+ too",
         text,
     )
     assert re.search(
