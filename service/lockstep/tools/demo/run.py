@@ -504,7 +504,7 @@ def _link_of(mailbox: Mailbox) -> str:
     """The link of the last mail about an alert that began; "" where none has one."""
     for mail in reversed(mailbox.mails):
         body = mail.get_body(("plain",))
-        links = [] if body is None else re.findall(r"Look, acknowledge: (\S+)", body.get_content())
+        links = [] if body is None else re.findall(r"I'm on it, or see details: (\S+)", body.get_content())
         if links:
             return str(links[0])
     return ""
