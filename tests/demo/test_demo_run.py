@@ -77,18 +77,18 @@ def _assert_the_morning_is_shown(text, folder):
     assert "Daily report, Fri 11 Mar 2011 Yesterday: 116 orders" in text
     assert "Product 85099B will be sold out on Sat 12 Mar, 6 days before 843 units arrive on Fri 18 Mar" in text
     # The hand-off: too much at first, which operations see, too, planned anew, said yes to; all heard by both teams.
-    assert "answered at once: No to campaign Spring tea (" in text
+    assert re.search(r"answered at once: Campaign Spring tea \([^)]*\) cannot be done as planned", text)
     assert "two of us are away" in text
-    assert "answered at once: Yes to campaign Spring tea (" in text
+    assert re.search(r"answered at once: Campaign Spring tea \([^)]*\) looks possible", text)
     assert re.search(r"Mon 21 Mar +49 +13 +62 +85 +23", text)
     subjects = Counter(mail["Subject"] for mail in mails)
     for told in (
-        "No to campaign Spring tea (",
-        "Operations agree: campaign Spring tea (",
-        "Yes to campaign Spring tea (",
-        "Operations said yes: campaign Spring tea (",
+        r"^Campaign Spring tea \(.*\) cannot be done as planned",
+        r"^Operations agree: campaign Spring tea \(",
+        r"^Campaign Spring tea \(.*\) looks possible",
+        r"^Operations said yes: campaign Spring tea \(",
     ):
-        assert sum(number for subject, number in subjects.items() if told in subject) == 2, (told, subjects)
+        assert sum(number for subject, number in subjects.items() if re.search(told, subject)) == 2, (told, subjects)
 
 
 async def test_a_service_that_does_not_start_is_said(tmp_path, monkeypatch):

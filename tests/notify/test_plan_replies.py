@@ -88,14 +88,14 @@ def test_a_yes_of_what_is_not_all_known_says_so():
         "in_words": words,
     }
     run._apply(AnswerPlan(campaign="SPRING", number=1, verdict="yes", why="", facts=facts, **run.head()))
-    assert run.told == [f"Not sure yet about campaign SPRING (Wed 2 to Fri 4 Dec): {cause}"]
+    assert run.told == [f"Campaign SPRING (Wed 2 to Fri 4 Dec) cannot be judged yet: {cause}"]
     assert [text_to(run, team) for team in TEAMS] == [
         [
-            "Do not start it before operations have said yes.",
+            "Wait: do not start it before operations have said yes.",
             "Operations have been asked to answer now, as it runs already.",
         ],
         [
-            "Say how much of product A-1 there is. Then answer now, as it runs already: can you do it?",
+            "Answer now, as it runs already: can you do it? Too little is known here to say it for you.",
             "Marketing waits for your answer.",
         ],
     ]
@@ -106,7 +106,7 @@ def test_an_answer_is_told_once_and_again_when_it_changes():
     assert run.answer("yes").applied
     assert not run.answer("yes").applied
     assert run.answer("no").applied
-    assert run.told == ["Yes to campaign SPRING", "Now no to campaign SPRING"]
+    assert run.told == ["Campaign SPRING looks possible", "Campaign SPRING now cannot be done as planned"]
     assert text_to(run, "marketing")[2] == "It was yes on Tue 24 Nov 12:00."
 
 
@@ -125,8 +125,8 @@ def test_other_numbers_under_the_same_verdict_are_told_once():
     assert [run.told[0], *run.told[2:]] == [
         "Campaign SPRING needs a change",
         "Campaign SPRING still needs a change",
-        "Now yes to campaign SPRING",
-        "Yes to campaign SPRING",
+        "Campaign SPRING now looks possible",
+        "Campaign SPRING looks possible",
     ]
 
 
@@ -285,7 +285,7 @@ def test_a_thousand_campaigns_of_years_do_not_keep_the_next_from_its_answer():
     for name in ("FIRST", "SECOND", "THIRD"):
         answered = AnswerPlan(campaign=name, number=1, verdict="yes", why="310 of 490.", **run.head())
         assert run._apply(answered).applied
-    assert run.told == [f"Yes to campaign {name}" for name in ("FIRST", "SECOND", "THIRD")]
+    assert run.told == [f"Campaign {name} looks possible" for name in ("FIRST", "SECOND", "THIRD")]
     assert [key.removeprefix(KEY) for key in sorted(run.entries)] == [b"SECOND", b"THIRD"]
 
 
@@ -295,7 +295,7 @@ def test_an_answer_is_told_in_lines_what_to_do_first():
     lines = ["22 orders too many on Monday.", "Product A-1 is sold out on 2 days."]
     facts = {"suggestion": "Leave out product A-1.", "reply_by": "2026-12-01T08:00:00Z", "in_words": {"lines": lines}}
     run._apply(AnswerPlan(campaign="SPRING", number=1, verdict="no", why="", facts=facts, **run.head()))
-    question = "Answer by Tue 1 Dec 08:00: should marketing change it as proposed, or can it run as planned?"
+    question = "Answer by Tue 1 Dec 08:00: can it run as planned, or should marketing change it?"
     for teams, first in [
         (TEAMS[::-1], [("Marketing", "Leave out product A-1."), ("Operations", question)]),
         (

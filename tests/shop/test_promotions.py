@@ -145,8 +145,8 @@ def test_a_plan_that_fits_is_answered_yes_with_its_numbers():
         "Product A-1 lasts until it ends, and longer.",
     ]
     assert given.headline == (
-        "Yes to campaign NEW (Wed 2 to Sat 5 Dec): 130 orders are expected on its fullest day, Wed 2 Dec, and 150 can "
-        "be shipped"
+        "Campaign NEW (Wed 2 to Sat 5 Dec) looks possible: 130 orders are expected on its fullest day, Wed 2 Dec, and "
+        "150 can be shipped"
     )
     assert given.others == given.reasons[1:]
     assert given.days[0] == PlanDay(
@@ -190,7 +190,7 @@ def test_a_day_that_is_too_full_is_a_change():
         "Campaign NEW (Wed 2 to Sat 5 Dec) needs a change: 130 orders are expected on Thu 3 Dec, 110 can be shipped"
     )
     assert given.suggestion == (
-        "Start it on Fri 4 Dec instead: then 130 orders are expected on its fullest day, 150 can be shipped."
+        "Move it to Fri 4 to Mon 7 Dec: then 130 orders are expected on its fullest day, 150 can be shipped."
     )
     assert given.instead == "can you ship 130 orders on Thu 3 Dec"
     assert answer(a_shop(capacity(140, "2026-12-03")), asked(), NOON).verdict == "yes"
@@ -214,7 +214,7 @@ def test_a_later_start_is_found_after_the_next_delivery():
     given = answer(a_shop(product(sells=4, stock=90, receipts=[receipt(500, "2026-12-07")])), asked(), NOON)
     assert given.verdict == "change"
     assert given.suggestion == (
-        "Start it on Sun 6 Dec instead: then product A-1 lasts, and 130 orders are expected on its fullest day, 150 "
+        "Move it to Sun 6 to Wed 9 Dec: then product A-1 lasts, and 130 orders are expected on its fullest day, 150 "
         "can be shipped."
     )
 
@@ -328,7 +328,7 @@ def test_what_is_not_known_is_said():
         "marketing": "Plan it again with the orders or visits that you expect of it.",
     }
     assert given.headline == (
-        "Not sure yet about campaign NEW (Wed 2 to Thu 3 Dec): nobody has said how many orders can be shipped on its "
+        "Campaign NEW (Wed 2 to Thu 3 Dec) cannot be judged yet: nobody has said how many orders can be shipped on its "
         "days"
     )
     assert given.others == [*given.unknown[1:], "Product A-1 lasts until it ends, and longer."]
@@ -415,7 +415,7 @@ def test_earlier_campaigns_are_compared_with_what_is_announced():
 def test_a_later_start_is_found_where_no_capacity_is_declared():
     """Stock is the trouble; what is not known stays so."""
     shop = a_shop(product(sells=4, stock=90, receipts=[receipt(500, "2026-12-07")]), capacity_per_day=None)
-    assert answer(shop, asked(), NOON).suggestion == "Start it on Sun 6 Dec instead: then product A-1 lasts."
+    assert answer(shop, asked(), NOON).suggestion == "Move it to Sun 6 to Wed 9 Dec: then product A-1 lasts."
 
 
 def test_what_is_announced_may_be_too_many_by_itself():
@@ -456,13 +456,13 @@ def test_an_answer_is_the_same_whatever_was_asked_before():
 @pytest.mark.parametrize(
     ("name", "holidays", "start"),
     [
-        pytest.param("NEW", [], "Sun 6 Dec", id="four days later"),
+        pytest.param("NEW", [], "Sun 6 to Wed 9 Dec", id="four days later"),
         pytest.param("CYBER MONDAY", [], "", id="its name has a day in it"),
         pytest.param("Xmas gifts", [], "", id="or a feast"),
         pytest.param("NEW", ["2026-12-04"], "", id="past the holiday on its days"),
         pytest.param("NEW", ["2026-12-08"], "", id="it would end after the holiday that follows"),
-        pytest.param("NEW", ["2026-12-09"], "Sun 6 Dec", id="it ends on that day"),
-        pytest.param("NEW", ["2026-12-14"], "Sun 6 Dec", id="it is for no holiday so far away"),
+        pytest.param("NEW", ["2026-12-09"], "Sun 6 to Wed 9 Dec", id="it ends on that day"),
+        pytest.param("NEW", ["2026-12-14"], "Sun 6 to Wed 9 Dec", id="it is for no holiday so far away"),
     ],
 )
 def test_a_later_start_is_none_after_what_the_campaign_is_for(name, holidays, start):
@@ -470,7 +470,7 @@ def test_a_later_start_is_none_after_what_the_campaign_is_for(name, holidays, st
     facts = product(sells=4, stock=90, receipts=[receipt(500, "2026-12-07")])
     planned = replace(asked(), campaign=name)
     said = answer(a_shop(facts, calendar=marked(holidays=holidays) if holidays else None), planned, NOON).suggestion
-    assert said.startswith(f"Start it on {start}" if start else "Promote something else")
+    assert said.startswith(f"Move it to {start}" if start else "Promote something else")
 
 
 def test_a_later_start_is_looked_for_a_week_or_as_long_as_the_campaign():
@@ -478,7 +478,7 @@ def test_a_later_start_is_looked_for_a_week_or_as_long_as_the_campaign():
     facts = product(sells=4, stock=50, receipts=[receipt(2_000, "2026-12-12")])
     short, long = asked(), plan("LONG", "2026-12-02", "2026-12-11", ["A-1"], orders=120)
     assert not answer(a_shop(facts), short, NOON).suggestion.startswith("Start it")
-    assert answer(a_shop(facts), long, NOON).suggestion.startswith("Start it on")
+    assert answer(a_shop(facts), long, NOON).suggestion.startswith("Move it to")
 
 
 def test_the_parts_of_a_day_are_its_sum():

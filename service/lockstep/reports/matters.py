@@ -230,10 +230,10 @@ def _plans(basis: Basis, promoted: Collection[str]) -> Iterator[Matter]:
             continue
         begins = datetime.fromisoformat(plan.starts)
         less = sum(min(-day.room, day.campaign or 0) for day in said.days if day.room is not None and day.room < 0)
-        orders = f" by {many(less, 'order')}" if less else ""
-        change = f"Move campaign {plan.campaign}, or cut it back{orders}"
+        orders = f", as {many(less, 'order')} of it cannot be shipped" if less else ""
+        change = f"Move campaign {plan.campaign}, or lower its budget{orders}"
         if begins <= basis.at:
-            change = f"Cut campaign {plan.campaign} back{orders}"
+            change = f"Lower the budget of campaign {plan.campaign}{orders}"
         yield Matter(
             name=f"plan/{plan.campaign}",
             what=f"Campaign {plan.campaign} cannot be served as it is planned: {_lacks(said)}",

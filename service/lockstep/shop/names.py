@@ -293,7 +293,7 @@ _OWN = (
         "plan_suggestion",
         "What to change of it",
         "text",
-        "Start it on Mon 7 Dec instead.",
+        "Move it to Mon 7 to Tue 8 Dec: then it can be done.",
         "nothing has to be changed",
         "campaign",
     ),

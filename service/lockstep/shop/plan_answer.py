@@ -450,7 +450,9 @@ def _suggestion(shop: Shop, plan: PlanFacts, at: datetime, seen: PlanAnswer) -> 
         if fullest is not None:
             orders = f"{fullest.expected:,} orders are expected on its fullest day, {fullest.capacity:,} can be shipped"
             better.append(orders)
-        return f"Start it on {day_text(start)} instead: then {', and '.join(better) or 'it can be done'}."
+        first, last = plan_days(plan, shop.zone)
+        days = span_text(start, start + (last - first))
+        return f"Move it to {days}: then {', and '.join(better) or 'it can be done'}."
     parts = []
     lacking = _promoted_by(short, plan)
     if short and len(lacking) < len(dict.fromkeys(plan.skus)):

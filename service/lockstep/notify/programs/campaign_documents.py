@@ -137,7 +137,7 @@ EXAMPLE: dict[str, Any] = {
             "Product A-1 is sold out on Wed 2 Dec, its last day.",
             "Product A-1: 120 are needed, 80 more than there will be; 40 are left; the next 500 come on Fri 4 Dec.",
         ],
-        "suggestion": "Start it on Fri 4 Dec instead.",
+        "suggestion": "Move it to Fri 4 to Sat 5 Dec: then it can be done.",
         "reply_by": "2026-12-02T08:00:00Z",
         "missing": {},
         "orders": 100,

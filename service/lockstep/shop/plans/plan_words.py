@@ -123,24 +123,25 @@ def fullness(day: PlanDay) -> float:
 
 # ---- in one line ----------------------------------------------------------------------------------------------------
 
-_FIRST = {"yes": "yes to {}", "no": "no to {}", "cancelled": "{} is cancelled", "change": "{} needs a change"}
-_OPEN = "not sure yet about {}"
+_FIRST = {
+    "yes": "{} looks possible",
+    "no": "{} cannot be done as planned",
+    "cancelled": "{} is cancelled",
+    "change": "{} needs a change",
+}
+_OPEN = "{} cannot be judged yet"
 
 
 def headline(
     campaign: str, verdict: str, *, when: str = "", cause: str = "", is_open: bool = False, again: str = ""
 ) -> str:
-    """`No to campaign JUMBO-BAGS (Wed 2 to Thu 3 Dec): 470 orders are expected in its 2 days, 360 can be shipped`.
+    """`Campaign JUMBO-BAGS (Wed 2 to Thu 3 Dec) cannot be done as planned: 470 orders, 360 can be shipped`.
 
     when: its days. cause: of `cause_of`. is_open: a yes of which not all is known. again: `now` or `still` where it was
     answered before.
     """
     named = f"campaign {campaign}{f' ({when})' if when else ''}"
-    text = (_OPEN if verdict == "yes" and is_open else _FIRST[verdict]).format(named)
-    if again and verdict == "change":
-        text = f"{named} {again} needs a change"
-    elif again:
-        text = f"{again} {text}"
+    text = (_OPEN if verdict == "yes" and is_open else _FIRST[verdict]).format(f"{named} {again}" if again else named)
     return f"{text[0].upper()}{text[1:]}{f': {cause}' if cause else ''}"
 
 
@@ -192,12 +193,13 @@ def asked_of_both(
     lacking = missing or {}
     waits = f"Operations have been asked to answer {by}."
     if verdict != "yes":
-        question = f"Answer {by}: should marketing change it as proposed, or {instead or 'can it run as planned'}?"
+        question = f"Answer {by}: {instead or 'can it run as planned'}, or should marketing change it?"
         beside = f"Proposal to marketing: {proposal}" if proposal else ""
         return Asked(to_do=proposal or "Change the plan.", beside=waits), Asked(to_do=question, beside=beside)
-    first = lacking.get("operations", "")
-    question = f"{first} Then answer {by}: can you do it?" if first else f"Answer {by}: can you do it?"
-    wait = "Do not start it before operations have said yes." if lacking else "Go ahead once operations have said yes."
+    question = f"Answer {by}: can you do it?"
+    if lacking.get("operations"):
+        question += " Too little is known here to say it for you."
+    wait = "Wait: do not start it before operations have said yes."
     to_do = lacking.get("marketing", "") or wait
     return Asked(to_do=to_do, beside=waits), Asked(to_do=question, beside="Marketing waits for your answer.")
 
@@ -205,8 +207,8 @@ def asked_of_both(
 def reply_words(verdict: str) -> tuple[str, str]:
     """What the two buttons say by which operations confirm an answer, and object to it."""
     if verdict == "yes":
-        return "Yes, we can do it", "No, because…"
-    return "Yes, change it like that", "No, run it as planned, because…"
+        return "Yes, we can do it", "No, we cannot…"
+    return "Marketing has to change it", "We can do it as planned…"
 
 
 def is_as_planned(verdict: str, reply: str) -> bool:
