@@ -68,7 +68,7 @@ async def test_nothing_is_configured_until_there_are_rules(tmp_path):
 
             await _until(is_ready)
             _, page = await _read(session, f"{base()}/")
-            assert "Nothing fires that nobody has" in page
+            assert "All is well. Nothing to do." in page
             assert "lockstep init" not in page
         stop.set()
         assert await running == 0

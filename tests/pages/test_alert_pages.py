@@ -28,7 +28,7 @@ from page_samples import (
 
 from lockstep.adapters.http.access import Access
 from lockstep.adapters.http.caller import NOBODY, admit
-from lockstep.adapters.http.pages.board_view import MOST_LOOKED_AT, board_view
+from lockstep.adapters.http.pages.board_view import MOST_LOOKED_AT, BoardView, Section, board_view
 from lockstep.adapters.http.pages.visitor import SESSION_COOKIE, Visitors
 from lockstep.adapters.http.token_book import TokenBook
 from lockstep.adapters.links import Signer
@@ -341,6 +341,21 @@ def test_of_very_many_the_most_severe_are_looked_at():
     )
     assert asked[0] == FELL.alert_id
     assert (len(asked), view.uncounted) == (MOST_LOOKED_AT, 5_001 - MOST_LOOKED_AT)
+
+
+@pytest.mark.parametrize(
+    ("counts", "says", "tone"),
+    [
+        pytest.param({}, "All is well. Nothing to do.", "over", id="nothing"),
+        pytest.param({"unheard": 1}, "Nothing to take: 1 alert kept quiet", "info", id="what goes on is kept quiet"),
+        pytest.param(
+            {"handled": 2, "unheard": 1}, "Nothing more to take: somebody has all 2 alerts", "info", id="taken"
+        ),
+    ],
+)
+def test_the_head_of_the_board_is_green_only_where_nothing_goes_on(counts, says, tone):
+    view = BoardView([Section(kind, count=count) for kind, count in counts.items()])
+    assert (view.headline, view.tone) == (says, tone)
 
 
 async def test_what_was_told_and_is_silenced_since_is_no_more_among_what_fires(shop, http):

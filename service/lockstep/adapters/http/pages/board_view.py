@@ -105,17 +105,20 @@ class BoardView:
     @property
     def headline(self) -> str:
         """The whole board in a few words."""
-        fires, handled = self.section(FIRES).count, self.section(HANDLED).count
+        fires, handled, unheard = (self.section(kind).count for kind in (FIRES, HANDLED, UNHEARD))
         if fires:
             return f"{many(fires, 'alert')} {'needs' if fires == 1 else 'need'} somebody"
         if handled:
             return f"Nothing more to take: somebody has {'the one alert' if handled == 1 else f'all {handled} alerts'}"
+        if unheard:
+            return f"Nothing to take: {many(unheard, 'alert')} kept quiet"
         return "All is well. Nothing to do."
 
     @property
     def tone(self) -> str:
-        """The colour of the worst alert that nobody has; `over` where there is none."""
-        return next((row.tone for row in self.section(FIRES).rows), "over")
+        """The colour of the worst alert that nobody has; `info` where others go on, `over` where none does."""
+        nobodys = next((row.tone for row in self.section(FIRES).rows), "")
+        return nobodys or ("info" if any(self.section(kind).count for kind in (HANDLED, UNHEARD)) else "over")
 
 
 def board_view(
