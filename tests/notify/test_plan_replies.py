@@ -140,7 +140,7 @@ def test_a_reply_is_told_and_stands_until_the_answer_is_another_one():
     assert run.standing.reply == ""
     assert text_to(run, "operations")[1:3] == [
         "It was yes on Tue 24 Nov 12:00.",
-        "Operations answer again: what Ben said was to that.",
+        "The answer of Ben counts no more, as the numbers are others: operations are asked again.",
     ]
     run.reply("confirmed")
     run.answer("change", number=2)
@@ -300,7 +300,10 @@ def test_an_answer_is_told_in_lines_what_to_do_first():
         (TEAMS[::-1], [("Marketing", "Leave out product A-1."), ("Operations", question)]),
         (
             ("marketing",),
-            [("", "Leave out product A-1."), ("", "Operations have been asked to answer by Tue 1 Dec 08:00.")],
+            [
+                ("", "Leave out product A-1."),
+                ("", "Unless operations say by Tue 1 Dec 08:00 that it can run as planned."),
+            ],
         ),
         (("operations",), [("", question), ("", "Proposal to marketing: Leave out product A-1.")]),
     ]:

@@ -178,6 +178,8 @@ def _notice(item: Item, page: str, *, answered: bool) -> dict[str, Any]:
             word = no
     if page:
         elements.append(_open(page, word))
+    if len(elements) > 1 and len(item.texts) > 1:
+        blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": "Operations answer:"}]})
     if elements:
         blocks.append(_actions("notice", elements))
     return {"color": _GREY, "blocks": blocks}

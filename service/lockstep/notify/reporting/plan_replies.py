@@ -150,7 +150,7 @@ class PlanReplies:
             return
         yield f"It was {_was(before)} on {at}. {news}".strip()
         if before.reply:
-            yield f"Operations answer again: what {before.by} said was to that."
+            yield f"The answer of {before.by} counts no more, as the numbers are others: operations are asked again."
 
     def _asked(self, standing: PlanStanding, facts: Mapping[str, object], words: AnswerWords) -> Own:
         """What each team is to do after an answer."""

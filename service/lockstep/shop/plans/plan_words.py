@@ -195,7 +195,8 @@ def asked_of_both(
     if verdict != "yes":
         question = f"Answer {by}: {instead or 'can it run as planned'}, or should marketing change it?"
         beside = f"Proposal to marketing: {proposal}" if proposal else ""
-        return Asked(to_do=proposal or "Change the plan.", beside=waits), Asked(to_do=question, beside=beside)
+        unless = f"Unless operations say {by} that it can run as planned."
+        return Asked(to_do=proposal or "Change the plan.", beside=unless), Asked(to_do=question, beside=beside)
     question = f"Answer {by}: can you do it?"
     if lacking.get("operations"):
         question += " Too little is known here to say it for you."
