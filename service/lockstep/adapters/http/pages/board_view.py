@@ -77,7 +77,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """Alerts of one kind: FIRES, HANDLED, UNHEARD, UNSURE or OVER. count: of all. critical: how many of them are. more:
+    """Alerts of one kind: FIRES, HANDLED, UNHEARD, UNSURE or OVER. count: of all; of FIRES what one thing brings is one.
+    critical: how many of the rows are. more:
     how many are not shown."""
 
     kind: str
@@ -157,9 +158,9 @@ def board_view(
             _row(transition, rules, writer, now=now, note=note, has_texts=place < texts, team=team)
             for place, (transition, note) in enumerate(noted[:MOST_ROWS])
         ]
-        critical = sum(transition.severity == "critical" for transition, _ in noted)
-        shown = _by_subject(rows) if kind == FIRES else rows
-        return Section(kind, title, shown, len(noted), critical, max(0, len(noted) - MOST_ROWS))
+        shown, more = _by_subject(rows) if kind == FIRES else rows, max(0, len(noted) - MOST_ROWS)
+        # What one thing brings is one card, and is counted as that.
+        return Section(kind, title, shown, len(shown) + more, sum(row.tone == "critical" for row in shown), more)
 
     sections = [
         section(FIRES, "Nobody has it yet", fires, texts=MOST_TEXTS),
