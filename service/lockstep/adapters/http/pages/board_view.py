@@ -77,7 +77,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """Alerts of one kind: FIRES, HANDLED, UNHEARD, UNSURE or OVER. count: of all; of FIRES what one thing brings is one.
+    """Alerts of one kind: FIRES, HANDLED, UNHEARD, UNSURE or OVER. count: of all; of FIRES those of one thing are one.
     critical: how many of the rows are. more:
     how many are not shown."""
 
