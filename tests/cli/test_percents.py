@@ -49,7 +49,7 @@ def test_a_backtest_shows_percents(shop):
     assert [line.partition("shop ")[2].split()[0] for line in lines if "the whole shop" in line] == ["48.78%", "10%"]
     page = (shop / "r.html").read_text()
     assert "FewBuy, the whole shop: 49% within 1 hour, the limit is 50%" in page
-    assert "below the limit of 50% since" in page
+    assert "Below the limit of 50% since" in page
     assert ">49%</text>" in page
     assert ">50%</text>" in page
     assert "0.48" not in page
