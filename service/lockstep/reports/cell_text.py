@@ -44,11 +44,6 @@ def stake_money(minor: int | float, currency: str) -> str:
     return estimated_text(minor / 10 ** decimals(currency), money_unit(currency))
 
 
-def capital(text: str) -> str:
-    """A text as a sentence begins."""
-    return f"{text[:1].upper()}{text[1:]}"
-
-
 def day_words(day: date, *, year: bool = False) -> str:
     """`Mon 30 Nov`."""
     return f"{day:%a} {day.day} {day:%b}{f' {day.year}' if year else ''}"

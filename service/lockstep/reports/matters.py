@@ -10,7 +10,7 @@ from fractions import Fraction
 from math import ceil
 
 from lockstep.reports.basis import Basis
-from lockstep.reports.cell_text import capital, day_words, money_words, short_moment
+from lockstep.reports.cell_text import day_words, money_words, short_moment
 from lockstep.reports.day_figures import trade_figures
 from lockstep.reports.news import AlertLine
 from lockstep.reports.report_record import Figure, Matter
@@ -38,6 +38,7 @@ from lockstep.shop.whole_shop import plain
 from lockstep.text.currency import decimals
 from lockstep.text.days import list_text
 from lockstep.text.figures import PERCENT, POINTS, many, measured_number, measured_text, money_text, whole
+from lockstep.text.one_line import capital
 from lockstep.text.rfc3339 import rfc3339_of
 
 MOST = 6

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from lockstep.reports.cell_text import capital
 from lockstep.reports.report_record import Matter, Todo
 from lockstep.text.days import list_text
+from lockstep.text.one_line import capital
 
 TEAMS = ("marketing", "operations")
 BOTH = "both teams"

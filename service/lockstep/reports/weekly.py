@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 import msgspec
 
 from lockstep.reports.basis import Basis
-from lockstep.reports.cell_text import capital, change_text, day_words
+from lockstep.reports.cell_text import change_text, day_words
 from lockstep.reports.composed import composed
 from lockstep.reports.daily import headline
 from lockstep.reports.day_figures import made_figure, stretch_figures
@@ -46,6 +46,7 @@ from lockstep.shop.stakes import full_days
 from lockstep.shop.whole_shop import Shop, plain
 from lockstep.text.days import list_text
 from lockstep.text.figures import many, measured_number, measured_text
+from lockstep.text.one_line import capital
 from lockstep.text.rfc3339 import rfc3339_of
 
 SHARES = (("leadership", 0.08), ("marketing", 0.30), ("operations", 0.30), ("issues", 0.20), ("actions", 0.12))

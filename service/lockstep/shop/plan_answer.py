@@ -19,7 +19,6 @@ from lockstep.shop.plans.plan_words import (
     PlanAnswer,
     PlanDay,
     PlanProduct,
-    capital,
     day_name,
     expected_text,
     fullness,
@@ -38,6 +37,7 @@ from lockstep.shop.subjects.stock_receipts import late_days, next_receipt, open_
 from lockstep.shop.whole_shop import Shop, plain
 from lockstep.text.days import day_text, list_text, span_text
 from lockstep.text.figures import many, measured_text, whole
+from lockstep.text.one_line import capital
 from lockstep.text.rfc3339 import rfc3339_of
 
 _MARGIN = Fraction(20, 21)

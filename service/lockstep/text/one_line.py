@@ -14,6 +14,11 @@ def flat(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
+def capital(text: str) -> str:
+    """The text as a sentence begins."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def isolated(text: str, parts: Iterable[str]) -> str:
     """The text in which those of these parts that are written from right to left are kept by themselves: a number
     beside one would change its place otherwise."""

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from lockstep.adapters.charts.sparkline import HEIGHT, WIDTH, sparkline
 from lockstep.adapters.report_views.report_sheet import LIGHT, dark_sheet, page_sheet
-from lockstep.reports.cell_text import SAME, SENTENCE, capital, curve_name, curve_words, figure_text
+from lockstep.reports.cell_text import SAME, SENTENCE, curve_name, curve_words, figure_text
 from lockstep.reports.comparison import Comparison, comparisons
 from lockstep.reports.renderings.report_words import (
     Group,
@@ -30,7 +30,7 @@ from lockstep.reports.renderings.report_words import (
 )
 from lockstep.reports.report_record import Column, Figure, Matter, Report, Section, Table
 from lockstep.reports.todo import TEAMS
-from lockstep.text.one_line import flat
+from lockstep.text.one_line import capital, flat
 
 BESIDE = 4
 """Columns of a table that stand side by side: more have no room on a phone. The others stand small below each row."""

@@ -26,13 +26,13 @@ from lockstep.shop.plans.plan_words import (
     CANCELLED_TO_DOS,
     PLANNING_TEAM,
     asked_of_both,
-    at_text,
     by_text,
     headline,
     is_as_planned,
     reply_headline,
     reply_to_dos,
 )
+from lockstep.text.figures import clock_text
 from lockstep.text.one_line import flat
 from lockstep.text.rfc3339 import moment_text
 from lockstep.transition import Transition
@@ -144,7 +144,7 @@ class PlanReplies:
         """What is other than it was told before; and that who replied to that is asked again."""
         changed = facts.get("changed")
         news = " ".join(map(str, changed[:MOST_CHANGED])) if isinstance(changed, list) else ""
-        at = at_text(before.answered_at, self._zone)
+        at = clock_text(before.answered_at, self._zone)
         if is_verdict_known:
             yield f"New since {at}. {news}" if news else f"Its numbers are other than on {at}."
             return
@@ -195,7 +195,7 @@ class PlanReplies:
             subject=f"campaign/{standing.campaign}",
         )
         why = f": {note}" if note else "."
-        text = f"{standing.by} said so on {at_text(standing.at, self._zone)}{why}"
+        text = f"{standing.by} said so on {clock_text(standing.at, self._zone)}{why}"
         return self._keep(standing, _Untold(said, text, _after(reply_to_dos(standing, self._zone))), documents)
 
     def _forget_oldest(self) -> None:

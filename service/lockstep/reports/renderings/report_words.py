@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from lockstep.reports.cell_text import capital, cell_text, day_words, long_moment, short_moment, stake_money
+from lockstep.reports.cell_text import cell_text, day_words, long_moment, short_moment, stake_money
 from lockstep.reports.report_record import Figure, Matter, Report, Section, Todo
 from lockstep.reports.todo import TEAMS, todos
 from lockstep.response.report_due import Kind
+from lockstep.text.one_line import capital
 
 _BARS = "▁▂▃▄▅▆▇█"
 

@@ -6,7 +6,6 @@ from statistics import median
 
 from lockstep.calendar import SHOWN_KINDS
 from lockstep.reports.basis import Basis
-from lockstep.reports.cell_text import capital
 from lockstep.reports.news import AlertLine
 from lockstep.reports.report_record import Column, Table
 from lockstep.reports.tables.short_table import (
@@ -24,6 +23,7 @@ from lockstep.shop.facts import PlanFacts
 from lockstep.shop.plans.plan_words import Verdict
 from lockstep.shop.whole_shop import plain
 from lockstep.text.figures import many, measured_text
+from lockstep.text.one_line import capital
 
 
 def channel_table(basis: Basis, first: date, count: int) -> Table:

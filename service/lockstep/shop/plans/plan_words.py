@@ -12,7 +12,8 @@ import msgspec
 
 from lockstep.response.standing import PlanStanding
 from lockstep.text.days import day_text, list_text
-from lockstep.text.figures import many, measured_text
+from lockstep.text.figures import clock_text, many, measured_text
+from lockstep.text.one_line import capital
 
 Verdict = Literal["yes", "change", "no"]
 VERDICTS: tuple[Verdict, ...] = ("yes", "change", "no")
@@ -166,13 +167,7 @@ def by_text(reply_by: str, zone: ZoneInfo) -> str:
     local = datetime.fromisoformat(reply_by).astimezone(zone)
     if (local.hour, local.minute) == (0, 0):
         return f"by the end of {day_text(local.date() - timedelta(1))}"
-    return f"by {at_text(reply_by, zone)}"
-
-
-def at_text(moment: str, zone: ZoneInfo) -> str:
-    """A moment by the shop's clock, `Mon 30 Nov 10:05`."""
-    local = datetime.fromisoformat(moment).astimezone(zone)
-    return f"{day_text(local.date())} {local:%H:%M}"
+    return f"by {clock_text(reply_by, zone)}"
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,10 +228,10 @@ def reply_headline(standing: PlanStanding) -> str:
 
 def reply_to_dos(standing: PlanStanding, zone: ZoneInfo) -> tuple[str, str]:
     """What marketing, and what operations are to do after a reply."""
-    starts = f" from {at_text(standing.reply_by, zone)} on" if standing.reply_by else ""
+    starts = f" from {clock_text(standing.reply_by, zone)} on" if standing.reply_by else ""
     if is_as_planned(standing.verdict, standing.reply):
         return "Run it as planned.", f"Be ready for it{starts}."
-    before = f" before it starts on {at_text(standing.reply_by, zone)}" if standing.reply_by else " now, as it runs"
+    before = f" before it starts on {clock_text(standing.reply_by, zone)}" if standing.reply_by else " now, as it runs"
     if standing.verdict == "yes" or not standing.proposal:
         return f"Change the plan{before}, or speak with operations.", "Wait for the new plan; you will be asked again."
     return standing.proposal, "Nothing more to do: marketing changes it, and you will be asked again."
@@ -251,7 +246,7 @@ def standing_to_dos(standing: PlanStanding, zone: ZoneInfo) -> tuple[str, str]:
         marketing, operations = reply_to_dos(standing, zone)
         return (
             marketing,
-            f"{operations} ({standing.by} {standing.reply} the answer on {at_text(standing.at, zone)}{why})",
+            f"{operations} ({standing.by} {standing.reply} the answer on {clock_text(standing.at, zone)}{why})",
         )
     asked = asked_of_both(standing.verdict, by=by_text(standing.reply_by, zone), proposal=standing.proposal)
     return asked[0].to_do, asked[1].to_do
@@ -337,7 +332,3 @@ def get_more_text(p: PlanProduct) -> str:
     """What operations would have to do so that a product lasts, as the end of a question."""
     by = f" by {day_text(date.fromisoformat(p.enough_until))}" if p.enough_until else ""
     return f"can you get {p.short:,} more of product {p.sku}{by}"
-
-
-def capital(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"

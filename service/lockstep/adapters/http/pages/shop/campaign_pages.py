@@ -30,7 +30,6 @@ from lockstep.shop.plans.plan_words import (
     PlanDay,
     answer_by,
     asked_of_both,
-    at_text,
     by_text,
     cause_of,
     day_name,
@@ -41,6 +40,7 @@ from lockstep.shop.plans.plan_words import (
     reply_words,
     sum_text,
 )
+from lockstep.text.figures import clock_text
 from lockstep.text.one_line import flat
 
 _EMPTY = {
@@ -214,11 +214,11 @@ class CampaignPages:
             "standing": standing,
             "headline": said,
             "replied": replied,
-            "replied_at": at_text(standing.at, zone) if standing is not None and standing.at else "",
+            "replied_at": clock_text(standing.at, zone) if standing is not None and standing.at else "",
             "marketing": to_dos[0],
             "operations": to_dos[1],
-            "starts": at_text(plan.starts, zone),
-            "ends": at_text(plan.ends, zone),
+            "starts": clock_text(plan.starts, zone),
+            "ends": clock_text(plan.ends, zone),
             "by": by,
             "edge": edge,
             "days": [_bar(day) for day in known[:MOST_BARS]],
