@@ -1,7 +1,7 @@
 """Routes: whom an alert goes to, in which groups and how often; the timelines that Alertmanager's users know."""
 
 import pytest
-from alert_samples import transition
+from alert_samples import plan, rule, transition
 from timeline import Sender, Timeline, ack, moment, routing, silence
 
 from lockstep.errors import DeliveryError
@@ -398,6 +398,17 @@ def test_groups_of_labels(by):
     assert messages == (
         ["app firing", "web firing, web firing"] if by == "[channel]" else ["app firing", *["web firing"] * 2]
     )
+
+
+def test_of_several_rules_the_worst_stands_first_where_one_is_capped():
+    """What `max_alerts` leaves of a rule takes its place by how severe it is, and not behind the rule's first."""
+    rules = plan(rule(), rule("LowStock", max_alerts=5))
+    run = Timeline("routes: [{to: mail, group_by: [sku], group_wait: 5s}]", rules=rules)
+    worst = transition(channel="app", rule="LowStock", severity="critical")
+    also = transition(channel="web", severity="critical")
+    run.feed(transition(channel="shop", rule="LowStock"), worst, also).until(20)
+    (message,) = [told.body for told in run.told if told.target == MAIL]
+    assert [item["severity"] for item in message["items"]] == ["critical", "critical", "warning"]
 
 
 def test_a_group_that_is_over_leaves_nothing_behind():
